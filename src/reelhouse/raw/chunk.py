@@ -1,0 +1,128 @@
+"""Chunks: answers as they came, one a line, gzipped, each in a thin envelope that says where it came from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from zlib_ng import zlib_ng
+
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.receipt import ChunkRef
+from reelhouse.storage.protocol import Storage
+
+# Level 6 of zlib-ng is a third cheaper than zlib's and as small (docs/benchmarks.md).
+_LEVEL = 6
+
+
+class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a reader gets of one line. Exactly one of *body* and *base64* is set."""
+
+    chunk: str
+    run: int
+    entity: str
+    params: str
+    line: int
+    ask: str
+    path: str
+    status: int
+    fetched_at: str
+    sha256: str
+    id: int | None = None
+    etag: str | None = None
+    age: int | None = None
+    why: str | None = None
+    body: msgspec.Raw | None = None
+    base64: str | None = None
+
+    @property
+    def bytes(self) -> bytes:
+        """The body's own bytes, as TMDB sent them."""
+        if self.base64 is not None:
+            return base64.b64decode(self.base64)
+        return bytes(self.body) if self.body is not None else b""
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    line: int
+    ask: str
+    path: str
+    status: int
+    fetched_at: str
+    sha256: str
+    id: int | None = None
+    etag: str | None = None
+    age: int | None = None
+    why: str | None = None
+
+
+class ChunkWriter:
+    """An open chunk: lines go in compressed, so that it holds what it will weigh at rest."""
+
+    def __init__(self, key: str, run: int, entity: str, params: str) -> None:
+        self.key = key
+        self.lines = 0
+        self._size = 0
+        self._packer = zlib_ng.compressobj(_LEVEL, zlib_ng.DEFLATED, 31)
+        self._parts: list[bytes] = []
+        head = msgspec.json.encode({"chunk": key, "run": run, "entity": entity, "params": params})
+        self._head = head[:-1] + b","
+        self._encode = msgspec.json.Encoder().encode
+
+    @property
+    def size(self) -> int:
+        """Bytes so far; the compressor may still hold some."""
+        return self._size
+
+    def add(self, body: bytes, *, parses: bool, **fields: Any) -> int:
+        """Append one answer and return its line. *parses* tells that the body is JSON; *fields* are `Envelope`'s."""
+        line = _Line(line=self.lines, sha256=hashlib.sha256(body).hexdigest(), **fields)
+        head = self._encode(line)
+        # A raw newline between two tokens is JSON, but would break the line: such a body travels as base64 too.
+        if parses and b"\n" not in body and b"\r" not in body:
+            whole = b"".join((self._head, head[1:-1], b',"body":', body, b"}\n"))
+        else:
+            whole = b"".join((self._head, head[1:-1], b',"base64":"', base64.b64encode(body), b'"}\n'))
+        part = self._packer.compress(whole)
+        if part:
+            self._parts.append(part)
+            self._size += len(part)
+        self.lines += 1
+        return self.lines - 1
+
+    def close(self) -> tuple[ChunkRef, bytes]:
+        """The whole chunk and what a receipt says of it. Nothing can be added afterwards."""
+        self._parts.append(self._packer.flush())
+        body = b"".join(self._parts)
+        self._parts.clear()
+        return ChunkRef(self.key, len(body), hashlib.sha256(body).hexdigest(), self.lines), body
+
+
+def read_chunk(storage: Storage, chunk: ChunkRef) -> Iterator[Envelope]:
+    """The lines of a chunk after its size and sha256 were checked; `LakeError` where it is not what was put."""
+    try:
+        body = storage.get(chunk.key)
+    except MissingKeyError:
+        raise LakeError(f"{chunk.key} is gone, though a receipt names it") from None
+    if len(body) != chunk.size or hashlib.sha256(body).hexdigest() != chunk.sha256:
+        raise LakeError(f"{chunk.key} is not what its receipt names: {len(body)} bytes, {chunk.size} expected")
+    return read_lines(chunk.key, body)
+
+
+def read_lines(key: str, body: bytes) -> Iterator[Envelope]:
+    """The lines of a chunk's bytes, whatever a receipt says of them."""
+    try:
+        lines = zlib.decompress(body, 31).split(b"\n")
+    except zlib.error as exc:
+        raise LakeError(f"{key} is cut or damaged: {exc}") from exc
+    decoder = msgspec.json.Decoder(Envelope)
+    for line in lines:
+        if line:
+            try:
+                yield decoder.decode(line)
+            except msgspec.DecodeError as exc:
+                raise LakeError(f"{key} has a line that cannot be read: {exc}") from exc

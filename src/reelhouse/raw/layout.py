@@ -1,0 +1,49 @@
+"""The names of things at rest. No other module spells a key of the raw zone."""
+
+from __future__ import annotations
+
+from datetime import date
+
+FORMAT = 1
+"""The version of everything that lies in the raw zone; a reader refuses what is newer."""
+
+
+def plan_key(run: int) -> str:
+    return f"runs/{run:06d}/plan.json"
+
+
+def ids_key(run: int, sha256: str) -> str:
+    # Two planners of one run differ here, so the loser never overwrites what the winner's plan names.
+    return f"runs/{run:06d}/ids-{sha256[:16]}.gz"
+
+
+def receipt_key(run: int, unit: int, part: int) -> str:
+    return f"runs/{run:06d}/receipts/{unit:05d}-{part}.json"
+
+
+def reconciliation_key(run: int) -> str:
+    return f"runs/{run:06d}/reconciliation.json"
+
+
+def chunk_key(entity: str, day: date, run: int, unit: int, token: str) -> str:
+    return f"raw/{entity}/{day:%Y/%m/%d}/{run:06d}-{unit:05d}-{token}.jsonl.gz"
+
+
+def export_key(kind: str, day: date, sha256: str) -> str:
+    # TMDB may publish another body under the same date; both are kept apart.
+    return f"raw/exports/{kind}/{day:%Y/%m/%d}/{kind}_{day:%m_%d_%Y}-{sha256[:12]}.json.gz"
+
+
+def ledger_key(run: int) -> str:
+    return f"ledger/{run:06d}.sqlite.gz"
+
+
+def inbox_key(event: str) -> str:
+    return f"inbox/{event}.json"
+
+
+INBOX = "inbox/"
+SETTINGS = "reelhouse.toml"
+EXPORTS = "raw/exports/"
+RAW = "raw/"
+LEDGERS = "ledger/"

@@ -1,0 +1,230 @@
+"""Plans: what a run asks, decided once. The ids lie in an object of their own, most popular first."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+import msgspec
+
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.layout import FORMAT, ids_key, plan_key
+from reelhouse.raw.reading import decode, encode
+from reelhouse.storage.protocol import Storage
+
+
+class Reason(StrEnum):
+    """Why an id is asked."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    VANISHED = "vanished"
+    STALE = "stale"
+    SETTINGS = "settings"
+    RETRY = "retry"
+    LISTED = "listed"
+
+
+class Question(NamedTuple):
+    """One line of a plan: *ask* is a TMDB id, or an IMDb id such as `tt0137523`."""
+
+    ask: str
+    reason: Reason
+
+
+class Unit(NamedTuple):
+    """Questions [1000n, 1000n+1000) of a plan."""
+
+    number: int
+    questions: list[Question]
+
+
+class IdsObject(msgspec.Struct, frozen=True):
+    """Where a plan's ids lie: gzip, one `ask reason` a line."""
+
+    key: str
+    sha256: str
+    count: int
+
+
+class ExportRef(msgspec.Struct, frozen=True):
+    """The export that a plan is based on, as it was landed."""
+
+    key: str
+    sha256: str
+    day: str
+    rows: int
+    etag: str | None = None
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """The settings that decide what an answer holds; a change of these asks everything again."""
+
+    language: str
+    append: tuple[str, ...]
+    region: str = ""
+    record_filter: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same settings, whatever the order of the appends."""
+        parts = (self.language, ",".join(sorted(self.append)), self.region, self.record_filter)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which ids a run is about. *source* is `export`, `discover` or `list`."""
+
+    source: str = "export"
+    top: int | None = None
+    min_popularity: float | None = None
+    include_adult: bool = True
+    include_video: bool = True
+    discover: dict[str, str] = {}
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The first equation: listed + beyond = sum(excluded) + fresh + sum(asked).
+
+    *listed* are the distinct ids of the listing, *beyond* those asked though the listing lacks them (vanished, stale,
+    retry), *excluded* those filtered before asking, by filter, *fresh* those known and in no need of asking.
+    """
+
+    listed: int
+    beyond: int
+    excluded: dict[str, int]
+    fresh: int
+    asked: dict[str, int]
+
+    @property
+    def balanced(self) -> bool:
+        return self.listed + self.beyond == sum(self.excluded.values()) + self.fresh + sum(self.asked.values())
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """`runs/<seq>/plan.json`."""
+
+    run: int
+    entity: str
+    planned_at: str
+    ids: IdsObject
+    unit_size: int
+    asking: Asking
+    selection: Selection
+    counts: Counts
+    export: ExportRef | None = None
+    listing: IdsObject | None = None
+    changes_read_to: str | None = None
+    inbox: list[str] = []
+    made_by: str = ""
+    format: int = FORMAT
+
+    @property
+    def units(self) -> int:
+        return -(-self.ids.count // self.unit_size)
+
+
+def pack_ids(lines: Iterable[str]) -> tuple[bytes, int]:
+    """Gzip the lines, the same bytes for the same lines; returns the bytes and how many lines there were."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    parts: list[bytes] = []
+    batch: list[str] = []
+    count = 0
+    for line in lines:
+        batch.append(line)
+        count += 1
+        if len(batch) == 10_000:
+            parts.append(packer.compress(("\n".join(batch) + "\n").encode()))
+            batch.clear()
+    if batch:
+        parts.append(packer.compress(("\n".join(batch) + "\n").encode()))
+    parts.append(packer.flush())
+    return b"".join(parts), count
+
+
+def put_ids(storage: Storage, run: int, lines: Iterable[str]) -> IdsObject:
+    """Put the lines where a plan of *run* may name them."""
+    body, count = pack_ids(lines)
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = ids_key(run, sha256)
+    storage.put(key, body)
+    return IdsObject(key, sha256, count)
+
+
+def put_plan(storage: Storage, plan: Plan) -> None:
+    """Make *plan* the plan of its run, or raise `KeyTakenError`: somebody else's holds."""
+    if not plan.counts.balanced:
+        raise LakeError(f"plan of run {plan.run} does not add up: {plan.counts}")
+    storage.put_new(plan_key(plan.run), encode(plan))
+
+
+def read_plan(storage: Storage, run: int) -> Plan | None:
+    """The plan of *run*, or None where there is none; `LakeError` where it cannot be read."""
+    key = plan_key(run)
+    try:
+        return decode(key, storage.get(key), Plan)
+    except MissingKeyError:
+        return None
+
+
+def last_run(storage: Storage) -> int:
+    """The highest run that has a plan, 0 where there is none; some 2·log2(n) look-ups, no listing."""
+    return _gallop(lambda run: storage.size(plan_key(run)) is not None)
+
+
+def _gallop(there: Callable[[int], bool]) -> int:
+    high = 1
+    while there(high):
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if there(middle) else (low, middle)
+    return low
+
+
+def read_lines(storage: Storage, ids: IdsObject) -> Iterator[str]:
+    """The lines of an ids object, little by little; `LakeError` where it is not what the plan named."""
+    try:
+        body = storage.get(ids.key)
+    except MissingKeyError:
+        raise LakeError(f"{ids.key} is gone, though a plan names it") from None
+    if hashlib.sha256(body).hexdigest() != ids.sha256:
+        raise LakeError(f"{ids.key} is not what its plan names: the sha256 differs")
+    yield from unpack_lines(body)
+
+
+def unpack_lines(body: bytes) -> Iterator[str]:
+    """The lines of gzip bytes; memory does not grow with their number."""
+    unpacker = zlib.decompressobj(31)
+    rest = b""
+    for start in range(0, len(body), 1 << 16):
+        *lines, rest = (rest + unpacker.decompress(body[start : start + (1 << 16)])).split(b"\n")
+        for line in lines:
+            yield line.decode()
+    if rest:
+        yield rest.decode()
+
+
+def read_units(storage: Storage, plan: Plan) -> Iterator[Unit]:
+    """The units of a plan in order."""
+    questions: list[Question] = []
+    number = 0
+    for line in read_lines(storage, plan.ids):
+        ask, _, reason = line.partition(" ")
+        questions.append(Question(ask, Reason(reason)))
+        if len(questions) == plan.unit_size:
+            yield Unit(number, questions)
+            questions = []
+            number += 1
+    if questions:
+        yield Unit(number, questions)
+
+
+def settings_of(plan: Plan) -> dict[str, Any]:
+    """What a person wants to see of a plan's settings."""
+    shown: dict[str, Any] = msgspec.to_builtins(plan.asking)
+    return shown

@@ -1,0 +1,182 @@
+"""A lake in a local folder: written beside, fsynced, linked into place, the folder fsynced."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
+from reelhouse.storage.protocol import Versioned
+
+# Names that start with a dot are this module's own and never keys.
+_SCRATCH = ".scratch"
+_LOCK = ".lock"
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the disk is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.ENOTDIR: "a part of the path is a file",
+}
+
+
+class FolderStorage:
+    """Objects as files below *root*, which is made when something is first written."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.expanduser().absolute()
+
+    @property
+    def url(self) -> str:
+        return self._root.as_uri()
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            raise MissingKeyError(f"{self._path(key)}: no such file") from None
+        except OSError as exc:
+            raise _failed("read", self._path(key), exc) from exc
+
+    def get_versioned(self, key: str) -> Versioned:
+        body = self.get(key)
+        return Versioned(body, hashlib.sha256(body).hexdigest())
+
+    def size(self, key: str) -> int | None:
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise _failed("read", self._path(key), exc) from exc
+
+    def put(self, key: str, body: bytes) -> None:
+        self._place(key, body, lambda scratch, path: scratch.replace(path))
+
+    def put_new(self, key: str, body: bytes) -> None:
+        try:
+            # A link, unlike a rename, refuses to replace: that is the one winner.
+            self._place(key, body, lambda scratch, path: path.hardlink_to(scratch))
+        except FileExistsError:
+            raise KeyTakenError(f"{self._path(key)}: exists already") from None
+
+    def put_if(self, key: str, body: bytes, version: str) -> None:
+        with self._locked(".swap", block=True):
+            try:
+                current = self.get_versioned(key).version
+            except MissingKeyError:
+                current = None
+            if current != version:
+                raise KeyTakenError(f"{self._path(key)}: somebody changed it")
+            self.put(key, body)
+
+    def delete(self, key: str) -> None:
+        try:
+            self._path(key).unlink(missing_ok=True)
+        except OSError as exc:
+            raise _failed("delete", self._path(key), exc) from exc
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        top = self._root / prefix if prefix.endswith("/") else (self._root / prefix).parent
+        found: list[str] = []
+        for folder, folders, names in os.walk(top):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            inside = Path(folder).relative_to(self._root)
+            found.extend((inside / name).as_posix() for name in names if not name.startswith("."))
+        return iter(sorted(key for key in found if key.startswith(prefix)))
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        with self._locked(_LOCK, block=False):
+            self._sweep()
+            yield
+
+    def _path(self, key: str) -> Path:
+        parts = key.split("/")
+        if not all(parts) or any(part.startswith(".") for part in parts):
+            raise StorageError(f"{key!r} is not a key")
+        return self._root / key
+
+    def _place(self, key: str, body: bytes, into: Callable[[Path, Path], object]) -> None:
+        path = self._path(key)
+        scratch = self._root / _SCRATCH / secrets.token_hex(8)
+        try:
+            _make_folder(scratch.parent)
+            _make_folder(path.parent)
+            try:
+                with scratch.open("xb") as file:
+                    file.write(body)
+                    file.flush()
+                    os.fsync(file.fileno())
+                into(scratch, path)
+            finally:
+                scratch.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+        except FileExistsError:
+            raise
+        except OSError as exc:
+            raise _failed("write", path, exc) from exc
+
+    @contextmanager
+    def _locked(self, name: str, *, block: bool) -> Iterator[None]:
+        path = self._root / name
+        try:
+            _make_folder(self._root)
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as exc:
+            raise _failed("write", path, exc) from exc
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
+        except BlockingIOError:
+            os.close(handle)
+            raise LockedError(
+                f"another collector works on {self._root}; it goes on by itself, come back later"
+            ) from None
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left half-written; nothing refers to it."""
+        scratch = self._root / _SCRATCH
+        # An hour, since a writer without the lock may be at work in there.
+        old = time.time() - 3600
+        for left in scratch.iterdir() if scratch.is_dir() else ():
+            with suppress(FileNotFoundError):
+                if left.stat().st_mtime < old:
+                    left.unlink()
+
+
+def _make_folder(path: Path) -> None:
+    if path.is_dir():
+        return
+    _make_folder(path.parent)
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError as exc:
+        raise NotADirectoryError(errno.ENOTDIR, "a file stands there", str(path)) from exc
+    # Without this a power cut could lose the folder, and with it a file that was fsynced.
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _failed(verb: str, path: Path, exc: OSError) -> StorageError:
+    reason = _REASONS.get(exc.errno or 0, exc.strerror or str(exc))
+    return StorageError(f"cannot {verb} {path}: {reason}")

@@ -1,0 +1,72 @@
+"""A lake in memory, gone with the process: for trying things out and for tests."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError
+from reelhouse.storage.protocol import Versioned
+
+
+class MemoryStorage:
+    """Objects in a dict. No table engine can open it: `url` is only a name."""
+
+    url = "memory:"
+
+    def __init__(self) -> None:
+        self._objects: dict[str, Versioned] = {}
+        self._count = 0
+        self._guard = threading.Lock()
+        self._held = threading.Lock()
+
+    def get(self, key: str) -> bytes:
+        return self.get_versioned(key).body
+
+    def get_versioned(self, key: str) -> Versioned:
+        try:
+            return self._objects[key]
+        except KeyError:
+            raise MissingKeyError(f"{self.url}{key}: no such object") from None
+
+    def size(self, key: str) -> int | None:
+        found = self._objects.get(key)
+        return None if found is None else len(found.body)
+
+    def put(self, key: str, body: bytes) -> None:
+        with self._guard:
+            self._set(key, body)
+
+    def put_new(self, key: str, body: bytes) -> None:
+        with self._guard:
+            if key in self._objects:
+                raise KeyTakenError(f"{self.url}{key}: exists already")
+            self._set(key, body)
+
+    def put_if(self, key: str, body: bytes, version: str) -> None:
+        with self._guard:
+            found = self._objects.get(key)
+            if found is None or found.version != version:
+                raise KeyTakenError(f"{self.url}{key}: somebody changed it")
+            self._set(key, body)
+
+    def delete(self, key: str) -> None:
+        with self._guard:
+            self._objects.pop(key, None)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        return iter(sorted(key for key in self._objects if key.startswith(prefix)))
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        if not self._held.acquire(blocking=False):
+            raise LockedError("another collector works on this lake")
+        try:
+            yield
+        finally:
+            self._held.release()
+
+    def _set(self, key: str, body: bytes) -> None:
+        self._count += 1
+        self._objects[key] = Versioned(bytes(body), str(self._count))

@@ -1,0 +1,53 @@
+"""Bytes at keys: all that the rest of the package may ask of the place where a lake lies.
+
+Keys are `/`-separated, relative, in ASCII. Implementations are sibling files, held to one contract suite
+(`tests/storage/test_contract.py`). What is TMDB's does not appear here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+
+class Versioned(NamedTuple):
+    """A body with the mark (an ETag) that `put_if` compares."""
+
+    body: bytes
+    version: str
+
+
+class Storage(Protocol):
+    """One lake's objects. Every method may raise `StorageError`; calls are blocking and safe from threads."""
+
+    @property
+    def url(self) -> str:
+        """The address under which a table engine finds the same objects."""
+
+    def get(self, key: str) -> bytes:
+        """The whole object, or `MissingKeyError`."""
+
+    def get_versioned(self, key: str) -> Versioned:
+        """As `get`, with its version."""
+
+    def size(self, key: str) -> int | None:
+        """Bytes, or None where there is no such object."""
+
+    def put(self, key: str, body: bytes) -> None:
+        """Replace whatever is there, wholly or not at all."""
+
+    def put_new(self, key: str, body: bytes) -> None:
+        """Put durably if *key* is free, else raise `KeyTakenError`; of several writers one wins."""
+
+    def put_if(self, key: str, body: bytes, version: str) -> None:
+        """Replace the object if it still has *version*, else raise `KeyTakenError`."""
+
+    def delete(self, key: str) -> None:
+        """Remove the object; one that is not there is no error."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys that start with *prefix*, sorted. For showing and checking, never needed to be correct."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Keep other collectors out of this lake while inside, or raise `LockedError`."""
