@@ -36,7 +36,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     etag: str | None = None
     age: int | None = None
     why: str | None = None
-    body: msgspec.Raw | None = None
+    body: msgspec.Raw = msgspec.Raw()
     base64: str | None = None
 
     @property
@@ -44,7 +44,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
         """The body's own bytes, as TMDB sent them."""
         if self.base64 is not None:
             return base64.b64decode(self.base64)
-        return bytes(self.body) if self.body is not None else b""
+        return bytes(self.body)
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
