@@ -1,0 +1,1 @@
+"""List, plan, fetch, keep or set aside, land, reconcile."""

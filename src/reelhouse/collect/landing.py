@@ -1,0 +1,206 @@
+"""Landing: answers go into chunks, chunks into the lake, and only then a receipt says that they exist."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from typing import NamedTuple
+
+from reelhouse.collect.outcome import Outcome
+from reelhouse.raw.chunk import ChunkWriter
+from reelhouse.raw.layout import chunk_key
+from reelhouse.raw.plan import Plan, Question
+from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt, read_parts
+from reelhouse.storage.protocol import Storage
+
+# Open and landing together: this is what a kill may cost, and what bounds memory.
+MOST_CHUNKS = 2
+
+
+class Limits(NamedTuple):
+    """When a chunk is closed: at so many answers, bytes at rest or seconds, whichever comes first."""
+
+    answers: int = 1000
+    size: int = 8 << 20
+    seconds: float = 15.0
+
+
+class OpenUnit:
+    """One unit being asked: what its receipts claim so far, and how many questions are still out."""
+
+    def __init__(self, number: int, known: set[str], part: int) -> None:
+        self.number = number
+        self.known = known
+        self.part = part
+        self.outstanding = 0
+        self.guard = asyncio.Lock()
+
+
+def open_unit(storage: Storage, plan: Plan, number: int) -> OpenUnit:
+    """What the receipts of a unit claim; everything else of it is pending."""
+    known: set[str] = set()
+    part = 0
+    for receipt in read_parts(storage, plan.run, number):
+        part += 1
+        if isinstance(receipt, Receipt):
+            known.update(claim.ask for claim in receipt.claims)
+    return OpenUnit(number, known, part)
+
+
+class _OpenChunk:
+    def __init__(self, unit: OpenUnit, writer: ChunkWriter, until: float) -> None:
+        self.unit = unit
+        self.writer = writer
+        self.until = until
+        self.claims: list[Claim] = []
+        self.drift: Counter[str] = Counter()
+
+
+class Lander:
+    """Takes outcomes of one run and lands them. An error of the lake surfaces at the next call."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        plan: Plan,
+        path: str,
+        params: str,
+        limits: Limits,
+        landed: Callable[[Receipt], None] = lambda receipt: None,
+    ) -> None:
+        self._storage = storage
+        self._plan = plan
+        self._path = path
+        self._params = params
+        self._limits = limits
+        self._landed = landed
+        self._slots = asyncio.Semaphore(MOST_CHUNKS)
+        self._open: dict[int, _OpenChunk] = {}
+        self._opening = asyncio.Lock()
+        self._landing: set[asyncio.Task[None]] = set()
+        self._error: BaseException | None = None
+
+    async def add(self, unit: OpenUnit, question: Question, outcome: Outcome) -> None:
+        """Put one outcome into its unit's chunk, and land the chunk if that fills it or ends the unit."""
+        self._check()
+        chunk = self._open.get(unit.number) or await self._opened(unit, outcome)
+        self._write(chunk, question, outcome)
+        unit.outstanding -= 1
+        full = len(chunk.claims) >= self._limits.answers or chunk.writer.size >= self._limits.size
+        if full or not unit.outstanding:
+            self._close(chunk)
+
+    def release(self, unit: OpenUnit) -> None:
+        """A question of *unit* stays pending; land what the unit has if it was the last one out."""
+        unit.outstanding -= 1
+        chunk = self._open.get(unit.number)
+        if chunk is not None and not unit.outstanding:
+            self._close(chunk)
+
+    async def tick(self) -> None:
+        """Land chunks that have been open for long enough, for ever, until cancelled."""
+        while True:
+            await asyncio.sleep(min(0.25, self._limits.seconds / 2))
+            now = time.monotonic()
+            for chunk in [chunk for chunk in self._open.values() if chunk.until <= now]:
+                self._close(chunk)
+
+    async def finish(self) -> None:
+        """Land everything that is open, and raise what went wrong on the way."""
+        for chunk in list(self._open.values()):
+            self._close(chunk)
+        while self._landing:
+            await asyncio.wait(self._landing)
+        self._check()
+
+    async def _opened(self, unit: OpenUnit, outcome: Outcome) -> _OpenChunk:
+        async with self._opening:
+            # Another answer of the unit may have opened it while this one waited.
+            if (chunk := self._open.get(unit.number)) is not None:
+                return chunk
+            if self._slots.locked() and self._open and not self._landing:
+                # All slots are open chunks of earlier units, kept waiting by stragglers: land the oldest.
+                self._close(next(iter(self._open.values())))
+            await self._slots.acquire()
+            self._check()
+            day = date.fromisoformat(outcome.answer.fetched_at[:10] if outcome.answer else self._plan.planned_at[:10])
+            key = chunk_key(self._plan.entity, day, self._plan.run, unit.number, secrets.token_hex(4))
+            writer = ChunkWriter(key, self._plan.run, self._plan.entity, self._params)
+            chunk = _OpenChunk(unit, writer, time.monotonic() + self._limits.seconds)
+            self._open[unit.number] = chunk
+            return chunk
+
+    def _write(self, chunk: _OpenChunk, question: Question, outcome: Outcome) -> None:
+        answer = outcome.answer
+        line = None
+        if answer is not None and outcome.state is not State.FILTERED:
+            line = chunk.writer.add(
+                answer.body,
+                parses=outcome.parses,
+                ask=question.ask,
+                path=self._path + question.ask,
+                status=answer.status,
+                fetched_at=answer.fetched_at,
+                id=outcome.id,
+                etag=answer.etag,
+                age=answer.age,
+                why=outcome.why,
+            )
+        chunk.drift.update(outcome.drift)
+        chunk.claims.append(
+            Claim(
+                ask=question.ask,
+                state=outcome.state,
+                reason=question.reason,
+                fetched_at=answer.fetched_at if answer else self._plan.planned_at,
+                id=outcome.id,
+                line=line,
+                etag=answer.etag if answer else None,
+                why=outcome.why,
+            )
+        )
+
+    def _close(self, chunk: _OpenChunk) -> None:
+        del self._open[chunk.unit.number]
+        task = asyncio.create_task(self._land(chunk))
+        self._landing.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._landing.discard(task)
+        self._slots.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._error = self._error or error
+
+    async def _land(self, chunk: _OpenChunk) -> None:
+        unit = chunk.unit
+        async with unit.guard:
+            receipt = await asyncio.to_thread(self._put, chunk)
+        if receipt is not None:
+            unit.part = receipt.part + 1
+            self._landed(receipt)
+
+    def _put(self, chunk: _OpenChunk) -> Receipt | None:
+        """Chunk first, receipt second: between the two the answers do not exist, and are asked again."""
+        reference = None
+        if chunk.writer.lines:
+            reference, body = chunk.writer.close()
+            self._storage.put_new(reference.key, body)
+        receipt = Receipt(
+            run=self._plan.run,
+            unit=chunk.unit.number,
+            part=chunk.unit.part,
+            entity=self._plan.entity,
+            claims=chunk.claims,
+            chunk=reference,
+            drift=dict(chunk.drift),
+        )
+        return put_receipt(self._storage, receipt, chunk.unit.known, chunk.unit.part)
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,148 @@
+"""What there is to ask about: a listing in SQLite tables beside the ledger, so that a million ids cost no memory."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from reelhouse.raw.plan import Reason, Selection
+from reelhouse.tmdb.exports import read_rows
+
+_SCHEMA = """
+create temp table listed (id integer primary key, popularity real, reason text not null, excluded text);
+create temp table unresolved (position integer primary key, ask text not null unique);
+create temp table changed (id integer primary key, fresh_after text not null);
+create temp table vanished (id integer primary key);
+"""
+
+_ADD = "insert or ignore into listed values (?, ?, ?, ?)"
+
+
+class Listing:
+    """The ids of one planning, each once, with the filter that keeps it from being asked, if one does."""
+
+    def __init__(self, db: sqlite3.Connection, entity: str) -> None:
+        self.db = db
+        self._entity = entity
+        for statement in ("changed", "vanished", "unresolved", "listed"):
+            db.execute(f"drop table if exists temp.{statement}")
+        db.executescript(_SCHEMA)
+
+    def add_export(self, body: bytes, selection: Selection) -> int:
+        """Every row of an export, the filters of *selection* applied; returns how many rows it has."""
+        least = selection.min_popularity
+        rows = 0
+        self.db.execute("begin")
+        for batch in read_rows(body):
+            rows += len(batch)
+            self.db.executemany(
+                _ADD,
+                [
+                    (
+                        row.id,
+                        row.popularity,
+                        Reason.NEW.value,
+                        _excluded(row.adult, row.video, row.popularity, selection),
+                    )
+                    for row in batch
+                ]
+                if least is not None or not (selection.include_adult and selection.include_video)
+                else [(row.id, row.popularity, Reason.NEW.value, None) for row in batch],
+            )
+        self.db.execute("commit")
+        self._cut_top(selection.top)
+        return rows
+
+    def add_lines(self, lines: Iterable[str], selection: Selection) -> None:
+        """A plan's listing object: `id popularity` as discover gave it, or an id that somebody named."""
+        asks: list[str] = []
+        self.db.execute("begin")
+        for line in lines:
+            ask, _, popularity = line.partition(" ")
+            if popularity:
+                ranked = float(popularity)
+                why = _excluded(False, False, ranked, selection)
+                self.db.execute(_ADD, (int(ask), ranked, Reason.LISTED.value, why))
+            else:
+                asks.append(ask)
+        self.db.execute("commit")
+        if selection.source == "discover":
+            self._cut_top(selection.top)
+        self._add_asks(asks)
+
+    def _add_asks(self, asks: Iterable[str]) -> None:
+        """TMDB ids and IMDb ids that somebody named. They are wanted whatever a filter says."""
+        self.db.execute("begin")
+        for ask in asks:
+            id_ = int(ask) if ask.isdigit() else self._alias(ask)
+            if id_ is None:
+                self.db.execute("insert or ignore into unresolved (ask) values (?)", (ask,))
+            else:
+                self.db.execute(
+                    "insert into listed values (?, null, ?, null) on conflict (id) do update "
+                    "set reason = excluded.reason, excluded = null",
+                    (id_, Reason.LISTED.value),
+                )
+        self.db.execute("commit")
+
+    def add_changed(self, ids: Iterable[int], fresh_after: str) -> None:
+        """Ids that the change feed names; one fetched after *fresh_after* holds the change already."""
+        self.db.execute("begin")
+        self.db.executemany(
+            "insert into changed values (?, ?) on conflict (id) do update "
+            "set fresh_after = max(fresh_after, excluded.fresh_after)",
+            ((id_, fresh_after) for id_ in ids),
+        )
+        self.db.execute("commit")
+
+    def mark_vanished(self, previous: bytes | None) -> None:
+        """Known ids that the *previous* export held and this listing lacks; without it, all that this one lacks."""
+        missing = {
+            id_
+            for (id_,) in self.db.execute(
+                "select id from known where entity = ? and state in ('landed', 'filtered') "
+                "and id not in (select id from listed)",
+                (self._entity,),
+            )
+        }
+        if not missing:
+            return
+        if previous is None:
+            self.db.executemany("insert into vanished values (?)", ((id_,) for id_ in missing))
+            return
+        for batch in read_rows(previous):
+            self.db.executemany(
+                "insert or ignore into vanished values (?)", [(row.id,) for row in batch if row.id in missing]
+            )
+
+    def count(self) -> int:
+        """Distinct ids and asks listed."""
+        (count,) = self.db.execute(
+            "select (select count(*) from listed) + (select count(*) from unresolved)"
+        ).fetchone()
+        return int(count)
+
+    def _alias(self, ask: str) -> int | None:
+        found = self.db.execute(
+            "select id from alias where entity = ? and ask = ? and id is not null", (self._entity, ask)
+        ).fetchone()
+        return found[0] if found else None
+
+    def _cut_top(self, top: int | None) -> None:
+        if top is None:
+            return
+        self.db.execute(
+            "update listed set excluded = 'top' where excluded is null and id not in "
+            "(select id from listed where excluded is null order by popularity desc, id limit ?)",
+            (top,),
+        )
+
+
+def _excluded(adult: bool, video: bool, popularity: float | None, selection: Selection) -> str | None:
+    if adult and not selection.include_adult:
+        return "adult"
+    if video and not selection.include_video:
+        return "video"
+    if selection.min_popularity is not None and (popularity or 0.0) < selection.min_popularity:
+        return "min_popularity"
+    return None

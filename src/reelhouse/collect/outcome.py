@@ -1,0 +1,105 @@
+"""What an answer is worth: kept, filtered, gone or set aside. Nothing here asks or writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jmespath
+import jmespath.exceptions
+import msgspec
+
+from reelhouse.errors import ConfigError
+from reelhouse.raw.receipt import State
+from reelhouse.tmdb.client import Answer, UntrustedAnswer
+from reelhouse.tmdb.endpoints import Entity
+
+Predicate = Callable[[bytes], bool]
+
+
+class Outcome(NamedTuple):
+    """What became of one question. *answer* is None only where nobody ever answered."""
+
+    state: State
+    answer: Answer | None
+    id: int | None
+    why: str | None = None
+    parses: bool = True
+    drift: tuple[str, ...] = ()
+
+
+class Judge:
+    """Says of each answer to one entity's details whether it is what was asked for, and whether the user wants it."""
+
+    def __init__(self, entity: Entity, append: tuple[str, ...], record_filter: str = "") -> None:
+        self._known = entity.fields | set(append)
+        self._append = append
+        self._wanted = compile_filter(record_filter)
+        self._decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+    def judge(self, ask: str, answer: Answer) -> Outcome:
+        """The outcome of a 200; `UntrustedAnswer` where it cannot be believed."""
+        try:
+            # msgspec skips over strings without decoding them, so bad UTF-8 would pass.
+            answer.body.decode()
+            fields = self._decode(answer.body)
+        except UnicodeDecodeError as exc:
+            raise UntrustedAnswer("not_utf8", f"{ask}: the answer is not UTF-8: {exc}", answer) from exc
+        except msgspec.DecodeError as exc:
+            raise UntrustedAnswer("not_json", f"{ask}: the answer does not parse: {exc}", answer) from exc
+        id_ = _checked_id(ask, fields, answer)
+        if self._wanted is not None and not self._wanted(answer.body):
+            return Outcome(State.FILTERED, answer, id_)
+        return Outcome(State.LANDED, answer, id_, drift=self._drift(fields))
+
+    def _drift(self, fields: Mapping[str, msgspec.Raw]) -> tuple[str, ...]:
+        missing = tuple(f"missing:{name}" for name in self._append if name not in fields)
+        if fields.keys() <= self._known:
+            return missing
+        return (*missing, *(f"unknown:{name}" for name in fields if name not in self._known))
+
+
+def _checked_id(ask: str, fields: Mapping[str, msgspec.Raw], answer: Answer) -> int:
+    raw = bytes(fields.get("id", b"null"))
+    # TMDB once sent an id as a string.
+    text = raw.strip(b'"')
+    if not text.isdigit():
+        raise UntrustedAnswer("no_id", f"{ask}: the answer has the id {raw[:40]!r}", answer)
+    id_ = int(text)
+    if ask.isdigit() and id_ != int(ask):
+        raise UntrustedAnswer("wrong_id", f"{ask}: the answer is about {id_}", answer)
+    if not ask.isdigit() and bytes(fields.get("imdb_id", b"null")) not in (f'"{ask}"'.encode(), b"null", b'""'):
+        raise UntrustedAnswer("wrong_id", f"{ask}: the answer is about {bytes(fields['imdb_id'])[:40]!r}", answer)
+    return id_
+
+
+def parses(body: bytes) -> bool:
+    """Whether *body* is whole JSON in UTF-8, so that it can lie in a line as it is."""
+    try:
+        body.decode()
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (UnicodeDecodeError, msgspec.DecodeError):
+        return False
+    return True
+
+
+def compile_filter(expression: str) -> Predicate | None:
+    """A JMESPath predicate on the record; None for no filter. `ConfigError` where it does not parse."""
+    if not expression:
+        return None
+    try:
+        compiled = jmespath.compile(expression)
+    except jmespath.exceptions.JMESPathError as exc:
+        first = str(exc).splitlines()[0]
+        raise ConfigError(f"record_filter: {expression!r} is no JMESPath expression: {first}") from exc
+
+    def wanted(body: bytes) -> bool:
+        try:
+            found: Any = compiled.search(msgspec.json.decode(body))
+        except jmespath.exceptions.JMESPathError as exc:
+            first = str(exc).splitlines()[0]
+            raise ConfigError(f"record_filter: {expression!r} cannot be applied to a record: {first}") from exc
+        # JMESPath's own truth: null, false, "", [] and {} are false, 0 is true.
+        return not (found is None or found is False or found in ("", [], {}))
+
+    return wanted

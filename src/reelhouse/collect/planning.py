@@ -1,0 +1,292 @@
+"""Planning: which ids the next run asks, and why. One SQL query over the listing and the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import aiohttp
+
+from reelhouse.collect.listing import Listing
+from reelhouse.errors import KeyTakenError, ListingError, MissingKeyError
+from reelhouse.raw.inbox import waiting
+from reelhouse.raw.layout import export_key
+from reelhouse.raw.ledger import Ledger, open_ledger
+from reelhouse.raw.plan import (
+    Asking,
+    Counts,
+    ExportRef,
+    IdsObject,
+    Plan,
+    Selection,
+    last_run,
+    pack_ids,
+    put_ids,
+    read_plan,
+)
+from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.client import TmdbClient
+from reelhouse.tmdb.discover import discover
+from reelhouse.tmdb.endpoints import EXPORTS_URL, Entity
+from reelhouse.tmdb.exports import fetch_export
+from reelhouse.tmdb.pages import read_changes
+
+UNIT_SIZE = 1000
+
+# The change feed answers for at most this long; what is older than that is asked again without being named.
+_FEED_DAYS = 14
+
+# An answer may come from a CDN hours old, so only one fetched after this hour of the next day surely holds the change.
+_SURE_HOUR = "T08:00:00Z"
+
+# TMDB's own export of any kind that has popularity is far larger; a smaller one is a fault, not a mass deletion.
+_LEAST_OFFICIAL_ROWS = 150_000
+
+_ASKED = """
+create temp table asked as
+select l.id as id, l.popularity as popularity, l.id is not null as listed, l.excluded as excluded,
+  case
+    when k.id is null then case when l.excluded is null then l.reason end
+    when k.state = 'quarantined' then 'retry'
+    when k.state = 'gone' then case when l.excluded is null then 'retry' end
+    {kept_up}
+  end as reason
+from listed l left join known k on k.entity = :entity and k.id = l.id
+  left join run r on r.run = k.run left join changed c on c.id = l.id left join vanished v on v.id = l.id
+union all
+select k.id, null, 0, null,
+  case when k.state = 'quarantined' then 'retry' when k.state = 'gone' then null {kept_up} end
+from known k
+  left join run r on r.run = k.run left join changed c on c.id = k.id left join vanished v on v.id = k.id
+where k.entity = :entity and k.id not in (select id from listed)
+"""
+
+_KEPT_UP = """
+    when v.id is not null then 'vanished'
+    when r.asking <> :asking then 'settings'
+    when c.id is not null and k.fetched_at <= c.fresh_after then 'changed'
+    when k.fetched_at < :stale_before then 'stale'
+"""
+
+
+class Wanted(NamedTuple):
+    """What a user wants asked: the settings that planning needs, as plain values."""
+
+    entity: Entity
+    asking: Asking
+    selection: Selection
+    asks: tuple[str, ...] = ()
+    stale_after_days: int = 150
+    min_export_share: float = 0.95
+    unit_size: int = UNIT_SIZE
+    made_by: str = ""
+
+
+class Tmdb(NamedTuple):
+    """TMDB as planning and fetching see it: the API, and the export host, which never sees the token."""
+
+    client: TmdbClient
+    session: aiohttp.ClientSession
+    exports_url: str
+
+
+class Draft(NamedTuple):
+    """A plan that nobody has put yet, with what `reelhouse plan` shows of it."""
+
+    plan: Plan
+    requests: int
+
+
+async def plan_run(storage: Storage, tmdb: Tmdb, wanted: Wanted, *, put: bool) -> Draft:
+    """Decide what the run after the last one asks. With *put* its ids lie in the lake, ready for `put_plan`.
+
+    Raises `ListingError` where a listing cannot be read whole: then nothing is planned from a part of it.
+    """
+    run = last_run(storage) + 1
+    with open_ledger(storage, run - 1) as ledger:
+        return await _Planner(storage, tmdb, wanted, ledger, run, put).draft()
+
+
+class _Planner:
+    """One planning: fills the listing, asks the ledger, counts."""
+
+    def __init__(self, storage: Storage, tmdb: Tmdb, wanted: Wanted, ledger: Ledger, run: int, put: bool) -> None:
+        self._storage = storage
+        self._tmdb = tmdb
+        self._wanted = wanted
+        self._ledger = ledger
+        self._run = run
+        self._put = put
+        self._listing = Listing(ledger.db, wanted.entity.name)
+        self._before = _newest_plans(storage, run - 1, wanted.entity.name)
+
+    async def draft(self) -> Draft:
+        wanted = self._wanted
+        letters = list(waiting(self._storage, wanted.entity.name))
+        named = [ask for _, letter in letters for ask in letter.asks]
+        export, lines = await self._list(named)
+        planned_at = self._tmdb.client.seen_at or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        stale_before = await self._read_feed(planned_at)
+        counts = self._decide(stale_before)
+        plan = Plan(
+            run=self._run,
+            entity=wanted.entity.name,
+            planned_at=planned_at,
+            ids=self._ids(_lines(self._ledger)),
+            unit_size=wanted.unit_size,
+            asking=wanted.asking,
+            selection=wanted.selection,
+            counts=counts,
+            export=export,
+            listing=self._ids(lines) if lines else None,
+            changes_read_to=planned_at,
+            inbox=[key for key, _ in letters],
+            made_by=wanted.made_by,
+        )
+        return Draft(plan, sum(counts.asked.values()))
+
+    async def _list(self, named: list[str]) -> tuple[ExportRef | None, list[str]]:
+        """Fill the listing; returns the export it comes from and the lines of what no export holds."""
+        selection = self._wanted.selection
+        export = None
+        lines: list[str] = []
+        if selection.source == "export":
+            export = await self._list_export()
+        elif selection.source == "discover":
+            found = await discover(self._tmdb.client, self._wanted.entity, dict(selection.discover))
+            lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
+        lines += [*self._wanted.asks, *named]
+        self._listing.add_lines(lines, selection)
+        return export, lines
+
+    async def _list_export(self) -> ExportRef:
+        kind = self._wanted.entity.export
+        before = self._before.export
+        here = before is not None and self._storage.size(before.key) is not None
+        known = (date.fromisoformat(before.day), before.etag) if before and before.etag and here else None
+        export = await fetch_export(self._tmdb.session, self._tmdb.exports_url, kind, known)
+        self._tmdb.client.saw(export.asked_at)
+        if export.body is None and before is not None:
+            self._listing.add_export(self._storage.get(before.key), self._wanted.selection)
+            reference = before
+        else:
+            body = export.body or b""
+            rows = self._listing.add_export(body, self._wanted.selection)
+            self._check_size(rows, before)
+            reference = _land_export(self._storage, kind, export.day, body, rows, export.etag)
+        if before is not None and before.key != reference.key:
+            self._listing.mark_vanished(self._landed(before))
+        return reference
+
+    def _landed(self, export: ExportRef) -> bytes | None:
+        try:
+            return self._storage.get(export.key)
+        except MissingKeyError:
+            return None
+
+    def _check_size(self, rows: int, before: ExportRef | None) -> None:
+        least = _LEAST_OFFICIAL_ROWS if self._tmdb.exports_url.startswith(EXPORTS_URL) else 1
+        if before is not None:
+            least = max(least, int(before.rows * self._wanted.min_export_share))
+        if rows < least:
+            raise ListingError(
+                f"the export holds {rows} ids where at least {least} are plausible, so nothing of it is used "
+                "(if TMDB really shrank, lower min_export_share for one run)"
+            )
+
+    async def _read_feed(self, planned_at: str) -> str:
+        """Mark what the change feed names; returns the instant before which everything known is stale."""
+        today = date.fromisoformat(planned_at[:10])
+        stale_before = f"{today - timedelta(days=self._wanted.stale_after_days)}{planned_at[10:]}"
+        cursor = self._before.changes_read_to
+        if cursor is None or not self._knows_any():
+            return stale_before
+        first = date.fromisoformat(min(cursor, planned_at)[:10]) - timedelta(days=1)
+        oldest = today - timedelta(days=_FEED_DAYS - 1)
+        if first < oldest:
+            first = oldest
+            stale_before = max(stale_before, f"{oldest}T00:00:00Z")
+        for offset in range((today - first).days + 1):
+            day = first + timedelta(days=offset)
+            ids = await read_changes(self._tmdb.client, self._wanted.entity, day)
+            self._listing.add_changed(ids, f"{day + timedelta(days=1)}{_SURE_HOUR}")
+        return stale_before
+
+    def _knows_any(self) -> bool:
+        found = self._ledger.db.execute(
+            "select 1 from known where entity = ? and state <> 'gone' limit 1", (self._wanted.entity.name,)
+        ).fetchone()
+        return found is not None
+
+    def _decide(self, stale_before: str) -> Counts:
+        db = self._ledger.db
+        db.execute("drop table if exists temp.asked")
+        db.execute(
+            _ASKED.format(kept_up=_KEPT_UP),
+            {
+                "entity": self._wanted.entity.name,
+                "asking": self._wanted.asking.fingerprint,
+                "stale_before": stale_before,
+            },
+        )
+        asked = dict(db.execute("select reason, count(*) from asked where reason is not null group by reason"))
+        (unresolved,) = db.execute("select count(*) from unresolved").fetchone()
+        if unresolved:
+            asked["listed"] = asked.get("listed", 0) + unresolved
+        excluded = dict(
+            db.execute(
+                "select excluded, count(*) from asked where reason is null and excluded is not null group by excluded"
+            )
+        )
+        (fresh,) = db.execute(
+            "select count(*) from asked where reason is null and excluded is null and listed"
+        ).fetchone()
+        (beyond,) = db.execute("select count(*) from asked where reason is not null and not listed").fetchone()
+        return Counts(listed=self._listing.count(), beyond=beyond, excluded=excluded, fresh=fresh, asked=asked)
+
+    def _ids(self, lines: Iterable[str]) -> IdsObject:
+        if self._put:
+            return put_ids(self._storage, self._run, lines)
+        body, count = pack_ids(lines)
+        return IdsObject("", hashlib.sha256(body).hexdigest(), count)
+
+
+class _Before(NamedTuple):
+    """What earlier runs of the same entity leave for this one."""
+
+    export: ExportRef | None
+    changes_read_to: str | None
+
+
+def _newest_plans(storage: Storage, last: int, entity: str) -> _Before:
+    cursor: str | None = None
+    for run in range(last, 0, -1):
+        plan = read_plan(storage, run)
+        if plan is None or plan.entity != entity:
+            continue
+        cursor = cursor or plan.changes_read_to
+        if plan.export is not None:
+            return _Before(plan.export, cursor)
+    return _Before(None, cursor)
+
+
+def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int, etag: str | None) -> ExportRef:
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = export_key(kind, day, sha256)
+    # Its name holds its hash: what lies there already is this very file.
+    with suppress(KeyTakenError):
+        storage.put_new(key, body)
+    return ExportRef(key, sha256, day.isoformat(), rows, etag)
+
+
+def _lines(ledger: Ledger) -> Iterator[str]:
+    for (ask,) in ledger.db.execute("select ask from unresolved order by position"):
+        yield f"{ask} listed"
+    rows = ledger.db.execute(
+        "select id, reason from asked where reason is not null order by popularity is null, popularity desc, id"
+    )
+    for id_, reason in rows:
+        yield f"{id_} {reason}"

@@ -1,0 +1,130 @@
+"""Runs: the open one is continued, else the next one is planned; the end of a run is its reconciliation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from reelhouse.collect.fetching import Brakes, Fetcher, Patience
+from reelhouse.collect.landing import Lander, Limits
+from reelhouse.collect.outcome import Judge
+from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
+from reelhouse.errors import KeyTakenError, LakeError
+from reelhouse.raw import inbox
+from reelhouse.raw.ledger import keep_ledger, open_ledger
+from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
+from reelhouse.raw.receipt import Receipt
+from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile, tally
+from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.client import query_of
+from reelhouse.tmdb.endpoints import ENTITIES
+
+
+class Ways(NamedTuple):
+    """How a run is carried out, apart from what it asks."""
+
+    connections: int
+    patience: Patience
+    limits: Limits
+
+
+class Progress:
+    """What a run tells while it works; the runtimes show it. This one keeps silent."""
+
+    def planned(self, plan: Plan, settled: int) -> None:
+        """A run begins or goes on, with *settled* of its ids accounted for."""
+
+    def landed(self, receipt: Receipt) -> None:
+        """Answers are safe."""
+
+
+class RunResult(NamedTuple):
+    """How a run stands after it was worked on: reconciled, or open with a reason. *requests* are those of this call."""
+
+    plan: Plan
+    reconciliation: Reconciliation | None
+    pending: int
+    why: str | None
+    requests: int
+    states: dict[str, int]
+
+    @property
+    def whole(self) -> bool:
+        return self.reconciliation is not None and self.reconciliation.whole
+
+    @property
+    def clean(self) -> bool:
+        return self.whole and self.reconciliation is not None and self.reconciliation.clean
+
+
+def open_run(storage: Storage) -> Plan | None:
+    """The run that is not reconciled yet, if there is one."""
+    last = last_run(storage)
+    if not last or read_reconciliation(storage, last) is not None:
+        return None
+    plan = read_plan(storage, last)
+    if plan is None:
+        raise LakeError(f"the plan of run {last} was there a moment ago and is gone")
+    return plan
+
+
+async def start_run(storage: Storage, tmdb: Tmdb, wanted: Wanted) -> Plan:
+    """Plan the next run and put it; where somebody was quicker, theirs."""
+    draft: Draft = await plan_run(storage, tmdb, wanted, put=True)
+    try:
+        put_plan(storage, draft.plan)
+    except KeyTakenError:
+        theirs = read_plan(storage, draft.plan.run)
+        if theirs is None:
+            raise LakeError(f"the plan of run {draft.plan.run} was there a moment ago and is gone") from None
+        return theirs
+    return draft.plan
+
+
+async def carry_out(
+    storage: Storage, tmdb: Tmdb, plan: Plan, ways: Ways, brakes: Brakes, progress: Progress
+) -> RunResult:
+    """Ask what is pending of *plan*, land it, and reconcile if nothing is left."""
+    before = tmdb.client.requests
+    progress.planned(plan, tally(storage, plan).settled)
+    why = await _fetch(storage, tmdb, plan, ways, brakes, progress.landed)
+    made = reconcile(storage, plan)
+    counted = tally(storage, plan)
+    if made is not None:
+        conclude(storage, plan)
+    return RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
+
+
+def conclude(storage: Storage, plan: Plan) -> None:
+    """What follows a reconciliation and may be done again: the ledger is kept, taken letters go."""
+    with open_ledger(storage, plan.run) as ledger:
+        keep_ledger(storage, ledger)
+    inbox.clear(storage, plan)
+
+
+async def _fetch(
+    storage: Storage, tmdb: Tmdb, plan: Plan, ways: Ways, brakes: Brakes, landed: Callable[[Receipt], None]
+) -> str | None:
+    entity = ENTITIES[plan.entity]
+    query = query_of(_params(plan))
+    fetcher = Fetcher(
+        storage,
+        plan,
+        tmdb.client,
+        Judge(entity, plan.asking.append, plan.asking.record_filter),
+        Lander(storage, plan, entity.path, query, ways.limits, landed),
+        brakes,
+        path=entity.path,
+        query=query,
+        connections=ways.connections,
+        patience=ways.patience,
+    )
+    return await fetcher.run()
+
+
+def _params(plan: Plan) -> dict[str, str]:
+    params = {"language": plan.asking.language, "region": plan.asking.region}
+    if plan.asking.append:
+        params["append_to_response"] = ",".join(plan.asking.append)
+    return {name: value for name, value in params.items() if value}

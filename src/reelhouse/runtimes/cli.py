@@ -1,0 +1,260 @@
+"""The command line: read the input, make one call. What is heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reelhouse import __version__
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.settings import FILE, Settings, load, template
+
+_TERMS = """\
+TMDB's terms: not for commercial use without a written agreement with TMDB.
+Not in connection with machine learning or AI, including training.
+Nothing may be kept for longer than six months: reelhouse asks again what grows old.
+No redistribution; and say that you use TMDB but are not endorsed, certified or otherwise approved by it (README).\
+"""
+
+
+class _Group(click.Group):
+    """Turns reelhouse's errors into one line and an exit code: 2 for a setting, 1 for everything else."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ReelhouseError as exc:
+            click.echo(f"reelhouse: {exc}", err=True)
+            ctx.exit(2 if isinstance(exc, ConfigError) else 1)
+        except BrokenPipeError:
+            # Whoever read our output has enough; there is nobody to tell.
+            sys.stderr.close()
+            ctx.exit(1)
+
+
+def _settings(ctx: click.Context, **options: Any) -> Settings:
+    return load({"lake": ctx.obj["lake"], **options})
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reelhouse")
+@click.option("--lake", metavar="FOLDER", help="Where the lake lies (REELHOUSE_LAKE; default ./lake).")
+@click.pass_context
+def main(ctx: click.Context, lake: str | None) -> None:
+    """TMDB as data: collect it whole, land it as it came, build typed tables, prove that nothing is missing."""
+    ctx.obj = {"lake": lake}
+
+
+def _json(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")(
+        command
+    )
+
+
+def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what a run is about."""
+    options = (
+        click.option("--top", type=click.IntRange(min=1), help="Only the N most popular."),
+        click.option("--min-popularity", type=float, help="Only what the export says is at least this popular."),
+        click.option(
+            "--discover", multiple=True, metavar="KEY=VALUE", help="Select by a TMDB discover filter; may be repeated."
+        ),
+        click.option(
+            "--ids", type=click.File("r", encoding="utf-8-sig"), metavar="FILE|-", help="TMDB or IMDb ids, or a CSV."
+        ),
+        click.option("--column", help="The column of a CSV of ids, where it has another name than usual."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that end a collection early."""
+    options = (
+        click.option(
+            "--max-requests", type=click.IntRange(min=1), help="Stop after so many requests; the run stays open."
+        ),
+        click.option("--deadline", type=float, metavar="SECONDS", help="Stop after so long; the run stays open."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _pairs(texts: Iterable[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"discover: KEY=VALUE is expected, not {text!r}")
+        pairs[name] = value
+    return pairs
+
+
+def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
+    """Settings and request out of the options of `_selection` and `_limits`."""
+    from reelhouse.collect.asks import read_asks
+    from reelhouse.runtimes.collecting import Request
+
+    discover = _pairs(options["discover"]) or None
+    settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
+    asks: tuple[str, ...] = ()
+    if options["ids"] is not None:
+        read = read_asks(options["ids"].read(), options["column"])
+        asks = read.asks
+        if read.blank:
+            click.echo(f"{read.blank} rows of the list name no id", err=True)
+        if not asks:
+            raise ConfigError("ids: the list holds no id")
+    named = (options["top"], options["min_popularity"], discover, options["ids"])
+    request = Request(
+        asks=asks,
+        selected=any(value is not None for value in named),
+        max_requests=options.get("max_requests"),
+        deadline=options.get("deadline"),
+    )
+    return settings, request
+
+
+@main.command()
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def init(force: bool) -> None:
+    """Write a commented reelhouse.toml, and say what TMDB's terms allow."""
+    path = Path(FILE)
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already; --force replaces it")
+    try:
+        path.write_text(template(), encoding="utf-8")
+    except OSError as exc:
+        raise ReelhouseError(f"{path} cannot be written: {exc.strerror}") from exc
+    click.echo(f"{path} is written; now set TMDB_TOKEN and run: reelhouse sync --top 1000", err=True)
+    click.echo(_TERMS)
+
+
+@main.command()
+@_selection
+@_json
+@click.pass_context
+def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Show what a run would ask, why, and how long it would take."""
+    settings, request = _chosen(ctx, options)
+    from reelhouse.runtimes import commands
+
+    commands.plan(settings, request, as_json)
+
+
+@main.command()
+@_selection
+@_limits
+@_json
+@click.pass_context
+def collect(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Continue the open run, or plan and carry out the next one."""
+    settings, request = _chosen(ctx, options)
+    from reelhouse.runtimes import commands
+
+    ctx.exit(commands.collect(settings, request, as_json))
+
+
+@main.command()
+@click.option("--full", is_flag=True, help="Build everything anew from raw.")
+@_json
+@click.pass_context
+def build(ctx: click.Context, full: bool, as_json: bool) -> None:
+    """Build tables and marts from what has landed, also while a run is open."""
+    from reelhouse.runtimes import commands
+
+    ctx.exit(commands.build(_settings(ctx), full, as_json))
+
+
+@main.command()
+@_selection
+@_limits
+@_json
+@click.pass_context
+def sync(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Collect, build and verify."""
+    settings, request = _chosen(ctx, options)
+    from reelhouse.runtimes import commands
+
+    ctx.exit(commands.sync(settings, request, as_json))
+
+
+@main.command()
+@_json
+@click.pass_context
+def verify(ctx: click.Context, as_json: bool) -> None:
+    """Recompute the reconciliation from what lies there, and name what is wrong."""
+    from reelhouse.runtimes import commands
+
+    ctx.exit(commands.verify(_settings(ctx), as_json))
+
+
+@main.command()
+@_json
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Show what is known, landed, pending and old, and the open run."""
+    from reelhouse.runtimes import commands
+
+    commands.status(_settings(ctx), as_json)
+
+
+@main.command()
+@click.argument("query")
+@click.option("--format", "form", type=click.Choice(("table", "csv", "json")), default="table", show_default=True)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
+@click.pass_context
+def sql(ctx: click.Context, query: str, form: str, output: Path | None) -> None:
+    """Ask tables and marts in Spark SQL, by their plain names."""
+    from reelhouse.runtimes import commands
+
+    commands.sql(_settings(ctx), query, form, output)
+
+
+@main.command()
+@click.argument("name", required=False)
+@_json
+@click.pass_context
+def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """Show the data dictionary: all tables, or the columns of one."""
+    from reelhouse.runtimes import commands
+
+    commands.tables(_settings(ctx), name, as_json)
+
+
+@main.command()
+@click.option("--movies", type=click.IntRange(min=0), default=5000, show_default=True, help="Titles in the catalogue.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another catalogue.")
+@click.option("--port", type=int, default=0, help="Port; a free one by default.")
+@click.option(
+    "--rate", type=float, default=0.0, help="Answer 429 beyond so many requests a second; 0 is without limit."
+)
+@click.option("--retry-after", type=float, help="Send Retry-After with a 429.")
+@click.option("--latency", type=float, default=0.0, help="Milliseconds before each answer.")
+@click.option("--faults", default="none", metavar="PROFILE", help="Misbehave; `--faults help` names the profiles.")
+@click.option("--payloads", type=click.Path(path_type=Path), help="Serve the bodies in this folder instead.")
+def emulate(**options: Any) -> None:
+    """Run the bundled TMDB: the API under /3, exports under /p/exports. Any bearer will do."""
+    from reelhouse.runtimes import emulating
+
+    emulating.emulate(**options)
+
+
+@main.command()
+@click.option("--movies", type=click.IntRange(min=100), default=3000, show_default=True, help="Titles to collect.")
+@click.pass_context
+def demo(ctx: click.Context, movies: int) -> None:
+    """Run everything against the emulator, into ./demo-lake: no key, no network."""
+    from reelhouse.runtimes import emulating
+
+    ctx.exit(emulating.demo(ctx.obj["lake"] or "demo-lake", movies))
+
+
+if __name__ == "__main__":
+    main()

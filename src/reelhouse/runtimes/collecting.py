@@ -1,0 +1,96 @@
+"""Collecting, as the runtimes start it: the open run first, then what was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from reelhouse.collect.fetching import Brakes
+from reelhouse.collect.planning import Draft, Wanted, plan_run
+from reelhouse.collect.run import Progress, RunResult, carry_out, open_run, start_run
+from reelhouse.raw.inbox import put_letter, waiting
+from reelhouse.runtimes import wiring
+from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+
+
+class Request(NamedTuple):
+    """What a caller wants beyond the settings. *selected* tells that a slice was named for this call."""
+
+    asks: tuple[str, ...] = ()
+    selected: bool = False
+    max_requests: int | None = None
+    deadline: float | None = None
+
+
+def collect(storage: Storage, settings: Settings, request: Request, progress: Progress) -> list[RunResult]:
+    """Continue the open run, then plan and carry out what was asked for; the last result is the one that counts."""
+    with storage.hold():
+        return asyncio.run(_collect(storage, settings, request, progress))
+
+
+def draft(storage: Storage, settings: Settings, request: Request) -> Draft:
+    """What the next run would ask. Nothing of it is put; an export that was fetched stays, for the run to use."""
+
+    async def plan() -> Draft:
+        async with wiring.open_tmdb(settings) as tmdb:
+            return await plan_run(storage, tmdb, _wanted(settings, request), put=False)
+
+    return asyncio.run(plan())
+
+
+async def _collect(storage: Storage, settings: Settings, request: Request, progress: Progress) -> list[RunResult]:
+    brakes = Brakes(max_requests=request.max_requests, deadline=request.deadline)
+    wanted = _wanted(settings, request)
+    ways = wiring.ways(settings)
+    results: list[RunResult] = []
+    async with wiring.open_tmdb(settings) as tmdb:
+        with _stopping(brakes):
+            plan = open_run(storage)
+            if plan is not None:
+                if request.asks:
+                    event = hashlib.sha256("\n".join(request.asks).encode()).hexdigest()[:16]
+                    put_letter(storage, f"list-{event}", wanted.entity.name, request.asks)
+                results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
+                waits = any(True for _ in waiting(storage, wanted.entity.name))
+                if not results[-1].whole or not (request.selected or waits):
+                    return results
+                if request.asks or not request.selected:
+                    # The letters that lie in the inbox are the next run's list.
+                    wanted = wiring.wanted(settings, listed=True)
+            plan = await start_run(storage, tmdb, wanted)
+            results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
+    return results
+
+
+def _wanted(settings: Settings, request: Request) -> Wanted:
+    return wiring.wanted(settings, asks=request.asks, listed=bool(request.asks))
+
+
+@contextmanager
+def _stopping(brakes: Brakes) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lands what is there and leaves the run open; the second ends at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(number: signal.Signals) -> None:
+        brakes.stop(f"stopped by {number.name}")
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+    try:
+        for number in signals:
+            loop.add_signal_handler(number, stop, number)
+    except (ValueError, RuntimeError):
+        # Not in the main thread: whoever runs this there has handlers of its own.
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

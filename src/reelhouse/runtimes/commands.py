@@ -1,0 +1,197 @@
+"""What each command does: make the parts, make one call, show the result. Returns exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reelhouse.collect.run import RunResult, open_run
+from reelhouse.collect.status import status as lake_status
+from reelhouse.collect.verifying import Verdict
+from reelhouse.collect.verifying import verify as verify_raw
+from reelhouse.runtimes import collecting, show
+from reelhouse.runtimes.collecting import Request
+from reelhouse.settings import Settings
+from reelhouse.storage.opening import open_storage
+from reelhouse.storage.protocol import Storage
+
+
+def plan(settings: Settings, request: Request, as_json: bool) -> None:
+    storage = open_storage(settings.lake)
+    opened = open_run(storage)
+    if opened is not None:
+        show.note(f"Run {opened.run} is open: collect goes on with it before it plans another one.")
+    with show.spinner("planning"):
+        drafted = collecting.draft(storage, settings, request)
+    made = drafted.plan
+    seconds = made.ids.count / settings.rate if settings.rate else None
+    # Chunks and their receipts, the ids, the plan and the reconciliation.
+    per_unit = max(1.0, made.unit_size / (settings.rate * settings.chunk_seconds)) if settings.rate else 1.0
+    objects = round(2 * made.units * per_unit) + 3 if made.ids.count else 3
+    found = {
+        "run": made.run,
+        "entity": made.entity,
+        "listed": made.counts.listed,
+        "beyond": made.counts.beyond,
+        "excluded": made.counts.excluded,
+        "fresh": made.counts.fresh,
+        "asked": made.ids.count,
+        "reasons": made.counts.asked,
+        "requests": made.ids.count,
+        "seconds": seconds,
+        "objects": objects,
+        "open_run": opened.run if opened else None,
+    }
+    if as_json:
+        show.as_json(found)
+        return
+    rows = [
+        ("listed", made.counts.listed, f"export of {made.export.day}" if made.export else made.selection.source),
+        *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
+        ("known and fresh", made.counts.fresh, ""),
+        *((f"asked: {name}", count, "") for name, count in sorted(made.counts.asked.items())),
+        ("requests", made.ids.count, f"{show.duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
+        ("objects", objects, ""),
+    ]
+    show.table(f"Run {made.run} ({made.entity}) would ask {made.ids.count:,}", ("", "count", ""), rows)
+
+
+def collect(settings: Settings, request: Request, as_json: bool) -> int:
+    results = _collect(open_storage(settings.lake), settings, request)
+    _show_runs(results, as_json)
+    return 0 if all(result.clean for result in results) else 1
+
+
+def _collect(storage: Storage, settings: Settings, request: Request) -> list[RunResult]:
+    with show.progress() as bar:
+        return collecting.collect(storage, settings, request, bar)
+
+
+def _show_runs(results: list[RunResult], as_json: bool) -> None:
+    if as_json:
+        show.as_json({**show.run_summary(results[-1]), "runs": [show.run_summary(result) for result in results]})
+        return
+    for result in results:
+        show.run_result(result)
+
+
+def build(settings: Settings, full: bool, as_json: bool) -> int:
+    built = _build(open_storage(settings.lake), settings, full)
+    if as_json:
+        show.as_json(built)
+    else:
+        _show_build(built)
+    return 0
+
+
+def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str, Any]:
+    from reelhouse.build.run import build as build_lake
+    from reelhouse.runtimes.session import session_factory
+
+    with show.spinner("building") as step:
+        result = build_lake(storage, session_factory(settings.engine), full=full, progress=step)
+    return result.summary()
+
+
+def _show_build(built: dict[str, Any]) -> None:
+    if not built["done"]:
+        show.note("Nothing new has landed since the last build.")
+    show.table("Tables and marts", ("name", "rows"), sorted(built["rows"].items()))
+
+
+def sync(settings: Settings, request: Request, as_json: bool) -> int:
+    storage = open_storage(settings.lake)
+    results = _collect(storage, settings, request)
+    if not as_json:
+        _show_runs(results, as_json=False)
+    built = _build(storage, settings)
+    verdict = _verify(storage, since=results[0].plan.run)
+    if as_json:
+        runs = [show.run_summary(result) for result in results]
+        show.as_json({**runs[-1], "runs": runs, "build": built, "verify": _verdict(verdict)})
+    else:
+        _show_build(built)
+        _show_verdict(verdict)
+    return 0 if all(result.clean for result in results) and verdict.clean else 1
+
+
+def verify(settings: Settings, as_json: bool) -> int:
+    verdict = _verify(open_storage(settings.lake), since=1)
+    if as_json:
+        show.as_json(_verdict(verdict))
+    else:
+        _show_verdict(verdict)
+    return 0 if verdict.clean else 1
+
+
+def _verify(storage: Storage, *, since: int) -> Verdict:
+    from reelhouse.build.check import check_tables
+
+    with show.spinner("verifying"):
+        verdict = verify_raw(storage, since=since)
+        return verdict._replace(problems=[*verdict.problems, *check_tables(storage)])
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {**verdict._asdict(), "whole": verdict.whole, "clean": verdict.clean}
+
+
+def _show_verdict(verdict: Verdict) -> None:
+    rows = [
+        ("runs", verdict.runs),
+        ("asked", verdict.asked),
+        *sorted(verdict.states.items()),
+        ("pending", verdict.pending),
+        ("chunks", verdict.chunks),
+        ("bytes", verdict.bytes),
+        ("chunks that no receipt names", verdict.unclaimed),
+        ("problems", len(verdict.problems)),
+    ]
+    word = "whole and clean" if verdict.clean else "whole, not clean" if verdict.whole else "not whole"
+    show.table(f"Verified: {word}", ("", "count"), rows)
+    for problem in verdict.problems:
+        show.note(problem)
+
+
+def status(settings: Settings, as_json: bool) -> None:
+    storage = open_storage(settings.lake)
+    found = lake_status(storage, settings.rate)
+    if as_json:
+        entities = {one.entity: one._asdict() for one in found.entities}
+        show.as_json(
+            {"runs": found.runs, "entities": entities, "open_run": found.open._asdict() if found.open else None}
+        )
+        return
+    columns = ("entity", "known", "landed", "filtered", "gone", "quarantined", "pending", "oldest", "answers")
+    show.table(f"{settings.lake}: {found.runs} runs", columns, found.entities)
+    if found.open:
+        eta = f", {show.duration(found.open.eta_seconds)} at the allowed rate" if found.open.eta_seconds else ""
+        show.note(f"Run {found.open.run} is open: {found.open.pending:,} of {found.open.asked:,} ids are pending{eta}.")
+
+
+def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
+    from reelhouse.runtimes.session import session_factory
+    from reelhouse.serve import export
+    from reelhouse.serve.lake import Lake
+
+    storage = open_storage(settings.lake)
+    found = Lake(storage, session_factory(settings.engine)).sql(query).toArrow()
+    if form == "table" and output is None:
+        show.table("", found.column_names, zip(*(column.to_pylist() for column in found.columns), strict=True))
+    else:
+        export.write(found, form, output)
+
+
+def tables(settings: Settings, name: str | None, as_json: bool) -> None:
+    from reelhouse.serve import dictionary
+
+    storage = open_storage(settings.lake)
+    found = dictionary.describe(storage, name)
+    if as_json:
+        show.as_json(found)
+    elif name is None:
+        rows = [(each["name"], each["zone"], each["rows"], each["comment"]) for each in found["tables"]]
+        show.table("Tables and marts", ("name", "zone", "rows", "what a row is"), rows)
+    else:
+        rows = [(each["name"], each["type"], each["unit"], each["path"], each["comment"]) for each in found["columns"]]
+        show.table(f"{name}: {found['comment']}", ("column", "type", "unit", "TMDB's path", ""), rows)

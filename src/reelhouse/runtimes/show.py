@@ -1,0 +1,147 @@
+"""How results look: tables for a person on stdout, one JSON object for a program, progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from reelhouse.collect import run as runs
+from reelhouse.collect.run import RunResult
+from reelhouse.raw.plan import Plan
+from reelhouse.raw.receipt import Receipt
+
+
+def as_json(value: object) -> None:
+    """One JSON object on stdout."""
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table on stdout; numbers to the right."""
+    shown = [[_cell(value) for value in row] for row in rows]
+    made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    for at, column in enumerate(columns):
+        numeric = bool(shown) and all(row[at][1] for row in shown)
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in shown:
+        made.add_row(*(text for text, _ in row))
+    Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(made)
+
+
+def _cell(value: object) -> tuple[str, bool]:
+    if value is None:
+        return "", True
+    if isinstance(value, bool):
+        return str(value).lower(), False
+    if isinstance(value, int):
+        return f"{value:,}", True
+    if isinstance(value, float):
+        return f"{value:,.2f}", True
+    return str(value), False
+
+
+def note(text: str) -> None:
+    """A line for the person who watches, on stderr."""
+    click.echo(text, err=True)
+
+
+def duration(seconds: float) -> str:
+    """`8 h 36 min`, `25 min`, `12 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min" if whole >= 120 else f"{whole} s"
+
+
+class Bar(runs.Progress):
+    """A progress bar of ids that are accounted for."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("planning", total=None)
+
+    def planned(self, plan: Plan, settled: int) -> None:
+        self._bar.update(
+            self._task, description=f"run {plan.run}: {plan.entity}", total=plan.ids.count, completed=settled
+        )
+
+    def landed(self, receipt: Receipt) -> None:
+        self._bar.advance(self._task, len(receipt.claims))
+
+
+@contextmanager
+def progress() -> Iterator[Bar]:
+    """A bar on stderr while inside; without a terminal only its last state is written."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield Bar(bar)
+
+
+@contextmanager
+def spinner(text: str) -> Iterator[Any]:
+    """A line on stderr that shows what goes on; call what is given with each new step."""
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
+        task = bar.add_task(text, total=None)
+
+        def step(name: str) -> None:
+            bar.update(task, description=f"{text}: {name}")
+
+        yield step
+        bar.update(task, description=f"{text}: done")
+
+
+def run_summary(result: RunResult) -> dict[str, Any]:
+    """A run's result as plain data; `asked = landed + filtered + gone + quarantined + pending`."""
+    plan = result.plan
+    states = {name: result.states.get(name, 0) for name in ("landed", "filtered", "gone", "quarantined")}
+    return {
+        "run": plan.run,
+        "entity": plan.entity,
+        "whole": result.whole,
+        "clean": result.clean,
+        "listed": plan.counts.listed,
+        "beyond": plan.counts.beyond,
+        "excluded": plan.counts.excluded,
+        "fresh": plan.counts.fresh,
+        "asked": plan.ids.count,
+        "reasons": plan.counts.asked,
+        **states,
+        "pending": result.pending,
+        "requests": result.requests,
+        "drift": result.reconciliation.drift if result.reconciliation else {},
+        "why": result.why,
+    }
+
+
+def run_result(result: RunResult) -> None:
+    """A run's two equations, for a person."""
+    found = run_summary(result)
+    excluded = ", ".join(f"{count:,} {name}" for name, count in sorted(found["excluded"].items()))
+    reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(found["reasons"].items()))
+    verdict = "whole and clean" if found["clean"] else "whole, not clean" if found["whole"] else "not whole"
+    rows = [
+        ("listed", found["listed"], ""),
+        ("asked beyond the listing", found["beyond"], "known, but no longer listed"),
+        ("excluded before asking", sum(found["excluded"].values()), excluded),
+        ("known and fresh", found["fresh"], ""),
+        ("asked", found["asked"], reasons),
+        *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
+        ("requests in this call", found["requests"], ""),
+    ]
+    table(f"Run {found['run']} ({found['entity']}): {verdict}", ("", "count", ""), rows)
+    if found["why"]:
+        note(f"The run is left open: {found['why']}. {found['pending']:,} ids are pending; collect goes on with them.")

@@ -1,0 +1,72 @@
+"""The one place where settings become parts: storage, TMDB, what is wanted and how it is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from reelhouse import __version__
+from reelhouse.collect.fetching import Patience
+from reelhouse.collect.landing import Limits
+from reelhouse.collect.outcome import compile_filter
+from reelhouse.collect.planning import Tmdb, Wanted
+from reelhouse.collect.run import Ways
+from reelhouse.raw.plan import Asking, Selection
+from reelhouse.settings import Settings
+from reelhouse.tmdb.client import TmdbClient, open_session
+from reelhouse.tmdb.endpoints import ENTITIES, check_appends, check_filters
+from reelhouse.tmdb.rate import Limiter
+
+
+def wanted(settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] = (), listed: bool = False) -> Wanted:
+    """What the settings ask for; *listed* for a run about *asks* only. Raises `ConfigError` before TMDB is asked."""
+    kind = ENTITIES[entity]
+    append = tuple(settings.append) if settings.append is not None else kind.default_appends
+    check_appends(kind, append)
+    check_filters(kind, settings.discover)
+    compile_filter(settings.record_filter)
+    filters = dict(settings.discover)
+    if filters:
+        filters.setdefault("language", settings.language)
+        if settings.region:
+            filters.setdefault("region", settings.region)
+    return Wanted(
+        entity=kind,
+        asking=Asking(
+            language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
+        ),
+        selection=Selection(
+            source="list" if listed else ("discover" if filters else "export"),
+            top=None if listed else settings.top,
+            min_popularity=None if listed else settings.min_popularity,
+            include_adult=settings.include_adult,
+            include_video=settings.include_video,
+            discover={} if listed else filters,
+        ),
+        asks=asks,
+        stale_after_days=settings.stale_after_days,
+        min_export_share=settings.min_export_share,
+        made_by=f"reelhouse {__version__}",
+    )
+
+
+def ways(settings: Settings) -> Ways:
+    """How the settings want a run carried out."""
+    return Ways(
+        connections=settings.connections,
+        patience=Patience(attempts=settings.attempts, outage=settings.outage_minutes * 60, wait=settings.retry_wait),
+        limits=Limits(
+            answers=settings.chunk_answers,
+            size=int(settings.chunk_megabytes * (1 << 20)),
+            seconds=settings.chunk_seconds,
+        ),
+    )
+
+
+@asynccontextmanager
+async def open_tmdb(settings: Settings) -> AsyncIterator[Tmdb]:
+    """TMDB at the address, token, rate and number of connections of the settings."""
+    token = settings.checked_token()
+    async with open_session(settings.connections) as session:
+        client = TmdbClient(session, settings.tmdb_url, token, Limiter(settings.rate))
+        yield Tmdb(client, session, settings.exports_url)

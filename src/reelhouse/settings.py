@@ -1,0 +1,241 @@
+"""Settings: defaults, then `reelhouse.toml`, then the environment, then options. Only this module reads either."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from reelhouse.errors import ConfigError
+
+FILE = "reelhouse.toml"
+_API_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+def _setting(default: Any, about: str, *, secret: bool = False, env: str = "") -> Any:
+    """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key."""
+    metadata = {"about": about, "env": env}
+    if isinstance(default, (list, dict)):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, repr=not secret, metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a person may set, with defaults. The token is in no `repr`."""
+
+    lake: str = _setting("./lake", "Where the lake lies: a folder.")
+    token: str = _setting(
+        "",
+        "TMDB's API Read Access Token. Better kept out of files: set TMDB_TOKEN instead.",
+        secret=True,
+        env="TMDB_TOKEN",
+    )
+    tmdb_url: str = _setting("https://api.themoviedb.org/3", "TMDB's API; ends in /3.")
+    exports_url: str = _setting(
+        "https://files.tmdb.org/p/exports", "TMDB's daily id exports; ends in /p/exports. Never shown the token."
+    )
+    rate: float = _setting(40.0, "Requests a second; TMDB allows about 40 per address. 0 is without limit.")
+    connections: int = _setting(20, "Connections at once, at most 20.")
+    language: str = _setting("en-US", "Language of titles and texts, as TMDB writes it.")
+    region: str = _setting("", "Region (ISO 3166-1) sent with requests; empty for none.")
+    append: list[str] | None = _setting(
+        None, "What is asked with each movie, at most 20 names. Unset: what the tables are made of."
+    )
+    top: int | None = _setting(None, "Only so many of the most popular.")
+    min_popularity: float | None = _setting(None, "Only what the listing says is at least this popular.")
+    include_adult: bool = _setting(True, "Ask titles that the listing marks as adult.")
+    include_video: bool = _setting(True, "Ask titles that the listing marks as video (no film).")
+    discover: dict[str, str] = _setting({}, "Select by TMDB's discover filters instead of the export.")
+    record_filter: str = _setting("", "A JMESPath predicate; records that do not pass are counted as filtered.")
+    stale_after_days: int = _setting(150, "Ask again what is older. TMDB's terms end caching at six months.")
+    min_export_share: float = _setting(0.95, "Refuse an export smaller than this share of the last one.")
+    attempts: int = _setting(5, "How often one question is asked before it is put off.")
+    retry_wait: float = _setting(0.5, "Seconds before the first retry; doubles, with jitter.")
+    outage_minutes: float = _setting(
+        15.0, "How long to wait for a TMDB that answers nobody before leaving the run open."
+    )
+    chunk_answers: int = _setting(1000, "Close a chunk after so many answers,")
+    chunk_megabytes: float = _setting(8.0, "or this size at rest,")
+    chunk_seconds: float = _setting(15.0, "or this age: it is what a kill may cost.")
+    engine: str = _setting("sail", "What builds tables: sail (embedded), local[*] or sc://host:port (Apache Spark).")
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            _check_type(one, getattr(self, one.name), "")
+        self._check_values()
+
+    def _check_values(self) -> None:
+        _require(self.tmdb_url.rstrip("/").endswith("/3"), "tmdb_url", "an address that ends in /3", self.tmdb_url)
+        _require(
+            self.exports_url.rstrip("/").endswith("/p/exports"),
+            "exports_url",
+            "an address that ends in /p/exports",
+            self.exports_url,
+        )
+        _require(1 <= self.connections <= 20, "connections", "1 to 20", self.connections)
+        _require(self.rate >= 0, "rate", "0 or more", self.rate)
+        _require(self.top is None or self.top > 0, "top", "1 or more", self.top)
+        _require(self.attempts >= 1, "attempts", "1 or more", self.attempts)
+        _require(self.retry_wait >= 0, "retry_wait", "0 or more", self.retry_wait)
+        _require(0 <= self.min_export_share <= 1, "min_export_share", "0 to 1", self.min_export_share)
+        _require(self.chunk_answers >= 1, "chunk_answers", "1 or more", self.chunk_answers)
+        _require(self.chunk_megabytes > 0, "chunk_megabytes", "more than 0", self.chunk_megabytes)
+        _require(self.chunk_seconds > 0, "chunk_seconds", "more than 0", self.chunk_seconds)
+        # TMDB's terms forbid to keep anything for longer than six months.
+        _require(1 <= self.stale_after_days <= 180, "stale_after_days", "1 to 180", self.stale_after_days)
+
+    def checked_token(self) -> str:
+        """The token, or `ConfigError` with what is wrong with it; the token itself is never shown."""
+        token = self.token.strip()
+        where = f"set TMDB_TOKEN in the environment or `token` in {FILE}"
+        if not token:
+            raise ConfigError(f"token is missing: TMDB's API Read Access Token is expected; {where}")
+        if _API_KEY.fullmatch(token):
+            raise ConfigError(
+                "token: this is the API Key (32 hex characters); the longer API Read Access Token below it on TMDB's "
+                f"API settings page is meant; {where}"
+            )
+        if not token.isascii() or not token.isprintable() or " " in token:
+            raise ConfigError(f"token: holds blanks or odd characters, a piece of text from TMDB is expected; {where}")
+        return token
+
+    def overridden(self, **options: Any) -> Self:
+        """These settings with those of *options* that are not None."""
+        return replace(self, **{name: value for name, value in options.items() if value is not None})
+
+
+def load(
+    options: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+) -> Settings:
+    """The settings that hold: *options* over *environ* over the file beside you (else in the lake) over defaults.
+
+    Raises `ConfigError` that names the key, what was expected and where to mend it.
+    """
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    stated = _from_environ(environ)
+    here = (folder or Path.cwd()) / FILE
+    if here.is_file():
+        filed = _from_file(here)
+    else:
+        filed = _from_file(Path(given.get("lake") or stated.get("lake") or Settings().lake) / FILE)
+    return Settings(**{**filed, **stated, **given})
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except NotADirectoryError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is no TOML: {exc}") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
+    known = {one.name: one for one in fields(Settings)}
+    for name, value in found.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise ConfigError(f"{name}: no such setting{hint}; mend it in {path}")
+        found[name] = _check_type(known[name], value, f" in {path}")
+    return found
+
+
+def env_name(name: str) -> str:
+    """The environment variable of a setting."""
+    one = next(one for one in fields(Settings) if one.name == name)
+    return one.metadata["env"] or f"REELHOUSE_{name.upper()}"
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    stated: dict[str, Any] = {}
+    for one in fields(Settings):
+        names = (one.metadata["env"], f"REELHOUSE_{one.name.upper()}")
+        name = next((name for name in names if name and environ.get(name)), None)
+        if name is not None:
+            stated[one.name] = _parse(one, environ[name], name)
+    return stated
+
+
+def _parse(one: Field[Any], text: str, where: str) -> Any:
+    """A value from the environment, by the setting's type."""
+    kind = str(one.type)
+    try:
+        if kind.startswith("bool"):
+            return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[text.lower()]
+        if kind.startswith("int"):
+            return int(text)
+        if kind.startswith("float"):
+            return float(text)
+        if kind.startswith("list"):
+            return [part.strip() for part in text.split(",") if part.strip()]
+        if kind.startswith("dict"):
+            return dict(part.split("=", 1) for part in text.split())
+    except (KeyError, ValueError):
+        raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {text!r}; mend {where}") from None
+    return text
+
+
+def _check_type(one: Field[Any], value: Any, where: str) -> Any:
+    kind = str(one.type)
+    fits = {
+        "str": isinstance(value, str),
+        "bool": isinstance(value, bool),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, (int, float)) and not isinstance(value, bool),
+        "list[str]": isinstance(value, list) and all(isinstance(part, str) for part in value),
+        "dict[str, str]": isinstance(value, dict) and all(isinstance(part, str) for part in value.values()),
+    }
+    if kind.endswith(" | None") and value is None:
+        return None
+    if not fits[kind.removesuffix(" | None")]:
+        raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {value!r}; mend it{where}")
+    return value
+
+
+def _expected(one: Field[Any]) -> str:
+    names = {
+        "str": "a text",
+        "bool": "true or false",
+        "int": "a whole number",
+        "float": "a number",
+        "list[str]": "a list of names",
+        "dict[str, str]": "pairs of names and texts",
+    }
+    return names[str(one.type).removesuffix(" | None")]
+
+
+def _require(fits: bool, name: str, expected: str, value: object) -> None:
+    if not fits:
+        raise ConfigError(f"{name}: {expected} is expected, not {value!r}; mend it in {FILE} or {env_name(name)}")
+
+
+def template() -> str:
+    """A commented `reelhouse.toml`: every setting with its sentence, its environment variable and its default."""
+    lines = [
+        "# Settings of reelhouse. Every line is a default: uncomment what you change.",
+        "# The environment overrides this file, options of a command override both.",
+    ]
+    for one in fields(Settings):
+        default = one.default if one.default is not MISSING else {}
+        shown = "" if one.name == "token" else _toml(default)
+        lines += ["", f"# {one.metadata['about']} ({env_name(one.name)})", f"# {one.name} = {shown}".rstrip()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return '{ with_genres = "18" }' if value == {} else (f'"{value}"' if isinstance(value, str) else str(value))

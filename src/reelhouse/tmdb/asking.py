@@ -1,0 +1,44 @@
+"""Asking again: what is transient is asked up to a number of times, everything else is passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+import stamina
+
+from reelhouse.errors import TransientError, UntrustedError
+from reelhouse.tmdb.client import Answer, TmdbClient, UntrustedAnswer
+
+T = TypeVar("T")
+
+
+def _again(exc: Exception) -> bool | float:
+    # On a 429 the limiter already makes everybody wait; a second wait here would only waste the allowance.
+    if isinstance(exc, TransientError):
+        return 0.0 if exc.throttled else (exc.retry_after or True)
+    return isinstance(exc, UntrustedError)
+
+
+async def ask(
+    client: TmdbClient, path: str, query: str, check: Callable[[Answer], T], *, attempts: int, wait: float = 0.5
+) -> T:
+    """What *check* makes of the answer. An `UntrustedError` of *check* is asked again like a `TransientError`.
+
+    After *attempts* the last error is raised.
+    """
+    async for attempt in stamina.retry_context(
+        on=_again, attempts=attempts, timeout=None, wait_initial=wait, wait_max=30.0, wait_jitter=wait
+    ):
+        with attempt:
+            return check(await client.get(path, query))
+    raise AssertionError("unreachable")
+
+
+def whole_json(answer: Answer, kind: type[T]) -> T:
+    """The answer's body as *kind*, or `UntrustedAnswer` where it is cut or something else."""
+    try:
+        return msgspec.json.decode(answer.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise UntrustedAnswer("not_json", f"an answer does not parse: {exc}", answer) from exc

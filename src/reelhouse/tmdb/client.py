@@ -1,0 +1,189 @@
+"""One request to TMDB: its turn, its token, and which of our errors its answer is. Nothing is retried here."""
+
+from __future__ import annotations
+
+import email.utils
+import functools
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDictProxy
+from yarl import URL
+from zlib_ng import zlib_ng
+
+from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TransientError, UntrustedError
+from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
+
+_USER_AGENT = "reelhouse (+https://github.com/reelhouse/reelhouse)"
+_GONE_CODES = frozenset((6, 34))
+_TIMEOUT = aiohttp.ClientTimeout(total=90, connect=15, sock_read=20)
+
+
+class Answer(NamedTuple):
+    """An answer as it came; *fetched_at* is TMDB's clock (`Date`), UTC, to the second."""
+
+    status: int
+    body: bytes
+    fetched_at: str
+    etag: str | None
+    age: int | None
+
+
+class GoneAnswer(MissingError):
+    """TMDB's own 404, with the answer that says so."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("TMDB has no such thing (404)")
+        self.answer = answer
+
+
+class UntrustedAnswer(UntrustedError):
+    """An answer that cannot be believed, kept as evidence."""
+
+    def __init__(self, why: str, text: str, answer: Answer) -> None:
+        super().__init__(why, text)
+        self.answer = answer
+
+
+class BudgetError(ReelhouseError):
+    """The requests that were allowed are used up."""
+
+
+class _Verdict(msgspec.Struct):
+    status_code: int = 0
+    status_message: str = ""
+
+
+@asynccontextmanager
+async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session of at most *connections* connections. It carries no token: that goes with each request to the API."""
+    aiohttp.set_zlib_backend(zlib_ng)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=_TIMEOUT,
+    ) as session:
+        yield session
+
+
+class TmdbClient:
+    """TMDB's API, one request at a time. The token stays in here and in the header."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, limiter: Limiter) -> None:
+        self._session = session
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
+        self.limiter = limiter
+        self.requests = 0
+        self.seen_at: str | None = None
+        self.last_good = time.monotonic()
+        self._most: int | None = None
+
+    def limit_requests(self, more: int | None) -> None:
+        """Raise `BudgetError` instead of a request beyond *more* from now on; None lifts the limit."""
+        self._most = None if more is None else self.requests + more
+
+    def saw(self, instant: str) -> None:
+        """Note TMDB's clock; the latest it showed is `seen_at`."""
+        self.seen_at = max(self.seen_at or instant, instant)
+
+    async def get(self, path: str, query: str = "") -> Answer:
+        """Ask once. *path* and *query* are encoded already.
+
+        Raises `TransientError` (ask again), `GoneAnswer`, `UntrustedAnswer` or `DeniedError` (stop).
+        """
+        if self._most is not None and self.requests >= self._most:
+            raise BudgetError("the requests that were allowed are used up")
+        # Counted before the turn is waited for, so that waiting tasks cannot overdraw together.
+        self.requests += 1
+        started = await self.limiter.wait_turn()
+        url = URL(f"{self._url}{path}?{query}" if query else f"{self._url}{path}", encoded=True)
+        try:
+            # A redirect could carry the token to another host.
+            async with self._session.get(url, headers=self._headers, allow_redirects=False) as response:
+                body = await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError) as exc:
+            raise TransientError(f"{path}: {_worded(exc)}") from exc
+        headers = response.headers
+        if response.status == 429:
+            wait = retry_after(headers.get("Retry-After"))
+            self.limiter.throttled(started, wait)
+            raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
+        self.limiter.answered()
+        answer = Answer(response.status, body, server_time(headers), headers.get("ETag"), _whole(headers.get("Age")))
+        self.saw(answer.fetched_at)
+        error = None if answer.status == 200 else _error(path, answer)
+        if error is None or isinstance(error, MissingError):
+            self.last_good = time.monotonic()
+        if error is not None:
+            raise error
+        return answer
+
+
+def _error(path: str, answer: Answer) -> Exception:
+    verdict = _verdict(answer.body)
+    code, text = verdict.status_code, verdict.status_message or f"HTTP {answer.status}"
+    if answer.status == 404 and code in _GONE_CODES:
+        return GoneAnswer(answer)
+    if answer.status == 401:
+        return DeniedError(f"TMDB refuses the token (401, code {code}): {text}")
+    if answer.status == 403 and code:
+        return DeniedError(f"TMDB denies access (403, code {code}): {text}")
+    # A 403, 404 or redirect without TMDB's own JSON is something in front of TMDB, and says nothing of the id.
+    if answer.status >= 500 or answer.status in (403, 404, 408) or answer.status < 400:
+        return TransientError(f"{path}: {text} ({answer.status})")
+    return UntrustedAnswer(f"http_{answer.status}", f"{path}: {text} ({answer.status})", answer)
+
+
+def _verdict(body: bytes) -> _Verdict:
+    try:
+        return msgspec.json.decode(body, type=_Verdict)
+    except msgspec.DecodeError:
+        return _Verdict()
+
+
+def server_time(headers: CIMultiDictProxy[str]) -> str:
+    """TMDB's clock as `2026-11-23T20:00:00Z`; this machine's where TMDB does not tell."""
+    stated = headers.get("Date")
+    return (stated and _instant(stated)) or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@functools.lru_cache(maxsize=8)
+def _instant(stated: str) -> str | None:
+    try:
+        return f"{email.utils.parsedate_to_datetime(stated).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except ValueError:
+        return None
+
+
+def retry_after(stated: str | None) -> float | None:
+    """Seconds to wait by a `Retry-After` header (seconds or a date), capped; None where it says nothing usable."""
+    if stated is None:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", stated.strip()):
+        return min(float(stated), LONGEST_PAUSE)
+    try:
+        wait = email.utils.parsedate_to_datetime(stated).timestamp() - time.time()
+    except ValueError:
+        return None
+    return min(max(wait, 0.0), LONGEST_PAUSE)
+
+
+def _whole(stated: str | None) -> int | None:
+    return int(stated) if stated and stated.isdigit() else None
+
+
+def _worded(exc: BaseException) -> str:
+    return str(exc) or type(exc).__name__
+
+
+def query_of(params: dict[str, Any]) -> str:
+    """Parameters as an encoded query, sorted by name; `,` `/` and `|` stay readable."""
+    return str(URL.build(query={name: str(params[name]) for name in sorted(params)}).raw_query_string)

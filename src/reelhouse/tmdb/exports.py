@@ -1,0 +1,139 @@
+"""TMDB's daily id exports: fetched whole or not believed at all. Their host is never shown the token."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import aiohttp
+import msgspec
+import stamina
+
+from reelhouse.errors import ListingError, TransientError
+from reelhouse.tmdb.client import server_time
+
+# An export appears between 07:00 and 08:00 UTC and may be late; a week without one is a fault.
+_DAYS_BACK = 7
+_ATTEMPTS = 6
+_PIECE = 1 << 16
+_TIMEOUT = aiohttp.ClientTimeout(total=900, connect=15, sock_read=60)
+
+
+class ExportRow(msgspec.Struct):
+    """One line of an export; kinds without a popularity or flags leave them at these."""
+
+    id: int
+    popularity: float | None = None
+    adult: bool = False
+    video: bool = False
+
+
+class Export(NamedTuple):
+    """One day's file, verbatim; *body* is None where it is still the one of the ETag that was sent."""
+
+    day: date
+    body: bytes | None
+    etag: str | None
+    asked_at: str
+
+
+async def fetch_export(
+    session: aiohttp.ClientSession, url: str, kind: str, known: tuple[date, str] | None = None
+) -> Export:
+    """The newest export of *kind*, walking back a day at a time while it is not there.
+
+    *known* is the day and ETag of one that lies here already. Raises `ListingError` where none can be had whole.
+    """
+    day = datetime.now(UTC).date()
+    corrected = False
+    for _ in range(_DAYS_BACK + 1):
+        etag = known[1] if known and known[0] == day else None
+        export = await _fetch(session, f"{url.rstrip('/')}/{kind}_{day:%m_%d_%Y}.json.gz", day, etag)
+        today = date.fromisoformat(export.asked_at[:10])
+        if today != day and not corrected:
+            # This machine's clock is wrong; TMDB's decides which day it is.
+            corrected, day = True, today
+            continue
+        corrected = True
+        if export.body is not None or export.etag is not None:
+            return export
+        day -= timedelta(days=1)
+    raise ListingError(f"no export {kind} of the last {_DAYS_BACK} days is at {url}")
+
+
+async def _fetch(session: aiohttp.ClientSession, url: str, day: date, etag: str | None) -> Export:
+    """One day's file; neither body nor ETag where there is none."""
+    headers = {"If-None-Match": etag} if etag else {}
+    try:
+        async for attempt in stamina.retry_context(on=TransientError, attempts=_ATTEMPTS, timeout=None, wait_max=30.0):
+            with attempt:
+                return await _fetch_once(session, url, day, headers)
+    except TransientError as exc:
+        raise ListingError(f"{url} could not be read whole, so nothing of it is used: {exc}") from exc
+    raise AssertionError("unreachable")
+
+
+async def _fetch_once(session: aiohttp.ClientSession, url: str, day: date, headers: dict[str, str]) -> Export:
+    try:
+        # The file must arrive as it lies there, so that its bytes and its checksum can be kept.
+        async with session.get(
+            url, headers={"Accept-Encoding": "identity", **headers}, allow_redirects=False, timeout=_TIMEOUT
+        ) as response:
+            now = server_time(response.headers)
+            if response.status in (403, 404):
+                return Export(day, None, None, now)
+            if response.status == 304:
+                return Export(day, None, headers["If-None-Match"], now)
+            if response.status != 200:
+                raise TransientError(f"HTTP {response.status}")
+            body = await response.read()
+            stated = response.headers.get("Content-Length")
+            if stated is not None and int(stated) != len(body):
+                raise TransientError(f"{len(body)} of {stated} bytes came")
+            _check_gzip(body)
+            return Export(day, body, response.headers.get("ETag", ""), now)
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        raise TransientError(str(exc) or type(exc).__name__) from exc
+
+
+def _check_gzip(body: bytes) -> None:
+    try:
+        for _ in _blocks(body):
+            pass
+    except ListingError as exc:
+        raise TransientError(str(exc)) from exc
+
+
+def _blocks(body: bytes) -> Iterator[bytes]:
+    """Decompressed pieces; `ListingError` where a member is cut or its CRC differs."""
+    unpacker = zlib.decompressobj(31)
+    try:
+        for start in range(0, len(body), _PIECE):
+            yield unpacker.decompress(body[start : start + _PIECE])
+        yield unpacker.flush()
+    except zlib.error as exc:
+        raise ListingError(f"the export is damaged: {exc}") from exc
+    if not unpacker.eof:
+        raise ListingError("the export is cut: its gzip stream does not end")
+
+
+def read_rows(body: bytes) -> Iterator[list[ExportRow]]:
+    """The export's rows in batches; `ListingError` at the first line that does not parse."""
+    decoder = msgspec.json.Decoder(ExportRow)
+    rest = b""
+    for block in _blocks(body):
+        whole, cut, tail = (rest + block).rpartition(b"\n")
+        rest = tail
+        if cut:
+            yield _rows(decoder, whole)
+    if rest:
+        yield _rows(decoder, rest)
+
+
+def _rows(decoder: msgspec.json.Decoder[ExportRow], lines: bytes) -> list[ExportRow]:
+    try:
+        return decoder.decode_lines(lines)
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        raise ListingError(f"the export has a line that does not parse: {exc}") from exc
