@@ -30,26 +30,28 @@ class Listing:
 
     def add_export(self, body: bytes, selection: Selection) -> int:
         """Every row of an export, the filters of *selection* applied; returns how many rows it has."""
-        least = selection.min_popularity
+        plain = selection.include_adult and selection.include_video and selection.min_popularity is None
         rows = 0
+        # Appended first and sorted in one go: inserting a million ids in the export's order costs twice as much.
+        self.db.execute("create temp table incoming (id integer, popularity real, excluded text)")
         self.db.execute("begin")
         for batch in read_rows(body):
             rows += len(batch)
             self.db.executemany(
-                _ADD,
-                [
-                    (
-                        row.id,
-                        row.popularity,
-                        Reason.NEW.value,
-                        _excluded(row.adult, row.video, row.popularity, selection),
-                    )
+                "insert into incoming values (?, ?, ?)",
+                [(row.id, row.popularity, None) for row in batch]
+                if plain
+                else [
+                    (row.id, row.popularity, _excluded(row.adult, row.video, row.popularity, selection))
                     for row in batch
-                ]
-                if least is not None or not (selection.include_adult and selection.include_video)
-                else [(row.id, row.popularity, Reason.NEW.value, None) for row in batch],
+                ],
             )
+        self.db.execute(
+            "insert or ignore into listed select id, popularity, ?, excluded from incoming order by id",
+            (Reason.NEW.value,),
+        )
         self.db.execute("commit")
+        self.db.execute("drop table incoming")
         self._cut_top(selection.top)
         return rows
 

@@ -283,10 +283,11 @@ def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int,
 
 
 def _lines(ledger: Ledger) -> Iterator[str]:
-    for (ask,) in ledger.db.execute("select ask from unresolved order by position"):
-        yield f"{ask} listed"
+    for (line,) in ledger.db.execute("select ask || ' listed' from unresolved order by position"):
+        yield line
     rows = ledger.db.execute(
-        "select id, reason from asked where reason is not null order by popularity is null, popularity desc, id"
+        "select id || ' ' || reason from asked where reason is not null "
+        "order by popularity is null, popularity desc, id"
     )
-    for id_, reason in rows:
-        yield f"{id_} {reason}"
+    for (line,) in rows:
+        yield line
