@@ -1,0 +1,77 @@
+# `make demo` and `make test` set everything up by themselves; they need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Apache Spark and the embedded engine's client both install a package `pyspark`: each has an environment of its own.
+SPARK_VENV := .venv-spark
+UV_VENV := .cache/uv
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow check bench docs lock clean
+
+help:
+	@echo "make demo       collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"
+	@echo "make test       lint, types, import contracts and the quick tests (what CI runs)"
+	@echo "make test-slow  what takes longer"
+	@echo "make check      lint, types and import contracts alone"
+	@echo "make bench      measure, and write docs/benchmarks.md"
+	@echo "make docs       write what is generated: docs/tables.md, docs/cli.md"
+	@echo "make lock       resolve the locked versions anew"
+
+demo: $(VENV)/.lake
+	$(BIN)/reelhouse demo
+
+test: check $(VENV)/.spark
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/.dev $(VENV)/.spark
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check src tests bench
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m reelhouse.serve.dictionary > docs/tables.md
+	$(BIN)/python -m reelhouse.runtimes.helptext > docs/cli.md
+
+lock: $(UV_VENV)/bin/uv
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --group dev $(LOCK) -o locks/dev.txt
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --group build -c locks/dev.txt $(LOCK) -o locks/lake.txt
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra spark --group build $(LOCK) -o locks/spark.txt
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+clean:
+	rm -rf $(VENV) $(SPARK_VENV) .cache demo-lake
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.lake: locks/lake.txt pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/lake.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: locks/dev.txt $(VENV)/.lake
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.txt
+	@touch $@
+
+# Without Java there is nothing to set up, and the tests that need Apache Spark say that they are skipped.
+$(VENV)/.spark: locks/spark.txt pyproject.toml $(VENV)/.dev
+	@if command -v java >/dev/null 2>&1; then \
+	  $(PYTHON) -m venv $(SPARK_VENV) && \
+	  $(SPARK_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r locks/spark.txt && \
+	  $(SPARK_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+	else echo "no java: the tests on Apache Spark will be skipped"; fi
+	@touch $@
+
+$(UV_VENV)/bin/uv:
+	$(PYTHON) -m venv $(UV_VENV)
+	$(UV_VENV)/bin/pip install --quiet uv
