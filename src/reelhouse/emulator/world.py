@@ -1,0 +1,167 @@
+"""What changes while the emulator runs: editions, deletions, additions, the feed of changes and the daily snapshots."""
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import chain
+from random import Random
+
+from reelhouse.emulator.catalogue import Catalogue
+from reelhouse.emulator.clock import Clock
+from reelhouse.emulator.options import EmulatorError
+from reelhouse.emulator.seeds import mix
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The catalogue as a day began: how many movies there had ever been, and which of them were gone."""
+
+    day: date
+    count: int
+    deleted: frozenset[int]
+
+    def indices(self, catalogue: Catalogue) -> Iterator[int]:
+        """The movies of that day in the order of the export, those added later at the end."""
+        everything = chain(catalogue.export_order(), range(catalogue.size, self.count))
+        return (index for index in everything if index not in self.deleted) if self.deleted else everything
+
+    def same_movies(self, other: "Snapshot") -> bool:
+        """Whether the two days began alike."""
+        return self.count == other.count and self.deleted == other.deleted
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of a movie's history."""
+
+    index: int
+    at: datetime
+    revision: int
+
+
+class World:
+    """The living state over an unchanging catalogue; safe to use from several threads."""
+
+    def __init__(self, catalogue: Catalogue, clock: Clock, seed: int) -> None:
+        self.catalogue, self.clock = catalogue, clock
+        self.count = catalogue.size
+        self.version = 0
+        self._rng = Random(mix(seed, 0x3D17))
+        self._revisions: dict[int, int] = {}
+        self._deleted: set[int] = set()
+        self._changes: list[Change] = []
+        self._snapshots = [Snapshot(clock.today(), self.count, frozenset())]
+        self._lock = threading.RLock()
+
+    def living(self, number: int) -> int | None:
+        """The index behind an id, None when there is no such movie (any more)."""
+        index = self.catalogue.index_of(number)
+        return index if index is not None and self.is_living(index) else None
+
+    def is_living(self, index: int) -> bool:
+        """Whether the movie exists now."""
+        return 0 <= index < self.count and index not in self._deleted
+
+    def living_count(self) -> int:
+        """How many movies exist now."""
+        return self.count - len(self._deleted)
+
+    def last_living(self) -> int | None:
+        """The index of the newest movie."""
+        return next((index for index in range(self.count - 1, -1, -1) if index not in self._deleted), None)
+
+    def revision(self, index: int) -> int:
+        """How often the movie has been edited."""
+        return self._revisions.get(index, 0)
+
+    def edit(self, ids: Iterable[int] | None, count: int) -> list[int]:
+        """Edit the movies of *ids*, else any *count*; they appear in today's changes."""
+
+        def edit_one(index: int) -> None:
+            self._revisions[index] = self.revision(index) + 1
+            self._changes.append(Change(index, self.clock.now(), self._revisions[index]))
+
+        return self._for_each(ids, count, edit_one)
+
+    def delete(self, ids: Iterable[int] | None, count: int) -> list[int]:
+        """Remove movies; no feed ever tells."""
+        gone = self._for_each(ids, count, self._deleted.add)
+        self._changes = [change for change in self._changes if change.index not in self._deleted]
+        return gone
+
+    def add(self, count: int, *, announce: bool) -> list[int]:
+        """Create movies; with *announce* they appear in today's changes too."""
+        if not self.catalogue.grows:
+            raise EmulatorError("movies cannot be added to given payloads")
+        with self._lock:
+            self.roll_over()
+            new = range(self.count, self.count + count)
+            self.count += count
+            self.version += 1
+            if announce:
+                self._changes.extend(Change(index, self.clock.now(), 0) for index in new)
+            return [self.catalogue.id_of(index) for index in new]
+
+    def next_day(self, days: int) -> date:
+        """Move the clock; the new day's export shows the catalogue as it is now."""
+        if days < 1:
+            raise EmulatorError("the clock only moves forward")
+        with self._lock:
+            self.roll_over()
+            first = date.fromordinal(self.clock.today().toordinal() + 1)
+            self._snapshots.append(Snapshot(first, self.count, frozenset(self._deleted)))
+            self.clock.skip_days(days)
+            self.version += 1
+            return self.clock.today()
+
+    def roll_over(self) -> None:
+        """Take the snapshot of a day that began by itself; to be called before anything changes."""
+        with self._lock:
+            today = self.clock.today()
+            newest = self._snapshots[-1]
+            if today > newest.day and not newest.same_movies(Snapshot(today, self.count, frozenset(self._deleted))):
+                self._snapshots.append(Snapshot(today, self.count, frozenset(self._deleted)))
+
+    def snapshot(self, day: date) -> Snapshot:
+        """The catalogue as *day* began; before the first day it was as on the first day."""
+        self.roll_over()
+        place = bisect_right(self._snapshots, day, key=lambda snapshot: snapshot.day)
+        return self._snapshots[max(0, place - 1)]
+
+    def changed_between(self, first: date, last: date) -> list[int]:
+        """The indices changed from *first* to *last*, both included, newest change first."""
+        within = (change.index for change in reversed(self._changes) if first <= change.at.date() <= last)
+        return list(dict.fromkeys(within))
+
+    def changes_of(self, index: int, first: date, last: date) -> list[Change]:
+        """One movie's changes from *first* to *last*, both included, oldest first."""
+        return [change for change in self._changes if change.index == index and first <= change.at.date() <= last]
+
+    def _for_each(self, ids: Iterable[int] | None, count: int, act: Callable[[int], None]) -> list[int]:
+        with self._lock:
+            self.roll_over()
+            chosen = self._named(ids) if ids is not None else self._any(count)
+            for index in chosen:
+                act(index)
+            self.version += 1
+            return [self.catalogue.id_of(index) for index in chosen]
+
+    def _named(self, ids: Iterable[int]) -> list[int]:
+        """The living movies of *ids*; an id that is nobody's is a mistake of the caller."""
+        found = {number: self.living(number) for number in dict.fromkeys(ids)}
+        unknown = [number for number, index in found.items() if index is None]
+        if unknown:
+            raise EmulatorError(f"no such movie: {', '.join(map(str, unknown[:5]))}")
+        return [index for index in found.values() if index is not None]
+
+    def _any(self, count: int) -> list[int]:
+        if count > self.living_count():
+            raise EmulatorError(f"{count} movies wanted, but only {self.living_count()} exist")
+        chosen: dict[int, None] = {}
+        while len(chosen) < count:
+            index = self._rng.randrange(self.count)
+            if index not in self._deleted:
+                chosen[index] = None
+        return list(chosen)
