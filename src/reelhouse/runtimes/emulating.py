@@ -1,0 +1,75 @@
+"""The emulator and the demo, as the command line starts them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from reelhouse import settings as configuration
+from reelhouse.emulator import Emulator, EmulatorError, EmulatorOptions, serve_forever
+from reelhouse.emulator.faults import PROFILES
+from reelhouse.errors import ConfigError
+from reelhouse.runtimes import commands, show
+from reelhouse.runtimes.collecting import Request
+
+
+def emulate(*, latency: float, faults: str, **options: Any) -> None:
+    """Serve until Ctrl-C."""
+    if faults == "help":
+        show.table(
+            "Fault profiles", ("profile", "what goes wrong"), [(name, each.about) for name, each in PROFILES.items()]
+        )
+        return
+    try:
+        serve_forever(EmulatorOptions(faults=faults, latency_ms=latency, **options), _announce)
+    except EmulatorError as exc:
+        raise ConfigError(f"emulate: {exc}") from exc
+
+
+def _announce(address: str) -> None:
+    show.note(f"TMDB is emulated at {address}/3, exports at {address}/p/exports. Ctrl-C ends it. To use it:")
+    print(
+        f"export REELHOUSE_TMDB_URL={address}/3 REELHOUSE_EXPORTS_URL={address}/p/exports TMDB_TOKEN=emulator",
+        flush=True,
+    )
+
+
+def demo(lake: str, movies: int) -> int:
+    """Collect an invented catalogue, build it, verify it and ask it three questions."""
+    # What is set for the real TMDB must not reach the emulator, nor the other way round.
+    started = time.monotonic()
+    with Emulator(movies=movies, seed=7, process=True) as tmdb:
+        settings = configuration.load(
+            {
+                "lake": lake,
+                "tmdb_url": tmdb.url,
+                "exports_url": tmdb.exports_url,
+                "token": "emulator",
+                "rate": 0.0,
+                "top": None,
+            },
+            environ={},
+            folder=Path(os.devnull),
+        )
+        show.note(f"The emulated TMDB holds {movies:,} invented movies; the lake goes to {Path(lake).absolute()}.")
+        code = commands.sync(settings, Request(), as_json=False)
+    _answer(settings)
+    show.note(f"\nDone in {show.duration(time.monotonic() - started)}. Ask it more:")
+    show.note(f'  .venv/bin/reelhouse --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')
+    show.note(f"  .venv/bin/reelhouse --lake {lake} tables")
+    return code
+
+
+def _answer(settings: configuration.Settings) -> None:
+    from reelhouse.runtimes.session import session_factory
+    from reelhouse.serve.lake import Lake
+    from reelhouse.serve.questions import QUESTIONS
+    from reelhouse.storage.opening import open_storage
+
+    lake = Lake(open_storage(settings.lake), session_factory(settings.engine))
+    for question in QUESTIONS:
+        found = lake.sql(question.query).toArrow()
+        rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+        show.table(question.title, found.column_names, rows)
