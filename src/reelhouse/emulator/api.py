@@ -12,6 +12,7 @@ from reelhouse.emulator.catalogue import APPENDS, EMPTY_BLOCKS
 from reelhouse.emulator.discover import Discover
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.history import changes_block
+from reelhouse.emulator.localizing import localize
 from reelhouse.emulator.revising import revise
 from reelhouse.emulator.world import World
 
@@ -20,23 +21,21 @@ PAGE_SIZE, CHANGES_PAGE_SIZE, LAST_PAGE, MOST_APPENDS, LONGEST_RANGE = 20, 100, 
 _MOVIE_ID = re.compile(r"(\d{1,18})(?:-.*)?")
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T].*)?")
 _FIND_KINDS = ("movie_results", "person_results", "tv_results", "tv_episode_results", "tv_season_results")
-_FIXED: dict[str, tuple[str, Callable[[], Any]]] = {
-    "genre/movie/list": ("genre", reference.genre_list),
-    "configuration": ("configuration", lambda: reference.CONFIGURATION),
-    "configuration/countries": ("configuration", reference.country_list),
-    "configuration/languages": ("configuration", reference.language_list),
-    "configuration/jobs": ("configuration", reference.job_list),
+_FIXED: dict[str, Callable[[], Any]] = {
+    "genre/movie/list": reference.genre_list,
+    "configuration": lambda: reference.CONFIGURATION,
+    "configuration/countries": reference.country_list,
+    "configuration/languages": reference.language_list,
+    "configuration/jobs": reference.job_list,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked: *kind* for the statistics, *build* for the body, *key* to remember it by (None: never)."""
+    """How to *build* the body asked for, *key* to remember it by (None: never), and whether it takes long."""
 
-    kind: str
     build: Callable[[], Any]
     key: Hashable = None
-    movie: int | None = None
     slow: bool = False
 
 
@@ -59,8 +58,7 @@ class Api:
         if path in self._lists:
             return self._lists[path](query)
         if path in _FIXED:
-            kind, build = _FIXED[path]
-            return Question(kind, build, key=path)
+            return Question(_FIXED[path], key=path)
         first, _, rest = path.partition("/")
         name, _, block = rest.partition("/")
         if first == "movie" and name:
@@ -94,15 +92,16 @@ class Api:
             body = self._catalogue.detail(index)
             for append in appends:
                 body[append] = self._read_block(index, append, query, 1)
+            self._localize(body, index, query.get("language", ""))
             revise(body, revision)
             return body
 
-        return Question("detail", build, key, movie=self._catalogue.id_of(index))
+        return Question(build, key)
 
     def _block(self, name: str, block: str, query: Query) -> Question:
         if block not in APPENDS:
             raise Refusal(34)
-        index, revision = self._index(name), 0
+        index = self._index(name)
         page = _page(query) if "page" in EMPTY_BLOCKS[block] else 1
         revision = self._world.revision(index)
         number = self._catalogue.id_of(index)
@@ -113,7 +112,12 @@ class Api:
             revise(body, revision)
             return body[block] if block in ("changes", "recommendations", "similar") else {"id": number, **body[block]}
 
-        return Question("append", build, key, movie=number)
+        return Question(build, key)
+
+    def _localize(self, body: dict[str, Any], index: int, language: str) -> None:
+        if language and not language.startswith("en"):
+            translations = self._catalogue.block(index, "translations", 1)["translations"]
+            localize(body, translations, language)
 
     def _read_block(self, index: int, name: str, query: Query, page: int) -> dict[str, Any]:
         if name == "changes":
@@ -130,7 +134,7 @@ class Api:
             pages = -(-len(changed) // CHANGES_PAGE_SIZE)
             return {"results": list(rows), "page": page, "total_pages": pages, "total_results": len(changed)}
 
-        return Question("changes", build)
+        return Question(build)
 
     def _change_row(self, index: int) -> dict[str, Any]:
         row = self._catalogue.export_row(index)
@@ -155,7 +159,7 @@ class Api:
         index = self._world.last_living()
         if index is None:
             raise Refusal(34)
-        return Question("latest", self._detail(str(self._catalogue.id_of(index)), {}).build)
+        return Question(self._detail(str(self._catalogue.id_of(index)), {}).build)
 
     def _popular(self, query: Query) -> Question:
         page, world = _page(query), self._world
@@ -166,7 +170,7 @@ class Api:
             here = islice(living, (page - 1) * PAGE_SIZE, page * PAGE_SIZE)
             return self._page_of(here, page, world.living_count())
 
-        return Question("popular", build, key=("popular", world.version, page))
+        return Question(build, key=("popular", world.version, page))
 
     def _discovered(self, query: Query) -> Question:
         page, asked = _page(query), self._discover.asked(query)
@@ -175,14 +179,14 @@ class Api:
             found = self._discover.find(asked)
             return self._page_of(_slice(found, page, PAGE_SIZE), page, len(found))
 
-        return Question("discover", build, ("discover", self._world.version, asked, page), slow=True)
+        return Question(build, ("discover", self._world.version, asked, page), slow=True)
 
     def _find(self, external_id: str, query: Query) -> Question:
         results: dict[str, list[Any]] = {kind: [] for kind in _FIND_KINDS}
         index = self._catalogue.index_of_imdb(external_id) if query.get("external_source") == "imdb_id" else None
         if index is not None and self._world.is_living(index):
             results["movie_results"].append({**self._row(index), "media_type": "movie"})
-        return Question("find", lambda: results)
+        return Question(lambda: results)
 
     def _page_of(self, indices: Iterable[int], page: int, total: int) -> dict[str, Any]:
         rows = [self._row(index) for index in indices]
@@ -225,9 +229,9 @@ def _date(text: str | None) -> date | None:
 
 
 def _filters(query: Query, blocks: tuple[str, ...]) -> tuple[str | None, ...]:
-    """The query as far as it changes the asked blocks."""
+    """The query as far as it changes a body with the asked blocks."""
     names = ("language", "country", "include_image_language", "include_video_language")
-    return tuple(query.get(name) for name in names) if blocks else ()
+    return tuple(query.get(name) for name in (names if blocks else names[:1]))
 
 
 def _filtered(name: str, block: dict[str, Any], query: Query) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Control:
         self._deeds: dict[tuple[str, str], Callable[[Order], dict[str, Any]]] = {
             ("POST", "edit"): self._edit,
             ("POST", "delete"): self._delete,
+            ("POST", "restore"): self._restore,
             ("POST", "add"): self._add,
             ("POST", "next-day"): self._next_day,
             ("POST", "faults"): self._switch_faults,
@@ -56,6 +57,9 @@ class Control:
 
     def _delete(self, order: Order) -> dict[str, Any]:
         return self._told(self._world.delete(order.ids, order.count))
+
+    def _restore(self, order: Order) -> dict[str, Any]:
+        return self._told(self._world.restore(order.ids or ()))
 
     def _add(self, order: Order) -> dict[str, Any]:
         return self._told(self._world.add(order.count, announce=order.announce))

@@ -4,19 +4,20 @@ Filters by cast, crew, company, keyword, region, certificate or provider read th
 cheap filters; combine them with a date or a vote window in a large catalogue.
 """
 
+import re
 import threading
 from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from reelhouse.emulator.catalogue import Traits
+from reelhouse.emulator.columns import Columns, genre_mask
 from reelhouse.emulator.world import World
 
 Query = Mapping[str, str]
-Test = Callable[[Traits], bool]
+Test = Callable[[int], bool]
 _REMEMBERED = 32
 
 
@@ -35,32 +36,30 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _bound(field: str, direction: str, text: str) -> Test | None:
+def _bound(column: "array[int] | array[float]", direction: str, text: str) -> Test | None:
     limit = _number(text)
     if limit is None:
         return None
-    if direction == "gte":
-        return lambda traits: bool(getattr(traits, field) >= limit)
-    return lambda traits: bool(getattr(traits, field) <= limit)
+    return (lambda index: column[index] >= limit) if direction == "gte" else (lambda index: column[index] <= limit)
 
 
-def _date_bound(direction: str, text: str) -> Test | None:
+def _date_bound(day: "array[int]", direction: str, text: str) -> Test | None:
     try:
         limit = date.fromisoformat(text[:10]).toordinal()
     except ValueError:
         return None
     if direction == "gte":
-        return lambda traits: traits.day >= limit
+        return lambda index: day[index] >= limit
     # A movie without a date lies in no window, not even in one that is open to the past.
-    return lambda traits: 0 < traits.day <= limit
+    return lambda index: 0 < day[index] <= limit
 
 
-def _year(text: str) -> Test | None:
+def _year(day: "array[int]", text: str) -> Test | None:
     number = _number(text)
     if number is None or not 1 <= number <= 9998:
         return None
     first, after = date(int(number), 1, 1).toordinal(), date(int(number) + 1, 1, 1).toordinal()
-    return lambda traits: first <= traits.day < after
+    return lambda index: first <= day[index] < after
 
 
 def matches(wanted: str, present: set[str]) -> bool:
@@ -74,27 +73,50 @@ def _excludes(unwanted: str, present: set[str]) -> bool:
     return present.isdisjoint(unwanted.replace("|", ",").split(","))
 
 
-def _genre_texts(traits: Traits) -> set[str]:
-    return {str(number) for number in traits.genres}
+def _genre_masks(text: str, separator: str) -> list[int]:
+    return [genre_mask((int(part),)) for part in text.split(separator) if part.isascii() and part.isdigit()]
 
 
-_CHEAP: dict[str, Callable[[str], Test | None]] = {
-    "primary_release_date.gte": lambda text: _date_bound("gte", text),
-    "primary_release_date.lte": lambda text: _date_bound("lte", text),
-    "release_date.gte": lambda text: _date_bound("gte", text),
-    "release_date.lte": lambda text: _date_bound("lte", text),
-    "primary_release_year": _year,
-    "year": _year,
-    "vote_average.gte": lambda text: _bound("vote_average", "gte", text),
-    "vote_average.lte": lambda text: _bound("vote_average", "lte", text),
-    "vote_count.gte": lambda text: _bound("vote_count", "gte", text),
-    "vote_count.lte": lambda text: _bound("vote_count", "lte", text),
-    "with_runtime.gte": lambda text: _bound("runtime", "gte", text),
-    "with_runtime.lte": lambda text: _bound("runtime", "lte", text),
-    "with_genres": lambda text: lambda traits: matches(text, _genre_texts(traits)),
-    "without_genres": lambda text: lambda traits: _excludes(text, _genre_texts(traits)),
-    "with_original_language": lambda text: lambda traits: traits.language in text.split("|"),
-    "with_origin_country": lambda text: lambda traits: matches(text, set(traits.countries)),
+def _genres(columns: Columns, text: str) -> Test:
+    genres = columns.genres
+    if "|" in text:
+        any_of = sum(set(_genre_masks(text, "|")))
+        return lambda index: genres[index] & any_of != 0
+    masks = _genre_masks(text, ",")
+    all_of = sum(set(masks))
+    # A genre nobody has is one that no movie can carry beside the others.
+    return lambda index: 0 not in masks and genres[index] & all_of == all_of
+
+
+def _no_genres(columns: Columns, text: str) -> Test:
+    genres, none_of = columns.genres, sum(set(_genre_masks(text.replace("|", ","), ",")))
+    return lambda index: genres[index] & none_of == 0
+
+
+def _coded(columns: Columns, column: "array[int]", text: str) -> Test:
+    """Movies of a language or with a country: `a|b` any of them, `a,b` all of them."""
+    join = set.union if "|" in text else set.intersection
+    codes = join(*(columns.codes_with(part) for part in re.split(r"[,|]", text)))
+    return lambda index: column[index] in codes
+
+
+_CHEAP: dict[str, Callable[[Columns, str], Test | None]] = {
+    "primary_release_date.gte": lambda columns, text: _date_bound(columns.day, "gte", text),
+    "primary_release_date.lte": lambda columns, text: _date_bound(columns.day, "lte", text),
+    "release_date.gte": lambda columns, text: _date_bound(columns.day, "gte", text),
+    "release_date.lte": lambda columns, text: _date_bound(columns.day, "lte", text),
+    "primary_release_year": lambda columns, text: _year(columns.day, text),
+    "year": lambda columns, text: _year(columns.day, text),
+    "vote_average.gte": lambda columns, text: _bound(columns.vote_average, "gte", text),
+    "vote_average.lte": lambda columns, text: _bound(columns.vote_average, "lte", text),
+    "vote_count.gte": lambda columns, text: _bound(columns.vote_count, "gte", text),
+    "vote_count.lte": lambda columns, text: _bound(columns.vote_count, "lte", text),
+    "with_runtime.gte": lambda columns, text: _bound(columns.runtime, "gte", text),
+    "with_runtime.lte": lambda columns, text: _bound(columns.runtime, "lte", text),
+    "with_genres": _genres,
+    "without_genres": _no_genres,
+    "with_original_language": lambda columns, text: _coded(columns, columns.language, text),
+    "with_origin_country": lambda columns, text: _coded(columns, columns.countries, text),
 }
 
 
@@ -167,16 +189,15 @@ _COSTLY: dict[str, tuple[Callable[[Blocks, str], set[str]], str | None]] = {
     "with_watch_monetization_types": (lambda blocks, country: blocks.monetizations(country), "watch_region"),
 }
 _FLAGS = ("include_adult", "include_video", "watch_region", "certification_country")
-_SORTS: dict[str, Callable[[Traits], Any]] = {
-    "popularity": lambda traits: traits.popularity,
-    "revenue": lambda traits: traits.revenue,
-    "primary_release_date": lambda traits: traits.day,
-    "release_date": lambda traits: traits.day,
-    "title": lambda traits: traits.title,
-    "original_title": lambda traits: traits.original_title,
-    "vote_average": lambda traits: traits.vote_average,
-    "vote_count": lambda traits: traits.vote_count,
+_NUMBERS: dict[str, Callable[[Columns], "array[int] | array[float]"]] = {
+    "popularity": lambda columns: columns.popularity,
+    "revenue": lambda columns: columns.revenue,
+    "primary_release_date": lambda columns: columns.day,
+    "release_date": lambda columns: columns.day,
+    "vote_average": lambda columns: columns.vote_average,
+    "vote_count": lambda columns: columns.vote_count,
 }
+_TITLES = ("title", "original_title")
 
 
 class Discover:
@@ -184,6 +205,7 @@ class Discover:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._columns = Columns()
         self._found: OrderedDict[tuple[int, Asked], array[int]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -191,7 +213,8 @@ class Discover:
         """What of *query* matters."""
         known = (*_CHEAP, *_COSTLY, *_FLAGS)
         field, _, direction = query.get("sort_by", "popularity.desc").partition(".")
-        sort_by = f"{field}.{direction}" if field in _SORTS and direction in ("asc", "desc") else "popularity.desc"
+        sortable = (field in _NUMBERS or field in _TITLES) and direction in ("asc", "desc")
+        sort_by = f"{field}.{direction}" if sortable else "popularity.desc"
         return Asked(tuple((name, query[name]) for name in known if query.get(name)), sort_by)
 
     def find(self, asked: Asked) -> "array[int]":
@@ -199,6 +222,7 @@ class Discover:
         with self._lock:
             key = (self._world.version, asked)
             if key not in self._found:
+                self._columns.follow(self._world)
                 self._found[key] = self._search(asked)
             self._found.move_to_end(key)
             while len(self._found) > _REMEMBERED:
@@ -207,17 +231,28 @@ class Discover:
 
     def _search(self, asked: Asked) -> "array[int]":
         filters = dict(asked.filters)
-        tests = [test for name, text in filters.items() if name in _CHEAP and (test := _CHEAP[name](text))]
-        tests.extend(_hidden(filters))
+        found: Iterator[int] = iter(range(len(self._columns.day)))
+        for test in self._tests(filters):
+            found = filter(test, found)
+        if any(name in _COSTLY for name in filters):
+            found = (index for index in found if self._passes(index, filters))
         field, _, direction = asked.sort_by.partition(".")
-        sort_key = _SORTS[field]
-        found = []
-        for index in filter(self._world.is_living, range(self._world.count)):
-            traits = self._world.catalogue.traits(index)
-            if all(test(traits) for test in tests) and self._passes(index, filters):
-                found.append((sort_key(traits), index))
-        found.sort(reverse=direction == "desc")
-        return array("q", (index for _, index in found))
+        return array("q", sorted(found, key=self._sort_key(field), reverse=direction == "desc"))
+
+    def _tests(self, filters: Mapping[str, str]) -> list[Test]:
+        made = (_CHEAP[name](self._columns, text) for name, text in filters.items() if name in _CHEAP)
+        return [*(test for test in made if test is not None), *self._visible(filters), self._world.is_living]
+
+    def _visible(self, filters: Mapping[str, str]) -> list[Test]:
+        """Adult movies and videos stay out unless they are asked for."""
+        hidden = self._columns.hidden
+        unwanted = (filters.get("include_adult") != "true") + 2 * (filters.get("include_video") != "true")
+        return [lambda index: hidden[index] & unwanted == 0] if unwanted else []
+
+    def _sort_key(self, field: str) -> Callable[[int], Any]:
+        if field in _TITLES:
+            return lambda index: getattr(self._world.catalogue.traits(index), field)
+        return _NUMBERS[field](self._columns).__getitem__
 
     def _passes(self, index: int, filters: Mapping[str, str]) -> bool:
         blocks = Blocks(self._world, index)
@@ -231,13 +266,3 @@ class Discover:
             if not (_excludes(text, present) if name.startswith("without") else matches(text, present)):
                 return False
         return True
-
-
-def _hidden(filters: Mapping[str, str]) -> list[Test]:
-    """Adult movies and videos stay out unless they are asked for."""
-    tests: list[Test] = []
-    if filters.get("include_adult") != "true":
-        tests.append(lambda traits: not traits.adult)
-    if filters.get("include_video") != "true":
-        tests.append(lambda traits: not traits.video)
-    return tests

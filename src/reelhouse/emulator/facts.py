@@ -1,7 +1,6 @@
 """What is known of each generated movie before its body is built: a pure function of the seed and the movie's index."""
 
 from datetime import date
-from functools import cached_property
 from math import exp, log10, sqrt
 
 import msgspec
@@ -14,6 +13,7 @@ _TODAY = date(2026, 10, 1).toordinal()
 _OLDEST = 126 * 365
 _IMPOSSIBLE = ("2025-13-45", "1987-02-30", "0000-00-00", "2019-6-1")
 _BLOCKBUSTERS = 3
+_PLAIN_GENRE = 6
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -166,7 +166,7 @@ def _original_title(bits: int, language: int) -> str:
 
 
 class _Drawing:
-    """One movie's facts being drawn; every property reads its own bits."""
+    """One movie's facts being drawn; each reads bits of its own, some depend on those before."""
 
     def __init__(self, movies: MovieFacts, index: int, bits: int) -> None:
         self._movies, self._index, self._bits = movies, index, bits
@@ -174,6 +174,12 @@ class _Drawing:
         self._rank = movies._rank(index)
         self._quantile = movies._quantile(index)
         self._fame = min(1.0, -log10(self._quantile) / 4)
+        self._day = self._draw_day()
+        self._released = self._day <= _TODAY
+        self._genres = self._draw_genres()
+        self._main = reference.GENRES[self._genres[0] if self._genres else _PLAIN_GENRE]
+        self._votes = self._draw_votes()
+        self._rating = self._draw_rating()
 
     def facts(self) -> Facts:
         bits, language = self._bits, self._movies._language(self._bits, self._quantile)
@@ -195,16 +201,11 @@ class _Drawing:
         translated = self._fame > 0.15 or self._bits & 3
         return _english_title(self._bits) if translated else original
 
-    @cached_property
-    def _day(self) -> int:
+    def _draw_day(self) -> int:
         """Half of all movies are younger than 25 years; a few are not out yet."""
         back = ((self._more & 0xFFFFF) / 0x100000) ** 2.3 * _OLDEST
         ahead = 500 if self._rank >= _BLOCKBUSTERS else -30
         return _TODAY + ahead - int(back)
-
-    @cached_property
-    def _released(self) -> bool:
-        return self._day <= _TODAY
 
     def _release_date(self) -> str | None:
         chance = (self._more >> 20) & 4095
@@ -224,18 +225,13 @@ class _Drawing:
             return "Released" if chance else "Canceled"
         return ("Planned", "In Production", "Post Production", "Rumored")[chance & 3]
 
-    @cached_property
-    def _genres(self) -> tuple[int, ...]:
+    def _draw_genres(self) -> tuple[int, ...]:
         """Positions in `reference.GENRES`, the defining one first; unknown movies often have none."""
         chance = (self._more >> 38) & 15
         if chance == 0 or (chance < 4 and self._fame < 0.1):
             return ()
         picks = [_GENRE_AT[(self._more >> shift) & 1023] for shift in (42, 30, 10)]
         return tuple(dict.fromkeys(picks[: 1 if chance < 7 else 2 if chance < 12 else 3]))
-
-    @cached_property
-    def _main(self) -> tuple[int, str, float, float, float, int]:
-        return reference.GENRES[self._genres[0]] if self._genres else reference.GENRES[6]
 
     def _runtime(self) -> int:
         chance = (self._more >> 52) & 31
@@ -245,14 +241,12 @@ class _Drawing:
             return 3 + (self._more >> 57) % 37
         return max(41, int(self._main[5] + 14 * NORMAL[(self._money >> 50) & 1023] + 12 * self._fame))
 
-    @cached_property
-    def _votes(self) -> int:
+    def _draw_votes(self) -> int:
         if not self._released:
             return 0
         return int(10 ** (4.3 * self._fame + 0.4 * NORMAL[(self._money >> 40) & 1023])) - (self._fame < 0.12)
 
-    @cached_property
-    def _rating(self) -> float:
+    def _draw_rating(self) -> float:
         """Few votes scatter; many gather around the genre's usual mark."""
         if not self._votes:
             return 0.0

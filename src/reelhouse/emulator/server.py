@@ -56,7 +56,7 @@ class Server:
         if path.startswith("/3/"):
             return await self._counted(request, path[3:].rstrip("/"))
         if path.startswith("/p/exports/"):
-            return await self._export(request, path)
+            return await self._counted_export(request, path)
         return self._refuse(34)
 
     async def _counted(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
@@ -150,9 +150,15 @@ class Server:
             headers["Retry-After"] = f"{self._pace.retry_after:g}"
         return web.Response(status=refusal.status, body=msgspec.json.encode(refusal.body()), headers=headers)
 
-    async def _export(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+    async def _counted_export(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        self._stats.requests += 1
         self._stats.by_kind["export"] += 1
         self._stats.export_authorizations += "Authorization" in request.headers
+        response = await self._export(request, path)
+        self._stats.by_status[str(response.status)] += 1
+        return response
+
+    async def _export(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         day = self._exports.day_of(path)
         if day is None:
             headers = {"Content-Type": "application/xml", "Date": self._http_date(), "Server": "AmazonS3"}

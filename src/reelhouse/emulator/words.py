@@ -89,9 +89,9 @@ NATIVE_TITLES = {
 }
 
 WHO = _each(
-    """a retired {a} pilot|an estranged sister|a young {n} maker|the only heir of a {a} fortune|an unlikely pair of
-    detectives|a schoolteacher with a {a} past|the best friend of a {a} thief from {p}|a disgraced surgeon|the last {n} keeper of
-    {p}|an orphan raised by strangers|a small-town mayor|a travelling {n} salesman|a former boxer|a night-shift
+    """a retired {a} pilot|an estranged sister|a young {n} maker|the only heir of a {a} fortune|an unlikely
+    detective|a schoolteacher with a {a} past|the best friend of a {a} thief from {p}|a disgraced surgeon|the last {n}
+    keeper of {p}|an orphan raised by strangers|a small-town mayor|a travelling {n} salesman|a former boxer|a night
     nurse|an ambitious cartographer|a {a} thief with four children"""
 )
 WHAT = _each(

@@ -76,6 +76,10 @@ class World:
         """How often the movie has been edited."""
         return self._revisions.get(index, 0)
 
+    def revisions(self) -> dict[int, int]:
+        """The edited movies and how often each was."""
+        return dict(self._revisions)
+
     def edit(self, ids: Iterable[int] | None, count: int) -> list[int]:
         """Edit the movies of *ids*, else any *count*; they appear in today's changes."""
 
@@ -90,6 +94,18 @@ class World:
         gone = self._for_each(ids, count, self._deleted.add)
         self._changes = [change for change in self._changes if change.index not in self._deleted]
         return gone
+
+    def restore(self, ids: Iterable[int]) -> list[int]:
+        """Bring deleted movies back."""
+        with self._lock:
+            self.roll_over()
+            back = [(number, self.catalogue.index_of(number)) for number in ids]
+            never = [number for number, index in back if index not in self._deleted]
+            if never:
+                raise EmulatorError(f"not deleted: {', '.join(map(str, never[:5]))}")
+            self._deleted.difference_update(index for _, index in back if index is not None)
+            self.version += 1
+            return [number for number, _ in back]
 
     def add(self, count: int, *, announce: bool) -> list[int]:
         """Create movies; with *announce* they appear in today's changes too."""
