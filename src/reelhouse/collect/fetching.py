@@ -93,6 +93,7 @@ class Fetcher:
         query: str,
         connections: int,
         patience: Patience,
+        skipped: Callable[[int], None] = lambda count: None,
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -104,6 +105,7 @@ class Fetcher:
         self._query = query
         self._connections = connections
         self._patience = patience
+        self._skipped = skipped
         self._ready: deque[tuple[OpenUnit, Question]] = deque()
         self._units: Iterator[Unit] = read_units(storage, plan)
         self._feeding = asyncio.Lock()
@@ -167,6 +169,7 @@ class Fetcher:
         pending = [question for question in unit.questions if question.ask not in opened.known]
         opened.outstanding = len(pending)
         self._ready.extend((opened, question) for question in pending)
+        self._skipped(len(unit.questions) - len(pending))
 
     async def _settle(self, unit: OpenUnit, question: Question, *, defer: bool) -> None:
         """Ask one question until it has an outcome, is deferred, or nobody is answered any more."""

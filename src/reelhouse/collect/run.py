@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from typing import NamedTuple
 
 from reelhouse.collect.fetching import Brakes, Fetcher, Patience
@@ -15,7 +14,7 @@ from reelhouse.raw import inbox
 from reelhouse.raw.ledger import keep_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
 from reelhouse.raw.receipt import Receipt
-from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile, tally
+from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
 from reelhouse.tmdb.endpoints import ENTITIES
@@ -32,8 +31,11 @@ class Ways(NamedTuple):
 class Progress:
     """What a run tells while it works; the runtimes show it. This one keeps silent."""
 
-    def planned(self, plan: Plan, settled: int) -> None:
-        """A run begins or goes on, with *settled* of its ids accounted for."""
+    def planned(self, plan: Plan) -> None:
+        """A run begins or goes on."""
+
+    def skipped(self, count: int) -> None:
+        """So many ids of the run have their receipts already."""
 
     def landed(self, receipt: Receipt) -> None:
         """Answers are safe."""
@@ -87,10 +89,9 @@ async def carry_out(
 ) -> RunResult:
     """Ask what is pending of *plan*, land it, and reconcile if nothing is left."""
     before = tmdb.client.requests
-    progress.planned(plan, tally(storage, plan).settled)
-    why = await _fetch(storage, tmdb, plan, ways, brakes, progress.landed)
-    made = reconcile(storage, plan)
-    counted = tally(storage, plan)
+    progress.planned(plan)
+    why = await _fetch(storage, tmdb, plan, ways, brakes, progress)
+    made, counted = reconcile(storage, plan)
     if made is not None:
         conclude(storage, plan)
     return RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
@@ -104,7 +105,7 @@ def conclude(storage: Storage, plan: Plan) -> None:
 
 
 async def _fetch(
-    storage: Storage, tmdb: Tmdb, plan: Plan, ways: Ways, brakes: Brakes, landed: Callable[[Receipt], None]
+    storage: Storage, tmdb: Tmdb, plan: Plan, ways: Ways, brakes: Brakes, progress: Progress
 ) -> str | None:
     entity = ENTITIES[plan.entity]
     query = query_of(_params(plan))
@@ -113,12 +114,13 @@ async def _fetch(
         plan,
         tmdb.client,
         Judge(entity, plan.asking.append, plan.asking.record_filter),
-        Lander(storage, plan, entity.path, query, ways.limits, landed),
+        Lander(storage, plan, entity.path, query, ways.limits, progress.landed),
         brakes,
         path=entity.path,
         query=query,
         connections=ways.connections,
         patience=ways.patience,
+        skipped=progress.skipped,
     )
     return await fetcher.run()
 

@@ -86,14 +86,14 @@ def tally(storage: Storage, plan: Plan) -> Tally:
     return Tally(states, drift, chunks, size, pending, pending_asks, problems)
 
 
-def reconcile(storage: Storage, plan: Plan) -> Reconciliation | None:
-    """Write the reconciliation of a run with nothing pending; None while something is.
+def reconcile(storage: Storage, plan: Plan) -> tuple[Reconciliation | None, Tally]:
+    """Count a run, and write its reconciliation if nothing is pending; None while something is.
 
     A run with problems is reconciled too, as not whole, so that the next run can mend it.
     """
     counted = tally(storage, plan)
     if counted.pending:
-        return None
+        return None, counted
     made = Reconciliation(
         run=plan.run,
         entity=plan.entity,
@@ -112,8 +112,8 @@ def reconcile(storage: Storage, plan: Plan) -> Reconciliation | None:
     try:
         storage.put_new(reconciliation_key(plan.run), encode(made))
     except KeyTakenError:
-        return read_reconciliation(storage, plan.run)
-    return made
+        return read_reconciliation(storage, plan.run), counted
+    return made, counted
 
 
 def read_reconciliation(storage: Storage, run: int) -> Reconciliation | None:

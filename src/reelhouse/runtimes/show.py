@@ -68,10 +68,11 @@ class Bar(runs.Progress):
         self._bar = bar
         self._task = bar.add_task("planning", total=None)
 
-    def planned(self, plan: Plan, settled: int) -> None:
-        self._bar.update(
-            self._task, description=f"run {plan.run}: {plan.entity}", total=plan.ids.count, completed=settled
-        )
+    def planned(self, plan: Plan) -> None:
+        self._bar.update(self._task, description=f"run {plan.run}: {plan.entity}", total=plan.ids.count, completed=0)
+
+    def skipped(self, count: int) -> None:
+        self._bar.advance(self._task, count)
 
     def landed(self, receipt: Receipt) -> None:
         self._bar.advance(self._task, len(receipt.claims))
