@@ -7,17 +7,19 @@ import fcntl
 import hashlib
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import Versioned
+from reelhouse.storage.protocol import Versioned, check_key, check_prefix
 
 # Names that start with a dot are this module's own and never keys.
 _SCRATCH = ".scratch"
 _LOCK = ".lock"
+_SWAP = ".swap"
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -53,11 +55,12 @@ class FolderStorage:
 
     def size(self, key: str) -> int | None:
         try:
-            return self._path(key).stat().st_size
+            found = self._path(key).stat()
         except FileNotFoundError:
             return None
         except OSError as exc:
             raise _failed("read", self._path(key), exc) from exc
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def put(self, key: str, body: bytes) -> None:
         self._place(key, body, lambda scratch, path: scratch.replace(path))
@@ -70,7 +73,8 @@ class FolderStorage:
             raise KeyTakenError(f"{self._path(key)}: exists already") from None
 
     def put_if(self, key: str, body: bytes, version: str) -> None:
-        with self._locked(".swap", block=True):
+        check_key(key)
+        with self._locked(_SWAP, block=True):
             try:
                 current = self.get_versioned(key).version
             except MissingKeyError:
@@ -86,9 +90,9 @@ class FolderStorage:
             raise _failed("delete", self._path(key), exc) from exc
 
     def keys(self, prefix: str) -> Iterator[str]:
-        top = self._root / prefix if prefix.endswith("/") else (self._root / prefix).parent
+        inner, _, _ = check_prefix(prefix).rpartition("/")
         found: list[str] = []
-        for folder, folders, names in os.walk(top):
+        for folder, folders, names in os.walk(self._root / inner, onerror=_unlisted):
             folders[:] = [name for name in folders if not name.startswith(".")]
             inside = Path(folder).relative_to(self._root)
             found.extend((inside / name).as_posix() for name in names if not name.startswith("."))
@@ -101,10 +105,7 @@ class FolderStorage:
             yield
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if not all(parts) or any(part.startswith(".") for part in parts):
-            raise StorageError(f"{key!r} is not a key")
-        return self._root / key
+        return self._root / check_key(key)
 
     def _place(self, key: str, body: bytes, into: Callable[[Path, Path], object]) -> None:
         path = self._path(key)
@@ -135,13 +136,14 @@ class FolderStorage:
         except OSError as exc:
             raise _failed("write", path, exc) from exc
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
-        except BlockingIOError:
-            os.close(handle)
-            raise LockedError(
-                f"another collector works on {self._root}; it goes on by itself, come back later"
-            ) from None
-        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
+            except BlockingIOError:
+                raise LockedError(
+                    f"another collector works on {self._root}; it goes on by itself, come back later"
+                ) from None
+            except OSError as exc:
+                raise _failed("lock", path, exc) from exc
             yield
         finally:
             os.close(handle)
@@ -152,9 +154,19 @@ class FolderStorage:
         # An hour, since a writer without the lock may be at work in there.
         old = time.time() - 3600
         for left in scratch.iterdir() if scratch.is_dir() else ():
-            with suppress(FileNotFoundError):
+            try:
                 if left.stat().st_mtime < old:
-                    left.unlink()
+                    left.unlink(missing_ok=True)
+            except FileNotFoundError:
+                continue
+            except OSError as exc:
+                raise _failed("delete", left, exc) from exc
+
+
+def _unlisted(exc: OSError) -> None:
+    """A folder that is not there holds nothing; one that cannot be read must not look as if it held nothing."""
+    if not isinstance(exc, (FileNotFoundError, NotADirectoryError)):
+        raise _failed("read", Path(exc.filename), exc) from exc
 
 
 def _make_folder(path: Path) -> None:

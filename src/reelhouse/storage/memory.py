@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError
-from reelhouse.storage.protocol import Versioned
+from reelhouse.storage.protocol import Versioned, check_key, check_prefix
 
 
 class MemoryStorage:
@@ -26,12 +26,12 @@ class MemoryStorage:
 
     def get_versioned(self, key: str) -> Versioned:
         try:
-            return self._objects[key]
+            return self._objects[check_key(key)]
         except KeyError:
             raise MissingKeyError(f"{self.url}{key}: no such object") from None
 
     def size(self, key: str) -> int | None:
-        found = self._objects.get(key)
+        found = self._objects.get(check_key(key))
         return None if found is None else len(found.body)
 
     def put(self, key: str, body: bytes) -> None:
@@ -40,23 +40,26 @@ class MemoryStorage:
 
     def put_new(self, key: str, body: bytes) -> None:
         with self._guard:
-            if key in self._objects:
+            if check_key(key) in self._objects:
                 raise KeyTakenError(f"{self.url}{key}: exists already")
             self._set(key, body)
 
     def put_if(self, key: str, body: bytes, version: str) -> None:
         with self._guard:
-            found = self._objects.get(key)
+            found = self._objects.get(check_key(key))
             if found is None or found.version != version:
                 raise KeyTakenError(f"{self.url}{key}: somebody changed it")
             self._set(key, body)
 
     def delete(self, key: str) -> None:
         with self._guard:
-            self._objects.pop(key, None)
+            self._objects.pop(check_key(key), None)
 
     def keys(self, prefix: str) -> Iterator[str]:
-        return iter(sorted(key for key in self._objects if key.startswith(prefix)))
+        check_prefix(prefix)
+        with self._guard:
+            found = list(self._objects)
+        return iter(sorted(key for key in found if key.startswith(prefix)))
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -69,4 +72,4 @@ class MemoryStorage:
 
     def _set(self, key: str, body: bytes) -> None:
         self._count += 1
-        self._objects[key] = Versioned(bytes(body), str(self._count))
+        self._objects[check_key(key)] = Versioned(bytes(body), str(self._count))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 from reelhouse.errors import ConfigError
 from reelhouse.storage.folder import FolderStorage
@@ -15,7 +16,7 @@ def open_storage(address: str) -> Storage:
     if address == "memory:":
         return MemoryStorage()
     if address.startswith("file://"):
-        return FolderStorage(Path(address.removeprefix("file://")))
+        return FolderStorage(Path(unquote(address.removeprefix("file://"))))
     if "://" in address:
         raise ConfigError(f"lake = {address!r}: a folder is expected; other places are not supported yet")
     return FolderStorage(Path(address))

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from reelhouse.errors import StorageError
+
 
 class Versioned(NamedTuple):
     """A body with the mark (an ETag) that `put_if` compares."""
@@ -51,3 +53,20 @@ class Storage(Protocol):
 
     def hold(self) -> AbstractContextManager[None]:
         """Keep other collectors out of this lake while inside, or raise `LockedError`."""
+
+
+def check_key(key: str) -> str:
+    """*key*, or `StorageError` where one storage or another would take it for something else."""
+    if not all(key.split("/")):
+        raise StorageError(f"{key!r} is not a key")
+    check_prefix(key)
+    return key
+
+
+def check_prefix(prefix: str) -> str:
+    """*prefix*, or `StorageError` where no key could start with it."""
+    # Parts that start with a dot would leave the lake, or are a storage's own.
+    odd = prefix.startswith("/") or "//" in prefix or any(part.startswith(".") for part in prefix.split("/"))
+    if odd or "\\" in prefix or not prefix.isascii() or not prefix.isprintable():
+        raise StorageError(f"{prefix!r} is not a key")
+    return prefix

@@ -1,0 +1,292 @@
+"""What every storage promises, whatever lies behind it. Written against the protocol only."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
+from reelhouse.storage.protocol import Storage
+
+THREADS = 16
+
+ODD_KEYS = (
+    "",
+    "/",
+    "/absolute",
+    "trailing/",
+    "a//b",
+    ".",
+    "..",
+    "../outside",
+    "a/../b",
+    "a/./b",
+    ".hidden",
+    "a/.scratch/b",
+    "nul\0inside",
+    "line\nbreak",
+    "Amélie",
+    "back\\slash",
+)
+
+
+def at_once(work: Callable[[int], bool]) -> list[bool]:
+    """Run *work* in many threads that start together."""
+    barrier = Barrier(THREADS)
+
+    def started(number: int) -> bool:
+        barrier.wait(10)
+        return work(number)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(started, range(THREADS)))
+
+
+def test_what_was_put_is_got_back(storage: Storage) -> None:
+    storage.put("raw/movie/2026/11/23/a.jsonl.gz", b"\x00\xff\r\n body")
+    assert storage.get("raw/movie/2026/11/23/a.jsonl.gz") == b"\x00\xff\r\n body"
+    assert storage.get_versioned("raw/movie/2026/11/23/a.jsonl.gz").body == b"\x00\xff\r\n body"
+    assert storage.size("raw/movie/2026/11/23/a.jsonl.gz") == 9
+
+
+def test_put_replaces_what_is_there(storage: Storage) -> None:
+    storage.put("a", b"first, and longer")
+    storage.put("a", b"second")
+    assert storage.get("a") == b"second"
+    assert storage.size("a") == 6
+
+
+def test_put_new_keeps_the_first(storage: Storage) -> None:
+    storage.put_new("a/b", b"1")
+    with pytest.raises(KeyTakenError):
+        storage.put_new("a/b", b"2")
+    assert storage.get("a/b") == b"1"
+
+
+def test_put_new_refuses_what_put_wrote_too(storage: Storage) -> None:
+    storage.put("a", b"1")
+    with pytest.raises(KeyTakenError):
+        storage.put_new("a", b"2")
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_of_many_writers_of_a_new_key_exactly_one_wins_and_its_bytes_lie_there(storage: Storage, round_: int) -> None:
+    def write(number: int) -> bool:
+        try:
+            storage.put_new(f"runs/{round_}/plan.json", f"{number}".encode() * 1000)
+        except KeyTakenError:
+            return False
+        return True
+
+    won = at_once(write)
+    assert sum(won) == 1
+    assert storage.get(f"runs/{round_}/plan.json") == f"{won.index(True)}".encode() * 1000
+
+
+def test_many_new_keys_in_one_new_folder_are_all_put(storage: Storage) -> None:
+    def write(number: int) -> bool:
+        storage.put_new(f"deep/er/and/deeper/{number:02d}", b"x")
+        return True
+
+    assert all(at_once(write))
+    assert len(list(storage.keys("deep/"))) == THREADS
+
+
+def test_a_reader_sees_one_writing_or_the_other_and_never_a_mixture(storage: Storage) -> None:
+    storage.put("a", bytes(200_000))
+
+    def work(number: int) -> bool:
+        for _ in range(8):
+            if number % 2:
+                storage.put("a", bytes([number]) * 200_000)
+            else:
+                body = storage.get("a")
+                if len(body) != 200_000 or len(set(body)) != 1:
+                    return False
+        return True
+
+    assert all(at_once(work))
+
+
+def test_put_if_replaces_what_still_has_the_version(storage: Storage) -> None:
+    storage.put("lease", b"1")
+    version = storage.get_versioned("lease").version
+    storage.put_if("lease", b"2", version)
+    assert storage.get("lease") == b"2"
+
+
+def test_put_if_refuses_a_version_that_somebody_replaced(storage: Storage) -> None:
+    storage.put("lease", b"1")
+    version = storage.get_versioned("lease").version
+    storage.put("lease", b"2")
+    with pytest.raises(KeyTakenError):
+        storage.put_if("lease", b"3", version)
+    assert storage.get("lease") == b"2"
+
+
+def test_put_if_does_not_bring_back_what_was_deleted(storage: Storage) -> None:
+    storage.put("lease", b"1")
+    version = storage.get_versioned("lease").version
+    storage.delete("lease")
+    with pytest.raises(KeyTakenError):
+        storage.put_if("lease", b"2", version)
+    assert storage.size("lease") is None
+
+
+def test_a_counter_under_put_if_loses_no_increment(storage: Storage) -> None:
+    storage.put("count", b"0")
+    each = 5
+
+    def count(number: int) -> bool:
+        for _ in range(each):
+            while True:
+                found = storage.get_versioned("count")
+                try:
+                    storage.put_if("count", str(int(found.body) + 1).encode(), found.version)
+                    break
+                except KeyTakenError:
+                    continue
+        return True
+
+    at_once(count)
+    assert storage.get("count") == str(THREADS * each).encode()
+
+
+def test_what_is_deleted_is_gone_and_deleting_it_again_is_no_error(storage: Storage) -> None:
+    storage.put("a/b", b"1")
+    storage.delete("a/b")
+    storage.delete("a/b")
+    storage.delete("never/was/there")
+    assert storage.size("a/b") is None
+    with pytest.raises(MissingKeyError):
+        storage.get("a/b")
+    storage.put_new("a/b", b"2")
+    assert storage.get("a/b") == b"2"
+
+
+def test_a_missing_key_is_said_to_be_missing_by_its_name(storage: Storage) -> None:
+    for read in (storage.get, storage.get_versioned):
+        with pytest.raises(MissingKeyError, match=r"runs/000001/plan\.json"):
+            read("runs/000001/plan.json")
+    assert storage.size("runs/000001/plan.json") is None
+
+
+def test_what_only_begins_the_name_of_a_key_is_no_key(storage: Storage) -> None:
+    storage.put("runs/000001/plan.json", b"{}")
+    assert storage.size("runs/000001") is None
+    with pytest.raises(MissingKeyError):
+        storage.get("runs/000001")
+
+
+def test_an_empty_lake_has_no_keys(storage: Storage) -> None:
+    assert list(storage.keys("")) == []
+    assert list(storage.keys("raw/")) == []
+
+
+def test_keys_come_sorted_and_by_prefix(storage: Storage) -> None:
+    names = ["a", "b/1", "b/10", "b/2", "b/c/d", "b-1", "ba", "c/x.json"]
+    for name in random.Random(7).sample(names, len(names)):
+        storage.put(name, b"")
+    assert list(storage.keys("")) == sorted(names)
+    assert list(storage.keys("b/")) == ["b/1", "b/10", "b/2", "b/c/d"]
+    assert list(storage.keys("b/1")) == ["b/1", "b/10"]
+    assert list(storage.keys("b")) == ["b-1", "b/1", "b/10", "b/2", "b/c/d", "ba"]
+    assert list(storage.keys("nothing/here/")) == []
+
+
+def test_keys_can_be_read_while_others_write(storage: Storage) -> None:
+    def work(number: int) -> bool:
+        for step in range(20):
+            if number % 2:
+                storage.put(f"k/{number}-{step}", b"")
+                storage.delete(f"k/{number}-{step}")
+            else:
+                list(storage.keys("k/"))
+        return True
+
+    assert all(at_once(work))
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_an_odd_key_is_refused_by_whatever_takes_one(storage: Storage, key: str) -> None:
+    for take in (storage.get, storage.get_versioned, storage.size, storage.delete):
+        with pytest.raises(StorageError, match="is not a key"):
+            take(key)
+    for put in (storage.put, storage.put_new):
+        with pytest.raises(StorageError, match="is not a key"):
+            put(key, b"")
+    with pytest.raises(StorageError, match="is not a key"):
+        storage.put_if(key, b"", "1")
+    assert list(storage.keys("")) == []
+
+
+@pytest.mark.parametrize("prefix", ["/", "../", ".scratch/", "a/../../", "a/../", "é"])
+def test_an_odd_prefix_shows_nothing_from_elsewhere(storage: Storage, prefix: str) -> None:
+    storage.put("a/b", b"")
+    with pytest.raises(StorageError, match="is not a key"):
+        list(storage.keys(prefix))
+
+
+def test_an_empty_body_is_a_body(storage: Storage) -> None:
+    storage.put_new("a", b"")
+    assert storage.get("a") == b""
+    assert storage.size("a") == 0
+    with pytest.raises(KeyTakenError):
+        storage.put_new("a", b"")
+
+
+def test_a_large_body_comes_back_whole(storage: Storage) -> None:
+    body = random.Random(1).randbytes(24 << 20)
+    storage.put_new("large", body)
+    assert storage.size("large") == len(body)
+    assert storage.get("large") == body
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=st.binary(max_size=2000))
+def test_any_bytes_come_back(storage: Storage, body: bytes) -> None:
+    storage.put("any", body)
+    assert storage.get("any") == body
+
+
+def test_a_held_lake_keeps_a_second_holder_out_until_it_is_let_go(storage: Storage) -> None:
+    with storage.hold():
+        with pytest.raises(LockedError), storage.hold():
+            pass
+        storage.put("a", b"holding stops no writer")
+    with storage.hold():
+        assert storage.get("a") == b"holding stops no writer"
+
+
+def test_a_lake_is_let_go_when_its_holder_fails(storage: Storage) -> None:
+    with pytest.raises(RuntimeError), storage.hold():
+        raise RuntimeError
+    with storage.hold():
+        pass
+
+
+def test_of_many_who_want_to_hold_one_does(storage: Storage) -> None:
+    over = Barrier(THREADS)
+
+    def take(number: int) -> bool:
+        try:
+            with storage.hold():
+                over.wait(10)
+        except LockedError:
+            over.wait(10)
+            return False
+        return True
+
+    assert sum(at_once(take)) == 1
+
+
+def test_holding_leaves_no_key_behind(storage: Storage) -> None:
+    with storage.hold():
+        pass
+    assert list(storage.keys("")) == []
