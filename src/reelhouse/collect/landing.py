@@ -58,6 +58,7 @@ class _OpenChunk:
         self.until = until
         self.claims: list[Claim] = []
         self.drift: Counter[str] = Counter()
+        self.requests = 0
 
 
 class Lander:
@@ -71,6 +72,7 @@ class Lander:
         params: str,
         limits: Limits,
         landed: Callable[[Receipt], None] = lambda receipt: None,
+        requests: Callable[[], int] = lambda: 0,
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -78,6 +80,8 @@ class Lander:
         self._params = params
         self._limits = limits
         self._landed = landed
+        self._requests = requests
+        self._told = requests()
         self._slots = asyncio.Semaphore(MOST_CHUNKS)
         self._open: dict[int, _OpenChunk] = {}
         self._opening = asyncio.Lock()
@@ -166,6 +170,8 @@ class Lander:
 
     def _close(self, chunk: _OpenChunk) -> None:
         del self._open[chunk.unit.number]
+        now = self._requests()
+        chunk.requests, self._told = now - self._told, now
         task = asyncio.create_task(self._land(chunk))
         self._landing.add(task)
         task.add_done_callback(self._done)
@@ -198,6 +204,7 @@ class Lander:
             claims=chunk.claims,
             chunk=reference,
             drift=dict(chunk.drift),
+            requests=chunk.requests,
         )
         return put_receipt(self._storage, receipt, chunk.unit.known, chunk.unit.part)
 

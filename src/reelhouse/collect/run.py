@@ -114,7 +114,7 @@ async def _fetch(
         plan,
         tmdb.client,
         Judge(entity, plan.asking.append, plan.asking.record_filter),
-        Lander(storage, plan, entity.path, query, ways.limits, progress.landed),
+        Lander(storage, plan, entity.path, query, ways.limits, progress.landed, lambda: tmdb.client.requests),
         brakes,
         path=entity.path,
         query=query,

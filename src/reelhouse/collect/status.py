@@ -22,7 +22,7 @@ class OpenRun(NamedTuple):
 
 
 class EntityStatus(NamedTuple):
-    """Counts per newest state; *answers* are all answers with a receipt, *oldest* is the oldest landed one."""
+    """Counts per newest state; *requests* are all that receipts tell of, *oldest* is the oldest landed answer."""
 
     entity: str
     known: int
@@ -32,7 +32,7 @@ class EntityStatus(NamedTuple):
     quarantined: int
     pending: int
     oldest: str | None
-    answers: int
+    requests: int
 
 
 class Status(NamedTuple):
@@ -50,7 +50,7 @@ def status(storage: Storage, rate: float) -> Status:
         pending = tally(storage, plan).pending
         opened = OpenRun(plan.run, plan.entity, plan.ids.count, pending, pending / rate if rate else None)
     with open_ledger(storage, last) as ledger:
-        answers = dict(ledger.db.execute("select entity, sum(answers) from run group by entity"))
+        requests = dict(ledger.db.execute("select entity, sum(requests) from run group by entity"))
         rows = ledger.db.execute(
             "select entity, count(*), sum(state = 'landed'), sum(state = 'filtered'), sum(state = 'gone'), "
             "sum(state = 'quarantined'), min(case when state = 'landed' then fetched_at end) from known group by entity"
@@ -65,7 +65,7 @@ def status(storage: Storage, rate: float) -> Status:
             quarantined,
             opened.pending if opened and opened.entity == entity else 0,
             oldest,
-            answers.get(entity, 0),
+            requests.get(entity, 0),
         )
         for entity, known, landed, filtered, gone, quarantined, oldest in rows
     ]

@@ -21,7 +21,7 @@ create table known (
   entity text not null, id integer not null, state text not null, fetched_at text not null, run integer not null,
   primary key (entity, id)) without rowid;
 create table alias (entity text not null, ask text not null, id integer, primary key (entity, ask)) without rowid;
-create table run (run integer primary key, entity text not null, asking text not null, answers integer not null);
+create table run (run integer primary key, entity text not null, asking text not null, requests integer not null);
 create table meta (format integer not null, run integer not null);
 """
 
@@ -44,9 +44,9 @@ class Ledger:
     def take(self, plan: Plan, receipts: Iterable[Receipt]) -> None:
         """Fold in one run's receipts, newest last."""
         self.db.execute("begin")
-        answers = 0
+        requests = 0
         for receipt in receipts:
-            answers += len(receipt.claims)
+            requests += receipt.requests
             self.db.executemany(
                 "insert or replace into known values (?, ?, ?, ?, ?)",
                 (
@@ -60,7 +60,7 @@ class Ledger:
                 ((plan.entity, claim.ask, claim.id) for claim in receipt.claims if not claim.ask.isdigit()),
             )
         self.db.execute(
-            "insert or replace into run values (?, ?, ?, ?)", (plan.run, plan.entity, plan.asking.fingerprint, answers)
+            "insert or replace into run values (?, ?, ?, ?)", (plan.run, plan.entity, plan.asking.fingerprint, requests)
         )
         self.through = plan.run
         self.db.execute("delete from meta")

@@ -50,7 +50,10 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """`runs/<seq>/receipts/<unit>-<part>.json`; *drift* counts what TMDB sent otherwise than expected."""
+    """`runs/<seq>/receipts/<unit>-<part>.json`.
+
+    *drift* counts what TMDB sent otherwise than expected, *requests* what was asked since the last receipt, with retries.
+    """
 
     run: int
     unit: int
@@ -59,6 +62,7 @@ class Receipt(msgspec.Struct, frozen=True):
     claims: list[Claim]
     chunk: ChunkRef | None = None
     drift: dict[str, int] = {}
+    requests: int = 0
     format: int = FORMAT
 
 

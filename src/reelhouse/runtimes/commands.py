@@ -162,7 +162,7 @@ def status(settings: Settings, as_json: bool) -> None:
             {"runs": found.runs, "entities": entities, "open_run": found.open._asdict() if found.open else None}
         )
         return
-    columns = ("entity", "known", "landed", "filtered", "gone", "quarantined", "pending", "oldest", "answers")
+    columns = ("entity", "known", "landed", "filtered", "gone", "quarantined", "pending", "oldest", "requests")
     show.table(f"{settings.lake}: {found.runs} runs", columns, found.entities)
     if found.open:
         eta = f", {show.duration(found.open.eta_seconds)} at the allowed rate" if found.open.eta_seconds else ""

@@ -1,0 +1,71 @@
+"""From one command to a lake, and again on the next day."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.whole.conftest import REAL, environment, reelhouse, told
+from tests.whole.equal_tables import LINEAGE, differences
+
+from reelhouse.emulator import Emulator
+
+ABOUT_THE_LAKE = frozenset(("record", "quarantine", "tombstone", "popularity_daily"))
+
+
+def synced(tmdb: Emulator, lake: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    lake.parent.mkdir(parents=True, exist_ok=True)
+    return reelhouse("sync", *arguments, "--json", env=environment(tmdb, lake, **more), cwd=lake.parent)
+
+
+def test_the_next_days_sync_asks_what_changed_and_its_tables_equal_those_of_a_fresh_lake(tmp_path: Path) -> None:
+    with Emulator(movies=5000, seed=5, process=True) as tmdb:
+        old = tmp_path / "old" / "lake"
+        first = synced(tmdb, old)
+        assert first.returncode == 0, first.stderr
+        changed, deleted, added = tmdb.edit(count=200), tmdb.delete(count=20), tmdb.add(count=30)
+        tmdb.next_day()
+        tmdb.reset_stats()
+        changed = [each for each in changed if each not in deleted]
+        second = synced(tmdb, old)
+        assert second.returncode == 0, second.stderr
+        asked = tmdb.stats().asked
+        assert sorted(asked) == sorted({*changed, *deleted, *added})
+        assert set(asked.values()) == {1}
+        found = told(second)
+        assert found["reasons"] == {"changed": len(changed), "vanished": 20, "new": 30}
+        assert (found["landed"], found["gone"]) == (len(changed) + 30, 20)
+
+        fresh = tmp_path / "fresh" / "lake"
+        assert synced(tmdb, fresh).returncode == 0
+        assert differences(old, fresh, without=LINEAGE, skip=ABOUT_THE_LAKE) == []
+
+
+@pytest.mark.parametrize("profile", ["all", "cut", "vanishing-ids"])
+def test_a_sync_under_faults_run_until_clean_ends_with_the_tables_of_one_without(
+    tmp_path: Path, catalogue: Emulator, profile: str
+) -> None:
+    calm = tmp_path / "calm" / "lake"
+    if not calm.exists():
+        assert synced(catalogue, calm, "--top", "400").returncode == 0
+    with Emulator(movies=1500, seed=11, faults=profile, process=True) as stormy:
+        lake = tmp_path / "stormy" / "lake"
+        for _ in range(8):
+            done = synced(stormy, lake, "--top", "400")
+            if done.returncode == 0 and not told(done)["asked"]:
+                break
+        assert done.returncode == 0, done.stderr
+    assert differences(calm, lake, without=LINEAGE, skip=ABOUT_THE_LAKE) == []
+
+
+@pytest.mark.skipif(not (REAL / "payloads").is_dir(), reason="TMDB's real payloads are not on this machine")
+def test_all_real_movies_are_synced_and_reconciled(tmp_path: Path) -> None:
+    with Emulator(payloads=REAL / "payloads", process=True) as tmdb:
+        done = synced(tmdb, tmp_path / "lake")
+        found = told(done)
+        assert done.returncode == 0, done.stderr
+        assert (found["asked"], found["landed"], found["whole"], found["clean"]) == (5700, 5700, True, True)
+        assert found["verify"]["problems"] == []
+        assert found["build"]["rows"]["movie"] == 5700
+        assert tmdb.stats().export_authorizations == 0
