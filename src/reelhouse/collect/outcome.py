@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jmespath
 import jmespath.exceptions
 import msgspec
+from jmespath.functions import Functions
 
 from reelhouse.errors import ConfigError
 from reelhouse.raw.receipt import State
@@ -45,10 +46,15 @@ class Judge:
             fields = self._decode(answer.body)
         except UnicodeDecodeError as exc:
             raise UntrustedAnswer("not_utf8", f"{ask}: the answer is not UTF-8: {exc}", answer) from exc
-        except msgspec.DecodeError as exc:
+        except (msgspec.DecodeError, RecursionError) as exc:
             raise UntrustedAnswer("not_json", f"{ask}: the answer does not parse: {exc}", answer) from exc
         id_ = _checked_id(ask, fields, answer)
-        if self._wanted is not None and not self._wanted(answer.body):
+        try:
+            wanted = self._wanted is None or self._wanted(answer.body)
+        except ConfigError as exc:
+            # Raised, it would end this run at the same record for ever: a plan keeps its filter.
+            return Outcome(State.QUARANTINED, answer, id_, str(exc))
+        if not wanted:
             return Outcome(State.FILTERED, answer, id_)
         return Outcome(State.LANDED, answer, id_, drift=self._drift(fields))
 
@@ -63,7 +69,8 @@ def _checked_id(ask: str, fields: Mapping[str, msgspec.Raw], answer: Answer) -> 
     raw = bytes(fields.get("id", b"null"))
     # TMDB once sent an id as a string.
     text = raw.strip(b'"')
-    if not text.isdigit():
+    # A number beyond 64 bits is no id, and would fit no table.
+    if not text.isdigit() or len(text) > 18:
         raise UntrustedAnswer("no_id", f"{ask}: the answer has the id {raw[:40]!r}", answer)
     id_ = int(text)
     if ask.isdigit() and id_ != int(ask):
@@ -78,13 +85,16 @@ def parses(body: bytes) -> bool:
     try:
         body.decode()
         msgspec.json.decode(body, type=msgspec.Raw)
-    except (UnicodeDecodeError, msgspec.DecodeError):
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return False
     return True
 
 
 def compile_filter(expression: str) -> Predicate | None:
-    """A JMESPath predicate on the record; None for no filter. `ConfigError` where it does not parse."""
+    """A JMESPath predicate on the record; None for no filter. `ConfigError` where it could pass no record.
+
+    The predicate raises `ConfigError` for a record that it cannot be applied to, such as one without a text to look in.
+    """
     if not expression:
         return None
     try:
@@ -92,6 +102,7 @@ def compile_filter(expression: str) -> Predicate | None:
     except jmespath.exceptions.JMESPathError as exc:
         first = str(exc).splitlines()[0]
         raise ConfigError(f"record_filter: {expression!r} is no JMESPath expression: {first}") from exc
+    _check_functions(expression, compiled.parsed)
 
     def wanted(body: bytes) -> bool:
         try:
@@ -103,3 +114,18 @@ def compile_filter(expression: str) -> Predicate | None:
         return not (found is None or found is False or found in ("", [], {}))
 
     return wanted
+
+
+def _check_functions(expression: str, node: Mapping[str, Any]) -> None:
+    """JMESPath itself looks at a function only when it calls it: hours later, or never."""
+    children = [child for child in node["children"] if isinstance(child, dict)]
+    if node["type"] == "function_expression":
+        known = Functions.FUNCTION_TABLE.get(node["value"])
+        if known is None:
+            raise ConfigError(f"record_filter: {expression!r}: JMESPath has no function {node['value']}()")
+        takes = len(known["signature"])
+        variadic = takes and known["signature"][-1].get("variadic")
+        if len(children) < takes or (len(children) > takes and not variadic):
+            raise ConfigError(f"record_filter: {expression!r}: {node['value']}() takes {takes}, not {len(children)}")
+    for child in children:
+        _check_functions(expression, child)

@@ -82,8 +82,9 @@ class ChunkWriter:
         """Append one answer and return its line. *parses* tells that the body is JSON; *fields* are `Envelope`'s."""
         line = _Line(line=self.lines, sha256=hashlib.sha256(body).hexdigest(), **fields)
         head = self._encode(line)
-        # A raw newline between two tokens is JSON, but would break the line: such a body travels as base64 too.
-        if parses and b"\n" not in body and b"\r" not in body:
+        # A raw newline between two tokens is JSON, but would break the line, and blanks around the whole would be lost
+        # in reading: such a body travels as base64 too.
+        if parses and b"\n" not in body and b"\r" not in body and body == body.strip():
             whole = b"".join((self._head, head[1:-1], b',"body":', body, b"}\n"))
         else:
             whole = b"".join((self._head, head[1:-1], b',"base64":"', base64.b64encode(body), b'"}\n'))
@@ -124,5 +125,5 @@ def read_lines(key: str, body: bytes) -> Iterator[Envelope]:
         if line:
             try:
                 yield decoder.decode(line)
-            except msgspec.DecodeError as exc:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
                 raise LakeError(f"{key} has a line that cannot be read: {exc}") from exc

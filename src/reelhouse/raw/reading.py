@@ -23,7 +23,7 @@ def decode(key: str, body: bytes, kind: type[T]) -> T:
         if head.format > FORMAT:
             raise LakeError(f"{key} has format {head.format}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise LakeError(f"{key} cannot be read: {exc}") from exc
 
 

@@ -52,7 +52,8 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
 class Receipt(msgspec.Struct, frozen=True):
     """`runs/<seq>/receipts/<unit>-<part>.json`.
 
-    *drift* counts what TMDB sent otherwise than expected, *requests* what was asked since the last receipt, with retries.
+    *drift* counts what TMDB sent otherwise than expected, *requests* what was asked since the last receipt, with
+    retries.
     """
 
     run: int

@@ -40,5 +40,5 @@ def whole_json(answer: Answer, kind: type[T]) -> T:
     """The answer's body as *kind*, or `UntrustedAnswer` where it is cut or something else."""
     try:
         return msgspec.json.decode(answer.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise UntrustedAnswer("not_json", f"an answer does not parse: {exc}", answer) from exc

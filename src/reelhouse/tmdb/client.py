@@ -145,7 +145,7 @@ def _error(path: str, answer: Answer) -> Exception:
 def _verdict(body: bytes) -> _Verdict:
     try:
         return msgspec.json.decode(body, type=_Verdict)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Verdict()
 
 

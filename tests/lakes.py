@@ -1,0 +1,101 @@
+"""Small lakes for tests: plans and receipts put by hand, without anything that asks TMDB."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pytest
+
+from reelhouse.raw.chunk import ChunkWriter
+from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan
+from reelhouse.raw.receipt import ChunkRef, Claim, Receipt, State, put_receipt
+from reelhouse.storage.protocol import Storage
+
+ASKING = Asking(language="en-US", append=("credits",))
+MORNING = "2026-11-23T09:00:00Z"
+
+
+def tmdb_data(*parts: str) -> Path:
+    """TMDB's own data, which lies beside the project and never in it; the test is skipped where it does not."""
+    beside = Path(__file__).parent.parent.parent / "shared" / "tmdb"
+    found = Path(os.environ.get("REELHOUSE_TMDB_DATA", beside)).joinpath(*parts)
+    if not found.exists():
+        pytest.skip(f"TMDB's data is not at {found}; set REELHOUSE_TMDB_DATA")
+    return found
+
+
+def a_plan(
+    storage: Storage,
+    asks: Iterable[str],
+    *,
+    run: int = 1,
+    unit_size: int = 1000,
+    reason: Reason = Reason.NEW,
+    asking: Asking = ASKING,
+    planned_at: str = MORNING,
+    export: ExportRef | None = None,
+    changes_read_to: str | None = None,
+    put: bool = True,
+) -> Plan:
+    """A plan of *asks*, put where its run is."""
+    asks = list(asks)
+    ids = put_ids(storage, run, (f"{ask} {reason}" for ask in asks))
+    counts = Counts(listed=len(asks), beyond=0, excluded={}, fresh=0, asked={reason.value: len(asks)})
+    plan = Plan(
+        run=run,
+        entity="movie",
+        planned_at=planned_at,
+        ids=ids,
+        unit_size=unit_size,
+        asking=asking,
+        selection=Selection(),
+        counts=counts,
+        export=export,
+        changes_read_to=changes_read_to,
+    )
+    if put:
+        put_plan(storage, plan)
+    return plan
+
+
+def a_claim(
+    ask: str,
+    state: State = State.LANDED,
+    *,
+    line: int | None = None,
+    fetched_at: str = MORNING,
+    found: int | None = None,
+) -> Claim:
+    own = int(ask) if ask.isdigit() else None
+    return Claim(
+        ask=ask, state=state, reason=Reason.NEW, fetched_at=fetched_at, id=own if found is None else found, line=line
+    )
+
+
+def a_chunk(storage: Storage, plan: Plan, unit: int, bodies: Sequence[tuple[str, bytes]], token: str = "t") -> ChunkRef:
+    """A chunk of (ask, body), put."""
+    writer = ChunkWriter(f"raw/movie/2026/11/23/{plan.run:06d}-{unit:05d}-{token}.jsonl.gz", plan.run, "movie", "")
+    for ask, body in bodies:
+        writer.add(body, parses=True, ask=ask, path=f"/movie/{ask}", status=200, fetched_at=MORNING, id=int(ask))
+    reference, packed = writer.close()
+    storage.put_new(reference.key, packed)
+    return reference
+
+
+def settle(
+    storage: Storage,
+    plan: Plan,
+    claims: Sequence[Claim],
+    *,
+    unit: int = 0,
+    chunk: ChunkRef | None = None,
+    known: set[str] | None = None,
+    drift: dict[str, int] | None = None,
+) -> Receipt | None:
+    """Append a receipt of *claims* to the log of a unit."""
+    receipt = Receipt(
+        run=plan.run, unit=unit, part=0, entity="movie", claims=list(claims), chunk=chunk, drift=drift or {}
+    )
+    return put_receipt(storage, receipt, set() if known is None else known, 0)

@@ -1,0 +1,59 @@
+"""The inbox: what was put down is there until a plan that took it is reconciled, however often it is delivered."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from reelhouse.errors import LakeError, StorageError
+from reelhouse.raw.inbox import clear, put_letter, waiting
+from reelhouse.storage.memory import MemoryStorage
+from tests.lakes import a_plan
+
+
+def test_a_letter_waits_with_its_asks() -> None:
+    storage = MemoryStorage()
+    key = put_letter(storage, "event-1", "movie", ("550", "tt0137523"))
+    ((found, letter),) = waiting(storage, "movie")
+    assert found == key
+    assert letter.asks == ["550", "tt0137523"]
+
+
+def test_the_same_event_delivered_again_changes_nothing() -> None:
+    storage = MemoryStorage()
+    first = put_letter(storage, "event-1", "movie", ("550",))
+    before = storage.get(first)
+    assert put_letter(storage, "event-1", "movie", ("551",)) == first
+    assert storage.get(first) == before
+    assert len(list(waiting(storage, "movie"))) == 1
+
+
+def test_letters_of_another_entity_wait_for_their_own_plan() -> None:
+    storage = MemoryStorage()
+    put_letter(storage, "event-1", "person", ("287",))
+    assert list(waiting(storage, "movie")) == []
+    assert len(list(waiting(storage, "person"))) == 1
+
+
+def test_only_letters_that_the_plan_took_are_cleared_and_clearing_twice_is_no_error() -> None:
+    storage = MemoryStorage()
+    taken = put_letter(storage, "event-1", "movie", ("1",))
+    later = put_letter(storage, "event-2", "movie", ("2",))
+    plan = msgspec.structs.replace(a_plan(storage, ["1"]), inbox=[taken])
+    clear(storage, plan)
+    clear(storage, plan)
+    assert [key for key, _ in waiting(storage, "movie")] == [later]
+
+
+@pytest.mark.parametrize("body", [b"?", b'{"format":7}', b'{"format":1,"event":"\xff"}'])
+def test_a_letter_that_cannot_be_read_is_an_error_and_not_lost(body: bytes) -> None:
+    storage = MemoryStorage()
+    storage.put("inbox/event-1.json", body)
+    with pytest.raises(LakeError, match=r"inbox/event-1\.json"):
+        list(waiting(storage, "movie"))
+
+
+@pytest.mark.parametrize("event", ["", "a/../../b", ".hidden"])
+def test_an_odd_event_cannot_leave_the_inbox(event: str) -> None:
+    with pytest.raises(StorageError):
+        put_letter(MemoryStorage(), event, "movie", ("1",))
