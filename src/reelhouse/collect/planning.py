@@ -22,7 +22,6 @@ from reelhouse.raw.plan import (
     IdsObject,
     Plan,
     Selection,
-    last_run,
     pack_ids,
     put_ids,
     read_plan,
@@ -100,14 +99,13 @@ class Draft(NamedTuple):
     requests: int
 
 
-async def plan_run(storage: Storage, tmdb: Tmdb, wanted: Wanted, *, put: bool) -> Draft:
-    """Decide what the run after the last one asks. With *put* its ids lie in the lake, ready for `put_plan`.
+async def plan_run(storage: Storage, tmdb: Tmdb, wanted: Wanted, *, after: int, put: bool) -> Draft:
+    """Decide what the run after run *after* asks. With *put* its ids lie in the lake, ready for `put_plan`.
 
     Raises `ListingError` where a listing cannot be read whole: then nothing is planned from a part of it.
     """
-    run = last_run(storage) + 1
-    with open_ledger(storage, run - 1) as ledger:
-        return await _Planner(storage, tmdb, wanted, ledger, run, put).draft()
+    with open_ledger(storage, after) as ledger:
+        return await _Planner(storage, tmdb, wanted, ledger, after + 1, put).draft()
 
 
 class _Planner:

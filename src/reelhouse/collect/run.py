@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import NamedTuple
 
@@ -62,26 +63,43 @@ class RunResult(NamedTuple):
 
 def open_run(storage: Storage) -> Plan | None:
     """The run that is not reconciled yet, if there is one."""
-    last = last_run(storage)
-    if not last or read_reconciliation(storage, last) is not None:
-        return None
-    plan = read_plan(storage, last)
-    if plan is None:
-        raise LakeError(f"the plan of run {last} was there a moment ago and is gone")
-    return plan
+    return _unreconciled(storage, last_run(storage))
 
 
 async def start_run(storage: Storage, tmdb: Tmdb, wanted: Wanted) -> Plan:
-    """Plan the next run and put it; where somebody was quicker, theirs."""
-    draft: Draft = await plan_run(storage, tmdb, wanted, put=True)
-    try:
-        put_plan(storage, draft.plan)
-    except KeyTakenError:
-        theirs = read_plan(storage, draft.plan.run)
-        if theirs is None:
-            raise LakeError(f"the plan of run {draft.plan.run} was there a moment ago and is gone") from None
-        return theirs
-    return draft.plan
+    """Plan the next run and put it; where somebody was quicker, theirs, and what *wanted* names waits in the inbox."""
+    after = last_run(storage)
+    # Somebody may have planned since the caller looked. A run planned after an open one would know its answers in part.
+    if (theirs := _unreconciled(storage, after)) is None:
+        draft: Draft = await plan_run(storage, tmdb, wanted, after=after, put=True)
+        try:
+            put_plan(storage, draft.plan)
+        except KeyTakenError:
+            theirs = _plan(storage, draft.plan.run)
+        else:
+            return draft.plan
+    leave_asks(storage, wanted.entity.name, wanted.asks)
+    return theirs
+
+
+def leave_asks(storage: Storage, entity: str, asks: tuple[str, ...]) -> None:
+    """Put what somebody named into the inbox, for the next run."""
+    if asks:
+        event = hashlib.sha256("\n".join(asks).encode()).hexdigest()[:16]
+        inbox.put_letter(storage, f"list-{event}", entity, asks)
+
+
+def _unreconciled(storage: Storage, run: int) -> Plan | None:
+    if not run or read_reconciliation(storage, run) is not None:
+        return None
+    return _plan(storage, run)
+
+
+def _plan(storage: Storage, run: int) -> Plan:
+    plan = read_plan(storage, run)
+    if plan is None:
+        raise LakeError(f"the plan of run {run} was there a moment ago and is gone")
+    return plan
 
 
 async def carry_out(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +10,9 @@ from typing import NamedTuple
 
 from reelhouse.collect.fetching import Brakes
 from reelhouse.collect.planning import Draft, Wanted, plan_run
-from reelhouse.collect.run import Progress, RunResult, carry_out, open_run, start_run
-from reelhouse.raw.inbox import put_letter, waiting
+from reelhouse.collect.run import Progress, RunResult, carry_out, leave_asks, open_run, start_run
+from reelhouse.raw.inbox import waiting
+from reelhouse.raw.plan import last_run
 from reelhouse.runtimes import wiring
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -38,7 +38,7 @@ def draft(storage: Storage, settings: Settings, request: Request) -> Draft:
 
     async def plan() -> Draft:
         async with wiring.open_tmdb(settings) as tmdb:
-            return await plan_run(storage, tmdb, _wanted(settings, request), put=False)
+            return await plan_run(storage, tmdb, _wanted(settings, request), after=last_run(storage), put=False)
 
     return asyncio.run(plan())
 
@@ -52,9 +52,7 @@ async def _collect(storage: Storage, settings: Settings, request: Request, progr
         with _stopping(brakes):
             plan = open_run(storage)
             if plan is not None:
-                if request.asks:
-                    event = hashlib.sha256("\n".join(request.asks).encode()).hexdigest()[:16]
-                    put_letter(storage, f"list-{event}", wanted.entity.name, request.asks)
+                leave_asks(storage, wanted.entity.name, request.asks)
                 results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
                 waits = any(True for _ in waiting(storage, wanted.entity.name))
                 if not results[-1].whole or not (request.selected or waits):

@@ -1,0 +1,122 @@
+"""What the tests of whole runs share: a small collection, what a lake says, and that it adds up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from reelhouse.collect.fetching import Brakes
+from reelhouse.collect.run import Progress, RunResult, carry_out, open_run, start_run
+from reelhouse.collect.verifying import Verdict, verify
+from reelhouse.emulator import Emulator
+from reelhouse.raw.chunk import read_chunk
+from reelhouse.raw.plan import Plan, last_run, read_plan, read_units
+from reelhouse.raw.receipt import Receipt, read_receipts
+from reelhouse.runtimes import collecting, wiring
+from reelhouse.runtimes.collecting import Request
+from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+from tests.runs.tiny import Tiny
+
+# Every test asks with this; `conftest.py` looks for it in whatever the tests leave behind.
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.the-token-that-must-appear-nowhere.x7Qp"
+
+UNIT = 10
+CHUNK = 4
+CONNECTIONS = 2
+FILTER = "runtime >= `60`"
+
+
+def settings(url: str, **more: Any) -> Settings:
+    """Settings that are quick: no rate, short waits."""
+    quick = {"lake": "memory:", "token": TOKEN, "rate": 0.0, "retry_wait": 0.005, "attempts": 3}
+    return Settings(**{**quick, "tmdb_url": f"{url}/3", "exports_url": f"{url}/p/exports", **more})
+
+
+def of(emulator: Emulator, **more: Any) -> Settings:
+    """The same, for the emulator."""
+    return settings(emulator.address, **more)
+
+
+def small(tiny: Tiny, **more: Any) -> Settings:
+    """Settings whose runs take many small steps."""
+    given: dict[str, Any] = {
+        "record_filter": FILTER,
+        "append": [],
+        "attempts": 1,
+        "connections": CONNECTIONS,
+        "chunk_answers": CHUNK,
+        **more,
+    }
+    return settings(tiny.url, **given)
+
+
+def collect(storage: Storage, chosen: Settings, **request: Any) -> RunResult:
+    """What `reelhouse collect` does; the last run's result."""
+    return collecting.collect(storage, chosen, Request(**request), Progress())[-1]
+
+
+def collect_small(storage: Storage, chosen: Settings) -> RunResult:
+    """The open run, or the next one, in units of ten."""
+    with storage.hold():
+        return asyncio.run(_collect_small(storage, chosen))
+
+
+async def _collect_small(storage: Storage, chosen: Settings) -> RunResult:
+    wanted = wiring.wanted(chosen)._replace(unit_size=UNIT)
+    async with wiring.open_tmdb(chosen) as tmdb:
+        plan = open_run(storage) or await start_run(storage, tmdb, wanted)
+        return await carry_out(storage, tmdb, plan, wiring.ways(chosen), Brakes(), Progress())
+
+
+def plans(storage: Storage) -> Iterator[Plan]:
+    for run in range(1, last_run(storage) + 1):
+        plan = read_plan(storage, run)
+        assert plan is not None
+        yield plan
+
+
+def reasons(storage: Storage, run: int) -> dict[str, str]:
+    """Why each ask of a run is asked."""
+    plan = read_plan(storage, run)
+    assert plan is not None
+    return {question.ask: question.reason.value for unit in read_units(storage, plan) for question in unit.questions}
+
+
+class Known(NamedTuple):
+    """What a lake says of one thing."""
+
+    state: str
+    why: str | None
+    body: bytes | None
+
+
+def answers(storage: Storage) -> dict[str, Known]:
+    """The newest word on each ask, with the body where one lies; every ask of a run has exactly one state."""
+    found: dict[str, Known] = {}
+    for plan in plans(storage):
+        claimed: Counter[str] = Counter()
+        for receipt in read_receipts(storage, plan):
+            assert isinstance(receipt, Receipt)
+            lines = list(read_chunk(storage, receipt.chunk)) if receipt.chunk else []
+            for claim in receipt.claims:
+                claimed[claim.ask] += 1
+                body = None if claim.line is None else lines[claim.line].bytes
+                assert claim.line is None or lines[claim.line].ask == claim.ask
+                found[claim.ask] = Known(claim.state.value, claim.why, body)
+        asked = set(reasons(storage, plan.run))
+        assert not [ask for ask, times in claimed.items() if times > 1]
+        assert claimed.keys() <= asked
+    return found
+
+
+def assert_whole(storage: Storage) -> Verdict:
+    """Both equations hold in every run, and nothing is pending."""
+    verdict = verify(storage)
+    assert verdict.problems == []
+    assert verdict.pending == 0
+    assert verdict.asked == sum(verdict.states.values())
+    assert all(plan.counts.balanced for plan in plans(storage))
+    return verdict

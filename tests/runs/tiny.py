@@ -1,0 +1,109 @@
+"""A TMDB of some thirty titles whose every answer is decided by the test: what is gone, broken, changed, listed."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import format_datetime
+
+import msgspec
+from aiohttp import web
+
+from tests.runs.listening import listening
+from tests.serving import html, json, verdict
+
+_EXPORT = re.compile(r"/p/exports/movie_ids_(\d\d)_(\d\d)_(\d{4})\.json\.gz")
+
+
+class Tiny:
+    """The titles and the clock of one emulated TMDB. Tests change its fields between and during runs."""
+
+    def __init__(self, ids: range = range(1, 31)) -> None:
+        self.now = "2026-03-01T12:00:00+00:00"
+        self.listed = list(ids)
+        self.short = {5, 15}
+        self.gone = {7, 17}
+        self.broken = {9}
+        self.changed: dict[str, set[int]] = {}
+        self.edition: Counter[int] = Counter()
+        self.asked: Counter[str] = Counter()
+        self.listings: Counter[str] = Counter()
+        self.unasked_tokens = 0
+        self.url = ""
+        # What answers instead, for a test that wants something odd; None lets the usual answer through.
+        self.instead: Callable[[web.BaseRequest], web.StreamResponse | None] = lambda request: None
+        self.export_instead: Callable[[web.BaseRequest], web.StreamResponse | None] = lambda request: None
+
+    @property
+    def today(self) -> str:
+        return self.now[:10]
+
+    def forget(self) -> None:
+        """Count requests anew."""
+        self.asked.clear()
+        self.listings.clear()
+
+    def body(self, id_: int) -> bytes:
+        return msgspec.json.encode(
+            {
+                "id": id_,
+                "imdb_id": f"tt{id_:07d}",
+                "title": f"Title {id_}, edition {self.edition[id_]}",
+                "runtime": 20 if id_ in self.short else 90,
+            }
+        )
+
+    def export(self) -> bytes:
+        lines = b"".join(
+            msgspec.json.encode({"id": id_, "popularity": 1000.0 - id_, "adult": False, "video": False}) + b"\n"
+            for id_ in self.listed
+        )
+        return gzip.compress(lines, mtime=0)
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        made = self._answer(request)
+        made.headers.setdefault("Date", format_datetime(datetime.fromisoformat(self.now), usegmt=False))
+        return made
+
+    def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith("/p/exports/"):
+            self.listings["export"] += 1
+            self.unasked_tokens += "Authorization" in request.headers
+            return self.export_instead(request) or self._export(request.path)
+        name = request.path.removeprefix("/3/movie/")
+        detail = request.path.startswith("/3/movie/") and name != "changes"
+        (self.asked if detail else self.listings)[name] += 1
+        if (odd := self.instead(request)) is not None:
+            return odd
+        if name == "changes":
+            ids = self.changed.get(request.query["start_date"], set())
+            rows = [{"id": id_, "adult": False} for id_ in sorted(ids)]
+            return json({"results": rows, "page": 1, "total_pages": 1, "total_results": len(rows)})
+        return self._detail(name) if detail else json({"images": {}})
+
+    def _detail(self, name: str) -> web.Response:
+        id_ = int(name.removeprefix("tt"))
+        if id_ in self.gone or id_ > 900:
+            return verdict(404, 34)
+        if id_ in self.broken:
+            return web.Response(body=b'{"id": 9, "title', content_type="application/json")
+        return web.Response(body=self.body(id_), content_type="application/json")
+
+    def _export(self, path: str) -> web.Response:
+        found = _EXPORT.fullmatch(path)
+        if found is None or f"{found[3]}-{found[1]}-{found[2]}" != self.today:
+            return html(403)
+        return web.Response(body=self.export(), content_type="application/gzip", headers={"ETag": f'"{self.now}"'})
+
+
+@contextmanager
+def tiny_tmdb(tiny: Tiny | None = None) -> Iterator[Tiny]:
+    """A `Tiny` that listens while inside."""
+    world = tiny or Tiny()
+    with listening(world.answer) as url:
+        world.url = url
+        yield world
