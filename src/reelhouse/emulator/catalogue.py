@@ -57,6 +57,8 @@ class Catalogue(Protocol):
     size: int
     grows: bool
 
+    def close(self) -> None: ...
+
     def id_of(self, index: int) -> int: ...
 
     def index_of(self, number: int) -> int | None:

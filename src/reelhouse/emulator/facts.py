@@ -13,6 +13,7 @@ _TODAY = date(2026, 10, 1).toordinal()
 _OLDEST = 126 * 365
 _IMPOSSIBLE = ("2025-13-45", "1987-02-30", "0000-00-00", "2019-6-1")
 _BLOCKBUSTERS = 3
+_BLOCKBUSTER_GENRES = (1, 0, 14)
 _PLAIN_GENRE = 6
 
 
@@ -202,10 +203,11 @@ class _Drawing:
         return _english_title(self._bits) if translated else original
 
     def _draw_day(self) -> int:
-        """Half of all movies are younger than 25 years; a few are not out yet."""
-        back = ((self._more & 0xFFFFF) / 0x100000) ** 2.3 * _OLDEST
-        ahead = 500 if self._rank >= _BLOCKBUSTERS else -30
-        return _TODAY + ahead - int(back)
+        """Half of all movies are younger than 25 years, popular ones younger still; a few are not out yet."""
+        back = ((self._more & 0xFFFFF) / 0x100000) ** (2.3 + 2 * self._fame) * _OLDEST
+        if self._rank < _BLOCKBUSTERS:
+            return _TODAY - 30 - int(back / 8)
+        return _TODAY + (500 if self._fame < 0.3 else 100) - int(back)
 
     def _release_date(self) -> str | None:
         chance = (self._more >> 20) & 4095
@@ -227,6 +229,8 @@ class _Drawing:
 
     def _draw_genres(self) -> tuple[int, ...]:
         """Positions in `reference.GENRES`, the defining one first; unknown movies often have none."""
+        if self._rank < _BLOCKBUSTERS:
+            return _BLOCKBUSTER_GENRES
         chance = (self._more >> 38) & 15
         if chance == 0 or (chance < 4 and self._fame < 0.1):
             return ()
@@ -244,7 +248,10 @@ class _Drawing:
     def _draw_votes(self) -> int:
         if not self._released:
             return 0
-        return int(10 ** (4.3 * self._fame + 0.4 * NORMAL[(self._money >> 40) & 1023])) - (self._fame < 0.12)
+        spread = 0.3 if self._rank >= _BLOCKBUSTERS else 0.05
+        votes = int(10 ** (1.05 + 3.25 * self._fame + spread * NORMAL[(self._money >> 40) & 1023])) - 12
+        # What came out last week has not been seen by many yet.
+        return max(0, votes * min(365, _TODAY - self._day + 20) // 365)
 
     def _draw_rating(self) -> float:
         """Few votes scatter; many gather around the genre's usual mark."""
@@ -267,7 +274,7 @@ class _Drawing:
         if chance > 1024 * (0.03 + 0.85 * self._fame):
             return 0
         age = max(0, _TODAY - self._day) / 365
-        scale = 10 ** (5.3 + 2.6 * self._fame + 0.3 * NORMAL[(self._money >> 10) & 1023])
+        scale = 10 ** (5.6 + 2.4 * self._fame + 0.3 * NORMAL[(self._money >> 10) & 1023])
         budget = min(460e6, scale * self._main[2] * exp(-0.02 * age))
         step = 10 ** max(3, int(log10(budget)) - 1) if budget > 1 else 1
         return max(step, round(budget / step) * step)

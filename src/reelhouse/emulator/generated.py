@@ -47,6 +47,9 @@ class GeneratedCatalogue:
         self._facts = lru_cache(4096)(self._movies.at)
         self._row = lru_cache(4096)(self._new_row)
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def index_of_imdb(self, text: str) -> int | None:
         """The index an IMDb id leads to, None when no movie carries it."""
         index = sections.index_of_imdb_id(text)
@@ -143,14 +146,21 @@ class GeneratedCatalogue:
         """Other movies: 20 or none, seldom in between; `similar` never runs out of pages."""
         rng = Random(mix(facts.bits, _SALTS[name]))
         pages, count = (self.size // _PAGE_SIZE + 1, _PAGE_SIZE) if name == "similar" else _recommended(facts, rng)
-        on_page = count if page <= pages else 0
+        on_page = min(count, self.size - 1) if page <= pages else 0
         rng.seed(mix(facts.bits + page, _SALTS[name]))
-        indices = dict.fromkeys(self._movies.by_rank(int(self.size * rng.random() ** 2)) for _ in range(on_page))
-        indices.pop(facts.index, None)
-        rows = [self._row(index) for index in indices]
+        rows = [self._row(index) for index in self._others(facts.index, on_page, rng)]
         if name == "recommendations":
             rows = [{**row, "media_type": "movie"} for row in rows]
         return {"page": page, "results": rows, "total_pages": pages, "total_results": pages * count}
+
+    def _others(self, index: int, count: int, rng: Random) -> list[int]:
+        """*count* other movies, well-known ones rather than unknown ones."""
+        others: dict[int, None] = {}
+        while len(others) < count:
+            other = self._movies.by_rank(int(self.size * rng.random() ** 2))
+            if other != index:
+                others[other] = None
+        return list(others)
 
 
 def _recommended(facts: Facts, rng: Random) -> tuple[int, int]:

@@ -3,8 +3,10 @@
 import copy
 import gzip
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,10 +39,16 @@ class PayloadCatalogue:
         self._imdb: dict[str, int] = {}
         self._traits: list[Traits] = []
         self._export: list[ExportRow] = []
-        self._scan(folder)
+        with ExitStack() as on_failure:
+            on_failure.callback(self.close)
+            self._scan(folder)
+            if not self._ids:
+                raise EmulatorError(f"no movies in {folder}")
+            on_failure.pop_all()
         self.size = len(self._ids)
-        if not self.size:
-            raise EmulatorError(f"no movies in {folder}")
+
+    def close(self) -> None:
+        self._file.close()
 
     def id_of(self, index: int) -> int:
         return self._ids[index]
@@ -116,9 +124,9 @@ def _plain_copy(path: Path) -> Any:
     unpacked = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the catalogue
     try:
         with gzip.open(path, "rb") as packed:
-            while piece := packed.read(_COPIED):
-                unpacked.write(piece)
+            shutil.copyfileobj(packed, unpacked, _COPIED)
     except (OSError, EOFError) as error:
+        unpacked.close()
         raise EmulatorError(f"{path} is not a whole gzip file: {error}") from error
     unpacked.seek(0)
     return unpacked

@@ -180,12 +180,11 @@ class _Process:
     def start(self) -> str:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(self._command, stdout=pipe, stderr=pipe, text=True)  # noqa: S603
-        assert self._process.stdout is not None and self._process.stderr is not None
+        assert self._process.stdout is not None, "asked for a pipe"
         address = self._process.stdout.readline().strip()
         if not address:
-            complaint = self._process.stderr.read().strip()
-            self._process.wait()
-            raise EmulatorError(complaint.rpartition("\n")[2] or "the emulator did not start")
+            _, complaint = self._process.communicate()
+            raise EmulatorError(complaint.strip().rpartition("\n")[2] or "the emulator did not start")
         return address
 
     def stop(self) -> None:

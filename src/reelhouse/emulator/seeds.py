@@ -1,6 +1,7 @@
 """Chance that comes from a seed alone: mixed bits, permutations and sparse ids, the same in every process."""
 
 import math
+from hashlib import blake2b
 from itertools import combinations
 from statistics import NormalDist
 
@@ -17,7 +18,7 @@ def mix(a: int, b: int) -> int:
 
 def mix_text(seed: int, text: str) -> int:
     """64 well-mixed bits of a number and a text (`hash` differs from process to process)."""
-    return mix(seed, int.from_bytes(text.encode(), "little"))
+    return mix(seed, int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little"))
 
 
 # The normal distribution at 1,024 even steps, so that ten hashed bits give a normal draw.

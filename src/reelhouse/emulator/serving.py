@@ -4,6 +4,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 from aiohttp import web
 
@@ -37,11 +38,17 @@ def serve_forever(options: EmulatorOptions, on_ready: Callable[[str], None] | No
 
 async def serve(options: EmulatorOptions, on_ready: Callable[[str], None], stop: asyncio.Event) -> None:
     """Serve until *stop* is set; raises `EmulatorError` when a setting does not allow it."""
-    world = World(_catalogue(options), Clock(options.now), options.seed)
     faults = Faults(options.seed, options.faults, options.fault_share)
-    exports = Exports(world, options.export_days)
     pace = Pace(options.rate, options.retry_after)
-    server = Server(world, exports, faults, pace, cache=options.cache_mb * _MEGABYTE, latency=options.latency_ms / 1000)
+    with closing(_catalogue(options)) as catalogue:
+        world = World(catalogue, Clock(options.now), options.seed)
+        with closing(Exports(world, options.export_days)) as exports:
+            cache, latency = options.cache_mb * _MEGABYTE, options.latency_ms / 1000
+            server = Server(world, exports, faults, pace, cache=cache, latency=latency)
+            await _run(server, options, on_ready, stop)
+
+
+async def _run(server: Server, options: EmulatorOptions, on_ready: Callable[[str], None], stop: asyncio.Event) -> None:
     runner = web.ServerRunner(server.http, shutdown_timeout=_PATIENCE_AT_THE_END)
     await runner.setup()
     try:
@@ -49,7 +56,6 @@ async def serve(options: EmulatorOptions, on_ready: Callable[[str], None], stop:
         await stop.wait()
     finally:
         await runner.cleanup()
-        exports.close()
 
 
 def _catalogue(options: EmulatorOptions) -> Catalogue:

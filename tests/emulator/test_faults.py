@@ -1,0 +1,202 @@
+"""Each fault profile misbehaves as its table says, in the same way for the same seed, and stops when it should."""
+
+import gzip
+import http.client
+import json
+import zlib
+from collections.abc import Callable
+
+import pytest
+
+from reelhouse.emulator import Emulator, EmulatorError
+from reelhouse.emulator.faults import PROFILES, Faults
+from reelhouse.emulator.misbehaving import SLOW_SECONDS
+from tests.emulator.asking import Reply, ask, export_ids, export_path, get
+
+BROKEN = (http.client.HTTPException, ConnectionError)
+LONGEST = 8
+
+
+def outcome(tmdb: Emulator, path: str) -> str:
+    """What a client sees: a status, or how the answer broke."""
+    try:
+        reply = get(tmdb, path, Accept_Encoding="gzip")
+    except http.client.IncompleteRead:
+        return "cut short"
+    except BROKEN:
+        return "reset"
+    if "json" not in reply.headers["Content-Type"]:
+        return f"{reply.status} html"
+    try:
+        content = reply.json()
+    except EOFError:
+        return "cut gzip"
+    except ValueError:
+        return "broken json"
+    wrong = reply.status == 200 and "id" in content and str(content["id"]) != path.removeprefix("movie/")
+    return "wrong id" if wrong else str(reply.status)
+
+
+def outcomes(profile: str, share: float = 0.5) -> dict[int, list[str]]:
+    """Every movie asked nine times under *profile*."""
+    with Emulator(movies=60, seed=2, faults=profile, fault_share=share) as tmdb:
+        ids = sorted(export_ids_when_well(tmdb))
+        return {number: [outcome(tmdb, f"movie/{number}") for _ in range(LONGEST + 1)] for number in ids}
+
+
+def export_ids_when_well(tmdb: Emulator) -> list[int]:
+    """The export, asked until it comes whole."""
+    for _ in range(LONGEST):
+        try:
+            reply = ask(tmdb.address, export_path(tmdb.stats().day))
+            return [json.loads(line)["id"] for line in gzip.decompress(reply.body).splitlines()]
+        except (*BROKEN, EOFError, OSError, zlib.error, ValueError):
+            continue
+    raise AssertionError("the export never came whole")
+
+
+@pytest.mark.parametrize(
+    ("profile", "seen"),
+    [
+        ("429-bursts", {"429"}),
+        ("500", {"500"}),
+        ("502", {"502", "502 html"}),
+        ("503", {"503"}),
+        ("504", {"504", "504 html"}),
+        ("resets", {"reset"}),
+        ("cut", {"cut short", "cut gzip"}),
+        ("invalid-json", {"broken json"}),
+        ("html-200", {"200 html"}),
+        ("html-404", {"404 html"}),
+        ("wrong-ids", {"wrong id"}),
+        ("vanishing-ids", {"404"}),
+    ],
+)
+def test_a_share_of_the_movies_misbehaves_for_a_while_and_then_is_well(profile: str, seen: set[str]) -> None:
+    results = outcomes(profile)
+    unlucky = {number: tries for number, tries in results.items() if tries[0] != "200"}
+    assert {result for tries in results.values() for result in tries} == seen | {"200"}
+    assert len(results) / 4 < len(unlucky) < len(results) * 3 / 4
+    for tries in results.values():
+        bad = tries.count("200") and tries.index("200")
+        assert bad in (0, 1, 2, LONGEST)
+        assert set(tries[bad:]) == {"200"}
+
+
+def test_most_fail_once_some_twice_and_a_few_so_long_that_a_run_gives_up() -> None:
+    faults = Faults(1, "500", 0.5)
+    tries = [sum(faults.for_movie(number) is not None for _ in range(20)) for number in range(4000)]
+    once, twice, long = (tries.count(times) for times in (1, 2, LONGEST))
+    assert once > twice > long > 100
+    assert tries.count(0) + once + twice + long == 4000
+
+
+@pytest.mark.parametrize("profile", ["cut", "all"])
+def test_the_same_seed_misbehaves_alike(profile: str) -> None:
+    assert outcomes(profile, 0.2) == outcomes(profile, 0.2)
+
+
+def test_all_is_a_mixture(fresh: Emulator) -> None:
+    ids = export_ids(fresh)
+    fresh.set_faults("all")
+    for number in ids:
+        outcome(fresh, f"movie/{number}")
+    assert len(fresh.stats().by_fault) >= 6
+    assert set(PROFILES["all"].faults) >= set(fresh.stats().by_fault)
+
+
+def test_bursts_hit_neighbouring_ids_together() -> None:
+    faults = Faults(1, "429-bursts", 0.1)
+    hit = [number for number in range(8000) if faults.for_movie(number)]
+    assert 400 < len(hit) < 1200
+    assert {number // 8 for number in hit} == {number // 8 for number in hit if number % 8 == 0}
+    assert len(hit) == 8 * len({number // 8 for number in hit})
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2])
+def test_the_share_is_an_option(share: float) -> None:
+    faults = Faults(1, "500", share)
+    hit = sum(faults.for_movie(number) is not None for number in range(4000))
+    assert abs(hit / 4000 - share) < 0.02
+
+
+def test_listings_misbehave_less_often_and_at_most_twice() -> None:
+    faults = Faults(1, "500", 0.2)
+    keys = [f"/3/movie/changes?page={page}" for page in range(1000)]
+    tries = [[faults.for_listing(key) for key in keys] for _ in range(3)]
+    first, second, third = ([fault for fault in results if fault] for results in tries)
+    assert 50 < len(first) < 150
+    assert 0 < len(second) < len(first)
+    assert third == []
+
+
+def test_a_slow_body_comes_whole_but_late(fresh: Emulator) -> None:
+    ids = export_ids(fresh)
+    fresh.set_faults("slow")
+    number = next(number for number in ids if Faults(3, "slow", 0.08).for_movie(number))
+    connection = http.client.HTTPConnection(fresh.address.removeprefix("http://"), timeout=SLOW_SECONDS / 2)
+    connection.request("GET", f"/3/movie/{number}", headers={"Authorization": "Bearer x"})
+    assert json.loads(connection.getresponse().read())["id"] == number
+    connection.close()
+    assert fresh.stats().by_fault == {"slow": 1}
+
+
+def test_the_first_download_of_an_export_is_cut_and_the_second_is_whole(fresh: Emulator) -> None:
+    whole = ask(fresh.address, export_path(fresh.stats().day)).body
+    fresh.set_faults("cut")
+    path = export_path(fresh.stats().day)
+    try:
+        assert len(ask(fresh.address, path).body) < len(whole)
+    except http.client.IncompleteRead as error:
+        assert len(error.partial) < len(whole)
+    assert ask(fresh.address, path).body == whole
+
+
+def test_in_an_outage_every_request_to_the_api_fails_until_it_ends(fresh: Emulator) -> None:
+    ids = export_ids(fresh)[:20]
+    fresh.set_faults("outage")
+    during = [outcome(fresh, f"movie/{number}") for number in ids] + [outcome(fresh, "movie/changes?page=1")]
+    assert set(during) == {"503", "reset"}
+    assert export_ids(fresh)[:20] == ids
+    fresh.set_faults(None)
+    assert {outcome(fresh, f"movie/{number}") for number in ids} == {"200"}
+
+
+def test_switching_the_profile_starts_anew(fresh: Emulator) -> None:
+    ids = export_ids(fresh)
+    seen = []
+    for _ in range(2):
+        fresh.set_faults("500")
+        seen.append([outcome(fresh, f"movie/{number}") for number in ids])
+    assert seen[0] == seen[1]
+    assert "500" in seen[0]
+
+
+def test_an_unknown_profile_is_refused_by_name(fresh: Emulator) -> None:
+    with pytest.raises(EmulatorError, match="no fault profile 'chaos'; there are: 429-bursts, 500"):
+        fresh.set_faults("chaos")
+    with pytest.raises(EmulatorError, match="no fault profile 'chaos'"), Emulator(faults="chaos"):
+        pass
+
+
+def test_retrying_and_running_again_ends_with_the_same_data_as_without_faults() -> None:
+    def collect(ask_once: Callable[[str], Reply | None], ids: list[int]) -> dict[int, object]:
+        left, kept = set(ids), {}
+        for _ in range(3):
+            for number in sorted(left):
+                for _ in range(4):
+                    reply = ask_once(f"movie/{number}")
+                    if reply is not None:
+                        kept[number] = reply.json()
+                        left.discard(number)
+                        break
+        return kept
+
+    with Emulator(movies=80, seed=6) as tmdb:
+        ids = export_ids(tmdb)
+        expected = collect(lambda path: get(tmdb, path), ids)
+        for profile in set(PROFILES) - {"outage", "slow"}:
+            tmdb.set_faults(profile)
+            assert collect(lambda path: get(tmdb, path) if outcome(tmdb, path) == "200" else None, ids) == expected, (
+                profile
+            )

@@ -1,0 +1,107 @@
+"""Given bodies are served whole: every value is kept, and what a body lacks is empty in its right shape."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelhouse.emulator import Emulator, EmulatorError
+from reelhouse.emulator.catalogue import APPENDS, EMPTY_BLOCKS
+from tests.emulator.asking import DEFAULT_APPENDS, export_ids, export_rows, get
+
+Body = dict[str, Any]
+
+
+def movie(number: int, **more: Any) -> Body:
+    return {
+        "id": number, "title": f"Film {number}", "original_title": f"Kino {number}", "popularity": number / 10,
+        "release_date": "2001-02-03", "vote_count": number, "overview": "Zwei Wörter\n\t✓", "genres": [{"id": 18}],
+        "adult": False, "video": False, "runtime": 90, "tagline": "", "imdb_id": f"tt{number:07d}", **more,
+    }  # fmt: skip
+
+
+def folder_of(tmp_path: Path, bodies: list[Body]) -> Path:
+    lines = b"".join(json.dumps(body, ensure_ascii=False).encode() + b"\n" for body in bodies)
+    (tmp_path / "movie.jsonl.gz").write_bytes(gzip.compress(lines))
+    return tmp_path
+
+
+def test_a_body_is_served_with_the_asked_blocks_and_no_others(tmp_path: Path) -> None:
+    keywords = {"keywords": [{"id": 5, "name": "sea"}]}
+    given = [movie(7, keywords=keywords, revenue=2**40, odd={"a": [1.5, None]}), movie(3)]
+    with Emulator(payloads=folder_of(tmp_path, given)) as tmdb:
+        assert get(tmdb, "movie/7").json() == {key: value for key, value in given[0].items() if key != "keywords"}
+        assert get(tmdb, "movie/7?append_to_response=keywords").json() == given[0]
+        assert get(tmdb, "movie/7/keywords").json() == {"id": 7, **keywords}
+        asked = get(tmdb, f"movie/3?append_to_response={','.join(APPENDS)}").json()
+        assert {name: asked[name] for name in APPENDS} == EMPTY_BLOCKS
+        assert get(tmdb, "movie/4").json()["status_code"] == 34
+        assert get(tmdb, "movie/tt0000003").json()["id"] == 3
+
+
+def test_lists_and_exports_come_from_the_bodies(tmp_path: Path) -> None:
+    given = [movie(9), movie(30), movie(12, adult=True)]
+    with Emulator(payloads=folder_of(tmp_path, given)) as tmdb:
+        assert export_ids(tmdb) == [9, 30, 12]
+        assert export_rows(tmdb)[1] == {
+            "adult": False, "id": 30, "original_title": "Kino 30", "popularity": 3.0, "video": False,
+        }  # fmt: skip
+        assert [row["id"] for row in get(tmdb, "movie/popular").json()["results"]] == [30, 12, 9]
+        found = get(tmdb, "discover/movie?vote_count.gte=10&with_genres=18&year=2001").json()
+        assert [(row["id"], row["genre_ids"]) for row in found["results"]] == [(30, [18])]
+
+
+def test_edits_and_deletions_work_and_additions_are_refused(tmp_path: Path) -> None:
+    with Emulator(payloads=folder_of(tmp_path, [movie(1), movie(2), movie(3)])) as tmdb:
+        tmdb.edit([1])
+        assert get(tmdb, "movie/1").json() == movie(1) | {
+            "overview": movie(1)["overview"] + " (Edition 2.)", "tagline": "Edition 2.", "runtime": 91,
+            "vote_count": 14,
+        }  # fmt: skip
+        tmdb.delete([2])
+        tmdb.next_day()
+        assert export_ids(tmdb) == [1, 3]
+        with pytest.raises(EmulatorError, match="cannot be added"):
+            tmdb.add(count=1)
+
+
+def test_a_plain_file_will_do_and_the_later_of_two_lines_counts(tmp_path: Path) -> None:
+    lines = [movie(1, title="old"), movie(2), movie(1, title="new")]
+    (tmp_path / "movie.jsonl").write_text("\n".join(json.dumps(body) for body in lines))
+    with Emulator(payloads=tmp_path) as tmdb:
+        assert get(tmdb, "movie/1").json()["title"] == "new"
+        assert export_ids(tmdb) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, "no movie.jsonl or movie.jsonl.gz in"), (b"", "no movies in"), (b"{]\n", "line 1 .* not JSON"),
+     (b'{"id": 1}\n{"id": "2"}\n', "line 2 .* no movie")],
+)  # fmt: skip
+def test_a_folder_without_movies_is_refused(tmp_path: Path, content: bytes | None, complaint: str) -> None:
+    if content is not None:
+        (tmp_path / "movie.jsonl").write_bytes(content)
+    with pytest.raises(EmulatorError, match=complaint), Emulator(payloads=tmp_path):
+        pass
+
+
+def test_half_a_gzip_file_is_refused(tmp_path: Path) -> None:
+    whole = folder_of(tmp_path, [movie(number) for number in range(1, 200)]) / "movie.jsonl.gz"
+    whole.write_bytes(whole.read_bytes()[:-20])
+    with pytest.raises(EmulatorError, match="not a whole gzip file"), Emulator(payloads=tmp_path):
+        pass
+
+
+def test_every_value_of_tmdbs_own_bodies_is_kept(tmdb_data: Path) -> None:
+    with gzip.open(tmdb_data / "payloads" / "movie.jsonl.gz") as lines:
+        given = {body["id"]: body for body in map(json.loads, lines)}
+    with Emulator(payloads=tmdb_data / "payloads") as tmdb:
+        assert set(export_ids(tmdb)) == set(given)
+        for number in list(given)[::40]:
+            served = get(tmdb, f"movie/{number}?append_to_response={DEFAULT_APPENDS}").json()
+            assert {key: served[key] for key in given[number]} == given[number]
+            assert {key: block for key, block in served.items() if key not in given[number]} == {
+                name: EMPTY_BLOCKS[name] for name in DEFAULT_APPENDS.split(",") if name not in given[number]
+            }
