@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 # A hostile or mistaken Retry-After must not park a run, or a Lambda, for a day.
 LONGEST_PAUSE = 120.0
 
-# The share of the allowance that is used: the rest absorbs the jitter between our start and TMDB's arrival.
-_MARGIN = 0.99
-_SLOWER = 0.7
+# The allowance of a second is spread over this many: the rest absorbs the jitter between our start and TMDB's arrival.
+_WINDOW = 1.01
 _SLOWEST = 1.0
-# Requests a second that a second without a 429 gives back.
-_RECOVERY = 1.0
+
+# One 429 costs a moment; each further one within `_SOON` seconds of the pause's end doubles it and slows us for longer.
+_PAUSE = 0.25
+_SOON = 5.0
+_SLOWER = (0.9, 0.7)
+# Requests a second that a second without a 429 gives back, after a first and after a repeated 429.
+_RECOVERY = (4.0, 1.0)
 
 
 class Limiter:
-    """At most *per_second* starts a second, evenly spaced; 0 means without limit."""
+    """At most *per_second* starts in any second, evenly spaced; 0 means without limit."""
 
     def __init__(
         self,
@@ -29,15 +34,18 @@ class Limiter:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._allowed = per_second * _MARGIN
+        self._allowed = per_second / _WINDOW
         self._rate = self._allowed
         self._now = now
         self._sleep = sleep
         self._chance = chance
         self._next = now()
-        self._closed_until = 0.0
+        self._closed_until = float("-inf")
+        self._level = 0
         self._raised_at = now()
-        self._in_a_row = 0
+        # The last starts that may lie within one window. Tasks that overslept together must not start together.
+        self._starts: deque[float] = deque(maxlen=max(1, int(per_second)))
+        self._window = max(_WINDOW, _WINDOW / per_second) if per_second else 0.0
         self.throttles = 0
 
     @property
@@ -54,8 +62,9 @@ class Limiter:
             if start > now:
                 await self._sleep(start - now)
             # A 429 may have closed the gate while this one slept.
-            if self._now() >= self._closed_until:
-                return max(start, now)
+            if (now := self._now()) >= max(self._closed_until, self._free_at()):
+                self._starts.append(now)
+                return now
 
     def throttled(self, asked_at: float, retry_after: float | None) -> None:
         """A request that started at *asked_at* was answered 429: everybody waits, then goes on more slowly."""
@@ -63,27 +72,32 @@ class Limiter:
         # Requests that were on their way when the gate closed say nothing new.
         if asked_at < self._closed_until:
             return
-        self._in_a_row += 1
-        pause = retry_after if retry_after is not None else 2.0 ** min(self._in_a_row - 1, 6) * (0.5 + self._chance())
         now = self._now()
-        self._closed_until = now + min(pause, LONGEST_PAUSE)
+        self._level = self._level + 1 if now - self._closed_until < _SOON else 0
+        pause = _PAUSE * 2.0 ** min(self._level, 9) * (0.5 + self._chance())
+        self._closed_until = now + min(pause if retry_after is None else retry_after, LONGEST_PAUSE)
         self._next = max(self._next, self._closed_until)
-        self._rate = max(self._rate * _SLOWER, min(_SLOWEST, self._allowed))
+        self._rate = max(self._rate * _SLOWER[min(self._level, 1)], min(_SLOWEST, self._allowed))
         self._raised_at = self._closed_until
 
     def answered(self) -> None:
         """A request was answered otherwise: recover a little."""
-        self._in_a_row = 0
         if self._rate < self._allowed:
             now = self._now()
-            self._rate = min(self._allowed, self._rate + _RECOVERY * max(0.0, now - self._raised_at))
+            step = _RECOVERY[min(self._level, 1)] * max(0.0, now - self._raised_at)
+            self._rate = min(self._allowed, self._rate + step)
             self._raised_at = max(now, self._raised_at)
 
     def _slot(self, now: float) -> float:
         if not self._allowed:
             return max(now, self._closed_until)
-        interval = 1 / self._rate
-        # Half an interval of credit makes up for a late wake-up without ever letting a burst through.
-        start = max(self._next, now - interval / 2, self._closed_until)
-        self._next = start + interval
-        return start
+        # Up to a quarter of a second that was slept away is made up for; `_free_at` keeps that from being a burst.
+        start = max(self._next, now - _WINDOW / 4, self._closed_until)
+        self._next = start + 1 / self._rate
+        return max(start, self._free_at())
+
+    def _free_at(self) -> float:
+        """When the window has room for one more start."""
+        if not self._allowed or len(self._starts) < (self._starts.maxlen or 1):
+            return 0.0
+        return self._starts[0] + self._window
