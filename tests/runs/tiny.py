@@ -25,6 +25,8 @@ class Tiny:
     def __init__(self, ids: range = range(1, 31)) -> None:
         self.now = "2026-03-01T12:00:00+00:00"
         self.listed = list(ids)
+        # The day whose export is the newest, where that is not today.
+        self.published: str | None = None
         self.short = {5, 15}
         self.gone = {7, 17}
         self.broken = {9}
@@ -73,7 +75,7 @@ class Tiny:
         if request.path.startswith("/p/exports/"):
             self.listings["export"] += 1
             self.unasked_tokens += "Authorization" in request.headers
-            return self.export_instead(request) or self._export(request.path)
+            return self.export_instead(request) or self._export(request)
         name = request.path.removeprefix("/3/movie/")
         detail = request.path.startswith("/3/movie/") and name != "changes"
         (self.asked if detail else self.listings)[name] += 1
@@ -93,11 +95,16 @@ class Tiny:
             return web.Response(body=b'{"id": 9, "title', content_type="application/json")
         return web.Response(body=self.body(id_), content_type="application/json")
 
-    def _export(self, path: str) -> web.Response:
-        found = _EXPORT.fullmatch(path)
-        if found is None or f"{found[3]}-{found[1]}-{found[2]}" != self.today:
+    def _export(self, request: web.BaseRequest) -> web.Response:
+        found = _EXPORT.fullmatch(request.path)
+        day = f"{found[3]}-{found[1]}-{found[2]}" if found else ""
+        if day != (self.published or self.today):
             return html(403)
-        return web.Response(body=self.export(), content_type="application/gzip", headers={"ETag": f'"{self.now}"'})
+        etag = f'"{day}-{len(self.listed)}"'
+        if request.headers.get("If-None-Match") == etag:
+            self.listings["304"] += 1
+            return web.Response(status=304)
+        return web.Response(body=self.export(), content_type="application/gzip", headers={"ETag": etag})
 
 
 @contextmanager

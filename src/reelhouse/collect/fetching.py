@@ -110,6 +110,8 @@ class Fetcher:
         self._units: Iterator[Unit] = read_units(storage, plan)
         self._feeding = asyncio.Lock()
         self._deferred: list[tuple[OpenUnit, Question]] = []
+        # Nobody was asked before, however long planning took: that is no silence of TMDB's.
+        self._began = time.monotonic()
 
     async def run(self) -> str | None:
         """Ask everything that is pending. Returns None when all was asked, else why not.
@@ -192,7 +194,7 @@ class Fetcher:
                 # A 429 is no fault of the id, so it is simply asked again.
                 if not exc.throttled and await self._others_succeed(began, look=not defer):
                     return None if defer else Outcome(State.QUARANTINED, None, _own_id(question), "unavailable")
-                silent = time.monotonic() - self._client.last_good
+                silent = time.monotonic() - max(self._client.last_good, self._began)
                 if silent >= self._patience.outage:
                     raise OutageError(f"TMDB has answered nobody for {silent:.0f} s; last: {exc}") from exc
                 if self._brakes.why is not None:

@@ -1,0 +1,180 @@
+"""TMDB misbehaves in every way the emulator knows; what lands in the end is what lands without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from reelhouse.collect.run import RunResult
+from reelhouse.emulator import Emulator
+from reelhouse.emulator.faults import PROFILES
+from reelhouse.errors import DeniedError
+from reelhouse.runtimes import commands
+from reelhouse.runtimes.collecting import Request
+from reelhouse.settings import Settings
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.storage.memory import MemoryStorage
+from reelhouse.storage.protocol import Storage
+from tests.runs.lakes import Known, answers, assert_whole, collect, of, reasons, small
+from tests.runs.tiny import Tiny
+from tests.serving import html, verdict
+
+MOVIES = 300
+APPEND = ["credits", "keywords"]
+
+# One id in ten of the unlucky fails eight times, and is asked six times a run, or once where it is said to be gone.
+MOST_RUNS = 10
+
+
+@pytest.fixture(scope="module")
+def wanted() -> Iterator[dict[str, Known]]:
+    """What lies in a lake that was never disturbed."""
+    lake = MemoryStorage()
+    with Emulator(movies=MOVIES, seed=5) as emulator:
+        assert collect(lake, of(emulator, append=APPEND)).clean
+    yield answers(lake)
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "outage"])
+def test_whatever_goes_wrong_the_same_answers_land(profile: str, wanted: dict[str, Known]) -> None:
+    lake = MemoryStorage()
+    with Emulator(movies=MOVIES, seed=5, faults=profile, fault_share=0.15, retry_after=0.05) as emulator:
+        results = _until_clean(lake, of(emulator, append=APPEND))
+        stats = emulator.stats()
+    assert stats.by_fault
+    assert answers(lake) == wanted
+    assert_whole(lake)
+    # Fifteen in a hundred are asked up to nine times, and looked after with a canary each time they are not answered.
+    assert stats.requests < 3 * MOVIES
+    assert stats.distinct_ids == MOVIES
+    gone = sum(result.states.get("gone", 0) for result in results)
+    assert (gone > 0) == (profile in ("vanishing-ids", "all"))
+
+
+def _until_clean(lake: Storage, chosen: Settings) -> list[RunResult]:
+    results: list[RunResult] = []
+    while not results or not results[-1].clean or results[-1].states.get("gone"):
+        results.append(collect(lake, chosen))
+        assert len(results) <= MOST_RUNS
+    return results
+
+
+def test_an_id_that_is_said_to_be_gone_though_listed_is_asked_again_by_the_next_run() -> None:
+    lake = MemoryStorage()
+    with Emulator(movies=60, seed=5, faults="vanishing-ids", fault_share=0.3) as emulator:
+        gone = collect(lake, of(emulator, append=[])).states["gone"]
+        assert gone > 5
+        collect(lake, of(emulator, append=[]))
+        assert list(reasons(lake, 2).values()) == ["retry"] * gone
+
+
+def test_an_outage_leaves_the_run_open_and_no_id_with_a_wrong_state(tmp_path: Any, wanted: dict[str, Known]) -> None:
+    lake = FolderStorage(tmp_path / "lake")
+    with Emulator(movies=MOVIES, seed=5, faults="outage") as emulator:
+        chosen = of(emulator, append=APPEND, lake=str(tmp_path / "lake"), outage_minutes=0.01)
+        assert commands.collect(chosen, Request(), as_json=True) == 1
+        result = collect(lake, chosen)
+        assert (result.pending, result.states, result.reconciliation) == (MOVIES, {}, None)
+        assert result.why is not None
+        assert "TMDB has answered nobody for" in result.why
+        emulator.set_faults(None)
+        assert collect(lake, chosen).clean
+    assert answers(lake) == wanted
+    assert_whole(lake)
+
+
+def test_an_outage_in_the_middle_lands_what_was_answered(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    undisturbed = MemoryStorage()
+    collect(undisturbed, small(tiny))
+    tiny.forget()
+    tiny.instead = lambda request: verdict(503, 9) if tiny.asked.total() > 13 else None
+    result = collect(lake, small(tiny, outage_minutes=0.005))
+    assert result.reconciliation is None
+    assert sum(result.states.values()) == 13
+    assert result.pending == 17
+    tiny.instead = lambda request: None
+    assert collect(lake, small(tiny)).whole
+    assert answers(lake) == answers(undisturbed)
+    assert_whole(lake)
+
+
+def test_an_outage_that_ends_in_time_is_sat_out(tiny: Tiny) -> None:
+    tiny.gone, tiny.broken = set(), set()
+    ends = time.monotonic() + 1.5
+    tiny.instead = lambda request: verdict(503, 9) if time.monotonic() < ends else None
+    assert collect(MemoryStorage(), small(tiny, outage_minutes=0.1, attempts=3)).clean
+
+
+def test_a_planning_that_took_longer_than_the_patience_is_no_outage(tiny: Tiny) -> None:
+    """Nobody was asked meanwhile, so nobody was silent."""
+    tiny.gone, tiny.broken = set(), set()
+    failed: set[str] = set()
+
+    def slow_export(request: web.BaseRequest) -> None:
+        time.sleep(0.6)
+
+    def first_ones_fail(request: web.BaseRequest) -> web.StreamResponse | None:
+        if len(failed) < 2 and request.path not in failed:
+            failed.add(request.path)
+            return verdict(503, 9)
+        return None
+
+    tiny.export_instead = slow_export
+    tiny.instead = first_ones_fail
+    assert collect(MemoryStorage(), small(tiny, outage_minutes=0.01)).clean
+
+
+def test_a_refused_token_stops_at_once_and_what_was_answered_is_landed(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.instead = lambda request: verdict(401, 7, "Invalid API key.") if tiny.asked.total() > 13 else None
+    with pytest.raises(DeniedError, match=r"401, code 7"):
+        collect(lake, small(tiny))
+    assert tiny.asked.total() <= 13 + 2
+    assert len(answers(lake)) == 13
+    tiny.instead = lambda request: None
+    asked = set(answers(lake))
+    tiny.forget()
+    assert collect(lake, small(tiny)).whole
+    assert not asked & set(tiny.asked)
+    assert_whole(lake)
+
+
+def test_what_stands_in_front_of_tmdb_never_makes_an_id_gone(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.gone, tiny.broken = set(), set()
+    tiny.instead = lambda request: html(404) if request.path == "/3/movie/4" else None
+    result = collect(lake, small(tiny))
+    assert result.whole
+    assert not result.clean
+    assert answers(lake)["4"] == Known("quarantined", "unavailable", None)
+    tiny.instead = lambda request: None
+    assert collect(lake, small(tiny)).clean
+    assert reasons(lake, 2) == {"4": "retry"}
+    assert answers(lake)["4"].state == "landed"
+    assert_whole(lake)
+
+
+@pytest.mark.parametrize("status", [403, 404, 301, 500])
+def test_if_a_page_in_front_answers_for_everybody_the_run_stays_open(tiny: Tiny, status: int) -> None:
+    lake = MemoryStorage()
+    tiny.instead = lambda request: html(status, Location="/elsewhere")
+    result = collect(lake, small(tiny, outage_minutes=0.002))
+    assert (result.pending, result.states) == (30, {})
+    tiny.instead = lambda request: None
+    assert collect(lake, small(tiny)).whole
+
+
+def test_one_id_that_always_fails_is_put_off_to_the_end_and_asked_little(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.gone, tiny.broken = set(), set()
+    tiny.instead = lambda request: verdict(500, 11) if request.path == "/3/movie/28" else None
+    result = collect(lake, small(tiny))
+    assert result.states == {"landed": 27, "filtered": 2, "quarantined": 1}
+    # In its turn until somebody else was answered, at the end, and one look at whether TMDB is there at all.
+    assert 2 <= tiny.asked["28"] <= 4
+    assert tiny.listings["/3/configuration"] == 1
