@@ -3,6 +3,7 @@
 import gzip
 import http.client
 import json
+import time
 import zlib
 from collections.abc import Callable
 
@@ -37,9 +38,9 @@ def outcome(tmdb: Emulator, path: str) -> str:
     return "wrong id" if wrong else str(reply.status)
 
 
-def outcomes(profile: str, share: float = 0.5) -> dict[int, list[str]]:
+def outcomes(profile: str, share: float = 0.5, movies: int = 60) -> dict[int, list[str]]:
     """Every movie asked nine times under *profile*."""
-    with Emulator(movies=60, seed=2, faults=profile, fault_share=share) as tmdb:
+    with Emulator(movies=movies, seed=2, faults=profile, fault_share=share) as tmdb:
         ids = sorted(export_ids_when_well(tmdb))
         return {number: [outcome(tmdb, f"movie/{number}") for _ in range(LONGEST + 1)] for number in ids}
 
@@ -93,7 +94,7 @@ def test_most_fail_once_some_twice_and_a_few_so_long_that_a_run_gives_up() -> No
 
 @pytest.mark.parametrize("profile", ["cut", "all"])
 def test_the_same_seed_misbehaves_alike(profile: str) -> None:
-    assert outcomes(profile, 0.2) == outcomes(profile, 0.2)
+    assert outcomes(profile, movies=15) == outcomes(profile, movies=15)
 
 
 def test_all_is_a_mixture(fresh: Emulator) -> None:
@@ -141,6 +142,17 @@ def test_a_slow_body_comes_whole_but_late(fresh: Emulator) -> None:
     assert fresh.stats().by_fault == {"slow": 1}
 
 
+def test_a_client_that_hangs_up_leaves_no_error_behind(caplog: pytest.LogCaptureFixture) -> None:
+    with Emulator(movies=5, faults="slow", fault_share=1) as tmdb:
+        number = export_ids_when_well(tmdb)[0]
+        connection = http.client.HTTPConnection(tmdb.address.removeprefix("http://"), timeout=5)
+        connection.request("GET", f"/3/movie/{number}", headers={"Authorization": "Bearer x"})
+        connection.close()
+        time.sleep(SLOW_SECONDS * 1.5)
+        assert tmdb.stats().by_status["499"] == 1
+    assert caplog.records == []
+
+
 def test_the_first_download_of_an_export_is_cut_and_the_second_is_whole(fresh: Emulator) -> None:
     whole = ask(fresh.address, export_path(fresh.stats().day)).body
     fresh.set_faults("cut")
@@ -163,7 +175,7 @@ def test_in_an_outage_every_request_to_the_api_fails_until_it_ends(fresh: Emulat
 
 
 def test_switching_the_profile_starts_anew(fresh: Emulator) -> None:
-    ids = export_ids(fresh)
+    ids = export_ids(fresh)[:60]
     seen = []
     for _ in range(2):
         fresh.set_faults("500")
@@ -192,7 +204,7 @@ def test_retrying_and_running_again_ends_with_the_same_data_as_without_faults() 
                         break
         return kept
 
-    with Emulator(movies=80, seed=6) as tmdb:
+    with Emulator(movies=40, seed=6) as tmdb:
         ids = export_ids(tmdb)
         expected = collect(lambda path: get(tmdb, path), ids)
         for profile in set(PROFILES) - {"outage", "slow"}:

@@ -49,6 +49,7 @@ def test_lists_and_exports_come_from_the_bodies(tmp_path: Path) -> None:
             "adult": False, "id": 30, "original_title": "Kino 30", "popularity": 3.0, "video": False,
         }  # fmt: skip
         assert [row["id"] for row in get(tmdb, "movie/popular").json()["results"]] == [30, 12, 9]
+        assert get(tmdb, "movie/latest").json()["id"] == 30
         found = get(tmdb, "discover/movie?vote_count.gte=10&with_genres=18&year=2001").json()
         assert [(row["id"], row["genre_ids"]) for row in found["results"]] == [(30, [18])]
 

@@ -13,7 +13,7 @@ import pytest
 
 from reelhouse.emulator import Emulator, EmulatorError
 from reelhouse.emulator.__main__ import main
-from tests.emulator.asking import DEFAULT_APPENDS, ask, export_ids, export_path, get
+from tests.emulator.asking import DEFAULT_APPENDS, ask, export_ids, get
 
 COMMAND = [sys.executable, "-m", "reelhouse.emulator"]
 
@@ -79,16 +79,15 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         assert process.stderr.read() == ""
 
 
-def test_a_million_movies_start_within_a_second_and_cost_no_memory() -> None:
+def test_a_million_movies_start_at_once_and_cost_no_memory() -> None:
     begun = time.perf_counter()
     with Emulator(movies=1_000_000, process=True) as tmdb:
         ready = time.perf_counter() - begun
         (server,) = psutil.Process().children()
         for row in get(tmdb, "movie/popular").json()["results"]:
             get(tmdb, f"movie/{row['id']}?append_to_response={DEFAULT_APPENDS}")
-        assert ask(tmdb.address, export_path(tmdb.stats().day), method="GET").status == 200
-        assert server.memory_info().rss < 120 << 20
-    assert ready < 1.5
+        assert server.memory_info().rss < 100 << 20
+    assert ready < 2
 
 
 def test_it_imports_nothing_else_of_reelhouse() -> None:

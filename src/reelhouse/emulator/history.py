@@ -34,4 +34,4 @@ def _item(world: World, change: Change, field: str) -> dict[str, Any]:
 def _value(world: World, index: int, revision: int, field: str) -> Any:
     body = world.catalogue.detail(index)
     revise(body, revision)
-    return body[field]
+    return body.get(field)

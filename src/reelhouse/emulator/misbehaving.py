@@ -12,6 +12,8 @@ from reelhouse.emulator.bodies import Body
 from reelhouse.emulator.errors import Refusal
 
 SLOW_SECONDS = 0.5
+# What the statistics say of a connection that ended without an answer.
+GONE = 499
 _SLOW_PIECES = 5
 _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>openresty</body></html>\r\n"
 _CODES = {"429": 25, "500": 11, "502": 43, "503": 9, "504": 24, "vanished": 34}
@@ -62,7 +64,7 @@ async def reset(request: web.BaseRequest) -> web.StreamResponse:
     """Close the connection without an answer."""
     if request.transport is not None:
         request.transport.abort()
-    return web.Response(status=499)
+    return web.Response(status=GONE)
 
 
 async def send_cut(request: web.BaseRequest, headers: dict[str, str], content: bytes) -> web.StreamResponse:

@@ -146,8 +146,8 @@ def _traits_of(body: dict[str, Any]) -> Traits:
     return Traits(
         title=body.get("title") or "", original_title=body.get("original_title") or "",
         popularity=body.get("popularity") or 0.0, day=_day(body.get("release_date")),
-        vote_average=body.get("vote_average") or 0.0, vote_count=body.get("vote_count") or 0,
-        runtime=body.get("runtime") or 0, revenue=body.get("revenue") or 0,
+        vote_average=body.get("vote_average") or 0.0, vote_count=int(body.get("vote_count") or 0),
+        runtime=int(body.get("runtime") or 0), revenue=int(body.get("revenue") or 0),
         language=body.get("original_language") or "",
         countries=tuple(body.get("origin_country") or ()), genres=tuple(row["id"] for row in body.get("genres") or ()),
         adult=bool(body.get("adult")), video=bool(body.get("video")),

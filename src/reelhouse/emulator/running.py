@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import tempfile
 import threading
 import urllib.error
 import urllib.request
@@ -24,7 +25,10 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 @dataclass(frozen=True, slots=True)
 class EmulatorStats:
-    """What was asked of the API since the start or the last reset; `asked` counts detail requests by movie id."""
+    """What was asked since the start or the last reset.
+
+    `asked` counts detail requests by movie id; in `by_status` a connection closed without an answer is 499.
+    """
 
     requests: int
     by_kind: dict[str, int]
@@ -178,17 +182,18 @@ class _Process:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> str:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(self._command, stdout=pipe, stderr=pipe, text=True)  # noqa: S603
-        assert self._process.stdout is not None, "asked for a pipe"
-        address = self._process.stdout.readline().strip()
-        if not address:
-            _, complaint = self._process.communicate()
-            raise EmulatorError(complaint.strip().rpartition("\n")[2] or "the emulator did not start")
-        return address
+        # A file takes the complaints: nobody reads a pipe while the emulator runs, and a full one would stop it.
+        with tempfile.TemporaryFile("w+") as complaints:
+            self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=complaints, text=True)  # noqa: S603
+            assert self._process.stdout is not None, "asked for a pipe"
+            address = self._process.stdout.readline().strip()
+            if address:
+                return address
+            self._process.communicate()
+            complaints.seek(0)
+            raise EmulatorError(complaints.read().strip().rpartition("\n")[2] or "the emulator did not start")
 
     def stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        self._process.communicate()
+        if self._process is not None:
+            self._process.terminate()
+            self._process.communicate()

@@ -14,7 +14,7 @@ from reelhouse.emulator.control import Control
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.exports import Exports
 from reelhouse.emulator.faults import Faults
-from reelhouse.emulator.misbehaving import Exchange, misbehave, needs_body, reset, send_cut, send_slowly
+from reelhouse.emulator.misbehaving import GONE, Exchange, misbehave, needs_body, reset, send_cut, send_slowly
 from reelhouse.emulator.pace import Pace
 from reelhouse.emulator.stats import Stats
 from reelhouse.emulator.world import World
@@ -46,6 +46,13 @@ class Server:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        try:
+            return await self._handle(request)
+        except ConnectionResetError:
+            # Whoever asked has hung up, as clients with a time limit do; that is no error of the server's.
+            return web.Response(status=GONE)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         if path.startswith("/-/"):
             return await self._control.handle(request, path[3:])
@@ -60,19 +67,20 @@ class Server:
         return self._refuse(34)
 
     async def _counted(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        now = time.monotonic()
+        now, status = time.monotonic(), GONE
         self._at_once += 1
+        self._stats.arrived(now, self._at_once, len(self.http.connections))
+        kind, movie = _classify(path)
+        self._stats.by_kind[kind] += 1
+        if kind == "detail" and movie is not None:
+            self._stats.asked[movie] += 1
         try:
-            self._stats.arrived(now, self._at_once, len(self.http.connections))
-            kind, movie = _classify(path)
-            self._stats.by_kind[kind] += 1
-            if kind == "detail" and movie is not None:
-                self._stats.asked[movie] += 1
             response = await self._answer(request, path, now, movie)
+            status = response.status
+            return response
         finally:
             self._at_once -= 1
-        self._stats.by_status[str(response.status)] += 1
-        return response
+            self._stats.by_status[str(status)] += 1
 
     async def _answer(self, request: web.BaseRequest, path: str, now: float, movie: int | None) -> web.StreamResponse:
         if self._latency:
@@ -120,9 +128,10 @@ class Server:
 
     def _somebody_else(self, movie: int) -> int:
         """The id of another movie, for an answer that belongs elsewhere."""
-        catalogue = self._world.catalogue
-        index = catalogue.index_of(movie) or 0
-        return catalogue.id_of((index + 1) % catalogue.size)
+        world = self._world
+        start = (world.catalogue.index_of(movie) or 0) + 1
+        others = (index % world.count for index in range(start, start + world.count))
+        return world.catalogue.id_of(next(filter(world.is_living, others)))
 
     def _headers(self, request: web.BaseRequest, body: Body, movie: int | None) -> dict[str, str]:
         shortest, spread = _DETAIL_AGES
@@ -151,12 +160,16 @@ class Server:
         return web.Response(status=refusal.status, body=msgspec.json.encode(refusal.body()), headers=headers)
 
     async def _counted_export(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        status = GONE
         self._stats.requests += 1
         self._stats.by_kind["export"] += 1
         self._stats.export_authorizations += "Authorization" in request.headers
-        response = await self._export(request, path)
-        self._stats.by_status[str(response.status)] += 1
-        return response
+        try:
+            response = await self._export(request, path)
+            status = response.status
+            return response
+        finally:
+            self._stats.by_status[str(status)] += 1
 
     async def _export(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         day = self._exports.day_of(path)

@@ -69,8 +69,10 @@ class World:
         return self.count - len(self._deleted)
 
     def last_living(self) -> int | None:
-        """The index of the newest movie."""
-        return next((index for index in range(self.count - 1, -1, -1) if index not in self._deleted), None)
+        """The index of the movie with the highest id."""
+        living = filter(self.is_living, range(self.count - 1, -1, -1))
+        # Where movies are added, ids rise with the index; given bodies come in any order.
+        return next(living, None) if self.catalogue.grows else max(living, key=self.catalogue.id_of, default=None)
 
     def revision(self, index: int) -> int:
         """How often the movie has been edited."""
