@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 SessionFactory = Callable[[], "SparkSession"]
 
-# Instants are UTC, and a value that does not fit is NULL (and counted) instead of the end of the build, on every engine.
+# Instants are UTC, and a value that does not fit is NULL (and counted) instead of the end of the build.
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",
@@ -105,6 +106,10 @@ def _start_sail() -> SparkSession:
 def _connect(address: str) -> SparkSession:
     from pyspark.sql import SparkSession
 
+    main = sys.modules["__main__"]
+    if not hasattr(main, "__file__"):
+        # pyspark-client takes `python -c` for a doctest run, looks for a Spark that is not there, and exits.
+        main.__file__ = "<string>"
     session: SparkSession = SparkSession.builder.remote(address).getOrCreate()
     return session
 
