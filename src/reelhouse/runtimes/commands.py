@@ -171,15 +171,14 @@ def status(settings: Settings, as_json: bool) -> None:
 
 def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
     from reelhouse.runtimes.session import session_factory
-    from reelhouse.serve import export
+    from reelhouse.serve.files import FORMS
     from reelhouse.serve.lake import Lake
 
-    storage = open_storage(settings.lake)
-    found = Lake(storage, session_factory(settings.engine)).sql(query).toArrow()
-    if form == "table" and output is None:
-        show.table("", found.column_names, zip(*(column.to_pylist() for column in found.columns), strict=True))
+    found = Lake(open_storage(settings.lake), session_factory(settings.engine)).sql(query).toArrow()
+    if form == "table":
+        show.arrow("", found, output)
     else:
-        export.write(found, form, output)
+        show.text(FORMS[form](found), output)
 
 
 def tables(settings: Settings, name: str | None, as_json: bool) -> None:

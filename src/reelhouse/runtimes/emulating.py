@@ -70,6 +70,4 @@ def _answer(settings: configuration.Settings) -> None:
 
     lake = Lake(open_storage(settings.lake), session_factory(settings.engine))
     for question in QUESTIONS:
-        found = lake.sql(question.query).toArrow()
-        rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
-        show.table(question.title, found.column_names, rows)
+        show.arrow(question.title, lake.sql(question.query).toArrow())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +17,7 @@ from rich.table import Table
 
 from reelhouse.collect import run as runs
 from reelhouse.collect.run import RunResult
+from reelhouse.errors import ReelhouseError
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt
 
@@ -24,8 +27,34 @@ def as_json(value: object) -> None:
     click.echo(msgspec.json.encode(value).decode())
 
 
+def text(found: str, output: Path | None) -> None:
+    """Text on stdout, or in a file."""
+    if output is None:
+        click.echo(found, nl=False)
+        return
+    try:
+        output.write_text(found, encoding="utf-8")
+    except OSError as exc:
+        raise ReelhouseError(f"{output} cannot be written: {exc.strerror}") from exc
+
+
+def arrow(title: str, found: Any, output: Path | None = None) -> None:
+    """A query's result (an Arrow table) for a person."""
+    rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+    if output is None:
+        table(title, found.column_names, rows)
+        return
+    drawn = io.StringIO()
+    _draw(title, found.column_names, rows, Console(file=drawn, highlight=False, width=200))
+    text(drawn.getvalue(), output)
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table on stdout; numbers to the right."""
+    _draw(title, columns, rows, Console(highlight=False, width=None if sys.stdout.isatty() else 140))
+
+
+def _draw(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], console: Console) -> None:
     shown = [[_cell(value) for value in row] for row in rows]
     made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
     for at, column in enumerate(columns):
@@ -33,7 +62,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in shown:
         made.add_row(*(text for text, _ in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(made)
+    console.print(made)
 
 
 def _cell(value: object) -> tuple[str, bool]:

@@ -1,0 +1,1 @@
+"""What has been built, handed out: SQL, DataFrames, files, and the dictionary of it all."""

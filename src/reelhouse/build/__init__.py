@@ -1,0 +1,1 @@
+"""Which tables are built when, from what, and which of their versions belong together."""

@@ -1,0 +1,64 @@
+"""Query results as text: CSV for spreadsheets, one JSON array of objects for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def as_csv(table: pa.Table) -> str:
+    """A header and a line a row; NULL is empty, nested values are JSON, instants are ISO in UTC."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for row in _rows(table):
+        writer.writerow(["" if value is None else _cell(value) for value in row])
+    return text.getvalue()
+
+
+def as_json(table: pa.Table) -> str:
+    """One array of objects, one a row, in the columns' order."""
+    names = table.column_names
+    rows = [dict(zip(names, row, strict=True)) for row in _rows(table)]
+    return msgspec.json.encode(rows).decode() + "\n"
+
+
+FORMS: dict[str, Callable[[Any], str]] = {"csv": as_csv, "json": as_json}
+
+
+def _rows(table: pa.Table) -> Iterator[list[Any]]:
+    # In batches, so that a large result is never held as Python objects as a whole.
+    for batch in table.to_batches(max_chunksize=10_000):
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield [_plain(value) for value in row]
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: no NaN, instants as `2026-11-23T20:00:00Z`, decimals exact as text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return msgspec.json.encode(value).decode() if isinstance(value, (list, dict)) else str(value)

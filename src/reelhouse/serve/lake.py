@@ -1,0 +1,82 @@
+"""A lake at a Python prompt: its tables and marts as DataFrames and in SQL, in the versions of one whole build."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from reelhouse.build.pins import Current, Pin, built
+from reelhouse.errors import LakeError, ReelhouseError
+from reelhouse.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+    from reelhouse.build.run import BuildResult
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+
+
+class Lake:
+    """A lake that is open for reading (and building). The engine starts when it is first needed."""
+
+    def __init__(self, storage: Storage, session: Callable[[], SparkSession]) -> None:
+        self._storage = storage
+        self._session = session
+        self._viewed: dict[str, int] = {}
+
+    def tables(self) -> dict[str, int]:
+        """Rows of each table and mart of the last whole build, by name."""
+        return {name: pin.rows for name, pin in sorted(built(self._storage).tables.items())}
+
+    def table(self, name: str) -> DataFrame:
+        """One table or mart, lazily; `.toArrow()` and `.toPandas()` bring it here. `LakeError` if there is none."""
+        pins = built(self._storage).tables
+        if name not in pins:
+            near = difflib.get_close_matches(name, pins, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(sorted(pins))}"
+            raise LakeError(f"there is no table {name!r}{hint}")
+        return self._read(name, pins[name])
+
+    def sql(self, query: str) -> DataFrame:
+        """Spark SQL over tables and marts by their plain names, lazily; a mistake in it is a `ReelhouseError`."""
+        current = built(self._storage)
+        self._show(query, current)
+        from pyspark.errors import PySparkException
+
+        try:
+            found = self._session().sql(query)
+            # Connect is lazy even about names: asking for the columns brings mistakes out here.
+            _ = found.columns
+        except PySparkException as exc:
+            raise _mistake(query, exc, current) from exc
+        return found
+
+    def build(self, *, full: bool = False) -> BuildResult:
+        """Build what has landed since the last build; *full* builds everything anew from raw."""
+        from reelhouse.build.run import build
+
+        return build(self._storage, self._session, full=full)
+
+    def _read(self, name: str, pin: Pin) -> DataFrame:
+        reader = self._session().read.format("delta").option("versionAsOf", pin.version)
+        return reader.load(f"{self._storage.url}/{pin.zone}/{name}")
+
+    def _show(self, query: str, current: Current) -> None:
+        """Make views of the tables that *query* may mean; a view for each of fifty tables would cost more than most queries."""
+        words = {word.lower() for word in _WORD.findall(query)}
+        for name, pin in current.tables.items():
+            if name in words and self._viewed.get(name) != pin.version:
+                self._read(name, pin).createOrReplaceTempView(name)
+                self._viewed[name] = pin.version
+
+
+def _mistake(query: str, exc: Exception, current: Current) -> ReelhouseError:
+    text = str(exc).strip().splitlines()[0]
+    words = [word.lower() for word in re.findall(r"\b(?:from|join)\s+([A-Za-z_]\w*)", query, re.IGNORECASE)]
+    for word in words:
+        if word not in current.tables and (near := difflib.get_close_matches(word, current.tables, 1)):
+            return ReelhouseError(f"{text} (did you mean {near[0]!r}?)")
+    return ReelhouseError(text)
