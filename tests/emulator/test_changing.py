@@ -64,6 +64,23 @@ def test_a_deletion_is_404_at_once_leaves_the_next_export_and_no_feed_tells(fres
     assert set(gone) <= set(export_ids(fresh, today))
 
 
+def test_a_movie_edited_and_then_deleted_leaves_the_feed(fresh: Emulator) -> None:
+    edited = fresh.edit(count=3)
+    fresh.delete(edited[:1])
+    assert set(feed(fresh)) == set(edited[1:])
+
+
+def test_each_day_that_was_skipped_has_an_export_of_its_own_beginning(fresh: Emulator) -> None:
+    first = fresh.stats().day
+    (gone,) = fresh.delete(count=1)
+    fresh.next_day(3)
+    fresh.add(count=1)
+    fresh.next_day()
+    held = [export_ids(fresh, first + timedelta(days=days)) for days in range(5)]
+    assert [gone in ids for ids in held] == [True, False, False, False, False]
+    assert [len(ids) for ids in held] == [200, 199, 199, 199, 200]
+
+
 def test_a_deleted_movie_is_in_no_list(fresh: Emulator) -> None:
     gone = fresh.delete([row["id"] for row in get(fresh, "movie/popular").json()["results"][:3]])
     for path in ("movie/popular", "discover/movie?include_adult=true&include_video=true"):

@@ -83,9 +83,10 @@ class Server:
             self._stats.by_status[str(status)] += 1
 
     async def _answer(self, request: web.BaseRequest, path: str, now: float, movie: int | None) -> web.StreamResponse:
+        admitted = self._pace.admits(now)
         if self._latency:
             await asyncio.sleep(self._latency)
-        if not self._pace.admits(now):
+        if not admitted:
             return self._refuse(25)
         if request.method not in _READING:
             return self._refuse(42)

@@ -4,7 +4,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import chain
 from random import Random
 
@@ -52,7 +52,8 @@ class World:
         self._revisions: dict[int, int] = {}
         self._deleted: set[int] = set()
         self._changes: list[Change] = []
-        self._snapshots = [Snapshot(clock.today(), self.count, frozenset())]
+        self._day = clock.today()
+        self._snapshots = [Snapshot(self._day, self.count, frozenset())]
         self._lock = threading.RLock()
 
     def living(self, number: int) -> int | None:
@@ -128,19 +129,20 @@ class World:
             raise EmulatorError("the clock only moves forward")
         with self._lock:
             self.roll_over()
-            first = date.fromordinal(self.clock.today().toordinal() + 1)
-            self._snapshots.append(Snapshot(first, self.count, frozenset(self._deleted)))
             self.clock.skip_days(days)
+            self.roll_over()
             self.version += 1
-            return self.clock.today()
+            return self._day
 
     def roll_over(self) -> None:
-        """Take the snapshot of a day that began by itself; to be called before anything changes."""
+        """Take the snapshot of a day that has begun; to be called before anything changes."""
         with self._lock:
             today = self.clock.today()
-            newest = self._snapshots[-1]
-            if today > newest.day and not newest.same_movies(Snapshot(today, self.count, frozenset(self._deleted))):
-                self._snapshots.append(Snapshot(today, self.count, frozenset(self._deleted)))
+            if today > self._day:
+                # Nothing changed since, so the days that passed in between began like this one.
+                after = self._day + timedelta(days=1)
+                self._snapshots.append(Snapshot(after, self.count, frozenset(self._deleted)))
+                self._day = today
 
     def snapshot(self, day: date) -> Snapshot:
         """The catalogue as *day* began; before the first day it was as on the first day."""
