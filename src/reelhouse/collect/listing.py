@@ -24,7 +24,7 @@ class Listing:
     def __init__(self, db: sqlite3.Connection, entity: str) -> None:
         self.db = db
         self._entity = entity
-        for statement in ("changed", "vanished", "unresolved", "listed"):
+        for statement in ("changed", "vanished", "unresolved", "listed", "incoming"):
             db.execute(f"drop table if exists temp.{statement}")
         db.executescript(_SCHEMA)
 
@@ -140,7 +140,7 @@ class Listing:
         )
 
 
-def _excluded(adult: bool, video: bool, popularity: float | None, selection: Selection) -> str | None:
+def _excluded(adult: bool | None, video: bool | None, popularity: float | None, selection: Selection) -> str | None:
     if adult and not selection.include_adult:
         return "adult"
     if video and not selection.include_video:

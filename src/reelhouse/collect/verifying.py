@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import binascii
+import hashlib
+import zlib
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 from reelhouse.collect.listing import Listing
-from reelhouse.errors import LakeError, MissingKeyError
-from reelhouse.raw.chunk import Envelope, read_chunk, read_lines
-from reelhouse.raw.layout import RAW
+from reelhouse.errors import LakeError, ListingError, MissingKeyError
+from reelhouse.raw.chunk import read_chunk, read_lines
+from reelhouse.raw.layout import RAW, RUNS, plan_key
 from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
-from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.plan import ExportRef, Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
-from reelhouse.raw.receipt import Receipt, read_receipts, readable
-from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, tally
+from reelhouse.raw.receipt import ChunkRef, read_receipts, readable
+from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.storage.protocol import Storage
 
 _NAMED = 20
@@ -44,7 +49,7 @@ def verify(storage: Storage, *, since: int = 1) -> Verdict:
     """Check every run from *since* on: plan, listing, receipts, chunks by hash, reconciliation, ledger."""
     last = last_run(storage)
     problems: list[str] = []
-    states: dict[str, int] = {}
+    states: Counter[str] = Counter()
     asked = pending = chunks = size = 0
     claimed: set[str] = set()
     # A check of everything trusts no cache; a check of what is new may start from the kept ledger.
@@ -53,26 +58,53 @@ def verify(storage: Storage, *, since: int = 1) -> Verdict:
             plan = _readable_plan(storage, run, problems)
             if plan is None:
                 continue
-            try:
-                problems += _check_listing(storage, plan, ledger)
-                counted = tally(storage, plan)
-            except LakeError as exc:
-                problems.append(f"run {run}: {exc}")
-                continue
-            problems += counted.problems
-            problems += _check_end(storage, plan, counted.states, counted.pending, counted.pending_asks, run == last)
+            counted = _check_run(storage, plan, ledger, problems, newest=run == last)
             problems += _check_chunks(storage, plan, claimed)
             ledger.take(plan, readable(read_receipts(storage, plan)))
-            for state, count in counted.states.items():
-                states[str(state)] = states.get(str(state), 0) + count
             asked += plan.ids.count
-            pending += counted.pending
-            chunks += counted.chunks
-            size += counted.bytes
-        if since == 1 and last:
+            if counted is not None:
+                states.update(counted.states)
+                pending += counted.pending
+                chunks += counted.chunks
+                size += counted.bytes
+        if since == 1:
             problems += _check_ledger(storage, ledger, last)
+            problems += _check_unplanned(storage, last)
     unclaimed = _unclaimed(storage, claimed) if since == 1 else 0
-    return Verdict(last - since + 1, asked, states, pending, chunks, size, unclaimed, problems)
+    return Verdict(last - since + 1, asked, dict(states), pending, chunks, size, unclaimed, problems)
+
+
+def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str], *, newest: bool) -> Tally | None:
+    """Both equations of one run; None where what it asked cannot be read."""
+    try:
+        problems += _check_listing(storage, plan, ledger)
+        counted = tally(storage, plan)
+    except (LakeError, ListingError) as exc:
+        # What was being read into is left half full; the checks that follow make it anew.
+        ledger.db.rollback()
+        problems.append(f"run {plan.run}: {exc}")
+        problems += _unasked(storage, plan)
+        return None
+    problems += counted.problems
+    problems += _check_end(storage, plan, counted, newest=newest)
+    return counted
+
+
+def _unasked(storage: Storage, plan: Plan) -> list[str]:
+    """The ids that have receipts and that what lies there of a damaged ids object no longer names."""
+    left: set[str] = set()
+    with suppress(MissingKeyError, zlib.error, UnicodeDecodeError):
+        for line in unpack_lines(storage.get(plan.ids.key)):
+            left.add(line.partition(" ")[0])
+    receipts = readable(read_receipts(storage, plan))
+    lost = [claim.ask for receipt in receipts for claim in receipt.claims if claim.ask not in left]
+    return _some([f"id {ask} was asked in run {plan.run}, but its ids no longer name it" for ask in lost])
+
+
+def _some(problems: list[str]) -> list[str]:
+    """The first few, and how many more there are."""
+    more = len(problems) - _NAMED
+    return problems if more <= 0 else [*problems[:_NAMED], f"{more} more like that"]
 
 
 def _readable_plan(storage: Storage, run: int, problems: list[str]) -> Plan | None:
@@ -90,11 +122,7 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     """The first equation: every listed id is excluded, asked, or known from an earlier run."""
     listing = Listing(ledger.db, plan.entity)
     if plan.export is not None:
-        try:
-            listing.add_export(storage.get(plan.export.key), plan.selection)
-        except MissingKeyError:
-            yield f"{plan.export.key} is gone, though the plan of run {plan.run} names it"
-            return
+        listing.add_export(_export(storage, plan.export), plan.selection)
     if plan.listing is not None:
         listing.add_lines(read_plan_lines(storage, plan.listing), plan.selection)
     db = ledger.db
@@ -109,6 +137,16 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     db.execute("create index temp.planned_id on planned (id)")
     yield from _unaccounted(plan, ledger)
     yield from _counted(plan, ledger)
+
+
+def _export(storage: Storage, export: ExportRef) -> bytes:
+    try:
+        body = storage.get(export.key)
+    except MissingKeyError:
+        raise LakeError(f"{export.key} is gone, though a plan names it") from None
+    if hashlib.sha256(body).hexdigest() != export.sha256:
+        raise LakeError(f"{export.key} is not what its plan names: the sha256 differs")
+    return body
 
 
 def _unaccounted(plan: Plan, ledger: Ledger) -> Iterator[str]:
@@ -155,9 +193,7 @@ def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
             yield f"run {plan.run}: its plan says {name} = {value}, what lies there says {found[name]}"
 
 
-def _check_end(
-    storage: Storage, plan: Plan, states: dict[str, int], pending: int, asks: list[str], newest: bool
-) -> Iterator[str]:
+def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) -> Iterator[str]:
     """The second equation, and that the reconciliation says the same."""
     try:
         made = read_reconciliation(storage, plan.run)
@@ -168,11 +204,11 @@ def _check_end(
         if not newest:
             yield f"run {plan.run} has no reconciliation, though later runs follow"
         return
-    for ask in asks:
+    for ask in counted.pending_asks:
         yield f"id {ask} of run {plan.run} has no receipt, though the run is reconciled"
-    if pending > len(asks):
-        yield f"run {plan.run}: {pending - len(asks)} more ids have no receipt"
-    yield from _differences(made, states)
+    if counted.pending > len(counted.pending_asks):
+        yield f"run {plan.run}: {counted.pending - len(counted.pending_asks)} more ids have no receipt"
+    yield from _differences(made, counted.states)
 
 
 def _differences(made: Reconciliation, states: dict[str, int]) -> Iterator[str]:
@@ -185,45 +221,56 @@ def _differences(made: Reconciliation, states: dict[str, int]) -> Iterator[str]:
 
 
 def _check_chunks(storage: Storage, plan: Plan, claimed: set[str]) -> Iterator[str]:
+    """Every line that a receipt claims is where it says, the answer to that very id, with the bytes that came."""
     for receipt in readable(read_receipts(storage, plan)):
-        chunk = receipt.chunk
-        if chunk is None:
-            continue
-        claimed.add(chunk.key)
-        try:
-            lines = sum(1 for _ in read_chunk(storage, chunk))
-            if lines != chunk.lines:
-                yield f"{chunk.key} has {lines} lines, its receipt says {chunk.lines}"
-        except LakeError as exc:
-            yield str(exc)
-            yield from _lost(storage, receipt)
+        held: dict[int, str] = {}
+        if receipt.chunk is not None:
+            claimed.add(receipt.chunk.key)
+            held, problem = _held(storage, receipt.chunk)
+            if problem is not None:
+                yield problem
+        yield from _some(
+            [
+                f"id {claim.ask}: run {plan.run} says that its answer is line {claim.line} of "
+                f"{receipt.chunk.key if receipt.chunk else 'no chunk'}, but it is not there"
+                for claim in receipt.claims
+                if claim.line is not None and held.get(claim.line) != claim.ask
+            ]
+        )
 
 
-def _lost(storage: Storage, receipt: Receipt) -> Iterator[str]:
-    """The ids whose answers a damaged chunk no longer holds where its receipt says."""
-    held: dict[int, Envelope] = {}
-    if receipt.chunk is not None:
-        try:
-            # Line by line, so that a cut chunk still shows what it holds.
-            for line in read_lines(receipt.chunk.key, storage.get(receipt.chunk.key)):
-                held[line.line] = line
-        except (LakeError, MissingKeyError):
-            held = {}
-    lost = [
-        claim.ask
-        for claim in receipt.claims
-        if claim.line is not None and (claim.line not in held or held[claim.line].ask != claim.ask)
-    ]
-    for ask in lost[:_NAMED]:
-        yield f"id {ask}: its answer is lost with that chunk"
-    if len(lost) > _NAMED:
-        yield f"{len(lost) - _NAMED} more answers are lost with that chunk"
+def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, str], str | None]:
+    """Whose unaltered answer each line of a chunk is, as far as it can be read, and what is wrong with the chunk."""
+    held: dict[int, str] = {}
+    problem = None
+    try:
+        lines = read_chunk(storage, chunk)
+    except LakeError as exc:
+        problem = str(exc)
+        # What can still be read is not lost.
+        lines = read_lines(chunk.key, storage.get(chunk.key)) if storage.size(chunk.key) is not None else iter(())
+    found = 0
+    try:
+        for line in lines:
+            found += 1
+            if hashlib.sha256(line.bytes).hexdigest() == line.sha256:
+                held[line.line] = line.ask
+    except (LakeError, binascii.Error) as exc:
+        problem = problem or str(exc)
+    if found != chunk.lines:
+        problem = problem or f"{chunk.key} has {found} lines, its receipt says {chunk.lines}"
+    return held, problem
 
 
 def _check_ledger(storage: Storage, rebuilt: Ledger, last: int) -> Iterator[str]:
     """The kept ledger is a cache: where it differs from the receipts, the receipts are right."""
     columns = "entity, id, state, run"
-    with open_ledger(storage, last) as kept:
+    with ExitStack() as stack:
+        try:
+            kept = stack.enter_context(open_ledger(storage, last))
+        except LakeError:
+            # A plan that cannot be read is a problem that was named already.
+            return
         rebuilt.db.execute("attach ? as kept", (str(kept.path),))
         for left, right in (("main", "kept"), ("kept", "main")):
             rows = rebuilt.db.execute(
@@ -233,6 +280,19 @@ def _check_ledger(storage: Storage, rebuilt: Ledger, last: int) -> Iterator[str]
             for entity, id_, state, run in rows:
                 yield f"the ledger differs from the receipts for {entity} {id_} ({state}, run {run}, in {left})"
         rebuilt.db.execute("detach kept")
+
+
+def _check_unplanned(storage: Storage, last: int) -> Iterator[str]:
+    """Runs are found by probing for plans, so a plan that was lost could hide its run and all that follow."""
+    seen: set[int] = set()
+    for key in storage.keys(RUNS):
+        run, _, name = key.removeprefix(RUNS).partition("/")
+        # Ids alone are what a planning that was cut short leaves.
+        if run.isdigit() and int(run) > last and not name.startswith("ids-"):
+            seen.add(int(run))
+    for number in range(last + 1, max(seen, default=last) + 1):
+        if storage.size(plan_key(number)) is None:
+            yield f"the plan of run {number} is gone, though something of run {max(seen)} lies there"
 
 
 def _unclaimed(storage: Storage, claimed: set[str]) -> int:

@@ -1,0 +1,340 @@
+"""Whatever is taken out of a lake by hand, verify turns red and says what is missing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from reelhouse.collect.verifying import verify
+from reelhouse.errors import LakeError
+from reelhouse.raw.layout import plan_key, receipt_key, reconciliation_key
+from reelhouse.raw.plan import read_plan
+from reelhouse.raw.receipt import Receipt, read_part
+from reelhouse.runtimes import commands
+from reelhouse.settings import Settings
+from reelhouse.storage.memory import MemoryStorage
+from reelhouse.storage.protocol import Storage
+from tests.runs.dying import KilledError, Stepping, dies_at
+from tests.runs.lakes import assert_whole, collect_small, small
+from tests.runs.scenes import copied, first_day, second_day
+from tests.runs.tiny import Tiny, tiny_tmdb
+
+# The one that goes: landed by the first run, in its second unit, asked for no second time.
+ID = "12"
+UNIT = 1
+
+
+@pytest.fixture(scope="module")
+def two_runs() -> MemoryStorage:
+    made = MemoryStorage()
+    with tiny_tmdb() as tiny:
+        tiny.changed = {}
+        first_day(tiny, made)
+        second_day(tiny, made)
+        tiny.changed = {}
+        for key in list(made.keys("inbox/")):
+            made.delete(key)
+        collect_small(made, small(tiny))
+    return made
+
+
+@pytest.fixture
+def lake(two_runs: MemoryStorage) -> MemoryStorage:
+    """Two whole runs, to be spoilt."""
+    made = copied(two_runs)
+    assert_whole(made)
+    return made
+
+
+def _place(lake: Storage) -> tuple[Receipt, str]:
+    """The receipt that claims `ID`, and its key."""
+    for part in range(9):
+        found = read_part(lake, 1, UNIT, part)
+        assert isinstance(found, Receipt)
+        if any(claim.ask == ID for claim in found.claims):
+            return found, receipt_key(1, UNIT, part)
+    raise AssertionError("no receipt claims it")
+
+
+def _spoil(lake: Storage, key: str, change: Callable[[Any], None]) -> None:
+    """Change a JSON object and put it back so that it parses."""
+    found = msgspec.json.decode(lake.get(key))
+    change(found)
+    lake.put(key, msgspec.json.encode(found))
+
+
+def _red(lake: Storage, *texts: str) -> list[str]:
+    verdict = verify(lake)
+    assert not verdict.whole
+    for text in texts:
+        assert any(text in problem for problem in verdict.problems), verdict.problems
+    return verdict.problems
+
+
+def _without(body: bytes, start: bytes) -> bytes:
+    lines = gzip.decompress(body).splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(start)]
+    assert len(kept) == len(lines) - 1
+    return gzip.compress(b"".join(kept))
+
+
+def test_an_id_taken_out_of_a_plans_ids_is_named(lake: MemoryStorage) -> None:
+    plan = read_plan(lake, 1)
+    assert plan is not None
+    lake.put(plan.ids.key, _without(lake.get(plan.ids.key), f"{ID} ".encode()))
+    _red(lake, "the sha256 differs", f"id {ID} ")
+
+
+def test_an_id_taken_out_of_a_plans_ids_is_named_though_the_plan_was_made_to_fit(lake: MemoryStorage) -> None:
+    plan = read_plan(lake, 1)
+    assert plan is not None
+    spoilt = _without(lake.get(plan.ids.key), f"{ID} ".encode())
+    lake.put(plan.ids.key, spoilt)
+
+    def refit(found: Any) -> None:
+        found["ids"] |= {"sha256": hashlib.sha256(spoilt).hexdigest(), "count": plan.ids.count - 1}
+        found["counts"]["asked"]["new"] -= 1
+        found["counts"]["listed"] -= 1
+
+    _spoil(lake, plan_key(1), refit)
+    _red(lake, f"id {ID} was listed in run 1, but neither filtered, asked nor known before")
+
+
+def test_an_id_taken_out_of_a_receipt_is_named(lake: MemoryStorage) -> None:
+    _, key = _place(lake)
+    _spoil(lake, key, lambda found: found.update(claims=[c for c in found["claims"] if c["ask"] != ID]))
+    _red(lake, f"id {ID} of run 1 has no receipt")
+
+
+@pytest.mark.parametrize("refit", [False, True], ids=["the receipt as it was", "the receipt made to fit"])
+def test_an_id_taken_out_of_a_chunk_is_named(lake: MemoryStorage, refit: bool) -> None:
+    receipt, key = _place(lake)
+    assert receipt.chunk is not None
+    lines = gzip.decompress(lake.get(receipt.chunk.key)).splitlines(keepends=True)
+    kept = [line for line in lines if msgspec.json.decode(line)["ask"] != ID]
+    assert len(kept) == len(lines) - 1
+    spoilt = gzip.compress(b"".join(kept))
+    lake.put(receipt.chunk.key, spoilt)
+    if refit:
+        stated = {"size": len(spoilt), "sha256": hashlib.sha256(spoilt).hexdigest(), "lines": len(kept)}
+        _spoil(lake, key, lambda found: found["chunk"].update(stated))
+    _red(lake, f"id {ID}")
+
+
+def test_an_answer_that_is_another_ids_is_named(lake: MemoryStorage) -> None:
+    """Everything fits: sizes, hashes, numbers of lines; only what lies there is not what the receipt says."""
+    receipt, key = _place(lake)
+    assert receipt.chunk is not None
+    spoilt = gzip.compress(gzip.decompress(lake.get(receipt.chunk.key)).replace(b'"ask":"12"', b'"ask":"99"'))
+    lake.put(receipt.chunk.key, spoilt)
+    stated = {"size": len(spoilt), "sha256": hashlib.sha256(spoilt).hexdigest()}
+    _spoil(lake, key, lambda found: found["chunk"].update(stated))
+    _red(lake, f"id {ID}")
+
+
+def test_a_body_that_was_altered_is_named(lake: MemoryStorage) -> None:
+    receipt, key = _place(lake)
+    assert receipt.chunk is not None
+    spoilt = gzip.compress(gzip.decompress(lake.get(receipt.chunk.key)).replace(b"Title 12,", b"Titel 12,"))
+    lake.put(receipt.chunk.key, spoilt)
+    stated = {"size": len(spoilt), "sha256": hashlib.sha256(spoilt).hexdigest()}
+    _spoil(lake, key, lambda found: found["chunk"].update(stated))
+    _red(lake, f"id {ID}")
+
+
+@pytest.mark.parametrize("what", ["plan", "ids", "export", "reconciliation", "receipt"])
+@pytest.mark.parametrize("how", ["cut", "emptied", "deleted", "garbled", "binary"])
+def test_the_newest_run_is_no_exception(lake: MemoryStorage, what: str, how: str) -> None:
+    plan = read_plan(lake, 2)
+    assert plan is not None
+    assert plan.export is not None
+    keys = {
+        "plan": plan_key(2),
+        "ids": plan.ids.key,
+        "export": plan.export.key,
+        "receipt": receipt_key(2, 0, 0),
+        "reconciliation": reconciliation_key(2),
+    }
+    _damage(lake, keys[what], how)
+    if (what, how) == ("reconciliation", "deleted"):
+        # Nothing is pending; the next start writes it again.
+        assert verify(lake).pending == 0
+        return
+    assert any(keys[what] in problem or "run 2 " in problem for problem in _red(lake))
+    if what == "ids":
+        _red(lake, "was asked in run 2, but its ids no longer name it")
+
+
+def test_an_export_that_was_made_to_fit_and_does_not_parse_is_one_problem_of_one_run(lake: MemoryStorage) -> None:
+    plan = read_plan(lake, 1)
+    assert plan is not None
+    assert plan.export is not None
+    lake.put(plan.export.key, b"no gzip")
+    stated = hashlib.sha256(b"no gzip").hexdigest()
+    _spoil(lake, plan_key(1), lambda found: found["export"].update(sha256=stated))
+    assert all("run 1" in problem for problem in _red(lake, "the export is damaged"))
+
+
+@pytest.mark.parametrize("what", ["plan", "ids", "export", "receipt", "chunk", "reconciliation"])
+@pytest.mark.parametrize("how", ["cut", "emptied", "deleted", "garbled", "binary"])
+def test_anything_cut_or_gone_is_reported_and_never_read_as_less(lake: MemoryStorage, what: str, how: str) -> None:
+    receipt, key = _place(lake)
+    plan = read_plan(lake, 1)
+    assert plan is not None
+    assert plan.export is not None
+    assert receipt.chunk is not None
+    keys = {
+        "plan": plan_key(1),
+        "ids": plan.ids.key,
+        "export": plan.export.key,
+        "receipt": key,
+        "chunk": receipt.chunk.key,
+        "reconciliation": reconciliation_key(1),
+    }
+    _damage(lake, keys[what], how)
+    problems = _red(lake)
+    named = keys[what] if not (what in ("plan", "receipt", "reconciliation") and how == "deleted") else " run 1"
+    assert any(named in problem or "run 1 " in problem for problem in problems), problems
+    if what in ("receipt", "chunk"):
+        assert any(f"id {ID} " in problem or f"id {ID}:" in problem for problem in problems), problems
+
+
+def _damage(lake: MemoryStorage, key: str, how: str) -> None:
+    body = lake.get(key)
+    if how == "deleted":
+        lake.delete(key)
+    elif how == "garbled":
+        lake.put(key, body[: len(body) // 2] + b"\x00" + body[len(body) // 2 + 1 :])
+    elif how == "binary":
+        lake.put(key, b'{"format":1,"entity":"\xff\xfe\x80"}')
+    else:
+        lake.put(key, body[: len(body) // 2] if how == "cut" else b"")
+
+
+@pytest.mark.parametrize("how", ["cut", "emptied", "deleted", "garbled", "binary"])
+def test_a_lost_ledger_is_rebuilt_and_no_problem(lake: MemoryStorage, how: str, tiny: Tiny) -> None:
+    for key in list(lake.keys("ledger/")):
+        _damage(lake, key, how)
+    assert_whole(lake)
+    tiny.now = "2026-03-02T12:00:00+00:00"
+    tiny.gone = {3, 7, 17}
+    tiny.listed = [*range(1, 3), *range(5, 35)]
+    collect_small(lake, small(tiny))
+    assert set(tiny.asked) == {"7", "17", "9"}
+    assert_whole(lake)
+
+
+def test_a_ledger_that_says_something_else_is_named(lake: MemoryStorage, two_runs: MemoryStorage) -> None:
+    lake.put("ledger/000002.sqlite.gz", two_runs.get("ledger/000002.sqlite.gz"))
+    assert_whole(lake)
+    _, key = _place(lake)
+
+    def gone(found: Any) -> None:
+        next(claim for claim in found["claims"] if claim["ask"] == ID)["state"] = "gone"
+
+    _spoil(lake, key, gone)
+    _red(lake, f"the ledger differs from the receipts for movie {ID}")
+
+
+@pytest.mark.parametrize("what", ["plan", "receipt", "reconciliation"])
+def test_a_lake_of_a_newer_format_is_refused_with_a_word_on_what_to_do(
+    lake: MemoryStorage, what: str, tiny: Tiny
+) -> None:
+    _, receipt = _place(lake)
+    key = {"plan": plan_key(2), "receipt": receipt, "reconciliation": reconciliation_key(2)}[what]
+    _spoil(lake, key, lambda found: found.update(format=2))
+    _red(lake, "has format 2, this reelhouse reads up to 1: upgrade reelhouse")
+    if what != "receipt":
+        with pytest.raises(LakeError, match="upgrade reelhouse"):
+            collect_small(lake, small(tiny))
+        assert tiny.asked.total() == 0
+
+
+@pytest.mark.parametrize("run", [1, 2])
+def test_a_whole_run_that_is_gone_is_missed(lake: MemoryStorage, run: int) -> None:
+    for key in list(lake.keys(f"runs/{run:06d}/")):
+        lake.delete(key)
+    # Nothing says that the last run was ever there, but the ledger of it and chunks that nobody names.
+    verdict = verify(lake)
+    assert verdict.problems or verdict.unclaimed
+    if run == 1:
+        _red(lake, "run 1")
+
+
+def test_a_plan_that_is_gone_is_missed_though_nothing_is_found_by_probing(lake: MemoryStorage) -> None:
+    lake.delete(plan_key(1))
+    _red(lake, "the plan of run 1 is gone")
+    lake.delete(plan_key(2))
+    _red(lake, "the plan of run 1 is gone", "the plan of run 2 is gone")
+
+
+def test_no_run_is_planned_over_the_receipts_of_a_lost_one(lake: MemoryStorage, tiny: Tiny) -> None:
+    lake.delete(plan_key(2))
+    with pytest.raises(LakeError, match="run 2 has receipts, but its plan is gone"):
+        collect_small(lake, small(tiny))
+    assert tiny.asked.total() == 0
+
+
+def test_a_chunk_that_no_receipt_names_is_counted_and_no_problem(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    killed = 0
+    for step in range(40):
+        made = MemoryStorage()
+        with pytest.raises(KilledError):
+            collect_small(Stepping(made, dies_at(step)), small(tiny))
+        chunks = [key for key in made.keys("raw/movie/") if key.endswith(".jsonl.gz")]
+        receipts = list(made.keys("runs/000001/receipts/"))
+        if len(chunks) > len(receipts):
+            lake, killed = made, killed + 1
+            break
+    assert killed
+    collect_small(lake, small(tiny))
+    assert assert_whole(lake).unclaimed == 1
+
+
+def test_an_open_run_is_not_whole_and_no_problem(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    with pytest.raises(KilledError):
+        collect_small(Stepping(lake, dies_at(16)), small(tiny))
+    verdict = verify(lake)
+    assert verdict.problems == []
+    assert verdict.pending == 30 - sum(verdict.states.values()) > 0
+    assert not verdict.whole
+
+
+def test_an_unreadable_receipt_of_the_open_run_costs_its_answers_alone(tiny: Tiny) -> None:
+    """Its ids are asked again in the same run, and the damage stays reported."""
+    lake = MemoryStorage()
+    with pytest.raises(KilledError):
+        collect_small(Stepping(lake, dies_at(16)), small(tiny))
+    (first, *_) = lake.keys("runs/000001/receipts/")
+    lake.put(first, b'{"run": 1')
+    result = collect_small(lake, small(tiny))
+    assert (result.pending, result.whole) == (0, False)
+    assert _red(lake, first, "run 1 was reconciled as not whole")
+    # The next run is not held up by it.
+    assert collect_small(lake, small(tiny)).whole
+
+
+def test_verify_of_what_is_new_sees_what_is_new(lake: MemoryStorage) -> None:
+    assert verify(lake, since=2).whole
+    plan = read_plan(lake, 2)
+    assert plan is not None
+    lake.delete(receipt_key(2, 0, 0))
+    assert not verify(lake, since=2).whole
+
+
+def test_the_command_fails_where_the_lake_is_not_whole(lake: MemoryStorage, tmp_path: Any) -> None:
+    _, receipt = _place(lake)
+    for key in lake.keys(""):
+        path = tmp_path / "lake" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(lake.get(key))
+    chosen = Settings(lake=str(tmp_path / "lake"))
+    (tmp_path / "lake" / receipt).unlink()
+    assert commands.verify(chosen, as_json=True) == 1
