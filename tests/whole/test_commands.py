@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.whole.conftest import environment, reelhouse, told
 
 from reelhouse.emulator import Emulator
+from tests.whole.conftest import environment, reelhouse, told
 
 
 class World:

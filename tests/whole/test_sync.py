@@ -6,10 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.whole.conftest import REAL, environment, reelhouse, told
-from tests.whole.equal_tables import LINEAGE, differences
 
 from reelhouse.emulator import Emulator
+from tests.whole.conftest import REAL, environment, reelhouse, told
+from tests.whole.equal_tables import LINEAGE, differences
 
 ABOUT_THE_LAKE = frozenset(("record", "quarantine", "tombstone", "popularity_daily"))
 
