@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs.commands import Reelhouse
 from tests.runs.lakes import TOKEN
 from tests.runs.tiny import Tiny, tiny_tmdb
 
@@ -17,6 +18,12 @@ from tests.runs.tiny import Tiny, tiny_tmdb
 def tiny() -> Iterator[Tiny]:
     with tiny_tmdb() as world:
         yield world
+
+
+@pytest.fixture
+def reelhouse(tiny: Tiny, tmp_path: Path) -> Reelhouse:
+    """The command line against the tiny TMDB."""
+    return Reelhouse(tiny.url, tmp_path)
 
 
 @pytest.fixture(autouse=True)

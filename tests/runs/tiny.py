@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 from collections import Counter
@@ -35,6 +36,7 @@ class Tiny:
         self.asked: Counter[str] = Counter()
         self.listings: Counter[str] = Counter()
         self.unasked_tokens = 0
+        self.delay = 0.0
         self.url = ""
         # What answers instead, for a test that wants something odd; None lets the usual answer through.
         self.instead: Callable[[web.BaseRequest], web.StreamResponse | None] = lambda request: None
@@ -68,6 +70,8 @@ class Tiny:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         made = self._answer(request)
+        if self.delay:
+            await asyncio.sleep(self.delay)
         made.headers.setdefault("Date", format_datetime(datetime.fromisoformat(self.now), usegmt=False))
         return made
 

@@ -17,9 +17,7 @@ from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.asking import ask
 from reelhouse.tmdb.client import BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
-
-# What one look at TMDB's health asks when only ids that fail are left.
-_CANARY = "/configuration"
+from reelhouse.tmdb.endpoints import CANARY
 
 # Seconds that requests on their way may take beyond the moment when no new one is started.
 _GRACE = 3.0
@@ -36,6 +34,7 @@ class Brakes:
         self._until = None if deadline is None else time.monotonic() + deadline
         self._wished: str | None = None
         self._taken = 0
+        self._spent = 0
 
     def stop(self, why: str) -> None:
         """Take no further id."""
@@ -58,6 +57,15 @@ class Brakes:
         if self._until is not None and time.monotonic() >= self._until:
             return "the deadline is reached"
         return None
+
+    @property
+    def requests_left(self) -> int | None:
+        """Of those that were allowed, over all runs; None without a limit."""
+        return None if self.max_requests is None else max(0, self.max_requests - self._spent)
+
+    def spend(self, requests: int) -> None:
+        """A run is left after so many requests."""
+        self._spent += requests
 
     @property
     def seconds_left(self) -> float | None:
@@ -120,7 +128,8 @@ class Fetcher:
         or raises, unless the lake itself failed.
         """
         ticking = asyncio.create_task(self._lander.tick())
-        self._client.limit_requests(self._brakes.max_requests)
+        before = self._client.requests
+        self._client.limit_requests(self._brakes.requests_left)
         try:
             await self._all_hands(self._work)
             if self._deferred and self._brakes.why is None:
@@ -131,6 +140,9 @@ class Fetcher:
             return str(exc)
         finally:
             ticking.cancel()
+            # Planning the next run is not what the limit is about.
+            self._client.limit_requests(None)
+            self._brakes.spend(self._client.requests - before)
             await self._lander.finish()
         return self._brakes.why
 
@@ -205,7 +217,7 @@ class Fetcher:
             return True
         if look:
             with suppress(TransientError, UntrustedAnswer, GoneAnswer):
-                await self._client.get(_CANARY)
+                await self._client.get(CANARY)
         return self._client.last_good > since
 
     async def _ask(self, question: Question) -> Outcome:

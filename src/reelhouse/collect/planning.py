@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import aiohttp
@@ -27,13 +27,17 @@ from reelhouse.raw.plan import (
     read_plan,
 )
 from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.asking import ask
 from reelhouse.tmdb.client import TmdbClient
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import EXPORTS_URL, Entity
+from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, Entity
 from reelhouse.tmdb.exports import fetch_export
 from reelhouse.tmdb.pages import read_changes
 
 UNIT_SIZE = 1000
+
+# How often TMDB is asked for the time before planning is given up.
+_ATTEMPTS = 8
 
 # The change feed answers for at most this long; what is older than that is asked again without being named.
 _FEED_DAYS = 14
@@ -126,7 +130,7 @@ class _Planner:
         letters = list(waiting(self._storage, wanted.entity.name))
         named = [ask for _, letter in letters for ask in letter.asks]
         export, lines = await self._list(named)
-        planned_at = self._tmdb.client.seen_at or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        planned_at = await self._now()
         stale_before = await self._read_feed(planned_at)
         counts = self._decide(stale_before)
         plan = Plan(
@@ -145,6 +149,14 @@ class _Planner:
             made_by=wanted.made_by,
         )
         return Draft(plan, sum(counts.asked.values()))
+
+    async def _now(self) -> str:
+        """TMDB's clock: by this machine's, a wrong one, changes would be skipped or everything would be stale."""
+        client = self._tmdb.client
+        if client.seen_at is None:
+            await ask(client, CANARY, "", lambda answer: answer, attempts=_ATTEMPTS)
+        assert client.seen_at is not None
+        return client.seen_at
 
     async def _list(self, named: list[str]) -> tuple[ExportRef | None, list[str]]:
         """Fill the listing; returns the export it comes from and the lines of what no export holds."""

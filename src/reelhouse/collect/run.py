@@ -120,6 +120,8 @@ async def carry_out(
     made, counted = reconcile(storage, plan)
     if made is not None:
         conclude(storage, plan)
+        # The limit that was reached with the last id has stopped nothing.
+        why = None
     return RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
 
 

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from reelhouse.collect.fetching import Brakes
-from reelhouse.collect.planning import Draft, Wanted, plan_run
+from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
 from reelhouse.collect.run import Progress, RunResult, carry_out, leave_asks, open_run, start_run
+from reelhouse.errors import ReelhouseError
 from reelhouse.raw.inbox import waiting
-from reelhouse.raw.plan import last_run
+from reelhouse.raw.plan import Plan, last_run
 from reelhouse.runtimes import wiring
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -60,9 +61,17 @@ async def _collect(storage: Storage, settings: Settings, request: Request, progr
                 if request.asks or not request.selected:
                     # The letters that lie in the inbox are the next run's list.
                     wanted = wiring.wanted(settings, listed=True)
-            plan = await start_run(storage, tmdb, wanted)
+            plan = await _start(storage, tmdb, wanted, brakes)
             results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
     return results
+
+
+async def _start(storage: Storage, tmdb: Tmdb, wanted: Wanted, brakes: Brakes) -> Plan:
+    try:
+        async with asyncio.timeout(brakes.seconds_left):
+            return await start_run(storage, tmdb, wanted)
+    except TimeoutError:
+        raise ReelhouseError("the deadline was reached before the next run was planned; nothing is open") from None
 
 
 def _wanted(settings: Settings, request: Request) -> Wanted:

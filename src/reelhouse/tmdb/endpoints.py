@@ -10,6 +10,9 @@ from reelhouse.errors import ConfigError
 TMDB_URL = "https://api.themoviedb.org/3"
 EXPORTS_URL = "https://files.tmdb.org/p/exports"
 
+# What a look at TMDB's health or clock asks.
+CANARY = "/configuration"
+
 MOST_APPENDS = 20
 LAST_PAGE = 500
 PAGE_ROWS = 20

@@ -1,0 +1,50 @@
+"""`reelhouse` as a person starts it: a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.runs.lakes import TOKEN
+
+
+class Reelhouse:
+    """Starts commands against one lake and one TMDB."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.lake = folder / "lake"
+        self._folder = folder
+        self._environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))},
+            "TMDB_TOKEN": TOKEN,
+            "REELHOUSE_LAKE": str(self.lake),
+            "REELHOUSE_TMDB_URL": f"{url}/3",
+            "REELHOUSE_EXPORTS_URL": f"{url}/p/exports",
+            "REELHOUSE_RATE": "0",
+            "REELHOUSE_RETRY_WAIT": "0.01",
+        }
+
+    def __call__(self, *words: str, **environ: str) -> tuple[int, Any, str]:
+        """Exit code, the JSON that it said and what it told a person."""
+        return self.end(self.start(*words, **environ))
+
+    def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "reelhouse.runtimes.cli", *words],
+            cwd=self._folder,
+            env={**self._environ, **environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def end(self, running: subprocess.Popen[str]) -> tuple[int, Any, str]:
+        """Wait for it."""
+        said, told = running.communicate(timeout=60)
+        assert TOKEN not in said + told
+        assert "Traceback" not in told, told
+        return running.returncode, json.loads(said) if said else None, told

@@ -1,0 +1,309 @@
+"""Slices, lists and limits: exactly what was asked for, and what is left is said."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from reelhouse.emulator import Emulator
+from reelhouse.errors import ReelhouseError
+from reelhouse.raw.plan import last_run, read_plan
+from reelhouse.storage.memory import MemoryStorage
+from tests.runs.commands import Reelhouse
+from tests.runs.lakes import answers, assert_whole, collect, of, reasons, small
+from tests.runs.tiny import Tiny
+from tests.serving import verdict
+
+
+@pytest.fixture
+def plain(tiny: Tiny) -> Tiny:
+    """Nothing gone, nothing broken."""
+    tiny.gone, tiny.broken = set(), set()
+    return tiny
+
+
+def test_only_the_most_popular_are_asked_and_the_rest_is_counted(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    plain.listed.reverse()
+    result = collect(lake, small(plain, top=7))
+    assert set(plain.asked) == {str(id_) for id_ in range(1, 8)}
+    assert result.plan.counts.excluded == {"top": 23}
+    assert_whole(lake)
+    plain.forget()
+    collect(lake, small(plain))
+    assert set(plain.asked) == {str(id_) for id_ in range(8, 31)}
+    assert_whole(lake)
+
+
+def test_only_the_popular_enough_are_asked_and_the_rest_is_counted(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    result = collect(lake, small(plain, min_popularity=992.5, top=3))
+    assert set(plain.asked) == {"1", "2", "3"}
+    assert result.plan.counts.excluded == {"min_popularity": 23, "top": 4}
+    assert_whole(lake)
+
+
+def test_what_discover_selects_is_what_is_asked() -> None:
+    lake = MemoryStorage()
+    with Emulator(movies=1500, seed=2) as emulator:
+        result = collect(lake, of(emulator, append=[], discover={"with_genres": "18", "vote_count.gte": "10"}))
+        stats = emulator.stats()
+        assert result.clean
+        assert 0 < result.plan.counts.listed < 1500
+        assert stats.by_kind["detail"] == stats.distinct_ids == result.plan.counts.listed
+        assert set(reasons(lake, 1).values()) == {"listed"}
+        assert "export" not in stats.by_kind
+        # From the export afterwards: only what is not known yet.
+        collect(lake, of(emulator, append=[]))
+        assert emulator.stats().by_kind["detail"] == 1500
+    assert_whole(lake)
+
+
+def test_a_list_is_asked_whatever_filter_would_say(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    result = collect(lake, small(plain, min_popularity=999.0), asks=("20", "500", "tt0000025"), selected=True)
+    assert set(plain.asked) == {"20", "500", "tt0000025"}
+    assert result.plan.selection.source == "list"
+    assert_whole(lake)
+    # What an IMDb id stood for is remembered.
+    plain.forget()
+    collect(lake, small(plain), asks=("25", "tt0000025", "500"), selected=True)
+    assert plain.asked.total() == 0
+
+
+def test_one_movie_under_both_its_names_is_two_questions_and_one_thing(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    result = collect(lake, small(plain), asks=("12", "tt0000012"), selected=True)
+    assert result.clean
+    assert plain.asked == {"12": 1, "tt0000012": 1}
+    first, second = answers(lake).values()
+    assert first == second
+    assert assert_whole(lake).asked == 2
+    plain.forget()
+    collect(lake, small(plain))
+    assert "12" not in plain.asked
+
+
+def test_an_imdb_id_that_nobody_has_is_gone_and_asked_again_when_it_is_named_again(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    for _ in range(2):
+        plain.forget()
+        result = collect(lake, small(plain), asks=("tt0000999",), selected=True)
+        assert (result.states, plain.asked) == ({"gone": 1}, {"tt0000999": 1})
+        assert_whole(lake)
+
+
+@pytest.mark.parametrize("most", [1, 7, 20])
+def test_no_request_more_than_allowed_and_what_remains_is_said(plain: Tiny, most: int) -> None:
+    lake = MemoryStorage()
+    result = collect(lake, small(plain), max_requests=most)
+    assert plain.asked.total() == most
+    assert result.requests == most
+    assert (result.pending, result.reconciliation) == (30 - most, None)
+    assert result.why == "max_requests is used up"
+    plain.forget()
+    rest = collect(lake, small(plain))
+    assert plain.asked.total() == 30 - most
+    assert rest.clean
+    assert_whole(lake)
+
+
+def test_asking_again_counts_as_a_request_too(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    seen: set[str] = set()
+
+    def each_fails_once(request: web.BaseRequest) -> web.StreamResponse | None:
+        first = request.path not in seen
+        seen.add(request.path)
+        return verdict(500, 11) if first else None
+
+    plain.instead = each_fails_once
+    collect(lake, small(plain, attempts=3), max_requests=11)
+    assert plain.asked.total() + plain.listings["/3/configuration"] == 11
+    collect(lake, small(plain, attempts=3))
+    assert_whole(lake)
+
+
+def test_a_run_that_ends_with_its_last_allowed_request_is_no_open_run(plain: Tiny) -> None:
+    result = collect(MemoryStorage(), small(plain), max_requests=30)
+    assert result.clean
+    assert result.why is None
+
+
+def test_the_limit_is_one_for_all_runs_of_a_call(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(plain), max_requests=25)
+    plain.forget()
+    # Five are left of the open run, so three are allowed for the next one.
+    result = collect(lake, small(plain), asks=("501", "502", "503", "504", "505"), selected=True, max_requests=8)
+    assert plain.asked.total() == 8
+    assert (result.plan.run, result.pending) == (2, 2)
+    collect(lake, small(plain))
+    assert answers(lake)["505"].state == "landed"
+    assert_whole(lake)
+
+
+def test_requests_that_failed_in_the_first_run_of_a_call_count_in_the_second(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(plain), max_requests=25)
+    plain.forget()
+    seen: set[str] = set()
+
+    def each_fails_once(request: web.BaseRequest) -> web.StreamResponse | None:
+        first = request.path not in seen
+        seen.add(request.path)
+        return verdict(500, 11) if first and request.path.startswith("/3/movie/") else None
+
+    plain.instead = each_fails_once
+    asks = ("501", "502", "503", "504", "505")
+    result = collect(lake, small(plain, attempts=3), asks=asks, selected=True, max_requests=14)
+    assert plain.asked.total() == 14
+    assert result.plan.run == 2
+    assert result.pending in (3, 4)
+
+
+@pytest.mark.parametrize("hanging", [False, True], ids=["slow", "hanging"])
+def test_the_deadline_holds(plain: Tiny, hanging: bool) -> None:
+    lake = MemoryStorage()
+
+    def delayed(request: web.BaseRequest) -> None:
+        plain.delay = 30.0 if hanging and plain.asked.total() > 8 else 0.2
+
+    plain.instead = delayed
+    began = time.monotonic()
+    result = collect(lake, small(plain), deadline=1.0)
+    assert time.monotonic() - began < 1.0 + 3.0 + 1.0
+    assert result.why == "the deadline is reached"
+    assert 0 < sum(result.states.values()) < 30
+    assert result.reconciliation is None
+    plain.instead = lambda request: None
+    plain.delay = 0.0
+    assert collect(lake, small(plain)).clean
+    assert_whole(lake)
+
+
+def test_the_deadline_holds_while_planning(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    plain.delay = 20.0
+    began = time.monotonic()
+    with pytest.raises(ReelhouseError, match="deadline"):
+        collect(lake, small(plain), deadline=0.5)
+    assert time.monotonic() - began < 3
+    assert last_run(lake) == 0
+    plain.delay = 0.0
+    assert collect(lake, small(plain)).clean
+
+
+def test_a_list_given_while_a_run_is_open_waits_in_the_inbox_and_is_asked_next(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(plain), max_requests=10)
+    stopped = collect(lake, small(plain), asks=("500", "tt0000025"), selected=True, max_requests=5)
+    assert (stopped.plan.run, stopped.pending) == (1, 15)
+    assert len(list(lake.keys("inbox/"))) == 1
+    plain.forget()
+    result = collect(lake, small(plain))
+    assert result.plan.run == 2
+    assert result.plan.inbox
+    assert reasons(lake, 2) == {"500": "listed", "tt0000025": "listed"}
+    assert set(plain.asked) >= {"500", "tt0000025"}
+    assert list(lake.keys("inbox/")) == []
+    assert_whole(lake)
+
+
+def test_the_same_list_twice_while_a_run_is_open_is_one_letter(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(plain), max_requests=10)
+    for _ in range(2):
+        collect(lake, small(plain), asks=("500",), selected=True, max_requests=1)
+    assert len(list(lake.keys("inbox/"))) == 1
+    collect(lake, small(plain))
+    assert plain.asked["500"] == 1
+
+
+def test_a_slice_named_while_a_run_is_open_is_carried_out_after_it(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(plain, top=5), max_requests=2)
+    result = collect(lake, small(plain, top=8), selected=True)
+    assert (result.plan.run, result.plan.selection.top) == (2, 8)
+    assert plain.asked.total() == 8
+    assert_whole(lake)
+
+
+def test_whoever_loses_the_plan_leaves_its_list_in_the_inbox(plain: Tiny) -> None:
+    from tests.runs.dying import Stepping
+
+    lake = MemoryStorage()
+
+    def other(step: int) -> None:
+        # Another collector plans first, just before this one's plan is put.
+        if step == 4 and last_run(lake) == 0:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor() as pool:
+                pool.submit(collect, Stepping(lake, lambda step: None, locked=False), small(plain)).result()
+
+    result = collect(Stepping(lake, other, locked=False), small(plain), asks=("500", "501"), selected=True)
+    plan = read_plan(lake, 1)
+    assert plan is not None
+    assert plan.selection.source == "export"
+    assert result.plan == plan
+    collect(lake, small(plain))
+    assert answers(lake)["500"].state == "landed"
+    assert answers(lake)["501"].state == "landed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_lands_what_is_there_and_leaves_the_run_open(
+    plain: Tiny, reelhouse: Reelhouse, number: signal.Signals
+) -> None:
+    plain.delay = 0.05
+    running = reelhouse.start("collect", "--json", REELHOUSE_CONNECTIONS="2", REELHOUSE_CHUNK_ANSWERS="1000")
+    while plain.asked.total() < 8:
+        time.sleep(0.01)
+    running.send_signal(number)
+    code, said, told = reelhouse.end(running)
+    assert code == 1, told
+    assert said["why"] == f"stopped by {number.name}"
+    assert 8 <= said["landed"] < 30
+    assert said["landed"] + said["pending"] == 30
+    asked = set(plain.asked)
+    plain.forget()
+    code, said, _ = reelhouse("collect", "--json")
+    assert (code, said["clean"]) == (0, True)
+    assert not asked & set(plain.asked)
+
+
+def test_the_second_collector_says_so_and_asks_nothing(plain: Tiny, reelhouse: Reelhouse) -> None:
+    plain.delay = 0.1
+    first = reelhouse.start("collect", "--json", REELHOUSE_CONNECTIONS="1")
+    while not plain.asked:
+        time.sleep(0.01)
+    before = plain.listings.total()
+    code, _, told = reelhouse("collect", "--json")
+    assert code == 1
+    assert "another collector works on" in told
+    assert plain.listings.total() == before
+    plain.delay = 0.0
+    code, said, _ = reelhouse.end(first)
+    assert (code, said["clean"]) == (0, True)
+    assert plain.asked == {str(id_): 1 for id_ in range(1, 31)}
+
+
+def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Reelhouse, tmp_path: Any) -> None:
+    links = tmp_path / "links.csv"
+    links.write_text("movieId,imdbId,tmdbId\n1,0000012,12\n2,0000013,\n3,,14\n4,,\n")
+    code, said, told = reelhouse("collect", "--json", "--ids", str(links))
+    assert (code, said["landed"]) == (0, 3)
+    assert "1 rows of the list name no id" in told
+    assert set(plain.asked) == {"12", "tt0000013", "14"}
+    code, said, _ = reelhouse("collect", "--json", "--top", "3", "--max-requests", "2")
+    assert (code, said["pending"], said["why"]) == (1, 1, "max_requests is used up")
+    code, said, _ = reelhouse("collect", "--json")
+    assert (code, said["pending"]) == (0, 0)
+    code, said, told = reelhouse("collect", "--json", "--discover", "with_genre=18")
+    assert code == 2
+    assert "did you mean 'with_genres'" in told
