@@ -1,0 +1,94 @@
+"""Lakes of typical bodies, landed through `reelhouse.raw` without a request, and kept between measurements."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import islice
+from pathlib import Path
+
+from bench.bodies import QUERY, Bodies, Body
+from bench.report import CACHE
+from reelhouse.raw.chunk import ChunkWriter
+from reelhouse.raw.layout import chunk_key
+from reelhouse.raw.plan import Asking, Counts, Plan, Reason, Selection, put_ids, put_plan
+from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt
+from reelhouse.raw.reconciliation import reconcile
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.tmdb.client import query_of
+from reelhouse.tmdb.endpoints import ENTITIES
+
+_UNIT = 1000
+CHANGED_EVERY = 100
+"""The second run of a lake asks every so manieth movie again."""
+
+
+def lake_of(count: int, *, runs: int = 1) -> Path:
+    """A lake of *count* movies; with two *runs*, the second holds new editions of one percent. Made once, kept."""
+    lake = CACHE / f"lake-{count}-{runs}"
+    if lake.is_dir():
+        return lake
+    scratch = CACHE / f"{lake.name}.part"
+    shutil.rmtree(scratch, ignore_errors=True)
+    bodies = Bodies(count)
+    if runs == 1:
+        _land(FolderStorage(scratch), 1, bodies.ids, iter(bodies))
+    else:
+        shutil.copytree(lake_of(count), scratch)
+        _land(FolderStorage(scratch), 2, bodies.ids[::CHANGED_EVERY], bodies.edited(CHANGED_EVERY))
+    return scratch.rename(lake)
+
+
+def _land(storage: FolderStorage, run: int, ids: list[int], bodies: Iterator[Body]) -> None:
+    """One whole run, as a collector would have left it."""
+    reason = Reason.NEW if run == 1 else Reason.CHANGED
+    plan = _planned(storage, run, ids, reason)
+    for unit in range(plan.units):
+        _land_unit(storage, plan, unit, reason, islice(bodies, _UNIT))
+    made, _ = reconcile(storage, plan)
+    assert made is not None and made.whole, made
+
+
+def _planned(storage: FolderStorage, run: int, ids: list[int], reason: Reason) -> Plan:
+    listed = Counts(listed=len(ids), beyond=0, excluded={}, fresh=0, asked={reason.value: len(ids)})
+    plan = Plan(
+        run=run,
+        entity="movie",
+        planned_at=f"{_day(run)}T09:00:00Z",
+        ids=put_ids(storage, run, (f"{id_} {reason}" for id_ in ids)),
+        unit_size=_UNIT,
+        asking=Asking(language="en-US", append=ENTITIES["movie"].default_appends),
+        selection=Selection(),
+        counts=listed,
+    )
+    put_plan(storage, plan)
+    return plan
+
+
+def _day(run: int) -> date:
+    return date(2026, 11, 20 + run)
+
+
+def _land_unit(storage: FolderStorage, plan: Plan, unit: int, reason: Reason, bodies: Iterable[Body]) -> None:
+    at = plan.planned_at
+    key = chunk_key("movie", _day(plan.run), plan.run, unit, secrets.token_hex(4))
+    writer = ChunkWriter(key, plan.run, "movie", query_of(QUERY))
+    claims = []
+    for body in bodies:
+        ask = str(body.id)
+        line = writer.add(
+            body.content,
+            parses=True,
+            ask=ask,
+            path=f"/movie/{ask}",
+            status=200,
+            fetched_at=at,
+            id=body.id,
+            etag=f'W/"{secrets.token_hex(16)}"',
+        )
+        claims.append(Claim(ask, State.LANDED, reason, at, id=body.id, line=line))
+    reference, packed = writer.close()
+    storage.put_new(reference.key, packed)
+    put_receipt(storage, Receipt(plan.run, unit, 0, "movie", claims, reference), set(), 0)

@@ -1,0 +1,105 @@
+"""What a process costs: CPU seconds, peak memory and wall time of a command, from the outside."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+REELHOUSE = str(Path(sys.executable).parent / "reelhouse")
+_LOOKS_EVERY = 0.02
+MB = 1 << 20
+
+
+class Usage(NamedTuple):
+    """CPU seconds (user and system, descendants included), peak resident bytes of the largest process, wall seconds."""
+
+    cpu: float
+    peak: int
+    wall: float
+    output: str
+
+
+class FailedError(RuntimeError):
+    """A measured command ended otherwise than it should."""
+
+
+def measured(command: Sequence[str], env: Mapping[str, str] | None = None, *, expect: int = 0) -> Usage:
+    """Run *command* to its end. Its environment is this process's with *env* on top."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
+        began = time.perf_counter()
+        # What a shell of the person who measures has set must not reach what is measured.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
+        process = subprocess.Popen(command, env={**clean, **(env or {})}, stdout=output, stderr=complaints)
+        watch = _Watch(process.pid)
+        _, status, spent = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = watch.stop()
+        output.seek(0)
+        complaints.seek(0)
+        if process.returncode != expect:
+            said = complaints.read().decode(errors="replace")[-2000:]
+            raise FailedError(f"{' '.join(command)} ended with {process.returncode}: {said}")
+        return Usage(spent.ru_utime + spent.ru_stime, peak, wall, output.read().decode(errors="replace"))
+
+
+def median_of(times: int, measure: Callable[[], Usage]) -> Usage:
+    """The medians of several runs, each figure by itself; the output is the last one's."""
+    runs = [measure() for _ in range(times)]
+    return Usage(
+        statistics.median(run.cpu for run in runs),
+        int(statistics.median(run.peak for run in runs)),
+        statistics.median(run.wall for run in runs),
+        runs[-1].output,
+    )
+
+
+class _Watch:
+    """Reads the high-water mark of a process and its descendants until told to stop.
+
+    The kernel keeps the mark, so only what grows in the last look's interval is missed. `ru_maxrss` would count the
+    memory of the process that measures, which its child shares until it becomes the command.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._peak = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._ended.set()
+        self._thread.join()
+        return self._peak
+
+    def _look(self) -> None:
+        while not self._ended.wait(_LOOKS_EVERY):
+            for pid in self._family():
+                self._peak = max(self._peak, high_water(pid))
+
+    def _family(self) -> list[int]:
+        try:
+            return [self._pid, *(child.pid for child in psutil.Process(self._pid).children(recursive=True))]
+        except psutil.Error:
+            return []
+
+
+def high_water(pid: int | str = "self") -> int:
+    """The most resident memory a process ever had, in bytes; 0 where it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = (line.split() for line in status.splitlines() if line.startswith("VmHWM:"))
+    return next((int(words[1]) * 1024 for words in found), 0)

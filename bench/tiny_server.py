@@ -1,0 +1,123 @@
+"""A TMDB that costs next to nothing: constant small bodies, an export, a change feed. Run in a process of its own.
+
+It exists to measure the other side with a million ids, where rendering bodies would take longer than collecting them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import email.utils
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from reelhouse.tmdb.endpoints import ENTITIES
+
+PAGE = 100
+# With everything that is asked for, so that nothing counts as drift.
+_APPENDS = "".join(f',"{name}":{{}}' for name in ENTITIES["movie"].default_appends)
+
+
+def write_export(path: Path, ids: range) -> None:
+    """An export of *ids* as TMDB's looks, in no order of popularity."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    with path.open("wb") as file:
+        for start in range(0, len(ids), 10_000):
+            lines = "".join(_export_line(id_) for id_ in ids[start : start + 10_000])
+            file.write(packer.compress(lines.encode()))
+        file.write(packer.flush())
+
+
+def _export_line(id_: int) -> str:
+    title, popularity = f"The Title of Film {id_ * 7919 % 99991}", (id_ * 2654435761 % 1_000_003) / 9973
+    return f'{{"adult":false,"id":{id_},"original_title":"{title}","popularity":{popularity:.4f},"video":false}}\n'
+
+
+class _Answers:
+    def __init__(self, export: Path, changed: range, today: date) -> None:
+        self._export = export.read_bytes()
+        self._changed = changed
+        self._day = f"{today:%m_%d_%Y}"
+        self._today = today.isoformat()
+        self._date = email.utils.format_datetime(datetime.now(UTC).replace(
+            year=today.year, month=today.month, day=today.day), usegmt=True)  # fmt: skip
+
+    def answer(self, target: str) -> bytes:
+        path, query = urlsplit(target)[2:4]
+        if path.startswith("/3/movie/") and path[9:].isdigit():
+            body = f'{{"id":{path[9:]},"title":"A Film","budget":0,"overview":"Small."{_APPENDS}}}'
+            return self._whole("200 OK", body.encode())
+        if path == "/3/movie/changes":
+            return self._whole("200 OK", self._changes(query))
+        if path.startswith("/p/exports/") and self._day in path:
+            return self._whole("200 OK", self._export, f'ETag: "{self._day}"\r\n')
+        return self._whole("404 Not Found", b"{}")
+
+    def _changes(self, query: str) -> bytes:
+        asked = parse_qs(query)
+        page = int(asked["page"][0])
+        here = self._changed if asked["start_date"][0] == self._today else range(0)
+        rows = ",".join(f'{{"id":{id_},"adult":false}}' for id_ in here[(page - 1) * PAGE : page * PAGE])
+        pages = -(-len(here) // PAGE)
+        return f'{{"results":[{rows}],"page":{page},"total_pages":{pages},"total_results":{len(here)}}}'.encode()
+
+    def _whole(self, status: str, body: bytes, headers: str = "") -> bytes:
+        head = f"HTTP/1.1 {status}\r\nDate: {self._date}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+        return head.encode() + body
+
+
+class _Connection(asyncio.Protocol):
+    """HTTP as far as one well-behaved client needs it: GET, kept alive, never two requests at once."""
+
+    def __init__(self, answers: _Answers) -> None:
+        self._answers = answers
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if self._received.endswith(b"\r\n\r\n"):
+            target = self._received.split(b" ", 2)[1].decode()
+            self._received = b""
+            self._transport.write(self._answers.answer(target))
+
+
+async def _serve(answers: _Answers) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: _Connection(answers), "127.0.0.1", 0)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+@contextmanager
+def tiny_server(export: Path, *, changed: range = range(0), ahead: int = 0) -> Iterator[str]:
+    """The address of a server whose clock is *ahead* days, while inside."""
+    command = [sys.executable, "-m", "bench.tiny_server", str(export), str(changed.start), str(changed.stop)]
+    with subprocess.Popen([*command, str(ahead)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("export", type=Path)
+    for name in ("first_changed", "end_changed", "ahead"):
+        parser.add_argument(name, type=int)
+    given = parser.parse_args()
+    today = datetime.now(UTC).date() + timedelta(days=given.ahead)
+    asyncio.run(_serve(_Answers(given.export, range(given.first_changed, given.end_changed), today)))
+
+
+if __name__ == "__main__":
+    main()
