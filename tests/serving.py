@@ -42,7 +42,7 @@ def serving(answering: Answering) -> Iterator[Server]:
     async def listen() -> None:
         runner = web.ServerRunner(web.Server(server.answer, access_log=None), shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         host, port = runner.addresses[0][:2]
         server.url = f"http://{host}:{port}"
@@ -58,7 +58,7 @@ def serving(answering: Answering) -> Iterator[Server]:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(3)
     try:
         yield server
     finally:

@@ -105,12 +105,16 @@ class TmdbClient:
         self.requests += 1
         started = await self.limiter.wait_turn()
         url = URL(f"{self._url}{path}?{query}" if query else f"{self._url}{path}", encoded=True)
+        broken = None
         try:
             # A redirect could carry the token to another host.
             async with self._session.get(url, headers=self._headers, allow_redirects=False) as response:
                 body = await response.read()
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
-            raise TransientError(f"{path}: {_worded(exc)}") from exc
+            broken = _worded(exc)
+        if broken is not None:
+            # Not raised from aiohttp's error, which carries the request's headers and so the token.
+            raise TransientError(f"{path}: {broken}")
         headers = response.headers
         if response.status == 429:
             wait = retry_after(headers.get("Retry-After"))
@@ -159,7 +163,7 @@ def server_time(headers: CIMultiDictProxy[str]) -> str:
 def _instant(stated: str) -> str | None:
     try:
         return f"{email.utils.parsedate_to_datetime(stated).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -171,19 +175,20 @@ def retry_after(stated: str | None) -> float | None:
         return min(float(stated), LONGEST_PAUSE)
     try:
         wait = email.utils.parsedate_to_datetime(stated).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return min(max(wait, 0.0), LONGEST_PAUSE)
 
 
 def _whole(stated: str | None) -> int | None:
-    return int(stated) if stated and stated.isdigit() else None
+    return int(stated) if stated and re.fullmatch(r"[0-9]{1,9}", stated) else None
 
 
 def _worded(exc: BaseException) -> str:
-    return str(exc) or type(exc).__name__
+    # aiohttp breaks its lines.
+    return " ".join(str(exc).split()) or type(exc).__name__
 
 
 def query_of(params: dict[str, Any]) -> str:
-    """Parameters as an encoded query, sorted by name; `,` `/` and `|` stay readable."""
+    """Parameters as an encoded query, sorted by name; `,` and `/` stay readable."""
     return str(URL.build(query={name: str(params[name]) for name in sorted(params)}).raw_query_string)

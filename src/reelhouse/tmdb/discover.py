@@ -57,6 +57,9 @@ async def discover(client: TmdbClient, entity: Entity, filters: dict[str, str]) 
     Raises `ConfigError` for a filter that the spec does not know and `ListingError` where not every row can be reached.
     """
     check_filters(entity, filters)
+    for dimension in _dimensions(entity):
+        # A bound that is none is refused here, not after the first five hundred pages.
+        _bounds(filters, dimension)
     reader = _Reader(client, entity.discover)
     first = await reader.page(filters)
     if first.total_pages <= LAST_PAGE:

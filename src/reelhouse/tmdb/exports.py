@@ -26,8 +26,8 @@ class ExportRow(msgspec.Struct):
 
     id: int
     popularity: float | None = None
-    adult: bool = False
-    video: bool = False
+    adult: bool | None = False
+    video: bool | None = False
 
 
 class Export(NamedTuple):
@@ -79,7 +79,11 @@ async def _fetch_once(session: aiohttp.ClientSession, url: str, day: date, heade
     try:
         # The file must arrive as it lies there, so that its bytes and its checksum can be kept.
         async with session.get(
-            url, headers={"Accept-Encoding": "identity", **headers}, allow_redirects=False, timeout=_TIMEOUT
+            url,
+            headers={"Accept-Encoding": "identity", **headers},
+            allow_redirects=False,
+            auto_decompress=False,
+            timeout=_TIMEOUT,
         ) as response:
             now = server_time(response.headers)
             if response.status in (403, 404):
@@ -111,8 +115,13 @@ def _blocks(body: bytes) -> Iterator[bytes]:
     unpacker = zlib.decompressobj(31)
     try:
         for start in range(0, len(body), _PIECE):
-            yield unpacker.decompress(body[start : start + _PIECE])
-        yield unpacker.flush()
+            piece = body[start : start + _PIECE]
+            while piece:
+                if unpacker.eof:
+                    # A gzip file may have several members; to stop at the first would look like a mass deletion.
+                    unpacker = zlib.decompressobj(31)
+                yield unpacker.decompress(piece)
+                piece = unpacker.unused_data
     except zlib.error as exc:
         raise ListingError(f"the export is damaged: {exc}") from exc
     if not unpacker.eof:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from datetime import date
 from typing import Any
 
@@ -53,12 +54,22 @@ async def read_pages(client: TmdbClient, path: str, params: dict[str, Any], firs
     done, last = 1, min(first.total_pages, LAST_PAGE)
     # A short page is not the last one, and the number of pages may grow while they are read.
     while done < last:
-        pages = await asyncio.gather(*(read_page(client, path, params, n) for n in range(done + 1, last + 1)))
+        pages = await _together([read_page(client, path, params, n) for n in range(done + 1, last + 1)])
         done = last
         for page in pages:
             rows.extend(page.results)
             last = max(last, min(page.total_pages, LAST_PAGE))
     return rows
+
+
+async def _together(reading: Sequence[Coroutine[Any, Any, Page]]) -> list[Page]:
+    """All pages, or the first error; then the others are not asked for any more."""
+    tasks = [asyncio.create_task(each) for each in reading]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def read_changes(client: TmdbClient, entity: Entity, day: date) -> set[int]:
