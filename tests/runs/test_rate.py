@@ -1,0 +1,65 @@
+"""The allowance is used, and not more than that: counted at the server, which turns away what is too much."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from reelhouse.emulator import Emulator
+from reelhouse.storage.memory import MemoryStorage
+from tests.runs.lakes import collect, of
+
+RATE = 40.0
+
+
+# Until the first answers are there and the tasks have found their pace.
+_WARM = 2.0
+
+
+def _asked_in(seconds: float, latency: float) -> tuple[float, float, int]:
+    """Requests a second that were answered while it went on, the share turned away, and the busiest second."""
+    with Emulator(movies=10_000, seed=1, rate=RATE, latency_ms=latency, process=True) as emulator:
+        chosen = of(emulator, append=[], rate=RATE)
+        running = threading.Thread(
+            target=lambda: collect(MemoryStorage(), chosen, deadline=_WARM + seconds + 2.0), daemon=True
+        )
+        running.start()
+        while not emulator.stats().by_status:
+            time.sleep(0.1)
+        time.sleep(_WARM)
+        first, began = emulator.stats(), time.monotonic()
+        time.sleep(seconds)
+        last, took = emulator.stats(), time.monotonic() - began
+        running.join()
+        stats = emulator.stats()
+    answered = last.by_status["200"] - first.by_status["200"]
+    return answered / took, stats.by_status.get("429", 0) / stats.requests, stats.busiest_second
+
+
+@pytest.mark.parametrize(
+    ("seconds", "latency"),
+    [(8, 0.0), pytest.param(60, 0.0, marks=pytest.mark.slow), pytest.param(60, 200.0, marks=pytest.mark.slow)],
+)
+def test_the_allowance_is_used_to_ninety_eight_percent_and_hardly_ever_overdrawn(
+    seconds: float, latency: float
+) -> None:
+    answered, refused, busiest = _asked_in(seconds, latency)
+    assert answered >= 0.98 * RATE
+    assert refused < 0.001
+    assert busiest <= RATE
+
+
+@pytest.mark.parametrize("retry_after", [None, 0.5], ids=["without Retry-After", "with Retry-After"])
+def test_who_asks_too_fast_slows_down_for_everybody_and_recovers(retry_after: float | None) -> None:
+    # Told that a hundred a second are allowed where the server takes forty.
+    with Emulator(movies=150, seed=1, rate=40, retry_after=retry_after, process=True) as emulator:
+        result = collect(MemoryStorage(), of(emulator, append=[], rate=100.0, connections=10))
+        stats = emulator.stats()
+    assert result.clean
+    refused = stats.by_status["429"]
+    assert refused > 0
+    # Each burst turns away what was on its way, not one after another.
+    assert refused < 60
+    assert stats.by_kind["detail"] == 150 + refused
