@@ -11,16 +11,18 @@ from collections.abc import Awaitable, Callable
 # A hostile or mistaken Retry-After must not park a run, or a Lambda, for a day.
 LONGEST_PAUSE = 120.0
 
-# The allowance of a second is spread over this many: the rest absorbs the jitter between our start and TMDB's arrival.
-_WINDOW = 1.01
+# Starts are spread so that a second's allowance takes `_PACE` seconds, and never are more than it started within
+# `_WINDOW`. Between the two lies what a late wake-up may cost without costing a turn.
+_PACE = 1.008
+_WINDOW = 1.005
 _SLOWEST = 1.0
 
 # One 429 costs a moment; each further one within `_SOON` seconds of the pause's end doubles it and slows us for longer.
 _PAUSE = 0.25
 _SOON = 5.0
-_SLOWER = (0.9, 0.7)
-# Requests a second that a second without a 429 gives back, after a first and after a repeated 429.
-_RECOVERY = (4.0, 1.0)
+_SLOWER = (0.9, 0.9, 0.7)
+# Requests a second that a second without a 429 gives back, by how often it was repeated.
+_RECOVERY = (4.0, 2.0, 1.0)
 
 
 class Limiter:
@@ -34,7 +36,7 @@ class Limiter:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._allowed = per_second / _WINDOW
+        self._allowed = per_second / _PACE
         self._rate = self._allowed
         self._now = now
         self._sleep = sleep
@@ -77,14 +79,14 @@ class Limiter:
         pause = _PAUSE * 2.0 ** min(self._level, 9) * (0.5 + self._chance())
         self._closed_until = now + min(pause if retry_after is None else retry_after, LONGEST_PAUSE)
         self._next = max(self._next, self._closed_until)
-        self._rate = max(self._rate * _SLOWER[min(self._level, 1)], min(_SLOWEST, self._allowed))
+        self._rate = max(self._rate * _SLOWER[min(self._level, 2)], min(_SLOWEST, self._allowed))
         self._raised_at = self._closed_until
 
     def answered(self) -> None:
         """A request was answered otherwise: recover a little."""
         if self._rate < self._allowed:
             now = self._now()
-            step = _RECOVERY[min(self._level, 1)] * max(0.0, now - self._raised_at)
+            step = _RECOVERY[min(self._level, 2)] * max(0.0, now - self._raised_at)
             self._rate = min(self._allowed, self._rate + step)
             self._raised_at = max(now, self._raised_at)
 
