@@ -5,11 +5,9 @@ It is written last, so that a reader sees the tables of one whole build or of th
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.layout import FORMAT
 from reelhouse.raw.reading import decode, encode
 from reelhouse.storage.protocol import Storage
@@ -17,13 +15,50 @@ from reelhouse.storage.protocol import Storage
 CURRENT = "builds/current.json"
 
 
+class Reads(msgspec.Struct, frozen=True):
+    """Which receipts were read: all of the runs up to *through*, and of open runs the first parts of each unit.
+
+    *digest* is the same for the same receipts, in whatever order and however often they were read.
+    """
+
+    through: int = 0
+    open: dict[str, dict[str, int]] = {}
+    digest: str = "0" * 64
+
+
+class ExportRead(msgspec.Struct, frozen=True, order=True):
+    """One export that `popularity_daily` holds."""
+
+    day: str
+    run: int
+    key: str
+    kind: str
+    fetched_at: str
+    sha256: str
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What of the raw zone a build reflects, and where staging stood then: *epoch* names its last beginning."""
+
+    receipts: Reads = Reads()
+    exports: list[ExportRead] = []
+    staging: int | None = None
+    epoch: str = ""
+    code: str = ""
+
+
 class Pin(msgspec.Struct, frozen=True):
-    """One table as a build left it: *zone* is `tables` or `marts`, *version* Delta's, *schema* a fingerprint of its spec."""
+    """One table as a build left it.
+
+    *zone* is `tables` or `marts`, *version* Delta's, *schema* a mark of its declared schema, *made_from* a mark of all
+    that its rows follow from.
+    """
 
     zone: str
     version: int
     rows: int
     schema: str
+    made_from: str
 
 
 class Current(msgspec.Struct, frozen=True):
@@ -31,7 +66,7 @@ class Current(msgspec.Struct, frozen=True):
 
     build: int
     tables: dict[str, Pin]
-    read: dict[str, Any]
+    read: Read
     made_by: str = ""
     format: int = FORMAT
 
@@ -52,6 +87,16 @@ def built(storage: Storage) -> Current:
     return current
 
 
-def pin(storage: Storage, current: Current) -> None:
-    """Make *current* what readers see."""
-    storage.put(CURRENT, encode(current))
+def pin(storage: Storage, current: Current, over: bytes | None) -> bool:
+    """Make *current* what readers see, unless another build took the place of *over*; tells whether it did."""
+    try:
+        if over is None:
+            storage.put_new(CURRENT, encode(current))
+        else:
+            found = storage.get_versioned(CURRENT)
+            if found.body != over:
+                return False
+            storage.put_if(CURRENT, encode(current), found.version)
+    except (KeyTakenError, MissingKeyError):
+        return False
+    return True

@@ -1,0 +1,142 @@
+"""The log of a Delta table, read and begun without an engine: a version is one small JSON object.
+
+Declaring a table is a commit of its own, so that every engine finds the declared types, comments and nullability, and
+none of them invents its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from typing import Any, NamedTuple
+
+from pyspark.sql import types as T
+
+from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.storage.protocol import Storage
+
+
+class Commit(NamedTuple):
+    """One version of a table. *user* is what its writer noted down, *rows* how many it added."""
+
+    version: int
+    overwrites: bool
+    user: dict[str, Any]
+    rows: int
+    files: list[str]
+
+
+def log_key(folder: str, version: int) -> str:
+    """Where the commit of a version lies."""
+    return f"{folder}/_delta_log/{version:020d}.json"
+
+
+def latest_version(storage: Storage, folder: str, known: int = 0) -> int | None:
+    """The newest version, looked for from *known* on; None where there is no table."""
+    version = known if _there(storage, folder, known) else _checkpointed(storage, folder)
+    if version is None:
+        return None
+    step = 1
+    while _there(storage, folder, version + step):
+        version += step
+        step *= 2
+    while step > 1:
+        step //= 2
+        if _there(storage, folder, version + step):
+            version += step
+    return version
+
+
+def _there(storage: Storage, folder: str, version: int) -> bool:
+    return storage.size(log_key(folder, version)) is not None
+
+
+def _checkpointed(storage: Storage, folder: str) -> int | None:
+    """Where to start when early commits were cleaned away, or the first version."""
+    try:
+        noted = json.loads(storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"]
+    except (MissingKeyError, ValueError, KeyError):
+        noted = 0
+    return noted if _there(storage, folder, noted) else None
+
+
+def read_commit(storage: Storage, folder: str, version: int) -> Commit:
+    """What a version did."""
+    key = log_key(folder, version)
+    try:
+        actions = [json.loads(line) for line in storage.get(key).splitlines() if line.strip()]
+    except ValueError as exc:
+        raise LakeError(f"{key} cannot be read: {exc}") from exc
+    added = [action["add"] for action in actions if "add" in action]
+    info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    mode = str(info.get("operationParameters", {}).get("mode", "")).lower()
+    return Commit(version, mode == "overwrite", _user(info), sum(map(_rows, added)), [add["path"] for add in added])
+
+
+def _user(info: dict[str, Any]) -> dict[str, Any]:
+    try:
+        user = json.loads(info.get("userMetadata") or "{}")
+    except ValueError:
+        return {}
+    return user if isinstance(user, dict) else {}
+
+
+def _rows(add: dict[str, Any]) -> int:
+    return int(json.loads(add.get("stats") or "{}").get("numRecords", 0))
+
+
+def schema_mark(schema: T.StructType) -> str:
+    """The same for the same declared schema, comments included."""
+    return hashlib.sha256(schema.json().encode()).hexdigest()[:16]
+
+
+def declare(storage: Storage, folder: str, schema: T.StructType) -> int:
+    """Make sure that the table exists with *schema*; returns its newest version. Data stays as it is."""
+    mark = schema_mark(schema)
+    while True:
+        version = latest_version(storage, folder)
+        if version is not None and read_commit(storage, folder, version).user.get("schema") == mark:
+            return version
+        new = 0 if version is None else version + 1
+        try:
+            storage.put_new(log_key(folder, new), _declaration(folder, schema, mark, first=version is None))
+        except KeyTakenError:
+            continue
+        return new
+
+
+def put_note(storage: Storage, folder: str, mode: str, user: dict[str, Any]) -> Commit:
+    """A commit that changes no row. Sail leaves one out, but what a table was made from has to be written down."""
+    info = {"operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}, "userMetadata": json.dumps(user)}
+    while True:
+        latest = latest_version(storage, folder)
+        version = 0 if latest is None else latest + 1
+        action = {"commitInfo": {"timestamp": int(time.time() * 1000), **info}}
+        try:
+            storage.put_new(log_key(folder, version), json.dumps(action).encode() + b"\n")
+        except KeyTakenError:
+            continue
+        return read_commit(storage, folder, version)
+
+
+def _declaration(folder: str, schema: T.StructType, mark: str, *, first: bool) -> bytes:
+    now = int(time.time() * 1000)
+    user = json.dumps({"schema": mark})
+    actions: list[dict[str, Any]] = [
+        {"commitInfo": {"timestamp": now, "operation": "DECLARE", "operationParameters": {}, "userMetadata": user}}
+    ]
+    if first:
+        # The oldest protocol: every reader and writer of the last years understands it.
+        actions.append({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
+    metadata = {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, folder)),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": schema.json(),
+        "partitionColumns": [],
+        "configuration": {},
+        "createdTime": now,
+    }
+    actions.append({"metaData": metadata})
+    return b"".join(json.dumps(action).encode() + b"\n" for action in actions)

@@ -1,0 +1,144 @@
+"""What the build asks of Spark beyond DataFrames: where tables lie, reading a version, writing a commit."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
+
+from reelhouse.build.delta_log import Commit, latest_version, put_note, read_commit
+from reelhouse.errors import ConfigError, LakeError
+from reelhouse.storage.protocol import Storage
+
+R = TypeVar("R")
+
+# Who commits at the same moment wins; the loser looks again.
+_LOST_RACE = re.compile("failed to commit transaction|concurrent|conflict|version .* already exists", re.IGNORECASE)
+_ATTEMPTS = 6
+_PLAIN = re.compile(r"[A-Za-z0-9._~/:@+=,-]*")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A session together with the lake it works on."""
+
+    spark: SparkSession
+    storage: Storage
+    root: str
+
+    def address(self, key: str) -> str:
+        """Where the engine finds an object or a folder of the lake."""
+        return f"{self.root}/{key}"
+
+    def lines(self, keys: list[str]) -> DataFrame:
+        """The lines (`value`) of text objects, gzip or not."""
+        return self.spark.read.text([self.address(key) for key in keys])
+
+    def rows(self, rows: list[dict[str, Any]], schema: T.StructType) -> DataFrame:
+        """Rows that this process made itself."""
+        table = pa.Table.from_pylist(rows, schema=arrow_schema(schema))
+        return self.spark.createDataFrame(table)
+
+    def table(self, folder: str, version: int) -> DataFrame:
+        """A table as of one version."""
+        reader = self.spark.read.format("delta").option("versionAsOf", str(version))
+        return reader.load(self.address(folder))
+
+    def write(self, frame: DataFrame, folder: str, *, mode: str, user: dict[str, Any], known: int = 0) -> Commit:
+        """Commit *frame* and return the commit; whoever loses a race against another writer tries again."""
+        token = f"{time.time_ns():x}"
+        marked = {**user, "token": token}
+        noted = json.dumps(marked)
+
+        def commit() -> None:
+            writer = frame.write.format("delta").mode(mode).option("userMetadata", noted)
+            writer.save(self.address(folder))
+
+        _retried(commit, folder)
+        return self._own_commit(folder, token, known) or put_note(self.storage, folder, mode, marked)
+
+    def _own_commit(self, folder: str, token: str, known: int) -> Commit | None:
+        # Another writer may have committed since, so the newest version need not be this one.
+        latest = latest_version(self.storage, folder, known)
+        for version in range(latest if latest is not None else -1, max(known - 1, -1), -1):
+            commit = read_commit(self.storage, folder, version)
+            if commit.user.get("token") == token:
+                return commit
+        return None
+
+
+def open_engine(storage: Storage, spark: SparkSession) -> Engine:
+    """An engine on the lake in *storage*; `ConfigError` where no engine can reach that."""
+    return Engine(spark, storage, _root(storage))
+
+
+def _root(storage: Storage) -> str:
+    url = storage.url.rstrip("/")
+    if url.startswith("memory:"):
+        raise ConfigError("lake = 'memory:': tables need a place that an engine can open, a folder for example")
+    if not url.startswith("file://"):
+        return url
+    path = unquote(urlsplit(url).path)
+    return f"file://{path}" if _PLAIN.fullmatch(path) else f"file://{_linked(storage, path)}"
+
+
+def _linked(storage: Storage, path: str) -> str:
+    # Engines disagree on how a blank or an umlaut is written in an address; a link without either avoids the question.
+    folder = tempfile.TemporaryDirectory(prefix="reelhouse-")
+    link = Path(folder.name) / "lake"
+    link.symlink_to(path, target_is_directory=True)
+    weakref.finalize(storage, folder.cleanup)
+    return str(link)
+
+
+def _retried(commit: Callable[[], R], folder: str) -> R:
+    for attempt in range(_ATTEMPTS):
+        try:
+            return commit()
+        except PySparkException as exc:
+            if attempt == _ATTEMPTS - 1 or not _LOST_RACE.search(str(exc)):
+                raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
+            time.sleep(0.05 * 2**attempt)
+    raise AssertionError("unreachable")
+
+
+def first_line(exc: BaseException) -> str:
+    """What an engine says, without its stack."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    return lines[0] if lines else type(exc).__name__
+
+
+def arrow_schema(schema: T.StructType) -> pa.Schema:
+    """The Arrow form of a declared schema."""
+    return pa.schema([pa.field(field.name, _arrow(field.dataType)) for field in schema.fields])
+
+
+_ARROW: dict[type[T.DataType], pa.DataType] = {
+    T.StringType: pa.string(),
+    T.LongType: pa.int64(),
+    T.IntegerType: pa.int32(),
+    T.DoubleType: pa.float64(),
+    T.BooleanType: pa.bool_(),
+    T.DateType: pa.date32(),
+    T.TimestampType: pa.timestamp("us", tz="UTC"),
+}
+
+
+def _arrow(kind: T.DataType) -> pa.DataType:
+    if isinstance(kind, T.ArrayType):
+        return pa.list_(_arrow(kind.elementType))
+    if isinstance(kind, T.StructType):
+        return pa.struct([pa.field(field.name, _arrow(field.dataType)) for field in kind.fields])
+    return _ARROW[type(kind)]

@@ -1,0 +1,143 @@
+"""Makes the tables and marts that lag behind staging, each as one atomic overwrite, and says which versions to pin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.build.delta_log import Commit, declare, latest_version, read_commit, schema_mark
+from reelhouse.build.engine import Engine, first_line
+from reelhouse.build.marks import ZONES
+from reelhouse.build.pins import ExportRead, Pin
+from reelhouse.build.popularity import rows_held, write_popularity
+from reelhouse.build.staging import Staged
+from reelhouse.errors import LakeError
+from reelhouse.tables.catalogue import ANSWERS, CURRENT_MOVIE, POPULARITY, STAGING_MOVIE
+from reelhouse.tables.columns import TableSpec, schema_of
+from reelhouse.tables.newest import CURRENT_COLUMNS, current_claims, landed_answers
+
+_CURRENT = schema_of(CURRENT_COLUMNS)
+
+
+class Making:
+    """One pass over all tables: what was made so far, and the frames that later tables read."""
+
+    def __init__(self, engine: Engine, staging: Staged, wanted: dict[str, str], pins: dict[str, Pin]) -> None:
+        assert staging.version is not None
+        self.engine = engine
+        self.wanted = wanted
+        self.known = pins
+        self.pins: dict[str, Pin] = {}
+        self.rebuilt: list[str] = []
+        self.frames: dict[str, DataFrame] = {STAGING_MOVIE: engine.table(STAGING_MOVIE, staging.version)}
+
+    def keep(self, zone: str, spec: TableSpec, commit: Commit, rows: int) -> None:
+        """Note a table's version, and let later tables read it."""
+        self.pins[spec.name] = Pin(zone, commit.version, rows, schema_mark(spec.schema), self.wanted[spec.name])
+        self.frames[spec.name] = self.engine.table(f"{zone}/{spec.name}", commit.version)
+
+    def made_already(self, folder: str, name: str) -> Commit | None:
+        """The newest commit where it has what is wanted: a build that was killed had come this far."""
+        version = latest_version(self.engine.storage, folder, self._known(name))
+        if version is None:
+            return None
+        commit = read_commit(self.engine.storage, folder, version)
+        return commit if commit.user.get("made_from") == self.wanted[name] else None
+
+    def overwrite(self, folder: str, name: str, frame: DataFrame, schema: str) -> Commit:
+        """Replace a table in one commit that says what it was made from."""
+        user = {"made_from": self.wanted[name], "schema": schema}
+        return self.engine.write(frame, folder, mode="overwrite", user=user, known=self._known(name))
+
+    def _known(self, name: str) -> int:
+        return self.known[name].version if name in self.known else 0
+
+
+def make_tables(
+    engine: Engine,
+    staging: Staged,
+    exports: list[ExportRead],
+    wanted: dict[str, str],
+    pins: dict[str, Pin],
+    step: Callable[[str], None],
+    *,
+    anew: bool,
+) -> tuple[dict[str, Pin], list[str]]:
+    """Every table and mart at its wanted state: pins for all, and the names of those that were written."""
+    making = Making(engine, staging, wanted, pins)
+    step(POPULARITY.name)
+    _make_popularity(making, exports, anew=anew)
+    step("current")
+    _make_current(making, exports, anew=anew)
+    for zone, specs in ZONES.items():
+        for spec in specs:
+            if spec.name != POPULARITY.name:
+                step(spec.name)
+                _make(making, zone, spec, anew=anew)
+    return making.pins, making.rebuilt
+
+
+def _make(making: Making, zone: str, spec: TableSpec, *, anew: bool) -> None:
+    folder = f"{zone}/{spec.name}"
+    declare(making.engine.storage, folder, spec.schema)
+    commit = None if anew else making.made_already(folder, spec.name)
+    if commit is None:
+        frame = spec.make(*(making.frames[name] for name in spec.inputs), **spec.settings)
+        commit = making.overwrite(folder, spec.name, _as_declared(frame, spec), schema_mark(spec.schema))
+        making.rebuilt.append(spec.name)
+    making.keep(zone, spec, commit, commit.rows)
+
+
+def _as_declared(frame: DataFrame, spec: TableSpec) -> DataFrame:
+    """The declared columns in the declared order and types. A column that is missing is a mistake, never NULL."""
+    try:
+        found = frame.columns
+    except PySparkException as exc:
+        raise LakeError(f"{spec.name} cannot be made: {first_line(exc)}") from exc
+    if found != spec.column_names:
+        raise LakeError(f"{spec.name} is made with columns {found}, but declared with {spec.column_names}")
+    return frame.select(*(F.col(f"`{column.name}`").cast(column.data_type) for column in spec.columns))
+
+
+def _make_popularity(making: Making, exports: list[ExportRead], *, anew: bool) -> None:
+    folder, storage = f"tables/{POPULARITY.name}", making.engine.storage
+    declare(storage, folder, POPULARITY.schema)
+    commit = None if anew else making.made_already(folder, POPULARITY.name)
+    if commit is None:
+        known = making.known[POPULARITY.name].version if POPULARITY.name in making.known else 0
+        user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(POPULARITY.schema)}
+        commit = write_popularity(making.engine, exports, user, known, anew=anew)
+        making.rebuilt.append(POPULARITY.name)
+    making.keep("tables", POPULARITY, commit, rows_held(storage, commit.version))
+
+
+def _make_current(making: Making, exports: list[ExportRead], *, anew: bool) -> None:
+    storage = making.engine.storage
+    declare(storage, CURRENT_MOVIE, _CURRENT)
+    commit = None if anew else making.made_already(CURRENT_MOVIE, CURRENT_MOVIE)
+    if commit is None:
+        listed = _newest_export(making.frames[POPULARITY.name], exports, "movie")
+        frame = current_claims(
+            making.frames[STAGING_MOVIE],
+            listed,
+            entity="movie",
+            export_known=any(one.kind == "movie" for one in exports),
+        )
+        commit = making.overwrite(CURRENT_MOVIE, CURRENT_MOVIE, frame, schema_mark(_CURRENT))
+    current = making.engine.table(CURRENT_MOVIE, commit.version)
+    making.frames[CURRENT_MOVIE] = current
+    making.frames[ANSWERS] = landed_answers(making.frames[STAGING_MOVIE], current)
+
+
+def _newest_export(popularity: DataFrame, exports: list[ExportRead], kind: str) -> DataFrame:
+    days = [export.day for export in exports if export.kind == kind]
+    newest = max(days, default="0001-01-01")
+    return popularity.filter(_all(F.col("kind") == kind, F.col("day") == F.lit(newest).cast("date"))).select("id")
+
+
+def _all(*tests: Column) -> Column:
+    return reduce(Column.__and__, tests)

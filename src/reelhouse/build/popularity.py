@@ -1,0 +1,89 @@
+"""`popularity_daily`: grows by one append for each new export. A second export of a day replaces the first one's rows."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+from pyspark.sql import DataFrame
+
+from reelhouse.build.delta_log import Commit, latest_version, read_commit
+from reelhouse.build.engine import Engine
+from reelhouse.build.pins import ExportRead
+from reelhouse.build.receipts import check_export
+from reelhouse.storage.protocol import Storage
+from reelhouse.tables.catalogue import POPULARITY
+from reelhouse.tables.exports import popularity
+
+FOLDER = f"tables/{POPULARITY.name}"
+# More files in one query than this cost more to plan than they save in commits.
+_AT_ONCE = 30
+
+
+def write_popularity(
+    engine: Engine, exports: list[ExportRead], user: dict[str, str], known: int, *, anew: bool
+) -> Commit:
+    """Bring the table to hold exactly *exports*; returns the commit that does."""
+    held = None if anew else _held(engine.storage, known, user)
+    missing = [export for export in exports if held is None or _mark(export) not in held]
+    if held is None or len(held) + len(missing) != len(exports):
+        return _write_all(engine, exports, user, known)
+    before = latest_version(engine.storage, FOLDER, known)
+    commit = _write(engine, missing, {**user, "exports": _marks(exports)}, "append", known)
+    if before is None or commit.version != before + 1:
+        # Another builder appended in between, perhaps the same rows: begin anew rather than count twice.
+        return _write_all(engine, exports, user, known)
+    return commit
+
+
+def _write_all(engine: Engine, exports: list[ExportRead], user: dict[str, str], known: int) -> Commit:
+    commit = _write(engine, exports[:_AT_ONCE], {**user, "exports": _marks(exports[:_AT_ONCE])}, "overwrite", known)
+    for start in range(_AT_ONCE, len(exports), _AT_ONCE):
+        held = {**user, "exports": _marks(exports[: start + _AT_ONCE])}
+        commit = _write(engine, exports[start : start + _AT_ONCE], held, "append", known)
+    return commit
+
+
+def _write(engine: Engine, exports: list[ExportRead], user: dict[str, object], mode: str, known: int) -> Commit:
+    for export in exports:
+        check_export(engine.storage, export)
+    return engine.write(_rows(engine, exports), FOLDER, mode=mode, user=user, known=known)
+
+
+def _rows(engine: Engine, exports: list[ExportRead]) -> DataFrame:
+    if not exports:
+        return engine.rows([], POPULARITY.schema)
+    frames = [
+        popularity(engine.lines([export.key]), kind=export.kind, day=export.day, fetched_at=export.fetched_at)
+        for export in exports
+    ]
+    return reduce(DataFrame.unionByName, frames)
+
+
+def _held(storage: Storage, known: int, user: dict[str, str]) -> set[str] | None:
+    """The exports the newest version holds; None where they cannot be told or other code wrote them."""
+    version = latest_version(storage, FOLDER, known)
+    if version is None:
+        return None
+    noted = read_commit(storage, FOLDER, version).user
+    same = noted.get("schema") == user["schema"] and "exports" in noted
+    return set(noted["exports"]) if same else None
+
+
+def _marks(exports: list[ExportRead]) -> list[str]:
+    return [_mark(export) for export in exports]
+
+
+def _mark(export: ExportRead) -> str:
+    return f"{export.kind} {export.day} {export.key}"
+
+
+def rows_held(storage: Storage, version: int) -> int:
+    """Rows of a version: those of its last overwrite and of the appends since."""
+    rows = 0
+    while version >= 0:
+        commit = read_commit(storage, FOLDER, version)
+        rows += commit.rows
+        if commit.overwrites:
+            break
+        version -= 1
+    return rows

@@ -1,0 +1,150 @@
+"""What lies in the raw zone and was not read yet: parts of receipts, exports that plans name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import msgspec
+
+from reelhouse.build.pins import ExportRead, Reads
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.layout import reconciliation_key
+from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.receipt import ChunkRef, Receipt, Unreadable, read_parts
+from reelhouse.storage.protocol import Storage
+
+# What staging has a shape for.
+ENTITIES = frozenset({"movie"})
+
+# Look-ups at once: a bucket takes some 20 ms for each.
+_AT_ONCE = 16
+
+
+class Part(NamedTuple):
+    """One part of a unit's receipts; *receipt* is None where it does not parse and so names nothing."""
+
+    run: int
+    unit: int
+    part: int
+    receipt: Receipt | None
+
+
+class Horizon(NamedTuple):
+    """What there is to read: the plans after what was read, and which of them are closed."""
+
+    plans: list[Plan]
+    closed: frozenset[int]
+
+
+def look_ahead(storage: Storage, reads: Reads) -> Horizon:
+    """The runs that may hold news. Whether a run is closed is asked before its parts are, so none is missed."""
+    last = last_run(storage)
+    plans = []
+    for run in range(reads.through + 1, last + 1):
+        plan = read_plan(storage, run)
+        if plan is None:
+            raise LakeError(f"the plan of run {run} is gone, though run {last} has one")
+        plans.append(plan)
+    closed = set(range(reads.through + 1, last))
+    if plans and storage.size(reconciliation_key(last)) is not None:
+        closed.add(last)
+    return Horizon(plans, frozenset(closed))
+
+
+def new_parts(storage: Storage, reads: Reads, horizon: Horizon) -> Iterator[Part]:
+    """The parts of receipts that *reads* does not hold, in order."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for plan in horizon.plans:
+            if plan.entity not in ENTITIES:
+                continue
+            known = reads.open.get(str(plan.run), {})
+            for start in range(0, plan.units, 4 * _AT_ONCE):
+                units = range(start, min(start + 4 * _AT_ONCE, plan.units))
+                look = _looker(storage, plan.run, known)
+                for found in pool.map(look, units):
+                    yield from found
+
+
+def _looker(storage: Storage, run: int, known: dict[str, int]) -> Callable[[int], list[Part]]:
+    def look(unit: int) -> list[Part]:
+        start = known.get(str(unit), 0)
+        found = read_parts(storage, run, unit, start)
+        return [
+            Part(run, unit, part, None if isinstance(one, Unreadable) else one) for part, one in enumerate(found, start)
+        ]
+
+    return look
+
+
+def has_news(storage: Storage, reads: Reads, horizon: Horizon) -> bool:
+    """Whether there is any part to read."""
+    return any(True for _ in new_parts(storage, reads, horizon))
+
+
+def with_parts(reads: Reads, parts: Iterable[tuple[int, int, int]]) -> Reads:
+    """*reads* with more parts read; parts that it holds already change nothing."""
+    units = {run: dict(known) for run, known in reads.open.items()}
+    digest = int(reads.digest, 16)
+    for run, unit, part in sorted(parts):
+        known = units.setdefault(str(run), {})
+        if run > reads.through and part >= known.get(str(unit), 0):
+            known[str(unit)] = part + 1
+            # Exclusive or does not mind the order, so a full build gets the same digest.
+            digest ^= int(hashlib.sha256(f"{run}-{unit}-{part}".encode()).hexdigest(), 16)
+    return Reads(reads.through, units, f"{digest:064x}")
+
+
+def with_closed(reads: Reads, horizon: Horizon) -> Reads:
+    """*reads* after everything that *horizon* showed was read: closed runs need no list of parts."""
+    through = reads.through
+    while through + 1 in horizon.closed:
+        through += 1
+    still_open = {run: units for run, units in reads.open.items() if int(run) > through}
+    return msgspec.structs.replace(reads, through=through, open=still_open)
+
+
+def check_chunks(storage: Storage, chunks: list[ChunkRef]) -> None:
+    """Raise `LakeError` that names the chunk if one is not what its receipt says."""
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(lambda chunk: _check_chunk(storage, chunk), chunks):
+            pass
+
+
+def _check_chunk(storage: Storage, chunk: ChunkRef) -> None:
+    try:
+        body = storage.get(chunk.key)
+    except MissingKeyError:
+        raise LakeError(f"{chunk.key} is gone, though a receipt names it; the last build stays as it is") from None
+    if len(body) != chunk.size or hashlib.sha256(body).hexdigest() != chunk.sha256:
+        raise LakeError(f"{chunk.key} is damaged: its sha256 is not what its receipt names; the last build stays")
+
+
+def exports_named(known: list[ExportRead], plans: list[Plan]) -> list[ExportRead]:
+    """The exports to hold: for each kind and day the one that the latest run names."""
+    named = [*known, *(_export(plan) for plan in plans if plan.export is not None)]
+    newest: dict[tuple[str, str], ExportRead] = {}
+    for export in sorted(named, key=lambda one: one.run):
+        held = newest.get((export.kind, export.day))
+        # A second run over the same file brings nothing new.
+        if held is None or held.key != export.key:
+            newest[export.kind, export.day] = export
+    return sorted(newest.values())
+
+
+def _export(plan: Plan) -> ExportRead:
+    assert plan.export is not None
+    named = plan.export
+    return ExportRead(named.day, plan.run, named.key, plan.entity, plan.planned_at, named.sha256)
+
+
+def check_export(storage: Storage, export: ExportRead) -> None:
+    """Raise `LakeError` if an export is not what its plan names."""
+    try:
+        body = storage.get(export.key)
+    except MissingKeyError:
+        raise LakeError(f"{export.key} is gone, though the plan of run {export.run} names it") from None
+    if hashlib.sha256(body).hexdigest() != export.sha256:
+        raise LakeError(f"{export.key} is damaged: its sha256 is not what the plan of run {export.run} names")

@@ -1,0 +1,177 @@
+"""One build: bring staging up to date, rebuild the tables and marts that lag behind it, pin what belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import reelhouse
+from reelhouse.build.delta_log import log_key
+from reelhouse.build.marks import ZONES, parsing_mark, wanted_marks
+from reelhouse.build.pins import CURRENT, Current, ExportRead, Pin, Read, pin, read_current
+from reelhouse.build.receipts import Horizon, exports_named, has_news, look_ahead
+from reelhouse.build.staging import Staged, look_at_staging
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.layout import FORMAT
+from reelhouse.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Progress = Callable[[str], None]
+
+# Another builder that pins first makes this one look again; more than a few in a row is no race any more.
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build left behind: *done* tells whether there was anything to do, *rebuilt* names what was written."""
+
+    done: bool
+    build: int
+    rows: dict[str, int]
+    rebuilt: list[str] = field(default_factory=list)
+    read: Read = field(default_factory=Read)
+
+    def summary(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {
+            "done": self.done,
+            "build": self.build,
+            "rows": self.rows,
+            "rebuilt": self.rebuilt,
+            "read": msgspec.to_builtins(self.read),
+        }
+
+
+@dataclass(frozen=True)
+class _Situation:
+    """What lies in the lake before a build: the last build, staging as it is, and what is new."""
+
+    current: Current | None
+    body: bytes | None
+    staging: Staged
+    horizon: Horizon
+    exports: list[ExportRead]
+
+    @property
+    def pins(self) -> dict[str, Pin]:
+        return self.current.tables if self.current else {}
+
+
+def build(
+    storage: Storage,
+    spark_factory: Callable[[], SparkSession],
+    full: bool = False,
+    progress: Progress | None = None,
+) -> BuildResult:
+    """Bring tables and marts up to what has landed; *full* parses everything anew from raw.
+
+    Readers see the last build until this one is whole. Killed anywhere, the next build completes it. Raises
+    `LakeError` that names a damaged object; then nothing changes for readers.
+    """
+    step = progress or (lambda name: None)
+    for _ in range(_ATTEMPTS):
+        situation = _look(storage, full=full)
+        if not full and _nothing_to_do(storage, situation):
+            assert situation.current is not None
+            return _result(situation.current, done=False, rebuilt=[])
+        built = _build(storage, spark_factory, situation, step, full=full)
+        if built is not None:
+            return built
+        full = False
+    raise LakeError("other builds of this lake keep coming first: wait for them, then build again")
+
+
+def _look(storage: Storage, *, full: bool) -> _Situation:
+    current, body = _current(storage)
+    read = current.read if current and current.read.code == parsing_mark() else Read()
+    pinned = Staged(read.staging, read.epoch, read.receipts)
+    staging = Staged(None, "", Read().receipts) if full else look_at_staging(storage, pinned, parsing_mark())
+    horizon = look_ahead(storage, staging.reads)
+    known = [] if full or not current else current.read.exports
+    # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
+    plans = horizon.plans if known or staging.reads.through == 0 else look_ahead(storage, Read().receipts).plans
+    return _Situation(current, body, staging, horizon, exports_named(known, plans))
+
+
+def _current(storage: Storage) -> tuple[Current | None, bytes | None]:
+    """The last build; a `current.json` that does not parse is as good as none, since everything can be made anew."""
+    try:
+        body = storage.get(CURRENT)
+    except MissingKeyError:
+        return None, None
+    try:
+        return read_current(storage), body
+    except LakeError:
+        _refuse_newer(body)
+        return None, body
+
+
+def _refuse_newer(body: bytes) -> None:
+    try:
+        number = msgspec.json.decode(body, type=dict[str, Any]).get("format")
+    except msgspec.DecodeError:
+        return
+    if isinstance(number, int) and number > FORMAT:
+        raise LakeError(f"{CURRENT} has format {number}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
+
+
+def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
+    if situation.current is None or situation.staging.version is None:
+        return False
+    if has_news(storage, situation.staging.reads, situation.horizon):
+        return False
+    wanted = wanted_marks(situation.staging.reads, situation.exports)
+    pins = situation.pins
+    names = {spec.name for specs in ZONES.values() for spec in specs}
+    if names != pins.keys() or any(pins[name].made_from != wanted[name] for name in names):
+        return False
+    return all_there(storage, situation.current)
+
+
+def all_there(storage: Storage, current: Current) -> bool:
+    """Whether every pinned version is still there."""
+    with ThreadPoolExecutor(16) as pool:
+        keys = [log_key(f"{one.zone}/{name}", one.version) for name, one in current.tables.items()]
+        return all(size is not None for size in pool.map(storage.size, keys))
+
+
+def _build(
+    storage: Storage,
+    spark_factory: Callable[[], SparkSession],
+    situation: _Situation,
+    step: Progress,
+    *,
+    full: bool,
+) -> BuildResult | None:
+    """Everything that needs an engine; None when another builder pinned first."""
+    # Here, so that a build of nothing does not pay for what only an engine needs.
+    from reelhouse.build.engine import open_engine
+    from reelhouse.build.making import make_tables
+    from reelhouse.build.staging import bring_up_to_date
+
+    step("starting the engine")
+    engine = open_engine(storage, spark_factory())
+    staging = bring_up_to_date(engine, situation.staging, situation.horizon, parsing_mark(), step, anew=full)
+    wanted = wanted_marks(staging.reads, situation.exports)
+    pins, rebuilt = make_tables(engine, staging, situation.exports, wanted, situation.pins, step, anew=full)
+    assert staging.version is not None
+    current = Current(
+        build=situation.current.build + 1 if situation.current else 1,
+        tables=pins,
+        read=Read(staging.reads, situation.exports, staging.version, staging.epoch, parsing_mark()),
+        made_by=f"reelhouse {reelhouse.__version__}",
+    )
+    step("pinning")
+    return _result(current, done=True, rebuilt=rebuilt) if pin(storage, current, situation.body) else None
+
+
+def _result(current: Current, *, done: bool, rebuilt: list[str]) -> BuildResult:
+    rows = {name: one.rows for name, one in current.tables.items()}
+    return BuildResult(done, current.build, rows, rebuilt, current.read)

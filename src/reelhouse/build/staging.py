@@ -1,0 +1,209 @@
+"""Brings staging up to date: the chunks of new receipts are parsed and appended, doubtful answers read again.
+
+A commit names the parts of receipts it holds, so what a killed build had done is found in the log. A part appended twice
+(two builders) does no harm: claims are ranked by place and batch.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.build.delta_log import declare, latest_version, read_commit, schema_mark
+from reelhouse.build.engine import Engine
+from reelhouse.build.pins import Reads
+from reelhouse.build.receipts import Horizon, Part, check_chunks, new_parts, with_closed, with_parts
+from reelhouse.errors import LakeError
+from reelhouse.raw.chunk import read_lines
+from reelhouse.raw.receipt import Claim
+from reelhouse.storage.protocol import Storage
+from reelhouse.tables.catalogue import STAGING_MOVIE
+from reelhouse.tables.movie_shape import MOVIE
+from reelhouse.tables.salvage import Rejection, salvage
+from reelhouse.tables.staging import CLAIMS, STAGING, staged, staged_name
+
+Progress = Callable[[str], None]
+
+# What one append parses at most: bounds memory, and is large enough that planning the query costs nothing.
+BATCH_BYTES = 160_000_000
+BATCH_PARTS = 2_000
+# Salvaged answers travel from this process to the engine, whose messages are limited.
+_SALVAGED_AT_ONCE = 500
+
+
+class Staged(NamedTuple):
+    """Staging as it lies: *version* is None where there is none or it must be made anew, *epoch* its last beginning."""
+
+    version: int | None
+    epoch: str
+    reads: Reads
+
+
+def look_at_staging(storage: Storage, pinned: Staged, code: str) -> Staged:
+    """What staging holds: what was pinned and the commits since. Made by other code it counts as none."""
+    nothing = Staged(None, "", Reads())
+    latest = latest_version(storage, STAGING_MOVIE, pinned.version or 0)
+    if latest is None:
+        return nothing
+    found = pinned if pinned.version is not None and latest >= pinned.version else nothing
+    for version in range(0 if found.version is None else found.version + 1, latest + 1):
+        commit = read_commit(storage, STAGING_MOVIE, version)
+        if commit.overwrites:
+            found = Staged(version, str(commit.user.get("epoch", "")), Reads())
+        # A commit of an earlier epoch, by a builder that was overtaken, proves nothing.
+        if found.epoch and commit.user.get("epoch") == found.epoch and commit.user.get("code") == code:
+            parts = [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
+            found = Staged(version, found.epoch, with_parts(found.reads, parts))
+    return found
+
+
+def bring_up_to_date(
+    engine: Engine, found: Staged, horizon: Horizon, code: str, progress: Progress, *, anew: bool
+) -> Staged:
+    """Append what *horizon* has and *found* lacks; with *anew* the first append replaces everything."""
+    declare(engine.storage, STAGING_MOVIE, STAGING)
+    anew = anew or found.version is None
+    state = Staged(None, f"{time.time_ns():x}", Reads()) if anew else found
+    done = 0
+    for parts in _batches(new_parts(engine.storage, state.reads, horizon)):
+        state = _append(engine, state, parts, code)
+        done += sum(_answers(part) for part in parts)
+        progress(f"parsed {done:,} answers")
+    if state.version is None:
+        state = _append(engine, state, [], code)
+    state = _settle_doubts(engine, state, code)
+    return Staged(state.version, state.epoch, with_closed(state.reads, horizon))
+
+
+def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
+    batch: list[Part] = []
+    size = 0
+    for part in parts:
+        batch.append(part)
+        size += part.receipt.chunk.size if part.receipt and part.receipt.chunk else 0
+        if size >= BATCH_BYTES or len(batch) >= BATCH_PARTS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _answers(part: Part) -> int:
+    return len(part.receipt.claims) if part.receipt else 0
+
+
+def _append(engine: Engine, state: Staged, parts: list[Part], code: str) -> Staged:
+    receipts = [part.receipt for part in parts if part.receipt is not None]
+    chunks = [receipt.chunk for receipt in receipts if receipt.chunk is not None]
+    check_chunks(engine.storage, chunks)
+    batch = _batch_number()
+    rows = [row for part in parts for row in _claim_rows(part, batch)]
+    claims = engine.rows(rows, CLAIMS)
+    if chunks:
+        frame = staged(engine.lines([chunk.key for chunk in chunks]), claims)
+    else:
+        frame = _bodiless(claims)
+    names = [(part.run, part.unit, part.part) for part in parts]
+    return _commit(engine, state, frame, names, code)
+
+
+def _commit(engine: Engine, state: Staged, frame: DataFrame, parts: list[tuple[int, int, int]], code: str) -> Staged:
+    user = {"epoch": state.epoch, "parts": parts, "code": code, "schema": schema_mark(STAGING)}
+    mode = "overwrite" if state.version is None else "append"
+    commit = engine.write(frame, STAGING_MOVIE, mode=mode, user=user, known=state.version or 0)
+    return Staged(commit.version, state.epoch, with_parts(state.reads, parts))
+
+
+def _bodiless(claims: DataFrame) -> DataFrame:
+    missing = [F.lit(None).cast(field.dataType).alias(field.name) for field in STAGING.fields[len(CLAIMS.fields) :]]
+    return claims.select(*CLAIMS.names, *missing).withColumn("doubt", F.col("state") == "landed")
+
+
+def _batch_number() -> int:
+    return (time.time_ns() // 1_000_000 << 16) | random.getrandbits(16)  # noqa: S311
+
+
+def _claim_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
+    if part.receipt is None:
+        return
+    chunk = part.receipt.chunk.key if part.receipt.chunk else None
+    claims = sorted(part.receipt.claims, key=lambda claim: -1 if claim.line is None else claim.line)
+    for position, claim in enumerate(claims):
+        yield {
+            "place": place_of(part.run, part.unit, part.part, position),
+            "batch": batch,
+            "run": part.run,
+            "unit": part.unit,
+            "part": part.part,
+            "chunk": chunk if claim.line is not None else None,
+            "line": claim.line,
+            "ask": claim.ask,
+            "id": claim.id,
+            "state": claim.state.value,
+            "reason": claim.reason.value,
+            "why": claim.why,
+            "fetched_at": _instant(claim),
+        }
+
+
+def _instant(claim: Claim) -> datetime | None:
+    try:
+        return datetime.fromisoformat(claim.fetched_at)
+    except ValueError:
+        return None
+
+
+def place_of(run: int, unit: int, part: int, position: int) -> int:
+    """Where a claim stands among all, as one number: the order (run, unit, part, line)."""
+    if run >= 1 << 19 or unit >= 1 << 17 or part >= 1 << 12 or position >= 1 << 15:
+        raise LakeError(f"receipt {run}/{unit}/{part} lies beyond what staging can order")
+    return run << 44 | unit << 27 | part << 15 | position
+
+
+def _settle_doubts(engine: Engine, state: Staged, code: str) -> Staged:
+    assert state.version is not None
+    doubted = _doubted(engine.table(STAGING_MOVIE, state.version)).toArrow().to_pylist()
+    for start in range(0, len(doubted), _SALVAGED_AT_ONCE):
+        rows = _salvaged(engine.storage, doubted[start : start + _SALVAGED_AT_ONCE])
+        state = _commit(engine, state, engine.rows(rows, STAGING), [], code)
+    return state
+
+
+def _doubted(staging: DataFrame) -> DataFrame:
+    """The claims whose newest batch is doubtful, chunk by chunk."""
+    newest = staging.groupBy("place").agg(F.max("batch").alias("batch"))
+    doubted = staging.filter("doubt").select(*CLAIMS.names, "sha256")
+    return doubted.join(newest, ["place", "batch"]).select(*CLAIMS.names, "sha256").orderBy("chunk", "line")
+
+
+def _salvaged(storage: Storage, claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    batch = _batch_number()
+    rows = []
+    for chunk, group in groupby(claims, key=lambda claim: claim["chunk"]):
+        wanted = {claim["line"]: claim for claim in group}
+        bodies = _bodies(storage, chunk, set(wanted))
+        rows.extend({**_salvaged_row(bodies.get(line), claim), "batch": batch} for line, claim in wanted.items())
+    return rows
+
+
+def _bodies(storage: Storage, chunk: str | None, lines: set[int]) -> dict[int, bytes]:
+    if chunk is None:
+        return {}
+    envelopes = read_lines(chunk, storage.get(chunk))
+    return {envelope.line: envelope.bytes for envelope in envelopes if envelope.line in lines}
+
+
+def _salvaged_row(body: bytes | None, claim: dict[str, Any]) -> dict[str, Any]:
+    if body is None:
+        lost = Rejection("$", str(claim["chunk"]), "has no such line")
+        return {**claim, "rejected": [lost._asdict()], "doubt": False}
+    found = salvage(body, MOVIE)
+    values = {staged_name(name): value for name, value in found.values.items()}
+    return {**claim, **values, "rejected": [one._asdict() for one in found.rejected], "doubt": False}

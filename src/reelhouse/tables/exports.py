@@ -1,0 +1,47 @@
+"""TMDB's daily exports as a table: how popular everything was, day by day."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from reelhouse.tables.cleaning import FETCHED_AT, text
+from reelhouse.tables.columns import ColumnSpec
+
+POPULARITY_COLUMNS = (
+    ColumnSpec("kind", "string", "The kind of thing: movie."),
+    ColumnSpec("id", "bigint", "TMDB's id.", path="export.id"),
+    ColumnSpec("day", "date", "The export's day."),
+    ColumnSpec("popularity", "double", "Popularity on that day.", path="export.popularity"),
+    ColumnSpec("original_title", "string", "Original title that day.", path="export.original_title"),
+    ColumnSpec("adult", "boolean", "Marked as pornographic.", path="export.adult"),
+    ColumnSpec("video", "boolean", "Marked as a video that is no film.", path="export.video"),
+    FETCHED_AT,
+)
+
+_LINE = T.StructType(
+    [
+        T.StructField("id", T.LongType()),
+        T.StructField("popularity", T.DoubleType()),
+        T.StructField("original_title", T.StringType()),
+        T.StructField("adult", T.BooleanType()),
+        T.StructField("video", T.BooleanType()),
+    ]
+)
+
+
+def popularity(lines: DataFrame, *, kind: str, day: str, fetched_at: str) -> DataFrame:
+    """The rows of one export's lines (`value`); a line without an id is none."""
+    row = F.from_json("value", _LINE)
+    rows = lines.select(row.alias("row")).select("row.*").filter(F.col("id").isNotNull())
+    return rows.select(
+        F.lit(kind).alias("kind"),
+        "id",
+        F.lit(day).cast("date").alias("day"),
+        "popularity",
+        text("original_title").alias("original_title"),
+        "adult",
+        "video",
+        F.lit(fetched_at).cast("timestamp").alias("fetched_at"),
+    )

@@ -1,0 +1,151 @@
+"""Reads one doubtful answer again, value by value: what can be kept is kept, what cannot is named."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from datetime import date, datetime, timezone
+from typing import Any, NamedTuple
+
+from reelhouse.tables.shape import Keyed, Shape
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
+_WHOLE = re.compile(r"-?\d+(\.0+)?")
+_BIGGEST = 2**63 - 1
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class Rejection(NamedTuple):
+    """A value that does not fit, where it was and the rule it breaks."""
+
+    path: str
+    raw: str
+    rule: str
+
+
+class Salvage(NamedTuple):
+    """The typed answer in staging's form, and what of it had to be left out."""
+
+    values: dict[str, Any]
+    rejected: list[Rejection]
+
+
+def salvage(body: bytes, shape: dict[str, Shape]) -> Salvage:
+    """Everything of *body* that fits *shape*."""
+    rejected: list[Rejection] = []
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return Salvage({}, [Rejection("$", _raw(body.decode(errors="replace")), "is no JSON")])
+    if not isinstance(answer, dict):
+        return Salvage({}, [Rejection("$", _raw(answer), "is no object")])
+    values = {name: _read(answer.get(name), inner, name, rejected) for name, inner in shape.items()}
+    return Salvage(values, rejected)
+
+
+def _read(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any:
+    if value is None:
+        return None
+    if isinstance(shape, str):
+        return _read_leaf(value, shape, path, rejected)
+    expected, rule = (list, "is no list") if isinstance(shape, list) else (dict, "is no object")
+    if not isinstance(value, expected):
+        rejected.append(Rejection(path, _raw(value), rule))
+        return None
+    if isinstance(shape, list):
+        items = [_read(item, shape[0], f"{path}[{place}]", rejected) for place, item in enumerate(value)]
+        return [item for item in items if item is not None]
+    if isinstance(shape, dict):
+        return {name: _read(value.get(name), inner, f"{path}.{name}", rejected) for name, inner in shape.items()}
+    return _read_keyed(value, shape, path, rejected)
+
+
+def _read_keyed(value: dict[str, Any], shape: Keyed, path: str, rejected: list[Rejection]) -> Any:
+    pairs = [
+        {"key": key, "value": _read(inner, shape.values, f"{path}.{key}", rejected)}
+        for key, inner in value.items()
+        if key not in shape.fields
+    ]
+    if not shape.fields:
+        return pairs
+    fields = {name: _read(value.get(name), "text", f"{path}.{name}", rejected) for name in shape.fields}
+    return {**fields, "rest": pairs}
+
+
+def _read_leaf(value: Any, leaf: str, path: str, rejected: list[Rejection]) -> Any:
+    if value == "":
+        return "" if leaf == "text" else None
+    read, rule = _READERS[leaf]
+    found = read(value)
+    if found is None:
+        rejected.append(Rejection(path, _raw(value), rule))
+    return found
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    return None if isinstance(value, (dict, list)) else json.dumps(value)
+
+
+def _whole(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        value = int(value.strip().partition(".")[0]) if _WHOLE.fullmatch(value.strip()) else None
+    if isinstance(value, float):
+        value = int(value) if math.isfinite(value) and value.is_integer() else None
+    return value if isinstance(value, int) and abs(value) <= _BIGGEST else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _flag(value: Any) -> bool | None:
+    return _FLAGS.get(json.dumps(value).strip('"').lower()) if isinstance(value, (bool, int, str)) else None
+
+
+def _day(value: Any) -> date | None:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        return None
+
+
+def _instant(value: Any) -> datetime | None:
+    text = value.removesuffix(" UTC") if isinstance(value, str) else ""
+    if not _INSTANT.fullmatch(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=timezone.utc) if found.tzinfo is None else found
+
+
+_READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "text": (_text, "is no text"),
+    "whole": (_whole, "is no whole number"),
+    "number": (_number, "is no number"),
+    "flag": (_flag, "is neither true nor false"),
+    "date": (_day, "is no date"),
+    "instant": (_instant, "is no instant"),
+}
+
+
+def _raw(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    # A whole sub-document would make the table of rejections a second raw zone.
+    return text[:1000]

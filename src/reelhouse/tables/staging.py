@@ -1,0 +1,100 @@
+"""Staging: raw answers parsed once. One row for each claim of a receipt, with the parsed body where one landed.
+
+Every table is a projection of it, so no other module reads a chunk.
+"""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from reelhouse.tables.columns import ColumnSpec, schema_of
+from reelhouse.tables.movie_shape import MOVIE
+from reelhouse.tables.shape import REJECTED, any_of, doubtful, opened, read_type, type_of, typed
+
+CLAIM_COLUMNS = (
+    ColumnSpec("place", "bigint", "Where the claim stands among all: a greater one is newer."),
+    ColumnSpec("batch", "bigint", "The append that brought the row; tells a repeated append apart."),
+    ColumnSpec("run", "bigint", "Number of the run."),
+    ColumnSpec("unit", "bigint", "Unit of the run."),
+    ColumnSpec("part", "bigint", "Part of the unit's receipts."),
+    ColumnSpec("chunk", "string", "Key of the chunk that holds the answer."),
+    ColumnSpec("line", "bigint", "Line in the chunk, from 0."),
+    ColumnSpec("ask", "string", "What was asked: a TMDB id or an IMDb id."),
+    ColumnSpec("id", "bigint", "TMDB's id of the answer."),
+    ColumnSpec("state", "string", "landed, filtered, gone or quarantined."),
+    ColumnSpec("reason", "string", "Why it was asked."),
+    ColumnSpec("why", "string", "Why it was quarantined."),
+    ColumnSpec("fetched_at", "timestamp", "TMDB's clock when it answered."),
+)
+CLAIMS = schema_of(CLAIM_COLUMNS)
+
+
+def staged_name(field: str) -> str:
+    """The column of a field of the answer: TMDB's name, without the slash that paths of files cannot hold."""
+    return field.replace("/", "_")
+
+
+STAGING_COLUMNS = (
+    *CLAIM_COLUMNS,
+    ColumnSpec("sha256", "string", "sha256 of the body as TMDB sent it."),
+    *(ColumnSpec(staged_name(name), type_of(shape), f"As TMDB sent it: {name}.") for name, shape in MOVIE.items()),
+    ColumnSpec("rejected", REJECTED, "Values that do not fit: path, raw value and the rule they break."),
+    ColumnSpec("doubt", "boolean", "Some value may have been lost in reading; a later batch settles it."),
+)
+STAGING = schema_of(STAGING_COLUMNS)
+
+_ENVELOPE = T.StructType(
+    [
+        T.StructField("chunk", T.StringType()),
+        T.StructField("line", T.LongType()),
+        T.StructField("sha256", T.StringType()),
+        T.StructField("base64", T.StringType()),
+        T.StructField("body", read_type(MOVIE)),
+    ]
+)
+_KEPT = ("chunk", "line", "sha256", "base64")
+
+
+def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
+    """The rows of staging for *claims*; *lines* are the chunks' lines (`value`). A line without a claim is no row."""
+    answers = _parsed(lines).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
+    # Only landed answers are worth their body; what was set aside stays in raw.
+    landed = F.col("state") == "landed"
+    same = landed & (F.col("chunk") == F.col("in_chunk")) & (F.col("line") == F.col("in_line"))
+    # A landed claim whose line was not found is doubted too, so that it is looked for and named.
+    doubt = landed & F.coalesce("doubt", F.lit(True))
+    return claims.join(answers, same, "left").select(
+        *CLAIMS.names,
+        "sha256",
+        *(staged_name(name) for name in MOVIE),
+        F.lit(None).cast(REJECTED).alias("rejected"),
+        doubt.alias("doubt"),
+    )
+
+
+def _parsed(lines: DataFrame) -> DataFrame:
+    read = _read(lines)
+    doubts = [_doubt_of(name, F.col(staged_name(name))) for name in MOVIE]
+    fields = [typed(F.col(staged_name(name)), shape).alias(staged_name(name)) for name, shape in MOVIE.items()]
+    return read.select(
+        "chunk", "line", "sha256", *fields, any_of([F.col("base64").isNotNull(), *doubts]).alias("doubt")
+    )
+
+
+def _read(lines: DataFrame) -> DataFrame:
+    """Envelope and opened body."""
+    envelope = lines.select("value", F.from_json("value", _ENVELOPE).alias("envelope"))
+    body = F.col("envelope")["body"]
+    fields = [opened(body[name], shape).alias(staged_name(name)) for name, shape in MOVIE.items()]
+    return envelope.select("value", *(F.col("envelope")[name].alias(name) for name in _KEPT), *fields)
+
+
+def _doubt_of(name: str, value: Column) -> Column:
+    shape = MOVIE[name]
+    if isinstance(shape, str):
+        return doubtful(value, shape)
+    # A member that was not asked for is missing, which is no loss; one that is there and came out NULL is.
+    sent = F.col("value").contains(f'"{name}"') & ~F.col("value").contains(f'"{name}":null')
+    return F.when(value.isNull(), sent).otherwise(doubtful(value, shape))
