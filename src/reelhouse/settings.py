@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import unquote
 
 from reelhouse.errors import ConfigError
 
@@ -19,7 +20,7 @@ _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 def _setting(default: Any, about: str, *, secret: bool = False, env: str = "") -> Any:
     """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key."""
-    metadata = {"about": about, "env": env}
+    metadata = {"about": about, "env": env, "secret": secret}
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, repr=not secret, metadata=metadata)
@@ -126,8 +127,14 @@ def load(
     if here.is_file():
         filed = _from_file(here)
     else:
-        filed = _from_file(Path(given.get("lake") or stated.get("lake") or Settings().lake) / FILE)
+        lake = given.get("lake") or stated.get("lake") or Settings().lake
+        filed = _from_file(_folder(lake) / FILE)
     return Settings(**{**filed, **stated, **given})
+
+
+def _folder(lake: str) -> Path:
+    path = unquote(lake.removeprefix("file://")) if lake.startswith("file://") else lake
+    return Path(path).expanduser()
 
 
 def _from_file(path: Path) -> dict[str, Any]:
@@ -199,7 +206,8 @@ def _check_type(one: Field[Any], value: Any, where: str) -> Any:
     if kind.endswith(" | None") and value is None:
         return None
     if not fits[kind.removesuffix(" | None")]:
-        raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {value!r}; mend it{where}")
+        shown = type(value).__name__ if one.metadata["secret"] else repr(value)
+        raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {shown}; mend it{where}")
     return value
 
 

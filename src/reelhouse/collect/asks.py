@@ -28,7 +28,10 @@ def read_asks(text: str, column: str | None = None) -> Asks:
 
     *column* names another one. Raises `ConfigError` with the line of what is no id.
     """
-    lines = text.lstrip("\ufeff").splitlines()
+    # Not `splitlines`, which also breaks a title at a form feed or U+2028.
+    lines = io.StringIO(text.removeprefix("\ufeff"), newline=None).read().split("\n")
+    if not lines[-1]:
+        lines.pop()
     if not lines:
         return Asks((), 0)
     found = _plain(lines) if column is None and _is_ask(lines[0].strip()) else _table(lines, column)
@@ -52,10 +55,14 @@ def _table(lines: list[str], column: str | None) -> Iterator[str]:
     reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
     header = [name.strip().lower() for name in next(reader)]
     columns = _columns(header, column, lines[0])
-    for number, row in enumerate(reader, 2):
-        cells = [(row[at].strip() if at < len(row) else "", imdb) for at, imdb in columns]
-        cell, imdb = next(((cell, imdb) for cell, imdb in cells if cell), ("", False))
-        yield _ask(cell, number, imdb=imdb)
+    try:
+        for row in reader:
+            cells = [(row[at].strip() if at < len(row) else "", imdb) for at, imdb in columns]
+            cell, imdb = next(((cell, imdb) for cell, imdb in cells if cell), ("", False))
+            # A quoted cell may hold line ends.
+            yield _ask(cell, reader.line_num, imdb=imdb)
+    except csv.Error as exc:
+        raise ConfigError(f"ids: line {reader.line_num}: {exc}") from exc
 
 
 def _columns(header: list[str], column: str | None, first: str) -> list[tuple[int, bool]]:
@@ -72,7 +79,7 @@ def _columns(header: list[str], column: str | None, first: str) -> list[tuple[in
 
 
 def _is_ask(text: str) -> bool:
-    return not text or text.isdigit() or re.fullmatch(r"tt\d+", text) is not None
+    return not text or re.fullmatch(r"\d+(\.0)?|tt\d+", text) is not None
 
 
 def _ask(cell: str, number: int, *, imdb: bool) -> str:

@@ -130,6 +130,9 @@ class Lander:
                 # All slots are open chunks of earlier units, kept waiting by stragglers: land the oldest.
                 self._close(next(iter(self._open.values())))
             await self._slots.acquire()
+            if self._error is not None:
+                # Whoever waits next must learn of it too, not wait for a place that nobody frees.
+                self._slots.release()
             self._check()
             day = date.fromisoformat(outcome.answer.fetched_at[:10] if outcome.answer else self._plan.planned_at[:10])
             key = chunk_key(self._plan.entity, day, self._plan.run, unit.number, secrets.token_hex(4))

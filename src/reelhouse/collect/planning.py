@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -175,12 +174,12 @@ class _Planner:
     async def _list_export(self) -> ExportRef:
         kind = self._wanted.entity.export
         before = self._before.export
-        here = before is not None and self._storage.size(before.key) is not None
-        known = (date.fromisoformat(before.day), before.etag) if before and before.etag and here else None
+        lies = self._landed(before)
+        known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
         export = await fetch_export(self._tmdb.session, self._tmdb.exports_url, kind, known)
         self._tmdb.client.saw(export.asked_at)
-        if export.body is None and before is not None:
-            self._listing.add_export(self._storage.get(before.key), self._wanted.selection)
+        if export.body is None and before is not None and lies is not None:
+            self._listing.add_export(lies, self._wanted.selection)
             reference = before
         else:
             body = export.body or b""
@@ -188,14 +187,18 @@ class _Planner:
             self._check_size(rows, before)
             reference = _land_export(self._storage, kind, export.day, body, rows, export.etag)
         if before is not None and before.key != reference.key:
-            self._listing.mark_vanished(self._landed(before))
+            self._listing.mark_vanished(lies)
         return reference
 
-    def _landed(self, export: ExportRef) -> bytes | None:
+    def _landed(self, export: ExportRef | None) -> bytes | None:
+        """An export's bytes; None where they are gone or damaged: it can be fetched again."""
         try:
-            return self._storage.get(export.key)
+            body = self._storage.get(export.key) if export is not None else None
         except MissingKeyError:
             return None
+        if body is None or export is None or hashlib.sha256(body).hexdigest() != export.sha256:
+            return None
+        return body
 
     def _check_size(self, rows: int, before: ExportRef | None) -> None:
         least = _LEAST_OFFICIAL_ROWS if self._tmdb.exports_url.startswith(EXPORTS_URL) else 1
@@ -218,7 +221,8 @@ class _Planner:
         oldest = today - timedelta(days=_FEED_DAYS - 1)
         if first < oldest:
             first = oldest
-            stale_before = max(stale_before, f"{oldest}T00:00:00Z")
+            # What the days before say is not read, so it is the hour after which an answer surely holds them.
+            stale_before = max(stale_before, f"{oldest}{_SURE_HOUR}")
         for offset in range((today - first).days + 1):
             day = first + timedelta(days=offset)
             ids = await read_changes(self._tmdb.client, self._wanted.entity, day)
@@ -286,9 +290,12 @@ def _newest_plans(storage: Storage, last: int, entity: str) -> _Before:
 def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int, etag: str | None) -> ExportRef:
     sha256 = hashlib.sha256(body).hexdigest()
     key = export_key(kind, day, sha256)
-    # Its name holds its hash: what lies there already is this very file.
-    with suppress(KeyTakenError):
+    try:
         storage.put_new(key, body)
+    except KeyTakenError:
+        # Its name holds its hash: what lies there already is this very file, unless it was damaged since.
+        if storage.get(key) != body:
+            storage.put(key, body)
     return ExportRef(key, sha256, day.isoformat(), rows, etag)
 
 

@@ -105,7 +105,10 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
     settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
     asks: tuple[str, ...] = ()
     if options["ids"] is not None:
-        read = read_asks(options["ids"].read(), options["column"])
+        try:
+            read = read_asks(options["ids"].read(), options["column"])
+        except UnicodeDecodeError as exc:
+            raise ConfigError(f"ids: the list is no UTF-8: {exc}") from exc
         asks = read.asks
         if read.blank:
             click.echo(f"{read.blank} rows of the list name no id", err=True)

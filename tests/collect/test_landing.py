@@ -1,0 +1,377 @@
+"""Landing: chunks close in time, at most two are on their way, and nothing is told before its receipt lies there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from reelhouse.collect.landing import MOST_CHUNKS, Lander, Limits, OpenUnit, open_unit
+from reelhouse.collect.outcome import Outcome
+from reelhouse.errors import StorageError
+from reelhouse.raw.chunk import read_chunk
+from reelhouse.raw.layout import receipt_key
+from reelhouse.raw.plan import Plan, Question, Reason, read_units
+from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_part, read_receipts
+from reelhouse.storage.memory import MemoryStorage
+from reelhouse.tmdb.client import Answer
+from tests.lakes import a_plan
+
+PATIENT = Limits(seconds=60.0)
+
+
+class Watched(MemoryStorage):
+    """A lake that tells what is put, in order; a put may be slow or fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.put_keys: list[str] = []
+        self.gate: Callable[[str], None] = lambda key: None
+        self.at_once = 0
+        self.most_at_once = 0
+        self._counting = threading.Lock()
+
+    def put_new(self, key: str, body: bytes) -> None:
+        with self._counting:
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            self.gate(key)
+            super().put_new(key, body)
+            if not key.endswith("plan.json"):
+                self.put_keys.append(key)
+        finally:
+            with self._counting:
+                self.at_once -= 1
+
+
+def _outcome(ask: str, state: State = State.LANDED, size: int = 0) -> Outcome:
+    # Noise, since what packs well would weigh nothing.
+    noise = hashlib.shake_128(ask.encode()).hexdigest(size).encode()
+    body = b'{"id":%b,"x":"%b"}' % (ask.encode(), noise)
+    return Outcome(state, Answer(200, body, "2026-11-23T09:00:00Z", 'W/"1"', 3), int(ask), drift=("unknown:x",))
+
+
+def _plan(storage: MemoryStorage, count: int, unit_size: int = 1000) -> Plan:
+    return a_plan(storage, [str(number + 1) for number in range(count)], unit_size=unit_size)
+
+
+def _units(storage: MemoryStorage, plan: Plan) -> list[tuple[OpenUnit, list[Question]]]:
+    opened = []
+    for unit in read_units(storage, plan):
+        one = open_unit(storage, plan, unit.number)
+        one.outstanding = len(unit.questions)
+        opened.append((one, unit.questions))
+    return opened
+
+
+def _receipts(storage: MemoryStorage, plan: Plan) -> list[Receipt]:
+    found = list(read_receipts(storage, plan))
+    return [receipt for receipt in found if isinstance(receipt, Receipt)]
+
+
+def _land(
+    storage: MemoryStorage,
+    plan: Plan,
+    limits: Limits,
+    work: Callable[[Lander, list[tuple[OpenUnit, list[Question]]]], Awaitable[None]],
+    landed: Callable[[Receipt], None] = lambda receipt: None,
+    *,
+    ticking: bool = False,
+) -> None:
+    async def run() -> None:
+        lander = Lander(storage, plan, "/movie/", "language=en-US", limits, landed)
+        clock = asyncio.create_task(lander.tick()) if ticking else None
+        try:
+            await work(lander, _units(storage, plan))
+        finally:
+            if clock is not None:
+                clock.cancel()
+        await lander.finish()
+
+    asyncio.run(run())
+
+
+async def _add_all(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    for unit, questions in units:
+        for question in questions:
+            await lander.add(unit, question, _outcome(question.ask))
+
+
+def test_everything_added_lies_there_once_with_a_receipt() -> None:
+    storage = Watched()
+    plan = _plan(storage, 95, unit_size=30)
+    _land(storage, plan, Limits(answers=7, seconds=60.0), _add_all)
+    claims = [claim for receipt in _receipts(storage, plan) for claim in receipt.claims]
+    assert sorted(int(claim.ask) for claim in claims) == list(range(1, 96))
+    for receipt in _receipts(storage, plan):
+        assert receipt.chunk is not None
+        lines = list(read_chunk(storage, receipt.chunk))
+        assert [(line.line, line.ask, line.id) for line in lines] == [(c.line, c.ask, c.id) for c in receipt.claims]
+        assert {line.chunk for line in lines} == {receipt.chunk.key}
+
+
+def test_a_chunk_is_closed_at_so_many_answers_and_at_the_end_of_its_unit() -> None:
+    storage = Watched()
+    plan = _plan(storage, 25, unit_size=20)
+    _land(storage, plan, Limits(answers=8, seconds=60.0), _add_all)
+    assert [(r.unit, r.part, len(r.claims)) for r in _receipts(storage, plan)] == [
+        (0, 0, 8),
+        (0, 1, 8),
+        (0, 2, 4),
+        (1, 0, 5),
+    ]
+
+
+def test_a_chunk_is_closed_at_so_many_bytes_at_rest() -> None:
+    storage = Watched()
+    plan = _plan(storage, 60)
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        ((unit, questions),) = units
+        for question in questions:
+            await lander.add(unit, question, _outcome(question.ask, size=4000))
+
+    _land(storage, plan, Limits(size=40_000, seconds=60.0), work)
+    chunks = [receipt.chunk for receipt in _receipts(storage, plan)]
+    sizes = [chunk.size for chunk in chunks if isinstance(chunk, ChunkRef)]
+    assert len(sizes) > 2
+    assert min(sizes[:-1]) >= 40_000
+    assert max(sizes) < 100_000
+
+
+def test_a_chunk_is_closed_when_it_was_open_for_long_enough_though_nothing_more_comes() -> None:
+    storage = Watched()
+    plan = _plan(storage, 10)
+    waited: list[float] = []
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        ((unit, questions),) = units
+        began = time.monotonic()
+        await lander.add(unit, questions[0], _outcome("1"))
+        while not storage.put_keys:
+            await asyncio.sleep(0.01)
+            assert time.monotonic() - began < 5
+        waited.append(time.monotonic() - began)
+
+    _land(storage, plan, Limits(seconds=0.2), work, ticking=True)
+    assert 0.2 <= waited[0] < 1.0
+
+
+def test_what_is_open_at_the_end_is_landed() -> None:
+    storage = Watched()
+    plan = _plan(storage, 10)
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        ((unit, questions),) = units
+        await lander.add(unit, questions[3], _outcome("4"))
+        assert storage.put_keys == []
+
+    _land(storage, plan, PATIENT, work)
+    assert [claim.ask for receipt in _receipts(storage, plan) for claim in receipt.claims] == ["4"]
+
+
+def test_nothing_is_told_before_chunk_and_receipt_lie_there_in_this_order() -> None:
+    storage = Watched()
+    plan = _plan(storage, 40, unit_size=10)
+    told: list[tuple[str, ...]] = []
+
+    def landed(receipt: Receipt) -> None:
+        assert receipt.chunk is not None
+        order = [receipt.chunk.key, receipt_key(1, receipt.unit, receipt.part)]
+        assert [key for key in storage.put_keys if key in order] == order
+        told.append(tuple(claim.ask for claim in receipt.claims))
+
+    _land(storage, plan, Limits(answers=4, seconds=60.0), _add_all, landed)
+    assert len(told) == 12
+    assert {ask for asks in told for ask in asks} == {str(number + 1) for number in range(40)}
+
+
+def test_what_somebody_else_claimed_meanwhile_is_not_claimed_again() -> None:
+    storage = Watched()
+    plan = _plan(storage, 4)
+    told: list[list[str]] = []
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        ((unit, questions),) = units
+        rival = Lander(storage, plan, "/movie/", "", PATIENT)
+        ((other, _),) = _units(storage, plan)
+        await rival.add(other, questions[0], _outcome("1"))
+        await rival.finish()
+        for question in questions:
+            await lander.add(unit, question, _outcome(question.ask))
+
+    _land(storage, plan, PATIENT, work, lambda receipt: told.append([claim.ask for claim in receipt.claims]))
+    assert [[claim.ask for claim in receipt.claims] for receipt in _receipts(storage, plan)] == [["1"], ["2", "3", "4"]]
+    assert told == [["2", "3", "4"]]
+
+
+def test_a_filtered_answer_is_claimed_and_not_kept_and_an_answer_that_never_came_has_no_line() -> None:
+    storage = Watched()
+    plan = _plan(storage, 4)
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        ((unit, questions),) = units
+        await lander.add(unit, questions[0], _outcome("1", State.FILTERED))
+        await lander.add(unit, questions[1], Outcome(State.QUARANTINED, None, 2, "unavailable"))
+        await lander.add(unit, questions[2], _outcome("3", State.GONE))
+        await lander.add(unit, questions[3], _outcome("4", State.QUARANTINED)._replace(why="wrong_id"))
+
+    _land(storage, plan, PATIENT, work)
+    (receipt,) = _receipts(storage, plan)
+    found = [(claim.ask, claim.state.value, claim.line, claim.why, claim.fetched_at) for claim in receipt.claims]
+    assert found == [
+        ("1", "filtered", None, None, "2026-11-23T09:00:00Z"),
+        ("2", "quarantined", None, "unavailable", plan.planned_at),
+        ("3", "gone", 0, None, "2026-11-23T09:00:00Z"),
+        ("4", "quarantined", 1, "wrong_id", "2026-11-23T09:00:00Z"),
+    ]
+    assert receipt.drift == {"unknown:x": 3}
+    assert receipt.chunk is not None
+    assert receipt.chunk.lines == 2
+
+
+def test_a_receipt_without_a_kept_answer_has_no_chunk() -> None:
+    storage = Watched()
+    plan = _plan(storage, 1)
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        ((unit, questions),) = units
+        await lander.add(unit, questions[0], _outcome("1", State.FILTERED))
+
+    _land(storage, plan, PATIENT, work)
+    (receipt,) = _receipts(storage, plan)
+    assert receipt.chunk is None
+    assert list(storage.keys("raw/")) == []
+
+
+def test_at_most_two_chunks_are_open_or_landing_however_many_units_are_asked_at_once() -> None:
+    storage = Watched()
+    plan = _plan(storage, 120, unit_size=10)
+    storage.gate = lambda key: time.sleep(0.002)
+    unlanded: set[int] = set()
+    most = 0
+
+    def landed(receipt: Receipt) -> None:
+        unlanded.discard(receipt.unit)
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        async def unit_by_itself(unit: OpenUnit, questions: list[Question]) -> None:
+            nonlocal most
+            for question in questions[:-1]:
+                await lander.add(unit, question, _outcome(question.ask))
+                unlanded.add(unit.number)
+                most = max(most, len(unlanded))
+                await asyncio.sleep(0)
+
+        # The last question of each unit stays out, as stragglers do.
+        await asyncio.gather(*(unit_by_itself(*each) for each in units))
+
+    _land(storage, plan, PATIENT, work, landed)
+    assert most <= MOST_CHUNKS
+    assert storage.most_at_once <= MOST_CHUNKS
+    claimed = [claim.ask for receipt in _receipts(storage, plan) for claim in receipt.claims]
+    assert len(claimed) == len(set(claimed)) == 108
+
+
+def test_while_two_chunks_are_landing_a_third_waits_until_one_is_through() -> None:
+    storage = Watched()
+    plan = _plan(storage, 3, unit_size=1)
+    free = threading.Event()
+    storage.gate = lambda key: _wait(free)
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        for unit, questions in units[:2]:
+            await lander.add(unit, questions[0], _outcome(questions[0].ask))
+        third = asyncio.create_task(lander.add(units[2][0], units[2][1][0], _outcome("3")))
+        await asyncio.sleep(0.1)
+        assert not third.done()
+        free.set()
+        await asyncio.wait_for(third, 5)
+
+    _land(storage, plan, PATIENT, work)
+    assert len(_receipts(storage, plan)) == 3
+
+
+def _wait(free: threading.Event) -> None:
+    assert free.wait(5)
+
+
+def _failing(storage: Watched, what: str) -> None:
+    def gate(key: str) -> None:
+        if what in key:
+            raise StorageError(f"cannot write {key}: the disk is full")
+
+    storage.gate = gate
+
+
+@pytest.mark.parametrize("what", ["raw/", "receipts/"])
+def test_an_error_of_the_lake_surfaces_at_the_next_call_and_at_the_end_and_nothing_is_told(what: str) -> None:
+    storage = Watched()
+    plan = _plan(storage, 10)
+    _failing(storage, what)
+    told: list[Receipt] = []
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        ((unit, questions),) = units
+        await lander.add(unit, questions[0], _outcome("1"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(StorageError, match="the disk is full"):
+            await lander.add(unit, questions[1], _outcome("2"))
+
+    with pytest.raises(StorageError, match="the disk is full"):
+        _land(storage, plan, Limits(answers=1), work, told.append)
+    assert told == []
+    assert _receipts(storage, plan) == []
+
+
+def test_an_error_does_not_leave_anybody_waiting_for_a_free_place() -> None:
+    storage = Watched()
+    plan = _plan(storage, 30, unit_size=1)
+    _failing(storage, "raw/")
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        adding = [lander.add(unit, questions[0], _outcome(questions[0].ask)) for unit, questions in units]
+        done = await asyncio.wait_for(asyncio.gather(*adding, return_exceptions=True), 5)
+        assert sum(isinstance(each, StorageError) for each in done) >= 30 - MOST_CHUNKS
+
+    with pytest.raises(StorageError):
+        _land(storage, plan, PATIENT, work)
+
+
+def test_a_chunk_without_a_receipt_does_not_exist_and_is_asked_again() -> None:
+    storage = Watched()
+    plan = _plan(storage, 3)
+    _failing(storage, "receipts/")
+    with pytest.raises(StorageError):
+        _land(storage, plan, PATIENT, _add_all)
+    assert len(list(storage.keys("raw/"))) == 1
+    assert open_unit(storage, plan, 0).known == set()
+
+
+def test_an_opened_unit_knows_what_readable_receipts_claim_and_where_the_log_ends() -> None:
+    storage = Watched()
+    plan = _plan(storage, 6)
+    _land(storage, plan, Limits(answers=2, seconds=60.0), _add_all)
+    storage.put(receipt_key(1, 0, 1), b"damaged")
+    opened = open_unit(storage, plan, 0)
+    assert opened.known == {"1", "2", "5", "6"}
+    assert opened.part == 3
+    assert read_part(storage, 1, 0, 3) is None
+
+
+def test_a_chunk_lies_under_the_day_that_tmdb_answered() -> None:
+    storage = Watched()
+    plan = _plan(storage, 1)
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        answer = Answer(200, b'{"id":1}', "2027-01-02T00:00:00Z", None, None)
+        await lander.add(units[0][0], Question("1", Reason.NEW), Outcome(State.LANDED, answer, 1))
+
+    _land(storage, plan, PATIENT, work)
+    keys: Iterator[str] = storage.keys("raw/")
+    assert next(keys).startswith("raw/movie/2027/01/02/000001-00000-")

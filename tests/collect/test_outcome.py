@@ -1,0 +1,194 @@
+"""What an answer is worth: kept, filtered or set aside, and what a filter takes for true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from reelhouse.collect.outcome import Judge, Outcome, compile_filter, parses
+from reelhouse.errors import ConfigError
+from reelhouse.raw.receipt import State
+from reelhouse.tmdb.client import Answer, UntrustedAnswer
+from reelhouse.tmdb.endpoints import ENTITIES
+
+MOVIE = ENTITIES["movie"]
+
+
+def _answer(body: bytes) -> Answer:
+    return Answer(200, body, "2026-11-23T09:00:00Z", None, None)
+
+
+def _judged(ask: str, body: bytes, *, append: tuple[str, ...] = (), record_filter: str = "") -> Outcome:
+    return Judge(MOVIE, append, record_filter).judge(ask, _answer(body))
+
+
+def _why(ask: str, body: bytes) -> str:
+    with pytest.raises(UntrustedAnswer) as caught:
+        _judged(ask, body)
+    assert caught.value.answer.body == body
+    return caught.value.why
+
+
+def test_the_answer_to_what_was_asked_is_kept() -> None:
+    body = b'{"id":550,"title":"Fight Club"}'
+    assert _judged("550", body) == Outcome(State.LANDED, _answer(body), 550)
+
+
+def test_an_id_that_came_as_a_string_is_the_same_id() -> None:
+    assert _judged("550", b'{"id":"550"}').id == 550
+
+
+@pytest.mark.parametrize(
+    ("ask", "body", "why"),
+    [
+        ("550", b'{"id":551}', "wrong_id"),
+        ("550", b'{"id":"551"}', "wrong_id"),
+        ("550", b'{"title":"x"}', "no_id"),
+        ("550", b'{"id":null}', "no_id"),
+        ("550", b'{"id":-550}', "no_id"),
+        ("550", b'{"id":550.0}', "no_id"),
+        ("550", b'{"id":[550]}', "no_id"),
+        ("550", b'{"id":' + b"5" * 5000 + b"}", "no_id"),
+        ("tt0137523", b'{"id":99999999999999999999}', "no_id"),
+        ("tt0137523", b'{"id":550,"imdb_id":"tt0000001"}', "wrong_id"),
+        ("550", b"", "not_json"),
+        ("550", b"<html>Just a moment...</html>", "not_json"),
+        ("550", b'{"id":550', "not_json"),
+        ("550", b'{"id":550}{"id":550}', "not_json"),
+        ("550", b"[]", "not_json"),
+        ("550", b"null", "not_json"),
+        ("550", b'{"id":550,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not_json"),
+        ("550", b'{"id":550,"title":"\xff"}', "not_utf8"),
+        ("550", b'\xef\xbb\xbf{"id":550}', "not_json"),
+    ],
+)
+def test_what_is_not_what_was_asked_for_is_not_believed_and_says_why(ask: str, body: bytes, why: str) -> None:
+    assert _why(ask, body) == why
+
+
+@pytest.mark.parametrize("imdb", [b'"tt0137523"', b"null", b'""'])
+def test_an_imdb_id_is_answered_with_tmdb_s(imdb: bytes) -> None:
+    assert _judged("tt0137523", b'{"id":550,"imdb_id":' + imdb + b"}").id == 550
+    assert _judged("tt0137523", b'{"id":550}').id == 550
+
+
+def test_an_append_that_is_missing_and_a_field_that_is_new_are_drift_and_no_fault() -> None:
+    fields = dict.fromkeys(MOVIE.fields) | {"id": 550, "credits": {}}
+    judge = Judge(MOVIE, ("credits", "watch/providers"))
+
+    def drift(fields: dict[str, Any]) -> tuple[str, ...]:
+        return judge.judge("550", _answer(msgspec.json.encode(fields))).drift
+
+    assert drift(fields | {"watch/providers": {}}) == ()
+    assert drift(fields) == ("missing:watch/providers",)
+    assert drift(fields | {"newest_idea": 1}) == ("missing:watch/providers", "unknown:newest_idea")
+    assert drift(fields | {"keywords": {}, "watch/providers": {}}) == ("unknown:keywords",)
+
+
+RECORD = {
+    "id": 550,
+    "title": "Fight Club",
+    "budget": 63_000_000,
+    "runtime": 0,
+    "tagline": "",
+    "poster_path": None,
+    "genres": [{"id": 18, "name": "Drama"}],
+    "origin_country": [],
+    "belongs_to_collection": {},
+    "vote_average": 8.4,
+    "adult": False,
+    "video": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "passes"),
+    [
+        ("vote_average > `8`", True),
+        ("vote_average > `8.4`", False),
+        ("budget >= `63000000` && runtime == `0`", True),
+        ("genres[?name=='Drama']", True),
+        ("genres[?name=='Comedy']", False),
+        ("contains(genres[].id, `18`)", True),
+        ("starts_with(title, 'Fight')", True),
+        ("!adult", True),
+        # JMESPath's own truth: only null, false and what is empty are false; 0 is true.
+        ("runtime", True),
+        ("video", True),
+        ("adult", False),
+        ("tagline", False),
+        ("poster_path", False),
+        ("origin_country", False),
+        ("belongs_to_collection", False),
+        ("no_such_field", False),
+        ("`0`", True),
+        ("@", True),
+    ],
+)
+def test_a_filter_passes_what_jmespath_takes_for_true(expression: str, passes: bool) -> None:
+    outcome = _judged("550", msgspec.json.encode(RECORD), record_filter=expression)
+    assert (outcome.state, outcome.id) == (State.LANDED if passes else State.FILTERED, 550)
+
+
+def test_no_filter_is_no_predicate() -> None:
+    assert compile_filter("") is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("vote_average >", "no JMESPath expression"),
+        ("genres[?name=='Drama'", "no JMESPath expression"),
+        ("vote_average > 8", "no JMESPath expression"),
+        ("lenght(title)", r"no function lenght\(\)"),
+        ("adult && upper(title)", r"no function upper\(\)"),
+        ("genres[?foo(@)]", r"no function foo\(\)"),
+        ("starts_with(title)", r"starts_with\(\) takes 2, not 1"),
+        ("length(title, genres)", r"length\(\) takes 1, not 2"),
+    ],
+)
+def test_a_filter_that_could_pass_no_record_is_refused_before_anything_is_asked(expression: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"record_filter: .*{text}"):
+        compile_filter(expression)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["not_null(title, tagline)", "merge(@, @, @)", "sort_by(genres, &name)[0]", "length(genres) > `0`", "keys(@)"],
+)
+def test_functions_that_jmespath_has_are_let_through(expression: str) -> None:
+    assert _judged("550", msgspec.json.encode(RECORD), record_filter=expression).state is State.LANDED
+
+
+def test_a_record_that_a_filter_cannot_be_applied_to_is_set_aside_with_the_reason_and_ends_nothing() -> None:
+    outcome = _judged("550", b'{"id":550,"title":null}', record_filter="contains(title, 'Club')")
+    assert outcome.state is State.QUARANTINED
+    assert outcome.id == 550
+    assert outcome.why is not None
+    assert outcome.why.startswith("record_filter: ")
+    assert "\n" not in outcome.why
+
+
+def test_what_a_filter_cannot_judge_because_it_is_not_what_was_asked_is_not_believed() -> None:
+    with pytest.raises(UntrustedAnswer):
+        _judged("550", b'{"id":551}', record_filter="id == `551`")
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [
+        (b"{}", True),
+        (b" [1] ", True),
+        (b"null", True),
+        (b"", False),
+        (b"{", False),
+        (b'"\xff"', False),
+        (b"{} x", False),
+        (b"NaN", False),
+        (b"[" * 100_000, False),
+    ],
+)
+def test_only_whole_json_in_utf_8_can_lie_in_a_line_as_it_is(body: bytes, whole: bool) -> None:
+    assert parses(body) == whole

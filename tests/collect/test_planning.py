@@ -1,0 +1,324 @@
+"""Planning: which ids are asked and why, against a plain account of the same rules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reelhouse.collect.planning import _land_export
+from reelhouse.errors import ListingError
+from reelhouse.raw.inbox import put_letter
+from reelhouse.raw.plan import ExportRef, Selection, last_run
+from reelhouse.raw.receipt import State
+from reelhouse.storage.memory import MemoryStorage
+from tests.collect.worlds import NOW, Row, World, a_world, lines, packed, planned, wanted
+from tests.lakes import ASKING, a_claim, a_plan, settle
+from tests.serving import Server
+
+WORLD = World()
+OTHER = msgspec.structs.replace(ASKING, language="de-DE")
+
+# Around every limit there is: stale, the feed's memory, eight in the morning, now.
+INSTANTS = (
+    "2026-10-11T19:59:59Z",
+    "2026-10-11T20:00:00Z",
+    "2027-02-24T23:00:00Z",
+    "2027-02-25T07:59:59Z",
+    "2027-02-25T08:00:00Z",
+    "2027-03-09T08:00:00Z",
+    "2027-03-09T08:00:01Z",
+    "2027-03-10T07:00:00Z",
+    "2027-03-10T08:00:01Z",
+    "2027-03-10T19:59:59Z",
+)
+CURSORS = (None, "2027-01-01T00:00:00Z", "2027-02-25T02:00:00Z", "2027-02-26T02:00:00Z", "2027-03-10T19:00:00Z")
+
+IDS = st.integers(1, 14)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with a_world(WORLD) as server:
+        yield server
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What an earlier run learnt of an id; *asking* tells whether it was asked as it would be today."""
+
+    state: State
+    fetched_at: str
+    same_settings: bool
+
+
+knowns = st.dictionaries(
+    IDS, st.builds(Known, st.sampled_from(list(State)), st.sampled_from(INSTANTS), st.booleans()), max_size=12
+)
+rows = st.dictionaries(
+    IDS,
+    st.builds(
+        lambda popularity, adult, video: {"popularity": popularity, "adult": adult, "video": video},
+        st.none() | st.sampled_from((0.0, 0.5, 1.0, 7.25)),
+        st.booleans() | st.none(),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=12,
+)
+selections = st.builds(
+    Selection,
+    top=st.none() | st.integers(1, 6),
+    min_popularity=st.none() | st.sampled_from((0.5, 1.0)),
+    include_adult=st.booleans(),
+    include_video=st.booleans(),
+)
+feeds = st.dictionaries(
+    st.sampled_from(("2027-02-24", "2027-02-25", "2027-03-08", "2027-03-09", "2027-03-10")),
+    st.lists(IDS, max_size=5),
+)
+
+
+def _history(storage: MemoryStorage, known: dict[int, Known], export: list[Row] | None, cursor: str | None) -> None:
+    """Two earlier runs: one asked with other settings, the newer one with today's and from *export*."""
+    for run, same in ((1, False), (2, True)):
+        asks = {id_: one for id_, one in known.items() if one.same_settings == same}
+        reference: ExportRef | None = None
+        if same and export is not None:
+            reference = _land_export(storage, "movie_ids", date(2027, 3, 1), packed(export), len(export), '"e1"')
+        plan = a_plan(
+            storage,
+            [str(id_) for id_ in asks],
+            run=run,
+            asking=ASKING if same else OTHER,
+            export=reference,
+            changes_read_to=cursor,
+        )
+        settle(storage, plan, [a_claim(str(id_), one.state, fetched_at=one.fetched_at) for id_, one in asks.items()])
+
+
+def _why_not(row: Row, selection: Selection) -> str | None:
+    if row["adult"] and not selection.include_adult:
+        return "adult"
+    if row["video"] and not selection.include_video:
+        return "video"
+    if selection.min_popularity is not None and (row["popularity"] or 0.0) < selection.min_popularity:
+        return "min_popularity"
+    return None
+
+
+def _rank(popularity: float | None, id_: int) -> tuple[bool, float, int]:
+    return (popularity is None, -(popularity or 0.0), id_)
+
+
+class Account:
+    """The rules of planning in plain Python, one id at a time."""
+
+    def __init__(
+        self,
+        known: dict[int, Known],
+        export: dict[int, Row],
+        before: dict[int, Row] | None,
+        feed: dict[str, list[int]],
+        cursor: str | None,
+        selection: Selection,
+        named: list[int],
+    ) -> None:
+        self.known = known
+        self.excluded = {id_: _why_not(row, selection) for id_, row in export.items()}
+        self.popularity: dict[int, float | None] = {id_: row["popularity"] for id_, row in export.items()}
+        if selection.top is not None:
+            left = sorted((id_ for id_, why in self.excluded.items() if not why), key=self._order)
+            self.excluded.update((id_, "top") for id_ in left[selection.top :])
+        self.vanished = set(before or {}) - set(export) if before != export else set()
+        for id_ in named:
+            self.excluded[id_] = None
+        self.named = set(named)
+        self.listed = set(export) | self.named
+        today = date.fromisoformat(NOW[:10])
+        self.stale_before = f"{today - timedelta(days=150)}{NOW[10:]}"
+        self.sure_after: dict[int, str] = {}
+        if cursor is not None and any(one.state is not State.GONE for one in known.values()):
+            self._read(feed, date.fromisoformat(cursor[:10]) - timedelta(days=1), today)
+
+    def _order(self, id_: int) -> tuple[bool, float, int]:
+        return _rank(self.popularity.get(id_), id_)
+
+    def _read(self, feed: dict[str, list[int]], first: date, today: date) -> None:
+        oldest = today - timedelta(days=13)
+        if first < oldest:
+            self.stale_before = f"{oldest}T08:00:00Z"
+        for day in sorted(feed):
+            if max(first, oldest).isoformat() <= day:
+                sure = f"{date.fromisoformat(day) + timedelta(days=1)}T08:00:00Z"
+                self.sure_after.update((id_, sure) for id_ in feed[day])
+
+    def reason(self, id_: int) -> str | None:
+        one, listed = self.known.get(id_), id_ in self.listed
+        wanted = listed and not self.excluded.get(id_)
+        if one is None:
+            return ("listed" if id_ in self.named else "new") if wanted else None
+        if one.state is State.QUARANTINED:
+            return "retry"
+        if one.state is State.GONE:
+            return "retry" if wanted else None
+        if id_ in self.vanished:
+            return "vanished"
+        if not one.same_settings:
+            return "settings"
+        if id_ in self.sure_after and one.fetched_at <= self.sure_after[id_]:
+            return "changed"
+        return "stale" if one.fetched_at < self.stale_before else None
+
+    def asked(self) -> list[str]:
+        reasons = {id_: self.reason(id_) for id_ in self.listed | set(self.known)}
+        return [f"{id_} {reasons[id_]}" for id_ in sorted(reasons, key=self._order) if reasons[id_]]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    known=knowns,
+    export=rows,
+    before=st.none() | rows,
+    feed=feeds,
+    cursor=st.sampled_from(CURSORS),
+    selection=selections,
+    named=st.lists(IDS, max_size=3, unique=True),
+)
+def test_every_id_is_asked_for_the_reason_that_a_plain_account_gives_and_all_counts_balance(
+    server: Server,
+    known: dict[int, Known],
+    export: dict[int, Row],
+    before: dict[int, Row] | None,
+    feed: dict[str, list[int]],
+    cursor: str | None,
+    selection: Selection,
+    named: list[int],
+) -> None:
+    storage = MemoryStorage()
+    _history(storage, known, None if before is None else [{"id": id_, **row} for id_, row in before.items()], cursor)
+    if named:
+        put_letter(storage, "event", "movie", [str(id_) for id_ in named])
+    WORLD.export = [{"id": id_, **row} for id_, row in export.items()]
+    WORLD.changes = feed
+    WORLD.etag = ""
+    plan = planned(storage, server, wanted(selection=selection, min_export_share=0.0))
+    account = Account(known, export, before, feed, cursor, selection, named)
+    expected = account.asked()
+    assert lines(storage, plan) == expected
+    assert plan.ids.count == len(expected)
+    counts = plan.counts
+    assert counts.balanced
+    assert counts.asked == Counter(line.partition(" ")[2] for line in expected)
+    assert counts.listed == len(account.listed)
+    asked = {int(line.partition(" ")[0]) for line in expected}
+    assert counts.beyond == len(asked - account.listed)
+    left = account.listed - asked
+    assert counts.excluded == Counter(why for id_ in left if (why := account.excluded.get(id_)))
+    assert counts.fresh == sum(1 for id_ in left if not account.excluded.get(id_))
+    assert plan.inbox == (["inbox/event.json"] if named else [])
+    assert plan.planned_at == plan.changes_read_to == NOW
+
+
+def _lake(known: dict[int, Known], export: list[Row], cursor: str | None = "2027-03-10T19:00:00Z") -> MemoryStorage:
+    storage = MemoryStorage()
+    _history(storage, known, export, cursor)
+    WORLD.export = export
+    WORLD.changes = {}
+    WORLD.etag = ""
+    return storage
+
+
+def _row(id_: int, popularity: float = 1.0) -> Row:
+    return {"id": id_, "popularity": popularity, "adult": False, "video": False}
+
+
+FRESH = Known(State.LANDED, "2027-03-10T19:59:59Z", True)
+
+
+def test_what_is_known_and_fresh_is_not_asked(server: Server) -> None:
+    storage = _lake({1: FRESH, 2: FRESH}, [_row(1), _row(2)])
+    plan = planned(storage, server)
+    assert lines(storage, plan) == []
+    assert plan.counts.fresh == 2
+
+
+def test_most_popular_come_first_and_unknown_popularity_last(server: Server) -> None:
+    storage = _lake({}, [_row(1, 0.5), {**_row(2), "popularity": None}, _row(3, 9.0), _row(4, 9.0)])
+    assert lines(storage, planned(storage, server)) == ["3 new", "4 new", "1 new", "2 new"]
+
+
+def test_imdb_ids_that_are_not_known_yet_come_first_and_known_ones_are_their_tmdb_id(server: Server) -> None:
+    storage = _lake({}, [_row(1)])
+    plan = a_plan(storage, ["tt0137523"], run=3)
+    settle(storage, plan, [a_claim("tt0137523", found=550, fetched_at=FRESH.fetched_at)])
+    want = wanted(asks=("tt0137523", "tt0000001", "7"), selection=Selection(source="list"))
+    plan = planned(storage, server, want)
+    assert lines(storage, plan) == ["tt0000001 listed", "7 listed"]
+    assert (plan.counts.listed, plan.counts.fresh) == (3, 1)
+
+
+def test_the_plan_that_is_only_shown_says_the_same_and_leaves_no_plan(server: Server) -> None:
+    storage = _lake({1: FRESH}, [_row(1), _row(2)])
+    keys = [key for key in storage.keys("") if key.startswith("runs/")]
+    shown = planned(storage, server, put=False)
+    assert [key for key in storage.keys("") if key.startswith("runs/")] == keys
+    assert last_run(storage) == 2
+    put = planned(storage, server)
+    assert (shown.counts, shown.ids.sha256) == (put.counts, put.ids.sha256)
+
+
+@pytest.mark.parametrize(("count", "believed"), [(95, True), (94, False), (1, False)])
+def test_an_export_that_shrank_implausibly_is_refused_and_nothing_is_planned(
+    server: Server, count: int, believed: bool
+) -> None:
+    storage = _lake({}, [_row(id_) for id_ in range(1, 101)])
+    WORLD.export = WORLD.export[:count]
+    if believed:
+        assert planned(storage, server).counts.listed == count
+        return
+    with pytest.raises(ListingError, match=f"holds {count} ids where at least 95 are plausible"):
+        planned(storage, server)
+    assert last_run(storage) == 2
+
+
+def test_an_export_without_a_row_is_never_believed(server: Server) -> None:
+    storage = MemoryStorage()
+    WORLD.export = []
+    with pytest.raises(ListingError, match="holds 0 ids"):
+        planned(storage, server)
+    assert last_run(storage) == 0
+
+
+def test_the_same_export_again_is_not_fetched_and_makes_nothing_vanish(server: Server) -> None:
+    storage = _lake({}, [_row(1)])
+    WORLD.etag = '"same"'
+    first = planned(storage, server)
+    settle(storage, first, [a_claim("1", fetched_at=FRESH.fetched_at)])
+    second = planned(storage, server)
+    assert second.export == first.export
+    assert lines(storage, second) == []
+
+
+def test_an_export_that_was_damaged_here_is_fetched_again_and_mended(server: Server) -> None:
+    storage = _lake({}, [_row(1)])
+    WORLD.etag = '"same"'
+    first = planned(storage, server)
+    assert first.export is not None
+    storage.put(first.export.key, b"damaged")
+    second = planned(storage, server)
+    assert second.export == first.export
+    assert storage.get(first.export.key) == packed(WORLD.export)
+
+
+def test_an_earlier_export_that_was_damaged_stops_no_planning(server: Server) -> None:
+    storage = _lake({1: FRESH, 2: FRESH}, [_row(1), _row(2)])
+    (before,) = storage.keys("raw/exports/")
+    storage.put(before, b"damaged")
+    WORLD.export = [_row(1), _row(3)]
+    # Without it, all that the new one lacks are asked whether they are still there.
+    assert sorted(lines(storage, planned(storage, server))) == ["2 vanished", "3 new"]

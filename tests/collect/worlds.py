@@ -1,0 +1,87 @@
+"""A tiny TMDB whose export, change feed and clock a test sets, and how planning is started against it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from reelhouse.collect.planning import Tmdb, Wanted, plan_run
+from reelhouse.raw.plan import Plan, Selection, last_run, put_plan, read_lines
+from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.client import TmdbClient, open_session
+from reelhouse.tmdb.endpoints import ENTITIES
+from reelhouse.tmdb.rate import Limiter
+from tests.lakes import ASKING
+from tests.serving import Server, html, json, serving
+
+MOVIE = ENTITIES["movie"]
+NOW = "2027-03-10T20:00:00Z"
+
+Row = dict[str, Any]
+
+
+def packed(rows: list[Row]) -> bytes:
+    return gzip.compress(b"".join(msgspec.json.encode(row) + b"\n" for row in rows), mtime=0)
+
+
+@dataclass
+class World:
+    """What TMDB says now."""
+
+    now: str = NOW
+    export: list[Row] = field(default_factory=list)
+    etag: str = ""
+    changes: dict[str, list[int]] = field(default_factory=dict)
+
+    def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        date = format_datetime(datetime.fromisoformat(self.now), usegmt=True)
+        if request.path.startswith("/p/exports/"):
+            today = datetime.fromisoformat(self.now).strftime("%m_%d_%Y")
+            if today not in request.path:
+                return html(403, Date=date)
+            if self.etag and request.headers.get("If-None-Match") == self.etag:
+                return web.Response(status=304, headers={"Date": date})
+            headers = {"Date": date} | ({"ETag": self.etag} if self.etag else {})
+            return web.Response(body=packed(self.export), headers=headers)
+        ids = self.changes.get(request.query.get("start_date", ""), [])
+        rows = [{"id": id_} for id_ in ids]
+        return json({"results": rows, "page": 1, "total_pages": 1, "total_results": len(ids)}, Date=date)
+
+
+@contextmanager
+def a_world(world: World) -> Iterator[Server]:
+    with serving(world.answer) as server:
+        yield server
+
+
+def wanted(**changes: Any) -> Wanted:
+    given: dict[str, Any] = {"entity": MOVIE, "asking": ASKING, "selection": Selection()} | changes
+    return Wanted(**given)
+
+
+def planned(storage: Storage, server: Server, want: Wanted | None = None, *, put: bool = True) -> Plan:
+    """The next plan, put unless it is only to be seen."""
+
+    async def run() -> Plan:
+        async with open_session(20) as session:
+            client = TmdbClient(session, f"{server.url}/3", "token", Limiter(0))
+            tmdb = Tmdb(client, session, f"{server.url}/p/exports")
+            return (await plan_run(storage, tmdb, want or wanted(), after=last_run(storage), put=put)).plan
+
+    plan = asyncio.run(run())
+    if put:
+        put_plan(storage, plan)
+    return plan
+
+
+def lines(storage: Storage, plan: Plan) -> list[str]:
+    return list(read_lines(storage, plan.ids))
