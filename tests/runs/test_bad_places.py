@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +119,26 @@ def test_a_server_clock_that_jumps_back_costs_requests_but_no_change(tiny: Tiny)
     collect(lake, small(tiny))
     assert reasons(lake, 3)["4"] == "changed"
     assert_whole(lake)
+
+
+def test_a_wait_until_an_instant_is_measured_by_tmdbs_clock(tiny: Tiny) -> None:
+    tiny.gone, tiny.broken = set(), set()
+    tiny.now = "2031-12-31T12:00:00+00:00"
+    throttled: list[web.BaseRequest] = []
+
+    def once(request: web.BaseRequest) -> web.StreamResponse | None:
+        if throttled:
+            return None
+        throttled.append(request)
+        made = verdict(429, 25)
+        made.headers["Retry-After"] = "Wed, 31 Dec 2031 12:00:01 GMT"
+        return made
+
+    tiny.instead = once
+    began = time.monotonic()
+    assert collect(MemoryStorage(), small(tiny)).clean
+    # By this machine's clock it would be years, and cut to two minutes.
+    assert 0.9 < time.monotonic() - began < 10
 
 
 def test_an_answer_without_a_date_takes_this_machines_clock(tiny: Tiny) -> None:

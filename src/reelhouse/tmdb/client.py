@@ -117,7 +117,7 @@ class TmdbClient:
             raise TransientError(f"{path}: {broken}")
         headers = response.headers
         if response.status == 429:
-            wait = retry_after(headers.get("Retry-After"))
+            wait = retry_after(headers.get("Retry-After"), headers.get("Date"))
             self.limiter.throttled(started, wait)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
         self.limiter.answered()
@@ -167,14 +167,18 @@ def _instant(stated: str) -> str | None:
         return None
 
 
-def retry_after(stated: str | None) -> float | None:
-    """Seconds to wait by a `Retry-After` header (seconds or a date), capped; None where it says nothing usable."""
+def retry_after(stated: str | None, date: str | None = None) -> float | None:
+    """Seconds to wait by a `Retry-After` header (seconds or a date), capped; None where it says nothing usable.
+
+    A date is measured by TMDB's own clock, *date*, where it is told: this machine's may be wrong.
+    """
     if stated is None:
         return None
     if re.fullmatch(r"\d+(\.\d+)?", stated.strip()):
         return min(float(stated), LONGEST_PAUSE)
     try:
-        wait = email.utils.parsedate_to_datetime(stated).timestamp() - time.time()
+        now = email.utils.parsedate_to_datetime(date).timestamp() if date else time.time()
+        wait = email.utils.parsedate_to_datetime(stated).timestamp() - now
     except (ValueError, OverflowError):
         return None
     return min(max(wait, 0.0), LONGEST_PAUSE)
