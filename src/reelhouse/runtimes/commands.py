@@ -189,8 +189,9 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
     if as_json:
         show.as_json(found)
     elif name is None:
-        rows = [(each["name"], each["zone"], each["rows"], each["comment"]) for each in found["tables"]]
+        rows = [[each[column] for column in ("name", "zone", "rows", "comment")] for each in found["tables"]]
         show.table("Tables and marts", ("name", "zone", "rows", "what a row is"), rows)
     else:
-        rows = [(each["name"], each["type"], each["unit"], each["path"], each["comment"]) for each in found["columns"]]
+        columns = ("name", "type", "unit", "path", "comment")
+        rows = [[each[column] for column in columns] for each in found["columns"]]
         show.table(f"{name}: {found['comment']}", ("column", "type", "unit", "TMDB's path", ""), rows)
