@@ -210,7 +210,14 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 @main.command()
 @click.argument("query")
-@click.option("--format", "form", type=click.Choice(("table", "csv", "json")), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "csv", "json")),
+    default="table",
+    show_default=True,
+    help="How rows are written.",
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
 @click.pass_context
 def sql(ctx: click.Context, query: str, form: str, output: Path | None) -> None:

@@ -1,0 +1,240 @@
+"""Settings: where each comes from, which one holds, and what a person is told who wrote a wrong one."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelhouse.errors import ConfigError
+from reelhouse.settings import FILE, Settings, env_name, load, template
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature"
+
+# Another value than the default for each setting, as text for the environment and as what it becomes.
+OTHERS: dict[str, tuple[str, Any]] = {
+    "lake": ("/srv/lake", "/srv/lake"),
+    "token": (TOKEN, TOKEN),
+    "tmdb_url": ("http://localhost:1/3", "http://localhost:1/3"),
+    "exports_url": ("http://localhost:1/p/exports", "http://localhost:1/p/exports"),
+    "rate": ("12.5", 12.5),
+    "connections": ("7", 7),
+    "language": ("de-DE", "de-DE"),
+    "region": ("DE", "DE"),
+    "append": ("credits, keywords", ["credits", "keywords"]),
+    "top": ("10", 10),
+    "min_popularity": ("0.5", 0.5),
+    "include_adult": ("no", False),
+    "include_video": ("false", False),
+    "discover": ("with_genres=18 vote_count.gte=5", {"with_genres": "18", "vote_count.gte": "5"}),
+    "record_filter": ("vote_count > `5`", "vote_count > `5`"),
+    "stale_after_days": ("30", 30),
+    "min_export_share": ("0.5", 0.5),
+    "attempts": ("2", 2),
+    "retry_wait": ("0", 0.0),
+    "outage_minutes": ("1", 1.0),
+    "chunk_answers": ("10", 10),
+    "chunk_megabytes": ("1.5", 1.5),
+    "chunk_seconds": ("2", 2.0),
+    "engine": ("local[2]", "local[2]"),
+}
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f'"{name}" = "{text}"' for name, text in value.items()) + "}"
+    return repr(value).replace("'", '"')
+
+
+def test_every_setting_is_tried_here() -> None:
+    assert list(OTHERS) == [one.name for one in fields(Settings)]
+
+
+def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
+    assert load(environ={}, folder=tmp_path) == Settings()
+
+
+def test_the_token_has_tmdb_s_usual_name_and_all_others_begin_with_reelhouse() -> None:
+    assert env_name("token") == "TMDB_TOKEN"
+    assert {env_name(name) for name in OTHERS if name != "token"} == {
+        f"REELHOUSE_{name.upper()}" for name in OTHERS if name != "token"
+    }
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_each_setting_is_read_from_its_environment_variable(name: str, tmp_path: Path) -> None:
+    text, value = OTHERS[name]
+    found = load(environ={env_name(name): text}, folder=tmp_path)
+    assert found == Settings(**{name: value})
+    assert found != Settings()
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_each_setting_is_read_from_the_file(name: str, tmp_path: Path) -> None:
+    value = OTHERS[name][1]
+    (tmp_path / FILE).write_text(f"{name} = {_toml(value)}\n")
+    assert load(environ={}, folder=tmp_path) == Settings(**{name: value})
+
+
+def test_reelhouse_token_is_understood_too_and_tmdb_token_goes_before_it(tmp_path: Path) -> None:
+    assert load(environ={"REELHOUSE_TOKEN": TOKEN}, folder=tmp_path).token == TOKEN
+    assert load(environ={"REELHOUSE_TOKEN": "x", "TMDB_TOKEN": TOKEN}, folder=tmp_path).token == TOKEN
+
+
+def test_the_environment_goes_before_the_file_and_options_before_both(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('language = "fr-FR"\nregion = "FR"\nrate = 1\n')
+    environ = {"REELHOUSE_LANGUAGE": "de-DE", "REELHOUSE_REGION": "DE"}
+    found = load({"language": "it-IT", "region": None}, environ=environ, folder=tmp_path)
+    assert (found.language, found.region, found.rate) == ("it-IT", "DE", 1)
+
+
+def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path) -> None:
+    assert load(environ={"REELHOUSE_TOP": "", "TMDB_TOKEN": ""}, folder=tmp_path) == Settings()
+
+
+def test_the_file_beside_you_goes_before_the_lake_s_own(tmp_path: Path) -> None:
+    lake, here = tmp_path / "lake", tmp_path / "here"
+    for folder, language in ((lake, "de-DE"), (here, "fr-FR")):
+        folder.mkdir()
+        (folder / FILE).write_text(f'language = "{language}"\n')
+    assert load({"lake": str(lake)}, environ={}, folder=here).language == "fr-FR"
+    (here / FILE).unlink()
+    assert load({"lake": str(lake)}, environ={}, folder=here).language == "de-DE"
+    assert load(environ={"REELHOUSE_LAKE": lake.as_uri()}, folder=here).language == "de-DE"
+    assert load({"lake": "s3://bucket/lake"}, environ={}, folder=here).language == "en-US"
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("languag = 'de-DE'", ["languag: no such setting", "did you mean 'language'?", FILE]),
+        ("xyzzy = 1", ["xyzzy: no such setting", FILE]),
+        ("rate = 'fast'", ["rate: a number is expected, not 'fast'", FILE]),
+        ("rate = true", ["rate: a number is expected, not True", FILE]),
+        ("top = 1.5", ["top: a whole number is expected, not 1.5", FILE]),
+        ("top = true", ["top: a whole number is expected, not True", FILE]),
+        ("include_adult = 'no'", ["include_adult: true or false is expected", FILE]),
+        ("append = 'credits'", ["append: a list of names is expected", FILE]),
+        ("append = [1]", ["append: a list of names is expected", FILE]),
+        ("discover = {with_genres = 18}", ["discover: pairs of names and texts is expected", FILE]),
+        ("language = 5", ["language: a text is expected, not 5", FILE]),
+        ("rate = ", ["is no TOML", FILE]),
+    ],
+)
+def test_a_wrong_line_in_the_file_names_key_expectation_and_place(line: str, says: list[str], tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(line)
+    with pytest.raises(ConfigError) as caught:
+        load(environ={}, folder=tmp_path)
+    for text in says:
+        assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("REELHOUSE_RATE", "fast", "rate: a number is expected, not 'fast'"),
+        ("REELHOUSE_TOP", "1.5", "top: a whole number is expected, not '1.5'"),
+        ("REELHOUSE_INCLUDE_ADULT", "maybe", "include_adult: true or false is expected, not 'maybe'"),
+        ("REELHOUSE_DISCOVER", "with_genres", "discover: pairs of names and texts is expected"),
+    ],
+)
+def test_a_wrong_variable_names_key_expectation_and_place(name: str, text: str, expected: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(environ={name: text}, folder=tmp_path)
+    assert expected in str(caught.value)
+    assert f"mend {name}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tmdb_url", "https://api.themoviedb.org"),
+        ("tmdb_url", "https://api.themoviedb.org/4"),
+        ("exports_url", "https://files.tmdb.org"),
+        ("connections", 0),
+        ("connections", 21),
+        ("rate", -1),
+        ("rate", float("nan")),
+        ("top", 0),
+        ("attempts", 0),
+        ("retry_wait", -0.1),
+        ("min_export_share", 1.1),
+        ("min_export_share", -0.1),
+        ("chunk_answers", 0),
+        ("chunk_megabytes", 0),
+        ("chunk_seconds", 0),
+        ("stale_after_days", 0),
+        ("stale_after_days", 181),
+    ],
+)
+def test_a_value_out_of_bounds_names_key_bounds_and_both_places(name: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({name: value}, environ={}, folder=tmp_path)
+    said = str(caught.value)
+    assert said.startswith(f"{name}: ")
+    assert f"is expected, not {value!r}" in said
+    assert FILE in said
+    assert env_name(name) in said
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_no_default(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b'language = "\xff"')
+    with pytest.raises(ConfigError, match=r"reelhouse\.toml is no TOML"):
+        load(environ={}, folder=tmp_path)
+    with pytest.raises(ConfigError, match=r"reelhouse\.toml cannot be read"):
+        (tmp_path / "lake" / FILE).mkdir(parents=True)
+        load({"lake": str(tmp_path / "lake")}, environ={}, folder=tmp_path / "elsewhere")
+
+
+def test_a_good_token_is_given_without_the_blanks_around_it() -> None:
+    assert Settings(token=f" {TOKEN}\n").checked_token() == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        ("", "token is missing"),
+        ("  ", "token is missing"),
+        ("0123456789abcdef0123456789abcdef", "this is the API Key"),
+        ("two words", "blanks or odd characters"),
+        ("eyJ\u2026", "blanks or odd characters"),
+        ("a\tb", "blanks or odd characters"),
+    ],
+)
+def test_a_token_that_cannot_be_one_is_refused_with_where_to_set_it_and_never_shown(token: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as caught:
+        Settings(token=token).checked_token()
+    assert "set TMDB_TOKEN in the environment" in str(caught.value)
+    assert FILE in str(caught.value)
+    assert not token.strip() or token not in str(caught.value)
+
+
+def test_the_token_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
+    assert TOKEN not in repr(Settings(token=TOKEN))
+    (tmp_path / FILE).write_text(f'token = ["{TOKEN}"]')
+    with pytest.raises(ConfigError) as caught:
+        load(environ={}, folder=tmp_path)
+    assert "token: a text is expected" in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+def test_the_template_loads_as_it_is_and_every_line_of_it_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(template())
+    assert load(environ={}, folder=tmp_path) == Settings()
+    defaults = Settings()
+    for one in fields(Settings):
+        (line,) = (line for line in template().splitlines() if line.startswith(f"# {one.name} ="))
+        value = line.partition("=")[2].strip()
+        assert env_name(one.name) in template()
+        if one.name == "discover":
+            assert tomllib.loads(f"x = {value}") == {"x": {"with_genres": "18"}}
+        elif value:
+            (tmp_path / FILE).write_text(line.removeprefix("# "))
+            assert load(environ={}, folder=tmp_path) == defaults
+        else:
+            assert getattr(defaults, one.name) in (None, "")

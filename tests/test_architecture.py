@@ -1,0 +1,77 @@
+"""What may know what: the layers of pyproject.toml, and what a fresh interpreter loads for the collector."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+ENGINES = {"pyspark", "pysail", "pandas", "pyarrow", "numpy", "deltalake", "duckdb", "py4j", "delta", "grpc"}
+
+
+def test_the_layers_hold() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command; lint_imports_command()",
+            "--no-cache",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0 broken" in done.stdout
+
+
+def _loaded_by(module: str) -> set[str]:
+    program = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "reelhouse.collect.run",
+        "reelhouse.collect.verifying",
+        "reelhouse.collect.status",
+        "reelhouse.runtimes.collecting",
+        "reelhouse.runtimes.commands",
+        "reelhouse.runtimes.cli",
+    ],
+)
+def test_the_collector_loads_no_table_engine(module: str) -> None:
+    assert _loaded_by(module) & ENGINES == set()
+
+
+@pytest.mark.parametrize("module", ["reelhouse", "reelhouse.settings", "reelhouse.runtimes.cli"])
+def test_what_only_reads_settings_loads_no_network(module: str) -> None:
+    assert _loaded_by(module) & {"aiohttp", "boto3", "botocore", "rich", "asyncio"} == set()
+
+
+@pytest.mark.parametrize("module", ["reelhouse.tmdb.client", "reelhouse.storage.folder", "reelhouse.raw.plan"])
+def test_each_part_loads_without_the_others(module: str) -> None:
+    program = f"import sys, {module}; print(*(name for name in sys.modules if name.startswith('reelhouse.')))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    parts = {name.split(".")[1] for name in done.stdout.split()}
+    allowed = {"tmdb": {"tmdb"}, "storage": {"storage"}, "raw": {"raw", "storage"}}[module.split(".")[1]]
+    assert parts <= allowed | {"errors"}
+
+
+def test_only_one_module_reads_the_environment() -> None:
+    readers = {
+        path.relative_to(ROOT / "src" / "reelhouse").as_posix()
+        for path in (ROOT / "src" / "reelhouse").rglob("*.py")
+        if "emulator" not in path.parts
+        # What a library of theirs reads there may be set.
+        and re.search(r"getenv|os\.environ\b(?!\.setdefault)", path.read_text())
+    }
+    assert readers <= {"settings.py"}
