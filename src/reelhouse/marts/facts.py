@@ -1,0 +1,190 @@
+"""Facts: what a movie cost, earned and was thought of, who worked on it, and where it came out."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.marts.measures import date_key, kept, profit, roi, weighted_rating
+from reelhouse.marts.movies import FETCHED_AT, MOVIE_ID, RELEASE_DATE_KEY
+from reelhouse.tables.columns import ColumnSpec
+
+_LIMITED, _THEATRICAL, _DIGITAL = 2, 3, 4
+
+FACT_CREDIT_COLUMNS = (
+    ColumnSpec("credit_id", "string", "TMDB's id of the credit.", path="credits.*[].credit_id"),
+    MOVIE_ID,
+    ColumnSpec("person_id", "bigint", "Key of dim_person; NULL where TMDB names nobody.", path="credits.*[].id"),
+    RELEASE_DATE_KEY,
+    ColumnSpec("credit_type", "string", "cast or crew."),
+    ColumnSpec("department", "string", "Department; NULL for the cast.", path="credits.crew[].department"),
+    ColumnSpec("job", "string", "Job; NULL for the cast.", path="credits.crew[].job"),
+    ColumnSpec("character", "string", "Who is played; NULL for the crew.", path="credits.cast[].character"),
+    ColumnSpec("billing", "bigint", "Billing order, from 0; NULL for the crew.", path="credits.cast[].order"),
+)
+
+
+def fact_credit(movie_cast: DataFrame, movie_crew: DataFrame, dim_movie: DataFrame) -> DataFrame:
+    """One row a credit, cast and crew."""
+    unknown = F.lit(None)
+    cast = movie_cast.select(
+        "credit_id", "movie_id", "person_id", F.lit("cast").alias("credit_type"),
+        unknown.cast("string").alias("department"), unknown.cast("string").alias("job"),
+        "character", F.col("order").alias("billing"),
+    )  # fmt: skip
+    crew = movie_crew.select(
+        "credit_id", "movie_id", "person_id", F.lit("crew").alias("credit_type"),
+        "department", "job", unknown.cast("string").alias("character"), unknown.cast("bigint").alias("billing"),
+    )  # fmt: skip
+    titles = dim_movie.select("movie_id", "release_date_key")
+    return cast.unionByName(crew).join(titles, "movie_id").select(*(column.name for column in FACT_CREDIT_COLUMNS))
+
+
+FACT_RELEASE_COLUMNS = (
+    MOVIE_ID,
+    ColumnSpec("iso_3166_1", "string", "Where; key of dim_country.", path="release_dates.results[].iso_3166_1"),
+    ColumnSpec("position", "bigint", "Place in TMDB's list of that country, from 0."),
+    ColumnSpec(
+        "release_type",
+        "bigint",
+        "1 premiere, 2 limited, 3 theatrical, 4 digital, 5 physical, 6 TV.",
+        path="release_dates.results[].release_dates[].type",
+    ),
+    ColumnSpec(
+        "release_date", "date", "Day of the release (UTC).", path="release_dates.results[].release_dates[].release_date"
+    ),
+    ColumnSpec(
+        "release_date_key",
+        "int",
+        "Day of the release as yyyymmdd; key of dim_date.",
+        path="release_dates.results[].release_dates[].release_date",
+    ),
+    ColumnSpec(
+        "certification", "string", "Age rating there.", path="release_dates.results[].release_dates[].certification"
+    ),
+    ColumnSpec("note", "string", "Festival, format, distributor.", path="release_dates.results[].release_dates[].note"),
+)
+
+
+def fact_release(movie_release_date: DataFrame, dim_movie: DataFrame) -> DataFrame:
+    """One row a release: movie × country × type × date, as TMDB lists them."""
+    return movie_release_date.join(dim_movie.select("movie_id"), "movie_id", "left_semi").select(
+        "movie_id",
+        "iso_3166_1",
+        "position",
+        F.col("type").alias("release_type"),
+        "release_date",
+        date_key(F.col("release_date")).alias("release_date_key"),
+        "certification",
+        "note",
+    )
+
+
+FACT_MOVIE_COLUMNS = (
+    MOVIE_ID,
+    RELEASE_DATE_KEY,
+    ColumnSpec("collection_id", "bigint", "Collection; key of dim_collection.", path="belongs_to_collection.id"),
+    ColumnSpec("original_language", "string", "Key of dim_language.", path="original_language"),
+    ColumnSpec("budget_usd", "bigint", "Production budget; NULL where unknown.", "US dollars", "budget"),
+    ColumnSpec("revenue_usd", "bigint", "Box office; NULL where unknown.", "US dollars", "revenue"),
+    ColumnSpec("profit_usd", "bigint", "Revenue less budget; NULL unless both are known.", "US dollars"),
+    ColumnSpec(
+        "roi",
+        "double",
+        "Profit per dollar of budget, 1.0 is 100 %; NULL unless both are known.",
+        "US dollars per dollar",
+    ),
+    ColumnSpec("runtime_minutes", "bigint", "Length; NULL where unknown.", "minutes", "runtime"),
+    ColumnSpec("vote_average", "double", "Mean of the votes; NULL without votes.", "0 to 10", "vote_average"),
+    ColumnSpec("votes", "bigint", "Number of votes.", "votes", "vote_count"),
+    ColumnSpec(
+        "weighted_rating",
+        "double",
+        "v/(v+m)·R + m/(v+m)·C: the mean R of v votes, drawn to C, the mean over all titles with votes, as if by m "
+        "votes; C itself without votes.",
+        "0 to 10",
+    ),
+    ColumnSpec("popularity", "double", "TMDB's popularity that day; not comparable over years.", path="popularity"),
+    ColumnSpec("cast_size", "bigint", "Credits in the cast; 0 where none is known.", "credits", "credits.cast"),
+    ColumnSpec("crew_size", "bigint", "Credits in the crew; 0 where none is known.", "credits", "credits.crew"),
+    ColumnSpec("director_count", "bigint", "Credits with the job Director; 0 where none is known.", "credits"),
+    ColumnSpec(
+        "days_theatre_to_digital",
+        "bigint",
+        "From the first limited or theatrical release to the first digital one, anywhere; negative where digital came "
+        "first, NULL unless both are known.",
+        "days",
+        "release_dates.results[].release_dates[]",
+    ),
+    FETCHED_AT,
+)
+
+
+def fact_movie(
+    movie: DataFrame,
+    fact_credit: DataFrame,
+    fact_release: DataFrame,
+    *,
+    adult_titles: bool = False,
+    rating_votes: int = 300,
+) -> DataFrame:
+    """One row a movie with its measures."""
+    titles = movie.filter(kept(adult_titles))
+    budget, revenue = F.col("budget"), F.col("revenue")
+    has_votes = F.col("vote_count") > 0
+    mean_of_all = titles.filter(has_votes).agg(F.avg("vote_average").alias("mean_of_all"))
+    rating = weighted_rating(F.col("vote_average"), F.col("vote_count"), F.col("mean_of_all"), rating_votes)
+    return (
+        titles.join(_credits(fact_credit), "movie_id", "left")
+        .join(_windows(fact_release), "movie_id", "left")
+        .crossJoin(mean_of_all)
+        .select(
+            "movie_id",
+            date_key(F.col("release_date")).alias("release_date_key"),
+            "collection_id",
+            "original_language",
+            budget.alias("budget_usd"),
+            revenue.alias("revenue_usd"),
+            profit(budget, revenue).alias("profit_usd"),
+            roi(budget, revenue).alias("roi"),
+            F.col("runtime").alias("runtime_minutes"),
+            F.when(has_votes, F.col("vote_average")).alias("vote_average"),
+            F.col("vote_count").alias("votes"),
+            rating.alias("weighted_rating"),
+            "popularity",
+            *(F.coalesce(F.col(name), F.lit(0).cast("bigint")).alias(name) for name in _SIZES),
+            "days_theatre_to_digital",
+            "fetched_at",
+        )
+    )
+
+
+_SIZES = ("cast_size", "crew_size", "director_count")
+
+
+def _credits(fact_credit: DataFrame) -> DataFrame:
+    """How many credits of each kind a movie has."""
+    return (
+        fact_credit.groupBy("movie_id")
+        .agg(
+            F.sum(_one(F.col("credit_type") == "cast")).alias("cast_size"),
+            F.sum(_one(F.col("credit_type") == "crew")).alias("crew_size"),
+            F.sum(_one(F.col("job") == "Director")).alias("director_count"),
+        )
+        .select("movie_id", *_SIZES)
+    )
+
+
+def _one(test: Column) -> Column:
+    return F.when(test, F.lit(1)).otherwise(F.lit(0)).cast("bigint")
+
+
+def _windows(fact_release: DataFrame) -> DataFrame:
+    """How long a movie took from the theatre to the screen at home."""
+    kind, date = F.col("release_type"), F.col("release_date")
+    first = fact_release.groupBy("movie_id").agg(
+        F.min(F.when(kind.isin(_LIMITED, _THEATRICAL), date)).alias("theatre"),
+        F.min(F.when(kind == _DIGITAL, date)).alias("digital"),
+    )
+    days = F.datediff("digital", "theatre").cast("bigint")
+    return first.select("movie_id", days.alias("days_theatre_to_digital"))

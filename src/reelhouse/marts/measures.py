@@ -1,0 +1,55 @@
+"""What the measures mean, each written once, and the settings they take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+FIRST_YEAR, LAST_YEAR = 1870, 2100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """*adult_titles* lets titles marked as adult in; *rating_votes* is m, where a title's own mean counts half."""
+
+    adult_titles: bool = False
+    rating_votes: int = 300
+
+
+def kept(adult_titles: bool) -> Column:
+    """Whether a movie belongs into the marts. A movie that nothing is known of is no adult title."""
+    return F.lit(True) if adult_titles else ~F.coalesce(F.col("adult"), F.lit(False))
+
+
+def in_calendar(date: Column) -> Column:
+    """Whether `dim_date` may hold *date*: nothing was filmed before, and nothing is planned later."""
+    return F.year(date).between(FIRST_YEAR, LAST_YEAR)
+
+
+def date_key(date: Column) -> Column:
+    """yyyymmdd; NULL where the date is unknown or none that `dim_date` holds."""
+    number = F.year(date) * 10000 + F.month(date) * 100 + F.dayofmonth(date)
+    return F.when(in_calendar(date), number.cast("int"))
+
+
+def decade(date: Column) -> Column:
+    return (F.year(date) - F.year(date) % 10).cast("int")
+
+
+def profit(budget: Column, revenue: Column) -> Column:
+    return revenue - budget
+
+
+def roi(budget: Column, revenue: Column) -> Column:
+    """Profit per dollar of budget. The guard is for a budget that is not positive: ANSI mode would stop the build."""
+    return F.when(budget > 0, (revenue - budget).cast("double") / budget.cast("double"))
+
+
+def weighted_rating(mean: Column, votes: Column, mean_of_all: Column, rating_votes: int) -> Column:
+    """v/(v+m)·R + m/(v+m)·C. Without votes there is no R, and C remains."""
+    prior = F.lit(float(rating_votes))
+    total = votes.cast("double") + prior
+    own = F.when(votes > 0, votes.cast("double") * mean).otherwise(F.lit(0.0))
+    return F.when(total > 0, (own + prior * mean_of_all) / total)

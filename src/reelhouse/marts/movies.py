@@ -1,0 +1,134 @@
+"""The movie as a dimension, and `movie_flat`, the table that thousands of notebooks already read."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.marts.measures import date_key, decade, in_calendar, kept
+from reelhouse.tables.columns import ColumnSpec
+
+FETCHED_AT = ColumnSpec("fetched_at", "timestamp", "When TMDB gave the newest answer this comes from.")
+MOVIE_ID = ColumnSpec("movie_id", "bigint", "The movie; key of dim_movie.", path="id")
+RELEASE_DATE_KEY = ColumnSpec(
+    "release_date_key", "int", "First release as yyyymmdd; key of dim_date.", path="release_date"
+)
+
+DIM_MOVIE_COLUMNS = (
+    MOVIE_ID,
+    ColumnSpec("imdb_id", "string", "IMDb's id.", path="imdb_id"),
+    ColumnSpec("title", "string", "Title in the language asked for.", path="title"),
+    ColumnSpec("original_title", "string", "Title in the original language.", path="original_title"),
+    ColumnSpec("original_language", "string", "Original language; key of dim_language.", path="original_language"),
+    ColumnSpec("status", "string", "Released, Post Production, Rumored and so on.", path="status"),
+    ColumnSpec("release_date", "date", "First release.", path="release_date"),
+    RELEASE_DATE_KEY,
+    ColumnSpec("release_year", "int", "Year of the first release.", path="release_date"),
+    ColumnSpec("release_decade", "int", "First year of the decade of the first release.", path="release_date"),
+    ColumnSpec("collection_id", "bigint", "Collection; key of dim_collection.", path="belongs_to_collection.id"),
+    ColumnSpec("overview", "string", "Plot in short.", path="overview"),
+    ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
+    ColumnSpec("homepage", "string", "Web site.", path="homepage"),
+    ColumnSpec("poster_path", "string", "Poster; see TMDB's image configuration.", path="poster_path"),
+    ColumnSpec("backdrop_path", "string", "Backdrop image.", path="backdrop_path"),
+    ColumnSpec("adult", "boolean", "Marked as pornographic.", path="adult"),
+    ColumnSpec("softcore", "boolean", "Marked as softcore.", path="softcore"),
+    ColumnSpec("video", "boolean", "Marked as a video that is no film.", path="video"),
+    FETCHED_AT,
+)
+
+
+def dim_movie(movie: DataFrame, *, adult_titles: bool = False) -> DataFrame:
+    """One row a current movie that counts; every other mart takes its titles from here or by the same rule."""
+    released = F.col("release_date")
+    return movie.filter(kept(adult_titles)).select(
+        "movie_id",
+        "imdb_id",
+        "title",
+        "original_title",
+        "original_language",
+        "status",
+        "release_date",
+        date_key(released).alias("release_date_key"),
+        F.when(in_calendar(released), F.year(released).cast("int")).alias("release_year"),
+        F.when(in_calendar(released), decade(released)).alias("release_decade"),
+        "collection_id",
+        "overview",
+        "tagline",
+        "homepage",
+        "poster_path",
+        "backdrop_path",
+        "adult",
+        "softcore",
+        "video",
+        "fetched_at",
+    )
+
+
+def _list(name: str, about: str, path: str) -> ColumnSpec:
+    return ColumnSpec(name, "string", f"{about}, joined by ', ' in TMDB's order; NULL where there is none.", path=path)
+
+
+MOVIE_FLAT_COLUMNS = (
+    ColumnSpec("id", "bigint", "TMDB's id of the movie.", path="id"),
+    ColumnSpec("title", "string", "Title in the language asked for.", path="title"),
+    ColumnSpec("vote_average", "double", "Mean of the votes, 0 to 10.", path="vote_average"),
+    ColumnSpec("vote_count", "bigint", "Number of votes.", path="vote_count"),
+    ColumnSpec("status", "string", "Released, Post Production, Rumored and so on.", path="status"),
+    ColumnSpec("release_date", "date", "First release.", path="release_date"),
+    ColumnSpec("revenue", "bigint", "Box office; NULL where unknown.", "US dollars", "revenue"),
+    ColumnSpec("runtime", "bigint", "Length; NULL where unknown.", "minutes", "runtime"),
+    ColumnSpec("adult", "boolean", "Marked as pornographic.", path="adult"),
+    ColumnSpec("backdrop_path", "string", "Backdrop image.", path="backdrop_path"),
+    ColumnSpec("budget", "bigint", "Production budget; NULL where unknown.", "US dollars", "budget"),
+    ColumnSpec("homepage", "string", "Web site.", path="homepage"),
+    ColumnSpec("imdb_id", "string", "IMDb's id.", path="imdb_id"),
+    ColumnSpec("original_language", "string", "Original language, as TMDB codes it.", path="original_language"),
+    ColumnSpec("original_title", "string", "Title in the original language.", path="original_title"),
+    ColumnSpec("overview", "string", "Plot in short.", path="overview"),
+    ColumnSpec("popularity", "double", "TMDB's popularity that day.", path="popularity"),
+    ColumnSpec("poster_path", "string", "Poster.", path="poster_path"),
+    ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
+    _list("genres", "Genres", "genres[].name"),
+    _list("production_companies", "Production companies", "production_companies[].name"),
+    _list("production_countries", "Production countries by their English names", "production_countries[].name"),
+    _list("spoken_languages", "Spoken languages by their English names", "spoken_languages[].english_name"),
+    _list("keywords", "Keywords", "keywords.keywords[].name"),
+)
+
+
+def movie_flat(
+    movie: DataFrame,
+    movie_genre: DataFrame,
+    movie_production_company: DataFrame,
+    movie_production_country: DataFrame,
+    movie_spoken_language: DataFrame,
+    movie_keyword: DataFrame,
+    *,
+    adult_titles: bool = False,
+) -> DataFrame:
+    """One row a movie, lists as texts; column for column the table that is passed around as a CSV."""
+    return (
+        movie.filter(kept(adult_titles))
+        .join(_joined(movie_genre, "name", "genres"), "movie_id", "left")
+        .join(_joined(movie_production_company, "name", "production_companies"), "movie_id", "left")
+        .join(_joined(movie_production_country, "name", "production_countries"), "movie_id", "left")
+        .join(_joined(movie_spoken_language, "english_name", "spoken_languages"), "movie_id", "left")
+        .join(_joined(movie_keyword, "name", "keywords"), "movie_id", "left")
+        .select(
+            F.col("movie_id").alias("id"), "title", "vote_average", "vote_count", "status", "release_date", "revenue",
+            "runtime", "adult", "backdrop_path", "budget", "homepage", "imdb_id", "original_language",
+            "original_title", "overview", "popularity", "poster_path", "tagline", "genres", "production_companies",
+            "production_countries", "spoken_languages", "keywords",
+        )
+    )  # fmt: skip
+
+
+def _joined(rows: DataFrame, name: str, alias: str) -> DataFrame:
+    named = rows.filter(F.col(name).isNotNull()).select("movie_id", F.struct("position", name).alias("item"))
+    in_order = F.transform(F.array_sort("items"), lambda item: item[name])
+    return (
+        named.groupBy("movie_id")
+        .agg(F.collect_list("item").alias("items"))
+        .select("movie_id", F.array_join(in_order, ", ").alias(alias))
+    )

@@ -1,0 +1,71 @@
+"""Questions that the demo asks the marts, in Spark SQL, with answers a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """*query* names marts by their plain names."""
+
+    name: str
+    title: str
+    query: str
+
+
+QUESTIONS: tuple[Question, ...] = (
+    Question(
+        "roi_by_genre",
+        "What earns: return on investment by genre (money shared out over a movie's genres)",
+        """
+select g.name as genre,
+       count(*) as movies,
+       round(sum(f.budget_usd * b.weight) / 1e6, 1) as budget_musd_weighted,
+       round(sum(f.revenue_usd * b.weight) / 1e6, 1) as revenue_musd_weighted,
+       round(sum(f.revenue_usd) / 1e6, 1) as revenue_musd_full,
+       round(sum(f.profit_usd * b.weight) / sum(f.budget_usd * b.weight), 2) as roi
+from fact_movie f
+join bridge_movie_genre b on b.movie_id = f.movie_id
+join dim_genre g on g.genre_id = b.genre_id
+where f.roi is not null
+group by g.genre_id, g.name
+having count(*) >= 5
+order by roi desc, genre
+""".strip(),
+    ),
+    Question(
+        "best_directors",
+        "Who is liked: directors of three films or more by weighted rating",
+        """
+select p.name as director,
+       count(*) as movies,
+       round(avg(f.weighted_rating), 2) as weighted_rating,
+       sum(f.votes) as votes
+from (select distinct movie_id, person_id from fact_credit where job = 'Director') d
+join dim_person p on p.person_id = d.person_id
+join fact_movie f on f.movie_id = d.movie_id
+where f.votes > 0
+group by p.person_id, p.name
+having count(*) >= 3
+order by weighted_rating desc, votes desc, director
+limit 10
+""".strip(),
+    ),
+    Question(
+        "releases_by_decade",
+        "When: releases by decade, and of how many the money is known",
+        """
+select d.decade,
+       count(*) as movies,
+       count(f.revenue_usd) as with_revenue,
+       count(f.roi) as with_budget_and_revenue,
+       round(100.0 * count(f.roi) / count(*), 1) as percent_known,
+       round(sum(f.revenue_usd) / 1e6, 1) as revenue_musd
+from fact_movie f
+join dim_date d on d.date_key = f.release_date_key
+group by d.decade
+order by d.decade desc
+""".strip(),
+    ),
+)

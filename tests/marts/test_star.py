@@ -1,0 +1,262 @@
+"""The shape of the star: keys, weights, names, calendar, and which titles are in it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from datetime import date
+from typing import Any
+
+import pytest
+
+from reelhouse.marts import MARTS, Measures, marts_with
+from reelhouse.tables.catalogue import TABLES
+from tests.marts.conftest import LakeOf
+from tests.marts.lake import EARLIER, MONDAY, Lake, Row
+
+BRIDGES = {
+    "bridge_movie_genre": ("movie_genre", "genre_id"),
+    "bridge_movie_company": ("movie_production_company", "company_id"),
+    "bridge_movie_country": ("movie_production_country", "iso_3166_1"),
+    "bridge_movie_language": ("movie_spoken_language", "iso_639_1"),
+    "bridge_movie_keyword": ("movie_keyword", "keyword_id"),
+}
+
+
+def world(movie_id: int, **movie: Any) -> dict[str, list[Row]]:
+    """One movie with something in every table that marts read; its ids are made of its own."""
+    of_movie: Row = {"movie_id": movie_id, "position": 0}
+    code = f"{movie_id:02}"
+    return {
+        "movie": [
+            {
+                "movie_id": movie_id, "original_language": code, "release_date": date(2000, 1, 1),
+                "collection_id": movie_id, "collection_name": "C", **movie,
+            }
+        ],
+        "movie_genre": [{**of_movie, "genre_id": movie_id, "name": "G"}],
+        "movie_production_company": [{**of_movie, "company_id": movie_id, "name": "P", "origin_country": code}],
+        "movie_production_country": [{**of_movie, "iso_3166_1": code, "name": "L"}],
+        "movie_origin_country": [{**of_movie, "iso_3166_1": code}],
+        "movie_spoken_language": [{**of_movie, "iso_639_1": code, "english_name": "E", "name": "N"}],
+        "movie_keyword": [{**of_movie, "keyword_id": movie_id, "name": "K"}],
+        "movie_cast": [{**of_movie, "credit_id": f"a{movie_id}", "person_id": movie_id, "name": "A"}],
+        "movie_crew": [{**of_movie, "credit_id": f"b{movie_id}", "person_id": movie_id + 50, "name": "B"}],
+        "movie_release_date": [
+            {**of_movie, "iso_3166_1": code, "type": 3, "release_date": date(2000, 1, 1 + movie_id)}
+        ],
+        "watch_provider_offer": [
+            {
+                **of_movie, "iso_3166_1": code, "monetization_type": "rent", "provider_id": movie_id,
+                "provider_name": "W",
+            }
+        ],
+    }  # fmt: skip
+
+
+def together(*worlds: dict[str, list[Row]]) -> dict[str, list[Row]]:
+    return {name: [row for each in worlds for row in each[name]] for name in worlds[0]}
+
+
+def test_inputs_are_tables_or_earlier_marts() -> None:
+    known = {table.name for table in TABLES}
+    for mart in MARTS:
+        assert set(mart.inputs) <= known, mart.name
+        assert mart.name not in known
+        known.add(mart.name)
+
+
+def test_every_mart_yields_the_columns_and_types_it_declares(lake_of: LakeOf) -> None:
+    lake = lake_of(**world(1))
+    for mart in MARTS:
+        frame = lake.frame(mart.name)
+        declared = [(column.name, column.data_type.simpleString()) for column in mart.columns]
+        assert [(each.name, each.dataType.simpleString()) for each in frame.schema.fields] == declared, mart.name
+        assert set(mart.key) <= set(mart.column_names)
+        assert all(column.about.endswith(".") for column in mart.columns)
+
+
+def test_every_mart_of_a_lake_without_movies_is_empty(lake_of: LakeOf) -> None:
+    lake = lake_of()
+    assert [mart.name for mart in MARTS if lake.rows(mart.name)] == []
+
+
+def test_adult_titles_and_whatever_only_they_have_stay_out(lake_of: LakeOf) -> None:
+    tables = together(world(1, adult=False), world(2, adult=True), world(3))
+    lake = lake_of(**tables)
+    for mart in MARTS:
+        if mart.name == "dim_date":
+            continue
+        keys = {str(row[mart.key[0]]) for row in lake.rows(mart.name)}
+        # Ids and codes are made of the movie's: 2, 02, a2, b2, and 52 for people.
+        assert len(keys) == (4 if mart.name in ("dim_person", "fact_credit") else 2), mart.name
+        assert not [key for key in keys if key.endswith("2")], mart.name
+
+
+def test_adult_titles_come_in_when_asked_for(lake_of: LakeOf) -> None:
+    tables = together(world(1), world(2, adult=True))
+    lake = lake_of(marts=marts_with(Measures(adult_titles=True)), **tables)
+    for name in ("dim_movie", "fact_movie", "movie_flat", "bridge_movie_genre", "dim_genre", "fact_release"):
+        assert len(lake.rows(name)) == 2, name
+
+
+@pytest.mark.parametrize("bridge", BRIDGES)
+def test_weights_add_up_to_one_over_each_movie(lake_of: LakeOf, bridge: str) -> None:
+    table, key = BRIDGES[bridge]
+    value = {"iso_3166_1": "c{}".format, "iso_639_1": "l{}".format}.get(key, int)
+    rows: list[Row] = [
+        {"movie_id": movie, "position": place, key: value(place)} for movie, n in ((1, 1), (2, 3)) for place in range(n)
+    ]
+    # One named twice and one without an id take no share of their own.
+    rows += [{"movie_id": 2, "position": 3, key: value(0)}, {"movie_id": 2, "position": 4}]
+    lake = lake_of(movie=[{"movie_id": each} for each in (1, 2, 3)], **{table: rows})
+    weights = defaultdict(list)
+    for row in lake.rows(bridge):
+        weights[row["movie_id"]].append(row["weight"])
+    assert weights == {1: [1.0], 2: [pytest.approx(1 / 3)] * 3}
+
+
+def test_money_stays_additive_over_a_bridge(lake_of: LakeOf) -> None:
+    movies = [{"movie_id": 1, "revenue": 900}, {"movie_id": 2, "revenue": 100}]
+    genres = [{"movie_id": 1, "position": each, "genre_id": each} for each in range(3)]
+    lake = lake_of(movie=movies, movie_genre=[*genres, {"movie_id": 2, "position": 0, "genre_id": 0}])
+    facts = lake.by("fact_movie", "movie_id")
+    shares: defaultdict[int, float] = defaultdict(float)
+    for row in lake.rows("bridge_movie_genre"):
+        shares[row["genre_id"]] += row["weight"] * facts[row["movie_id"]]["revenue_usd"]
+    assert shares == {0: pytest.approx(400), 1: pytest.approx(300), 2: pytest.approx(300)}
+
+
+def _people(lake_of: LakeOf, *named: Row) -> dict[Any, Row]:
+    movies = [{"movie_id": each} for each in range(9)]
+    cast = [{"movie_id": place, "position": 0, "person_id": 1, **each} for place, each in enumerate(named)]
+    return lake_of(movie=movies, movie_cast=cast[::2], movie_crew=cast[1::2]).by("dim_person", "person_id")
+
+
+def test_a_name_is_that_of_the_newest_answer(lake_of: LakeOf) -> None:
+    old, new = {"name": "Aaron", "fetched_at": EARLIER}, {"name": "Zoe", "fetched_at": MONDAY}
+    for order in ((old, new), (new, old)):
+        assert _people(lake_of, *order)[1]["name"] == "Zoe"
+
+
+def test_among_equally_new_names_the_smallest_wins(lake_of: LakeOf) -> None:
+    for order in (("Zoe", "Mia", "Ann"), ("Ann", "Zoe", "Mia"), ("Mia", "Ann", "Zoe")):
+        assert _people(lake_of, *({"name": name} for name in order))[1]["name"] == "Ann"
+
+
+def test_a_newer_answer_without_a_name_hides_none(lake_of: LakeOf) -> None:
+    found = _people(lake_of, {"name": "Zoe", "gender": 1, "fetched_at": EARLIER}, {"name": None, "gender": 2})
+    assert (found[1]["name"], found[1]["gender"], found[1]["fetched_at"]) == ("Zoe", 1, EARLIER)
+
+
+def test_a_person_without_any_name_is_still_a_person_and_nobody_is_none(lake_of: LakeOf) -> None:
+    found = _people(lake_of, {"name": None}, {"name": "Nobody", "person_id": None})
+    assert {key: row["name"] for key, row in found.items()} == {1: None}
+
+
+def test_a_credit_without_a_person_keeps_its_row(lake_of: LakeOf) -> None:
+    lake = lake_of(
+        movie=[{"movie_id": 1, "release_date": date(1999, 3, 30)}],
+        movie_cast=[{"movie_id": 1, "position": 0, "credit_id": "a", "person_id": 5, "character": "Neo", "order": 3}],
+        movie_crew=[{"movie_id": 1, "position": 0, "credit_id": "b", "department": "Sound", "job": "Foley"}],
+    )
+    of_movie = {"movie_id": 1, "release_date_key": 19990330}
+    nothing = dict.fromkeys(("person_id", "department", "job", "character", "billing"))
+    assert lake.by("fact_credit", "credit_id") == {
+        "a": {**nothing, **of_movie, "credit_id": "a", "credit_type": "cast", "person_id": 5, "character": "Neo",
+              "billing": 3},
+        "b": {**nothing, **of_movie, "credit_id": "b", "credit_type": "crew", "department": "Sound", "job": "Foley"},
+    }  # fmt: skip
+
+
+def test_a_release_is_a_row_of_country_type_and_date(lake_of: LakeOf) -> None:
+    release = {
+        "movie_id": 1, "iso_3166_1": "US", "position": 0, "type": 3, "release_date": date(2020, 2, 29),
+        "certification": "R",
+    }  # fmt: skip
+    lake = lake_of(movie=[{"movie_id": 1}], movie_release_date=[release, {**release, "position": 1, "type": 4}])
+    found = lake.by("fact_release", "position")
+    assert found[0] == {
+        "movie_id": 1, "iso_3166_1": "US", "position": 0, "release_type": 3, "release_date": date(2020, 2, 29),
+        "release_date_key": 20200229, "certification": "R", "note": None,
+    }  # fmt: skip
+    assert found[1]["release_type"] == 4
+
+
+def test_codes_without_a_name_are_in_their_dimension(lake_of: LakeOf) -> None:
+    tables = world(1, original_language="xx")
+    tables["movie_release_date"][0]["iso_3166_1"] = "FR"
+    tables["watch_provider_offer"][0]["iso_3166_1"] = "BR"
+    tables["movie_production_company"][0]["origin_country"] = "DE"
+    tables["movie_origin_country"][0]["iso_3166_1"] = "JP"
+    lake = lake_of(**tables)
+    names = {key: row["name"] for key, row in lake.by("dim_country", "iso_3166_1").items()}
+    assert names == {"01": "L", "FR": None, "BR": None, "DE": None, "JP": None}
+    assert {key: row["name"] for key, row in lake.by("dim_language", "iso_639_1").items()} == {"01": "N", "xx": None}
+
+
+def test_unknown_dates_and_dates_outside_the_calendar_have_no_key(lake_of: LakeOf) -> None:
+    days = {1: date(1869, 12, 31), 2: date(1870, 1, 1), 3: date(2100, 12, 31), 4: date(2101, 1, 1), 5: None}
+    lake = lake_of(movie=[{"movie_id": key, "release_date": day} for key, day in days.items()])
+    for name in ("dim_movie", "fact_movie"):
+        keys = {key: row["release_date_key"] for key, row in lake.by(name, "movie_id").items()}
+        assert keys == {1: None, 2: 18700101, 3: 21001231, 4: None, 5: None}
+    movie = lake.by("dim_movie", "movie_id")
+    assert (movie[2]["release_year"], movie[2]["release_decade"], movie[3]["release_decade"]) == (1870, 1870, 2100)
+    assert movie[1]["release_date"] == days[1]
+
+
+def test_the_calendar_runs_from_the_first_to_the_last_day_used(lake_of: LakeOf) -> None:
+    release = {"movie_id": 1, "iso_3166_1": "US", "position": 0, "type": 4, "release_date": date(2024, 3, 2)}
+    movies = [{"movie_id": 1, "release_date": date(2024, 2, 27)}, {"movie_id": 2, "release_date": date(9999, 1, 1)}]
+    found = lake_of(movie=movies, movie_release_date=[release]).by("dim_date", "date_key")
+    assert sorted(found) == [20240227, 20240228, 20240229, 20240301, 20240302]
+    assert found[20240229] == {
+        "date_key": 20240229, "date": date(2024, 2, 29), "year": 2024, "quarter": 1, "month": 2,
+        "month_name": "February", "day": 29, "day_of_year": 60, "weekday": 4, "weekday_name": "Thursday",
+        "is_weekend": False, "decade": 2020,
+    }  # fmt: skip
+
+
+def test_the_week_begins_on_monday_and_ends_with_the_weekend(lake_of: LakeOf) -> None:
+    movies = [{"movie_id": 1, "release_date": date(2026, 11, 23)}, {"movie_id": 2, "release_date": date(2026, 11, 29)}]
+    found = lake_of(movie=movies).rows("dim_date")
+    assert sorted((row["weekday"], row["weekday_name"], row["is_weekend"]) for row in found) == [
+        (1, "Monday", False), (2, "Tuesday", False), (3, "Wednesday", False), (4, "Thursday", False),
+        (5, "Friday", False), (6, "Saturday", True), (7, "Sunday", True),
+    ]  # fmt: skip
+
+
+FLAT = (
+    "id, title, vote_average, vote_count, status, release_date, revenue, runtime, adult, backdrop_path, budget, "
+    "homepage, imdb_id, original_language, original_title, overview, popularity, poster_path, tagline, genres, "
+    "production_companies, production_countries, spoken_languages, keywords"
+)
+
+
+def test_movie_flat_has_the_24_columns_that_notebooks_read(lake_of: LakeOf) -> None:
+    names = lake_of(**world(1)).frame("movie_flat").columns
+    assert len(names) == 24
+    assert ", ".join(names) == FLAT
+
+
+def test_lists_of_movie_flat_are_in_the_order_of_tmdb(lake_of: LakeOf) -> None:
+    def rows(column: str, *names: str | None) -> list[Row]:
+        placed = [{"movie_id": 1, "position": place, column: name} for place, name in enumerate(names)]
+        return placed[1:] + placed[:1]
+
+    many = [f"k{each}" for each in range(12, 0, -1)]
+    lake: Lake = lake_of(
+        movie=[{"movie_id": 1, "title": "One", "budget": 7}, {"movie_id": 2}],
+        movie_genre=rows("name", "War", "Action", None, "Drama"),
+        movie_production_company=rows("name", "Z, Inc.", "A"),
+        movie_production_country=rows("name", "United States of America", "France"),
+        movie_spoken_language=rows("english_name", "Spanish", "English"),
+        movie_keyword=rows("name", *many),
+    )
+    found = lake.by("movie_flat", "id")
+    assert (found[1]["title"], found[1]["budget"], found[1]["genres"]) == ("One", 7, "War, Action, Drama")
+    assert found[1]["production_companies"] == "Z, Inc., A"
+    assert found[1]["production_countries"] == "United States of America, France"
+    assert (found[1]["spoken_languages"], found[1]["keywords"]) == ("Spanish, English", ", ".join(many))
+    assert [found[2][name] for name in re.split(", ", FLAT)[1:]] == [None] * 23
