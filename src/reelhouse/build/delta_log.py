@@ -70,7 +70,7 @@ def read_commit(storage: Storage, folder: str, version: int) -> Commit:
     except ValueError as exc:
         raise LakeError(f"{key} cannot be read: {exc}") from exc
     added = [action["add"] for action in actions if "add" in action]
-    info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     mode = str(info.get("operationParameters", {}).get("mode", "")).lower()
     return Commit(version, mode == "overwrite", _user(info), sum(map(_rows, added)), [add["path"] for add in added])
 
@@ -85,6 +85,18 @@ def _user(info: dict[str, Any]) -> dict[str, Any]:
 
 def _rows(add: dict[str, Any]) -> int:
     return int(json.loads(add.get("stats") or "{}").get("numRecords", 0))
+
+
+def rows_held(storage: Storage, folder: str, version: int) -> int:
+    """Rows of a version: those of its last overwrite and of the appends since."""
+    rows = 0
+    while version >= 0:
+        commit = read_commit(storage, folder, version)
+        rows += commit.rows
+        if commit.overwrites:
+            break
+        version -= 1
+    return rows
 
 
 def schema_mark(schema: T.StructType) -> str:

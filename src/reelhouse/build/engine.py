@@ -7,7 +7,7 @@ import re
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,15 +48,16 @@ class Engine:
 
     def rows(self, rows: list[dict[str, Any]], schema: T.StructType) -> DataFrame:
         """Rows that this process made itself."""
-        table = pa.Table.from_pylist(rows, schema=arrow_schema(schema))
-        return self.spark.createDataFrame(table)
+        if not rows:
+            return self.spark.createDataFrame([], schema)
+        return self.spark.createDataFrame(pa.Table.from_pylist(rows, schema=arrow_schema(schema)))
 
     def table(self, folder: str, version: int) -> DataFrame:
         """A table as of one version."""
         reader = self.spark.read.format("delta").option("versionAsOf", str(version))
         return reader.load(self.address(folder))
 
-    def write(self, frame: DataFrame, folder: str, *, mode: str, user: dict[str, Any], known: int = 0) -> Commit:
+    def write(self, frame: DataFrame, folder: str, *, mode: str, user: Mapping[str, Any], known: int = 0) -> Commit:
         """Commit *frame* and return the commit; whoever loses a race against another writer tries again."""
         token = f"{time.time_ns():x}"
         marked = {**user, "token": token}

@@ -9,11 +9,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.build.delta_log import Commit, declare, latest_version, read_commit, schema_mark
+from reelhouse.build.delta_log import Commit, declare, latest_version, read_commit, rows_held, schema_mark
 from reelhouse.build.engine import Engine, first_line
 from reelhouse.build.marks import ZONES
 from reelhouse.build.pins import ExportRead, Pin
-from reelhouse.build.popularity import rows_held, write_popularity
+from reelhouse.build.popularity import write_popularity
 from reelhouse.build.staging import Staged
 from reelhouse.errors import LakeError
 from reelhouse.tables.catalogue import ANSWERS, CURRENT_MOVIE, POPULARITY, STAGING_MOVIE
@@ -112,7 +112,7 @@ def _make_popularity(making: Making, exports: list[ExportRead], *, anew: bool) -
         user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(POPULARITY.schema)}
         commit = write_popularity(making.engine, exports, user, known, anew=anew)
         making.rebuilt.append(POPULARITY.name)
-    making.keep("tables", POPULARITY, commit, rows_held(storage, commit.version))
+    making.keep("tables", POPULARITY, commit, rows_held(storage, folder, commit.version))
 
 
 def _make_current(making: Making, exports: list[ExportRead], *, anew: bool) -> None:

@@ -1,4 +1,4 @@
-"""What each table follows from, as a short mark: receipts and exports read, declared schema, code. Equal marks, equal rows."""
+"""Marks of what each table follows from: receipts and exports read, declared schema, code. Equal marks, equal rows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from importlib.resources import files
 
 import msgspec
 
-from reelhouse import marts
 from reelhouse.build.delta_log import schema_mark
 from reelhouse.build.pins import ExportRead, Reads
+from reelhouse.marts import MARTS
 from reelhouse.tables import TABLES
 from reelhouse.tables.catalogue import ANSWERS, CURRENT_MOVIE, POPULARITY, STAGING_MOVIE
 from reelhouse.tables.columns import TableSpec
@@ -20,7 +20,7 @@ from reelhouse.tables.staging import STAGING
 # What decides how an answer is parsed: only a change here costs a second look at raw.
 _PARSING = frozenset(("shape.py", "movie_shape.py", "salvage.py", "staging.py"))
 
-ZONES: dict[str, tuple[TableSpec, ...]] = {"tables": TABLES, "marts": getattr(marts, "MARTS", ())}
+ZONES: dict[str, tuple[TableSpec, ...]] = {"tables": TABLES, "marts": MARTS}
 
 
 @cache

@@ -1,7 +1,8 @@
-"""`popularity_daily`: grows by one append for each new export. A second export of a day replaces the first one's rows."""
+"""`popularity_daily`: one append for each new export. A second export of a day replaces the first one's rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -43,7 +44,7 @@ def _write_all(engine: Engine, exports: list[ExportRead], user: dict[str, str], 
     return commit
 
 
-def _write(engine: Engine, exports: list[ExportRead], user: dict[str, object], mode: str, known: int) -> Commit:
+def _write(engine: Engine, exports: list[ExportRead], user: Mapping[str, object], mode: str, known: int) -> Commit:
     for export in exports:
         check_export(engine.storage, export)
     return engine.write(_rows(engine, exports), FOLDER, mode=mode, user=user, known=known)
@@ -75,15 +76,3 @@ def _marks(exports: list[ExportRead]) -> list[str]:
 
 def _mark(export: ExportRead) -> str:
     return f"{export.kind} {export.day} {export.key}"
-
-
-def rows_held(storage: Storage, version: int) -> int:
-    """Rows of a version: those of its last overwrite and of the appends since."""
-    rows = 0
-    while version >= 0:
-        commit = read_commit(storage, FOLDER, version)
-        rows += commit.rows
-        if commit.overwrites:
-            break
-        version -= 1
-    return rows

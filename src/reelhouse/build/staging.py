@@ -1,7 +1,7 @@
 """Brings staging up to date: the chunks of new receipts are parsed and appended, doubtful answers read again.
 
-A commit names the parts of receipts it holds, so what a killed build had done is found in the log. A part appended twice
-(two builders) does no harm: claims are ranked by place and batch.
+A commit names the parts of receipts it holds, so what a killed build had done is found in the log. A part appended
+twice (two builders) does no harm: claims are ranked by place and batch.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from itertools import groupby
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
+import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -21,12 +22,11 @@ from reelhouse.build.engine import Engine
 from reelhouse.build.pins import Reads
 from reelhouse.build.receipts import Horizon, Part, check_chunks, new_parts, with_closed, with_parts
 from reelhouse.errors import LakeError
-from reelhouse.raw.chunk import read_lines
-from reelhouse.raw.receipt import Claim
+from reelhouse.raw.chunk import Envelope
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.catalogue import STAGING_MOVIE
 from reelhouse.tables.movie_shape import MOVIE
-from reelhouse.tables.salvage import Rejection, salvage
+from reelhouse.tables.salvage import salvage
 from reelhouse.tables.staging import CLAIMS, STAGING, staged, staged_name
 
 Progress = Callable[[str], None]
@@ -36,6 +36,7 @@ BATCH_BYTES = 160_000_000
 BATCH_PARTS = 2_000
 # Salvaged answers travel from this process to the engine, whose messages are limited.
 _SALVAGED_AT_ONCE = 500
+_ENVELOPE = msgspec.json.Decoder(Envelope)
 
 
 class Staged(NamedTuple):
@@ -106,10 +107,7 @@ def _append(engine: Engine, state: Staged, parts: list[Part], code: str) -> Stag
     batch = _batch_number()
     rows = [row for part in parts for row in _claim_rows(part, batch)]
     claims = engine.rows(rows, CLAIMS)
-    if chunks:
-        frame = staged(engine.lines([chunk.key for chunk in chunks]), claims)
-    else:
-        frame = _bodiless(claims)
+    frame = staged(engine.lines([chunk.key for chunk in chunks]), claims) if chunks else _bodiless(claims)
     names = [(part.run, part.unit, part.part) for part in parts]
     return _commit(engine, state, frame, names, code)
 
@@ -123,11 +121,11 @@ def _commit(engine: Engine, state: Staged, frame: DataFrame, parts: list[tuple[i
 
 def _bodiless(claims: DataFrame) -> DataFrame:
     missing = [F.lit(None).cast(field.dataType).alias(field.name) for field in STAGING.fields[len(CLAIMS.fields) :]]
-    return claims.select(*CLAIMS.names, *missing).withColumn("doubt", F.col("state") == "landed")
+    return claims.select(*CLAIMS.names, *missing)
 
 
 def _batch_number() -> int:
-    return (time.time_ns() // 1_000_000 << 16) | random.getrandbits(16)  # noqa: S311
+    return (time.time_ns() // 1_000_000 << 16) | random.getrandbits(16)
 
 
 def _claim_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
@@ -149,15 +147,16 @@ def _claim_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
             "state": claim.state.value,
             "reason": claim.reason.value,
             "why": claim.why,
-            "fetched_at": _instant(claim),
+            "fetched_at": _instant(claim.fetched_at),
         }
 
 
-def _instant(claim: Claim) -> datetime | None:
+def _instant(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(claim.fetched_at)
+        found = datetime.fromisoformat(text or "")
     except ValueError:
         return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def place_of(run: int, unit: int, part: int, position: int) -> int:
@@ -169,41 +168,27 @@ def place_of(run: int, unit: int, part: int, position: int) -> int:
 
 def _settle_doubts(engine: Engine, state: Staged, code: str) -> Staged:
     assert state.version is not None
-    doubted = _doubted(engine.table(STAGING_MOVIE, state.version)).toArrow().to_pylist()
-    for start in range(0, len(doubted), _SALVAGED_AT_ONCE):
-        rows = _salvaged(engine.storage, doubted[start : start + _SALVAGED_AT_ONCE])
+    doubted = _doubted(engine.table(STAGING_MOVIE, state.version)).toLocalIterator()
+    while some := list(islice(doubted, _SALVAGED_AT_ONCE)):
+        batch = _batch_number()
+        rows = [{**_salvaged(row.asDict()), "batch": batch} for row in some]
         state = _commit(engine, state, engine.rows(rows, STAGING), [], code)
     return state
 
 
 def _doubted(staging: DataFrame) -> DataFrame:
-    """The claims whose newest batch is doubtful, chunk by chunk."""
+    """The claims whose newest batch is doubtful."""
     newest = staging.groupBy("place").agg(F.max("batch").alias("batch"))
-    doubted = staging.filter("doubt").select(*CLAIMS.names, "sha256")
-    return doubted.join(newest, ["place", "batch"]).select(*CLAIMS.names, "sha256").orderBy("chunk", "line")
+    # As text, because rows carry instants in this machine's own time zone.
+    instant = F.col("fetched_at").cast("string").alias("fetched_at")
+    claims = [instant if name == "fetched_at" else F.col(name) for name in CLAIMS.names]
+    doubted = staging.filter(F.col("doubt").isNotNull()).select(*claims, "sha256", "doubt")
+    return doubted.join(newest, ["place", "batch"]).select(*CLAIMS.names, "sha256", "doubt")
 
 
-def _salvaged(storage: Storage, claims: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    batch = _batch_number()
-    rows = []
-    for chunk, group in groupby(claims, key=lambda claim: claim["chunk"]):
-        wanted = {claim["line"]: claim for claim in group}
-        bodies = _bodies(storage, chunk, set(wanted))
-        rows.extend({**_salvaged_row(bodies.get(line), claim), "batch": batch} for line, claim in wanted.items())
-    return rows
-
-
-def _bodies(storage: Storage, chunk: str | None, lines: set[int]) -> dict[int, bytes]:
-    if chunk is None:
-        return {}
-    envelopes = read_lines(chunk, storage.get(chunk))
-    return {envelope.line: envelope.bytes for envelope in envelopes if envelope.line in lines}
-
-
-def _salvaged_row(body: bytes | None, claim: dict[str, Any]) -> dict[str, Any]:
-    if body is None:
-        lost = Rejection("$", str(claim["chunk"]), "has no such line")
-        return {**claim, "rejected": [lost._asdict()], "doubt": False}
-    found = salvage(body, MOVIE)
+def _salvaged(row: dict[str, Any]) -> dict[str, Any]:
+    found = salvage(_ENVELOPE.decode(row["doubt"]).bytes, MOVIE)
     values = {staged_name(name): value for name, value in found.values.items()}
-    return {**claim, **values, "rejected": [one._asdict() for one in found.rejected], "doubt": False}
+    rejected = [one._asdict() for one in found.rejected]
+    settled = {"fetched_at": _instant(row["fetched_at"]), "rejected": rejected, "doubt": None}
+    return {**row, **values, **settled}

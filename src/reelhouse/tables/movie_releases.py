@@ -87,13 +87,13 @@ TRANSLATION_COLUMNS = (
     ColumnSpec("iso_3166_1", "string", "Country of that language.", path=f"{_TRANSLATION}.iso_3166_1"),
     ColumnSpec("name", "string", "The language's own name.", path=f"{_TRANSLATION}.name"),
     ColumnSpec("english_name", "string", "The language's name in English.", path=f"{_TRANSLATION}.english_name"),
-    ColumnSpec("title", "string", "Translated title; NULL where it is the original's.", path=f"{_TRANSLATION}.data.title"),
+    ColumnSpec("title", "string", "Translated title; NULL where none was given.", path=f"{_TRANSLATION}.data.title"),
     ColumnSpec("overview", "string", "Translated plot.", path=f"{_TRANSLATION}.data.overview"),
     ColumnSpec("tagline", "string", "Translated advertising line.", path=f"{_TRANSLATION}.data.tagline"),
     ColumnSpec("homepage", "string", "Web site in that language.", path=f"{_TRANSLATION}.data.homepage"),
     ColumnSpec("runtime", "bigint", "Length of that version.", "minutes", f"{_TRANSLATION}.data.runtime"),
     FETCHED_AT,
-)  # fmt: skip
+)
 
 
 def movie_translations(answers: DataFrame) -> DataFrame:

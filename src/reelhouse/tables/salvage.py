@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from reelhouse.tables.shape import Keyed, Shape
@@ -51,16 +51,22 @@ def _read(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any
         return None
     if isinstance(shape, str):
         return _read_leaf(value, shape, path, rejected)
-    expected, rule = (list, "is no list") if isinstance(shape, list) else (dict, "is no object")
-    if not isinstance(value, expected):
-        rejected.append(Rejection(path, _raw(value), rule))
-        return None
     if isinstance(shape, list):
-        items = [_read(item, shape[0], f"{path}[{place}]", rejected) for place, item in enumerate(value)]
-        return [item for item in items if item is not None]
-    if isinstance(shape, dict):
-        return {name: _read(value.get(name), inner, f"{path}.{name}", rejected) for name, inner in shape.items()}
-    return _read_keyed(value, shape, path, rejected)
+        return _read_list(value, shape[0], path, rejected)
+    if not isinstance(value, dict):
+        rejected.append(Rejection(path, _raw(value), "is no object"))
+        return None
+    if isinstance(shape, Keyed):
+        return _read_keyed(value, shape, path, rejected)
+    return {name: _read(value.get(name), inner, f"{path}.{name}", rejected) for name, inner in shape.items()}
+
+
+def _read_list(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any:
+    if not isinstance(value, list):
+        rejected.append(Rejection(path, _raw(value), "is no list"))
+        return None
+    items = [_read(item, shape, f"{path}[{place}]", rejected) for place, item in enumerate(value)]
+    return [item for item in items if item is not None]
 
 
 def _read_keyed(value: dict[str, Any], shape: Keyed, path: str, rejected: list[Rejection]) -> Any:
@@ -132,7 +138,7 @@ def _instant(value: Any) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return found.replace(tzinfo=timezone.utc) if found.tzinfo is None else found
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {

@@ -1,8 +1,8 @@
 """What a TMDB answer looks like, written down once: how an engine reads, types and doubts it.
 
-`from_json` turns a value of the wrong type into NULL without a word, and a schema of numbers loses `"id": "1"` and `1.0`.
-So every scalar is read as text first and cast afterwards. A row where a value got lost on that way, or could have been,
-is *doubtful*: `tables/salvage.py` reads it again, value by value. Such rows are rare.
+`from_json` turns a value of the wrong type into NULL without a word, and a schema of numbers loses `"id": "1"` and
+`1.0`. So every scalar is read as text first and cast afterwards. A row where a value got lost on that way, or could
+have been, is *doubtful*: `tables/salvage.py` reads it again, value by value. Such rows are rare.
 """
 
 from __future__ import annotations
@@ -138,6 +138,7 @@ def _opened_keyed(value: Column, shape: Keyed) -> Column:
         return F.transform(F.map_entries(value), lambda pair: _pair(pair, opened(pair["value"], shape.values)))
     rest = F.filter(F.map_entries(value), lambda pair: ~pair["key"].isin(*shape.fields))
     schema = read_type(shape.values)
+    assert isinstance(schema, (T.ArrayType, T.StructType))
     inner = F.transform(rest, lambda pair: _pair(pair, opened(F.from_json(pair["value"], schema), shape.values)))
     fields = [value[name].alias(name) for name in shape.fields]
     return F.when(value.isNotNull(), F.struct(*fields, inner.alias("rest")))

@@ -41,7 +41,7 @@ STAGING_COLUMNS = (
     ColumnSpec("sha256", "string", "sha256 of the body as TMDB sent it."),
     *(ColumnSpec(staged_name(name), type_of(shape), f"As TMDB sent it: {name}.") for name, shape in MOVIE.items()),
     ColumnSpec("rejected", REJECTED, "Values that do not fit: path, raw value and the rule they break."),
-    ColumnSpec("doubt", "boolean", "Some value may have been lost in reading; a later batch settles it."),
+    ColumnSpec("doubt", "string", "The line itself, where a value may have been lost; a later batch settles it."),
 )
 STAGING = schema_of(STAGING_COLUMNS)
 
@@ -63,14 +63,15 @@ def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
     # Only landed answers are worth their body; what was set aside stays in raw.
     landed = F.col("state") == "landed"
     same = landed & (F.col("chunk") == F.col("in_chunk")) & (F.col("line") == F.col("in_line"))
-    # A landed claim whose line was not found is doubted too, so that it is looked for and named.
-    doubt = landed & F.coalesce("doubt", F.lit(True))
+    # A claim whose line is not there must not vanish: it keeps its row, and says why that is empty.
+    lost = F.struct(F.lit("$").alias("path"), F.col("chunk").alias("raw"), F.lit("has no such line").alias("rule"))
+    rejected = F.when(landed & F.col("in_line").isNull(), F.array(lost))
     return claims.join(answers, same, "left").select(
         *CLAIMS.names,
         "sha256",
         *(staged_name(name) for name in MOVIE),
-        F.lit(None).cast(REJECTED).alias("rejected"),
-        doubt.alias("doubt"),
+        rejected.cast(REJECTED).alias("rejected"),
+        "doubt",
     )
 
 
@@ -78,9 +79,8 @@ def _parsed(lines: DataFrame) -> DataFrame:
     read = _read(lines)
     doubts = [_doubt_of(name, F.col(staged_name(name))) for name in MOVIE]
     fields = [typed(F.col(staged_name(name)), shape).alias(staged_name(name)) for name, shape in MOVIE.items()]
-    return read.select(
-        "chunk", "line", "sha256", *fields, any_of([F.col("base64").isNotNull(), *doubts]).alias("doubt")
-    )
+    doubt = F.when(any_of([F.col("base64").isNotNull(), *doubts]), F.col("value"))
+    return read.select("chunk", "line", "sha256", *fields, doubt.alias("doubt"))
 
 
 def _read(lines: DataFrame) -> DataFrame:

@@ -1,0 +1,132 @@
+"""Whether what was built is what the receipts say: for `verify`, without an engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from reelhouse.build.delta_log import read_commit, rows_held
+from reelhouse.build.pins import Current, ExportRead, Pin, Reads, read_current
+from reelhouse.build.receipts import ENTITIES
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.plan import Plan, read_plan, unpack_lines
+from reelhouse.raw.receipt import Receipt, State, read_parts, read_receipts
+from reelhouse.storage.protocol import Storage
+from reelhouse.tables.catalogue import POPULARITY
+
+
+class _Listed(msgspec.Struct):
+    id: int
+
+
+class _Known(NamedTuple):
+    """What the claims of one id add up to: its newest one, and whether it is shown, hidden or gone."""
+
+    newest: State
+    settled: State | None
+    gone: bool
+
+
+def check_tables(storage: Storage) -> list[str]:
+    """What is wrong with the last build, by name: lost or changed versions, rows that the receipts do not explain."""
+    try:
+        current = read_current(storage)
+        if current is None:
+            return []
+        problems = [
+            problem for name, pin in sorted(current.tables.items()) for problem in _check_pin(storage, name, pin)
+        ]
+        return [*problems, *_check_counts(storage, current)]
+    except LakeError as exc:
+        return [str(exc)]
+
+
+def _check_pin(storage: Storage, name: str, pin: Pin) -> Iterator[str]:
+    folder = f"{pin.zone}/{name}"
+    try:
+        commit = read_commit(storage, folder, pin.version)
+    except MissingKeyError:
+        yield f"{folder} has lost version {pin.version}, which the last build pinned: `reelhouse build --full` mends it"
+        return
+    rows = rows_held(storage, folder, pin.version) if name == POPULARITY.name else commit.rows
+    if rows != pin.rows:
+        yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
+    for path in commit.files:
+        if storage.size(f"{folder}/{unquote(path)}") is None:
+            yield f"{folder}/{path} is gone, though version {pin.version} needs it: `reelhouse build --full` mends it"
+
+
+def _check_counts(storage: Storage, current: Current) -> Iterator[str]:
+    expected = expected_rows(storage, current.read.receipts, current.read.exports)
+    for name, rows in expected.items():
+        pin = current.tables.get(name)
+        if pin is not None and pin.rows != rows:
+            yield f"{pin.zone}/{name} was built with {pin.rows} rows, the receipts it reflects make {rows}"
+
+
+def expected_rows(storage: Storage, reads: Reads, exports: list[ExportRead]) -> dict[str, int]:
+    """Rows that follow from receipts alone, for the tables where they do."""
+    known, mute = _claims(storage, reads)
+    gone = {id_ for id_, one in known.items() if one.gone}
+    buried = gone - _listed(storage, exports, gone)
+    landed = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
+    aside = sum(one.newest is State.QUARANTINED for one in known.values())
+    return {"movie": landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
+
+
+def _claims(storage: Storage, reads: Reads) -> tuple[dict[int, _Known], int]:
+    """Every id the receipts name, and how many asks never got an answer with an id."""
+    known: dict[int, _Known] = {}
+    answered: Counter[str] = Counter()
+    for receipt in _receipts(storage, reads):
+        for claim in sorted(receipt.claims, key=lambda one: -1 if one.line is None else one.line):
+            if claim.id is None:
+                answered[claim.ask] += 0
+                continue
+            if not claim.ask.isdigit():
+                answered[claim.ask] += 1
+            known[claim.id] = _after(known.get(claim.id), claim.state)
+    return known, sum(count == 0 for count in answered.values())
+
+
+def _after(before: _Known | None, state: State) -> _Known:
+    settled, gone = (before.settled, before.gone) if before else (None, False)
+    if state is State.GONE:
+        gone = True
+    elif state is not State.QUARANTINED:
+        settled, gone = state, False
+    return _Known(state, settled, gone)
+
+
+def _receipts(storage: Storage, reads: Reads) -> Iterator[Receipt]:
+    for run in range(1, max([reads.through, *map(int, reads.open)]) + 1):
+        plan = read_plan(storage, run)
+        if plan is None:
+            raise LakeError(f"the plan of run {run} is gone, though tables reflect it")
+        if plan.entity in ENTITIES:
+            yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
+
+
+def _parts(storage: Storage, reads: Reads, plan: Plan) -> Iterator[object]:
+    if plan.run <= reads.through:
+        yield from read_receipts(storage, plan)
+        return
+    for unit, read in sorted(reads.open.get(str(plan.run), {}).items(), key=lambda one: int(one[0])):
+        yield from (found for _, found in zip(range(read), read_parts(storage, plan.run, int(unit)), strict=False))
+
+
+def _listed(storage: Storage, exports: list[ExportRead], ids: set[int]) -> set[int]:
+    """Which of *ids* the newest export has; it is read only where something is gone."""
+    if not ids or not exports:
+        return set()
+    newest = max(exports)
+    decode = msgspec.json.Decoder(_Listed).decode
+    try:
+        lines = unpack_lines(storage.get(newest.key))
+        return ids & {decode(line).id for line in lines if line}
+    except MissingKeyError:
+        raise LakeError(f"{newest.key} is gone, though the plan of run {newest.run} names it") from None
