@@ -16,7 +16,7 @@ from bench.bodies import SEED, Bodies, catalogue_size, popular_ids
 from bench.measuring import MB, REELHOUSE, Usage, measured, median_of
 from bench.report import Measure, Section
 from bench.steps import Step, steps_of
-from bench.tiny_server import tiny_server, write_export
+from bench.tiny_server import export_of, tiny_server
 from reelhouse.emulator import Emulator
 
 _TARGET_MS = 0.8
@@ -127,7 +127,7 @@ def collect_tiny(count: int) -> Usage:
     """A whole collection of *count* ids with tiny bodies: planned from an export, fetched, reconciled, ledger kept."""
     with tempfile.TemporaryDirectory() as folder:
         export = Path(folder) / "export.json.gz"
-        write_export(export, range(1, count + 1))
+        export.write_bytes(export_of(range(1, count + 1)))
         with tiny_server(export) as address:
             env = settings_of(f"{address}/3", f"{address}/p/exports")
             usage = measured([REELHOUSE, "--lake", str(Path(folder) / "lake"), "collect", "--json"], env)

@@ -27,18 +27,24 @@ def build(lake: Path, out: Path, *, memory: str = "3GB") -> None:
     os.chdir(out)
     with duckdb.connect() as db:
         db.execute(f"set memory_limit = '{memory}'; set timezone = 'UTC'; set preserve_insertion_order = false")
-        receipts = [str(path) for path in lake.glob("runs/*/receipts/*.json")]
-        db.execute("set variable receipts = ?", [receipts])
+        db.execute("set variable receipts = ?", [_found(lake, "runs/*/receipts/*.json")])
+        db.execute("set variable plans = ?", [_found(lake, "runs/*/plan.json")])
         claims, staging = (_SQL / "staging.sql").read_text().split("copy (", 1)
         db.execute(claims)
         keys = db.execute("select distinct chunk from claim where chunk is not null").fetchall()
         db.execute("set variable chunks = ?", [sorted(str(lake / key) for (key,) in keys)])
+        exports = db.execute("select distinct export.key from plan where export is not null").fetchall()
+        db.execute("set variable exports = ?", [sorted(str(lake / key) for (key,) in exports)])
         db.execute("copy (" + staging)
         for zone in ("tables", "marts"):
             Path(zone).mkdir()
             for name, query in _named_queries(db, zone):
                 db.execute(f"copy ({query}) to '{zone}/{name}.parquet' (compression zstd)")
                 db.execute(f"create view {name} as select * from '{zone}/{name}.parquet'")
+
+
+def _found(lake: Path, pattern: str) -> list[str]:
+    return sorted(str(path) for path in lake.glob(pattern))
 
 
 def _named_queries(db: duckdb.DuckDBPyConnection, zone: str) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -11,9 +12,10 @@ from pathlib import Path
 
 from bench.bodies import QUERY, Bodies, Body
 from bench.report import CACHE
+from bench.tiny_server import export_of
 from reelhouse.raw.chunk import ChunkWriter
-from reelhouse.raw.layout import chunk_key
-from reelhouse.raw.plan import Asking, Counts, Plan, Reason, Selection, put_ids, put_plan
+from reelhouse.raw.layout import chunk_key, export_key
+from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan
 from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
@@ -34,25 +36,28 @@ def lake_of(count: int, *, runs: int = 1) -> Path:
     shutil.rmtree(scratch, ignore_errors=True)
     bodies = Bodies(count)
     if runs == 1:
-        _land(FolderStorage(scratch), 1, bodies.ids, iter(bodies))
+        _land(FolderStorage(scratch), 1, bodies.ids, bodies.ids, iter(bodies))
     else:
         shutil.copytree(lake_of(count), scratch)
-        _land(FolderStorage(scratch), 2, bodies.ids[::CHANGED_EVERY], bodies.edited(CHANGED_EVERY))
+        changed = bodies.ids[::CHANGED_EVERY]
+        _land(FolderStorage(scratch), 2, bodies.ids, changed, bodies.edited(CHANGED_EVERY))
     return scratch.rename(lake)
 
 
-def _land(storage: FolderStorage, run: int, ids: list[int], bodies: Iterator[Body]) -> None:
+def _land(storage: FolderStorage, run: int, listed: list[int], ids: list[int], bodies: Iterator[Body]) -> None:
     """One whole run, as a collector would have left it."""
     reason = Reason.NEW if run == 1 else Reason.CHANGED
-    plan = _planned(storage, run, ids, reason)
+    plan = _planned(storage, run, listed, ids, reason)
     for unit in range(plan.units):
         _land_unit(storage, plan, unit, reason, islice(bodies, _UNIT))
     made, _ = reconcile(storage, plan)
     assert made is not None and made.whole, made
 
 
-def _planned(storage: FolderStorage, run: int, ids: list[int], reason: Reason) -> Plan:
-    listed = Counts(listed=len(ids), beyond=0, excluded={}, fresh=0, asked={reason.value: len(ids)})
+def _planned(storage: FolderStorage, run: int, listed: list[int], ids: list[int], reason: Reason) -> Plan:
+    export = _put_export(storage, _day(run), listed)
+    fresh = len(listed) - len(ids)
+    counts = Counts(listed=len(listed), beyond=0, excluded={}, fresh=fresh, asked={reason.value: len(ids)})
     plan = Plan(
         run=run,
         entity="movie",
@@ -61,10 +66,19 @@ def _planned(storage: FolderStorage, run: int, ids: list[int], reason: Reason) -
         unit_size=_UNIT,
         asking=Asking(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),
-        counts=listed,
+        counts=counts,
+        export=export,
     )
     put_plan(storage, plan)
     return plan
+
+
+def _put_export(storage: FolderStorage, day: date, ids: list[int]) -> ExportRef:
+    body = export_of(ids)
+    sha256 = hashlib.sha256(body).hexdigest()
+    key = export_key("movie_ids", day, sha256)
+    storage.put(key, body)
+    return ExportRef(key, sha256, day.isoformat(), len(ids))
 
 
 def _day(run: int) -> date:

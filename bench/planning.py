@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.collecting import settings_of
 from bench.measuring import MB, REELHOUSE, Usage, measured
 from bench.report import CACHE, Measure, Section
-from bench.tiny_server import tiny_server, write_export
+from bench.tiny_server import export_of, tiny_server
 from reelhouse.collect.run import conclude
 from reelhouse.raw.layout import export_key
 from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan, read_units
@@ -56,7 +56,7 @@ def first_run(count: int) -> Usage:
     """Planning of *count* ids in an empty lake."""
     with tempfile.TemporaryDirectory() as folder:
         export = Path(folder) / "export.json.gz"
-        write_export(export, range(1, count + 1))
+        export.write_bytes(export_of(range(1, count + 1)))
         usage = _plan(Path(folder) / "lake", export, range(0), 0)
     assert json.loads(usage.output)["asked"] == count
     return usage
@@ -68,7 +68,7 @@ def second_run(count: int) -> Usage:
     changed = range(1000, 1000 + count // _CHANGED)
     with tempfile.TemporaryDirectory() as folder:
         export = Path(folder) / "export.json.gz"
-        write_export(export, range(1, count + 1 - _VANISHED))
+        export.write_bytes(export_of(range(1, count + 1 - _VANISHED)))
         usage = _plan(lake, export, changed, 1)
     assert json.loads(usage.output)["reasons"] == {"changed": len(changed), "vanished": _VANISHED}
     return usage
@@ -103,9 +103,7 @@ def _known_lake(count: int) -> Path:
 
 def _put_plan(storage: FolderStorage, count: int, at: str) -> Plan:
     day = datetime.fromisoformat(at).date()
-    with tempfile.NamedTemporaryFile() as file:
-        write_export(Path(file.name), range(1, count + 1))
-        body = Path(file.name).read_bytes()
+    body = export_of(range(1, count + 1))
     sha256 = hashlib.sha256(body).hexdigest()
     key = export_key("movie_ids", day, sha256)
     storage.put(key, body)

@@ -11,7 +11,7 @@ import email.utils
 import subprocess
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,14 +24,14 @@ PAGE = 100
 _APPENDS = "".join(f',"{name}":{{}}' for name in ENTITIES["movie"].default_appends)
 
 
-def write_export(path: Path, ids: range) -> None:
+def export_of(ids: Sequence[int]) -> bytes:
     """An export of *ids* as TMDB's looks, in no order of popularity."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    with path.open("wb") as file:
-        for start in range(0, len(ids), 10_000):
-            lines = "".join(_export_line(id_) for id_ in ids[start : start + 10_000])
-            file.write(packer.compress(lines.encode()))
-        file.write(packer.flush())
+    parts = []
+    for start in range(0, len(ids), 10_000):
+        lines = "".join(_export_line(id_) for id_ in ids[start : start + 10_000])
+        parts.append(packer.compress(lines.encode()))
+    return b"".join((*parts, packer.flush()))
 
 
 def _export_line(id_: int) -> str:

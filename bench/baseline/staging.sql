@@ -1,3 +1,9 @@
+create table plan as
+select run, planned_at, export
+from read_json(
+  getvariable('plans'), format = 'newline_delimited', maximum_object_size = 67108864,
+  columns = {run: 'BIGINT', planned_at: 'VARCHAR', export: 'STRUCT("key" VARCHAR, "day" VARCHAR)'});
+
 -- Claims of all receipts, narrow; the newest per id is found among them before a body is touched.
 create table claim as
 select

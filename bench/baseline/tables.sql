@@ -1,3 +1,6 @@
+create macro day_of(sent) as case when length(sent) = 10 then try_cast(sent as date) end;
+create macro instant_of(sent) as case when length(sent) >= 19 then try_cast(sent as timestamptz) end;
+
 create view answer as
 select staging.* exclude (id), staging.id as movie_id
 from 'staging.parquet' staging semi join (select place from current where state = 'landed') using (place);
@@ -6,7 +9,7 @@ from 'staging.parquet' staging semi join (select place from current where state 
 select
   movie_id, nullif(imdb_id, '') as imdb_id, nullif(title, '') as title, nullif(original_title, '') as original_title,
   nullif(original_language, '') as original_language, nullif(status, '') as status,
-  try_cast(release_date as date) as release_date, nullif(runtime, 0) as runtime, nullif(budget, 0) as budget,
+  day_of(release_date) as release_date, nullif(runtime, 0) as runtime, nullif(budget, 0) as budget,
   nullif(revenue, 0) as revenue, popularity, vote_average, vote_count, nullif(overview, '') as overview,
   nullif(tagline, '') as tagline, nullif(homepage, '') as homepage, adult, softcore, video,
   belongs_to_collection.id as collection_id, nullif(belongs_to_collection.name, '') as collection_name,
@@ -90,8 +93,8 @@ where item is not null;
 -- movie_release_date
 select
   movie_id, nullif(country, '') as iso_3166_1, position, item.type as type,
-  try_cast(item.release_date as timestamptz)::date as release_date,
-  try_cast(item.release_date as timestamptz) as released_at, nullif(item.certification, '') as certification,
+  instant_of(item.release_date)::date as release_date,
+  instant_of(item.release_date) as released_at, nullif(item.certification, '') as certification,
   nullif(array_to_string(item.descriptors, ', '), '') as descriptors, nullif(item.iso_639_1, '') as iso_639_1,
   nullif(item.note, '') as note, fetched_at
 from (
@@ -128,7 +131,7 @@ select
   movie_id, position, nullif(item.id, '') as video_id, nullif(item.name, '') as name, nullif(item.type, '') as type,
   item.official as official, nullif(item.site, '') as site, nullif(item."key", '') as "key", item.size as size,
   nullif(item.iso_639_1, '') as iso_639_1, nullif(item.iso_3166_1, '') as iso_3166_1,
-  try_cast(item.published_at as timestamptz) as published_at, fetched_at
+  instant_of(item.published_at) as published_at, fetched_at
 from (
   select movie_id, fetched_at, unnest(videos.results) as item, generate_subscripts(videos.results, 1) - 1 as position
   from answer)
@@ -154,7 +157,7 @@ select
   nullif(item.author_details.name, '') as name, nullif(item.author_details.username, '') as username,
   nullif(item.author_details.avatar_path, '') as avatar_path, item.author_details.rating as rating,
   nullif(item.content, '') as content, nullif(item.url, '') as url,
-  try_cast(item.created_at as timestamptz) as created_at, try_cast(item.updated_at as timestamptz) as updated_at,
+  instant_of(item.created_at) as created_at, instant_of(item.updated_at) as updated_at,
   fetched_at
 from (
   select movie_id, fetched_at, unnest(reviews.results) as item,
@@ -166,7 +169,7 @@ where item is not null;
 select
   movie_id, position, item.id as recommended_id, nullif(item.media_type, '') as media_type,
   nullif(item.title, '') as title, nullif(item.original_title, '') as original_title,
-  nullif(item.original_language, '') as original_language, try_cast(item.release_date as date) as release_date,
+  nullif(item.original_language, '') as original_language, day_of(item.release_date) as release_date,
   item.popularity as popularity, item.vote_average as vote_average, item.vote_count as vote_count,
   item.adult as adult, item.softcore as softcore, item.video as video,
   nullif(item.poster_path, '') as poster_path, nullif(item.backdrop_path, '') as backdrop_path, fetched_at
@@ -200,9 +203,15 @@ where item is not null;
 
 -- popularity_daily
 select
-  'movie' as kind, null::bigint as id, null::date as "day", null::double as popularity,
-  null::varchar as original_title, null::boolean as adult, null::boolean as video, null::timestamptz as fetched_at
-where false;
+  'movie' as kind, line.id, plan.export.day::date as "day", line.popularity,
+  nullif(line.original_title, '') as original_title, line.adult, line.video, plan.planned_at::timestamptz as fetched_at
+from read_json(
+  getvariable('exports'), format = 'newline_delimited', filename = true,
+  columns = {
+    id: 'BIGINT', popularity: 'DOUBLE', original_title: 'VARCHAR', adult: 'BOOLEAN', video: 'BOOLEAN'
+  }) line
+join plan on ends_with(line.filename, plan.export.key)
+where line.id is not null;
 
 -- record
 select
@@ -215,10 +224,34 @@ where state = 'quarantined'
   and (place in (select newest from current) or (id is null and ask not in (select ask from claim where id is not null)));
 
 -- rejected_value
-select
-  'movie' as entity, movie_id as id, 'release_date' as path, release_date as raw, 'is no date' as rule,
-  fetched_at, run, chunk, line
-from answer where release_date <> '' and try_cast(release_date as date) is null;
+with dated as (
+  select place, 'release_date' as path, release_date as raw, 'is no date' as rule, day_of(release_date) is null as bad
+  from answer
+  union all
+  select place, 'recommendations.results[' || position || '].release_date', item.release_date, 'is no date',
+    day_of(item.release_date) is null
+  from (
+    select place, unnest(recommendations.results) as item,
+      generate_subscripts(recommendations.results, 1) - 1 as position
+    from answer)
+  union all
+  select place, 'release_dates.results[' || country || '].release_dates[' || position || '].release_date',
+    item.release_date, 'is no instant', instant_of(item.release_date) is null
+  from (
+    select place, country, unnest(per.release_dates) as item,
+      generate_subscripts(per.release_dates, 1) - 1 as position
+    from (
+      select place, unnest(release_dates.results) as per,
+        generate_subscripts(release_dates.results, 1) - 1 as country
+      from answer))
+  union all
+  select place, 'videos.results[' || position || '].published_at', item.published_at, 'is no instant',
+    instant_of(item.published_at) is null
+  from (
+    select place, unnest(videos.results) as item, generate_subscripts(videos.results, 1) - 1 as position from answer)
+)
+select 'movie' as entity, id, path, raw, rule, fetched_at, run, chunk, line
+from dated join claim using (place) where bad and raw <> '';
 
 -- tombstone
 select 'movie' as entity, claim.id, claim.fetched_at, claim.run, claim.chunk, claim.line
