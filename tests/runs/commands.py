@@ -18,6 +18,7 @@ class Reelhouse:
     def __init__(self, url: str, folder: Path) -> None:
         self.lake = folder / "lake"
         self._folder = folder
+        self._started: list[subprocess.Popen[str]] = []
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))},
             "TMDB_TOKEN": TOKEN,
@@ -33,7 +34,7 @@ class Reelhouse:
         return self.end(self.start(*words, **environ))
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        running = subprocess.Popen(
             [sys.executable, "-m", "reelhouse.runtimes.cli", *words],
             cwd=self._folder,
             env={**self._environ, **environ},
@@ -41,6 +42,14 @@ class Reelhouse:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._started.append(running)
+        return running
+
+    def end_all(self) -> None:
+        """Leave no process behind, whatever a test came to."""
+        for running in self._started:
+            running.kill()
+            running.communicate()
 
     def end(self, running: subprocess.Popen[str]) -> tuple[int, Any, str]:
         """Wait for it."""

@@ -21,9 +21,11 @@ def tiny() -> Iterator[Tiny]:
 
 
 @pytest.fixture
-def reelhouse(tiny: Tiny, tmp_path: Path) -> Reelhouse:
+def reelhouse(tiny: Tiny, tmp_path: Path) -> Iterator[Reelhouse]:
     """The command line against the tiny TMDB."""
-    return Reelhouse(tiny.url, tmp_path)
+    made = Reelhouse(tiny.url, tmp_path)
+    yield made
+    made.end_all()
 
 
 @pytest.fixture(autouse=True)

@@ -49,6 +49,6 @@ def test_memory_is_flat_between_two_thousand_and_twenty_thousand_ids(tmp_path: P
     assert many < 1.25 * few, (few, many)
 
 
-def test_memory_is_nearly_flat_between_five_hundred_and_five_thousand_ids(tmp_path: Path) -> None:
-    few, many = _peak(tmp_path, 500), _peak(tmp_path, 5_000)
+def test_memory_is_nearly_flat_between_three_hundred_and_three_thousand_ids(tmp_path: Path) -> None:
+    few, many = _peak(tmp_path, 300), _peak(tmp_path, 3_000)
     assert many < 1.4 * few, (few, many)

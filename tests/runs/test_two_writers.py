@@ -133,13 +133,15 @@ def test_without_the_lock_both_may_be_killed_at_any_pair_of_steps(tiny: Tiny, sc
 
 
 def _assert_as_if_nothing_happened(lake: Storage, tiny: Tiny, wanted: dict[str, Known], when: str) -> None:
-    for _ in range(2):
+    assert collect_small(lake, small(tiny)).whole, when
+    # Letters that a kill left behind are taken by the run after.
+    if list(lake.keys("inbox/")):
         assert collect_small(lake, small(tiny)).whole, when
-        assert answers(lake) == wanted, when
-        assert_whole(lake)
-    # Every run but the newest was ended before the next was planned.
-    assert all(read_reconciliation(lake, plan.run) is not None for plan in plans(lake)), when
     assert list(lake.keys("inbox/")) == [], when
+    assert answers(lake) == wanted, when
+    assert_whole(lake)
+    # Every run was ended before the next was planned.
+    assert all(read_reconciliation(lake, plan.run) is not None for plan in plans(lake)), when
 
 
 def _at(step: int, deed: Callable[[], None]) -> Callable[[int], None]:
