@@ -247,6 +247,29 @@ def test_what_is_known_and_fresh_is_not_asked(server: Server) -> None:
     assert plan.counts.fresh == 2
 
 
+@pytest.mark.parametrize(
+    ("fetched_at", "asked"),
+    [("2027-03-08T20:00:00Z", True), ("2027-03-09T08:00:00Z", True), ("2027-03-09T08:00:01Z", False)],
+)
+def test_what_changed_on_a_day_is_asked_unless_it_came_after_eight_the_next_morning(
+    server: Server, fetched_at: str, asked: bool
+) -> None:
+    storage = _lake({1: Known(State.LANDED, fetched_at, True)}, [_row(1)], "2027-03-09T09:00:00Z")
+    WORLD.changes = {"2027-03-08": [1]}
+    assert lines(storage, planned(storage, server)) == (["1 changed"] if asked else [])
+
+
+@pytest.mark.parametrize(
+    ("fetched_at", "asked"),
+    [("2027-02-24T12:00:00Z", True), ("2027-02-25T07:59:59Z", True), ("2027-02-25T08:00:00Z", False)],
+)
+def test_after_a_gap_what_came_before_the_feed_surely_begins_is_stale(
+    server: Server, fetched_at: str, asked: bool
+) -> None:
+    storage = _lake({1: Known(State.LANDED, fetched_at, True)}, [_row(1)], "2027-02-25T02:00:00Z")
+    assert lines(storage, planned(storage, server)) == (["1 stale"] if asked else [])
+
+
 def test_most_popular_come_first_and_unknown_popularity_last(server: Server) -> None:
     storage = _lake({}, [_row(1, 0.5), {**_row(2), "popularity": None}, _row(3, 9.0), _row(4, 9.0)])
     assert lines(storage, planned(storage, server)) == ["3 new", "4 new", "1 new", "2 new"]

@@ -63,6 +63,7 @@ def test_any_bytes_come_back_as_they_came(bodies: list[bytes]) -> None:
 
 
 @given(bodies=st.lists(st.binary(max_size=100) | json_bodies, min_size=1, max_size=5))
+@example(bodies=[b'{"a":\r1}', b'{"a":\n1}', b'{"a":\r\n1}', b'{"a":1}'])
 def test_every_line_is_one_json_object_for_any_reader(bodies: list[bytes]) -> None:
     _, packed = _written(bodies)
     text = gzip.decompress(packed)
@@ -149,6 +150,14 @@ def test_a_whole_chunk_reads() -> None:
 def test_a_chunk_that_is_not_what_was_put_is_a_damage_and_no_shorter_chunk(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(LakeError, match=KEY):
         _read(damage)
+
+
+def test_another_chunk_of_the_same_size_is_a_damage() -> None:
+    storage = MemoryStorage()
+    reference, packed = _written([b'{"id":1}'])
+    storage.put(reference.key, packed)
+    with pytest.raises(LakeError, match=KEY):
+        read_chunk(storage, ChunkRef(reference.key, reference.size, "0" * 64, reference.lines))
 
 
 def test_a_chunk_that_is_gone_is_a_damage() -> None:
