@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import time
+from itertools import pairwise
 
 import pytest
+from aiohttp import web
 
 from reelhouse.emulator import Emulator
 from reelhouse.storage.memory import MemoryStorage
-from tests.runs.lakes import collect, of
+from tests.runs.lakes import collect, of, small
+from tests.runs.tiny import Tiny
+from tests.serving import verdict
 
 RATE = 40.0
 
@@ -68,3 +72,24 @@ def test_who_asks_too_fast_slows_down_for_everybody_and_recovers(retry_after: fl
     # Each burst turns away what was on its way, not one after another.
     assert refused < 60
     assert stats.by_kind["detail"] == 150 + refused
+
+
+@pytest.mark.parametrize(("headers", "pause"), [({}, 0.12), ({"Retry-After": "1"}, 0.95)], ids=["alone", "Retry-After"])
+def test_one_429_makes_everybody_wait(tiny: Tiny, headers: dict[str, str], pause: float) -> None:
+    tiny.gone, tiny.broken = set(), set()
+    arrived: list[float] = []
+
+    def tenth(request: web.BaseRequest) -> web.StreamResponse | None:
+        arrived.append(time.monotonic())
+        if len(arrived) != 10:
+            return None
+        made = verdict(429, 25)
+        made.headers.update(headers)
+        return made
+
+    tiny.instead = tenth
+    tiny.delay = 0.005
+    assert collect(MemoryStorage(), small(tiny, connections=4)).clean
+    # What was on its way still comes; then nobody asks for as long as was said.
+    assert max(later - earlier for earlier, later in pairwise(arrived[9:15])) >= pause
+    assert len(arrived) == 31
