@@ -61,10 +61,10 @@ def test_a_ledger_that_was_kept_says_what_one_rebuilt_from_receipts_says() -> No
     assert list(rebuilt.keys("ledger/")) == []
 
 
-def test_only_the_newest_two_are_kept() -> None:
+def test_only_the_newest_few_are_kept() -> None:
     storage = MemoryStorage()
-    _live(storage, 5, keep=True)
-    assert list(storage.keys("ledger/")) == [ledger_key(4), ledger_key(5)]
+    _live(storage, 6, keep=True)
+    assert list(storage.keys("ledger/")) == [ledger_key(4), ledger_key(5), ledger_key(6)]
 
 
 def test_the_kept_one_is_used_and_not_every_receipt_read_again() -> None:
@@ -93,8 +93,9 @@ def test_an_imdb_id_stands_for_the_tmdb_id_that_answered_and_a_gone_one_for_none
     plan = a_plan(storage, ["tt0137523", "tt9999999"])
     settle(storage, plan, [a_claim("tt0137523", found=550), a_claim("tt9999999", State.GONE)])
     with open_ledger(storage, 1) as ledger:
+        aliases = ledger.db.execute("select entity, ask, id from alias order by ask").fetchall()
         rows = _rows(ledger)
-    assert rows["alias"] == [("movie", "tt0137523", 550), ("movie", "tt9999999", None)]
+    assert aliases == [("movie", "tt0137523", 550), ("movie", "tt9999999", None)]
     assert [row[1] for row in rows["known"]] == [550]
 
 
@@ -138,8 +139,8 @@ def test_a_damaged_one_is_passed_over(damage: Callable[[bytes], bytes]) -> None:
     storage = MemoryStorage()
     _live(storage, 4, keep=True)
     before = _known(storage, 4)
-    for run in (3, 4):
-        storage.put(ledger_key(run), damage(storage.get(ledger_key(run))))
+    for key in list(storage.keys("ledger/")):
+        storage.put(key, damage(storage.get(key)))
     assert _known(storage, 4) == before
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from reelhouse.errors import DeniedError, MissingError, TmdbError, TransientError, UntrustedError
+from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import (
     Answer,
     BudgetError,
@@ -257,24 +258,25 @@ def test_each_request_waits_its_turn_and_the_limiter_learns_how_it_went(
 
 
 def test_only_tmdb_s_own_word_counts_as_a_sign_of_life() -> None:
-    # A 404 of TMDB is life as well as a 200; an error page is not.
+    # A 404 of TMDB is life as well as an answer that can be believed; a page of something in front is not.
     async def life(client: TmdbClient) -> list[bool]:
         signs = []
-        for path in ("/200", "/404", "/500", "/403", "/429"):
+        for path in ("/200", "/200/html", "/404", "/500", "/403", "/429"):
             before = client.last_good
             with suppress(TmdbError):
-                await client.get(path)
+                await ask(client, path, "", lambda answer: whole_json(answer, dict), attempts=1)
             signs.append(client.last_good > before)
         return signs
 
     def answering(request: web.BaseRequest) -> web.Response:
-        status = int(request.path.rpartition("/")[2])
-        if status == 403:
-            return html(403)
+        last = request.path.rpartition("/")[2]
+        if last in ("html", "403"):
+            return html(200 if last == "html" else 403)
+        status = int(last)
         return json({}) if status == 200 else verdict(status, {404: 34, 500: 11, 429: 25}[status])
 
     with serving(answering) as server:
-        assert with_client(server.url, life) == [True, True, False, False, False]
+        assert with_client(server.url, life) == [True, False, True, False, False, False]
 
 
 def test_no_request_beyond_what_is_allowed_however_many_ask_at_once() -> None:
