@@ -22,6 +22,7 @@ from reelhouse.emulator import Emulator
 _TARGET_MS = 0.8
 _TARGET_RATE = 1000
 _TARGET_PEAK = 120 * MB
+_SAME = 16 * MB
 
 
 class Given(NamedTuple):
@@ -141,11 +142,18 @@ def _flat(*, full: bool, quick: bool) -> list[Measure]:
     small, large = collect_tiny(few), collect_tiny(many)
     return [
         Measure(
-            f"Peak memory, {many:,} tiny bodies against {few:,}",
-            "< 120 MB, the same",
-            f"{large.peak / MB:.0f} MB against {small.peak / MB:.0f} MB",
-            large.peak < _TARGET_PEAK and large.peak < small.peak + 20 * MB,
+            f"Peak memory, {many:,} tiny bodies",
+            "< 120 MB",
+            f"{large.peak / MB:.0f} MB",
+            large.peak < _TARGET_PEAK,
             "planning, reconciliation and ledger included",
+        ),
+        Measure(
+            f"The same for {few:,}",
+            "the same",
+            f"{small.peak / MB:.0f} MB",
+            large.peak < small.peak + _SAME,
+            f"within {_SAME / MB:.0f} MB; what grows is planning: the export's bytes, and SQLite's caches until full",
         ),
         Measure(
             "CPU per id with tiny bodies",

@@ -21,10 +21,13 @@ _NEAR = 1e-9
 
 def differences(lake: Path, by_hand: Path) -> list[str]:
     """The tables and marts that differ between a lake's newest versions and the files of the program by hand."""
-    theirs = {path.stem: path for zone in ("tables", "marts") for path in sorted((by_hand / zone).glob("*.parquet"))}
-    ours = {path.name: path for zone in ("tables", "marts") for path in sorted((lake / zone).iterdir())}
-    missing = sorted(theirs.keys() ^ ours.keys())
-    return missing + [name for name in ours.keys() & theirs.keys() if _differ(ours[name], theirs[name])]
+    ours, theirs = _tables(lake), _tables(by_hand)
+    both = sorted(ours.keys() & theirs.keys())
+    return sorted(ours.keys() ^ theirs.keys()) + [name for name in both if _differ(ours[name], theirs[name])]
+
+
+def _tables(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for zone in ("tables", "marts") for path in (folder / zone).iterdir()}
 
 
 def _differ(table: Path, file: Path) -> bool:
