@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 import tomllib
@@ -68,7 +69,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for one in fields(self):
-            _check_type(one, getattr(self, one.name), "")
+            _check_type(one, getattr(self, one.name), f" in {FILE} or {env_name(one.name)}")
         self._check_values()
 
     def _check_values(self) -> None:
@@ -199,7 +200,7 @@ def _check_type(one: Field[Any], value: Any, where: str) -> Any:
         "str": isinstance(value, str),
         "bool": isinstance(value, bool),
         "int": isinstance(value, int) and not isinstance(value, bool),
-        "float": isinstance(value, (int, float)) and not isinstance(value, bool),
+        "float": isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value),
         "list[str]": isinstance(value, list) and all(isinstance(part, str) for part in value),
         "dict[str, str]": isinstance(value, dict) and all(isinstance(part, str) for part in value.values()),
     }

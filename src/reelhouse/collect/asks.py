@@ -70,7 +70,7 @@ def _columns(header: list[str], column: str | None, first: str) -> list[tuple[in
     if column is not None:
         if column.lower() not in header:
             raise ConfigError(f"ids: there is no column {column!r} among {', '.join(header)}")
-        return [(header.index(column.lower()), column.lower() in _IMDB_COLUMNS)]
+        return [(header.index(column.lower()), "imdb" in column.lower() or column.lower() in _IMDB_COLUMNS)]
     tmdb = [(header.index(name), False) for name in _TMDB_COLUMNS if name in header][:1]
     imdb = [(header.index(name), True) for name in _IMDB_COLUMNS if name in header][:1]
     if not tmdb and not imdb:

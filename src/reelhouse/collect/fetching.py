@@ -7,23 +7,28 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from reelhouse.collect.landing import Lander, OpenUnit, open_unit
 from reelhouse.collect.outcome import Judge, Outcome, parses
-from reelhouse.errors import TransientError
+from reelhouse.errors import DeniedError, TransientError
 from reelhouse.raw.plan import Plan, Question, Unit, read_units
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.asking import ask
-from reelhouse.tmdb.client import BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
+from reelhouse.tmdb.asking import ask, whole_json
+from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
 from reelhouse.tmdb.endpoints import CANARY
 
 # Seconds that requests on their way may take beyond the moment when no new one is started.
 _GRACE = 3.0
 
-# Beyond so many ids that fail while others succeed it is no fault of the ids.
-_MOST_DEFERRED = 10_000
+# Ids that are put off at once; then they are worked off before anything else is asked, so that memory stays flat.
+_MOST_DEFERRED = 1000
+
+# How often TMDB's health is looked at before it counts as ill.
+_LOOKS = 3
 
 
 class Brakes:
@@ -35,10 +40,13 @@ class Brakes:
         self._wished: str | None = None
         self._taken = 0
         self._spent = 0
+        self.hurried = asyncio.Event()
 
-    def stop(self, why: str) -> None:
-        """Take no further id."""
+    def stop(self, why: str, *, hurry: bool = False) -> None:
+        """Take no further id; with *hurry* nothing that waits is waited for either."""
         self._wished = self._wished or why
+        if hurry:
+            self.hurried.set()
 
     def take(self) -> bool:
         """Whether one more id may be asked; if so it is counted."""
@@ -115,9 +123,11 @@ class Fetcher:
         self._patience = patience
         self._skipped = skipped
         self._ready: deque[tuple[OpenUnit, Question]] = deque()
+        self._late: deque[tuple[OpenUnit, Question]] = deque()
         self._units: Iterator[Unit] = read_units(storage, plan)
         self._feeding = asyncio.Lock()
-        self._deferred: list[tuple[OpenUnit, Question]] = []
+        # Units by number: an object that is kept would keep a thousand asks.
+        self._deferred: list[tuple[int, Question]] = []
         # Nobody was asked before, however long planning took: that is no silence of TMDB's.
         self._began = time.monotonic()
 
@@ -132,10 +142,11 @@ class Fetcher:
         self._client.limit_requests(self._brakes.requests_left)
         try:
             await self._all_hands(self._work)
-            if self._deferred and self._brakes.why is None:
-                self._ready.extend(self._deferred)
-                self._deferred = []
+            while self._deferred and self._brakes.why is None:
+                await self._reopen_deferred()
                 await self._all_hands(self._work_off)
+                await self._lander.finish()
+                await self._all_hands(self._work)
         except OutageError as exc:
             return str(exc)
         finally:
@@ -149,27 +160,54 @@ class Fetcher:
     async def _all_hands(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run *work* once per connection. When one fails or time is up, the others may bring in what is on its way."""
         tasks = [asyncio.ensure_future(work()) for _ in range(self._connections)]
+        hurried = asyncio.ensure_future(self._brakes.hurried.wait())
         try:
-            done, late = await asyncio.wait(
-                tasks, return_when=asyncio.FIRST_EXCEPTION, timeout=self._brakes.seconds_left
-            )
+            late = await self._while_all_is_well(set(tasks), hurried)
             if late:
                 self._brakes.stop("the deadline is reached")
                 await asyncio.wait(late, timeout=_GRACE)
         finally:
-            for task in tasks:
+            for task in (*tasks, hurried):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            task.result()
+            await asyncio.gather(*tasks, hurried, return_exceptions=True)
+        _raise_first([task for task in tasks if not task.cancelled()])
+
+    async def _while_all_is_well(
+        self, tasks: set[asyncio.Future[None]], hurried: asyncio.Future[Any]
+    ) -> set[asyncio.Future[None]]:
+        """Wait for *tasks*; returns those that are left when one failed, the deadline came or somebody hurries."""
+        while tasks:
+            waited: set[asyncio.Future[Any]] = {*tasks, hurried}
+            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED, timeout=self._brakes.seconds_left)
+            tasks = {task for task in tasks if task not in done}
+            if not done or hurried in done or any(task.exception() for task in done):
+                # A failure stops the others too, with its own word.
+                if done and hurried not in done:
+                    self._brakes.stop("another request failed")
+                break
+        return tasks
 
     async def _work(self) -> None:
-        while self._brakes.why is None and (found := await self._next()) is not None and self._brakes.take():
+        while self._brakes.why is None and len(self._deferred) < _MOST_DEFERRED:
+            found = await self._next()
+            if found is None or not self._brakes.take():
+                return
             await self._settle(*found, defer=True)
 
     async def _work_off(self) -> None:
-        while self._ready and self._brakes.take():
-            await self._settle(*self._ready.popleft(), defer=False)
+        while self._late and self._brakes.take():
+            await self._settle(*self._late.popleft(), defer=False)
+
+    async def _reopen_deferred(self) -> None:
+        """Turn what was put off into questions of units as they lie there now."""
+        await self._lander.finish()
+        units: dict[int, OpenUnit] = {}
+        for number, question in self._deferred:
+            if number not in units:
+                units[number] = await asyncio.to_thread(open_unit, self._storage, self._plan, number)
+            units[number].outstanding += 1
+            self._late.append((units[number], question))
+        self._deferred = []
 
     async def _next(self) -> tuple[OpenUnit, Question] | None:
         if not self._ready:
@@ -186,39 +224,49 @@ class Fetcher:
         self._skipped(len(unit.questions) - len(pending))
 
     async def _settle(self, unit: OpenUnit, question: Question, *, defer: bool) -> None:
-        """Ask one question until it has an outcome, is deferred, or nobody is answered any more."""
+        """Ask one question until it has an outcome, is put off, or nobody is answered any more."""
         try:
             outcome = await self._outcome(question, defer=defer)
         except BudgetError:
             self._brakes.stop("max_requests is used up")
             return
         if outcome is None:
-            self._defer(unit, question)
+            self._deferred.append((unit.number, question))
+            self._lander.release(unit)
         else:
             await self._lander.add(unit, question, outcome)
 
     async def _outcome(self, question: Question, *, defer: bool) -> Outcome | None:
+        """What became of a question; None where it is put off, or nothing more may be asked."""
         while True:
             began = time.monotonic()
             try:
                 return await self._ask(question)
+            except UntrustedAnswer as exc:
+                # A page in front of TMDB answers everybody; only while others succeed is it this id's own fault.
+                if await self._is_well():
+                    return _set_aside(question, exc)
+                failure: Exception = exc
             except TransientError as exc:
                 # A 429 is no fault of the id, so it is simply asked again.
-                if not exc.throttled and await self._others_succeed(began, look=not defer):
+                if not exc.throttled and await self._others_succeed(began, defer=defer):
                     return None if defer else Outcome(State.QUARANTINED, None, _own_id(question), "unavailable")
-                silent = time.monotonic() - max(self._client.last_good, self._began)
-                if silent >= self._patience.outage:
-                    raise OutageError(f"TMDB has answered nobody for {silent:.0f} s; last: {exc}") from exc
-                if self._brakes.why is not None:
-                    return None
+                failure = exc
+            silent = time.monotonic() - max(self._client.last_good, self._began)
+            if silent >= self._patience.outage:
+                raise OutageError(f"TMDB has answered nobody for {silent:.0f} s; last: {failure}") from failure
+            if self._brakes.why is not None:
+                return None
 
-    async def _others_succeed(self, since: float, *, look: bool) -> bool:
-        if self._client.last_good > since:
+    async def _others_succeed(self, since: float, *, defer: bool) -> bool:
+        """Whether it is the id: to put it off, any answer since it was asked will do; to give it up, a fresh one."""
+        return (defer and self._client.last_good > since) or await self._is_well()
+
+    async def _is_well(self) -> bool:
+        with suppress(TransientError, UntrustedAnswer, GoneAnswer):
+            await ask(self._client, CANARY, "", _is_object, attempts=_LOOKS, wait=self._patience.wait)
             return True
-        if look:
-            with suppress(TransientError, UntrustedAnswer, GoneAnswer):
-                await self._client.get(CANARY)
-        return self._client.last_good > since
+        return False
 
     async def _ask(self, question: Question) -> Outcome:
         name = question.ask
@@ -233,14 +281,21 @@ class Fetcher:
             )
         except GoneAnswer as exc:
             return Outcome(State.GONE, exc.answer, _own_id(question))
-        except UntrustedAnswer as exc:
-            whole = parses(exc.answer.body)
-            return Outcome(State.QUARANTINED, exc.answer, _own_id(question), exc.why, whole)
 
-    def _defer(self, unit: OpenUnit, question: Question) -> None:
-        self._deferred.append((unit, question))
-        if len(self._deferred) >= _MOST_DEFERRED:
-            self._brakes.stop(f"TMDB fails for {len(self._deferred)} ids while it answers others")
+
+def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
+    return whole_json(answer, dict[str, msgspec.Raw])
+
+
+def _set_aside(question: Question, exc: UntrustedAnswer) -> Outcome:
+    return Outcome(State.QUARANTINED, exc.answer, _own_id(question), exc.why, parses(exc.answer.body))
+
+
+def _raise_first(tasks: list[asyncio.Future[None]]) -> None:
+    """Raise what a task failed with; a refused token before anything that followed from it."""
+    failures = [error for task in tasks if (error := task.exception()) is not None]
+    for error in sorted(failures, key=lambda error: not isinstance(error, DeniedError)):
+        raise error
 
 
 def _own_id(question: Question) -> int | None:

@@ -10,7 +10,7 @@ from reelhouse.tmdb.exports import read_rows
 
 _SCHEMA = """
 create temp table listed (id integer primary key, popularity real, reason text not null, excluded text);
-create temp table unresolved (position integer primary key, ask text not null unique);
+create temp table unresolved (position integer primary key, ask text not null unique, listed integer not null);
 create temp table changed (id integer primary key, fresh_after text not null);
 create temp table vanished (id integer primary key);
 """
@@ -78,7 +78,7 @@ class Listing:
         for ask in asks:
             id_ = int(ask) if ask.isdigit() else self._alias(ask)
             if id_ is None:
-                self.db.execute("insert or ignore into unresolved (ask) values (?)", (ask,))
+                self.db.execute("insert or ignore into unresolved (ask, listed) values (?, 1)", (ask,))
             else:
                 self.db.execute(
                     "insert into listed values (?, null, ?, null) on conflict (id) do update "
@@ -117,10 +117,18 @@ class Listing:
                 "insert or ignore into vanished values (?)", [(row.id,) for row in batch if row.id in missing]
             )
 
+    def add_set_aside(self) -> None:
+        """IMDb ids that were set aside before anybody said which TMDB id they are: no other table knows them."""
+        self.db.execute(
+            "insert or ignore into unresolved (ask, listed) "
+            "select ask, 0 from alias where entity = ? and id is null and state = 'quarantined' order by ask",
+            (self._entity,),
+        )
+
     def count(self) -> int:
         """Distinct ids and asks listed."""
         (count,) = self.db.execute(
-            "select (select count(*) from listed) + (select count(*) from unresolved)"
+            "select (select count(*) from listed) + (select count(*) from unresolved where listed)"
         ).fetchone()
         return int(count)
 

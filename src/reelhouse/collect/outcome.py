@@ -107,7 +107,8 @@ def compile_filter(expression: str) -> Predicate | None:
     def wanted(body: bytes) -> bool:
         try:
             found: Any = compiled.search(msgspec.json.decode(body))
-        except jmespath.exceptions.JMESPathError as exc:
+        except (jmespath.exceptions.JMESPathError, ValueError, TypeError, RecursionError) as exc:
+            # JMESPath lets Python's own errors through, and msgspec's are ValueErrors: `1e999` is JSON to nobody else.
             first = str(exc).splitlines()[0]
             raise ConfigError(f"record_filter: {expression!r} cannot be applied to a record: {first}") from exc
         # JMESPath's own truth: null, false, "", [] and {} are false, 0 is true.

@@ -20,6 +20,7 @@ from reelhouse.raw.plan import (
     ExportRef,
     IdsObject,
     Plan,
+    Reason,
     Selection,
     pack_ids,
     put_ids,
@@ -169,6 +170,7 @@ class _Planner:
             lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
         lines += [*self._wanted.asks, *named]
         self._listing.add_lines(lines, selection)
+        self._listing.add_set_aside()
         return export, lines
 
     async def _list_export(self) -> ExportRef:
@@ -247,9 +249,12 @@ class _Planner:
             },
         )
         asked = dict(db.execute("select reason, count(*) from asked where reason is not null group by reason"))
-        (unresolved,) = db.execute("select count(*) from unresolved").fetchone()
-        if unresolved:
-            asked["listed"] = asked.get("listed", 0) + unresolved
+        named, set_aside = db.execute(
+            "select count(*) filter (where listed), count(*) filter (where not listed) from unresolved"
+        ).fetchone()
+        for reason, count in ((Reason.LISTED, named), (Reason.RETRY, set_aside)):
+            if count:
+                asked[reason.value] = asked.get(reason.value, 0) + count
         excluded = dict(
             db.execute(
                 "select excluded, count(*) from asked where reason is null and excluded is not null group by excluded"
@@ -259,6 +264,7 @@ class _Planner:
             "select count(*) from asked where reason is null and excluded is null and listed"
         ).fetchone()
         (beyond,) = db.execute("select count(*) from asked where reason is not null and not listed").fetchone()
+        beyond += set_aside
         return Counts(listed=self._listing.count(), beyond=beyond, excluded=excluded, fresh=fresh, asked=asked)
 
     def _ids(self, lines: Iterable[str]) -> IdsObject:
@@ -300,7 +306,9 @@ def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int,
 
 
 def _lines(ledger: Ledger) -> Iterator[str]:
-    for (line,) in ledger.db.execute("select ask || ' listed' from unresolved order by position"):
+    for (line,) in ledger.db.execute(
+        "select ask || iif(listed, ' listed', ' retry') from unresolved order by position"
+    ):
         yield line
     rows = ledger.db.execute(
         "select id || ' ' || reason from asked where reason is not null "

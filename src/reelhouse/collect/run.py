@@ -59,7 +59,7 @@ class RunResult(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        return self.whole and self.reconciliation is not None and self.reconciliation.clean
+        return self.whole and self.why is None and self.reconciliation is not None and self.reconciliation.clean
 
 
 def open_run(storage: Storage) -> Plan | None:
@@ -73,6 +73,9 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: Wanted) -> Plan:
     # Somebody may have planned since the caller looked. A run planned after an open one would know its answers in part.
     if (theirs := _unreconciled(storage, after)) is None:
         _check_free(storage, after + 1)
+        if after:
+            # A kill between its reconciliation and here may have left the letters that it took.
+            inbox.clear(storage, _plan(storage, after))
         draft: Draft = await plan_run(storage, tmdb, wanted, after=after, put=True)
         try:
             put_plan(storage, draft.plan)

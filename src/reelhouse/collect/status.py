@@ -55,14 +55,20 @@ def status(storage: Storage, rate: float) -> Status:
             "select entity, count(*), sum(state = 'landed'), sum(state = 'filtered'), sum(state = 'gone'), "
             "sum(state = 'quarantined'), min(case when state = 'landed' then fetched_at end) from known group by entity"
         ).fetchall()
+        # An IMDb id that was set aside before anybody said which TMDB id it is.
+        unnamed = dict(
+            ledger.db.execute(
+                "select entity, count(*) from alias where id is null and state = 'quarantined' group by entity"
+            )
+        )
     entities = [
         EntityStatus(
             entity,
-            known,
+            known + unnamed.get(entity, 0),
             landed,
             filtered,
             gone,
-            quarantined,
+            quarantined + unnamed.get(entity, 0),
             opened.pending if opened and opened.entity == entity else 0,
             oldest,
             requests.get(entity, 0),

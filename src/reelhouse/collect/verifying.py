@@ -125,6 +125,7 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
         listing.add_export(_export(storage, plan.export), plan.selection)
     if plan.listing is not None:
         listing.add_lines(read_plan_lines(storage, plan.listing), plan.selection)
+    listing.add_set_aside()
     db = ledger.db
     db.execute("drop table if exists temp.planned")
     db.execute("create temp table planned (ask text primary key, id integer) without rowid")
@@ -157,7 +158,9 @@ def _unaccounted(plan: Plan, ledger: Ledger) -> Iterator[str]:
     )
     for (id_,) in lost:
         yield f"id {id_} was listed in run {plan.run}, but neither filtered, asked nor known before"
-    for (ask,) in ledger.db.execute("select ask from unresolved where ask not in (select ask from planned)"):
+    for (ask,) in ledger.db.execute(
+        "select ask from unresolved where ask not in (select ask from planned) limit ?", (_NAMED,)
+    ):
         yield f"id {ask} was listed in run {plan.run}, but not asked"
     odd = ledger.db.execute(
         "select id from planned where id is not null and id not in (select id from listed) "
@@ -174,9 +177,10 @@ def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
 
     unasked = "where id not in (select id from planned where id is not null)"
     found = {
-        "listed": one("select (select count(*) from listed) + (select count(*) from unresolved)"),
+        "listed": one("select (select count(*) from listed) + (select count(*) from unresolved where listed)"),
         "asked": one("select count(*) from planned"),
-        "beyond": one("select count(*) from planned where id is not null and id not in (select id from listed)"),
+        "beyond": one("select count(*) from planned where id is not null and id not in (select id from listed)")
+        + one("select count(*) from unresolved where not listed and ask in (select ask from planned)"),
         "excluded": one("select count(*) from listed " + unasked + " and excluded is not null"),
         "fresh": one("select count(*) from listed " + unasked + " and excluded is null"),
     }

@@ -20,13 +20,14 @@ _SCHEMA = """
 create table known (
   entity text not null, id integer not null, state text not null, fetched_at text not null, run integer not null,
   primary key (entity, id)) without rowid;
-create table alias (entity text not null, ask text not null, id integer, primary key (entity, ask)) without rowid;
+create table alias (
+  entity text not null, ask text not null, id integer, state text not null, primary key (entity, ask)) without rowid;
 create table run (run integer primary key, entity text not null, asking text not null, requests integer not null);
 create table meta (format integer not null, run integer not null);
 """
 
-# Ledgers that are kept: the newest, and the one before it in case the newest is damaged.
-_KEPT = 2
+# Ledgers that are kept: the newest, and those before it in case it is damaged and for verifying what is new.
+_KEPT = 3
 
 
 class Ledger:
@@ -56,8 +57,12 @@ class Ledger:
                 ),
             )
             self.db.executemany(
-                "insert or replace into alias values (?, ?, ?)",
-                ((plan.entity, claim.ask, claim.id) for claim in receipt.claims if not claim.ask.isdigit()),
+                "insert or replace into alias values (?, ?, ?, ?)",
+                (
+                    (plan.entity, claim.ask, claim.id, claim.state.value)
+                    for claim in receipt.claims
+                    if not claim.ask.isdigit()
+                ),
             )
         self.db.execute(
             "insert or replace into run values (?, ?, ?, ?)", (plan.run, plan.entity, plan.asking.fingerprint, requests)

@@ -89,7 +89,7 @@ def tally(storage: Storage, plan: Plan) -> Tally:
 def reconcile(storage: Storage, plan: Plan) -> tuple[Reconciliation | None, Tally]:
     """Count a run, and write its reconciliation if nothing is pending; None while something is.
 
-    A run with problems is reconciled too, as not whole, so that the next run can mend it.
+    A run with problems is reconciled too, as not whole: else no next run could be planned.
     """
     counted = tally(storage, plan)
     if counted.pending:

@@ -96,12 +96,24 @@ def _pairs(texts: Iterable[str]) -> dict[str, str]:
     return pairs
 
 
+def _check_together(options: dict[str, Any]) -> None:
+    """A list of ids is a selection of its own: another one beside it would be ignored."""
+    if options["ids"] is None:
+        if options["column"]:
+            raise ConfigError("column: it names a column of --ids, which is not there")
+        return
+    for name in ("top", "min_popularity", "discover"):
+        if options[name] not in (None, ()):
+            raise ConfigError(f"{name}: --ids names exactly what is asked; give one of them")
+
+
 def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
     """Settings and request out of the options of `_selection` and `_limits`."""
     from reelhouse.collect.asks import read_asks
     from reelhouse.runtimes.collecting import Request
 
     discover = _pairs(options["discover"]) or None
+    _check_together(options)
     settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
     asks: tuple[str, ...] = ()
     if options["ids"] is not None:

@@ -62,16 +62,33 @@ async def _collect(storage: Storage, settings: Settings, request: Request, progr
                     # The letters that lie in the inbox are the next run's list.
                     wanted = wiring.wanted(settings, listed=True)
             plan = await _start(storage, tmdb, wanted, brakes)
+            if plan is None:
+                return _unplanned(results, brakes)
             results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
     return results
 
 
-async def _start(storage: Storage, tmdb: Tmdb, wanted: Wanted, brakes: Brakes) -> Plan:
+async def _start(storage: Storage, tmdb: Tmdb, wanted: Wanted, brakes: Brakes) -> Plan | None:
+    """The next run's plan, None where the brakes came first. What planning had begun leaves nothing behind."""
+    if brakes.why is not None:
+        return None
+    planning = asyncio.ensure_future(start_run(storage, tmdb, wanted))
+    hurried = asyncio.ensure_future(brakes.hurried.wait())
     try:
-        async with asyncio.timeout(brakes.seconds_left):
-            return await start_run(storage, tmdb, wanted)
-    except TimeoutError:
-        raise ReelhouseError("the deadline was reached before the next run was planned; nothing is open") from None
+        await asyncio.wait((planning, hurried), timeout=brakes.seconds_left, return_when=asyncio.FIRST_COMPLETED)
+        return planning.result() if planning.done() else None
+    finally:
+        for task in (planning, hurried):
+            task.cancel()
+        await asyncio.gather(planning, hurried, return_exceptions=True)
+
+
+def _unplanned(results: list[RunResult], brakes: Brakes) -> list[RunResult]:
+    """What was done before the next run could be planned; an error where that is nothing."""
+    why = f"{brakes.why or 'the deadline is reached'}, so the next run is not planned"
+    if not results:
+        raise ReelhouseError(f"{why}; nothing is open")
+    return [*results[:-1], results[-1]._replace(why=why)]
 
 
 def _wanted(settings: Settings, request: Request) -> Wanted:
@@ -85,7 +102,7 @@ def _stopping(brakes: Brakes) -> Iterator[None]:
     signals = (signal.SIGINT, signal.SIGTERM)
 
     def stop(number: signal.Signals) -> None:
-        brakes.stop(f"stopped by {number.name}")
+        brakes.stop(f"stopped by {number.name}", hurry=True)
         for each in signals:
             loop.remove_signal_handler(each)
 

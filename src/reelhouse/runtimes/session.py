@@ -27,7 +27,9 @@ _DELTA = "io.delta:delta-spark_4.2_2.13:4.4.0"
 _CLASSIC = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-    "spark.sql.shuffle.partitions": "8",
+    # Delta's default of fifty tasks to read a table's log of a few lines would cost more than the tables.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.shuffle.partitions": "4",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }

@@ -174,4 +174,5 @@ def run_result(result: RunResult) -> None:
     ]
     table(f"Run {found['run']} ({found['entity']}): {verdict}", ("", "count", ""), rows)
     if found["why"]:
-        note(f"The run is left open: {found['why']}. {found['pending']:,} ids are pending; collect goes on with them.")
+        left = f"The run is left open: {found['why']}. {found['pending']:,} ids are pending; collect goes on with them."
+        note(left if found["pending"] else f"Stopped: {found['why']}.")

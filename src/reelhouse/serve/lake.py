@@ -65,7 +65,7 @@ class Lake:
         return reader.load(f"{self._storage.url}/{pin.zone}/{name}")
 
     def _show(self, query: str, current: Current) -> None:
-        """Make views of the tables that *query* may mean; a view for each of fifty tables would cost more than most queries."""
+        """Make views of the tables that *query* may mean; one for each of fifty would cost more than most queries."""
         words = {word.lower() for word in _WORD.findall(query)}
         for name, pin in current.tables.items():
             if name in words and self._viewed.get(name) != pin.version:

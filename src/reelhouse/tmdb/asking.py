@@ -32,7 +32,10 @@ async def ask(
         on=_again, attempts=attempts, timeout=None, wait_initial=wait, wait_max=30.0, wait_jitter=wait
     ):
         with attempt:
-            return check(await client.get(path, query))
+            found = check(await client.get(path, query))
+            # Not before: a page in front of TMDB is an answer too, but none of TMDB's.
+            client.believed()
+            return found
     raise AssertionError("unreachable")
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 import msgspec
+import stamina
 from multidict import CIMultiDictProxy
 from yarl import URL
 from zlib_ng import zlib_ng
@@ -22,7 +23,7 @@ from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
 
 _USER_AGENT = "reelhouse (+https://github.com/reelhouse/reelhouse)"
 _GONE_CODES = frozenset((6, 34))
-_TIMEOUT = aiohttp.ClientTimeout(total=90, connect=15, sock_read=20)
+_TIMEOUT = aiohttp.ClientTimeout(total=90, sock_connect=15, sock_read=20)
 
 
 class Answer(NamedTuple):
@@ -64,6 +65,8 @@ class _Verdict(msgspec.Struct):
 async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
     """A session of at most *connections* connections. It carries no token: that goes with each request to the API."""
     aiohttp.set_zlib_backend(zlib_ng)
+    # What is asked again is counted in the receipts; a line on stderr for each would drown the progress.
+    stamina.instrumentation.set_on_retry_hooks([])
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections),
         headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
@@ -123,15 +126,19 @@ class TmdbClient:
         self.limiter.answered()
         answer = Answer(response.status, body, server_time(headers), headers.get("ETag"), _whole(headers.get("Age")))
         self.saw(answer.fetched_at)
-        error = None if answer.status == 200 else _error(path, answer)
-        if error is None or isinstance(error, MissingError):
-            self.last_good = time.monotonic()
-        if error is not None:
-            raise error
-        return answer
+        if answer.status == 200:
+            return answer
+        error = _error(path, answer, headers)
+        if isinstance(error, MissingError):
+            self.believed()
+        raise error
+
+    def believed(self) -> None:
+        """Somebody's question was answered by TMDB itself, just now."""
+        self.last_good = time.monotonic()
 
 
-def _error(path: str, answer: Answer) -> Exception:
+def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str]) -> Exception:
     verdict = _verdict(answer.body)
     code, text = verdict.status_code, verdict.status_message or f"HTTP {answer.status}"
     if answer.status == 404 and code in _GONE_CODES:
@@ -142,7 +149,8 @@ def _error(path: str, answer: Answer) -> Exception:
         return DeniedError(f"TMDB denies access (403, code {code}): {text}")
     # A 403, 404 or redirect without TMDB's own JSON is something in front of TMDB, and says nothing of the id.
     if answer.status >= 500 or answer.status in (403, 404, 408) or answer.status < 400:
-        return TransientError(f"{path}: {text} ({answer.status})")
+        wait = retry_after(headers.get("Retry-After"), headers.get("Date"))
+        return TransientError(f"{path}: {text} ({answer.status})", retry_after=wait)
     return UntrustedAnswer(f"http_{answer.status}", f"{path}: {text} ({answer.status})", answer)
 
 

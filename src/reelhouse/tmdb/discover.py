@@ -14,7 +14,7 @@ from reelhouse.tmdb.pages import Page, Row, read_page, read_pages
 _MOST_ROWS = LAST_PAGE * PAGE_ROWS
 
 # TMDB's counts move while they are read; a larger gap means that rows could not be reached.
-_TOLERANCE = 0.01
+_TOLERANCE = 0.001
 _SLACK = 20
 
 
