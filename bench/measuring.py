@@ -13,15 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 REELHOUSE = str(Path(sys.executable).parent / "reelhouse")
 _LOOKS_EVERY = 0.02
 MB = 1 << 20
 
 
 class Usage(NamedTuple):
-    """CPU seconds (user and system, descendants included), peak resident bytes of the largest process, wall seconds."""
+    """CPU seconds (user and system, descendants included), peak resident bytes of the process itself, wall seconds."""
 
     cpu: float
     peak: int
@@ -64,11 +62,18 @@ def median_of(times: int, measure: Callable[[], Usage]) -> Usage:
     )
 
 
-class _Watch:
-    """Reads the high-water mark of a process and its descendants until told to stop.
+def least_of(times: int, measure: Callable[[], Usage]) -> Usage:
+    """As `median_of` with the least of each figure: for wall time, to which others on the machine only ever add."""
+    runs = [measure() for _ in range(times)]
+    cpu, wall = min(run.cpu for run in runs), min(run.wall for run in runs)
+    return Usage(cpu, max(run.peak for run in runs), wall, runs[-1].output)
 
-    The kernel keeps the mark, so only what grows in the last look's interval is missed. `ru_maxrss` would count the
-    memory of the process that measures, which its child shares until it becomes the command.
+
+class _Watch:
+    """Reads the high-water mark of a process until told to stop.
+
+    The kernel keeps the mark, so only what grows after the last look is missed. `ru_maxrss` would count the memory of
+    the process that measures, which its child shares until it becomes the command.
     """
 
     def __init__(self, pid: int) -> None:
@@ -85,17 +90,10 @@ class _Watch:
 
     def _look(self) -> None:
         while not self._ended.wait(_LOOKS_EVERY):
-            for pid in self._family():
-                self._peak = max(self._peak, high_water(pid))
-
-    def _family(self) -> list[int]:
-        try:
-            return [self._pid, *(child.pid for child in psutil.Process(self._pid).children(recursive=True))]
-        except psutil.Error:
-            return []
+            self._peak = max(self._peak, high_water(self._pid))
 
 
-def high_water(pid: int | str = "self") -> int:
+def high_water(pid: int) -> int:
     """The most resident memory a process ever had, in bytes; 0 where it is gone."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()

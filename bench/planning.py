@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.collecting import settings_of
-from bench.measuring import MB, REELHOUSE, Usage, measured
+from bench.measuring import MB, REELHOUSE, Usage, least_of, measured
 from bench.report import CACHE, Measure, Section
 from bench.tiny_server import export_of, tiny_server
 from reelhouse.collect.run import conclude
@@ -28,7 +28,7 @@ _VANISHED = 500
 
 def measure(*, full: bool, quick: bool) -> Section:
     count = 100_000 if quick else 1_200_000
-    first, second = first_run(count), second_run(count)
+    first, second = least_of(3, lambda: first_run(count)), least_of(3, lambda: second_run(count))
     return Section(
         "planning",
         "python -m bench planning",
@@ -47,7 +47,7 @@ def measure(*, full: bool, quick: bool) -> Section:
 def _judged(what: str, usage: Usage, how: str) -> list[Measure]:
     wall, peak = f"{usage.wall:.1f} s, {usage.cpu:.1f} s CPU", f"{usage.peak / MB:.0f} MB"
     return [
-        Measure(what, "< 10 s", wall, usage.wall < _TARGET_SECONDS, f"`reelhouse plan`, {how}"),
+        Measure(what, "< 10 s", wall, usage.wall < _TARGET_SECONDS, f"`reelhouse plan`, the least of 3; {how}"),
         Measure(f"{what}: peak memory", "< 300 MB", peak, usage.peak < _TARGET_PEAK, "of the process"),
     ]
 

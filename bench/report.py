@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
 import msgspec
-import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -81,7 +81,7 @@ def _page(sections: list[Section]) -> str:
         "# Benchmarks",
         f"""\
 Written by `make bench` (`python -m bench`); each section names the command that makes its figures anew. Measured on a
-machine with {psutil.cpu_count()} shared cores, Python {platform.python_version()}, on {platform.system()}, where other
+machine with {os.cpu_count()} shared cores, Python {platform.python_version()}, on {platform.system()}, where other
 programs ran at the same time. So **CPU seconds** (user and system of the process under test), peak resident memory and
 ratios are what counts; wall time stands only where a person waits. The figures say what was seen on that machine, and
 nothing about another one. TMDB is the bundled emulator or a tiny server, always in a process of its own that is not
