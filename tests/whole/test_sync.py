@@ -42,20 +42,22 @@ def test_the_next_days_sync_asks_what_changed_and_its_tables_equal_those_of_a_fr
         assert differences(old, fresh, without=LINEAGE, skip=ABOUT_THE_LAKE) == []
 
 
-@pytest.mark.parametrize("profile", ["all", "cut", "vanishing-ids"])
-def test_a_sync_under_faults_run_until_clean_ends_with_the_tables_of_one_without(
+@pytest.mark.parametrize("profile", ["all", "vanishing-ids"])
+def test_runs_under_faults_repeated_until_clean_end_with_the_tables_of_one_without(
     tmp_path: Path, catalogue: Emulator, profile: str
 ) -> None:
-    calm = tmp_path / "calm" / "lake"
-    if not calm.exists():
-        assert synced(catalogue, calm, "--top", "400").returncode == 0
+    calm, lake = tmp_path / "calm" / "lake", tmp_path / "stormy" / "lake"
+    assert synced(catalogue, calm, "--top", "400").returncode == 0
+    lake.parent.mkdir()
     with Emulator(movies=1500, seed=11, faults=profile, process=True) as stormy:
-        lake = tmp_path / "stormy" / "lake"
-        for _ in range(8):
-            done = synced(stormy, lake, "--top", "400")
+        env = environment(stormy, lake)
+        # An id may misbehave for its first eight requests, and one that is gone is asked once a run.
+        for _ in range(12):
+            done = reelhouse("collect", "--top", "400", "--json", env=env, cwd=tmp_path)
             if done.returncode == 0 and not told(done)["asked"]:
                 break
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, told(done)["asked"]) == (0, 0), done.stderr
+        assert reelhouse("build", env=env, cwd=tmp_path).returncode == 0
     assert differences(calm, lake, without=LINEAGE, skip=ABOUT_THE_LAKE) == []
 
 
