@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import tempfile
 import time
 import weakref
@@ -59,12 +60,20 @@ class Engine:
 
     def write(self, frame: DataFrame, folder: str, *, mode: str, user: Mapping[str, Any], known: int = 0) -> Commit:
         """Commit *frame* and return the commit; whoever loses a race against another writer tries again."""
-        token = f"{time.time_ns():x}"
+        for _ in range(_ATTEMPTS):
+            before = latest_version(self.storage, folder, known)
+            commit = self._write(frame, folder, mode, user, known)
+            # Sail puts an overwrite that lost a race on top of the winner's without removing the winner's rows.
+            if mode == "append" or commit.version == (0 if before is None else before + 1):
+                return commit
+        raise LakeError(f"{folder} could not be written: others keep writing to it")
+
+    def _write(self, frame: DataFrame, folder: str, mode: str, user: Mapping[str, Any], known: int) -> Commit:
+        token = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         marked = {**user, "token": token}
-        noted = json.dumps(marked)
 
         def commit() -> None:
-            writer = frame.write.format("delta").mode(mode).option("userMetadata", noted)
+            writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(marked))
             writer.save(self.address(folder))
 
         _retried(commit, folder)

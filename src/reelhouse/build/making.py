@@ -29,7 +29,9 @@ class Making:
     def __init__(self, engine: Engine, staging: Staged, wanted: dict[str, str], pins: dict[str, Pin]) -> None:
         assert staging.version is not None
         self.engine = engine
-        self.wanted = wanted
+        # Its rows point into one version of staging, and to no other that reflects the same receipts.
+        pointing = f"{wanted[CURRENT_MOVIE]} {staging.epoch} {staging.version}"
+        self.wanted = {**wanted, CURRENT_MOVIE: pointing}
         self.known = pins
         self.pins: dict[str, Pin] = {}
         self.rebuilt: list[str] = []

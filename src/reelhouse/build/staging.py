@@ -56,10 +56,11 @@ def look_at_staging(storage: Storage, pinned: Staged, code: str) -> Staged:
     found = pinned if pinned.version is not None and latest >= pinned.version else nothing
     for version in range(0 if found.version is None else found.version + 1, latest + 1):
         commit = read_commit(storage, STAGING_MOVIE, version)
+        known = commit.user.get("code") == code
         if commit.overwrites:
-            found = Staged(version, str(commit.user.get("epoch", "")), Reads())
+            found = Staged(version, str(commit.user.get("epoch", "")), Reads()) if known else nothing
         # A commit of an earlier epoch, by a builder that was overtaken, proves nothing.
-        if found.epoch and commit.user.get("epoch") == found.epoch and commit.user.get("code") == code:
+        if known and found.epoch and commit.user.get("epoch") == found.epoch:
             parts = [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
             found = Staged(version, found.epoch, with_parts(found.reads, parts))
     return found

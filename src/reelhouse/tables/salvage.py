@@ -13,7 +13,7 @@ from reelhouse.tables.shape import Keyed, Shape
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
-_WHOLE = re.compile(r"-?\d+(\.0+)?")
+_WHOLE = re.compile(r"-?\d{1,19}(\.0{1,9})?")
 _BIGGEST = 2**63 - 1
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -37,8 +37,8 @@ def salvage(body: bytes, shape: dict[str, Shape]) -> Salvage:
     """Everything of *body* that fits *shape*."""
     rejected: list[Rejection] = []
     try:
-        answer = json.loads(body)
-    except ValueError:
+        answer = json.loads(body, parse_int=_int)
+    except (ValueError, RecursionError):
         return Salvage({}, [Rejection("$", _raw(body.decode(errors="replace")), "is no JSON")])
     if not isinstance(answer, dict):
         return Salvage({}, [Rejection("$", _raw(answer), "is no object")])
@@ -89,6 +89,11 @@ def _read_leaf(value: Any, leaf: str, path: str, rejected: list[Rejection]) -> A
     if found is None:
         rejected.append(Rejection(path, _raw(value), rule))
     return found
+
+
+def _int(digits: str) -> int | str:
+    # Python refuses numbers of thousands of digits; as a text one is named like any other misfit.
+    return int(digits) if len(digits) < 100 else digits
 
 
 def _text(value: Any) -> str | None:

@@ -50,11 +50,10 @@ _ENVELOPE = T.StructType(
         T.StructField("chunk", T.StringType()),
         T.StructField("line", T.LongType()),
         T.StructField("sha256", T.StringType()),
-        T.StructField("base64", T.StringType()),
         T.StructField("body", read_type(MOVIE)),
     ]
 )
-_KEPT = ("chunk", "line", "sha256", "base64")
+_KEPT = ("chunk", "line", "sha256")
 
 
 def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
@@ -79,7 +78,7 @@ def _parsed(lines: DataFrame) -> DataFrame:
     read = _read(lines)
     doubts = [_doubt_of(name, F.col(staged_name(name))) for name in MOVIE]
     fields = [typed(F.col(staged_name(name)), shape).alias(staged_name(name)) for name, shape in MOVIE.items()]
-    doubt = F.when(any_of([F.col("base64").isNotNull(), *doubts]), F.col("value"))
+    doubt = F.when(any_of([F.col("unread"), *doubts]), F.col("value"))
     return read.select("chunk", "line", "sha256", *fields, doubt.alias("doubt"))
 
 
@@ -88,7 +87,9 @@ def _read(lines: DataFrame) -> DataFrame:
     envelope = lines.select("value", F.from_json("value", _ENVELOPE).alias("envelope"))
     body = F.col("envelope")["body"]
     fields = [opened(body[name], shape).alias(staged_name(name)) for name, shape in MOVIE.items()]
-    return envelope.select("value", *(F.col("envelope")[name].alias(name) for name in _KEPT), *fields)
+    kept = [F.col("envelope")[name].alias(name) for name in _KEPT]
+    # A body that lies as base64, or is no object.
+    return envelope.select("value", *kept, body.isNull().alias("unread"), *fields)
 
 
 def _doubt_of(name: str, value: Column) -> Column:

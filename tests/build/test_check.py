@@ -1,0 +1,88 @@
+"""What `verify` can tell about tables without an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from reelhouse.build.check import check_tables
+from reelhouse.build.delta_log import declare, latest_version, put_note, read_commit
+from reelhouse.build.pins import Pin, pin
+from reelhouse.storage.memory import MemoryStorage
+from reelhouse.tables.catalogue import TABLES
+from tests.build.landing import LakeInTheMaking, a_movie
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
+    lake = LakeInTheMaking(tmp_path_factory.mktemp("check") / "lake")
+    lake.land(a_movie(1, genres=[{"id": 1, "name": "A"}]), a_movie(2), export=[1, 2])
+    lake.build()
+    return lake
+
+
+def _repinned(lake: LakeInTheMaking, name: str, **changes: object) -> bytes:
+    """Pin *name* otherwise; returns what was pinned, to be put back."""
+    before = lake.storage.get("builds/current.json")
+    tables = dict(lake.current.tables)
+    tables[name] = msgspec.structs.replace(tables[name], **changes)
+    assert pin(lake.storage, msgspec.structs.replace(lake.current, tables=tables), before)
+    return before
+
+
+def test_nothing_built_is_no_problem() -> None:
+    assert check_tables(MemoryStorage()) == []
+
+
+def test_a_whole_build_has_no_problem(built: LakeInTheMaking) -> None:
+    assert check_tables(built.storage) == []
+
+
+def test_a_version_that_is_gone_is_named(built: LakeInTheMaking) -> None:
+    before = _repinned(built, "movie", version=99)
+    (problem,) = check_tables(built.storage)
+    built.storage.put("builds/current.json", before)
+    assert "tables/movie" in problem
+    assert "99" in problem
+
+
+def test_a_file_that_is_gone_is_named(built: LakeInTheMaking) -> None:
+    (path,) = (built.root / "tables/movie_genre").glob("*.parquet")
+    saved = path.read_bytes()
+    path.unlink()
+    (problem,) = check_tables(built.storage)
+    path.write_bytes(saved)
+    assert path.name in problem
+
+
+def test_rows_that_the_receipts_do_not_explain_are_named(built: LakeInTheMaking) -> None:
+    pinned = built.current.tables["movie"]
+    earlier = Pin(pinned.zone, pinned.version, pinned.rows, pinned.schema, pinned.made_from)
+    assert earlier == pinned
+    log = built.root / f"tables/movie/_delta_log/{pinned.version:020d}.json"
+    saved = log.read_text()
+    log.write_text(saved.replace('\\"numRecords\\":2', '\\"numRecords\\":1'))
+    before = _repinned(built, "movie", rows=1)
+    (problem,) = check_tables(built.storage)
+    log.write_text(saved)
+    built.storage.put("builds/current.json", before)
+    assert "1 rows" in problem
+    assert "make 2" in problem
+
+
+def test_a_table_is_declared_once_and_again_when_its_schema_changes(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    movie, genre = TABLES[0].schema, TABLES[1].schema
+    assert [declare(storage, "tables/x", schema) for schema in (movie, movie, genre, genre, movie)] == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 21])
+def test_the_newest_version_is_found_from_anywhere(count: int) -> None:
+    storage = MemoryStorage()
+    assert latest_version(storage, "t") is None
+    for _ in range(count):
+        put_note(storage, "t", "append", {"n": 1})
+    assert {latest_version(storage, "t", known) for known in range(count + 3)} == {count - 1}
+    assert read_commit(storage, "t", 0).user == {"n": 1}

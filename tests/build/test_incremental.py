@@ -1,0 +1,215 @@
+"""What a build reads, what it leaves alone, and that little by little comes out as all at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from reelhouse.build import marks
+from reelhouse.build.check import check_tables
+from reelhouse.build.run import build
+from reelhouse.errors import LakeError, ReelhouseError
+from reelhouse.storage.memory import MemoryStorage
+from tests.build.landing import SAIL, Answer, LakeInTheMaking, a_movie, filtered, gone, quarantined
+
+_RICH = {
+    "genres": [{"id": 18, "name": "Drama"}],
+    "credits": {"cast": [{"id": 7, "name": "A", "credit_id": "c", "order": 0}], "crew": []},
+    "release_date": "2020-01-02",
+    "budget": 5,
+}
+
+
+def _no_engine() -> object:
+    raise AssertionError("the engine was started for nothing")
+
+
+def _three_runs(lake: LakeInTheMaking, after: object = None) -> None:
+    """A little history with every state; calls *after* after each run."""
+    built = after if callable(after) else lambda: None
+    lake.land(*(a_movie(n, **_RICH) for n in range(1, 8)), export=range(1, 8), day="2026-11-01")
+    built()
+    odd = a_movie(1, release_date="2020-13-01")
+    lake.land(odd, filtered(2), gone(3), quarantined(4), export=[1, 2], day="2026-11-02")
+    built()
+    renamed = {**_RICH, "genres": [{"id": 18, "name": "Tragedy"}]}
+    lake.land(a_movie(2, **renamed), gone(5), Answer(9, {"title": "x"}, ask="tt0000009"), parts=3)
+    built()
+
+
+def test_step_by_step_is_the_same_as_all_at_once_and_as_full(lake: LakeInTheMaking, tmp_path: Path) -> None:
+    _three_runs(lake, lake.build)
+    at_once = LakeInTheMaking(tmp_path / "other")
+    _three_runs(at_once)
+    at_once.build()
+    assert lake.everything() == at_once.everything()
+    before = lake.everything()
+    assert lake.build(full=True).done
+    assert lake.everything() == before
+    assert check_tables(lake.storage) == []
+
+
+def test_a_build_of_nothing_new_does_nothing_and_starts_no_engine(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), export=[1])
+    first = lake.build()
+    found = build(lake.storage, _no_engine)  # type: ignore[arg-type]
+    assert (first.done, found.done, found.build, found.rows) == (True, False, 1, first.rows)
+
+
+def test_an_open_run_is_built_part_by_part(lake: LakeInTheMaking) -> None:
+    plan = lake.land(a_movie(1), close=False)
+    lake.build()
+    assert lake.current.read.receipts.through == 0
+    lake.append(plan, [a_movie(2)])
+    lake.append(plan, [a_movie(3)])
+    lake.append(plan, [a_movie(1001)], unit=0)
+    assert lake.build().rows["movie"] == 4
+    lake.close(plan)
+    lake.build()
+    assert sorted(lake.values("movie", "movie_id")) == [1, 2, 3, 1001]
+
+
+def test_a_run_that_only_closed_changes_no_table(lake: LakeInTheMaking) -> None:
+    plan = lake.land(a_movie(1), close=False)
+    lake.build()
+    lake.close(plan)
+    assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
+
+
+def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH), a_movie(2, release_date="x"), quarantined(3))
+    lake.build()
+    before = lake.everything()
+    log = sorted((lake.root / "staging/movie/_delta_log").glob("*.json"))
+    # Another builder, slower, appends what this one had: the very same files once more.
+    for number, commit in enumerate(log[1:], len(log)):
+        again = commit.read_text().replace('"mode":"Overwrite"', '"mode":"Append"')
+        (commit.parent / f"{number:020d}.json").write_text(again)
+    lake.land(filtered(4))
+    lake.build()
+    after = lake.everything()
+    assert {name: after[name] for name in ("movie", "movie_cast", "quarantine", "rejected_value")} == {
+        name: before[name] for name in ("movie", "movie_cast", "quarantine", "rejected_value")
+    }
+    assert check_tables(lake.storage) == []
+
+
+def test_changed_code_rebuilds_what_it_makes_and_parses_nothing_again(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.land(a_movie(1, **_RICH))
+    lake.build()
+    staging = lake.current.read.staging
+    as_it_is = marks.code_mark("tables")
+    monkeypatch.setattr(marks, "code_mark", lambda zone: "other" if zone == "marts" else as_it_is)
+    found = lake.build()
+    assert set(found.rebuilt) == {spec.name for spec in marks.ZONES["marts"]}
+    assert lake.current.read.staging == staging
+
+
+def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.land(a_movie(1, **_RICH), a_movie(2))
+    lake.build()
+    before, epoch = lake.everything(), lake.current.read.epoch
+    monkeypatch.setattr("reelhouse.build.run.parsing_mark", lambda: "other")
+    monkeypatch.setattr(marks, "parsing_mark", lambda: "other")
+    assert lake.build().done
+    assert lake.current.read.epoch != epoch
+    assert lake.everything() == before
+    assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
+
+
+def test_popularity_grows_by_day_and_the_later_export_of_a_day_wins(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), export=[1, 2], day="2026-11-01")
+    lake.build()
+    lake.land(a_movie(2), export=[2], day="2026-11-02")
+    lake.build()
+    assert [(str(day), id_) for day, id_ in lake.values("popularity_daily", "day", "id")] == [
+        ("2026-11-01", 1),
+        ("2026-11-01", 2),
+        ("2026-11-02", 2),
+    ]
+    lake.land(a_movie(3), export=[2, 3], day="2026-11-02")
+    lake.build()
+    rows = lake.values("popularity_daily", "day", "id", "popularity", "kind")
+    assert [(str(day), id_, popularity, kind) for day, id_, popularity, kind in sorted(rows)] == [
+        ("2026-11-01", 1, 0.5, "movie"),
+        ("2026-11-01", 2, 1.0, "movie"),
+        ("2026-11-02", 2, 1.0, "movie"),
+        ("2026-11-02", 3, 1.5, "movie"),
+    ]
+    assert check_tables(lake.storage) == []
+
+
+def test_an_empty_lake_builds_empty_tables(lake: LakeInTheMaking) -> None:
+    found = lake.build()
+    assert found.rows["movie"] == 0
+    assert lake.build().done is False
+
+
+def test_a_folder_with_blanks_and_umlauts(tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path / "mein süßer lake 100%")
+    lake.land(a_movie(1), export=[1])
+    assert lake.build().rows["movie"] == 1
+    assert lake.rows("movie")[0]["movie_id"] == 1
+
+
+def test_a_lake_in_memory_cannot_be_built() -> None:
+    with pytest.raises(ReelhouseError, match="memory:"):
+        build(MemoryStorage(), SAIL)
+
+
+def _damage(path: Path) -> None:
+    body = bytearray(path.read_bytes())
+    body[len(body) // 2] ^= 1
+    path.write_bytes(body)
+
+
+def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), export=[1], day="2026-11-01")
+    lake.build()
+    before = (lake.root / "builds/current.json").read_bytes()
+    lake.land(a_movie(2), export=[1, 2], day="2026-11-02")
+    new = [path for path in (lake.root / "raw").rglob("*.gz") if "000002-" in path.name or "11_02" in path.name]
+    assert len(new) == 2
+    # The chunk first: once it is parsed, raw is not asked for it again.
+    for path in sorted(new, key=lambda path: "exports" in path.parts):
+        saved = path.read_bytes()
+        for harm in (_damage, Path.unlink):
+            harm(path)
+            with pytest.raises(LakeError, match=path.name):
+                lake.build()
+            assert (lake.root / "builds/current.json").read_bytes() == before
+            assert lake.values("movie", "movie_id") == [1]
+            path.write_bytes(saved)
+    assert lake.build().rows["movie"] == 2
+
+
+def test_a_build_of_a_newer_reelhouse_is_not_overwritten(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1))
+    lake.storage.put("builds/current.json", json.dumps({"format": 2, "everything": "else"}).encode())
+    with pytest.raises(LakeError, match="upgrade"):
+        lake.build()
+
+
+def test_a_current_that_does_not_parse_is_made_anew_from_what_is_there(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), export=[1])
+    lake.build()
+    before = lake.everything()
+    lake.storage.put("builds/current.json", b'{"half')
+    found = lake.build()
+    assert (found.done, found.rebuilt) == (True, [])
+    assert lake.everything() == before
+
+
+def test_tables_that_somebody_removed_come_back(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH), export=[1])
+    lake.build()
+    before = lake.everything()
+    for gone_folder in ("tables/movie", "staging/movie", "marts/fact_movie"):
+        shutil.rmtree(lake.root / gone_folder)
+    lake.build()
+    assert lake.everything() == before
