@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from reelhouse.collect.run import RunResult
+from reelhouse.collect.status import status
 from reelhouse.emulator import Emulator
 from reelhouse.emulator.faults import PROFILES
 from reelhouse.errors import DeniedError
@@ -159,7 +160,7 @@ def test_what_stands_in_front_of_tmdb_never_makes_an_id_gone(tiny: Tiny) -> None
     assert_whole(lake)
 
 
-@pytest.mark.parametrize("status", [403, 404, 301, 500])
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 301, 422, 500])
 def test_if_a_page_in_front_answers_for_everybody_the_run_stays_open(tiny: Tiny, status: int) -> None:
     lake = MemoryStorage()
     tiny.instead = lambda request: html(status, Location="/elsewhere")
@@ -178,3 +179,34 @@ def test_one_id_that_always_fails_is_put_off_to_the_end_and_asked_little(tiny: T
     # In its turn until somebody else was answered, at the end, and one look at whether TMDB is there at all.
     assert 2 <= tiny.asked["28"] <= 4
     assert tiny.listings["/3/configuration"] == 1
+
+
+def test_a_run_in_which_only_an_id_is_left_that_always_fails_comes_to_its_end(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.gone, tiny.broken = set(), set()
+    tiny.instead = lambda request: verdict(500, 44) if request.path == "/3/movie/28" else None
+    assert collect(lake, small(tiny)).whole
+    tiny.forget()
+    second = collect(lake, small(tiny))
+    assert (second.plan.counts.asked, second.states, second.why) == ({"retry": 1}, {"quarantined": 1}, None)
+    assert tiny.asked["28"] <= 4
+    # And so does one that goes on after everything else was settled.
+    interrupted = MemoryStorage()
+    tiny.forget()
+    assert collect(interrupted, small(tiny), max_requests=29).pending >= 1
+    assert collect(interrupted, small(tiny)).whole
+    assert_whole(interrupted)
+
+
+def test_an_imdb_id_that_was_set_aside_is_asked_again_though_no_table_knows_it(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.instead = lambda request: html(200) if request.path == "/3/movie/tt0000020" else None
+    first = collect(lake, small(tiny), asks=("tt0000020", "tt0000021"))
+    assert first.states == {"landed": 1, "quarantined": 1}
+    assert status(lake, 40.0).entities[0].quarantined == 1
+    tiny.instead = lambda request: None
+    second = collect(lake, small(tiny))
+    assert reasons(lake, 2)["tt0000020"] == "retry"
+    assert second.whole
+    assert answers(lake)["tt0000020"].state == "landed"
+    assert_whole(lake)
