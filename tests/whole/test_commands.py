@@ -99,3 +99,9 @@ def test_the_demo_answers_three_questions(tmp_path: Path, world: World) -> None:
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "demo-lake" / "marts" / "fact_movie").is_dir()
     assert "whole and clean" in done.stdout
+
+
+def test_a_table_for_a_person_shows_ids_years_and_brackets_as_they_are(world: World) -> None:
+    code, out, _ = world.run("sql", "select 2020 as year, 1234567 as id, '[REC]' as title")
+    assert code == 0
+    assert all(shown in out for shown in (" 2020 ", " 1234567 ", " [REC] "))

@@ -6,6 +6,7 @@ import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from reelhouse.collect import run as runs
 from reelhouse.collect.run import RunResult
@@ -40,9 +42,12 @@ def text(found: str, output: Path | None) -> None:
 
 def arrow(title: str, found: Any, output: Path | None = None) -> None:
     """A query's result (an Arrow table) for a person."""
-    rows = zip(*(column.to_pylist() for column in found.columns), strict=True)
+    # Plain, since a query's whole numbers may be ids and years.
+    rows = (
+        [_plain(value) for value in row] for row in zip(*(column.to_pylist() for column in found.columns), strict=True)
+    )
     if output is None:
-        table(title, found.column_names, rows)
+        _draw(title, found.column_names, rows, _stdout())
         return
     drawn = io.StringIO()
     _draw(title, found.column_names, rows, Console(file=drawn, highlight=False, width=200))
@@ -50,31 +55,42 @@ def arrow(title: str, found: Any, output: Path | None = None) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table on stdout; numbers to the right."""
-    _draw(title, columns, rows, Console(highlight=False, width=None if sys.stdout.isatty() else 140))
+    """A table of ours on stdout: whole numbers are counts, and grouped."""
+    _draw(title, columns, ([_grouped(value) for value in row] for row in rows), _stdout())
 
 
-def _draw(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], console: Console) -> None:
-    shown = [[_cell(value) for value in row] for row in rows]
+def _stdout() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+# A value as it is shown, and whether it is a number, which stands to the right.
+_Cell = tuple[str, bool]
+
+
+def _draw(title: str, columns: Sequence[str], rows: Iterable[Sequence[_Cell]], console: Console) -> None:
+    shown = list(rows)
     made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
     for at, column in enumerate(columns):
         numeric = bool(shown) and all(row[at][1] for row in shown)
         made.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in shown:
-        made.add_row(*(text for text, _ in row))
+        # As Text: rich would take a title such as "[REC]" for markup and drop it.
+        made.add_row(*(Text(cell) for cell, _ in row))
     console.print(made)
 
 
-def _cell(value: object) -> tuple[str, bool]:
+def _grouped(value: object) -> _Cell:
+    return (f"{value:,}", True) if isinstance(value, int) and not isinstance(value, bool) else _plain(value)
+
+
+def _plain(value: object) -> _Cell:
     if value is None:
         return "", True
     if isinstance(value, bool):
         return str(value).lower(), False
-    if isinstance(value, int):
-        return f"{value:,}", True
     if isinstance(value, float):
-        return f"{value:,.2f}", True
-    return str(value), False
+        return f"{value:.10g}", True
+    return str(value), isinstance(value, (int, Decimal))
 
 
 def note(text: str) -> None:
