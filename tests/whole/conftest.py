@@ -22,7 +22,9 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 def environment(tmdb: Emulator, lake: Path, **more: str) -> dict[str, str]:
     """An environment in which reelhouse asks *tmdb* and keeps *lake*, whatever this machine has set."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
+    # A session of Sail in this process leaves its mark in SPARK_…, and Apache Spark would follow it.
+    ours = ("REELHOUSE_", "TMDB_", "SPARK_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
         **kept,
         "REELHOUSE_TMDB_URL": tmdb.url,
