@@ -154,7 +154,7 @@ def _peak_of_all(peaks: Sequence[Peak]) -> Measure:
         "≤ 8 GB",
         f"{expected / _GB:.1f} GB, not measured",
         expected <= _TARGET_PEAK_OF_ALL,
-        f"a line through {seen}",
+        f"a line through {seen}; single runs, which differ by a third, so this is a guess",
     )
 
 
@@ -164,5 +164,5 @@ def _notes(built: Built) -> str:
         f"{built.by_hand.cpu / built.movies * 1e6:.0f} by hand. What the program by hand does not do: it "
         "parses straight into exact types, so one value of another type ends it, where reelhouse keeps the row and "
         "names the value in `rejected_value`; it knows five kinds of offer, where reelhouse makes a row of any; it "
-        "keeps no versions and no lineage, checks no hash, and starts from nothing each time."
+        "keeps no versions, checks no hash, and starts from nothing each time."
     )
