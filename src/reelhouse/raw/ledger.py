@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import tempfile
 import zlib
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reelhouse.errors import MissingKeyError
-from reelhouse.raw.layout import FORMAT, LEDGERS, ledger_key
+from reelhouse.raw.layout import LEDGERS, ledger_key
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.receipt import Receipt, read_receipts, readable
 from reelhouse.storage.protocol import Storage
@@ -23,8 +24,11 @@ create table known (
 create table alias (
   entity text not null, ask text not null, id integer, state text not null, primary key (entity, ask)) without rowid;
 create table run (run integer primary key, entity text not null, asking text not null, requests integer not null);
-create table meta (format integer not null, run integer not null);
+create table meta (format text not null, run integer not null);
 """
+
+# A ledger of other tables than these is as good as none: it is rebuilt.
+_SHAPE = hashlib.sha256(_SCHEMA.encode()).hexdigest()[:16]
 
 # Ledgers that are kept: the newest, and those before it in case it is damaged and for verifying what is new.
 _KEPT = 3
@@ -69,7 +73,7 @@ class Ledger:
         )
         self.through = plan.run
         self.db.execute("delete from meta")
-        self.db.execute("insert into meta values (?, ?)", (FORMAT, plan.run))
+        self.db.execute("insert into meta values (?, ?)", (_SHAPE, plan.run))
         self.db.execute("commit")
 
     def pack(self) -> bytes:
@@ -141,7 +145,7 @@ def _unpack(storage: Storage, path: Path, run: int) -> Ledger | None:
         if not unpacker.eof:
             return None
         ledger = Ledger(path, run)
-        if ledger.db.execute("select format, run from meta").fetchall() == [(FORMAT, run)]:
+        if ledger.db.execute("select format, run from meta").fetchall() == [(_SHAPE, run)]:
             return ledger
         ledger.db.close()
     except (zlib.error, sqlite3.DatabaseError):

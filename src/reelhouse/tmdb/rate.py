@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable
 LONGEST_PAUSE = 120.0
 
 # Starts are spread so that a second's allowance takes `_PACE` seconds, and never are more than it started within
-# `_WINDOW`. Between the two lies what a late wake-up may cost without costing a turn.
-_PACE = 1.008
-_WINDOW = 1.005
+# `_WINDOW`, whose last milliseconds absorb the jitter between our start and TMDB's arrival.
+_PACE = 1.004
+_WINDOW = 1.009
 _SLOWEST = 1.0
 
 # One 429 costs a moment; each further one within `_SOON` seconds of the pause's end doubles it and slows us for longer.
-_PAUSE = 0.25
+_PAUSE = 0.15
 _SOON = 5.0
 _SLOWER = (0.9, 0.9, 0.7)
 # Requests a second that a second without a 429 gives back, by how often it was repeated.
@@ -57,16 +57,15 @@ class Limiter:
 
     async def wait_turn(self) -> float:
         """Return when a request may start, with that instant on the limiter's clock."""
-        while True:
-            # No await between reading and moving the slot, so two tasks cannot share one.
-            now = self._now()
-            start = self._slot(now)
-            if start > now:
-                await self._sleep(start - now)
-            # A 429 may have closed the gate while this one slept.
-            if (now := self._now()) >= max(self._closed_until, self._free_at()):
-                self._starts.append(now)
-                return now
+        start = self._slot(self._now())
+        # No await between looking and noting the start, so two tasks cannot share one place in the window.
+        while (now := self._now()) < (ready := max(start, self._closed_until, self._free_at())):
+            await self._sleep(ready - now)
+            if self._closed_until > start:
+                # A 429 closed the gate while this one slept: it takes its place behind it, spaced like the others.
+                start = self._slot(self._now())
+        self._starts.append(now)
+        return now
 
     def throttled(self, asked_at: float, retry_after: float | None) -> None:
         """A request that started at *asked_at* was answered 429: everybody waits, then goes on more slowly."""
@@ -96,7 +95,7 @@ class Limiter:
         # Up to a quarter of a second that was slept away is made up for; `_free_at` keeps that from being a burst.
         start = max(self._next, now - _WINDOW / 4, self._closed_until)
         self._next = start + 1 / self._rate
-        return max(start, self._free_at())
+        return start
 
     def _free_at(self) -> float:
         """When the window has room for one more start."""
