@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,3 +106,20 @@ def test_a_table_for_a_person_shows_ids_years_and_brackets_as_they_are(world: Wo
     code, out, _ = world.run("sql", "select 2020 as year, 1234567 as id, '[REC]' as title")
     assert code == 0
     assert all(shown in out for shown in (" 2020 ", " 1234567 ", " [REC] "))
+
+
+def test_a_list_with_an_imdb_id_that_tmdb_does_not_know_is_whole_and_clean(catalogue: Emulator, tmp_path: Path) -> None:
+    links = tmp_path / "links.csv"
+    known = next(iter(popular(catalogue)))
+    links.write_text(f"movieId,imdbId,tmdbId\n1,9999998,\n2,,{known}\n3,,\n")
+    done = reelhouse("sync", "--ids", str(links), "--json", env=environment(catalogue, tmp_path / "lake"), cwd=tmp_path)
+    found = told(done)
+    assert (done.returncode, found["verify"]["problems"]) == (0, []), done.stderr
+    assert (found["landed"], found["gone"], found["build"]["rows"]["quarantine"]) == (1, 1, 0)
+
+
+def popular(catalogue: Emulator) -> list[int]:
+    """Some ids of the catalogue, from its list of popular titles."""
+    request = urllib.request.Request(f"{catalogue.url}/movie/popular", headers={"Authorization": "Bearer x"})
+    with urllib.request.urlopen(request) as answer:
+        return [row["id"] for row in json.load(answer)["results"]]

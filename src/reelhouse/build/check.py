@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -79,18 +78,21 @@ def expected_rows(storage: Storage, reads: Reads, exports: list[ExportRead]) -> 
 
 
 def _claims(storage: Storage, reads: Reads) -> tuple[dict[int, _Known], int]:
-    """Every id the receipts name, and how many asks never got an answer with an id."""
+    """Every id the receipts name, and how many asks are set aside that never got an answer with an id."""
     known: dict[int, _Known] = {}
-    answered: Counter[str] = Counter()
+    answered: set[str] = set()
+    silent: dict[str, State] = {}
     for receipt in _receipts(storage, reads):
         for claim in sorted(receipt.claims, key=lambda one: -1 if one.line is None else one.line):
             if claim.id is None:
-                answered[claim.ask] += 0
+                silent[claim.ask] = claim.state
                 continue
             if not claim.ask.isdigit():
-                answered[claim.ask] += 1
+                answered.add(claim.ask)
             known[claim.id] = _after(known.get(claim.id), claim.state)
-    return known, sum(count == 0 for count in answered.values())
+    # One that TMDB does not know (gone) is no answer that is set aside.
+    mute = (state for ask, state in silent.items() if ask not in answered)
+    return known, sum(state is State.QUARANTINED for state in mute)
 
 
 def _after(before: _Known | None, state: State) -> _Known:
