@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from reelhouse.build import marks
@@ -213,3 +214,22 @@ def test_tables_that_somebody_removed_come_back(lake: LakeInTheMaking) -> None:
         shutil.rmtree(lake.root / gone_folder)
     lake.build()
     assert lake.everything() == before
+
+
+def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> None:
+    builds = []
+    for number in range(1, 5):
+        lake.land(a_movie(number, **_RICH), export=range(1, number + 1), day=f"2026-11-0{number}")
+        lake.build()
+        builds.append((lake.current, lake.everything()))
+    # What the build before this one pinned is still there to be read, whole.
+    last, (before, rows) = builds[-1], builds[-2]
+    lake.storage.put("builds/current.json", msgspec.json.encode(before))
+    assert lake.everything() == rows
+    lake.storage.put("builds/current.json", msgspec.json.encode(last[0]))
+    assert lake.everything() == last[1]
+    assert check_tables(lake.storage) == []
+    assert len(list((lake.root / "tables/movie").glob("*.parquet"))) == 2
+    # These are appended to: nothing of them is old.
+    assert len(lake.rows("popularity_daily")) == 10
+    assert len(lake.rows("movie")) == 4

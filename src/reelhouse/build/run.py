@@ -15,6 +15,7 @@ from reelhouse.build.marks import ZONES, parsing_mark, wanted_marks
 from reelhouse.build.pins import CURRENT, Current, ExportRead, Pin, Read, pin, read_current
 from reelhouse.build.receipts import Horizon, exports_named, has_news, look_ahead
 from reelhouse.build.staging import Staged, look_at_staging
+from reelhouse.build.sweeping import sweep
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.layout import FORMAT
 from reelhouse.storage.protocol import Storage
@@ -169,7 +170,11 @@ def _build(
         made_by=f"reelhouse {reelhouse.__version__}",
     )
     step("pinning")
-    return _result(current, done=True, rebuilt=rebuilt) if pin(storage, current, situation.body) else None
+    if not pin(storage, current, situation.body):
+        return None
+    if situation.current is not None:
+        sweep(storage, situation.current)
+    return _result(current, done=True, rebuilt=rebuilt)
 
 
 def _result(current: Current, *, done: bool, rebuilt: list[str]) -> BuildResult:

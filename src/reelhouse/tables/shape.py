@@ -56,8 +56,7 @@ def _no_number(text: Column) -> Column:
 
 
 def _no_whole(text: Column) -> Column:
-    # Engines differ on whether '1.5' casts to 1, so anything with a point is looked at again.
-    return (text != "") & (text.try_cast("bigint").isNull() | text.contains("."))
+    return (text != "") & text.try_cast("bigint").isNull()
 
 
 def _no_flag(text: Column) -> Column:
