@@ -93,6 +93,40 @@ _ODD: dict[int, dict[str, Any]] = {
 }
 
 
+_CREDIT = {"id": 1, "name": "A", "credit_id": "c", "order": 0}
+# One wrong value in an answer that is right otherwise, and what is to be found in `rejected_value`.
+_ALONE: dict[int, tuple[dict[str, Any], tuple[str, str]]] = {
+    200: ({"title": {"a": 1}}, ("title", '{"a": 1}')),
+    201: ({"title": ["a"]}, ("title", '["a"]')),
+    202: ({"genres": {"id": 18}}, ("genres", '{"id": 18}')),
+    203: ({"belongs_to_collection": "x"}, ("belongs_to_collection", "x")),
+    204: ({"budget": 1.5}, ("budget", "1.5")),
+    205: ({"popularity": "NaN"}, ("popularity", "NaN")),
+    206: ({"adult": "maybe"}, ("adult", "maybe")),
+    207: ({"release_date": "2023-02-29"}, ("release_date", "2023-02-29")),
+    208: ({"release_date": "2023"}, ("release_date", "2023")),
+    209: ({"genres": [{"id": 1, "name": "x"}, "y"]}, ("genres[1]", "y")),
+    210: ({"credits": {"cast": [{**_CREDIT, "name": {"x": 1}}], "crew": []}}, ("credits.cast[0].name", '{"x": 1}')),
+    211: ({"credits": {"cast": [_CREDIT], "crew": "none"}}, ("credits.crew", "none")),
+    212: ({"credits": {"cast": [{**_CREDIT, "order": "first"}], "crew": []}}, ("credits.cast[0].order", "first")),
+    213: ({"videos": {"results": [{"published_at": "2016-03-05"}]}}, ("videos.results[0].published_at", "2016-03-05")),
+    214: (
+        {"recommendations": {"results": [{"release_date": "2019-6-1"}]}},
+        ("recommendations.results[0].release_date", "2019-6-1"),
+    ),
+    215: (
+        {"watch/providers": {"results": {"DE": {"link": "x", "rent": "no"}}}},
+        ("watch/providers.results.DE.rent", "no"),
+    ),
+    216: ({"external_ids": []}, ("external_ids", "[]")),
+    217: ({"translations": {"translations": [{"data": []}]}}, ("translations.translations[0].data", "[]")),
+    218: (
+        {"release_dates": {"results": [{"iso_3166_1": "DE", "release_dates": {}}]}},
+        ("release_dates.results[0].release_dates", "{}"),
+    ),
+}
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeInTheMaking]:
     made = LakeInTheMaking(tmp_path_factory.mktemp("rules") / "lake")
@@ -107,6 +141,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeInTheMaking]:
     made.land(
         *plain,
         *broken,
+        *(a_movie(id_, **fields) for id_, (fields, _) in _ALONE.items()),
         a_movie(50, reviews={"results": [review]}, images=images),
         Answer(60, b"[1, 2]"),
         Answer(61, b"{}"),
@@ -131,7 +166,14 @@ def _rejected(lake: LakeInTheMaking, id_: int) -> list[tuple[str, str, str]]:
 
 
 def test_no_row_is_lost(lake: LakeInTheMaking) -> None:
-    assert sorted(lake.values("movie", "movie_id")) == sorted([*_ODD, *(n + 100 for n in _ODD), 50, 60, 61])
+    expected = [*_ODD, *(id_ + 100 for id_ in _ODD), *_ALONE, 50, 60, 61]
+    assert sorted(lake.values("movie", "movie_id")) == sorted(expected)
+
+
+@pytest.mark.parametrize("id_", _ALONE)
+def test_one_wrong_value_is_found_wherever_it_stands(lake: LakeInTheMaking, id_: int) -> None:
+    (found,) = _rejected(lake, id_)
+    assert found[:2] == _ALONE[id_][1]
 
 
 def test_empty_and_zero_are_unknown(lake: LakeInTheMaking) -> None:
