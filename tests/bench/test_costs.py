@@ -19,11 +19,11 @@ def least(measure: Callable[[], Usage], times: int = 2) -> float:
 
 
 def test_collecting_costs_a_small_multiple_of_downloading() -> None:
-    """Measured: 4 times. A second parse of each body, or a copy of it in Python, would show here."""
-    with given(1200) as bench:
+    """Measured: 5 times. A second parse of each body, or a copy of it in Python, would show here."""
+    with given(3000) as bench:
         download = least(bench.download) - least(bench.nothing)
         collect = least(bench.collect) - least(_start)
-    assert collect < 8 * download, f"{collect:.2f} s of CPU for what a bare download does in {download:.2f} s"
+    assert collect < 9 * download, f"{collect:.2f} s of CPU for what a bare download does in {download:.2f} s"
 
 
 def _start() -> Usage:

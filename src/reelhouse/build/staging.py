@@ -33,7 +33,7 @@ Progress = Callable[[str], None]
 
 # What one append parses at most: bounds memory, and is large enough that planning the query costs nothing.
 BATCH_BYTES = 160_000_000
-BATCH_PARTS = 2_000
+BATCH_ANSWERS = 100_000
 # Salvaged answers travel from this process to the engine, whose messages are limited.
 _SALVAGED_AT_ONCE = 500
 _ENVELOPE = msgspec.json.Decoder(Envelope)
@@ -86,13 +86,14 @@ def bring_up_to_date(
 
 def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
     batch: list[Part] = []
-    size = 0
+    size = answers = 0
     for part in parts:
         batch.append(part)
         size += part.receipt.chunk.size if part.receipt and part.receipt.chunk else 0
-        if size >= BATCH_BYTES or len(batch) >= BATCH_PARTS:
+        answers += _answers(part)
+        if size >= BATCH_BYTES or answers >= BATCH_ANSWERS:
             yield batch
-            batch, size = [], 0
+            batch, size, answers = [], 0, 0
     if batch:
         yield batch
 

@@ -35,7 +35,8 @@ def _sweep_table(storage: Storage, folder: str, kept: int) -> int:
         if overwritten:
             if _swept_already(storage, folder, commit):
                 break
-            for path in commit.files:
+            # Backwards, so that the file by which a swept commit is known goes last.
+            for path in reversed(commit.files):
                 storage.delete(f"{folder}/{unquote(path)}")
             swept += len(commit.files)
         overwritten = overwritten or commit.overwrites
