@@ -43,6 +43,7 @@ def _loaded_by(module: str) -> set[str]:
         "reelhouse.collect.run",
         "reelhouse.collect.verifying",
         "reelhouse.collect.status",
+        "reelhouse.build.check",
         "reelhouse.runtimes.collecting",
         "reelhouse.runtimes.commands",
         "reelhouse.runtimes.cli",

@@ -17,6 +17,9 @@ ReelhouseError
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class ReelhouseError(Exception):
     """Anything that reelhouse says itself; its text is one line for a person."""
@@ -77,3 +80,9 @@ class MissingError(TmdbError):
 
 class ListingError(TmdbError):
     """An export, a change feed or a discover query could not be read whole."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'title'?)` where *name* comes close to one of *known*, else nothing."""
+    near = difflib.get_close_matches(name, sorted(known), 1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

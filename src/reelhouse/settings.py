@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote
 
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, did_you_mean
 
 FILE = "reelhouse.toml"
 _API_KEY = re.compile(r"[0-9a-f]{32}")
@@ -152,9 +151,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     known = {one.name: one for one in fields(Settings)}
     for name, value in found.items():
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ConfigError(f"{name}: no such setting{hint}; mend it in {path}")
+            raise ConfigError(f"{name}: no such setting{did_you_mean(name, known)}; mend it in {path}")
         found[name] = _check_type(known[name], value, f" in {path}")
     return found
 

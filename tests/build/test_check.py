@@ -57,6 +57,19 @@ def test_a_file_that_is_gone_is_named(built: LakeInTheMaking) -> None:
     assert path.name in problem
 
 
+def test_a_file_of_an_earlier_append_is_missed_too(tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path / "lake")
+    lake.land(a_movie(1), export=[1], day="2026-11-01")
+    lake.build()
+    (first,) = (lake.root / "tables/popularity_daily").glob("*.parquet")
+    lake.land(a_movie(2), export=[1, 2], day="2026-11-02")
+    lake.build()
+    assert check_tables(lake.storage) == []
+    first.unlink()
+    (problem,) = check_tables(lake.storage)
+    assert first.name in problem
+
+
 def test_rows_that_the_receipts_do_not_explain_are_named(built: LakeInTheMaking) -> None:
     pinned = built.current.tables["movie"]
     earlier = Pin(pinned.zone, pinned.version, pinned.rows, pinned.schema, pinned.made_from)

@@ -8,14 +8,13 @@ from urllib.parse import unquote
 
 import msgspec
 
-from reelhouse.build.delta_log import read_commit, rows_held
+from reelhouse.build.delta_log import commits_held
 from reelhouse.build.pins import Current, ExportRead, Pin, Reads, read_current
 from reelhouse.build.receipts import ENTITIES
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_receipts
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import POPULARITY
 
 
 class _Listed(msgspec.Struct):
@@ -47,14 +46,14 @@ def check_tables(storage: Storage) -> list[str]:
 def _check_pin(storage: Storage, name: str, pin: Pin) -> Iterator[str]:
     folder = f"{pin.zone}/{name}"
     try:
-        commit = read_commit(storage, folder, pin.version)
+        commits = list(commits_held(storage, folder, pin.version))
     except MissingKeyError:
         yield f"{folder} has lost version {pin.version}, which the last build pinned: `reelhouse build --full` mends it"
         return
-    rows = rows_held(storage, folder, pin.version) if name == POPULARITY.name else commit.rows
+    rows = sum(commit.rows for commit in commits)
     if rows != pin.rows:
         yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
-    for path in commit.files:
+    for path in (path for commit in commits for path in commit.files):
         if storage.size(f"{folder}/{unquote(path)}") is None:
             yield f"{folder}/{path} is gone, though version {pin.version} needs it: `reelhouse build --full` mends it"
 

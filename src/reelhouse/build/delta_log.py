@@ -10,12 +10,15 @@ import hashlib
 import json
 import time
 import uuid
-from typing import Any, NamedTuple
-
-from pyspark.sql import types as T
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    # `verify` reads logs where no engine is installed.
+    from pyspark.sql import types as T
 
 
 class Commit(NamedTuple):
@@ -87,16 +90,18 @@ def _rows(add: dict[str, Any]) -> int:
     return int(json.loads(add.get("stats") or "{}").get("numRecords", 0))
 
 
-def rows_held(storage: Storage, folder: str, version: int) -> int:
-    """Rows of a version: those of its last overwrite and of the appends since."""
-    rows = 0
-    while version >= 0:
-        commit = read_commit(storage, folder, version)
-        rows += commit.rows
+def commits_held(storage: Storage, folder: str, version: int) -> Iterator[Commit]:
+    """The commits that a version consists of, newest first: its last overwrite and the appends since."""
+    for each in range(version, -1, -1):
+        commit = read_commit(storage, folder, each)
+        yield commit
         if commit.overwrites:
             break
-        version -= 1
-    return rows
+
+
+def rows_held(storage: Storage, folder: str, version: int) -> int:
+    """Rows of a version."""
+    return sum(commit.rows for commit in commits_held(storage, folder, version))
 
 
 def schema_mark(schema: T.StructType) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 
@@ -37,7 +38,8 @@ def code_mark(zone: str) -> str:
 
 def wanted_marks(reads: Reads, exports: list[ExportRead]) -> dict[str, str]:
     """The mark that each table and mart has when it reflects *reads* and *exports*."""
-    newest = [export.key for export in exports if export.day == max(one.day for one in exports)]
+    last = max((export.day for export in exports), default="")
+    newest = [export.key for export in exports if export.day == last]
     marks = {STAGING_MOVIE: _mark(parsing_mark(), reads.digest)}
     marks[CURRENT_MOVIE] = _mark(marks[STAGING_MOVIE], code_mark("tables"), *newest)
     marks[ANSWERS] = marks[CURRENT_MOVIE]
@@ -54,8 +56,7 @@ def _spec_mark(zone: str, spec: TableSpec, marks: dict[str, str]) -> str:
     return _mark(code_mark(zone), schema_mark(spec.schema), settings, *(marks[name] for name in spec.inputs))
 
 
-def _sources(package: str, wanted: object) -> list[str]:
-    assert callable(wanted)
+def _sources(package: str, wanted: Callable[[str], bool]) -> list[str]:
     found = sorted((one for one in files(package).iterdir() if one.name.endswith(".py")), key=lambda one: one.name)
     return [one.read_text(encoding="utf-8") for one in found if wanted(one.name)]
 

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.build.pins import ExportRead, Reads
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.errors import LakeError
 from reelhouse.raw.layout import reconciliation_key
 from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.reading import get_named
 from reelhouse.raw.receipt import ChunkRef, Receipt, Unreadable, read_parts
 from reelhouse.storage.protocol import Storage
 
@@ -109,17 +110,8 @@ def with_closed(reads: Reads, horizon: Horizon) -> Reads:
 def check_chunks(storage: Storage, chunks: list[ChunkRef]) -> None:
     """Raise `LakeError` that names the chunk if one is not what its receipt says."""
     with ThreadPoolExecutor(4) as pool:
-        for _ in pool.map(lambda chunk: _check_chunk(storage, chunk), chunks):
+        for _ in pool.map(lambda chunk: get_named(storage, chunk.key, chunk.sha256, "a receipt"), chunks):
             pass
-
-
-def _check_chunk(storage: Storage, chunk: ChunkRef) -> None:
-    try:
-        body = storage.get(chunk.key)
-    except MissingKeyError:
-        raise LakeError(f"{chunk.key} is gone, though a receipt names it; the last build stays as it is") from None
-    if len(body) != chunk.size or hashlib.sha256(body).hexdigest() != chunk.sha256:
-        raise LakeError(f"{chunk.key} is damaged: its sha256 is not what its receipt names; the last build stays")
 
 
 def exports_named(known: list[ExportRead], plans: list[Plan]) -> list[ExportRead]:
@@ -142,9 +134,4 @@ def _export(plan: Plan) -> ExportRead:
 
 def check_export(storage: Storage, export: ExportRead) -> None:
     """Raise `LakeError` if an export is not what its plan names."""
-    try:
-        body = storage.get(export.key)
-    except MissingKeyError:
-        raise LakeError(f"{export.key} is gone, though the plan of run {export.run} names it") from None
-    if hashlib.sha256(body).hexdigest() != export.sha256:
-        raise LakeError(f"{export.key} is damaged: its sha256 is not what the plan of run {export.run} names")
+    get_named(storage, export.key, export.sha256, f"the plan of run {export.run}")

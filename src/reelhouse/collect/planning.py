@@ -10,7 +10,7 @@ from typing import NamedTuple
 import aiohttp
 
 from reelhouse.collect.listing import Listing
-from reelhouse.errors import KeyTakenError, ListingError, MissingKeyError
+from reelhouse.errors import KeyTakenError, LakeError, ListingError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.layout import export_key
 from reelhouse.raw.ledger import Ledger, open_ledger
@@ -26,6 +26,7 @@ from reelhouse.raw.plan import (
     put_ids,
     read_plan,
 )
+from reelhouse.raw.reading import get_named
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.asking import ask
 from reelhouse.tmdb.client import TmdbClient
@@ -194,13 +195,12 @@ class _Planner:
 
     def _landed(self, export: ExportRef | None) -> bytes | None:
         """An export's bytes; None where they are gone or damaged: it can be fetched again."""
+        if export is None:
+            return None
         try:
-            body = self._storage.get(export.key) if export is not None else None
-        except MissingKeyError:
+            return get_named(self._storage, export.key, export.sha256, "a plan")
+        except LakeError:
             return None
-        if body is None or export is None or hashlib.sha256(body).hexdigest() != export.sha256:
-            return None
-        return body
 
     def _check_size(self, rows: int, before: ExportRef | None) -> None:
         least = _LEAST_OFFICIAL_ROWS if self._tmdb.exports_url.startswith(EXPORTS_URL) else 1

@@ -15,8 +15,9 @@ from reelhouse.errors import LakeError, ListingError, MissingKeyError
 from reelhouse.raw.chunk import read_chunk, read_lines
 from reelhouse.raw.layout import RAW, RUNS, plan_key
 from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
-from reelhouse.raw.plan import ExportRef, Plan, last_run, read_plan, unpack_lines
+from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
+from reelhouse.raw.reading import get_named
 from reelhouse.raw.receipt import ChunkRef, read_receipts, readable
 from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.storage.protocol import Storage
@@ -122,7 +123,7 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     """The first equation: every listed id is excluded, asked, or known from an earlier run."""
     listing = Listing(ledger.db, plan.entity)
     if plan.export is not None:
-        listing.add_export(_export(storage, plan.export), plan.selection)
+        listing.add_export(get_named(storage, plan.export.key, plan.export.sha256, "a plan"), plan.selection)
     if plan.listing is not None:
         listing.add_lines(read_plan_lines(storage, plan.listing), plan.selection)
     listing.add_set_aside()
@@ -138,16 +139,6 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     db.execute("create index temp.planned_id on planned (id)")
     yield from _unaccounted(plan, ledger)
     yield from _counted(plan, ledger)
-
-
-def _export(storage: Storage, export: ExportRef) -> bytes:
-    try:
-        body = storage.get(export.key)
-    except MissingKeyError:
-        raise LakeError(f"{export.key} is gone, though a plan names it") from None
-    if hashlib.sha256(body).hexdigest() != export.sha256:
-        raise LakeError(f"{export.key} is not what its plan names: the sha256 differs")
-    return body
 
 
 def _unaccounted(plan: Plan, ledger: Ledger) -> Iterator[str]:

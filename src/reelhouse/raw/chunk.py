@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 from zlib_ng import zlib_ng
 
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.errors import LakeError
+from reelhouse.raw.reading import get_named
 from reelhouse.raw.receipt import ChunkRef
 from reelhouse.storage.protocol import Storage
 
@@ -104,14 +105,8 @@ class ChunkWriter:
 
 
 def read_chunk(storage: Storage, chunk: ChunkRef) -> Iterator[Envelope]:
-    """The lines of a chunk after its size and sha256 were checked; `LakeError` where it is not what was put."""
-    try:
-        body = storage.get(chunk.key)
-    except MissingKeyError:
-        raise LakeError(f"{chunk.key} is gone, though a receipt names it") from None
-    if len(body) != chunk.size or hashlib.sha256(body).hexdigest() != chunk.sha256:
-        raise LakeError(f"{chunk.key} is not what its receipt names: {len(body)} bytes, {chunk.size} expected")
-    return read_lines(chunk.key, body)
+    """The lines of a chunk after its sha256 was checked; `LakeError` where it is not what was put."""
+    return read_lines(chunk.key, get_named(storage, chunk.key, chunk.sha256, "a receipt"))
 
 
 def read_lines(key: str, body: bytes) -> Iterator[Envelope]:

@@ -12,7 +12,7 @@ import msgspec
 
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.layout import FORMAT, ids_key, plan_key
-from reelhouse.raw.reading import decode, encode
+from reelhouse.raw.reading import decode, encode, get_named
 from reelhouse.storage.protocol import Storage
 
 
@@ -188,13 +188,7 @@ def _gallop(there: Callable[[int], bool]) -> int:
 
 def read_lines(storage: Storage, ids: IdsObject) -> Iterator[str]:
     """The lines of an ids object, little by little; `LakeError` where it is not what the plan named."""
-    try:
-        body = storage.get(ids.key)
-    except MissingKeyError:
-        raise LakeError(f"{ids.key} is gone, though a plan names it") from None
-    if hashlib.sha256(body).hexdigest() != ids.sha256:
-        raise LakeError(f"{ids.key} is not what its plan names: the sha256 differs")
-    yield from unpack_lines(body)
+    yield from unpack_lines(get_named(storage, ids.key, ids.sha256, "a plan"))
 
 
 def unpack_lines(body: bytes) -> Iterator[str]:

@@ -85,11 +85,13 @@ def build(settings: Settings, full: bool, as_json: bool) -> int:
 
 
 def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str, Any]:
-    from reelhouse.build.run import build as build_lake
     from reelhouse.runtimes.session import session_factory
 
+    session = session_factory(settings.engine)
+    from reelhouse.build.run import build as build_lake
+
     with show.spinner("building") as step:
-        result = build_lake(storage, session_factory(settings.engine), full=full, progress=step)
+        result = build_lake(storage, session, full=full, progress=step)
     return result.summary()
 
 
@@ -100,6 +102,10 @@ def _show_build(built: dict[str, Any]) -> None:
 
 
 def sync(settings: Settings, request: Request, as_json: bool) -> int:
+    from reelhouse.runtimes.session import check_installed
+
+    # Not after nine hours of collecting.
+    check_installed(settings.engine)
     storage = open_storage(settings.lake)
     results = _collect(storage, settings, request)
     if not as_json:
@@ -174,7 +180,7 @@ def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
     from reelhouse.serve.files import FORMS
     from reelhouse.serve.lake import Lake
 
-    found = Lake(open_storage(settings.lake), session_factory(settings.engine)).sql(query).toArrow()
+    found = Lake(open_storage(settings.lake), session_factory(settings.engine)).arrow(query)
     if form == "table":
         show.arrow("", found, output)
     else:
@@ -182,6 +188,9 @@ def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
 
 
 def tables(settings: Settings, name: str | None, as_json: bool) -> None:
+    from reelhouse.runtimes.session import check_installed
+
+    check_installed(settings.engine)
     from reelhouse.serve import dictionary
 
     storage = open_storage(settings.lake)

@@ -70,4 +70,4 @@ def _answer(settings: configuration.Settings) -> None:
 
     lake = Lake(open_storage(settings.lake), session_factory(settings.engine))
     for question in QUESTIONS:
-        show.arrow(question.title, lake.sql(question.query).toArrow())
+        show.arrow(question.title, lake.arrow(question.query))

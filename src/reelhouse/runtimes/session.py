@@ -47,6 +47,7 @@ def session_factory(engine: str) -> SessionFactory:
     """
     if engine != "sail" and not engine.startswith(("local", "sc://", "spark://", "yarn")):
         raise ConfigError(f"engine: sail, local[N] or sc://host:port is expected, not {engine!r}")
+    check_installed(engine)
 
     def session() -> SparkSession:
         if engine not in _started:
@@ -58,7 +59,6 @@ def session_factory(engine: str) -> SessionFactory:
 
 
 def _start(engine: str) -> SparkSession:
-    _check_installed(engine)
     if engine == "sail":
         return _start_sail()
     if engine.startswith("sc://"):
@@ -66,7 +66,8 @@ def _start(engine: str) -> SparkSession:
     return _start_spark(engine)
 
 
-def _check_installed(engine: str) -> None:
+def check_installed(engine: str) -> None:
+    """Raise `ConfigError` where what *engine* needs is not installed, or clashes."""
     full, client, sail = _version("pyspark"), _version("pyspark-client"), _version("pysail")
     if full and client:
         raise ConfigError(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from reelhouse.build.pins import read_current
-from reelhouse.errors import LakeError
+from reelhouse.errors import LakeError, did_you_mean
 from reelhouse.marts import MARTS
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables import TABLES
@@ -41,8 +40,7 @@ def describe(storage: Storage, name: str | None) -> dict[str, Any]:
 def _find(name: str) -> tuple[str, TableSpec]:
     specs = {spec.name: (zone, spec) for zone, found in ZONES.items() for spec in found}
     if name not in specs:
-        near = difflib.get_close_matches(name, specs, 1)
-        raise LakeError(f"there is no table {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise LakeError(f"there is no table {name!r}{did_you_mean(name, specs)}")
     return specs[name]
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reelhouse.build.pins import Current, Pin, built
-from reelhouse.errors import LakeError, ReelhouseError
+from reelhouse.errors import LakeError, ReelhouseError, did_you_mean
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
     from reelhouse.build.run import BuildResult
@@ -35,24 +35,36 @@ class Lake:
         """One table or mart, lazily; `.toArrow()` and `.toPandas()` bring it here. `LakeError` if there is none."""
         pins = built(self._storage).tables
         if name not in pins:
-            near = difflib.get_close_matches(name, pins, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(sorted(pins))}"
+            hint = did_you_mean(name, pins) or f"; there are: {', '.join(sorted(pins))}"
             raise LakeError(f"there is no table {name!r}{hint}")
         return self._read(name, pins[name])
 
     def sql(self, query: str) -> DataFrame:
         """Spark SQL over tables and marts by their plain names, lazily; a mistake in it is a `ReelhouseError`."""
         current = built(self._storage)
-        self._show(query, current)
+        session = self._session()
         from pyspark.errors import PySparkException
 
         try:
-            found = self._session().sql(query)
+            self._show(query, current)
+            found = session.sql(query)
             # Connect is lazy even about names: asking for the columns brings mistakes out here.
             _ = found.columns
         except PySparkException as exc:
             raise _mistake(query, exc, current) from exc
         return found
+
+    def arrow(self, query: str) -> pa.Table:
+        """The rows of `sql`, brought here as an Arrow table; what goes wrong on the way is a `ReelhouseError` too."""
+        found = self.sql(query)
+        from pyspark.errors import PySparkException
+
+        from reelhouse.build.engine import first_line
+
+        try:
+            return found.toArrow()
+        except PySparkException as exc:
+            raise ReelhouseError(f"the query failed: {first_line(exc)}") from exc
 
     def build(self, *, full: bool = False) -> BuildResult:
         """Build what has landed since the last build; *full* builds everything anew from raw."""
@@ -61,8 +73,10 @@ class Lake:
         return build(self._storage, self._session, full=full)
 
     def _read(self, name: str, pin: Pin) -> DataFrame:
-        reader = self._session().read.format("delta").option("versionAsOf", pin.version)
-        return reader.load(f"{self._storage.url}/{pin.zone}/{name}")
+        session = self._session()
+        from reelhouse.build.engine import open_engine
+
+        return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version)
 
     def _show(self, query: str, current: Current) -> None:
         """Make views of the tables that *query* may mean; one for each of fifty would cost more than most queries."""
@@ -76,7 +90,5 @@ class Lake:
 def _mistake(query: str, exc: Exception, current: Current) -> ReelhouseError:
     text = str(exc).strip().splitlines()[0]
     words = [word.lower() for word in re.findall(r"\b(?:from|join)\s+([A-Za-z_]\w*)", query, re.IGNORECASE)]
-    for word in words:
-        if word not in current.tables and (near := difflib.get_close_matches(word, current.tables, 1)):
-            return ReelhouseError(f"{text} (did you mean {near[0]!r}?)")
-    return ReelhouseError(text)
+    hints = (did_you_mean(word, current.tables) for word in words if word not in current.tables)
+    return ReelhouseError(text + next(filter(None, hints), ""))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import NamedTuple
 
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, did_you_mean
 
-TMDB_URL = "https://api.themoviedb.org/3"
 EXPORTS_URL = "https://files.tmdb.org/p/exports"
 
 # What a look at TMDB's health or clock asks.
@@ -158,7 +156,7 @@ def check_appends(entity: Entity, appends: tuple[str, ...]) -> None:
         raise ConfigError(f"append: {len(appends)} names, but TMDB takes at most {MOST_APPENDS} in one request")
     for name in appends:
         if name not in entity.appends:
-            raise ConfigError(f"append: TMDB knows no {name!r} for a {entity.name}{_nearest(name, entity.appends)}")
+            raise ConfigError(f"append: TMDB knows no {name!r} for a {entity.name}{did_you_mean(name, entity.appends)}")
 
 
 def check_filters(entity: Entity, filters: dict[str, str]) -> None:
@@ -168,11 +166,6 @@ def check_filters(entity: Entity, filters: dict[str, str]) -> None:
             raise ConfigError("discover: `page` is read by reelhouse itself, which asks for all of them")
         if name not in entity.filters:
             raise ConfigError(
-                f"discover: TMDB documents no filter {name!r}{_nearest(name, entity.filters)}; "
+                f"discover: TMDB documents no filter {name!r}{did_you_mean(name, entity.filters)}; "
                 "it would be ignored and answer everything"
             )
-
-
-def _nearest(name: str, known: frozenset[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), 1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
