@@ -9,7 +9,8 @@ import pytest
 
 from reelhouse.build.check import check_tables
 from reelhouse.build.delta_log import declare, latest_version, put_note, read_commit
-from reelhouse.build.pins import Pin, pin
+from reelhouse.build.pins import Current, Pin, Read, pin
+from reelhouse.raw.reading import encode
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables.catalogue import TABLES
 from tests.build.landing import LakeInTheMaking, a_movie
@@ -83,6 +84,16 @@ def test_rows_that_the_receipts_do_not_explain_are_named(built: LakeInTheMaking)
     built.storage.put("builds/current.json", before)
     assert "1 rows" in problem
     assert "make 2" in problem
+
+
+def test_a_build_that_another_one_overtook_is_not_pinned() -> None:
+    storage = MemoryStorage()
+    assert pin(storage, Current(1, {}, Read()), None)
+    seen = storage.get("builds/current.json")
+    assert pin(storage, Current(2, {}, Read(staging=2)), seen)
+    assert not pin(storage, Current(2, {}, Read(staging=1)), seen)
+    assert not pin(storage, Current(1, {}, Read()), None)
+    assert storage.get("builds/current.json") == encode(Current(2, {}, Read(staging=2)))
 
 
 def test_a_table_is_declared_once_and_again_when_its_schema_changes(tmp_path: Path) -> None:

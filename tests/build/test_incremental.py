@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from reelhouse.build import marks
 from reelhouse.build.check import check_tables
 from reelhouse.build.run import build
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.tables.catalogue import TABLES
 from tests.build.landing import SAIL, Answer, LakeInTheMaking, a_movie, filtered, gone, quarantined
 
 _RICH = {
@@ -230,3 +234,17 @@ def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> 
         name: pin.rows for name, pin in lake.current.tables.items()
     }
     assert len(lake.rows("movie")) == 2
+
+
+def test_a_table_made_with_other_columns_than_declared_is_refused(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genre = next(spec for spec in TABLES if spec.name == "movie_genre")
+
+    def with_one_more(answers: DataFrame) -> DataFrame:
+        return genre.make(answers).withColumn("extra", F.lit(1))
+
+    monkeypatch.setattr("reelhouse.build.making.ZONES", {"tables": (replace(genre, make=with_one_more),)})
+    lake.land(a_movie(1, **_RICH), export=[1])
+    with pytest.raises(LakeError, match=r"movie_genre is made with columns .*'extra'"):
+        lake.build()

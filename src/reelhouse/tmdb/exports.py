@@ -93,9 +93,6 @@ async def _fetch_once(session: aiohttp.ClientSession, url: str, day: date, heade
             if response.status != 200:
                 raise TransientError(f"HTTP {response.status}")
             body = await response.read()
-            stated = response.headers.get("Content-Length")
-            if stated is not None and int(stated) != len(body):
-                raise TransientError(f"{len(body)} of {stated} bytes came")
             _check_gzip(body)
             return Export(day, body, response.headers.get("ETag", ""), now)
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
