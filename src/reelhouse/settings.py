@@ -6,7 +6,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -30,7 +30,7 @@ def _setting(default: Any, about: str, *, secret: bool = False, env: str = "") -
 class Settings:
     """Everything a person may set, with defaults. The token is in no `repr`."""
 
-    lake: str = _setting("./lake", "Where the lake lies: a folder.")
+    lake: str = _setting("./lake", "Where the lake lies: a folder, or s3://bucket/prefix.")
     token: str = _setting(
         "",
         "TMDB's API Read Access Token. Better kept out of files: set TMDB_TOKEN instead.",
@@ -64,6 +64,17 @@ class Settings:
     chunk_answers: int = _setting(1000, "Close a chunk after so many answers,")
     chunk_megabytes: float = _setting(8.0, "or this size at rest,")
     chunk_seconds: float = _setting(15.0, "or this age: it is what a kill may cost.")
+    layout: str = _setting("lake", "How answers lie: lake, or course for plain JSON arrays under Raw/TMDB/JSON.")
+    course_kinds: bool = _setting(False, "With the course layout: a level for the kind (Movies) above the date.")
+    s3_region: str = _setting("", "The bucket's region, where boto3 does not find it by itself.")
+    s3_profile: str = _setting("", "A profile of the AWS configuration, where it is not the default one.")
+    s3_encryption: str = _setting("", "sse-s3 or sse-kms asks for it with each object; empty leaves it to the bucket.")
+    s3_kms_key: str = _setting("", "The key of sse-kms, where it is not the account's own; it implies sse-kms.")
+    spool: str = _setting("", "Where answers wait that the lake could not take; empty for the user's cache folder.")
+    spool_megabytes: float = _setting(512.0, "How much may wait there; 0 for nothing.")
+    run_every_hours: float = _setting(24.0, "In Lambda: how long after one run was planned the next one is due.")
+    run_kind: str = _setting("incremental", "In Lambda: incremental asks what is new, changed or old, full everything.")
+    event_bus: str = _setting("", "In Lambda: the EventBridge bus that is told of a reconciled run; empty for none.")
     engine: str = _setting("sail", "What builds tables: sail (embedded), local[*] or sc://host:port (Apache Spark).")
 
     def __post_init__(self) -> None:
@@ -88,6 +99,19 @@ class Settings:
         _require(self.chunk_answers >= 1, "chunk_answers", "1 or more", self.chunk_answers)
         _require(self.chunk_megabytes > 0, "chunk_megabytes", "more than 0", self.chunk_megabytes)
         _require(self.chunk_seconds > 0, "chunk_seconds", "more than 0", self.chunk_seconds)
+        _require(self.layout in ("lake", "course"), "layout", "lake or course", self.layout)
+        _require(
+            self.s3_encryption in ("", "sse-s3", "sse-kms"), "s3_encryption", "sse-s3 or sse-kms", self.s3_encryption
+        )
+        _require(
+            not self.s3_kms_key or self.s3_encryption != "sse-s3",
+            "s3_kms_key",
+            "s3_encryption = 'sse-kms' or none",
+            self.s3_kms_key,
+        )
+        _require(self.spool_megabytes >= 0, "spool_megabytes", "0 or more", self.spool_megabytes)
+        _require(self.run_every_hours > 0, "run_every_hours", "more than 0", self.run_every_hours)
+        _require(self.run_kind in ("incremental", "full"), "run_kind", "incremental or full", self.run_kind)
         # TMDB's terms forbid to keep anything for longer than six months.
         _require(1 <= self.stale_after_days <= 180, "stale_after_days", "1 to 180", self.stale_after_days)
 
@@ -116,8 +140,11 @@ def load(
     *,
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
+    in_bucket: Callable[[Settings], bytes | None] = lambda settings: None,
 ) -> Settings:
     """The settings that hold: *options* over *environ* over the file beside you (else in the lake) over defaults.
+
+    *in_bucket* reads the file of a lake that is no folder, where the settings so far say how.
 
     Raises `ConfigError` that names the key, what was expected and where to mend it.
     """
@@ -128,7 +155,11 @@ def load(
         filed = _from_file(here)
     else:
         lake = given.get("lake") or stated.get("lake") or Settings().lake
-        filed = _from_file(_folder(lake) / FILE)
+        if lake.startswith("s3://"):
+            body = in_bucket(Settings(**{**stated, **given}))
+            filed = {} if body is None else _from_toml(body, f"{lake.rstrip('/')}/{FILE}")
+        else:
+            filed = _from_file(_folder(lake) / FILE)
     return Settings(**{**filed, **stated, **given})
 
 
@@ -139,20 +170,23 @@ def _folder(lake: str) -> Path:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        return _from_toml(path.read_bytes(), str(path))
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    except NotADirectoryError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{path} is no TOML: {exc}") from exc
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
+
+
+def _from_toml(body: bytes, place: str) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(body.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{place} is no TOML: {exc}") from exc
     known = {one.name: one for one in fields(Settings)}
     for name, value in found.items():
         if name not in known:
-            raise ConfigError(f"{name}: no such setting{did_you_mean(name, known)}; mend it in {path}")
-        found[name] = _check_type(known[name], value, f" in {path}")
+            raise ConfigError(f"{name}: no such setting{did_you_mean(name, known)}; mend it in {place}")
+        found[name] = _check_type(known[name], value, f" in {place}")
     return found
 
 

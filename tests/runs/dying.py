@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
-from reelhouse.storage.protocol import Storage, Versioned
+from reelhouse.storage.protocol import Lost, Storage, Versioned, unheard
 
 
 class KilledError(BaseException):
@@ -61,8 +61,18 @@ class Stepping:
     def delete(self, key: str) -> None:
         self._change(lambda: self._inner.delete(key))
 
-    def hold(self) -> AbstractContextManager[None]:
-        return self._inner.hold() if self._locked else nullcontext()
+    def erase(self, key: str) -> None:
+        self._change(lambda: self._inner.erase(key))
+
+    def remains(self, prefix: str) -> Iterator[str]:
+        self._read()
+        return self._inner.remains(prefix)
+
+    def check(self) -> None:
+        self._inner.check()
+
+    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
+        return self._inner.hold(seconds=seconds, lost=lost) if self._locked else nullcontext()
 
     def _change(self, deed: Callable[[], None]) -> None:
         # One change at a time, so that a step's number means the same in every run.

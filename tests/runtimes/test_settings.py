@@ -39,6 +39,17 @@ OTHERS: dict[str, tuple[str, Any]] = {
     "chunk_answers": ("10", 10),
     "chunk_megabytes": ("1.5", 1.5),
     "chunk_seconds": ("2", 2.0),
+    "layout": ("course", "course"),
+    "course_kinds": ("yes", True),
+    "s3_region": ("eu-central-1", "eu-central-1"),
+    "s3_profile": ("films", "films"),
+    "s3_encryption": ("sse-kms", "sse-kms"),
+    "s3_kms_key": ("alias/films", "alias/films"),
+    "spool": ("/srv/spool", "/srv/spool"),
+    "spool_megabytes": ("64", 64.0),
+    "run_every_hours": ("6", 6.0),
+    "run_kind": ("full", "full"),
+    "event_bus": ("default", "default"),
     "engine": ("local[2]", "local[2]"),
 }
 

@@ -11,7 +11,8 @@ import click
 
 from reelhouse import __version__
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.settings import FILE, Settings, load, template
+from reelhouse.runtimes.places import load_settings
+from reelhouse.settings import FILE, Settings, template
 
 _TERMS = """\
 TMDB's terms: not for commercial use without a written agreement with TMDB.
@@ -37,12 +38,16 @@ class _Group(click.Group):
 
 
 def _settings(ctx: click.Context, **options: Any) -> Settings:
-    return load({"lake": ctx.obj["lake"], **options})
+    return load_settings({"lake": ctx.obj["lake"], **options})
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="reelhouse")
-@click.option("--lake", metavar="FOLDER", help="Where the lake lies (REELHOUSE_LAKE; default ./lake).")
+@click.option(
+    "--lake",
+    metavar="PLACE",
+    help="Where the lake lies: a folder or s3://bucket/prefix (REELHOUSE_LAKE; default ./lake).",
+)
 @click.pass_context
 def main(ctx: click.Context, lake: str | None) -> None:
     """TMDB as data: collect it whole, land it as it came, build typed tables, prove that nothing is missing."""

@@ -20,18 +20,27 @@ from reelhouse.storage.protocol import Storage
 
 
 class Request(NamedTuple):
-    """What a caller wants beyond the settings. *selected* tells that a slice was named for this call."""
+    """What a caller wants beyond the settings.
+
+    *selected* tells that a slice was named for this call, *full* that what is known and fresh is asked as well,
+    *seconds* how long this process can live at most, where somebody ends it then.
+    """
 
     asks: tuple[str, ...] = ()
     selected: bool = False
     max_requests: int | None = None
     deadline: float | None = None
+    full: bool = False
+    seconds: float | None = None
 
 
 def collect(storage: Storage, settings: Settings, request: Request, progress: Progress) -> list[RunResult]:
     """Continue the open run, then plan and carry out what was asked for; the last result is the one that counts."""
-    with storage.hold():
-        return asyncio.run(_collect(storage, settings, request, progress))
+    settings.checked_token()
+    storage.check()
+    brakes = Brakes(max_requests=request.max_requests, deadline=request.deadline)
+    with storage.hold(seconds=request.seconds, lost=brakes.stop):
+        return asyncio.run(_collect(storage, settings, request, brakes, progress))
 
 
 def draft(storage: Storage, settings: Settings, request: Request) -> Draft:
@@ -44,8 +53,9 @@ def draft(storage: Storage, settings: Settings, request: Request) -> Draft:
     return asyncio.run(plan())
 
 
-async def _collect(storage: Storage, settings: Settings, request: Request, progress: Progress) -> list[RunResult]:
-    brakes = Brakes(max_requests=request.max_requests, deadline=request.deadline)
+async def _collect(
+    storage: Storage, settings: Settings, request: Request, brakes: Brakes, progress: Progress
+) -> list[RunResult]:
     wanted = _wanted(settings, request)
     ways = wiring.ways(settings)
     results: list[RunResult] = []
@@ -92,7 +102,9 @@ def _unplanned(results: list[RunResult], brakes: Brakes) -> list[RunResult]:
 
 
 def _wanted(settings: Settings, request: Request) -> Wanted:
-    return wiring.wanted(settings, asks=request.asks, listed=bool(request.asks))
+    wanted = wiring.wanted(settings, asks=request.asks, listed=bool(request.asks))
+    # What is older than no time at all is everything.
+    return wanted._replace(stale_after_days=0) if request.full else wanted
 
 
 @contextmanager

@@ -11,13 +11,13 @@ from reelhouse.collect.verifying import Verdict
 from reelhouse.collect.verifying import verify as verify_raw
 from reelhouse.runtimes import collecting, show
 from reelhouse.runtimes.collecting import Request
+from reelhouse.runtimes.places import storage_of
 from reelhouse.settings import Settings
-from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
 
 
 def plan(settings: Settings, request: Request, as_json: bool) -> None:
-    storage = open_storage(settings.lake)
+    storage = storage_of(settings)
     opened = open_run(storage)
     if opened is not None:
         show.note(f"Run {opened.run} is open: collect goes on with it before it plans another one.")
@@ -57,7 +57,7 @@ def plan(settings: Settings, request: Request, as_json: bool) -> None:
 
 
 def collect(settings: Settings, request: Request, as_json: bool) -> int:
-    results = _collect(open_storage(settings.lake), settings, request)
+    results = _collect(storage_of(settings), settings, request)
     _show_runs(results, as_json)
     return 0 if all(result.clean for result in results) else 1
 
@@ -76,7 +76,7 @@ def _show_runs(results: list[RunResult], as_json: bool) -> None:
 
 
 def build(settings: Settings, full: bool, as_json: bool) -> int:
-    built = _build(open_storage(settings.lake), settings, full)
+    built = _build(storage_of(settings), settings, full)
     if as_json:
         show.as_json(built)
     else:
@@ -106,7 +106,7 @@ def sync(settings: Settings, request: Request, as_json: bool) -> int:
 
     # Not after nine hours of collecting.
     check_installed(settings.engine)
-    storage = open_storage(settings.lake)
+    storage = storage_of(settings)
     results = _collect(storage, settings, request)
     if not as_json:
         _show_runs(results, as_json=False)
@@ -122,7 +122,7 @@ def sync(settings: Settings, request: Request, as_json: bool) -> int:
 
 
 def verify(settings: Settings, as_json: bool) -> int:
-    verdict = _verify(open_storage(settings.lake), since=1)
+    verdict = _verify(storage_of(settings), since=1)
     if as_json:
         show.as_json(_verdict(verdict))
     else:
@@ -160,7 +160,7 @@ def _show_verdict(verdict: Verdict) -> None:
 
 
 def status(settings: Settings, as_json: bool) -> None:
-    storage = open_storage(settings.lake)
+    storage = storage_of(settings)
     found = lake_status(storage, settings.rate)
     if as_json:
         entities = {one.entity: one._asdict() for one in found.entities}
@@ -180,7 +180,7 @@ def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
     from reelhouse.serve.files import FORMS
     from reelhouse.serve.lake import Lake
 
-    found = Lake(open_storage(settings.lake), session_factory(settings.engine)).arrow(query)
+    found = Lake(storage_of(settings), session_factory(settings.engine)).arrow(query)
     if form == "table":
         show.arrow("", found, output)
     else:
@@ -193,7 +193,7 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
     check_installed(settings.engine)
     from reelhouse.serve import dictionary
 
-    storage = open_storage(settings.lake)
+    storage = storage_of(settings)
     found = dictionary.describe(storage, name)
     if as_json:
         show.as_json(found)

@@ -63,11 +63,11 @@ def demo(lake: str, movies: int) -> int:
 
 
 def _answer(settings: configuration.Settings) -> None:
+    from reelhouse.runtimes.places import storage_of
     from reelhouse.runtimes.session import session_factory
     from reelhouse.serve.lake import Lake
     from reelhouse.serve.questions import QUESTIONS
-    from reelhouse.storage.opening import open_storage
 
-    lake = Lake(open_storage(settings.lake), session_factory(settings.engine))
+    lake = Lake(storage_of(settings), session_factory(settings.engine))
     for question in QUESTIONS:
         show.arrow(question.title, lake.arrow(question.query))

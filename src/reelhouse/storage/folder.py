@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import Versioned, check_key, check_prefix
+from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, unheard
 
 # Names that start with a dot are this module's own and never keys.
 _SCRATCH = ".scratch"
@@ -98,8 +98,24 @@ class FolderStorage:
             found.extend((inside / name).as_posix() for name in names if not name.startswith("."))
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
+    def erase(self, key: str) -> None:
+        self.delete(key)
+
+    def remains(self, prefix: str) -> Iterator[str]:
+        return self.keys(prefix)
+
+    def check(self) -> None:
+        scratch = self._root / _SCRATCH / secrets.token_hex(8)
+        try:
+            _make_folder(scratch.parent)
+            scratch.touch()
+            scratch.unlink()
+        except OSError as exc:
+            raise _failed("write", self._root, exc) from exc
+
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
+        # The kernel frees the lock of a process that ends, and of no other.
         with self._locked(_LOCK, block=False):
             self._sweep()
             yield

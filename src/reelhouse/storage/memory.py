@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError
-from reelhouse.storage.protocol import Versioned, check_key, check_prefix
+from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, unheard
 
 
 class MemoryStorage:
@@ -61,8 +61,17 @@ class MemoryStorage:
             found = list(self._objects)
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
+    def erase(self, key: str) -> None:
+        self.delete(key)
+
+    def remains(self, prefix: str) -> Iterator[str]:
+        return self.keys(prefix)
+
+    def check(self) -> None:
+        pass
+
     @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
         if not self._held.acquire(blocking=False):
             raise LockedError("another collector works on this lake")
         try:

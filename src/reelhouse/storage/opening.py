@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from reelhouse.errors import ConfigError
@@ -11,12 +12,27 @@ from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 
 
-def open_storage(address: str) -> Storage:
-    """The storage of a lake: a folder's path or `file://…`, or `memory:` for one that lasts as long as this object."""
+class S3Options(NamedTuple):
+    """What boto3 is told beyond its own chain; empty leaves it to that. *encryption* is `sse-s3` or `sse-kms`."""
+
+    region: str = ""
+    profile: str = ""
+    encryption: str = ""
+    kms_key: str = ""
+
+
+def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa: B008 (a tuple)
+    """The storage of a lake: a folder's path or `file://…`, `s3://bucket/prefix`, or `memory:` for one that lasts as
+    long as this object."""
     if address == "memory:":
         return MemoryStorage()
     if address.startswith("file://"):
         return FolderStorage(Path(unquote(address.removeprefix("file://"))))
+    if address.startswith("s3://"):
+        # boto3 takes longer to load than everything else together.
+        from reelhouse.storage.s3 import S3Storage
+
+        return S3Storage(address, s3)
     if "://" in address:
-        raise ConfigError(f"lake = {address!r}: a folder is expected; other places are not supported yet")
+        raise ConfigError(f"lake = {address!r}: a folder or s3://bucket/prefix is expected")
     return FolderStorage(Path(address))

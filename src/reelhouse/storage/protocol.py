@@ -6,7 +6,7 @@ Keys are `/`-separated, relative, in ASCII. Implementations are sibling files, h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -18,6 +18,13 @@ class Versioned(NamedTuple):
 
     body: bytes
     version: str
+
+
+Lost = Callable[[str], None]
+
+
+def unheard(why: str) -> None:
+    """For callers whose hold cannot be lost."""
 
 
 class Storage(Protocol):
@@ -51,8 +58,25 @@ class Storage(Protocol):
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys that start with *prefix*, sorted. For showing and checking, never needed to be correct."""
 
-    def hold(self) -> AbstractContextManager[None]:
-        """Keep other collectors out of this lake while inside, or raise `LockedError`."""
+    def erase(self, key: str) -> None:
+        """Remove the object with all its old versions, so that its bytes are gone; none there is no error."""
+
+    def remains(self, prefix: str) -> Iterator[str]:
+        """As `keys`, with those of which only old versions are left."""
+
+    def check(self) -> None:
+        """Make sure that objects can be read and put as promised, or say in one line why not.
+
+        Raises `ConfigError` where a person must mend something (credentials, a name, a right), `StorageError` where the
+        place fails. Called before the first request to TMDB is spent.
+        """
+
+    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
+        """Keep other collectors out of this lake while inside, or raise `LockedError`.
+
+        *seconds* is how long the caller can live at most, where somebody ends it then. *lost* is told, from another
+        thread, why this lake is held no longer although the caller is still inside: it must stop asking TMDB.
+        """
 
 
 def check_key(key: str) -> str:
