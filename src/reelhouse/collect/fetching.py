@@ -110,6 +110,7 @@ class Fetcher:
         connections: int,
         patience: Patience,
         skipped: Callable[[int], None] = lambda count: None,
+        settled_units: int = 0,
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -122,6 +123,7 @@ class Fetcher:
         self._connections = connections
         self._patience = patience
         self._skipped = skipped
+        self._settled_units = settled_units
         self._ready: deque[tuple[OpenUnit, Question]] = deque()
         self._late: deque[tuple[OpenUnit, Question]] = deque()
         self._units: Iterator[Unit] = read_units(storage, plan)
@@ -217,6 +219,9 @@ class Fetcher:
         return self._ready.popleft() if self._ready else None
 
     async def _feed(self, unit: Unit) -> None:
+        if unit.number < self._settled_units:
+            self._skipped(len(unit.questions))
+            return
         opened = await asyncio.to_thread(open_unit, self._storage, self._plan, unit.number)
         pending = [question for question in unit.questions if question.ask not in opened.known]
         opened.outstanding = len(pending)

@@ -15,6 +15,7 @@ from reelhouse.raw import inbox
 from reelhouse.raw.layout import receipt_key
 from reelhouse.raw.ledger import keep_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
+from reelhouse.raw.progress import drop_done, read_done
 from reelhouse.raw.receipt import Receipt
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
@@ -119,8 +120,9 @@ async def carry_out(
     """Ask what is pending of *plan*, land it, and reconcile if nothing is left."""
     before = tmdb.client.requests
     progress.planned(plan)
-    why = await _fetch(storage, tmdb, plan, ways, brakes, progress)
-    made, counted = reconcile(storage, plan)
+    done = read_done(storage, plan)
+    why = await _fetch(storage, tmdb, plan, done.units, ways, brakes, progress)
+    made, counted = reconcile(storage, plan, done)
     if made is not None:
         conclude(storage, plan)
         # The limit that was reached with the last id has stopped nothing.
@@ -129,14 +131,15 @@ async def carry_out(
 
 
 def conclude(storage: Storage, plan: Plan) -> None:
-    """What follows a reconciliation and may be done again: the ledger is kept, taken letters go."""
+    """What follows a reconciliation and may be done again: the ledger is kept, taken letters and caches go."""
     with open_ledger(storage, plan.run) as ledger:
         keep_ledger(storage, ledger)
+    drop_done(storage, plan.run)
     inbox.clear(storage, plan)
 
 
 async def _fetch(
-    storage: Storage, tmdb: Tmdb, plan: Plan, ways: Ways, brakes: Brakes, progress: Progress
+    storage: Storage, tmdb: Tmdb, plan: Plan, settled_units: int, ways: Ways, brakes: Brakes, progress: Progress
 ) -> str | None:
     entity = ENTITIES[plan.entity]
     query = query_of(_params(plan))
@@ -152,6 +155,7 @@ async def _fetch(
         connections=ways.connections,
         patience=ways.patience,
         skipped=progress.skipped,
+        settled_units=settled_units,
     )
     return await fetcher.run()
 

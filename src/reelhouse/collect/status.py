@@ -7,6 +7,7 @@ from typing import NamedTuple
 from reelhouse.collect.run import open_run
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
+from reelhouse.raw.progress import read_done
 from reelhouse.raw.reconciliation import tally
 from reelhouse.storage.protocol import Storage
 
@@ -47,7 +48,7 @@ def status(storage: Storage, rate: float) -> Status:
     plan = open_run(storage)
     opened = None
     if plan is not None:
-        pending = tally(storage, plan).pending
+        pending = tally(storage, plan, read_done(storage, plan)).pending
         opened = OpenRun(plan.run, plan.entity, plan.ids.count, pending, pending / rate if rate else None)
     with open_ledger(storage, last) as ledger:
         requests = dict(ledger.db.execute("select entity, sum(requests) from run group by entity"))

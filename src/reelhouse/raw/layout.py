@@ -21,6 +21,10 @@ def receipt_key(run: int, unit: int, part: int) -> str:
     return f"runs/{run:06d}/receipts/{unit:05d}-{part}.json"
 
 
+def progress_key(run: int) -> str:
+    return f"runs/{run:06d}/progress.json"
+
+
 def reconciliation_key(run: int) -> str:
     return f"runs/{run:06d}/reconciliation.json"
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from reelhouse.errors import KeyTakenError, MissingKeyError
 from reelhouse.raw.layout import FORMAT, reconciliation_key
-from reelhouse.raw.plan import Counts, Plan, read_units
+from reelhouse.raw.plan import Counts, Plan, Unit, read_units
+from reelhouse.raw.progress import Done, drop_done, keep_done, nothing_done
 from reelhouse.raw.reading import decode, encode
-from reelhouse.raw.receipt import Receipt, State, read_parts
+from reelhouse.raw.receipt import Receipt, State, Unreadable, read_parts
+from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
 
 
@@ -35,7 +39,10 @@ class Reconciliation(msgspec.Struct, frozen=True):
 
 
 class Tally(NamedTuple):
-    """What the receipts of a run say, with the asks and objects that do not add up. *pending* names at most a few."""
+    """What the receipts of a run say, with the asks and objects that do not add up. *pending* names at most a few.
+
+    *done* is what the next count may start from: the first units, as far as they are settled without a problem.
+    """
 
     states: Counter[str]
     drift: Counter[str]
@@ -44,6 +51,7 @@ class Tally(NamedTuple):
     pending: int
     pending_asks: list[str]
     problems: list[str]
+    done: Done
 
     @property
     def settled(self) -> int:
@@ -53,46 +61,79 @@ class Tally(NamedTuple):
 _NAMED = 20
 
 
-def tally(storage: Storage, plan: Plan) -> Tally:
-    """Count a run's receipts against its plan, unit by unit."""
-    states: Counter[str] = Counter()
-    drift: Counter[str] = Counter()
+class _UnitLog(NamedTuple):
+    """The parts of one unit, and the bytes that lie there of the chunks that they name."""
+
+    unit: Unit
+    parts: list[Receipt | Unreadable]
+    sizes: dict[str, int | None]
+
+
+def tally(storage: Storage, plan: Plan, done: Done | None = None) -> Tally:
+    """Count a run's receipts against its plan, unit by unit; after the units of *done*, which are believed."""
+    done = done or nothing_done(plan)
+    states = Counter(done.states)
+    drift = Counter(done.drift)
+    chunks, size = done.chunks, done.bytes
     problems: list[str] = []
     pending_asks: list[str] = []
-    chunks = size = pending = 0
-    for unit in read_units(storage, plan):
-        wanted = {question.ask for question in unit.questions}
-        for receipt in read_parts(storage, plan.run, unit.number):
+    pending = 0
+    units = (unit for unit in read_units(storage, plan) if unit.number >= done.units)
+    for log in ahead(partial(_read_log, storage, plan.run), units):
+        wanted = {question.ask for question in log.unit.questions}
+        for receipt in log.parts:
             if not isinstance(receipt, Receipt):
                 problems.append(f"{receipt.key} names nothing: {receipt.why}")
                 continue
-            for claim in receipt.claims:
-                if claim.ask in wanted:
-                    wanted.remove(claim.ask)
-                    states[claim.state.value] += 1
-                else:
-                    problems.append(
-                        f"id {claim.ask} is claimed by part {receipt.part} of unit {unit.number} of run {plan.run}, "
-                        "though the plan lacks it or another part has it"
-                    )
+            problems += _take_claims(receipt, wanted, states)
             drift.update(receipt.drift)
             if receipt.chunk is not None:
                 chunks += 1
                 size += receipt.chunk.size
-                if storage.size(receipt.chunk.key) != receipt.chunk.size:
+                if log.sizes[receipt.chunk.key] != receipt.chunk.size:
                     problems.append(f"{receipt.chunk.key} is gone or has another size than its receipt says")
         pending += len(wanted)
         pending_asks.extend(sorted(wanted)[: _NAMED - len(pending_asks)])
-    return Tally(states, drift, chunks, size, pending, pending_asks, problems)
+        if not pending and not problems:
+            done = Done(plan.run, plan.ids.sha256, log.unit.number + 1, dict(states), dict(drift), chunks, size)
+    return Tally(states, drift, chunks, size, pending, pending_asks, problems, done)
 
 
-def reconcile(storage: Storage, plan: Plan) -> tuple[Reconciliation | None, Tally]:
+def _read_log(storage: Storage, run: int, unit: Unit) -> _UnitLog:
+    parts = list(read_parts(storage, run, unit.number))
+    chunks = [part.chunk.key for part in parts if isinstance(part, Receipt) and part.chunk is not None]
+    return _UnitLog(unit, parts, {key: storage.size(key) for key in chunks})
+
+
+def _take_claims(receipt: Receipt, wanted: set[str], states: Counter[str]) -> Iterator[str]:
+    """Count the claims of one part, whose asks leave *wanted*."""
+    for claim in receipt.claims:
+        if claim.ask in wanted:
+            wanted.remove(claim.ask)
+            states[claim.state.value] += 1
+        else:
+            yield (
+                f"id {claim.ask} is claimed by part {receipt.part} of unit {receipt.unit} of run {receipt.run}, "
+                "though the plan lacks it or another part has it"
+            )
+
+
+def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple[Reconciliation | None, Tally]:
     """Count a run, and write its reconciliation if nothing is pending; None while something is.
 
-    A run with problems is reconciled too, as not whole: else no next run could be planned.
+    *before* is where the count may start while the run is open. A run with problems is reconciled too, as not whole:
+    else no next run could be planned.
     """
-    counted = tally(storage, plan)
+    before = before or nothing_done(plan)
+    counted = tally(storage, plan, before)
+    if not counted.pending and before.units:
+        # Success is claimed only from the receipts themselves.
+        counted = tally(storage, plan)
     if counted.pending:
+        if counted.done.units < before.units:
+            drop_done(storage, plan.run)
+        elif counted.done.units > before.units:
+            keep_done(storage, counted.done)
         return None, counted
     made = Reconciliation(
         run=plan.run,
