@@ -1,0 +1,61 @@
+"""An open run that is taken up again asks what is left, and does not read what earlier starts had settled."""
+
+from __future__ import annotations
+
+import asyncio
+
+from reelhouse.collect.fetching import Brakes
+from reelhouse.collect.run import Progress, RunResult, carry_out, open_run, start_run
+from reelhouse.raw.layout import progress_key
+from reelhouse.raw.progress import Done, keep_done
+from reelhouse.runtimes import wiring
+from reelhouse.settings import Settings
+from reelhouse.storage.memory import MemoryStorage
+from tests.runs.lakes import UNIT, assert_whole, small
+from tests.runs.tiny import Tiny
+
+
+class Noting(MemoryStorage):
+    """Keeps the keys that were read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        self.read.append(key)
+        return super().get(key)
+
+
+def _collect(storage: MemoryStorage, chosen: Settings, most: int | None = None) -> RunResult:
+    async def collect() -> RunResult:
+        async with wiring.open_tmdb(chosen) as tmdb:
+            wanted = wiring.wanted(chosen)._replace(unit_size=UNIT)
+            plan = open_run(storage) or await start_run(storage, tmdb, wanted)
+            return await carry_out(storage, tmdb, plan, wiring.ways(chosen), Brakes(max_requests=most), Progress())
+
+    return asyncio.run(collect())
+
+
+def test_a_second_start_reads_no_receipt_of_units_that_were_settled(tiny: Tiny) -> None:
+    storage = Noting()
+    tiny.broken = set()
+    result = _collect(storage, small(tiny), most=25)
+    assert result.pending == 5
+    storage.read.clear()
+    assert _collect(storage, small(tiny), most=1).pending == 4
+    assert [key for key in storage.read if "receipts/00000" in key or "receipts/00001" in key] == []
+    assert _collect(storage, small(tiny)).clean
+    assert storage.size(progress_key(1)) is None
+    assert tiny.asked.total() == 30
+
+
+def test_a_progress_that_says_too_much_costs_a_start_and_no_id(tiny: Tiny) -> None:
+    storage = MemoryStorage()
+    _collect(storage, small(tiny), most=5)
+    plan = open_run(storage)
+    assert plan is not None
+    keep_done(storage, Done(plan.run, plan.ids.sha256, plan.units, {"landed": plan.ids.count}))
+    assert _collect(storage, small(tiny)).pending == 25
+    assert _collect(storage, small(tiny)).whole
+    assert_whole(storage)
