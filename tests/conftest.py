@@ -1,0 +1,61 @@
+"""Proof that no test run ever wrote a secret down: whatever was left in files or printed is searched at its end."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.runs.lakes import TOKEN
+from tests.tmdb.asking import TOKEN as OTHER_TOKEN
+
+SECRETS = (TOKEN.encode(), OTHER_TOKEN.encode())
+
+_showing = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_showing] = []
+    config.pluginmanager.register(_Reports(config), "secrets in reports")
+
+
+class _Reports:
+    def __init__(self, config: pytest.Config) -> None:
+        self._found = config.stash[_showing]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        # A failing test shows its variables to the developer; what counts is what the program itself printed.
+        if any(secret.decode() in text for secret in SECRETS for _, text in report.sections):
+            self._found.append(report.nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_secret_is_left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Not one byte of what all tests wrote or printed holds a token."""
+    yield
+    assert request.config.stash[_showing] == []
+    left = [path for path in tmp_path_factory.getbasetemp().rglob("*") if path.is_file() and holds_secret(path)]
+    assert left == []
+
+
+def holds_secret(path: Path) -> bool:
+    """Whether a file, unpacked where it is packed, holds one of the tokens of the tests."""
+    return any(secret in body for body in _bodies(path) for secret in SECRETS)
+
+
+def _bodies(path: Path) -> Iterator[bytes]:
+    body = path.read_bytes()
+    yield body
+    if body[:2] == b"\x1f\x8b":
+        try:
+            yield gzip.decompress(body)
+        except (OSError, EOFError, zlib.error):
+            yield zlib.decompressobj(31).decompress(body)
+    elif body[:4] == b"PK\x03\x04" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as packed:
+            for name in packed.namelist():
+                yield packed.read(name)
