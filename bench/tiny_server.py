@@ -1,4 +1,5 @@
-"""A TMDB that costs next to nothing: constant small bodies, an export, a change feed. Run in a process of its own.
+"""A TMDB that costs next to nothing: constant small bodies, an export, a change feed, and at `/asked` how many
+movies it was asked for. Run in a process of its own.
 
 It exists to measure the other side with a million ids, where rendering bodies would take longer than collecting them.
 """
@@ -41,6 +42,7 @@ def _export_line(id_: int) -> str:
 
 class _Answers:
     def __init__(self, export: Path, changed: range, today: date) -> None:
+        self._asked = 0
         self._export = export.read_bytes()
         self._changed = changed
         self._day = f"{today:%m_%d_%Y}"
@@ -51,8 +53,13 @@ class _Answers:
     def answer(self, target: str) -> bytes:
         path, query = urlsplit(target)[2:4]
         if path.startswith("/3/movie/") and path[9:].isdigit():
+            self._asked += 1
             body = f'{{"id":{path[9:]},"title":"A Film","budget":0,"overview":"Small."{_APPENDS}}}'
             return self._whole("200 OK", body.encode())
+        if path == "/asked":
+            return self._whole("200 OK", str(self._asked).encode())
+        if path == "/3/configuration":
+            return self._whole("200 OK", b'{"images":{}}')
         if path == "/3/movie/changes":
             return self._whole("200 OK", self._changes(query))
         if path.startswith("/p/exports/") and self._day in path:
