@@ -77,7 +77,10 @@ _KEPT_UP = """
 
 
 class Wanted(NamedTuple):
-    """What a user wants asked: the settings that planning needs, as plain values."""
+    """What a user wants asked: the settings that planning needs, as plain values.
+
+    *runs* are the kinds of runs (`full`, `incremental`) that this one is, for letters that wait for such.
+    """
 
     entity: Entity
     asking: Asking
@@ -87,6 +90,7 @@ class Wanted(NamedTuple):
     min_export_share: float = 0.95
     unit_size: int = UNIT_SIZE
     made_by: str = ""
+    runs: tuple[str, ...] = ()
 
 
 class Tmdb(NamedTuple):
@@ -128,7 +132,9 @@ class _Planner:
 
     async def draft(self) -> Draft:
         wanted = self._wanted
-        letters = list(waiting(self._storage, wanted.entity.name))
+        # One that waits for another kind of run goes on waiting.
+        kinds = {"", *wanted.runs}
+        letters = [found for found in waiting(self._storage, wanted.entity.name) if found[1].run in kinds]
         named = [ask for _, letter in letters for ask in letter.asks]
         export, lines = await self._list(named)
         planned_at = await self._now()
@@ -146,10 +152,16 @@ class _Planner:
             export=export,
             listing=self._ids(lines) if lines else None,
             changes_read_to=planned_at,
+            listed_at=self._listed_at(planned_at),
             inbox=[key for key, _ in letters],
             made_by=wanted.made_by,
         )
         return Draft(plan, sum(counts.asked.values()))
+
+    def _listed_at(self, planned_at: str) -> str:
+        if self._wanted.selection.source != "list":
+            return planned_at
+        return listed_at(self._storage, self._run - 1, self._wanted.entity.name)
 
     async def _now(self) -> str:
         """TMDB's clock: by this machine's, a wrong one, changes would be skipped or everything would be stale."""
@@ -279,6 +291,19 @@ class _Before(NamedTuple):
 
     export: ExportRef | None
     changes_read_to: str | None
+
+
+def listed_at(storage: Storage, last: int, entity: str) -> str:
+    """When the newest run up to *last* was planned that is about more than a list; empty for none yet."""
+    for run in range(last, 0, -1):
+        plan = read_plan(storage, run)
+        if plan is None or plan.entity != entity:
+            continue
+        if plan.selection.source != "list":
+            return plan.planned_at
+        if plan.listed_at is not None:
+            return plan.listed_at
+    return ""
 
 
 def _newest_plans(storage: Storage, last: int, entity: str) -> _Before:

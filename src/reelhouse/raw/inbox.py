@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import msgspec
 
@@ -10,23 +11,25 @@ from reelhouse.errors import KeyTakenError, MissingKeyError
 from reelhouse.raw.layout import FORMAT, INBOX, inbox_key
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.reading import decode, encode
+from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
 
 
 class Letter(msgspec.Struct, frozen=True):
-    """`inbox/<event id>.json`: asks of one entity that somebody wants."""
+    """`inbox/<event id>.json`: asks of one entity that somebody wants, or the kind of run (`full`, `incremental`)."""
 
     event: str
     entity: str
     asks: list[str]
+    run: str = ""
     format: int = FORMAT
 
 
-def put_letter(storage: Storage, event: str, entity: str, asks: Iterable[str]) -> str:
-    """Put the asks down; the same event a second time changes nothing. Returns the key."""
+def put_letter(storage: Storage, event: str, entity: str, asks: Iterable[str] = (), run: str = "") -> str:
+    """Put down what is wanted; the same event a second time changes nothing. Returns the key."""
     key = inbox_key(event)
     try:
-        storage.put_new(key, encode(Letter(event, entity, list(asks))))
+        storage.put_new(key, encode(Letter(event, entity, list(asks), run)))
     except KeyTakenError:
         # The same event delivered twice, or a plan took it already: either way it is safe.
         return key
@@ -35,13 +38,20 @@ def put_letter(storage: Storage, event: str, entity: str, asks: Iterable[str]) -
 
 def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, Letter]]:
     """Letters that no plan has taken yet, oldest event name first; one that does not parse is a `LakeError`."""
-    for key in storage.keys(INBOX):
-        try:
-            letter = decode(key, storage.get(key), Letter)
-        except MissingKeyError:
+    for key, body in ahead(partial(_opened, storage), storage.keys(INBOX)):
+        if body is None:
             continue
+        letter = decode(key, body, Letter)
         if letter.entity == entity:
             yield key, letter
+
+
+def _opened(storage: Storage, key: str) -> tuple[str, bytes | None]:
+    try:
+        return key, storage.get(key)
+    except MissingKeyError:
+        # Cleared since it was listed.
+        return key, None
 
 
 def clear(storage: Storage, plan: Plan) -> None:

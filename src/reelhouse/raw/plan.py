@@ -105,7 +105,11 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`runs/<seq>/plan.json`."""
+    """`runs/<seq>/plan.json`.
+
+    *listed_at* is when the newest run up to this one was planned that is about more than a list; empty for none yet,
+    None in plans that were made before there was such a field.
+    """
 
     run: int
     entity: str
@@ -118,6 +122,7 @@ class Plan(msgspec.Struct, frozen=True):
     export: ExportRef | None = None
     listing: IdsObject | None = None
     changes_read_to: str | None = None
+    listed_at: str | None = None
     inbox: list[str] = []
     made_by: str = ""
     format: int = FORMAT
