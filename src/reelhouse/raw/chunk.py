@@ -61,6 +61,14 @@ class _Line(msgspec.Struct, omit_defaults=True):
     why: str | None = None
 
 
+def fits_a_line(body: bytes) -> bool:
+    """Whether JSON can lie in an envelope as it is, else it travels as base64.
+
+    A raw newline between two tokens would break the line, and blanks around the whole would be lost in reading.
+    """
+    return b"\n" not in body and b"\r" not in body and body == body.strip()
+
+
 class ChunkWriter:
     """An open chunk: lines go in compressed, so that it holds what it will weigh at rest."""
 
@@ -79,13 +87,15 @@ class ChunkWriter:
         """Bytes so far; the compressor may still hold some."""
         return self._size
 
+    def fits(self, body: bytes) -> bool:
+        """Any answer may join what is there; the lander closes a chunk that has grown enough."""
+        return True
+
     def add(self, body: bytes, *, parses: bool, **fields: Any) -> int:
         """Append one answer and return its line. *parses* tells that the body is JSON; *fields* are `Envelope`'s."""
         line = _Line(line=self.lines, sha256=hashlib.sha256(body).hexdigest(), **fields)
         head = self._encode(line)
-        # A raw newline between two tokens is JSON, but would break the line, and blanks around the whole would be lost
-        # in reading: such a body travels as base64 too.
-        if parses and b"\n" not in body and b"\r" not in body and body == body.strip():
+        if parses and fits_a_line(body):
             whole = b"".join((self._head, head[1:-1], b',"body":', body, b"}\n"))
         else:
             whole = b"".join((self._head, head[1:-1], b',"base64":"', base64.b64encode(body), b'"}\n'))

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from typing import NamedTuple
 
 FORMAT = 1
 """The version of everything that lies in the raw zone; a reader refuses what is newer."""
+
+
+class Layout(NamedTuple):
+    """How landed answers lie: in the envelopes of chunks, or as the *course* has it, with or without its *kinds*."""
+
+    course: bool = False
+    kinds: bool = False
 
 
 def plan_key(run: int) -> str:
@@ -29,8 +38,26 @@ def reconciliation_key(run: int) -> str:
     return f"runs/{run:06d}/reconciliation.json"
 
 
+def announced_key(run: int) -> str:
+    return f"runs/{run:06d}/announced.json"
+
+
 def chunk_key(entity: str, day: date, run: int, unit: int, token: str) -> str:
     return f"raw/{entity}/{day:%Y/%m/%d}/{run:06d}-{unit:05d}-{token}.jsonl.gz"
+
+
+def course_key(layout: Layout, entity: str, day: date, run: int, unit: int, token: str) -> str:
+    kind = f"{COURSE_KINDS[entity]}/" if layout.kinds else ""
+    return f"{COURSE}{kind}{day:%Y/%m/%d}/{run:06d}-{unit:05d}-{token}.json"
+
+
+def is_course(key: str) -> bool:
+    """Whether *key* is a chunk in the course's layout, and not what others laid beside it."""
+    return _OF_COURSE.fullmatch(key) is not None
+
+
+def upload_key(kind: str, day: date, name: str) -> str:
+    return f"Raw/Local/CSV/{COURSE_KINDS[kind]}/{day:%Y/%m/%d}/{name}"
 
 
 def export_key(kind: str, day: date, sha256: str) -> str:
@@ -52,3 +79,6 @@ EXPORTS = "raw/exports/"
 RAW = "raw/"
 RUNS = "runs/"
 LEDGERS = "ledger/"
+COURSE = "Raw/TMDB/JSON/"
+COURSE_KINDS = {"movie": "Movies", "series": "Series"}
+_OF_COURSE = re.compile(re.escape(COURSE) + r"([A-Za-z]+/)?\d{4}/\d\d/\d\d/\d{6,}-\d{5,}-[0-9a-f]+\.json")
