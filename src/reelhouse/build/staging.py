@@ -20,9 +20,12 @@ from pyspark.sql import functions as F
 from reelhouse.build.delta_log import declare, latest_version, read_commit, schema_mark
 from reelhouse.build.engine import Engine
 from reelhouse.build.pins import Reads
-from reelhouse.build.receipts import Horizon, Part, check_chunks, new_parts, with_closed, with_parts
+from reelhouse.build.receipts import Horizon, Part, new_parts, with_closed, with_parts
+from reelhouse.build.turning import as_lines, sweep_turned
 from reelhouse.errors import LakeError
 from reelhouse.raw.chunk import Envelope
+from reelhouse.raw.layout import is_course
+from reelhouse.raw.receipt import ChunkRef
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.catalogue import STAGING_MOVIE
 from reelhouse.tables.movie_shape import MOVIE
@@ -34,6 +37,8 @@ Progress = Callable[[str], None]
 # What one append parses at most: bounds memory, and is large enough that planning the query costs nothing.
 BATCH_BYTES = 160_000_000
 BATCH_ANSWERS = 100_000
+# How much more a course file weighs than a chunk of the same answers: at least, since a batch is a bound.
+_UNPACKED = 4
 # Salvaged answers travel from this process to the engine, whose messages are limited.
 _SALVAGED_AT_ONCE = 500
 _ENVELOPE = msgspec.json.Decoder(Envelope)
@@ -71,6 +76,7 @@ def bring_up_to_date(
 ) -> Staged:
     """Append what *horizon* has and *found* lacks; with *anew* the first append replaces everything."""
     declare(engine.storage, STAGING_MOVIE, STAGING)
+    sweep_turned(engine.storage)
     anew = anew or found.version is None
     state = Staged(None, f"{time.time_ns():x}", Reads()) if anew else found
     done = 0
@@ -89,7 +95,7 @@ def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
     size = answers = 0
     for part in parts:
         batch.append(part)
-        size += part.receipt.chunk.size if part.receipt and part.receipt.chunk else 0
+        size += _weight(part.receipt.chunk) if part.receipt and part.receipt.chunk else 0
         answers += _answers(part)
         if size >= BATCH_BYTES or answers >= BATCH_ANSWERS:
             yield batch
@@ -98,20 +104,23 @@ def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
         yield batch
 
 
+def _weight(chunk: ChunkRef) -> int:
+    return chunk.size // _UNPACKED if is_course(chunk.key) else chunk.size
+
+
 def _answers(part: Part) -> int:
     return len(part.receipt.claims) if part.receipt else 0
 
 
 def _append(engine: Engine, state: Staged, parts: list[Part], code: str) -> Staged:
     receipts = [part.receipt for part in parts if part.receipt is not None]
-    chunks = [receipt.chunk for receipt in receipts if receipt.chunk is not None]
-    check_chunks(engine.storage, chunks)
-    batch = _batch_number()
-    rows = [row for part in parts for row in _claim_rows(part, batch)]
-    claims = engine.rows(rows, CLAIMS)
-    frame = staged(engine.lines([chunk.key for chunk in chunks]), claims) if chunks else _bodiless(claims)
-    names = [(part.run, part.unit, part.part) for part in parts]
-    return _commit(engine, state, frame, names, code)
+    with as_lines(engine.storage, receipts) as keys:
+        batch = _batch_number()
+        rows = [row for part in parts for row in _claim_rows(part, batch)]
+        claims = engine.rows(rows, CLAIMS)
+        frame = staged(engine.lines(keys), claims) if keys else _bodiless(claims)
+        names = [(part.run, part.unit, part.part) for part in parts]
+        return _commit(engine, state, frame, names, code)
 
 
 def _commit(engine: Engine, state: Staged, frame: DataFrame, parts: list[tuple[int, int, int]], code: str) -> Staged:
