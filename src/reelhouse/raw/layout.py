@@ -34,6 +34,10 @@ def progress_key(run: int) -> str:
     return f"runs/{run:06d}/progress.json"
 
 
+def purged_key(run: int) -> str:
+    return f"runs/{run:06d}/purged.json"
+
+
 def reconciliation_key(run: int) -> str:
     return f"runs/{run:06d}/reconciliation.json"
 
@@ -54,6 +58,32 @@ def course_key(layout: Layout, entity: str, day: date, run: int, unit: int, toke
 def is_course(key: str) -> bool:
     """Whether *key* is a chunk in the course's layout, and not what others laid beside it."""
     return _OF_COURSE.fullmatch(key) is not None
+
+
+def renewed_key(key: str, token: str) -> str:
+    """Where the chunk lies that takes the place of the one at *key*, in the same layout."""
+    folder, _, name = key.rpartition("/")
+    stem, _, ending = name.partition(".")
+    return f"{folder}/{stem.rpartition('-')[0]}-{token}.{ending}"
+
+
+class ChunkPlace(NamedTuple):
+    """What a chunk's key tells: the day of its answers and the run that put it."""
+
+    day: date
+    run: int
+
+
+def chunk_place(key: str) -> ChunkPlace | None:
+    """Where a chunk of either layout belongs; None for what is no chunk of reelhouse's."""
+    found = _CHUNK.fullmatch(key) or _OF_COURSE.fullmatch(key)
+    if found is None:
+        return None
+    try:
+        day = date(int(found["year"]), int(found["month"]), int(found["day"]))
+    except ValueError:
+        return None
+    return ChunkPlace(day, int(found["run"]))
 
 
 def upload_key(kind: str, day: date, name: str) -> str:
@@ -78,7 +108,10 @@ SETTINGS = "reelhouse.toml"
 EXPORTS = "raw/exports/"
 RAW = "raw/"
 RUNS = "runs/"
+PURGES = "runs/purges.json"
 LEDGERS = "ledger/"
 COURSE = "Raw/TMDB/JSON/"
 COURSE_KINDS = {"movie": "Movies", "series": "Series"}
-_OF_COURSE = re.compile(re.escape(COURSE) + r"([A-Za-z]+/)?\d{4}/\d\d/\d\d/\d{6,}-\d{5,}-[0-9a-f]+\.json")
+_NAME = r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<run>\d{6,})-\d{5,}-[0-9a-f]+"
+_OF_COURSE = re.compile(re.escape(COURSE) + rf"([A-Za-z]+/)?{_NAME}\.json")
+_CHUNK = re.compile(rf"raw/[a-z_]+/{_NAME}\.jsonl\.gz")

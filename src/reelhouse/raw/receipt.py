@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
-from reelhouse.raw.layout import FORMAT, receipt_key
+from reelhouse.raw.layout import FORMAT, purged_key, receipt_key
 from reelhouse.raw.plan import Plan, Reason
 from reelhouse.raw.reading import decode, encode
 from reelhouse.storage.protocol import Storage
@@ -67,6 +68,50 @@ class Receipt(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
+class PurgedClaim(NamedTuple):
+    """A claim whose answer was purged when run *through* was the last one planned: plans up to it knew the answer."""
+
+    claim: Claim
+    through: int
+
+
+class Reduced(Receipt, frozen=True):
+    """A receipt as readers see it once some of its answers were purged: *claims* and *chunk* are what is left."""
+
+    purged: list[PurgedClaim] = []
+
+
+class Purge(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one purge took of a run.
+
+    *parts* names the asks that went from `<unit>-<part>`, None for all of them; *listed* tells that what the run was
+    listed from (an export, the popularities of discover) went too. *through* is the last run that was planned by then.
+    """
+
+    at: str
+    through: int
+    parts: dict[str, list[str] | None] = {}
+    listed: bool = False
+
+
+class Purged(msgspec.Struct, frozen=True):
+    """`runs/<seq>/purged.json`, put before any byte goes: these answers exist no more.
+
+    *rests* are the chunks that hold what is left of a part's own, in the order of its claims' lines; *replaced* are
+    keys of rests that a later purge made smaller.
+    """
+
+    run: int
+    purges: list[Purge] = []
+    rests: dict[str, ChunkRef] = {}
+    replaced: list[str] = []
+    format: int = FORMAT
+
+    @property
+    def listed(self) -> bool:
+        return any(purge.listed for purge in self.purges)
+
+
 class Unreadable(msgspec.Struct, frozen=True):
     """A part that is there and does not parse. It names nothing; it is reported."""
 
@@ -74,11 +119,22 @@ class Unreadable(msgspec.Struct, frozen=True):
     why: str
 
 
-def read_parts(storage: Storage, run: int, unit: int, start: int = 0) -> Iterator[Receipt | Unreadable]:
-    """The parts of one unit from *start* on, found by probing."""
+def read_purged(storage: Storage, run: int) -> Purged:
+    """What was purged of a run; `LakeError` where that cannot be read: nothing of the run may be believed then."""
+    key = purged_key(run)
+    try:
+        return decode(key, storage.get(key), Purged)
+    except MissingKeyError:
+        return Purged(run)
+
+
+def read_parts(
+    storage: Storage, run: int, unit: int, start: int = 0, purged: Purged | None = None
+) -> Iterator[Receipt | Unreadable]:
+    """The parts of one unit from *start* on, found by probing; without what was *purged* of them."""
     part = start
     while (found := read_part(storage, run, unit, part)) is not None:
-        yield found
+        yield reduced(found, purged) if purged and isinstance(found, Receipt) else found
         part += 1
 
 
@@ -97,9 +153,49 @@ def read_part(storage: Storage, run: int, unit: int, part: int) -> Receipt | Unr
 
 
 def read_receipts(storage: Storage, plan: Plan) -> Iterator[Receipt | Unreadable]:
-    """All parts of all units of a run, in order."""
+    """All parts of all units of a run, in order, without what was purged of them."""
+    purged = read_purged(storage, plan.run)
     for unit in range(plan.units):
-        yield from read_parts(storage, plan.run, unit)
+        yield from read_parts(storage, plan.run, unit, purged=purged)
+
+
+def reduced(receipt: Receipt, purged: Purged) -> Receipt:
+    """*receipt* without what was purged: the claims that are left, the chunk that holds them and their lines there."""
+    place = place_of(receipt)
+    kept, went = receipt.claims, []
+    for purge in purged.purges:
+        if place in purge.parts:
+            asks = purge.parts[place]
+            taken = set(asks) if asks is not None else {claim.ask for claim in kept}
+            went += [PurgedClaim(claim, purge.through) for claim in kept if claim.ask in taken]
+            kept = [claim for claim in kept if claim.ask not in taken]
+    rest = purged.rests.get(place)
+    if not went and rest is None:
+        return receipt
+    chunk = receipt.chunk
+    if all(claim.line is None for claim in kept):
+        chunk = None
+    elif rest is not None:
+        chunk, kept = rest, _renumbered(kept)
+    fields = {name: getattr(receipt, name) for name in Receipt.__struct_fields__}
+    return Reduced(**{**fields, "claims": kept, "chunk": chunk, "purged": went})
+
+
+def place_of(receipt: Receipt) -> str:
+    """How `purged.json` names a part."""
+    return f"{receipt.unit}-{receipt.part}"
+
+
+def _renumbered(claims: list[Claim]) -> list[Claim]:
+    """The claims with the lines that they have in a rest: counted from 0 in their old order."""
+    lines = sorted(claim.line for claim in claims if claim.line is not None)
+    at = {line: number for number, line in enumerate(lines)}
+    return [claim if claim.line is None else msgspec.structs.replace(claim, line=at[claim.line]) for claim in claims]
+
+
+def purged_claims(receipt: Receipt) -> list[PurgedClaim]:
+    """The claims of a part that were purged."""
+    return receipt.purged if isinstance(receipt, Reduced) else []
 
 
 def readable(parts: Iterator[Receipt | Unreadable]) -> Iterator[Receipt]:

@@ -1,0 +1,82 @@
+"""Purges: what every reader treats as absent, put down before any byte goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.raw.layout import FORMAT, PURGES, purged_key
+from reelhouse.raw.reading import decode, encode
+from reelhouse.raw.receipt import Purged
+from reelhouse.storage.protocol import Storage
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+# Whoever comes first wins each time; more than this is no race any more.
+_ATTEMPTS = 20
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One purge: when, what for, which runs it took something of, and what it took that no run names (*loose*)."""
+
+    at: str
+    what: str
+    runs: list[int] = []
+    loose: list[str] = []
+
+
+class Purges(msgspec.Struct, frozen=True):
+    """`runs/purges.json`: all purges of a lake. Ledgers and tables that were made before the last one count as none."""
+
+    notes: list[Note] = []
+    format: int = FORMAT
+
+    @property
+    def count(self) -> int:
+        """How many took something that a run names."""
+        return sum(bool(note.runs) for note in self.notes)
+
+
+def read_purges(storage: Storage) -> Purges:
+    """All purges so far."""
+    try:
+        return decode(PURGES, storage.get(PURGES), Purges)
+    except MissingKeyError:
+        return Purges()
+
+
+def purge_count(storage: Storage) -> int:
+    """Changes whenever answers are purged: what was made from them under another count is not to be used."""
+    return read_purges(storage).count
+
+
+def put_note(storage: Storage, note: Note) -> None:
+    """Append to the list of purges."""
+    _change(storage, PURGES, Purges(), lambda found: msgspec.structs.replace(found, notes=[*found.notes, note]))
+
+
+def change_purged(storage: Storage, run: int, change: Callable[[Purged], Purged]) -> None:
+    """Put what *change* makes of a run's `purged.json`; it is called again where somebody else was quicker."""
+    _change(storage, purged_key(run), Purged(run), change)
+
+
+def _change(storage: Storage, key: str, empty: T, change: Callable[[T], T]) -> None:
+    for _ in range(_ATTEMPTS):
+        try:
+            found = storage.get_versioned(key)
+        except MissingKeyError:
+            found = None
+        before = empty if found is None else decode(key, found.body, type(empty))
+        body = encode(change(before))
+        try:
+            if found is None:
+                storage.put_new(key, body)
+            else:
+                storage.put_if(key, body, found.version)
+        except KeyTakenError:
+            continue
+        return
+    raise LakeError(f"{key} could not be changed: others keep changing it")
