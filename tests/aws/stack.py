@@ -1,4 +1,4 @@
-"""The template as CloudFormation sees it: packaged, transformed, resolved for given parameters. No account is needed."""
+"""The template as CloudFormation sees it: packaged, transformed, and resolved for given parameters. Offline."""
 
 from __future__ import annotations
 
