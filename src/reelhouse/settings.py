@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
@@ -258,6 +259,20 @@ def _expected(one: Field[Any]) -> str:
 def _require(fits: bool, name: str, expected: str, value: object) -> None:
     if not fits:
         raise ConfigError(f"{name}: {expected} is expected, not {value!r}; mend it in {FILE} or {env_name(name)}")
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where this user's programs keep what they may lose."""
+    stated = Path(environ.get("XDG_CACHE_HOME", ""))
+    # The XDG rules say to ignore one that is relative.
+    if stated.is_absolute():
+        return stated
+    try:
+        # Lambda lets a function write nowhere but in the folder for temporary files.
+        return Path(tempfile.gettempdir() if "AWS_LAMBDA_FUNCTION_NAME" in environ else "~/.cache").expanduser()
+    except RuntimeError:
+        # A user without a home, as in some containers.
+        return Path(tempfile.gettempdir())
 
 
 def template() -> str:

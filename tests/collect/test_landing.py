@@ -310,7 +310,7 @@ def _failing(storage: Watched, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["raw/", "receipts/"])
-def test_an_error_of_the_lake_surfaces_at_the_next_call_and_at_the_end_and_nothing_is_told(what: str) -> None:
+def test_without_a_spool_a_failure_of_the_lake_says_how_many_answers_are_lost_and_nothing_is_told(what: str) -> None:
     storage = Watched()
     plan = _plan(storage, 10)
     _failing(storage, what)
@@ -318,28 +318,52 @@ def test_an_error_of_the_lake_surfaces_at_the_next_call_and_at_the_end_and_nothi
 
     async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
         ((unit, questions),) = units
-        await lander.add(unit, questions[0], _outcome("1"))
-        await asyncio.sleep(0.1)
-        with pytest.raises(StorageError, match="the disk is full"):
-            await lander.add(unit, questions[1], _outcome("2"))
+        for question in questions[:3]:
+            await lander.add(unit, question, _outcome(question.ask))
 
-    with pytest.raises(StorageError, match="the disk is full"):
+    with pytest.raises(StorageError, match="the disk is full; 3 answers are lost and will be asked again"):
         _land(storage, plan, Limits(answers=1), work, told.append)
     assert told == []
     assert _receipts(storage, plan) == []
 
 
-def test_an_error_does_not_leave_anybody_waiting_for_a_free_place() -> None:
+def test_a_bug_surfaces_at_the_next_call_and_at_the_end() -> None:
+    storage = Watched()
+    plan = _plan(storage, 10)
+
+    def gate(key: str) -> None:
+        raise ZeroDivisionError
+
+    storage.gate = gate
+
+    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+        ((unit, questions),) = units
+        await lander.add(unit, questions[0], _outcome("1"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(ZeroDivisionError):
+            await lander.add(unit, questions[1], _outcome("2"))
+
+    with pytest.raises(ZeroDivisionError):
+        _land(storage, plan, Limits(answers=1), work)
+
+
+@pytest.mark.parametrize("failure", [StorageError("the disk is full"), ZeroDivisionError("a bug")])
+def test_an_error_does_not_leave_anybody_waiting_for_a_free_place(failure: Exception) -> None:
     storage = Watched()
     plan = _plan(storage, 30, unit_size=1)
-    _failing(storage, "raw/")
+
+    def gate(key: str) -> None:
+        raise failure
+
+    storage.gate = gate
 
     async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
         adding = [lander.add(unit, questions[0], _outcome(questions[0].ask)) for unit, questions in units]
         done = await asyncio.wait_for(asyncio.gather(*adding, return_exceptions=True), 5)
-        assert sum(isinstance(each, StorageError) for each in done) >= 30 - MOST_CHUNKS
+        failed = sum(isinstance(each, ZeroDivisionError) for each in done)
+        assert failed >= 30 - MOST_CHUNKS if isinstance(failure, ZeroDivisionError) else not failed
 
-    with pytest.raises(StorageError):
+    with pytest.raises(type(failure)):
         _land(storage, plan, PATIENT, work)
 
 

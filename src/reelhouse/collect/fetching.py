@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,7 +33,10 @@ _LOOKS = 3
 
 
 class Brakes:
-    """Why to stop asking before everything is asked: so many requests, so many seconds, or a person's wish."""
+    """Why to stop asking before everything is asked: so many requests, so many seconds, or somebody's wish.
+
+    `stop` may be called from any thread; everything else belongs to the one that asks.
+    """
 
     def __init__(self, *, max_requests: int | None = None, deadline: float | None = None) -> None:
         self.max_requests = max_requests
@@ -40,13 +44,37 @@ class Brakes:
         self._wished: str | None = None
         self._taken = 0
         self._spent = 0
-        self.hurried = asyncio.Event()
+        self._hurry = False
+        # Re-entrant, since a signal may arrive while its own thread is in here.
+        self._guard = threading.RLock()
+        self._wakes: list[Callable[[], object]] = []
 
     def stop(self, why: str, *, hurry: bool = False) -> None:
-        """Take no further id; with *hurry* nothing that waits is waited for either."""
-        self._wished = self._wished or why
-        if hurry:
-            self.hurried.set()
+        """Take no further id; with *hurry* start no request either, and wait for none that takes long."""
+        with self._guard:
+            self._wished = self._wished or why
+            if hurry:
+                self._hurry = True
+                for wake in self._wakes:
+                    wake()
+
+    async def hurried(self) -> None:
+        """Return once somebody hurries."""
+        loop = asyncio.get_running_loop()
+        told = asyncio.Event()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(told.set)
+
+        with self._guard:
+            if self._hurry:
+                return
+            self._wakes.append(wake)
+        try:
+            await told.wait()
+        finally:
+            with self._guard:
+                self._wakes.remove(wake)
 
     def take(self) -> bool:
         """Whether one more id may be asked; if so it is counted."""
@@ -130,6 +158,8 @@ class Fetcher:
         self._feeding = asyncio.Lock()
         # Units by number: an object that is kept would keep a thousand asks.
         self._deferred: list[tuple[int, Question]] = []
+        # Tasks that bring in an answer. They are never cancelled: it would have to be asked again.
+        self._landing: set[asyncio.Task[Any] | None] = set()
         # Nobody was asked before, however long planning took: that is no silence of TMDB's.
         self._began = time.monotonic()
 
@@ -137,7 +167,7 @@ class Fetcher:
         """Ask everything that is pending. Returns None when all was asked, else why not.
 
         Raises `DeniedError`, `ConfigError` or an error of the lake. Whatever was answered is landed before it returns
-        or raises, unless the lake itself failed.
+        or raises, or spooled where the lake itself fails.
         """
         ticking = asyncio.create_task(self._lander.tick())
         before = self._client.requests
@@ -162,17 +192,24 @@ class Fetcher:
     async def _all_hands(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run *work* once per connection. When one fails or time is up, the others may bring in what is on its way."""
         tasks = [asyncio.ensure_future(work()) for _ in range(self._connections)]
-        hurried = asyncio.ensure_future(self._brakes.hurried.wait())
+        hurried = asyncio.ensure_future(self._brakes.hurried())
         try:
             late = await self._while_all_is_well(set(tasks), hurried)
             if late:
-                self._brakes.stop("the deadline is reached")
+                self._halt("the deadline is reached")
                 await asyncio.wait(late, timeout=_GRACE)
         finally:
+            if not all(task.done() for task in tasks):
+                self._halt("asking was broken off")
             for task in (*tasks, hurried):
-                task.cancel()
+                if task not in self._landing:
+                    task.cancel()
             await asyncio.gather(*tasks, hurried, return_exceptions=True)
         _raise_first([task for task in tasks if not task.cancelled()])
+
+    def _halt(self, why: str) -> None:
+        self._brakes.stop(why)
+        self._client.halt()
 
     async def _while_all_is_well(
         self, tasks: set[asyncio.Future[None]], hurried: asyncio.Future[Any]
@@ -239,7 +276,15 @@ class Fetcher:
             self._deferred.append((unit.number, question))
             self._lander.release(unit)
         else:
+            await self._bring_in(unit, question, outcome)
+
+    async def _bring_in(self, unit: OpenUnit, question: Question, outcome: Outcome) -> None:
+        task = asyncio.current_task()
+        self._landing.add(task)
+        try:
             await self._lander.add(unit, question, outcome)
+        finally:
+            self._landing.discard(task)
 
     async def _outcome(self, question: Question, *, defer: bool) -> Outcome | None:
         """What became of a question; None where it is put off, or nothing more may be asked."""

@@ -11,6 +11,8 @@ from datetime import date
 from typing import NamedTuple
 
 from reelhouse.collect.outcome import Outcome
+from reelhouse.collect.spool import Spooling
+from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.layout import chunk_key
 from reelhouse.raw.plan import Plan, Question
@@ -51,6 +53,15 @@ def open_unit(storage: Storage, plan: Plan, number: int) -> OpenUnit:
     return OpenUnit(number, known, part)
 
 
+def put_chunk(storage: Storage, key: str, body: bytes) -> None:
+    """Put a chunk under its own key; one that lies there already must be the same, from an attempt that seemed lost."""
+    try:
+        storage.put_new(key, body)
+    except KeyTakenError:
+        if storage.get(key) != body:
+            raise LakeError(f"{key} is there already and is another chunk") from None
+
+
 class _OpenChunk:
     def __init__(self, unit: OpenUnit, writer: ChunkWriter, until: float) -> None:
         self.unit = unit
@@ -62,7 +73,11 @@ class _OpenChunk:
 
 
 class Lander:
-    """Takes outcomes of one run and lands them. An error of the lake surfaces at the next call."""
+    """Takes outcomes of one run and lands them.
+
+    Once the lake fails it is not tried again: what is open, and whatever else is added, goes to the spool, and `finish`
+    says so. Any other error surfaces at the next call.
+    """
 
     def __init__(
         self,
@@ -73,6 +88,7 @@ class Lander:
         limits: Limits,
         landed: Callable[[Receipt], None] = lambda receipt: None,
         requests: Callable[[], int] = lambda: 0,
+        spooling: Spooling | None = None,
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -82,6 +98,7 @@ class Lander:
         self._landed = landed
         self._requests = requests
         self._told = requests()
+        self._spooling = spooling or Spooling(None, storage.url, plan, lambda why: None)
         self._slots = asyncio.Semaphore(MOST_CHUNKS)
         self._open: dict[int, _OpenChunk] = {}
         self._opening = asyncio.Lock()
@@ -114,12 +131,13 @@ class Lander:
                 self._close(chunk)
 
     async def finish(self) -> None:
-        """Land everything that is open, and raise what went wrong on the way."""
+        """Land or spool everything that is open, and raise what went wrong on the way."""
         for chunk in list(self._open.values()):
             self._close(chunk)
         while self._landing:
             await asyncio.wait(self._landing)
         self._check()
+        self._spooling.check()
 
     async def _opened(self, unit: OpenUnit, outcome: Outcome) -> _OpenChunk:
         async with self._opening:
@@ -194,11 +212,8 @@ class Lander:
             self._landed(receipt)
 
     def _put(self, chunk: _OpenChunk) -> Receipt | None:
-        """Chunk first, receipt second: between the two the answers do not exist, and are asked again."""
-        reference = None
-        if chunk.writer.lines:
-            reference, body = chunk.writer.close()
-            self._storage.put_new(reference.key, body)
+        """What a chunk's receipt says once it lies there; None where others had all of it, or it was spooled."""
+        reference, body = chunk.writer.close() if chunk.writer.lines else (None, b"")
         receipt = Receipt(
             run=self._plan.run,
             unit=chunk.unit.number,
@@ -209,7 +224,16 @@ class Lander:
             drift=dict(chunk.drift),
             requests=chunk.requests,
         )
-        return put_receipt(self._storage, receipt, chunk.unit.known, chunk.unit.part)
+        if not self._spooling.failed:
+            try:
+                # Chunk first, receipt second: between the two the answers do not exist, and are asked again.
+                if reference is not None:
+                    put_chunk(self._storage, reference.key, body)
+                return put_receipt(self._storage, receipt, chunk.unit.known, chunk.unit.part)
+            except ReelhouseError as exc:
+                self._spooling.fail(exc)
+        self._spooling.keep(receipt, body)
+        return None
 
     def _check(self) -> None:
         if self._error is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from functools import partial
 from typing import NamedTuple
 
 from reelhouse.collect.fetching import Brakes, Fetcher, Patience
 from reelhouse.collect.landing import Lander, Limits
 from reelhouse.collect.outcome import Judge
 from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
+from reelhouse.collect.spool import Spool, Spooling
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
 from reelhouse.raw.layout import receipt_key
@@ -24,11 +26,12 @@ from reelhouse.tmdb.endpoints import ENTITIES
 
 
 class Ways(NamedTuple):
-    """How a run is carried out, apart from what it asks."""
+    """How a run is carried out, apart from what it asks. *spool* takes what the lake does not."""
 
     connections: int
     patience: Patience
     limits: Limits
+    spool: Spool | None = None
 
 
 class Progress:
@@ -43,9 +46,18 @@ class Progress:
     def landed(self, receipt: Receipt) -> None:
         """Answers are safe."""
 
+    def replayed(self, count: int, place: str) -> None:
+        """So many answers that waited in *place* were brought in."""
+
+    def left(self, text: str) -> None:
+        """Something waits in the spool and stays there; *text* says what and why."""
+
 
 class RunResult(NamedTuple):
-    """How a run stands after it was worked on: reconciled, or open with a reason. *requests* are those of this call."""
+    """How a run stands after it was worked on: reconciled, or open with a reason.
+
+    *requests* are those of this call, *replayed* the answers that it brought in from the spool.
+    """
 
     plan: Plan
     reconciliation: Reconciliation | None
@@ -53,6 +65,7 @@ class RunResult(NamedTuple):
     why: str | None
     requests: int
     states: dict[str, int]
+    replayed: int = 0
 
     @property
     def whole(self) -> bool:
@@ -143,12 +156,13 @@ async def _fetch(
 ) -> str | None:
     entity = ENTITIES[plan.entity]
     query = query_of(_params(plan))
+    spooling = Spooling(ways.spool, storage.url, plan, partial(brakes.stop, hurry=True))
     fetcher = Fetcher(
         storage,
         plan,
         tmdb.client,
         Judge(entity, plan.asking.append, plan.asking.record_filter),
-        Lander(storage, plan, entity.path, query, ways.limits, progress.landed, lambda: tmdb.client.requests),
+        Lander(storage, plan, entity.path, query, ways.limits, progress.landed, lambda: tmdb.client.requests, spooling),
         brakes,
         path=entity.path,
         query=query,

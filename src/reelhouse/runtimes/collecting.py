@@ -6,11 +6,14 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 from reelhouse.collect.fetching import Brakes
 from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
-from reelhouse.collect.run import Progress, RunResult, carry_out, leave_asks, open_run, start_run
+from reelhouse.collect.replaying import replay
+from reelhouse.collect.run import Progress, RunResult, Ways, carry_out, leave_asks, open_run, start_run
+from reelhouse.collect.spool import Spool
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
@@ -39,8 +42,13 @@ def collect(storage: Storage, settings: Settings, request: Request, progress: Pr
     settings.checked_token()
     storage.check()
     brakes = Brakes(max_requests=request.max_requests, deadline=request.deadline)
-    with storage.hold(seconds=request.seconds, lost=brakes.stop):
-        return asyncio.run(_collect(storage, settings, request, brakes, progress))
+    # Whoever holds the lake now asks at the full rate.
+    with storage.hold(seconds=request.seconds, lost=partial(brakes.stop, hurry=True)):
+        spool = wiring.spool(settings, storage)
+        replayed = _replay(storage, spool, brakes, progress)
+        ways = wiring.ways(settings)._replace(spool=spool)
+        first, *others = asyncio.run(_collect(storage, settings, request, ways, brakes, progress))
+        return [first._replace(replayed=replayed), *others]
 
 
 def draft(storage: Storage, settings: Settings, request: Request) -> Draft:
@@ -53,11 +61,20 @@ def draft(storage: Storage, settings: Settings, request: Request) -> Draft:
     return asyncio.run(plan())
 
 
+def _replay(storage: Storage, spool: Spool, brakes: Brakes, progress: Progress) -> int:
+    """Bring in what an earlier call could not land; returns how many answers those were."""
+    found = replay(storage, spool, lambda: brakes.why is not None)
+    if found.answers:
+        progress.replayed(found.answers, str(spool.folder))
+    for text in found.left:
+        progress.left(text)
+    return found.answers
+
+
 async def _collect(
-    storage: Storage, settings: Settings, request: Request, brakes: Brakes, progress: Progress
+    storage: Storage, settings: Settings, request: Request, ways: Ways, brakes: Brakes, progress: Progress
 ) -> list[RunResult]:
     wanted = _wanted(settings, request)
-    ways = wiring.ways(settings)
     results: list[RunResult] = []
     async with wiring.open_tmdb(settings) as tmdb:
         with _stopping(brakes):
@@ -83,7 +100,7 @@ async def _start(storage: Storage, tmdb: Tmdb, wanted: Wanted, brakes: Brakes) -
     if brakes.why is not None:
         return None
     planning = asyncio.ensure_future(start_run(storage, tmdb, wanted))
-    hurried = asyncio.ensure_future(brakes.hurried.wait())
+    hurried = asyncio.ensure_future(brakes.hurried())
     try:
         await asyncio.wait((planning, hurried), timeout=brakes.seconds_left, return_when=asyncio.FIRST_COMPLETED)
         return planning.result() if planning.done() else None

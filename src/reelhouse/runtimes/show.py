@@ -122,6 +122,16 @@ class Bar(runs.Progress):
     def landed(self, receipt: Receipt) -> None:
         self._bar.advance(self._task, len(receipt.claims))
 
+    def replayed(self, count: int, place: str) -> None:
+        self._say(f"{count:,} answers that waited in {place} were brought in.")
+
+    def left(self, text: str) -> None:
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        # Above the bar, which would be drawn through it.
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
 
 @contextmanager
 def progress() -> Iterator[Bar]:
@@ -168,6 +178,7 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         **states,
         "pending": result.pending,
         "requests": result.requests,
+        "replayed": result.replayed,
         "drift": result.reconciliation.drift if result.reconciliation else {},
         "why": result.why,
     }
@@ -187,6 +198,7 @@ def run_result(result: RunResult) -> None:
         ("asked", found["asked"], reasons),
         *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
         ("requests in this call", found["requests"], ""),
+        *([("brought in from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
     table(f"Run {found['run']} ({found['entity']}): {verdict}", ("", "count", ""), rows)
     if found["why"]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from reelhouse import __version__
 from reelhouse.collect.fetching import Patience
@@ -11,8 +13,10 @@ from reelhouse.collect.landing import Limits
 from reelhouse.collect.outcome import compile_filter
 from reelhouse.collect.planning import Tmdb, Wanted
 from reelhouse.collect.run import Ways
+from reelhouse.collect.spool import Spool
 from reelhouse.raw.plan import Asking, Selection
-from reelhouse.settings import Settings
+from reelhouse.settings import Settings, cache_folder
+from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
 from reelhouse.tmdb.endpoints import ENTITIES, check_appends, check_filters
 from reelhouse.tmdb.rate import Limiter
@@ -61,6 +65,13 @@ def ways(settings: Settings) -> Ways:
             seconds=settings.chunk_seconds,
         ),
     )
+
+
+def spool(settings: Settings, storage: Storage) -> Spool:
+    """Where answers wait that *storage* could not take. Each lake has a folder of its own."""
+    lake = hashlib.sha256(storage.url.encode()).hexdigest()[:16]
+    folder = Path(settings.spool) if settings.spool else cache_folder() / "reelhouse" / "spool"
+    return Spool(folder / lake, int(settings.spool_megabytes * (1 << 20)))
 
 
 @asynccontextmanager

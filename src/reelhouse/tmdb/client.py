@@ -53,7 +53,7 @@ class UntrustedAnswer(UntrustedError):
 
 
 class BudgetError(ReelhouseError):
-    """The requests that were allowed are used up."""
+    """The requests that were allowed are used up, or asking was halted."""
 
 
 class _Verdict(msgspec.Struct):
@@ -88,10 +88,15 @@ class TmdbClient:
         self.seen_at: str | None = None
         self.last_good = time.monotonic()
         self._most: int | None = None
+        self._halted = False
 
     def limit_requests(self, more: int | None) -> None:
         """Raise `BudgetError` instead of a request beyond *more* from now on; None lifts the limit."""
         self._most = None if more is None else self.requests + more
+
+    def halt(self) -> None:
+        """Raise `BudgetError` instead of any further request, also of those that wait for their turn."""
+        self._halted = True
 
     def saw(self, instant: str) -> None:
         """Note TMDB's clock; the latest it showed is `seen_at`."""
@@ -100,13 +105,16 @@ class TmdbClient:
     async def get(self, path: str, query: str = "") -> Answer:
         """Ask once. *path* and *query* are encoded already.
 
-        Raises `TransientError` (ask again), `GoneAnswer`, `UntrustedAnswer` or `DeniedError` (stop).
+        Raises `TransientError` (ask again), `GoneAnswer`, `UntrustedAnswer`, `DeniedError` (stop) or `BudgetError`.
         """
-        if self._most is not None and self.requests >= self._most:
-            raise BudgetError("the requests that were allowed are used up")
+        if self._halted or (self._most is not None and self.requests >= self._most):
+            raise BudgetError("no further request is allowed")
         # Counted before the turn is waited for, so that waiting tasks cannot overdraw together.
         self.requests += 1
         started = await self.limiter.wait_turn()
+        if self._halted:
+            self.requests -= 1
+            raise BudgetError("no further request is allowed")
         url = URL(f"{self._url}{path}?{query}" if query else f"{self._url}{path}", encoded=True)
         broken = None
         try:
