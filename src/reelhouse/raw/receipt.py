@@ -123,9 +123,12 @@ def read_purged(storage: Storage, run: int) -> Purged:
     """What was purged of a run; `LakeError` where that cannot be read: nothing of the run may be believed then."""
     key = purged_key(run)
     try:
-        return decode(key, storage.get(key), Purged)
+        found = decode(key, storage.get(key), Purged)
     except MissingKeyError:
         return Purged(run)
+    if found.run != run:
+        raise LakeError(f"{key} speaks for another run: {found.run}")
+    return found
 
 
 def read_parts(

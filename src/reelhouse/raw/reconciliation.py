@@ -14,7 +14,7 @@ from reelhouse.raw.layout import FORMAT, reconciliation_key
 from reelhouse.raw.plan import Counts, Plan, Unit, read_units
 from reelhouse.raw.progress import Done, drop_done, keep_done, nothing_done
 from reelhouse.raw.reading import decode, encode
-from reelhouse.raw.receipt import Receipt, State, Unreadable, read_parts
+from reelhouse.raw.receipt import Purged, Receipt, State, Unreadable, purged_claims, read_parts, read_purged
 from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
 
@@ -41,10 +41,12 @@ class Reconciliation(msgspec.Struct, frozen=True):
 class Tally(NamedTuple):
     """What the receipts of a run say, with the asks and objects that do not add up. *pending* names at most a few.
 
+    *states* are those that the receipts tell, *purged* how many of them belong to answers that were purged since.
     *done* is what the next count may start from: the first units, as far as they are settled without a problem.
     """
 
     states: Counter[str]
+    purged: Counter[str]
     drift: Counter[str]
     chunks: int
     bytes: int
@@ -73,19 +75,21 @@ def tally(storage: Storage, plan: Plan, done: Done | None = None) -> Tally:
     """Count a run's receipts against its plan, unit by unit; after the units of *done*, which are believed."""
     done = done or nothing_done(plan)
     states = Counter(done.states)
+    purged: Counter[str] = Counter()
     drift = Counter(done.drift)
     chunks, size = done.chunks, done.bytes
     problems: list[str] = []
     pending_asks: list[str] = []
     pending = 0
     units = (unit for unit in read_units(storage, plan) if unit.number >= done.units)
-    for log in ahead(partial(_read_log, storage, plan.run), units):
+    for log in ahead(partial(_read_log, storage, read_purged(storage, plan.run)), units):
         wanted = {question.ask for question in log.unit.questions}
         for receipt in log.parts:
             if not isinstance(receipt, Receipt):
                 problems.append(f"{receipt.key} names nothing: {receipt.why}")
                 continue
             problems += _take_claims(receipt, wanted, states)
+            purged.update(one.claim.state.value for one in purged_claims(receipt))
             drift.update(receipt.drift)
             if receipt.chunk is not None:
                 chunks += 1
@@ -96,18 +100,18 @@ def tally(storage: Storage, plan: Plan, done: Done | None = None) -> Tally:
         pending_asks.extend(sorted(wanted)[: _NAMED - len(pending_asks)])
         if not pending and not problems:
             done = Done(plan.run, plan.ids.sha256, log.unit.number + 1, dict(states), dict(drift), chunks, size)
-    return Tally(states, drift, chunks, size, pending, pending_asks, problems, done)
+    return Tally(states, purged, drift, chunks, size, pending, pending_asks, problems, done)
 
 
-def _read_log(storage: Storage, run: int, unit: Unit) -> _UnitLog:
-    parts = list(read_parts(storage, run, unit.number))
+def _read_log(storage: Storage, purged: Purged, unit: Unit) -> _UnitLog:
+    parts = list(read_parts(storage, purged.run, unit.number, purged=purged))
     chunks = [part.chunk.key for part in parts if isinstance(part, Receipt) and part.chunk is not None]
     return _UnitLog(unit, parts, {key: storage.size(key) for key in chunks})
 
 
 def _take_claims(receipt: Receipt, wanted: set[str], states: Counter[str]) -> Iterator[str]:
     """Count the claims of one part, whose asks leave *wanted*."""
-    for claim in receipt.claims:
+    for claim in (*receipt.claims, *(one.claim for one in purged_claims(receipt))):
         if claim.ask in wanted:
             wanted.remove(claim.ask)
             states[claim.state.value] += 1
