@@ -23,7 +23,7 @@ from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, U
 from reelhouse.tmdb.endpoints import CANARY
 
 # Seconds that requests on their way may take beyond the moment when no new one is started.
-_GRACE = 3.0
+GRACE = 3.0
 
 # Ids that are put off at once; then they are worked off before anything else is asked, so that memory stays flat.
 _MOST_DEFERRED = 1000
@@ -38,8 +38,9 @@ class Brakes:
     `stop` may be called from any thread; everything else belongs to the one that asks.
     """
 
-    def __init__(self, *, max_requests: int | None = None, deadline: float | None = None) -> None:
+    def __init__(self, *, max_requests: int | None = None, deadline: float | None = None, grace: float = GRACE) -> None:
         self.max_requests = max_requests
+        self.grace = grace
         self._until = None if deadline is None else time.monotonic() + deadline
         self._wished: str | None = None
         self._taken = 0
@@ -197,7 +198,7 @@ class Fetcher:
             late = await self._while_all_is_well(set(tasks), hurried)
             if late:
                 self._halt("the deadline is reached")
-                await asyncio.wait(late, timeout=_GRACE)
+                await asyncio.wait(late, timeout=self._brakes.grace)
         finally:
             if not all(task.done() for task in tasks):
                 self._halt("asking was broken off")

@@ -161,7 +161,7 @@ class _Planner:
     def _listed_at(self, planned_at: str) -> str:
         if self._wanted.selection.source != "list":
             return planned_at
-        return listed_at(self._storage, self._run - 1, self._wanted.entity.name)
+        return listed_at(self._storage, self._before.plan)
 
     async def _now(self) -> str:
         """TMDB's clock: by this machine's, a wrong one, changes would be skipped or everything would be stale."""
@@ -287,35 +287,40 @@ class _Planner:
 
 
 class _Before(NamedTuple):
-    """What earlier runs of the same entity leave for this one."""
+    """What earlier runs of the same entity leave for this one; *plan* is the newest of them."""
 
+    plan: Plan | None
     export: ExportRef | None
     changes_read_to: str | None
 
 
-def listed_at(storage: Storage, last: int, entity: str) -> str:
-    """When the newest run up to *last* was planned that is about more than a list; empty for none yet."""
-    for run in range(last, 0, -1):
-        plan = read_plan(storage, run)
-        if plan is None or plan.entity != entity:
-            continue
-        if plan.selection.source != "list":
-            return plan.planned_at
-        if plan.listed_at is not None:
-            return plan.listed_at
+def listed_at(storage: Storage, plan: Plan | None) -> str:
+    """When the newest run up to *plan*'s was planned that is about more than a list; empty for none yet."""
+    entity = plan.entity if plan else ""
+    run = plan.run if plan else 0
+    while run:
+        if plan is not None and plan.entity == entity:
+            if plan.selection.source != "list":
+                return plan.planned_at
+            if plan.listed_at is not None:
+                return plan.listed_at
+        run -= 1
+        plan = read_plan(storage, run) if run else None
     return ""
 
 
 def _newest_plans(storage: Storage, last: int, entity: str) -> _Before:
+    newest: Plan | None = None
     cursor: str | None = None
     for run in range(last, 0, -1):
         plan = read_plan(storage, run)
         if plan is None or plan.entity != entity:
             continue
+        newest = newest or plan
         cursor = cursor or plan.changes_read_to
         if plan.export is not None:
-            return _Before(plan.export, cursor)
-    return _Before(None, cursor)
+            return _Before(newest, plan.export, cursor)
+    return _Before(newest, None, cursor)
 
 
 def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int, etag: str | None) -> ExportRef:

@@ -56,7 +56,8 @@ class Progress:
 class RunResult(NamedTuple):
     """How a run stands after it was worked on: reconciled, or open with a reason.
 
-    *requests* are those of this call, *replayed* the answers that it brought in from the spool.
+    *requests* are those of this call, *replayed* the answers that it brought in from the spool, *oldest* is when the
+    oldest of all landed answers was fetched, once the run is reconciled.
     """
 
     plan: Plan
@@ -66,6 +67,7 @@ class RunResult(NamedTuple):
     requests: int
     states: dict[str, int]
     replayed: int = 0
+    oldest: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -136,19 +138,24 @@ async def carry_out(
     done = read_done(storage, plan)
     why = await _fetch(storage, tmdb, plan, done.units, ways, brakes, progress)
     made, counted = reconcile(storage, plan, done)
-    if made is not None:
-        conclude(storage, plan)
-        # The limit that was reached with the last id has stopped nothing.
-        why = None
-    return RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
+    result = RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
+    if made is None:
+        return result
+    # The limit that was reached with the last id has stopped nothing.
+    return result._replace(why=None, oldest=conclude(storage, plan))
 
 
-def conclude(storage: Storage, plan: Plan) -> None:
-    """What follows a reconciliation and may be done again: the ledger is kept, taken letters and caches go."""
+def conclude(storage: Storage, plan: Plan) -> str | None:
+    """What follows a reconciliation and may be done again: the ledger is kept, taken letters and caches go.
+
+    Returns when the oldest answer was fetched that counts as landed.
+    """
     with open_ledger(storage, plan.run) as ledger:
         keep_ledger(storage, ledger)
+        oldest = ledger.oldest_landed()
     drop_done(storage, plan.run)
     inbox.clear(storage, plan)
+    return oldest
 
 
 async def _fetch(

@@ -13,18 +13,35 @@ from pathlib import Path
 from reelhouse.errors import MissingKeyError
 from reelhouse.raw.layout import LEDGERS, ledger_key
 from reelhouse.raw.plan import Plan, read_plan
-from reelhouse.raw.receipt import Receipt, read_receipts, readable
+from reelhouse.raw.purges import purge_count
+from reelhouse.raw.receipt import Receipt, purged_claims, read_receipts, readable
 from reelhouse.storage.protocol import Storage
 
-# Each entity's ids are its own; `ask` keeps which IMDb id stood for which TMDB id.
+# Each entity's ids are its own; `ask` keeps which IMDb id stood for which TMDB id. What was purged is known no more; it
+# is kept only for checking plans that were made before, up to run `through`.
 _SCHEMA = """
 create table known (
   entity text not null, id integer not null, state text not null, fetched_at text not null, run integer not null,
   primary key (entity, id)) without rowid;
 create table alias (
   entity text not null, ask text not null, id integer, state text not null, primary key (entity, ask)) without rowid;
+create table purged (
+  entity text not null, ask text not null, id integer, state text not null, fetched_at text not null,
+  run integer not null, through integer not null, primary key (entity, ask)) without rowid;
 create table run (run integer primary key, entity text not null, asking text not null, requests integer not null);
-create table meta (format text not null, run integer not null);
+create table meta (format text not null, run integer not null, purges integer not null);
+"""
+
+# What a plan knew that was made before some of it was purged.
+_AS_OF = """
+create temp view known as select entity, id, state, fetched_at, run from main.known
+union all
+select entity, id, state, fetched_at, max(run) from main.purged p where id is not null and through >= {run}
+  and not exists (select 1 from main.known k where k.entity = p.entity and k.id = p.id) group by entity, id;
+create temp view alias as select entity, ask, id, state from main.alias
+union all
+select entity, ask, id, state from main.purged p where ask glob '*[^0-9]*' and through >= {run}
+  and not exists (select 1 from main.alias a where a.entity = p.entity and a.ask = p.ask);
 """
 
 # A ledger of other tables than these is as good as none: it is rebuilt.
@@ -35,11 +52,15 @@ _KEPT = 3
 
 
 class Ledger:
-    """An open ledger, a SQLite file of its own that goes away with it. *through* is the last run it reflects."""
+    """An open ledger, a SQLite file of its own that goes away with it.
 
-    def __init__(self, path: Path, through: int) -> None:
+    *through* is the last run it reflects, *purges* how many purges there were when it was begun.
+    """
+
+    def __init__(self, path: Path, through: int, purges: int = 0) -> None:
         self.path = path
         self.through = through
+        self.purges = purges
         self.db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         # The file is a throw-away copy: a crash costs nothing, so neither journal nor sync is paid for.
         self.db.executescript(
@@ -68,13 +89,34 @@ class Ledger:
                     if not claim.ask.isdigit()
                 ),
             )
+            self.db.executemany(
+                "insert or replace into purged values (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (plan.entity, claim.ask, claim.id, claim.state.value, claim.fetched_at, plan.run, through)
+                    for claim, through in purged_claims(receipt)
+                ),
+            )
         self.db.execute(
             "insert or replace into run values (?, ?, ?, ?)", (plan.run, plan.entity, plan.asking.fingerprint, requests)
         )
         self.through = plan.run
         self.db.execute("delete from meta")
-        self.db.execute("insert into meta values (?, ?)", (_SHAPE, plan.run))
+        self.db.execute("insert into meta values (?, ?, ?)", (_SHAPE, plan.run, self.purges))
         self.db.execute("commit")
+
+    @contextmanager
+    def as_of(self, run: int) -> Iterator[None]:
+        """While inside, `known` and `alias` hold what the plan of *run* knew, though some of it was purged since."""
+        self.db.executescript(_AS_OF.format(run=run))
+        try:
+            yield
+        finally:
+            self.db.executescript("drop view temp.known; drop view temp.alias;")
+
+    def oldest_landed(self) -> str | None:
+        """When the oldest answer was fetched that counts as landed, of whatever entity."""
+        (oldest,) = self.db.execute("select min(fetched_at) from known where state = 'landed'").fetchone()
+        return str(oldest) if oldest else None
 
     def pack(self) -> bytes:
         """The file, gzipped."""
@@ -87,8 +129,10 @@ class Ledger:
 @contextmanager
 def open_ledger(storage: Storage, through: int) -> Iterator[Ledger]:
     """The ledger as of run *through*: from the newest kept one that reads, brought up to date from receipts."""
+    # Before any receipt is read: one that a purge overtakes counts as none when it is looked for.
+    purges = purge_count(storage)
     with tempfile.TemporaryDirectory(prefix="reelhouse-") as folder:
-        ledger = _newest(storage, Path(folder) / "ledger.sqlite", through)
+        ledger = _newest(storage, Path(folder) / "ledger.sqlite", through, purges)
         try:
             for run in range(ledger.through + 1, through + 1):
                 plan = read_plan(storage, run)
@@ -117,22 +161,28 @@ def keep_ledger(storage: Storage, ledger: Ledger) -> None:
         storage.delete(key)
 
 
-def _newest(storage: Storage, path: Path, through: int) -> Ledger:
+def drop_ledgers(storage: Storage) -> None:
+    """Remove all that are kept, old versions too."""
+    for key in list(storage.remains(LEDGERS)):
+        storage.erase(key)
+
+
+def _newest(storage: Storage, path: Path, through: int, purges: int) -> Ledger:
     for run in range(through, max(through - _KEPT, 0), -1):
-        if (ledger := _unpack(storage, path, run)) is not None:
+        if (ledger := _unpack(storage, path, run, purges)) is not None:
             return ledger
     path.unlink(missing_ok=True)
-    return _empty(path)
+    return _empty(path, purges)
 
 
-def _empty(path: Path) -> Ledger:
-    ledger = Ledger(path, 0)
+def _empty(path: Path, purges: int = 0) -> Ledger:
+    ledger = Ledger(path, 0, purges)
     ledger.db.executescript(_SCHEMA)
     return ledger
 
 
-def _unpack(storage: Storage, path: Path, run: int) -> Ledger | None:
-    """The kept ledger of *run*; None where it is gone, damaged or of another format: it is only a cache."""
+def _unpack(storage: Storage, path: Path, run: int, purges: int) -> Ledger | None:
+    """The kept ledger of *run*; None where it is gone, damaged, of another format or from before a purge."""
     try:
         body = storage.get(ledger_key(run))
     except MissingKeyError:
@@ -144,8 +194,8 @@ def _unpack(storage: Storage, path: Path, run: int) -> Ledger | None:
                 file.write(unpacker.decompress(body[start : start + (1 << 18)]))
         if not unpacker.eof:
             return None
-        ledger = Ledger(path, run)
-        if ledger.db.execute("select format, run from meta").fetchall() == [(_SHAPE, run)]:
+        ledger = Ledger(path, run, purges)
+        if ledger.db.execute("select format, run, purges from meta").fetchall() == [(_SHAPE, run, purges)]:
             return ledger
         ledger.db.close()
     except (zlib.error, sqlite3.DatabaseError):

@@ -170,15 +170,16 @@ def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 
 @main.command()
 @_selection
+@click.option("--full", is_flag=True, help="Ask what is known and fresh as well.")
 @_limits
 @_json
 @click.pass_context
-def collect(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+def collect(ctx: click.Context, /, full: bool, as_json: bool, **options: Any) -> None:
     """Continue the open run, or plan and carry out the next one."""
     settings, request = _chosen(ctx, options)
     from reelhouse.runtimes import commands
 
-    ctx.exit(commands.collect(settings, request, as_json))
+    ctx.exit(commands.collect(settings, request._replace(full=full), as_json))
 
 
 @main.command()

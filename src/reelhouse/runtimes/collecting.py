@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
-from reelhouse.collect.fetching import Brakes
+from reelhouse.collect.fetching import GRACE, Brakes
 from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
 from reelhouse.collect.replaying import replay
 from reelhouse.collect.run import Progress, RunResult, Ways, carry_out, leave_asks, open_run, start_run
@@ -18,6 +18,7 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
 from reelhouse.runtimes import wiring
+from reelhouse.runtimes.tokens import token_of
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
@@ -26,7 +27,8 @@ class Request(NamedTuple):
     """What a caller wants beyond the settings.
 
     *selected* tells that a slice was named for this call, *full* that what is known and fresh is asked as well,
-    *seconds* how long this process can live at most, where somebody ends it then.
+    *seconds* how long this process can live at most, where somebody ends it then. *grace* is what answers on their way
+    may take beyond the deadline.
     """
 
     asks: tuple[str, ...] = ()
@@ -35,20 +37,54 @@ class Request(NamedTuple):
     deadline: float | None = None
     full: bool = False
     seconds: float | None = None
+    grace: float = GRACE
+
+
+class Done(NamedTuple):
+    """What one call did; *requests* are all to the API, with those of planning, *throttled* those answered 429."""
+
+    results: list[RunResult]
+    requests: int
+    throttled: int
+
+
+Work = Callable[[Tmdb, Ways, Brakes], Awaitable[list[RunResult]]]
 
 
 def collect(storage: Storage, settings: Settings, request: Request, progress: Progress) -> list[RunResult]:
     """Continue the open run, then plan and carry out what was asked for; the last result is the one that counts."""
-    settings.checked_token()
+    return _held(storage, settings, request, progress, partial(_collect, storage, settings, request, progress)).results
+
+
+def tend(
+    storage: Storage, settings: Settings, request: Request, progress: Progress, due: Callable[[], Wanted | None]
+) -> Done:
+    """For who comes again and again: continue the open run, then whatever *due* names, until it names nothing.
+
+    *due* is asked while nobody else works on the lake and no run is open.
+    """
+    return _held(storage, settings, request, progress, partial(_tend, storage, progress, due))
+
+
+def _held(storage: Storage, settings: Settings, request: Request, progress: Progress, work: Work) -> Done:
+    """Do *work* while nobody else works on the lake, after what an earlier call could not land."""
+    token_of(settings)
     storage.check()
-    brakes = Brakes(max_requests=request.max_requests, deadline=request.deadline)
+    brakes = Brakes(max_requests=request.max_requests, deadline=request.deadline, grace=request.grace)
+
+    async def asking(ways: Ways) -> Done:
+        async with wiring.open_tmdb(settings) as tmdb:
+            with _stopping(brakes):
+                results = await work(tmdb, ways, brakes)
+            return Done(results, tmdb.client.requests, tmdb.client.limiter.throttles)
+
     # Whoever holds the lake now asks at the full rate.
     with storage.hold(seconds=request.seconds, lost=partial(brakes.stop, hurry=True)):
         spool = wiring.spool(settings, storage)
         replayed = _replay(storage, spool, brakes, progress)
-        ways = wiring.ways(settings)._replace(spool=spool)
-        first, *others = asyncio.run(_collect(storage, settings, request, ways, brakes, progress))
-        return [first._replace(replayed=replayed), *others]
+        done = asyncio.run(asking(wiring.ways(settings)._replace(spool=spool)))
+        results = [result._replace(replayed=replayed) for result in done.results[:1]] + done.results[1:]
+        return done._replace(results=results)
 
 
 def draft(storage: Storage, settings: Settings, request: Request) -> Draft:
@@ -72,27 +108,44 @@ def _replay(storage: Storage, spool: Spool, brakes: Brakes, progress: Progress) 
 
 
 async def _collect(
-    storage: Storage, settings: Settings, request: Request, ways: Ways, brakes: Brakes, progress: Progress
+    storage: Storage, settings: Settings, request: Request, progress: Progress, tmdb: Tmdb, ways: Ways, brakes: Brakes
 ) -> list[RunResult]:
     wanted = _wanted(settings, request)
     results: list[RunResult] = []
-    async with wiring.open_tmdb(settings) as tmdb:
-        with _stopping(brakes):
-            plan = open_run(storage)
-            if plan is not None:
-                leave_asks(storage, wanted.entity.name, request.asks)
-                results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
-                waits = any(True for _ in waiting(storage, wanted.entity.name))
-                if not results[-1].whole or not (request.selected or waits):
-                    return results
-                if request.asks or not request.selected:
-                    # The letters that lie in the inbox are the next run's list.
-                    wanted = wiring.wanted(settings, listed=True)
+    plan = open_run(storage)
+    if plan is not None:
+        leave_asks(storage, wanted.entity.name, request.asks)
+        results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
+        waits = any(not letter.run for _, letter in waiting(storage, wanted.entity.name))
+        named = request.selected or request.full
+        if not results[-1].whole or not (named or waits):
+            return results
+        if request.asks or not named:
+            # The letters that lie in the inbox are the next run's list.
+            wanted = wiring.wanted(settings, listed=True)
+    plan = await _start(storage, tmdb, wanted, brakes)
+    if plan is None:
+        return _unplanned(results, brakes)
+    results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
+    return results
+
+
+async def _tend(
+    storage: Storage, progress: Progress, due: Callable[[], Wanted | None], tmdb: Tmdb, ways: Ways, brakes: Brakes
+) -> list[RunResult]:
+    results: list[RunResult] = []
+    while True:
+        plan = open_run(storage)
+        if plan is None:
+            wanted = due()
+            if wanted is None:
+                return results
             plan = await _start(storage, tmdb, wanted, brakes)
             if plan is None:
                 return _unplanned(results, brakes)
-            results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
-    return results
+        results.append(await carry_out(storage, tmdb, plan, ways, brakes, progress))
+        if not results[-1].whole or brakes.why is not None:
+            return results
 
 
 async def _start(storage: Storage, tmdb: Tmdb, wanted: Wanted, brakes: Brakes) -> Plan | None:
@@ -119,9 +172,9 @@ def _unplanned(results: list[RunResult], brakes: Brakes) -> list[RunResult]:
 
 
 def _wanted(settings: Settings, request: Request) -> Wanted:
-    wanted = wiring.wanted(settings, asks=request.asks, listed=bool(request.asks))
-    # What is older than no time at all is everything.
-    return wanted._replace(stale_after_days=0) if request.full else wanted
+    wanted = wiring.wanted(settings, asks=request.asks, listed=bool(request.asks), full=request.full)
+    # A slice is not the run that a letter waits for.
+    return wanted._replace(runs=()) if request.selected else wanted
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from reelhouse.collect.planning import Tmdb, Wanted
 from reelhouse.collect.run import Ways
 from reelhouse.collect.spool import Spool
 from reelhouse.raw.plan import Asking, Selection
+from reelhouse.runtimes.tokens import token_of
 from reelhouse.settings import Settings, cache_folder
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
@@ -22,8 +23,13 @@ from reelhouse.tmdb.endpoints import ENTITIES, check_appends, check_filters
 from reelhouse.tmdb.rate import Limiter
 
 
-def wanted(settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] = (), listed: bool = False) -> Wanted:
-    """What the settings ask for; *listed* for a run about *asks* only. Raises `ConfigError` before TMDB is asked."""
+def wanted(
+    settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] = (), listed: bool = False, full: bool = False
+) -> Wanted:
+    """What the settings ask for; *listed* for a run about *asks* only, *full* for one that asks what is fresh as well.
+
+    Raises `ConfigError` before TMDB is asked.
+    """
     kind = ENTITIES[entity]
     append = tuple(settings.append) if settings.append is not None else kind.default_appends
     check_appends(kind, append)
@@ -48,9 +54,12 @@ def wanted(settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] =
             discover={} if listed else filters,
         ),
         asks=asks,
-        stale_after_days=settings.stale_after_days,
+        # What is older than no time at all is everything.
+        stale_after_days=0 if full else settings.stale_after_days,
         min_export_share=settings.min_export_share,
         made_by=f"reelhouse {__version__}",
+        # A full run is more than an incremental one.
+        runs=() if listed else ("incremental", "full") if full else ("incremental",),
     )
 
 
@@ -77,7 +86,7 @@ def spool(settings: Settings, storage: Storage) -> Spool:
 @asynccontextmanager
 async def open_tmdb(settings: Settings) -> AsyncIterator[Tmdb]:
     """TMDB at the address, token, rate and number of connections of the settings."""
-    token = settings.checked_token()
+    token = token_of(settings)
     async with open_session(settings.connections) as session:
         client = TmdbClient(session, settings.tmdb_url, token, Limiter(settings.rate))
         yield Tmdb(client, session, settings.exports_url)
