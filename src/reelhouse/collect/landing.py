@@ -14,7 +14,8 @@ from reelhouse.collect.outcome import Outcome
 from reelhouse.collect.spool import Spooling
 from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
 from reelhouse.raw.chunk import ChunkWriter
-from reelhouse.raw.layout import chunk_key
+from reelhouse.raw.course import CourseWriter
+from reelhouse.raw.layout import Layout, chunk_key, course_key
 from reelhouse.raw.plan import Plan, Question
 from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt, read_parts
 from reelhouse.storage.protocol import Storage
@@ -62,8 +63,16 @@ def put_chunk(storage: Storage, key: str, body: bytes) -> None:
             raise LakeError(f"{key} is there already and is another chunk") from None
 
 
+class _Place(NamedTuple):
+    """Where an outcome goes: its unit's chunk, or its unit's file of the course, which holds landed bodies alone."""
+
+    unit: int
+    course: bool
+
+
 class _OpenChunk:
-    def __init__(self, unit: OpenUnit, writer: ChunkWriter, until: float) -> None:
+    def __init__(self, place: _Place, unit: OpenUnit, writer: ChunkWriter | CourseWriter, until: float) -> None:
+        self.place = place
         self.unit = unit
         self.writer = writer
         self.until = until
@@ -89,6 +98,7 @@ class Lander:
         landed: Callable[[Receipt], None] = lambda receipt: None,
         requests: Callable[[], int] = lambda: 0,
         spooling: Spooling | None = None,
+        layout: Layout = Layout(),  # noqa: B008 (a tuple)
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -100,7 +110,8 @@ class Lander:
         self._told = requests()
         self._spooling = spooling or Spooling(None, storage.url, plan, lambda why: None)
         self._slots = asyncio.Semaphore(MOST_CHUNKS)
-        self._open: dict[int, _OpenChunk] = {}
+        self._layout = layout
+        self._open: dict[_Place, _OpenChunk] = {}
         self._opening = asyncio.Lock()
         self._landing: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
@@ -108,19 +119,20 @@ class Lander:
     async def add(self, unit: OpenUnit, question: Question, outcome: Outcome) -> None:
         """Put one outcome into its unit's chunk, and land the chunk if that fills it or ends the unit."""
         self._check()
-        chunk = self._open.get(unit.number) or await self._opened(unit, outcome)
+        chunk = await self._chunk_for(unit, outcome)
         self._write(chunk, question, outcome)
         unit.outstanding -= 1
         full = len(chunk.claims) >= self._limits.answers or chunk.writer.size >= self._limits.size
-        if full or not unit.outstanding:
+        if full or not chunk.writer.fits(b""):
             self._close(chunk)
+        if not unit.outstanding:
+            self._close_all(unit)
 
     def release(self, unit: OpenUnit) -> None:
         """A question of *unit* stays pending; land what the unit has if it was the last one out."""
         unit.outstanding -= 1
-        chunk = self._open.get(unit.number)
-        if chunk is not None and not unit.outstanding:
-            self._close(chunk)
+        if not unit.outstanding:
+            self._close_all(unit)
 
     async def tick(self) -> None:
         """Land chunks that have been open for long enough, for ever, until cancelled."""
@@ -139,10 +151,20 @@ class Lander:
         self._check()
         self._spooling.check()
 
-    async def _opened(self, unit: OpenUnit, outcome: Outcome) -> _OpenChunk:
+    async def _chunk_for(self, unit: OpenUnit, outcome: Outcome) -> _OpenChunk:
+        """The open chunk that takes *outcome*; one that has no room for it is landed."""
+        place = _Place(unit.number, self._layout.course and outcome.state is State.LANDED)
+        body = outcome.answer.body if outcome.answer else b""
+        while True:
+            chunk = self._open.get(place) or await self._opened(place, unit, outcome)
+            if chunk.writer.fits(body):
+                return chunk
+            self._close(chunk)
+
+    async def _opened(self, place: _Place, unit: OpenUnit, outcome: Outcome) -> _OpenChunk:
         async with self._opening:
             # Another answer of the unit may have opened it while this one waited.
-            if (chunk := self._open.get(unit.number)) is not None:
+            if (chunk := self._open.get(place)) is not None:
                 return chunk
             if self._slots.locked() and self._open and not self._landing:
                 # All slots are open chunks of earlier units, kept waiting by stragglers: land the oldest.
@@ -153,11 +175,15 @@ class Lander:
                 self._slots.release()
             self._check()
             day = date.fromisoformat(outcome.answer.fetched_at[:10] if outcome.answer else self._plan.planned_at[:10])
-            key = chunk_key(self._plan.entity, day, self._plan.run, unit.number, secrets.token_hex(4))
-            writer = ChunkWriter(key, self._plan.run, self._plan.entity, self._params)
-            chunk = _OpenChunk(unit, writer, time.monotonic() + self._limits.seconds)
-            self._open[unit.number] = chunk
+            chunk = _OpenChunk(place, unit, self._writer(place, day), time.monotonic() + self._limits.seconds)
+            self._open[place] = chunk
             return chunk
+
+    def _writer(self, place: _Place, day: date) -> ChunkWriter | CourseWriter:
+        entity, run, token = self._plan.entity, self._plan.run, secrets.token_hex(4)
+        if place.course:
+            return CourseWriter(course_key(self._layout, entity, day, run, place.unit, token))
+        return ChunkWriter(chunk_key(entity, day, run, place.unit, token), run, entity, self._params)
 
     def _write(self, chunk: _OpenChunk, question: Question, outcome: Outcome) -> None:
         answer = outcome.answer
@@ -189,8 +215,12 @@ class Lander:
             )
         )
 
+    def _close_all(self, unit: OpenUnit) -> None:
+        for chunk in [chunk for chunk in self._open.values() if chunk.place.unit == unit.number]:
+            self._close(chunk)
+
     def _close(self, chunk: _OpenChunk) -> None:
-        del self._open[chunk.unit.number]
+        del self._open[chunk.place]
         now = self._requests()
         chunk.requests, self._told = now - self._told, now
         task = asyncio.create_task(self._land(chunk))
