@@ -9,7 +9,7 @@ import json
 import re
 from typing import Any
 
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.runtimes import aws
 from reelhouse.settings import Settings
 
@@ -19,19 +19,24 @@ _ARN = re.compile(r"arn:[a-z-]+:(?:ssm|secretsmanager):([a-z0-9-]+):")
 
 # By where it lies. A rotated one is read again: `changed`.
 _kept: dict[str, str] = {}
+# Every token that was used here, for `hidden`.
+_used: set[str] = set()
 
 
 def token_of(settings: Settings) -> str:
     """The token, fit to be sent; `ConfigError` says in one line what is wrong with it or with reading it."""
     place = settings.token.strip()
     if not place.startswith((SSM, SECRET)):
-        return settings.checked_token()
+        token = settings.checked_token()
+        _used.add(token)
+        return token
     if place not in _kept:
         found = _read(place, settings)
         try:
             _kept[place] = settings.overridden(token=found).checked_token()
         except ConfigError as exc:
             raise ConfigError(f"what lies in {place} is no token of TMDB's: {exc}") from None
+        _used.add(_kept[place])
     return _kept[place]
 
 
@@ -42,13 +47,24 @@ def changed(settings: Settings) -> bool:
     return before is not None and token_of(settings) != before
 
 
-def hidden(text: str, settings: Settings | None) -> str:
-    """*text* without any token that this process knows."""
-    plain = settings.token.strip() if settings else ""
-    secrets = {*_kept.values(), *(() if plain.startswith((SSM, SECRET)) else (plain,))}
-    for secret in secrets - {""}:
+def hidden(text: str) -> str:
+    """*text* without any token that this process has used."""
+    for secret in _used:
         text = text.replace(secret, "***")
     return text
+
+
+def safe(exc: Exception) -> Exception:
+    """*exc* itself, or where it or what led to it quotes a token an error without that, and without a past."""
+    seen: list[BaseException] = []
+    one: BaseException | None = exc
+    while one is not None and one not in seen:
+        seen.append(one)
+        one = one.__cause__ or one.__context__
+    texts = [f"{each} {each!r}" for each in seen]
+    if all(hidden(text) == text for text in texts):
+        return exc
+    return ReelhouseError(hidden(f"{type(exc).__name__}: {exc}"))
 
 
 def _read(place: str, settings: Settings) -> str:

@@ -1,0 +1,101 @@
+"""AWS Lambda: one event in, one small answer out. An error is raised, so that Lambda's own retries see it.
+
+Nothing of a run stays here between invocations: only what is costly to make and true for all of them is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from reelhouse.errors import MissingKeyError, ReelhouseError
+from reelhouse.raw.inbox import put_letter
+from reelhouse.runtimes import metrics, tokens
+from reelhouse.runtimes.deadlines import Margin
+from reelhouse.runtimes.events import Asked, Batch, ListedIn, read_event
+from reelhouse.runtimes.lists import read_list
+from reelhouse.runtimes.metrics import log
+from reelhouse.runtimes.places import storage_of
+from reelhouse.runtimes.shifts import Answer, Shift
+from reelhouse.runtimes.ticking import ENTITY
+from reelhouse.settings import FILE, Settings, load
+from reelhouse.storage.protocol import Storage
+
+
+class Context(Protocol):
+    """What Lambda tells of an invocation."""
+
+    @property
+    def aws_request_id(self) -> str: ...
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+# What a warm environment keeps: storages, which know that their bucket was found fit, and how long leaving takes.
+_storages: dict[tuple[str, ...], Storage] = {}
+_margin = Margin()
+
+
+def handler(event: object, context: Context) -> Answer:
+    """Carry out what *event* asks for; the answer's numbers add up. Raises whatever kept it from that."""
+    metrics.log_as_json()
+    with metrics.request(context.aws_request_id):
+        try:
+            return _answer(event, context)
+        except Exception as exc:
+            failure = tokens.safe(exc)
+        raise failure
+
+
+def _answer(event: object, context: Context) -> Answer:
+    settings = load(in_bucket=_file_in_bucket)
+    storage = _storage(settings)
+    found = read_event(event, context.aws_request_id)
+    if isinstance(found, Batch):
+        return _take(storage, settings, found)
+    for wish in found.wishes:
+        _put(storage, settings, wish)
+    if found.works:
+        shift = Shift(storage, settings, _margin, lambda: context.get_remaining_time_in_millis() / 1000)
+        answer = shift.work(ticks=found.ticks)
+    else:
+        answer = Answer(state="queued")
+    answer["letters"] = len(found.wishes)
+    log.info(answer["state"], extra=answer)
+    return answer
+
+
+def _storage(settings: Settings) -> Storage:
+    key = (settings.lake, settings.s3_region, settings.s3_profile, settings.s3_encryption, settings.s3_kms_key)
+    if key not in _storages:
+        _storages[key] = storage_of(settings)
+    return _storages[key]
+
+
+def _file_in_bucket(settings: Settings) -> bytes | None:
+    try:
+        return _storage(settings).get(FILE)
+    except MissingKeyError:
+        return None
+
+
+def _put(storage: Storage, settings: Settings, wish: Asked | ListedIn) -> None:
+    """Put a wish down where no run that is open and no end of this process can lose it."""
+    if isinstance(wish, ListedIn):
+        put_letter(storage, wish.name, ENTITY, read_list(wish, profile=settings.s3_profile))
+    else:
+        put_letter(storage, wish.name, ENTITY, wish.asks, wish.run)
+
+
+def _take(storage: Storage, settings: Settings, batch: Batch) -> Answer:
+    """Put down what messages ask for; those that could not be are named, so that the queue keeps them."""
+    failed: list[str] = []
+    for message in batch.messages:
+        try:
+            for wish in message.read().wishes:
+                _put(storage, settings, wish)
+        except ReelhouseError as exc:
+            log.error("a message was not taken: %s", tokens.hidden(str(exc)), extra={"messageId": message.id})
+            failed.append(message.id)
+    log.info("queued", extra={"messages": len(batch.messages), "failed": len(failed)})
+    # Nothing else may stand in here, or SQS takes the whole batch for failed.
+    return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}

@@ -1,0 +1,129 @@
+"""What a function tells of itself: JSON lines for its log, and one line that CloudWatch takes metrics from (EMF)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from reelhouse.collect.run import Progress
+from reelhouse.raw.plan import Plan
+from reelhouse.raw.receipt import Receipt, State
+
+log = logging.getLogger("reelhouse")
+
+NAMESPACE = "reelhouse"
+
+# By their names in `emf`; everything else is a count.
+_UNITS = {"bytes": "Bytes", "lag_seconds": "Seconds", "days_to_expiry": "None"}
+
+_RECORDS_OWN = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id", "tenant_id"))
+
+
+_request: ContextVar[str | None] = ContextVar("request", default=None)
+
+
+@contextmanager
+def request(id_: str) -> Iterator[None]:
+    """Lines of the log name this invocation while inside."""
+    token = _request.set(id_)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
+class Meter(Progress):
+    """Counts what lands during one invocation, with a line in the log for each chunk."""
+
+    def __init__(self) -> None:
+        self.states: Counter[str] = Counter()
+        self.requests = 0
+        self.bytes = 0
+
+    def planned(self, plan: Plan) -> None:
+        log.info("working", extra={"run": plan.run, "entity": plan.entity, "asked": plan.ids.count})
+
+    def landed(self, receipt: Receipt) -> None:
+        states = Counter(claim.state.value for claim in receipt.claims)
+        size = receipt.chunk.size if receipt.chunk else 0
+        self.states += states
+        self.requests += receipt.requests
+        self.bytes += size
+        place = {"run": receipt.run, "unit": receipt.unit, "part": receipt.part}
+        log.info("landed", extra={**place, **states, "bytes": size, "requests": receipt.requests})
+
+    def replayed(self, count: int, place: str) -> None:
+        log.info("brought in from the spool", extra={"answers": count})
+
+    def left(self, text: str) -> None:
+        log.warning("left in the spool: %s", text)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return {
+            "requests": self.requests,
+            "landed": self.states[State.LANDED],
+            "quarantined": self.states[State.QUARANTINED],
+            "bytes": self.bytes,
+        }
+
+
+def tell(lake: str, numbers: dict[str, float | None], at: float | None = None) -> None:
+    """One line of CloudWatch's Embedded Metric Format on stdout; what is None is not known and not told."""
+    # Not through logging: what CloudWatch reads must be the whole line, whatever the log's format and level.
+    print(emf(lake, numbers, time.time() if at is None else at), flush=True)
+
+
+def emf(lake: str, numbers: dict[str, float | None], at: float) -> str:
+    """The line. *lake* is a property and no dimension: each dimension's value would be billed as metrics of its own."""
+    known = {name: value for name, value in numbers.items() if value is not None}
+    metrics = [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in known]
+    about = {
+        "Timestamp": int(at * 1000),
+        "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics}],
+    }
+    return json.dumps({"_aws": about, "lake": lake, **known})
+
+
+class JsonLines(logging.Formatter):
+    """A record as one line of JSON; what was given as `extra` beside the message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "requestId": _request.get(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _RECORDS_OWN}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps({name: value for name, value in line.items() if value is not None}, default=str)
+
+
+class _Stdout(logging.Handler):
+    """Whatever stdout is at the moment: Lambda's runtime puts its own in place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stdout.write(self.format(record) + "\n")
+        sys.stdout.flush()
+
+
+def log_as_json() -> None:
+    """Lines of JSON from us, whether or not Lambda's own log format is JSON already."""
+    if any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logging.getLogger().handlers):
+        # Lambda's, with its level.
+        return
+    if not any(isinstance(handler, _Stdout) for handler in log.handlers):
+        handler = _Stdout()
+        handler.setFormatter(JsonLines())
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False

@@ -1,0 +1,67 @@
+"""What a tick finds to do: the open run, the next one that is due or that somebody asked for, or nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from reelhouse.collect.planning import Wanted, listed_at
+from reelhouse.errors import LakeError
+from reelhouse.raw.inbox import waiting
+from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation
+from reelhouse.runtimes import wiring
+from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+
+ENTITY = "movie"
+
+
+class Standing(NamedTuple):
+    """The last run, and its reconciliation unless it is open; both None in an empty lake."""
+
+    plan: Plan | None
+    made: Reconciliation | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.plan is not None and self.made is None
+
+
+def standing(storage: Storage) -> Standing:
+    """How the lake stands, without a listing."""
+    last = last_run(storage)
+    if not last:
+        return Standing(None, None)
+    plan = read_plan(storage, last)
+    if plan is None:
+        raise LakeError(f"the plan of run {last} was there a moment ago and is gone")
+    return Standing(plan, read_reconciliation(storage, last))
+
+
+def next_run(
+    storage: Storage, settings: Settings, plan: Plan | None, now: datetime, *, ticks: bool = True
+) -> Wanted | None:
+    """What the run after the reconciled *plan* is to be about, None where nothing is wanted or due.
+
+    Without *ticks* only letters count: who names three ids has not asked for everything.
+    """
+    # The last run's letters may have been left by a kill, or delivered again: the next planning clears them.
+    taken = set(plan.inbox) if plan else set()
+    kinds = {letter.run for key, letter in waiting(storage, ENTITY) if key not in taken}
+    if ticks and _is_due(storage, settings, plan, now):
+        kinds.add(settings.run_kind)
+    if not kinds:
+        return None
+    return wiring.wanted(settings, listed=kinds == {""}, full="full" in kinds)
+
+
+def _is_due(storage: Storage, settings: Settings, plan: Plan | None, now: datetime) -> bool:
+    lag = lag_seconds(storage, plan, now)
+    return lag is None or lag >= settings.run_every_hours * 3600
+
+
+def lag_seconds(storage: Storage, plan: Plan | None, now: datetime) -> float | None:
+    """The age of what is known as of the reconciled *plan*: since everything was last listed; None for never."""
+    before = listed_at(storage, plan)
+    return (now - datetime.fromisoformat(before)).total_seconds() if before else None
