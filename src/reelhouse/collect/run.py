@@ -14,7 +14,8 @@ from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
 from reelhouse.collect.spool import Spool, Spooling
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
-from reelhouse.raw.layout import receipt_key
+from reelhouse.raw.course import drop_unclaimed
+from reelhouse.raw.layout import Layout, receipt_key
 from reelhouse.raw.ledger import keep_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
 from reelhouse.raw.progress import drop_done, read_done
@@ -26,12 +27,14 @@ from reelhouse.tmdb.endpoints import ENTITIES
 
 
 class Ways(NamedTuple):
-    """How a run is carried out, apart from what it asks. *spool* takes what the lake does not."""
+    """How a run is carried out, apart from what it asks. *spool* takes what the lake does not, *layout* is for what it
+    does."""
 
     connections: int
     patience: Patience
     limits: Limits
     spool: Spool | None = None
+    layout: Layout = Layout()
 
 
 class Progress:
@@ -141,6 +144,9 @@ async def carry_out(
     result = RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
     if made is None:
         return result
+    if ways.layout.course and brakes.why is None:
+        # Not when the hold on the lake may be lost: whoever has it may be about to claim them.
+        drop_unclaimed(storage, plan)
     # The limit that was reached with the last id has stopped nothing.
     return result._replace(why=None, oldest=conclude(storage, plan))
 
@@ -169,7 +175,17 @@ async def _fetch(
         plan,
         tmdb.client,
         Judge(entity, plan.asking.append, plan.asking.record_filter),
-        Lander(storage, plan, entity.path, query, ways.limits, progress.landed, lambda: tmdb.client.requests, spooling),
+        Lander(
+            storage,
+            plan,
+            entity.path,
+            query,
+            ways.limits,
+            progress.landed,
+            lambda: tmdb.client.requests,
+            spooling,
+            ways.layout,
+        ),
         brakes,
         path=entity.path,
         query=query,

@@ -138,7 +138,8 @@ def drop_unclaimed(storage: Storage, plan: Plan) -> int:
     """Remove the files of a reconciled run that no receipt names, and say how many there were.
 
     Nobody reads them here, but whoever reads the folder would count their records twice. Each ask of a reconciled run
-    is claimed, so what a straggling worker has put can be claimed no more.
+    is claimed, so what a straggling worker has put can be claimed no more. The caller holds the lake: a purge puts
+    files before it names them.
     """
     claimed: set[str] = set()
     for part in read_receipts(storage, plan):

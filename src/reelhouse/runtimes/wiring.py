@@ -14,6 +14,7 @@ from reelhouse.collect.outcome import compile_filter
 from reelhouse.collect.planning import Tmdb, Wanted
 from reelhouse.collect.run import Ways
 from reelhouse.collect.spool import Spool
+from reelhouse.raw.layout import Layout
 from reelhouse.raw.plan import Asking, Selection
 from reelhouse.runtimes.tokens import token_of
 from reelhouse.settings import Settings, cache_folder
@@ -73,6 +74,7 @@ def ways(settings: Settings) -> Ways:
             size=int(settings.chunk_megabytes * (1 << 20)),
             seconds=settings.chunk_seconds,
         ),
+        layout=Layout(settings.layout == "course", settings.course_kinds),
     )
 
 
