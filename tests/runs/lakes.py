@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from reelhouse.collect.fetching import Brakes
+from reelhouse.collect.replaying import replay
 from reelhouse.collect.run import Progress, RunResult, carry_out, open_run, start_run
+from reelhouse.collect.spool import Spool
 from reelhouse.collect.verifying import Verdict, verify
 from reelhouse.emulator import Emulator
-from reelhouse.raw.chunk import read_chunk
+from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan, last_run, read_plan, read_units
 from reelhouse.raw.receipt import Receipt, read_receipts
 from reelhouse.runtimes import collecting, wiring
@@ -58,17 +60,20 @@ def collect(storage: Storage, chosen: Settings, **request: Any) -> RunResult:
     return collecting.collect(storage, chosen, Request(**request), Progress())[-1]
 
 
-def collect_small(storage: Storage, chosen: Settings) -> RunResult:
-    """The open run, or the next one, in units of ten."""
+def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:
+    """The open run, or the next one, in units of ten; first what waits in *spool*."""
     with storage.hold():
-        return asyncio.run(_collect_small(storage, chosen))
+        if spool is not None:
+            assert replay(storage, spool).left == []
+        return asyncio.run(_collect_small(storage, chosen, spool))
 
 
-async def _collect_small(storage: Storage, chosen: Settings) -> RunResult:
+async def _collect_small(storage: Storage, chosen: Settings, spool: Spool | None) -> RunResult:
     wanted = wiring.wanted(chosen)._replace(unit_size=UNIT)
+    ways = wiring.ways(chosen)._replace(spool=spool)
     async with wiring.open_tmdb(chosen) as tmdb:
         plan = open_run(storage) or await start_run(storage, tmdb, wanted)
-        return await carry_out(storage, tmdb, plan, wiring.ways(chosen), Brakes(), Progress())
+        return await carry_out(storage, tmdb, plan, ways, Brakes(), Progress())
 
 
 def plans(storage: Storage) -> Iterator[Plan]:
@@ -100,7 +105,7 @@ def answers(storage: Storage) -> dict[str, Known]:
         claimed: Counter[str] = Counter()
         for receipt in read_receipts(storage, plan):
             assert isinstance(receipt, Receipt)
-            lines = list(read_chunk(storage, receipt.chunk)) if receipt.chunk else []
+            lines = {answer.line: answer for answer in read_answers(storage, receipt)}
             for claim in receipt.claims:
                 claimed[claim.ask] += 1
                 body = None if claim.line is None else lines[claim.line].bytes
