@@ -15,8 +15,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "aws" / "template.yaml"
 
+# moto's own, so that what it is asked and what the template names are the same.
 ACCOUNT = "123456789012"
-REGION = "eu-west-1"
+REGION = "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/given"
 
 Template = dict[str, Any]
