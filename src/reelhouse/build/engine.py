@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import tempfile
 import time
-import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
@@ -20,15 +16,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from reelhouse.build.delta_log import Commit, latest_version, put_note, read_commit
-from reelhouse.errors import ConfigError, LakeError
+from reelhouse.build.roots import engine_root
+from reelhouse.errors import LakeError
 from reelhouse.storage.protocol import Storage
-
-R = TypeVar("R")
 
 # Who commits at the same moment wins; the loser looks again.
 _LOST_RACE = re.compile("failed to commit transaction|concurrent|conflict|version .* already exists", re.IGNORECASE)
 _ATTEMPTS = 6
-_PLAIN = re.compile(r"[A-Za-z0-9._~/:@+=,-]*")
 
 
 @dataclass(frozen=True)
@@ -71,12 +65,18 @@ class Engine:
     def _write(self, frame: DataFrame, folder: str, mode: str, user: Mapping[str, Any], known: int) -> Commit:
         token = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         marked = {**user, "token": token}
-
-        def commit() -> None:
-            writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(marked))
-            writer.save(self.address(folder))
-
-        _retried(commit, folder)
+        for attempt in range(_ATTEMPTS):
+            try:
+                writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(marked))
+                writer.save(self.address(folder))
+                break
+            except PySparkException as exc:
+                # What failed may be the answer alone, and a second append would double the rows.
+                if (commit := self._own_commit(folder, token, known)) is not None:
+                    return commit
+                if attempt == _ATTEMPTS - 1 or not _LOST_RACE.search(str(exc)):
+                    raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
+                time.sleep(0.05 * 2**attempt)
         return self._own_commit(folder, token, known) or put_note(self.storage, folder, mode, marked)
 
     def _own_commit(self, folder: str, token: str, known: int) -> Commit | None:
@@ -91,37 +91,7 @@ class Engine:
 
 def open_engine(storage: Storage, spark: SparkSession) -> Engine:
     """An engine on the lake in *storage*; `ConfigError` where no engine can reach that."""
-    return Engine(spark, storage, _root(storage))
-
-
-def _root(storage: Storage) -> str:
-    url = storage.url.rstrip("/")
-    if url.startswith("memory:"):
-        raise ConfigError("lake = 'memory:': tables need a place that an engine can open, a folder for example")
-    if not url.startswith("file://"):
-        return url
-    path = unquote(urlsplit(url).path)
-    return f"file://{path}" if _PLAIN.fullmatch(path) else f"file://{_linked(storage, path)}"
-
-
-def _linked(storage: Storage, path: str) -> str:
-    # Engines disagree on how a blank or an umlaut is written in an address; a link without either avoids the question.
-    folder = tempfile.TemporaryDirectory(prefix="reelhouse-")
-    link = Path(folder.name) / "lake"
-    link.symlink_to(path, target_is_directory=True)
-    weakref.finalize(storage, folder.cleanup)
-    return str(link)
-
-
-def _retried(commit: Callable[[], R], folder: str) -> R:
-    for attempt in range(_ATTEMPTS):
-        try:
-            return commit()
-        except PySparkException as exc:
-            if attempt == _ATTEMPTS - 1 or not _LOST_RACE.search(str(exc)):
-                raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
-            time.sleep(0.05 * 2**attempt)
-    raise AssertionError("unreachable")
+    return Engine(spark, storage, engine_root(storage))
 
 
 def first_line(exc: BaseException) -> str:

@@ -85,9 +85,9 @@ def build(settings: Settings, full: bool, as_json: bool) -> int:
 
 
 def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str, Any]:
-    from reelhouse.runtimes.session import session_factory
+    from reelhouse.runtimes.session import session_of
 
-    session = session_factory(settings.engine)
+    session = session_of(settings, storage)
     from reelhouse.build.run import build as build_lake
 
     with show.spinner("building") as step:
@@ -102,11 +102,11 @@ def _show_build(built: dict[str, Any]) -> None:
 
 
 def sync(settings: Settings, request: Request, as_json: bool) -> int:
-    from reelhouse.runtimes.session import check_installed
+    from reelhouse.runtimes.session import session_of
 
-    # Not after nine hours of collecting.
-    check_installed(settings.engine)
     storage = storage_of(settings)
+    # Not after nine hours of collecting.
+    session_of(settings, storage)
     results = _collect(storage, settings, request)
     if not as_json:
         _show_runs(results, as_json=False)
@@ -176,11 +176,12 @@ def status(settings: Settings, as_json: bool) -> None:
 
 
 def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
-    from reelhouse.runtimes.session import session_factory
+    from reelhouse.runtimes.session import session_of
     from reelhouse.serve.files import FORMS
     from reelhouse.serve.lake import Lake
 
-    found = Lake(storage_of(settings), session_factory(settings.engine)).arrow(query)
+    storage = storage_of(settings)
+    found = Lake(storage, session_of(settings, storage)).arrow(query)
     if form == "table":
         show.arrow("", found, output)
     else:

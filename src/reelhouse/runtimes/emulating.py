@@ -64,10 +64,11 @@ def demo(lake: str, movies: int) -> int:
 
 def _answer(settings: configuration.Settings) -> None:
     from reelhouse.runtimes.places import storage_of
-    from reelhouse.runtimes.session import session_factory
+    from reelhouse.runtimes.session import session_of
     from reelhouse.serve.lake import Lake
     from reelhouse.serve.questions import QUESTIONS
 
-    lake = Lake(storage_of(settings), session_factory(settings.engine))
+    storage = storage_of(settings)
+    lake = Lake(storage, session_of(settings, storage))
     for question in QUESTIONS:
         show.arrow(question.title, lake.arrow(question.query))

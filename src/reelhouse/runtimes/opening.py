@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from reelhouse.runtimes.places import load_settings, storage_of
-from reelhouse.runtimes.session import session_factory
+from reelhouse.runtimes.session import session_of
 from reelhouse.serve.lake import Lake
 
 
 def open_lake(address: str | None) -> Lake:
     """The lake at *address*, or the one that the settings name."""
     settings = load_settings({"lake": address})
-    return Lake(storage_of(settings), session_factory(settings.engine))
+    storage = storage_of(settings)
+    return Lake(storage, session_of(settings, storage))

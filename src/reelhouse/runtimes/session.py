@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reelhouse.errors import ConfigError
+from reelhouse.build.roots import check_root
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.settings import Settings
+from reelhouse.storage.access import Accessible, S3Access
+from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,31 +42,48 @@ _CLASSIC = {
 
 _INSTALL = 'pip install "reelhouse[lake]"'
 
-_started: dict[str, Any] = {}
+_ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
+
+_started: dict[Any, Any] = {}
 
 
-def session_factory(engine: str) -> SessionFactory:
+def session_of(settings: Settings, storage: Storage) -> SessionFactory:
+    """The session for the tables of the lake in *storage*, made when it is first called.
+
+    Raises `ConfigError` where there can be none, so that nobody learns of it after nine hours of collecting.
+    """
+    check_root(storage)
+    return session_factory(settings.engine, storage.access() if isinstance(storage, Accessible) else None)
+
+
+def session_factory(engine: str, access: S3Access | None = None) -> SessionFactory:
     """Makes the session of *engine* when it is first called, and gives the same one from then on.
 
     `sail` runs in this process, `local[N]` is Apache Spark in this process (Java 17), `sc://host:port` a Spark
-    Connect server. Raises `ConfigError` where what the engine needs is not installed, or clashes.
+    Connect server. *access* is that of a lake in S3; Sail then runs in a process beside this one, since it finds its
+    way to S3 by an environment. Raises `ConfigError` where what the engine needs is not installed, or clashes.
     """
     if engine != "sail" and not engine.startswith(("local", "sc://", "spark://", "yarn")):
         raise ConfigError(f"engine: sail, local[N] or sc://host:port is expected, not {engine!r}")
     check_installed(engine)
+    if access is not None and engine != "sail" and not engine.startswith("sc://"):
+        raise ConfigError(
+            f"engine: {engine!r} does not reach a lake in S3 yet: use sail, or a Spark Connect server that does"
+        )
+    key = (engine, access.endpoint, access.region, access.options) if access else engine
 
     def session() -> SparkSession:
-        if engine not in _started:
-            _started[engine] = _configured(_start(engine))
-        found: SparkSession = _started[engine]
+        if key not in _started:
+            _started[key] = _configured(_start(engine, access))
+        found: SparkSession = _started[key]
         return found
 
     return session
 
 
-def _start(engine: str) -> SparkSession:
+def _start(engine: str, access: S3Access | None) -> SparkSession:
     if engine == "sail":
-        return _start_sail()
+        return _start_sail() if access is None else _start_sail_beside(access)
     if engine.startswith("sc://"):
         return _connect(engine)
     return _start_spark(engine)
@@ -106,6 +129,54 @@ def _start_sail() -> SparkSession:
     return _connect(f"sc://127.0.0.1:{port}")
 
 
+def _start_sail_beside(access: S3Access) -> SparkSession:
+    environ = engine_environ(access, os.environ)
+    # A session of its own, so that a Ctrl-C at a prompt ends the query and not the engine.
+    server = subprocess.Popen(
+        [sys.executable, "-m", "reelhouse.runtimes.sail_server"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environ,
+        start_new_session=True,
+    )
+    atexit.register(_end, server)
+    assert server.stdout is not None
+    port = server.stdout.readline().strip()
+    if not port:
+        raise ReelhouseError(f"the table engine ended with code {server.wait()} before it was ready")
+    return _connect(f"sc://127.0.0.1:{port}")
+
+
+def _end(server: subprocess.Popen[str]) -> None:
+    # Its input ends with this process anyway; this waits for it.
+    server.kill()
+    server.communicate()
+
+
+def engine_environ(access: S3Access, environ: Mapping[str, str]) -> dict[str, str]:
+    """*environ* for an engine that reaches S3 as *access* says, and gets its credentials from this process."""
+    from reelhouse.runtimes.lending import lend
+
+    # What a person has set was read by boto3 already; the engine would read some of it otherwise.
+    ours = ("AWS_", "REELHOUSE_", "TMDB_")
+    found = {name: value for name, value in environ.items() if not name.startswith(ours)}
+    found |= {
+        **lend(access.credentials),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REGION": access.region,
+        "AWS_ENDPOINT": access.endpoint,
+        "AWS_ALLOW_HTTP": "true" if access.endpoint.startswith("http://") else "false",
+    }
+    if access.options.kms_key:
+        return {**found, "AWS_SERVER_SIDE_ENCRYPTION": "aws:kms", "AWS_SSE_KMS_KEY_ID": access.options.kms_key}
+    if access.options.encryption:
+        found["AWS_SERVER_SIDE_ENCRYPTION"] = _ENCRYPTIONS[access.options.encryption]
+    return found
+
+
 def _connect(address: str) -> SparkSession:
     from pyspark.sql import SparkSession
 
@@ -113,7 +184,7 @@ def _connect(address: str) -> SparkSession:
     if not hasattr(main, "__file__"):
         # pyspark-client takes `python -c` for a doctest run, looks for a Spark that is not there, and exits.
         main.__file__ = "<string>"
-    session: SparkSession = SparkSession.builder.remote(address).getOrCreate()
+    session: SparkSession = SparkSession.builder.remote(address).create()
     return session
 
 

@@ -1,0 +1,69 @@
+"""Lends this process's AWS credentials to a program beside it, the way containers get theirs: over HTTP on loopback.
+
+The program asks again when what it got ends, so that a build may outlive credentials by hours, and no secret stands in
+an environment.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.storage.access import Credentials
+
+# Less than what credentials hold for when they are handed over.
+_ASK_AGAIN = timedelta(minutes=5)
+
+
+def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:
+    """Start lending; returns the environment by which an AWS SDK finds its way here and nowhere else."""
+    word = secrets.token_urlsafe(32)
+    server = HTTPServer(("127.0.0.1", 0), _answering(credentials, word))
+    threading.Thread(target=server.serve_forever, name="lending", daemon=True).start()
+    return {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{server.server_port}/",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": word,
+    }
+
+
+def _answering(credentials: Callable[[], Credentials], word: str) -> type[BaseHTTPRequestHandler]:
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), word.encode()):
+                self._answer(403, {"code": "AccessDenied", "message": "this is not for you"})
+                return
+            try:
+                lent = credentials()
+            except ReelhouseError as exc:
+                self._answer(500, {"code": "NoCredentials", "message": str(exc)})
+                return
+            ends = datetime.now(UTC) + _ASK_AGAIN
+            self._answer(
+                200,
+                {
+                    "AccessKeyId": lent.access_key,
+                    "SecretAccessKey": lent.secret_key,
+                    "Token": lent.token,
+                    "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
+                },
+            )
+
+        def _answer(self, status: int, said: dict[str, Any]) -> None:
+            body = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *said: object) -> None:
+            """Nothing to tell anybody."""
+
+    return Answering
