@@ -1,0 +1,138 @@
+"""Each shape of event becomes the same few wishes, or an error that tells its keys and not its values."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.runtimes.events import Asked, Batch, Call, ListedIn, read_event
+from reelhouse.storage.protocol import check_key
+from tests.aws.invoking import event
+
+LISTED = ListedIn("asks-of-tests", "asks/my list=1 ä.csv", "0f343b0931126a20f133d67c2b018a3b")
+ASKS = ("12", "25", "tt0000003")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("scheduler_own_input", Call(works=True, ticks=True)),
+        ("scheduler_default", Call(works=True, ticks=True)),
+        ("rule_schedule", Call(works=True, ticks=True)),
+        ("ids", Call((Asked("call-request-1", ASKS),), works=True)),
+        ("ids_as_text", Call((Asked("call-request-1", ASKS),), works=True)),
+        ("run_full", Call((Asked("call-request-1", run="full"),), works=True)),
+        ("run_incremental", Call((Asked("call-request-1", run="incremental"),), works=True)),
+        ("s3_notification", Call((LISTED,))),
+        ("eventbridge_object_created", Call((LISTED,))),
+        ("s3_test_event", Call()),
+    ],
+)
+def test_an_event_asks_for(name: str, meant: Call) -> None:
+    assert read_event(event(name), "request-1") == meant
+
+
+def test_messages_of_a_queue_are_events_of_their_own() -> None:
+    batch = read_event(event("sqs_batch"), "request-1")
+    assert isinstance(batch, Batch)
+    ids, run, test, tick = (message.read() for message in batch.messages)
+    assert ids.wishes == (Asked("sqs-059f36b4-87a3-44ab-83d2-661975830a7d", ("12", "25")),)
+    assert run.wishes == (Asked("sqs-2e1424d4-f796-459a-8184-9c92662be6da", run="full"),)
+    assert test.wishes == tick.wishes == ()
+    (of_s3,) = read_event(event("sqs_of_s3"), "request-1").messages  # type: ignore[union-attr]
+    assert of_s3.read().wishes == (LISTED,)
+
+
+def test_a_list_has_one_name_by_whichever_way_it_is_told_and_another_when_it_changes() -> None:
+    names = set()
+    for version in ("a", "b"):
+        told = copy.deepcopy(event("s3_notification"))
+        told["Records"][0]["s3"]["object"]["eTag"] = version
+        by_eventbridge = copy.deepcopy(event("eventbridge_object_created"))
+        by_eventbridge["detail"]["object"]["etag"] = version
+        (first,) = read_event(told, "one").wishes  # type: ignore[union-attr]
+        (second,) = read_event(by_eventbridge, "two").wishes  # type: ignore[union-attr]
+        assert first.name == second.name
+        names.add(first.name)
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize("name", ["ids_and_run", "failure_destination", "s3_removed"])
+def test_an_event_that_is_not_known_is_an_error(name: str) -> None:
+    with pytest.raises(ReelhouseError):
+        read_event(event(name), "request-1")
+
+
+def test_the_error_names_its_keys_and_never_its_values() -> None:
+    with pytest.raises(ReelhouseError, match="'please', 'tokén'|'please', 'tok") as caught:
+        read_event({"please": "a-secret", "tokén": ["another-secret"]}, "request-1")
+    assert "secret" not in str(caught.value)
+    assert str(caught.value).isascii()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        [],
+        "tick",
+        7,
+        {},
+        {"tick": False},
+        {"tick": "true"},
+        {"ids": []},
+        {"ids": {"550": 1}},
+        {"ids": [True]},
+        {"ids": [5.5]},
+        {"ids": [-1]},
+        {"ids": [0]},
+        {"ids": ["550 551"]},
+        {"ids": ["id", "550"]},
+        {"ids": [550], "note": "for later"},
+        {"run": "everything"},
+        {"run": None},
+        {"Records": []},
+        {"Records": "none"},
+        {"Records": [{"eventSource": "aws:kinesis"}]},
+        {"Records": [{"eventSource": "aws:sqs"}]},
+        {"Records": [7]},
+        {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"object": {"key": 7}}}]},
+        {"detail-type": "Object Created", "source": "aws.s3", "detail": "{}"},
+        {"detail-type": "Object Deleted", "source": "aws.s3", "detail": {}},
+    ],
+)
+def test_what_cannot_be_meant_is_an_error(odd: Any) -> None:
+    with pytest.raises(ReelhouseError):
+        read_event(odd, "request-1")
+
+
+@pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])
+def test_any_id_of_an_event_gives_a_key(id_: str) -> None:
+    (wish,) = read_event({"ids": [1]}, id_).wishes  # type: ignore[union-attr]
+    assert check_key(f"inbox/{wish.name}.json")
+    assert len(wish.name) < 120
+
+
+def test_a_message_that_is_no_json_is_an_error_of_its_own() -> None:
+    batch = read_event(event("sqs_with_bad_messages"), "request-1")
+    assert isinstance(batch, Batch)
+    good = []
+    for message in batch.messages:
+        try:
+            good.append(message.read().wishes)
+        except ReelhouseError as exc:
+            assert "collect" not in str(exc).replace("collector", "") and "twelve" not in str(exc)  # noqa: PT018
+    assert len(good) == 2
+    deep = {"Records": [{"eventSource": "aws:sqs", "messageId": "deep", "body": "[" * 100_000}]}
+    (message,) = read_event(deep, "request-1").messages  # type: ignore[union-attr]
+    with pytest.raises(ReelhouseError):
+        message.read()
+
+
+def test_the_fixtures_are_what_they_say() -> None:
+    assert event("scheduler_default")["detail"] == "{}"
+    assert json.loads(event("sqs_of_s3")["Records"][0]["body"])["Records"][0]["eventSource"] == "aws:s3"
