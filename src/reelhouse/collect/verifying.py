@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
+from reelhouse.collect.course_held import held_in_course
 from reelhouse.collect.listing import Listing
+from reelhouse.collect.remnants import remnants
 from reelhouse.errors import LakeError, ListingError, MissingKeyError
 from reelhouse.raw.chunk import read_chunk, read_lines
-from reelhouse.raw.layout import RAW, RUNS, plan_key
+from reelhouse.raw.layout import COURSE, RAW, RUNS, chunk_place, is_course, plan_key
 from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
 from reelhouse.raw.reading import get_named
-from reelhouse.raw.receipt import ChunkRef, read_receipts, readable
+from reelhouse.raw.receipt import ChunkRef, Receipt, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.storage.protocol import Storage
 
@@ -26,7 +28,10 @@ _NAMED = 20
 
 
 class Verdict(NamedTuple):
-    """What `verify` found. *problems* name what is wrong; *pending* ids of the open run are no problem of the lake."""
+    """What `verify` found. *problems* name what is wrong; *pending* ids of the open run are no problem of the lake.
+
+    *states* count what was purged apart; *notes* say what had to be believed because its proof was purged.
+    """
 
     runs: int
     asked: int
@@ -36,6 +41,7 @@ class Verdict(NamedTuple):
     bytes: int
     unclaimed: int
     problems: list[str]
+    notes: list[str]
 
     @property
     def whole(self) -> bool:
@@ -50,6 +56,7 @@ def verify(storage: Storage, *, since: int = 1) -> Verdict:
     """Check every run from *since* on: plan, listing, receipts, chunks by hash, reconciliation, ledger."""
     last = last_run(storage)
     problems: list[str] = []
+    notes: list[str] = []
     states: Counter[str] = Counter()
     asked = pending = chunks = size = 0
     claimed: set[str] = set()
@@ -59,26 +66,34 @@ def verify(storage: Storage, *, since: int = 1) -> Verdict:
             plan = _readable_plan(storage, run, problems)
             if plan is None:
                 continue
+            if read_purged(storage, run).listed:
+                notes.append(
+                    f"run {run}: what it was listed from is purged, so its plan's counts are taken as they stand"
+                )
             counted = _check_run(storage, plan, ledger, problems, newest=run == last)
             problems += _check_chunks(storage, plan, claimed)
             ledger.take(plan, readable(read_receipts(storage, plan)))
             asked += plan.ids.count
             if counted is not None:
-                states.update(counted.states)
+                states.update(counted.states - counted.purged)
+                states.update(purged=counted.purged.total())
                 pending += counted.pending
                 chunks += counted.chunks
                 size += counted.bytes
         if since == 1:
             problems += _check_ledger(storage, ledger, last)
             problems += _check_unplanned(storage, last)
+            problems += remnants(storage)
     unclaimed = _unclaimed(storage, claimed) if since == 1 else 0
-    return Verdict(last - since + 1, asked, dict(states), pending, chunks, size, unclaimed, problems)
+    found = {state: count for state, count in states.items() if count}
+    return Verdict(last - since + 1, asked, found, pending, chunks, size, unclaimed, problems, notes)
 
 
 def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str], *, newest: bool) -> Tally | None:
     """Both equations of one run; None where what it asked cannot be read."""
     try:
-        problems += _check_listing(storage, plan, ledger)
+        with ledger.as_of(plan.run):
+            problems += _check_listing(storage, plan, ledger)
         counted = tally(storage, plan)
     except (LakeError, ListingError) as exc:
         # What was being read into is left half full; the checks that follow make it anew.
@@ -111,6 +126,7 @@ def _some(problems: list[str]) -> list[str]:
 def _readable_plan(storage: Storage, run: int, problems: list[str]) -> Plan | None:
     try:
         plan = read_plan(storage, run)
+        read_purged(storage, run)
     except LakeError as exc:
         problems.append(str(exc))
         return None
@@ -121,6 +137,8 @@ def _readable_plan(storage: Storage, run: int, problems: list[str]) -> Plan | No
 
 def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str]:
     """The first equation: every listed id is excluded, asked, or known from an earlier run."""
+    if read_purged(storage, plan.run).listed:
+        return
     listing = Listing(ledger.db, plan.entity)
     if plan.export is not None:
         listing.add_export(get_named(storage, plan.export.key, plan.export.sha256, "a plan"), plan.selection)
@@ -221,7 +239,8 @@ def _check_chunks(storage: Storage, plan: Plan, claimed: set[str]) -> Iterator[s
         held: dict[int, str] = {}
         if receipt.chunk is not None:
             claimed.add(receipt.chunk.key)
-            held, problem = _held(storage, receipt.chunk)
+            find = held_in_course if is_course(receipt.chunk.key) else _held
+            held, problem = find(storage, receipt, receipt.chunk)
             if problem is not None:
                 yield problem
         yield from _some(
@@ -234,7 +253,7 @@ def _check_chunks(storage: Storage, plan: Plan, claimed: set[str]) -> Iterator[s
         )
 
 
-def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, str], str | None]:
+def _held(storage: Storage, receipt: Receipt, chunk: ChunkRef) -> tuple[dict[int, str], str | None]:
     """Whose unaltered answer each line of a chunk is, as far as it can be read, and what is wrong with the chunk."""
     held: dict[int, str] = {}
     problem = None
@@ -292,4 +311,6 @@ def _check_unplanned(storage: Storage, last: int) -> Iterator[str]:
 
 def _unclaimed(storage: Storage, claimed: set[str]) -> int:
     """Chunks that no receipt names: what kills and races leave. They hold nothing that exists."""
-    return sum(1 for key in storage.keys(RAW) if key.endswith(".jsonl.gz") and key not in claimed)
+    return sum(
+        chunk_place(key) is not None and key not in claimed for top in (RAW, COURSE) for key in storage.keys(top)
+    )

@@ -84,8 +84,9 @@ class Reduced(Receipt, frozen=True):
 class Purge(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one purge took of a run.
 
-    *parts* names the asks that went from `<unit>-<part>`, None for all of them; *listed* tells that what the run was
-    listed from (an export, the popularities of discover) went too. *through* is the last run that was planned by then.
+    *parts* names the asks that went from `<unit>-<part>`, None for all of them; lines that nobody claims went as well.
+    *listed* tells that what the run was listed from (an export, the popularities of discover) went too. *through* is
+    the last run that was planned by then.
     """
 
     at: str
@@ -165,20 +166,18 @@ def read_receipts(storage: Storage, plan: Plan) -> Iterator[Receipt | Unreadable
 def reduced(receipt: Receipt, purged: Purged) -> Receipt:
     """*receipt* without what was purged: the claims that are left, the chunk that holds them and their lines there."""
     place = place_of(receipt)
-    kept, went = receipt.claims, []
-    for purge in purged.purges:
-        if place in purge.parts:
-            asks = purge.parts[place]
-            taken = set(asks) if asks is not None else {claim.ask for claim in kept}
-            went += [PurgedClaim(claim, purge.through) for claim in kept if claim.ask in taken]
-            kept = [claim for claim in kept if claim.ask not in taken]
-    rest = purged.rests.get(place)
-    if not went and rest is None:
+    purges = [(purge.parts[place], purge.through) for purge in purged.purges if place in purge.parts]
+    if not purges:
         return receipt
+    kept, went = receipt.claims, []
+    for asks, through in purges:
+        taken = {claim.ask for claim in kept} if asks is None else set(asks)
+        went += [PurgedClaim(claim, through) for claim in kept if claim.ask in taken]
+        kept = [claim for claim in kept if claim.ask not in taken]
     chunk = receipt.chunk
     if all(claim.line is None for claim in kept):
         chunk = None
-    elif rest is not None:
+    elif (rest := purged.rests.get(place)) is not None:
         chunk, kept = rest, _renumbered(kept)
     fields = {name: getattr(receipt, name) for name in Receipt.__struct_fields__}
     return Reduced(**{**fields, "claims": kept, "chunk": chunk, "purged": went})
