@@ -164,6 +164,11 @@ def load(
     return Settings(**{**filed, **stated, **given})
 
 
+def from_toml(body: bytes, place: str) -> Settings:
+    """The settings that a file alone makes; `ConfigError` where it is none, or its values cannot hold."""
+    return Settings(**_from_toml(body, place))
+
+
 def _folder(lake: str) -> Path:
     path = unquote(lake.removeprefix("file://")) if lake.startswith("file://") else lake
     return Path(path).expanduser()

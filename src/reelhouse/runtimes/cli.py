@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -60,6 +60,19 @@ def _json(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+def _list(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name a list of ids."""
+    options = (
+        click.option(
+            "--ids", type=click.File("r", encoding="utf-8-sig"), metavar="FILE|-", help="TMDB or IMDb ids, or a CSV."
+        ),
+        click.option("--column", help="The column of a CSV of ids, where it has another name than usual."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what a run is about."""
     options = (
@@ -68,10 +81,7 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--discover", multiple=True, metavar="KEY=VALUE", help="Select by a TMDB discover filter; may be repeated."
         ),
-        click.option(
-            "--ids", type=click.File("r", encoding="utf-8-sig"), metavar="FILE|-", help="TMDB or IMDb ids, or a CSV."
-        ),
-        click.option("--column", help="The column of a CSV of ids, where it has another name than usual."),
+        _list,
     )
     for option in reversed(options):
         command = option(command)
@@ -104,33 +114,39 @@ def _pairs(texts: Iterable[str]) -> dict[str, str]:
 def _check_together(options: dict[str, Any]) -> None:
     """A list of ids is a selection of its own: another one beside it would be ignored."""
     if options["ids"] is None:
-        if options["column"]:
-            raise ConfigError("column: it names a column of --ids, which is not there")
         return
     for name in ("top", "min_popularity", "discover"):
         if options[name] not in (None, ()):
             raise ConfigError(f"{name}: --ids names exactly what is asked; give one of them")
 
 
+def _asks(ids: IO[str] | None, column: str | None) -> tuple[str, ...]:
+    """The ids of a list, none where there is no list."""
+    from reelhouse.collect.asks import read_asks
+
+    if ids is None:
+        if column:
+            raise ConfigError("column: it names a column of --ids, which is not there")
+        return ()
+    try:
+        read = read_asks(ids.read(), column)
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"ids: the list is no UTF-8: {exc}") from exc
+    if read.blank:
+        click.echo(f"{read.blank} rows of the list name no id", err=True)
+    if not read.asks:
+        raise ConfigError("ids: the list holds no id")
+    return read.asks
+
+
 def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
     """Settings and request out of the options of `_selection` and `_limits`."""
-    from reelhouse.collect.asks import read_asks
     from reelhouse.runtimes.collecting import Request
 
     discover = _pairs(options["discover"]) or None
     _check_together(options)
     settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
-    asks: tuple[str, ...] = ()
-    if options["ids"] is not None:
-        try:
-            read = read_asks(options["ids"].read(), options["column"])
-        except UnicodeDecodeError as exc:
-            raise ConfigError(f"ids: the list is no UTF-8: {exc}") from exc
-        asks = read.asks
-        if read.blank:
-            click.echo(f"{read.blank} rows of the list name no id", err=True)
-        if not asks:
-            raise ConfigError("ids: the list holds no id")
+    asks = _asks(options["ids"], options["column"])
     named = (options["top"], options["min_popularity"], discover, options["ids"])
     request = Request(
         asks=asks,
@@ -207,13 +223,41 @@ def sync(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("place", required=False)
+@click.option(
+    "--layout", type=click.Choice(("lake", "course")), default="lake", help="course: check files, whoever wrote them."
+)
+@_list
 @_json
 @click.pass_context
-def verify(ctx: click.Context, as_json: bool) -> None:
-    """Recompute the reconciliation from what lies there, and name what is wrong."""
+def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool, **options: Any) -> None:
+    """Recompute the reconciliation from what lies there, and name what is wrong.
+
+    With --layout course, check the JSON files below PLACE (the lake, unless it is named): valid, at most 100 records
+    and 10 MB each, of one structure; and which ids are twice, or missing of a list.
+    """
     from reelhouse.runtimes import commands
 
-    ctx.exit(commands.verify(_settings(ctx), as_json))
+    if layout == "lake":
+        if place or options["ids"] or options["column"]:
+            raise ConfigError("verify: PLACE and --ids go with --layout course; --lake says where a lake lies")
+        ctx.exit(commands.verify(_settings(ctx), as_json))
+    asks = _asks(**options) if options["ids"] or options["column"] else None
+    settings = _settings(ctx)
+    ctx.exit(commands.verify_course(settings.overridden(lake=place), asks, as_json))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--layout", type=click.Choice(("course",)), help="course: whole, under Raw/Local/CSV/<kind>/<date>.")
+@click.option("--kind", type=click.Choice(("movie", "series")), help="What the files are about; else their names tell.")
+@_json
+@click.pass_context
+def upload(ctx: click.Context, files: tuple[Path, ...], layout: str | None, kind: str | None, as_json: bool) -> None:
+    """Put local files into the lake: its reelhouse.toml, or with --layout course tables as text."""
+    from reelhouse.runtimes import commands
+
+    commands.upload(_settings(ctx), files, layout, kind, as_json)
 
 
 @main.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,30 @@ def _show_verdict(verdict: Verdict) -> None:
     show.table(f"Verified: {word}", ("", "count"), rows)
     for problem in verdict.problems:
         show.note(problem)
+
+
+def verify_course(settings: Settings, asks: tuple[str, ...] | None, as_json: bool) -> int:
+    from reelhouse.collect.course_check import check_course
+
+    with show.spinner("looking at files"):
+        found = check_course(storage_of(settings), asks)
+    if as_json:
+        show.as_json({"place": settings.lake, **found._asdict(), "right": found.right})
+    else:
+        show.checked(settings.lake, found)
+    return 0 if found.right else 1
+
+
+def upload(settings: Settings, files: Sequence[Path], layout: str | None, kind: str | None, as_json: bool) -> None:
+    from reelhouse.runtimes import uploading
+
+    storage = storage_of(settings)
+    uploaded = uploading.upload(storage, files, layout, kind, datetime.now(UTC).date())
+    if as_json:
+        show.as_json({"files": [one._asdict() for one in uploaded]})
+        return
+    rows = [(one.file, one.key, one.bytes, "" if one.new else "there already") for one in uploaded]
+    show.table(f"Uploaded to {settings.lake}", ("file", "as", "bytes", ""), rows)
 
 
 def status(settings: Settings, as_json: bool) -> None:

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reelhouse.collect import run as runs
+from reelhouse.collect.course_check import Checked
 from reelhouse.collect.run import RunResult
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.plan import Plan
@@ -104,6 +105,32 @@ def duration(seconds: float) -> str:
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 60} min" if whole >= 120 else f"{whole} s"
+
+
+# Lines of problems for a person; a program gets all.
+_SHOWN = 50
+
+
+def checked(place: str, found: Checked) -> None:
+    """What a look at the course's files brought, for a person."""
+    rows = [
+        ("files", found.files),
+        ("files that are no .json", found.others),
+        ("bytes", found.bytes),
+        ("records", found.records),
+        *((f"records: {name}", count) for name, count in found.structures.items()),
+        ("again on a later day", found.later),
+        ("of the list: missing", len(found.missing)),
+        ("twice on one day", len(found.twice)),
+        ("records that the list does not name", found.unlisted),
+        ("problems", len(found.problems)),
+    ]
+    table(f"{place}: {'right' if found.right else 'not right'}", ("", "count"), rows)
+    lines = [*found.problems, *(f"id {ask} of the list is missing" for ask in found.missing)]
+    for line in lines[:_SHOWN]:
+        note(line)
+    if len(lines) > _SHOWN:
+        note(f"{len(lines) - _SHOWN:,} more like that: --json names all")
 
 
 class Bar(runs.Progress):

@@ -1,0 +1,97 @@
+"""A lake in the course's layout gives the tables of any other, and its files are read by whoever comes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from reelhouse.emulator import Emulator
+from tests.whole.conftest import REPOSITORY, environment, reelhouse, told
+from tests.whole.equal_tables import LINEAGE, differences
+
+SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
+COURSE = {"REELHOUSE_LAYOUT": "course", "REELHOUSE_COURSE_KINDS": "true"}
+COUNT = 250
+
+# The line of docs/course.md.
+STUDENT = """
+import json, sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+movies = spark.read.option("multiline", True).json(sys.argv[1])
+print(json.dumps({"rows": movies.count(), "ids": movies.select("id").distinct().count(), "columns": movies.columns}))
+"""
+
+
+@pytest.fixture(scope="module")
+def course(catalogue: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake whose first run lies as the course has it, and whose second as every other."""
+    folder = tmp_path_factory.mktemp("course")
+    lake = folder / "lake"
+    done = reelhouse("sync", "--top", str(COUNT), "--json", env=environment(catalogue, lake, **COURSE), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (told(done)["landed"], told(done)["verify"]["problems"]) == (COUNT, [])
+    return lake
+
+
+def _files(lake: Path) -> list[Path]:
+    return sorted(lake.glob("Raw/TMDB/JSON/Movies/*/*/*/*.json"))
+
+
+def test_its_tables_equal_those_of_an_ordinary_lake_also_after_a_run_in_the_other_layout(
+    course: Path, catalogue: Emulator, tmp_path: Path
+) -> None:
+    lake, plain = tmp_path / "course" / "lake", tmp_path / "plain" / "lake"
+    shutil.copytree(course, lake)
+    plain.parent.mkdir()
+    more = str(COUNT + 50)
+    done = reelhouse("sync", "--top", more, "--json", env=environment(catalogue, lake), cwd=tmp_path)
+    assert (done.returncode, told(done)["landed"]) == (0, 50), done.stderr
+    assert reelhouse("sync", "--top", more, env=environment(catalogue, plain), cwd=tmp_path).returncode == 0
+    assert differences(lake, plain, without=LINEAGE) == []
+    assert not list(lake.glob("staging/turned/**/*.gz"))
+
+
+def test_every_file_is_an_array_of_a_hundred_movies_at_most(course: Path) -> None:
+    found = [json.loads(path.read_bytes()) for path in _files(course)]
+    assert sum(len(records) for records in found) == COUNT
+    assert max(len(records) for records in found) == 100
+    asked = f"select count(distinct id), count(title) from read_json('{course}/Raw/**/*.json')"
+    rows = duckdb.connect().execute(asked).fetchall()
+    assert rows == [(COUNT, COUNT)]
+
+
+def test_a_folder_that_reelhouse_filled_passes_as_others_would(
+    course: Path, catalogue: Emulator, tmp_path: Path
+) -> None:
+    asks = tmp_path / "ids.txt"
+    ids = [record["id"] for path in _files(course) for record in json.loads(path.read_bytes())]
+    asks.write_text("\n".join(str(id_) for id_ in ids))
+    env = environment(catalogue, tmp_path / "nowhere")
+    done = reelhouse("verify", "--layout", "course", str(course), "--ids", str(asks), "--json", env=env, cwd=tmp_path)
+    assert (done.returncode, told(done)["problems"], told(done)["records"]) == (0, [], COUNT), done.stderr
+    asks.write_text(f"{ids[0]}\n900000001\n")
+    done = reelhouse("verify", "--layout", "course", str(course), "--ids", str(asks), "--json", env=env, cwd=tmp_path)
+    assert (done.returncode, told(done)["missing"]) == (1, ["900000001"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not SPARK.exists() or shutil.which("java") is None,
+    reason="Apache Spark is not here: it needs Java, and `make test` sets up .venv-spark",
+)
+def test_apache_spark_reads_the_arrays_with_the_students_own_line(course: Path, tmp_path: Path) -> None:
+    script = tmp_path / "student.py"
+    script.write_text(STUDENT)
+    command = [str(SPARK), str(script), f"{course}/Raw/TMDB/JSON/Movies/*/*/*"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["rows"], found["ids"]) == (COUNT, COUNT)
+    assert {"title", "genres", "release_date", "credits", "imdb_id"} <= set(found["columns"])
+    assert "_corrupt_record" not in found["columns"]
