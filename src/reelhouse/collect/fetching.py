@@ -155,7 +155,7 @@ class Fetcher:
         self._settled_units = settled_units
         self._ready: deque[tuple[OpenUnit, Question]] = deque()
         self._late: deque[tuple[OpenUnit, Question]] = deque()
-        self._units: Iterator[Unit] = read_units(storage, plan)
+        self._units: Iterator[Unit] = read_units(storage, plan, settled_units)
         self._feeding = asyncio.Lock()
         # Units by number: an object that is kept would keep a thousand asks.
         self._deferred: list[tuple[int, Question]] = []
@@ -172,6 +172,8 @@ class Fetcher:
         """
         ticking = asyncio.create_task(self._lander.tick())
         before = self._client.requests
+        if self._settled_units:
+            self._skipped(min(self._settled_units * self._plan.unit_size, self._plan.ids.count))
         self._client.limit_requests(self._brakes.requests_left)
         try:
             await self._all_hands(self._work)
@@ -257,9 +259,6 @@ class Fetcher:
         return self._ready.popleft() if self._ready else None
 
     async def _feed(self, unit: Unit) -> None:
-        if unit.number < self._settled_units:
-            self._skipped(len(unit.questions))
-            return
         opened = await asyncio.to_thread(open_unit, self._storage, self._plan, unit.number)
         pending = [question for question in unit.questions if question.ask not in opened.known]
         opened.outstanding = len(pending)

@@ -6,6 +6,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -208,11 +209,12 @@ def unpack_lines(body: bytes) -> Iterator[str]:
         yield rest.decode()
 
 
-def read_units(storage: Storage, plan: Plan) -> Iterator[Unit]:
-    """The units of a plan in order."""
+def read_units(storage: Storage, plan: Plan, first: int = 0) -> Iterator[Unit]:
+    """The units of a plan in order, from number *first* on."""
+    lines = islice(read_lines(storage, plan.ids), first * plan.unit_size, None)
     questions: list[Question] = []
-    number = 0
-    for line in read_lines(storage, plan.ids):
+    number = first
+    for line in lines:
         ask, _, reason = line.partition(" ")
         questions.append(Question(ask, Reason(reason)))
         if len(questions) == plan.unit_size:

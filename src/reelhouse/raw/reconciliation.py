@@ -81,8 +81,9 @@ def tally(storage: Storage, plan: Plan, done: Done | None = None) -> Tally:
     problems: list[str] = []
     pending_asks: list[str] = []
     pending = 0
-    units = (unit for unit in read_units(storage, plan) if unit.number >= done.units)
-    for log in ahead(partial(_read_log, storage, read_purged(storage, plan.run)), units):
+    for log in ahead(
+        partial(_read_log, storage, read_purged(storage, plan.run)), read_units(storage, plan, done.units)
+    ):
         wanted = {question.ask for question in log.unit.questions}
         for receipt in log.parts:
             if not isinstance(receipt, Receipt):
