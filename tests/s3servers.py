@@ -1,8 +1,9 @@
 """S3 servers that really run, started when a test first wants one and ended with the test process.
 
-`started("moto")` gives an endpoint with its keys; a server that cannot be had here skips the test and says why. `aim` points
-boto3 (and every child process) at one. moto answers quickest and is everywhere; SeaweedFS and versitygw check signatures
-and settle races as a real S3 does; `env` is whichever `REELHOUSE_TEST_S3_ENDPOINT` names, with the usual AWS variables.
+`started("moto")` gives an endpoint with its keys; a server that cannot be had here skips the test and says why. `aim`
+points boto3, here and in every child process, at one. moto answers quickest and is everywhere; SeaweedFS and versitygw
+check signatures and settle races as a real S3 does; `env` is whichever `REELHOUSE_TEST_S3_ENDPOINT` names, with the
+usual AWS variables.
 """
 
 from __future__ import annotations

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import Storage
+from reelhouse.storage.s3 import S3Storage
+from tests import s3servers
 
-PLACES: dict[str, Callable[[Path], Storage]] = {
-    "folder": lambda tmp_path: FolderStorage(tmp_path / "lake"),
-    "memory": lambda tmp_path: MemoryStorage(),
+
+def _in_bucket(name: str, _: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """An empty lake in a bucket that holds other things too, on the server of this name."""
+    server = s3servers.started(name)
+    s3servers.aim(monkeypatch, server)
+    made = s3servers.fresh_bucket(server)
+    for neighbour in ("deep", "deep/lakes", "other/a"):
+        s3servers.client(server).put_object(Bucket=made, Key=neighbour, Body=b"a neighbour's")
+    return S3Storage(f"s3://{made}/deep/lake", S3Options())
+
+
+PLACES: dict[str, Callable[[Path, pytest.MonkeyPatch], Storage]] = {
+    "folder": lambda tmp_path, _: FolderStorage(tmp_path / "lake"),
+    "memory": lambda *_: MemoryStorage(),
+    **{name: partial(_in_bucket, name) for name in s3servers.SERVERS},
 }
 
 
 @pytest.fixture(params=sorted(PLACES))
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
     """An empty lake."""
-    return PLACES[request.param](tmp_path)
+    return PLACES[request.param](tmp_path, monkeypatch)

@@ -1,13 +1,299 @@
-"""A lake in a bucket."""
+"""A lake in a bucket of S3, or of anything that speaks its language with conditional writes."""
 
 from __future__ import annotations
 
-from reelhouse.storage.memory import MemoryStorage
+import base64
+import hashlib
+import re
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, ReelhouseError, StorageError
+from reelhouse.storage.lease import LEASE, Found, held
 from reelhouse.storage.opening import S3Options
+from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, unheard
+from reelhouse.storage.s3_client import S3Client
+from reelhouse.storage.s3_errors import FAILURES, code, perhaps_done, status, word
+from reelhouse.storage.s3_probe import BODY, PROBE, probe
+
+T = TypeVar("T")
+
+# This storage's own objects, which are nobody's keys.
+_OWN = frozenset({LEASE, PROBE})
+
+# Drawn for each conditional write and kept with the object: what was written by a request whose answer was lost is told
+# from what somebody else wrote, even in the same bytes.
+_WRITING = "reelhouse-writing"
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
+
+_PROMISED: set[tuple[str, str, S3Options]] = set()
 
 
-class S3Storage(MemoryStorage):
-    """A stand-in until the bucket is here."""
+class S3Storage:
+    """Objects below `s3://bucket/prefix`; nothing is asked before the first call."""
 
     def __init__(self, address: str, options: S3Options) -> None:
-        raise NotImplementedError
+        self._bucket, self._root = _parsed(address)
+        self._options = options
+        self._encryption = _encryption(options)
+        self._client = S3Client(options)
+        self._seen = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self._bucket}/{self._root}".rstrip("/")
+
+    def get(self, key: str) -> bytes:
+        return self._got(key)[0]
+
+    def get_versioned(self, key: str) -> Versioned:
+        body, answer = self._got(key)
+        return Versioned(body, answer["ETag"])
+
+    def size(self, key: str) -> int | None:
+        answer = self._headed(check_key(key))
+        return None if answer is None else int(answer["ContentLength"])
+
+    def put(self, key: str, body: bytes) -> None:
+        check_key(key)
+        self._asked(key, lambda: self._put(key, body))
+
+    def put_new(self, key: str, body: bytes) -> None:
+        self.create(key, body)
+
+    def put_if(self, key: str, body: bytes, version: str) -> None:
+        self.swap(key, body, version)
+
+    def delete(self, key: str) -> None:
+        check_key(key)
+        self._asked(key, lambda: self._request("delete_object", key))
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        check_prefix(prefix)
+        return self._listed(prefix)
+
+    def erase(self, key: str) -> None:
+        check_key(key)
+        entries = self._versions(key, "Versions", "DeleteMarkers")
+        if entries is None:
+            self.delete(key)
+            return
+        for version in [entry["VersionId"] for entry in entries if self._key(entry) == key]:
+            self._erase(key, version)
+
+    def remains(self, prefix: str) -> Iterator[str]:
+        check_prefix(prefix)
+        entries = self._versions(prefix, "Versions")
+        if entries is None:
+            return self._listed(prefix)
+        return _each_once(key for entry in entries if (key := self._key(entry)) not in _OWN)
+
+    def check(self) -> None:
+        known = (self._client.endpoint, self.url, self._options)
+        if known in _PROMISED:
+            return
+        try:
+            probe(self._probe, self._client.endpoint)
+        except FAILURES as exc:
+            raise self._failed(PROBE, exc, mendable=ConfigError) from exc
+        _PROMISED.add(known)
+
+    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
+        return held(self, self.url, seconds=seconds, lost=lost)
+
+    def look(self, key: str) -> Found:
+        """The object with its seconds of age by S3's own clock."""
+        body, answer = self._got(key)
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return Found(body, answer["ETag"], (now - answer["LastModified"]).total_seconds())
+
+    def create(self, key: str, body: bytes) -> str:
+        """As `put_new`, giving the version."""
+        return self._put_where(key, body, "exists already", IfNoneMatch="*")
+
+    def swap(self, key: str, body: bytes, version: str) -> str:
+        """As `put_if`, giving the new version."""
+        return self._put_where(key, body, "somebody changed it", IfMatch=version)
+
+    def _put_where(self, key: str, body: bytes, otherwise: str, **condition: str) -> str:
+        """The version of *body*, put under *condition*, or `KeyTakenError`; looks where the outcome is unknown."""
+        check_key(key)
+        writing = secrets.token_hex(8)
+        doubtful = False
+
+        def once() -> str:
+            nonlocal doubtful
+            try:
+                return self._put(key, body, Metadata={_WRITING: writing}, **condition)
+            except FAILURES as exc:
+                if _refused(exc):
+                    # Only a try before this one can have been ours.
+                    version = self._version_of(key, writing) if doubtful else None
+                    if version is None:
+                        raise KeyTakenError(f"{self.url}/{key}: {otherwise}") from exc
+                    return version
+                doubtful = doubtful or perhaps_done(exc)
+                raise
+
+        try:
+            return self._client.retried(once)
+        except FAILURES as exc:
+            version = self._version_of(key, writing, tries=2) if doubtful else None
+            if version is None:
+                raise self._failed(key, exc) from exc
+            return version
+
+    def _version_of(self, key: str, writing: str, *, tries: int = 0) -> str | None:
+        """The version of *key* if that very writing lies there."""
+        answer = self._headed(key, tries=tries)
+        ours = answer is not None and answer["Metadata"].get(_WRITING) == writing
+        return str(answer["ETag"]) if answer is not None and ours else None
+
+    def _put(self, key: str, body: bytes, **arguments: Any) -> str:
+        digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        answer = self._request("put_object", key, Body=body, ContentMD5=digest, **self._encryption, **arguments)
+        return str(answer["ETag"])
+
+    def _probe(self, **condition: str) -> str:
+        return self._client.retried(lambda: self._put(PROBE, BODY, **condition))
+
+    def _got(self, key: str) -> tuple[bytes, Any]:
+        """The body, whole, and S3's answer."""
+        check_key(key)
+
+        def once() -> tuple[bytes, Any]:
+            answer = self._request("get_object", key)
+            with answer["Body"] as stream:
+                # A body that ends early is a failure, and asked for again.
+                return stream.read(), answer
+
+        try:
+            return self._client.retried(once)
+        except FAILURES as exc:
+            if code(exc) == "NoSuchKey":
+                raise MissingKeyError(f"{self.url}/{key}: no such object") from None
+            raise self._failed(key, exc) from exc
+
+    def _headed(self, key: str, *, tries: int = 0) -> Any:
+        """What S3 says about the object, or None where there is none."""
+        try:
+            return self._client.retried(lambda: self._request("head_object", key), tries=tries)
+        except FAILURES as exc:
+            if status(exc) == 404:
+                self._require_bucket(key)
+                return None
+            raise self._failed(key, self._explained(key, exc)) from exc
+
+    def _require_bucket(self, key: str) -> None:
+        """An answer to HEAD has no words: without a bucket nothing in it would be there either."""
+        if not self._seen.is_set():
+            self._asked(key, lambda: self._client.request("head_bucket", Bucket=self._bucket))
+            self._seen.set()
+
+    def _explained(self, key: str, exc: Exception) -> Exception:
+        """The failure in words, where it is the answer to a HEAD, which has none."""
+        if status(exc) in (400, 403):
+            try:
+                self._request("get_object", key, Range="bytes=0-0")
+            except FAILURES as fuller:
+                return fuller
+        return exc
+
+    def _listed(self, prefix: str) -> Iterator[str]:
+        page: dict[str, str] = {}
+        while True:
+            answer = self._list("list_objects_v2", prefix, **page)
+            for entry in answer.get("Contents", ()):
+                if (key := self._key(entry)) not in _OWN:
+                    yield key
+            if not answer.get("IsTruncated"):
+                return
+            page = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def _versions(self, prefix: str, *kinds: str) -> Iterator[Any] | None:
+        """The entries of all versions, sorted by key; None where the server has no versions at all."""
+        try:
+            first = self._client.retried(lambda: self._list_once("list_object_versions", prefix))
+        except FAILURES as exc:
+            if status(exc) == 501:
+                return None
+            raise self._failed(prefix, exc) from exc
+        return self._paged(first, prefix, kinds)
+
+    def _paged(self, answer: Any, prefix: str, kinds: tuple[str, ...]) -> Iterator[Any]:
+        while True:
+            for kind in kinds:
+                yield from answer.get(kind, ())
+            if not answer.get("IsTruncated"):
+                return
+            page = {"KeyMarker": answer["NextKeyMarker"]}
+            if marker := answer.get("NextVersionIdMarker"):
+                page["VersionIdMarker"] = marker
+            answer = self._list("list_object_versions", prefix, **page)
+
+    def _erase(self, key: str, version: str) -> None:
+        self._asked(key, lambda: self._request("delete_object", key, VersionId=version))
+
+    def _list(self, operation: str, prefix: str, **page: str) -> Any:
+        return self._asked(prefix, lambda: self._list_once(operation, prefix, **page))
+
+    def _list_once(self, operation: str, prefix: str, **page: str) -> Any:
+        return self._client.request(operation, Bucket=self._bucket, Prefix=self._root + prefix, **page)
+
+    def _request(self, operation: str, key: str, **arguments: Any) -> Any:
+        answer = self._client.request(operation, Bucket=self._bucket, Key=self._root + key, **arguments)
+        self._seen.set()
+        return answer
+
+    def _asked(self, key: str, call: Callable[[], T]) -> T:
+        try:
+            return self._client.retried(call)
+        except FAILURES as exc:
+            raise self._failed(key, exc) from exc
+
+    def _failed(self, key: str, exc: Exception, mendable: type[ReelhouseError] = StorageError) -> ReelhouseError:
+        said = word(exc, self._client.endpoint, self._bucket)
+        return (mendable if said.mendable else StorageError)(f"{self.url}/{key}: {said.text}")
+
+    def _key(self, entry: Any) -> str:
+        return str(entry["Key"]).removeprefix(self._root)
+
+
+def _refused(exc: Exception) -> bool:
+    """Whether the condition of a write did not hold; a version of what is gone is nobody's."""
+    return status(exc) == 412 or code(exc) == "NoSuchKey"
+
+
+def _each_once(keys: Iterator[str]) -> Iterator[str]:
+    last = None
+    for key in keys:
+        if key != last:
+            yield key
+        last = key
+
+
+def _parsed(address: str) -> tuple[str, str]:
+    """The bucket, and what all keys start with: empty or ending in `/`."""
+    bucket, _, prefix = address.removeprefix("s3://").partition("/")
+    prefix = prefix.removesuffix("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise ConfigError(f"lake = {address!r}: s3://bucket/prefix is expected, {bucket!r} is no bucket's name")
+    try:
+        return bucket, f"{check_key(prefix)}/" if prefix else ""
+    except StorageError:
+        raise ConfigError(f"lake = {address!r}: s3://bucket/prefix is expected, {prefix!r} is no prefix") from None
+
+
+def _encryption(options: S3Options) -> dict[str, str]:
+    """What each put says about its encryption at rest."""
+    if options.encryption == "sse-s3":
+        return {"ServerSideEncryption": "AES256"}
+    if options.encryption == "sse-kms" or options.kms_key:
+        key = {"SSEKMSKeyId": options.kms_key} if options.kms_key else {}
+        return {"ServerSideEncryption": "aws:kms", **key}
+    return {}

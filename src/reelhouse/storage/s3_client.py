@@ -1,0 +1,118 @@
+"""The way to S3: botocore with its own chain of credentials; retries are ours, so that each outcome is known."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import botocore.loaders
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reelhouse.errors import ConfigError
+from reelhouse.storage.opening import S3Options
+from reelhouse.storage.s3_errors import FAILURES, right_region, word, worth_another_try
+
+T = TypeVar("T")
+
+# AWS_MAX_ATTEMPTS and `max_attempts` of an AWS profile say it differently.
+TRIES = 8
+# Seconds after which no other try starts: together with the timeouts of one, what a call may last.
+PATIENCE = 30.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
+
+_chance = random.SystemRandom()
+
+# botocore's descriptions of S3, read once: they are most of what a client costs.
+_descriptions = botocore.loaders.create_loader()
+
+
+class S3Client:
+    """One botocore client, made at the first request. Requests are tried once; `retried` is for the caller."""
+
+    def __init__(self, options: S3Options) -> None:
+        self._options = options
+        self._guard = threading.Lock()
+        self._made: Any = None
+        self._tries = TRIES
+
+    @property
+    def endpoint(self) -> str:
+        """Where S3 is, for a person."""
+        parts = urlsplit(self.made().meta.endpoint_url)
+        # A person may have put a name and a password before an `@`.
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    def request(self, operation: str, **arguments: Any) -> Any:
+        """One try of *operation* (`put_object`, …): botocore's answer, or one of its failures."""
+        return getattr(self.made(), operation)(**arguments)
+
+    def retried(self, call: Callable[[], T], *, tries: int = 0) -> T:
+        """*call*, again with growing, random waits as long as that may help; then its last failure."""
+        self.made()
+        tries = tries or self._tries
+        ends = time.monotonic() + PATIENCE
+        for done in range(1, tries + 1):
+            try:
+                return call()
+            except FAILURES as exc:
+                wait = _chance.uniform(0.5, 1.0) * min(_FIRST_WAIT * 2 ** (done - 1), _LONGEST_WAIT)
+                if done == tries or time.monotonic() + wait > ends or not worth_another_try(exc):
+                    raise
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def made(self) -> Any:
+        """The botocore client, or `ConfigError` where its settings allow none."""
+        with self._guard:
+            if self._made is None:
+                try:
+                    self._made = self._make()
+                except (BotoCoreError, ValueError) as exc:
+                    raise ConfigError(f"S3 cannot be asked: {word(exc, 'S3', '').text}") from exc
+            return self._made
+
+    def _make(self) -> Any:
+        session = botocore.session.Session(profile=self._options.profile or None)
+        session.register_component("data_loader", _descriptions)
+        self._tries = session.get_config_variable("max_attempts") or TRIES
+        client = session.create_client("s3", region_name=self._options.region or None, config=_CONFIG)
+        if not (client.meta.config.s3 or {}).get("addressing_style"):
+            client.meta.events.register_last("before-endpoint-resolution.s3", _by_path)
+        client.meta.events.register_first("needs-retry.s3", _stay_in_region)
+        return client
+
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    # A try whose outcome is unknown must be seen: botocore's own retry would turn our success into a 412.
+    retries={"mode": "standard", "total_max_attempts": 1},
+    max_pool_connections=32,
+    tcp_keepalive=True,
+    # What is put carries Content-MD5, which every S3 checks; the newer sums are unknown to many.
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+    user_agent_extra="reelhouse",
+)
+
+
+def _by_path(builtins: dict[str, Any], **_: Any) -> None:
+    """Other S3s than Amazon's seldom have a host name for each bucket."""
+    if builtins.get("SDK::Endpoint"):
+        builtins["AWS::S3::ForcePathStyle"] = True
+
+
+def _stay_in_region(response: Any, operation: Any, **_: Any) -> None:
+    """Fail where botocore would follow a bucket to another region by itself, at the price of a request and of the
+    traffic between the two: table engines would not follow."""
+    if response is None or response[0] is None:
+        return
+    misplaced = response[0].status_code in (301, 307) or (response[0].status_code == 400 and right_region(response[1]))
+    if misplaced:
+        raise ClientError(response[1], operation.name)

@@ -1,0 +1,187 @@
+"""What S3 or the way to it said, and what that means: ask again, perhaps done all the same, or a word for a person."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from botocore import exceptions as said
+from botocore.parsers import ResponseParserError
+
+FAILURES: tuple[type[Exception], ...] = (said.ClientError, said.BotoCoreError, ResponseParserError)
+
+# A conditional write met another one: neither says that the key is taken nor that anything was written.
+NOTHING_SETTLED = frozenset({"ConditionalRequestConflict", "OperationAborted"})
+
+_AGAIN = NOTHING_SETTLED | {
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "InternalError",
+    "BadDigest",
+    "IncompleteBody",
+}
+
+_NEVER_SENT = (said.EndpointConnectionError, said.ConnectTimeoutError, said.ProxyConnectionError)
+
+_ON_THE_WAY = (
+    said.HTTPClientError,
+    said.EndpointConnectionError,
+    said.ConnectTimeoutError,
+    said.ProxyConnectionError,
+    said.IncompleteReadError,
+    ResponseParserError,
+)
+
+_ACTIONS = {
+    "GetObject": "s3:GetObject",
+    "HeadObject": "s3:GetObject",
+    "PutObject": "s3:PutObject",
+    "DeleteObject": "s3:DeleteObject",
+    "DeleteObjectVersion": "s3:DeleteObjectVersion",
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+}
+
+_EXPIRED = "the AWS credentials have expired: sign in again (`aws sso login`) or renew them"
+_NO_CREDENTIALS = (
+    "no AWS credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, sign in with `aws configure` or "
+    "`aws sso login`, or name a profile in s3_profile"
+)
+_WRONG_KEYS = "the AWS access key or its secret is wrong"
+
+_BY_CODE = {
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
+    "TokenRefreshRequired": _EXPIRED,
+    "RequestExpired": _EXPIRED,
+    "InvalidToken": "the AWS session token is not valid: sign in again or unset AWS_SESSION_TOKEN",
+    "InvalidAccessKeyId": _WRONG_KEYS,
+    "SignatureDoesNotMatch": _WRONG_KEYS,
+    "AccountProblem": "AWS says that there is a problem with this account",
+    "AllAccessDisabled": "AWS has disabled all access to this bucket",
+    "RequestTimeTooSkewed": "this machine's clock is too far off for AWS: set it",
+    "KMS.NotFoundException": "there is no such KMS key: mend s3_kms_key",
+    "KMS.DisabledException": "the KMS key is disabled: enable it or mend s3_kms_key",
+    "KMS.KMSInvalidStateException": "the KMS key cannot be used in its present state",
+    "NotImplemented": "this S3 cannot do what was asked",
+}
+
+_BY_CLASS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    ((said.NoCredentialsError,), _NO_CREDENTIALS),
+    ((said.NoAuthTokenError,), _NO_CREDENTIALS),
+    (
+        (said.SSOError, said.TokenRetrievalError, said.LoginError),
+        "the AWS sign-in has ended or is missing: run `aws sso login` (with --profile where it has a name)",
+    ),
+    ((said.CredentialRetrievalError, said.MetadataRetrievalError), "the AWS credentials could not be fetched"),
+    ((said.SSLError,), "the S3 endpoint's certificate is not trusted here (AWS_CA_BUNDLE names others)"),
+)
+
+
+class Word(NamedTuple):
+    """One line for a person; *mendable* where a person must change something before it can work."""
+
+    text: str
+    mendable: bool
+
+
+def code(exc: Exception) -> str:
+    """S3's own name of the error; empty where it was not S3 that spoke."""
+    return str(_error(exc).get("Code", ""))
+
+
+def status(exc: Exception) -> int:
+    """The HTTP status, 0 where there was no answer."""
+    if not isinstance(exc, said.ClientError):
+        return 0
+    return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def worth_another_try(exc: Exception) -> bool:
+    """Whether the same request may well be answered a moment later."""
+    if isinstance(exc, said.ClientError):
+        # 501: it never will; 507: it is full.
+        passing = status(exc) >= 500 and status(exc) not in (501, 507)
+        return passing or status(exc) == 429 or code(exc) in _AGAIN
+    return isinstance(exc, _ON_THE_WAY) and not isinstance(exc, said.SSLError)
+
+
+def perhaps_done(exc: Exception) -> bool:
+    """Whether a write may have been carried out although this came instead of the answer."""
+    if isinstance(exc, said.ClientError):
+        return status(exc) >= 500 or status(exc) < 300
+    return not isinstance(exc, _NEVER_SENT)
+
+
+def right_region(exc_or_answer: Exception | dict[str, Any]) -> str:
+    """The region that S3 names instead of the one that was asked; empty where it names none."""
+    answer = exc_or_answer
+    if isinstance(answer, Exception):
+        answer = getattr(answer, "response", {})
+    error = answer.get("Error", {})
+    headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(error.get("Region") or headers.get("x-amz-bucket-region") or "")
+
+
+def word(exc: Exception, endpoint: str, bucket: str) -> Word:
+    """What to say to a person; no text of ours holds keys, tokens, signatures or signed addresses."""
+    if isinstance(exc, said.ClientError):
+        return _of_answer(exc, bucket)
+    for kinds, text in _BY_CLASS:
+        if isinstance(exc, kinds):
+            return Word(text, True)
+    if isinstance(exc, said.PartialCredentialsError):
+        return Word(f"the AWS credentials are not whole: {exc.kwargs.get('cred_var', 'a part')} is missing", True)
+    if isinstance(exc, said.ProfileNotFound):
+        return Word(f"there is no AWS profile {exc.kwargs.get('profile', '')!r}: mend s3_profile or AWS_PROFILE", True)
+    if isinstance(exc, _NEVER_SENT):
+        return Word(f"{endpoint} cannot be reached", False)
+    if isinstance(exc, _ON_THE_WAY):
+        return Word(f"the connection to {endpoint} broke ({type(exc).__name__})", False)
+    return Word(f"{type(exc).__name__}: {_scrubbed(str(exc))}", True)
+
+
+def _of_answer(exc: said.ClientError, bucket: str) -> Word:
+    named = code(exc)
+    if named in _BY_CODE:
+        return Word(_BY_CODE[named], True)
+    if named == "NoSuchBucket":
+        return Word(f"there is no bucket {bucket!r}: make it or mend the lake's address", True)
+    if region := _elsewhere(exc):
+        return Word(f"the bucket lies in region {region}: set s3_region = {region!r}", True)
+    if status(exc) in (301, 307) or named in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
+        return Word("the bucket lies in another region: set s3_region", True)
+    if status(exc) == 403:
+        return Word(f"access denied: {_action(exc)} is not allowed here", True)
+    if worth_another_try(exc):
+        return Word(f"S3 answers {named or status(exc)} again and again", False)
+    return Word(f"S3 says {named}: {_scrubbed(str(_error(exc).get('Message', '')))}", status(exc) < 500)
+
+
+def _elsewhere(exc: said.ClientError) -> str:
+    misplaced = status(exc) in (301, 307) or code(exc) in (
+        "PermanentRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+    )
+    return right_region(exc) if misplaced else ""
+
+
+def _action(exc: said.ClientError) -> str:
+    # AWS names what was lacking, which may be a key's: kms:GenerateDataKey.
+    named = re.search(r"perform: ([\w-]+:\w+)", str(_error(exc).get("Message", "")))
+    return named.group(1) if named else _ACTIONS.get(exc.operation_name, exc.operation_name)
+
+
+def _error(exc: Exception) -> dict[str, Any]:
+    return exc.response.get("Error", {}) if isinstance(exc, said.ClientError) else {}
+
+
+def _scrubbed(text: str) -> str:
+    """The first line, without what addresses carry before an `@` or behind a `?`: names, passwords, signatures."""
+    line = text.strip().partition("\n")[0]
+    return re.sub(r"(?<=//)[^/\s]*@|\?\S*", "", line)[:300]

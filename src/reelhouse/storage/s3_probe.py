@@ -1,0 +1,51 @@
+"""Whether an S3 keeps conditional writes: without them two writers overwrite each other and both believe they won.
+
+Several S3 look-alikes answer 200 to a condition that they do not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from botocore.exceptions import ClientError
+
+from reelhouse.errors import ConfigError
+from reelhouse.storage.s3_errors import status
+
+PROBE = "probe.json"
+BODY = b'{"for": "finding out whether conditional writes are kept"}\n'
+
+_NO_ETAG = f'"{"0" * 32}"'
+
+
+class Put(Protocol):
+    """Puts the probe under a condition, or raises botocore's failure."""
+
+    def __call__(self, **condition: str) -> Any: ...
+
+
+def probe(put: Put, endpoint: str) -> None:
+    """Two requests where the probe lies there already; `ConfigError` where a condition is not kept."""
+    if not _refuses(put, endpoint, IfNoneMatch="*") and not _refuses(put, endpoint, IfNoneMatch="*"):
+        raise ConfigError(_ignored(endpoint, "If-None-Match"))
+    if not _refuses(put, endpoint, IfMatch=_NO_ETAG):
+        raise ConfigError(_ignored(endpoint, "If-Match"))
+
+
+def _refuses(put: Put, endpoint: str, **condition: str) -> bool:
+    try:
+        put(**condition)
+    except ClientError as exc:
+        if status(exc) == 412:
+            return True
+        if status(exc) == 501:
+            raise ConfigError(f"{endpoint} has no conditional writes ({', '.join(condition)}): {_NEEDED}") from exc
+        raise
+    return False
+
+
+_NEEDED = "a lake needs an S3 that keeps them, or two collectors could overwrite each other"
+
+
+def _ignored(endpoint: str, header: str) -> str:
+    return f"{endpoint} ignores the condition of a write ({header}): {_NEEDED}"
