@@ -7,13 +7,14 @@ SPARK_VENV := .venv-spark
 UV_VENV := .cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check bench docs lock clean
+.PHONY: help demo test test-slow check lambda bench docs lock clean
 
 help:
 	@echo "make demo       collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"
 	@echo "make test       lint, types, import contracts and the quick tests (what CI runs)"
 	@echo "make test-slow  what takes longer"
 	@echo "make check      lint, types and import contracts alone"
+	@echo "make lambda     the zips that AWS Lambda runs, into ./dist (docs/aws.md)"
 	@echo "make bench      measure, and write docs/benchmarks.md"
 	@echo "make docs       write what is generated: docs/tables.md, docs/cli.md"
 	@echo "make lock       resolve the locked versions anew"
@@ -28,10 +29,13 @@ test-slow: $(VENV)/.dev $(VENV)/.spark
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench
-	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench aws
+	$(BIN)/ruff format --check src tests bench aws
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lambda: $(VENV)/.lake
+	$(BIN)/python aws/build_zip.py $(if $(LAMBDA_PYTHON),--python $(LAMBDA_PYTHON)) --out dist
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
@@ -43,11 +47,12 @@ docs: $(VENV)/.dev
 lock: $(UV_VENV)/bin/uv
 	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --group dev $(LOCK) -o locks/dev.txt
 	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --group build -c locks/dev.txt $(LOCK) -o locks/lake.txt
+	$(UV_VENV)/bin/uv pip compile -q --group lambda -c locks/dev.txt $(LOCK) -o locks/lambda.txt
 	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra spark --group build $(LOCK) -o locks/spark.txt
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean:
-	rm -rf $(VENV) $(SPARK_VENV) .cache demo-lake
+	rm -rf $(VENV) $(SPARK_VENV) .cache demo-lake dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
