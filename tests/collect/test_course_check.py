@@ -54,7 +54,7 @@ def test_arrays_of_movies_are_right() -> None:
         (b"[]", "holds no record"),
         (b"3", "is no valid JSON"),
         (b'{"id": 1}', "holds one object, not an array of records"),
-        (b'{"id": 1}\n{"id": 2}\n', "holds JSON lines, not an array"),
+        (b'{"id": 1}\n{"id": 2}\n', "holds JSON lines, not an array of records"),
         (b'[{"id": 1}, null]', "record 1 is no object but null"),
         (b'[[{"id": 1}]]', 'record 0 is no object but [{"id": 1}]'),
         ([_movie(id_) for id_ in range(101)], "holds 101 records, more than 100"),

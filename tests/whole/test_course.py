@@ -18,14 +18,21 @@ SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
 COURSE = {"REELHOUSE_LAYOUT": "course", "REELHOUSE_COURSE_KINDS": "true"}
 COUNT = 250
 
-# The line of docs/course.md.
+PAGE = (REPOSITORY / "docs" / "course.md").read_text(encoding="utf-8")
+
+# What stands around the page's own line.
 STUDENT = """
 import json, sys
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
-movies = spark.read.option("multiline", True).json(sys.argv[1])
-print(json.dumps({"rows": movies.count(), "ids": movies.select("id").distinct().count(), "columns": movies.columns}))
+{line}
+print(json.dumps({{"rows": movies.count(), "ids": movies.select("id").distinct().count(), "columns": movies.columns}}))
 """
+
+
+def _block(language: str) -> list[str]:
+    """The lines of the page's first block in a language."""
+    return PAGE.partition(f"```{language}\n")[2].partition("```")[0].splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +87,27 @@ def test_a_folder_that_reelhouse_filled_passes_as_others_would(
     assert (done.returncode, told(done)["missing"]) == (1, ["900000001"])
 
 
+def test_the_pages_three_commands_fill_and_check_a_lake(course: Path, catalogue: Emulator, tmp_path: Path) -> None:
+    movies = [record for path in _files(course) for record in json.loads(path.read_bytes())][:40]
+    known = [movie["imdb_id"] for movie in movies if movie["imdb_id"]]
+    assert len(known) > 20
+    # As the course's table has it: an id stands once for each of its actors.
+    (tmp_path / "movies.csv").write_text("id|titulo|ator\n" + "".join(f"{id_}|x|a\n{id_}|x|b\n" for id_ in known))
+    (tmp_path / "reelhouse.toml").write_text("\n".join(_block("toml")))
+    env = environment(catalogue, tmp_path / "lake")
+    commands = [line.split()[1:] for line in _block("sh")]
+    assert [command[0] for command in commands] == ["upload", "collect", "verify"]
+    for command in commands:
+        done = reelhouse(*command, env=env, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    (uploaded,) = tmp_path.glob("lake/Raw/Local/CSV/Movies/*/*/*/movies.csv")
+    assert uploaded.read_bytes() == (tmp_path / "movies.csv").read_bytes()
+    found = [
+        record for path in tmp_path.glob("lake/Raw/TMDB/JSON/*/*/*/*.json") for record in json.loads(path.read_bytes())
+    ]
+    assert sorted(record["imdb_id"] for record in found) == sorted(known)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not SPARK.exists() or shutil.which("java") is None,
@@ -87,7 +115,8 @@ def test_a_folder_that_reelhouse_filled_passes_as_others_would(
 )
 def test_apache_spark_reads_the_arrays_with_the_students_own_line(course: Path, tmp_path: Path) -> None:
     script = tmp_path / "student.py"
-    script.write_text(STUDENT)
+    (line,) = _block("python")
+    script.write_text(STUDENT.format(line=line.replace('"s3a://your-bucket/Raw/TMDB/JSON/*/*/*"', "sys.argv[1]")))
     command = [str(SPARK), str(script), f"{course}/Raw/TMDB/JSON/Movies/*/*/*"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]

@@ -120,7 +120,7 @@ class _Check:
             return
         except (msgspec.DecodeError, RecursionError) as exc:
             lines = _json_lines(body)
-            self._note(key, "holds JSON lines, not an array" if lines else f"is no valid JSON: {exc}")
+            self._note(key, "holds JSON lines, not an array of records" if lines else f"is no valid JSON: {exc}")
             yield from lines
             return
         if isinstance(found, dict):
