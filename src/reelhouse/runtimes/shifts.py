@@ -77,11 +77,17 @@ class Shift:
         budget = self._margin.budget(remaining)
         request = Request(deadline=budget.deadline, grace=budget.grace, seconds=remaining)
         ends = time.monotonic() + budget.deadline
-        done = tend(self._storage, self._settings, request, self._meter, lambda: self._next(standing(self._storage)))
+        done = tend(self._storage, self._settings, request, self._meter, self._next_in_turn)
         late = time.monotonic() - ends
         if late > 0:
             self._margin.learn(late)
         return done
+
+    def _next_in_turn(self) -> Wanted | None:
+        wanted = self._next(standing(self._storage))
+        # Once is enough: by a clock that differs from TMDB's, what was just planned could be due again at once.
+        self._ticks = False
+        return wanted
 
     def _next(self, found: Standing) -> Wanted | None:
         """The next run that is wanted, while none is open; the one before it is announced first."""
