@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,22 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from reelhouse.collect.choosing import Chosen
+from reelhouse.collect.purging import purge
 from reelhouse.collect.verifying import verify
 from reelhouse.raw.course import MOST_BYTES
 from reelhouse.raw.layout import COURSE, receipt_key
 from reelhouse.raw.receipt import Receipt, read_part
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
 from tests.runs.commands import Reelhouse
 from tests.runs.dying import KilledError, Stepping, counts, dies_at
 from tests.runs.lakes import CHUNK, CONNECTIONS, Known, answers, assert_whole, collect, collect_small, small
 from tests.runs.scenes import copied, second_day
 from tests.runs.tiny import Tiny, tiny_tmdb
+from tests.s3servers import aim, fresh_bucket, started
 
 COURSE_SETTINGS = {"layout": "course"}
 
@@ -225,3 +230,26 @@ def test_a_folder_holds_the_arrays_as_files(tiny: Tiny, tmp_path: Path) -> None:
     collect_small(FolderStorage(tmp_path), small(tiny, **COURSE_SETTINGS))
     found = [record for path in tmp_path.glob("Raw/TMDB/JSON/*/*/*/*.json") for record in json.loads(path.read_text())]
     assert len(found) == 25
+
+
+def test_a_purged_answer_leaves_the_files_and_the_others_stay(collected: MemoryStorage) -> None:
+    lake = copied(collected)
+    before = answers(lake)
+    chosen = Chosen("ids 12 and 13", asks=frozenset(("12", "13")))
+    done = purge(lake, chosen, datetime(2026, 3, 5, tzinfo=UTC))
+    assert (done.answers, done.problems) == (2, [])
+    left = {ask: known for ask, known in before.items() if ask not in ("12", "13")}
+    assert _ids(lake) == Counter(int(ask) for ask, known in left.items() if known.state == "landed")
+    assert {ask: known for ask, known in answers(lake).items() if ask in left} == left
+    assert not any(b"Title 12," in lake.get(key) for key in lake.keys(COURSE))
+    assert verify(lake).problems == []
+
+
+def test_a_bucket_is_filled_and_verified_as_a_folder_is(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = started("moto")
+    aim(monkeypatch, server)
+    lake = open_storage(f"s3://{fresh_bucket(server)}/lake")
+    assert collect_small(lake, small(tiny, **COURSE_SETTINGS)).whole
+    assert answers(lake) == _settled(tiny)
+    assert set(_ids(lake).values()) == {1}
+    assert_whole(lake)
