@@ -38,7 +38,7 @@ def log_key(folder: str, version: int) -> str:
 
 def latest_version(storage: Storage, folder: str, known: int = 0) -> int | None:
     """The newest version, looked for from *known* on; None where there is no table."""
-    version = known if _there(storage, folder, known) else _checkpointed(storage, folder)
+    version = known if _there(storage, folder, known) else _checkpointed(storage, folder, known)
     if version is None:
         return None
     step = 1
@@ -56,13 +56,13 @@ def _there(storage: Storage, folder: str, version: int) -> bool:
     return storage.size(log_key(folder, version)) is not None
 
 
-def _checkpointed(storage: Storage, folder: str) -> int | None:
-    """Where to start when early commits were cleaned away, or the first version."""
+def _checkpointed(storage: Storage, folder: str, missing: int) -> int | None:
+    """Where to start when early commits were cleaned away, or the first version; not at the one that is *missing*."""
     try:
         noted = json.loads(storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"]
     except (MissingKeyError, ValueError, KeyError):
         noted = 0
-    return noted if _there(storage, folder, noted) else None
+    return noted if noted != missing and _there(storage, folder, noted) else None
 
 
 def read_commit(storage: Storage, folder: str, version: int) -> Commit:
@@ -109,11 +109,14 @@ def schema_mark(schema: T.StructType) -> str:
     return hashlib.sha256(schema.json().encode()).hexdigest()[:16]
 
 
-def declare(storage: Storage, folder: str, schema: T.StructType) -> int:
-    """Make sure that the table exists with *schema*; returns its newest version. Data stays as it is."""
+def declare(storage: Storage, folder: str, schema: T.StructType, known: int = 0) -> int:
+    """Make sure that the table exists with *schema*; returns its newest version, looked for from *known* on.
+
+    Data stays as it is.
+    """
     mark = schema_mark(schema)
     while True:
-        version = latest_version(storage, folder)
+        version = latest_version(storage, folder, known)
         if version is not None and read_commit(storage, folder, version).user.get("schema") == mark:
             return version
         new = 0 if version is None else version + 1
@@ -124,11 +127,11 @@ def declare(storage: Storage, folder: str, schema: T.StructType) -> int:
         return new
 
 
-def put_note(storage: Storage, folder: str, mode: str, user: dict[str, Any]) -> Commit:
+def put_note(storage: Storage, folder: str, mode: str, user: dict[str, Any], known: int = 0) -> Commit:
     """A commit that changes no row. Sail leaves one out, but what a table was made from has to be written down."""
     info = {"operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}, "userMetadata": json.dumps(user)}
     while True:
-        latest = latest_version(storage, folder)
+        latest = latest_version(storage, folder, known)
         version = 0 if latest is None else latest + 1
         action = {"commitInfo": {"timestamp": int(time.time() * 1000), **info}}
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +19,7 @@ from pyspark.sql import types as T
 
 from reelhouse.build.delta_log import Commit, latest_version, put_note, read_commit
 from reelhouse.build.roots import engine_root
-from reelhouse.errors import LakeError
+from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.storage.protocol import Storage
 
 # Who commits at the same moment wins; the loser looks again.
@@ -27,11 +29,12 @@ _ATTEMPTS = 6
 
 @dataclass(frozen=True)
 class Engine:
-    """A session together with the lake it works on."""
+    """A session together with the lake it works on, as so many purges left it."""
 
     spark: SparkSession
     storage: Storage
     root: str
+    purges: int = 0
 
     def address(self, key: str) -> str:
         """Where the engine finds an object or a folder of the lake."""
@@ -52,19 +55,27 @@ class Engine:
         reader = self.spark.read.format("delta").option("versionAsOf", str(version))
         return reader.load(self.address(folder))
 
+    def held(self, folder: str, version: int) -> DataFrame:
+        """As `table`, found once: else the engine reads a table's log again for each mention of it in each plan."""
+        place = hashlib.sha256(self.address(folder).encode()).hexdigest()[:16]
+        name = f"held_{place}_{version}"
+        self.table(folder, version).createOrReplaceTempView(name)
+        return self.spark.table(name)
+
     def write(self, frame: DataFrame, folder: str, *, mode: str, user: Mapping[str, Any], known: int = 0) -> Commit:
         """Commit *frame* and return the commit; whoever loses a race against another writer tries again."""
         for _ in range(_ATTEMPTS):
             before = latest_version(self.storage, folder, known)
-            commit = self._write(frame, folder, mode, user, known)
+            following = 0 if before is None else before + 1
+            commit = self._write(frame, folder, mode, user, following)
             # Sail puts an overwrite that lost a race on top of the winner's without removing the winner's rows.
-            if mode == "append" or commit.version == (0 if before is None else before + 1):
+            if mode == "append" or commit.version == following:
                 return commit
         raise LakeError(f"{folder} could not be written: others keep writing to it")
 
-    def _write(self, frame: DataFrame, folder: str, mode: str, user: Mapping[str, Any], known: int) -> Commit:
+    def _write(self, frame: DataFrame, folder: str, mode: str, user: Mapping[str, Any], following: int) -> Commit:
         token = f"{time.time_ns():x}-{secrets.token_hex(4)}"
-        marked = {**user, "token": token}
+        marked = {**user, "purges": self.purges, "token": token}
         for attempt in range(_ATTEMPTS):
             try:
                 writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(marked))
@@ -72,26 +83,28 @@ class Engine:
                 break
             except PySparkException as exc:
                 # What failed may be the answer alone, and a second append would double the rows.
-                if (commit := self._own_commit(folder, token, known)) is not None:
+                if (commit := self._own_commit(folder, token, following)) is not None:
                     return commit
                 if attempt == _ATTEMPTS - 1 or not _LOST_RACE.search(str(exc)):
                     raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
                 time.sleep(0.05 * 2**attempt)
-        return self._own_commit(folder, token, known) or put_note(self.storage, folder, mode, marked)
+        return self._own_commit(folder, token, following) or put_note(self.storage, folder, mode, marked, following)
 
-    def _own_commit(self, folder: str, token: str, known: int) -> Commit | None:
-        # Another writer may have committed since, so the newest version need not be this one.
-        latest = latest_version(self.storage, folder, known)
-        for version in range(latest if latest is not None else -1, max(known - 1, -1), -1):
-            commit = read_commit(self.storage, folder, version)
+    def _own_commit(self, folder: str, token: str, following: int) -> Commit | None:
+        """The commit of this *token* among the versions from *following* on; others may have committed as well."""
+        for version in count(following):
+            try:
+                commit = read_commit(self.storage, folder, version)
+            except MissingKeyError:
+                break
             if commit.user.get("token") == token:
                 return commit
         return None
 
 
-def open_engine(storage: Storage, spark: SparkSession) -> Engine:
+def open_engine(storage: Storage, spark: SparkSession, purges: int = 0) -> Engine:
     """An engine on the lake in *storage*; `ConfigError` where no engine can reach that."""
-    return Engine(spark, storage, engine_root(storage))
+    return Engine(spark, storage, engine_root(storage), purges)
 
 
 def first_line(exc: BaseException) -> str:

@@ -9,13 +9,15 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.build.delta_log import Commit, declare, latest_version, read_commit, rows_held, schema_mark
+from reelhouse.build.delta_log import Commit, declare, read_commit, rows_held, schema_mark
 from reelhouse.build.engine import Engine, first_line
 from reelhouse.build.marks import ZONES
 from reelhouse.build.pins import ExportRead, Pin
-from reelhouse.build.popularity import write_popularity
+from reelhouse.build.popularity import FOLDER, write_popularity
 from reelhouse.build.staging import Staged
 from reelhouse.errors import LakeError
+from reelhouse.storage.ahead import ahead
+from reelhouse.storage.protocol import Storage
 from reelhouse.tables.catalogue import ANSWERS, CURRENT_MOVIE, POPULARITY, STAGING_MOVIE
 from reelhouse.tables.columns import TableSpec, schema_of
 from reelhouse.tables.newest import CURRENT_COLUMNS, current_claims, landed_answers
@@ -26,37 +28,32 @@ _CURRENT = schema_of(CURRENT_COLUMNS)
 class Making:
     """One pass over all tables: what was made so far, and the frames that later tables read."""
 
-    def __init__(self, engine: Engine, staging: Staged, wanted: dict[str, str], pins: dict[str, Pin]) -> None:
+    def __init__(self, engine: Engine, staging: Staged, wanted: dict[str, str], versions: dict[str, int]) -> None:
         assert staging.version is not None
         self.engine = engine
         # Its rows point into one version of staging, and to no other that reflects the same receipts.
         pointing = f"{wanted[CURRENT_MOVIE]} {staging.epoch} {staging.version}"
         self.wanted = {**wanted, CURRENT_MOVIE: pointing}
-        self.known = pins
+        # The newest version of each folder when this pass began.
+        self.versions = versions
         self.pins: dict[str, Pin] = {}
         self.rebuilt: list[str] = []
-        self.frames: dict[str, DataFrame] = {STAGING_MOVIE: engine.table(STAGING_MOVIE, staging.version)}
+        self.frames: dict[str, DataFrame] = {STAGING_MOVIE: engine.held(STAGING_MOVIE, staging.version)}
 
     def keep(self, zone: str, spec: TableSpec, commit: Commit, rows: int) -> None:
         """Note a table's version, and let later tables read it."""
         self.pins[spec.name] = Pin(zone, commit.version, rows, schema_mark(spec.schema), self.wanted[spec.name])
-        self.frames[spec.name] = self.engine.table(f"{zone}/{spec.name}", commit.version)
+        self.frames[spec.name] = self.engine.held(f"{zone}/{spec.name}", commit.version)
 
     def made_already(self, folder: str, name: str) -> Commit | None:
         """The newest commit where it has what is wanted: a build that was killed had come this far."""
-        version = latest_version(self.engine.storage, folder, self._known(name))
-        if version is None:
-            return None
-        commit = read_commit(self.engine.storage, folder, version)
+        commit = read_commit(self.engine.storage, folder, self.versions[folder])
         return commit if commit.user.get("made_from") == self.wanted[name] else None
 
     def overwrite(self, folder: str, name: str, frame: DataFrame, schema: str) -> Commit:
         """Replace a table in one commit that says what it was made from."""
         user = {"made_from": self.wanted[name], "schema": schema}
-        return self.engine.write(frame, folder, mode="overwrite", user=user, known=self._known(name))
-
-    def _known(self, name: str) -> int:
-        return self.known[name].version if name in self.known else 0
+        return self.engine.write(frame, folder, mode="overwrite", user=user, known=self.versions[folder])
 
 
 def make_tables(
@@ -70,7 +67,7 @@ def make_tables(
     anew: bool,
 ) -> tuple[dict[str, Pin], list[str]]:
     """Every table and mart at its wanted state: pins for all, and the names of those that were written."""
-    making = Making(engine, staging, wanted, pins)
+    making = Making(engine, staging, wanted, _declared(engine.storage, pins))
     step(POPULARITY.name)
     _make_popularity(making, exports, anew=anew)
     step("current")
@@ -83,9 +80,20 @@ def make_tables(
     return making.pins, making.rebuilt
 
 
+def _declared(storage: Storage, pins: dict[str, Pin]) -> dict[str, int]:
+    """Make sure that every table exists as declared; the newest version of each by folder."""
+    tables = {CURRENT_MOVIE: (CURRENT_MOVIE, _CURRENT), FOLDER: (POPULARITY.name, POPULARITY.schema)}
+    tables |= {f"{zone}/{spec.name}": (spec.name, spec.schema) for zone, specs in ZONES.items() for spec in specs}
+
+    def declared(folder: str) -> tuple[str, int]:
+        name, schema = tables[folder]
+        return folder, declare(storage, folder, schema, pins[name].version if name in pins else 0)
+
+    return dict(ahead(declared, tables))
+
+
 def _make(making: Making, zone: str, spec: TableSpec, *, anew: bool) -> None:
     folder = f"{zone}/{spec.name}"
-    declare(making.engine.storage, folder, spec.schema)
     commit = None if anew else making.made_already(folder, spec.name)
     if commit is None:
         frame = spec.make(*(making.frames[name] for name in spec.inputs), **spec.settings)
@@ -106,20 +114,16 @@ def _as_declared(frame: DataFrame, spec: TableSpec) -> DataFrame:
 
 
 def _make_popularity(making: Making, exports: list[ExportRead], *, anew: bool) -> None:
-    folder, storage = f"tables/{POPULARITY.name}", making.engine.storage
-    declare(storage, folder, POPULARITY.schema)
-    commit = None if anew else making.made_already(folder, POPULARITY.name)
+    commit = None if anew else making.made_already(FOLDER, POPULARITY.name)
     if commit is None:
-        known = making.known[POPULARITY.name].version if POPULARITY.name in making.known else 0
+        known = making.versions[FOLDER]
         user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(POPULARITY.schema)}
         commit = write_popularity(making.engine, exports, user, known, anew=anew)
         making.rebuilt.append(POPULARITY.name)
-    making.keep("tables", POPULARITY, commit, rows_held(storage, folder, commit.version))
+    making.keep("tables", POPULARITY, commit, rows_held(making.engine.storage, FOLDER, commit.version))
 
 
 def _make_current(making: Making, exports: list[ExportRead], *, anew: bool) -> None:
-    storage = making.engine.storage
-    declare(storage, CURRENT_MOVIE, _CURRENT)
     commit = None if anew else making.made_already(CURRENT_MOVIE, CURRENT_MOVIE)
     if commit is None:
         listed = _newest_export(making.frames[POPULARITY.name], exports, "movie")
@@ -130,7 +134,7 @@ def _make_current(making: Making, exports: list[ExportRead], *, anew: bool) -> N
             export_known=any(one.kind == "movie" for one in exports),
         )
         commit = making.overwrite(CURRENT_MOVIE, CURRENT_MOVIE, frame, schema_mark(_CURRENT))
-    current = making.engine.table(CURRENT_MOVIE, commit.version)
+    current = making.engine.held(CURRENT_MOVIE, commit.version)
     making.frames[CURRENT_MOVIE] = current
     making.frames[ANSWERS] = landed_answers(making.frames[STAGING_MOVIE], current)
 

@@ -179,7 +179,7 @@ def place_of(run: int, unit: int, part: int, position: int) -> int:
 
 def _settle_doubts(engine: Engine, state: Staged, code: str) -> Staged:
     assert state.version is not None
-    doubted = _doubted(engine.table(STAGING_MOVIE, state.version)).toLocalIterator()
+    doubted = _doubted(engine.held(STAGING_MOVIE, state.version)).toLocalIterator()
     while some := list(islice(doubted, _SALVAGED_AT_ONCE)):
         batch = _batch_number()
         rows = [{**_salvaged(row.asDict()), "batch": batch} for row in some]

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from reelhouse.build.delta_log import Commit, read_commit
 from reelhouse.build.pins import Current
 from reelhouse.errors import MissingKeyError
+from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.catalogue import STAGING_MOVIE
 
@@ -20,7 +21,7 @@ def sweep(storage: Storage, before: Current) -> int:
     kept = {f"{pin.zone}/{name}": pin.version for name, pin in before.tables.items()}
     if before.read.staging is not None:
         kept[STAGING_MOVIE] = before.read.staging
-    return sum(_sweep_table(storage, folder, version) for folder, version in kept.items())
+    return sum(ahead(lambda table: _sweep_table(storage, *table), kept.items()))
 
 
 def _sweep_table(storage: Storage, folder: str, kept: int) -> int:
