@@ -25,14 +25,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-SERVERS = ("moto", "seaweedfs", "versitygw", "env")
-
 VERSITYGW = "v1.8.0"
 
 ROOT = Path(__file__).parent.parent
 
 # As it was before any test changed it.
 GIVEN = dict(os.environ)
+
+SERVERS = ("moto", "seaweedfs", "versitygw", *(["env"] if "REELHOUSE_TEST_S3_ENDPOINT" in GIVEN else []))
 
 # Ends its child and removes the folder when its own input ends: even a killed test run leaves nothing behind.
 GUARD = """
@@ -160,9 +160,11 @@ def _seaweedfs() -> S3Server | str:
         [
             *(str(program), "-logtostderr=false", f"-logdir={folder}", "server", f"-dir={folder}", "-s3"),
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.peers=none", "-master.volumeSizeLimitMB=256"),
-            *("-volume.max=100", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={folder}/s3.json"),
+            *("-volume.max=5000", "-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={folder}/s3.json"),
             *options,
         ],
+        # Each bucket takes volumes of its own, seven at once if nobody says otherwise.
+        WEED_MASTER_VOLUME_GROWTH_COPY_1="1",
     )
     return _ready(server._replace(endpoint=f"http://127.0.0.1:{ports[6]}"))
 

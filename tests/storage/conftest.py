@@ -21,7 +21,7 @@ def _in_bucket(name: str, _: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
     server = s3servers.started(name)
     s3servers.aim(monkeypatch, server)
     made = s3servers.fresh_bucket(server)
-    for neighbour in ("deep", "deep/lakes", "other/a"):
+    for neighbour in ("deep/lakes", "deep/lake-2/a", "other/a"):
         s3servers.client(server).put_object(Bucket=made, Key=neighbour, Body=b"a neighbour's")
     return S3Storage(f"s3://{made}/deep/lake", S3Options())
 
@@ -31,6 +31,12 @@ PLACES: dict[str, Callable[[Path, pytest.MonkeyPatch], Storage]] = {
     "memory": lambda *_: MemoryStorage(),
     **{name: partial(_in_bucket, name) for name in s3servers.SERVERS},
 }
+
+
+@pytest.fixture
+def crowd(storage: Storage) -> int:
+    """How many threads make a race: a bucket settles one in seconds where they are many."""
+    return 6 if isinstance(storage, S3Storage) else 16
 
 
 @pytest.fixture(params=sorted(PLACES))
