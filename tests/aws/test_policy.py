@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any
 
+import boto3
 import pytest
 
-from tests.aws.calls import needed
+from reelhouse.runtimes import aws_lambda
+from tests.aws.calls import needed, recorded
 from tests.aws.iam import Call, Permission, Policy
+from tests.aws.invoking import Given, event, lines
+from tests.aws.stack import Stack, transformed
+from tests.runs.lakes import FILTER, TOKEN
+from tests.runs.tiny import Tiny
+from tests.s3servers import S3Server, client, fresh_bucket
 
 LAKE = "arn:aws:s3:::films/lake"
 
@@ -71,3 +80,119 @@ def test_a_call_needs_what_aws_says_it_needs() -> None:
     assert [*needed("s3", "DeleteObject", {**given, "VersionId": "v"})] == [Call("s3:DeleteObjectVersion", lease)]
     with pytest.raises(AssertionError, match="s3 PutBucketPolicy"):
         list(needed("s3", "PutBucketPolicy", {"Bucket": "films"}))
+
+
+# What Lambda itself does with the function's role: no call of ours.
+LAMBDAS_OWN = {"Logs", "Failures"}
+
+
+class Deployed:
+    """The function as the stack deploys it, on an S3 that is not Amazon's."""
+
+    def __init__(self, cold: pytest.MonkeyPatch, cloud: S3Server, **parameters: str | int) -> None:
+        self.bucket = fresh_bucket(cloud, versioned=True)
+        self.stack = Stack(transformed(parameters=parameters), parameters, named={"Bucket": self.bucket})
+        self._s3 = client(cloud)
+        self.calls: list[Call] = []
+        self._count = 0
+        [made] = self.stack.of_type("AWS::Lambda::Function").values()
+        for name, value in made["Environment"]["Variables"].items():
+            cold.setenv(name, value)
+
+    @property
+    def policy(self) -> Policy:
+        return Policy.of_role(self.stack, "FunctionRole")
+
+    def put(self, key: str, text: str) -> None:
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=text.encode())
+
+    def listed(self) -> list[str]:
+        return [one["Key"] for one in self._s3.list_objects_v2(Bucket=self.bucket)["Contents"]]
+
+    def __call__(self, given: Any, seconds: float = 900.0) -> dict[str, Any]:
+        self._count += 1
+        with recorded() as calls:
+            answer = aws_lambda.handler(given, Given(seconds, f"request-{self._count}"))
+        self.calls += calls
+        return answer
+
+
+def settled(tiny: Tiny, **more: str) -> str:
+    """A `reelhouse.toml` for the tiny TMDB, in small steps."""
+    given = {"tmdb_url": f"{tiny.url}/3", "exports_url": f"{tiny.url}/p/exports", "record_filter": FILTER, **more}
+    return "rate = 0.0\nretry_wait = 0.01\nattempts = 1\nchunk_answers = 4\nconnections = 2\n" + "".join(
+        f"{name} = '{value}'\n" for name, value in given.items()
+    )
+
+
+def live(deployed: Deployed, tiny: Tiny) -> None:
+    """Every kind of event on one lake, runs of both kinds and layouts, cut off and continued."""
+    put_event = event("eventbridge_object_created")
+    put_event["detail"]["bucket"]["name"] = deployed.bucket
+    put_event["detail"]["object"]["key"] = "asks/mine.csv"
+    deployed.put("asks/mine.csv", "3\ntt0000004\n")
+    deployed.put("lake/reelhouse.toml", settled(tiny))
+    # What is due is seen by this machine's clock.
+    now = datetime.now(UTC)
+    tiny.now, tiny.delay = (now - timedelta(hours=12)).isoformat(timespec="seconds"), 0.3
+    assert deployed({"tick": True}, seconds=2.0)["state"] == "open"
+    tiny.delay = 0.0
+    assert deployed(put_event)["state"] == "queued"
+    assert deployed(event("sqs_batch"))["batchItemFailures"] == []
+    assert deployed({"tick": True})["state"] == "reconciled"
+    assert deployed({"tick": True})["state"] == "idle"
+    assert deployed({"ids": [1, 2]})["state"] == "reconciled"
+    tiny.now = now.isoformat(timespec="seconds")
+    tiny.changed = {f"{now - timedelta(days=days):%Y-%m-%d}": {1, 2} for days in range(3)}
+    last = deployed({"run": "incremental"})
+    assert last["state"] == "reconciled"
+    # In the other layout, with a file that a killed worker left.
+    deployed.put("lake/reelhouse.toml", settled(tiny, layout="course"))
+    left = f"lake/Raw/TMDB/JSON/{now:%Y/%m/%d}/{last['run'] + 1:06d}-00000-0123456789ab.json"
+    deployed.put(left, "[]")
+    assert deployed({"run": "full"})["state"] == "reconciled"
+    assert left not in deployed.listed()
+
+
+def test_the_role_allows_what_the_function_calls_and_nothing_else(
+    cold: pytest.MonkeyPatch, cloud: S3Server, tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deployed = Deployed(cold, cloud)
+    name = deployed.stack.parameters["TokenParameter"]
+    boto3.client("ssm").put_parameter(Name=name, Type="SecureString", Value=TOKEN, Overwrite=True)
+    live(deployed, tiny)
+    assert deployed.policy.refused(deployed.calls) == []
+    assert [one for one in deployed.policy.unused(deployed.calls) if one.sid not in LAMBDAS_OWN] == []
+    assert_alarms_are_fed(deployed.stack, capsys.readouterr().out)
+
+
+def test_a_secret_and_no_bus_need_no_more_than_the_role_allows_then(
+    cold: pytest.MonkeyPatch, cloud: S3Server, tiny: Tiny
+) -> None:
+    secret = boto3.client("secretsmanager").create_secret(Name=token_hex(8), SecretString=TOKEN)["ARN"]
+    deployed = Deployed(cold, cloud, TokenSecretArn=secret, EventBus="", AsksPrefix="")
+    deployed.put("lake/reelhouse.toml", settled(tiny))
+    assert deployed({"tick": True})["state"] == "reconciled"
+    assert Call("secretsmanager:GetSecretValue", secret) in deployed.calls
+    assert deployed.policy.refused(deployed.calls) == []
+    assert {one.action for one in deployed.policy.allowed} & {"ssm:GetParameter", "events:PutEvents"} == set()
+
+
+def assert_alarms_are_fed(stack: Stack, printed: str) -> None:
+    """Every metric of ours that an alarm watches was told, in the same namespace and with the same dimensions."""
+    told = {
+        (block["Namespace"], metric["Name"])
+        for line in lines(printed)
+        if "_aws" in line
+        for block in line["_aws"]["CloudWatchMetrics"]
+        for metric in block["Metrics"]
+        if block["Dimensions"] == [[]]
+    }
+    watched = set()
+    for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
+        parts = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one] or [alarm]
+        ours = [one for one in parts if not one["Namespace"].startswith("AWS/")]
+        assert all("Dimensions" not in one for one in ours)
+        watched |= {(one["Namespace"], one["MetricName"]) for one in ours}
+    assert watched
+    assert watched <= told
