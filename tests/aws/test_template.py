@@ -198,7 +198,7 @@ def test_a_given_bucket_is_left_as_it_is() -> None:
     stack = deployed({"ExistingBucket": "mine"})
     assert stack.of_type("AWS::S3::Bucket") == stack.of_type("AWS::S3::BucketPolicy") == {}
     assert stack.outputs["Lake"] == "s3://mine/lake"
-    assert "arn:aws:s3:::mine/lake/*" in str(stack.of_type("AWS::IAM::Role")["FunctionRole"])
+    assert "arn:aws:s3:::mine/lake/raw/*" in str(stack.of_type("AWS::IAM::Role")["FunctionRole"])
 
 
 def test_alarms_tell_whom_the_parameters_name() -> None:
