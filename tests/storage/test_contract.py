@@ -201,6 +201,9 @@ def test_keys_come_sorted_and_by_prefix(storage: Storage) -> None:
 
 
 def test_keys_can_be_read_while_others_write(storage: Storage, crowd: int) -> None:
+    # versitygw fails now and then where a folder comes and goes with its only key.
+    storage.put("k/anchor", b"")
+
     def work(number: int) -> bool:
         for step in range(10):
             if number % 2:

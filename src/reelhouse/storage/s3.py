@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, ReelhouseError, StorageError
+from reelhouse.storage.access import S3Access
 from reelhouse.storage.lease import LEASE, Found, held
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, unheard
@@ -75,7 +76,8 @@ class S3Storage:
 
     def keys(self, prefix: str) -> Iterator[str]:
         check_prefix(prefix)
-        return self._listed(prefix)
+        # Not every S3 lists in the order of the keys.
+        return iter(sorted(self._listed(prefix)))
 
     def erase(self, key: str) -> None:
         check_key(key)
@@ -90,8 +92,8 @@ class S3Storage:
         check_prefix(prefix)
         entries = self._versions(prefix, "Versions")
         if entries is None:
-            return self._listed(prefix)
-        return _each_once(key for entry in entries if (key := self._key(entry)) not in _OWN)
+            return self.keys(prefix)
+        return iter(sorted({self._key(entry) for entry in entries} - _OWN))
 
     def check(self) -> None:
         known = (self._client.endpoint, self.url, self._options)
@@ -105,6 +107,10 @@ class S3Storage:
 
     def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
         return held(self, self.url, seconds=seconds, lost=lost)
+
+    def access(self) -> S3Access:
+        """What an engine needs to open the same bucket."""
+        return S3Access(self._client.endpoint, self._client.region, self._options, self._client.credentials)
 
     def look(self, key: str) -> Found:
         """The object with its seconds of age by S3's own clock."""
@@ -216,7 +222,7 @@ class S3Storage:
             page = {"ContinuationToken": answer["NextContinuationToken"]}
 
     def _versions(self, prefix: str, *kinds: str) -> Iterator[Any] | None:
-        """The entries of all versions, sorted by key; None where the server has no versions at all."""
+        """The entries of all versions; None where the server has no versions at all."""
         try:
             first = self._client.retried(lambda: self._list_once("list_object_versions", prefix))
         except FAILURES as exc:
@@ -267,14 +273,6 @@ class S3Storage:
 def _refused(exc: Exception) -> bool:
     """Whether the condition of a write did not hold; a version of what is gone is nobody's."""
     return status(exc) == 412 or code(exc) == "NoSuchKey"
-
-
-def _each_once(keys: Iterator[str]) -> Iterator[str]:
-    last = None
-    for key in keys:
-        if key != last:
-            yield key
-        last = key
 
 
 def _parsed(address: str) -> tuple[str, str]:

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import botocore.loaders
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from reelhouse.errors import ConfigError
+from reelhouse.storage.access import Credentials
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3_errors import FAILURES, right_region, word, worth_another_try
 
@@ -39,6 +40,7 @@ class S3Client:
         self._options = options
         self._guard = threading.Lock()
         self._made: Any = None
+        self._session: Any = None
         self._tries = TRIES
 
     @property
@@ -46,7 +48,25 @@ class S3Client:
         """Where S3 is, for a person."""
         parts = urlsplit(self.made().meta.endpoint_url)
         # A person may have put a name and a password before an `@`.
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
+    def region(self) -> str:
+        """The region that is asked."""
+        region = str(self.made().meta.region_name or "")
+        return "us-east-1" if region in ("", "aws-global") else region
+
+    def credentials(self) -> Credentials:
+        """As whom S3 is asked, or `ConfigError`; botocore renews what ends within ten minutes."""
+        self.made()
+        try:
+            found = self._session.get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            keys = found.get_frozen_credentials()
+        except BotoCoreError as exc:
+            raise ConfigError(word(exc, self.endpoint, "").text) from exc
+        return Credentials(keys.access_key, keys.secret_key, keys.token or "")
 
     def request(self, operation: str, **arguments: Any) -> Any:
         """One try of *operation* (`put_object`, …): botocore's answer, or one of its failures."""
@@ -78,7 +98,7 @@ class S3Client:
             return self._made
 
     def _make(self) -> Any:
-        session = botocore.session.Session(profile=self._options.profile or None)
+        self._session = session = botocore.session.Session(profile=self._options.profile or None)
         session.register_component("data_loader", _descriptions)
         self._tries = session.get_config_variable("max_attempts") or TRIES
         client = session.create_client("s3", region_name=self._options.region or None, config=_CONFIG)
