@@ -9,11 +9,13 @@ from urllib.parse import unquote
 import msgspec
 
 from reelhouse.build.delta_log import commits_held
+from reelhouse.build.leftovers import leftovers
 from reelhouse.build.pins import Current, ExportRead, Pin, Reads, read_current
 from reelhouse.build.receipts import ENTITIES
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
-from reelhouse.raw.receipt import Receipt, State, read_parts, read_receipts
+from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
+from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
 
 
@@ -32,12 +34,14 @@ class _Known(NamedTuple):
 def check_tables(storage: Storage) -> list[str]:
     """What is wrong with the last build, by name: lost or changed versions, rows that the receipts do not explain."""
     try:
+        old = leftovers(storage)
+        if old:
+            return [f"{name} is from before the last purge: the next purge erases it" for name in old]
         current = read_current(storage)
         if current is None:
             return []
-        problems = [
-            problem for name, pin in sorted(current.tables.items()) for problem in _check_pin(storage, name, pin)
-        ]
+        checked = ahead(lambda table: list(_check_pin(storage, *table)), sorted(current.tables.items()))
+        problems = [problem for found in checked for problem in found]
         return [*problems, *_check_counts(storage, current)]
     except LakeError as exc:
         return [str(exc)]
@@ -116,8 +120,10 @@ def _parts(storage: Storage, reads: Reads, plan: Plan) -> Iterator[object]:
     if plan.run <= reads.through:
         yield from read_receipts(storage, plan)
         return
+    purged = read_purged(storage, plan.run)
     for unit, read in sorted(reads.open.get(str(plan.run), {}).items(), key=lambda one: int(one[0])):
-        yield from (found for _, found in zip(range(read), read_parts(storage, plan.run, int(unit)), strict=False))
+        parts = read_parts(storage, plan.run, int(unit), purged=purged)
+        yield from (found for _, found in zip(range(read), parts, strict=False))
 
 
 def _listed(storage: Storage, exports: list[ExportRead], ids: set[int]) -> set[int]:

@@ -30,24 +30,29 @@ def parsing_mark() -> str:
     return _mark(schema_mark(STAGING), *_sources("reelhouse.tables", lambda name: name in _PARSING))
 
 
+def code_of(mark: str, purges: int) -> str:
+    """*mark* of what is made after so many purges."""
+    return f"{mark} {purges}" if purges else mark
+
+
 @cache
 def code_mark(zone: str) -> str:
     """Changes with the code of a zone."""
     return _mark(*_sources(f"reelhouse.{zone}", lambda name: name not in _PARSING))
 
 
-def wanted_marks(reads: Reads, exports: list[ExportRead]) -> dict[str, str]:
-    """The mark that each table and mart has when it reflects *reads* and *exports*."""
+def wanted_marks(reads: Reads, exports: list[ExportRead], purges: int = 0) -> dict[str, str]:
+    """The mark that each table and mart has when it reflects *reads* and *exports* as so many purges left them."""
     last = max((export.day for export in exports), default="")
     newest = [export.key for export in exports if export.day == last]
-    marks = {STAGING_MOVIE: _mark(parsing_mark(), reads.digest)}
+    marks = {STAGING_MOVIE: _mark(code_of(parsing_mark(), purges), reads.digest)}
     marks[CURRENT_MOVIE] = _mark(marks[STAGING_MOVIE], code_mark("tables"), *newest)
     marks[ANSWERS] = marks[CURRENT_MOVIE]
     for zone, specs in ZONES.items():
         for spec in specs:
             marks[spec.name] = _spec_mark(zone, spec, marks)
             if spec.name == POPULARITY.name:
-                marks[spec.name] = _mark(marks[spec.name], msgspec.json.encode(exports).decode())
+                marks[spec.name] = _mark(code_of(marks[spec.name], purges), msgspec.json.encode(exports).decode())
     return marks
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.layout import FORMAT
+from reelhouse.raw.purges import purge_count
 from reelhouse.raw.reading import decode, encode
 from reelhouse.storage.protocol import Storage
 
@@ -62,11 +63,15 @@ class Pin(msgspec.Struct, frozen=True):
 
 
 class Current(msgspec.Struct, frozen=True):
-    """The last whole build. *read* is what of the raw zone it reflects, for the next build to go on from."""
+    """The last whole build. *read* is what of the raw zone it reflects, for the next build to go on from.
+
+    *purges* is how many purges there had been when it began: once there are more, it shows what must not be shown.
+    """
 
     build: int
     tables: dict[str, Pin]
     read: Read
+    purges: int = 0
     made_by: str = ""
     format: int = FORMAT
 
@@ -79,9 +84,17 @@ def read_current(storage: Storage) -> Current | None:
         return None
 
 
+def believed(storage: Storage) -> Current | None:
+    """The last whole build, unless answers were purged since it began."""
+    current = read_current(storage)
+    return current if current is not None and current.purges == purge_count(storage) else None
+
+
 def built(storage: Storage) -> Current:
     """The last whole build, or `LakeError` with what to do about it."""
-    current = read_current(storage)
+    current = believed(storage)
+    if current is None and read_current(storage) is not None:
+        raise LakeError("answers were purged since the last build: run `reelhouse build`")
     if current is None:
         raise LakeError("nothing is built in this lake yet: run `reelhouse build` (and `reelhouse collect` before it)")
     return current

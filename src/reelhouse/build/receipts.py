@@ -14,7 +14,7 @@ from reelhouse.errors import LakeError
 from reelhouse.raw.layout import reconciliation_key
 from reelhouse.raw.plan import Plan, last_run, read_plan
 from reelhouse.raw.reading import get_named
-from reelhouse.raw.receipt import ChunkRef, Receipt, Unreadable, read_parts
+from reelhouse.raw.receipt import ChunkRef, Purged, Receipt, Unreadable, read_parts, read_purged
 from reelhouse.storage.protocol import Storage
 
 # What staging has a shape for.
@@ -61,18 +61,21 @@ def new_parts(storage: Storage, reads: Reads, horizon: Horizon) -> Iterator[Part
         for plan in horizon.plans:
             if plan.entity not in ENTITIES:
                 continue
+            purged = read_purged(storage, plan.run)
             known = reads.open.get(str(plan.run), {})
             for start in range(0, plan.units, 4 * _AT_ONCE):
                 units = range(start, min(start + 4 * _AT_ONCE, plan.units))
-                look = _looker(storage, plan.run, known)
+                look = _looker(storage, purged, known)
                 for found in pool.map(look, units):
                     yield from found
 
 
-def _looker(storage: Storage, run: int, known: dict[str, int]) -> Callable[[int], list[Part]]:
+def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable[[int], list[Part]]:
+    run = purged.run
+
     def look(unit: int) -> list[Part]:
         start = known.get(str(unit), 0)
-        found = read_parts(storage, run, unit, start)
+        found = read_parts(storage, run, unit, start, purged)
         return [
             Part(run, unit, part, None if isinstance(one, Unreadable) else one) for part, one in enumerate(found, start)
         ]
@@ -124,6 +127,13 @@ def exports_named(known: list[ExportRead], plans: list[Plan]) -> list[ExportRead
         if held is None or held.key != export.key:
             newest[export.kind, export.day] = export
     return sorted(newest.values())
+
+
+def exports_left(storage: Storage, plans: list[Plan]) -> list[Plan]:
+    """*plans* without those whose export was purged."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        gone = pool.map(lambda plan: read_purged(storage, plan.run).listed, plans)
+        return [plan for plan, purged in zip(plans, gone, strict=True) if not purged]
 
 
 def _export(plan: Plan) -> ExportRead:

@@ -11,13 +11,14 @@ import msgspec
 
 import reelhouse
 from reelhouse.build.delta_log import log_key
-from reelhouse.build.marks import ZONES, parsing_mark, wanted_marks
+from reelhouse.build.marks import ZONES, code_of, parsing_mark, wanted_marks
 from reelhouse.build.pins import CURRENT, Current, ExportRead, Pin, Read, pin, read_current
-from reelhouse.build.receipts import Horizon, exports_named, has_news, look_ahead
+from reelhouse.build.receipts import Horizon, exports_left, exports_named, has_news, look_ahead
 from reelhouse.build.staging import Staged, look_at_staging
 from reelhouse.build.sweeping import sweep
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.layout import FORMAT
+from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -59,10 +60,16 @@ class _Situation:
     staging: Staged
     horizon: Horizon
     exports: list[ExportRead]
+    purges: int
+
+    @property
+    def code(self) -> str:
+        """Mark of how staging is made; what was parsed before a purge is parsed anew."""
+        return code_of(parsing_mark(), self.purges)
 
     @property
     def pins(self) -> dict[str, Pin]:
-        return self.current.tables if self.current else {}
+        return self.current.tables if self.current and self.current.purges == self.purges else {}
 
 
 def build(
@@ -90,15 +97,19 @@ def build(
 
 
 def _look(storage: Storage, *, full: bool) -> _Situation:
+    # Before anything else: what a purge takes from here on makes this build one that nobody believes.
+    purges = purge_count(storage)
+    code = code_of(parsing_mark(), purges)
     current, body = _current(storage)
-    read = current.read if current and current.read.code == parsing_mark() else Read()
+    read = current.read if current and current.read.code == code else Read()
     pinned = Staged(read.staging, read.epoch, read.receipts)
-    staging = Staged(None, "", Read().receipts) if full else look_at_staging(storage, pinned, parsing_mark())
+    staging = Staged(None, "", Read().receipts) if full else look_at_staging(storage, pinned, code)
     horizon = look_ahead(storage, staging.reads)
-    known = [] if full or not current else current.read.exports
+    known = [] if full or not current or current.purges != purges else current.read.exports
     # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
     plans = horizon.plans if known or staging.reads.through == 0 else look_ahead(storage, Read().receipts).plans
-    return _Situation(current, body, staging, horizon, exports_named(known, plans))
+    exports = exports_named(known, exports_left(storage, plans) if purges else plans)
+    return _Situation(current, body, staging, horizon, exports, purges)
 
 
 def _current(storage: Storage) -> tuple[Current | None, bytes | None]:
@@ -128,7 +139,7 @@ def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
         return False
     if has_news(storage, situation.staging.reads, situation.horizon):
         return False
-    wanted = wanted_marks(situation.staging.reads, situation.exports)
+    wanted = wanted_marks(situation.staging.reads, situation.exports, situation.purges)
     pins = situation.pins
     names = {spec.name for specs in ZONES.values() for spec in specs}
     if names != pins.keys() or any(pins[name].made_from != wanted[name] for name in names):
@@ -158,15 +169,16 @@ def _build(
     from reelhouse.build.staging import bring_up_to_date
 
     step("starting the engine")
-    engine = open_engine(storage, spark_factory())
-    staging = bring_up_to_date(engine, situation.staging, situation.horizon, parsing_mark(), step, anew=full)
-    wanted = wanted_marks(staging.reads, situation.exports)
+    engine = open_engine(storage, spark_factory(), situation.purges)
+    staging = bring_up_to_date(engine, situation.staging, situation.horizon, situation.code, step, anew=full)
+    wanted = wanted_marks(staging.reads, situation.exports, situation.purges)
     pins, rebuilt = make_tables(engine, staging, situation.exports, wanted, situation.pins, step, anew=full)
     assert staging.version is not None
     current = Current(
         build=situation.current.build + 1 if situation.current else 1,
         tables=pins,
-        read=Read(staging.reads, situation.exports, staging.version, staging.epoch, parsing_mark()),
+        read=Read(staging.reads, situation.exports, staging.version, staging.epoch, situation.code),
+        purges=situation.purges,
         made_by=f"reelhouse {reelhouse.__version__}",
     )
     step("pinning")

@@ -248,6 +248,31 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool,
 
 
 @main.command()
+@click.option("--older-than", metavar="AGE", help="What was fetched longer ago than 180d (days) or 12h (hours).")
+@click.option("--entity", metavar="NAME", help="All of one kind of thing: movie.")
+@_list
+@click.option("--all", "everything", is_flag=True, help="Everything that TMDB ever answered.")
+@click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@_json
+@click.pass_context
+def purge(
+    ctx: click.Context, /, ids: IO[str] | None, column: str | None, dry_run: bool, yes: bool, as_json: bool, **what: Any
+) -> None:
+    """Remove answers for good, old versions in a bucket included, and prove that they are gone.
+
+    Receipts keep ids, states and times, so that every run still adds up. An open run asks nothing again that is purged
+    of it; for the next plan such an id is unknown, so it is asked again (as new) if it is still listed. Exports,
+    which hold titles, go by age, entity or --all, and popularity_daily with them; --ids takes answers only, and reads
+    all of them where IMDb ids are named. Tables are erased and built anew; until then they cannot be asked.
+    """
+    from reelhouse.runtimes import commands
+
+    chosen = {**what, "asks": _asks(ids, column)}
+    ctx.exit(commands.purge(_settings(ctx), chosen, dry_run=dry_run, yes=yes, as_json=as_json))
+
+
+@main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--layout", type=click.Choice(("course",)), help="course: whole, under Raw/Local/CSV/<kind>/<date>.")
 @click.option("--kind", type=click.Choice(("movie", "series")), help="What the files are about; else their names tell.")

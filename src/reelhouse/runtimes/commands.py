@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,41 @@ def verify(settings: Settings, as_json: bool) -> int:
     return 0 if verdict.clean else 1
 
 
+def purge(settings: Settings, chosen: Mapping[str, Any], *, dry_run: bool, yes: bool, as_json: bool) -> int:
+    from reelhouse.runtimes import purging
+
+    now = datetime.now(UTC).replace(microsecond=0)
+    wanted = purging.chosen_by(now, **chosen)
+    storage = storage_of(settings)
+    if not dry_run and not yes:
+        show.check_terminal("--yes")
+    if dry_run or not yes:
+        with show.spinner("looking"):
+            found = purging.foresee(storage, wanted, now)
+    if not dry_run:
+        if not yes:
+            _show_purge(found)
+            show.confirm(f"Purge this ({wanted.words}) from {settings.lake} for good?")
+        with show.spinner("purging") as step:
+            found = purging.purge(storage, settings, wanted, now, step)
+    if as_json:
+        show.as_json(found)
+    else:
+        _show_purge(found)
+    return 0 if found["done"] else 1
+
+
+def _show_purge(found: dict[str, Any]) -> None:
+    names = ("runs", "answers", "chunks", "rewritten", "exports", "bytes", "tables")
+    title = "Would be purged" if found["dry_run"] else "Purged and gone" if found["gone"] else "Purged, not all gone"
+    show.table(title, ("", "count"), [(name, found[name]) for name in names])
+    if found["unknown"]:
+        some = ", ".join(found["unknown"][:5])
+        show.note(f"{len(found['unknown']):,} of the ids name no answer in this lake: {some}")
+    for text in filter(None, (*found["problems"], found["note"])):
+        show.note(text)
+
+
 def _verify(storage: Storage, *, since: int) -> Verdict:
     from reelhouse.build.check import check_tables
 
@@ -157,8 +192,8 @@ def _show_verdict(verdict: Verdict) -> None:
     ]
     word = "whole and clean" if verdict.clean else "whole, not clean" if verdict.whole else "not whole"
     show.table(f"Verified: {word}", ("", "count"), rows)
-    for problem in verdict.problems:
-        show.note(problem)
+    for text in (*verdict.notes, *verdict.problems):
+        show.note(text)
 
 
 def verify_course(settings: Settings, asks: tuple[str, ...] | None, as_json: bool) -> int:

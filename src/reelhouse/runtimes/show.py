@@ -20,7 +20,7 @@ from rich.text import Text
 from reelhouse.collect import run as runs
 from reelhouse.collect.course_check import Checked
 from reelhouse.collect.run import RunResult
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt
 
@@ -97,6 +97,17 @@ def _plain(value: object) -> _Cell:
 def note(text: str) -> None:
     """A line for the person who watches, on stderr."""
     click.echo(text, err=True)
+
+
+def check_terminal(option: str) -> None:
+    """Raise `ConfigError` where nobody can be asked, so that *option* has to say it."""
+    if not sys.stdin.isatty():
+        raise ConfigError(f"without a terminal to ask at, {option} is needed (--dry-run shows what would happen)")
+
+
+def confirm(question: str) -> None:
+    """Go on only if a person says yes."""
+    click.confirm(question, abort=True, err=True)
 
 
 def duration(seconds: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reelhouse.build.pins import read_current
+from reelhouse.build.pins import believed
 from reelhouse.errors import LakeError, did_you_mean
 from reelhouse.marts import MARTS
 from reelhouse.storage.protocol import Storage
@@ -16,7 +16,7 @@ ZONES: dict[str, tuple[TableSpec, ...]] = {"tables": TABLES, "marts": MARTS}
 
 def describe(storage: Storage, name: str | None) -> dict[str, Any]:
     """All tables with their rows, or the columns of one; *rows* is None for what is not built yet."""
-    current = read_current(storage)
+    current = believed(storage)
     rows = {each: pin.rows for each, pin in current.tables.items()} if current else {}
     if name is None:
         return {

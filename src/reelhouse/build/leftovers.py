@@ -1,0 +1,81 @@
+"""Tables that were made before the last purge: not one file of them may stay, for each may hold what was purged."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from reelhouse.build.delta_log import read_commit
+from reelhouse.build.pins import CURRENT, read_current
+from reelhouse.build.turning import TURNED
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.purges import Purges, read_purges
+from reelhouse.storage.ahead import ahead
+from reelhouse.storage.protocol import Storage
+
+# In the order in which they go: first what readers look for.
+_PLACES = ("builds/", "marts/", "tables/", "staging/")
+
+_LOG = re.compile(r"_delta_log/(\d{20})\.json")
+
+
+def leftovers(storage: Storage) -> list[str]:
+    """The places that were made before the last purge, each named once; empty where nothing was ever purged."""
+    purges = read_purges(storage)
+    return list(_leftovers(storage, purges)) if purges.count else []
+
+
+def _leftovers(storage: Storage, purges: Purges) -> Iterator[str]:
+    try:
+        current = read_current(storage)
+        if current is not None and current.purges != purges.count:
+            yield CURRENT
+    except LakeError:
+        yield CURRENT
+    for folder, names in _folders(storage).items():
+        if f"{folder}/" == TURNED:
+            last = max(datetime.fromisoformat(note.at).timestamp() for note in purges.notes if note.runs)
+            if any(int(name.partition("-")[0]) <= last for name in names):
+                yield folder
+        elif _is_old(storage, folder, names, purges.count):
+            yield folder
+
+
+def _folders(storage: Storage) -> dict[str, list[str]]:
+    """The names below each table's folder, those of which only old versions are left included."""
+    found: dict[str, list[str]] = {}
+    for place in _PLACES[1:]:
+        for key in storage.remains(place):
+            zone, name, rest = [*key.split("/", 2), ""][:3]
+            found.setdefault(f"{zone}/{name}", []).append(rest)
+    return found
+
+
+def _is_old(storage: Storage, folder: str, names: list[str], purges: int) -> bool:
+    """Whether a table was begun before the last purge: all that was committed on top of its first rows is younger."""
+    versions = sorted(int(match[1]) for name in names if (match := _LOG.fullmatch(name)))
+    if not versions or versions[-1] - versions[0] + 1 != len(versions):
+        return True
+    for version in versions:
+        try:
+            commit = read_commit(storage, folder, version)
+        except (LakeError, MissingKeyError):
+            return True
+        if commit.files:
+            return bool(commit.user.get("purges", 0) < purges)
+    return False
+
+
+def erase_tables(storage: Storage) -> int:
+    """Erase all tables and marts, what they were made from and what pinned them; returns how many there were.
+
+    The logs of tables go last: by them an erasing that was cut short is known.
+    """
+    names = [folder for folder in _folders(storage) if not folder.startswith("staging/")]
+    for place in _PLACES:
+        keys = list(storage.remains(place))
+        for logs in (False, True):
+            for _ in ahead(storage.erase, [key for key in keys if ("/_delta_log/" in key) is logs]):
+                pass
+    return len(names)
