@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.runtimes import aws, aws_lambda, metrics, tokens
+from reelhouse.runtimes import aws, aws_lambda, tokens
 from reelhouse.runtimes.deadlines import Margin
 from tests import s3servers
 from tests.aws.invoking import Function
@@ -34,13 +34,11 @@ def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.Mon
     monkeypatch.setattr(aws_lambda, "_margin", Margin())
     monkeypatch.setattr(tokens, "_kept", {})
     monkeypatch.setattr(tokens, "_used", set())
-    aws.client.cache_clear()
     log = logging.getLogger("reelhouse")
     before = (log.handlers[:], log.level, log.propagate)
     yield monkeypatch
-    log.handlers[:], log.level, log.propagate = before
-    metrics.log.setLevel(before[1])
-    aws.client.cache_clear()
+    log.handlers[:], log.propagate = before[0], before[2]
+    log.setLevel(before[1])
 
 
 @pytest.fixture
@@ -55,3 +53,11 @@ def cloud(cold: pytest.MonkeyPatch) -> s3servers.S3Server:
     server = s3servers.started("moto")
     s3servers.aim(cold, server)
     return server
+
+
+@pytest.fixture
+def fresh_clients() -> Iterator[None]:
+    """Clients of AWS's services that were made for no other test, and serve none: each costs half a second."""
+    aws.client.cache_clear()
+    yield
+    aws.client.cache_clear()

@@ -324,7 +324,7 @@ def test_it_leaves_before_its_time_is_up_and_the_next_tick_goes_on(function: Fun
     tiny.delay = 0.25
     states = []
     for _ in range(12):
-        given = Given(3.0)
+        given = Given(4.0)
         answer = function.tick(given)
         assert given.seconds > 0
         states.append(answer["state"])
