@@ -53,6 +53,28 @@ def test_a_letter_that_cannot_be_read_is_an_error_and_not_lost(body: bytes) -> N
         list(waiting(storage, "movie"))
 
 
+def test_a_letter_may_ask_for_a_run_and_one_from_before_there_were_such_still_reads() -> None:
+    storage = MemoryStorage()
+    put_letter(storage, "wish", "movie", run="full")
+    storage.put("inbox/old.json", b'{"format":1,"event":"old","entity":"movie","asks":["1"]}')
+    assert [(letter.event, letter.asks, letter.run) for _, letter in waiting(storage, "movie")] == [
+        ("old", ["1"], ""),
+        ("wish", [], "full"),
+    ]
+
+
+def test_a_letter_that_goes_while_letters_are_read_is_no_error() -> None:
+    class Clearing(MemoryStorage):
+        def get(self, key: str) -> bytes:
+            self.delete("inbox/b.json")
+            return super().get(key)
+
+    storage = Clearing()
+    for event in ("a", "b"):
+        put_letter(storage, event, "movie", ["1"])
+    assert [letter.event for _, letter in waiting(storage, "movie")] == ["a"]
+
+
 @pytest.mark.parametrize("event", ["", "a/../../b", ".hidden"])
 def test_an_odd_event_cannot_leave_the_inbox(event: str) -> None:
     with pytest.raises(StorageError):
