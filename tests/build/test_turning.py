@@ -19,11 +19,21 @@ from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import a_chunk, a_plan
 
 
+def test_a_record_with_line_ends_stays_one_line() -> None:
+    lake = MemoryStorage()
+    writer = CourseWriter(f"{COURSE}2026/11/23/000001-00000-aa.json")
+    body = b'{\r\n "id": 1}\n'
+    claim = Claim("1", State.LANDED, Reason.NEW, "", id=1, line=writer.add(body))
+    chunk, made = writer.close()
+    lake.put_new(chunk.key, made)
+    with as_lines(lake, [Receipt(1, 0, 0, "movie", [claim], chunk)]) as (key,):
+        assert len(gzip.decompress(lake.get(key)).splitlines()) == 1
+        assert [line.bytes for line in read_lines(key, lake.get(key))] == [body]
+
+
 def _course(lake: MemoryStorage, part: int, *ids: int) -> Receipt:
     writer = CourseWriter(f"{COURSE}2026/11/23/000001-00000-{part:08x}.json")
-    claims = [
-        Claim(str(id_), State.LANDED, Reason.NEW, "", id=id_, line=writer.add(b'{"id":%d}' % id_)) for id_ in ids
-    ]
+    claims = [Claim(str(id_), State.LANDED, Reason.NEW, "", id=id_, line=writer.add(b'{"id":%d}' % id_)) for id_ in ids]
     chunk, body = writer.close()
     lake.put_new(chunk.key, body)
     return Receipt(1, 0, part, "movie", claims, chunk)

@@ -207,6 +207,8 @@ def test_damage_is_named(collected: MemoryStorage, how: str, refit: bool) -> Non
     assert any(chunk in problem for problem in problems)
     named = {claim.ask for claim in receipt.claims if any(f"id {claim.ask}:" in problem for problem in problems)}
     assert named, problems
+    if how == "a record less" and refit:
+        assert any(f"{chunk} has {receipt.chunk.lines - 1} records, its receipt says" in each for each in problems)
     if how == "a byte changed":
         assert named == {"12"}
 
