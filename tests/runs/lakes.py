@@ -65,10 +65,11 @@ def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None
     with storage.hold():
         if spool is not None:
             assert replay(storage, spool).left == []
-        return asyncio.run(_collect_small(storage, chosen, spool))
+        return asyncio.run(collect_in_units(storage, chosen, spool))
 
 
-async def _collect_small(storage: Storage, chosen: Settings, spool: Spool | None) -> RunResult:
+async def collect_in_units(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:
+    """The same in a loop of the caller's, without the lock."""
     wanted = wiring.wanted(chosen)._replace(unit_size=UNIT)
     ways = wiring.ways(chosen)._replace(spool=spool)
     async with wiring.open_tmdb(chosen) as tmdb:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 import time
@@ -29,7 +30,7 @@ from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Lost, Storage, unheard
 from tests.runs.commands import Reelhouse
 from tests.runs.dying import KilledError, Stepping, counts, dies_at
-from tests.runs.lakes import CHUNK, TOKEN, answers, assert_whole, collect, collect_small, small
+from tests.runs.lakes import CHUNK, TOKEN, answers, assert_whole, collect, collect_in_units, collect_small, small
 from tests.runs.scenes import copied
 from tests.runs.tiny import Tiny
 from tests.serving import verdict
@@ -109,6 +110,19 @@ class _Full(MemoryStorage):
             if refused:
                 time.sleep(self.seconds)
                 raise StorageError("the bucket is full")
+        super().put_new(key, body)
+
+
+class _Slow(MemoryStorage):
+    """Takes so many seconds for a chunk."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def put_new(self, key: str, body: bytes) -> None:
+        if key.startswith("raw/movie/"):
+            time.sleep(self.seconds)
         super().put_new(key, body)
 
 
@@ -254,13 +268,7 @@ def test_answers_that_wait_for_a_slow_lake_when_asking_ends_are_not_given_up(sou
 
 def test_a_deadline_that_comes_while_the_lake_is_slow_costs_no_answer(sound: Tiny) -> None:
 
-    class Slow(MemoryStorage):
-        def put_new(self, key: str, body: bytes) -> None:
-            if key.startswith("raw/movie/"):
-                time.sleep(0.2)
-            super().put_new(key, body)
-
-    lake = Slow()
+    lake = _Slow(0.1)
     result = collect(lake, small(sound, connections=10, chunk_answers=1), deadline=0.15, grace=0.05)
     assert result.why == "the deadline is reached"
     assert len(answers(lake)) == sound.asked.total() < 30
@@ -399,6 +407,51 @@ def test_a_lost_lease_stops_asking_and_lands_what_is_on_its_way(sound: Tiny) -> 
     sound.delay = 0.0
     assert collect(lake, small(sound)).whole
     assert sound.asked == ONCE
+
+
+def test_after_a_lost_lease_not_even_those_start_that_wait_for_their_turn(sound: Tiny) -> None:
+    lake = _Lost()
+
+    def lose(request: web.BaseRequest) -> None:
+        if sound.asked.total() == 2:
+            lake.lose()
+
+    sound.instead = lose
+    # A third of a second between two starts, so that the others wait for their turn.
+    result = collect(lake, small(sound, connections=6, rate=3.0), grace=10.0)
+    assert result.why == "the lease is lost"
+    assert sound.asked.total() <= 3
+    assert result.requests == len(answers(lake)) == sound.asked.total()
+
+
+def test_a_lake_that_fails_is_noticed_soon_though_others_wait_for_tmdb(sound: Tiny) -> None:
+    sound.instead = lambda request: verdict(503, 9) if request.path == "/3/movie/1" else None
+    lake = _Full(takes=1)
+    began = time.monotonic()
+    said = _failing_collect(lake, small(sound, connections=3, attempts=5, retry_wait=60.0), grace=0.2)
+    assert time.monotonic() - began < 10
+    assert "answers wait in" in said
+
+
+def test_a_collector_that_is_broken_off_asks_no_more_while_it_lands(sound: Tiny) -> None:
+    """As by a second Ctrl-C: what waits for the lake still goes there, and nobody takes another id."""
+    lake = _Slow(0.1)
+    chosen = small(sound, connections=10, chunk_answers=1)
+
+    async def broken_off() -> None:
+        collecting = asyncio.ensure_future(collect_in_units(lake, chosen))
+        while sound.asked.total() < 10:
+            await asyncio.sleep(0.01)
+        # Long enough for ten answers to wait, not for all to be taken.
+        await asyncio.sleep(0.05)
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
+
+    asyncio.run(broken_off())
+    assert sound.asked.total() < 25
+    assert answers(lake)
+    lake.seconds = 0.0
+    assert collect(lake, chosen).whole
 
 
 @pytest.mark.parametrize("waits", ["an outage", "a pause that TMDB wants", "a slow rate", "a slow answer"])
