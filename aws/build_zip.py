@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -125,7 +126,7 @@ def _dependencies(target: Target) -> dict[str, bytes]:
     for wheel in sorted(fetch(target).glob("*.whl")):
         with zipfile.ZipFile(wheel) as packed:
             for name in packed.namelist():
-                if name.endswith((".py", ".so")) and ".dist-info/" not in name and "/tests/" not in name:
+                if name.endswith((".py", ".so")) and not re.search(r"\.(dist-info|data)/|/tests/", name):
                     files[name] = packed.read(name)
     return files
 
