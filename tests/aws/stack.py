@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import os
 import re
@@ -26,11 +27,16 @@ Parameters = Mapping[str, str | int]
 _NOTHING = {"Ref": "AWS::NoValue"}
 
 
-def source(text: str = "") -> Template:
+def source() -> Template:
     """The template as it is written, intrinsic functions in their long form."""
+    return copy.deepcopy(_source())
+
+
+@functools.cache
+def _source() -> Template:
     from samtranslator.yaml_helper import yaml_parse
 
-    found: Template = yaml_parse(text or TEMPLATE.read_text(encoding="utf-8"))
+    found: Template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
     return found
 
 
@@ -38,7 +44,7 @@ def transformed(template: Template | None = None, parameters: Parameters | None 
     """What AWS's own transform makes of it, once `sam deploy` has uploaded the code."""
     from samtranslator.translator.transform import transform
 
-    packaged = copy.deepcopy(template or source())
+    packaged = copy.deepcopy(template) if template else source()
     packaged["Resources"]["Function"]["Properties"]["CodeUri"] = "s3://uploads/reelhouse-lambda.zip"
     with pytest.MonkeyPatch.context() as patch:
         # It asks boto3 for a region, which is the developer's own otherwise.

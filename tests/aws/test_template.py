@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aws.build_zip import PYTHON
 from tests.aws import checks
 from tests.aws.stack import ACCOUNT, REGION, ROLE, TEMPLATE, Parameters, Stack, lint, source, transformed
 
@@ -184,6 +185,14 @@ def test_a_planted_mistake_is_seen(
 )
 def test_schedules_as_eventbridge_writes_them_are_fine(good: str) -> None:
     assert checks.schedule_problem(good) is None
+
+
+def test_the_runtime_is_the_one_that_the_zip_is_built_for() -> None:
+    assert deployed().parameters["Runtime"] == f"python{PYTHON}"
+
+
+def test_the_handler_is_there() -> None:
+    assert list(checks.missing_handler(deployed())) == []
 
 
 def test_a_given_role_makes_no_role_and_still_ticks() -> None:
