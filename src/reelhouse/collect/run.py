@@ -144,11 +144,12 @@ async def carry_out(
     result = RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
     if made is None:
         return result
+    oldest = conclude(storage, plan)
     if ways.layout.course and brakes.why is None:
         # Not when the hold on the lake may be lost: whoever has it may be about to claim them.
         drop_unclaimed(storage, plan)
     # The limit that was reached with the last id has stopped nothing.
-    return result._replace(why=None, oldest=conclude(storage, plan))
+    return result._replace(why=None, oldest=oldest)
 
 
 def conclude(storage: Storage, plan: Plan) -> str | None:
