@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from reelhouse.raw.inbox import put_letter
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from tests.runs.lakes import collect_small, small
-from tests.runs.tiny import Tiny
+from tests.runs.tiny import Tiny, tiny_tmdb
 
 
 def first_day(tiny: Tiny, storage: Storage) -> None:
@@ -23,6 +25,17 @@ def second_day(tiny: Tiny, storage: Storage) -> None:
     tiny.edition.update({1, 2, *range(10, 25)})
     put_letter(storage, "a-letter", "movie", ["500", "tt0000012", "tt0000999"])
     tiny.forget()
+
+
+@cache
+def two_days() -> MemoryStorage:
+    """A lake after both days, whole; not to be changed."""
+    made = MemoryStorage()
+    with tiny_tmdb() as tiny:
+        first_day(tiny, made)
+        second_day(tiny, made)
+        collect_small(made, small(tiny))
+    return made
 
 
 def copied(storage: Storage) -> MemoryStorage:

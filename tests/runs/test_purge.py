@@ -29,7 +29,7 @@ from reelhouse.storage.protocol import Storage
 from tests.lakes import a_claim, a_plan, settle
 from tests.runs.dying import KilledError, Stepping, counts, dies_at
 from tests.runs.lakes import answers, assert_whole, collect, collect_small, plans, reasons, small
-from tests.runs.scenes import copied, first_day, second_day
+from tests.runs.scenes import copied, two_days
 from tests.runs.tiny import Tiny, tiny_tmdb
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
@@ -44,15 +44,10 @@ NAMED = {"20", "12", "tt0000012", "27"}
 CHOICES = [IDS, OLDER, MOVIES, ALL]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def lived() -> MemoryStorage:
     """Two whole runs of which the second asked a part again, on the day after."""
-    made = MemoryStorage()
-    with tiny_tmdb() as tiny:
-        first_day(tiny, made)
-        second_day(tiny, made)
-        collect_small(made, small(tiny))
-    return made
+    return two_days()
 
 
 @pytest.fixture(params=["memory", "folder"])

@@ -1,0 +1,183 @@
+"""`reelhouse purge` as it is typed, and in a bucket that keeps old versions of everything."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from reelhouse.collect.choosing import Chosen
+from reelhouse.collect.purging import purge
+from reelhouse.collect.verifying import verify
+from reelhouse.runtimes.cli import main
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.storage.opening import S3Options
+from reelhouse.storage.s3 import S3Storage
+from tests import s3servers
+from tests.runs.scenes import two_days
+
+NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
+
+Typed = Callable[..., Result]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> FolderStorage:
+    made = FolderStorage(tmp_path / "lake")
+    for key in two_days().keys(""):
+        made.put(key, two_days().get(key))
+    return made
+
+
+@pytest.fixture
+def typed(tmp_path: Path) -> Typed:
+    """`reelhouse purge` with these words in a folder that holds `lake`; nobody sits there."""
+
+    def typed(*words: str, given: str = "") -> Result:
+        unset = {name: None for name in os.environ if name.startswith(("REELHOUSE_", "TMDB_"))}
+        with chdir(tmp_path):
+            return CliRunner(env=unset).invoke(main, ["purge", *words], input=given)
+
+    return typed
+
+
+def _contents(lake: FolderStorage) -> dict[str, bytes]:
+    return {key: lake.get(key) for key in lake.keys("")}
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([], "say what"),
+        (["--yes"], "say what"),
+        (["--all"], "--yes is needed"),
+        (["--all", "--older-than", "180d", "--yes"], "say what"),
+        (["--older-than", "180", "--yes"], "no age"),
+        (["--older-than", "0d", "--yes"], "no age"),
+        (["--older-than", "-3d", "--yes"], "no age"),
+        (["--older-than", "999999d", "--yes"], "before all dates"),
+        (["--entity", "movies", "--yes"], "did you mean 'movie'?"),
+        (["--ids", "nowhere.txt", "--yes"], "nowhere.txt"),
+        (["--ids", "-", "--yes"], "holds no id"),
+        (["--column", "id", "--all", "--yes"], "--ids"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_meant_is_told_and_nothing_goes(
+    lake: FolderStorage, typed: Typed, words: list[str], text: str
+) -> None:
+    before = _contents(lake)
+    result = typed(*words)
+    assert result.exit_code == 2
+    assert text in result.stderr
+    assert _contents(lake) == before
+
+
+def test_ids_that_are_no_ids_are_told_by_their_line(lake: FolderStorage, typed: Typed) -> None:
+    before = _contents(lake)
+    result = typed("--ids", "-", "--yes", given="1\nall\n")
+    assert (result.exit_code, "line 2" in result.stderr) == (2, True)
+    assert _contents(lake) == before
+
+
+def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typed) -> None:
+    before = _contents(lake)
+    words = ("--ids", "-", "--json")
+    foreseen = typed(*words, "--dry-run", given="20\ntt0000027\n999\n")
+    assert _contents(lake) == before
+    done = typed(*words, "--yes", given="20\ntt0000027\n999\n")
+    assert (foreseen.exit_code, done.exit_code) == (0, 0)
+    told, took = json.loads(foreseen.stdout), json.loads(done.stdout)
+    assert {**told, "dry_run": False, "gone": True} == took
+    assert took == {
+        "dry_run": False,
+        "runs": 2,
+        "answers": 3,
+        "chunks": 3,
+        "rewritten": 3,
+        "exports": 0,
+        "bytes": took["bytes"],
+        "unknown": ["999"],
+        "problems": [],
+        "tables": 0,
+        "rebuilt": False,
+        "note": None,
+        "gone": True,
+        "done": True,
+    }
+    assert verify(lake).problems == []
+
+
+def test_age_is_counted_from_now(lake: FolderStorage, typed: Typed) -> None:
+    result = typed("--older-than", "1h", "--yes")
+    assert result.exit_code == 0, result.stderr
+    assert "Purged and gone" in result.stdout
+    assert verify(lake).states == {"purged": 58}
+    assert typed("--older-than", "100000h", "--yes", "--json").exit_code == 0
+
+
+def test_who_collects_is_not_disturbed(lake: FolderStorage, typed: Typed) -> None:
+    before = _contents(lake)
+    with lake.hold():
+        result = typed("--all", "--yes")
+    assert (result.exit_code, "another collector" in result.stderr) == (1, True)
+    assert _contents(lake) == before
+
+
+class Bucket:
+    """A lake in a bucket, and all versions that lie there."""
+
+    def __init__(self, name: str, client: Any) -> None:
+        self.lake = S3Storage(f"s3://{name}/lake", S3Options())
+        self._name = name
+        self._client = client
+
+    def bodies(self) -> Iterator[tuple[str, bytes]]:
+        """Every version of every object of TMDB's, unpacked."""
+        for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._name):
+            for one in page.get("Versions", []):
+                if one["Key"].startswith("lake/raw/"):
+                    got = self._client.get_object(Bucket=self._name, Key=one["Key"], VersionId=one["VersionId"])
+                    yield one["Key"], gzip.decompress(got["Body"].read())
+
+
+@pytest.fixture(
+    params=["moto", *(pytest.param(name, marks=pytest.mark.slow) for name in ("seaweedfs", "versitygw", "env"))]
+)
+def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A lake in a bucket with versions, where everything was put twice and something was deleted."""
+    server = s3servers.started(request.param)
+    s3servers.aim(monkeypatch, server)
+    made = Bucket(s3servers.fresh_bucket(server, versioned=True), s3servers.client(server))
+    for key in two_days().keys(""):
+        made.lake.put(key, two_days().get(key))
+        if key.startswith("raw/"):
+            made.lake.put(key, two_days().get(key))
+    return made
+
+
+def test_old_versions_go_too(bucket: Bucket) -> None:
+    lake = bucket.lake
+    assert any(b'"ask":"20"' in body for _, body in bucket.bodies())
+    found = purge(lake, Chosen("1 id", asks=frozenset({"20"})), NOW)
+    assert (found.answers, found.problems) == (2, [])
+    assert not any(b'"ask":"20"' in body for _, body in bucket.bodies())
+    assert verify(lake).problems == []
+    # One that is there only as an old version is there.
+    (gone, *_) = sorted(set(two_days().keys("raw/")) - set(lake.keys("raw/")))
+    lake.put(gone, two_days().get(gone))
+    lake.delete(gone)
+    assert lake.size(gone) is None
+    assert [gone in problem for problem in verify(lake).problems] == [True]
+    assert purge(lake, Chosen("all"), NOW).problems == []
+    assert list(bucket.bodies()) == []
+    assert list(lake.remains("raw/")) == []
+    assert verify(lake).problems == []
