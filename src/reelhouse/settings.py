@@ -272,9 +272,11 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     # The XDG rules say to ignore one that is relative.
     if stated.is_absolute():
         return stated
+    if "AWS_LAMBDA_FUNCTION_NAME" in environ:
+        # A function can write nowhere else. Not by `tempfile`, which raises where that is full.
+        return Path(environ.get("TMPDIR", "/tmp"))  # noqa: S108 (whose folder below it is, is checked)
     try:
-        # Lambda lets a function write nowhere but in the folder for temporary files.
-        return Path(tempfile.gettempdir() if "AWS_LAMBDA_FUNCTION_NAME" in environ else "~/.cache").expanduser()
+        return Path("~/.cache").expanduser()
     except RuntimeError:
         # A user without a home, as in some containers.
         return Path(tempfile.gettempdir())

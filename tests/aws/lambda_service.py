@@ -141,15 +141,20 @@ class LambdaService:
         # Who may do everything is not kept from writing by permissions; nothing may have been written all the same.
         assert kind is not None or after == self._found, after ^ self._found
 
-    def invoke(self, event: object, *, timeout: float | None = None, later: bool = False) -> Invocation:
-        """Call the function and wait for what becomes of it; *later* as for a call that AWS would queue."""
+    def invoke(
+        self, event: object, *, timeout: float | None = None, later: bool = False, lost_after: float | None = None
+    ) -> Invocation:
+        """Call the function and wait for what becomes of it; *later* as for a call that AWS would queue.
+
+        *lost_after* so many seconds its machine is gone, though its deadline is far.
+        """
         body = json.dumps(event).encode()
         if len(body) > (MOST_ASKED_LATER if later else MOST_ASKED):
             raise RequestTooLargeError(f"{len(body)} bytes")
         environment, cold = self._take()
         task = Task(str(uuid.uuid4()), body, timeout or self._limits.timeout)
         try:
-            done = environment.carry_out(task, cold)
+            done = environment.carry_out(task, cold, lost_after)
         except BaseException:
             environment.close()
             raise
@@ -159,7 +164,7 @@ class LambdaService:
         return done
 
     def kill(self) -> None:
-        """End every process at once, whatever it is doing, as a machine that is lost."""
+        """End every process at once, whatever it is doing, as machines that are lost."""
         for environment in self._all:
             environment.kill()
 
@@ -235,13 +240,13 @@ class _Environment:
     def alive(self) -> bool:
         return not self._closed and self._process.poll() is None
 
-    def carry_out(self, task: Task, cold: bool) -> Invocation:
+    def carry_out(self, task: Task, cold: bool, lost_after: float | None) -> Invocation:
         self._printed, spent = b"", 0.0 if cold else self._cpu()
         outcome = self._start() if cold else None
         began = time.monotonic()
         if outcome is None:
             self._api.hand(task)
-            outcome = self._wait(task)
+            outcome = self._wait(task, None if lost_after is None else began + lost_after)
         seconds = time.monotonic() - began
         self._look()
         cpu = self._cpu() - spent
@@ -266,11 +271,13 @@ class _Environment:
                 return _failure("Sandbox.Timedout", "the function did not start")
         return None
 
-    def _wait(self, task: Task) -> Outcome:
+    def _wait(self, task: Task, lost_at: float | None) -> Outcome:
         while True:
             with contextlib.suppress(queue.Empty):
                 return self._api.outcomes.get(timeout=_LOOKS_EVERY)
             self._look()
+            if lost_at is not None and time.monotonic() > lost_at:
+                self.kill()
             if self._peak > self._limits.memory * MB:
                 self.kill()
                 return _failure("Runtime.OutOfMemory", f"RequestId: {task.request_id} Error: Runtime ran out of memory")

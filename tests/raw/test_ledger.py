@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import random
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from reelhouse.errors import StorageError
 from reelhouse.raw.layout import ledger_key, receipt_key
 from reelhouse.raw.ledger import Ledger, keep_ledger, open_ledger
 from reelhouse.raw.receipt import State
@@ -164,3 +167,9 @@ def test_a_whole_one_before_a_damaged_one_is_brought_up_to_date() -> None:
         # What run 1 says can only come from the kept ledger of run 3.
         storage.delete(key)
     assert _known(storage, 4) == before
+
+
+def test_a_full_disk_is_said_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    with pytest.raises(StorageError, match="no room for temporary files"), open_ledger(MemoryStorage(), 0):
+        pass

@@ -6,11 +6,11 @@ import hashlib
 import sqlite3
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reelhouse.errors import MissingKeyError
+from reelhouse.errors import MissingKeyError, StorageError
 from reelhouse.raw.layout import LEDGERS, ledger_key
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.purges import purge_count
@@ -131,27 +131,46 @@ def open_ledger(storage: Storage, through: int) -> Iterator[Ledger]:
     """The ledger as of run *through*: from the newest kept one that reads, brought up to date from receipts."""
     # Before any receipt is read: one that a purge overtakes counts as none when it is looked for.
     purges = purge_count(storage)
-    with tempfile.TemporaryDirectory(prefix="reelhouse-") as folder:
-        ledger = _newest(storage, Path(folder) / "ledger.sqlite", through, purges)
-        try:
-            for run in range(ledger.through + 1, through + 1):
-                plan = read_plan(storage, run)
-                if plan is not None:
-                    ledger.take(plan, readable(read_receipts(storage, plan)))
-            yield ledger
-        finally:
-            ledger.db.close()
+    with _file() as path, _made(lambda: _newest(storage, path, through, purges)) as ledger:
+        for run in range(ledger.through + 1, through + 1):
+            plan = read_plan(storage, run)
+            if plan is not None:
+                ledger.take(plan, readable(read_receipts(storage, plan)))
+        yield ledger
 
 
 @contextmanager
 def empty_ledger() -> Iterator[Ledger]:
     """A ledger that knows nothing yet."""
-    with tempfile.TemporaryDirectory(prefix="reelhouse-") as folder:
-        ledger = _empty(Path(folder) / "ledger.sqlite")
-        try:
-            yield ledger
-        finally:
-            ledger.db.close()
+    with _file() as path, _made(lambda: _empty(path)) as ledger:
+        yield ledger
+
+
+@contextmanager
+def _file() -> Iterator[Path]:
+    """Where a ledger can lie for a while."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="reelhouse-")
+    except OSError as exc:
+        raise _no_room(exc) from exc
+    with folder:
+        yield Path(folder.name) / "ledger.sqlite"
+
+
+@contextmanager
+def _made(make: Callable[[], Ledger]) -> Iterator[Ledger]:
+    try:
+        ledger = make()
+    except (OSError, sqlite3.OperationalError) as exc:
+        raise _no_room(exc) from exc
+    try:
+        yield ledger
+    finally:
+        ledger.db.close()
+
+
+def _no_room(exc: Exception) -> StorageError:
+    return StorageError(f"there is no room for temporary files: {getattr(exc, 'strerror', None) or exc}")
 
 
 def keep_ledger(storage: Storage, ledger: Ledger) -> None:
