@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from awslambdaric.bootstrap import LambdaLoggerHandler, StandardLogSink  # type: ignore[import-untyped]
+from awslambdaric.lambda_runtime_log_utils import JsonFormatter  # type: ignore[import-untyped]
 
 from reelhouse.collect.run import open_run
 from reelhouse.errors import LakeError, ReelhouseError, StorageError
@@ -18,6 +21,7 @@ from reelhouse.raw.layout import plan_key, reconciliation_key
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.runtimes import aws_lambda
+from reelhouse.runtimes.metrics import log
 from reelhouse.runtimes.places import storage_of
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
@@ -192,6 +196,27 @@ def _leave_open(function: Function, tiny: Tiny) -> dict[str, Any]:
     assert 0 < answer["pending"] < 30
     assert "TMDB has answered nobody" in answer["why"]
     return answer
+
+
+class Ageing(Given):
+    """A context that has little time left when it is asked for the third time."""
+
+    asked = 0
+
+    def get_remaining_time_in_millis(self) -> int:
+        self.asked += 1
+        return 900_000 if self.asked < 3 else 300_000
+
+
+def test_the_next_run_is_left_to_the_next_tick_when_little_time_is_left(function: Function, tiny: Tiny) -> None:
+    _leave_open(function, tiny)
+    function(event("sqs_with_bad_messages"))
+    tiny.instead = lambda request: None
+    assert function.tick(Ageing())["run"] == 1
+    assert open_run(function.lake) is None
+    assert len(letters(function.lake)) == 2
+    assert function.tick()["run"] == 2
+    assert letters(function.lake) == []
 
 
 def test_an_open_run_goes_on_where_it_was(function: Function, tiny: Tiny) -> None:
@@ -419,6 +444,27 @@ def test_what_is_printed_is_json_with_the_invocation_the_run_and_the_numbers(
     assert 179.9 < numbers["days_to_expiry"] <= 180
     assert 0 <= numbers["lag_seconds"] < 60
     assert numbers["throttled"] == 0
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+def test_lambdas_own_format_is_left_as_it_is(
+    function: Function,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    level: int,
+) -> None:
+    """Each line once, with what its client adds, and at the level that the function is set to."""
+    handler = LambdaLoggerHandler(StandardLogSink())
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [handler])
+    caplog.set_level(level)
+    log.setLevel(logging.NOTSET)
+    function.tick()
+    told = [line for line in lines(capsys.readouterr().out) if "_aws" not in line]
+    messages = [line["message"] for line in told if line["logger"] == "reelhouse"]
+    assert messages == (["working", "landed", "reconciled"] if level == logging.INFO else [])
 
 
 def test_answers_of_429_are_told(function: Function, tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:

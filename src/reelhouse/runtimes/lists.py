@@ -7,8 +7,8 @@ from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.runtimes import aws
 from reelhouse.runtimes.events import ListedIn
 
-# Some two million ids.
-MOST_BYTES = 20 << 20
+# Half a million ids: what a function of 256 MB can take in at once.
+MOST_BYTES = 4 << 20
 
 
 def read_list(found: ListedIn, *, profile: str = "") -> tuple[str, ...]:

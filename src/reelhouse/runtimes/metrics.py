@@ -43,11 +43,13 @@ class Meter(Progress):
     """Counts what lands during one invocation, with a line in the log for each chunk."""
 
     def __init__(self) -> None:
+        self.runs = 0
         self.states: Counter[str] = Counter()
         self.requests = 0
         self.bytes = 0
 
     def planned(self, plan: Plan) -> None:
+        self.runs += 1
         log.info("working", extra={"run": plan.run, "entity": plan.entity, "asked": plan.ids.count})
 
     def landed(self, receipt: Receipt) -> None:

@@ -20,6 +20,9 @@ from reelhouse.runtimes.ticking import Standing, lag_seconds, next_run, standing
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
+# Another run is planned only while so much of the time is left.
+_PLANNING_SHARE = 0.5
+
 _STATES = ("landed", "filtered", "gone", "quarantined")
 
 # TMDB's terms forbid to keep anything for longer.
@@ -36,6 +39,7 @@ class Shift:
         self._settings = settings
         self._margin = margin
         self._remaining = remaining
+        self._life = remaining()
         self._meter = Meter()
         self._ticks = False
         self._told: set[int] = set()
@@ -84,6 +88,9 @@ class Shift:
         return done
 
     def _next_in_turn(self) -> Wanted | None:
+        if self._meter.runs and self._remaining() < self._life * _PLANNING_SHARE:
+            # A plan of everything takes a while; the next tick has all the time for it.
+            return None
         wanted = self._next(standing(self._storage))
         # Once is enough: by a clock that differs from TMDB's, what was just planned could be due again at once.
         self._ticks = False
