@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import Storage
 from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
+from tests.s3proxy import Proxy, proxied
 
 
 def _in_bucket(name: str, _: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
@@ -43,3 +44,19 @@ def crowd(storage: Storage) -> int:
 def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
     """An empty lake."""
     return PLACES[request.param](tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Stands before moto, and boto3 is aimed at it; whoever fails is asked four times in all."""
+    server = s3servers.started("moto")
+    with proxied(server) as proxy:
+        s3servers.aim(monkeypatch, server, endpoint=proxy.endpoint)
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "4")
+        yield proxy
+
+
+@pytest.fixture
+def lake(proxy: Proxy) -> S3Storage:
+    """An empty lake behind *proxy*."""
+    return S3Storage(f"s3://{s3servers.fresh_bucket(proxy.server)}/lake", S3Options())

@@ -278,7 +278,7 @@ def _refused(exc: Exception) -> bool:
 def _parsed(address: str) -> tuple[str, str]:
     """The bucket, and what all keys start with: empty or ending in `/`."""
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
-    prefix = prefix.removesuffix("/")
+    prefix = prefix if prefix == "/" else prefix.removesuffix("/")
     if not _BUCKET.fullmatch(bucket):
         raise ConfigError(f"lake = {address!r}: s3://bucket/prefix is expected, {bucket!r} is no bucket's name")
     try:

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 from botocore import exceptions as said
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import HTTPError
 
-FAILURES: tuple[type[Exception], ...] = (said.ClientError, said.BotoCoreError, ResponseParserError)
+# A body that breaks off comes as urllib3's own.
+FAILURES: tuple[type[Exception], ...] = (said.ClientError, said.BotoCoreError, ResponseParserError, HTTPError)
 
 # A conditional write met another one: neither says that the key is taken nor that anything was written.
 NOTHING_SETTLED = frozenset({"ConditionalRequestConflict", "OperationAborted"})
@@ -33,6 +35,7 @@ _ON_THE_WAY = (
     said.ProxyConnectionError,
     said.IncompleteReadError,
     ResponseParserError,
+    HTTPError,
 )
 
 _ACTIONS = {
@@ -149,7 +152,7 @@ def _of_answer(exc: said.ClientError, bucket: str) -> Word:
     named = code(exc)
     if named in _BY_CODE:
         return Word(_BY_CODE[named], True)
-    if named == "NoSuchBucket":
+    if named == "NoSuchBucket" or (exc.operation_name, status(exc)) == ("HeadBucket", 404):
         return Word(f"there is no bucket {bucket!r}: make it or mend the lake's address", True)
     if region := _elsewhere(exc):
         return Word(f"the bucket lies in region {region}: set s3_region = {region!r}", True)

@@ -1,0 +1,354 @@
+"""What a lake in a bucket promises beyond the contract: whatever is lost on the way, the outcome is known."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, StorageError
+from reelhouse.storage.opening import S3Options, open_storage
+from reelhouse.storage.protocol import Storage
+from reelhouse.storage.s3 import S3Storage
+from tests.s3proxy import BROKEN, CONFLICT, SLOW_DOWN, Fault, Proxy, cut, done_and_says, half, lost, says
+from tests.s3servers import aim, client, fresh_bucket, started
+
+PASSING: list[Fault] = [CONFLICT, SLOW_DOWN, BROKEN, cut]
+DONE_UNHEARD: list[Fault] = [lost, done_and_says(500, "InternalError"), done_and_says(503, "SlowDown")]
+WRITES: dict[str, Callable[[Storage, str, bytes], None]] = {
+    "put": lambda storage, key, body: storage.put(key, body),
+    "put_new": lambda storage, key, body: storage.put_new(key, body),
+    "put_if": lambda storage, key, body: storage.put_if(key, body, storage.get_versioned(key).version),
+}
+
+
+def _before(write: str, lake: S3Storage) -> None:
+    if write == "put_if":
+        lake.put("a", b"before")
+
+
+def _look(proxy: Proxy, lake: S3Storage, key: str) -> Any:
+    bucket, _, prefix = lake.url.removeprefix("s3://").partition("/")
+    return client(proxy.server).head_object(Bucket=bucket, Key=f"{prefix}/{key}")
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("s3://bucket", "s3://bucket"),
+        ("s3://bucket/", "s3://bucket"),
+        ("s3://bu.ck-et/a", "s3://bu.ck-et/a"),
+        ("s3://bucket/a/b/", "s3://bucket/a/b"),
+    ],
+)
+def test_an_address_names_a_bucket_and_what_keys_start_with(address: str, url: str) -> None:
+    assert open_storage(address).url == url
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3://",
+        "s3:///a",
+        "s3://b",
+        "s3://buck et/a",
+        "s3://bucket/a//b",
+        "s3://bucket//",
+        "s3://bucket/../a",
+        "s3://bucket/é",
+    ],
+)
+def test_an_odd_address_is_a_setting_to_mend(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"s3://bucket/prefix is expected") as caught:
+        open_storage(address)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_asked_before_the_first_call(proxy: Proxy) -> None:
+    open_storage("s3://bucket/a")
+    assert proxy.seen == []
+
+
+def test_a_lake_can_be_the_whole_bucket(proxy: Proxy) -> None:
+    lake = S3Storage(f"s3://{fresh_bucket(proxy.server)}", S3Options())
+    lake.put_new("raw/a", b"1")
+    lake.check()
+    assert list(lake.keys("")) == list(lake.remains("")) == ["raw/a"]
+    lake.erase("raw/a")
+    assert list(lake.remains("")) == []
+
+
+def test_each_call_is_one_request(lake: S3Storage, proxy: Proxy) -> None:
+    def asked(call: Callable[[], object]) -> dict[str, int]:
+        proxy.forget()
+        with suppress(MissingKeyError, KeyTakenError):
+            call()
+        return dict(proxy.counts)
+
+    lake.check()
+    assert asked(lake.check) == {}
+    assert asked(lambda: lake.put("a", b"1")) == {"PUT": 1}
+    assert asked(lambda: lake.put_new("b", b"1")) == {"PUT": 1}
+    version = lake.get_versioned("a").version
+    assert asked(lambda: lake.put_if("a", b"2", version)) == {"PUT": 1}
+    assert asked(lambda: lake.get("a")) == {"GET": 1}
+    assert asked(lambda: lake.get_versioned("a")) == {"GET": 1}
+    assert asked(lambda: lake.size("a")) == {"HEAD": 1}
+    assert asked(lambda: lake.size("none")) == {"HEAD": 1}
+    assert asked(lambda: lake.get("none")) == {"GET": 1}
+    assert asked(lambda: lake.put_new("b", b"2")) == {"PUT": 1}
+    assert asked(lambda: lake.put_if("a", b"3", version)) == {"PUT": 1}
+    assert asked(lambda: list(lake.keys(""))) == {"LIST": 1}
+    assert asked(lambda: list(lake.remains(""))) == {"LIST": 1}
+    assert asked(lambda: lake.delete("a")) == {"DELETE": 1}
+    assert asked(lambda: lake.erase("b")) == {"LIST": 1, "DELETE": 1}
+
+
+def test_a_lease_is_taken_and_let_go_with_three_requests(lake: S3Storage, proxy: Proxy) -> None:
+    with lake.hold():
+        pass
+    proxy.forget()
+    with lake.hold():
+        pass
+    assert proxy.counts == {"GET": 1, "PUT": 2}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_passes_is_waited_for(lake: S3Storage, proxy: Proxy, write: str, fault: Fault) -> None:
+    _before(write, lake)
+    proxy.when(fault, fault, kind="PUT")
+    WRITES[write](lake, "a", b"mine")
+    assert lake.get("a") == b"mine"
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("fault", DONE_UNHEARD)
+def test_an_answer_that_was_lost_is_found_out(lake: S3Storage, proxy: Proxy, write: str, fault: Fault) -> None:
+    _before(write, lake)
+    proxy.when(fault, kind="PUT")
+    WRITES[write](lake, "a", b"mine")
+    assert lake.get("a") == b"mine"
+
+
+@pytest.mark.parametrize("write", ["put_new", "put_if"])
+def test_an_answer_that_is_always_lost_is_found_out(lake: S3Storage, proxy: Proxy, write: str) -> None:
+    _before(write, lake)
+    proxy.always(done_and_says(500, "InternalError"), kind="PUT")
+    WRITES[write](lake, "a", b"mine")
+    assert lake.get("a") == b"mine"
+
+
+@pytest.mark.parametrize("write", ["put_new", "put_if"])
+@pytest.mark.parametrize("fault", [cut, BROKEN])
+def test_what_another_put_meanwhile_is_never_taken_for_ones_own(
+    lake: S3Storage, proxy: Proxy, write: str, fault: Fault
+) -> None:
+    _before(write, lake)
+    bucket = lake.url.removeprefix("s3://").partition("/")[0]
+
+    def another(request: Any, on: Any) -> Any:
+        # Even with the very same bytes: who counts under `put_if` would lose a count.
+        client(proxy.server).put_object(Bucket=bucket, Key="lake/a", Body=b"same")
+        return fault(request, on)
+
+    proxy.when(another, kind="PUT")
+    with pytest.raises(KeyTakenError):
+        WRITES[write](lake, "a", b"same")
+
+
+@pytest.mark.parametrize("write", ["put_new", "put_if"])
+def test_a_conflict_for_ever_is_no_success_and_no_taken_key(lake: S3Storage, proxy: Proxy, write: str) -> None:
+    _before(write, lake)
+    proxy.always(CONFLICT, kind="PUT")
+    with pytest.raises(StorageError, match="ConditionalRequestConflict") as caught:
+        WRITES[write](lake, "a", b"mine")
+    assert not isinstance(caught.value, KeyTakenError)
+    assert proxy.counts["PUT"] == 4 + (write == "put_if")
+
+
+def test_a_refusal_without_any_doubt_before_it_costs_no_second_look(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"1")
+    proxy.forget()
+    proxy.when(CONFLICT, kind="PUT")
+    with pytest.raises(KeyTakenError):
+        lake.put_new("a", b"1")
+    assert proxy.counts == {"PUT": 2}
+
+
+def test_an_outcome_that_cannot_be_found_out_is_an_error(lake: S3Storage, proxy: Proxy) -> None:
+    proxy.always(lost, kind="PUT")
+    proxy.always(cut, kind="HEAD")
+    with pytest.raises(StorageError, match=r"connection to .* broke") as caught:
+        lake.put_new("a", b"1")
+    assert not isinstance(caught.value, KeyTakenError)
+
+
+@pytest.mark.parametrize("fault", [SLOW_DOWN, BROKEN, cut, half, lost])
+def test_reading_gets_over_what_passes(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
+    body = bytes(range(256)) * 400
+    lake.put("a", body)
+    proxy.when(fault, fault, kind="GET")
+    assert lake.get("a") == body
+
+
+def test_a_body_that_is_always_cut_is_an_error_and_never_half_a_body(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"x" * 100_000)
+    proxy.always(half, kind="GET")
+    with pytest.raises(StorageError, match="broke"):
+        lake.get("a")
+    assert proxy.counts["GET"] == 4
+
+
+@pytest.mark.parametrize("fault", [SLOW_DOWN, BROKEN, cut, half])
+def test_listing_gets_over_what_passes(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
+    lake.put("a", b"1")
+    proxy.when(fault, fault, kind="LIST")
+    assert list(lake.keys("")) == ["a"]
+    proxy.when(fault, fault, kind="LIST")
+    assert list(lake.remains("")) == ["a"]
+
+
+def test_a_server_that_is_gone_is_an_error_and_one_that_is_back_is_used_again(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"1")
+    proxy.off()
+    for call in (
+        lambda: lake.get("a"),
+        lambda: lake.size("a"),
+        lambda: lake.put("a", b"2"),
+        lambda: lake.put_new("b", b"2"),
+        lambda: lake.delete("a"),
+        lambda: list(lake.keys("")),
+    ):
+        with pytest.raises(StorageError, match="cannot be reached"):
+            call()
+    proxy.on()
+    assert lake.get("a") == b"1"
+    assert list(lake.keys("")) == ["a"]
+
+
+def test_more_keys_than_one_page_holds_are_all_listed(lake: S3Storage, proxy: Proxy) -> None:
+    bucket = lake.url.removeprefix("s3://").partition("/")[0]
+
+    def put(number: int) -> None:
+        client(proxy.server).put_object(Bucket=bucket, Key=f"lake/k/{number:04d}", Body=b"")
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(put, range(1001)))
+    expected = [f"k/{number:04d}" for number in range(1001)]
+    assert list(lake.keys("k/")) == expected
+    assert list(lake.remains("k/")) == expected
+    assert proxy.counts["LIST"] == 4
+
+
+def test_a_missing_bucket_is_an_error_and_never_a_missing_key(proxy: Proxy) -> None:
+    lake = S3Storage("s3://no-such-bucket/lake", S3Options())
+    for call in (
+        lambda: lake.get("a"),
+        lambda: lake.size("a"),
+        lambda: lake.put_new("a", b""),
+        lambda: list(lake.keys("")),
+    ):
+        with pytest.raises(StorageError, match="no bucket 'no-such-bucket'") as caught:
+            call()
+        assert not isinstance(caught.value, MissingKeyError)
+
+
+def test_an_error_on_looking_at_a_size_is_said_in_words(lake: S3Storage, proxy: Proxy) -> None:
+    proxy.always(says(400, "ExpiredToken"))
+    with pytest.raises(StorageError, match="expired"):
+        lake.size("a")
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+@pytest.mark.parametrize("name", ["moto", "seaweedfs", "versitygw"])
+def test_what_is_erased_is_gone_with_its_old_versions(
+    name: str, versioned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = started(name)
+    aim(monkeypatch, server)
+    bucket = fresh_bucket(server, versioned=versioned)
+    lake = S3Storage(f"s3://{bucket}/lake", S3Options())
+    for body in (b"1", b"2"):
+        lake.put("raw/gone", body)
+        lake.put("raw/deleted", body)
+        lake.put("raw/gone-not", body)
+    lake.delete("raw/deleted")
+    assert list(lake.keys("")) == ["raw/gone", "raw/gone-not"]
+    assert list(lake.remains("raw/")) == [*(["raw/deleted"] if versioned else []), "raw/gone", "raw/gone-not"]
+    lake.erase("raw/gone")
+    lake.erase("raw/deleted")
+    assert list(lake.remains("")) == ["raw/gone-not"]
+    assert lake.get("raw/gone-not") == b"2"
+    found = client(server).list_object_versions(Bucket=bucket)
+    assert {entry["Key"] for kind in ("Versions", "DeleteMarkers") for entry in found.get(kind, ())} == {
+        "lake/raw/gone-not"
+    }
+
+
+def test_a_server_without_versions_deletes(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"1")
+    proxy.always(says(501, "NotImplemented"), kind="LIST", key="^$")
+    lake.erase("a")
+    assert proxy.counts["DELETE"] == 1
+    proxy.forget()
+    assert lake.size("a") is None
+
+
+def test_who_may_not_see_old_versions_hears_it(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"1")
+    proxy.always(says(403, "AccessDenied"), kind="LIST")
+    for call in (lambda: lake.erase("a"), lambda: list(lake.remains(""))):
+        with pytest.raises(StorageError, match="s3:ListBucketVersions is not allowed"):
+            call()
+    assert proxy.counts["DELETE"] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected", "key"),
+    [
+        (S3Options(encryption="sse-s3"), "AES256", None),
+        (S3Options(encryption="sse-kms"), "aws:kms", None),
+        (S3Options(encryption="sse-kms", kms_key="alias/lake"), "aws:kms", "alias/lake"),
+        (S3Options(kms_key="alias/lake"), "aws:kms", "alias/lake"),
+    ],
+)
+def test_each_object_asks_for_its_encryption(proxy: Proxy, options: S3Options, expected: str, key: str | None) -> None:
+    lake = S3Storage(f"s3://{fresh_bucket(proxy.server)}/lake", options)
+    lake.put("a", b"1")
+    lake.put_new("b", b"1")
+    lake.put_if("a", b"2", lake.get_versioned("a").version)
+    lake.check()
+    for name in ("a", "b", "probe.json"):
+        found = _look(proxy, lake, name)
+        assert (found["ServerSideEncryption"], found.get("SSEKMSKeyId")) == (expected, key)
+
+
+def test_without_a_setting_the_bucket_decides_on_encryption(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"1")
+    assert not any(name.lower().startswith("x-amz-server-side") for name in proxy.seen[-1].headers)
+
+
+def test_many_threads_share_one_client(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"1")
+    start = threading.Barrier(32)
+
+    def work(number: int) -> bytes:
+        start.wait(10)
+        lake.put_new(f"k/{number}", b"1")
+        return lake.get("a")
+
+    with ThreadPoolExecutor(32) as pool:
+        assert list(pool.map(work, range(32))) == [b"1"] * 32
+    assert len(list(lake.keys("k/"))) == 32
+
+
+def test_an_engine_hears_where_the_bucket_is_and_who_may_enter(lake: S3Storage, proxy: Proxy) -> None:
+    access = lake.access()
+    assert access.endpoint == proxy.endpoint
+    assert access.region == "us-east-1"
+    assert tuple(access.credentials()) == (proxy.server.access_key, proxy.server.secret_key, "")
