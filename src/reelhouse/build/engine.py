@@ -25,6 +25,7 @@ from reelhouse.storage.protocol import Storage
 # Who commits at the same moment wins; the loser looks again.
 _LOST_RACE = re.compile("failed to commit transaction|concurrent|conflict|version .* already exists", re.IGNORECASE)
 _ATTEMPTS = 6
+_XML = re.compile(r"<\?xml.*?<Code>(\w+)</Code>.*")
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def open_engine(storage: Storage, spark: SparkSession, purges: int = 0) -> Engin
 
 
 def first_line(exc: BaseException) -> str:
-    """What an engine says, without its stack."""
+    """What an engine says, without its stack; of S3's XML only the name of the error."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-    return lines[0] if lines else type(exc).__name__
+    return _XML.sub(r"\1", lines[0]) if lines else type(exc).__name__
 
 
 def arrow_schema(schema: T.StructType) -> pa.Schema:

@@ -65,11 +65,11 @@ def session_factory(engine: str, access: S3Access | None = None) -> SessionFacto
     """
     if engine != "sail" and not engine.startswith(("local", "sc://", "spark://", "yarn")):
         raise ConfigError(f"engine: sail, local[N] or sc://host:port is expected, not {engine!r}")
-    check_installed(engine)
     if access is not None and engine != "sail" and not engine.startswith("sc://"):
         raise ConfigError(
             f"engine: {engine!r} does not reach a lake in S3 yet: use sail, or a Spark Connect server that does"
         )
+    check_installed(engine)
     key = (engine, access.endpoint, access.region, access.options) if access else engine
 
     def session() -> SparkSession:
