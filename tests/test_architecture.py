@@ -47,6 +47,7 @@ def _loaded_by(module: str) -> set[str]:
         "reelhouse.runtimes.collecting",
         "reelhouse.runtimes.commands",
         "reelhouse.runtimes.cli",
+        "reelhouse.runtimes.aws_lambda",
     ],
 )
 def test_the_collector_loads_no_table_engine(module: str) -> None:
@@ -56,6 +57,10 @@ def test_the_collector_loads_no_table_engine(module: str) -> None:
 @pytest.mark.parametrize("module", ["reelhouse", "reelhouse.settings", "reelhouse.runtimes.cli"])
 def test_what_only_reads_settings_loads_no_network(module: str) -> None:
     assert _loaded_by(module) & {"aiohttp", "boto3", "botocore", "rich", "asyncio"} == set()
+
+
+def test_the_function_loads_nothing_for_people() -> None:
+    assert _loaded_by("reelhouse.runtimes.aws_lambda") & {"rich", "click", "boto3"} == set()
 
 
 @pytest.mark.parametrize("module", ["reelhouse.tmdb.client", "reelhouse.storage.folder", "reelhouse.raw.plan"])

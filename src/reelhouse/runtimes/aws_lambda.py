@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+# Needed by any lake of a function: what is loaded now has a whole processor, what an event loads a share of one.
+import reelhouse.storage.s3  # noqa: F401
 from reelhouse.errors import MissingKeyError, ReelhouseError
 from reelhouse.raw.inbox import put_letter
 from reelhouse.runtimes import metrics, tokens
