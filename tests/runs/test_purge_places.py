@@ -16,7 +16,11 @@ from click.testing import CliRunner, Result
 
 from reelhouse.collect.choosing import Chosen
 from reelhouse.collect.purging import purge
+from reelhouse.collect.spool import Entry, Spool
 from reelhouse.collect.verifying import verify
+from reelhouse.raw.plan import read_plan
+from reelhouse.raw.receipt import Receipt
+from reelhouse.runtimes import wiring
 from reelhouse.runtimes.cli import main
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options
@@ -129,6 +133,21 @@ def test_who_collects_is_not_disturbed(lake: FolderStorage, typed: Typed) -> Non
     with lake.hold():
         result = typed("--all", "--yes")
     assert (result.exit_code, "another collector" in result.stderr) == (1, True)
+    assert _contents(lake) == before
+
+
+def test_answers_that_wait_in_the_spool_are_not_overlooked(
+    lake: FolderStorage, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = Spool(tmp_path / "spool", 1 << 20)
+    plan = read_plan(lake, 2)
+    assert plan is not None
+    receipt = Receipt(run=2, unit=0, part=9, entity="movie", claims=[])
+    waiting.keep(Entry(lake.url, plan.ids.sha256, plan.planned_at, receipt), b"")
+    monkeypatch.setattr(wiring, "spool", lambda settings, storage: waiting)
+    before = _contents(lake)
+    result = typed("--all", "--yes")
+    assert (result.exit_code, str(tmp_path / "spool") in result.stderr.replace("\n", "")) == (1, True)
     assert _contents(lake) == before
 
 

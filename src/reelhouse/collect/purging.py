@@ -87,7 +87,8 @@ def _say(storage: Storage, chosen: Chosen, found: Survey, now: datetime, step: S
         change_purged(storage, one.plan.run, saying.with_this)
         yield from saying.problems
         drop_done(storage, one.plan.run)
-    drop_ledgers(storage)
+    if found.runs:
+        drop_ledgers(storage)
 
 
 class _Saying:

@@ -13,6 +13,7 @@ from reelhouse.collect import purging
 from reelhouse.collect.choosing import Chosen
 from reelhouse.collect.purging import Purging
 from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
+from reelhouse.runtimes import wiring
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.endpoints import ENTITIES
@@ -66,6 +67,7 @@ def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, s
 
     storage.check()
     with storage.hold(lost=lost.append):
+        _check_spool(settings, storage)
         tables = _tables(storage)
         found = purging.purge(storage, chosen, now, held_step)
         erased = 0
@@ -76,6 +78,15 @@ def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, s
     found = found._replace(problems=[*found.problems, *left])
     built = _rebuild(storage, settings, step) if erased and tables else _Built(done=False)
     return _summary(found, dry_run=False, tables=erased, built=built)
+
+
+def _check_spool(settings: Settings, storage: Storage) -> None:
+    """What waits beside the lake would come in after the purge that was to take it."""
+    spool = wiring.spool(settings, storage)
+    if spool.waiting():
+        raise ReelhouseError(
+            f"answers wait in {spool.folder}: let `reelhouse collect` bring them in, or remove them; nothing is purged"
+        )
 
 
 def _tables(storage: Storage) -> int:
