@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,9 +17,9 @@ def storage_of(settings: Settings) -> Storage:
     return open_storage(settings.lake, s3)
 
 
-def load_settings(options: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
     """`settings.load`, also with the file that lies in a bucket."""
-    return load(options, environ=environ, in_bucket=_file_in_bucket)
+    return load(options, in_bucket=_file_in_bucket)
 
 
 def _file_in_bucket(settings: Settings) -> bytes | None:
