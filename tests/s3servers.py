@@ -135,7 +135,7 @@ def _started(name: str) -> S3Server | str:
 
 
 def _moto() -> S3Server:
-    port = _free_ports(1)[0]
+    port = free_ports(1)[0]
     program = Path(sys.executable).with_name("moto_server")
     _guarded(tempfile.mkdtemp(prefix="moto-"), [str(program), "-H", "127.0.0.1", "-p", str(port)])
     return _ready(S3Server("moto", f"http://127.0.0.1:{port}", "AKIAMOTO", "moto-secret"))
@@ -152,7 +152,7 @@ def _seaweedfs() -> S3Server | str:
     config = {"identities": [{"name": "tests", "credentials": keys, "actions": rights}]}
     (Path(folder) / "s3.json").write_text(json.dumps(config))
     parts = ("master", "volume", "filer", "s3")
-    ports = _free_ports(2 * len(parts))
+    ports = free_ports(2 * len(parts))
     options = [f"-{part}.port={ports[2 * at]}" for at, part in enumerate(parts)]
     options += [f"-{part}.port.grpc={ports[2 * at + 1]}" for at, part in enumerate(parts)]
     _guarded(
@@ -179,7 +179,7 @@ def _versitygw() -> S3Server | str:
     if not _keeps_attributes(Path(folder)):
         shutil.rmtree(folder)
         return "versitygw needs a file system with extended attributes for temporary files"
-    port = _free_ports(1)[0]
+    port = free_ports(1)[0]
     server = S3Server("versitygw", f"http://127.0.0.1:{port}", "AKIAVERSITY", "versity-secret")
     posix = ["posix", "--versioning-dir", f"{folder}/versions", f"{folder}/objects"]
     keys = {"ROOT_ACCESS_KEY": server.access_key, "ROOT_SECRET_KEY": server.secret_key}
@@ -247,7 +247,8 @@ def _guarded(folder: str, argv: list[str], **environ: str) -> None:
     atexit.register(end)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback on which nobody listens."""
     taken = [socket.socket() for _ in range(count)]
     try:
         for one in taken:

@@ -64,6 +64,7 @@ _BY_CODE = {
     "InvalidToken": "the AWS session token is not valid: sign in again or unset AWS_SESSION_TOKEN",
     "InvalidAccessKeyId": _WRONG_KEYS,
     "SignatureDoesNotMatch": _WRONG_KEYS,
+    "XAdminUserNotFound": _WRONG_KEYS,  # versitygw's word
     "AccountProblem": "AWS says that there is a problem with this account",
     "AllAccessDisabled": "AWS has disabled all access to this bucket",
     "RequestTimeTooSkewed": "this machine's clock is too far off for AWS: set it",
@@ -156,7 +157,7 @@ def _of_answer(exc: said.ClientError, bucket: str) -> Word:
         return Word(f"there is no bucket {bucket!r}: make it or mend the lake's address", True)
     if region := _elsewhere(exc):
         return Word(f"the bucket lies in region {region}: set s3_region = {region!r}", True)
-    if status(exc) in (301, 307) or named in ("PermanentRedirect", "AuthorizationHeaderMalformed"):
+    if status(exc) in (301, 307):
         return Word("the bucket lies in another region: set s3_region", True)
     if status(exc) == 403:
         return Word(f"access denied: {_action(exc)} is not allowed here", True)

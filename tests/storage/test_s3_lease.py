@@ -1,0 +1,283 @@
+"""One collector at a time: who holds the lease, until when by S3's clock, and how a holder hears that it is over."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+import pytest
+
+from reelhouse.errors import LockedError, StorageError
+from reelhouse.storage.lease import Pace, held
+from reelhouse.storage.opening import S3Options
+from reelhouse.storage.protocol import unheard
+from reelhouse.storage.s3 import S3Storage
+from tests.s3proxy import (
+    BROKEN,
+    CONFLICT,
+    SLOW_DOWN,
+    Answer,
+    Fault,
+    Proxy,
+    Request,
+    cut,
+    done_and_says,
+    late,
+    lost,
+    passes,
+)
+from tests.s3servers import client
+
+# Renews as quickly as a test likes it; the lease itself outlives the test.
+BRISK = Pace(ttl=60.0, every=0.05, again=0.05, margin=20.0)
+
+
+def _later(seconds: float) -> Fault:
+    """S3's clock is that much further."""
+
+    def fault(_: Request, on: Callable[[], Answer]) -> Answer:
+        answer = on()
+        moved = [(name, _moved(value, seconds) if name.lower() == "date" else value) for name, value in answer.headers]
+        return answer._replace(headers=moved)
+
+    return fault
+
+
+def _moved(date: str, seconds: float) -> str:
+    return format_datetime(parsedate_to_datetime(date) + timedelta(seconds=seconds), usegmt=True)
+
+
+def _record(lake: S3Storage) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(lake.get("lease.json"))
+    return found
+
+
+def _again(lake: S3Storage) -> S3Storage:
+    """The same lake, from another machine."""
+    return S3Storage(lake.url, S3Options())
+
+
+def _wait(until: Callable[[], object]) -> None:
+    ends = time.monotonic() + 20
+    while not until():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def test_the_lease_stays_when_it_is_let_go_and_its_epoch_grows(lake: S3Storage) -> None:
+    owners = set()
+    for epoch in (1, 2, 3):
+        with lake.hold():
+            found = _record(lake)
+            assert (found["epoch"], found["state"], found["ttl_seconds"]) == (epoch, "held", 120)
+            owners.add(found["owner"])
+        assert (_record(lake)["epoch"], _record(lake)["state"]) == (epoch, "free")
+    assert len(owners) == 3
+
+
+def test_who_finds_it_held_writes_nothing(lake: S3Storage, proxy: Proxy) -> None:
+    with lake.hold():
+        before = lake.get("lease.json")
+        proxy.forget()
+        with pytest.raises(LockedError, match=rf"another collector works on {lake.url}; .* come back later"):
+            _again(lake).hold().__enter__()
+        assert proxy.counts == {"GET": 1}
+        assert lake.get("lease.json") == before
+
+
+@pytest.mark.parametrize("seconds", [None, 200.0])
+def test_it_ends_by_the_clock_of_s3_whatever_the_clock_here_says(
+    lake: S3Storage, proxy: Proxy, seconds: float | None
+) -> None:
+    ttl = seconds or 120.0
+    with ExitStack() as stack:
+        stack.enter_context(lake.hold(seconds=seconds))
+        for clock in (0, ttl - 60, ttl - 5, -3600):
+            proxy.when(_later(clock), kind="GET", key="lease.json")
+            with pytest.raises(LockedError), _again(lake).hold():
+                pass
+        proxy.when(_later(ttl + 5), kind="GET", key="lease.json")
+        stack.enter_context(_again(lake).hold())
+        assert _record(lake)["epoch"] == 2
+
+
+def test_who_was_taken_over_hears_it_once_and_disturbs_nobody(lake: S3Storage, proxy: Proxy) -> None:
+    heard: list[str] = []
+    slow = Pace(ttl=60.0, every=0.5, again=0.5, margin=20.0)
+    with held(lake, lake.url, seconds=None, lost=heard.append, pace=slow):
+        proxy.when(_later(100), kind="GET", key="lease.json")
+        with _again(lake).hold():
+            taken = _record(lake)
+            _wait(lambda: heard)
+            time.sleep(0.2)
+            assert heard == [f"another collector took over {lake.url}"]
+            assert _record(lake) == taken
+    assert _record(lake)["state"] == "free"
+
+
+def test_it_is_renewed_and_no_two_writings_are_alike(lake: S3Storage) -> None:
+    heard: list[str] = []
+    with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
+        first = lake.look("lease.json")
+        versions = {first.version}
+
+        def renewed() -> bool:
+            versions.add(lake.look("lease.json").version)
+            return len(versions) > 3
+
+        _wait(renewed)
+        assert _record(lake)["epoch"] == 1
+    assert (heard, _record(lake)["state"]) == ([], "free")
+
+
+def test_where_it_is_known_how_long_the_caller_lives_nothing_runs_beside_it(lake: S3Storage, proxy: Proxy) -> None:
+    with lake.hold(seconds=90):
+        assert _record(lake)["ttl_seconds"] == 90
+        ours = [thread.name for thread in threading.enumerate() if "_renew" in thread.name or "_watch" in thread.name]
+        assert ours == []
+    with lake.hold():
+        assert any("_renew" in thread.name for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("fault", [CONFLICT, SLOW_DOWN, BROKEN, cut, lost, done_and_says(500, "InternalError")])
+def test_an_answer_that_fails_or_is_lost_changes_nothing(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
+    heard: list[str] = []
+    for _ in range(2):
+        # Taking it, renewing it, letting it go.
+        proxy.forget()
+        proxy.when(fault, fault, kind="PUT", key="lease.json")
+        with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
+            before = _record(lake)
+            with pytest.raises(LockedError), _again(lake).hold():
+                pass
+            proxy.forget()
+            proxy.when(fault, passes, fault, kind="PUT", key="lease.json")
+            _wait(lambda before=before: _record(lake)["write"] != before["write"])  # type: ignore[misc]
+            proxy.forget()
+            proxy.when(fault, fault, kind="PUT", key="lease.json")
+        proxy.forget()
+        assert _record(lake)["state"] == "free"
+    assert (heard, _record(lake)["epoch"]) == ([], 2)
+
+
+def test_a_renewal_that_came_through_unseen_is_found_to_be_ones_own(lake: S3Storage, proxy: Proxy) -> None:
+    heard: list[str] = []
+    with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
+        before = _record(lake)["write"]
+        proxy.when(*[cut] * 8, kind="HEAD", key="lease.json")
+        proxy.when(*[lost] * 4, kind="PUT", key="lease.json")
+        _wait(lambda: proxy.counts["HEAD"] > 1)
+        _wait(lambda: _record(lake)["write"] != before)
+        seen = _record(lake)["write"]
+        _wait(lambda: _record(lake)["write"] != seen)
+    assert (heard, _record(lake)["state"]) == ([], "free")
+
+
+def test_a_holder_that_cannot_renew_hears_it_before_its_time_is_over(lake: S3Storage, proxy: Proxy) -> None:
+    heard: list[str] = []
+    began = time.monotonic()
+    with held(lake, lake.url, seconds=None, lost=heard.append, pace=Pace(ttl=2.0, every=0.1, again=0.1, margin=1.0)):
+        proxy.off()
+        _wait(lambda: heard)
+        took = time.monotonic() - began
+        time.sleep(0.3)
+    assert len(heard) == 1
+    assert heard[0].startswith("the lease could not be renewed")
+    # A second after the last renewal, which may have been a moment after the beginning.
+    assert 0.5 < took < 10
+
+
+def test_a_holder_whose_renewal_hangs_hears_it_too(lake: S3Storage, proxy: Proxy) -> None:
+    heard: list[str] = []
+    began = time.monotonic()
+    with held(lake, lake.url, seconds=None, lost=heard.append, pace=Pace(ttl=2.0, every=0.1, again=0.1, margin=1.0)):
+        proxy.when(late(3.0), kind="PUT", key="lease.json")
+        _wait(lambda: heard)
+        assert time.monotonic() - began < 2.9
+    assert len(heard) == 1
+
+
+def test_a_lease_that_somebody_removed_is_lost(lake: S3Storage) -> None:
+    heard: list[str] = []
+    with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
+        lake.delete("lease.json")
+        _wait(lambda: heard)
+    assert heard == [f"somebody removed the lease of {lake.url}"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"owner": 1}', b"\xff"])
+def test_what_no_collector_wrote_counts_as_held_for_the_usual_time(lake: S3Storage, proxy: Proxy, body: bytes) -> None:
+    lake.put("lease.json", body)
+    with pytest.raises(LockedError), lake.hold():
+        pass
+    proxy.when(_later(130), kind="GET", key="lease.json")
+    with lake.hold():
+        assert _record(lake)["epoch"] == 1
+
+
+def test_a_lake_that_cannot_be_let_go_hides_no_result(lake: S3Storage, proxy: Proxy) -> None:
+    done = []
+    with lake.hold():
+        done.append(1)
+        proxy.off()
+    assert done == [1]
+    proxy.on()
+    assert _record(lake)["state"] == "held"
+    with suppress(LockedError), lake.hold():
+        raise AssertionError("nobody let it go")
+
+
+def test_what_fails_inside_is_what_is_heard(lake: S3Storage, proxy: Proxy) -> None:
+    def fail() -> None:
+        with lake.hold():
+            proxy.off()
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        fail()
+
+
+def test_a_place_that_cannot_be_asked_is_not_held(lake: S3Storage, proxy: Proxy) -> None:
+    proxy.off()
+    with pytest.raises(StorageError, match="cannot be reached"), lake.hold():
+        pass
+
+
+def test_of_many_that_find_it_expired_one_takes_over(lake: S3Storage, proxy: Proxy) -> None:
+    stack = ExitStack()
+    stack.enter_context(lake.hold(seconds=50))
+
+    def expired(request: Request, on: Callable[[], Answer]) -> Answer | None:
+        answer = on()
+        return _later(60)(request, lambda: answer) if b'"epoch":1,' in answer.body else answer
+
+    proxy.always(expired, kind="GET", key="lease.json")
+    start, over = threading.Barrier(6), threading.Barrier(6)
+    took: list[int] = []
+
+    def work(number: int) -> None:
+        start.wait(10)
+        try:
+            with held(lake, lake.url, seconds=50, lost=unheard):
+                took.append(number)
+                over.wait(20)
+        except LockedError:
+            over.wait(20)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(took) == 1
+    bucket = lake.url.removeprefix("s3://").partition("/")[0]
+    assert (
+        json.loads(client(proxy.server).get_object(Bucket=bucket, Key="lake/lease.json")["Body"].read())["epoch"] == 2
+    )
+    stack.close()
