@@ -17,8 +17,9 @@ from aiohttp import web
 
 from reelhouse.collect.replaying import replay
 from reelhouse.collect.run import Progress, RunResult
-from reelhouse.collect.spool import Spool
+from reelhouse.collect.spool import Entry, Spool
 from reelhouse.errors import StorageError
+from reelhouse.raw.layout import COURSE
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt
 from reelhouse.raw.reconciliation import read_reconciliation
@@ -103,7 +104,7 @@ class _Full(MemoryStorage):
         self._trying = threading.Lock()
 
     def put_new(self, key: str, body: bytes) -> None:
-        if key.startswith("raw/movie/"):
+        if key.startswith(("raw/movie/", COURSE)):
             with self._trying:
                 self.tried += 1
                 refused = self.tried > self.takes
@@ -236,6 +237,23 @@ def test_the_next_start_tells_what_it_brought_in_and_whence(sound: Tiny, tmp_pat
     assert (result.whole, result.replayed, result.requests) == (True, waited, 30 - asked)
     assert sound.asked == ONCE
     assert_whole(lake)
+
+
+def test_files_of_the_course_wait_as_well(sound: Tiny) -> None:
+    lake = _Full(takes=2)
+    chosen = small(sound, layout="course", connections=6)
+    assert "answers wait in" in _failing_collect(lake, chosen)
+    keys = {entry.receipt.chunk.key for entry in _waiting(_spool_of(lake, chosen)) if entry.receipt.chunk}
+    assert any(key.startswith(COURSE) for key in keys)
+    lake.takes = 1000
+    assert collect(lake, chosen).whole
+    assert sound.asked == ONCE
+    assert keys <= set(lake.keys(""))
+    assert_whole(lake)
+
+
+def _waiting(spool: Spool) -> list[Entry]:
+    return [spool.read(name)[0] for name in spool.waiting()]
 
 
 def test_while_the_lake_still_fails_nothing_is_asked_and_nothing_is_lost(sound: Tiny) -> None:
