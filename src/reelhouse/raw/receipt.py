@@ -12,6 +12,7 @@ from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.layout import FORMAT, purged_key, receipt_key
 from reelhouse.raw.plan import Plan, Reason
 from reelhouse.raw.reading import decode, encode
+from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
 
 
@@ -159,8 +160,8 @@ def read_part(storage: Storage, run: int, unit: int, part: int) -> Receipt | Unr
 def read_receipts(storage: Storage, plan: Plan) -> Iterator[Receipt | Unreadable]:
     """All parts of all units of a run, in order, without what was purged of them."""
     purged = read_purged(storage, plan.run)
-    for unit in range(plan.units):
-        yield from read_parts(storage, plan.run, unit, purged=purged)
+    for parts in ahead(lambda unit: list(read_parts(storage, plan.run, unit, purged=purged)), range(plan.units)):
+        yield from parts
 
 
 def reduced(receipt: Receipt, purged: Purged) -> Receipt:
