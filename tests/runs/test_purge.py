@@ -300,7 +300,8 @@ def test_an_export_stays_as_long_as_one_run_that_keeps_it_names_it(tiny: Tiny) -
     assert lake.size(first.export.key) is not None
     verdict = _whole(lake)
     assert [note[:5] for note in verdict.notes] == ["run 1", "run 2"]
-    assert purge(lake, Chosen("1 id", asks=frozenset({"1"})), NOW).exports == 0
+    one = Chosen("1 id", asks=frozenset({"1"}))
+    assert (foresee(lake, one, NOW).exports, purge(lake, one, NOW).exports) == (0, 0)
     assert purge(lake, MOVIES, NOW).exports == 1
     _whole(lake)
 
@@ -437,6 +438,15 @@ def test_ids_that_no_answer_is_about_are_told(lived: MemoryStorage) -> None:
     found = purge(lake, Chosen("3 ids", asks=frozenset({"20", "999", "tt0000888"})), NOW)
     assert found.unknown == ["999", "tt0000888"]
     assert found.answers == 2
+
+
+def test_what_was_set_aside_under_an_imdb_id_goes_with_the_title() -> None:
+    lake = MemoryStorage()
+    for run, state, found in ((1, State.QUARANTINED, None), (2, State.LANDED, 5)):
+        plan = a_plan(lake, ["tt0000005", "6"], run=run)
+        settle(lake, plan, [a_claim("tt0000005", state, found=found), a_claim("6")])
+    assert purge(lake, Chosen("1 id", asks=frozenset({"5"})), NOW).answers == 2
+    assert {ask for _, ask in _claims(lake)} == {"6"}
 
 
 def test_nothing_goes_where_a_plan_is_lost(lived: MemoryStorage) -> None:
