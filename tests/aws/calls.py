@@ -63,9 +63,9 @@ def needed(service: str, operation: str, given: Arguments) -> Iterator[Call]:
 
 
 @contextmanager
-def recorded() -> Iterator[list[Call]]:
-    """What is asked of AWS through botocore by this process while inside, refused calls too."""
-    calls: list[Call] = []
+def recorded(into: list[Call] | None = None) -> Iterator[list[Call]]:
+    """What this process asks of AWS through botocore while inside, refused calls too; added to *into* where given."""
+    calls = [] if into is None else into
     real = botocore.client.BaseClient._make_api_call
 
     def listening(client: Any, operation: str, given: Arguments) -> Any:

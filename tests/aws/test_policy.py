@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from reelhouse.errors import DeniedError
 from reelhouse.runtimes import aws_lambda
 from tests.aws.calls import needed, recorded
 from tests.aws.iam import Call, Permission, Policy
@@ -17,6 +18,7 @@ from tests.aws.stack import Stack, transformed
 from tests.runs.lakes import FILTER, TOKEN
 from tests.runs.tiny import Tiny
 from tests.s3servers import S3Server, client, fresh_bucket
+from tests.serving import verdict
 
 LAKE = "arn:aws:s3:::films/lake"
 
@@ -109,12 +111,10 @@ class Deployed:
     def listed(self) -> list[str]:
         return [one["Key"] for one in self._s3.list_objects_v2(Bucket=self.bucket)["Contents"]]
 
-    def __call__(self, given: Any, seconds: float = 900.0) -> dict[str, Any]:
+    def __call__(self, given: Any) -> dict[str, Any]:
         self._count += 1
-        with recorded() as calls:
-            answer = aws_lambda.handler(given, Given(seconds, f"request-{self._count}"))
-        self.calls += calls
-        return answer
+        with recorded(self.calls):
+            return aws_lambda.handler(given, Given(request=f"request-{self._count}"))
 
 
 def settled(tiny: Tiny, **more: str) -> str:
@@ -134,9 +134,11 @@ def live(deployed: Deployed, tiny: Tiny) -> None:
     deployed.put("lake/reelhouse.toml", settled(tiny))
     # What is due is seen by this machine's clock.
     now = datetime.now(UTC)
-    tiny.now, tiny.delay = (now - timedelta(hours=12)).isoformat(timespec="seconds"), 0.3
-    assert deployed({"tick": True}, seconds=2.0)["state"] == "open"
-    tiny.delay = 0.0
+    tiny.now = (now - timedelta(hours=12)).isoformat(timespec="seconds")
+    tiny.instead = lambda request: verdict(401, 7) if tiny.asked.total() > 10 else None
+    with pytest.raises(DeniedError):
+        deployed({"tick": True})
+    tiny.instead = lambda request: None
     assert deployed(put_event)["state"] == "queued"
     assert deployed(event("sqs_batch"))["batchItemFailures"] == []
     assert deployed({"tick": True})["state"] == "reconciled"
