@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelhouse.collect.landing import open_unit
@@ -138,6 +138,7 @@ def test_what_belongs_to_another_plan_stays_and_is_named(lake: MemoryStorage, sp
     assert set(lake.keys("")) == before
 
 
+@settings(deadline=None, max_examples=50)
 @given(at=st.integers(min_value=0), bit=st.integers(min_value=0, max_value=7), cut=st.booleans())
 def test_one_wrong_bit_or_a_missing_end_is_noticed(
     tmp_path_factory: pytest.TempPathFactory, at: int, bit: int, cut: bool
@@ -284,6 +285,7 @@ def test_without_a_place_everything_is_counted_as_lost_and_nothing_is_made(
     assert not folder.is_dir()
 
 
+@settings(deadline=None, max_examples=50)
 @given(body=st.binary(max_size=300), etag=st.text(max_size=20))
 def test_whatever_an_answer_holds_comes_back_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, body: bytes, etag: str
