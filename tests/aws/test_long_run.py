@@ -78,7 +78,7 @@ def test_a_run_ends_by_itself_whatever_happens_on_the_way(
     verdict = verify(storage)
     assert verdict.clean, verdict.problems[:5]
     assert verdict.states == {"landed": size.ids}
-    # What a kill may cost, and what an invocation may that S3 failed for good: what was open or landing, and on its way.
+    # What a kill may cost, or an S3 that failed for good: what was open or landing, and what was on its way.
     ended = [one for one in told if one.error]
     assert len([one for one in told if one.outcome.answer and one.answer["state"] == "busy"]) > 0
     assert asked - size.ids <= len(ended) * (_LANDING * size.chunk + _CONNECTIONS), [one.told for one in ended]
