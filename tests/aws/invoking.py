@@ -39,6 +39,18 @@ class Given:
         return max(0, int(self.seconds * 1000))
 
 
+class Ageing(Given):
+    """A context that has little time left from the third time on that it is asked."""
+
+    def __init__(self, asked: int = 0) -> None:
+        super().__init__()
+        self._asked = asked
+
+    def get_remaining_time_in_millis(self) -> int:
+        self._asked += 1
+        return 900_000 if self._asked < 3 else 300_000
+
+
 class Function:
     """One function: its environment and its lake."""
 

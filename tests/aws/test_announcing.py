@@ -14,7 +14,7 @@ import pytest
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.layout import announced_key
 from reelhouse.runtimes import announcing, aws
-from tests.aws.invoking import Function
+from tests.aws.invoking import Ageing, Function
 from tests.runs.tiny import Tiny
 from tests.s3servers import S3Server
 
@@ -81,6 +81,11 @@ def test_each_run_is_announced_once_with_its_numbers(function: Function, tiny: T
     function({"ids": [500]})
     assert [detail["run"] for detail in bus.heard()] == [2]
     assert function.lake.size(announced_key(2)) is not None
+
+
+def test_a_run_that_ends_with_little_time_left_is_announced_at_once(function: Function, bus: Bus) -> None:
+    assert function.tick(Ageing(asked=1))["state"] == "reconciled"
+    assert [detail["run"] for detail in bus.heard()] == [1]
 
 
 class KilledError(BaseException):

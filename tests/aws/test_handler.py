@@ -26,7 +26,7 @@ from reelhouse.runtimes.places import storage_of
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
-from tests.aws.invoking import Function, Given, event, lines, metrics
+from tests.aws.invoking import Ageing, Function, Given, event, lines, metrics
 from tests.runs.lakes import TOKEN, answers, assert_whole, reasons
 from tests.runs.tiny import Tiny
 from tests.serving import html, verdict
@@ -196,16 +196,6 @@ def _leave_open(function: Function, tiny: Tiny) -> dict[str, Any]:
     assert 0 < answer["pending"] < 30
     assert "TMDB has answered nobody" in answer["why"]
     return answer
-
-
-class Ageing(Given):
-    """A context that has little time left when it is asked for the third time."""
-
-    asked = 0
-
-    def get_remaining_time_in_millis(self) -> int:
-        self.asked += 1
-        return 900_000 if self.asked < 3 else 300_000
 
 
 def test_the_next_run_is_left_to_the_next_tick_when_little_time_is_left(function: Function, tiny: Tiny) -> None:
