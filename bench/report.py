@@ -45,7 +45,9 @@ _TITLES = {
     "planning": "Planning",
     "starting": "Starting",
     "storing": "Storing",
+    "counting": "Requests to a bucket",
     "building": "Building tables",
+    "serverless": "In Lambda",
 }
 
 

@@ -62,11 +62,15 @@ class FunctionError(Exception):
 
 
 class Invocation(NamedTuple):
-    """One invocation. *peak* is the most resident memory its process ever had, in bytes, *cpu* seconds of this one."""
+    """One invocation. *peak* is the most resident memory its process ever had, in bytes, *cpu* seconds of this one.
+
+    *start* is how long the process took before it could be handed the event; 0 for one that was warm.
+    """
 
     outcome: Outcome
     request_id: str
     cold: bool
+    start: float
     seconds: float
     cpu: float
     peak: int
@@ -168,6 +172,10 @@ class LambdaService:
         for environment in self._all:
             environment.kill()
 
+    def cpu(self) -> float:
+        """CPU seconds that the living processes have used so far."""
+        return sum(environment.cpu() for environment in self._all if environment.alive)
+
     def _take(self) -> tuple[_Environment, bool]:
         with self._guard:
             while self._idle:
@@ -241,7 +249,8 @@ class _Environment:
         return not self._closed and self._process.poll() is None
 
     def carry_out(self, task: Task, cold: bool, lost_after: float | None) -> Invocation:
-        self._printed, spent = b"", 0.0 if cold else self._cpu()
+        self._printed, spent = b"", 0.0 if cold else self.cpu()
+        started = time.monotonic()
         outcome = self._start() if cold else None
         began = time.monotonic()
         if outcome is None:
@@ -249,12 +258,12 @@ class _Environment:
             outcome = self._wait(task, None if lost_after is None else began + lost_after)
         seconds = time.monotonic() - began
         self._look()
-        cpu = self._cpu() - spent
+        cpu = self.cpu() - spent
         if not self.alive or outcome.is_too_large:
             # The client ends after a refused answer.
             self.close()
         log = self._printed.decode(errors="replace")
-        return Invocation(outcome, task.request_id, cold, seconds, cpu, self._peak, log)
+        return Invocation(outcome, task.request_id, cold, began - started, seconds, cpu, self._peak, log)
 
     def _start(self) -> Outcome | None:
         """Wait until the process asks for work; what kept it from that otherwise."""
@@ -304,7 +313,7 @@ class _Environment:
             if found := re.search(r"VmHWM:\s+(\d+) kB", status):
                 self._peak = max(self._peak, int(found[1]) * 1024)
 
-    def _cpu(self) -> float:
+    def cpu(self) -> float:
         try:
             used = self._seen.cpu_times()
         except psutil.NoSuchProcess:
