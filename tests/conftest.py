@@ -1,4 +1,4 @@
-"""Proof that no test run ever wrote a secret down: whatever was left in files or printed is searched at its end."""
+"""What holds for all tests: no cache of the user is touched, and what a run left or printed is searched for secrets."""
 
 from __future__ import annotations
 
@@ -31,6 +31,14 @@ class _Reports:
         # A failing test shows its variables to the developer; what counts is what the program itself printed.
         if any(secret.decode() in text for secret in SECRETS for _, text in report.sections):
             self._found.append(report.nodeid)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_of_the_user_is_touched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a test could not land waits in no folder of the developer's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
