@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import secrets
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,19 +19,25 @@ from tests.s3proxy import Proxy, proxied
 
 
 def _in_bucket(name: str, _: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
-    """An empty lake in a bucket that holds other things too, on the server of this name."""
+    """An empty lake in a bucket that holds others too, on the server of this name."""
     server = s3servers.started(name)
     s3servers.aim(monkeypatch, server)
-    made = s3servers.fresh_bucket(server)
-    for neighbour in ("deep/lakes", "deep/lake-2/a", "other/a"):
-        s3servers.client(server).put_object(Bucket=made, Key=neighbour, Body=b"a neighbour's")
-    return S3Storage(f"s3://{made}/deep/lake", S3Options())
+    bucket = _shared_bucket(server)
+    place = f"tests/{secrets.token_hex(4)}"
+    for neighbour in ("lakes", "lake-2/a"):
+        s3servers.client(server).put_object(Bucket=bucket, Key=f"{place}/{neighbour}", Body=b"a neighbour's")
+    return S3Storage(f"s3://{bucket}/{place}/lake", S3Options())
+
+
+@functools.cache
+def _shared_bucket(server: s3servers.S3Server) -> str:
+    return s3servers.fresh_bucket(server)
 
 
 PLACES: dict[str, Callable[[Path, pytest.MonkeyPatch], Storage]] = {
     "folder": lambda tmp_path, _: FolderStorage(tmp_path / "lake"),
     "memory": lambda *_: MemoryStorage(),
-    **{name: partial(_in_bucket, name) for name in s3servers.SERVERS},
+    **{name: functools.partial(_in_bucket, name) for name in s3servers.SERVERS},
 }
 
 

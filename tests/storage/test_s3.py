@@ -14,8 +14,11 @@ from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, Storag
 from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
 from reelhouse.storage.s3 import S3Storage
-from tests.s3proxy import BROKEN, CONFLICT, SLOW_DOWN, Fault, Proxy, cut, done_and_says, half, lost, says
+from tests.s3proxy import BROKEN, CONFLICT, SLOW_DOWN, Fault, Proxy, cut, done_and_says, half, lost, proxied, says
 from tests.s3servers import aim, client, fresh_bucket, started
+
+# Keys that moto and the others give at a time.
+PAGES = {"moto": 100, "seaweedfs": 1000, "versitygw": 1000}
 
 PASSING: list[Fault] = [CONFLICT, SLOW_DOWN, BROKEN, cut]
 DONE_UNHEARD: list[Fault] = [lost, done_and_says(500, "InternalError"), done_and_says(503, "SlowDown")]
@@ -180,6 +183,28 @@ def test_a_refusal_without_any_doubt_before_it_costs_no_second_look(lake: S3Stor
     assert proxy.counts == {"PUT": 2}
 
 
+def test_a_version_of_what_is_gone_is_nobodys(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"1")
+    version = lake.get_versioned("a").version
+    # Amazon's word; others say 412.
+    proxy.when(says(404, "NoSuchKey"), kind="PUT")
+    with pytest.raises(KeyTakenError):
+        lake.put_if("a", b"2", version)
+
+
+def test_what_is_put_carries_a_sum_that_every_s3_checks(lake: S3Storage, proxy: Proxy) -> None:
+    lake.put("a", b"x" * 10)
+    headers = {name.lower(): value for name, value in proxy.seen[-1].headers.items()}
+    assert headers["content-md5"] == "M2MRoBYYQybdvdYe3U7rUg=="
+    assert not [name for name in headers if "checksum" in name or "trailer" in name or name == "content-encoding"]
+
+
+def test_what_changed_on_the_way_is_sent_again(lake: S3Storage, proxy: Proxy) -> None:
+    proxy.when(says(400, "BadDigest"), kind="PUT")
+    lake.put_new("a", b"whole")
+    assert lake.get("a") == b"whole"
+
+
 def test_an_outcome_that_cannot_be_found_out_is_an_error(lake: S3Storage, proxy: Proxy) -> None:
     proxy.always(lost, kind="PUT")
     proxy.always(cut, kind="HEAD")
@@ -213,7 +238,10 @@ def test_listing_gets_over_what_passes(lake: S3Storage, proxy: Proxy, fault: Fau
     assert list(lake.remains("")) == ["a"]
 
 
-def test_a_server_that_is_gone_is_an_error_and_one_that_is_back_is_used_again(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_server_that_is_gone_is_an_error_and_one_that_is_back_is_used_again(
+    lake: S3Storage, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     lake.put("a", b"1")
     proxy.off()
     for call in (
@@ -231,18 +259,22 @@ def test_a_server_that_is_gone_is_an_error_and_one_that_is_back_is_used_again(la
     assert list(lake.keys("")) == ["a"]
 
 
-def test_more_keys_than_one_page_holds_are_all_listed(lake: S3Storage, proxy: Proxy) -> None:
-    bucket = lake.url.removeprefix("s3://").partition("/")[0]
-
-    def put(number: int) -> None:
-        client(proxy.server).put_object(Bucket=bucket, Key=f"lake/k/{number:04d}", Body=b"")
-
+@pytest.mark.parametrize(
+    "name", ["moto", *(pytest.param(name, marks=pytest.mark.slow) for name in ("seaweedfs", "versitygw"))]
+)
+def test_more_keys_than_one_page_holds_are_all_listed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = started(name)
+    aim(monkeypatch, server)
+    bucket = fresh_bucket(server, versioned=True)
+    expected = [f"k/{number:04d}" for number in range(PAGES[name] + 1)]
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(put, range(1001)))
-    expected = [f"k/{number:04d}" for number in range(1001)]
-    assert list(lake.keys("k/")) == expected
-    assert list(lake.remains("k/")) == expected
-    assert proxy.counts["LIST"] == 4
+        list(pool.map(lambda key: client(server).put_object(Bucket=bucket, Key=f"lake/{key}", Body=b""), expected))
+    lake = S3Storage(f"s3://{bucket}/lake", S3Options())
+    with proxied(server) as proxy:
+        aim(monkeypatch, server, endpoint=proxy.endpoint)
+        assert list(lake.keys("k/")) == expected
+        assert list(lake.remains("k/")) == expected
+        assert proxy.counts == {"LIST": 4}
 
 
 def test_a_missing_bucket_is_an_error_and_never_a_missing_key(proxy: Proxy) -> None:

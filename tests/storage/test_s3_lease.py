@@ -148,22 +148,23 @@ def test_where_it_is_known_how_long_the_caller_lives_nothing_runs_beside_it(lake
 @pytest.mark.parametrize("fault", [CONFLICT, SLOW_DOWN, BROKEN, cut, lost, done_and_says(500, "InternalError")])
 def test_an_answer_that_fails_or_is_lost_changes_nothing(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
     heard: list[str] = []
-    for _ in range(2):
-        # Taking it, renewing it, letting it go.
+
+    def spoil(*faults: Fault) -> None:
         proxy.forget()
-        proxy.when(fault, fault, kind="PUT", key="lease.json")
-        with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
-            before = _record(lake)
-            with pytest.raises(LockedError), _again(lake).hold():
-                pass
-            proxy.forget()
-            proxy.when(fault, passes, fault, kind="PUT", key="lease.json")
-            _wait(lambda before=before: _record(lake)["write"] != before["write"])  # type: ignore[misc]
-            proxy.forget()
-            proxy.when(fault, fault, kind="PUT", key="lease.json")
-        proxy.forget()
-        assert _record(lake)["state"] == "free"
-    assert (heard, _record(lake)["epoch"]) == ([], 2)
+        proxy.when(*faults, kind="PUT", key="lease.json")
+
+    spoil(fault)
+    with lake.hold():
+        spoil(fault)
+    spoil(fault)
+    with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
+        before = _record(lake)["write"]
+        with pytest.raises(LockedError), _again(lake).hold():
+            pass
+        spoil(fault, passes, fault)
+        _wait(lambda: _record(lake)["write"] != before)
+        spoil(fault)
+    assert (heard, _record(lake)["epoch"], _record(lake)["state"]) == ([], 2, "free")
 
 
 def test_a_renewal_that_came_through_unseen_is_found_to_be_ones_own(lake: S3Storage, proxy: Proxy) -> None:
@@ -219,6 +220,22 @@ def test_what_no_collector_wrote_counts_as_held_for_the_usual_time(lake: S3Stora
     proxy.when(_later(130), kind="GET", key="lease.json")
     with lake.hold():
         assert _record(lake)["epoch"] == 1
+
+
+@pytest.mark.parametrize("date", ["", "soon"])
+def test_an_s3_without_the_time_of_day_holds_nothing(lake: S3Storage, proxy: Proxy, date: str) -> None:
+    with lake.hold():
+        pass
+
+    def timeless(_: Request, on: Callable[[], Answer]) -> Answer:
+        answer = on()
+        return answer._replace(
+            headers=[("Date", date) if pair[0].lower() == "date" else pair for pair in answer.headers]
+        )
+
+    proxy.when(timeless, kind="GET")
+    with pytest.raises(StorageError, match="does not say what time it is"), lake.hold():
+        pass
 
 
 def test_a_lake_that_cannot_be_let_go_hides_no_result(lake: S3Storage, proxy: Proxy) -> None:

@@ -115,7 +115,11 @@ class S3Storage:
     def look(self, key: str) -> Found:
         """The object with its seconds of age by S3's own clock."""
         body, answer = self._got(key)
-        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
+        try:
+            now = parsedate_to_datetime(date)
+        except ValueError as exc:
+            raise StorageError(f"{self.url}/{key}: S3 does not say what time it is: {date[:60]!r}") from exc
         return Found(body, answer["ETag"], (now - answer["LastModified"]).total_seconds())
 
     def create(self, key: str, body: bytes) -> str:
