@@ -87,6 +87,10 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
     # What lies there still is named; a table without a row has nothing to hide.
     assert {CURRENT, "staging/movie", "tables/movie", "marts/dim_person"} <= set(leftovers(lake.storage))
     assert [name in problem for name, problem in _paired(lake)] == [True] * len(leftovers(lake.storage))
+    # A build that comes before they are erased parses everything anew.
+    lake.build()
+    assert sorted(lake.values("movie", "movie_id")) == [1, 3, 4, 5, 8]
+    assert "staging/movie" in leftovers(lake.storage)
     assert erase_tables(lake.storage) == len(describe(lake.storage, None)["tables"])
     assert [key for zone in ("staging", "tables", "marts", "builds") for key in lake.storage.remains(f"{zone}/")] == []
     assert check_tables(lake.storage) == []

@@ -18,11 +18,11 @@ from reelhouse.collect.verifying import Verdict, verify
 from reelhouse.errors import LakeError
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.course import read_answers
-from reelhouse.raw.layout import PURGES, chunk_key, ledger_key, purged_key, receipt_key
+from reelhouse.raw.layout import PURGES, chunk_key, is_course, ledger_key, purged_key, receipt_key
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.reading import encode
-from reelhouse.raw.receipt import ChunkRef, Receipt, read_part, read_purged, read_receipts, readable
+from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_part, read_purged, read_receipts, readable
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
@@ -411,6 +411,8 @@ def test_what_is_to_stay_is_not_lost_over_what_is_to_go(lived: MemoryStorage) ->
     found = purge(lake, Chosen("1 id", asks=frozenset({"20"})), NOW)
     assert any(claimed.chunk.key in problem for problem in found.problems)
     assert lake.get(claimed.chunk.key) == bytes(spoilt)
+    # Said to be purged it would be believed to be gone.
+    assert claimed in list(_parts(lake, 1))
     # Where nothing of it is to stay, nothing has to be read.
     assert purge(lake, ALL, NOW).problems == []
     _whole(lake)
@@ -492,10 +494,12 @@ def test_files_of_the_course_are_purged_too(tiny: Tiny) -> None:
     others = "Raw/TMDB/JSON/2020/01/01/000001-somebody-else.json"
     lake.put(others, b"[]")
     before = _claims(lake)
-    assert any(key.startswith("Raw/") and key != others for key in lake.keys(""))
+    files = [is_course(part.chunk.key) for part in _parts(lake, 1) if part.chunk]
+    assert any(files)
     asks = {"1", "2", "20"}
     assert purge(lake, Chosen("3 ids", asks=frozenset(asks)), NOW).problems == []
     assert _claims(lake) == {place: body for place, body in before.items() if place[1] not in asks}
+    assert [is_course(part.chunk.key) for part in _parts(lake, 1) if part.chunk] == files
     assert not any(b'"title":"Title 20,' in body for body in _bytes(lake).values())
     _whole(lake)
     assert purge(lake, ALL, NOW).problems == []
