@@ -147,7 +147,7 @@ def _idle(bucket: Mapping[str, str]) -> Iterator[Measure]:
             urls = (f"{address}/3", f"{address}/p/exports")
             with _function(bucket, "idle", *urls) as function:
                 assert function.invoke({"tick": True}).answer["state"] == "reconciled"
-                warm = [function.invoke({"tick": True}) for _ in range(10)]
+                warm = [function.invoke({"tick": True}) for _ in range(20)]
             cold = []
             for _ in range(3):
                 with _function(bucket, "idle", *urls) as function:
@@ -155,13 +155,14 @@ def _idle(bucket: Mapping[str, str]) -> Iterator[Measure]:
     assert {done.answer["state"] for done in (*warm, *cold)} == {"idle"}
     for name, told, target in (("warm", warm, _TARGET_IDLE), ("in a process that must start first", cold, None)):
         wall = min(done.seconds + done.start for done in told)
-        cpu = min(done.cpu for done in told)
+        # The system counts in hundredths of a second, so the mean says more than the least.
+        cpu = sum(done.cpu for done in told) / len(told)
         yield Measure(
             f"A tick with nothing to do, {name}",
             f"< {target:.0f} s" if target else "",
             f"{wall:.2f} s, {cpu * 1000:.0f} ms CPU",
             wall < target if target else None,
-            f"the least of {len(told)}; S3 is on this machine",
+            f"the least of {len(told)}, CPU the mean; S3 is on this machine",
         )
 
 
