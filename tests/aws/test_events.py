@@ -68,7 +68,7 @@ def test_an_event_that_is_not_known_is_an_error(name: str) -> None:
 
 
 def test_the_error_names_its_keys_and_never_its_values() -> None:
-    with pytest.raises(ReelhouseError, match="'please', 'tokén'|'please', 'tok") as caught:
+    with pytest.raises(ReelhouseError, match="its keys: 'please', 'tok") as caught:
         read_event({"please": "a-secret", "tokén": ["another-secret"]}, "request-1")
     assert "secret" not in str(caught.value)
     assert str(caught.value).isascii()
@@ -125,7 +125,7 @@ def test_a_message_that_is_no_json_is_an_error_of_its_own() -> None:
         try:
             good.append(message.read().wishes)
         except ReelhouseError as exc:
-            assert "collect" not in str(exc).replace("collector", "") and "twelve" not in str(exc)  # noqa: PT018
+            assert "collect" not in str(exc).replace("collector", "") and "twelve" not in str(exc)
     assert len(good) == 2
     deep = {"Records": [{"eventSource": "aws:sqs", "messageId": "deep", "body": "[" * 100_000}]}
     (message,) = read_event(deep, "request-1").messages  # type: ignore[union-attr]

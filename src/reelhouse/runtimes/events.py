@@ -132,7 +132,7 @@ def asks_of(ids: object) -> tuple[str, ...]:
     """The distinct asks of a list of numbers and texts, or of a text as in a file."""
     if isinstance(ids, list):
         for at, one in enumerate(ids):
-            if isinstance(one, bool) or not isinstance(one, (int, str)) or not _ASK.fullmatch(str(one).strip()):
+            if not isinstance(one, (int, str)) or not _ASK.fullmatch(str(one).strip()):
                 raise ReelhouseError(f"ids[{at}] is no TMDB id (550) and no IMDb id ('tt0137523')")
         ids = "\n".join(str(one).strip() for one in ids)
     if not isinstance(ids, str):

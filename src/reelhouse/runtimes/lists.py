@@ -16,7 +16,7 @@ def read_list(found: ListedIn, *, profile: str = "") -> tuple[str, ...]:
     place = f"s3://{found.bucket}/{found.key}"
     body = _body(found, place, profile)
     try:
-        asks = read_asks(body.decode("utf-8-sig")).asks
+        asks = read_asks(body.decode()).asks
     except UnicodeDecodeError:
         raise ReelhouseError(f"{place} is no list of ids: it is no UTF-8") from None
     except ConfigError as exc:
