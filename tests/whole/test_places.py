@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import reelhouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.lake import Lake
 from tests.build.landing import SAIL, LakeInTheMaking, a_movie
@@ -30,3 +31,16 @@ def test_a_query_that_fails_on_its_way_says_so_in_one_line(tmp_path: Path) -> No
     with pytest.raises(ReelhouseError) as failed:
         lake.arrow("select title from movie")
     assert "\n" not in str(failed.value)
+
+
+def test_two_lakes_at_one_prompt_do_not_meet(tmp_path: Path) -> None:
+    lakes = []
+    for number in (1, 2):
+        made = LakeInTheMaking(tmp_path / f"lake {number}")
+        made.land(*(a_movie(id_) for id_ in range(number)), export=range(number))
+        made.build()
+        lakes.append(reelhouse.open(str(made.root)))
+    query = "select count(*) as n from movie"
+    lazy = lakes[0].sql(query)
+    assert [lake.arrow(query).to_pylist() for lake in (*lakes, lakes[0])] == [[{"n": 1}], [{"n": 2}], [{"n": 1}]]
+    assert lazy.collect()[0]["n"] == 1

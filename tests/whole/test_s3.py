@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 import reelhouse as package
+from reelhouse.build.check import check_tables
 from reelhouse.build.delta_log import commits_held, declare, latest_version, read_commit
 from reelhouse.build.engine import open_engine
+from reelhouse.build.run import build
 from reelhouse.emulator import Emulator
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.runtimes import lending
@@ -28,6 +30,7 @@ from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
 from reelhouse.tables.staging import STAGING
 from tests import s3servers
+from tests.build.landing import LakeInTheMaking, a_movie
 from tests.s3proxy import Answer, Request, lost, passes, proxied, says
 from tests.s3servers import S3Server
 from tests.whole.conftest import environment, reelhouse, told
@@ -270,6 +273,59 @@ def test_a_lake_that_fails_while_it_is_built_says_so(opened: Opened) -> None:
         assert not {"\n", "<"} & set(str(failed.value))
 
 
+@pytest.mark.slow
+def test_a_lake_that_cannot_be_read_while_it_is_built_says_so_and_the_next_build_ends_it(
+    opened: Opened, tmp_path: Path
+) -> None:
+    made = LakeInTheMaking(tmp_path)
+    with proxied(s3servers.started("moto")) as proxy:
+        made.storage = storage = opened(proxy.server, endpoint=proxy.endpoint)
+        made.land(a_movie(1), a_movie(2), export=[1, 2])
+        session = session_factory("sail", storage.access())
+        proxy.always(says(403, "AccessDenied"), kind="GET", key=r"staging/.*\.parquet$")
+        with pytest.raises(LakeError) as failed:
+            build(storage, session)
+        assert not {"\n", "<"} & set(str(failed.value))
+        proxy.forget()
+        assert build(storage, session).rows["movie"] == 2
+        assert not build(storage, session).done
+        assert check_tables(storage) == []
+
+
+_STARTS = """
+import os, time
+from reelhouse.runtimes.session import session_factory
+from reelhouse.storage.access import Credentials, S3Access
+from reelhouse.storage.opening import S3Options
+access = S3Access("http://127.0.0.1:1", "us-east-1", S3Options(), lambda: Credentials("a", "b", ""))
+session = session_factory("sail", access)()
+session.sql("select 1").collect()
+(engine,) = open(f"/proc/self/task/{os.getpid()}/children").read().split()
+"""
+
+
+_STAYS = f"""{_STARTS}
+print(engine, flush=True)
+time.sleep(60)
+"""
+
+_LOSES_ITS_ENGINE = f"""{_STARTS}
+os.kill(int(engine), 9)
+from reelhouse.build.engine import first_line
+try:
+    session.sql("select 1").collect()
+except Exception as exc:
+    print(first_line(exc))
+"""
+
+
+@pytest.mark.slow
+def test_an_engine_that_ends_is_told_of_soon() -> None:
+    with subprocess.Popen([sys.executable, "-c", _LOSES_ITS_ENGINE], stdout=subprocess.PIPE, text=True) as started:
+        said, _ = started.communicate(timeout=60)
+    assert said == "the table engine has ended, perhaps for want of memory\n"
+
+
 class Borrower:
     """Keys that change between one asking and the next."""
 
@@ -310,21 +366,8 @@ def test_no_secret_stands_in_the_engines_environment() -> None:
     assert "the-secret" not in repr(access.credentials())
 
 
-_STARTS_AND_STAYS = """
-import os, sys, time
-from reelhouse.runtimes.session import session_factory
-from reelhouse.storage.access import Credentials, S3Access
-from reelhouse.storage.opening import S3Options
-access = S3Access("http://127.0.0.1:1", "us-east-1", S3Options(), lambda: Credentials("a", "b", ""))
-session_factory("sail", access)().sql("select 1").collect()
-children = open(f"/proc/self/task/{os.getpid()}/children").read().split()
-print(*children, flush=True)
-time.sleep(60)
-"""
-
-
 def test_the_engine_goes_with_whoever_started_it_even_killed() -> None:
-    with subprocess.Popen([sys.executable, "-c", _STARTS_AND_STAYS], stdout=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen([sys.executable, "-c", _STAYS], stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
         (child,) = started.stdout.readline().split()
         started.send_signal(signal.SIGKILL)

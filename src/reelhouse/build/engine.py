@@ -7,7 +7,8 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -108,8 +109,19 @@ def open_engine(storage: Storage, spark: SparkSession, purges: int = 0) -> Engin
     return Engine(spark, storage, engine_root(storage), purges)
 
 
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """What the engine says inside becomes a `LakeError`."""
+    try:
+        yield
+    except PySparkException as exc:
+        raise LakeError(f"the build failed: {first_line(exc)}") from exc
+
+
 def first_line(exc: BaseException) -> str:
     """What an engine says, without its stack; of S3's XML only the name of the error."""
+    if "StatusCode.UNAVAILABLE" in str(exc):
+        return "the table engine has ended, perhaps for want of memory"
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     return _XML.sub(r"\1", lines[0]) if lines else type(exc).__name__
 

@@ -164,15 +164,16 @@ def _build(
 ) -> BuildResult | None:
     """Everything that needs an engine; None when another builder pinned first."""
     # Here, so that a build of nothing does not pay for what only an engine needs.
-    from reelhouse.build.engine import open_engine
+    from reelhouse.build.engine import in_one_line, open_engine
     from reelhouse.build.making import make_tables
     from reelhouse.build.staging import bring_up_to_date
 
     step("starting the engine")
-    engine = open_engine(storage, spark_factory(), situation.purges)
-    staging = bring_up_to_date(engine, situation.staging, situation.horizon, situation.code, step, anew=full)
-    wanted = wanted_marks(staging.reads, situation.exports, situation.purges)
-    pins, rebuilt = make_tables(engine, staging, situation.exports, wanted, situation.pins, step, anew=full)
+    with in_one_line():
+        engine = open_engine(storage, spark_factory(), situation.purges)
+        staging = bring_up_to_date(engine, situation.staging, situation.horizon, situation.code, step, anew=full)
+        wanted = wanted_marks(staging.reads, situation.exports, situation.purges)
+        pins, rebuilt = make_tables(engine, staging, situation.exports, wanted, situation.pins, step, anew=full)
     assert staging.version is not None
     current = Current(
         build=situation.current.build + 1 if situation.current else 1,

@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelhouse.build.roots import check_root
 from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.runtimes import sail_server
 from reelhouse.settings import Settings
 from reelhouse.storage.access import Accessible, S3Access
 from reelhouse.storage.protocol import Storage
@@ -44,7 +46,9 @@ _INSTALL = 'pip install "reelhouse[lake]"'
 
 _ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
 
-_started: dict[Any, Any] = {}
+# Servers that this process started, and what keeps them alive: one for each way to S3, one for folders.
+_servers: dict[Any, str] = {}
+_alive: list[Any] = []
 
 
 def session_of(settings: Settings, storage: Storage) -> SessionFactory:
@@ -57,11 +61,12 @@ def session_of(settings: Settings, storage: Storage) -> SessionFactory:
 
 
 def session_factory(engine: str, access: S3Access | None = None) -> SessionFactory:
-    """Makes the session of *engine* when it is first called, and gives the same one from then on.
+    """Makes a session of *engine* when it is first called, and gives the same one from then on.
 
     `sail` runs in this process, `local[N]` is Apache Spark in this process (Java 17), `sc://host:port` a Spark
     Connect server. *access* is that of a lake in S3; Sail then runs in a process beside this one, since it finds its
-    way to S3 by an environment. Raises `ConfigError` where what the engine needs is not installed, or clashes.
+    way to S3 by an environment. Two factories give two sessions on one engine, so that the views of two lakes do not
+    meet. Raises `ConfigError` where what the engine needs is not installed, or clashes.
     """
     if engine != "sail" and not engine.startswith(("local", "sc://", "spark://", "yarn")):
         raise ConfigError(f"engine: sail, local[N] or sc://host:port is expected, not {engine!r}")
@@ -70,23 +75,26 @@ def session_factory(engine: str, access: S3Access | None = None) -> SessionFacto
             f"engine: {engine!r} does not reach a lake in S3 yet: use sail, or a Spark Connect server that does"
         )
     check_installed(engine)
-    key = (engine, access.endpoint, access.region, access.options) if access else engine
-
-    def session() -> SparkSession:
-        if key not in _started:
-            _started[key] = _configured(_start(engine, access))
-        found: SparkSession = _started[key]
-        return found
-
-    return session
+    return cache(lambda: _configured(_session(engine, access)))
 
 
-def _start(engine: str, access: S3Access | None) -> SparkSession:
+def _session(engine: str, access: S3Access | None) -> SparkSession:
     if engine == "sail":
-        return _start_sail() if access is None else _start_sail_beside(access)
-    if engine.startswith("sc://"):
-        return _connect(engine)
-    return _start_spark(engine)
+        session = _connect(_sail(access))
+        from pyspark.sql.connect.client.retries import DefaultPolicy
+
+        # Nothing lies between: what does not answer has ended, and ten minutes of asking would not bring it back.
+        session.client.set_retry_policies([DefaultPolicy(max_retries=4)])
+        return session
+    return _connect(engine) if engine.startswith("sc://") else _start_spark(engine)
+
+
+def _sail(access: S3Access | None) -> str:
+    """The address of Sail, started where it does not run yet."""
+    key = (access.endpoint, access.region, access.options) if access else None
+    if key not in _servers:
+        _servers[key] = f"sc://127.0.0.1:{_start_sail() if access is None else _start_sail_beside(access)}"
+    return _servers[key]
 
 
 def check_installed(engine: str) -> None:
@@ -116,28 +124,20 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _start_sail() -> SparkSession:
-    # Sail logs every session it makes; what goes wrong reaches us as an error anyway.
-    os.environ.setdefault("RUST_LOG", "error")
-    from pysail.spark import SparkConnectServer
-
-    server = SparkConnectServer("127.0.0.1", 0)
-    server.start(background=True)
-    # The server ends with the object that stands for it.
-    _started["sail server"] = server
-    _, port = server.listening_address
-    return _connect(f"sc://127.0.0.1:{port}")
+def _start_sail() -> int:
+    server, port = sail_server.start()
+    _alive.append(server)
+    return port
 
 
-def _start_sail_beside(access: S3Access) -> SparkSession:
-    environ = engine_environ(access, os.environ)
+def _start_sail_beside(access: S3Access) -> int:
     # A session of its own, so that a Ctrl-C at a prompt ends the query and not the engine.
     server = subprocess.Popen(
         [sys.executable, "-m", "reelhouse.runtimes.sail_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environ,
+        env=engine_environ(access, os.environ),
         start_new_session=True,
     )
     atexit.register(_end, server)
@@ -145,7 +145,7 @@ def _start_sail_beside(access: S3Access) -> SparkSession:
     port = server.stdout.readline().strip()
     if not port:
         raise ReelhouseError(f"the table engine ended with code {server.wait()} before it was ready")
-    return _connect(f"sc://127.0.0.1:{port}")
+    return int(port)
 
 
 def _end(server: subprocess.Popen[str]) -> None:
@@ -200,7 +200,7 @@ def _start_spark(master: str) -> SparkSession:
         builder.config("spark.jars.packages", _DELTA).config("spark.jars.ivy", str(ivy)).getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
-    return session
+    return session.newSession()
 
 
 def _configured(session: SparkSession) -> SparkSession:
