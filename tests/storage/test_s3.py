@@ -108,6 +108,7 @@ def test_each_call_is_one_request(lake: S3Storage, proxy: Proxy) -> None:
     assert asked(lambda: list(lake.keys(""))) == {"LIST": 1}
     assert asked(lambda: list(lake.remains(""))) == {"LIST": 1}
     assert asked(lambda: lake.delete("a")) == {"DELETE": 1}
+    lake.put("bc", b"1")
     assert asked(lambda: lake.erase("b")) == {"LIST": 1, "DELETE": 1}
 
 
@@ -277,6 +278,16 @@ def test_more_keys_than_one_page_holds_are_all_listed(name: str, monkeypatch: py
         assert proxy.counts == {"LIST": 4}
 
 
+def test_more_versions_of_a_key_than_one_page_holds_are_all_erased(proxy: Proxy) -> None:
+    bucket = fresh_bucket(proxy.server, versioned=True)
+    lake = S3Storage(f"s3://{bucket}/lake", S3Options())
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda number: lake.put("a", b"%d" % number), range(PAGES["moto"] + 2)))
+    lake.erase("a")
+    assert proxy.counts["DELETE"] == PAGES["moto"] + 2
+    assert "Versions" not in client(proxy.server).list_object_versions(Bucket=bucket)
+
+
 def test_a_missing_bucket_is_an_error_and_never_a_missing_key(proxy: Proxy) -> None:
     lake = S3Storage("s3://no-such-bucket/lake", S3Options())
     for call in (
@@ -309,11 +320,12 @@ def test_what_is_erased_is_gone_with_its_old_versions(
         lake.put("raw/gone", body)
         lake.put("raw/deleted", body)
         lake.put("raw/gone-not", body)
-    lake.delete("raw/deleted")
+    for key in ("raw/deleted", "raw/never-there"):
+        lake.delete(key)
     assert list(lake.keys("")) == ["raw/gone", "raw/gone-not"]
     assert list(lake.remains("raw/")) == [*(["raw/deleted"] if versioned else []), "raw/gone", "raw/gone-not"]
-    lake.erase("raw/gone")
-    lake.erase("raw/deleted")
+    for key in ("raw/gone", "raw/deleted", "raw/never-there"):
+        lake.erase(key)
     assert list(lake.remains("")) == ["raw/gone-not"]
     assert lake.get("raw/gone-not") == b"2"
     found = client(server).list_object_versions(Bucket=bucket)

@@ -160,7 +160,7 @@ def test_a_profile_is_used(lake: S3Storage, proxy: Proxy, tmp_path: Path, monkey
     config = tmp_path / "config"
     config.write_text(
         "[profile film]\naws_access_key_id = AKIAFILM\naws_secret_access_key = x\nregion = eu-north-1\n"
-        f"endpoint_url = {proxy.endpoint}\n"
+        f"endpoint_url = {proxy.endpoint.replace('127.0.0.1', 'localhost')}\n"
     )
     _alone(monkeypatch, config)
     monkeypatch.delenv("AWS_ENDPOINT_URL")
