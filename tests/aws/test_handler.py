@@ -20,7 +20,7 @@ from reelhouse.raw.inbox import put_letter
 from reelhouse.raw.layout import plan_key, reconciliation_key
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.raw.reconciliation import read_reconciliation
-from reelhouse.runtimes import aws_lambda
+from reelhouse.runtimes import aws_lambda, shifts
 from reelhouse.runtimes.metrics import log
 from reelhouse.runtimes.places import storage_of
 from reelhouse.settings import Settings
@@ -490,3 +490,15 @@ def test_no_token_is_in_what_is_raised(function: Function, monkeypatch: pytest.M
     monkeypatch.setattr(aws_lambda, "read_event", lambda event, request: None)
     with pytest.raises(AttributeError):
         function.tick()
+
+
+def test_while_tmdb_answers_nobody_a_tick_leaves_and_the_next_one_goes_on(
+    function: Function, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "_MOST_OUTAGE", 0.005)
+    tiny.instead = lambda request: html(503)
+    answer = function.tick()
+    assert (answer["state"], answer["pending"]) == ("open", 30)
+    tiny.instead = lambda request: None
+    assert function.tick()["state"] == "reconciled"
+    assert_whole(function.lake)

@@ -25,6 +25,9 @@ _PLANNING_SHARE = 0.5
 
 _STATES = ("landed", "filtered", "gone", "quarantined")
 
+# Minutes to wait for a TMDB that answers nobody: the next tick asks again, and nothing is paid for in between.
+_MOST_OUTAGE = 1.0
+
 # TMDB's terms forbid to keep anything for longer.
 _MOST_DAYS = 180
 
@@ -36,7 +39,7 @@ class Shift:
 
     def __init__(self, storage: Storage, settings: Settings, margin: Margin, remaining: Callable[[], float]) -> None:
         self._storage = storage
-        self._settings = settings
+        self._settings = settings.overridden(outage_minutes=min(settings.outage_minutes, _MOST_OUTAGE))
         self._margin = margin
         self._remaining = remaining
         self._life = remaining()

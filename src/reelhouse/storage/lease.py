@@ -130,8 +130,9 @@ class _Lease:
             self._epoch = 1
             return self._shelf.create(LEASE, self._body("held"))
         record = _parsed(found.body)
-        if self._alive(record, found.age):
-            raise self._busy()
+        left = self._left(record, found.age)
+        if left >= 0:
+            raise self._busy(f"if it was cut off, this is free in {left + 1:.0f} s; ")
         self._epoch = record.epoch + 1 if record else 1
         return self._shelf.swap(LEASE, self._body("held"), found.version)
 
@@ -153,17 +154,18 @@ class _Lease:
             raise LockedError(f"another collector took over {self._place}")
         return found.version
 
-    def _alive(self, record: _Record | None, age: float) -> bool:
+    def _left(self, record: _Record | None, age: float) -> float:
+        """Seconds for which it is still somebody else's; negative where it is free."""
         if record is not None and (record.state == "free" or record.owner == self._owner):
-            return False
+            return -1.0
         # Both times are whole seconds.
-        return age <= (record.ttl_seconds if record else self._unreadable_ttl) + 1
+        return (record.ttl_seconds if record else self._unreadable_ttl) + 1 - age
 
     def _body(self, state: Literal["held", "free"]) -> bytes:
         return msgspec.json.encode(_Record(self._owner, self._epoch, self.ttl, state, secrets.token_hex(8)))
 
-    def _busy(self) -> LockedError:
-        return LockedError(f"another collector works on {self._place}; it goes on by itself, come back later")
+    def _busy(self, unless: str = "") -> LockedError:
+        return LockedError(f"another collector works on {self._place}; {unless}it goes on by itself, come back later")
 
 
 class _Keeper:
