@@ -34,7 +34,7 @@ class Settings:
     lake: str = _setting("./lake", "Where the lake lies: a folder, or s3://bucket/prefix.")
     token: str = _setting(
         "",
-        "TMDB's API Read Access Token, or where it lies: ssm:/name, secret:id. Better kept out of files: set TMDB_TOKEN.",
+        "TMDB's API Read Access Token, or where it lies (ssm:/name, secret:id). Keep it out of files: set TMDB_TOKEN.",
         secret=True,
         env="TMDB_TOKEN",
     )
