@@ -169,6 +169,19 @@ def test_an_answer_that_fails_or_is_lost_changes_nothing(lake: S3Storage, proxy:
     assert (heard, _record(lake)["epoch"], _record(lake)["state"]) == ([], 2, "free")
 
 
+def test_taking_it_is_found_to_have_worked_where_an_s3_keeps_no_metadata(lake: S3Storage, proxy: Proxy) -> None:
+    def bare(_: Request, on: Callable[[], Answer]) -> Answer:
+        answer = on()
+        return answer._replace(
+            headers=[pair for pair in answer.headers if not pair[0].lower().startswith("x-amz-meta")]
+        )
+
+    proxy.always(bare, kind="HEAD")
+    proxy.when(lost, kind="PUT")
+    with lake.hold():
+        assert _record(lake)["state"] == "held"
+
+
 def test_a_renewal_that_came_through_unseen_is_found_to_be_ones_own(lake: S3Storage, proxy: Proxy) -> None:
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
