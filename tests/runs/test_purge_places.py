@@ -128,6 +128,14 @@ def test_age_is_counted_from_now(lake: FolderStorage, typed: Typed) -> None:
     assert typed("--older-than", "100000h", "--yes", "--json").exit_code == 0
 
 
+@pytest.mark.parametrize("age", ["600000d", "730000d"])
+def test_an_age_of_many_centuries_takes_nothing(lake: FolderStorage, typed: Typed, age: str) -> None:
+    # Years of two or three digits must not come after 2026 as text.
+    before = _contents(lake)
+    assert json.loads(typed("--older-than", age, "--yes", "--json").stdout)["answers"] == 0
+    assert _contents(lake) == before
+
+
 def test_who_collects_is_not_disturbed(lake: FolderStorage, typed: Typed) -> None:
     before = _contents(lake)
     with lake.hold():

@@ -46,7 +46,8 @@ def _before(age: str, now: datetime) -> str:
         before = now - (timedelta(days=int(found[1])) if found[2] == "d" else timedelta(hours=int(found[1])))
     except OverflowError:
         raise ConfigError(f"older_than: {age!r} is before all dates") from None
-    return before.strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Not by `strftime`: it gives early years fewer digits, so that as text they would come after all others.
+    return f"{before.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def foresee(storage: Storage, chosen: Chosen, now: datetime) -> dict[str, Any]:
