@@ -85,6 +85,14 @@ def test_a_lake_can_be_the_whole_bucket(proxy: Proxy) -> None:
     assert list(lake.remains("")) == []
 
 
+@pytest.mark.parametrize("name", ["inbox/", "inbox/a//b", "inbox/.DS_Store", "inbox/é"])
+def test_folders_and_the_like_that_other_tools_put_are_no_keys(name: str, lake: S3Storage, proxy: Proxy) -> None:
+    bucket, _, prefix = lake.url.removeprefix("s3://").partition("/")
+    client(proxy.server).put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=b"")
+    lake.put("inbox/a.json", b"1")
+    assert list(lake.keys("inbox/")) == list(lake.remains("inbox/")) == ["inbox/a.json"]
+
+
 def test_each_call_is_one_request(lake: S3Storage, proxy: Proxy) -> None:
     def asked(call: Callable[[], object]) -> dict[str, int]:
         proxy.forget()

@@ -87,6 +87,15 @@ def check_key(key: str) -> str:
     return key
 
 
+def is_key(name: str) -> bool:
+    """Whether *name* could have been put here."""
+    try:
+        check_key(name)
+    except StorageError:
+        return False
+    return True
+
+
 def check_prefix(prefix: str) -> str:
     """*prefix*, or `StorageError` where no key could start with it."""
     # Parts that start with a dot would leave the lake, or are a storage's own.

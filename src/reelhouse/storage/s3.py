@@ -7,7 +7,7 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, Reelho
 from reelhouse.storage.access import S3Access
 from reelhouse.storage.lease import LEASE, Found, held
 from reelhouse.storage.opening import S3Options
-from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, unheard
+from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, is_key, unheard
 from reelhouse.storage.s3_client import S3Client
 from reelhouse.storage.s3_errors import FAILURES, code, perhaps_done, status, word
 from reelhouse.storage.s3_probe import BODY, PROBE, probe
@@ -93,7 +93,7 @@ class S3Storage:
         entries = self._versions(prefix, "Versions")
         if entries is None:
             return self.keys(prefix)
-        return iter(sorted({self._key(entry) for entry in entries} - _OWN))
+        return iter(sorted({*self._ours(entries)}))
 
     def check(self) -> None:
         known = (self._client.endpoint, self.url, self._options)
@@ -218,9 +218,7 @@ class S3Storage:
         page: dict[str, str] = {}
         while True:
             answer = self._list("list_objects_v2", prefix, **page)
-            for entry in answer.get("Contents", ()):
-                if (key := self._key(entry)) not in _OWN:
-                    yield key
+            yield from self._ours(answer.get("Contents", ()))
             if not answer.get("IsTruncated"):
                 return
             page = {"ContinuationToken": answer["NextContinuationToken"]}
@@ -269,6 +267,12 @@ class S3Storage:
     def _failed(self, key: str, exc: Exception, mendable: type[ReelhouseError] = StorageError) -> ReelhouseError:
         said = word(exc, self._client.endpoint, self._bucket)
         return (mendable if said.mendable else StorageError)(f"{self.url}/{key}: {said.text}")
+
+    def _ours(self, entries: Iterable[Any]) -> Iterator[str]:
+        """The keys of *entries* that are keys: consoles and other tools put names like `inbox/` for a folder."""
+        for entry in entries:
+            if (key := self._key(entry)) not in _OWN and is_key(key):
+                yield key
 
     def _key(self, entry: Any) -> str:
         return str(entry["Key"]).removeprefix(self._root)
