@@ -82,6 +82,8 @@ def test_the_error_names_its_keys_and_never_its_values() -> None:
         "tick",
         7,
         {},
+        {"tick": True, "ids": [550]},
+        {"tick": True, "run": "full"},
         {"tick": False},
         {"tick": "true"},
         {"ids": []},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 
@@ -61,6 +63,31 @@ def test_a_letter_may_ask_for_a_run_and_one_from_before_there_were_such_still_re
         ("old", ["1"], ""),
         ("wish", [], "full"),
     ]
+
+
+def test_a_letter_that_no_run_would_ever_take_is_an_error() -> None:
+    storage = MemoryStorage()
+    put_letter(storage, "wish", "movie", run="weekly")
+    with pytest.raises(LakeError, match=r"inbox/wish\.json .*'weekly'"):
+        list(waiting(storage, "movie"))
+
+
+def test_many_letters_are_cleared_at_once() -> None:
+    class Counting(MemoryStorage):
+        at_once = most = 0
+
+        def delete(self, key: str) -> None:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+            time.sleep(0.01)
+            self.at_once -= 1
+            super().delete(key)
+
+    storage = Counting()
+    keys = [put_letter(storage, f"event-{number}", "movie", ("1",)) for number in range(40)]
+    clear(storage, msgspec.structs.replace(a_plan(storage, ["1"]), inbox=keys))
+    assert list(waiting(storage, "movie")) == []
+    assert storage.most > 1
 
 
 def test_a_letter_that_goes_while_letters_are_read_is_no_error() -> None:

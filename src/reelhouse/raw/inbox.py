@@ -7,12 +7,14 @@ from functools import partial
 
 import msgspec
 
-from reelhouse.errors import KeyTakenError, MissingKeyError
+from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.layout import FORMAT, INBOX, inbox_key
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.reading import decode, encode
 from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
+
+RUN_KINDS = ("full", "incremental")
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -37,11 +39,14 @@ def put_letter(storage: Storage, event: str, entity: str, asks: Iterable[str] = 
 
 
 def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, Letter]]:
-    """Letters that no plan has taken yet, oldest event name first; one that does not parse is a `LakeError`."""
+    """Letters that no plan has taken yet, oldest event name first; one that cannot be understood is a `LakeError`."""
     for key, body in ahead(partial(_opened, storage), storage.keys(INBOX)):
         if body is None:
             continue
         letter = decode(key, body, Letter)
+        if letter.run not in ("", *RUN_KINDS):
+            # No run would ever take it, and the next one would be planned for its sake for ever.
+            raise LakeError(f"{key} asks for a run of an unknown kind, {letter.run[:20]!r}: remove it")
         if letter.entity == entity:
             yield key, letter
 
@@ -56,5 +61,5 @@ def _opened(storage: Storage, key: str) -> tuple[str, bytes | None]:
 
 def clear(storage: Storage, plan: Plan) -> None:
     """Remove the letters that *plan* took, once its run is reconciled."""
-    for key in plan.inbox:
-        storage.delete(key)
+    for _ in ahead(storage.delete, plan.inbox):
+        pass

@@ -11,8 +11,7 @@ from urllib.parse import unquote_plus
 
 from reelhouse.collect.asks import read_asks
 from reelhouse.errors import ReelhouseError
-
-RUN_KINDS = ("full", "incremental")
+from reelhouse.raw.inbox import RUN_KINDS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _ASK = re.compile(r"tt[0-9]{1,10}|[0-9]{1,10}")
@@ -107,6 +106,9 @@ def _sources(records: list[Any]) -> set[str]:
 
 
 def _tick(event: dict[str, Any], name: str) -> Call:
+    if "ids" in event or "run" in event:
+        # They would be ignored.
+        raise _unknown(event)
     return Call(works=True, ticks=True)
 
 
