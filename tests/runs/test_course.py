@@ -135,6 +135,21 @@ def test_a_kill_at_any_step_loses_nothing_and_leaves_no_record_twice(tiny: Tiny)
     assert left, "no kill left a file behind, so nothing was shown"
 
 
+def test_what_kills_left_goes_even_if_the_last_answer_uses_up_what_was_allowed(tiny: Tiny) -> None:
+    tiny.broken = set()
+    chosen = small(tiny, **COURSE_SETTINGS)
+    for step in range(40):
+        lake = MemoryStorage()
+        with pytest.raises(KilledError):
+            collect_small(Stepping(lake, dies_at(step)), chosen)
+        if verify(lake).unclaimed:
+            break
+    result = collect(lake, chosen, max_requests=verify(lake).pending)
+    assert result.whole
+    assert set(_ids(lake).values()) == {1}
+    assert assert_whole(lake).unclaimed == 0
+
+
 def test_a_lake_may_change_its_layout_between_runs_and_within_one(tiny: Tiny) -> None:
     before, plain = MemoryStorage(), MemoryStorage()
     for lake, more in ((before, COURSE_SETTINGS), (plain, {})):

@@ -96,6 +96,11 @@ class Brakes:
         return None
 
     @property
+    def hurries(self) -> bool:
+        """Whether somebody hurries, be it because the lake is held or written no longer."""
+        return self._hurry
+
+    @property
     def requests_left(self) -> int | None:
         """Of those that were allowed, over all runs; None without a limit."""
         return None if self.max_requests is None else max(0, self.max_requests - self._spent)

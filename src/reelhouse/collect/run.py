@@ -145,7 +145,7 @@ async def carry_out(
     if made is None:
         return result
     oldest = conclude(storage, plan)
-    if ways.layout.course and brakes.why is None:
+    if ways.layout.course and not brakes.hurries:
         # Not when the hold on the lake may be lost: whoever has it may be about to claim them.
         drop_unclaimed(storage, plan)
     # The limit that was reached with the last id has stopped nothing.
