@@ -23,7 +23,7 @@ demo: $(VENV)/.lake
 	$(BIN)/reelhouse demo
 
 test: check $(VENV)/.spark
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.dev $(VENV)/.spark
 	$(BIN)/python -m pytest -m slow
