@@ -212,7 +212,7 @@ def _built_versitygw() -> Path | str:
         asked = [go, "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSITYGW}"]
         with tempfile.TemporaryDirectory(dir=place) as built:
             try:
-                environ = {**os.environ, "GOBIN": built}
+                environ = {**GIVEN, "GOBIN": built}
                 subprocess.run(asked, env=environ, check=True, capture_output=True, text=True, timeout=240)
             except subprocess.CalledProcessError as exc:
                 return f"versitygw could not be built: {exc.stderr.strip().splitlines()[-1:]}"
