@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelhouse.collect.planning import _land_export
+from reelhouse.collect.run import conclude
 from reelhouse.errors import ListingError
 from reelhouse.raw.inbox import put_letter
 from reelhouse.raw.plan import ExportRef, Selection, last_run
@@ -345,3 +346,23 @@ def test_an_earlier_export_that_was_damaged_stops_no_planning(server: Server) ->
     WORLD.export = [_row(1), _row(3)]
     # Without it, all that the new one lacks are asked whether they are still there.
     assert sorted(lines(storage, planned(storage, server))) == ["2 vanished", "3 new"]
+
+
+@pytest.mark.parametrize("source", ["list", "discover"])
+def test_a_run_that_is_listed_from_no_export_does_not_look_for_one_in_all_plans(server: Server, source: str) -> None:
+    class Counting(MemoryStorage):
+        plans = 0
+
+        def get(self, key: str) -> bytes:
+            self.plans += key.endswith("/plan.json")
+            return super().get(key)
+
+    storage = Counting()
+    want = wanted(selection=Selection(source=source, discover={} if source == "list" else {"year": "1999"}))
+    for number in range(12):
+        plan = planned(storage, server, want._replace(asks=(str(number + 1),)))
+        settle(storage, plan, [a_claim(str(number + 1))])
+        conclude(storage, plan)
+    storage.plans = 0
+    assert planned(storage, server, want).changes_read_to
+    assert storage.plans <= 3

@@ -128,7 +128,8 @@ class _Planner:
         self._run = run
         self._put = put
         self._listing = Listing(ledger.db, wanted.entity.name)
-        self._before = _newest_plans(storage, run - 1, wanted.entity.name)
+        exports = wanted.selection.source == "export"
+        self._before = _newest_plans(storage, run - 1, wanted.entity.name, exports=exports)
 
     async def draft(self) -> Draft:
         wanted = self._wanted
@@ -309,7 +310,8 @@ def listed_at(storage: Storage, plan: Plan | None) -> str:
     return ""
 
 
-def _newest_plans(storage: Storage, last: int, entity: str) -> _Before:
+def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> _Before:
+    """Without *exports* the search ends sooner: in a lake that was never listed from one it would read every plan."""
     newest: Plan | None = None
     cursor: str | None = None
     for run in range(last, 0, -1):
@@ -318,7 +320,7 @@ def _newest_plans(storage: Storage, last: int, entity: str) -> _Before:
             continue
         newest = newest or plan
         cursor = cursor or plan.changes_read_to
-        if plan.export is not None:
+        if plan.export is not None or (cursor and not exports):
             return _Before(newest, plan.export, cursor)
     return _Before(newest, None, cursor)
 
