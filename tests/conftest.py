@@ -13,7 +13,7 @@ import pytest
 from tests.runs.lakes import TOKEN
 from tests.tmdb.asking import TOKEN as OTHER_TOKEN
 
-SECRETS = (TOKEN.encode(), OTHER_TOKEN.encode())
+SECRETS = (TOKEN.encode(), OTHER_TOKEN.encode(), b"a-token-that-must-not-be-written")
 
 _showing = pytest.StashKey[list[str]]()
 
