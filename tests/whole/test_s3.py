@@ -31,7 +31,7 @@ from reelhouse.storage.s3 import S3Storage
 from reelhouse.tables.staging import STAGING
 from tests import s3servers
 from tests.build.landing import LakeInTheMaking, a_movie
-from tests.s3proxy import Answer, Request, lost, passes, proxied, says
+from tests.s3proxy import Answer, Fault, Request, done_and_says, lost, passes, proxied, says
 from tests.s3servers import S3Server
 from tests.whole.conftest import environment, reelhouse, told
 from tests.whole.equal_tables import LINEAGE, differences
@@ -236,12 +236,13 @@ def test_a_tables_log_is_followed_from_whatever_version_is_known(opened: Opened,
 
 
 @pytest.mark.parametrize("mode", ["append", "overwrite"])
-def test_a_commit_whose_answer_was_lost_is_there_once(opened: Opened, mode: str) -> None:
+@pytest.mark.parametrize("fault", [lost, done_and_says(403, "AccessDenied")])
+def test_a_commit_whose_answer_was_lost_is_there_once(opened: Opened, mode: str, fault: Fault) -> None:
     with proxied(s3servers.started("moto")) as proxy:
         storage = opened(proxy.server, "lake", endpoint=proxy.endpoint)
         engine = open_engine(storage, session_factory("sail", storage.access())())
         engine.write(engine.spark.range(10), "t", mode="overwrite", user={})
-        proxy.when(lost, kind="PUT", key=r"_delta_log/\d+\.json$")
+        proxy.when(fault, kind="PUT", key=r"_delta_log/\d+\.json$")
         made = engine.write(engine.spark.range(10, 15), "t", mode=mode, user={})
         assert engine.table("t", made.version).count() == (15 if mode == "append" else 5)
 

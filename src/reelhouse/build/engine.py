@@ -38,6 +38,11 @@ class Engine:
     root: str
     purges: int = 0
 
+    @property
+    def at_once(self) -> int:
+        """How many tables to make at a time. To a bucket an engine mostly waits, in a folder it is busy with one."""
+        return 1 if self.root.startswith("file://") else 4
+
     def address(self, key: str) -> str:
         """Where the engine finds an object or a folder of the lake."""
         return f"{self.root}/{key}"

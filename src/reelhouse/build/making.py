@@ -72,11 +72,13 @@ def make_tables(
     _make_popularity(making, exports, anew=anew)
     step("current")
     _make_current(making, exports, anew=anew)
-    for zone, specs in ZONES.items():
-        for spec in specs:
-            if spec.name != POPULARITY.name:
-                step(spec.name)
-                _make(making, zone, spec, anew=anew)
+    left = [(zone, spec) for zone, specs in ZONES.items() for spec in specs if spec.name != POPULARITY.name]
+    while left:
+        ready = [one for one in left if making.frames.keys() >= set(one[1].inputs)]
+        assert ready, f"nothing makes what {left[0][1].name} reads"
+        left = [one for one in left if one not in ready]
+        for _ in ahead(lambda one: _make(making, *one, step, anew=anew), ready, engine.at_once):
+            pass
     return making.pins, making.rebuilt
 
 
@@ -92,7 +94,8 @@ def _declared(storage: Storage, pins: dict[str, Pin]) -> dict[str, int]:
     return dict(ahead(declared, tables))
 
 
-def _make(making: Making, zone: str, spec: TableSpec, *, anew: bool) -> None:
+def _make(making: Making, zone: str, spec: TableSpec, step: Callable[[str], None], *, anew: bool) -> None:
+    step(spec.name)
     folder = f"{zone}/{spec.name}"
     commit = None if anew else making.made_already(folder, spec.name)
     if commit is None:
