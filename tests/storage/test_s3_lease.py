@@ -219,6 +219,17 @@ def test_a_holder_whose_renewal_hangs_hears_it_too(lake: S3Storage, proxy: Proxy
     assert len(heard) == 1
 
 
+def test_who_has_left_hears_nothing_any_more(lake: S3Storage, proxy: Proxy) -> None:
+    heard: list[str] = []
+    with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
+        proxy.forget()
+        proxy.always(late(0.4), kind="GET", key="lease.json")
+        lake.delete("lease.json")
+        # The renewal that finds it gone is on its way.
+        _wait(lambda: proxy.counts["GET"])
+    assert heard == []
+
+
 def test_a_lease_that_somebody_removed_is_lost(lake: S3Storage) -> None:
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):

@@ -102,8 +102,6 @@ class S3Client:
         session.register_component("data_loader", _descriptions)
         self._tries = session.get_config_variable("max_attempts") or TRIES
         client = session.create_client("s3", region_name=self._options.region or None, config=_CONFIG)
-        if not (client.meta.config.s3 or {}).get("addressing_style"):
-            client.meta.events.register_last("before-endpoint-resolution.s3", _by_path)
         client.meta.events.register_first("needs-retry.s3", _stay_in_region)
         return client
 
@@ -120,12 +118,6 @@ _CONFIG = Config(
     response_checksum_validation="when_required",
     user_agent_extra="reelhouse",
 )
-
-
-def _by_path(builtins: dict[str, Any], **_: Any) -> None:
-    """Other S3s than Amazon's seldom have a host name for each bucket."""
-    if builtins.get("SDK::Endpoint"):
-        builtins["AWS::S3::ForcePathStyle"] = True
 
 
 def _stay_in_region(response: Any, operation: Any, **_: Any) -> None:
