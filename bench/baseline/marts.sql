@@ -54,7 +54,7 @@ from title left join credit using (movie_id) left join release using (movie_id),
 -- dim_person
 with known as (
   select person_id, name, original_name, gender, known_for_department, popularity, profile_path, fetched_at,
-    case when name is not null then fetched_at else timestamptz '1900-01-01 00:00:00+00' end as named_at
+    case when name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at
   from (
     select movie_id, person_id, name, original_name, gender, known_for_department, popularity, profile_path, fetched_at from movie_cast semi join dim_movie using (movie_id)
     union all
@@ -67,7 +67,7 @@ from known semi join last using (person_id, named_at) group by person_id;
 -- dim_genre
 with known as (
   select genre_id, name, fetched_at,
-    case when name is not null then fetched_at else timestamptz '1900-01-01 00:00:00+00' end as named_at
+    case when name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at
   from (select * from movie_genre semi join dim_movie using (movie_id))
   where genre_id is not null
 ), last as (select genre_id, max(named_at) as named_at from known group by genre_id)
@@ -77,7 +77,7 @@ from known semi join last using (genre_id, named_at) group by genre_id;
 -- dim_company
 with known as (
   select company_id, name, origin_country, logo_path, fetched_at,
-    case when name is not null then fetched_at else timestamptz '1900-01-01 00:00:00+00' end as named_at
+    case when name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at
   from (select * from movie_production_company semi join dim_movie using (movie_id))
   where company_id is not null
 ), last as (select company_id, max(named_at) as named_at from known group by company_id)
@@ -87,7 +87,7 @@ from known semi join last using (company_id, named_at) group by company_id;
 -- dim_collection
 with known as (
   select collection_id, name, poster_path, backdrop_path, fetched_at,
-    case when name is not null then fetched_at else timestamptz '1900-01-01 00:00:00+00' end as named_at
+    case when name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at
   from (
     select collection_id, collection_name as name, collection_poster_path as poster_path,
       collection_backdrop_path as backdrop_path, fetched_at
@@ -100,7 +100,7 @@ from known semi join last using (collection_id, named_at) group by collection_id
 -- dim_keyword
 with known as (
   select keyword_id, name, fetched_at,
-    case when name is not null then fetched_at else timestamptz '1900-01-01 00:00:00+00' end as named_at
+    case when name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at
   from (select * from movie_keyword semi join dim_movie using (movie_id))
   where keyword_id is not null
 ), last as (select keyword_id, max(named_at) as named_at from known group by keyword_id)
@@ -110,7 +110,7 @@ from known semi join last using (keyword_id, named_at) group by keyword_id;
 -- dim_country
 with known as (
   select iso_3166_1, name, fetched_at,
-    case when name is not null then fetched_at else timestamptz '1900-01-01 00:00:00+00' end as named_at
+    case when name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at
   from (
     select iso_3166_1, name, fetched_at from movie_production_country semi join dim_movie using (movie_id)
     union all
@@ -129,7 +129,7 @@ from known semi join last using (iso_3166_1, named_at) group by iso_3166_1;
 -- dim_language
 with known as (
   select iso_639_1, english_name, name, fetched_at,
-    case when english_name is not null then fetched_at else timestamptz '1900-01-01 00:00:00+00' end as named_at
+    case when english_name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at
   from (
     select iso_639_1, english_name, name, fetched_at from movie_spoken_language semi join dim_movie using (movie_id)
     union all
@@ -142,7 +142,7 @@ from known semi join last using (iso_639_1, named_at) group by iso_639_1;
 -- dim_provider
 with known as (
   select provider_id, name, logo_path, fetched_at,
-    case when name is not null then fetched_at else timestamptz '1900-01-01 00:00:00+00' end as named_at
+    case when name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at
   from (select provider_id, provider_name as name, logo_path, fetched_at from watch_provider_offer semi join dim_movie using (movie_id))
   where provider_id is not null
 ), last as (select provider_id, max(named_at) as named_at from known group by provider_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -141,7 +141,9 @@ def test_a_name_is_that_of_the_newest_answer(lake_of: LakeOf) -> None:
 
 def test_among_equally_new_names_the_smallest_wins(lake_of: LakeOf) -> None:
     for order in (("Zoe", "Mia", "Ann"), ("Ann", "Zoe", "Mia"), ("Mia", "Ann", "Zoe")):
-        assert _people(lake_of, *({"name": name} for name in order))[1]["name"] == "Ann"
+        # Of one day: whichever came last.
+        named = ({"name": name, "fetched_at": MONDAY + timedelta(seconds=after)} for after, name in enumerate(order))
+        assert _people(lake_of, *named)[1]["name"] == "Ann"
 
 
 def test_a_newer_answer_without_a_name_hides_none(lake_of: LakeOf) -> None:
