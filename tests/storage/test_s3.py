@@ -289,11 +289,12 @@ def test_more_keys_than_one_page_holds_are_all_listed(name: str, monkeypatch: py
 def test_more_versions_of_a_key_than_one_page_holds_are_all_erased(proxy: Proxy) -> None:
     bucket = fresh_bucket(proxy.server, versioned=True)
     lake = S3Storage(f"s3://{bucket}/lake", S3Options())
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda number: lake.put("a", b"%d" % number), range(PAGES["moto"] + 2)))
+    # One after the other: of two at once moto may keep one.
+    for number in range(PAGES["moto"] + 2):
+        lake.put("a", b"%d" % number)
     lake.erase("a")
-    assert proxy.counts["DELETE"] == PAGES["moto"] + 2
     assert "Versions" not in client(proxy.server).list_object_versions(Bucket=bucket)
+    assert proxy.counts["DELETE"] == PAGES["moto"] + 2
 
 
 def test_a_missing_bucket_is_an_error_and_never_a_missing_key(proxy: Proxy) -> None:
