@@ -48,22 +48,34 @@ def test_a_count_goes_on_where_the_last_one_came_to() -> None:
     assert not [key for key in storage.read if "receipts/0000" in key and int(key[-8]) < 4]
 
 
-def test_only_units_that_are_settled_from_the_first_on_count_as_done() -> None:
-    storage = MemoryStorage()
+def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
+    storage = Counting()
     plan = _settled(storage, range(1, UNITS))
-    assert reconcile(storage, plan)[1].done == nothing_done(plan)
-    assert read_done(storage, plan) == nothing_done(plan)
-    assert storage.size(progress_key(1)) is None
-    _settled(storage, range(1), plan)
-    made, _ = reconcile(storage, plan)
+    settle(storage, plan, [a_claim("1", State.GONE)], drift={"unknown:x": 1})
+    whole = reconcile(storage, plan)[1]
+    done = read_done(storage, plan)
+    assert (done.units, done.open, done.first) == (UNITS, [0], 0)
+    assert done.states == {"gone": (UNITS - 1) * SIZE}
+    storage.read.clear()
+    assert tally(storage, plan, done) == whole
+    assert not [key for key in storage.read if "receipts/" in key and "receipts/00000-" not in key]
+    settle(storage, plan, [a_claim(str(each), State.GONE) for each in range(2, SIZE + 1)], known={"1"})
+    made, _ = reconcile(storage, plan, done)
     assert made is not None
-    assert made.gone == UNITS * SIZE
+    assert (made.gone, made.whole) == (UNITS * SIZE, True)
+
+
+def test_nothing_is_kept_while_no_unit_is_settled() -> None:
+    storage = MemoryStorage()
+    plan = _settled(storage, range(0))
+    assert reconcile(storage, plan)[1].done == nothing_done(plan)
+    assert storage.size(progress_key(1)) is None
 
 
 def test_the_end_is_counted_from_the_receipts_and_a_progress_that_lies_goes() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(4))
-    lie = Done(1, plan.ids.sha256, UNITS, {"gone": UNITS * SIZE})
+    lie = Done(1, plan.ids.sha256, UNITS, states={"gone": UNITS * SIZE})
     keep_done(storage, lie)
     made, counted = reconcile(storage, plan, read_done(storage, plan))
     assert made is None
@@ -76,7 +88,7 @@ def test_a_unit_with_a_problem_is_looked_at_again_by_every_count() -> None:
     plan = _settled(storage, range(4))
     storage.put(receipt_key(1, 1, 1), b"?")
     _, counted = reconcile(storage, plan)
-    assert counted.done.units == 1
+    assert (counted.done.units, counted.done.open) == (4, [1])
     _settled(storage, range(4, UNITS), plan)
     made, _ = reconcile(storage, plan, read_done(storage, plan))
     assert made is not None

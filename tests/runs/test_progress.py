@@ -13,6 +13,7 @@ from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.lakes import UNIT, assert_whole, small
 from tests.runs.tiny import Tiny
+from tests.serving import html
 
 
 class Noting(MemoryStorage):
@@ -50,12 +51,26 @@ def test_a_second_start_reads_no_receipt_of_units_that_were_settled(tiny: Tiny) 
     assert tiny.asked.total() == 30
 
 
+def test_behind_an_id_that_nobody_answers_no_unit_is_read_again(tiny: Tiny) -> None:
+    storage = Noting()
+    tiny.broken = set()
+    tiny.instead = lambda request: html(503) if request.path.endswith("/movie/3") else None
+    result = _collect(storage, small(tiny), most=28)
+    assert result.pending
+    storage.read.clear()
+    _collect(storage, small(tiny), most=1)
+    assert [key for key in storage.read if "receipts/00001" in key] == []
+    tiny.instead = lambda request: None
+    assert _collect(storage, small(tiny)).whole
+    assert_whole(storage)
+
+
 def test_a_progress_that_says_too_much_costs_a_start_and_no_id(tiny: Tiny) -> None:
     storage = MemoryStorage()
     _collect(storage, small(tiny), most=5)
     plan = open_run(storage)
     assert plan is not None
-    keep_done(storage, Done(plan.run, plan.ids.sha256, plan.units, {"landed": plan.ids.count}))
+    keep_done(storage, Done(plan.run, plan.ids.sha256, plan.units, states={"landed": plan.ids.count}))
     assert _collect(storage, small(tiny)).pending == 25
     assert _collect(storage, small(tiny)).whole
     assert_whole(storage)

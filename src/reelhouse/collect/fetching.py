@@ -16,6 +16,7 @@ from reelhouse.collect.landing import Lander, OpenUnit, open_unit
 from reelhouse.collect.outcome import Judge, Outcome, parses
 from reelhouse.errors import DeniedError, TransientError
 from reelhouse.raw.plan import Plan, Question, Unit, read_units
+from reelhouse.raw.progress import Done, nothing_done
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.asking import ask, whole_json
@@ -144,7 +145,7 @@ class Fetcher:
         connections: int,
         patience: Patience,
         skipped: Callable[[int], None] = lambda count: None,
-        settled_units: int = 0,
+        done: Done | None = None,
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -157,10 +158,10 @@ class Fetcher:
         self._connections = connections
         self._patience = patience
         self._skipped = skipped
-        self._settled_units = settled_units
+        self._done = done or nothing_done(plan)
         self._ready: deque[tuple[OpenUnit, Question]] = deque()
         self._late: deque[tuple[OpenUnit, Question]] = deque()
-        self._units: Iterator[Unit] = read_units(storage, plan, settled_units)
+        self._units: Iterator[Unit] = read_units(storage, plan, self._done.first)
         self._feeding = asyncio.Lock()
         # Units by number: an object that is kept would keep a thousand asks.
         self._deferred: list[tuple[int, Question]] = []
@@ -177,8 +178,8 @@ class Fetcher:
         """
         ticking = asyncio.create_task(self._lander.tick())
         before = self._client.requests
-        if self._settled_units:
-            self._skipped(min(self._settled_units * self._plan.unit_size, self._plan.ids.count))
+        if self._done.first:
+            self._skipped(min(self._done.first * self._plan.unit_size, self._plan.ids.count))
         self._client.limit_requests(self._brakes.requests_left)
         try:
             await self._all_hands(self._work)
@@ -264,6 +265,9 @@ class Fetcher:
         return self._ready.popleft() if self._ready else None
 
     async def _feed(self, unit: Unit) -> None:
+        if self._done.settled(unit.number):
+            self._skipped(len(unit.questions))
+            return
         opened = await asyncio.to_thread(open_unit, self._storage, self._plan, unit.number)
         pending = [question for question in unit.questions if question.ask not in opened.known]
         opened.outstanding = len(pending)

@@ -18,7 +18,7 @@ from reelhouse.raw.course import drop_unclaimed
 from reelhouse.raw.layout import Layout, receipt_key
 from reelhouse.raw.ledger import keep_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
-from reelhouse.raw.progress import drop_done, read_done
+from reelhouse.raw.progress import Done, drop_done, read_done
 from reelhouse.raw.receipt import Receipt
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
@@ -139,7 +139,7 @@ async def carry_out(
     before = tmdb.client.requests
     progress.planned(plan)
     done = read_done(storage, plan)
-    why = await _fetch(storage, tmdb, plan, done.units, ways, brakes, progress)
+    why = await _fetch(storage, tmdb, plan, done, ways, brakes, progress)
     made, counted = reconcile(storage, plan, done)
     result = RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
     if made is None:
@@ -166,7 +166,7 @@ def conclude(storage: Storage, plan: Plan) -> str | None:
 
 
 async def _fetch(
-    storage: Storage, tmdb: Tmdb, plan: Plan, settled_units: int, ways: Ways, brakes: Brakes, progress: Progress
+    storage: Storage, tmdb: Tmdb, plan: Plan, done: Done, ways: Ways, brakes: Brakes, progress: Progress
 ) -> str | None:
     entity = ENTITIES[plan.entity]
     query = query_of(_params(plan))
@@ -193,7 +193,7 @@ async def _fetch(
         connections=ways.connections,
         patience=ways.patience,
         skipped=progress.skipped,
-        settled_units=settled_units,
+        done=done,
     )
     return await fetcher.run()
 

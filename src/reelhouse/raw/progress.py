@@ -12,20 +12,31 @@ from reelhouse.storage.protocol import Storage
 
 
 class Done(msgspec.Struct, frozen=True):
-    """`runs/<seq>/progress.json`: the first *units* units have a receipt for each id, and what those say in all.
+    """`runs/<seq>/progress.json`: the first *units* units but *open* have a receipt for each id, and what those say.
 
-    Receipts are only ever added, so what was true stays true, whoever put it last. Believed until a run seems to be at
-    its end; a reconciliation is counted from the receipts themselves.
+    One id that nobody answers keeps its unit open to the end of a run, and must not have all others read again and
+    again. Receipts are only ever added, so what was true stays true, whoever put it last. Believed until a run seems
+    to be at its end; a reconciliation is counted from the receipts themselves.
     """
 
     run: int
     ids: str
     units: int = 0
+    open: list[int] = []
     states: dict[str, int] = {}
     drift: dict[str, int] = {}
     chunks: int = 0
     bytes: int = 0
     format: int = FORMAT
+
+    @property
+    def first(self) -> int:
+        """The first unit that is not settled."""
+        return min(self.open, default=self.units)
+
+    def settled(self, unit: int) -> bool:
+        """Whether this unit needs no look."""
+        return unit < self.units and unit not in self.open
 
 
 def nothing_done(plan: Plan) -> Done:

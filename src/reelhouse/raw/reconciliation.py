@@ -42,7 +42,7 @@ class Tally(NamedTuple):
     """What the receipts of a run say, with the asks and objects that do not add up. *pending* names at most a few.
 
     *states* are those that the receipts tell, *purged* how many of them belong to answers that were purged since.
-    *done* is what the next count may start from: the first units, as far as they are settled without a problem.
+    *done* is what the next count may start from: the units that are settled without a problem.
     """
 
     states: Counter[str]
@@ -71,37 +71,75 @@ class _UnitLog(NamedTuple):
     sizes: dict[str, int | None]
 
 
-def tally(storage: Storage, plan: Plan, done: Done | None = None) -> Tally:
-    """Count a run's receipts against its plan, unit by unit; after the units of *done*, which are believed."""
-    done = done or nothing_done(plan)
-    states = Counter(done.states)
+class _Count:
+    """What some units add up to."""
+
+    def __init__(self, done: Done) -> None:
+        self.states = Counter(done.states)
+        self.drift = Counter(done.drift)
+        self.chunks = done.chunks
+        self.bytes = done.bytes
+
+    def add(self, other: _Count) -> None:
+        self.states.update(other.states)
+        self.drift.update(other.drift)
+        self.chunks += other.chunks
+        self.bytes += other.bytes
+
+
+def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
+    """Count a run's receipts against its plan, unit by unit, but for those that are settled in *before*."""
+    before = before or nothing_done(plan)
+    counted, settled = _Count(before), _Count(before)
     purged: Counter[str] = Counter()
-    drift = Counter(done.drift)
-    chunks, size = done.chunks, done.bytes
     problems: list[str] = []
     pending_asks: list[str] = []
     pending = 0
-    for log in ahead(
-        partial(_read_log, storage, read_purged(storage, plan.run)), read_units(storage, plan, done.units)
-    ):
+    units, still_open = before.units, []
+    read = partial(_read_log, storage, read_purged(storage, plan.run))
+    unsettled = (unit for unit in read_units(storage, plan, before.first) if not before.settled(unit.number))
+    for log in ahead(read, unsettled):
         wanted = {question.ask for question in log.unit.questions}
-        for receipt in log.parts:
-            if not isinstance(receipt, Receipt):
-                problems.append(f"{receipt.key} names nothing: {receipt.why}")
-                continue
-            problems += _take_claims(receipt, wanted, states)
-            purged.update(one.claim.state.value for one in purged_claims(receipt))
-            drift.update(receipt.drift)
-            if receipt.chunk is not None:
-                chunks += 1
-                size += receipt.chunk.size
-                if log.sizes[receipt.chunk.key] != receipt.chunk.size:
-                    problems.append(f"{receipt.chunk.key} is gone or has another size than its receipt says")
+        here = _Count(nothing_done(plan))
+        wrong = list(_count_parts(log, wanted, here, purged))
+        problems += wrong
+        counted.add(here)
         pending += len(wanted)
         pending_asks.extend(sorted(wanted)[: _NAMED - len(pending_asks)])
-        if not pending and not problems:
-            done = Done(plan.run, plan.ids.sha256, log.unit.number + 1, dict(states), dict(drift), chunks, size)
-    return Tally(states, purged, drift, chunks, size, pending, pending_asks, problems, done)
+        if wanted or wrong:
+            still_open.append(log.unit.number)
+        else:
+            settled.add(here)
+            units = max(units, log.unit.number + 1)
+    done = Done(
+        plan.run,
+        plan.ids.sha256,
+        units,
+        [number for number in still_open if number < units],
+        dict(settled.states),
+        dict(settled.drift),
+        settled.chunks,
+        settled.bytes,
+    )
+    return Tally(
+        counted.states, purged, counted.drift, counted.chunks, counted.bytes, pending, pending_asks, problems, done
+    )
+
+
+def _count_parts(log: _UnitLog, wanted: set[str], count: _Count, purged: Counter[str]) -> Iterator[str]:
+    """Count the parts of one unit, whose asks leave *wanted*; yields what is wrong with them."""
+    for receipt in log.parts:
+        if not isinstance(receipt, Receipt):
+            yield f"{receipt.key} names nothing: {receipt.why}"
+            continue
+        yield from _take_claims(receipt, wanted, count.states)
+        purged.update(one.claim.state.value for one in purged_claims(receipt))
+        count.drift.update(receipt.drift)
+        if receipt.chunk is not None:
+            count.chunks += 1
+            count.bytes += receipt.chunk.size
+            if log.sizes[receipt.chunk.key] != receipt.chunk.size:
+                yield f"{receipt.chunk.key} is gone or has another size than its receipt says"
 
 
 def _read_log(storage: Storage, purged: Purged, unit: Unit) -> _UnitLog:
@@ -134,10 +172,11 @@ def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple
     if not counted.pending and before.units:
         # Success is claimed only from the receipts themselves.
         counted = tally(storage, plan)
-    if counted.pending:
-        if counted.done.units < before.units:
+        if counted.pending:
             drop_done(storage, plan.run)
-        elif counted.done.units > before.units:
+            return None, counted
+    if counted.pending:
+        if counted.done != before:
             keep_done(storage, counted.done)
         return None, counted
     made = Reconciliation(
