@@ -36,7 +36,7 @@ def _leftovers(storage: Storage, purges: Purges) -> Iterator[str]:
     for folder, names in _folders(storage).items():
         if f"{folder}/" == TURNED:
             last = max(datetime.fromisoformat(note.at).timestamp() for note in purges.notes if note.runs)
-            if any(int(name.partition("-")[0]) <= last for name in names):
+            if any(made.isdigit() and int(made) <= last for made, _, _ in (name.partition("-") for name in names)):
                 yield folder
         elif _is_old(storage, folder, names, purges.count):
             yield folder

@@ -264,7 +264,8 @@ def purge(
     Receipts keep ids, states and times, so that every run still adds up. An open run asks nothing again that is purged
     of it; for the next plan such an id is unknown, so it is asked again (as new) if it is still listed. Exports,
     which hold titles, go by age, entity or --all, and popularity_daily with them; --ids takes answers only, and reads
-    all of them where IMDb ids are named. Tables are erased and built anew; until then they cannot be asked.
+    all of them where IMDb ids are named. Tables are erased and built anew; until then they cannot be asked. Nothing is
+    purged while answers wait in this machine's spool; see to it that none wait on another machine, or they come back.
     """
     from reelhouse.runtimes import commands
 
