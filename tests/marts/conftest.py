@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pysail.spark import SparkConnectServer
 from pyspark.sql import SparkSession
 
+from reelhouse.runtimes.session import session_factory
 from tests.marts.lake import Lake, Row
 
 LakeOf = Callable[..., Lake]
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    server = SparkConnectServer()
-    server.start()
-    _, port = server.listening_address
-    session = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
-    session.conf.set("spark.sql.session.timeZone", "UTC")
-    yield session
-    session.stop()
-    server.stop()
+def spark() -> SparkSession:
+    return session_factory("sail")()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,17 @@ def test_two_lakes_at_one_prompt_do_not_meet(tmp_path: Path) -> None:
     lazy = lakes[0].sql(query)
     assert [lake.arrow(query).to_pylist() for lake in (*lakes, lakes[0])] == [[{"n": 1}], [{"n": 2}], [{"n": 1}]]
     assert lazy.collect()[0]["n"] == 1
+
+
+def test_a_prompt_that_asked_a_lake_can_still_start_processes(tmp_path: Path) -> None:
+    # A program without a file, as `python -c` and some notebooks are.
+    program = (
+        "import multiprocessing, reelhouse\n"
+        "from reelhouse.runtimes.session import session_factory\n"
+        "session_factory('sail')().sql('select 1').collect()\n"
+        "with multiprocessing.get_context('forkserver').Pool(1) as pool: print(pool.map(abs, [-4]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.stdout == "[4]\n", done.stderr

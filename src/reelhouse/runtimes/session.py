@@ -6,7 +6,8 @@ import atexit
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -180,12 +181,24 @@ def engine_environ(access: S3Access, environ: Mapping[str, str]) -> dict[str, st
 def _connect(address: str) -> SparkSession:
     from pyspark.sql import SparkSession
 
-    main = sys.modules["__main__"]
-    if not hasattr(main, "__file__"):
-        # pyspark-client takes `python -c` for a doctest run, looks for a Spark that is not there, and exits.
-        main.__file__ = "<string>"
-    session: SparkSession = SparkSession.builder.remote(address).create()
+    with _main_with_a_file():
+        session: SparkSession = SparkSession.builder.remote(address).create()
     return session
+
+
+@contextmanager
+def _main_with_a_file() -> Iterator[None]:
+    """pyspark-client takes `python -c` for a doctest run, looks for a Spark that is not there, and exits."""
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "<string>"
+    try:
+        yield
+    finally:
+        # Left there, processes that multiprocessing starts would look for that file.
+        del main.__file__
 
 
 def _start_spark(master: str) -> SparkSession:
