@@ -11,10 +11,23 @@ import pytest
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan
 from reelhouse.raw.receipt import ChunkRef, Claim, Receipt, State, put_receipt
+from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 
 ASKING = Asking(language="en-US", append=("credits",))
 MORNING = "2026-11-23T09:00:00Z"
+
+
+class Noting(MemoryStorage):
+    """Keeps the keys that were read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def get(self, key: str) -> bytes:
+        self.read.append(key)
+        return super().get(key)
 
 
 def tmdb_data(*parts: str) -> Path:

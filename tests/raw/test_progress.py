@@ -10,21 +10,9 @@ from reelhouse.raw.progress import Done, keep_done, nothing_done, read_done
 from reelhouse.raw.receipt import State
 from reelhouse.raw.reconciliation import reconcile, tally
 from reelhouse.storage.memory import MemoryStorage
-from tests.lakes import a_claim, a_plan, settle
+from tests.lakes import Noting, a_claim, a_plan, settle
 
 UNITS, SIZE = 6, 3
-
-
-class Counting(MemoryStorage):
-    """Names what was read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.read: list[str] = []
-
-    def get(self, key: str) -> bytes:
-        self.read.append(key)
-        return super().get(key)
 
 
 def _settled(storage: MemoryStorage, units: range, plan: Plan | None = None) -> Plan:
@@ -36,7 +24,7 @@ def _settled(storage: MemoryStorage, units: range, plan: Plan | None = None) -> 
 
 
 def test_a_count_goes_on_where_the_last_one_came_to() -> None:
-    storage = Counting()
+    storage = Noting()
     plan = _settled(storage, range(4))
     whole = tally(storage, plan)
     made, _ = reconcile(storage, plan)
@@ -49,7 +37,7 @@ def test_a_count_goes_on_where_the_last_one_came_to() -> None:
 
 
 def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
-    storage = Counting()
+    storage = Noting()
     plan = _settled(storage, range(1, UNITS))
     settle(storage, plan, [a_claim("1", State.GONE)], drift={"unknown:x": 1})
     whole = reconcile(storage, plan)[1]

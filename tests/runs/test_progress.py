@@ -11,21 +11,10 @@ from reelhouse.raw.progress import Done, keep_done
 from reelhouse.runtimes import wiring
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
+from tests.lakes import Noting
 from tests.runs.lakes import UNIT, assert_whole, small
 from tests.runs.tiny import Tiny
 from tests.serving import html
-
-
-class Noting(MemoryStorage):
-    """Keeps the keys that were read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.read: list[str] = []
-
-    def get(self, key: str) -> bytes:
-        self.read.append(key)
-        return super().get(key)
 
 
 def _collect(storage: MemoryStorage, chosen: Settings, most: int | None = None) -> RunResult:
