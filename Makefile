@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Apache Spark and the embedded engine's client both install a package `pyspark`: each has an environment of its own.
 SPARK_VENV := .venv-spark
+SPARK40_VENV := .venv-spark40
 UV_VENV := .cache/uv
 
 .DEFAULT_GOAL := help
@@ -25,7 +26,7 @@ demo: $(VENV)/.lake
 test: check $(VENV)/.spark
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-slow: $(VENV)/.dev $(VENV)/.spark
+test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev
@@ -45,14 +46,15 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m reelhouse.runtimes.helptext > docs/cli.md
 
 lock: $(UV_VENV)/bin/uv
-	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --group dev $(LOCK) -o locks/dev.txt
-	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --group build -c locks/dev.txt $(LOCK) -o locks/lake.txt
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --extra sql --group dev $(LOCK) -o locks/dev.txt
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --extra sql --group build -c locks/dev.txt $(LOCK) -o locks/lake.txt
 	$(UV_VENV)/bin/uv pip compile -q --group lambda -c locks/dev.txt $(LOCK) -o locks/lambda.txt
-	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra spark --group build $(LOCK) -o locks/spark.txt
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra spark --extra sql --group build -c locks/dev.txt $(LOCK) -o locks/spark.txt
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --group spark40 --group build -c locks/dev.txt $(LOCK) -o locks/spark40.txt
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean:
-	rm -rf $(VENV) $(SPARK_VENV) .cache demo-lake dist
+	rm -rf $(VENV) $(SPARK_VENV) $(SPARK40_VENV) .cache demo-lake dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -69,13 +71,21 @@ $(VENV)/.dev: locks/dev.txt $(VENV)/.lake
 	@touch $@
 
 # Without Java there is nothing to set up, and the tests that need Apache Spark say that they are skipped.
+define set_up_spark
+@if command -v java >/dev/null 2>&1; then \
+  $(PYTHON) -m venv $(1) && \
+  $(1)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $(2) && \
+  $(1)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
+else echo "no java: the tests on Apache Spark will be skipped"; fi
+@touch $@
+endef
+
 $(VENV)/.spark: locks/spark.txt pyproject.toml $(VENV)/.dev
-	@if command -v java >/dev/null 2>&1; then \
-	  $(PYTHON) -m venv $(SPARK_VENV) && \
-	  $(SPARK_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r locks/spark.txt && \
-	  $(SPARK_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . ; \
-	else echo "no java: the tests on Apache Spark will be skipped"; fi
-	@touch $@
+	$(call set_up_spark,$(SPARK_VENV),locks/spark.txt)
+
+# The version that EMR runs.
+$(VENV)/.spark40: locks/spark40.txt pyproject.toml $(VENV)/.dev
+	$(call set_up_spark,$(SPARK40_VENV),locks/spark40.txt)
 
 $(UV_VENV)/bin/uv:
 	$(PYTHON) -m venv $(UV_VENV)

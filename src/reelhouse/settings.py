@@ -19,9 +19,9 @@ FILE = "reelhouse.toml"
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
-def _setting(default: Any, about: str, *, secret: bool = False, env: str = "") -> Any:
+def _setting(default: Any, about: str, *, secret: bool = False, env: str = "", example: str = "{}") -> Any:
     """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key."""
-    metadata = {"about": about, "env": env, "secret": secret}
+    metadata = {"about": about, "env": env, "secret": secret, "example": example}
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, repr=not secret, metadata=metadata)
@@ -53,7 +53,9 @@ class Settings:
     min_popularity: float | None = _setting(None, "Only what the listing says is at least this popular.")
     include_adult: bool = _setting(True, "Ask titles that the listing marks as adult.")
     include_video: bool = _setting(True, "Ask titles that the listing marks as video (no film).")
-    discover: dict[str, str] = _setting({}, "Select by TMDB's discover filters instead of the export.")
+    discover: dict[str, str] = _setting(
+        {}, "Select by TMDB's discover filters instead of the export.", example='{ with_genres = "18" }'
+    )
     record_filter: str = _setting("", "A JMESPath predicate; records that do not pass are counted as filtered.")
     stale_after_days: int = _setting(150, "Ask again what is older. TMDB's terms end caching at six months.")
     min_export_share: float = _setting(0.95, "Refuse an export smaller than this share of the last one.")
@@ -76,7 +78,13 @@ class Settings:
     run_every_hours: float = _setting(24.0, "In Lambda: how long after one run was planned the next one is due.")
     run_kind: str = _setting("incremental", "In Lambda: incremental asks what is new, changed or old, full everything.")
     event_bus: str = _setting("", "In Lambda: the EventBridge bus that is told of a reconciled run; empty for none.")
-    engine: str = _setting("sail", "What builds tables: sail (embedded), local[*] or sc://host:port (Apache Spark).")
+    engine: str = _setting(
+        "sail",
+        "What builds tables: sail (embedded), or Apache Spark: local[*], sc://host:port, spark://host:port, yarn.",
+    )
+    spark_conf: dict[str, str] = _setting(
+        {}, "Apache Spark's own settings, by their names.", example='{ "spark.executor.memory" = "4g" }'
+    )
 
     def __post_init__(self) -> None:
         for one in fields(self):
@@ -289,8 +297,7 @@ def template() -> str:
         "# The environment overrides this file, options of a command override both.",
     ]
     for one in fields(Settings):
-        default = one.default if one.default is not MISSING else {}
-        shown = "" if one.name == "token" else _toml(default)
+        shown = "" if one.name == "token" else one.metadata["example"] if one.default is MISSING else _toml(one.default)
         lines += ["", f"# {one.metadata['about']} ({env_name(one.name)})", f"# {one.name} = {shown}".rstrip()]
     return "\n".join(lines) + "\n"
 
@@ -300,4 +307,4 @@ def _toml(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return '{ with_genres = "18" }' if value == {} else (f'"{value}"' if isinstance(value, str) else str(value))
+    return f'"{value}"' if isinstance(value, str) else str(value)

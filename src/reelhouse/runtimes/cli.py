@@ -101,12 +101,33 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def _pairs(texts: Iterable[str]) -> dict[str, str]:
+def _spark(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that put Apache Spark in the embedded engine's place."""
+    options = (
+        click.option(
+            "--spark",
+            metavar="ADDRESS",
+            help="Work on Apache Spark: local[*], sc://host:port, spark://host:port or yarn (docs/spark.md).",
+        ),
+        click.option("--conf", multiple=True, metavar="KEY=VALUE", help="A setting of Apache Spark; may be repeated."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _engine_settings(ctx: click.Context, spark: str | None, conf: tuple[str, ...]) -> Settings:
+    """Settings with the options of `_spark`; what is given here is added to what a file says of Spark."""
+    settings = _settings(ctx, engine=spark)
+    return settings.overridden(spark_conf={**settings.spark_conf, **_pairs(conf, "conf")})
+
+
+def _pairs(texts: Iterable[str], option: str = "discover") -> dict[str, str]:
     pairs: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise ConfigError(f"discover: KEY=VALUE is expected, not {text!r}")
+            raise ConfigError(f"{option}: KEY=VALUE is expected, not {text!r}")
         pairs[name] = value
     return pairs
 
@@ -200,13 +221,14 @@ def collect(ctx: click.Context, /, full: bool, as_json: bool, **options: Any) ->
 
 @main.command()
 @click.option("--full", is_flag=True, help="Build everything anew from raw.")
+@_spark
 @_json
 @click.pass_context
-def build(ctx: click.Context, full: bool, as_json: bool) -> None:
+def build(ctx: click.Context, /, full: bool, as_json: bool, **engine: Any) -> None:
     """Build tables and marts from what has landed, also while a run is open."""
     from reelhouse.runtimes import commands
 
-    ctx.exit(commands.build(_settings(ctx), full, as_json))
+    ctx.exit(commands.build(_engine_settings(ctx, **engine), full, as_json))
 
 
 @main.command()
@@ -324,6 +346,85 @@ def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
     from reelhouse.runtimes import commands
 
     commands.tables(_settings(ctx), name, as_json)
+
+
+@main.command()
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="PLACE",
+    help="postgresql://..., x.duckdb, x.sqlite, csv:FOLDER, parquet:FOLDER.",
+)
+@click.option("--tables", metavar="NAMES", help="Only these, with commas between; else all.")
+@click.option("--schema", metavar="NAME", help="The database's schema that takes them; else tmdb.")
+@click.option("--full", is_flag=True, help="Everything anew, also what has not changed.")
+@_spark
+@_json
+@click.pass_context
+def export(
+    ctx: click.Context, /, target: str, tables: str | None, schema: str | None, full: bool, as_json: bool, **engine: Any
+) -> None:
+    """Copy tables and marts of the last whole build into a database or files."""
+    from reelhouse.runtimes import exporting
+
+    names = tuple(name.strip() for name in tables.split(",") if name.strip()) if tables is not None else None
+    exporting.export(_engine_settings(ctx, **engine), target, names, schema, full=full, as_json=as_json)
+
+
+@main.command("import")
+@click.argument("name")
+@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option(
+    "--from", "source", metavar="URL", help="A database instead of files: postgresql://..., x.duckdb, x.sqlite."
+)
+@click.option("--table", metavar="NAME", help="The database's table, with its schema where it has one.")
+@click.option("--new-schema", is_flag=True, help="Take other columns than those of last time.")
+@_spark
+@_json
+@click.pass_context
+def import_(
+    ctx: click.Context,
+    /,
+    name: str,
+    files: tuple[Path, ...],
+    source: str | None,
+    table: str | None,
+    new_schema: bool,
+    as_json: bool,
+    **engine: Any,
+) -> None:
+    """Bring your own CSV, Parquet or JSON files, or a database's table, into the lake as table NAME."""
+    from reelhouse.runtimes import importing
+
+    importing.import_table(
+        _engine_settings(ctx, **engine), name, files, source, table, new_schema=new_schema, as_json=as_json
+    )
+
+
+@main.command()
+@click.option("--catalog", type=click.Choice(("glue", "unity")), required=True, help="AWS Glue's or Unity Catalog.")
+@click.option("--database", required=True, metavar="NAME", help="The database; for Unity Catalog catalog.schema.")
+@click.option("--tables", metavar="NAMES", help="Only these, with commas between; else all.")
+@_json
+@click.pass_context
+def register(ctx: click.Context, catalog: str, database: str, tables: str | None, as_json: bool) -> None:
+    """Name the tables of a lake in S3 in a catalogue, with columns and comments, for Athena and Databricks."""
+    from reelhouse.runtimes import registering
+
+    names = tuple(name.strip() for name in tables.split(",") if name.strip()) if tables is not None else None
+    registering.register(_settings(ctx), catalog, database, names, as_json=as_json)
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@_json
+@click.pass_context
+def maintain(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
+    """Compact tables, write checkpoints, remove what no reader needs and what the six months forbid."""
+    from reelhouse.runtimes import maintaining
+
+    ctx.exit(maintaining.maintain(_settings(ctx), dry_run=dry_run, as_json=as_json))
 
 
 @main.command()
