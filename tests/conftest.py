@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import PASSWORD
+from tests.postgres import postgres as postgres
 from tests.runs.lakes import TOKEN
 from tests.tmdb.asking import TOKEN as OTHER_TOKEN
 
-SECRETS = (TOKEN.encode(), OTHER_TOKEN.encode(), b"a-token-that-must-not-be-written")
+SECRETS = (TOKEN.encode(), OTHER_TOKEN.encode(), b"a-token-that-must-not-be-written", PASSWORD.encode())
 
 _showing = pytest.StashKey[list[str]]()
 

