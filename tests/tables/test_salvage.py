@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reelhouse.tables.movie_shape import MOVIE
 from reelhouse.tables.salvage import Rejection, salvage
-from reelhouse.tables.shape import Shape
+from reelhouse.tables.shape import Keyed, Shape
 
 
 def _read(leaf: str, value: Any) -> tuple[Any, list[Rejection]]:
@@ -123,3 +123,14 @@ def test_bytes_that_are_no_json_are_named(body: bytes) -> None:
         json.loads(body)
     except ValueError:
         assert salvage(body, MOVIE).rejected[0].rule == "is no JSON"
+
+
+def test_a_scalar_that_is_null_keeps_its_place_in_a_list() -> None:
+    found = salvage(b'{"x": [null, "US", {}, "DE"], "y": [null, {"z": "1"}]}', {"x": ["text"], "y": [{"z": "text"}]})
+    assert found.values == {"x": [None, "US", None, "DE"], "y": [{"z": "1"}]}
+
+
+def test_half_a_character_is_in_nothing_that_is_kept() -> None:
+    found = salvage(b'{"x": {"\\ud83c": "\\ud83c", "b": ["\\ud83c"]}}', {"x": Keyed("text")})
+    assert json.dumps([found.values, found.rejected], ensure_ascii=False).encode()
+    assert found.values["x"] == [{"key": "?", "value": None}, {"key": "b", "value": None}]

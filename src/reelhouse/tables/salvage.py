@@ -66,13 +66,14 @@ def _read_list(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -
         rejected.append(Rejection(path, _raw(value), "is no list"))
         return None
     items = [_read(item, shape, f"{path}[{place}]", rejected) for place, item in enumerate(value)]
-    return [item for item in items if item is not None]
+    # A scalar that is NULL keeps its place, as it does where nothing is doubtful.
+    return items if isinstance(shape, str) else [item for item in items if item is not None]
 
 
 def _read_keyed(value: dict[str, Any], shape: Keyed, path: str, rejected: list[Rejection]) -> Any:
     pairs = [
         {"key": key, "value": _read(inner, shape.values, f"{path}.{key}", rejected)}
-        for key, inner in value.items()
+        for key, inner in ((_whole_characters(key), inner) for key, inner in value.items())
         if key not in shape.fields
     ]
     if not shape.fields:
@@ -91,6 +92,11 @@ def _read_leaf(value: Any, leaf: str, path: str, rejected: list[Rejection]) -> A
     return found
 
 
+def _whole_characters(text: str) -> str:
+    """*text* without halves of characters: JSON can escape them (`\\ud800`), and no table can hold them."""
+    return text.encode(errors="replace").decode()
+
+
 def _int(digits: str) -> int | str:
     # Python refuses numbers of thousands of digits; as a text one is named like any other misfit.
     return int(digits) if len(digits) < 100 else digits
@@ -98,7 +104,7 @@ def _int(digits: str) -> int | str:
 
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
-        return value
+        return value if _whole_characters(value) == value else None
     return None if isinstance(value, (dict, list)) else json.dumps(value)
 
 
@@ -159,4 +165,4 @@ _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
 def _raw(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     # A whole sub-document would make the table of rejections a second raw zone.
-    return text[:1000]
+    return _whole_characters(text[:1000])
