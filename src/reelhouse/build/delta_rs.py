@@ -54,15 +54,20 @@ def read_delta(
     import pyarrow as pa
 
     table = open_delta(storage, folder, version)
+    known = arrow_schema_of(table)
+    schema = known if columns is None else pa.schema([known.field(name) for name in columns])
+    return pa.RecordBatchReader.from_batches(schema, read_files(storage, folder, _files(folder, table), schema))
+
+
+def delta_files(storage: Storage, folder: str, version: int) -> list[str]:
+    """The files of one version, by their names in *folder*: what `read_files` reads, here or on another machine."""
+    return _files(folder, open_delta(storage, folder, version))
+
+
+def _files(folder: str, table: DeltaTable) -> list[str]:
     if table.metadata().partition_columns:
         raise LakeError(f"{folder} is partitioned, which no table of a lake is")
-    known = arrow_schema_of(table)
-    unknown = sorted(set(columns or ()) - set(known.names))
-    if unknown:
-        raise LakeError(f"{folder} version {version} has no column {', '.join(unknown)}")
-    schema = known if columns is None else pa.schema([known.field(name) for name in columns])
-    paths = [str(path) for path in table.get_add_actions().column("path").to_pylist()]
-    return pa.RecordBatchReader.from_batches(schema, _batches(storage, folder, paths, schema))
+    return [str(path) for path in table.get_add_actions().column("path").to_pylist()]
 
 
 def arrow_schema_of(table: DeltaTable) -> pa.Schema:
@@ -138,7 +143,8 @@ def _check_columns(folder: str, schema: pa.Schema) -> None:
             raise LakeError(f"{folder}: column {field.name} has instants without a time zone: take UTC")
 
 
-def _batches(storage: Storage, folder: str, paths: list[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The columns of *schema* in some files of a table; what goes wrong on the way is a `LakeError`."""
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
     from deltalake.fs import DeltaStorageHandler
