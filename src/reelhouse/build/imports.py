@@ -11,7 +11,7 @@ import re
 import msgspec
 
 from reelhouse.build.pins import Pin
-from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError
+from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError, did_you_mean
 from reelhouse.raw.layout import FORMAT
 from reelhouse.raw.reading import decode, encode
 from reelhouse.storage.protocol import Storage
@@ -33,7 +33,7 @@ RESERVED = frozenset(
     dim_provider dim_certification dim_job bridge_movie_language bridge_tv_genre bridge_tv_company bridge_tv_country
     bridge_tv_language bridge_tv_keyword bridge_tv_network fact_movie_snapshot fact_release fact_watch_availability
     fact_tv fact_episode edge_costar movie_flat
-    """.split()
+    """.split()  # noqa: SIM905 (a name a line would be a page)
 )
 
 
@@ -114,3 +114,25 @@ def pin_import(storage: Storage, name: str, new: Import | None, over: Import | N
             continue
         return
     raise LakeError(f"{IMPORTS} could not be written: others keep writing to it")
+
+
+def drop_import(storage: Storage, name: str) -> int:
+    """Take the table *name* from readers, then its bytes; returns the rows it had.
+
+    Raises `LakeError` where nothing of it is there.
+    """
+    pins = imported(storage)
+    keys = list(storage.remains(f"{ZONE}/{name}/")) if _NAME.fullmatch(name) else []
+    if name not in pins and not keys:
+        raise LakeError(f"no table {name!r} was imported{did_you_mean(name, pins)}")
+    if name in pins:
+        pin_import(storage, name, None, pins[name])
+    # The log goes last and backwards, so that whatever a kill leaves is still a table, and can be imported over.
+    for logs in (False, True):
+        for key in sorted((key for key in keys if ("/_delta_log/" in key) is logs), key=_oldest_last, reverse=True):
+            storage.erase(key)
+    return pins[name].rows if name in pins else 0
+
+
+def _oldest_last(key: str) -> tuple[bool, str]:
+    return not key.endswith(".json"), key

@@ -374,12 +374,16 @@ def export(
 
 @main.command("import")
 @click.argument("name")
-@click.argument("files", nargs=-1, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, metavar="[FILE...]", type=click.Path(path_type=Path))
 @click.option(
     "--from", "source", metavar="URL", help="A database instead of files: postgresql://..., x.duckdb, x.sqlite."
 )
 @click.option("--table", metavar="NAME", help="The database's table, with its schema where it has one.")
-@click.option("--new-schema", is_flag=True, help="Take other columns than those of last time.")
+@click.option("--new-schema", is_flag=True, help="Take other columns and types than those of last time.")
+@click.option("--null", "nulls", multiple=True, metavar="TEXT", help="What stands for NULL in a CSV, beside nothing.")
+@click.option("--no-quotes", is_flag=True, help="Quotes in a CSV are text, and no value spans lines.")
+@click.option("--split-by", metavar="COLUMN", help="By which numbers Apache Spark reads a database's table in parts.")
+@click.option("--drop", is_flag=True, help="Remove the imported table NAME.")
 @_spark
 @_json
 @click.pass_context
@@ -387,19 +391,26 @@ def import_(
     ctx: click.Context,
     /,
     name: str,
-    files: tuple[Path, ...],
-    source: str | None,
-    table: str | None,
-    new_schema: bool,
+    no_quotes: bool,
+    drop: bool,
     as_json: bool,
-    **engine: Any,
+    spark: str | None,
+    conf: tuple[str, ...],
+    **wanted: Any,
 ) -> None:
-    """Bring your own CSV, Parquet or JSON files, or a database's table, into the lake as table NAME."""
+    """Bring your own CSV, Parquet or JSON files, or a database's table, into the lake as table NAME.
+
+    FILE may be a folder or a pattern; several files make one table. It replaces the table of that name whole, and
+    only with the columns and types of last time. Types are found in all of the values, and none is lost by them.
+    """
     from reelhouse.runtimes import importing
 
-    importing.import_table(
-        _engine_settings(ctx, **engine), name, files, source, table, new_schema=new_schema, as_json=as_json
-    )
+    given = importing.Wanted(name, quotes=not no_quotes, **wanted)
+    settings = _engine_settings(ctx, spark, conf)
+    if drop:
+        importing.drop(settings, given, as_json=as_json)
+    else:
+        importing.import_table(settings, given, as_json=as_json)
 
 
 @main.command()

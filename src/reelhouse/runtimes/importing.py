@@ -2,21 +2,129 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from reelhouse.errors import ReelhouseError
+from reelhouse.build.imports import check_name, drop_import
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.runtimes import show
+from reelhouse.runtimes.places import storage_of
 from reelhouse.settings import Settings
 
+if TYPE_CHECKING:
+    from reelhouse.build.importing.run import Outcome, Reading, Step
+    from reelhouse.storage.protocol import Storage
 
-def import_table(
-    settings: Settings,
-    name: str,
-    files: tuple[Path, ...],
-    source: str | None,
-    table: str | None,
-    *,
-    new_schema: bool,
-    as_json: bool,
-) -> None:
-    """Make table *name* of *files*, or of *table* in the database *source*."""
-    raise ReelhouseError("import: not built yet")
+
+class Wanted(NamedTuple):
+    """What is to be imported as *name*: files, or the *table* of a database. *nulls* are texts that mean unknown."""
+
+    name: str
+    files: Sequence[Path] = ()
+    source: str | None = None
+    table: str | None = None
+    new_schema: bool = False
+    nulls: Sequence[str] = ()
+    quotes: bool = True
+    split_by: str | None = None
+
+
+def import_table(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
+    """Make a table of what is *wanted*, and show what its columns became."""
+    _check_installed()
+    from reelhouse.build.marks import ZONES
+
+    check_name(wanted.name, frozenset(spec.name for specs in ZONES.values() for spec in specs))
+    storage = storage_of(settings)
+    with show.spinner(f"importing {wanted.name}") as step:
+        outcome = _from_files(storage, wanted, step)
+    _show(wanted.name, outcome, as_json)
+
+
+def drop(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
+    """Remove the imported table of that name, and all of its bytes."""
+    if wanted.files or wanted.source:
+        raise ConfigError("import: --drop takes a table away; files are not looked at, so leave them out")
+    rows = drop_import(storage_of(settings), wanted.name)
+    if as_json:
+        show.as_json({"name": wanted.name, "dropped": True, "rows": rows})
+    else:
+        show.note(f"{wanted.name} is dropped: {rows:,} rows.")
+
+
+def _from_files(storage: Storage, wanted: Wanted, step: Step) -> Outcome:
+    from reelhouse.build.importing import files as given
+    from reelhouse.build.importing.run import Outcome, bring_in, mark_of, up_to_date
+
+    files = given.found(wanted.files)
+    kind = given.kind_of(files)
+    step("reading")
+    stamp = given.stamp(files)
+    sources = [given.source(file) for file in files]
+    made_from = mark_of(sources, [*sorted(wanted.nulls), "" if wanted.quotes else "no quotes"])
+    same = None if wanted.new_schema else up_to_date(storage, wanted.name, made_from)
+    if same is not None:
+        return Outcome(False, same, {}, [])
+
+    def check() -> None:
+        if given.stamp(files) != stamp:
+            raise ReelhouseError("the files were changed while they were read; nothing is changed, import them again")
+
+    return bring_in(
+        storage,
+        wanted.name,
+        _reading(kind, files, wanted),
+        sources,
+        made_from,
+        new_schema=wanted.new_schema,
+        check=check,
+        step=step,
+    )
+
+
+def _reading(kind: str, files: list[Path], wanted: Wanted) -> Reading:
+    from reelhouse.build.importing.csv_files import CsvFiles
+
+    return CsvFiles(files, wanted.nulls, quotes=wanted.quotes)
+
+
+def _check_installed() -> None:
+    for package in ("deltalake", "pyarrow"):
+        if find_spec(package) is None:
+            raise ConfigError(f'import needs {package}, which is not installed: pip install "reelhouse[lake]"')
+
+
+def _show(name: str, outcome: Outcome, as_json: bool) -> None:
+    table = outcome.table
+    columns = [
+        {
+            "name": column.name,
+            "type": column.type,
+            "nulls": outcome.seen[column.name].nulls if outcome.done else None,
+            "example": outcome.seen[column.name].example if outcome.done else None,
+            "source": column.source or column.name,
+        }
+        for column in table.columns
+    ]
+    if as_json:
+        show.as_json(
+            {
+                "name": name,
+                "done": outcome.done,
+                "rows": table.rows,
+                "version": table.version,
+                "columns": columns,
+                "sources": [source.name for source in table.sources],
+                "notes": outcome.notes,
+            }
+        )
+        return
+    if not outcome.done:
+        show.note(f"{name} was imported from these very files at {table.imported_at}: nothing to do.")
+        return
+    rows = [(one["name"], one["type"], one["nulls"], one["example"], one["source"]) for one in columns]
+    show.table(f"{name}: {table.rows:,} rows", ("column", "type", "NULLs", "for example", "there called"), rows)
+    for text in outcome.notes:
+        show.note(text)

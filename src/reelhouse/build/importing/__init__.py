@@ -1,0 +1,1 @@
+"""What a person brings: files and databases read in batches of bounded size, with types that lose nothing."""
