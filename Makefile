@@ -8,7 +8,7 @@ SPARK40_VENV := .venv-spark40
 UV_VENV := .cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check lambda bench docs lock clean
+.PHONY: help demo test test-slow check lambda jar bench docs lock clean
 
 help:
 	@echo "make demo       collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-slow  what takes longer"
 	@echo "make check      lint, types and import contracts alone"
 	@echo "make lambda     the zips that AWS Lambda runs, into ./dist (docs/aws.md)"
+	@echo "make jar        the Java classes for Delta on Apache Spark, compiled (jvm/)"
 	@echo "make bench      measure, and write docs/benchmarks.md"
 	@echo "make docs       write what is generated: docs/tables.md, docs/cli.md"
 	@echo "make lock       resolve the locked versions anew"
@@ -30,13 +31,16 @@ test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench aws
-	$(BIN)/ruff format --check src tests bench aws
+	$(BIN)/ruff check src tests bench aws jvm
+	$(BIN)/ruff format --check src tests bench aws jvm
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 lambda: $(VENV)/.lake
 	$(BIN)/python aws/build_zip.py $(if $(LAMBDA_PYTHON),--python $(LAMBDA_PYTHON)) --out dist
+
+jar: $(VENV)/.dev $(VENV)/.spark
+	$(BIN)/python jvm/build_jar.py
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench
