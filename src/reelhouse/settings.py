@@ -85,6 +85,10 @@ class Settings:
     spark_conf: dict[str, str] = _setting(
         {}, "Apache Spark's own settings, by their names.", example='{ "spark.executor.memory" = "4g" }'
     )
+    unity_url: str = _setting("", "Unity Catalog's address, for `reelhouse register`.", env="DATABRICKS_HOST")
+    unity_token: str = _setting(
+        "", "The token it is shown. Keep it out of files: set DATABRICKS_TOKEN.", secret=True, env="DATABRICKS_TOKEN"
+    )
 
     def __post_init__(self) -> None:
         for one in fields(self):

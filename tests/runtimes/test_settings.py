@@ -52,7 +52,12 @@ OTHERS: dict[str, tuple[str, Any]] = {
     "event_bus": ("default", "default"),
     "engine": ("local[2]", "local[2]"),
     "spark_conf": ("spark.executor.memory=4g", {"spark.executor.memory": "4g"}),
+    "unity_url": ("https://films.example", "https://films.example"),
+    "unity_token": ("dapi-secret", "dapi-secret"),
 }
+
+# Those whose variable is the one that other programs know as well.
+KNOWN = {"token": "TMDB_TOKEN", "unity_url": "DATABRICKS_HOST", "unity_token": "DATABRICKS_TOKEN"}
 
 
 def _toml(value: Any) -> str:
@@ -72,9 +77,9 @@ def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
 
 
 def test_the_token_has_tmdb_s_usual_name_and_all_others_begin_with_reelhouse() -> None:
-    assert env_name("token") == "TMDB_TOKEN"
-    assert {env_name(name) for name in OTHERS if name != "token"} == {
-        f"REELHOUSE_{name.upper()}" for name in OTHERS if name != "token"
+    assert {name: env_name(name) for name in KNOWN} == KNOWN
+    assert {env_name(name) for name in OTHERS if name not in KNOWN} == {
+        f"REELHOUSE_{name.upper()}" for name in OTHERS if name not in KNOWN
     }
 
 

@@ -47,7 +47,12 @@ def upload(storage: Storage, paths: Sequence[Path], layout: str | None, kind: st
 def upload_settings(storage: Storage, path: Path) -> Uploaded:
     """Make *path* the lake's `reelhouse.toml`, once it is proven to hold settings and no secret."""
     body = _read(path)
-    token = from_toml(body, str(path)).token.strip()
+    found = from_toml(body, str(path))
+    token = found.token.strip()
+    if found.unity_token:
+        raise ConfigError(
+            f"unity_token: {path} holds a secret, and secrets do not go into the lake; set DATABRICKS_TOKEN"
+        )
     if (token and not token.startswith((SSM, SECRET))) or _TOKEN.search(body):
         raise ConfigError(
             f"token: {path} holds a token, and secrets do not go into the lake; name where it lies "
