@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from reelhouse.build.pins import Pin
+from reelhouse.build.pins import Pin, believed, built
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError, did_you_mean
 from reelhouse.raw.layout import FORMAT
 from reelhouse.raw.reading import decode, encode
@@ -78,6 +78,17 @@ def imported(storage: Storage) -> dict[str, Import]:
         return decode(IMPORTS, storage.get(IMPORTS), Imports).tables
     except MissingKeyError:
         return {}
+
+
+def readable(storage: Storage) -> dict[str, Pin]:
+    """All that readers see, by name: the last whole build, and what was imported, also before a first build.
+
+    Raises `LakeError`, with what to do about it, where there is nothing at all.
+    """
+    own = imported(storage)
+    current = believed(storage) if own else built(storage)
+    # A later version may make a table of an import's name: then TMDB's is meant.
+    return {**own, **(current.tables if current else {})}
 
 
 def check_name(name: str, known: frozenset[str]) -> None:

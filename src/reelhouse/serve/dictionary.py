@@ -1,9 +1,12 @@
-"""The data dictionary: every table and mart, column by column, from the very specs they are built with."""
+"""The data dictionary: every table and mart, column by column, from the very specs they are built with; and imports."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from reelhouse.build.import_specs import import_spec
+from reelhouse.build.imports import ZONE as IMPORTED
+from reelhouse.build.imports import imported
 from reelhouse.build.pins import believed
 from reelhouse.errors import LakeError, did_you_mean
 from reelhouse.marts import MARTS
@@ -15,18 +18,21 @@ ZONES: dict[str, tuple[TableSpec, ...]] = {"tables": TABLES, "marts": MARTS}
 
 
 def describe(storage: Storage, name: str | None) -> dict[str, Any]:
-    """All tables with their rows, or the columns of one; *rows* is None for what is not built yet."""
+    """All tables with their rows, also imported ones, or the columns of one; *rows* is None for what is not built."""
     current = believed(storage)
-    rows = {each: pin.rows for each, pin in current.tables.items()} if current else {}
+    own = imported(storage)
+    rows = {each: pin.rows for each, pin in own.items()}
+    rows |= {each: pin.rows for each, pin in current.tables.items()} if current else {}
+    zones = {**ZONES, IMPORTED: tuple(import_spec(each, own[each]) for each in sorted(own))}
     if name is None:
         return {
             "tables": [
                 {"name": spec.name, "zone": zone, "rows": rows.get(spec.name), "comment": spec.about}
-                for zone, specs in ZONES.items()
+                for zone, specs in zones.items()
                 for spec in specs
             ]
         }
-    zone, spec = _find(name)
+    zone, spec = _find(name, zones)
     return {
         "name": spec.name,
         "zone": zone,
@@ -37,8 +43,9 @@ def describe(storage: Storage, name: str | None) -> dict[str, Any]:
     }
 
 
-def _find(name: str) -> tuple[str, TableSpec]:
-    specs = {spec.name: (zone, spec) for zone, found in ZONES.items() for spec in found}
+def _find(name: str, zones: dict[str, tuple[TableSpec, ...]]) -> tuple[str, TableSpec]:
+    # Backwards, since TMDB's table is meant where an import has its name.
+    specs = {spec.name: (zone, spec) for zone in reversed(zones) for spec in zones[zone]}
     if name not in specs:
         raise LakeError(f"there is no table {name!r}{did_you_mean(name, specs)}")
     return specs[name]

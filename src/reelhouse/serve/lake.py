@@ -1,12 +1,14 @@
-"""A lake at a Python prompt: its tables and marts as DataFrames and in SQL, in the versions of one whole build."""
+"""A lake at a Python prompt: its tables, marts and imports as DataFrames and in SQL, in versions that go together."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from reelhouse.build.pins import Current, Pin, built
+from reelhouse.build.imports import ZONE as IMPORTED
+from reelhouse.build.imports import readable
+from reelhouse.build.pins import Pin
 from reelhouse.errors import LakeError, ReelhouseError, did_you_mean
 from reelhouse.storage.protocol import Storage
 
@@ -25,33 +27,33 @@ class Lake:
     def __init__(self, storage: Storage, session: Callable[[], SparkSession]) -> None:
         self._storage = storage
         self._session = session
-        self._viewed: dict[str, int] = {}
+        self._viewed: dict[str, Pin] = {}
 
     def tables(self) -> dict[str, int]:
-        """Rows of each table and mart of the last whole build, by name."""
-        return {name: pin.rows for name, pin in sorted(built(self._storage).tables.items())}
+        """Rows of each table and mart of the last whole build and of each imported table, by name."""
+        return {name: pin.rows for name, pin in sorted(readable(self._storage).items())}
 
     def table(self, name: str) -> DataFrame:
-        """One table or mart, lazily; `.toArrow()` and `.toPandas()` bring it here. `LakeError` if there is none."""
-        pins = built(self._storage).tables
+        """One table, mart or import, lazily; `.toArrow()` and `.toPandas()` bring it here. `LakeError` if none is."""
+        pins = readable(self._storage)
         if name not in pins:
             hint = did_you_mean(name, pins) or f"; there are: {', '.join(sorted(pins))}"
             raise LakeError(f"there is no table {name!r}{hint}")
         return self._read(name, pins[name])
 
     def sql(self, query: str) -> DataFrame:
-        """Spark SQL over tables and marts by their plain names, lazily; a mistake in it is a `ReelhouseError`."""
-        current = built(self._storage)
+        """Spark SQL over tables, marts and imports by their names, lazily; a mistake in it is a `ReelhouseError`."""
+        pins = readable(self._storage)
         session = self._session()
         from pyspark.errors import PySparkException
 
         try:
-            self._show(query, current)
+            self._show(query, pins)
             found = session.sql(query)
             # Connect is lazy even about names: asking for the columns brings mistakes out here.
             _ = found.columns
         except PySparkException as exc:
-            raise _mistake(query, exc, current) from exc
+            raise _mistake(query, exc, pins) from exc
         return found
 
     def arrow(self, query: str) -> pa.Table:
@@ -78,17 +80,22 @@ class Lake:
 
         return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version)
 
-    def _show(self, query: str, current: Current) -> None:
+    def _show(self, query: str, pins: Mapping[str, Pin]) -> None:
         """Make views of the tables that *query* may mean; one for each of fifty would cost more than most queries."""
         words = {word.lower() for word in _WORD.findall(query)}
-        for name, pin in current.tables.items():
-            if name in words and self._viewed.get(name) != pin.version:
+        for name in self._viewed.keys() - pins.keys():
+            self._session().catalog.dropTempView(name)
+            del self._viewed[name]
+        for name, pin in pins.items():
+            if name in words and self._viewed.get(name) != pin:
                 self._read(name, pin).createOrReplaceTempView(name)
-                self._viewed[name] = pin.version
+                self._viewed[name] = pin
 
 
-def _mistake(query: str, exc: Exception, current: Current) -> ReelhouseError:
+def _mistake(query: str, exc: Exception, pins: Mapping[str, Pin]) -> ReelhouseError:
     text = str(exc).strip().splitlines()[0]
     words = [word.lower() for word in re.findall(r"\b(?:from|join)\s+([A-Za-z_]\w*)", query, re.IGNORECASE)]
-    hints = (did_you_mean(word, current.tables) for word in words if word not in current.tables)
-    return ReelhouseError(text + next(filter(None, hints), ""))
+    hints = (did_you_mean(word, pins) for word in words if word not in pins)
+    built = any(pin.zone != IMPORTED for pin in pins.values())
+    unbuilt = "" if built else "; but for imports nothing is built in this lake: run `reelhouse build`"
+    return ReelhouseError(text + next(filter(None, hints), unbuilt))
