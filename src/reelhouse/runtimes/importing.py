@@ -86,7 +86,13 @@ def _from_files(storage: Storage, wanted: Wanted, step: Step) -> Outcome:
 
 def _reading(kind: str, files: list[Path], wanted: Wanted) -> Reading:
     from reelhouse.build.importing.csv_files import CsvFiles
+    from reelhouse.build.importing.json_files import JsonFiles
+    from reelhouse.build.importing.parquet_files import ParquetFiles
 
+    if kind == "parquet":
+        return ParquetFiles(files)
+    if kind == "json":
+        return JsonFiles(files)
     return CsvFiles(files, wanted.nulls, quotes=wanted.quotes)
 
 

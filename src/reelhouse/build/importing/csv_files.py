@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from reelhouse.build.importing.columns import check_same, misfit, named
-from reelhouse.build.importing.kinds import TEXT, Guess, first_misfit, parsed
+from reelhouse.build.importing.kinds import Guess, first_misfit, parsed
 from reelhouse.build.imports import ImportColumn
 from reelhouse.errors import ReelhouseError
 
@@ -54,9 +54,8 @@ class CsvFiles:
     def columns(self, pinned: Sequence[ImportColumn] | None) -> list[ImportColumn]:
         """The columns with their types, over all values; with *pinned* those, if every value fits."""
         if pinned is not None:
-            kinds = {column.name: column.type for column in pinned}
-            for file in self._files:
-                _check(file, self._batches(file), kinds)
+            for _ in self.batches(pinned):
+                pass
             return list(pinned)
         guesses = {name: Guess() for name in self._names}
         for file in self._files:
@@ -75,7 +74,7 @@ class CsvFiles:
         return self._names
 
     def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
-        """The rows, typed as `columns` told."""
+        """The rows, typed as *columns* say."""
         for file in self._files:
             read = 0
             for batch in self._batches(file):
@@ -115,15 +114,6 @@ def _typed(file: CsvFile, batch: Any, column: ImportColumn, read: int) -> Any:
     if found is None:
         raise _misfit(file, batch, column.name, column.type, read)
     return found
-
-
-def _check(file: CsvFile, batches: Iterator[Any], kinds: dict[str, str]) -> None:
-    read = 0
-    for batch in batches:
-        for name, kind in kinds.items():
-            if kind != TEXT and parsed(batch.column(name), kind) is None:
-                raise _misfit(file, batch, name, kind, read)
-        read += len(batch)
 
 
 def _misfit(file: CsvFile, batch: Any, name: str, kind: str, read: int) -> ReelhouseError:
@@ -218,7 +208,7 @@ def _told(file: CsvFile) -> Iterator[None]:
 
 def _word(file: CsvFile, said: str) -> str:
     if "UTF8" in said:
-        return _bad_byte(file.path)
+        return bad_byte(file.path)
     if "straddl" in said:
         return f"a line is longer than {_BLOCK // 1024**2} MB; is a quote left open? (--no-quotes takes quotes as text)"
     found = _ROW.search(said)
@@ -244,7 +234,7 @@ def _line_of(file: CsvFile, record: int) -> str:
         return f"line {reader.line_num}"
 
 
-def _bad_byte(path: Path) -> str:
+def bad_byte(path: Path) -> str:
     """Where the text stops being UTF-8."""
     with opened(path) as body:
         for number, line in enumerate(body, 1):

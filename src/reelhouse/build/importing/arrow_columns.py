@@ -1,0 +1,66 @@
+"""Columns that come typed, from Parquet or a database: which type of a table holds all that theirs can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.types as pt
+
+from reelhouse.build.importing.kinds import TEXT, arrow_type
+
+_LONGEST = 38
+
+
+def kind_of(kind: Any) -> str | None:
+    """The table's type for an Arrow type; None where there is none. What is nested becomes JSON."""
+    if pt.is_dictionary(kind):
+        return kind_of(kind.value_type)
+    if pt.is_uint64(kind):
+        return "decimal(20,0)"
+    if pt.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})" if 0 <= kind.scale <= kind.precision <= _LONGEST else TEXT
+    for test, name in _KINDS:
+        if test(kind):
+            return name
+    return None
+
+
+def is_zoneless(kind: Any) -> bool:
+    """Whether instants of an Arrow type name no zone."""
+    return bool(pt.is_timestamp(kind) and kind.tz is None)
+
+
+def may_become(found: str, wanted: str) -> bool:
+    """Whether values of type *found* may be brought into a column that is pinned as *wanted*, each checked."""
+    return found == wanted or wanted == TEXT or (found == "bigint" and wanted.startswith(("double", "decimal")))
+
+
+def converted(column: Any, kind: str) -> Any:
+    """An array as *kind*; `pa.ArrowInvalid` where a value does not fit."""
+    if pt.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pt.is_nested(column.type):
+        texts = (None if value is None else msgspec.json.encode(value).decode() for value in column.to_pylist())
+        return pa.array(texts, pa.string())
+    if pt.is_timestamp(column.type):
+        # What is finer than a microsecond no engine of a lake would show.
+        zone = column.type.tz
+        column = column.cast(pa.timestamp("us", zone), safe=False)
+    return column.cast(arrow_type(kind))
+
+
+def _is_text(kind: Any) -> bool:
+    return any(test(kind) for test in (pt.is_string, pt.is_large_string, pt.is_string_view, pt.is_time, pt.is_null))
+
+
+_KINDS = (
+    (pt.is_boolean, "boolean"),
+    (pt.is_integer, "bigint"),
+    (pt.is_floating, "double"),
+    (pt.is_date, "date"),
+    (pt.is_timestamp, "timestamp"),
+    (_is_text, TEXT),
+    (pt.is_nested, TEXT),
+)
