@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from reelhouse.errors import ReelhouseError
+from reelhouse.runtimes import aws, show
+from reelhouse.runtimes.places import storage_of
+from reelhouse.runtimes.session import check_installed
+from reelhouse.serve.catalogue.refreshing import Catalogue
 from reelhouse.settings import Settings
 
 
 def register(settings: Settings, catalog: str, database: str, tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     """Create or refresh *database* in *catalog*."""
-    raise ReelhouseError("register: not built yet")
+    # The tables' declarations are the engine's own types.
+    check_installed(settings.engine)
+    from reelhouse.serve.catalogue.entries import ATTRIBUTION, chosen, entries_of
+    from reelhouse.serve.catalogue.refreshing import refresh
+
+    storage = storage_of(settings)
+    lake = storage.url.rstrip("/")
+    with show.spinner("registering") as step:
+        entries = entries_of(storage)
+        wanted = chosen(entries, tables)
+        catalogue = _catalogue(settings, catalog, database, lake)
+        about = f"Tables of the reelhouse lake {lake}. {ATTRIBUTION}"
+        done = refresh(catalogue, lake, wanted, {entry.name for entry in entries}, about, step)
+    if as_json:
+        show.as_json({"catalog": catalog, "database": database, "lake": lake, **done._asdict()})
+        return
+    show.table(f"{catalog}: {database}", ("", "tables"), [(word, len(names)) for word, names in done._asdict().items()])
+
+
+def _catalogue(settings: Settings, catalog: str, database: str, lake: str) -> Catalogue:
+    if catalog == "unity":
+        from reelhouse.serve.catalogue.unity import UnityCatalogue, parsed_place
+
+        return UnityCatalogue(settings.unity_url, settings.unity_token.strip(), parsed_place(database), lake)
+    from reelhouse.serve.catalogue.glue import GlueCatalogue, check_database, opened
+
+    check_database(database)
+    client = opened(lambda: aws.client("glue", profile=settings.s3_profile, region=settings.s3_region))
+    return GlueCatalogue(client, database, lake)
