@@ -12,8 +12,17 @@ import pyarrow as pa
 import pytest
 
 from reelhouse.build.delta_log import log_key, read_commit
-from reelhouse.build.delta_rs import BATCH_ROWS, arrow_schema_of, open_delta, read_delta, s3_options, write_delta
-from reelhouse.errors import ConfigError, LakeError
+from reelhouse.build.delta_rs import (
+    BATCH_ROWS,
+    arrow_schema_of,
+    files_below,
+    open_delta,
+    put_checkpoint,
+    read_delta,
+    s3_options,
+    write_delta,
+)
+from reelhouse.errors import ConfigError, KeyTakenError, LakeError
 from reelhouse.storage.access import Credentials, S3Access
 from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
@@ -111,6 +120,28 @@ def test_rows_that_end_in_the_middle_leave_the_table_as_it_was(storage: Storage)
         write_delta(storage, OWN, rows, mode="overwrite", user={})
     assert open_delta(storage, OWN).version() == 0
     assert read_delta(storage, OWN, 0).read_all().num_rows == 3
+
+
+def test_an_overwrite_lands_on_the_version_it_was_made_from_or_not_at_all(storage: Storage) -> None:
+    put(storage, SOME)
+    put(storage, SOME, "append")
+    with pytest.raises(KeyTakenError, match="tables/own was written by somebody else"):
+        write_delta(storage, OWN, SOME.to_reader(), mode="overwrite", user={}, over=0)
+    assert write_delta(storage, OWN, SOME.to_reader(), mode="overwrite", user={}, over=1) == 2
+    assert read_delta(storage, OWN, 2).read_all().num_rows == 3
+
+
+def test_files_are_listed_with_their_sizes_and_times(storage: Storage) -> None:
+    put(storage, SOME)
+    # More than a page of a listing.
+    for at in range(120):
+        storage.put(f"{OWN}/of-others-{at:03}.parquet", b"123")
+    found = files_below(storage, OWN)
+    assert sorted(found) == sorted(key.removeprefix(f"{OWN}/") for key in storage.keys(f"{OWN}/"))
+    assert found["of-others-001.parquet"].size == 3
+    assert abs((found["of-others-001.parquet"].put - datetime.now(UTC)).total_seconds()) < 600
+    put_checkpoint(storage, OWN)
+    assert "_delta_log/_last_checkpoint" in files_below(storage, OWN)
 
 
 def test_an_overwrite_may_bring_other_columns_and_an_append_may_not(tmp_path: Path) -> None:

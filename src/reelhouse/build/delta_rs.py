@@ -10,12 +10,14 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from reelhouse.build.delta_log import latest_version, read_commit
 from reelhouse.build.roots import check_root
-from reelhouse.errors import ConfigError, LakeError
+from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError
 from reelhouse.storage.access import Accessible, S3Access
 from reelhouse.storage.protocol import Storage
 
@@ -88,47 +90,96 @@ def write_delta(
     mode: Literal["append", "overwrite"],
     user: Mapping[str, Any],
     new_schema: bool = False,
+    over: int | None = None,
 ) -> int:
     """Commit *rows* to the table in *folder* and return the version; *user* is noted down as its `userMetadata`.
 
     A table that is there keeps its declared columns and comments unless an overwrite brings a *new_schema*; one that is
-    not is made with the columns of *rows*, all of which may be NULL. Batches are taken as they come. Raises `LakeError`
-    where it fails: then the table is as it was.
+    not is made with the columns of *rows*, all of which may be NULL. Batches are taken as they come. With *over* it is
+    the version after that one or none. Raises `LakeError` where it fails, `KeyTakenError` where somebody else committed
+    to what is overwritten: then the table is as it was, or as they left it.
     """
-    from deltalake import write_deltalake
+    from deltalake import PostCommitHookProperties, write_deltalake
     from deltalake.exceptions import DeltaError
 
     _check_columns(folder, rows.schema)
+    before = latest_version(storage, folder) if over is None else over
     address, options = _place(storage, folder)
     token = secrets.token_hex(8)
     try:
         write_deltalake(
-            address,
+            address if over is None else open_delta(storage, folder, over),
             rows,
             mode=mode,
             schema_mode="overwrite" if new_schema else None,
             storage_options=options,
-            commit_properties=noted({**user, "token": token}),
+            # Tried again, an overwrite would land on top of what others wrote meanwhile, and leave their rows in.
+            commit_properties=noted({**user, "token": token}, tries=0 if mode == "overwrite" else None),
+            # Left alone, delta-rs removes commits after thirty days, whoever may still read them.
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
         )
     except (DeltaError, OSError) as exc:
-        raise LakeError(f"{folder} could not be written: {delta_word(exc)}") from exc
-    return _committed(storage, folder, token)
+        # What failed may be the answer alone.
+        version = _committed(storage, folder, token, before)
+        if version is None and type(exc).__name__ == "CommitFailedError" and mode == "overwrite":
+            raise KeyTakenError(f"{folder} was written by somebody else meanwhile: {delta_word(exc)}") from exc
+        if version is None:
+            raise LakeError(f"{folder} could not be written: {delta_word(exc)}") from exc
+        return version
+    version = _committed(storage, folder, token, before)
+    if version is None:
+        raise LakeError(f"{folder} was written, and nothing of it is there")
+    return version
 
 
-def _committed(storage: Storage, folder: str, token: str) -> int:
-    """The version that was committed with *token*; others may have committed since."""
-    latest = latest_version(storage, folder)
-    for version in range(latest or 0, -1, -1):
-        if read_commit(storage, folder, version).user.get("token") == token:
-            return version
-    raise LakeError(f"{folder} was written, and nothing of it is there")
+def _committed(storage: Storage, folder: str, token: str, before: int | None) -> int | None:
+    """The version after *before* that was committed with *token*; others may have committed as well."""
+    for version in count(0 if before is None else before + 1):
+        try:
+            if read_commit(storage, folder, version).user.get("token") == token:
+                return version
+        except MissingKeyError:
+            break
+    return None
 
 
-def noted(user: Mapping[str, Any]) -> Any:
-    """Commit properties that note *user* down where every engine's commits have it."""
+def noted(user: Mapping[str, Any], tries: int | None = None) -> Any:
+    """Commit properties that note *user* down where every engine's commits have it; *tries* after the first."""
     from deltalake import CommitProperties
 
-    return CommitProperties(custom_metadata={"userMetadata": json.dumps(user)})
+    return CommitProperties(custom_metadata={"userMetadata": json.dumps(user)}, max_commit_retries=tries)
+
+
+class File(NamedTuple):
+    """A file below a table's folder: *size* in bytes, *put* is when it was."""
+
+    size: int
+    put: datetime
+
+
+def files_below(storage: Storage, folder: str) -> dict[str, File]:
+    """What lies in a table's folder, by path in it, the log included."""
+    from deltalake.exceptions import DeltaError
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import FileSelector, FileType, PyFileSystem
+
+    try:
+        found = PyFileSystem(DeltaStorageHandler(*_place(storage, folder))).get_file_info(
+            FileSelector("", recursive=True, allow_not_found=True)
+        )
+    except (DeltaError, OSError) as exc:
+        raise LakeError(f"{folder} cannot be listed: {delta_word(exc)}") from exc
+    return {one.path: File(one.size, one.mtime) for one in found if one.type == FileType.File}
+
+
+def put_checkpoint(storage: Storage, folder: str) -> None:
+    """Sum up the log of a table as it is, so that readers need not begin at its first commit."""
+    from deltalake.exceptions import DeltaError
+
+    try:
+        open_delta(storage, folder).create_checkpoint()
+    except (DeltaError, OSError) as exc:
+        raise LakeError(f"{folder} could not be summed up: {delta_word(exc)}") from exc
 
 
 def delta_word(exc: BaseException) -> str:
