@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -12,7 +13,6 @@ from reelhouse.build.delta_log import schema_mark
 from reelhouse.build.imports import Import, ImportColumn, ImportSource, pin_import
 from reelhouse.build.marks import ZONES
 from reelhouse.build.pins import Current, Pin, Read, pin
-from reelhouse.runtimes import aws
 from reelhouse.serve.catalogue.glue import GlueCatalogue
 from reelhouse.serve.catalogue.refreshing import Catalogue
 from reelhouse.serve.catalogue.unity import Place, UnityCatalogue
@@ -23,17 +23,27 @@ from tests.catalogue.unity_server import UnityServer
 from tests.runs.listening import listening
 from tests.s3servers import S3Server
 
+SOME = {"movie", "movie_cast", "popularity_daily", "dim_movie", "fact_movie"}
 UNITY_TOKEN = "dapi-a-token-that-must-not-be-written"
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+def cloud(monkeypatch: pytest.MonkeyPatch) -> S3Server:
     """moto, which plays S3 and Glue."""
     server = s3servers.started("moto")
     s3servers.aim(monkeypatch, server)
-    aws.client.cache_clear()
-    yield server
-    aws.client.cache_clear()
+    return server
+
+
+@functools.cache
+def glue_client(server: S3Server) -> tuple[Any, list[str]]:
+    """A Glue client of *server*'s, and the names of what is asked through it. One costs half a second."""
+    import boto3
+
+    client = boto3.session.Session().client("glue")
+    calls: list[str] = []
+    client.meta.events.register("before-call.glue", lambda model, **_: calls.append(model.name))
+    return client, calls
 
 
 @pytest.fixture
@@ -46,10 +56,18 @@ def unity() -> Iterator[tuple[UnityServer, str]]:
 
 @pytest.fixture
 def lake(cloud: S3Server) -> S3Storage:
-    """A lake whose last build pinned everything, and that holds one import. Its tables are not there: nobody looks."""
+    """A lake of a few tables and one import, as its last build pinned them; nobody looks at the tables themselves."""
+    return a_lake(cloud, SOME)
+
+
+def a_lake(cloud: S3Server, names: set[str]) -> S3Storage:
+    """A lake in an empty bucket in which tables and marts of these *names* are built."""
     storage = S3Storage(f"s3://{s3servers.fresh_bucket(cloud)}/lake", S3Options())
     pins = {
-        spec.name: Pin(zone, 3, 0, schema_mark(spec.schema), "made") for zone, specs in ZONES.items() for spec in specs
+        spec.name: Pin(zone, 3, 0, schema_mark(spec.schema), "made")
+        for zone, specs in ZONES.items()
+        for spec in specs
+        if spec.name in names
     }
     assert pin(storage, Current(1, pins, Read()), None)
     columns = [ImportColumn("movie_id", "bigint", "movieId"), ImportColumn("rating", "decimal(3,1)")]
@@ -84,15 +102,11 @@ class Shown(NamedTuple):
 @pytest.fixture(params=["glue", "unity"])
 def place(request: pytest.FixtureRequest, cloud: S3Server) -> Shown:
     if request.param == "glue":
-        return glue_place(f"films_{secrets.token_hex(4)}")
+        return glue_place(*glue_client(cloud), f"films_{secrets.token_hex(4)}")
     return unity_place(*request.getfixturevalue("unity"))
 
 
-def glue_place(database: str) -> Shown:
-    client = aws.client("glue")
-    calls: list[str] = []
-    client.meta.events.register("before-call.glue", lambda model, **_: calls.append(model.name))
-
+def glue_place(client: Any, calls: list[str], database: str) -> Shown:
     def seen() -> dict[str, Seen]:
         pages = client.get_paginator("get_tables").paginate(DatabaseName=database)
         return {

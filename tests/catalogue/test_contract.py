@@ -7,13 +7,15 @@ import pytest
 from reelhouse.build.imports import imported, pin_import
 from reelhouse.build.marks import ZONES
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
-from reelhouse.serve.catalogue.entries import ATTRIBUTION, Entry, chosen, entries_of
+from reelhouse.serve.catalogue.entries import ATTRIBUTION, chosen, entries_of
 from reelhouse.serve.catalogue.refreshing import Registered, refresh
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.s3 import S3Storage
-from tests.catalogue.conftest import Shown
+from tests.catalogue.conftest import SOME, Shown, a_lake
+from tests.s3servers import S3Server
 
-NAMES = sorted([*(spec.name for specs in ZONES.values() for spec in specs), "ratings"])
+NAMES = sorted([*SOME, "ratings"])
+ALL = {spec.name for specs in ZONES.values() for spec in specs}
 
 
 def registered(place: Shown, lake: S3Storage, names: tuple[str, ...] | None = None) -> Registered:
@@ -22,15 +24,12 @@ def registered(place: Shown, lake: S3Storage, names: tuple[str, ...] | None = No
     return refresh(place.opened(lake.url), lake.url, chosen(entries, names), present, ATTRIBUTION)
 
 
-def changed(entry: Entry, **fields: object) -> Entry:
-    return entry._replace(**fields)
-
-
-def test_every_table_is_named_with_its_place_its_columns_and_what_they_mean(place: Shown, lake: S3Storage) -> None:
+def test_every_table_is_named_with_its_place_its_columns_and_what_they_mean(place: Shown, cloud: S3Server) -> None:
+    lake = a_lake(cloud, ALL)
     done = registered(place, lake)
-    assert (sorted(done.created), done.updated, done.unchanged, done.dropped) == (NAMES, [], [], [])
+    assert (sorted(done.created), done.updated, done.unchanged, done.dropped) == (sorted({*ALL, "ratings"}), [], [], [])
     seen = place.seen()
-    assert sorted(seen) == NAMES
+    assert seen.keys() == {*ALL, "ratings"}
     for zone, specs in ZONES.items():
         for spec in specs:
             found = seen[spec.name]
@@ -58,13 +57,13 @@ def test_what_changed_is_told_anew_and_nothing_else(place: Shown, lake: S3Storag
     present = {entry.name for entry in entries}
     first = entries[0]
     column = first.columns[0]
-    changes: dict[str, dict[str, object]] = {
-        "about": {"about": "Another sentence."},
-        "comment": {"columns": (column._replace(comment="Another."), *first.columns[1:])},
-        "column": {"columns": first.columns[1:]},
-        "location": {"location": f"{lake.url}/tables/elsewhere"},
+    before = {
+        "about": first._replace(about="Another sentence."),
+        "comment": first._replace(columns=(column._replace(comment="Another."), *first.columns[1:])),
+        "column": first._replace(columns=first.columns[1:]),
+        "location": first._replace(location=f"{lake.url}/tables/elsewhere"),
     }
-    refresh(place.opened(lake.url), lake.url, [changed(first, **changes[what]), *entries[1:]], present, "x")
+    refresh(place.opened(lake.url), lake.url, [before[what], *entries[1:]], present, "x")
     done = refresh(place.opened(lake.url), lake.url, entries, present, "x")
     assert (done.created, done.updated, done.dropped) == ([], [first.name], [])
     assert place.seen()[first.name].about == first.about
