@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from reelhouse.runtimes.data_source import TmdbSource
     from reelhouse.serve.lake import Lake
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "open"]
+__all__ = ["TmdbSource", "__version__", "open"]
 
 
 def open(lake: str | None = None) -> Lake:  # noqa: A001  # `reelhouse.open` reads as what it does
@@ -21,3 +23,10 @@ def open(lake: str | None = None) -> Lake:  # noqa: A001  # `reelhouse.open` rea
     from reelhouse.runtimes.opening import open_lake
 
     return open_lake(lake)
+
+
+def __getattr__(name: str) -> Any:
+    # Here, so that nobody loads pyspark who has no use for it.
+    if name == "TmdbSource":
+        return import_module("reelhouse.runtimes.data_source").TmdbSource
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

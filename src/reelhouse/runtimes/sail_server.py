@@ -26,6 +26,11 @@ def start() -> tuple[Any, int]:
     return server, port
 
 
+def runs_here() -> bool:
+    """Whether this process is Sail's, as it is for the data sources that it runs."""
+    return "pysail" in sys.modules
+
+
 def main() -> None:
     """Serve until the input ends."""
     server, port = start()

@@ -1,0 +1,101 @@
+"""TMDB as a data source of Spark: `spark.dataSource.register(TmdbSource)`, then `spark.read.format("tmdb")`.
+
+All of this runs in Python workers of the driver and of executors, none of which has a Spark session; `reelhouse` must
+be installed there. docs/spark.md says which options there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import types as T
+from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from reelhouse.build.engine import arrow_schema
+from reelhouse.errors import ConfigError
+from reelhouse.runtimes import sail_server, tokens
+from reelhouse.runtimes.data_source_asking import AskedPartition, ask_partition, partitions_of, selected
+from reelhouse.runtimes.data_source_lake import FilePartition, lake_batches, lake_partitions, lake_schema
+from reelhouse.runtimes.data_source_options import OF_CLAIMS, Options, read_options
+from reelhouse.runtimes.data_source_rows import batches_of
+from reelhouse.runtimes.places import load_settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class TmdbSource(DataSource):
+    """Tables of a lake, or tables made straight from TMDB's API for a slice of its titles."""
+
+    def __init__(self, options: MutableMapping[str, str]) -> None:
+        super().__init__(options)
+        # Before Spark shows them anywhere.
+        self._read = read_options(options)
+
+    @classmethod
+    def name(cls) -> str:
+        return "tmdb"
+
+    def schema(self) -> Any:
+        known = _schema(self._read)
+        # Sail 0.7.2 takes neither a `StructType` that holds an instant nor, in SQL, an instant for one.
+        return arrow_schema(known) if sail_server.runs_here() else known
+
+    def reader(self, schema: T.StructType) -> DataSourceReader:
+        return TmdbReader(self._read, _spark_schema(schema))
+
+
+def _schema(options: Options) -> T.StructType:
+    return options.spec.schema if options.asks_tmdb else lake_schema(options.lake, options.table)
+
+
+def _spark_schema(schema: Any) -> T.StructType:
+    """A schema as Spark gives it; Sail gives Arrow's."""
+    return schema if isinstance(schema, T.StructType) else from_arrow_schema(schema)
+
+
+def _check_columns(wanted: T.StructType, known: T.StructType) -> None:
+    """A schema that a person gives may leave columns out; it changes none."""
+    types = {field.name: field.dataType for field in known.fields}
+    for one in wanted.fields:
+        if types.get(one.name) != one.dataType:
+            there = types[one.name].simpleString() if one.name in types else "not in this table"
+            raise ConfigError(f"schema: column {one.name} is {there}, not {one.dataType.simpleString()}")
+
+
+class TmdbReader(DataSourceReader):
+    """Reads a table, or those of its columns that *schema* names."""
+
+    def __init__(self, options: Options, schema: T.StructType) -> None:
+        self._options = options
+        self._schema = schema
+
+    def partitions(self) -> Sequence[InputPartition]:
+        options = self._options
+        _check_columns(self._schema, _schema(options))
+        if not options.asks_tmdb:
+            return lake_partitions(options.lake, options.table)
+        settings = load_settings(options.settings)
+        asks = options.asks if options.asks is not None else selected(settings)
+        return partitions_of(asks, options, settings)
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        return read_partition(partition, self._options, self._schema)
+
+
+def read_partition(partition: InputPartition, options: Options, schema: T.StructType) -> Iterator[pa.RecordBatch]:
+    """The rows of one partition; no error of it quotes a token."""
+    try:
+        if isinstance(partition, FilePartition):
+            yield from lake_batches(partition, schema)
+        elif isinstance(partition, AskedPartition):
+            asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
+            yield from batches_of(asked, options.spec, schema, partition.elsewhere)
+        # Spark makes one partition of none.
+    except Exception as exc:
+        safe = tokens.safe(exc)
+        if safe is exc:
+            raise
+        raise safe from None

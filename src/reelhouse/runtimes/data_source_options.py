@@ -1,0 +1,165 @@
+"""What the options of `spark.read.format("tmdb")` mean. Anybody who sees the plan sees them: no secret is one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from reelhouse.collect.asks import read_asks
+from reelhouse.errors import ConfigError, did_you_mean
+from reelhouse.tables.catalogue import TABLES
+from reelhouse.tables.columns import TableSpec
+from reelhouse.tables.plain import ANSWERED
+from reelhouse.tmdb.endpoints import ENTITIES
+
+# What is known of an ask without its answer; the rest of the tables need an export or a build.
+OF_CLAIMS = ("record", "quarantine", "tombstone")
+
+_SECRET_NAME = re.compile(r"token|secret|password|api_?key|authorization|bearer", re.IGNORECASE)
+# How each of TMDB's tokens begins, and the whole of a key.
+_SECRET_VALUE = re.compile(r"\beyJ[\w-]{8}|\b[0-9a-f]{32}\b")
+_FILTER = "discover."
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one read asks for; *settings* are those of `reelhouse.settings` that options gave."""
+
+    entity: str = "movie"
+    table: str = ""
+    lake: str | None = None
+    asks: tuple[str, ...] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    partition_ids: int = 200
+    concurrency: int | None = None
+    quarantined: str = "fail"
+    since: date | None = None
+    early: bool = False
+
+    @property
+    def asks_tmdb(self) -> bool:
+        """Whether this is a slice to be asked, rather than a lake to be read."""
+        return self.asks is not None or bool({"discover", "top", "min_popularity"} & self.settings.keys())
+
+    @property
+    def spec(self) -> TableSpec:
+        """The table as it comes straight from the API; `ConfigError` where it cannot."""
+        known = {spec.name: spec for spec in TABLES if spec.name in ANSWERED or spec.name in OF_CLAIMS}
+        if self.table not in known:
+            hint = did_you_mean(self.table, known) or f": take one of {', '.join(sorted(known))}"
+            raise ConfigError(f"option table: {self.table!r} is not made straight from the API{hint}, or read a lake")
+        return known[self.table]
+
+
+def read_options(given: Mapping[str, str]) -> Options:
+    """The options that Spark hands over. Raises `ConfigError` for one that would be ignored, or should be no option."""
+    _refuse_secrets(given)
+    read: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    discover: dict[str, str] = {}
+    for name, value in given.items():
+        if name.startswith(_FILTER):
+            discover[name.removeprefix(_FILTER)] = value
+        elif name in _SETTINGS:
+            settings[name] = _parsed(name, value, _SETTINGS[name])
+        elif name in _OWN:
+            read[name] = _parsed(name, value, _OWN[name])
+        else:
+            known = [*_OWN, *_SETTINGS, *(_FILTER + each for each in ENTITIES["movie"].filters)]
+            raise ConfigError(f"option {name}: there is no such option{did_you_mean(name, known)}")
+    if discover:
+        settings["discover"] = discover
+    return _checked(read, settings)
+
+
+def _checked(read: dict[str, Any], settings: dict[str, Any]) -> Options:
+    asks = [read.pop(name) for name in ("ids", "ids_file") if name in read]
+    selections = [name for name in ("lake",) if name in read] + ["ids" for _ in asks]
+    selections += [name for name in ("discover", "top") if name in settings][:1]
+    if len(selections) > 1:
+        raise ConfigError(f"options: {' and '.join(selections)} cannot be read at once; give one of them")
+    options = Options(
+        **{"table": read.get("entity", "movie"), **read}, asks=asks[0] if asks else None, settings=settings
+    )
+    if options.asks == ():
+        raise ConfigError("option ids: the list holds no id")
+    if options.entity not in ENTITIES:
+        raise ConfigError(f"option entity: {', '.join(ENTITIES)} is expected, not {options.entity!r}")
+    return options
+
+
+def _refuse_secrets(given: Mapping[str, str]) -> None:
+    for name, value in given.items():
+        if _SECRET_NAME.search(name) or _SECRET_VALUE.search(str(value)):
+            raise ConfigError(
+                f"option {_SECRET_VALUE.sub('***', name)}: looks like a secret, and Spark shows options in plans and "
+                "in its UI: set TMDB_TOKEN in the executors' environment, or there to ssm:/name or secret:id"
+            )
+
+
+def _parsed(name: str, value: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(value)
+    except ValueError:
+        raise ConfigError(f"option {name}: {value[:40]!r} is not what is expected") from None
+
+
+def _asks(text: str) -> tuple[str, ...]:
+    return read_asks("\n".join(text.replace(",", " ").split())).asks
+
+
+def _asks_of_file(path: str) -> tuple[str, ...]:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 (a path of the driver's, as it was given)
+            return read_asks(file.read()).asks
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"option ids_file: {path} cannot be read where the driver runs: {exc}") from exc
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
+def _policy(text: str) -> str:
+    if text not in ("fail", "skip"):
+        raise ValueError
+    return text
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else bool(int(text))
+
+
+_SETTINGS: dict[str, Callable[[str], Any]] = {
+    "rate": float,
+    "language": str,
+    "region": str,
+    "append": _names,
+    "top": _positive,
+    "min_popularity": float,
+    "include_adult": _flag,
+    "include_video": _flag,
+    "record_filter": str,
+}
+
+_OWN: dict[str, Callable[[str], Any]] = {
+    "entity": str,
+    "table": str,
+    "lake": str,
+    "ids": _asks,
+    "ids_file": _asks_of_file,
+    "partition_ids": _positive,
+    "concurrency": _positive,
+    "quarantined": _policy,
+    "since": date.fromisoformat,
+    "early": _flag,
+}

@@ -1,0 +1,83 @@
+"""From settled asks to rows of one table, as Arrow batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import types as T
+
+from reelhouse.build.engine import arrow_schema
+from reelhouse.raw.receipt import State
+from reelhouse.runtimes.data_source_asking import Settled
+from reelhouse.tables.columns import TableSpec
+from reelhouse.tables.movie_shape import MOVIE
+from reelhouse.tables.plain import ANSWERED, PlainAnswer, Row, plain_rows
+from reelhouse.tables.salvage import salvage
+
+# Rows of a batch: a movie may have a thousand of them in one table.
+_BATCH_ROWS = 5000
+
+# The state that a table of claims is about; `record` holds every ask that is known to mean an id.
+_STATES = {"quarantine": State.QUARANTINED, "tombstone": State.GONE}
+
+
+def batches_of(
+    asked: Iterable[list[Settled]], spec: TableSpec, schema: T.StructType, elsewhere: frozenset[int]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of *spec* with the columns of *schema*; an id that was asked under two names is there once."""
+    arrow = arrow_schema(schema)
+    seen: set[int] = set()
+    rows: list[Row] = []
+    for settled in asked:
+        for one in settled:
+            if _again(one, seen, elsewhere):
+                continue
+            rows += _rows(one, spec)
+            if len(rows) >= _BATCH_ROWS:
+                yield pa.RecordBatch.from_pylist(rows, schema=arrow)
+                rows = []
+    if rows:
+        yield pa.RecordBatch.from_pylist(rows, schema=arrow)
+
+
+def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
+    id_ = one.claim.id
+    if id_ is None:
+        return False
+    if id_ in seen or (id_ in elsewhere and not one.claim.ask.isdigit()):
+        return True
+    seen.add(id_)
+    return False
+
+
+def _rows(one: Settled, spec: TableSpec) -> Iterator[Row]:
+    claim = one.claim
+    if spec.name not in ANSWERED:
+        if claim.state is _STATES.get(spec.name, claim.state) and (claim.id is not None or spec.name == "quarantine"):
+            yield _of_claim(one)
+    elif one.body is not None and claim.id is not None:
+        found = salvage(one.body, MOVIE)
+        values: dict[str, Any] = {name: found.values.get(name) for name in MOVIE}
+        rejected = [each._asdict() for each in found.rejected]
+        yield from plain_rows(spec, PlainAnswer(claim.id, _instant(claim.fetched_at), values, rejected))
+
+
+def _of_claim(one: Settled) -> Row:
+    """What tables of claims say of it; where its answer lies in a lake, nothing does."""
+    claim = one.claim
+    return {
+        "entity": "movie",
+        "id": claim.id,
+        "ask": claim.ask,
+        "state": claim.state.value,
+        "why": claim.why,
+        "fetched_at": _instant(claim.fetched_at),
+        "sha256": one.sha256,
+    }
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
