@@ -155,7 +155,8 @@ def _declaration(folder: str, schema: T.StructType, mark: str, *, first: bool) -
         "format": {"provider": "parquet", "options": {}},
         "schemaString": schema.json(),
         "partitionColumns": [],
-        "configuration": {},
+        # Spark would remove commits after thirty days; upkeep does, which knows what is still needed.
+        "configuration": {"delta.enableExpiredLogCleanup": "false"},
         "createdTime": now,
     }
     actions.append({"metaData": metadata})

@@ -17,12 +17,12 @@ import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.build.delta_log import declare, latest_version, read_commit, schema_mark
+from reelhouse.build.delta_log import Commit, commits_held, declare, latest_version, read_commit, schema_mark
 from reelhouse.build.engine import Engine
 from reelhouse.build.pins import Reads
 from reelhouse.build.receipts import Horizon, Part, new_parts, with_closed, with_parts
 from reelhouse.build.turning import as_lines, sweep_turned
-from reelhouse.errors import LakeError
+from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.chunk import Envelope
 from reelhouse.raw.layout import is_course
 from reelhouse.raw.receipt import ChunkRef
@@ -59,16 +59,32 @@ def look_at_staging(storage: Storage, pinned: Staged, code: str) -> Staged:
     if latest is None:
         return nothing
     found = pinned if pinned.version is not None and latest >= pinned.version else nothing
-    for version in range(0 if found.version is None else found.version + 1, latest + 1):
-        commit = read_commit(storage, STAGING_MOVIE, version)
+    for commit in _commits_since(storage, found.version, latest):
+        version = commit.version
         known = commit.user.get("code") == code
         if commit.overwrites:
-            found = Staged(version, str(commit.user.get("epoch", "")), Reads()) if known else nothing
+            found = Staged(version, str(commit.user.get("epoch", "")), _begun_with(commit)) if known else nothing
         # A commit of an earlier epoch, by a builder that was overtaken, proves nothing.
         if known and found.epoch and commit.user.get("epoch") == found.epoch:
             parts = [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
             found = Staged(version, found.epoch, with_parts(found.reads, parts))
     return found
+
+
+def _commits_since(storage: Storage, pinned: int | None, latest: int) -> list[Commit]:
+    """The commits after the *pinned* version, or all that the latest version consists of, oldest first."""
+    if pinned is not None:
+        return [read_commit(storage, STAGING_MOVIE, version) for version in range(pinned + 1, latest + 1)]
+    try:
+        return list(commits_held(storage, STAGING_MOVIE, latest))[::-1]
+    except MissingKeyError:
+        # Its beginning is lost, and so what it holds cannot be told.
+        return []
+
+
+def _begun_with(commit: Commit) -> Reads:
+    """What a commit that replaces everything holds beside its parts: upkeep writes anew what others had appended."""
+    return msgspec.convert(commit.user.get("reads", {}), Reads)
 
 
 def bring_up_to_date(

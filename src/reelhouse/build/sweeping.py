@@ -40,7 +40,8 @@ def _sweep_table(storage: Storage, folder: str, kept: int) -> int:
             for path in reversed(commit.files):
                 storage.delete(f"{folder}/{unquote(path)}")
             swept += len(commit.files)
-        overwritten = overwritten or commit.overwrites
+        # What upkeep wrote anew was pinned when the build before began, and may still be read as it was then.
+        overwritten = overwritten or (commit.overwrites and "rewrites" not in commit.user)
     return swept
 
 

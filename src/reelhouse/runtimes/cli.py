@@ -429,13 +429,25 @@ def register(ctx: click.Context, catalog: str, database: str, tables: str | None
 
 @main.command()
 @click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option(
+    "--keep-days",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    help="Leave what was current within so many days, for whoever reads it still, and files that young.",
+)
 @_json
 @click.pass_context
-def maintain(ctx: click.Context, dry_run: bool, as_json: bool) -> None:
-    """Compact tables, write checkpoints, remove what no reader needs and what the six months forbid."""
+def maintain(ctx: click.Context, dry_run: bool, keep_days: int, as_json: bool) -> None:
+    """Compact tables, write checkpoints, remove what no reader needs and what killed builds left.
+
+    Needs neither engine nor Java, and may run beside builds and readers; once a week is enough. Old versions in a
+    bucket go with what is removed. Exits 1 while answers lie in the lake that are older than TMDB's terms allow, and
+    names the purge that ends them.
+    """
     from reelhouse.runtimes import maintaining
 
-    ctx.exit(maintaining.maintain(_settings(ctx), dry_run=dry_run, as_json=as_json))
+    ctx.exit(maintaining.maintain(_settings(ctx), dry_run=dry_run, keep_days=keep_days, as_json=as_json))
 
 
 @main.command()

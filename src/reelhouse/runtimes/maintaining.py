@@ -1,11 +1,104 @@
-"""`reelhouse maintain`: upkeep of tables."""
+"""`reelhouse maintain`: upkeep of tables, and a word on answers that TMDB's terms allow no longer."""
 
 from __future__ import annotations
 
-from reelhouse.errors import ReelhouseError
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from reelhouse.collect import purging
+from reelhouse.errors import ConfigError, LockedError
+from reelhouse.runtimes import show
+from reelhouse.runtimes.places import storage_of
+from reelhouse.runtimes.purging import chosen_by
 from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    from reelhouse.build.upkeep.run import Upkeep
+
+# TMDB's terms end caching at six months.
+ALLOWED = "180d"
 
 
-def maintain(settings: Settings, *, dry_run: bool, as_json: bool) -> int:
-    """Do the upkeep that is due; returns the exit code."""
-    raise ReelhouseError("maintain: not built yet")
+def maintain(settings: Settings, *, dry_run: bool, as_json: bool, keep_days: int) -> int:
+    """Do the upkeep that is due; returns the exit code: 1 where something had to be left, or answers are too old."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    storage = storage_of(settings)
+    with show.spinner("looking") as step:
+        done = _foresee(storage, now, keep_days) if dry_run else _maintain(storage, now, keep_days, step)
+        old = _too_old(storage, now)
+    found = {"dry_run": dry_run, "keep_days": keep_days, **done.summary(), "too_old": old}
+    found["done"] = not done.problems and not old["answers"] and not old["exports"]
+    if as_json:
+        show.as_json(found)
+    else:
+        _show(found)
+    return 0 if found["done"] else 1
+
+
+def _foresee(storage: Storage, now: datetime, keep_days: int) -> Upkeep:
+    _check_installed()
+    from reelhouse.build.upkeep import run
+
+    return run.foresee(storage, now, timedelta(days=keep_days))
+
+
+def _maintain(storage: Storage, now: datetime, keep_days: int, step: Callable[[str], None]) -> Upkeep:
+    _check_installed()
+    from reelhouse.build.upkeep import run
+
+    lost: list[str] = []
+
+    def held_step(name: str) -> None:
+        if lost:
+            raise LockedError(f"{lost[0]}; the next upkeep goes on")
+        step(name)
+
+    storage.check()
+    # A purge would erase tables and begin them anew, under names that upkeep is about to remove.
+    with storage.hold(lost=lost.append):
+        return run.maintain(storage, now, timedelta(days=keep_days), held_step)
+
+
+def _check_installed() -> None:
+    try:
+        import deltalake  # noqa: F401 (whether it is there)
+    except ImportError:
+        raise ConfigError(
+            'maintain: delta-rs is not installed; install it with: pip install "reelhouse[lake]"'
+        ) from None
+
+
+def _too_old(storage: Storage, now: datetime) -> dict[str, int]:
+    """Answers and exports that only a purge may take, since every run has to add up after it."""
+    chosen = chosen_by(now, older_than=ALLOWED, entity=None, asks=(), everything=False)
+    found = purging.foresee(storage, chosen, now)
+    return {"answers": found.answers, "exports": found.exports}
+
+
+def _show(found: dict[str, Any]) -> None:
+    would = found["dry_run"]
+    rows = [(one["folder"], one["files"], one["bytes"], one["superseded"]) for one in found["rewritten"]]
+    if rows:
+        title = "Would be rewritten" if would else "Rewritten"
+        show.table(title, ("table", "files before", "bytes before", "superseded rows"), rows)
+    removed = found["removed"]
+    counts = [("logs summed up", len(found["checkpoints"])), *((_WORDS[name], removed[name]) for name in _WORDS)]
+    show.table("Upkeep that is due" if would else "Upkeep is done", ("", "count"), counts)
+    for text in found["problems"]:
+        show.note(text)
+    old = found["too_old"]
+    if old["answers"] or old["exports"]:
+        show.note(
+            f"{old['answers']:,} answers and {old['exports']:,} exports are older than TMDB's terms allow: "
+            f"run `reelhouse purge --older-than {ALLOWED}`"
+        )
+
+
+_WORDS = {
+    "files": "files removed that no reader needs",
+    "bytes": "bytes of them",
+    "logs": "log entries removed",
+    "past": "objects whose old versions were removed",
+}
