@@ -112,7 +112,7 @@ def pin_import(storage: Storage, name: str, new: Import | None, over: Import | N
         pins = decode(IMPORTS, found.body, Imports).tables if found else {}
         if pins.get(name) != over:
             raise LakeError(
-                f"{name} was imported by somebody else meanwhile: nothing is changed; look, and import again"
+                f"{name} was imported by somebody else meanwhile; nothing is changed, import it again"
             )
         tables = {key: value for key, value in pins.items() if key != name}
         body = encode(Imports(tables if new is None else {**tables, name: new}))

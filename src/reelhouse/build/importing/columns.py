@@ -17,10 +17,10 @@ NEW_SCHEMA = "nothing is changed; --new-schema takes other columns and types tha
 def named(headings: Sequence[str], where: str) -> list[ImportColumn]:
     """Columns, as yet without a type, for *headings*; `ReelhouseError` where two would have one name."""
     columns = [_named(heading, at) for at, heading in enumerate(headings, 1)]
-    first: dict[str, str] = {}
-    for column, heading in zip(columns, headings, strict=True):
-        other = first.setdefault(column.name.casefold(), heading)
-        if other is not heading:
+    first: dict[str, int] = {}
+    for at, (column, heading) in enumerate(zip(columns, headings, strict=True)):
+        other = headings[first.setdefault(column.name.casefold(), at)]
+        if first[column.name.casefold()] != at:
             told = f"{heading!r} is there twice" if other == heading else f"{other!r} and {heading!r} would be one name"
             raise ReelhouseError(f"{where}: column {told} in a table; rename one of them")
     return columns

@@ -104,7 +104,7 @@ class CsvFiles:
                 ),
             )
             yield from (batch for batch in reader if len(batch))
-        if file.quote and counted.quotes % 2:
+        if counted.quotes % 2:
             _check_closed(file)
 
 
@@ -161,8 +161,11 @@ def _looked_at(path: Path, quote: str) -> CsvFile:
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ReelhouseError(f"{path} is UTF-16: save it as UTF-8")
     text = head.decode("utf-8-sig", errors="replace")
-    delimiter = _delimiter(text, quote)
-    headings = next(_records(io.StringIO(text), delimiter, quote))
+    try:
+        delimiter = _delimiter(text, quote)
+        headings = next(_records(text, delimiter, quote))
+    except csv.Error as exc:
+        raise ReelhouseError(f"{path}: the first lines are no CSV; is a quote left open? ({exc})") from exc
     value = next((heading for heading in headings if _VALUE.fullmatch(heading.strip())), None)
     if value is not None or not any(heading.strip() for heading in headings):
         raise ReelhouseError(
@@ -175,7 +178,7 @@ def _delimiter(text: str, quote: str) -> str:
     """That by which the first lines have the most columns, all the same number."""
 
     def fitness(delimiter: str) -> tuple[bool, int]:
-        widths = [len(record) for record in islice(_records(io.StringIO(text), delimiter, quote), 50)]
+        widths = [len(record) for record in islice(_records(text, delimiter, quote), 50)]
         # The last one may be cut where the sample ends.
         whole = widths[:-1] if len(widths) > 1 and len(text) >= _SAMPLE // 4 else widths
         return len(set(whole)) == 1 and whole[0] > 1, widths[0]
@@ -183,12 +186,9 @@ def _delimiter(text: str, quote: str) -> str:
     return max(_DELIMITERS, key=fitness)
 
 
-def _records(lines: IO[str], delimiter: str, quote: str) -> Iterator[list[str]]:
+def _records(text: str, delimiter: str, quote: str) -> Iterator[list[str]]:
     """Records that are not blank, as `csv` sees them."""
-    try:
-        yield from filter(None, _reader(lines, delimiter, quote))
-    except csv.Error as exc:
-        raise ReelhouseError(f"the first lines are no CSV: {exc}") from exc
+    return filter(None, _reader(io.StringIO(text), delimiter, quote))
 
 
 def _reader(lines: IO[str], delimiter: str, quote: str) -> Any:
@@ -210,7 +210,8 @@ def _word(file: CsvFile, said: str) -> str:
     if "UTF8" in said:
         return bad_byte(file.path)
     if "straddl" in said:
-        return f"a line is longer than {_BLOCK // 1024**2} MB; is a quote left open? (--no-quotes takes quotes as text)"
+        _check_closed(file)
+        return f"a record is longer than {_BLOCK // 1024**2} MB"
     found = _ROW.search(said)
     if found is None:
         return said.splitlines()[0]
@@ -250,6 +251,8 @@ def bad_byte(path: Path) -> str:
 
 def _check_closed(file: CsvFile) -> None:
     """Raise `ReelhouseError` where a quote is opened and never closed: what follows it would be one long value."""
+    if not file.quote:
+        return
     with opened(file.path) as body:
         lines = io.TextIOWrapper(body, encoding="utf-8-sig", newline="")
         reader = csv.reader(lines, delimiter=file.delimiter, quotechar=file.quote, strict=True)

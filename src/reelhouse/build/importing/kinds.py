@@ -30,6 +30,7 @@ _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _ZONE = r"(Z|[+-]\d\d(:?\d\d)?)$"
 # Whole numbers beyond this are not all told apart by a double.
 _EXACT = 2**53
+_FEW = 100
 
 
 def arrow_type(kind: str) -> Any:
@@ -82,7 +83,9 @@ class Guess:
         for kind in tuple(self._left):
             if kind == "double" and "bigint" in self._left:
                 continue
-            found = parsed(texts, kind)
+            # Arrow words an error for each value that does not fit: where all do not, a few tell as much.
+            few = texts.slice(0, _FEW) if len(texts) > _FEW else None
+            found = None if few is not None and parsed(few, kind) is None else parsed(texts, kind)
             if found is None or (kind == "double" and not self._exact):
                 self._left.remove(kind)
             elif kind == "bigint":

@@ -1,0 +1,261 @@
+"""What CSV files become: every value comes back, and what cannot be read is said by file and line."""
+
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelhouse.build.importing.csv_files import CsvFiles
+from reelhouse.build.importing.kinds import Guess, parsed
+from tests.imports.conftest import Importer
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ("1 -2 30", "bigint"),
+        ("9223372036854775807 1", "bigint"),
+        ("964982703 0", "bigint"),
+        ("9223372036854775808 1", "string"),
+        ("4.0 0.5 3", "double"),
+        ("-0.25 1e-3 .5", "double"),
+        ("0114709 0113497", "string"),
+        ("1 007", "string"),
+        ("007.5 1.5", "string"),
+        ("0x1F 12", "string"),
+        ("+5 6", "string"),
+        ("-0 1", "string"),
+        ("1_000 2", "string"),
+        ("1,5 2,5", "string"),
+        ("9007199254740993 0.5", "string"),
+        ("0.5 9007199254740993", "string"),
+        ("123456789012345678 1.5", "string"),
+        ("nan 1.5", "string"),
+        ("inf 1.5", "string"),
+        ("1e400 1.5", "string"),
+        ("true false", "boolean"),
+        ("True FALSE", "boolean"),
+        ("true 1", "string"),
+        ("t f", "string"),
+        ("1995-12-22 2026-11-23", "date"),
+        ("1995-12-22 1995-02-30", "string"),
+        ("0000-01-01 1995-12-22", "string"),
+        ("19951222 19951223", "bigint"),
+        ("22/12/1995 23/12/1995", "string"),
+        ("1995-12-22T10:00:00Z 2026-11-23T08:00:00.5+02:00", "timestamp"),
+        ("1995-12-22T10:00:00 2026-11-23T08:00", "timestamp"),
+        ("1995-12-22T10:00:00.123456789Z 1995-12-22T10:00:00Z", "string"),
+        ("1995-12-22 1995-12-22T10:00:00Z", "string"),
+        ("1995-12-22 7", "string"),
+        ("tt0114709 tt1", "string"),
+    ],
+)
+def test_a_column_gets_the_type_that_all_its_values_fit_unchanged(lake: Importer, values: str, kind: str) -> None:
+    lines = "\n".join(f'"{value}",' for value in values.split())
+    (found, _) = CsvFiles([Path(lake.file("t.csv", f"a,b\n{lines}\n"))]).columns(None)
+    assert (found.name, found.type) == ("a", kind)
+
+
+def test_types_follow_from_all_values_and_not_from_the_first(lake: Importer) -> None:
+    path = lake.file("t.csv", "a,b\n" + "12345678,12345678\n" * 600_000 + "n/a,0.5\n")
+    reading = CsvFiles([Path(path)])
+    columns = reading.columns(None)
+    assert [column.type for column in columns] == ["string", "double"]
+    *_, last = reading.batches(columns)
+    assert last.slice(len(last) - 2).to_pylist() == [{"a": "12345678", "b": 12345678.0}, {"a": "n/a", "b": 0.5}]
+
+
+def test_nothing_between_two_commas_is_null(lake: Importer) -> None:
+    told = lake.bring("t", lake.file("t.csv", 'a,b,c\n1,,x\n,"",\n3,4.5," "\n'))
+    assert lake.rows("t") == [
+        {"a": 1, "b": None, "c": "x"},
+        {"a": 3, "b": 4.5, "c": " "},
+        {"a": None, "b": None, "c": None},
+    ]
+    assert [(one["name"], one["type"], one["nulls"], one["example"]) for one in told["columns"]] == [
+        ("a", "bigint", 1, "1"),
+        ("b", "double", 2, "4.5"),
+        ("c", "string", 1, "x"),
+    ]
+
+
+def test_a_column_without_any_value_is_text(lake: Importer) -> None:
+    assert lake.types("t", lake.file("t.csv", "a,b\n1,\n2,\n"))["b"] == "string"
+
+
+def test_dates_and_instants_are_those_that_were_written(lake: Importer) -> None:
+    lines = "1995-12-22,2026-11-23T08:00:00.5+02:00,true\n2026-01-02,2026-11-23 08:00:00,False\n"
+    told = lake.bring("t", lake.file("t.csv", f"day,seen_at,yes\n{lines}"))
+    assert lake.rows("t") == [
+        {"day": date(1995, 12, 22), "seen_at": datetime(2026, 11, 23, 6, 0, 0, 500_000, UTC), "yes": True},
+        {"day": date(2026, 1, 2), "seen_at": datetime(2026, 11, 23, 8, tzinfo=UTC), "yes": False},
+    ]
+    assert told["notes"] == ["seen_at: instants without a time zone are taken as UTC"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_what_stands_between_values_is_found(lake: Importer, delimiter: str) -> None:
+    rows = [["title", "note", "n"], ["Se7en", "a, b; c | d", "1"], ["Alien", "x", "2"]]
+    text = "\n".join(delimiter.join(f'"{value}"' for value in row) for row in rows)
+    assert lake.types("t", lake.file("t.txt", text)) == {"title": "string", "note": "string", "n": "bigint"}
+    assert lake.rows("t")[1] == {"title": "Se7en", "note": "a, b; c | d", "n": 1}
+
+
+def test_a_semicolon_wins_over_commas_in_titles(lake: Importer) -> None:
+    text = "titulo;ano\nBacurau;2019\nEu, Tu, Eles;2000\nO Auto, da Compadecida;2000\n"
+    assert lake.types("t", lake.file("t.csv", text)) == {"titulo": "string", "ano": "bigint"}
+
+
+def test_quotes_line_ends_and_the_mark_of_utf8_are_taken_as_everybody_does(lake: Importer) -> None:
+    body = '\ufeffa,b\r\n"Léon: ""The Professional""","two\nlines"\r\n\r\n"x, y",5" disc\r\n'
+    lake.bring("t", lake.file("t.csv", body))
+    assert lake.rows("t") == [{"a": 'Léon: "The Professional"', "b": "two\nlines"}, {"a": "x, y", "b": '5" disc'}]
+
+
+def test_packed_files_are_unpacked_whatever_they_are_called(lake: Importer) -> None:
+    lake.bring("t", lake.file("t.csv.gz", gzip.compress(b"a\n1\n")), lake.file("u.csv", gzip.compress(b"a\n2\n")))
+    assert lake.rows("t") == [{"a": 1}, {"a": 2}]
+
+
+def test_words_for_null_and_plain_quotes_can_be_named(lake: Importer) -> None:
+    text = 'tconst\ttitle\truntime\ntt1\t"Quoted\t\\N\ntt2\tIt\'s "it"\t90\n'
+    path = lake.file("title.basics.tsv", text)
+    assert lake.types("basics", path, "--null", "\\N", "--no-quotes")["runtime"] == "bigint"
+    assert [row["title"] for row in lake.rows("basics")] == ['"Quoted', 'It\'s "it"']
+    assert [row["runtime"] for row in lake.rows("basics")] == [None, 90]
+
+
+def test_names_that_no_table_can_have_are_changed_visibly(lake: Importer) -> None:
+    path = lake.file("t.csv", ",Box Office ($),título, x ,a.b,ok\n1,2,3,4,5,6\n")
+    told = lake.bring("t", path)
+    assert {one["name"]: one["source"] for one in told["columns"]} == {
+        "column_1": "column_1",
+        "Box_Office": "Box Office ($)",
+        "título": "título",
+        "x": " x ",
+        "a_b": "a.b",
+        "ok": "ok",
+    }
+    assert lake.rows("t") == [{"column_1": 1, "Box_Office": 2, "título": 3, "x": 4, "a_b": 5, "ok": 6}]
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("a,b,a", "column 'a' is there twice in a table; rename one of them"),
+        ("a,A", "column 'a' and 'A' would be one name in a table; rename one of them"),
+        ("a b,a.b", "column 'a b' and 'a.b' would be one name in a table; rename one of them"),
+    ],
+)
+def test_names_that_would_meet_are_refused(lake: Importer, header: str, said: str) -> None:
+    row = ",".join("1" for _ in header.split(","))
+    assert lake.refused("t", lake.file("t.csv", f"{header}\n{row}\n")) == f"t.csv: {said}"
+
+
+@pytest.mark.parametrize("first", ["1,296,5.0,1147880044", "2020-01-01,7", "1995,Toy Story"])
+def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None:
+    said = lake.refused("t", lake.file("t.csv", f"{first}\n{first}\n"))
+    value = first.split(",")[0]
+    assert said == f"t.csv: the first line is no header, it holds {value!r}: put a line with the columns' names first"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "t.csv is empty"),
+        (b"\xef\xbb\xbf\r\n\r\n", "t.csv is empty"),
+        (b"a,b\n", "t.csv holds no rows; nothing is changed"),
+        (b"a,b\n1,2\n\n1,2,3\n", "t.csv: line 4 has 3 values, the header names 2"),
+        (b'a,b\n1,"x\ny"\n7\n', "t.csv: line 4 has 1 values, the header names 2"),
+        (
+            b"a,b\n1,x\n2,L\xe9on\n",
+            "t.csv: line 3, byte 4 is 0xe9, which is no UTF-8: save the file as UTF-8",
+        ),
+        ("a,b\n1,2\n".encode("utf-16"), "t.csv is UTF-16: save it as UTF-8"),
+        (
+            b'a,b\n1,x\n2,"y\n3,z\n',
+            "t.csv: line 3 opens a quote that is never closed (--no-quotes takes quotes as text)",
+        ),
+        (gzip.compress(b"a,b\n1,2\n" * 99)[:-9], "t.csv: the gzip file is cut short or damaged"),
+    ],
+)
+def test_what_cannot_be_read_is_said_by_file_and_line(lake: Importer, body: bytes, said: str) -> None:
+    assert lake.refused("t", lake.file("t.csv", body)) == said
+
+
+def test_the_line_is_right_far_into_a_file_too(lake: Importer) -> None:
+    said = lake.refused("t", lake.file("t.csv", "a,b\n" + "1234567890,1234567890\n" * 500_000 + "1,2,3\n"))
+    assert said == "t.csv: line 500002 has 3 values, the header names 2"
+
+
+def test_a_header_that_is_cut_off_by_a_quote_is_said(lake: Importer) -> None:
+    said = lake.refused("t", lake.file("t.csv", 'a,"b\n' + "1,2\n" * 100_000))
+    assert said == "t.csv: the first lines are no CSV; is a quote left open? (field larger than field limit (131072))"
+    said = lake.refused("t", lake.file("t.csv", 'a,"b\n1,2\n'))
+    assert said == "t.csv: line 1 opens a quote that is never closed (--no-quotes takes quotes as text)"
+
+
+def test_several_files_make_one_table_by_the_names_of_their_columns(lake: Importer) -> None:
+    first, second = lake.file("in/a.csv", "id,v\n1,2\n"), lake.file("in/b.csv", "v;id\n0.5;3\n")
+    assert lake.types("t", first, second) == {"id": "bigint", "v": "double"}
+    assert lake.rows("t") == [{"id": 1, "v": 2.0}, {"id": 3, "v": 0.5}]
+    lake.file("in/notes.md", "not a table")
+    assert not lake.bring("t", str(lake.folder / "in"))["done"]
+    assert not lake.bring("t", str(lake.folder / "in" / "?.csv"))["done"]
+
+
+def test_files_of_other_columns_are_refused_by_name(lake: Importer) -> None:
+    first, second = lake.file("a.csv", "id,v\n1,2\n"), lake.file("b.csv", "id,w\n1,2\n")
+    hint = "files of one table have the same columns"
+    assert lake.refused("t", first, second) == f"b.csv has no column v, which a.csv has; {hint}"
+    third = lake.file("c.csv", "id,v,w\n1,2,3\n")
+    assert lake.refused("t", first, third) == f"c.csv has a column w, which a.csv has not; {hint}"
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([], "import: say what: files, or a database by --from and --table"),
+        (["nope.csv"], "nope.csv: there is no such file"),
+        (["nope*.csv"], "nope*.csv: there is no such file"),
+        (["a.csv", "a.csv"], "import: a.csv is named twice"),
+        (["a.csv", "b.json"], "b.json and a.csv are of different kinds: one table is made of files of one kind"),
+        (["empty"], "empty: this folder holds no file that can be imported (.csv,"),
+        (["x.zip"], "x.zip: unpack it first Files are told by their names: .csv,"),
+    ],
+)
+def test_files_that_are_not_there_or_are_no_tables_are_refused(lake: Importer, files: list[str], said: str) -> None:
+    for name in ("a.csv", "b.json", "x.zip"):
+        lake.file(name, "a\n1\n")
+    (lake.folder / "empty").mkdir()
+    assert lake.refused("t", *(str(lake.folder / file) for file in files), code=2).startswith(said)
+
+
+@given(st.lists(st.text("0123456789+-.eExinfaTZ: ", min_size=1, max_size=20), min_size=1, max_size=6))
+def test_a_number_or_an_instant_is_only_what_comes_back_as_it_was(values: list[str]) -> None:
+    guess = Guess()
+    texts = pa.array(values)
+    guess.see(texts)
+    found = parsed(texts, guess.kind)
+    assert found is not None
+    for text, value in zip(values, found.to_pylist(), strict=True):
+        if guess.kind == "bigint":
+            assert str(value) == text
+        elif guess.kind == "double":
+            assert float(text) == value
+        elif guess.kind == "string":
+            assert value == text
+
+
+def test_memory_does_not_grow_with_the_file(lake: Importer) -> None:
+    # Batches, not the file, are held.
+    reading = CsvFiles([Path(lake.file("t.csv", "a,b\n" + "1,some text here\n" * 2_000_000))])
+    batches = [batch.nbytes for batch in reading.batches(reading.columns(None))]
+    assert len(batches) > 3
+    assert max(batches) < 16 * 1024 * 1024
