@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -14,19 +13,17 @@ from itertools import count
 from typing import Any
 
 import pyarrow as pa
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from reelhouse.build.delta_log import Commit, latest_version, put_note, read_commit
+from reelhouse.build.engine_errors import ENGINE_ERRORS, first_line, lost_race
 from reelhouse.build.roots import engine_root
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.storage.protocol import Storage
 
 # Who commits at the same moment wins; the loser looks again.
-_LOST_RACE = re.compile("failed to commit transaction|concurrent|conflict|version .* already exists", re.IGNORECASE)
 _ATTEMPTS = 6
-_XML = re.compile(r"<\?xml.*?<Code>(\w+)</Code>.*")
 
 
 @dataclass(frozen=True)
@@ -88,11 +85,11 @@ class Engine:
                 writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(marked))
                 writer.save(self.address(folder))
                 break
-            except PySparkException as exc:
+            except ENGINE_ERRORS as exc:
                 # What failed may be the answer alone, and a second append would double the rows.
                 if (commit := self._own_commit(folder, token, following)) is not None:
                     return commit
-                if attempt == _ATTEMPTS - 1 or not _LOST_RACE.search(str(exc)):
+                if attempt == _ATTEMPTS - 1 or not lost_race(exc):
                     raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
                 time.sleep(0.05 * 2**attempt)
         return self._own_commit(folder, token, following) or put_note(self.storage, folder, mode, marked, following)
@@ -119,16 +116,8 @@ def in_one_line() -> Iterator[None]:
     """What the engine says inside becomes a `LakeError`."""
     try:
         yield
-    except PySparkException as exc:
+    except ENGINE_ERRORS as exc:
         raise LakeError(f"the build failed: {first_line(exc)}") from exc
-
-
-def first_line(exc: BaseException) -> str:
-    """What an engine says, without its stack; of S3's XML only the name of the error."""
-    if "StatusCode.UNAVAILABLE" in str(exc):
-        return "the table engine has ended, perhaps for want of memory"
-    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
-    return _XML.sub(r"\1", lines[0]) if lines else type(exc).__name__
 
 
 def arrow_schema(schema: T.StructType) -> pa.Schema:

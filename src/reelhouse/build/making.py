@@ -10,7 +10,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from reelhouse.build.delta_log import Commit, declare, read_commit, rows_held, schema_mark
-from reelhouse.build.engine import Engine, first_line
+from reelhouse.build.engine import Engine
+from reelhouse.build.engine_errors import first_line
 from reelhouse.build.marks import ZONES
 from reelhouse.build.pins import ExportRead, Pin
 from reelhouse.build.popularity import FOLDER, write_popularity
