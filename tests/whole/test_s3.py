@@ -22,8 +22,9 @@ from reelhouse.build.run import build
 from reelhouse.emulator import Emulator
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.runtimes import lending
+from reelhouse.runtimes.lending import engine_environ
 from reelhouse.runtimes.places import storage_of
-from reelhouse.runtimes.session import engine_environ, session_factory, session_of
+from reelhouse.runtimes.session import session_factory, session_of
 from reelhouse.settings import Settings
 from reelhouse.storage.access import Credentials, S3Access
 from reelhouse.storage.opening import S3Options
@@ -201,12 +202,6 @@ def test_a_prefix_that_engines_read_differently_is_refused_before_anything_is_sp
     lake = f"s3://some-bucket/{prefix}"
     with pytest.raises(ConfigError, match="table engines read some of these characters differently"):
         session_of(Settings(lake=lake), storage_of(Settings(lake=lake)))
-
-
-def test_apache_spark_in_this_process_is_told_not_yet(opened: Opened, server: S3Server) -> None:
-    storage = opened(server)
-    with pytest.raises(ConfigError, match=r"'local\[2\]' does not reach a lake in S3 yet"):
-        session_of(Settings(lake=storage.url, engine="local[2]"), storage)
 
 
 def test_what_the_engine_writes_is_encrypted_as_the_settings_say(opened: Opened) -> None:

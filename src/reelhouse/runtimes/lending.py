@@ -8,18 +8,43 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.storage.access import Credentials
+from reelhouse.storage.access import Credentials, S3Access
 
 # Less than what credentials hold for when they are handed over.
 _ASK_AGAIN = timedelta(minutes=5)
+
+_ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
+
+
+def engine_environ(
+    access: S3Access, environ: Mapping[str, str], without: tuple[str, ...] = ("AWS_", "REELHOUSE_", "TMDB_")
+) -> dict[str, str]:
+    """*environ* for an engine that reaches S3 as *access* says, and gets its credentials from this process."""
+    # What a person has set was read by boto3 already; the engine would read some of it otherwise.
+    found = {name: value for name, value in environ.items() if not name.startswith(without)}
+    found |= {
+        **lend(access.credentials),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REGION": access.region,
+        "AWS_ENDPOINT": access.endpoint,
+        "AWS_ALLOW_HTTP": "true" if access.endpoint.startswith("http://") else "false",
+    }
+    if access.options.kms_key:
+        return {**found, "AWS_SERVER_SIDE_ENCRYPTION": "aws:kms", "AWS_SSE_KMS_KEY_ID": access.options.kms_key}
+    if access.options.encryption:
+        found["AWS_SERVER_SIDE_ENCRYPTION"] = _ENCRYPTIONS[access.options.encryption]
+    return found
 
 
 def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:

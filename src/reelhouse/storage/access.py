@@ -26,6 +26,7 @@ class S3Access(NamedTuple):
     region: str
     options: S3Options
     credentials: Callable[[], Credentials]
+    bucket: str = ""
 
 
 @runtime_checkable

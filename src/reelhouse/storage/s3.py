@@ -110,7 +110,8 @@ class S3Storage:
 
     def access(self) -> S3Access:
         """What an engine needs to open the same bucket."""
-        return S3Access(self._client.endpoint, self._client.region, self._options, self._client.credentials)
+        client = self._client
+        return S3Access(client.endpoint, client.region, self._options, client.credentials, self._bucket)
 
     def look(self, key: str) -> Found:
         """The object with its seconds of age by S3's own clock."""

@@ -1,0 +1,57 @@
+"""Sessions by Spark Connect: Sail's, and those of an Apache Spark server."""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from reelhouse.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_PATIENCE = 10.0
+_PORT = 15002
+
+
+def connected(address: str) -> SparkSession:
+    """A session of its own on the server at *address*."""
+    from pyspark.sql import SparkSession
+
+    with _main_with_a_file():
+        session: SparkSession = SparkSession.builder.remote(address).create()
+    return session
+
+
+def check_listens(address: str) -> None:
+    """Raise `ConfigError` where nobody listens at `scheme://host:port`: Spark would try for minutes before it says so.
+
+    What follows the port may hold a password and is not shown.
+    """
+    found = re.match(r"(\w+://)(\[[^]]+\]|[^:/;,]+)(?::(\d+))?", address)
+    if found is None:
+        raise ConfigError(f"engine: {address.partition('://')[0]}://host:port is expected")
+    host, port = found[2].strip("[]"), int(found[3] or _PORT)
+    try:
+        socket.create_connection((host, port), timeout=_PATIENCE).close()
+    except OSError as exc:
+        raise ConfigError(f"engine: nobody answers at {found[1]}{found[2]}:{port} ({exc.strerror or exc})") from exc
+
+
+@contextmanager
+def _main_with_a_file() -> Iterator[None]:
+    """pyspark-client takes `python -c` for a doctest run, looks for a Spark that is not there, and exits."""
+    main = sys.modules["__main__"]
+    if hasattr(main, "__file__"):
+        yield
+        return
+    main.__file__ = "<string>"
+    try:
+        yield
+    finally:
+        # Left there, processes that multiprocessing starts would look for that file.
+        del main.__file__
