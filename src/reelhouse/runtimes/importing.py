@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +16,8 @@ from reelhouse.runtimes.places import storage_of
 from reelhouse.settings import Settings
 
 if TYPE_CHECKING:
+    from reelhouse.build.importing.embedded import DuckTable, SqliteTable
+    from reelhouse.build.importing.postgres import Postgres
     from reelhouse.build.importing.run import Outcome, Reading, Step
     from reelhouse.storage.protocol import Storage
 
@@ -33,13 +37,14 @@ class Wanted(NamedTuple):
 
 def import_table(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     """Make a table of what is *wanted*, and show what its columns became."""
-    _check_installed()
+    check_extra("lake", "deltalake", "pyarrow")
+    _check_together(wanted)
     from reelhouse.build.marks import ZONES
 
     check_name(wanted.name, frozenset(spec.name for specs in ZONES.values() for spec in specs))
     storage = storage_of(settings)
     with show.spinner(f"importing {wanted.name}") as step:
-        outcome = _from_files(storage, wanted, step)
+        outcome = _from_files(storage, wanted, step) if wanted.source is None else _from_database(storage, wanted, step)
     _show(wanted.name, outcome, as_json)
 
 
@@ -96,10 +101,54 @@ def _reading(kind: str, files: list[Path], wanted: Wanted) -> Reading:
     return CsvFiles(files, wanted.nulls, quotes=wanted.quotes)
 
 
-def _check_installed() -> None:
-    for package in ("deltalake", "pyarrow"):
+def _from_database(storage: Storage, wanted: Wanted, step: Step) -> Outcome:
+    from reelhouse.build.importing.run import bring_in
+    from reelhouse.build.imports import ImportSource
+
+    with _opened(wanted) as table:
+        return bring_in(
+            storage,
+            wanted.name,
+            table,
+            [ImportSource(table.shown)],
+            secrets.token_hex(8),
+            new_schema=wanted.new_schema,
+            step=step,
+        )
+
+
+def _opened(wanted: Wanted) -> AbstractContextManager[DuckTable | SqliteTable | Postgres]:
+    assert wanted.source is not None
+    assert wanted.table is not None
+    if wanted.source.startswith(("postgresql://", "postgres://")):
+        check_extra("sql", "adbc_driver_postgresql", "adbc_driver_manager")
+        from reelhouse.build.importing import postgres
+
+        return postgres.opened(wanted.source, wanted.table)
+    path = Path(wanted.source)
+    if path.suffix not in (".duckdb", ".sqlite", ".sqlite3", ".db"):
+        raise ConfigError("from: postgresql://user@host/database, x.duckdb or x.sqlite is expected")
+    if path.suffix == ".duckdb":
+        check_extra("sql", "duckdb")
+    from reelhouse.build.importing import embedded
+
+    return embedded.opened(path, wanted.table)
+
+
+def _check_together(wanted: Wanted) -> None:
+    if wanted.source is not None and wanted.files:
+        raise ConfigError("import: files or --from, not both")
+    if (wanted.source is None) != (wanted.table is None):
+        raise ConfigError("import: --from names a database and --table its table: give both")
+    if wanted.source is not None and (wanted.nulls or not wanted.quotes):
+        raise ConfigError("import: --null and --no-quotes are about CSV files")
+
+
+def check_extra(extra: str, *packages: str) -> None:
+    """Raise `ConfigError` where a package of an *extra* is not installed."""
+    for package in packages:
         if find_spec(package) is None:
-            raise ConfigError(f'import needs {package}, which is not installed: pip install "reelhouse[lake]"')
+            raise ConfigError(f'import needs {package}, which is not installed: pip install "reelhouse[{extra}]"')
 
 
 def _show(name: str, outcome: Outcome, as_json: bool) -> None:

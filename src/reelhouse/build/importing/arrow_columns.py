@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.types as pt
 
+from reelhouse.build.importing.columns import NEW_SCHEMA, named
 from reelhouse.build.importing.kinds import TEXT, arrow_type
+from reelhouse.build.imports import ImportColumn
+from reelhouse.errors import ReelhouseError
 
 _LONGEST = 38
 
@@ -35,6 +39,41 @@ def is_zoneless(kind: Any) -> bool:
 def may_become(found: str, wanted: str) -> bool:
     """Whether values of type *found* may be brought into a column that is pinned as *wanted*, each checked."""
     return found == wanted or wanted == TEXT or (found == "bigint" and wanted.startswith(("double", "decimal")))
+
+
+def as_pinned(found: Sequence[ImportColumn], pinned: Sequence[ImportColumn] | None, where: str) -> list[ImportColumn]:
+    """The columns that are *found*, or those that are *pinned*, where the types of the former may become theirs."""
+    kinds = {column.name: column.type for column in found}
+    for column in pinned or ():
+        if not may_become(kinds[column.name], column.type):
+            raise ReelhouseError(
+                f"{where}: column {column.name} is {kinds[column.name]}, which is no {column.type}; {NEW_SCHEMA}"
+            )
+    return list(found if pinned is None else pinned)
+
+
+def typed(array: Any, column: ImportColumn, where: str) -> Any:
+    """An array as *column* is, or `ReelhouseError` where a value does not fit."""
+    try:
+        return converted(array, column.type)
+    except pa.ArrowInvalid as exc:
+        said = str(exc).splitlines()[0]
+        raise ReelhouseError(f"{where}: column {column.name} is no {column.type}: {said}; {NEW_SCHEMA}") from exc
+
+
+def columns_of(schema: Any, where: str) -> tuple[list[ImportColumn], list[str]]:
+    """The columns that those of an Arrow schema become, and what a person should know of it."""
+    columns, notes = [], []
+    for column, field in zip(named(schema.names, where), schema, strict=True):
+        kind = kind_of(field.type)
+        if kind is None:
+            raise ReelhouseError(
+                f"{where}: column {field.name} is {field.type}, which no table here holds: leave it out"
+            )
+        if is_zoneless(field.type):
+            notes.append(f"{column.name}: instants without a time zone are taken as UTC")
+        columns.append(ImportColumn(column.name, kind, column.source))
+    return columns, notes
 
 
 def converted(column: Any, kind: str) -> Any:

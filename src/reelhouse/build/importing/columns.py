@@ -11,6 +11,7 @@ from reelhouse.errors import ReelhouseError
 # Delta and Spark take more, but not unquoted, or not everywhere.
 _ODD = re.compile(r"\W+")
 
+SAME = "files of one table have the same columns"
 NEW_SCHEMA = "nothing is changed; --new-schema takes other columns and types than last time"
 
 

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.csv as pc_csv
 
-from reelhouse.build.importing.columns import check_same, misfit, named
+from reelhouse.build.importing.columns import SAME, check_same, misfit, named
 from reelhouse.build.importing.kinds import Guess, first_misfit, parsed
 from reelhouse.build.imports import ImportColumn
 from reelhouse.errors import ReelhouseError
@@ -46,9 +46,8 @@ class CsvFiles:
         self._files = [_looked_at(path, '"' if quotes else "") for path in paths]
         self._names = [column.name for column in self._files[0].columns]
         for file in self._files[1:]:
-            hint = "files of one table have the same columns"
             found = [column.name for column in file.columns]
-            check_same(self._names, found, str(file.path), str(self._files[0].path), hint)
+            check_same(self._names, found, str(file.path), str(self._files[0].path), SAME)
         self.notes: list[str] = []
 
     def columns(self, pinned: Sequence[ImportColumn] | None) -> list[ImportColumn]:

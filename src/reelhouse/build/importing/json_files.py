@@ -13,20 +13,19 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from reelhouse.build.importing.columns import check_same, misfit, named
+from reelhouse.build.importing.columns import SAME, check_same, misfit, named
 from reelhouse.build.importing.csv_files import bad_byte, opened
-from reelhouse.build.importing.kinds import TEXT, Guess, arrow_type, parsed
+from reelhouse.build.importing.plain_values import ValueGuess, as_array, first_misfit
 from reelhouse.build.imports import ImportColumn
 from reelhouse.errors import ReelhouseError
 
 _ROWS = 8192
 _BLOCK = 1024 * 1024
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _LONGEST = 256 * 1024 * 1024
 _GAP = re.compile(r"[\s,]*")
 # Not a mistake, but the end of what was read so far, if it is this near to it.
 _NEAR = 32
-_INT64 = range(-(2**63), 2**63)
-_EXACT = 2**53
 
 
 class _Record(NamedTuple):
@@ -40,18 +39,18 @@ class JsonFiles:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
         self.notes: list[str] = []
-        self._guesses: dict[str, _Guess] = {}
+        self._guesses: dict[str, ValueGuess] = {}
         for path in paths:
             keys: dict[str, None] = {}
             for records in _batched(path):
                 keys.update((key, None) for record in records for key in record.values)
                 for key in keys:
-                    self._guesses.setdefault(key, _Guess()).see([record.values.get(key) for record in records])
+                    self._guesses.setdefault(key, ValueGuess()).see([record.values.get(key) for record in records])
             if not keys:
                 raise ReelhouseError(f"{path} is empty")
             if path == paths[0]:
                 first = list(keys)
-            check_same(first, keys, str(path), str(paths[0]), "files of one table have the same columns")
+            check_same(first, keys, str(path), str(paths[0]), SAME)
         self._columns = named(first, str(paths[0]))
         self._keys = {column.name: key for column, key in zip(self._columns, first, strict=True)}
 
@@ -69,7 +68,7 @@ class JsonFiles:
         self.notes += [
             f"{name}: instants without a time zone are taken as UTC"
             for name, guess in guesses.items()
-            if guess.kind == "timestamp" and guess.texts.zoneless
+            if guess.zoneless
         ]
         return [ImportColumn(column.name, guesses[column.name].kind, column.source) for column in self._columns]
 
@@ -81,86 +80,13 @@ class JsonFiles:
                 yield pa.RecordBatch.from_arrays(arrays, names=[each.name for each in columns])
 
 
-class _Guess:
-    """What one key can be, as far as its values were seen."""
-
-    def __init__(self) -> None:
-        self.texts = Guess(("date", "timestamp"))
-        self._kinds: set[str] = set()
-
-    def see(self, values: list[Any]) -> None:
-        self._kinds.update(map(_kind, values))
-        texts = [value for value in values if isinstance(value, str)]
-        if texts and self._kinds <= {"", "text"}:
-            self.texts.see(pa.array(texts, pa.string()))
-
-    @property
-    def kind(self) -> str:
-        found = self._kinds - {""}
-        if found == {"text"}:
-            return self.texts.kind
-        if found and found <= {"bigint", "wide"}:
-            return "bigint"
-        if found and found <= {"bigint", "double"}:
-            return "double"
-        return "boolean" if found == {"boolean"} else TEXT
-
-
-def _kind(value: Any) -> str:
-    """What a value is; `wide` is a whole number that a double might change, nothing is NULL."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "bigint" if abs(value) <= _EXACT else "wide" if value in _INT64 else "nested"
-    if isinstance(value, float):
-        return "double"
-    return "text" if isinstance(value, str) else "nested"
-
-
 def _array(path: Path, records: list[_Record], key: str, column: ImportColumn) -> Any:
     values = [record.values.get(key) for record in records]
-    try:
-        found = _typed(values, column.type)
-    except UnicodeEncodeError as exc:
-        raise ReelhouseError(f"{path}: {column.name} holds half a character, by lines {_span(records)}") from exc
+    found = as_array(values, column.type)
     if found is None:
-        line, value = next(
-            (record.line, value)
-            for record, value in zip(records, values, strict=True)
-            if _typed([value], column.type) is None
-        )
-        raise misfit(f"{path}: line {line}", column.name, value, column.type)
+        at = first_misfit(values, column.type)
+        raise misfit(f"{path}: line {records[at].line}", column.name, values[at], column.type)
     return found
-
-
-def _span(records: list[_Record]) -> str:
-    return f"{records[0].line} to {records[-1].line}"
-
-
-_FITTING = {
-    "bigint": {"bigint", "wide"},
-    "double": {"bigint", "double"},
-    "boolean": {"boolean"},
-    "date": {"text"},
-    "timestamp": {"text"},
-}
-
-
-def _typed(values: list[Any], kind: str) -> Any | None:
-    """Values as an array of *kind*, or None where one does not fit."""
-    if kind == TEXT:
-        return pa.array(map(_text, values), pa.string())
-    if not set(map(_kind, values)) - {""} <= _FITTING.get(kind, {"bigint", "wide", "double", "text"}):
-        return None
-    if kind in ("bigint", "double", "boolean"):
-        return pa.array(values, arrow_type(kind))
-    return parsed(pa.array(map(_text, values), pa.string()), kind)
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _batched(path: Path) -> Iterator[list[_Record]]:
@@ -215,12 +141,16 @@ class _Text:
         while True:
             try:
                 value, end = decoder.raw_decode(self._text, self.at)
+                if _ESCAPED_HALF.search(self._text, self.at, end):
+                    json.dumps(value, ensure_ascii=False).encode()
             except json.JSONDecodeError as exc:
                 near = exc.pos >= len(self._text) - _NEAR or exc.msg.startswith("Unterminated string")
                 if near and self._more():
                     continue
                 line = self.line + self._text.count("\n", self.at, exc.pos)
                 raise ReelhouseError(f"{self._path}: line {line}: no JSON: {exc.msg}") from exc
+            except UnicodeEncodeError as exc:
+                raise ReelhouseError(f"{self._path}: line {self.line}: half a character is no text") from exc
             except ValueError as exc:
                 raise ReelhouseError(f"{self._path}: line {self.line}: no JSON for a table: {exc}") from exc
             except RecursionError as exc:
