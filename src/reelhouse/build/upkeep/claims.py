@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from reelhouse.build.delta_rs import read_delta
 from reelhouse.storage.protocol import Storage
 
-_COLUMNS = ("place", "batch", "id", "state", "ask")
+COLUMNS = ("place", "batch", "id", "state", "ask")
 _SETTLED = pa.array(["landed", "filtered"])
 
 _Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -47,9 +47,14 @@ class Claims(NamedTuple):
         return batch.filter(pa.array(kept))
 
 
-def claims_needed(storage: Storage, folder: str, version: int) -> Claims:
+def claims_of(storage: Storage, folder: str, version: int) -> Claims:
     """What of a version of staging anything can still be made from; reads a few narrow columns."""
-    read = _Read.of(read_delta(storage, folder, version, _COLUMNS))
+    return claims_needed(read_delta(storage, folder, version, COLUMNS))
+
+
+def claims_needed(rows: pa.RecordBatchReader) -> Claims:
+    """What of *rows* of staging, of which the narrow columns are there, anything can still be made from."""
+    read = _Read.of(rows)
     newest = _last_of(read.places, read.batches)
     one = read.at(newest)
     # NULL is an id here, of what nobody named yet; all of it stays.

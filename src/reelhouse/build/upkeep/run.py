@@ -14,7 +14,7 @@ from reelhouse.build.delta_log import Commit
 from reelhouse.build.delta_rs import files_below, put_checkpoint
 from reelhouse.build.imports import ZONE, imported
 from reelhouse.build.pins import Current, believed
-from reelhouse.build.upkeep.claims import claims_needed
+from reelhouse.build.upkeep.claims import claims_of
 from reelhouse.build.upkeep.folders import Folder, folders, look
 from reelhouse.build.upkeep.rewriting import follow, rewrite, rewritten, staging_notes
 from reelhouse.errors import KeyTakenError
@@ -108,7 +108,7 @@ class _Work:
         sizes = [folder.files[path].size for path in folder.live if path in folder.files]
         found = Rewriting(folder.name, len(sizes), sum(sizes))
         if folder.name == STAGING_MOVIE:
-            claims = claims_needed(self._storage, folder.name, folder.pinned)
+            claims = claims_of(self._storage, folder.name, folder.pinned)
             found = found._replace(superseded=claims.superseded)
             if claims.superseded > _SUPERSEDED * claims.rows:
                 return found
@@ -141,7 +141,7 @@ class _Work:
         if name != STAGING_MOVIE:
             return rewrite(self._storage, name, latest, _rows(self._storage, self._current, name), {})
         assert self._current is not None
-        claims = claims_needed(self._storage, name, latest.version)
+        claims = claims_of(self._storage, name, latest.version)
         notes = staging_notes(self._current)
         return rewrite(self._storage, name, latest, len(claims.places), notes, claims.of)
 
