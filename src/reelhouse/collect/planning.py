@@ -41,10 +41,10 @@ UNIT_SIZE = 1000
 _ATTEMPTS = 8
 
 # The change feed answers for at most this long; what is older than that is asked again without being named.
-_FEED_DAYS = 14
+FEED_DAYS = 14
 
 # An answer may come from a CDN hours old, so only one fetched after this hour of the next day surely holds the change.
-_SURE_HOUR = "T08:00:00Z"
+SURE_HOUR = "T08:00:00Z"
 
 # TMDB's own export of any kind that has popularity is far larger; a smaller one is a fault, not a mass deletion.
 _LEAST_OFFICIAL_ROWS = 150_000
@@ -233,15 +233,15 @@ class _Planner:
         if cursor is None or not self._knows_any():
             return stale_before
         first = date.fromisoformat(min(cursor, planned_at)[:10]) - timedelta(days=1)
-        oldest = today - timedelta(days=_FEED_DAYS - 1)
+        oldest = today - timedelta(days=FEED_DAYS - 1)
         if first < oldest:
             first = oldest
             # What the days before say is not read, so it is the hour after which an answer surely holds them.
-            stale_before = max(stale_before, f"{oldest}{_SURE_HOUR}")
+            stale_before = max(stale_before, f"{oldest}{SURE_HOUR}")
         for offset in range((today - first).days + 1):
             day = first + timedelta(days=offset)
             ids = await read_changes(self._tmdb.client, self._wanted.entity, day)
-            self._listing.add_changed(ids, f"{day + timedelta(days=1)}{_SURE_HOUR}")
+            self._listing.add_changed(ids, f"{day + timedelta(days=1)}{SURE_HOUR}")
         return stale_before
 
     def _knows_any(self) -> bool:

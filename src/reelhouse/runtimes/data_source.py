@@ -10,16 +10,16 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import types as T
-from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from reelhouse.build.engine import arrow_schema
-from reelhouse.errors import ConfigError
-from reelhouse.runtimes import sail_server, tokens
-from reelhouse.runtimes.data_source_asking import AskedPartition, ask_partition, partitions_of, selected
-from reelhouse.runtimes.data_source_lake import FilePartition, lake_batches, lake_partitions, lake_schema
-from reelhouse.runtimes.data_source_options import OF_CLAIMS, Options, read_options
-from reelhouse.runtimes.data_source_rows import batches_of
+from reelhouse.runtimes import sail_server
+from reelhouse.runtimes.data_source_asking import partitions_of, selected
+from reelhouse.runtimes.data_source_feed import FeedReader
+from reelhouse.runtimes.data_source_lake import lake_partitions
+from reelhouse.runtimes.data_source_options import Options, read_options
+from reelhouse.runtimes.data_source_reading import check_columns, known_columns, read_partition
 from reelhouse.runtimes.places import load_settings
 
 if TYPE_CHECKING:
@@ -39,30 +39,20 @@ class TmdbSource(DataSource):
         return "tmdb"
 
     def schema(self) -> Any:
-        known = _schema(self._read)
+        known = known_columns(self._read)
         # Sail 0.7.2 takes neither a `StructType` that holds an instant nor, in SQL, an instant for one.
         return arrow_schema(known) if sail_server.runs_here() else known
 
     def reader(self, schema: T.StructType) -> DataSourceReader:
         return TmdbReader(self._read, _spark_schema(schema))
 
-
-def _schema(options: Options) -> T.StructType:
-    return options.spec.schema if options.asks_tmdb else lake_schema(options.lake, options.table)
+    def streamReader(self, schema: T.StructType) -> DataSourceStreamReader:  # noqa: N802
+        return FeedReader(self._read, _spark_schema(schema))
 
 
 def _spark_schema(schema: Any) -> T.StructType:
     """A schema as Spark gives it; Sail gives Arrow's."""
     return schema if isinstance(schema, T.StructType) else from_arrow_schema(schema)
-
-
-def _check_columns(wanted: T.StructType, known: T.StructType) -> None:
-    """A schema that a person gives may leave columns out; it changes none."""
-    types = {field.name: field.dataType for field in known.fields}
-    for one in wanted.fields:
-        if types.get(one.name) != one.dataType:
-            there = types[one.name].simpleString() if one.name in types else "not in this table"
-            raise ConfigError(f"schema: column {one.name} is {there}, not {one.dataType.simpleString()}")
 
 
 class TmdbReader(DataSourceReader):
@@ -74,7 +64,8 @@ class TmdbReader(DataSourceReader):
 
     def partitions(self) -> Sequence[InputPartition]:
         options = self._options
-        _check_columns(self._schema, _schema(options))
+        options.check_batch()
+        check_columns(self._schema, known_columns(options))
         if not options.asks_tmdb:
             return lake_partitions(options.lake, options.table)
         settings = load_settings(options.settings)
@@ -83,19 +74,3 @@ class TmdbReader(DataSourceReader):
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         return read_partition(partition, self._options, self._schema)
-
-
-def read_partition(partition: InputPartition, options: Options, schema: T.StructType) -> Iterator[pa.RecordBatch]:
-    """The rows of one partition; no error of it quotes a token."""
-    try:
-        if isinstance(partition, FilePartition):
-            yield from lake_batches(partition, schema)
-        elif isinstance(partition, AskedPartition):
-            asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
-            yield from batches_of(asked, options.spec, schema, partition.elsewhere)
-        # Spark makes one partition of none.
-    except Exception as exc:
-        safe = tokens.safe(exc)
-        if safe is exc:
-            raise
-        raise safe from None

@@ -18,6 +18,8 @@ from reelhouse.tmdb.endpoints import ENTITIES
 # What is known of an ask without its answer; the rest of the tables need an export or a build.
 OF_CLAIMS = ("record", "quarantine", "tombstone")
 
+FROM_API = {spec.name: spec for spec in TABLES if spec.name in ANSWERED or spec.name in OF_CLAIMS}
+
 _SECRET_NAME = re.compile(r"token|secret|password|api_?key|authorization|bearer", re.IGNORECASE)
 # How each of TMDB's tokens begins, and the whole of a key.
 _SECRET_VALUE = re.compile(r"\beyJ[\w-]{8}|\b[0-9a-f]{32}\b")
@@ -47,11 +49,20 @@ class Options:
     @property
     def spec(self) -> TableSpec:
         """The table as it comes straight from the API; `ConfigError` where it cannot."""
-        known = {spec.name: spec for spec in TABLES if spec.name in ANSWERED or spec.name in OF_CLAIMS}
-        if self.table not in known:
-            hint = did_you_mean(self.table, known) or f": take one of {', '.join(sorted(known))}"
+        if self.table not in FROM_API:
+            hint = did_you_mean(self.table, FROM_API) or f": take one of {', '.join(sorted(FROM_API))}"
             raise ConfigError(f"option table: {self.table!r} is not made straight from the API{hint}, or read a lake")
-        return known[self.table]
+        return FROM_API[self.table]
+
+    def check_batch(self) -> None:
+        """Raise `ConfigError` where this is about a stream."""
+        if self.since is not None or self.early:
+            raise ConfigError("options since and early are for `readStream`, which follows the change feed")
+
+    def check_stream(self) -> None:
+        """Raise `ConfigError` where this is about a batch: a stream is about what the change feed names."""
+        if self.lake is not None or self.asks_tmdb:
+            raise ConfigError("`readStream` follows the change feed: options that choose ids or a lake are for `read`")
 
 
 def read_options(given: Mapping[str, str]) -> Options:

@@ -1,0 +1,50 @@
+"""What batches and streams share: the columns that are wanted, and the rows of one partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pyspark.sql import types as T
+from pyspark.sql.datasource import InputPartition
+
+from reelhouse.errors import ConfigError
+from reelhouse.runtimes import tokens
+from reelhouse.runtimes.data_source_asking import AskedPartition, ask_partition
+from reelhouse.runtimes.data_source_lake import FilePartition, lake_batches, lake_schema
+from reelhouse.runtimes.data_source_options import FROM_API, OF_CLAIMS, Options
+from reelhouse.runtimes.data_source_rows import batches_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def known_columns(options: Options) -> T.StructType:
+    """The columns of the table; a lake is asked only where it was named, or where nothing else knows the table."""
+    named = options.lake is not None or options.table not in FROM_API
+    return lake_schema(options.lake, options.table) if named and not options.asks_tmdb else options.spec.schema
+
+
+def check_columns(wanted: T.StructType, known: T.StructType) -> None:
+    """A schema that a person gives may leave columns out; it changes none."""
+    types = {field.name: field.dataType for field in known.fields}
+    for one in wanted.fields:
+        if types.get(one.name) != one.dataType:
+            there = types[one.name].simpleString() if one.name in types else "not in this table"
+            raise ConfigError(f"schema: column {one.name} is {there}, not {one.dataType.simpleString()}")
+
+
+def read_partition(partition: InputPartition, options: Options, schema: T.StructType) -> Iterator[pa.RecordBatch]:
+    """The rows of one partition; no error of it quotes a token."""
+    try:
+        if isinstance(partition, FilePartition):
+            yield from lake_batches(partition, schema)
+        elif isinstance(partition, AskedPartition):
+            asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
+            yield from batches_of(asked, options.spec, schema, partition.elsewhere)
+        # Spark makes one partition of none.
+    except Exception as exc:
+        safe = tokens.safe(exc)
+        if safe is exc:
+            raise
+        raise safe from None

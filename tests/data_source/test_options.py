@@ -1,0 +1,111 @@
+"""Options: what they mean, and what is refused before anybody sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reelhouse.errors import ConfigError
+from reelhouse.runtimes.data_source_asking import partitions_of, travelling
+from reelhouse.runtimes.data_source_options import Options, read_options
+from reelhouse.settings import Settings
+from tests.runs.lakes import TOKEN
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"token": TOKEN},
+        {"tmdb_token": "ssm:/name"},
+        {"api_key": "0123456789abcdef0123456789abcdef"},
+        {"Authorization": f"Bearer {TOKEN}"},
+        {"ids": TOKEN},
+        {"lake": "0123456789abcdef0123456789abcdef"},
+        {TOKEN: "1"},
+    ],
+)
+def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="executors' environment") as refused:
+        read_options(given)
+    assert TOKEN[:20] not in str(refused.value)
+    assert "0123456789abcdef" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"idss": "3"}, "did you mean 'ids'"),
+        ({"path": "/lake"}, "there is no such option"),
+        ({"ids": "603,x"}, "'x' is no TMDB id"),
+        ({"ids": " , "}, "holds no id"),
+        ({"ids": "603", "lake": "/lake"}, "lake and ids cannot be read at once"),
+        ({"ids": "603", "discover.year": "1999"}, "ids and discover"),
+        ({"ids": "603", "ids_file": "/dev/null"}, "ids and ids"),
+        ({"ids_file": "/nowhere"}, "cannot be read where the driver runs"),
+        ({"entity": "tv"}, "movie is expected"),
+        ({"partition_ids": "0"}, "partition_ids"),
+        ({"quarantined": "maybe"}, "quarantined"),
+        ({"since": "last week"}, "since"),
+        ({"rate": "many"}, "rate"),
+    ],
+)
+def test_what_would_be_ignored_is_an_error(given: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read_options(given)
+
+
+def test_a_table_that_is_not_made_from_answers_is_named() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'movie_cast'"):
+        _ = read_options({"table": "movie_kast"}).spec
+    with pytest.raises(ConfigError, match="or read a lake"):
+        _ = read_options({"table": "popularity_daily"}).spec
+
+
+def test_ids_come_from_an_option_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "links.csv"
+    file.write_text("movieId,imdbId,tmdbId\n1,0114709,862\n2,0113497,\n")
+    assert read_options({"ids": "603, 550 tt133093,603"}).asks == ("603", "550", "tt0133093")
+    assert read_options({"ids_file": str(file)}).asks == ("862", "tt0113497")
+
+
+def test_options_are_settings_where_there_are_such() -> None:
+    found = read_options({"discover.with_genres": "18", "discover.year": "1999", "language": "de-DE", "rate": "8"})
+    assert found.asks_tmdb
+    assert found.settings == {
+        "discover": {"with_genres": "18", "year": "1999"},
+        "language": "de-DE",
+        "rate": 8.0,
+    }
+    assert read_options({"top": "5"}).asks_tmdb
+    assert not read_options({"lake": "/lake"}).asks_tmdb
+
+
+def test_shares_of_all_that_may_be_at_work_make_up_the_rate() -> None:
+    settings = Settings(rate=40.0, connections=20)
+    ids = [str(number) for number in range(1, 1001)]
+    alone = partitions_of(ids[:200], Options(), settings)
+    assert [(len(one.asks), one.settings.rate, one.settings.connections) for one in alone] == [(200, 40.0, 20)]
+    few = partitions_of(ids, Options(), settings)
+    assert [(len(one.asks), one.settings.rate, one.settings.connections) for one in few] == [(250, 10.0, 5)] * 4
+    many = partitions_of(ids, Options(concurrency=2, partition_ids=100), settings)
+    assert [(len(one.asks), one.settings.rate) for one in many] == [(100, 20.0)] * 10
+    fewer = partitions_of(ids, Options(concurrency=50, partition_ids=500), settings)
+    assert [one.settings.rate for one in fewer] == [20.0, 20.0]
+    for found in (alone, few, many, fewer):
+        assert sorted(ask for one in found for ask in one.asks) == sorted(ids[: sum(len(one.asks) for one in found)])
+    assert partitions_of([], Options(), settings) == []
+
+
+def test_only_partitions_of_imdb_ids_know_what_is_asked_elsewhere() -> None:
+    found = partitions_of(["603", "tt1", "550", "tt2"], Options(partition_ids=2), Settings())
+    assert [one.asks for one in found] == [("tt1", "tt2"), ("603", "550")]
+    assert [sorted(one.elsewhere) for one in found] == [[550, 603], []]
+
+
+def test_no_token_travels_but_where_one_lies_does() -> None:
+    assert travelling(Settings(token=TOKEN)).token == ""
+    assert travelling(Settings(token="ssm:/tmdb")).token == "ssm:/tmdb"
+    (only,) = partitions_of(["1"], Options(), Settings(token=TOKEN))
+    assert TOKEN not in repr(vars(only))
+    assert only.settings.token == ""
