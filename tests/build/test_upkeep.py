@@ -345,6 +345,24 @@ def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: La
     assert check_tables(lake.storage) == []
 
 
+def test_logs_that_another_engine_cut_short_are_begun_anew(lake: LakeInTheMaking) -> None:
+    for folder in (STAGING_MOVIE, POPULARITY):
+        put_checkpoint(lake.storage, folder)
+        lake.storage.delete(log_key(folder, 0))
+        lake.storage.delete(log_key(folder, 1))
+    assert [problem.split(" ")[0] for problem in check_tables(lake.storage)] == [POPULARITY]
+    done = _maintain(lake.storage)
+    assert [one.split(" ")[0] for one in done.problems] == [STAGING_MOVIE, POPULARITY]
+    assert all("`reelhouse build --full` begins it anew" in one for one in done.problems)
+    _day(lake)
+    lake.build()
+    assert check_tables(lake.storage) == []
+    step_by_step = lake.everything()
+    lake.build(full=True)
+    assert lake.everything() == step_by_step
+    assert _maintain(lake.storage, after=2 * WEEK).problems == []
+
+
 def _own(root: Path) -> tuple[FolderStorage, Callable[[int], None]]:
     """A lake with an import of a person's own, to which rows may be appended."""
     storage = FolderStorage(root)

@@ -16,7 +16,7 @@ from reelhouse.build.marks import ZONES
 from reelhouse.build.pins import ExportRead, Pin
 from reelhouse.build.popularity import FOLDER, write_popularity
 from reelhouse.build.staging import Staged
-from reelhouse.errors import LakeError
+from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.catalogue import ANSWERS, CURRENT_MOVIE, POPULARITY, STAGING_MOVIE
@@ -124,7 +124,15 @@ def _make_popularity(making: Making, exports: list[ExportRead], *, anew: bool) -
         user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(POPULARITY.schema)}
         commit = write_popularity(making.engine, exports, user, known, anew=anew)
         making.rebuilt.append(POPULARITY.name)
-    making.keep("tables", POPULARITY, commit, rows_held(making.engine.storage, FOLDER, commit.version))
+    try:
+        rows = rows_held(making.engine.storage, FOLDER, commit.version)
+    except MissingKeyError:
+        if anew:
+            raise
+        # Another engine removed the log's beginning, by which rows are counted.
+        _make_popularity(making, exports, anew=True)
+        return
+    making.keep("tables", POPULARITY, commit, rows)
 
 
 def _make_current(making: Making, exports: list[ExportRead], *, anew: bool) -> None:

@@ -113,8 +113,11 @@ def look(storage: Storage, name: str, pinned: int | None, ever: Iterable[str], b
         return Folder(name, pinned, files, [], past)
     try:
         commits = _needed(storage, name, put, pinned, before)
-    except (MissingKeyError, LakeError) as exc:
-        return Folder(name, pinned, files, [], past, f"{name} cannot be kept up: {exc}")
+    except MissingKeyError:
+        lost = f"{name} is left alone, since its log has lost its beginning: `reelhouse build --full` begins it anew"
+        return Folder(name, pinned, files, [], past, lost)
+    except LakeError as exc:
+        return Folder(name, pinned, files, [], past, f"{name} is left alone: {exc}")
     return Folder(name, pinned, files, commits, past)
 
 
