@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from deltalake import DeltaTable
@@ -35,6 +37,11 @@ class Importer:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text.encode() if isinstance(text, str) else text)
         return str(path)
+
+    def parquet(self, name: str, **columns: Any) -> str:
+        """A Parquet file of these columns; its path."""
+        pq.write_table(pa.table(columns), self.folder / name)
+        return str(self.folder / name)
 
     def run(self, *arguments: str, command: str = "import") -> Result:
         """The command in this process, on this lake."""

@@ -6,11 +6,9 @@ import gzip
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from tests.imports.conftest import Importer
@@ -122,16 +120,9 @@ def test_json_that_does_not_fit_what_is_pinned_is_refused_by_line_and_value(lake
     assert said.startswith("what is there has no column b, which t has; nothing is changed")
 
 
-def _parquet(lake: Importer, name: str, **columns: Any) -> str:
-    path = Path(lake.file(name, b""))
-    pq.write_table(pa.table(columns), path)
-    return str(path)
-
-
 def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
     instant = datetime(2026, 11, 23, 8, 0, 0, 123456)
-    path = _parquet(
-        lake,
+    path = lake.parquet(
         "t.parquet",
         small=pa.array([1], pa.int8()),
         unsigned=pa.array([2**64 - 1], pa.uint64()),
@@ -181,27 +172,27 @@ def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
 
 
 def test_parquet_files_of_other_types_or_none_are_refused(lake: Importer) -> None:
-    first, second = _parquet(lake, "a.parquet", a=[1]), _parquet(lake, "b.parquet", a=["x"])
+    first, second = lake.parquet("a.parquet", a=[1]), lake.parquet("b.parquet", a=["x"])
     said = lake.refused("t", first, second)
     assert said == (
         "b.parquet: column a is string, in a.parquet it is bigint; files of one table have the same columns"
     )
-    assert lake.refused("t", _parquet(lake, "c.parquet", a=[b"x"])) == (
+    assert lake.refused("t", lake.parquet("c.parquet", a=[b"x"])) == (
         "c.parquet: column a is binary, which no table here holds: leave it out"
     )
     assert lake.refused("t", lake.file("d.parquet", b"PAR1 and no more")).startswith(
         "d.parquet is no Parquet file, or damaged: "
     )
-    assert lake.refused("t", _parquet(lake, "e.parquet", a=pa.array([], pa.int64()))).startswith(
+    assert lake.refused("t", lake.parquet("e.parquet", a=pa.array([], pa.int64()))).startswith(
         "e.parquet holds no rows"
     )
 
 
 def test_parquet_comes_into_what_is_pinned_only_if_its_type_may(lake: Importer) -> None:
-    lake.bring("t", _parquet(lake, "a.parquet", a=[0.5], b=["x"]))
-    lake.bring("t", _parquet(lake, "b.parquet", b=[7], a=[2]))
+    lake.bring("t", lake.parquet("a.parquet", a=[0.5], b=["x"]))
+    lake.bring("t", lake.parquet("b.parquet", b=[7], a=[2]))
     assert lake.rows("t") == [{"a": 2.0, "b": "7"}]
-    said = lake.refused("t", _parquet(lake, "c.parquet", a=["0.5"], b=["x"]))
+    said = lake.refused("t", lake.parquet("c.parquet", a=["0.5"], b=["x"]))
     assert said.startswith("c.parquet: column a is string, which is no double; nothing is changed")
-    said = lake.refused("t", _parquet(lake, "d.parquet", a=[2**53 + 1], b=["x"]))
+    said = lake.refused("t", lake.parquet("d.parquet", a=[2**53 + 1], b=["x"]))
     assert said.startswith("d.parquet: column a is no double: Integer value 9007199254740993 not in range")
