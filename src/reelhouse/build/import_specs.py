@@ -21,16 +21,12 @@ def import_spec(name: str, one: Import) -> TableSpec:
 
 def column_specs(columns: list[ImportColumn]) -> tuple[ColumnSpec, ...]:
     """The declared columns of an import."""
-    return tuple(ColumnSpec(each.name, _type(each.type), _about(each)) for each in columns)
+    return tuple(ColumnSpec(each.name, _type(each.type), each.comment) for each in columns)
 
 
 def _type(name: str) -> T.DataType:
     found = _DECIMAL.fullmatch(name)
     return T.DecimalType(int(found[1]), int(found[2])) if found else TYPES[name]
-
-
-def _about(column: ImportColumn) -> str:
-    return f"There it is called {column.source}." if column.source else ""
 
 
 def _not_made(*frames: DataFrame) -> DataFrame:

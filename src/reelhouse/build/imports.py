@@ -47,6 +47,11 @@ class ImportColumn(msgspec.Struct, frozen=True):
     type: str
     source: str = ""
 
+    @property
+    def comment(self) -> str:
+        """What a reader of the table should know of it, if anything."""
+        return f"There it is called {self.source}." if self.source else ""
+
 
 class ImportSource(msgspec.Struct, frozen=True):
     """Where rows came from: a file with what it held, or a database's table without its password."""
@@ -111,9 +116,7 @@ def pin_import(storage: Storage, name: str, new: Import | None, over: Import | N
             found = None
         pins = decode(IMPORTS, found.body, Imports).tables if found else {}
         if pins.get(name) != over:
-            raise LakeError(
-                f"{name} was imported by somebody else meanwhile; nothing is changed, import it again"
-            )
+            raise LakeError(f"{name} was imported by somebody else meanwhile; nothing is changed, import it again")
         tables = {key: value for key, value in pins.items() if key != name}
         body = encode(Imports(tables if new is None else {**tables, name: new}))
         try:

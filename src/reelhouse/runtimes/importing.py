@@ -38,13 +38,18 @@ class Wanted(NamedTuple):
 def import_table(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     """Make a table of what is *wanted*, and show what its columns became."""
     check_extra("lake", "deltalake", "pyarrow")
-    _check_together(wanted)
+    _check_together(settings, wanted)
     from reelhouse.build.marks import ZONES
 
     check_name(wanted.name, frozenset(spec.name for specs in ZONES.values() for spec in specs))
     storage = storage_of(settings)
     with show.spinner(f"importing {wanted.name}") as step:
-        outcome = _from_files(storage, wanted, step) if wanted.source is None else _from_database(storage, wanted, step)
+        if wanted.source is None:
+            outcome = _from_files(storage, wanted, step)
+        elif settings.engine != "sail" and is_postgres(wanted.source):
+            outcome = _by_spark(settings, storage, wanted, step)
+        else:
+            outcome = _from_database(storage, wanted, step)
     _show(wanted.name, outcome, as_json)
 
 
@@ -120,11 +125,8 @@ def _from_database(storage: Storage, wanted: Wanted, step: Step) -> Outcome:
 def _opened(wanted: Wanted) -> AbstractContextManager[DuckTable | SqliteTable | Postgres]:
     assert wanted.source is not None
     assert wanted.table is not None
-    if wanted.source.startswith(("postgresql://", "postgres://")):
-        check_extra("sql", "adbc_driver_postgresql", "adbc_driver_manager")
-        from reelhouse.build.importing import postgres
-
-        return postgres.opened(wanted.source, wanted.table)
+    if is_postgres(wanted.source):
+        return _opened_postgres(wanted)
     path = Path(wanted.source)
     if path.suffix not in (".duckdb", ".sqlite", ".sqlite3", ".db"):
         raise ConfigError("from: postgresql://user@host/database, x.duckdb or x.sqlite is expected")
@@ -135,11 +137,53 @@ def _opened(wanted: Wanted) -> AbstractContextManager[DuckTable | SqliteTable | 
     return embedded.opened(path, wanted.table)
 
 
-def _check_together(wanted: Wanted) -> None:
+def is_postgres(source: str) -> bool:
+    """Whether an address names a PostgreSQL."""
+    return source.startswith(("postgresql://", "postgres://"))
+
+
+def _opened_postgres(wanted: Wanted) -> AbstractContextManager[Postgres]:
+    assert wanted.source is not None
+    assert wanted.table is not None
+    check_extra("sql", "adbc_driver_postgresql", "adbc_driver_manager")
+    from reelhouse.build.importing import postgres
+
+    return postgres.opened(wanted.source, wanted.table)
+
+
+def _by_spark(settings: Settings, storage: Storage, wanted: Wanted, step: Step) -> Outcome:
+    from reelhouse.build.engine import open_engine
+    from reelhouse.build.importing.jdbc import bring_in_by_jdbc
+    from reelhouse.runtimes.jdbc import jdbc_of, with_driver
+    from reelhouse.runtimes.session import session_of
+    from reelhouse.settings import environment
+
+    assert wanted.source is not None
+    jdbc = jdbc_of(wanted.source, environment("PG"))
+    session = session_of(with_driver(settings), storage)
+    with _opened_postgres(wanted) as table:
+        step("starting the engine")
+        return bring_in_by_jdbc(
+            open_engine(storage, session()),
+            wanted.name,
+            table,
+            {"url": jdbc.url, **jdbc.properties},
+            secrets.token_hex(8),
+            split_by=wanted.split_by,
+            new_schema=wanted.new_schema,
+            step=step,
+        )
+
+
+def _check_together(settings: Settings, wanted: Wanted) -> None:
     if wanted.source is not None and wanted.files:
         raise ConfigError("import: files or --from, not both")
     if (wanted.source is None) != (wanted.table is None):
         raise ConfigError("import: --from names a database and --table its table: give both")
+    if wanted.split_by is not None and (wanted.source is None or settings.engine == "sail"):
+        raise ConfigError(
+            "import: --split-by shares a database's rows out among Apache Spark's tasks: give --spark too"
+        )
     if wanted.source is not None and (wanted.nulls or not wanted.quotes):
         raise ConfigError("import: --null and --no-quotes are about CSV files")
 

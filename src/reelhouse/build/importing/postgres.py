@@ -115,6 +115,10 @@ class Postgres:
                 arrays = [_typed(batch.column(at), column) for at, column in enumerate(columns)]
                 yield pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
 
+    def count(self) -> int:
+        """How many rows there are."""
+        return int(self._run(f"select count(*) from {self.place}")[0][0])
+
     def snapshot(self) -> str:
         """A name under which other connections see the same rows, as long as this one lasts."""
         return str(self._run("select pg_export_snapshot()")[0][0])

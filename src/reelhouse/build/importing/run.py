@@ -132,35 +132,35 @@ def pinned(
     return table
 
 
+def schema_of(columns: Sequence[ImportColumn]) -> Any:
+    """The Arrow form of columns; one that is renamed says in every catalogue what it was called."""
+    return pa.schema(
+        [
+            pa.field(each.name, arrow_type(each.type), metadata={"comment": each.comment} if each.comment else None)
+            for each in columns
+        ]
+    )
+
+
 class _Tally:
     """Batches on their way: counted, and the error that ended them kept, since Arrow would hand on its text alone."""
 
-    def __init__(self, columns: Sequence[ImportColumn]) -> None:
-        # A renamed column says in every catalogue what it was called.
-        self.schema = pa.schema(
-            [
-                pa.field(
-                    each.name,
-                    arrow_type(each.type),
-                    metadata={"comment": f"There it is called {each.source}."} if each.source else None,
-                )
-                for each in columns
-            ]
-        )
-        self.rows = 0
-        self.error: BaseException | None = None
-        self._nulls = dict.fromkeys(self.schema.names, 0)
+    def __init__(self, schema: Any) -> None:
+        self._schema = schema
+        self._nulls = dict.fromkeys(schema.names, 0)
         self._examples: dict[str, str] = {}
+        self.rows = 0
+        self.error: Exception | None = None
 
     def count(self, batches: Iterator[Any]) -> Iterator[Any]:
         try:
             for batch in batches:
                 self.rows += len(batch)
-                for name, column in zip(self.schema.names, batch.columns, strict=True):
+                for name, column in zip(self._schema.names, batch.columns, strict=True):
                     self._nulls[name] += column.null_count
                     if name not in self._examples and column.null_count < len(column):
-                        self._examples[name] = _shown(column.drop_null()[0].as_py())
-                yield batch.cast(self.schema)
+                        self._examples[name] = shown(column.drop_null()[0].as_py())
+                yield batch.cast(self._schema)
         except Exception as exc:
             self.error = exc
             raise
@@ -169,19 +169,20 @@ class _Tally:
         return {name: Seen(nulls, self._examples.get(name, "")) for name, nulls in self._nulls.items()}
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """An example as a person reads it, cut where it is long."""
     text = value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
 def _write(storage: Storage, name: str, reading: Reading, columns: Sequence[ImportColumn]) -> tuple[int, _Tally]:
     """Commit all rows; a commit that another import came before is no replacement of what readers see: once more."""
-    folder = f"{ZONE}/{name}"
+    folder, schema = f"{ZONE}/{name}", schema_of(columns)
     for _ in range(_ATTEMPTS):
         latest = latest_version(storage, folder)
         following = 0 if latest is None else latest + 1
-        tally = _Tally(columns)
-        rows = pa.RecordBatchReader.from_batches(tally.schema, tally.count(reading.batches(columns)))
+        tally = _Tally(schema)
+        rows = pa.RecordBatchReader.from_batches(schema, tally.count(reading.batches(columns)))
         try:
             version = write_delta(storage, folder, rows, mode="overwrite", user={}, new_schema=True)
         except Exception:
