@@ -25,12 +25,12 @@ from reelhouse.build.turning import as_lines, sweep_turned
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.chunk import Envelope
 from reelhouse.raw.layout import is_course
-from reelhouse.raw.receipt import ChunkRef
+from reelhouse.raw.receipt import ChunkRef, State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.catalogue import STAGING_MOVIE
 from reelhouse.tables.movie_shape import MOVIE
 from reelhouse.tables.salvage import salvage
-from reelhouse.tables.staging import CLAIMS, STAGING, staged, staged_name
+from reelhouse.tables.staging import CLAIMS, STAGING, bodiless, lost, staged, staged_name
 
 Progress = Callable[[str], None]
 
@@ -66,8 +66,7 @@ def look_at_staging(storage: Storage, pinned: Staged, code: str) -> Staged:
             found = Staged(version, str(commit.user.get("epoch", "")), _begun_with(commit)) if known else nothing
         # A commit of an earlier epoch, by a builder that was overtaken, proves nothing.
         if known and found.epoch and commit.user.get("epoch") == found.epoch:
-            parts = [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
-            found = Staged(version, found.epoch, with_parts(found.reads, parts))
+            found = Staged(version, found.epoch, with_parts(found.reads, _parts_of(commit)))
     return found
 
 
@@ -133,22 +132,51 @@ def _append(engine: Engine, state: Staged, parts: list[Part], code: str) -> Stag
     with as_lines(engine.storage, receipts) as keys:
         batch = _batch_number()
         rows = [row for part in parts for row in _claim_rows(part, batch)]
-        claims = engine.rows(rows, CLAIMS)
-        frame = staged(engine.lines(keys), claims) if keys else _bodiless(claims)
         names = [(part.run, part.unit, part.part) for part in parts]
-        return _commit(engine, state, frame, names, code)
+        commit = _commit(engine, state, _frame(engine, keys, rows), names, code, claims=len(rows))
+        state = Staged(commit.version, state.epoch, state.reads)
+        if commit.rows != len(rows):
+            commit = _commit(engine, state, _lost(engine, commit, rows, batch), names, code)
+        return Staged(commit.version, state.epoch, with_parts(state.reads, names))
 
 
-def _commit(engine: Engine, state: Staged, frame: DataFrame, parts: list[tuple[int, int, int]], code: str) -> Staged:
-    user = {"epoch": state.epoch, "parts": parts, "code": code, "schema": schema_mark(STAGING)}
+def _frame(engine: Engine, keys: list[str], rows: list[dict[str, Any]]) -> DataFrame:
+    # Only landed answers are worth their body; what was set aside stays in raw.
+    landed = [row for row in rows if row["state"] == State.LANDED]
+    aside = bodiless(engine.rows([row for row in rows if row["state"] != State.LANDED], CLAIMS))
+    if not (keys and landed):
+        return aside
+    bodies = staged(engine.lines(keys), engine.rows(landed, CLAIMS))
+    return bodies if len(landed) == len(rows) else bodies.unionByName(aside)
+
+
+def _lost(engine: Engine, commit: Commit, rows: list[dict[str, Any]], batch: int) -> DataFrame:
+    """The claims among *rows* that a commit has no row for."""
+    there = engine.held(STAGING_MOVIE, commit.version).filter(F.col("batch") == batch).select("place")
+    return lost(engine.rows(rows, CLAIMS).join(there, "place", "left_anti"))
+
+
+def _commit(
+    engine: Engine,
+    state: Staged,
+    frame: DataFrame,
+    parts: list[tuple[int, int, int]],
+    code: str,
+    claims: int | None = None,
+) -> Commit:
+    """Commit *frame* with the *parts* it holds; *claims* are the rows it must have to hold them whole."""
+    user: dict[str, Any] = {"epoch": state.epoch, "parts": parts, "code": code, "schema": schema_mark(STAGING)}
+    if claims is not None:
+        user["claims"] = claims
     mode = "overwrite" if state.version is None else "append"
-    commit = engine.write(frame, STAGING_MOVIE, mode=mode, user=user, known=state.version or 0)
-    return Staged(commit.version, state.epoch, with_parts(state.reads, parts))
+    return engine.write(frame, STAGING_MOVIE, mode=mode, user=user, known=state.version or 0)
 
 
-def _bodiless(claims: DataFrame) -> DataFrame:
-    missing = [F.lit(None).cast(field.dataType).alias(field.name) for field in STAGING.fields[len(CLAIMS.fields) :]]
-    return claims.select(*CLAIMS.names, *missing)
+def _parts_of(commit: Commit) -> list[tuple[int, int, int]]:
+    """The parts of receipts that a commit holds: none where claims had no line, and who was to add them was killed."""
+    if commit.rows != commit.user.get("claims", commit.rows):
+        return []
+    return [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
 
 
 def _batch_number() -> int:
@@ -199,7 +227,8 @@ def _settle_doubts(engine: Engine, state: Staged, code: str) -> Staged:
     while some := list(islice(doubted, _SALVAGED_AT_ONCE)):
         batch = _batch_number()
         rows = [{**_salvaged(row.asDict()), "batch": batch} for row in some]
-        state = _commit(engine, state, engine.rows(rows, STAGING), [], code)
+        commit = _commit(engine, state, engine.rows(rows, STAGING), [], code)
+        state = Staged(commit.version, state.epoch, state.reads)
     return state
 
 

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from reelhouse.marts.measures import date_key, kept, profit, roi, weighted_rating
 from reelhouse.marts.movies import FETCHED_AT, MOVIE_ID, RELEASE_DATE_KEY
+from reelhouse.marts.titles import of_titles
 from reelhouse.tables.columns import ColumnSpec
 
 _LIMITED, _THEATRICAL, _DIGITAL = 2, 3, 4
@@ -36,7 +37,7 @@ def fact_credit(movie_cast: DataFrame, movie_crew: DataFrame, dim_movie: DataFra
         "credit_id", "movie_id", "person_id", F.lit("crew").alias("credit_type"),
         "department", "job", unknown.cast("string").alias("character"), unknown.cast("bigint").alias("billing"),
     )  # fmt: skip
-    titles = dim_movie.select("movie_id", "release_date_key")
+    titles = F.broadcast(dim_movie.select("movie_id", "release_date_key"))
     return cast.unionByName(crew).join(titles, "movie_id").select(*(column.name for column in FACT_CREDIT_COLUMNS))
 
 
@@ -68,7 +69,7 @@ FACT_RELEASE_COLUMNS = (
 
 def fact_release(movie_release_date: DataFrame, dim_movie: DataFrame) -> DataFrame:
     """One row a release: movie × country × type × date, as TMDB lists them."""
-    return movie_release_date.join(dim_movie.select("movie_id"), "movie_id", "left_semi").select(
+    return of_titles(movie_release_date, dim_movie).select(
         "movie_id",
         "iso_3166_1",
         "position",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from reelhouse.tables.columns import ColumnSpec
@@ -26,68 +26,57 @@ def current_claims(staging: DataFrame, export: DataFrame, *, entity: str, export
     A quarantined answer never replaces another. `gone` counts only where the export lacks the id too; until then the
     title stays as it was.
     """
-    ranked = _ranked(_claims(staging))
-    listed = export.select(F.col("id").alias("listed_id")).distinct()
-    seen = ranked.join(listed, ranked["id"] == listed["listed_id"], "left")
-    absent = F.col("listed_id").isNull() if export_known else F.lit(True)
+    listed = export.select("id", F.lit(True).alias("listed")).distinct()
+    seen = _ranked(staging).join(listed, "id", "left")
+    absent = F.col("listed").isNull() if export_known else F.lit(True)
     newer_gone = F.col("gone").isNotNull() & (F.coalesce("settled", F.lit(-1)) < F.col("gone"))
-    place = (
+    chosen = (
         F.when(newer_gone & (absent | F.col("settled").isNull()), F.col("gone"))
         .when(F.col("settled").isNotNull(), F.col("settled"))
-        .otherwise(F.col("any"))
+        .otherwise(F.col("newest"))
     )
-    return _with_rows(
-        seen.select(
-            "id",
-            F.col("any").alias("newest_place"),
-            place.alias("place"),
-            F.coalesce(newer_gone & absent, F.lit(False)).alias("tombstoned"),
-        ),
-        staging,
-        entity,
-    )
+    rows = seen.withColumn("chosen", chosen).withColumn("tombstoned", F.coalesce(newer_gone & absent, F.lit(False)))
+    return _one_each(rows, entity)
 
 
-def _claims(staging: DataFrame) -> DataFrame:
-    """One row a claim; the same claim appended twice has the same place, id and state."""
+def _ranked(staging: DataFrame) -> DataFrame:
+    """Every claim beside the newest, the newest settled and the newest gone one of its id.
+
+    A window, because a claim appended twice is there twice: aggregations would have to find its rows again.
+    """
+    state = F.col("state")
+    of_id = Window.partitionBy("id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     return (
         staging.filter(F.col("id").isNotNull())
-        .groupBy("place")
-        .agg(F.max("id").alias("id"), F.max("state").alias("state"))
+        .select("id", "place", "batch", "state")
+        .withColumn("newest", F.max("place").over(of_id))
+        .withColumn("settled", F.max(F.when(state.isin("landed", "filtered"), F.col("place"))).over(of_id))
+        .withColumn("gone", F.max(F.when(state == "gone", F.col("place"))).over(of_id))
     )
 
 
-def _ranked(claims: DataFrame) -> DataFrame:
-    state = F.col("state")
-    return claims.groupBy("id").agg(
-        F.max("place").alias("any"),
-        F.max(F.when(state.isin("landed", "filtered"), F.col("place"))).alias("settled"),
-        F.max(F.when(state == "gone", F.col("place"))).alias("gone"),
+def _one_each(rows: DataFrame, entity: str) -> DataFrame:
+    """Of each id the claim that was chosen and the newest, each as its last append holds it."""
+    place = F.col("place")
+    chosen, newest = place == F.col("chosen"), place == F.col("newest")
+    found = (
+        rows.filter(chosen | newest)
+        .groupBy("id")
+        .agg(
+            F.max(F.when(chosen, F.col("state"))).alias("state"),
+            F.max("chosen").alias("place"),
+            F.max(F.when(chosen, F.col("batch"))).alias("batch"),
+            F.max("tombstoned").alias("tombstoned"),
+            F.max(F.when(newest, F.col("state"))).alias("newest_state"),
+            F.max("newest").alias("newest_place"),
+            F.max(F.when(newest, F.col("batch"))).alias("newest_batch"),
+        )
     )
-
-
-def _with_rows(chosen: DataFrame, staging: DataFrame, entity: str) -> DataFrame:
-    rows = staging.groupBy("place").agg(F.max("batch").alias("batch"), F.max("state").alias("state"))
-    newest = rows.select(
-        F.col("place").alias("newest_place"),
-        F.col("batch").alias("newest_batch"),
-        F.col("state").alias("newest_state"),
-    )
-    joined = chosen.join(rows, "place").join(newest, "newest_place")
-    return joined.select(
-        F.lit(entity).alias("entity"),
-        "id",
-        "state",
-        "place",
-        "batch",
-        "tombstoned",
-        "newest_state",
-        "newest_place",
-        "newest_batch",
-    )
+    return found.select(F.lit(entity).alias("entity"), *(column.name for column in CURRENT_COLUMNS[1:]))
 
 
 def landed_answers(staging: DataFrame, current: DataFrame) -> DataFrame:
     """The rows of staging that speak for the titles shown now."""
     shown = current.filter(F.col("state") == "landed").select("place", "batch")
-    return staging.join(shown, ["place", "batch"])
+    # Two numbers a title go to every task; the bodies stay where they are.
+    return staging.join(F.broadcast(shown), ["place", "batch"])

@@ -57,21 +57,38 @@ _KEPT = ("chunk", "line", "sha256")
 
 
 def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
-    """The rows of staging for *claims*; *lines* are the chunks' lines (`value`). A line without a claim is no row."""
+    """The rows of staging for landed *claims*; *lines* are the chunks' lines (`value`).
+
+    A line without a claim is no row, and a claim whose line is not there is none either: whoever counts finds it.
+    """
     answers = _parsed(lines).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
-    # Only landed answers are worth their body; what was set aside stays in raw.
-    landed = F.col("state") == "landed"
-    same = landed & (F.col("chunk") == F.col("in_chunk")) & (F.col("line") == F.col("in_line"))
-    # A claim whose line is not there must not vanish: it keeps its row, and says why that is empty.
-    lost = F.struct(F.lit("$").alias("path"), F.col("chunk").alias("raw"), F.lit("has no such line").alias("rule"))
-    rejected = F.when(landed & F.col("in_line").isNull(), F.array(lost))
-    return claims.join(answers, same, "left").select(
-        *CLAIMS.names,
-        "sha256",
-        *(staged_name(name) for name in MOVIE),
-        rejected.cast(REJECTED).alias("rejected"),
-        "doubt",
+    same = (F.col("chunk") == F.col("in_chunk")) & (F.col("line") == F.col("in_line"))
+    # Claims are handed to every task, so that no body is shuffled; an outer join could not do that.
+    return (
+        F.broadcast(claims)
+        .join(answers, same)
+        .select(
+            *CLAIMS.names,
+            "sha256",
+            *(staged_name(name) for name in MOVIE),
+            F.lit(None).cast(REJECTED).alias("rejected"),
+            "doubt",
+        )
     )
+
+
+def bodiless(claims: DataFrame, rejected: Column | None = None) -> DataFrame:
+    """The rows of staging for claims without a body: what was set aside stays in raw."""
+    given = {} if rejected is None else {"rejected": rejected}
+    missing = STAGING.fields[len(CLAIMS.fields) :]
+    values = (given.get(field.name, F.lit(None)).cast(field.dataType).alias(field.name) for field in missing)
+    return claims.select(*CLAIMS.names, *values)
+
+
+def lost(claims: DataFrame) -> DataFrame:
+    """The rows of staging for landed claims whose line is not there: they keep their row, and say why it is empty."""
+    why = F.struct(F.lit("$").alias("path"), F.col("chunk").alias("raw"), F.lit("has no such line").alias("rule"))
+    return bodiless(claims, F.array(why))
 
 
 def _parsed(lines: DataFrame) -> DataFrame:
