@@ -17,6 +17,7 @@ help:
 	@echo "make check      lint, types and import contracts alone"
 	@echo "make lambda     the zips that AWS Lambda runs, into ./dist (docs/aws.md)"
 	@echo "make jar        the Java classes for Delta on Apache Spark, compiled (jvm/)"
+	@echo "make spark-package  what Spark jobs on EMR Serverless and AWS Glue are given, into ./dist/spark (docs/spark.md)"
 	@echo "make bench      measure, and write docs/benchmarks.md"
 	@echo "make docs       write what is generated: docs/tables.md, docs/cli.md"
 	@echo "make lock       resolve the locked versions anew"
@@ -31,8 +32,8 @@ test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench aws jvm
-	$(BIN)/ruff format --check src tests bench aws jvm
+	$(BIN)/ruff check src tests bench aws deploy jvm
+	$(BIN)/ruff format --check src tests bench aws deploy jvm
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -41,6 +42,9 @@ lambda: $(VENV)/.lake
 
 jar: $(VENV)/.dev $(VENV)/.spark
 	$(BIN)/python jvm/build_jar.py
+
+spark-package: $(VENV)/.lake
+	$(BIN)/python -m deploy.package $(if $(EMR_PYTHON),--python $(EMR_PYTHON))
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench

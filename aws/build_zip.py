@@ -22,7 +22,7 @@ import sys
 import tempfile
 import textwrap
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,10 +43,11 @@ _CODE = "/var/task"
 
 
 class Target(NamedTuple):
-    """What runs the function: Python as `3.14`, the processor by Lambda's name."""
+    """What runs the function: Python as `3.14`, the processor by Lambda's name, glibc's minor where it is no Lambda."""
 
     python: str
     arch: str
+    glibc: int = 0
 
     @property
     def machine(self) -> str:
@@ -55,7 +56,7 @@ class Target(NamedTuple):
     @property
     def platforms(self) -> list[str]:
         """Tags of the wheels that run there: Amazon Linux 2 has glibc 2.26, Amazon Linux 2023 has 2.34."""
-        newest = 34 if int(self.python.partition(".")[2]) >= 12 else 26
+        newest = self.glibc or (34 if int(self.python.partition(".")[2]) >= 12 else 26)
         return [f"manylinux_2_{minor}_{self.machine}" for minor in range(newest, 16, -1)] + [
             f"manylinux2014_{self.machine}"
         ]
@@ -70,8 +71,9 @@ def build(target: Target, to: Path, *, bytecode: bool = True) -> bool:
     return bool(compiled)
 
 
-def requirements(target: Target) -> str:
-    """The lock's lines that hold on *target*, hashes included. pip would read their conditions for its own Python."""
+def requirements(target: Target, lock: Path = LOCK, names: Collection[str] | None = None) -> str:
+    """The lock's lines that hold on *target*, hashes included, of *names* alone where they are given. pip would read
+    their conditions for its own Python."""
     there = {
         "python_version": target.python,
         "python_full_version": f"{target.python}.0",
@@ -83,17 +85,20 @@ def requirements(target: Target) -> str:
         "platform_python_implementation": "CPython",
     }
     kept = []
-    for block in LOCK.read_text().replace("\\\n", "").splitlines():
+    for block in lock.read_text().replace("\\\n", "").splitlines():
         stated, *hashes = block.split(" --hash=")
         wanted = Requirement(stated)
+        if names is not None and wanted.name not in names:
+            continue
         if wanted.marker is None or wanted.marker.evaluate(there):
             kept.append(" --hash=".join([f"{wanted.name}{wanted.specifier}", *(each.strip() for each in hashes)]))
     return "\n".join(kept) + "\n"
 
 
-def fetch(target: Target) -> Path:
-    """The folder with the wheels of *target*, from the index only if the lock has changed since."""
-    lines = requirements(target)
+def fetch(target: Target, lines: str = "") -> Path:
+    """The folder with the wheels of *target* (of *lines*, where they are given), from the index only if the lock has
+    changed since."""
+    lines = lines or requirements(target)
     folder = WHEELS / f"{target.python}-{target.arch}-{hashlib.sha256(lines.encode()).hexdigest()[:16]}"
     if folder.is_dir():
         return folder

@@ -74,13 +74,14 @@ def _session(engine: str, access: S3Access | None, stated: Mapping[str, str]) ->
     return connect_session(engine, stated) if engine.startswith("sc://") else spark_session(engine, stated, access)
 
 
-def adopt(spark: SparkSession, access: S3Access | None = None, stated: Mapping[str, str] | None = None) -> SparkSession:
-    """A session for tables beside one that somebody else started: a spark-submit, a notebook, Glue, EMR."""
+def adopted_by(settings: Settings, storage: Storage, spark: SparkSession) -> SessionFactory:
+    """As `session_of`, with a session beside one that somebody else started: a spark-submit, a notebook, Glue, EMR."""
+    check_root(storage)
+    _warn(settings.spark_conf)
     from reelhouse.runtimes.spark_session import adopted
 
-    stated = dict(stated or {})
-    _warn(stated)
-    return _configured(adopted(spark, stated, access), stated)
+    access = storage.access() if isinstance(storage, Accessible) else None
+    return cache(lambda: _configured(adopted(spark, settings.spark_conf, access), settings.spark_conf))
 
 
 def _warn(stated: Mapping[str, str]) -> None:
