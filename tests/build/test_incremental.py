@@ -13,11 +13,13 @@ from pyspark.sql import functions as F
 
 from reelhouse.build import marks
 from reelhouse.build.check import check_tables
+from reelhouse.build.delta_log import log_key, rows_held
 from reelhouse.build.run import build
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables.catalogue import TABLES
 from tests.build.landing import SAIL, Answer, LakeInTheMaking, a_movie, filtered, gone, quarantined
+from tests.lakes import Noting
 
 _RICH = {
     "genres": [{"id": 18, "name": "Drama"}],
@@ -248,3 +250,19 @@ def test_a_table_made_with_other_columns_than_declared_is_refused(
     lake.land(a_movie(1, **_RICH), export=[1])
     with pytest.raises(LakeError, match=r"movie_genre is made with columns .*'extra'"):
         lake.build()
+
+
+def test_rows_of_a_version_are_counted_from_what_is_known() -> None:
+    """An export a day would else cost a read for every day there ever was."""
+    noting = Noting()
+    user = {"schema": "s"}
+    for version in range(5):
+        add = {"add": {"path": f"{version}", "stats": json.dumps({"numRecords": 10**version})}}
+        info = {"commitInfo": {"operationParameters": {"mode": "Overwrite" if version == 1 else "Append"}, **user}}
+        noting.put(log_key("t", version), f"{json.dumps(info)}\n{json.dumps(add)}".encode())
+    assert rows_held(noting, "t", 4) == 11110
+    noting.read.clear()
+    assert rows_held(noting, "t", 4, (3, 1110)) == 11110
+    assert noting.read == [log_key("t", 4), log_key("t", 3)]
+    # What was known before everything was overwritten counts no more.
+    assert rows_held(noting, "t", 4, (0, 1)) == 11110

@@ -99,9 +99,14 @@ def commits_held(storage: Storage, folder: str, version: int) -> Iterator[Commit
             break
 
 
-def rows_held(storage: Storage, folder: str, version: int) -> int:
-    """Rows of a version."""
-    return sum(commit.rows for commit in commits_held(storage, folder, version))
+def rows_held(storage: Storage, folder: str, version: int, known: tuple[int, int] = (-1, 0)) -> int:
+    """Rows of a version; *known* is an earlier version with its rows, so that no commit before it has to be read."""
+    rows = 0
+    for commit in commits_held(storage, folder, version):
+        if commit.version == known[0]:
+            return rows + known[1]
+        rows += commit.rows
+    return rows
 
 
 def schema_mark(schema: T.StructType) -> str:

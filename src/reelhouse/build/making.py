@@ -70,7 +70,7 @@ def make_tables(
     """Every table and mart at its wanted state: pins for all, and the names of those that were written."""
     making = Making(engine, staging, wanted, _declared(engine.storage, pins))
     step(POPULARITY.name)
-    _make_popularity(making, exports, anew=anew)
+    _make_popularity(making, exports, pins.get(POPULARITY.name), anew=anew)
     step("current")
     _make_current(making, exports, anew=anew)
     left = [(zone, spec) for zone, specs in ZONES.items() for spec in specs if spec.name != POPULARITY.name]
@@ -117,20 +117,21 @@ def _as_declared(frame: DataFrame, spec: TableSpec) -> DataFrame:
     return frame.select(*(F.col(f"`{column.name}`").cast(column.data_type) for column in spec.columns))
 
 
-def _make_popularity(making: Making, exports: list[ExportRead], *, anew: bool) -> None:
+def _make_popularity(making: Making, exports: list[ExportRead], pin: Pin | None, *, anew: bool) -> None:
     commit = None if anew else making.made_already(FOLDER, POPULARITY.name)
     if commit is None:
-        known = making.versions[FOLDER]
         user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(POPULARITY.schema)}
-        commit = write_popularity(making.engine, exports, user, known, anew=anew)
+        commit = write_popularity(making.engine, exports, user, making.versions[FOLDER], anew=anew)
         making.rebuilt.append(POPULARITY.name)
+    # What was pinned is known, so that a table of a thousand appends costs no thousand reads.
+    known = (pin.version, pin.rows) if pin and not anew else (-1, 0)
     try:
-        rows = rows_held(making.engine.storage, FOLDER, commit.version)
+        rows = rows_held(making.engine.storage, FOLDER, commit.version, known)
     except MissingKeyError:
         if anew:
             raise
         # Another engine removed the log's beginning, by which rows are counted.
-        _make_popularity(making, exports, anew=True)
+        _make_popularity(making, exports, None, anew=True)
         return
     making.keep("tables", POPULARITY, commit, rows)
 
