@@ -1,0 +1,57 @@
+"""Apache Spark in a process of its own, classic and by Spark Connect; tells what a classic session reads, then serves.
+
+Started with the Python of `.venv-spark`, which has no pytest.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+
+from pyspark.sql import SparkSession
+
+import reelhouse
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def main() -> None:
+    """Print one line of JSON: the port, and what was seen; end with the input."""
+    port = _free_port()
+    made = SparkSession.builder.master("local[2,4]").appName("reading TMDB")
+    for name, value in {
+        "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.driver.memory": "1g",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.session.timeZone": "UTC",
+    }.items():
+        made = made.config(name, value)
+    spark = made.getOrCreate()
+    spark.sparkContext.setLogLevel("OFF")
+    spark.dataSource.register(reelhouse.TmdbSource)
+    rows = spark.read.format("tmdb").option("ids", sys.argv[1]).option("partition_ids", "10").load()
+    told = {
+        "port": port,
+        "version": spark.version,
+        "partitions": rows.rdd.getNumPartitions(),
+        "lineage": rows.rdd.toDebugString().decode(),
+        "ids": sorted(row.movie_id for row in rows.select("movie_id").rdd.collect()),
+        "comment": rows.schema["budget"].metadata.get("comment"),
+    }
+    print(json.dumps(told), flush=True)
+    sys.stdin.read()
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Executors that find their way by their own environment: a lake in a bucket, and a token in Parameter Store."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pytest
+from aiohttp import web
+
+from reelhouse.runtimes.data_source import TmdbSource
+from reelhouse.runtimes.data_source_asking import ask_partition, partitions_of
+from reelhouse.runtimes.data_source_options import Options
+from reelhouse.runtimes.session import session_factory
+from reelhouse.settings import Settings
+from tests import s3servers
+from tests.build.landing import LakeInTheMaking, a_movie
+from tests.data_source.reading import counted, read
+from tests.runs.lakes import TOKEN, settings
+from tests.runs.tiny import Tiny, tiny_tmdb
+
+
+def test_a_lake_in_a_bucket_is_read_with_what_the_environment_lends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = LakeInTheMaking(tmp_path / "lake")
+    lake.land(*(a_movie(number, budget=number) for number in range(1, 30)))
+    lake.build()
+    server = s3servers.started("moto")
+    s3servers.aim(monkeypatch, server)
+    bucket = s3servers.fresh_bucket(server)
+    for path in (path for folder in ("builds", "tables/movie") for path in (lake.root / folder).rglob("*.*")):
+        key = f"some/lake/{path.relative_to(lake.root)}"
+        s3servers.client(server).put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+    spark = session_factory("sail")()
+    spark.dataSource.register(TmdbSource)
+    found = read(spark, lake=f"s3://{bucket}/some/lake")
+    assert counted(found) == counted(pa.Table.from_pylist(lake.rows("movie"), schema=found.schema))
+    assert found.num_rows == 29
+
+
+@pytest.mark.parametrize("where", ["driver", "executor"])
+def test_a_token_that_lies_elsewhere_is_fetched_by_who_asks(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = s3servers.started("moto")
+    s3servers.aim(monkeypatch, server)
+    name = f"/reelhouse/{secrets.token_hex(4)}"
+    boto3.session.Session().client("ssm").put_parameter(Name=name, Value=TOKEN, Type="SecureString")
+    shown: set[str] = set()
+    tiny = Tiny()
+
+    def look(request: web.BaseRequest) -> None:
+        shown.add(request.headers["Authorization"])
+
+    tiny.instead = look
+    with tiny_tmdb(tiny):
+        (partition,) = partitions_of(["1"], Options(), _as_driver(tiny, name if where == "driver" else ""))
+        assert TOKEN not in repr(vars(partition)) + partition.settings.token
+        monkeypatch.setenv("TMDB_TOKEN", f"ssm:{name}" if where == "executor" else "")
+        ((settled,),) = ask_partition(partition, keep_quarantined=False)
+    assert settled.claim.id == 1
+    assert shown == {f"Bearer {TOKEN}"}
+
+
+def _as_driver(tiny: Tiny, parameter: str) -> Settings:
+    # A driver's own token stays with it.
+    return settings(tiny.url, append=[], token=f"ssm:{parameter}" if parameter else "a-token-of-the-driver")
