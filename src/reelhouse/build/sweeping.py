@@ -21,10 +21,10 @@ def sweep(storage: Storage, before: Current) -> int:
     kept = {f"{pin.zone}/{name}": pin.version for name, pin in before.tables.items()}
     if before.read.staging is not None:
         kept[STAGING_MOVIE] = before.read.staging
-    return sum(ahead(lambda table: _sweep_table(storage, *table), kept.items()))
+    return sum(ahead(lambda table: sweep_table(storage, *table), kept.items()))
 
 
-def _sweep_table(storage: Storage, folder: str, kept: int) -> int:
+def sweep_table(storage: Storage, folder: str, kept: int) -> int:
     """Whatever came before the last overwrite at or below *kept* is read by no version from *kept* on."""
     swept = 0
     overwritten = False

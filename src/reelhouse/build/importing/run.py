@@ -16,6 +16,7 @@ from reelhouse.build.delta_rs import write_delta
 from reelhouse.build.importing.columns import NEW_SCHEMA, check_same
 from reelhouse.build.importing.kinds import arrow_type
 from reelhouse.build.imports import ZONE, Import, ImportColumn, ImportSource, imported, pin_import
+from reelhouse.build.sweeping import sweep_table
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.storage.protocol import Storage
 
@@ -129,6 +130,9 @@ def pinned(
         made_by=f"reelhouse {reelhouse.__version__}",
     )
     pin_import(storage, name, table, before)
+    if before is not None:
+        # As after a build: readers of this version and of the one before it are not disturbed.
+        sweep_table(storage, f"{ZONE}/{name}", before.version)
     return table
 
 
