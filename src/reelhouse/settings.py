@@ -278,6 +278,11 @@ def _require(fits: bool, name: str, expected: str, value: object) -> None:
         raise ConfigError(f"{name}: {expected} is expected, not {value!r}; mend it in {FILE} or {env_name(name)}")
 
 
+def environment(prefix: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What is set under names that begin with *prefix*: for what a program of somebody else's would read there."""
+    return {name: value for name, value in environ.items() if name.startswith(prefix)}
+
+
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Where this user's programs keep what they may lose."""
     stated = Path(environ.get("XDG_CACHE_HOME", ""))

@@ -1,0 +1,69 @@
+"""One file with all tables as a target: a copy of it is brought up to date, then takes its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from reelhouse.errors import ConfigError
+from reelhouse.serve.export.beside import clear_leftovers, put_in_place, scratch_in
+from reelhouse.serve.export.outcome import Exported, Noted, Step, as_before, unchanged
+from reelhouse.serve.export.tables import ExportTable, Snapshot
+
+
+class Form(Protocol):
+    """What differs between programs that keep tables in one file. Everything may raise `ReelhouseError`."""
+
+    def check(self) -> None:
+        """Raise `ConfigError` where the program is not installed."""
+
+    def held(self, path: Path) -> tuple[set[str], list[Noted]]:
+        """The names of all tables and views in a file, and what earlier exports noted there."""
+
+    def copy(self, path: Path, made: Path) -> None:
+        """Make *made* of the file, whole, or raise where somebody is writing to it."""
+
+    def write(self, made: Path, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
+        """Replace the *wanted* tables in *made*, with a note of each."""
+
+
+class DatabaseFile:
+    """The file at *path*, made where there is none. What else is in it stays."""
+
+    def __init__(self, path: Path, form: Form) -> None:
+        self.place = str(path)
+        # A link stays one, and names another file afterwards.
+        self._path = path.expanduser().resolve()
+        self._form = form
+
+    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+        self._form.check()
+        known = self._known(snapshot)
+        wanted = [table for table in snapshot.tables if full or not unchanged(table, known)]
+        done = {one.name: one for one in self._put(snapshot, wanted, step)} if wanted else {}
+        return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
+
+    def _put(self, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
+        with scratch_in(self._path.parent) as folder:
+            clear_leftovers(self._path.parent)
+            made = folder / self._path.name
+            if self._path.exists():
+                self._form.copy(self._path, made)
+            done = self._form.write(made, snapshot, wanted, step)
+            snapshot.check()
+            put_in_place(made, self._path)
+        return done
+
+    def _known(self, snapshot: Snapshot) -> dict[str, Noted]:
+        """What is noted in the file; refuses tables that are somebody else's."""
+        if not self._path.exists():
+            return {}
+        there, notes = self._form.held(self._path)
+        known = {one.table_name: one for one in notes if one.table_name in there}
+        for table in snapshot.tables:
+            if table.name in there and table.name not in known:
+                raise ConfigError(
+                    f"to: {self.place} has a table {table.name} that reelhouse did not make: take another file, or "
+                    "give it another name"
+                )
+        return known

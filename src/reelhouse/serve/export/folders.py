@@ -1,0 +1,112 @@
+"""A folder of files as a target, one file a table; what differs between forms is how a file is written.
+
+New files are written beside the old ones, and take their places when all of them are whole. `reelhouse_export.json`,
+which says what the folder holds, comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.serve.export.beside import clear_leftovers, put_in_place, scratch_in
+from reelhouse.serve.export.outcome import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
+from reelhouse.serve.export.rows import Reading
+from reelhouse.serve.export.tables import ExportTable, Snapshot
+
+MANIFEST = f"{NOTES}.json"
+
+# Writes the rows of a reading to a path.
+Write = Callable[[Reading, Path], None]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """A column, as the specs declare it."""
+
+    name: str
+    type: str
+    comment: str
+
+
+class File(msgspec.Struct, frozen=True):
+    """One file of the folder, and what it is."""
+
+    file: str
+    comment: str
+    key: list[str]
+    columns: list[Column]
+    note: Noted
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What the folder holds."""
+
+    form: str
+    terms: str
+    tables: dict[str, File] = {}
+
+
+class Folder:
+    """The folder at *path*, made where there is none; its files end in *suffix*. What else is in it stays."""
+
+    def __init__(self, path: Path, suffix: str, write: Write) -> None:
+        self.place = f"{suffix}:{path}"
+        self._path = path.expanduser().absolute()
+        self._suffix = suffix
+        self._write = write
+
+    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+        files = self._files(snapshot)
+        known = {name: file.note for name, file in files.items() if (self._path / file.file).exists()}
+        wanted = [table for table in snapshot.tables if full or not unchanged(table, known)]
+        done = self._put(snapshot, wanted, files, step) if wanted else {}
+        return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
+
+    def _put(
+        self, snapshot: Snapshot, wanted: list[ExportTable], files: dict[str, File], step: Step
+    ) -> dict[str, Exported]:
+        done: dict[str, Exported] = {}
+        with scratch_in(self._path) as folder:
+            clear_leftovers(self._path)
+            for table in wanted:
+                step(f"{table.name}: writing")
+                reading = Reading(snapshot.storage, table)
+                self._write(reading, folder / self._name(table))
+                reading.check()
+                done[table.name] = Exported(table.name, reading.rows, reading.rows, "full", reading.oldest)
+                note = noted(snapshot, table, reading.rows, reading.oldest)
+                files = {**files, table.name: _described(table, self._name(table), note)}
+            manifest = msgspec.json.encode(Manifest(self._suffix, TERMS, dict(sorted(files.items()))))
+            (folder / MANIFEST).write_bytes(msgspec.json.format(manifest) + b"\n")
+            snapshot.check()
+            for name in (*(self._name(table) for table in wanted), MANIFEST):
+                put_in_place(folder / name, self._path / name)
+        return done
+
+    def _name(self, table: ExportTable) -> str:
+        return f"{table.name}.{self._suffix}"
+
+    def _files(self, snapshot: Snapshot) -> dict[str, File]:
+        """What the manifest says is there; refuses files that are somebody else's."""
+        try:
+            found = msgspec.json.decode((self._path / MANIFEST).read_bytes(), type=Manifest).tables
+        except (FileNotFoundError, NotADirectoryError):
+            found = {}
+        except (OSError, msgspec.DecodeError) as exc:
+            raise ReelhouseError(f"{self._path / MANIFEST} cannot be read: {exc}") from exc
+        for table in snapshot.tables:
+            name = self._name(table)
+            if (self._path / name).exists() and table.name not in found:
+                raise ConfigError(
+                    f"to: {self.place} has a file {name} that reelhouse did not make: take another folder, or give it "
+                    "another name"
+                )
+        return found
+
+
+def _described(table: ExportTable, name: str, note: Noted) -> File:
+    columns = [Column(each.name, each.data_type.simpleString(), each.comment) for each in table.spec.columns]
+    return File(name, table.spec.about, list(table.spec.key), columns, note)

@@ -1,0 +1,77 @@
+"""What an export leaves: per table how it got there, and what the target remembers of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+import reelhouse
+from reelhouse.serve.export.tables import ExportTable, Snapshot
+
+Step = Callable[[str], None]
+How = Literal["full", "incremental", "unchanged"]
+
+NOTES = "reelhouse_export"
+
+TERMS = (
+    "This product uses the TMDB API but is not endorsed, certified or otherwise approved by TMDB. Nothing of it may be "
+    "kept for longer than six months: export again, and what was purged is gone here too. Data of watch providers by "
+    "JustWatch."
+)
+
+
+class Exported(NamedTuple):
+    """One table: its *rows* in the target, how many of them were *written* this time, and how; *notes* for a person."""
+
+    name: str
+    rows: int
+    written: int
+    how: How
+    oldest: datetime | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """What a target remembers of a table: `ExportTable.mark` and `form` of its rows, and when it got them."""
+
+    table_name: str
+    build: int
+    version: int
+    rows: int
+    mark: str
+    form: str
+    oldest_answer: datetime | None
+    exported_at: datetime
+    exported_by: str
+
+
+class Target(Protocol):
+    """Where tables go. *place* is how it is shown: without a password."""
+
+    place: str
+
+    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+        """Make the target hold *snapshot*, all of it or nothing; *full* writes also what is there already.
+
+        Raises `ReelhouseError` where that fails; then readers of the target see what they saw before.
+        """
+
+
+def noted(snapshot: Snapshot, table: ExportTable, rows: int, oldest: datetime | None) -> Noted:
+    """What is to be remembered of *table* now."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    by = f"reelhouse {reelhouse.__version__}"
+    return Noted(table.name, snapshot.build, table.pin.version, rows, table.mark, table.form, oldest, now, by)
+
+
+def unchanged(table: ExportTable, known: Mapping[str, Noted]) -> bool:
+    """Whether the target has these very rows."""
+    return table.name in known and known[table.name].mark == table.mark
+
+
+def as_before(table: ExportTable, known: Mapping[str, Noted]) -> Exported:
+    """The outcome for a table that needed nothing."""
+    return Exported(table.name, table.rows, 0, "unchanged", known[table.name].oldest_answer)

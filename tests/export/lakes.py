@@ -1,0 +1,114 @@
+"""A lake of the emulator in two states, each built, and one table of a person's own in it."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from reelhouse.build.delta_rs import write_delta
+from reelhouse.build.imports import ZONE, Import, ImportColumn, ImportSource, pin_import, readable
+from reelhouse.build.run import build
+from reelhouse.emulator import Emulator
+from reelhouse.storage.folder import FolderStorage
+from tests.build.landing import SAIL
+from tests.whole.conftest import environment, reelhouse
+
+OWN = "my_ratings"
+_COLUMNS = {
+    "movie_id": ("bigint", pa.int64()),
+    "rating": ("double", pa.float64()),
+    "fee": ("decimal(12,2)", pa.decimal128(12, 2)),
+    "seen": ("boolean", pa.bool_()),
+    "seen_on": ("date", pa.date32()),
+    "noted_at": ("timestamp", pa.timestamp("us", tz="UTC")),
+    "remark": ("string", pa.string()),
+}
+
+
+def own_rows(*texts: str | None) -> pa.Table:
+    """A row for each text, and one of nothing but NULL."""
+    names = list(_COLUMNS)
+    rows: list[tuple[Any, ...]] = [
+        (
+            at,
+            at / 3,
+            Decimal(at) / 4,
+            at % 2 == 0,
+            date(1888, 10, 14),
+            datetime(2026, 11, 23, 20, 0, 0, 123456, tzinfo=UTC),
+            value,
+        )
+        for at, value in enumerate(texts)
+    ]
+    rows.append((None,) * len(names))
+    schema = pa.schema([pa.field(name, kind) for name, (_, kind) in _COLUMNS.items()])
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema=schema)
+
+
+def bring(root: Path, table: pa.Table, name: str = OWN) -> None:
+    """Pin *table* as an import, as `reelhouse import` does."""
+    storage = FolderStorage(root)
+    version = write_delta(storage, f"{ZONE}/{name}", table.to_reader(), mode="overwrite", user={}, new_schema=True)
+    columns = [ImportColumn(each, _COLUMNS[each][0]) for each in table.column_names]
+    pin = Import(
+        zone=ZONE,
+        version=version,
+        rows=table.num_rows,
+        schema="",
+        made_from=str(version),
+        columns=columns,
+        sources=[ImportSource("my.csv")],
+        imported_at="2026-11-23T20:00:00Z",
+    )
+    before = readable(storage).get(name)
+    pin_import(storage, name, pin, before if isinstance(before, Import) else None)
+
+
+def make(folder: Path, movies: int = 120) -> tuple[Path, Path]:
+    """The lake before and after a day on which movies changed, came and went; both are built."""
+    before, after = folder / "before", folder / "after"
+    with Emulator(movies=400, seed=7, process=True) as tmdb:
+        env = environment(tmdb, before)
+        collect = ("collect", "--top", str(movies))
+        done = reelhouse(*collect, env=env, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        build(FolderStorage(before), SAIL)
+        bring(before, own_rows("plain", "", None, 'with "quotes", commas\r\nand lines', "\\N", "ünïcödé 映画 🎬"))
+        shutil.copytree(before, after)
+        tmdb.edit(count=40)
+        tmdb.delete(count=15)
+        tmdb.next_day()
+        done = reelhouse(*collect, env=environment(tmdb, after), cwd=folder)
+        assert done.returncode == 0, done.stderr
+    build(FolderStorage(after), SAIL)
+    return before, after
+
+
+def moved(lake: Path, to: Path) -> None:
+    """Let *lake* be as *to* is."""
+    shutil.rmtree(lake)
+    shutil.copytree(to, lake)
+
+
+def rows_of(root: Path, name: str) -> pa.Table:
+    """A table as it is pinned, by delta-rs alone."""
+    pin = readable(FolderStorage(root))[name]
+    return DeltaTable(str(root / pin.zone / name), version=pin.version).to_pyarrow_table()
+
+
+def sorted_rows(table: pa.Table) -> list[str]:
+    """Rows as texts that equal rows of other readers equal."""
+    columns = [[_plain(value) for value in column.to_pylist()] for column in table.columns]
+    return sorted(repr(row) for row in zip(*columns, strict=True))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return str(value) if isinstance(value, Decimal) else value
