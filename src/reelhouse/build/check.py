@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from reelhouse.build.course_parquet import check_copies
 from reelhouse.build.delta_log import commits_held
 from reelhouse.build.leftovers import leftovers
 from reelhouse.build.pins import Current, ExportRead, Pin, Reads, read_current
@@ -42,7 +43,7 @@ def check_tables(storage: Storage) -> list[str]:
             return []
         checked = ahead(lambda table: list(_check_pin(storage, *table)), sorted(current.tables.items()))
         problems = [problem for found in checked for problem in found]
-        return [*problems, *_check_counts(storage, current)]
+        return [*problems, *_check_counts(storage, current), *check_copies(storage)]
     except LakeError as exc:
         return [str(exc)]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 
+from reelhouse.build.course_parquet import erasable_copies, old_copies
 from reelhouse.build.delta_log import read_commit
 from reelhouse.build.pins import CURRENT, read_current
 from reelhouse.build.turning import TURNED
@@ -40,6 +41,7 @@ def _leftovers(storage: Storage, purges: Purges) -> Iterator[str]:
                 yield folder
         elif _is_old(storage, folder, names, purges.count):
             yield folder
+    yield from old_copies(storage, purges.count)
 
 
 def _folders(storage: Storage) -> dict[str, list[str]]:
@@ -68,7 +70,7 @@ def _is_old(storage: Storage, folder: str, names: list[str], purges: int) -> boo
 
 
 def erase_tables(storage: Storage) -> int:
-    """Erase all tables and marts, what they were made from and what pinned them; returns how many there were.
+    """Erase all tables and marts, what they were made from, copied to and pinned by; returns how many there were.
 
     The logs of tables go last: by them an erasing that was cut short is known.
     """
@@ -78,4 +80,6 @@ def erase_tables(storage: Storage) -> int:
         for logs in (False, True):
             for _ in ahead(storage.erase, [key for key in keys if ("/_delta_log/" in key) is logs]):
                 pass
+    for _ in ahead(storage.erase, erasable_copies(storage)):
+        pass
     return len(names)

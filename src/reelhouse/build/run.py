@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,13 +32,17 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build left behind: *done* tells whether there was anything to do, *rebuilt* names what was written."""
+    """What a build left behind: *done* tells whether there was anything to do, *rebuilt* names what was written.
+
+    *problems* name a person's own files that could not be taken over (the course's layout); tables are whole without.
+    """
 
     done: bool
     build: int
     rows: dict[str, int]
     rebuilt: list[str] = field(default_factory=list)
     read: Read = field(default_factory=Read)
+    problems: list[str] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -48,6 +52,7 @@ class BuildResult:
             "rows": self.rows,
             "rebuilt": self.rebuilt,
             "read": msgspec.to_builtins(self.read),
+            "problems": self.problems,
         }
 
 
@@ -77,13 +82,27 @@ def build(
     spark_factory: Callable[[], SparkSession],
     full: bool = False,
     progress: Progress | None = None,
+    course: bool = False,
 ) -> BuildResult:
     """Bring tables and marts up to what has landed; *full* parses everything anew from raw.
 
     Readers see the last build until this one is whole. Killed anywhere, the next build completes it. Raises
-    `LakeError` that names a damaged object; then nothing changes for readers.
+    `LakeError` that names a damaged object; then nothing changes for readers. With the *course*'s layout, what is built
+    is copied as Parquet besides.
     """
     step = progress or (lambda name: None)
+    done = _bring_up_to_date(storage, spark_factory, step, full=full)
+    if not course:
+        return done
+    from reelhouse.build.course_parquet import copy_out
+
+    copies = copy_out(storage, step)
+    return replace(done, problems=copies.problems if copies else [])
+
+
+def _bring_up_to_date(
+    storage: Storage, spark_factory: Callable[[], SparkSession], step: Progress, *, full: bool
+) -> BuildResult:
     for _ in range(_ATTEMPTS):
         situation = _look(storage, full=full)
         if not full and _nothing_to_do(storage, situation):

@@ -83,7 +83,7 @@ def build(settings: Settings, full: bool, as_json: bool) -> int:
         show.as_json(built)
     else:
         _show_build(built)
-    return 0
+    return 1 if built["problems"] else 0
 
 
 def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str
     from reelhouse.build.run import build as build_lake
 
     with show.spinner("building") as step:
-        result = build_lake(storage, session, full=full, progress=step)
+        result = build_lake(storage, session, full=full, progress=step, course=settings.layout == "course")
     return result.summary()
 
 
@@ -101,6 +101,8 @@ def _show_build(built: dict[str, Any]) -> None:
     if not built["done"]:
         show.note("Nothing new has landed since the last build.")
     show.table("Tables and marts", ("name", "rows"), sorted(built["rows"].items()))
+    for text in built["problems"]:
+        show.note(text)
 
 
 def sync(settings: Settings, request: Request, as_json: bool) -> int:
@@ -120,7 +122,7 @@ def sync(settings: Settings, request: Request, as_json: bool) -> int:
     else:
         _show_build(built)
         _show_verdict(verdict)
-    return 0 if all(result.clean for result in results) and verdict.clean else 1
+    return 0 if all(result.clean for result in results) and verdict.clean and not built["problems"] else 1
 
 
 def verify(settings: Settings, as_json: bool) -> int:

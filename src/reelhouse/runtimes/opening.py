@@ -11,4 +11,4 @@ def open_lake(address: str | None) -> Lake:
     """The lake at *address*, or the one that the settings name."""
     settings = load_settings({"lake": address})
     storage = storage_of(settings)
-    return Lake(storage, session_of(settings, storage))
+    return Lake(storage, session_of(settings, storage), course=settings.layout == "course")

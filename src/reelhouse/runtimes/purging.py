@@ -119,7 +119,7 @@ def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
     from reelhouse.build.run import build
 
     try:
-        build(storage, session, full=True, progress=step)
+        build(storage, session, full=True, progress=step, course=settings.layout == "course")
     except ReelhouseError as exc:
         return _Built(done=False, note=f"The tables are erased and could not be built anew: {exc}", failed=True)
     return _Built(done=True)

@@ -24,9 +24,10 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 class Lake:
     """A lake that is open for reading (and building). The engine starts when it is first needed."""
 
-    def __init__(self, storage: Storage, session: Callable[[], SparkSession]) -> None:
+    def __init__(self, storage: Storage, session: Callable[[], SparkSession], *, course: bool = False) -> None:
         self._storage = storage
         self._session = session
+        self._course = course
         self._viewed: dict[str, Pin] = {}
 
     def tables(self) -> dict[str, int]:
@@ -59,20 +60,18 @@ class Lake:
     def arrow(self, query: str) -> pa.Table:
         """The rows of `sql`, brought here as an Arrow table; what goes wrong on the way is a `ReelhouseError` too."""
         found = self.sql(query)
-        from pyspark.errors import PySparkException
-
-        from reelhouse.build.engine import first_line
+        from reelhouse.build.engine_errors import ENGINE_ERRORS, first_line
 
         try:
             return found.toArrow()
-        except PySparkException as exc:
+        except ENGINE_ERRORS as exc:
             raise ReelhouseError(f"the query failed: {first_line(exc)}") from exc
 
     def build(self, *, full: bool = False) -> BuildResult:
         """Build what has landed since the last build; *full* builds everything anew from raw."""
         from reelhouse.build.run import build
 
-        return build(self._storage, self._session, full=full)
+        return build(self._storage, self._session, full=full, course=self._course)
 
     def _read(self, name: str, pin: Pin) -> DataFrame:
         session = self._session()
