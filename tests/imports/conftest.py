@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
-from deltalake import DeltaTable
 
+from reelhouse.build.delta_rs import read_delta
 from reelhouse.build.imports import Import, imported
 from reelhouse.runtimes.cli import main
 from reelhouse.storage.folder import FolderStorage
@@ -76,8 +76,7 @@ class Importer:
 
     def rows(self, name: str) -> list[Row]:
         """The rows that readers are to see, by their values: a table has no order."""
-        table = DeltaTable(str(self.root / "imports" / name), version=self.pin(name).version)
-        found: list[Row] = table.to_pyarrow_table().to_pylist()
+        found: list[Row] = read_delta(self.storage, f"imports/{name}", self.pin(name).version).read_all().to_pylist()
         assert len(found) == self.pin(name).rows
         return sorted(found, key=lambda row: json.dumps(row, default=str))
 
