@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reelhouse.runtimes.data_source import TmdbSource
+    from reelhouse.runtimes.data_source import TmdbSource, table_of
     from reelhouse.serve.lake import Lake
 
 __version__ = "0.1.0"
 
-__all__ = ["TmdbSource", "__version__", "open"]
+__all__ = ["TmdbSource", "__version__", "open", "table_of"]
 
 
 def open(lake: str | None = None) -> Lake:  # noqa: A001  # `reelhouse.open` reads as what it does
@@ -27,6 +27,6 @@ def open(lake: str | None = None) -> Lake:  # noqa: A001  # `reelhouse.open` rea
 
 def __getattr__(name: str) -> Any:
     # Here, so that nobody loads pyspark who has no use for it.
-    if name == "TmdbSource":
-        return import_module("reelhouse.runtimes.data_source").TmdbSource
+    if name in ("TmdbSource", "table_of"):
+        return getattr(import_module("reelhouse.runtimes.data_source"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

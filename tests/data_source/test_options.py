@@ -109,3 +109,15 @@ def test_no_token_travels_but_where_one_lies_does() -> None:
     (only,) = partitions_of(["1"], Options(), Settings(token=TOKEN))
     assert TOKEN not in repr(vars(only))
     assert only.settings.token == ""
+
+
+def test_options_of_streams_and_of_batches_do_not_mix() -> None:
+    for given in ({"since": "today"}, {"early": "true"}):
+        with pytest.raises(ConfigError, match="are for `readStream`"):
+            read_options(given).check_batch()
+    for given in ({"ids": "603", "since": "today"}, {"lake": "/lake", "since": "today"}, {"top": "5"}):
+        with pytest.raises(ConfigError, match="are for `read`"):
+            read_options(given).check_stream()
+    with pytest.raises(ConfigError, match="since is missing"):
+        read_options({"table": "movie"}).check_stream()
+    read_options({"since": "2026-03-02", "early": "true"}).check_stream()

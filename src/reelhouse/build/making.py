@@ -101,12 +101,12 @@ def _make(making: Making, zone: str, spec: TableSpec, step: Callable[[str], None
     commit = None if anew else making.made_already(folder, spec.name)
     if commit is None:
         frame = spec.make(*(making.frames[name] for name in spec.inputs), **spec.settings)
-        commit = making.overwrite(folder, spec.name, _as_declared(frame, spec), schema_mark(spec.schema))
+        commit = making.overwrite(folder, spec.name, as_declared(frame, spec), schema_mark(spec.schema))
         making.rebuilt.append(spec.name)
     making.keep(zone, spec, commit, commit.rows)
 
 
-def _as_declared(frame: DataFrame, spec: TableSpec) -> DataFrame:
+def as_declared(frame: DataFrame, spec: TableSpec) -> DataFrame:
     """The declared columns in the declared order and types. A column that is missing is a mistake, never NULL."""
     try:
         found = frame.columns

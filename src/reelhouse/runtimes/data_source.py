@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from reelhouse.build.engine import arrow_schema
+from reelhouse.build.making import as_declared
+from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.runtimes import sail_server
 from reelhouse.runtimes.data_source_asking import partitions_of, selected
 from reelhouse.runtimes.data_source_feed import FeedReader
@@ -21,6 +24,7 @@ from reelhouse.runtimes.data_source_lake import lake_partitions
 from reelhouse.runtimes.data_source_options import Options, read_options
 from reelhouse.runtimes.data_source_reading import check_columns, known_columns, read_partition
 from reelhouse.runtimes.places import load_settings
+from reelhouse.tables.plain import ANSWERED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +52,18 @@ class TmdbSource(DataSource):
 
     def streamReader(self, schema: T.StructType) -> DataSourceStreamReader:  # noqa: N802
         return FeedReader(self._read, _spark_schema(schema))
+
+
+def table_of(answers: DataFrame, table: str) -> DataFrame:
+    """A table of what `option("table", "answers")` has read, lazily; so that several tables cost one asking.
+
+    Raises `ConfigError` where *table* is not made of answers alone.
+    """
+    if table not in ANSWERED:
+        hint = did_you_mean(table, ANSWERED) or f": take one of {', '.join(sorted(ANSWERED))}"
+        raise ConfigError(f"table {table!r} is not made of answers alone{hint}")
+    spec = ANSWERED[table]
+    return as_declared(spec.make(answers), spec)
 
 
 def _spark_schema(schema: Any) -> T.StructType:

@@ -53,7 +53,8 @@ class FeedReader(DataSourceStreamReader):
 
     def initialOffset(self) -> Offset:  # noqa: N802
         now = self._clock.now()
-        first = self._options.since or now.date()
+        since = self._options.since
+        first = since if isinstance(since, date) else now.date()
         if first > now.date():
             raise ConfigError(f"option since: {first} has not come yet: it is {now.date()} at TMDB")
         _check_reach(first, now)

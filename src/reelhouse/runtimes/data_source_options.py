@@ -6,19 +6,32 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, Literal
+
+from pyspark.sql import DataFrame
 
 from reelhouse.collect.asks import read_asks
 from reelhouse.errors import ConfigError, did_you_mean
-from reelhouse.tables.catalogue import TABLES
+from reelhouse.tables.catalogue import ANSWERS, TABLES
 from reelhouse.tables.columns import TableSpec
 from reelhouse.tables.plain import ANSWERED
+from reelhouse.tables.staging import STAGING_COLUMNS
 from reelhouse.tmdb.endpoints import ENTITIES
 
 # What is known of an ask without its answer; the rest of the tables need an export or a build.
 OF_CLAIMS = ("record", "quarantine", "tombstone")
 
-FROM_API = {spec.name: spec for spec in TABLES if spec.name in ANSWERED or spec.name in OF_CLAIMS}
+
+def _not_made(*frames: DataFrame) -> DataFrame:
+    raise AssertionError("answers are what tables are made of")
+
+
+# One row an answer, all of it: whoever wants several tables of a slice has it asked once.
+_ANSWERS = TableSpec(ANSWERS, "Whole answers, nested.", STAGING_COLUMNS, _not_made, (), ("id",))
+
+FROM_API = {
+    spec.name: spec for spec in (*TABLES, _ANSWERS) if spec.name in ANSWERED or spec.name in (*OF_CLAIMS, ANSWERS)
+}
 
 _SECRET_NAME = re.compile(r"token|secret|password|api_?key|authorization|bearer", re.IGNORECASE)
 # How each of TMDB's tokens begins, and the whole of a key.
@@ -38,7 +51,7 @@ class Options:
     partition_ids: int = 200
     concurrency: int | None = None
     quarantined: str = "fail"
-    since: date | None = None
+    since: date | Literal["today"] | None = None
     early: bool = False
 
     @property
@@ -57,12 +70,14 @@ class Options:
     def check_batch(self) -> None:
         """Raise `ConfigError` where this is about a stream."""
         if self.since is not None or self.early:
-            raise ConfigError("options since and early are for `readStream`, which follows the change feed")
+            raise ConfigError("options since and early are for `readStream` on Apache Spark; Sail runs it as a `read`")
 
     def check_stream(self) -> None:
         """Raise `ConfigError` where this is about a batch: a stream is about what the change feed names."""
         if self.lake is not None or self.asks_tmdb:
             raise ConfigError("`readStream` follows the change feed: options that choose ids or a lake are for `read`")
+        if self.since is None:
+            raise ConfigError("option since is missing: the day from which on changes are wanted, or today")
 
 
 def read_options(given: Mapping[str, str]) -> Options:
@@ -150,6 +165,10 @@ def _flag(text: str) -> bool:
     return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else bool(int(text))
 
 
+def _since(text: str) -> date | Literal["today"]:
+    return "today" if text == "today" else date.fromisoformat(text)
+
+
 _SETTINGS: dict[str, Callable[[str], Any]] = {
     "rate": float,
     "language": str,
@@ -171,6 +190,6 @@ _OWN: dict[str, Callable[[str], Any]] = {
     "partition_ids": _positive,
     "concurrency": _positive,
     "quarantined": _policy,
-    "since": date.fromisoformat,
+    "since": _since,
     "early": _flag,
 }
