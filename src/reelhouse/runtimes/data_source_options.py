@@ -94,7 +94,7 @@ def read_options(given: Mapping[str, str]) -> Options:
         elif name in _OWN:
             read[name] = _parsed(name, value, _OWN[name])
         else:
-            known = [*_OWN, *_SETTINGS, *(_FILTER + each for each in ENTITIES["movie"].filters)]
+            known = [*KNOWN, *(_FILTER + each for each in ENTITIES["movie"].filters)]
             raise ConfigError(f"option {name}: there is no such option{did_you_mean(name, known)}")
     if discover:
         settings["discover"] = discover
@@ -193,3 +193,5 @@ _OWN: dict[str, Callable[[str], Any]] = {
     "since": _since,
     "early": _flag,
 }
+
+KNOWN = (*_OWN, *_SETTINGS)
