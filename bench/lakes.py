@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -36,15 +36,15 @@ def lake_of(count: int, *, runs: int = 1) -> Path:
     shutil.rmtree(scratch, ignore_errors=True)
     bodies = Bodies(count)
     if runs == 1:
-        _land(FolderStorage(scratch), 1, bodies.ids, bodies.ids, iter(bodies))
+        land(FolderStorage(scratch), 1, bodies.ids, bodies.ids, iter(bodies))
     else:
         shutil.copytree(lake_of(count), scratch)
         changed = bodies.ids[::CHANGED_EVERY]
-        _land(FolderStorage(scratch), 2, bodies.ids, changed, bodies.edited(CHANGED_EVERY))
+        land(FolderStorage(scratch), 2, bodies.ids, changed, bodies.edited(CHANGED_EVERY))
     return scratch.rename(lake)
 
 
-def _land(storage: FolderStorage, run: int, listed: list[int], ids: list[int], bodies: Iterator[Body]) -> None:
+def land(storage: FolderStorage, run: int, listed: list[int], ids: list[int], bodies: Iterator[Body]) -> None:
     """One whole run, as a collector would have left it."""
     reason = Reason.NEW if run == 1 else Reason.CHANGED
     plan = _planned(storage, run, listed, ids, reason)
@@ -82,7 +82,7 @@ def _put_export(storage: FolderStorage, day: date, ids: list[int]) -> ExportRef:
 
 
 def _day(run: int) -> date:
-    return date(2026, 11, 20 + run)
+    return date(2026, 11, 20) + timedelta(days=run)
 
 
 def _land_unit(storage: FolderStorage, plan: Plan, unit: int, reason: Reason, bodies: Iterable[Body]) -> None:
