@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from reelhouse.build.check import check_tables
 from reelhouse.build.imports import imported, pin_import
 from reelhouse.build.leftovers import erase_tables
 from reelhouse.errors import LakeError
@@ -170,6 +171,19 @@ def test_a_purge_takes_tmdbs_tables_and_leaves_ones_own(lake: Importer) -> None:
     assert done.exit_code == 0, done.output
     erase_tables(lake.storage)
     assert lake.rows("t") == [{"a": 1}]
+
+
+def test_verify_names_what_is_lost_of_an_import(lake: Importer) -> None:
+    lake.bring("t", lake.file("a.csv", "a\n1\n"))
+    lake.bring("u", lake.file("b.csv", "a\n2\n"))
+    assert check_tables(lake.storage) == []
+    (file,) = (lake.root / "imports" / "t").glob("*.parquet")
+    file.unlink()
+    (lake.root / "imports" / "u" / "_delta_log" / f"{0:020d}.json").unlink()
+    assert check_tables(lake.storage) == [
+        f"imports/t/{file.name} is gone, though version 0 needs it: import it again",
+        "imports/u has lost version 0, which readers are shown: import it again",
+    ]
 
 
 def test_two_imports_of_two_names_at_once_both_count(lake: Importer) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from reelhouse.build.course_parquet import check_copies
 from reelhouse.build.delta_log import commits_held
+from reelhouse.build.imports import imported
 from reelhouse.build.leftovers import leftovers
 from reelhouse.build.pins import Current, ExportRead, Pin, Reads, read_current
 from reelhouse.build.receipts import ENTITIES
@@ -32,8 +33,25 @@ class _Known(NamedTuple):
     gone: bool
 
 
+_MENDS = "`reelhouse build --full` mends it"
+
+
 def check_tables(storage: Storage) -> list[str]:
-    """What is wrong with the last build, by name: lost or changed versions, rows that the receipts do not explain."""
+    """What is wrong with tables, by name: versions that are lost or changed, rows that the receipts do not explain."""
+    return [*_check_built(storage), *_check_imports(storage)]
+
+
+def _check_imports(storage: Storage) -> list[str]:
+    """What is lost of the tables that a person imported."""
+    try:
+        own = imported(storage)
+        mends = "import it again"
+        return [problem for name, one in sorted(own.items()) for problem in _check_pin(storage, name, one, mends)]
+    except LakeError as exc:
+        return [str(exc)]
+
+
+def _check_built(storage: Storage) -> list[str]:
     try:
         old = leftovers(storage)
         if old:
@@ -48,19 +66,19 @@ def check_tables(storage: Storage) -> list[str]:
         return [str(exc)]
 
 
-def _check_pin(storage: Storage, name: str, pin: Pin) -> Iterator[str]:
+def _check_pin(storage: Storage, name: str, pin: Pin, mends: str = _MENDS) -> Iterator[str]:
     folder = f"{pin.zone}/{name}"
     try:
         commits = list(commits_held(storage, folder, pin.version))
     except MissingKeyError:
-        yield f"{folder} has lost version {pin.version}, which the last build pinned: `reelhouse build --full` mends it"
+        yield f"{folder} has lost version {pin.version}, which readers are shown: {mends}"
         return
     rows = sum(commit.rows for commit in commits)
     if rows != pin.rows:
         yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
     for path in (path for commit in commits for path in commit.files):
         if storage.size(f"{folder}/{unquote(path)}") is None:
-            yield f"{folder}/{path} is gone, though version {pin.version} needs it: `reelhouse build --full` mends it"
+            yield f"{folder}/{path} is gone, though version {pin.version} needs it: {mends}"
 
 
 def _check_counts(storage: Storage, current: Current) -> Iterator[str]:
