@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -102,13 +103,13 @@ def rows_of(root: Path, name: str) -> pa.Table:
     return DeltaTable(str(root / pin.zone / name), version=pin.version).to_pyarrow_table()
 
 
-def sorted_rows(table: pa.Table) -> list[str]:
-    """Rows as texts that equal rows of other readers equal."""
-    columns = [[_plain(value) for value in column.to_pylist()] for column in table.columns]
-    return sorted(repr(row) for row in zip(*columns, strict=True))
+def counted(table: pa.Table) -> Counter[tuple[Any, ...]]:
+    """How often each row is there, in a form that equal rows of other readers have too."""
+    return Counter(zip(*(_plain(column) for column in table.columns), strict=True))
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    return str(value) if isinstance(value, Decimal) else value
+def _plain(column: Any) -> list[Any]:
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    found: list[Any] = column.to_pylist()
+    return [str(value) if isinstance(value, Decimal) else value for value in found]

@@ -1,17 +1,29 @@
-"""Exports to a real PostgreSQL: rows, keys, comments, what changes and what stays."""
+"""What PostgreSQL alone has: keys, comments, other people's views and grants, lost connections, rights, passwords."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export.outcome import Exported
-from reelhouse.serve.export.postgres import PostgresTarget
-from reelhouse.serve.export.tables import look
+from reelhouse.serve.export.places import target_of
+from reelhouse.serve.export.postgres import PostgresTarget, load_by_copy
+from reelhouse.serve.export.postgres_ddl import type_of
+from reelhouse.serve.export.postgres_link import Link, LostError, shown
+from reelhouse.serve.export.postgres_swap import Loaded
+from reelhouse.serve.export.tables import ExportTable, Snapshot, look
 from reelhouse.storage.folder import FolderStorage
-from tests.export.lakes import moved, rows_of, sorted_rows
-from tests.postgres import Database, Postgres
+from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
+from tests.export.targets import export
+from tests.postgres import PASSWORD, Database, Postgres, line_to
+
+SOME = ("movie", "movie_genre", "dim_genre")
 
 
 @pytest.fixture
@@ -19,34 +31,324 @@ def database(postgres: Postgres) -> Database:
     return postgres.database()
 
 
-def export(
-    lake: Path, database: Database, *names: str, full: bool = False, schema: str = "tmdb"
-) -> dict[str, Exported]:
-    snapshot = look(FolderStorage(lake), names or None)
-    done = PostgresTarget(database.url, schema).export(snapshot, full=full, step=lambda text: None)
-    return {one.name: one for one in done}
-
-
 def check_equal(lake: Path, database: Database, *names: str) -> None:
-    """Every table there has the rows of the lake, and no other."""
-    snapshot = look(FolderStorage(lake), names or None)
-    for table in snapshot.tables:
-        columns = ", ".join('"' + name.replace('"', '""') + '"' for name in table.spec.column_names)
-        found = database.arrow(f'select {columns} from tmdb."{table.name}"')
-        assert sorted_rows(found) == sorted_rows(rows_of(lake, table.name)), table.name
+    for name in names:
+        expected = rows_of(lake, name)
+        columns = ", ".join(f'"{each}"' for each in expected.column_names)
+        assert counted(database.arrow(f'select {columns} from tmdb."{name}"')) == counted(expected), name
 
 
-def test_every_table_is_read_back_equal(lake: Path, database: Database) -> None:
-    done = export(lake, database)
-    assert {one.how for one in done.values()} == {"full"}
-    check_equal(lake, database)
+def names_of(database: Database) -> set[str]:
+    return {
+        name
+        for (name,) in database.rows(
+            "select table_name::text from information_schema.tables where table_schema = 'tmdb'"
+        )
+    }
 
 
-def test_what_changed_alone_is_loaded(lake: Path, states: tuple[Path, Path], database: Database) -> None:
-    export(lake, database)
+def test_keys_indexes_and_comments_are_those_that_are_declared(lake: Path, database: Database) -> None:
+    export(lake, database.url, "movie_cast", "movie")
+    found = dict(database.rows("select indexname::text, indexdef from pg_indexes where schemaname = 'tmdb'"))
+    assert '(movie_id, "position")' in found["movie_cast_pkey"]
+    assert "(person_id)" in found["movie_cast_person_id_idx"]
+    assert "(imdb_id)" in found["movie_imdb_id_idx"]
+    about = database.rows("select obj_description('tmdb.movie'::regclass)")[0][0]
+    assert about == "One row a movie, as TMDB shows it now."
+    column = database.rows("select col_description('tmdb.movie'::regclass, 1)")[0][0]
+    assert column == "The movie. TMDB: id"
+    terms = database.rows("select obj_description('tmdb.reelhouse_export'::regclass)")[0][0]
+    assert "not endorsed" in terms
+    assert "six months" in terms
+
+
+def test_every_declared_type_has_one_there(lake: Path) -> None:
+    for table in look(FolderStorage(lake)).tables:
+        assert all(type_of(column) for column in table.spec.columns)
+
+
+def test_only_answers_that_changed_are_loaded(lake: Path, states: tuple[Path, Path], database: Database) -> None:
+    names = ("movie", "movie_genre", "movie_keyword", "movie_external_id", "rejected_value")
+    export(lake, database.url, *names)
     moved(lake, states[1])
-    done = export(lake, database)
-    check_equal(lake, database)
-    print(done)
-    assert done["movie_cast"].how == "incremental"
-    assert export(lake, database)["movie_cast"].how == "unchanged"
+    done = export(lake, database.url, *names)
+    assert {one.how for one in done.values()} == {"incremental"}
+    assert 0 < done["movie"].written < done["movie"].rows / 2
+    check_equal(lake, database, *names)
+    moved(lake, states[0])
+    export(lake, database.url, *names)
+    check_equal(lake, database, *names)
+
+
+def test_an_answer_that_came_late_is_loaded_too(lake: Path, states: tuple[Path, Path], database: Database) -> None:
+    # Its fetched_at is older than the newest that was exported: it waited in a spool.
+    moved(lake, states[1])
+    export(lake, database.url, "movie")
+    database.run(
+        "update tmdb.movie set title = 'old', fetched_at = fetched_at - interval '3 days' "
+        "where movie_id = (select min(movie_id) from tmdb.movie)",
+        "update tmdb.reelhouse_export set mark = ''",
+    )
+    assert export(lake, database.url, "movie")["movie"].written == 1
+    check_equal(lake, database, "movie")
+
+
+def test_where_counts_do_not_add_up_all_rows_are_loaded(
+    lake: Path, states: tuple[Path, Path], database: Database
+) -> None:
+    export(lake, database.url, "movie_genre")
+    # Rows of no movie, which no comparison of answers finds.
+    database.run(
+        "alter table tmdb.movie_genre drop constraint movie_genre_pkey",
+        "alter table tmdb.movie_genre alter movie_id drop not null",
+        "insert into tmdb.movie_genre (position) values (1)",
+    )
+    moved(lake, states[1])
+    assert export(lake, database.url, "movie_genre")["movie_genre"].how == "full"
+    check_equal(lake, database, "movie_genre")
+
+
+def test_another_form_of_rows_is_loaded_whole(lake: Path, states: tuple[Path, Path], database: Database) -> None:
+    export(lake, database.url, "movie")
+    database.run("update tmdb.reelhouse_export set form = 'of older code'")
+    moved(lake, states[1])
+    assert export(lake, database.url, "movie")["movie"].how == "full"
+    check_equal(lake, database, "movie")
+
+
+def test_views_grants_and_policies_of_others_stay(lake: Path, states: tuple[Path, Path], database: Database) -> None:
+    bring(lake, own_rows("some").drop_columns("fee"))
+    export(lake, database.url, *SOME, OWN)
+    database.run(
+        "create view tmdb.titles as select movie_id, title from tmdb.movie",
+        f"create view public.remarks as select remark from tmdb.{OWN}",
+        "drop role if exists reader",
+        "create role reader",
+        "grant select on tmdb.movie to reader",
+        "create index mine on tmdb.movie (title)",
+    )
+    moved(lake, states[1])
+    bring(lake, own_rows("other").drop_columns("rating"))
+    export(lake, database.url, *SOME, OWN, full=True)
+    check_equal(lake, database, *SOME, OWN)
+    assert database.rows("select count(*) from tmdb.titles") == [(rows_of(lake, "movie").num_rows,)]
+    assert database.rows("select has_table_privilege('reader', 'tmdb.movie', 'select')") == [(True,)]
+    assert database.rows("select count(*) from pg_indexes where indexname = 'mine'") == [(1,)]
+    database.run("drop owned by reader", "drop role reader")
+
+
+def test_a_view_on_a_column_that_is_no_more_is_named(lake: Path, database: Database) -> None:
+    export(lake, database.url, OWN)
+    database.run(f"create view public.fees as select fee from tmdb.{OWN}")
+    bring(lake, own_rows("other").drop_columns("fee"))
+    with pytest.raises(ReelhouseError, match=r"view .*fees depends on column fee"):
+        export(lake, database.url, OWN)
+    assert database.rows("select count(fee) from public.fees") == [(6,)]
+
+
+def test_a_reader_sees_all_of_one_export(lake: Path, states: tuple[Path, Path], database: Database) -> None:
+    export(lake, database.url, *SOME)
+    builds: set[tuple[int, ...]] = set()
+    over = threading.Event()
+
+    def read() -> None:
+        counts = ", ".join(f"(select coalesce(sum(hashtext(t::text)), 0) from tmdb.{name} t)" for name in SOME)
+        while not over.is_set():
+            builds.add(database.rows(f"select {counts}")[0])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for state in (states[1], states[0], states[1]):
+            moved(lake, state)
+            export(lake, database.url, *SOME)
+    finally:
+        over.set()
+        reader.join()
+    assert 1 <= len(builds) <= 2
+
+
+def test_rows_whose_key_is_not_unique_are_exported_without_it(
+    lake: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def keyed(names: tuple[str, ...]) -> Exported:
+        (table,) = look(FolderStorage(lake), ("movie_genre",)).tables
+        object.__setattr__(table.spec, "key", names)
+        try:
+            return export(lake, database.url, "movie_genre", full=True)["movie_genre"]
+        finally:
+            object.__setattr__(table.spec, "key", ("movie_id", "position"))
+
+    assert keyed(("movie_id",)).notes == ("no primary key: (movie_id) is not unique, or NULL somewhere",)
+    check_equal(lake, database, "movie_genre")
+    assert keyed(("movie_id", "position")).notes == ()
+    assert keyed(("position",)).notes != ()
+    check_equal(lake, database, "movie_genre")
+    assert keyed(("movie_id", "position")).notes == ()
+    keys = database.rows(
+        "select count(*) from pg_constraint where conrelid = 'tmdb.movie_genre'::regclass and contype = 'p'"
+    )
+    assert keys == [(1,)]
+
+
+def test_a_character_that_postgresql_refuses_is_replaced_and_counted(lake: Path, database: Database) -> None:
+    bring(lake, own_rows("a\0b", "\0", "plain"))
+    done = export(lake, database.url, OWN)[OWN]
+    assert done.notes == ("2 texts had NUL characters, which PostgreSQL refuses: now \ufffd",)
+    texts = {text for (text,) in database.rows(f"select remark from tmdb.{OWN}")}
+    assert texts == {"a\ufffdb", "\ufffd", "plain", None}
+
+
+def test_two_exports_at_a_time_do_not_meet(lake: Path, database: Database) -> None:
+    inside: list[str] = []
+
+    def load(
+        link: Link, schema: str, name: str, snapshot: Snapshot, table: ExportTable, keep: pa.Table | None
+    ) -> Loaded:
+        with pytest.raises(ReelhouseError, match="another export into schema tmdb is under way"):
+            export(lake, database.url, "dim_genre")
+        inside.append(name)
+        return load_by_copy(link, schema, name, snapshot, table, keep)
+
+    PostgresTarget(database.url, "tmdb", load).export(look(FolderStorage(lake), ("movie",)), full=False, step=print)
+    assert inside
+    check_equal(lake, database, "movie")
+
+
+@pytest.mark.parametrize("how", ["line", "backend"])
+def test_a_connection_lost_in_the_middle_changes_nothing(
+    lake: Path, states: tuple[Path, Path], database: Database, how: str
+) -> None:
+    export(lake, database.url, *SOME)
+    moved(lake, states[1])
+    with line_to(database.port) as line:
+        url = database.as_user("postgres", port=line.port)
+        loads = iter(range(10))
+
+        def load(
+            link: Link, schema: str, name: str, snapshot: Snapshot, table: ExportTable, keep: pa.Table | None
+        ) -> Loaded:
+            if next(loads) == 1:
+                if how == "line":
+                    line.cut()
+                else:
+                    query = (
+                        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'reelhouse'"
+                    )
+                    assert database.rows(query) == [(True,)]
+            return load_by_copy(link, schema, name, snapshot, table, keep)
+
+        with pytest.raises(LostError, match=r"was lost, and its tables are as they were") as told:
+            PostgresTarget(url, "tmdb", load).export(look(FolderStorage(lake), SOME), full=True, step=print)
+    assert PASSWORD not in str(told.value)
+    check_equal(states[0], database, *SOME)
+    _when_free(lambda: export(lake, database.url, *SOME))
+    check_equal(lake, database, *SOME)
+    assert names_of(database) == {*SOME, "reelhouse_export"}
+
+
+@pytest.mark.parametrize("after", [2_000, 10_000, 30_000, 60_000, 75_000])
+def test_a_line_cut_anywhere_leaves_all_or_nothing(
+    lake: Path, states: tuple[Path, Path], database: Database, after: int
+) -> None:
+    export(lake, database.url, *SOME)
+    moved(lake, states[1])
+    with line_to(database.port, after=after) as line:
+        try:
+            export(lake, database.as_user("postgres", port=line.port), *SOME, full=True)
+        except ReelhouseError:
+            assert line.cuts
+            check_equal(states[0], database, *SOME)
+    _when_free(lambda: export(lake, database.url, *SOME))
+    check_equal(lake, database, *SOME)
+
+
+def _when_free(work: object) -> None:
+    """Call *work* once the server has noticed that the other connection is gone."""
+    assert callable(work)
+    for _ in range(200):
+        try:
+            work()
+        except ReelhouseError as exc:
+            if "under way" not in str(exc):
+                raise
+            threading.Event().wait(0.05)
+        else:
+            return
+    raise AssertionError("the server keeps a lost connection's lock")
+
+
+def test_what_an_ended_export_left_is_cleared_away(lake: Path, database: Database) -> None:
+    export(lake, database.url, "movie")
+    database.run("create table tmdb.reelhouse_new__movie (a int)", "create table tmdb.reelhouse_touched__x (a int)")
+    export(lake, database.url, "movie")
+    assert names_of(database) == {"movie", "reelhouse_export"}
+
+
+@contextmanager
+def _role(database: Database, *grants: str) -> Iterator[str]:
+    database.run("drop role if exists clerk", f"create role clerk login password '{PASSWORD}'", *grants)
+    try:
+        yield database.as_user("clerk")
+    finally:
+        database.run("drop owned by clerk", "drop role clerk")
+
+
+def test_without_rights_an_export_says_so_and_changes_nothing(
+    lake: Path, states: tuple[Path, Path], database: Database
+) -> None:
+    with _role(database) as url, pytest.raises(ConfigError, match=r"permission denied for database .*grant it"):
+        export(lake, url, "movie")
+    export(lake, database.url, "movie")
+    moved(lake, states[1])
+    with (
+        _role(
+            database, "grant usage on schema tmdb to clerk", "grant select on all tables in schema tmdb to clerk"
+        ) as url,
+        pytest.raises(ConfigError, match="permission denied for schema tmdb"),
+    ):
+        export(lake, url, "movie")
+    check_equal(states[0], database, "movie")
+
+
+def test_a_schema_of_ones_own_is_all_that_a_user_needs(lake: Path, database: Database) -> None:
+    with _role(database, "create schema clerks authorization clerk") as url:
+        export(lake, url, "movie", schema="clerks")
+        assert export(lake, url, "movie", schema="clerks")["movie"].how == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda url: url.replace(PASSWORD, "wrong-and-not-shown"), "password authentication failed"),
+        (lambda url: url.rpartition("/")[0] + "/nowhere", 'database "nowhere" does not exist'),
+        (lambda url: url.replace("@127.0.0.1", "@127.0.0.1:1/x?host=127.0.0.1&port=1&x="), "cannot be reached"),
+        (lambda url: url.replace(PASSWORD, "wrong and-not-shown"), "cannot be reached"),
+        (lambda url: url + "?password=wrong-and-not-shown", "password authentication failed"),
+        (lambda url: url.replace("127.0.0.1", "[127.0.0.1"), "cannot be reached"),
+    ],
+)
+def test_an_address_that_does_not_work_is_told_without_its_password(
+    lake: Path, database: Database, change: object, why: str
+) -> None:
+    assert callable(change)
+    with pytest.raises(ConfigError, match=why) as told:
+        export(lake, change(database.url), "movie")
+    assert PASSWORD not in str(told.value)
+    assert "not-shown" not in str(told.value)
+
+
+def test_libpq_completes_an_address_from_the_environment(
+    lake: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in database.environ.items():
+        monkeypatch.setenv(name, value)
+    export(lake, "postgresql://", "movie")
+    check_equal(lake, database, "movie")
+
+
+def test_what_is_shown_of_an_address_has_no_password() -> None:
+    assert shown(f"postgresql://me:{PASSWORD}@host:5432/db?password={PASSWORD}&sslmode=require") == (
+        "postgresql://me@host:5432/db?sslmode=require"
+    )
+    assert PASSWORD not in target_of(f"postgresql://me:{PASSWORD}@host/db").place

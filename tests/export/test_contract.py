@@ -1,0 +1,150 @@
+"""What holds for all targets: equal rows, nothing written twice, and whatever fails, what was there stays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from reelhouse.build.pins import read_current
+from reelhouse.errors import ConfigError, LakeError, ReelhouseError
+from reelhouse.raw.purges import Note, put_note
+from reelhouse.serve.export.places import target_of
+from reelhouse.serve.export.tables import look
+from reelhouse.storage.folder import FolderStorage
+from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
+from tests.export.targets import FILES, Place, export, place_in_postgres
+from tests.postgres import Postgres
+
+# One of an answer, one of several, one mart, one of a person's own.
+SOME = ("movie", "movie_genre", "dim_genre", OWN)
+
+_ABSENT = r"(?i)does not exist|no such (file|table)|\.parquet"
+
+
+@pytest.fixture(params=["postgresql", *FILES])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        return place_in_postgres(server.database())
+    return FILES[request.param](tmp_path)
+
+
+def check_equal(lake: Path, place: Place, *names: str) -> None:
+    """Every table there has the rows of the lake."""
+    for table in look(FolderStorage(lake), names or None).tables:
+        expected = rows_of(lake, table.name)
+        found = place.read(table, expected.schema)
+        assert counted(found) == counted(expected), table.name
+
+
+def test_every_table_is_read_back_equal(lake: Path, place: Place) -> None:
+    done = export(lake, place.to)
+    assert Counter(one.how for one in done.values()) == {"full": len(done)}
+    assert {name: one.rows for name, one in done.items()} == {
+        table.name: table.rows for table in look(FolderStorage(lake)).tables
+    }
+    check_equal(lake, place)
+
+
+def test_what_is_there_already_is_not_written_again(lake: Path, place: Place) -> None:
+    export(lake, place.to, *SOME)
+    again = export(lake, place.to, *SOME)
+    assert [(one.how, one.written) for one in again.values()] == [("unchanged", 0)] * len(SOME)
+    assert {one.how for one in export(lake, place.to, *SOME, full=True).values()} == {"full"}
+    check_equal(lake, place, *SOME)
+
+
+def test_what_changed_replaces_what_was_there(lake: Path, states: tuple[Path, Path], place: Place) -> None:
+    export(lake, place.to, *SOME)
+    moved(lake, states[1])
+    done = export(lake, place.to, *SOME)
+    assert done[OWN].how == "unchanged"
+    assert {one.how for name, one in done.items() if name != OWN} <= {"full", "incremental"}
+    check_equal(lake, place, *SOME)
+
+
+def test_other_columns_replace_those_that_were_there(lake: Path, place: Place) -> None:
+    export(lake, place.to, OWN)
+    other = own_rows("a", "b").drop_columns(["fee", "rating"])
+    bring(lake, other)
+    export(lake, place.to, OWN)
+    check_equal(lake, place, OWN)
+    bring(lake, own_rows("a", None))
+    export(lake, place.to, OWN)
+    check_equal(lake, place, OWN)
+
+
+def test_a_table_named_later_comes_beside_the_others(lake: Path, place: Place) -> None:
+    export(lake, place.to, "movie")
+    assert export(lake, place.to, "movie_genre", "movie")["movie"].how == "unchanged"
+    check_equal(lake, place, "movie", "movie_genre")
+
+
+def test_a_table_without_rows_is_there(lake: Path, place: Place) -> None:
+    assert export(lake, place.to, "movie_review")["movie_review"].rows == 0
+    check_equal(lake, place, "movie_review")
+
+
+def test_a_damaged_lake_leaves_all_that_was_there(lake: Path, states: tuple[Path, Path], place: Place) -> None:
+    export(lake, place.to, *SOME)
+    before = {table.name: table for table in look(FolderStorage(lake), SOME).tables}
+    moved(lake, states[1])
+    current = read_current(FolderStorage(lake))
+    assert current is not None
+    for path in (lake / "marts" / "dim_genre").glob("*.parquet"):
+        path.unlink()
+    with pytest.raises(LakeError, match="dim_genre"):
+        export(lake, place.to, *SOME)
+    for name, table in before.items():
+        expected = rows_of(states[0], name)
+        assert counted(place.read(table, expected.schema)) == counted(expected), name
+    moved(lake, states[1])
+    export(lake, place.to, *SOME)
+    check_equal(lake, place, *SOME)
+
+
+def test_fewer_rows_than_were_built_are_refused(lake: Path, place: Place) -> None:
+    path = lake / "builds" / "current.json"
+    body = path.read_text()
+    rows = look(FolderStorage(lake), ("dim_genre",)).tables[0].rows
+    path.write_text(body.replace(f'"rows":{rows},', f'"rows":{rows + 1},'))
+    assert path.read_text() != body
+    with pytest.raises(LakeError, match="dim_genre"):
+        export(lake, place.to, "dim_genre")
+
+
+def test_what_is_purged_meanwhile_is_not_exported(lake: Path, place: Place) -> None:
+    storage = FolderStorage(lake)
+    snapshot = look(storage, SOME)
+    steps: list[str] = []
+
+    def step(text: str) -> None:
+        if not steps:
+            put_note(storage, Note("2026-11-25T00:00:00Z", "all", runs=[1]))
+        steps.append(text)
+
+    with pytest.raises(LakeError, match="purged while they were exported"):
+        target_of(place.to).export(snapshot, full=False, step=step)
+    with pytest.raises(Exception, match=_ABSENT):
+        place.read(snapshot.tables[0], rows_of(lake, OWN).schema)
+
+
+def test_a_table_of_somebody_elses_is_left_alone(lake: Path, place: Place) -> None:
+    place.squat("movie")
+    with pytest.raises(ConfigError, match=r"movie\b.* reelhouse did not make"):
+        export(lake, place.to, "movie", "movie_genre")
+    genres = look(FolderStorage(lake), ("movie_genre",)).tables[0]
+    with pytest.raises(Exception, match=_ABSENT):
+        place.read(genres, rows_of(lake, "movie_genre").schema)
+
+
+def test_an_unknown_table_is_named_with_what_is_meant(lake: Path, place: Place) -> None:
+    with pytest.raises(ConfigError, match=r"no table 'movi' \(did you mean 'movie'\?\)"):
+        export(lake, place.to, "movi")
+
+
+def test_nothing_is_exported_of_a_lake_that_was_not_built(tmp_path: Path, place: Place) -> None:
+    with pytest.raises(ReelhouseError, match="nothing is built"):
+        export(tmp_path / "none", place.to)
