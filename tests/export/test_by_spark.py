@@ -17,9 +17,10 @@ from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from tests.export.lakes import OWN, bring, counted, own_rows, rows_of
 from tests.export.targets import export
-from tests.parity.test_parity import SPARK
 from tests.postgres import PASSWORD, Postgres
 from tests.whole.conftest import REPOSITORY
+
+SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
 
 
 @pytest.mark.skipif(
