@@ -1,4 +1,4 @@
-"""Sessions on Apache Spark, as far as no Java is needed: addresses, settings, jars, what is said where there is none."""
+"""Sessions on Apache Spark as far as they need no Java: addresses, settings, jars, and what is said without one."""
 
 from __future__ import annotations
 

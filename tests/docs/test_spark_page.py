@@ -1,0 +1,79 @@
+"""docs/spark.md names only what exists: commands, settings, arguments, parameters, messages, versions."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelhouse.runtimes import spark
+from reelhouse.runtimes.cli import main
+from reelhouse.runtimes.session import check_engine
+from reelhouse.runtimes.spark_session import JARS
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "spark.md").read_text(encoding="utf-8")
+
+
+def commands(program: str) -> list[list[str]]:
+    """The words after a program of each command line that starts with it."""
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)).replace("\\\n", " ")
+    words = [shlex.split(line) for line in blocks.splitlines()]
+    return [one[1:] for one in words if one and one[0].rpartition("/")[2] == program]
+
+
+def test_every_command_of_reelhouse_exists_and_its_address_too() -> None:
+    asked = commands("reelhouse")
+    assert len(asked) >= 4
+    for words in asked:
+        assert words[0] == "--lake"
+        name, *rest = words[2:]
+        context = main.commands[name].make_context(name, rest)
+        check_engine(context.params["spark"])
+
+
+def test_every_job_is_one_that_the_entry_and_sparks_settings_know() -> None:
+    submitted = commands("spark-submit")
+    assert len(submitted) == 2
+    for words in submitted:
+        assert words.count("--class") + words.count("dist/spark/emr/spark.py") == 1
+        stated = [words[at + 1] for at, word in enumerate(words) if word == "--conf"]
+        assert all("=" in each for each in stated)
+        packages = words[words.index("--packages") + 1]
+        assert packages in {jars.delta for jars in JARS.values()}
+        if "dist/spark/emr/spark.py" in words:
+            after = words[words.index("dist/spark/emr/spark.py") + 1 :]
+            assert spark.read_arguments(after).settings["lake"] == "s3://bucket/lake"
+    for name in re.findall(r"`--([a-z0-9-]+)`", TEXT.partition("The entry works")[2].partition("\n\n")[0]):
+        spark.read_arguments([f"--{name}", "true"])
+
+
+def test_every_make_target_and_every_parameter_exists() -> None:
+    from samtranslator.yaml_helper import yaml_parse
+
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {words[0] for words in commands("make")} <= targets
+    deployed = [words for words in commands("aws") if words[:2] == ["cloudformation", "deploy"]]
+    assert len(deployed) == 2
+    for words in deployed:
+        template: dict[str, Any] = yaml_parse((ROOT / words[words.index("--template-file") + 1]).read_text())
+        given = {word.partition("=")[0] for word in words[words.index("--parameter-overrides") + 1 :] if "=" in word}
+        required = {name for name, one in template["Parameters"].items() if "Default" not in one}
+        assert required <= given <= template["Parameters"].keys()
+
+
+@pytest.mark.parametrize("version", JARS)
+def test_the_jars_of_each_version_are_named(version: str) -> None:
+    assert JARS[version].hadoop in TEXT
+    assert JARS[version].sdk in TEXT
+
+
+def test_every_message_that_is_explained_can_be_said() -> None:
+    files = [*(ROOT / "src" / "reelhouse" / "runtimes").glob("*.py"), *(ROOT / "jvm").rglob("*.java")]
+    said = re.sub(r'"\s*\n\s*f?"', "", "".join(path.read_text(encoding="utf-8") for path in files))
+    rows = re.findall(r"^\| `([^`]+)`", TEXT.partition("## When something is wrong")[2], re.MULTILINE)
+    assert len(rows) > 5
+    assert [row for row in rows if row not in said] == []
