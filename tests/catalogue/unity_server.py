@@ -125,7 +125,7 @@ class UnityServer:
         if kind == "tables":
             return self._table(method, rest[0])
         if kind == "temporary-table-credentials" and method == "POST":
-            return answer({"aws_temp_credentials": self.keys, "expiration_time": 4_000_000_000_000})
+            return answer({"aws_temp_credentials": self.keys, "expiration_time": 4_000_000_000_000, "url": "s3://"})
         return refused(404, "ENDPOINT_NOT_FOUND", path)
 
     def _create_schema(self, body: Any) -> web.Response:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -20,7 +21,7 @@ import msgspec
 from reelhouse.build.course_local import LocalCopy, copy_local
 from reelhouse.build.delta_rs import read_delta
 from reelhouse.build.pins import Current, Pin, built
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.errors import ConfigError, LakeError, MissingKeyError
 from reelhouse.raw.layout import FORMAT
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.reading import decode, encode
@@ -86,6 +87,15 @@ class Copies(msgspec.Struct, frozen=True):
     def problems(self) -> list[str]:
         """Local files that could not be taken over, by name."""
         return [f"{key}: {one.problem}" for key, one in sorted(self.local.items()) if one.problem]
+
+
+def check_installed() -> None:
+    """Raise `ConfigError` where what reads the tables is not there, before a build that would end without copies."""
+    if find_spec("deltalake") is None:
+        raise ConfigError(
+            "layout = 'course': Trusted/ and Refined/ are made with the package deltalake, which is not installed: "
+            'pip install "reelhouse[lake]"'
+        )
 
 
 def read_copies(storage: Storage) -> Copies | None:

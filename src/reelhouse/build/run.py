@@ -91,11 +91,12 @@ def build(
     is copied as Parquet besides.
     """
     step = progress or (lambda name: None)
-    done = _bring_up_to_date(storage, spark_factory, step, full=full)
     if not course:
-        return done
-    from reelhouse.build.course_parquet import copy_out
+        return _bring_up_to_date(storage, spark_factory, step, full=full)
+    from reelhouse.build.course_parquet import check_installed, copy_out
 
+    check_installed()
+    done = _bring_up_to_date(storage, spark_factory, step, full=full)
     copies = copy_out(storage, step)
     return replace(done, problems=copies.problems if copies else [])
 

@@ -102,7 +102,8 @@ def build(spark: SparkSession, arguments: Sequence[str]) -> dict[str, Any]:
     settings = load_settings(job.settings)
     storage = storage_of(settings)
     factory = adopted_by(settings, storage, spark)
-    return build_lake(storage, factory, full=job.full, progress=_step).summary()
+    course = settings.layout == "course"
+    return build_lake(storage, factory, full=job.full, progress=_step, course=course).summary()
 
 
 def _step(name: str) -> None:
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import msgspec
 
     print(msgspec.json.encode(found).decode(), flush=True)
-    return 0
+    return 1 if found["problems"] else 0
 
 
 if __name__ == "__main__":
