@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -94,9 +95,23 @@ def spark_session(master: str, stated: Mapping[str, str], access: S3Access | Non
     with _starting:
         if SparkContext._active_spark_context is None:
             _start(master, stated, access)
+            _borrowers[:] = [_caller(access)]
+        elif access and _borrowers and _borrowers != [_caller(access)]:
+            raise ConfigError(
+                "engine: Apache Spark was started in this process for another place than this lake in S3, and keeps "
+                "the credentials of then: open the lake in a process of its own"
+            )
     from pyspark.sql import SparkSession
 
     return adopted(SparkSession.builder.getOrCreate(), stated, access)
+
+
+# As whom the Java of this process asks S3, where we started it.
+_borrowers: list[str | None] = []
+
+
+def _caller(access: S3Access | None) -> str | None:
+    return access.options.profile if access else None
 
 
 def connect_session(address: str, stated: Mapping[str, str]) -> SparkSession:
@@ -104,6 +119,8 @@ def connect_session(address: str, stated: Mapping[str, str]) -> SparkSession:
     check_listens(address)
     session = connected(address)
     _check_version(session)
+    for name in stated.keys() - set(_settable(session, stated)):
+        print(f"reelhouse: spark_conf: {name} is left out: a server is started with it", file=sys.stderr)
     return _set(session, {**_SPARK_SETTINGS, **stated})
 
 
@@ -126,10 +143,14 @@ def _check_version(session: SparkSession) -> None:
 
 
 def _set(session: SparkSession, conf: Mapping[str, str]) -> SparkSession:
-    for name, value in conf.items():
-        if not name.startswith("spark.") or session.conf.isModifiable(name):
-            session.conf.set(name, value)
+    for name in _settable(session, conf):
+        session.conf.set(name, conf[name])
     return session
+
+
+def _settable(session: SparkSession, conf: Mapping[str, str]) -> list[str]:
+    """The names that a session may set; Hadoop's are among them, and Spark does not know those."""
+    return [name for name in conf if not name.startswith("spark.") or session.conf.isModifiable(name)]
 
 
 def s3a_conf(access: S3Access) -> Iterator[tuple[str, str]]:
