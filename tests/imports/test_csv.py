@@ -71,6 +71,14 @@ def test_types_follow_from_all_values_and_not_from_the_first(lake: Importer) -> 
     assert last.slice(len(last) - 2).to_pylist() == [{"a": "12345678", "b": 12345678.0}, {"a": "n/a", "b": 0.5}]
 
 
+def test_large_numbers_seen_before_the_first_fraction_count_as_well() -> None:
+    guess = Guess()
+    guess.see(pa.array(["9007199254740993"]))
+    assert guess.kind == "bigint"
+    guess.see(pa.array(["0.5"]))
+    assert guess.kind == "string"
+
+
 def test_nothing_between_two_commas_is_null(lake: Importer) -> None:
     told = lake.bring("t", lake.file("t.csv", 'a,b,c\n1,,x\n,"",\n3,4.5," "\n'))
     assert lake.rows("t") == [
@@ -192,6 +200,9 @@ def test_what_cannot_be_read_is_said_by_file_and_line(lake: Importer, body: byte
 def test_the_line_is_right_far_into_a_file_too(lake: Importer) -> None:
     said = lake.refused("t", lake.file("t.csv", "a,b\n" + "1234567890,1234567890\n" * 500_000 + "1,2,3\n"))
     assert said == "t.csv: line 500002 has 3 values, the header names 2"
+    lake.bring("t", lake.file("u.csv", "a,b\n1,2\n"))
+    said = lake.refused("t", lake.file("t.csv", "a,b\n" + "1234567890,1234567890\n" * 500_000 + "x,2\n"))
+    assert said.startswith("t.csv: line 500002: a is 'x', which is no bigint; nothing is changed")
 
 
 def test_a_header_that_is_cut_off_by_a_quote_is_said(lake: Importer) -> None:
