@@ -5,9 +5,11 @@ Started with the Python of `.venv-spark`, which has no pytest.
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import sys
+from contextlib import redirect_stdout
 
 from pyspark.sql import SparkSession
 
@@ -22,7 +24,7 @@ def _free_port() -> int:
 
 
 def main() -> None:
-    """Print one line of JSON: the port, and what was seen; end with the input."""
+    """Print one line of JSON: the port, and what was seen; end with the input. Arguments are ids and an example."""
     port = _free_port()
     made = SparkSession.builder.master("local[2,4]").appName("reading TMDB")
     for name, value in {
@@ -40,7 +42,11 @@ def main() -> None:
     spark.sparkContext.setLogLevel("OFF")
     spark.dataSource.register(reelhouse.TmdbSource)
     rows = spark.read.format("tmdb").option("ids", sys.argv[1]).option("partition_ids", "10").load()
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(sys.argv[2], {"spark": spark})
     told = {
+        "printed": printed.getvalue(),
         "port": port,
         "version": spark.version,
         "partitions": rows.rdd.getNumPartitions(),

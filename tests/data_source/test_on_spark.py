@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -21,10 +22,12 @@ from reelhouse.emulator import Emulator
 from reelhouse.runtimes.session import session_factory
 from tests.data_source import dying
 from tests.data_source.reading import asking, counted, read
+from tests.data_source.test_docs import examples
 from tests.runs.lakes import TOKEN
 from tests.whole.conftest import REPOSITORY
 
 SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
+SPARK_40 = REPOSITORY / ".venv-spark40" / "bin" / "python"
 IDS = 40
 RATE = 30
 # Connections of all tasks together: so many requests at most can arrive later than they should.
@@ -60,40 +63,53 @@ def ids(tmdb: Emulator) -> list[int]:
     return sorted(tmdb.edit(count=IDS))
 
 
-@pytest.fixture(scope="module")
-def served(tmdb: Emulator, ids: list[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@contextmanager
+def serving(python: Path, tmdb: Emulator, ids: list[int], folder: Path) -> Iterator[Served]:
+    """Apache Spark in the environment of *python*."""
     # What a session of Sail in this process has left there, Apache Spark would follow.
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "REELHOUSE_", "TMDB_"))}
-    folder = tmp_path_factory.mktemp("spark")
     env = {
         **kept,
         **asking(tmdb, REELHOUSE_CONNECTIONS=str(AT_ONCE)),
-        "PYSPARK_PYTHON": str(SPARK),
+        "PYSPARK_PYTHON": str(python),
         "PYTHONPATH": str(REPOSITORY),
         dying.MARK: str(folder / "mark"),
         dying.ASK: str(ids[0]),
     }
-    command = [str(SPARK), "-m", "tests.data_source.serving_spark", ",".join(map(str, ids))]
+    listed = ",".join(map(str, ids))
+    (example,) = examples("python classic")
+    command = [str(python), "-m", "tests.data_source.serving_spark", listed, example.replace("603,550", listed)]
     with (folder / "complaints").open("w") as complaints:
         server = subprocess.Popen(
             command, env=env, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, text=True
         )
-        assert server.stdout is not None
-        line = server.stdout.readline()
-        assert line, (folder / "complaints").read_text()[-3000:]
-        told = json.loads(line)
-        spark = session_factory(f"sc://127.0.0.1:{told['port']}")()
-        spark.dataSource.register(reelhouse.TmdbSource)
-        yield Served(told, spark, ids)
-        spark.stop()
-        server.communicate(timeout=120)
+        try:
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            assert line, (folder / "complaints").read_text()[-3000:]
+            told = json.loads(line)
+            spark = session_factory(f"sc://127.0.0.1:{told['port']}")()
+            spark.dataSource.register(reelhouse.TmdbSource)
+            yield Served(told, spark, ids)
+            spark.stop()
+            server.communicate(timeout=120)
+        finally:
+            server.kill()
     assert TOKEN not in (folder / "complaints").read_text()
+
+
+@pytest.fixture(scope="module")
+def served(tmdb: Emulator, ids: list[int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(SPARK, tmdb, ids, tmp_path_factory.mktemp("spark")) as found:
+        yield found
 
 
 def test_a_classic_session_reads_partitions_that_an_rdd_shows(served: Served) -> None:
     assert served.told["ids"] == served.ids
     assert served.told["partitions"] == 4
     assert "DataSourceRDD" in served.told["lineage"]
+    assert "DataSourceRDD" in served.told["printed"]
+    assert "('en', " in served.told["printed"]
     assert served.told["comment"] == "Production budget; NULL where TMDB has 0. Unit: US dollars. TMDB: budget"
 
 
@@ -187,3 +203,29 @@ def test_a_stream_brings_what_each_day_changed_once_and_goes_on_where_it_was(
     tmdb.next_day(16)
     with pytest.raises(PySparkException, match="reaches back 14 days"):
         _stream(served, tmp_path, since="2026-03-02")
+
+
+def test_the_example_of_a_stream_runs(served: Served, tmp_path: Path) -> None:
+    (example,) = (one for one in examples() if "readStream" in one)
+    for name in ("changed", "checkpoint"):
+        example = example.replace(f'"{name}")', f'"{tmp_path}/{name}")')
+    known: dict[str, Any] = {"spark": served.spark}
+    exec(example, known)
+    assert known["query"].exception() is None
+    assert (tmp_path / "checkpoint").is_dir()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not SPARK_40.exists(), reason=".venv-spark40 is not set up: `make test-slow` does")
+def test_spark_4_0_reads_the_same(tmp_path: Path) -> None:
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    with Emulator(movies=200, seed=8, now=noon, process=True) as tmdb:
+        ids = sorted(tmdb.edit(count=IDS))
+        with serving(SPARK_40, tmdb, ids, tmp_path) as served:
+            assert served.told["version"].startswith("4.0")
+            assert served.told["ids"] == ids
+            assert read(served.spark, ids=",".join(map(str, ids)), table="movie_cast").num_rows > IDS
+            assert _stream(served, tmp_path, since="2026-03-02") == []
+            tmdb.next_day()
+            assert sorted(row["movie_id"] for row in _stream(served, tmp_path, since="2026-03-02")) == ids
+            assert _stream(served, tmp_path, since="2026-03-02") == []
