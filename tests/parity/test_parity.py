@@ -127,7 +127,9 @@ def test_a_job_in_the_same_session_finds_nothing_left_to_do(spark: Spark) -> Non
 def test_spark_connect_builds_the_rows_that_sail_builds(world: World, spark: Spark) -> None:
     lake = world.copy("connect")
     command = ("--lake", str(lake), "build", "--json", "--spark", spark.address)
-    built = reelhouse(*command, "--conf", "spark.sql.shuffle.partitions=2", env=world.env, cwd=world.folder)
+    built = reelhouse(
+        *command, "--conf", "spark.sql.shuffle.partitions=2", env=world.env, cwd=world.folder, seconds=550
+    )
     assert (built.returncode, told(built)["done"]) == (0, True), built.stderr
     assert differences(world.folder / "sail", lake) == []
 
@@ -140,7 +142,9 @@ def test_the_spark_of_emr_builds_the_rows_that_sail_builds(world: World) -> None
         assert differences(world.folder / "sail", made.lake) == []
         lake = world.copy("connect40")
         # The newer client, as on a laptop, against the older server.
-        built = reelhouse("--lake", str(lake), "build", "--spark", made.address, env=world.env, cwd=world.folder)
+        built = reelhouse(
+            "--lake", str(lake), "build", "--spark", made.address, env=world.env, cwd=world.folder, seconds=900
+        )
         assert built.returncode == 0, built.stderr
         assert differences(world.folder / "sail", lake) == []
     finally:

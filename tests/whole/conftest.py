@@ -38,11 +38,11 @@ def environment(tmdb: Emulator, lake: Path, **more: str) -> dict[str, str]:
 
 
 def reelhouse(
-    *arguments: str, env: dict[str, str], cwd: Path, python: str = sys.executable
+    *arguments: str, env: dict[str, str], cwd: Path, python: str = sys.executable, seconds: float = 280
 ) -> subprocess.CompletedProcess[str]:
     """One command, as a person would type it."""
     command = [python, "-m", "reelhouse.runtimes.cli", *arguments]
-    return subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False)
 
 
 def told(done: subprocess.CompletedProcess[str]) -> Any:
