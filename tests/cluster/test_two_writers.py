@@ -1,0 +1,112 @@
+"""Sail, Apache Spark, delta-rs and reelhouse itself commit to one table at a time, and no commit is lost."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reelhouse.build.delta_log import latest_version, log_key
+from reelhouse.build.engine import Engine, open_engine
+from reelhouse.errors import KeyTakenError
+from reelhouse.runtimes.session import session_factory
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.storage.opening import S3Options
+from reelhouse.storage.s3 import S3Storage
+from tests import s3servers
+from tests.cluster.sparks import Spark, spark
+from tests.cluster.standalone import needs_spark
+from tests.s3proxy import CONFLICT, Answer, Fault, Proxy, Request, done_and_says, lost, proxied
+
+pytestmark = [pytest.mark.timeout(300)]
+
+_FOLDER_STORE = "reelhouse.delta.FolderLogStore"
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Proxy]:
+    with proxied(s3servers.started("moto")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def bucket(proxy: Proxy) -> str:
+    return s3servers.fresh_bucket(proxy.server)
+
+
+@pytest.fixture(scope="module")
+def beside(proxy: Proxy, bucket: str) -> Iterator[Spark]:
+    """One Apache Spark for all tests here: it takes its time to start."""
+    environ = {**proxy.server.environ, "AWS_ENDPOINT_URL": proxy.endpoint}
+    with spark(f"s3://{bucket}/lake", **environ) as found:
+        yield found
+
+
+@pytest.fixture
+def here(proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Sail on an empty lake, straight to the server and not by way of the proxy."""
+    s3servers.aim(monkeypatch, proxy.server)
+    proxy.forget()
+    storage = S3Storage(f"s3://{bucket}/{secrets.token_hex(6)}", S3Options())
+    return open_engine(storage, session_factory("sail", storage.access())())
+
+
+def _write(engine: Engine, first: int, last: int, mode: str = "append") -> int:
+    return engine.write(engine.spark.range(first, last), "t", mode=mode, user={}).version
+
+
+@needs_spark
+@pytest.mark.parametrize(("mode", "rows"), [("append", 18), ("overwrite", 5)])
+def test_sparks_commit_that_meets_anothers_in_s3_comes_after_it(
+    here: Engine, beside: Spark, proxy: Proxy, mode: str, rows: int
+) -> None:
+    _write(here, 0, 10, "overwrite")
+
+    def other_first(_: Request, on: Callable[[], Answer]) -> Answer:
+        assert _write(here, 100, 103) == 1
+        return on()
+
+    proxy.when(other_first, kind="PUT", key=r"_delta_log/0*1\.json$")
+    made = beside.does("write", lake=here.storage.url, table="t", mode=mode, first=20, last=25)
+    assert latest_version(here.storage, "t") == made["version"] > 1
+    assert here.table("t", 1).count() == 13
+    assert here.table("t", made["version"]).count() == rows
+
+
+@needs_spark
+@pytest.mark.parametrize("fault", [lost, done_and_says(500, "InternalError"), CONFLICT], ids=["lost", "500", "409"])
+def test_sparks_commit_whose_answer_did_not_come_is_there_once(
+    here: Engine, beside: Spark, proxy: Proxy, fault: Fault
+) -> None:
+    _write(here, 0, 10, "overwrite")
+    proxy.when(fault, kind="PUT", key=r"_delta_log/\d+\.json$")
+    made = beside.does("write", lake=here.storage.url, table="t", mode="append", first=20, last=25)
+    assert made == {"version": 1}
+    assert here.table("t", 1).count() == 15
+    assert latest_version(here.storage, "t") == 1
+
+
+@needs_spark
+def test_of_two_commits_to_one_version_in_a_folder_one_wins(beside: Spark, tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path / "lake")
+    (tmp_path / "lake" / "t" / "_delta_log").mkdir(parents=True)
+    commits = 400
+    beside.tell("commit_all", lake=storage.url, folder="t/_delta_log", commits=commits, store=_FOLDER_STORE)
+    ours = [version for version in range(commits) if _put(storage, version)]
+    said = beside.answer()
+    assert sorted(ours + said["won"]) == list(range(commits))
+    assert set(said["failures"]) <= {"java.nio.file.FileAlreadyExistsException"}
+    by_spark = [version for version in range(commits) if b"by Spark" in storage.get(log_key("t", version))]
+    assert by_spark == said["won"]
+    # Nothing that it wrote beside stays behind.
+    assert len(list((tmp_path / "lake" / "t" / "_delta_log").iterdir())) == commits
+
+
+def _put(storage: FolderStorage, version: int) -> bool:
+    try:
+        storage.put_new(log_key("t", version), b"by us")
+    except KeyTakenError:
+        return False
+    return True
