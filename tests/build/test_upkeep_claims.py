@@ -108,6 +108,11 @@ def test_what_newer_answers_replaced_is_left_out() -> None:
     assert found.superseded == 9
 
 
+def test_what_answered_an_imdb_id_stays_so_that_the_same_ask_set_aside_later_is_known() -> None:
+    rows = [Row(0, 1, 7, "landed", "tt7"), Row(1, 1, 7, "landed", "7"), Row(2, 1, 7, "landed", "7")]
+    assert _needed(rows)[1] == [rows[0], rows[2]]
+
+
 def test_of_nothing_nothing_is_kept() -> None:
     found, kept = _needed([])
     assert (found.rows, found.superseded, kept) == (0, 0, [])

@@ -1,8 +1,8 @@
 """Which rows of staging anything can still be made from: the others are answers that newer ones replaced.
 
 `tables/newest.py` asks of an id's claims which is the newest of all, the newest that settles it, and the newest that
-says it is gone; no later claim can bring back a former one of these. What was set aside before TMDB named an id stays,
-and with it what answers it.
+says it is gone; no later claim can bring back a former one of these. `tables/about_lake.py` asks whether anything asked
+by an IMDb id was ever answered, so the newest answer to each ask stays too, and all that was set aside without an id.
 """
 
 from __future__ import annotations
@@ -55,18 +55,20 @@ def claims_of(storage: Storage, folder: str, version: int) -> Claims:
 def claims_needed(rows: pa.RecordBatchReader) -> Claims:
     """What of *rows* of staging, of which the narrow columns are there, anything can still be made from."""
     read = _Read.of(rows)
-    newest = _last_of(read.places, read.batches)
+    newest = _last_of(read.batches, read.places)
     one = read.at(newest)
-    # NULL is an id here, of what nobody named yet; all of it stays.
-    kept = one.unnamed | np.isin(one.asks, one.asks[one.unnamed])
-    for marked in (np.ones_like(one.settled), one.settled, one.gone):
-        rows = np.flatnonzero(marked & ~one.unnamed)
-        kept[rows[_last_of(one.ids[rows], one.places[rows])]] = True
+    named = ~one.unnamed
+    kept = one.unnamed.copy()
+    for marked in (named, named & one.settled, named & one.gone):
+        rows = np.flatnonzero(marked)
+        kept[rows[_last_of(one.places[rows], one.ids[rows])]] = True
+    rows = np.flatnonzero(named)
+    kept[rows[_last_of(one.places[rows], one.asks[rows], one.ids[rows])]] = True
     return Claims(one.places[kept], one.batches[kept], len(read.places))
 
 
 class _Read(NamedTuple):
-    """The narrow columns of rows; *asks* as hashes, of which a clash keeps a row too many."""
+    """The narrow columns of rows; *asks* as hashes, which need to differ only among the few asks about one id."""
 
     places: _Numbers
     batches: _Numbers
@@ -100,9 +102,9 @@ def _arrays(batch: pa.RecordBatch) -> Iterator[np.ndarray[tuple[int], np.dtype[A
     yield pc.fill_null(pc.equal(states, "gone"), False).to_numpy(zero_copy_only=False)
 
 
-def _last_of(groups: _Numbers, ranks: _Numbers) -> _Numbers:
-    """Where the greatest of *ranks* of each group is; groups ascend."""
-    order = np.lexsort((ranks, groups))
+def _last_of(ranks: _Numbers, *groups: _Numbers) -> _Numbers:
+    """Where the greatest of *ranks* is for each value of *groups*, which ascend."""
+    order = np.lexsort((ranks, *reversed(groups)))
     ends = np.ones(len(order), np.bool_)
-    ends[:-1] = groups[order][1:] != groups[order][:-1]
+    ends[:-1] = np.any([group[order][1:] != group[order][:-1] for group in groups], axis=0)
     return order[ends]
