@@ -22,6 +22,7 @@ from reelhouse.serve.catalogue.glue import GlueCatalogue, check_database, table_
 from reelhouse.serve.catalogue.refreshing import refresh
 from reelhouse.settings import Settings
 from reelhouse.storage.s3 import S3Storage
+from reelhouse.tables import TABLES
 from reelhouse.tables.columns import TYPES
 from tests.aws import calls
 from tests.aws.iam import Policy
@@ -204,6 +205,13 @@ def test_the_documented_policy_is_what_it_calls_and_no_more(
     assert policy.refused(asked) == []
     used = {call.action for call in asked}
     assert {one.action for one in policy.allowed} - used <= {"s3:ListBucket"}
+
+
+def test_the_pages_question_names_columns_that_are_there() -> None:
+    page = (ROOT / "docs" / "catalogues.md").read_text(encoding="utf-8")
+    asked = page.partition("```sql\n")[2].partition("```")[0]
+    columns = {column.name for spec in TABLES if spec.name == "movie" for column in spec.columns}
+    assert set(re.findall(r"[a-z_]{3,}", asked)) - {"movie"} <= columns
 
 
 def test_the_command_registers_a_lake(cloud: S3Server, lake: S3Storage, tmp_path: Path) -> None:

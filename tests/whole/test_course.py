@@ -15,6 +15,10 @@ from tests.whole.conftest import REPOSITORY, environment, reelhouse, told
 from tests.whole.equal_tables import LINEAGE, differences
 
 SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
+SPARK_IS_HERE = pytest.mark.skipif(
+    not SPARK.exists() or shutil.which("java") is None,
+    reason="Apache Spark is not here: it needs Java, and `make test` sets up .venv-spark",
+)
 COURSE = {"REELHOUSE_LAYOUT": "course", "REELHOUSE_COURSE_KINDS": "true"}
 COUNT = 250
 
@@ -30,9 +34,20 @@ print(json.dumps({{"rows": movies.count(), "ids": movies.select("id").distinct()
 """
 
 
-def _block(language: str) -> list[str]:
-    """The lines of the page's first block in a language."""
-    return PAGE.partition(f"```{language}\n")[2].partition("```")[0].splitlines()
+# As a student goes on from what lies under Trusted and Refined.
+READER = """
+import json, sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+{lines}
+both = movies.join(facts, "movie_id").count()
+print(json.dumps({{"movies": movies.count(), "facts": facts.count(), "both": both, "types": dict(movies.dtypes)}}))
+"""
+
+
+def _block(language: str, number: int = 1) -> list[str]:
+    """The lines of the page's first block in a language, or another one's."""
+    return PAGE.split(f"```{language}\n")[number].partition("```")[0].splitlines()
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +123,44 @@ def test_the_pages_three_commands_fill_and_check_a_lake(course: Path, catalogue:
     assert sorted(record["imdb_id"] for record in found) == sorted(known)
 
 
+def _day(lake: Path) -> str:
+    """The day of the only copy, as its folders name it."""
+    (mark,) = lake.glob("Trusted/TMDB/Parquet/movie/*/*/*/_SUCCESS")
+    return "/".join(mark.parts[-4:-1])
+
+
+def test_sync_copies_tables_and_marts_for_whoever_reads_parquet(course: Path) -> None:
+    day = _day(course)
+    assert day in {"/".join(path.parts[-4:-1]) for path in _files(course)}
+    db = duckdb.connect()
+    for folder in ("Trusted/TMDB/Parquet/movie", "Refined/fact_movie"):
+        asked = f"select count(*), count(distinct movie_id) from '{course}/{folder}/{day}/*.parquet'"
+        assert db.execute(asked).fetchone() == (COUNT, COUNT)
+    # What the page's SQL names is what lies there.
+    (line, *_) = [line for line in _block("sql") if "movie_id" in line]
+    named = [part.split()[0] for part in line.partition("(")[2].split(",")]
+    described = db.execute(f"describe from '{course}/Trusted/TMDB/Parquet/movie/{day}/*.parquet'").fetchall()
+    assert set(named) <= {row[0] for row in described}
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not SPARK.exists() or shutil.which("java") is None,
-    reason="Apache Spark is not here: it needs Java, and `make test` sets up .venv-spark",
-)
+@SPARK_IS_HERE
+def test_apache_spark_reads_trusted_and_refined_with_the_pages_lines(course: Path, tmp_path: Path) -> None:
+    day = _day(course)
+    script = tmp_path / "reader.py"
+    lines = "\n".join(_block("python", 2)).replace("2026/11/23", day).replace("s3a://your-bucket", str(course))
+    script.write_text(READER.format(lines=lines))
+    command = [str(SPARK), str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["movies"], found["facts"], found["both"]) == (COUNT, COUNT, COUNT)
+    assert (found["types"]["movie_id"], found["types"]["release_date"]) == ("bigint", "date")
+    assert "timestamp" in found["types"].values()
+
+
+@pytest.mark.slow
+@SPARK_IS_HERE
 def test_apache_spark_reads_the_arrays_with_the_students_own_line(course: Path, tmp_path: Path) -> None:
     script = tmp_path / "student.py"
     (line,) = _block("python")
