@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from reelhouse.build.importing.postgres import Postgres as Source
+from reelhouse.build.importing.postgres import opened
 from reelhouse.build.imports import ImportColumn
 from tests.imports.conftest import Importer
 from tests.postgres import PASSWORD, Database, Postgres, line_to
@@ -113,6 +114,13 @@ def test_many_rows_are_streamed_from_one_snapshot(lake: Importer, database: Data
     database.run("create table big as select i, i % 7 as w, repeat('x', 100) as t from generate_series(1, 300000) i")
     assert lake.bring("big", "--from", database.url, "--table", "big")["rows"] == 300_000
     assert sum(row["i"] for row in lake.rows("big")) == 300_000 * 300_001 // 2
+
+
+def test_what_others_change_meanwhile_is_not_seen(database: Database) -> None:
+    with opened(database.url, "movies.box_office") as table:
+        columns = table.columns(None)
+        database.run("delete from movies.box_office")
+        assert table.count() == sum(map(len, table.batches(columns))) == 2
 
 
 @pytest.mark.parametrize(
