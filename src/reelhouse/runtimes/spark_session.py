@@ -186,9 +186,10 @@ def started_conf(
         ours |= {f"spark.hadoop.{name}": value for name, value in s3a_conf(access)}
     packages = _packages(version, there, stated, with_s3=access is not None)
     if packages:
-        # A folder of our own: a Maven repository that others fill half stops the download of the jars.
+        # A folder of our own: a Maven repository that others fill half stops the download of the jars. Not below
+        # `cache_folder`, which tests and services empty: what is fetched once is there for all.
         ours |= {
-            "spark.jars.ivy": str(cache_folder() / "reelhouse" / "ivy"),
+            "spark.jars.ivy": str(_ivy()),
             "spark.jars.excludes": ",".join(_NOT_NEEDED),
         }
     added = {
@@ -217,6 +218,14 @@ def _packages(version: str, there: set[str], stated: Mapping[str, str], *, with_
         found.append(f"org.apache.hadoop:hadoop-aws:{known.hadoop}")
         found += [f"software.amazon.awssdk:{part}:{known.sdk}" for part in _SDK]
     return found
+
+
+def _ivy() -> Path:
+    try:
+        return Path("~/.cache/reelhouse/ivy").expanduser()
+    except RuntimeError:
+        # A user without a home, as in some containers.
+        return cache_folder() / "reelhouse" / "ivy"
 
 
 def _driver_memory() -> str:
