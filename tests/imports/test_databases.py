@@ -116,6 +116,26 @@ def test_many_rows_are_streamed_from_one_snapshot(lake: Importer, database: Data
     assert sum(row["i"] for row in lake.rows("big")) == 300_000 * 300_001 // 2
 
 
+def test_the_time_zone_of_a_database_moves_no_instant(lake: Importer, database: Database) -> None:
+    database.run(f"alter database {database.name} set timezone = 'America/Sao_Paulo'")
+    lake.bring("box", "--from", database.url, "--table", "movies.box_office")
+    first = lake.rows("box")[0]
+    assert first["seen"] == datetime(2026, 1, 1, 10, tzinfo=UTC)
+
+
+def test_numbers_with_more_digits_than_a_decimal_has_are_text(lake: Importer, database: Database) -> None:
+    database.run("create table n (a numeric(50, 2), b numeric(2, 5), c numeric(5, -2), d numeric(38, 38))")
+    types = lake.types("n", "--from", database.url, "--table", "n")
+    assert types == {"a": "string", "b": "string", "c": "string", "d": "decimal(38,38)"}
+
+
+def test_an_address_that_is_none_is_refused_without_its_password(lake: Importer) -> None:
+    url = f"postgresql://postgres:{PASSWORD}@[::1/movies"
+    said = lake.refused("t", "--from", url, "--table", "t", code=2)
+    assert said.startswith("the database: ")
+    assert PASSWORD not in said
+
+
 def test_what_others_change_meanwhile_is_not_seen(database: Database) -> None:
     with opened(database.url, "movies.box_office") as table:
         columns = table.columns(None)
