@@ -215,6 +215,24 @@ def test_killed_at_any_put_the_next_build_completes_it(lake: LakeInTheMaking, mo
     assert all(rows(lake, name) == lake.rows(name) for name in lake.current.tables)
 
 
+def test_while_a_copy_is_replaced_no_marker_says_that_it_is_whole(
+    world: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    next_build(world, 5)
+    real = FolderStorage.put
+
+    def put(storage: FolderStorage, key: str, body: bytes) -> None:
+        if key.endswith("_SUCCESS"):
+            raise _Dying
+        real(storage, key, body)
+
+    monkeypatch.setattr(FolderStorage, "put", put)
+    with pytest.raises(_Dying):
+        copy_out(world.storage)
+    assert not (folder_of(world, "movie") / "_SUCCESS").exists()
+    assert (folder_of(world, "movie_cast") / "_SUCCESS").exists()
+
+
 def test_a_builder_that_was_overtaken_puts_again_what_it_put_below_the_other(
     world: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
