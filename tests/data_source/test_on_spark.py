@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark.errors import PySparkException
@@ -20,6 +21,7 @@ from pyspark.errors import PySparkException
 import reelhouse
 from reelhouse.emulator import Emulator
 from reelhouse.runtimes.session import session_factory
+from tests.build.landing import LakeInTheMaking, a_movie
 from tests.data_source import dying
 from tests.data_source.reading import asking, counted, read
 from tests.data_source.test_docs import examples
@@ -229,3 +231,13 @@ def test_spark_4_0_reads_the_same(tmp_path: Path) -> None:
             tmdb.next_day()
             assert sorted(row["movie_id"] for row in _stream(served, tmp_path, since="2026-03-02")) == ids
             assert _stream(served, tmp_path, since="2026-03-02") == []
+
+
+def test_a_lake_is_read_on_spark_without_its_engine(served: Served, tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path / "lake")
+    lake.land(*(a_movie(number, budget=number, release_date="1999-10-15") for number in range(1, 30)))
+    lake.build()
+    for table in ("movie", "dim_movie"):
+        found = read(served.spark, lake=lake.root, table=table)
+        assert counted(found) == counted(pa.Table.from_pylist(lake.rows(table), schema=found.schema))
+        assert found.num_rows >= 29

@@ -47,9 +47,7 @@ def lake_partitions(lake: str | None, table: str) -> list[FilePartition]:
 
 def lake_batches(partition: FilePartition, schema: T.StructType) -> Iterator[pa.RecordBatch]:
     """The rows of one file, with the columns of *schema* alone."""
-    wanted = arrow_schema(schema)
-    for batch in read_files(_open(partition.lake), partition.folder, [partition.path], wanted):
-        yield batch.cast(wanted)
+    return read_files(_open(partition.lake), partition.folder, [partition.path], arrow_schema(schema))
 
 
 def _open(lake: str | None) -> Storage:
