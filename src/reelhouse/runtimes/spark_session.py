@@ -70,6 +70,8 @@ _LOG_STORES = {
 _SPARK_SETTINGS = {
     # Delta's default of fifty tasks to read a table's log of a few lines would cost more than the tables.
     "spark.databricks.delta.snapshotPartitions": "2",
+    # Its default, INT96, is what other readers of Parquet have given up on.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 
 _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
