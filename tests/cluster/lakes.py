@@ -47,9 +47,9 @@ class Bucket:
         return into
 
 
-def collected(tmdb: Emulator, lake: Path, count: int) -> None:
+def collected(tmdb: Emulator, lake: Path, count: int, **more: str) -> None:
     """One run of the *count* most popular movies."""
-    done = run(tmdb, lake, "collect", "--top", str(count))
+    done = run(tmdb, lake, "collect", "--top", str(count), **more)
     assert done.returncode == 0, done.stderr
 
 

@@ -65,9 +65,9 @@ class Cluster:
         running = self.executors()
         if not running:
             return None
-        oldest = min(running, key=lambda one: one.create_time())
+        oldest = min(running, key=lambda one: float(one.create_time()))
         oldest.kill()
-        return oldest.pid
+        return int(oldest.pid)
 
 
 def _descendants(pid: int) -> list[psutil.Process]:
@@ -85,8 +85,9 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 @contextmanager
-def standalone(workers: int = 2, **environ: str) -> Iterator[Cluster]:
+def standalone(environ: dict[str, str] | None = None, workers: int = 2) -> Iterator[Cluster]:
     """A cluster of *workers* with a core and a gigabyte each; *environ* is what its machines know beyond ours."""
+    environ = environ or {}
     port, ui, *others = free_ports(2 + 2 * workers)
     address = f"spark://127.0.0.1:{port}"
     guards = [_started("master.Master", environ, *_at(port, ui))]
@@ -110,7 +111,7 @@ def _at(port: int, ui: int) -> list[str]:
 
 def _answers(cluster: Cluster) -> bool:
     try:
-        return cluster.state()["status"] == "ALIVE"
+        return bool(cluster.state()["status"] == "ALIVE")
     except OSError:
         return False
 

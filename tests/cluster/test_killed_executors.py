@@ -30,7 +30,7 @@ def test_executors_killed_in_the_middle_of_a_build_change_no_row(server: str, tm
         assert run(tmdb, ours, "build").returncode == 0
         # Machines of a cluster reach S3 with credentials of their own.
         machines = {} if isinstance(lake, Path) else lake.server.environ
-        with standalone(**machines) as cluster:
+        with standalone(machines) as cluster:
             place = str(lake) if isinstance(lake, Path) else lake.lake
             env = environment(tmdb, Path(), REELHOUSE_LAKE=place, **environ_of_driver(**machines))
             building = driver("build", "--spark", cluster.address, env=env, cwd=tmp_path, said=tmp_path / "said")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from reelhouse.build.delta_log import latest_version, log_key
+from reelhouse.build.delta_rs import read_delta, write_delta
 from reelhouse.build.engine import Engine, open_engine
 from reelhouse.errors import KeyTakenError
 from reelhouse.runtimes.session import session_factory
+from reelhouse.storage.access import Accessible
 from reelhouse.storage.folder import FolderStorage
-from reelhouse.storage.opening import S3Options
+from reelhouse.storage.opening import S3Options, open_storage
+from reelhouse.storage.protocol import Storage
 from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
 from tests.cluster.sparks import Spark, spark
@@ -21,6 +26,9 @@ from tests.cluster.standalone import needs_spark
 from tests.s3proxy import CONFLICT, Answer, Fault, Proxy, Request, done_and_says, lost, proxied
 
 pytestmark = [pytest.mark.timeout(300)]
+
+# By each of four writers.
+COMMITS = 12
 
 _FOLDER_STORE = "reelhouse.delta.FolderLogStore"
 
@@ -110,3 +118,41 @@ def _put(storage: FolderStorage, version: int) -> bool:
     except KeyTakenError:
         return False
     return True
+
+
+@needs_spark
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("place", ["folder", "versitygw", "seaweedfs"])
+def test_of_many_commits_by_everybody_at_once_none_is_lost(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = None if place == "folder" else s3servers.started(place)
+    if server:
+        s3servers.aim(monkeypatch, server)
+    lake = f"s3://{s3servers.fresh_bucket(server)}/lake" if server else str(tmp_path / "lake")
+    storage = open_storage(lake)
+    access = storage.access() if isinstance(storage, Accessible) else None
+    sail = open_engine(storage, session_factory("sail", access)())
+    _write(sail, 0, 10, "overwrite")
+    environ = server.environ if server else {}
+    with spark(lake, **environ) as one, spark(lake, **environ) as other, ThreadPoolExecutor(2) as pool:
+        one.tell("append_each", table="t", first=1000, last=1000 + COMMITS)
+        other.tell("append_each", table="t", first=2000, last=2000 + COMMITS)
+        by_sail = pool.submit(lambda: [_write(sail, each, each + 1) for each in range(3000, 3000 + COMMITS)])
+        by_delta_rs = pool.submit(lambda: [_by_delta_rs(storage, each) for each in range(4000, 4000 + COMMITS)])
+        told = [one.answer(), other.answer()]
+        versions = [version for each in told for version in each["versions"]]
+        versions += by_sail.result() + by_delta_rs.result()
+    assert len(versions) == len(set(versions)) == 4 * COMMITS
+    newest = max(versions)
+    assert latest_version(storage, "t") == newest
+    ids = [each for batch in read_delta(storage, "t", newest) for each in batch.column("id").to_pylist()]
+    expected = set(range(10)).union(*(range(first, first + COMMITS) for first in range(1000, 5000, 1000)))
+    assert sorted(ids) == sorted(expected)
+
+
+def _by_delta_rs(storage: Storage, each: int) -> int:
+    batch = pa.record_batch({"id": pa.array([each], pa.int64())})
+    rows = pa.RecordBatchReader.from_batches(batch.schema, [batch])
+    return write_delta(storage, "t", rows, mode="append", user={})

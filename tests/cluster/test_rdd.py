@@ -1,0 +1,81 @@
+"""The example for RDD users: partitions, lineage, and what a lost executor costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelhouse.emulator import Emulator
+from reelhouse.storage.folder import FolderStorage
+from tests.cluster.lakes import collected
+from tests.cluster.standalone import PYTHON, environ_of_driver, needs_spark, standalone, wait_until
+from tests.runs import lakes
+from tests.whole.conftest import REPOSITORY
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_spark]
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("rdd") / "lake"
+    with Emulator(movies=1500, seed=41, process=True) as tmdb:
+        collected(tmdb, place, 120, REELHOUSE_CHUNK_ANSWERS="20")
+        tmdb.edit(count=60)
+        tmdb.next_day()
+        collected(tmdb, place, 120, REELHOUSE_CHUNK_ANSWERS="20")
+    return place
+
+
+def _expected(lake: Path) -> dict[str, int]:
+    known = lakes.answers(FolderStorage(lake)).values()
+    bodies = [json.loads(one.body) for one in known if one.state == "landed" and one.body]
+    return Counter(body["original_language"] for body in bodies)
+
+
+def _started(*arguments: str) -> subprocess.Popen[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "REELHOUSE_"))}
+    return subprocess.Popen(
+        [str(PYTHON), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env={**kept, **environ_of_driver()},
+    )
+
+
+def test_it_prints_what_it_promises(lake: Path) -> None:
+    with _started("examples/rdd.py", str(lake)) as program:
+        said, _ = program.communicate(timeout=600)
+    assert program.returncode == 0
+    first, *others = said.splitlines()
+    assert int(first.split()[0]) == len(list((lake / "raw" / "movie").rglob("*.gz")))
+    assert any("ShuffledRDD" in line for line in others)
+    counts = [line.split() for line in others if len(line.split()) == 2 and line.split()[1].isdigit()]
+    assert {language: int(titles) for language, titles in counts} == _expected(lake)
+
+
+def test_a_lost_executor_costs_its_own_partitions_once_more(lake: Path) -> None:
+    with standalone() as cluster, _started("-m", "tests.cluster.counting", cluster.address, str(lake)) as driver:
+        assert driver.stdout is not None and driver.stdin is not None
+        told: list[dict[str, Any]] = [json.loads(driver.stdout.readline()) for _ in range(2)]
+        killed = cluster.kill_an_executor()
+        assert killed
+        wait_until(lambda: killed not in [one.pid for one in cluster.executors()], "it lives on")
+        driver.stdin.write("\n")
+        driver.stdin.flush()
+        told.append(json.loads(driver.stdout.readline()))
+        driver.stdin.write("\n")
+        driver.stdin.flush()
+    shown, before, after = told
+    assert shown["partitions"] >= 6
+    assert "ShuffledRDD" in shown["lineage"]
+    assert before["counts"] == after["counts"] == _expected(lake)
+    # What the other executor had made was not made again.
+    assert before["read"] < after["read"] < 2 * before["read"]
