@@ -40,7 +40,7 @@ def build_all(count: int, *, times: int = 1) -> Built:
     """Measure everything about *count* movies; the rows are compared after the second build."""
     with working_copy(lake_of(count)) as lake, tempfile.TemporaryDirectory(dir=CACHE) as out:
         first = median_of(times, lambda: _anew(lake))
-        _add(lake_of(count, runs=2), lake)
+        add_raw(lake_of(count, runs=2), lake)
         again = build(lake)
         nothing = least_of(3, lambda: build(lake))
         by_hand = median_of(times, lambda: build_by_hand(lake_of(count, runs=2), Path(out)))
@@ -51,11 +51,12 @@ def build_all(count: int, *, times: int = 1) -> Built:
 def working_copy(lake: Path) -> Iterator[Path]:
     """A lake of one's own with the same raw files; they are never changed, so links will do."""
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        _add(lake, Path(folder))
+        add_raw(lake, Path(folder))
         yield Path(folder)
 
 
-def _add(lake: Path, to: Path) -> None:
+def add_raw(lake: Path, to: Path) -> None:
+    """Link the raw files of one lake into another."""
     for path in lake.rglob("*"):
         target = to / path.relative_to(lake)
         if path.is_dir():

@@ -19,9 +19,9 @@ _SUMS = {
 _NEAR = 1e-9
 
 
-def differences(lake: Path, by_hand: Path) -> list[str]:
-    """The tables and marts that differ between a lake's newest versions and the files of the program by hand."""
-    ours, theirs = _tables(lake), _tables(by_hand)
+def differences(lake: Path, other: Path) -> list[str]:
+    """The tables and marts that differ between a lake's newest versions and another's, or files made by hand."""
+    ours, theirs = _tables(lake), _tables(other)
     both = sorted(ours.keys() & theirs.keys())
     return sorted(ours.keys() ^ theirs.keys()) + [name for name in both if _differ(ours[name], theirs[name])]
 
@@ -30,11 +30,15 @@ def _tables(folder: Path) -> dict[str, Path]:
     return {path.stem: path for zone in ("tables", "marts") for path in (folder / zone).iterdir()}
 
 
-def _differ(table: Path, file: Path) -> bool:
-    ours, theirs = _summed(DeltaTable(table).file_uris()), _summed([str(file)])
+def _differ(table: Path, other: Path) -> bool:
+    ours, theirs = _summed(_files(table)), _summed(_files(other))
     if not ours["rows"] or not theirs["rows"]:
         return ours["rows"] != theirs["rows"]
     return ours.keys() != theirs.keys() or any(not _near(ours[name], theirs[name]) for name in ours)
+
+
+def _files(table: Path) -> list[str]:
+    return list(DeltaTable(table).file_uris()) if table.is_dir() else [str(table)]
 
 
 def _summed(files: list[str]) -> dict[str, float | None]:

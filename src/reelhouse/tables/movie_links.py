@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -66,15 +64,22 @@ IMAGE_COLUMNS = (
 
 def movie_images(answers: DataFrame) -> DataFrame:
     """One row for each image, where the append `images` is asked for."""
-    kinds = [_images(answers, kind) for kind in ("backdrop", "logo", "poster")]
-    return reduce(DataFrame.unionByName, kinds)
-
-
-def _images(answers: DataFrame, kind: str) -> DataFrame:
-    item = F.col("item")
-    return listed(answers, F.col("images")[f"{kind}s"]).select(
+    lists = [
+        F.struct(F.lit(kind).alias("kind"), F.col("images")[f"{kind}s"].alias("items"))
+        for kind in ("backdrop", "logo", "poster")
+    ]
+    # One list of three, because a union of three would read staging three times.
+    kinds = answers.select(F.col("id").alias("movie_id"), "fetched_at", F.explode(F.array(*lists)).alias("of_kind"))
+    images = kinds.select(
         "movie_id",
-        F.lit(kind).alias("kind"),
+        "fetched_at",
+        F.col("of_kind")["kind"].alias("kind"),
+        F.posexplode(F.col("of_kind")["items"]).alias("position", "item"),
+    )
+    item = F.col("item")
+    return images.filter(item.isNotNull()).select(
+        "movie_id",
+        "kind",
         "position",
         text(item["file_path"]).alias("file_path"),
         item["width"].alias("width"),

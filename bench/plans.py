@@ -1,0 +1,162 @@
+"""`python -m bench.plans`: write docs/plans.md, the plans that Apache Spark makes of the main tables, and Sail's shape.
+
+`python -m bench.plans ENGINE LAKE` prints the plans of everything that a full build of a built lake would write, as one
+JSON object by folder. Nothing is written then: a commit that is there stands for each one that would be made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import msgspec
+from pyspark.sql import DataFrame
+
+from bench.report import ROOT
+from reelhouse.build.delta_log import Commit, latest_version, read_commit
+from reelhouse.build.engine import Engine
+from reelhouse.build.run import build
+from reelhouse.runtimes.session import session_factory
+from reelhouse.storage.folder import FolderStorage
+
+SPARK = ROOT / ".venv-spark" / "bin" / "python"
+_PAGE = ROOT / "docs" / "plans.md"
+_MOVIES = 300
+_WIDTH = 150
+
+_TOLD = {
+    "staging/movie": (
+        "The parse",
+        "One read of the chunks, one `from_json`, one write. Claims of receipts are a local table that every task is "
+        "handed (a broadcast), so that no body is shuffled or sorted. An outer join could not broadcast its outer "
+        "side; that is why a claim whose line is missing is found by counting the rows of the commit, and added then. "
+        "Partitions are the chunks, packed together by size; what was set aside comes by a union with a local table.",
+    ),
+    "staging/movie_current": (
+        "Which answer speaks for an id",
+        "Four narrow columns of staging and the ids of the newest export: two shuffles, one for each, by id; the "
+        "window, the join and the aggregation after them all use the same partitioning. Nobody's claims are "
+        "so many that an id could be skewed: one for each time it was asked.",
+    ),
+    "tables/popularity_daily": (
+        "An export",
+        "One read, one write, no shuffle; an export that is held already is not read again.",
+    ),
+    "tables/movie": (
+        "A row a movie",
+        "The scan reads the columns of the table and `place` and `batch`, of 165 leaves that staging has. Who is "
+        "current is two numbers a title, which every task is handed; so there is no shuffle, and one file for each "
+        "partition of staging.",
+    ),
+    "tables/movie_cast": (
+        "A row a role",
+        "As before, and of `credits` only `cast` is read (`ReadSchema`). A movie with a cast of a thousand is one row "
+        "before `explode` and a thousand after it, in one task; nothing gathers them again.",
+    ),
+    "marts/dim_person": (
+        "A row a person",
+        "Two shuffles. The first aggregation leaves one row for each person and day and begins before the shuffle, so "
+        "that somebody in thousands of films is one row of each task by then; the window over days follows.",
+    ),
+    "marts/fact_movie": (
+        "A row a movie with its measures",
+        "Credits and releases are each counted by movie, which begins before the shuffle: a movie brings one row of "
+        "each task, however long its cast. The mean over all titles is one row.",
+    ),
+    "marts/bridge_movie_genre": (
+        "A bridge",
+        "One shuffle by movie, for how many genres it has. Which titles count is one number a title, handed to every "
+        "task.",
+    ),
+}
+
+
+def plans_of(lake: Path, engine: str) -> dict[str, str]:
+    """What *engine* would do for each folder that a full build of *lake* writes; the lake must be built."""
+    found: dict[str, str] = {}
+
+    def write(self: Engine, frame: DataFrame, folder: str, *, user: Mapping[str, Any], **_: object) -> Commit:
+        found.setdefault(folder, explained(frame))
+        version = latest_version(self.storage, folder)
+        assert version is not None, f"{folder} is not built"
+        commit = read_commit(self.storage, folder, version)
+        return commit._replace(rows=user.get("claims", commit.rows))
+
+    with mock.patch.object(Engine, "write", write):
+        build(FolderStorage(lake), session_factory(engine), full=True)
+    return found
+
+
+def explained(frame: DataFrame) -> str:
+    """The physical plan as the engine prints it."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        frame.explain()
+    return printed.getvalue().partition("== Physical Plan ==\n")[2].rstrip()
+
+
+def plans_by(python: Path, lake: Path, engine: str) -> dict[str, str]:
+    """As `plans_of`, by the Python of another environment."""
+    command = [str(python), "-m", "bench.plans", engine, str(lake)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-3000:]}")
+    return msgspec.json.decode(done.stdout.splitlines()[-1], type=dict[str, str])
+
+
+_ID = re.compile(r"#\d+L?")
+_SCAN = re.compile(r"(FileScan \w+) .*?(?:PartitionFilters.*?)?ReadSchema: (.*)")
+
+
+def trimmed(plan: str) -> str:
+    """A plan of Apache Spark without numbers of expressions and paths, long lines cut."""
+    lines = []
+    for line in plan.splitlines():
+        short = _SCAN.sub(r"\1 ReadSchema: \2", _ID.sub("", line))
+        lines.append(short if len(short) <= _WIDTH else f"{short[: _WIDTH - 1]}…")
+    return "\n".join(lines)
+
+
+def page(plans: Mapping[str, str]) -> str:
+    """docs/plans.md."""
+    parts = [
+        "# Plans",
+        f"""\
+How Apache Spark carries out the main steps of a build: what `explain` prints, without numbers of expressions and
+paths, and with long lines cut. Made by `python -m bench.plans` from a lake of {_MOVIES} movies;
+`tests/bench/test_plans.py` keeps shuffles and columns read of every table within bounds. Each table is one lazy plan
+from staging or from other tables to its write, and that write is the only action.""",
+        """\
+Sail's plans have the same shape under DataFusion's names: `HashJoinExec: mode=CollectLeft` is the broadcast join,
+`RepartitionExec: Hash` the exchange, `DataSourceExec: projection=[…]` the columns read. It reads whole columns of
+staging (`credits`, not `credits.cast`), takes no hints, and shuffles both sides of a join whose smaller side it
+believes to be above 1 MB; in one process that is a copy in memory.""",
+    ]
+    for folder, (title, why) in _TOLD.items():
+        parts += [f"## {title}: `{folder}`", why, f"```text\n{trimmed(plans[folder])}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    if len(sys.argv) == 3:
+        found = plans_of(Path(sys.argv[2]), sys.argv[1])
+        print(msgspec.json.encode(found).decode())
+        return
+    from bench.building import build as build_lake
+    from bench.building import working_copy
+    from bench.lakes import lake_of
+
+    with working_copy(lake_of(_MOVIES)) as lake:
+        build_lake(lake)
+        _PAGE.write_text(page(plans_by(SPARK, lake, "local[2]")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

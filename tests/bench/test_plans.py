@@ -1,0 +1,121 @@
+"""Plans stay lean: how often rows are shuffled and which columns of staging are read, by what the engines print."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.building import build, working_copy
+from bench.lakes import lake_of
+from bench.plans import SPARK, plans_by, plans_of
+from reelhouse.tables.catalogue import ANSWERS, TABLES
+
+pytest.importorskip("pysail")
+
+# How often rows are shuffled for each folder: once for each input that has to be brought together by some key. What is
+# not named here is made where its rows lie.
+_SHUFFLES = {
+    "staging/movie_current": 2,
+    "tables/quarantine": 3,
+    "marts/fact_movie": 2,
+    "marts/dim_date": 0,
+    "marts/dim_person": 2,
+    "marts/dim_genre": 2,
+    "marts/dim_company": 2,
+    "marts/dim_collection": 2,
+    "marts/dim_keyword": 2,
+    "marts/dim_country": 6,
+    "marts/dim_language": 3,
+    "marts/dim_provider": 2,
+    "marts/bridge_movie_genre": 1,
+    "marts/bridge_movie_company": 1,
+    "marts/bridge_movie_country": 1,
+    "marts/bridge_movie_language": 1,
+    "marts/bridge_movie_keyword": 1,
+    "marts/movie_flat": 5,
+}
+
+# What a table reads of staging beside who is current, the id and the instant.
+_ALWAYS = {"place", "batch", "id", "fetched_at"}
+_READ = {
+    "movie_genre": {"genres"},
+    "movie_production_company": {"production_companies"},
+    "movie_production_country": {"production_countries"},
+    "movie_origin_country": {"origin_country"},
+    "movie_spoken_language": {"spoken_languages"},
+    "movie_keyword": {"keywords"},
+    "movie_cast": {"credits"},
+    "movie_crew": {"credits"},
+    "movie_release_date": {"release_dates"},
+    "movie_alternative_title": {"alternative_titles"},
+    "movie_translation": {"translations"},
+    "movie_video": {"videos"},
+    "movie_image": {"images"},
+    "movie_review": {"reviews"},
+    "movie_recommendation": {"recommendations"},
+    "movie_external_id": {"external_ids"},
+    "watch_provider_offer": {"watch_providers"},
+    "rejected_value": {"rejected", "run", "chunk", "line"},
+}
+
+
+@pytest.fixture(scope="module")
+def lake() -> Iterator[Path]:
+    """A built lake."""
+    with working_copy(lake_of(300)) as lake:
+        build(lake)
+        yield lake
+
+
+@pytest.fixture(scope="module")
+def sail(lake: Path) -> dict[str, str]:
+    return plans_of(lake, "sail")
+
+
+def _columns(plan: str, folder: str) -> list[set[str]]:
+    """The columns that each scan of a folder reads, by Sail's plan."""
+    scans = [line for line in plan.splitlines() if "DataSourceExec" in line and f"/{folder}/part-" in line]
+    lists = [re.search(r"projection=\[(.*?)\], file_type", line) for line in scans]
+    return [{column.partition("@")[0] for column in found[1].split(", ")} for found in lists if found]
+
+
+def test_sail_shuffles_no_more_than_the_result_needs(sail: dict[str, str]) -> None:
+    shuffles = {folder: plan.count("RepartitionExec: partitioning=Hash") for folder, plan in sail.items()}
+    assert {folder: found for folder, found in shuffles.items() if found > _SHUFFLES.get(folder, 0)} == {}
+
+
+@pytest.mark.parametrize("name", [spec.name for spec in TABLES if spec.inputs == (ANSWERS,) and spec.name != "movie"])
+def test_a_table_reads_of_staging_what_it_shows(sail: dict[str, str], name: str) -> None:
+    (columns,) = _columns(sail[f"tables/{name}"], "staging/movie")
+    assert columns <= _ALWAYS | _READ[name]
+
+
+def test_who_is_current_is_found_without_a_body(sail: dict[str, str]) -> None:
+    (columns,) = _columns(sail["staging/movie_current"], "staging/movie")
+    assert columns <= {"id", "place", "batch", "state"}
+
+
+def test_nothing_reads_staging_twice_but_quarantine(sail: dict[str, str]) -> None:
+    scans = {folder: len(_columns(plan, "staging/movie")) for folder, plan in sail.items()}
+    assert {folder for folder, found in scans.items() if found > 1} <= {"tables/quarantine"}
+
+
+def test_raw_is_read_and_parsed_once(sail: dict[str, str]) -> None:
+    assert sail["staging/movie"].count("file_type=text") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(not SPARK.exists() or shutil.which("java") is None, reason="Apache Spark is not here")
+def test_apache_spark_shuffles_no_more_and_reads_only_parts_of_columns(lake: Path) -> None:
+    plans = plans_by(SPARK, lake, "local[2]")
+    shuffles = {folder: len(re.findall(r"(?<!Broadcast)Exchange ", plan)) for folder, plan in plans.items()}
+    assert {folder: found for folder, found in shuffles.items() if found > _SHUFFLES.get(folder, 0)} == {}
+    assert "SortMergeJoin" not in plans["staging/movie"]
+    cast, crew = (plans[f"tables/movie_{one}"].rpartition("ReadSchema")[2] for one in ("cast", "crew"))
+    assert "cast:array" in plans["tables/movie_cast"] and "crew:array" not in plans["tables/movie_cast"], cast
+    assert "crew:array" in plans["tables/movie_crew"] and "cast:array" not in plans["tables/movie_crew"], crew
