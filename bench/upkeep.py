@@ -18,7 +18,7 @@ from bench.measuring import MB, REELHOUSE, Usage, measured
 from reelhouse.storage.folder import FolderStorage
 
 _ZONES = ("staging", "tables", "marts")
-_QUERY = "select release_year, count(*), avg(revenue) from movie_flat group by 1 order by 1"
+_QUERY = "select day, count(*), avg(popularity) from popularity_daily group by 1 order by 1"
 _MONTH = 30 * 86_400
 
 

@@ -59,9 +59,10 @@ def claims_needed(rows: pa.RecordBatchReader) -> Claims:
     one = read.at(newest)
     named = ~one.unnamed
     kept = one.unnamed.copy()
-    for marked in (named, named & one.settled, named & one.gone):
+    for marked in (named & one.settled, named & one.gone):
         rows = np.flatnonzero(marked)
         kept[rows[_last_of(one.places[rows], one.ids[rows])]] = True
+    # The newest of an id is the newest of one of its asks.
     rows = np.flatnonzero(named)
     kept[rows[_last_of(one.places[rows], one.asks[rows], one.ids[rows])]] = True
     return Claims(one.places[kept], one.batches[kept], len(read.places))
