@@ -32,8 +32,8 @@ test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench aws deploy jvm
-	$(BIN)/ruff format --check src tests bench aws deploy jvm
+	$(BIN)/ruff check src tests bench aws deploy jvm examples
+	$(BIN)/ruff format --check src tests bench aws deploy jvm examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -32,7 +32,9 @@ def test_executors_killed_in_the_middle_of_a_build_change_no_row(server: str, tm
         machines = {} if isinstance(lake, Path) else lake.server.environ
         with standalone(machines) as cluster:
             place = str(lake) if isinstance(lake, Path) else lake.lake
-            env = environment(tmdb, Path(), REELHOUSE_LAKE=place, **environ_of_driver(**machines))
+            # A build runs no Python on executors.
+            given = environ_of_driver(**machines, PYSPARK_PYTHON="there-is-none")
+            env = environment(tmdb, Path(), REELHOUSE_LAKE=place, **given)
             building = driver("build", "--spark", cluster.address, env=env, cwd=tmp_path, said=tmp_path / "said")
             killed = _killing(building, cluster, lake)
     assert building.returncode == 0, (tmp_path / "said").read_text()[-3000:]
