@@ -1,7 +1,7 @@
 """Run by the Python of Apache Spark: exports in one process, so that Java starts once.
 
-`python -m tests.export.reading_back LAKE STATE SCHEMA URL`: exports LAKE, then what STATE has become of it, and prints
-what was done as JSON, a line an export.
+`python -m tests.export.reading_back LAKE STATE SCHEMA URL NAME...`: exports the tables of these names (all if none) of
+LAKE, then some of what STATE has become of it, and prints what was done as JSON, a line an export.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ from reelhouse.serve.export.tables import look
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 
+AGAIN = ("movie", "movie_genre", "dim_genre")
 
-def main(lake: str, state: str, schema: str, url: str) -> None:
+
+def main(lake: str, state: str, schema: str, url: str, *names: str) -> None:
     settings = Settings(lake=lake, engine="local[2]", spark_conf={"spark.driver.memory": "1g"})
     storage = FolderStorage(Path(lake))
     target = target_of(url, schema, load_by_jdbc(settings, storage, url))
-    for _ in range(2):
-        done = target.export(look(storage), full=False, step=lambda text: None)
+    for chosen in (names or None, AGAIN):
+        done = target.export(look(storage, chosen), full=False, step=lambda text: None)
         print(json.dumps([[one.name, one.rows, one.how, list(one.notes)] for one in done]))
         shutil.rmtree(lake)
         shutil.copytree(state, lake)

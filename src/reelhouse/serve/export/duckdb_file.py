@@ -71,7 +71,6 @@ def _load(file: Any, snapshot: Snapshot, table: ExportTable) -> Exported:
     name = _quoted(table.name)
     reading = Reading(snapshot.storage, table)
     columns = ", ".join(f"{_quoted(column.name)} {_type(column)}" for column in table.spec.columns)
-    file.execute("begin")
     file.execute(f"drop table if exists {name}")
     file.execute(f"create table {name} ({columns})")
     file.register("reelhouse_rows", reading.stream())
@@ -81,14 +80,12 @@ def _load(file: Any, snapshot: Snapshot, table: ExportTable) -> Exported:
         if reading.error is not None:
             raise reading.error from None
         raise
-    finally:
-        file.unregister("reelhouse_rows")
+    file.unregister("reelhouse_rows")
     reading.check()
     _comment(file, table)
     note = noted(snapshot, table, reading.rows, reading.oldest)
     file.execute(f"delete from {NOTES} where table_name = ?", [table.name])
     file.execute(f"insert into {NOTES} values ({', '.join('?' * 9)})", list(msgspec.structs.astuple(note)))
-    file.execute("commit")
     notes = _add_key(file, table)
     return Exported(table.name, reading.rows, reading.rows, "full", reading.oldest, notes)
 
@@ -131,8 +128,8 @@ def _opened(path: Path, *, read_only: bool = False) -> Iterator[Any]:
     except duckdb.Error as exc:
         line = str(exc).splitlines()[0]
         if "lock" in line.lower():
-            raise ReelhouseError(f"{path} is open in another program: close it there, then export again") from exc
-        raise ReelhouseError(f"{path}: {line}") from exc
+            raise ReelhouseError(f"{path.name} is open in another program: close it there, then export again") from exc
+        raise ReelhouseError(f"{path.name}: {line}") from exc
 
 
 def _type(column: ColumnSpec) -> str:

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from reelhouse.build.engine import Engine
 from reelhouse.build.engine_errors import ENGINE_ERRORS, first_line
-from reelhouse.errors import LakeError, ReelhouseError
+from reelhouse.errors import ReelhouseError
 from reelhouse.serve.export.postgres_ddl import at
 from reelhouse.serve.export.postgres_link import Link, LostError
 from reelhouse.serve.export.postgres_swap import Loaded
@@ -25,6 +25,7 @@ _ROWS_EACH = 100_000
 
 _SAID = re.compile(r"org\.postgresql\.util\.PSQLException: (.*)")
 _LOST = re.compile("I/O error|connection|terminating", re.IGNORECASE)
+_NUL = re.compile("invalid byte sequence for encoding .*0x00")
 _ATTEMPTS = 2
 
 
@@ -49,20 +50,31 @@ class LoadByJdbc:
         self, link: Link, schema: str, name: str, snapshot: Snapshot, table: ExportTable, keep: pa.Table | None
     ) -> Loaded:
         frame = self._frame(table, keep)
-        texts = [each.name for each in table.spec.columns if each.data_type.simpleString() == "string"]
-        place = at(schema, name)
+        place, wanted = at(schema, name), table.rows if keep is None else None
         with _telling(table):
+            try:
+                return Loaded(self._load(link, frame, place, wanted), 0)
+            except ENGINE_ERRORS as exc:
+                if not _NUL.search(str(exc)):
+                    raise
+            # So rare that looking for it each time would cost more than doing it twice.
+            link.run(f"truncate {place}")
+            texts = [each.name for each in table.spec.columns if each.data_type.simpleString() == "string"]
             replaced = _with_nul(frame, texts)
-            if replaced:
-                frame = frame.withColumns({each: F.translate(F.col(f"`{each}`"), "\0", "\ufffd") for each in texts})
-            for _ in range(_ATTEMPTS):
-                self._write(frame, place, table.rows if keep is None else len(keep))
-                rows = int(link.value(f"select count(*) from {place}"))
-                # A task that Spark ran twice may have left its rows twice.
-                if keep is not None or rows == table.rows:
-                    return Loaded(rows, replaced)
-                link.run(f"truncate {place}")
-        raise LakeError(f"{table.folder} gave {rows:,} rows, {table.rows:,} were built: nothing is exported")
+            plain = frame.withColumns({each: F.translate(F.col(f"`{each}`"), "\0", "\ufffd") for each in texts})
+            return Loaded(self._load(link, plain, place, wanted), replaced)
+
+    def _load(self, link: Link, frame: DataFrame, place: str, wanted: int | None) -> int:
+        """Append to *place* until it has the *wanted* rows, or whatever came where None are named; returns how many."""
+        rows = 0
+        for _ in range(_ATTEMPTS):
+            self._write(frame, place, wanted or 0)
+            rows = int(link.value(f"select count(*) from {place}"))
+            if wanted is None or rows == wanted:
+                break
+            # A task that Spark ran twice may have left its rows twice. Who called counts once more.
+            link.run(f"truncate {place}")
+        return rows
 
     def _frame(self, table: ExportTable, keep: pa.Table | None) -> DataFrame:
         engine = self._engine()
@@ -73,7 +85,9 @@ class LoadByJdbc:
         return frame.join(F.broadcast(wanted), keep.column_names, "left_semi")
 
     def _write(self, frame: DataFrame, place: str, rows: int) -> None:
-        parts = min(_CONNECTIONS, -(-rows // _ROWS_EACH)) or 1
+        parts = min(_CONNECTIONS, -(-rows // _ROWS_EACH))
+        # Small tables need no shuffle.
+        shared = frame.repartition(parts) if parts > 1 else frame.coalesce(1)
         options = {
             **self._jdbc.properties,
             "url": self._jdbc.url,
@@ -81,7 +95,7 @@ class LoadByJdbc:
             "driver": "org.postgresql.Driver",
             "batchsize": "10000",
         }
-        frame.repartition(parts).write.format("jdbc").options(**options).mode("append").save()
+        shared.write.format("jdbc").options(**options).mode("append").save()
 
 
 def _with_nul(frame: DataFrame, texts: list[str]) -> int:

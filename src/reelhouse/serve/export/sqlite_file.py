@@ -125,7 +125,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(path, isolation_level=None)) as file:
             yield file
     except sqlite3.Error as exc:
-        raise ReelhouseError(f"{path}: {exc}") from exc
+        raise ReelhouseError(f"{path.name}: {exc}") from exc
 
 
 def _type(column: ColumnSpec) -> str:
