@@ -165,12 +165,13 @@ def test_who_began_to_read_within_the_week_reads_on(
     lake: LakeInTheMaking, three_days: LakeInTheMaking, rows: dict[str, list[Row]]
 ) -> None:
     pinned = lake.storage.get(CURRENT)
-    _older(lake.root, WEEK / 2)
+    # Old files, of versions that were current until just now.
+    _older(lake.root, 2 * WEEK)
     _maintain(lake.storage)
     # A build, which sweeps away what the build before the last one read.
     _day(lake)
     lake.build()
-    _older(lake.root, WEEK / 4)
+    _older(lake.root, WEEK / 2)
     _maintain(lake.storage)
     newest = lake.storage.get(CURRENT)
     lake.storage.put(CURRENT, pinned)
