@@ -38,8 +38,9 @@ def target_of(place: str, schema: str | None = None, load: Load = load_by_copy) 
     if schema is not None:
         raise ConfigError("schema: only PostgreSQL has one; files hold tables by their plain names")
     prefix, colon, path = place.partition(":")
-    if path.startswith("//"):
-        raise ConfigError(f"to: {_EXPECTED}, on this machine; not an address that begins with {prefix}://")
+    if "://" in place:
+        scheme = place.partition("://")[0].rpartition(":")[2]
+        raise ConfigError(f"to: {_EXPECTED}, on this machine; not an address that begins with {scheme}://")
     if colon and prefix in _BY_PREFIX and path:
         return _BY_PREFIX[prefix](Path(path))
     if Path(place).suffix in _PREFIXES:
