@@ -142,7 +142,7 @@ def _append(engine: Engine, state: Staged, parts: list[Part], code: str) -> Stag
 
 def _frame(engine: Engine, keys: list[str], rows: list[dict[str, Any]]) -> DataFrame:
     # Only landed answers are worth their body; what was set aside stays in raw.
-    landed = [row for row in rows if row["state"] == State.LANDED]
+    landed = [row for row in rows if row["state"] == State.LANDED and row["chunk"] is not None]
     aside = bodiless(engine.rows([row for row in rows if row["state"] != State.LANDED], CLAIMS))
     if not (keys and landed):
         return aside

@@ -62,7 +62,9 @@ def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
     A line without a claim is no row, and a claim whose line is not there is none either: whoever counts finds it.
     """
     answers = _parsed(lines).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
-    same = (F.col("chunk") == F.col("in_chunk")) & (F.col("line") == F.col("in_line"))
+    # Neither is ever NULL in *claims*. Said with `=`, Spark would ask first whether lines have them, and parse each
+    # line once more for either question.
+    same = F.col("chunk").eqNullSafe(F.col("in_chunk")) & F.col("line").eqNullSafe(F.col("in_line"))
     # Claims are handed to every task, so that no body is shuffled; an outer join could not do that.
     return (
         F.broadcast(claims)
