@@ -8,7 +8,18 @@ import importlib
 from bench.report import keep, show
 
 # The rate comes last, since it is measured at a raised priority, which this process keeps.
-NAMES = ("collecting", "planning", "starting", "storing", "counting", "building", "importing", "serverless", "pacing")
+NAMES = (
+    "collecting",
+    "planning",
+    "starting",
+    "storing",
+    "counting",
+    "building",
+    "exporting",
+    "importing",
+    "serverless",
+    "pacing",
+)
 
 
 def main() -> None:

@@ -47,6 +47,7 @@ _TITLES = {
     "storing": "Storing",
     "counting": "Requests to a bucket",
     "building": "Building tables",
+    "exporting": "Exporting",
     "growing": "Building ever more movies",
     "importing": "Importing",
     "serverless": "In Lambda",

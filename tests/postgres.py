@@ -89,6 +89,13 @@ class Postgres:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """The server of this test process, started when it is first asked for."""
+    with started() as server:
+        yield server
+
+
+@contextmanager
+def started() -> Iterator[Postgres]:
+    """A server with an empty cluster, gone when left."""
     # Not below pytest's folder: PostgreSQL does not run as root, and its own user could not go there.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
