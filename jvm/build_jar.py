@@ -7,6 +7,7 @@ manifest names the sources it was made from; a test compares.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,10 +42,15 @@ def build(classpath: list[Path], jar: Path = JAR) -> None:
         subprocess.run(["javac", *given, "-cp", ":".join(map(str, classpath)), *map(str, sources())], check=True)
         manifest = f"Manifest-Version: 1.0\nSources-SHA-256: {sources_sha256()[:48]}\n\n"
         jar.parent.mkdir(exist_ok=True)
-        with zipfile.ZipFile(jar, "w", zipfile.ZIP_DEFLATED) as packed:
+        made = Path(folder, jar.name)
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
             _add(packed, "META-INF/MANIFEST.MF", manifest.encode())
             for path in sorted(Path(folder).rglob("*.class")):
                 _add(packed, str(path.relative_to(folder)), path.read_bytes())
+        # Beside and then renamed: a Java that runs keeps the jar open and reads more of it when it likes.
+        beside = jar.with_suffix(".new")
+        shutil.copyfile(made, beside)
+        beside.replace(jar)
 
 
 def _add(packed: zipfile.ZipFile, name: str, body: bytes) -> None:

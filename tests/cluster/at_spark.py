@@ -17,7 +17,8 @@ from pyspark.sql import SparkSession
 from reelhouse.build.engine import Engine, open_engine
 from reelhouse.errors import ReelhouseError
 from reelhouse.runtimes.places import load_settings, storage_of
-from reelhouse.runtimes.session import session_of
+from reelhouse.runtimes.session import session_factory, session_of
+from reelhouse.storage.access import Accessible
 
 
 def write(engine: Engine, table: str, mode: str, first: int, last: int) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def commit_all(engine: Engine, folder: str, commits: int, store: str = "") -> di
     for part in store.split("."):
         made = getattr(made, part)
     log = made(conf)
-    won, failures = [], set()
+    won, failures, said = [], set(), ""
     for version in range(commits):
         lines = java.java.util.ArrayList()
         lines.add(f"{engine.root} by Spark, version {version}")
@@ -56,7 +57,16 @@ def commit_all(engine: Engine, folder: str, commits: int, store: str = "") -> di
             won.append(version)
         except Py4JJavaError as exc:
             failures.add(exc.java_exception.getClass().getName())
-    return {"won": won, "failures": sorted(failures)}
+            said = exc.java_exception.getMessage()
+    return {"won": won, "failures": sorted(failures), "said": said}
+
+
+def open_as(engine: Engine, profile: str) -> dict[str, Any]:
+    """Another session in this process, for the same place or as another AWS caller."""
+    assert isinstance(engine.storage, Accessible)
+    access = engine.storage.access()
+    session_factory("local[2]", access._replace(options=access.options._replace(profile=profile)))()
+    return {"opened": True}
 
 
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -64,6 +74,7 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "append_each": append_each,
     "count": count,
     "commit_all": commit_all,
+    "open_as": open_as,
 }
 
 

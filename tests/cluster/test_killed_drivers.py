@@ -85,9 +85,23 @@ class Twins:
 
     def spark(self, said: str = "said") -> subprocess.Popen[bytes]:
         """A build of the second lake on Apache Spark, started."""
-        conf = ["--conf", "spark.driver.memory=1g"]
+        self.events.mkdir(exist_ok=True)
+        stated = ("driver.memory=1g", "eventLog.enabled=true", f"eventLog.dir={self.events}", "eventLog.compress=false")
+        conf = [word for each in stated for word in ("--conf", f"spark.{each}")]
         env = {**self.environ, **environ_of_driver()}
         return driver("build", "--spark", "local[2]", *conf, env=env, cwd=self.folder, said=self.folder / said)
+
+    @property
+    def events(self) -> Path:
+        """Where Spark's event logs lie."""
+        return self.folder / "events"
+
+    def secrets_in_events(self) -> list[str]:
+        """Secrets of the second lake's place that Spark wrote down."""
+        written = "".join(path.read_text() for path in self.events.rglob("*") if path.is_file())
+        assert "spark.driver.memory" in written
+        keys = [self._theirs.server.secret_key] if isinstance(self._theirs, Bucket) else []
+        return [key for key in keys if key in written]
 
     def builds_on_spark(self) -> None:
         with self.spark() as building:
@@ -196,3 +210,4 @@ def test_sail_and_spark_in_turns_make_the_rows_of_one_alone(twins: Twins) -> Non
     twins.build_undisturbed()
     assert twins.differences() == []
     assert check_tables(twins.storage) == []
+    assert twins.secrets_in_events() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from jvm.build_jar import HERE, JAR, sources, sources_sha256
 from reelhouse.build.delta_log import latest_version, log_key
 from reelhouse.build.delta_rs import read_delta, write_delta
 from reelhouse.build.engine import Engine, open_engine
@@ -31,6 +33,7 @@ pytestmark = [pytest.mark.timeout(300)]
 COMMITS = 12
 
 _FOLDER_STORE = "reelhouse.delta.FolderLogStore"
+_S3_STORE = "reelhouse.delta.S3LogStore"
 
 
 @pytest.fixture(scope="module")
@@ -99,25 +102,47 @@ def test_sparks_commit_whose_answer_did_not_come_is_there_once(
 @needs_spark
 def test_of_two_commits_to_one_version_in_a_folder_one_wins(beside: Spark, tmp_path: Path) -> None:
     storage = FolderStorage(tmp_path / "lake")
-    (tmp_path / "lake" / "t" / "_delta_log").mkdir(parents=True)
+    log, scratch = tmp_path / "lake" / "tables" / "t" / "_delta_log", tmp_path / "lake" / ".scratch"
+    for folder in (log, scratch):
+        folder.mkdir(parents=True)
     commits = 400
-    beside.tell("commit_all", lake=storage.url, folder="t/_delta_log", commits=commits, store=_FOLDER_STORE)
+    beside.tell("commit_all", lake=storage.url, folder="tables/t/_delta_log", commits=commits, store=_FOLDER_STORE)
     ours = [version for version in range(commits) if _put(storage, version)]
     said = beside.answer()
     assert sorted(ours + said["won"]) == list(range(commits))
     assert set(said["failures"]) <= {"java.nio.file.FileAlreadyExistsException"}
-    by_spark = [version for version in range(commits) if b"by Spark" in storage.get(log_key("t", version))]
+    by_spark = [version for version in range(commits) if b"by Spark" in storage.get(log_key("tables/t", version))]
     assert by_spark == said["won"]
-    # Nothing that it wrote beside stays behind.
-    assert len(list((tmp_path / "lake" / "t" / "_delta_log").iterdir())) == commits
+    # Nothing that was written beside stays behind.
+    assert (len(list(log.iterdir())), list(scratch.iterdir())) == (commits, [])
 
 
 def _put(storage: FolderStorage, version: int) -> bool:
     try:
-        storage.put_new(log_key("t", version), b"by us")
+        storage.put_new(log_key("tables/t", version), b"by us")
     except KeyTakenError:
         return False
     return True
+
+
+@needs_spark
+def test_a_file_system_without_conditional_puts_is_refused_and_nothing_is_committed(
+    beside: Spark, tmp_path: Path
+) -> None:
+    # The local one does not know the option, as S3A did not before hadoop-aws 3.4.2.
+    (tmp_path / "lake" / "t" / "_delta_log").mkdir(parents=True)
+    said = beside.does("commit_all", lake=str(tmp_path / "lake"), folder="t/_delta_log", commits=2, store=_S3_STORE)
+    assert said["won"] == []
+    assert said["said"].startswith("hadoop-aws 3.4.2 or newer is needed")
+    assert list((tmp_path / "lake" / "t" / "_delta_log").iterdir()) == []
+
+
+@needs_spark
+def test_one_process_asks_s3_as_one_caller(here: Engine, beside: Spark) -> None:
+    lake = here.storage.url
+    assert beside.does("open_as", lake=lake, profile="") == {"opened": True}
+    failed = beside.does("open_as", lake=lake, profile="somebody-else")["failed"]
+    assert "open the lake in a process of its own" in failed
 
 
 @needs_spark
@@ -156,3 +181,25 @@ def _by_delta_rs(storage: Storage, each: int) -> int:
     batch = pa.record_batch({"id": pa.array([each], pa.int64())})
     rows = pa.RecordBatchReader.from_batches(batch.schema, [batch])
     return write_delta(storage, "t", rows, mode="append", user={})
+
+
+def test_what_a_killed_commit_left_beside_the_log_is_no_commit(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path / "lake")
+    sail = open_engine(storage, session_factory("sail")())
+    _write(sail, 0, 10, "overwrite")
+    log = tmp_path / "lake" / "t" / "_delta_log"
+    # As jvm/reelhouse/delta/FolderLogStore.java names what it writes before it links.
+    left = log / ".00000000000000000001.json.7a0d8d0e-0f0e-4a59-8f0e-6f3f3e0d7c11.tmp"
+    left.write_text('{"add":')
+    assert _write(sail, 20, 25) == 1
+    assert sail.table("t", 1).count() == 15
+    assert _by_delta_rs(storage, 30) == 2
+    assert sum(batch.num_rows for batch in read_delta(storage, "t", 2)) == 16
+
+
+def test_the_jar_was_made_from_these_sources() -> None:
+    with zipfile.ZipFile(JAR) as packed:
+        manifest = packed.read("META-INF/MANIFEST.MF").decode()
+        classes = {name for name in packed.namelist() if name.endswith(".class")}
+    assert f"Sources-SHA-256: {sources_sha256()[:48]}\n" in manifest, "run `make jar`"
+    assert {f"{path.relative_to(HERE).with_suffix('.class')}" for path in sources()} <= classes

@@ -33,7 +33,7 @@ public final class FolderLogStore extends HDFSLogStore {
             return;
         }
         Path place = Path.of(path.toUri().getPath());
-        Path beside = place.resolveSibling("." + place.getFileName() + "." + UUID.randomUUID() + ".tmp");
+        Path beside = scratch(place).resolve("." + place.getFileName() + "." + UUID.randomUUID() + ".tmp");
         try {
             writeDurably(beside, actions);
             Files.createLink(place, beside);
@@ -43,6 +43,15 @@ public final class FolderLogStore extends HDFSLogStore {
         try (FileChannel folder = FileChannel.open(place.getParent(), StandardOpenOption.READ)) {
             folder.force(true);
         }
+    }
+
+    /** Where a lake is tidied up after a writer that was killed; beside the commit for a table of no lake. */
+    private static Path scratch(Path place) {
+        Path log = place.getParent();
+        // <lake>/tables/movie/_delta_log
+        Path lake = log.resolve("../../..").normalize();
+        Path scratch = lake.resolve(".scratch");
+        return Files.isDirectory(scratch) ? scratch : log;
     }
 
     private static void writeDurably(Path place, Iterator<String> actions) throws IOException {
