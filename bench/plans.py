@@ -111,7 +111,7 @@ def plans_by(python: Path, lake: Path, engine: str) -> dict[str, str]:
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=dict[str, str])
 
 
-_ID = re.compile(r"#\d+L?")
+_ID = re.compile(r"#\d+L?|, \[plan_id=\d+\]")
 _SCAN = re.compile(r"(FileScan \w+) .*?(?:PartitionFilters.*?)?ReadSchema: (.*)")
 
 
@@ -132,7 +132,9 @@ def page(plans: Mapping[str, str]) -> str:
 How Apache Spark carries out the main steps of a build: what `explain` prints, without numbers of expressions and
 paths, and with long lines cut. Made by `python -m bench.plans` from a lake of {_MOVIES} movies;
 `tests/bench/test_plans.py` keeps shuffles and columns read of every table within bounds. Each table is one lazy plan
-from staging or from other tables to its write, and that write is the only action.""",
+from staging or from other tables to its write, and that write is the only action. Above 10 MB the joins that are not
+told to broadcast become sort-merge joins by the key that their sides are grouped by already; adaptive execution then
+splits a lopsided partition and merges small ones.""",
         """\
 Sail's plans have the same shape under DataFusion's names: `HashJoinExec: mode=CollectLeft` is the broadcast join,
 `RepartitionExec: Hash` the exchange, `DataSourceExec: projection=[…]` the columns read. It reads whole columns of

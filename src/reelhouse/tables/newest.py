@@ -26,7 +26,7 @@ def current_claims(staging: DataFrame, export: DataFrame, *, entity: str, export
     A quarantined answer never replaces another. `gone` counts only where the export lacks the id too; until then the
     title stays as it was.
     """
-    listed = export.select("id", F.lit(True).alias("listed")).distinct()
+    listed = export.select("id").distinct().withColumn("listed", F.lit(True))
     seen = _ranked(staging).join(listed, "id", "left")
     absent = F.col("listed").isNull() if export_known else F.lit(True)
     newer_gone = F.col("gone").isNotNull() & (F.coalesce("settled", F.lit(-1)) < F.col("gone"))
