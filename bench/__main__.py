@@ -9,18 +9,17 @@ from bench.report import keep, show
 
 # The rate comes last, since it is measured at a raised priority, which this process keeps.
 NAMES = (
-    
     "collecting",
     "planning",
     "starting",
     "storing",
     "counting",
-    "building", "growing",
+    "building",
+    "growing",
     "exporting",
     "importing",
     "serverless",
     "pacing",
-,
 )
 
 
