@@ -346,7 +346,33 @@ def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: La
     assert check_tables(lake.storage) == []
 
 
-def test_logs_that_another_engine_cut_short_are_begun_anew(lake: LakeInTheMaking) -> None:
+@pytest.mark.usefixtures("eager")
+def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*args: Any) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "follow", killed)
+        with pytest.raises(KilledError):
+            _maintain(lake.storage)
+    before = lake.current.read.staging
+    _day(lake)
+    lake.build()
+    after = lake.current.read.staging
+    assert before is not None and after is not None
+    commits = [read_commit(lake.storage, STAGING_MOVIE, version) for version in range(before + 1, after + 1)]
+    # The new day alone is parsed: its six answers, and the two of them again that were doubtful.
+    assert [("rewrites" in one.user, one.rows) for one in commits[1:]] == [(False, 6), (False, 2)]
+    assert "rewrites" in commits[0].user
+    assert check_tables(lake.storage) == []
+    step_by_step = lake.everything()
+    lake.build(full=True)
+    assert lake.everything() == step_by_step
+
+
+def test_logs_that_another_engine_cut_short_are_named_with_what_mends_them(lake: LakeInTheMaking) -> None:
     for folder in (STAGING_MOVIE, POPULARITY):
         put_checkpoint(lake.storage, folder)
         lake.storage.delete(log_key(folder, 0))
@@ -357,10 +383,10 @@ def test_logs_that_another_engine_cut_short_are_begun_anew(lake: LakeInTheMaking
     assert all("`reelhouse build --full` begins it anew" in one for one in done.problems)
     _day(lake)
     lake.build()
-    assert check_tables(lake.storage) == []
     step_by_step = lake.everything()
     lake.build(full=True)
     assert lake.everything() == step_by_step
+    assert check_tables(lake.storage) == []
     assert _maintain(lake.storage, after=2 * WEEK).problems == []
 
 
