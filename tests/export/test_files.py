@@ -1,0 +1,166 @@
+"""What files alone have: other people's tables beside ours, programs that have them open, what a killed export left."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from reelhouse.errors import ConfigError, ReelhouseError
+from tests.export.lakes import moved
+from tests.export.targets import export
+
+SOME = ("movie_genre", "dim_genre")
+
+
+def test_what_else_is_in_a_duckdb_file_stays(lake: Path, states: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "films.duckdb"
+    export(lake, str(path), *SOME)
+    with duckdb.connect(str(path)) as file:
+        file.execute("create table mine as select 1 as one")
+        file.execute("create view genres as select name from dim_genre")
+    moved(lake, states[1])
+    export(lake, str(path), *SOME)
+    with duckdb.connect(str(path), read_only=True) as file:
+        assert file.sql("select one from mine").fetchall() == [(1,)]
+        assert (
+            file.sql("select count(*) from genres").fetchall() == file.sql("select count(*) from dim_genre").fetchall()
+        )
+        keys = file.sql(
+            "select constraint_column_names from duckdb_constraints() where constraint_type = 'PRIMARY KEY'"
+        )
+        assert (["movie_id", "position"],) in keys.fetchall()
+        about = file.sql("select comment from duckdb_tables() where table_name = 'dim_genre'").fetchall()
+        assert about == [("Genres.",)]
+        columns = "select comment from duckdb_columns() where table_name = 'dim_genre' and column_name = 'genre_id'"
+        assert "genre" in file.sql(columns).fetchall()[0][0].lower()
+
+
+def test_a_duckdb_file_that_somebody_writes_to_is_left_alone(lake: Path, tmp_path: Path) -> None:
+    path = tmp_path / "films.duckdb"
+    export(lake, str(path), *SOME)
+    body = path.read_bytes()
+    program = f"import duckdb; file = duckdb.connect({str(path)!r}); print('open', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"open\n"
+        with pytest.raises(ReelhouseError, match=r"films\.duckdb is open in another program"):
+            export(lake, str(path), *SOME, full=True)
+        other.communicate(b"\n")
+    assert path.read_bytes() == body
+    export(lake, str(path), *SOME, full=True)
+
+
+def test_what_a_killed_program_left_in_duckdbs_log_stays(lake: Path, tmp_path: Path) -> None:
+    path = tmp_path / "films.duckdb"
+    export(lake, str(path), *SOME)
+    program = (
+        f"import duckdb, os; file = duckdb.connect({str(path)!r}); "
+        "file.execute('set checkpoint_threshold = \\'1GB\\'');"
+        "file.execute('create table mine as select 7 as seven'); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=False)
+    assert path.with_name("films.duckdb.wal").exists()
+    export(lake, str(path), *SOME, full=True)
+    assert not path.with_name("films.duckdb.wal").exists()
+    with duckdb.connect(str(path), read_only=True) as file:
+        assert file.sql("select seven from mine").fetchall() == [(7,)]
+
+
+def test_what_else_is_in_a_sqlite_file_stays(lake: Path, states: tuple[Path, Path], tmp_path: Path) -> None:
+    path = tmp_path / "films.sqlite"
+    export(lake, str(path), *SOME)
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript("pragma journal_mode = wal; create table mine (one); insert into mine values (1);")
+    moved(lake, states[1])
+    export(lake, str(path), *SOME)
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("select one from mine").fetchall() == [(1,)]
+        indexes = {name for (name,) in file.execute("select name from sqlite_master where type = 'index'")}
+        assert {"movie_genre_key", "movie_genre_genre_id_idx", "dim_genre_key"} <= indexes
+        assert file.execute("pragma integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_sqlite_file_whose_log_somebody_holds_is_left_alone(lake: Path, tmp_path: Path) -> None:
+    path = tmp_path / "films.sqlite"
+    export(lake, str(path), *SOME)
+    with closing(sqlite3.connect(path)) as file:
+        file.executescript("pragma journal_mode = wal; create table mine (one);")
+        with pytest.raises(ReelhouseError, match=r"films\.sqlite is open in another program"):
+            export(lake, str(path), *SOME, full=True)
+    export(lake, str(path), *SOME, full=True)
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("select count(*) from mine").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])
+def test_a_file_of_another_kind_is_left_alone(lake: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("this is no database at all" * 100)
+    with pytest.raises(ReelhouseError, match=name):
+        export(lake, str(tmp_path / name), *SOME)
+    assert (tmp_path / name).read_text().startswith("this is no database")
+
+
+def test_what_else_is_in_a_folder_stays_and_what_a_killed_export_left_goes(lake: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    left = folder / ".reelhouse-new-999999999-abcd"
+    left.mkdir(parents=True)
+    (left / "half.csv").write_text("x")
+    (folder / "mine.csv").write_text("mine")
+    export(lake, f"csv:{folder}", *SOME)
+    assert (folder / "mine.csv").read_text() == "mine"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "dim_genre.csv",
+        "mine.csv",
+        "movie_genre.csv",
+        "reelhouse_export.json",
+    ]
+
+
+def test_a_file_that_somebody_removed_is_written_again(lake: Path, tmp_path: Path) -> None:
+    export(lake, f"csv:{tmp_path}/out", *SOME)
+    (tmp_path / "out" / "dim_genre.csv").unlink()
+    done = export(lake, f"csv:{tmp_path}/out", *SOME)
+    assert {name: one.how for name, one in done.items()} == {"movie_genre": "unchanged", "dim_genre": "full"}
+
+
+def test_parquet_files_and_the_manifest_say_what_columns_are(lake: Path, tmp_path: Path) -> None:
+    export(lake, f"parquet:{tmp_path}/out", "movie")
+    schema = pq.read_schema(tmp_path / "out" / "movie.parquet")
+    assert schema.metadata[b"comment"] == b"One row a movie, as TMDB shows it now."
+    assert schema.metadata[b"key"] == b"movie_id"
+    assert b"not endorsed" in schema.metadata[b"terms"]
+    assert schema.field("budget").metadata[b"comment"].startswith(b"Production budget")
+    manifest = json.loads((tmp_path / "out" / "reelhouse_export.json").read_text())
+    assert manifest["tables"]["movie"]["key"] == ["movie_id"]
+    assert manifest["tables"]["movie"]["columns"][0] == {
+        "name": "movie_id",
+        "type": "bigint",
+        "comment": "The movie. TMDB: id",
+    }
+    assert manifest["tables"]["movie"]["note"]["oldest_answer"].startswith("2026-")
+
+
+def test_null_and_an_empty_text_are_told_apart_in_csv(lake: Path, tmp_path: Path) -> None:
+    export(lake, f"csv:{tmp_path}/out", "my_ratings")
+    lines = (tmp_path / "out" / "my_ratings.csv").read_text().splitlines()
+    assert lines[0] == '"movie_id","rating","fee","seen","seen_on","noted_at","remark"'
+    assert lines[1] == '0,0,0.00,true,1888-10-14,2026-11-23 20:00:00.123456Z,"plain"'
+    assert lines[2].endswith(',""')
+    assert lines[-1] == ",,,,,,"
+
+
+def test_a_place_that_cannot_be_written_is_named(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for to in (f"csv:{tmp_path}/file", f"{tmp_path}/file/films.duckdb"):
+        with pytest.raises((ConfigError, ReelhouseError), match="file"):
+            export(lake, to, *SOME)
+    with pytest.raises(ReelhouseError, match=r"/proc/films.sqlite|/proc cannot be written"):
+        export(lake, "/proc/films.sqlite", *SOME)
