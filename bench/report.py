@@ -13,7 +13,6 @@ from rich.table import Table
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache" / "bench"
 _PAGE = ROOT / "docs" / "benchmarks.md"
-_KEPT = CACHE / "results.json"
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -66,40 +65,30 @@ def show(section: Section) -> None:
 
 
 def keep(section: Section) -> None:
-    """Remember a section and write the page anew from all that are remembered."""
-    kept = _remembered()
-    kept[section.name] = section
-    CACHE.mkdir(parents=True, exist_ok=True)
-    _KEPT.write_bytes(msgspec.json.encode(kept))
-    _PAGE.write_text(_page([kept[name] for name in _TITLES if name in kept]), encoding="utf-8")
+    """Write a section into the page, in place of what stood there of it; all others stay as they are."""
+    written = _written() | {_TITLES[section.name]: _told(section)}
+    parts = [_HEAD, *(f"## {title}\n\n{written[title]}" for title in _TITLES.values() if title in written)]
+    _PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def _remembered() -> dict[str, Section]:
-    try:
-        return msgspec.json.decode(_KEPT.read_bytes(), type=dict[str, Section])
-    except (FileNotFoundError, msgspec.DecodeError):
-        return {}
+def _written() -> dict[str, str]:
+    """What the page says, section by section: measured in other hours, perhaps by somebody else."""
+    _, *sections = _PAGE.read_text(encoding="utf-8").split("\n## ")
+    return {title: text.strip() for title, _, text in (section.partition("\n") for section in sections)}
 
 
-def _page(sections: list[Section]) -> str:
-    parts = [
-        "# Benchmarks",
-        f"""\
+_HEAD = f"""\
+# Benchmarks
+
 Written by `make bench` (`python -m bench`); each section names the command that makes its figures anew. Measured on a
 machine with {os.cpu_count()} shared cores, Python {platform.python_version()}, on {platform.system()}, where other
 programs ran at the same time. So **CPU seconds** (user and system of the process under test), peak resident memory and
 ratios are what counts; wall time stands only where a person waits. The figures say what was seen on that machine, and
 nothing about another one. TMDB is the bundled emulator or a tiny server, always in a process of its own that is not
-counted. Nothing here is TMDB's data.""",
-    ]
-    for section in sections:
-        rows = [
-            f"| {one.what} | {one.target} | {one.measured} | {one.verdict} | {one.how} |" for one in section.measures
-        ]
-        parts += [
-            f"## {_TITLES[section.name]}",
-            f"`{section.command}`",
-            "\n".join(["| measure | target | measured | verdict | how |", "|---|---|---|---|---|", *rows]),
-            *section.told,
-        ]
-    return "\n\n".join(parts) + "\n"
+counted. Nothing here is TMDB's data."""
+
+
+def _told(section: Section) -> str:
+    rows = [f"| {one.what} | {one.target} | {one.measured} | {one.verdict} | {one.how} |" for one in section.measures]
+    table = "\n".join(["| measure | target | measured | verdict | how |", "|---|---|---|---|---|", *rows])
+    return "\n\n".join([f"`{section.command}`", table, *section.told])
