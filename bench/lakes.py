@@ -9,20 +9,27 @@ from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from bench.bodies import QUERY, Bodies, Body
+import msgspec
+
+from bench.bodies import QUERY, Bodies, Body, popular_ids
 from bench.report import CACHE
 from bench.tiny_server import export_of
-from reelhouse.raw.chunk import ChunkWriter
+from reelhouse.raw.chunk import ChunkWriter, read_chunk
 from reelhouse.raw.layout import chunk_key, export_key
-from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan
-from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt
+from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan, read_plan
+from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt, read_receipts, readable
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.tmdb.client import query_of
 from reelhouse.tmdb.endpoints import ENTITIES
 
 _UNIT = 1000
+# Rendering a body costs five times what building it does, so larger lakes hold copies of so many.
+_RENDERED = 200_000
+# No id of a movie or a person is larger.
+_COPY = 100_000_000
 CHANGED_EVERY = 100
 """The second run of a lake asks every so manieth movie again."""
 
@@ -34,7 +41,7 @@ def lake_of(count: int, *, runs: int = 1) -> Path:
         return lake
     scratch = CACHE / f"{lake.name}.part"
     shutil.rmtree(scratch, ignore_errors=True)
-    bodies = Bodies(count)
+    bodies = Bodies(count) if count <= _RENDERED else Copies(count)
     if runs == 1:
         land(FolderStorage(scratch), 1, bodies.ids, bodies.ids, iter(bodies))
     else:
@@ -42,6 +49,47 @@ def lake_of(count: int, *, runs: int = 1) -> Path:
         changed = bodies.ids[::CHANGED_EVERY]
         land(FolderStorage(scratch), 2, bodies.ids, changed, bodies.edited(CHANGED_EVERY))
     return scratch.rename(lake)
+
+
+class Copies:
+    """The bodies of several catalogues of `_RENDERED` movies: the same films, under ids and with people of their own.
+
+    So a movie is the same at every size, and what grows is their number. Raises `ValueError` for a *count* that is no
+    multiple.
+    """
+
+    def __init__(self, count: int) -> None:
+        if count % _RENDERED:
+            raise ValueError(f"{count:,} movies are no multiple of {_RENDERED:,}")
+        self._copies = range(count // _RENDERED)
+        self.ids = [id_ + copy * _COPY for copy in self._copies for id_ in popular_ids(_RENDERED)]
+
+    def __iter__(self) -> Iterator[Body]:
+        return self._landed(1)
+
+    def edited(self, every: int) -> Iterator[Body]:
+        """A new edition of every *every*-th movie."""
+        assert every == CHANGED_EVERY
+        return self._landed(2)
+
+    def _landed(self, run: int) -> Iterator[Body]:
+        """What a run of the lake that is copied landed, copy by copy."""
+        storage = FolderStorage(lake_of(_RENDERED, runs=2))
+        plan = read_plan(storage, run)
+        assert plan is not None
+        for copy in self._copies:
+            for receipt in readable(read_receipts(storage, plan)):
+                assert receipt.chunk is not None
+                yield from (_copied(line.bytes, copy) for line in read_chunk(storage, receipt.chunk))
+
+
+def _copied(content: bytes, copy: int) -> Body:
+    movie: dict[str, Any] = msgspec.json.decode(content)
+    movie["id"] += copy * _COPY
+    for credit in (*movie["credits"]["cast"], *movie["credits"]["crew"]):
+        credit["id"] += copy * _COPY
+        credit["credit_id"] += str(copy)
+    return Body(movie["id"], msgspec.json.encode(movie))
 
 
 def land(storage: FolderStorage, run: int, listed: list[int], ids: list[int], bodies: Iterator[Body]) -> None:
