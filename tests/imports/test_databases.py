@@ -249,6 +249,17 @@ def test_a_table_of_a_duckdb_file_comes_with_its_types(lake: Importer) -> None:
     assert lake.refused("u", "--from", str(lake.folder / "y.duckdb"), "--table", "t").startswith("y.duckdb t: ")
 
 
+@pytest.mark.parametrize(
+    "value", ["timestamptz 'infinity'", "timestamp '12026-01-01'", "date '12026-01-01'", "date '0044-03-15 (BC)'"]
+)
+def test_days_that_never_come_are_refused_from_duckdb_too(lake: Importer, value: str) -> None:
+    path = lake.folder / "x.duckdb"
+    with closing(duckdb.connect(str(path))) as connection:
+        connection.execute(f"create table t as select {value} as a")
+    said = lake.refused("t", "--from", str(path), "--table", "t")
+    assert said == "x.duckdb t: column a holds infinity, or a year before 1 or after 9999"
+
+
 def _sqlite(path: Path, *statements: str) -> str:
     with closing(sqlite3.connect(path)) as connection:
         for statement in statements:

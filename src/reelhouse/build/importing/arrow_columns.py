@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from reelhouse.build.importing.columns import NEW_SCHEMA, named
-from reelhouse.build.importing.kinds import TEXT, arrow_type
+from reelhouse.build.importing.kinds import TEXT, arrow_type, within_years
 from reelhouse.build.imports import ImportColumn
 from reelhouse.errors import ReelhouseError
 
@@ -55,10 +55,13 @@ def as_pinned(found: Sequence[ImportColumn], pinned: Sequence[ImportColumn] | No
 def typed(array: Any, column: ImportColumn, where: str) -> Any:
     """An array as *column* is, or `ReelhouseError` where a value does not fit."""
     try:
-        return converted(array, column.type)
+        found = converted(array, column.type)
     except pa.ArrowInvalid as exc:
         said = str(exc).splitlines()[0]
         raise ReelhouseError(f"{where}: column {column.name} is no {column.type}: {said}; {NEW_SCHEMA}") from exc
+    if not within_years(found, column.type):
+        raise ReelhouseError(f"{where}: column {column.name} holds infinity, or a year before 1 or after 9999")
+    return found
 
 
 def columns_of(schema: Any, where: str) -> tuple[list[ImportColumn], list[str]]:

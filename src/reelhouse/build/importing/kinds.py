@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +31,14 @@ _ZONE = r"(Z|[+-]\d\d(:?\d\d)?)$"
 # Whole numbers beyond this are not all told apart by a double.
 _EXACT = 2**53
 _FEW = 100
+# The years that all readers of a lake have, in days and in microseconds.
+_YEARS: dict[str, Any] = {
+    name: (pa.scalar(first, kind).value, pa.scalar(last, kind).value)
+    for name, first, last, kind in (
+        ("date", date.min, date.max, ARROW["date"]),
+        ("timestamp", datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), ARROW["timestamp"]),
+    )
+}
 
 
 def arrow_type(kind: str) -> Any:
@@ -47,6 +55,15 @@ def parsed(texts: Any, kind: str) -> Any | None:
         return _PARSERS.get(kind, _decimal)(texts, arrow_type(kind))
     except (pa.ArrowInvalid, OverflowError):
         return None
+
+
+def within_years(array: Any, kind: str) -> bool:
+    """Whether all dates or instants of an array lie in the years 1 to 9999; what is of another *kind* does."""
+    if kind not in _YEARS or array.null_count == len(array):
+        return True
+    first, last = _YEARS[kind]
+    found = pc.min_max(array.view(pa.int32() if kind == "date" else pa.int64())).as_py()
+    return bool(first <= found["min"] and found["max"] <= last)
 
 
 def first_misfit(texts: Any, kind: str) -> int:
@@ -133,7 +150,7 @@ def _boolean(texts: Any, kind: Any) -> Any | None:
 
 def _date(texts: Any, kind: Any) -> Any | None:
     found = texts.cast(kind)
-    return found if pc.min(found).as_py() >= date.min else None
+    return found if within_years(found, "date") else None
 
 
 def _timestamp(texts: Any, kind: Any) -> Any | None:
@@ -143,7 +160,8 @@ def _timestamp(texts: Any, kind: Any) -> Any | None:
     nothing = pa.scalar(None, pa.string())
     instants = pc.if_else(zoned, texts, nothing).cast(kind)
     others = pc.if_else(zoned, nothing, texts).cast(pa.timestamp("us")).cast(kind)
-    return pc.coalesce(instants, others)
+    found = pc.coalesce(instants, others)
+    return found if within_years(found, "timestamp") else None
 
 
 def _decimal(texts: Any, kind: Any) -> Any | None:
