@@ -130,6 +130,15 @@ def test_quotes_line_ends_and_the_mark_of_utf8_are_taken_as_everybody_does(lake:
     assert lake.rows("t") == [{"a": 'Léon: "The Professional"', "b": "two\nlines"}, {"a": "x, y", "b": '5" disc'}]
 
 
+@pytest.mark.parametrize("before", ["\n", "\n\n", "\ufeff\r\n\r\n\r\n"])
+def test_blank_lines_before_the_header_make_it_no_row(lake: Importer, before: str) -> None:
+    assert lake.types("t", lake.file("t.csv", f"{before}a,b\n1,2\n")) == {"a": "bigint", "b": "bigint"}
+    assert lake.rows("t") == [{"a": 1, "b": 2}]
+    said = lake.refused("t", lake.file("t.csv", f"{before}a,b\n1,2\n\n3\n"))
+    line = before.count("\n") + 4
+    assert said == f"t.csv: line {line} has 1 values, the header names 2"
+
+
 def test_packed_files_are_unpacked_whatever_they_are_called(lake: Importer) -> None:
     lake.bring("t", lake.file("t.csv.gz", gzip.compress(b"a\n1\n")), lake.file("u.csv", gzip.compress(b"a\n2\n")))
     assert lake.rows("t") == [{"a": 1}, {"a": 2}]

@@ -36,6 +36,8 @@ class CsvFile(NamedTuple):
     delimiter: str
     quote: str
     columns: list[ImportColumn]
+    # Blank lines before the header.
+    blank: int
 
 
 class CsvFiles:
@@ -91,7 +93,12 @@ class CsvFiles:
                 pa.PythonFile(counted, mode="r"),
                 # By position: the header's names may be there twice, or span lines.
                 pc_csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK, column_names=names, skip_rows_after_names=1, encoding="utf8"
+                    use_threads=False,
+                    block_size=_BLOCK,
+                    column_names=names,
+                    # Blank lines are no rows to Arrow, but here it counts them.
+                    skip_rows_after_names=file.blank + 1,
+                    encoding="utf8",
                 ),
                 pc_csv.ParseOptions(
                     delimiter=file.delimiter, quote_char=file.quote or False, newlines_in_values=bool(file.quote)
@@ -162,7 +169,9 @@ def _looked_at(path: Path, quote: str) -> CsvFile:
     text = head.decode("utf-8-sig", errors="replace")
     try:
         delimiter = _delimiter(text, quote)
-        headings = next(_records(text, delimiter, quote))
+        blank, headings = next(
+            (at, record) for at, record in enumerate(_reader(io.StringIO(text), delimiter, quote)) if record
+        )
     except csv.Error as exc:
         raise ReelhouseError(f"{path}: the first lines are no CSV; is a quote left open? ({exc})") from exc
     value = next((heading for heading in headings if _VALUE.fullmatch(heading.strip())), None)
@@ -170,7 +179,7 @@ def _looked_at(path: Path, quote: str) -> CsvFile:
         raise ReelhouseError(
             f"{path}: the first line is no header, it holds {value or ''!r}: put a line with the columns' names first"
         )
-    return CsvFile(path, delimiter, quote, named(headings, str(path)))
+    return CsvFile(path, delimiter, quote, named(headings, str(path)), blank)
 
 
 def _delimiter(text: str, quote: str) -> str:
@@ -214,8 +223,8 @@ def _word(file: CsvFile, said: str) -> str:
     found = _ROW.search(said)
     if found is None:
         return said.splitlines()[0]
-    # Arrow counts the header as its first row.
-    line = _line_of(file, int(found[1]) - 1)
+    # Arrow counts the header, and what is blank before it, as its first rows.
+    line = _line_of(file, int(found[1]) - 1 - file.blank)
     width = _WIDTH.search(found[2])
     return (
         f"{line} has {width[2]} values, the header names {width[1]}" if width else f"{line}: {found[2].splitlines()[0]}"
