@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -98,6 +99,21 @@ def test_a_sqlite_file_whose_log_somebody_holds_is_left_alone(lake: Path, tmp_pa
     export(lake, str(path), *SOME, full=True)
     with closing(sqlite3.connect(path)) as file:
         assert file.execute("select count(*) from mine").fetchall() == [(0,)]
+
+
+def opened(path: Path) -> Any:
+    return closing(duckdb.connect(str(path)) if path.suffix == ".duckdb" else sqlite3.connect(path))
+
+
+@pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])
+def test_a_table_of_somebody_elses_is_known_in_capitals_too(lake: Path, tmp_path: Path, name: str) -> None:
+    with opened(tmp_path / name) as file:
+        file.execute('create table "Movie" as select 7 as mine')
+        file.commit()
+    with pytest.raises(ConfigError, match="has a table Movie that reelhouse did not make"):
+        export(lake, str(tmp_path / name), "movie")
+    with opened(tmp_path / name) as file:
+        assert file.execute("select mine from movie").fetchall() == [(7,)]
 
 
 @pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])

@@ -60,10 +60,12 @@ class DatabaseFile:
             return {}
         there, notes = self._form.held(self._path)
         known = {one.table_name: one for one in notes if one.table_name in there}
+        # To these programs Movie and movie are one name, also in quotes.
+        names = {name.casefold(): name for name in there}
         for table in snapshot.tables:
-            if table.name in there and table.name not in known:
+            if table.name in names and table.name not in known:
                 raise ConfigError(
-                    f"to: {self.place} has a table {table.name} that reelhouse did not make: take another file, or "
-                    "give it another name"
+                    f"to: {self.place} has a table {names[table.name]} that reelhouse did not make: take another file, "
+                    "or give it another name"
                 )
         return known
