@@ -15,6 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.serve.export import folders
+from reelhouse.serve.export.places import target_of
+from reelhouse.serve.export.tables import look
+from reelhouse.storage.folder import FolderStorage
 from tests.export.lakes import moved
 from tests.export.targets import export
 
@@ -117,6 +121,22 @@ def test_a_table_of_somebody_elses_is_known_in_capitals_too(lake: Path, tmp_path
 
 
 @pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])
+def test_what_others_write_into_a_file_meanwhile_is_not_lost(lake: Path, tmp_path: Path, name: str) -> None:
+    export(lake, str(tmp_path / name), *SOME)
+
+    def step(text: str) -> None:
+        with opened(tmp_path / name) as file:
+            file.execute("create table if not exists mine as select 7 as seven")
+            file.commit()
+
+    with pytest.raises(ReelhouseError, match=f"{name} was changed by another program meanwhile"):
+        target_of(str(tmp_path / name)).export(look(FolderStorage(lake), SOME), full=True, step=step)
+    export(lake, str(tmp_path / name), *SOME, full=True)
+    with opened(tmp_path / name) as file:
+        assert file.execute("select seven from mine").fetchall() == [(7,)]
+
+
+@pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])
 def test_a_file_of_another_kind_is_left_alone(lake: Path, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("this is no database at all" * 100)
     with pytest.raises(ReelhouseError, match=name):
@@ -138,6 +158,36 @@ def test_what_else_is_in_a_folder_stays_and_what_a_killed_export_left_goes(lake:
         "movie_genre.csv",
         "reelhouse_export.json",
     ]
+
+
+@pytest.mark.parametrize("put", range(1, 5))
+def test_after_a_kill_while_files_take_their_places_the_next_export_goes_on(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put: int
+) -> None:
+    real, puts = folders.put_in_place, iter(range(1, 10))
+
+    def put_in_place(made: Path, place: Path) -> None:
+        if next(puts) == put:
+            raise KeyboardInterrupt
+        real(made, place)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(folders, "put_in_place", put_in_place)
+        export(lake, f"csv:{tmp_path}/out", *SOME)
+    assert {one.how for one in export(lake, f"csv:{tmp_path}/out", *SOME).values()} == {"full"}
+    assert {one.how for one in export(lake, f"csv:{tmp_path}/out", *SOME).values()} == {"unchanged"}
+
+
+def test_of_two_exports_into_a_folder_at_a_time_one_is_told_to_come_again(lake: Path, tmp_path: Path) -> None:
+    to = f"csv:{tmp_path}/out"
+
+    def step(text: str) -> None:
+        export(lake, to, "movie")
+
+    with pytest.raises(ReelhouseError, match=r"another export into csv:.* has ended meanwhile"):
+        target_of(to).export(look(FolderStorage(lake), ("dim_genre",)), full=False, step=step)
+    export(lake, to, "dim_genre")
+    assert {one.how for one in export(lake, to, "movie", "dim_genre").values()} == {"unchanged"}
 
 
 def test_a_file_that_somebody_removed_is_written_again(lake: Path, tmp_path: Path) -> None:

@@ -50,12 +50,22 @@ def _lives(pid: int) -> bool:
 
 def put_in_place(made: Path, place: Path) -> None:
     """Replace *place* by *made*, which is on the same disk, durably."""
-    _sync(made)
+    sync(made)
     made.replace(place)
-    _sync(place.parent)
+    sync(place.parent)
 
 
-def _sync(path: Path) -> None:
+def stamp(path: Path) -> tuple[int, int, int] | None:
+    """By this a file is known that was written to or replaced; None where there is none."""
+    try:
+        told = path.stat()
+    except FileNotFoundError:
+        return None
+    return told.st_ino, told.st_size, told.st_mtime_ns
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold what was written."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

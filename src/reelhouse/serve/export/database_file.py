@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from reelhouse.errors import ConfigError
-from reelhouse.serve.export.beside import clear_leftovers, put_in_place, scratch_in
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.serve.export.beside import clear_leftovers, put_in_place, scratch_in, stamp, sync
 from reelhouse.serve.export.outcome import Exported, Noted, Step, as_before, unchanged
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 
@@ -46,13 +46,23 @@ class DatabaseFile:
     def _put(self, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
         with scratch_in(self._path.parent) as folder:
             clear_leftovers(self._path.parent)
-            made = folder / self._path.name
+            made, before = folder / self._path.name, self._stamps()
             if self._path.exists():
                 self._form.copy(self._path, made)
             done = self._form.write(made, snapshot, wanted, step)
             snapshot.check()
+            sync(made)
+            # What others wrote since it was copied would go with the old file.
+            if self._stamps() != before:
+                raise ReelhouseError(
+                    f"{self.place} was changed by another program meanwhile, and stays as that left it: export again"
+                )
             put_in_place(made, self._path)
         return done
+
+    def _stamps(self) -> list[tuple[int, int, int] | None]:
+        """By these a file is known that somebody writes to, as are the logs beside it."""
+        return [stamp(self._path.with_name(f"{self._path.name}{log}")) for log in ("", ".wal", "-wal", "-journal")]
 
     def _known(self, snapshot: Snapshot) -> dict[str, Noted]:
         """What is noted in the file; refuses tables that are somebody else's."""

@@ -1,7 +1,7 @@
 """A folder of files as a target, one file a table; what differs between forms is how a file is written.
 
 New files are written beside the old ones, and take their places when all of them are whole. `reelhouse_export.json`,
-which says what the folder holds, comes last.
+which says what the folder holds, comes last; files that are new to it are named there before they come.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.export.beside import clear_leftovers, put_in_place, scratch_in
+from reelhouse.serve.export.beside import clear_leftovers, put_in_place, scratch_in, sync
 from reelhouse.serve.export.outcome import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 
 MANIFEST = f"{NOTES}.json"
+_ANNOUNCED = f"{NOTES}.announced.json"
 
 # Writes the rows of a reading to a path.
 Write = Callable[[Reading, Path], None]
@@ -69,6 +71,7 @@ class Folder:
         self, snapshot: Snapshot, wanted: list[ExportTable], files: dict[str, File], step: Step
     ) -> dict[str, Exported]:
         done: dict[str, Exported] = {}
+        before = files
         with scratch_in(self._path) as folder:
             clear_leftovers(self._path)
             for table in wanted:
@@ -79,24 +82,36 @@ class Folder:
                 done[table.name] = Exported(table.name, reading.rows, reading.rows, "full", reading.oldest)
                 note = noted(snapshot, table, reading.rows, reading.oldest)
                 files = {**files, table.name: _described(table, self._name(table), note)}
-            manifest = msgspec.json.encode(Manifest(self._suffix, TERMS, dict(sorted(files.items()))))
-            (folder / MANIFEST).write_bytes(msgspec.json.format(manifest) + b"\n")
+            self._write_manifest(folder / MANIFEST, files)
             snapshot.check()
+            for path in folder.iterdir():
+                sync(path)
+            if self._manifest() != before:
+                raise ReelhouseError(f"another export into {self.place} has ended meanwhile: export again")
+            self._announce(folder, before, files)
             for name in (*(self._name(table) for table in wanted), MANIFEST):
                 put_in_place(folder / name, self._path / name)
         return done
+
+    def _announce(self, folder: Path, before: dict[str, File], files: dict[str, File]) -> None:
+        """Name files that are about to come: after a kill the next export would take them for somebody else's."""
+        come = {name: file for name, file in files.items() if name not in before}
+        if come:
+            # Without a mark, nobody takes them for whole.
+            unmarked = {name: replace(file, note=replace(file.note, mark="", form="")) for name, file in come.items()}
+            self._write_manifest(folder / _ANNOUNCED, {**before, **unmarked})
+            put_in_place(folder / _ANNOUNCED, self._path / MANIFEST)
+
+    def _write_manifest(self, path: Path, files: dict[str, File]) -> None:
+        manifest = msgspec.json.encode(Manifest(self._suffix, TERMS, dict(sorted(files.items()))))
+        path.write_bytes(msgspec.json.format(manifest) + b"\n")
 
     def _name(self, table: ExportTable) -> str:
         return f"{table.name}.{self._suffix}"
 
     def _files(self, snapshot: Snapshot) -> dict[str, File]:
         """What the manifest says is there; refuses files that are somebody else's."""
-        try:
-            found = msgspec.json.decode((self._path / MANIFEST).read_bytes(), type=Manifest).tables
-        except (FileNotFoundError, NotADirectoryError):
-            found = {}
-        except (OSError, msgspec.DecodeError) as exc:
-            raise ReelhouseError(f"{self._path / MANIFEST} cannot be read: {exc}") from exc
+        found = self._manifest()
         for table in snapshot.tables:
             name = self._name(table)
             if (self._path / name).exists() and table.name not in found:
@@ -105,6 +120,14 @@ class Folder:
                     "another name"
                 )
         return found
+
+    def _manifest(self) -> dict[str, File]:
+        try:
+            return msgspec.json.decode((self._path / MANIFEST).read_bytes(), type=Manifest).tables
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (OSError, msgspec.DecodeError) as exc:
+            raise ReelhouseError(f"{self._path / MANIFEST} cannot be read: {exc}") from exc
 
 
 def _described(table: ExportTable, name: str, note: Noted) -> File:
