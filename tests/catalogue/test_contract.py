@@ -80,6 +80,14 @@ def test_what_the_lake_no_longer_has_is_dropped_and_strangers_stay(place: Shown,
     assert place.seen()["box_office"].location == "s3://somewhere/else"
 
 
+def test_a_strangers_name_for_one_of_the_lakes_tables_stays(place: Shown, lake: S3Storage) -> None:
+    place.stranger("filme", f"{lake.url}/tables/movie")
+    registered(place, lake)
+    done = registered(place, lake)
+    assert done.dropped == []
+    assert sorted(place.seen()) == sorted({*NAMES, "filme"})
+
+
 def test_a_strangers_table_of_the_same_name_stops_it_before_anything_is_changed(place: Shown, lake: S3Storage) -> None:
     place.stranger("movie_cast", "s3://somewhere/else")
     with pytest.raises(ReelhouseError, match="has a table movie_cast already that is not reelhouse's"):

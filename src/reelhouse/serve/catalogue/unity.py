@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 
 from pyspark.sql import types as T
 
+from reelhouse.build.imports import ZONE
+from reelhouse.build.marks import ZONES
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.catalogue.entries import MARK, Column, Entry
 from reelhouse.serve.catalogue.refreshing import Found
@@ -28,6 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,254}")
 _PAGE = 50
 _TIMEOUT = 30.0
 _TRIES = 4
+_FOLDERS = (*ZONES, ZONE)
 
 # How servers say that a thing is not there, or there already: some by the status, some with 400 and a name.
 _ABSENT = (" 404",)
@@ -124,8 +127,10 @@ class UnityCatalogue:
         """Whose it is: by its mark, or by where it lies, since not every server keeps properties."""
         if mark := (table.get("properties") or {}).get(MARK):
             return str(mark)
-        ours = _location(table).startswith(f"{self._lake}/") and table.get("table_type") == "EXTERNAL"
-        return self._lake if ours else None
+        # What a person has made of one of these tables lies there too, but has a name of its own.
+        name = table.get("name")
+        ours = _location(table) in {f"{self._lake}/{zone}/{name}" for zone in _FOLDERS}
+        return self._lake if ours and table.get("table_type") == "EXTERNAL" else None
 
 
 def parsed_place(database: str) -> Place:
