@@ -93,6 +93,7 @@ def test_spark_is_given_the_address_that_libpq_would_take(tmp_path: Path) -> Non
     assert "s%40me" not in stated.url
     assert "sslmode=disable" in stated.url
     assert jdbc_of("postgresql://you@host/db", {"PGPASSFILE": "/nowhere"}).properties == {"user": "you"}
+    assert jdbc_of("postgresql://you@[::1]:5433/db", {}).url.startswith("jdbc:postgresql://[::1]:5433/db?")
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,9 @@ def jdbc_of(url: str, environ: Mapping[str, str]) -> Jdbc:
         # Many rows a statement instead of one.
         "reWriteBatchedInserts": "true",
     }
-    address = f"jdbc:postgresql://{host}:{port}/{quote(database, safe='')}?{urlencode(options)}"
+    # An address of IPv6 stands in brackets, which libpq's `host` and urlsplit leave away.
+    named = f"[{host}]" if ":" in host else host
+    address = f"jdbc:postgresql://{named}:{port}/{quote(database, safe='')}?{urlencode(options)}"
     return Jdbc(address, {"user": user, **({"password": password} if password else {})})
 
 
