@@ -199,6 +199,17 @@ def test_a_character_that_postgresql_refuses_is_replaced_and_counted(lake: Path,
     assert texts == {"a\ufffdb", "\ufffd", "plain", None}
 
 
+def test_a_key_that_a_person_gave_to_an_import_stays(lake: Path, database: Database) -> None:
+    bring(lake, own_rows("a", "b").slice(0, 2))
+    export(lake, database.url, OWN)
+    database.run(f"alter table tmdb.{OWN} add primary key (movie_id)")
+    bring(lake, own_rows("c", "d", "e").slice(0, 3))
+    export(lake, database.url, OWN)
+    check_equal(lake, database, OWN)
+    query = f"select count(*) from pg_constraint where conrelid = 'tmdb.{OWN}'::regclass and contype = 'p'"
+    assert database.rows(query) == [(1,)]
+
+
 def test_two_exports_at_a_time_do_not_meet(lake: Path, database: Database) -> None:
     inside: list[str] = []
 
