@@ -28,6 +28,8 @@ class Place(NamedTuple):
     read: Callable[[ExportTable, pa.Schema], pa.Table]
     # Puts a table of that name there that is somebody else's.
     squat: Callable[[str], None]
+    # Takes the rows of a table away.
+    empty: Callable[[str], None] | None = None
 
 
 def export(lake: Path, to: str, *names: str, full: bool = False, schema: str | None = None) -> dict[str, Exported]:
@@ -43,7 +45,7 @@ def place_in_postgres(database: Database) -> Place:
     def squat(name: str) -> None:
         database.run("create schema if not exists tmdb", f"create table tmdb.{name} (mine text)")
 
-    return Place(database.url, read, squat)
+    return Place(database.url, read, squat, lambda name: database.run(f"delete from tmdb.{name}"))
 
 
 def place_in_duckdb(folder: Path) -> Place:
@@ -58,7 +60,11 @@ def place_in_duckdb(folder: Path) -> Place:
         with duckdb.connect(str(path)) as file:
             file.execute(f"create table {name} (mine text)")
 
-    return Place(str(path), read, squat)
+    def empty(name: str) -> None:
+        with duckdb.connect(str(path)) as file:
+            file.execute(f"delete from {name}")
+
+    return Place(str(path), read, squat, empty)
 
 
 def place_in_sqlite(folder: Path) -> Place:
@@ -74,7 +80,12 @@ def place_in_sqlite(folder: Path) -> Place:
         with closing(sqlite3.connect(path)) as file:
             file.execute(f"create table {name} (mine text)")
 
-    return Place(str(path), read, squat)
+    def empty(name: str) -> None:
+        with closing(sqlite3.connect(path)) as file:
+            file.execute(f"delete from {name}")
+            file.commit()
+
+    return Place(str(path), read, squat, empty)
 
 
 def place_in_csv(folder: Path) -> Place:

@@ -56,6 +56,16 @@ def test_what_is_there_already_is_not_written_again(lake: Path, place: Place) ->
     check_equal(lake, place, *SOME)
 
 
+@pytest.mark.parametrize("place", ["postgresql", "duckdb", "sqlite"], indirect=True)
+def test_rows_that_somebody_took_away_come_back(lake: Path, place: Place) -> None:
+    assert place.empty is not None
+    export(lake, place.to, *SOME)
+    place.empty("movie")
+    done = export(lake, place.to, *SOME)
+    assert {name for name, one in done.items() if one.how != "unchanged"} == {"movie"}
+    check_equal(lake, place, *SOME)
+
+
 def test_what_changed_replaces_what_was_there(lake: Path, states: tuple[Path, Path], place: Place) -> None:
     export(lake, place.to, *SOME)
     moved(lake, states[1])

@@ -20,6 +20,9 @@ class Form(Protocol):
     def held(self, path: Path) -> tuple[set[str], list[Noted]]:
         """The names of all tables and views in a file, and what earlier exports noted there."""
 
+    def count(self, path: Path, names: list[str]) -> list[int]:
+        """How many rows tables have."""
+
     def copy(self, path: Path, made: Path) -> None:
         """Make *made* of the file, whole, or raise where somebody is writing to it."""
 
@@ -39,7 +42,8 @@ class DatabaseFile:
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         self._form.check()
         known = self._known(snapshot)
-        wanted = [table for table in snapshot.tables if full or not unchanged(table, known)]
+        held = self._held(snapshot, known)
+        wanted = [table for table in snapshot.tables if full or table.name not in held]
         done = {one.name: one for one in self._put(snapshot, wanted, step)} if wanted else {}
         return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
 
@@ -63,6 +67,12 @@ class DatabaseFile:
     def _stamps(self) -> list[tuple[int, int, int] | None]:
         """By these a file is known that somebody writes to, as are the logs beside it."""
         return [stamp(self._path.with_name(f"{self._path.name}{log}")) for log in ("", ".wal", "-wal", "-journal")]
+
+    def _held(self, snapshot: Snapshot, known: dict[str, Noted]) -> set[str]:
+        """Names of tables that have what is pinned, and from which nobody took rows since."""
+        same = [table for table in snapshot.tables if unchanged(table, known)]
+        counts = self._form.count(self._path, [table.name for table in same]) if same else []
+        return {table.name for table, rows in zip(same, counts, strict=True) if rows == table.rows}
 
     def _known(self, snapshot: Snapshot) -> dict[str, Noted]:
         """What is noted in the file; refuses tables that are somebody else's."""

@@ -49,6 +49,10 @@ class DuckdbForm:
             there = {name for (name,) in file.execute(query).fetchall()}
             return there, _notes(file) if NOTES in there else []
 
+    def count(self, path: Path, names: list[str]) -> list[int]:
+        with _opened(path, read_only=True) as file:
+            return [file.execute(f"select count(*) from {_quoted(name)}").fetchone()[0] for name in names]
+
     def copy(self, path: Path, made: Path) -> None:
         # Open for reading meanwhile, which keeps writers out.
         with _opened(path, read_only=True):

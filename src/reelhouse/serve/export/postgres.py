@@ -85,7 +85,7 @@ class _Export:
         known, there = self._prepare()
         self._drop_leftovers()
         wanted = [
-            table for table in self._snapshot.tables if full or table.name not in there or not unchanged(table, known)
+            table for table in self._snapshot.tables if full or table.name not in there or not self._holds(table, known)
         ]
         try:
             works = [self._planned(table, known, there, full=full) for table in wanted]
@@ -116,6 +116,13 @@ class _Export:
                     "another --schema, or give it another name"
                 )
         return known, set(there)
+
+    def _holds(self, table: ExportTable, known: dict[str, Noted]) -> bool:
+        """Whether the table has what is pinned, and nobody took rows away since."""
+        if not unchanged(table, known):
+            return False
+        rows = self._link.value(f"select count(*) from {ddl.at(self._schema, table.name)}")
+        return int(rows) == table.rows
 
     def _planned(self, table: ExportTable, known: dict[str, Noted], there: set[str], *, full: bool) -> Work:
         first = table.name not in there

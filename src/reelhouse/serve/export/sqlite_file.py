@@ -43,6 +43,10 @@ class SqliteForm:
             there = {name for (name,) in file.execute("select name from sqlite_master where type in ('table', 'view')")}
             return there, _notes(file) if NOTES in there else []
 
+    def count(self, path: Path, names: list[str]) -> list[int]:
+        with _opened(path) as file:
+            return [file.execute(f"select count(*) from {_quoted(name)}").fetchone()[0] for name in names]
+
     def copy(self, path: Path, made: Path) -> None:
         with _opened(path) as file:
             file.execute("vacuum into ?", [str(made)])
