@@ -10,12 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from reelhouse.build.postgres_address import shown
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export.outcome import Exported
 from reelhouse.serve.export.places import target_of
 from reelhouse.serve.export.postgres import PostgresTarget, load_by_copy
 from reelhouse.serve.export.postgres_ddl import type_of
-from reelhouse.serve.export.postgres_link import Link, LostError, shown
+from reelhouse.serve.export.postgres_link import Link, LostError
 from reelhouse.serve.export.postgres_swap import Loaded
 from reelhouse.serve.export.tables import ExportTable, Snapshot, look
 from reelhouse.storage.folder import FolderStorage
@@ -349,6 +350,24 @@ def test_an_address_that_does_not_work_is_told_without_its_password(
     assert "not-shown" not in str(told.value)
 
 
+MISREAD = ("not/shown", "12/not-shown", "not?shown", "not#shown", "not@shown", "n:o@t/shown", "n%zzot-shown")
+
+
+@pytest.mark.parametrize("password", MISREAD)
+def test_a_password_that_is_written_wrongly_is_not_shown_either(lake: Path, database: Database, password: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        export(lake, database.url.replace(PASSWORD, password), "movie")
+    assert "shown" not in str(told.value)
+    assert "zz" not in str(told.value)
+    assert str(told.value).startswith("postgresql://")
+    assert "%" in password or "write %40 for @, %2F for /" in str(told.value)
+
+
+def test_a_mistyped_address_is_not_repeated_with_its_password() -> None:
+    with pytest.raises(ConfigError, match=r"is expected$"):
+        target_of("postgresql:/me:secret@host/db")
+
+
 def test_libpq_completes_an_address_from_the_environment(
     lake: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,4 +381,5 @@ def test_what_is_shown_of_an_address_has_no_password() -> None:
     assert shown(f"postgresql://me:{PASSWORD}@host:5432/db?password={PASSWORD}&sslmode=require") == (
         "postgresql://me@host:5432/db?sslmode=require"
     )
+    assert shown(f"postgresql://host/db?sslpassword={PASSWORD}") == "postgresql://host/db"
     assert PASSWORD not in target_of(f"postgresql://me:{PASSWORD}@host/db").place

@@ -132,8 +132,16 @@ def test_numbers_with_more_digits_than_a_decimal_has_are_text(lake: Importer, da
 def test_an_address_that_is_none_is_refused_without_its_password(lake: Importer) -> None:
     url = f"postgresql://postgres:{PASSWORD}@[::1/movies"
     said = lake.refused("t", "--from", url, "--table", "t", code=2)
-    assert said.startswith("the database: ")
+    assert said.startswith("postgresql://...: ")
     assert PASSWORD not in said
+
+
+@pytest.mark.parametrize("password", ["not/shown", "12/not-shown", "not?shown", "not@shown", "n%zzot-shown"])
+@pytest.mark.parametrize("form", ["postgresql://me:{}@127.0.0.1:1/db", "postgresql://127.0.0.1:1/db?password={}"])
+def test_a_password_that_is_written_wrongly_is_not_shown_either(lake: Importer, form: str, password: str) -> None:
+    said = lake.refused("t", "--from", form.format(password), "--table", "t", code=2)
+    assert "shown" not in said
+    assert "zz" not in said
 
 
 def test_what_others_change_meanwhile_is_not_seen(database: Database) -> None:

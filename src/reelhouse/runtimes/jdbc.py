@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
+from reelhouse.build.postgres_address import MISREAD, misread, shown
 from reelhouse.errors import ConfigError
 from reelhouse.settings import Settings, environment
 from reelhouse.storage.protocol import Storage
@@ -53,6 +54,8 @@ def jdbc_of(url: str, environ: Mapping[str, str]) -> Jdbc:
     """The address *url* for Java, completed from PG... variables in *environ* and from ~/.pgpass as libpq does."""
     from reelhouse.serve.export.jdbc import Jdbc
 
+    if misread(url):
+        raise ConfigError(f"{shown(url)}: {MISREAD}")
     try:
         parts = urlsplit(url)
         stated_port = parts.port

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
 
 from reelhouse.build.importing.columns import NEW_SCHEMA, named
 from reelhouse.build.importing.kinds import arrow_type
 from reelhouse.build.imports import ImportColumn
+from reelhouse.build.postgres_address import MISREAD, Secrets, misread, shown
 from reelhouse.errors import ConfigError, ReelhouseError
 
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
@@ -190,16 +190,6 @@ def opened(url: str, table: str) -> Iterator[Postgres]:
             connection.close()
 
 
-def shown(url: str) -> str:
-    """An address without its password."""
-    try:
-        parts = urlsplit(url)
-        user = f"{parts.username}@" if parts.username else ""
-        return f"{parts.scheme}://{user}{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
-    except ValueError:
-        return "the database"
-
-
 def _kind(declared: str) -> str:
     found = _NUMERIC.fullmatch(declared)
     if found and int(found[2]) <= int(found[1]) <= _LONGEST:
@@ -229,12 +219,5 @@ def _told(url: str, *, connecting: bool = False) -> Iterator[None]:
         lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
         said = _PREFIX.sub("", lines[0]) if lines else type(exc).__name__
         kind = ConfigError if connecting else ReelhouseError
-        raise kind(f"{shown(url)}: {_without_password(said, url)}") from None
-
-
-def _without_password(said: str, url: str) -> str:
-    said = said.replace(url, "***")
-    password = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
-    for secret in {password, unquote(password), quote(password, safe="")} - {""}:
-        said = said.replace(secret, "***")
-    return said
+        said = MISREAD if connecting and misread(url) else Secrets(url).hide(said.replace(url, "***"))
+        raise kind(f"{shown(url)}: {said}") from None

@@ -14,11 +14,12 @@ from datetime import datetime
 import msgspec
 import pyarrow as pa
 
+from reelhouse.build.postgres_address import shown
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
 from reelhouse.serve.export import postgres_ddl as ddl
 from reelhouse.serve.export.changes import COUNT, Changes, answers_held, differing
 from reelhouse.serve.export.outcome import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
-from reelhouse.serve.export.postgres_link import Link, LostError, linked, quoted, shown, text
+from reelhouse.serve.export.postgres_link import Link, LostError, linked, quoted, text
 from reelhouse.serve.export.postgres_notes import NOTES_SCHEMA, create_notes
 from reelhouse.serve.export.postgres_swap import Loaded, MiscountError, Swap, Work
 from reelhouse.serve.export.rows import Reading

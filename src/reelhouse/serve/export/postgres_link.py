@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
 
+from reelhouse.build.postgres_address import MISREAD, Secrets, misread, shown
 from reelhouse.errors import ConfigError, ReelhouseError
 
 SCHEMES = ("postgresql://", "postgres://")
@@ -44,44 +45,11 @@ class ViolationError(ReelhouseError):
     """Rows are not what a key promises."""
 
 
-def shown(url: str) -> str:
-    """*url* without its password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "postgresql://..."
-    user, at, host = parts.netloc.rpartition("@")
-    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if name != "password"])
-    return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, query, ""))
-
-
 def patient(url: str) -> str:
     """*url* with limits to how long libpq waits, where it names none."""
     named = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
     more = urlencode({name: value for name, value in _PATIENCE.items() if name not in named})
     return f"{url}{'&' if '?' in url else '?'}{more}" if more else url
-
-
-class Secrets:
-    """What of an address nobody may read in an error."""
-
-    def __init__(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            found = [
-                parts.netloc.rpartition("@")[0].partition(":")[2],
-                dict(parse_qsl(parts.query)).get("password", ""),
-            ]
-        except ValueError:
-            found = [url]
-        # libpq splits what it takes for a mistake, so that a part of the password may stand alone.
-        words = [word for text in found for form in (text, unquote(text)) for word in (form, *form.split())]
-        self._words = sorted(filter(None, words), key=len, reverse=True)
-
-    def hide(self, text: str) -> str:
-        for word in self._words:
-            text = text.replace(word, "***")
-        return text
 
 
 class Link:
@@ -176,7 +144,7 @@ def linked(url: str) -> Iterator[Link]:
         connection = dbapi.connect(patient(url), autocommit=True)
     except (Error, ValueError) as exc:
         why = Secrets(url).hide(_lines(exc)[0]) if isinstance(exc, Error) else "it is no address"
-        raise ConfigError(f"{place} cannot be reached: {why}") from None
+        raise ConfigError(f"{place} cannot be reached: {MISREAD if misread(url) else why}") from None
     try:
         link = Link(connection, place)
         link.run("set standard_conforming_strings = on")

@@ -1,0 +1,49 @@
+"""Addresses of PostgreSQL as others may see them: no password stands in one, also where it was written wrongly."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+MISREAD = "a sign in it is taken for another: in a user or password write %40 for @, %2F for /, %3F for ?, %23 for #"
+
+
+def misread(url: str) -> bool:
+    """Whether *url* may hold a password that ends elsewhere than was meant: then nothing of it can be shown."""
+    try:
+        return url.count("@") > urlsplit(url).netloc.count("@") or urlsplit(url).netloc.count("@") > 1
+    except ValueError:
+        return True
+
+
+def shown(url: str) -> str:
+    """*url* without its password."""
+    if misread(url):
+        return f"{url.partition('://')[0]}://..."
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    query = urlencode([(name, value) for name, value in parse_qsl(parts.query) if not _is_secret(name)])
+    return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, query, ""))
+
+
+class Secrets:
+    """What of an address nobody may read in an error."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            found = [parts.netloc.rpartition("@")[0].partition(":")[2]]
+            found += [value for name, value in parse_qsl(parts.query) if _is_secret(name)]
+        except ValueError:
+            found = [url]
+        # libpq splits what it takes for a mistake, so that a part of the password may stand alone.
+        forms = [form for text in found for form in (text, unquote(text), quote(text, safe=""))]
+        self._words = sorted(filter(None, (word for form in forms for word in (form, *form.split()))), key=len)
+
+    def hide(self, text: str) -> str:
+        for word in reversed(self._words):
+            text = text.replace(word, "***")
+        return text
+
+
+def _is_secret(name: str) -> bool:
+    return name.lower().endswith("password")
