@@ -16,6 +16,7 @@ import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export import folders
+from reelhouse.serve.export.beside import put_in_place
 from reelhouse.serve.export.places import target_of
 from reelhouse.serve.export.tables import look
 from reelhouse.storage.folder import FolderStorage
@@ -164,15 +165,15 @@ def test_what_else_is_in_a_folder_stays_and_what_a_killed_export_left_goes(lake:
 def test_after_a_kill_while_files_take_their_places_the_next_export_goes_on(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put: int
 ) -> None:
-    real, puts = folders.put_in_place, iter(range(1, 10))
+    real, puts = put_in_place, iter(range(1, 10))
 
-    def put_in_place(made: Path, place: Path) -> None:
+    def put_or_end(made: Path, place: Path) -> None:
         if next(puts) == put:
             raise KeyboardInterrupt
         real(made, place)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(folders, "put_in_place", put_in_place)
+        patch.setattr(folders, "put_in_place", put_or_end)
         export(lake, f"csv:{tmp_path}/out", *SOME)
     assert {one.how for one in export(lake, f"csv:{tmp_path}/out", *SOME).values()} == {"full"}
     assert {one.how for one in export(lake, f"csv:{tmp_path}/out", *SOME).values()} == {"unchanged"}
