@@ -138,6 +138,29 @@ def test_views_grants_and_policies_of_others_stay(lake: Path, states: tuple[Path
     database.run("drop owned by reader", "drop role reader")
 
 
+def test_rows_of_others_that_refer_to_a_table_are_not_deleted_with_its_rows(
+    lake: Path, states: tuple[Path, Path], database: Database
+) -> None:
+    export(lake, database.url, "movie")
+    both = {*rows_of(states[0], "movie")["movie_id"].to_pylist()} & {
+        *rows_of(states[1], "movie")["movie_id"].to_pylist()
+    }
+    database.run(
+        "create table public.watched (movie_id bigint constraint seen references tmdb.movie on delete cascade)",
+        f"insert into public.watched values {', '.join(f'({each})' for each in both)}",
+    )
+    moved(lake, states[1])
+    with pytest.raises(ReelhouseError, match=r"watched would lose rows: its foreign key seen on tmdb\.movie acts"):
+        export(lake, database.url, "movie")
+    database.run(
+        "alter table public.watched drop constraint seen",
+        "alter table public.watched add foreign key (movie_id) references tmdb.movie deferrable initially deferred",
+    )
+    export(lake, database.url, "movie")
+    check_equal(lake, database, "movie")
+    assert database.rows("select count(*) from public.watched") == [(len(both),)]
+
+
 def test_a_view_on_a_column_that_is_no_more_is_named(lake: Path, database: Database) -> None:
     export(lake, database.url, OWN)
     database.run(f"create view public.fees as select fee from tmdb.{OWN}")

@@ -88,6 +88,7 @@ class _Export:
         wanted = [
             table for table in self._snapshot.tables if full or table.name not in there or not self._holds(table, known)
         ]
+        self._check_references([table.name for table in wanted])
         try:
             works = [self._planned(table, known, there, full=full) for table in wanted]
             done = self._carry_out(works) if works else {}
@@ -117,6 +118,23 @@ class _Export:
                     "another --schema, or give it another name"
                 )
         return known, set(there)
+
+    def _check_references(self, names: list[str]) -> None:
+        """Refuse foreign keys by which rows of somebody else's would go, or change, with rows that are exchanged."""
+        if not names:
+            return
+        found = self._link.rows(
+            "select f.conrelid::regclass::text, f.conname::text, c.relname::text "
+            "from pg_constraint f join pg_class c on c.oid = f.confrelid join pg_namespace n on n.oid = c.relnamespace "
+            "where f.contype = 'f' and f.confdeltype in ('c', 'n', 'd') and n.nspname = $1 "
+            f"and c.relname in ({', '.join(map(text, names))})",
+            [self._schema],
+        )
+        for other, key, name in found:
+            raise ReelhouseError(
+                f"{other} would lose rows: its foreign key {key} on {self._schema}.{name} acts on delete, and rows "
+                "that change are deleted and inserted; make it `deferrable initially deferred` without `on delete`"
+            )
 
     def _holds(self, table: ExportTable, known: dict[str, Noted]) -> bool:
         """Whether the table has what is pinned, and nobody took rows away since."""
