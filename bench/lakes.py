@@ -87,8 +87,11 @@ def _copied(content: bytes, copy: int) -> Body:
     movie: dict[str, Any] = msgspec.json.decode(content)
     movie["id"] += copy * _COPY
     for credit in (*movie["credits"]["cast"], *movie["credits"]["crew"]):
-        credit["id"] += copy * _COPY
-        credit["credit_id"] += str(copy)
+        # A few have nobody.
+        if credit.get("id"):
+            credit["id"] += copy * _COPY
+        if credit.get("credit_id"):
+            credit["credit_id"] += str(copy)
     return Body(movie["id"], msgspec.json.encode(movie))
 
 

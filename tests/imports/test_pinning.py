@@ -114,6 +114,11 @@ def test_names_of_tmdbs_tables_are_refused(lake: Importer, name: str) -> None:
     assert said == f"import: {name} is a table of TMDB's, or will be one: take another name, my_{name} say"
 
 
+def test_names_that_exports_keep_for_themselves_are_refused(lake: Importer) -> None:
+    said = lake.refused("reelhouse_new__x", lake.file("a.csv", "a\n1\n"), code=2)
+    assert said.startswith("import: names that begin with reelhouse_ are reelhouse's own")
+
+
 @pytest.mark.parametrize("name", ["Ratings", "1st", "my-table", "a.b", "../x", "é", ""])
 def test_names_that_are_none_are_refused(lake: Importer, name: str) -> None:
     assert "is no name for a table" in lake.refused(name, lake.file("a.csv", "a\n1\n"), code=2)

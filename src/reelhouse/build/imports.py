@@ -102,6 +102,9 @@ def check_name(name: str, known: frozenset[str]) -> None:
         raise ConfigError(f"import: {name!r} is no name for a table: take a to z, 0 to 9 and _, a letter first")
     if name in known | RESERVED:
         raise ConfigError(f"import: {name} is a table of TMDB's, or will be one: take another name, my_{name} say")
+    if name.startswith("reelhouse_"):
+        # An export keeps its notes and its half-made tables under such names.
+        raise ConfigError(f"import: names that begin with reelhouse_ are reelhouse's own: take another than {name}")
 
 
 def pin_import(storage: Storage, name: str, new: Import | None, over: Import | None) -> None:
