@@ -8,12 +8,15 @@ from datetime import UTC, date, datetime
 import pytest
 
 from reelhouse.emulator import Emulator
-from reelhouse.errors import ConfigError, ListingError
+from reelhouse.errors import ConfigError, ListingError, ReelhouseError
 from reelhouse.runtimes.data_source_asking import AskedPartition
 from reelhouse.runtimes.data_source_feed import FeedReader, days_between, offset_at
 from reelhouse.runtimes.data_source_options import Options, read_options
 from reelhouse.tables.catalogue import TABLES
 from tests.data_source.reading import asking
+from tests.runs.lakes import TOKEN
+from tests.runs.tiny import tiny_tmdb
+from tests.serving import verdict
 
 MOVIE = next(spec for spec in TABLES if spec.name == "movie")
 
@@ -111,6 +114,19 @@ def test_the_clock_is_not_asked_for_each_look(tmdb: Emulator) -> None:
     for _ in range(50):
         reader.latestOffset()
     assert tmdb.stats().requests == 1
+
+
+def test_a_token_that_an_answer_repeats_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tiny_tmdb() as tiny:
+        monkeypatch.setenv("REELHOUSE_TMDB_URL", f"{tiny.url}/3")
+        monkeypatch.setenv("TMDB_TOKEN", TOKEN)
+        tiny.instead = lambda request: verdict(401, 7, f"{TOKEN} is not valid.")
+        reader = _reader(since="today")
+        for ask in (reader.latestOffset, lambda: reader.partitions({"day": "2026-02-27"}, {"day": "2026-02-28"})):
+            with pytest.raises(ReelhouseError, match=r"\*\*\* is not valid") as refused:
+                ask()
+            assert refused.value.__cause__ is None
+            assert refused.value.__suppress_context__
 
 
 def test_a_stream_takes_columns_of_its_table_alone() -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from aiohttp import web
 
+from reelhouse.errors import DeniedError
 from reelhouse.runtimes.data_source import TmdbSource
 from reelhouse.runtimes.data_source_asking import ask_partition, partitions_of
 from reelhouse.runtimes.data_source_options import Options
@@ -20,6 +21,7 @@ from tests.build.landing import LakeInTheMaking, a_movie
 from tests.data_source.reading import counted, read
 from tests.runs.lakes import TOKEN, settings
 from tests.runs.tiny import Tiny, tiny_tmdb
+from tests.serving import verdict
 
 
 def test_a_lake_in_a_bucket_is_read_with_what_the_environment_lends(
@@ -61,6 +63,27 @@ def test_a_token_that_lies_elsewhere_is_fetched_by_who_asks(where: str, monkeypa
         ((settled,),) = ask_partition(partition, keep_quarantined=False)
     assert settled.claim.id == 1
     assert shown == {f"Bearer {TOKEN}"}
+
+
+def test_a_token_that_was_replaced_is_looked_up_by_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = s3servers.started("moto")
+    s3servers.aim(monkeypatch, server)
+    name = f"/reelhouse/{secrets.token_hex(4)}"
+    parameters = boto3.session.Session().client("ssm")
+    parameters.put_parameter(Name=name, Value="the-token-before", Type="SecureString")
+    tiny = Tiny()
+    good = {"Bearer the-token-before"}
+    tiny.instead = lambda request: None if request.headers["Authorization"] in good else verdict(401, 7)
+    monkeypatch.setenv("TMDB_TOKEN", "")
+    with tiny_tmdb(tiny):
+        (partition,) = partitions_of(["1"], Options(), _as_driver(tiny, name))
+        assert list(ask_partition(partition, keep_quarantined=False))
+        parameters.put_parameter(Name=name, Value=TOKEN, Type="SecureString", Overwrite=True)
+        good = {f"Bearer {TOKEN}"}
+        with pytest.raises(DeniedError):
+            list(ask_partition(partition, keep_quarantined=False))
+        # Spark starts the task again, perhaps in this very worker.
+        assert list(ask_partition(partition, keep_quarantined=False))
 
 
 def _as_driver(tiny: Tiny, parameter: str) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,16 @@ def test_no_token_travels_but_where_one_lies_does() -> None:
     (only,) = partitions_of(["1"], Options(), Settings(token=TOKEN))
     assert TOKEN not in repr(vars(only))
     assert only.settings.token == ""
+
+
+def test_no_other_secret_of_the_drivers_travels() -> None:
+    driver = Settings(
+        unity_token="a-catalogues-secret", spark_conf={"spark.password": "a-sparks-secret"}, s3_profile="a-drivers-own"
+    )
+    (only,) = partitions_of(["1"], Options(), driver)
+    travels = pickle.dumps(only)
+    for stays in (b"a-catalogues-secret", b"a-sparks-secret", b"a-drivers-own"):
+        assert stays not in travels
 
 
 def test_options_of_streams_and_of_batches_do_not_mix() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, pairwise
@@ -18,11 +18,11 @@ from pyspark.sql.datasource import InputPartition
 from reelhouse.collect.fetching import Brakes
 from reelhouse.collect.planning import Tmdb, plan_run
 from reelhouse.collect.run import Progress, carry_out, start_run
-from reelhouse.errors import ReelhouseError, TransientError
+from reelhouse.errors import DeniedError, ReelhouseError, TransientError
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan, read_units
 from reelhouse.raw.receipt import Claim, Receipt, State, read_receipts, readable
-from reelhouse.runtimes import wiring
+from reelhouse.runtimes import tokens, wiring
 from reelhouse.runtimes.data_source_options import Options
 from reelhouse.runtimes.places import load_settings
 from reelhouse.runtimes.tokens import SECRET, SSM
@@ -35,6 +35,20 @@ _MOST_AT_ONCE = 4
 
 # What is asked at a time: it is in memory until its rows are handed over.
 _ASKS_AT_ONCE = 1000
+
+# What of the driver's settings says how to ask. All others stay where they are: some are secrets, or hold one.
+_TRAVELLING = (
+    "tmdb_url",
+    "rate",
+    "connections",
+    "language",
+    "region",
+    "append",
+    "record_filter",
+    "attempts",
+    "retry_wait",
+    "outage_minutes",
+)
 
 
 @dataclass(frozen=True)
@@ -85,9 +99,27 @@ def partitions_of(asks: Sequence[str], options: Options, settings: Settings) -> 
 
 
 def travelling(settings: Settings) -> Settings:
-    """*settings* as they may travel in a plan: where a token lies is no secret, the token itself stays."""
+    """What of *settings* may travel in a plan: how to ask. Where a token lies is no secret, the token itself stays."""
     reference = settings.token.strip().startswith((SSM, SECRET))
-    return settings.overridden(token=settings.token if reference else "")
+    how = {name: getattr(settings, name) for name in _TRAVELLING}
+    return Settings(**how, token=settings.token if reference else "")
+
+
+@contextmanager
+def asking(settings: Settings) -> Iterator[None]:
+    """For what asks TMDB in a worker of Spark's: no error of it quotes a token.
+
+    Workers outlive what they read, so a token that TMDB refuses is looked up again by whoever asks next.
+    """
+    try:
+        yield
+    except Exception as exc:
+        if isinstance(exc, DeniedError):
+            tokens.changed(settings)
+        safe = tokens.safe(exc)
+        if safe is exc:
+            raise
+        raise safe from None
 
 
 def selected(settings: Settings) -> list[str]:
@@ -99,7 +131,8 @@ def selected(settings: Settings) -> list[str]:
             draft = await plan_run(storage, tmdb, wiring.wanted(settings), after=0, put=True)
             return [question.ask for unit in read_units(storage, draft.plan) for question in unit.questions]
 
-    return asyncio.run(plan())
+    with asking(settings):
+        return asyncio.run(plan())
 
 
 def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Iterator[list[Settled]]:
@@ -109,9 +142,9 @@ def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Itera
     be believed: then the task has failed, and is tried again by whoever runs it.
     """
     here = load_settings()
-    settings = partition.settings.overridden(token=here.token or None)
+    settings = partition.settings.overridden(token=here.token or None, s3_profile=here.s3_profile)
     fails = partition.quarantined == "fail" and not keep_quarantined
-    with asyncio.Runner() as runner:
+    with asking(settings), asyncio.Runner() as runner:
         stack = AsyncExitStack()
         try:
             tmdb = runner.run(stack.enter_async_context(wiring.open_tmdb(settings)))

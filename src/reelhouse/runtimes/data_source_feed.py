@@ -14,10 +14,11 @@ from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
 from reelhouse.collect.planning import FEED_DAYS, SURE_HOUR
 from reelhouse.errors import ConfigError, ListingError
 from reelhouse.runtimes import wiring
-from reelhouse.runtimes.data_source_asking import partitions_of
+from reelhouse.runtimes.data_source_asking import asking, partitions_of
 from reelhouse.runtimes.data_source_options import Options
 from reelhouse.runtimes.data_source_reading import check_columns, known_columns, read_partition
 from reelhouse.runtimes.places import load_settings
+from reelhouse.settings import Settings
 from reelhouse.tmdb.asking import ask
 from reelhouse.tmdb.client import TmdbClient
 from reelhouse.tmdb.endpoints import CANARY, ENTITIES
@@ -73,7 +74,7 @@ class FeedReader(DataSourceStreamReader):
         if not days:
             return []
         settings = load_settings(self._options.settings)
-        return partitions_of(_changed(self._options, days), self._options, settings)
+        return partitions_of(_changed(self._options, settings, days), self._options, settings)
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         return read_partition(partition, self._options, self._schema)
@@ -112,13 +113,16 @@ class _Clock:
 
     def now(self) -> datetime:
         if self._seen is None or time.monotonic() - self._seen[1] > _LOOK_AGAIN:
-            self._seen = (asyncio.run(self._look()), time.monotonic())
+            settings = load_settings(self._options.settings)
+            with asking(settings):
+                self._seen = (asyncio.run(_look(settings)), time.monotonic())
         told, at = self._seen
         return told + timedelta(seconds=time.monotonic() - at)
 
-    async def _look(self) -> datetime:
-        async with wiring.open_tmdb(load_settings(self._options.settings)) as tmdb:
-            return datetime.fromisoformat(await _seen(tmdb.client))
+
+async def _look(settings: Settings) -> datetime:
+    async with wiring.open_tmdb(settings) as tmdb:
+        return datetime.fromisoformat(await _seen(tmdb.client))
 
 
 async def _seen(client: TmdbClient) -> str:
@@ -127,14 +131,15 @@ async def _seen(client: TmdbClient) -> str:
     return client.seen_at
 
 
-def _changed(options: Options, days: list[date]) -> list[str]:
+def _changed(options: Options, settings: Settings, days: list[date]) -> list[str]:
     """The ids that the feed names for *days*, each once."""
 
     async def read() -> set[int]:
-        async with wiring.open_tmdb(load_settings(options.settings)) as tmdb:
+        async with wiring.open_tmdb(settings) as tmdb:
             _check_reach(days[0], datetime.fromisoformat(await _seen(tmdb.client)))
             entity = ENTITIES[options.entity]
             found = [await read_changes(tmdb.client, entity, day) for day in days]
         return set().union(*found)
 
-    return [str(id_) for id_ in sorted(asyncio.run(read()))]
+    with asking(settings):
+        return [str(id_) for id_ in sorted(asyncio.run(read()))]

@@ -9,7 +9,6 @@ from pyspark.sql import types as T
 from pyspark.sql.datasource import InputPartition
 
 from reelhouse.errors import ConfigError
-from reelhouse.runtimes import tokens
 from reelhouse.runtimes.data_source_asking import AskedPartition, ask_partition
 from reelhouse.runtimes.data_source_lake import FilePartition, lake_batches, lake_schema
 from reelhouse.runtimes.data_source_options import FROM_API, OF_CLAIMS, Options
@@ -35,16 +34,10 @@ def check_columns(wanted: T.StructType, known: T.StructType) -> None:
 
 
 def read_partition(partition: InputPartition, options: Options, schema: T.StructType) -> Iterator[pa.RecordBatch]:
-    """The rows of one partition; no error of it quotes a token."""
-    try:
-        if isinstance(partition, FilePartition):
-            yield from lake_batches(partition, schema)
-        elif isinstance(partition, AskedPartition):
-            asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
-            yield from batches_of(asked, options.spec, schema, partition.elsewhere)
-        # Spark makes one partition of none.
-    except Exception as exc:
-        safe = tokens.safe(exc)
-        if safe is exc:
-            raise
-        raise safe from None
+    """The rows of one partition."""
+    if isinstance(partition, FilePartition):
+        yield from lake_batches(partition, schema)
+    elif isinstance(partition, AskedPartition):
+        asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
+        yield from batches_of(asked, options.spec, schema, partition.elsewhere)
+    # Spark makes one partition of none.
