@@ -93,7 +93,12 @@ def test_shares_of_all_that_may_be_at_work_make_up_the_rate() -> None:
     assert [(len(one.asks), one.settings.rate) for one in many] == [(100, 20.0)] * 10
     fewer = partitions_of(ids, Options(concurrency=50, partition_ids=500), settings)
     assert [one.settings.rate for one in fewer] == [20.0, 20.0]
-    for found in (alone, few, many, fewer):
+    # Of sixty tasks that begin together each asks once in the first second.
+    most = partitions_of(ids, Options(concurrency=60, partition_ids=10), settings)
+    assert [(len(one.asks), one.settings.rate) for one in most] == [(25, 1.0)] * 40
+    (slow,) = partitions_of(ids, Options(concurrency=60), settings.overridden(rate=0.5))
+    assert slow.settings.rate == 0.5
+    for found in (alone, few, many, fewer, most):
         assert sorted(ask for one in found for ask in one.asks) == sorted(ids[: sum(len(one.asks) for one in found)])
     assert partitions_of([], Options(), settings) == []
 

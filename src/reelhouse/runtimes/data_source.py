@@ -1,7 +1,7 @@
 """TMDB as a data source of Spark: `spark.dataSource.register(TmdbSource)`, then `spark.read.format("tmdb")`.
 
 All of this runs in Python workers of the driver and of executors, none of which has a Spark session; `reelhouse` must
-be installed there. docs/spark.md says which options there are.
+be installed there. docs/data_source.md says which options there are.
 """
 
 from __future__ import annotations

@@ -83,6 +83,9 @@ def partitions_of(asks: Sequence[str], options: Options, settings: Settings) -> 
     if options.concurrency is None:
         count = min(count, _MOST_AT_ONCE)
     at_once = min(options.concurrency or count, count)
+    if settings.rate and at_once > settings.rate:
+        # A task begins with a request, and all may begin together: in that second there would be too many.
+        count = at_once = max(1, int(settings.rate))
     share = travelling(settings).overridden(
         rate=settings.rate / at_once, connections=max(1, settings.connections // at_once)
     )

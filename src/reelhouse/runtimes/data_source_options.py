@@ -34,8 +34,8 @@ FROM_API = {
 }
 
 _SECRET_NAME = re.compile(r"token|secret|password|api_?key|authorization|bearer", re.IGNORECASE)
-# How each of TMDB's tokens begins, and the whole of a key.
-_SECRET_VALUE = re.compile(r"\beyJ[\w-]{8}|\b[0-9a-f]{32}\b")
+# How each of TMDB's tokens begins, and the whole of a key. Spark writes names in small letters.
+_SECRET_VALUE = re.compile(r"\beyJ[\w-]{8}|\b[0-9a-f]{32}\b", re.IGNORECASE)
 _FILTER = "discover."
 
 
@@ -71,6 +71,9 @@ class Options:
         """Raise `ConfigError` where this is about a stream."""
         if self.since is not None or self.early:
             raise ConfigError("options since and early are for `readStream` on Apache Spark; Sail runs it as a `read`")
+        idle = sorted(self.settings.keys() - {"rate"})
+        if idle and not self.asks_tmdb:
+            raise ConfigError(f"option {idle[0]}: is about asking TMDB; a lake is read as it was collected")
 
     def check_stream(self) -> None:
         """Raise `ConfigError` where this is about a batch: a stream is about what the change feed names."""
@@ -78,6 +81,8 @@ class Options:
             raise ConfigError("`readStream` follows the change feed: options that choose ids or a lake are for `read`")
         if self.since is None:
             raise ConfigError("option since is missing: the day from which on changes are wanted, or today")
+        # A table of the settings' lake has columns too, so nobody else would say so before the first day that changed.
+        _ = self.spec
 
 
 def read_options(given: Mapping[str, str]) -> Options:
@@ -104,9 +109,12 @@ def read_options(given: Mapping[str, str]) -> Options:
 def _checked(read: dict[str, Any], settings: dict[str, Any]) -> Options:
     asks = [read.pop(name) for name in ("ids", "ids_file") if name in read]
     selections = [name for name in ("lake",) if name in read] + ["ids" for _ in asks]
-    selections += [name for name in ("discover", "top") if name in settings][:1]
+    selections += [name for name in ("discover", "top", "min_popularity") if name in settings][:1]
     if len(selections) > 1:
         raise ConfigError(f"options: {' and '.join(selections)} cannot be read at once; give one of them")
+    marks = [name for name in ("include_adult", "include_video") if name in settings]
+    if marks and selections not in (["top"], ["min_popularity"]):
+        raise ConfigError(f"option {marks[0]}: only the export has such marks, so it goes with top or min_popularity")
     options = Options(
         **{"table": read.get("entity", "movie"), **read}, asks=asks[0] if asks else None, settings=settings
     )
@@ -119,9 +127,10 @@ def _checked(read: dict[str, Any], settings: dict[str, Any]) -> Options:
 
 def _refuse_secrets(given: Mapping[str, str]) -> None:
     for name, value in given.items():
-        if _SECRET_NAME.search(name) or _SECRET_VALUE.search(str(value)):
+        itself = _SECRET_VALUE.search(name)
+        if itself or _SECRET_NAME.search(name) or _SECRET_VALUE.search(str(value)):
             raise ConfigError(
-                f"option {_SECRET_VALUE.sub('***', name)}: looks like a secret, and Spark shows options in plans and "
+                f"option {'***' if itself else name}: looks like a secret, and Spark shows options in plans and "
                 "in its UI: set TMDB_TOKEN in the executors' environment, or there to ssm:/name or secret:id"
             )
 
