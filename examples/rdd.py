@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from operator import add
 from typing import Any
@@ -18,6 +19,7 @@ from pyspark import RDD, SparkContext
 from pyspark.sql import SparkSession
 
 from reelhouse.build.roots import engine_root
+from reelhouse.raw.layout import is_course
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.raw.receipt import Receipt, read_receipts
 from reelhouse.storage.opening import open_storage
@@ -32,31 +34,48 @@ def chunks(storage: Storage) -> Iterator[str]:
         plan = read_plan(storage, run)
         for receipt in read_receipts(storage, plan) if plan else ():
             if isinstance(receipt, Receipt) and receipt.chunk:
+                if is_course(receipt.chunk.key):
+                    sys.exit(f"{receipt.chunk.key} is an array as the course wants it, not one answer a line")
                 yield receipt.chunk.key
 
 
-def answers(context: SparkContext, storage: Storage) -> RDD[Answer]:
+def paths(storage: Storage) -> list[str]:
+    """The files, as Spark names them."""
+    return [f"{engine_root(storage)}/{key}" for key in chunks(storage)]
+
+
+def answers(context: SparkContext, files: list[str]) -> RDD[Answer]:
     """One answer an element. A file of gzip cannot be split, so each is a partition."""
-    root = engine_root(storage)
-    return context.textFile(",".join(f"{root}/{key}" for key in chunks(storage))).map(json.loads)
+    return context.textFile(",".join(files)).map(json.loads)
 
 
 def newest(found: RDD[Answer]) -> RDD[tuple[int, Answer]]:
-    """The last answer on each id that TMDB has a title for."""
-    landed = found.filter(lambda answer: answer["status"] == 200 and "why" not in answer)
-    by_id = landed.map(lambda answer: (answer["id"], answer))
-    return by_id.reduceByKey(lambda one, other: max(one, other, key=lambda answer: answer["fetched_at"]))
+    """The last answer on each id, where that is a title: one that was removed since is none any more."""
+    # What names no id is a 404 on an IMDb id; what tells why was set aside, and nothing that was won.
+    believed = found.filter(lambda answer: "id" in answer and "why" not in answer)
+    by_id = believed.map(lambda answer: (answer["id"], answer))
+    last = by_id.reduceByKey(lambda one, other: max(one, other, key=lambda answer: answer["fetched_at"]))
+    return last.filter(lambda title: title[1]["status"] == 200)
+
+
+def body(answer: Answer) -> Answer:
+    """What TMDB sent; with line ends in it, it lies there as base64."""
+    found: Answer = answer["body"] if "body" in answer else json.loads(b64decode(answer["base64"]))
+    return found
 
 
 def languages(titles: RDD[tuple[int, Answer]]) -> RDD[tuple[str, int]]:
     """How many titles have each original language."""
-    return titles.map(lambda title: (title[1]["body"]["original_language"], 1)).reduceByKey(add)
+    return titles.map(lambda title: (str(body(title[1]).get("original_language")), 1)).reduceByKey(add)
 
 
 def main(lake: str) -> None:
     """Print partitions, the lineage by which a lost one is made again, and the counts."""
+    files = paths(open_storage(lake))
+    if not files:
+        sys.exit(f"{lake} holds no answers yet")
     context = SparkSession.builder.appName("languages").getOrCreate().sparkContext
-    found = answers(context, open_storage(lake))
+    found = answers(context, files)
     counted = languages(newest(found))
     print(f"{found.getNumPartitions()} files, {counted.getNumPartitions()} partitions of counts")
     print((counted.toDebugString() or b"").decode())

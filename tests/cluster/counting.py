@@ -40,7 +40,7 @@ def main(master: str, lake: str) -> None:
         time.sleep(0.02)
         return answer
 
-    found = rdd.answers(context, open_storage(lake))
+    found = rdd.answers(context, rdd.paths(open_storage(lake)))
     counted = rdd.languages(rdd.newest(found.map(noted)))
     lineage = (counted.toDebugString() or b"").decode()
     print(json.dumps({"partitions": found.getNumPartitions(), "lineage": lineage}), flush=True)

@@ -27,6 +27,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Emulator(movies=1500, seed=41, process=True) as tmdb:
         collected(tmdb, place, 120, REELHOUSE_CHUNK_ANSWERS="20")
         tmdb.edit(count=60)
+        tmdb.delete(sorted(map(int, lakes.answers(FolderStorage(place))))[:7])
         tmdb.next_day()
         collected(tmdb, place, 120, REELHOUSE_CHUNK_ANSWERS="20")
     return place
@@ -34,16 +35,18 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _expected(lake: Path) -> dict[str, int]:
     known = lakes.answers(FolderStorage(lake)).values()
+    assert any(one.state == "gone" for one in known)
     bodies = [json.loads(one.body) for one in known if one.state == "landed" and one.body]
     return Counter(body["original_language"] for body in bodies)
 
 
-def _started(*arguments: str) -> subprocess.Popen[str]:
+def _started(*arguments: str, stderr: int | None = None) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SPARK_", "REELHOUSE_"))}
     return subprocess.Popen(
         [str(PYTHON), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         cwd=REPOSITORY,
         env={**kept, **environ_of_driver()},
@@ -59,6 +62,17 @@ def test_it_prints_what_it_promises(lake: Path) -> None:
     assert any("ShuffledRDD" in line for line in others)
     counts = [line.split() for line in others if len(line.split()) == 2 and line.split()[1].isdigit()]
     assert {language: int(titles) for language, titles in counts} == _expected(lake)
+
+
+def test_what_it_cannot_read_it_says_in_one_line(tmp_path: Path) -> None:
+    with Emulator(movies=50, seed=41, process=True) as tmdb:
+        collected(tmdb, tmp_path / "course", 5, REELHOUSE_LAYOUT="course")
+    for lake, says in (("course", "not one answer a line"), ("nowhere", "holds no answers yet")):
+        with _started("examples/rdd.py", str(tmp_path / lake), stderr=subprocess.PIPE) as program:
+            _, complaint = program.communicate(timeout=120)
+        assert program.returncode == 1
+        assert says in complaint
+        assert len(complaint.splitlines()) == 1
 
 
 def test_a_lost_executor_costs_its_own_partitions_once_more(lake: Path) -> None:
