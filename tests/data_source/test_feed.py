@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from reelhouse.emulator import Emulator
-from reelhouse.errors import ConfigError, ListingError, ReelhouseError
+from reelhouse.errors import ConfigError, ListingError, ReelhouseError, TransientError
+from reelhouse.runtimes import data_source_feed
 from reelhouse.runtimes.data_source_asking import AskedPartition
 from reelhouse.runtimes.data_source_feed import FeedReader, days_between, offset_at
 from reelhouse.runtimes.data_source_options import Options, read_options
@@ -114,6 +115,24 @@ def test_the_clock_is_not_asked_for_each_look(tmdb: Emulator) -> None:
     for _ in range(50):
         reader.latestOffset()
     assert tmdb.stats().requests == 1
+
+
+def test_a_stream_outlives_a_tmdb_that_answers_nobody_when_it_is_asked_for_the_time(
+    tmdb: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_source_feed, "_LOOK_AGAIN", 0.0)
+    monkeypatch.setattr(data_source_feed, "_ATTEMPTS", 1)
+    tmdb.set_faults("outage")
+    with pytest.raises(TransientError):
+        _reader(since="today").latestOffset()
+    tmdb.set_faults(None)
+    reader = _reader(since="2026-03-01")
+    before = reader.latestOffset()
+    tmdb.set_faults("outage")
+    assert reader.latestOffset(before) == before
+    tmdb.set_faults(None)
+    tmdb.next_day()
+    assert reader.latestOffset(before)["day"] > before["day"]
 
 
 def test_a_token_that_an_answer_repeats_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
 
 from reelhouse.collect.planning import FEED_DAYS, SURE_HOUR
-from reelhouse.errors import ConfigError, ListingError
+from reelhouse.errors import ConfigError, ListingError, TransientError, UntrustedError
 from reelhouse.runtimes import wiring
 from reelhouse.runtimes.data_source_asking import asking, partitions_of
 from reelhouse.runtimes.data_source_options import Options
@@ -113,11 +113,25 @@ class _Clock:
 
     def now(self) -> datetime:
         if self._seen is None or time.monotonic() - self._seen[1] > _LOOK_AGAIN:
-            settings = load_settings(self._options.settings)
-            with asking(settings):
-                self._seen = (asyncio.run(_look(settings)), time.monotonic())
+            try:
+                told = self._look()
+            except (TransientError, UntrustedError):
+                # A query that runs for weeks must not end with the first minutes in which TMDB answers nobody.
+                if self._seen is None:
+                    raise
+                told = self._told()
+            self._seen = (told, time.monotonic())
+        return self._told()
+
+    def _told(self) -> datetime:
+        assert self._seen is not None
         told, at = self._seen
         return told + timedelta(seconds=time.monotonic() - at)
+
+    def _look(self) -> datetime:
+        settings = load_settings(self._options.settings)
+        with asking(settings):
+            return asyncio.run(_look(settings))
 
 
 async def _look(settings: Settings) -> datetime:
