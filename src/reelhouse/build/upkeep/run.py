@@ -158,15 +158,19 @@ class _Work:
 
     def remove(self) -> None:
         """Remove it, old versions in a bucket included."""
-        keys = [f"{one.name}/{path}" for one in self.folders for path in (*one.unneeded(self._before), *one.past)]
+        keys = [f"{one.name}/{path}" for one in self.folders for path in one.unneeded(self._before)]
         for _ in ahead(self._storage.erase, keys):
             pass
-        for _ in ahead(self._clean_log, [one for one in self.folders if one.outdated(self._before)]):
+        for _ in ahead(self._clean, [one for one in self.folders if one.past or one.outdated(self._before)]):
             pass
 
-    def _clean_log(self, folder: Folder) -> None:
-        # Looked at again: only a table that was begun anew meanwhile has young entries under these names.
+    def _clean(self, folder: Folder) -> None:
+        """Remove what may have gone meanwhile and come again: an import that is dropped and imported anew."""
+        # Looked at again: only a table that was begun anew has young entries under these names.
         there = files_below(self._storage, folder.name)
+        for path in folder.past:
+            if path not in there:
+                self._storage.erase(f"{folder.name}/{path}")
         for path in folder.outdated(self._before):
             if path in there and there[path].put < self._before:
                 self._storage.erase(f"{folder.name}/{path}")
