@@ -27,8 +27,10 @@ JAR = RUNTIMES / "jars" / "reelhouse-delta.jar"
 
 # What a build imports, and what that needs. It asks nobody, so the collector's own are not among them.
 OURS = ("msgspec", "zlib-ng")
+# Copies tables where the lake has the course's layout.
+DELTA = ("deltalake", "arro3-core", "deprecated", "wrapt", "typing-extensions")
 BOTO3 = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
-ARROW = ("numpy", "pyarrow", "typing-extensions")
+ARROW = ("numpy", "pyarrow")
 
 # Of the Pythons that emr-spark-8.0.0 has, and the one of Glue 6.0.
 EMR_PYTHON = "3.11"
@@ -41,7 +43,7 @@ def pack_emr(target: Target, to: Path) -> None:
     """The archive that EMR Serverless unpacks beside the driver, with the entry and the jar."""
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        for wheel in sorted(_wheels(target, (*OURS, *BOTO3, *ARROW)).glob("*.whl")):
+        for wheel in sorted(_wheels(target, (*OURS, *DELTA, *BOTO3, *ARROW)).glob("*.whl")):
             with zipfile.ZipFile(wheel) as packed:
                 packed.extractall(folder)  # noqa: S202 (a wheel, by its hash)
         shutil.copytree(
@@ -56,7 +58,7 @@ def pack_glue(target: Target, to: Path) -> list[str]:
     to.mkdir(parents=True, exist_ok=True)
     for old in to.glob("*.whl"):
         old.unlink()
-    for wheel in _wheels(target, OURS).glob("*.whl"):
+    for wheel in _wheels(target, (*OURS, *DELTA)).glob("*.whl"):
         shutil.copy(wheel, to)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps"]
     subprocess.run([*command, "--no-build-isolation", "--wheel-dir", str(to), str(ROOT)], check=True)

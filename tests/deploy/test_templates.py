@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shlex
 import tarfile
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from aws.build_zip import ROOT, Target
 from deploy import package
@@ -84,10 +86,25 @@ def test_what_emr_asks_the_entry_knows() -> None:
 
 def test_what_glue_asks_the_entry_knows() -> None:
     stated = template("glue")["Resources"]["Job"]["Properties"]["DefaultArguments"]
-    asked = [word for name in stated for word in (name, "s3://bucket/lake" if name == "--lake" else "something")]
+    # What stands there as text is what the job is given.
+    known = {"--lake": "s3://bucket/lake"}
+    asked = [
+        word
+        for name, value in stated.items()
+        for word in (name, known.get(name, value if isinstance(value, str) else "something"))
+    ]
+    assert "--no-deps" in asked
     # What Glue adds by itself.
     asked += ["--JOB_ID", "j_1", "--JOB_RUN_ID", "jr_1", "--JOB_NAME", "reelhouse", "--TempDir", "s3://x/y"]
     assert spark.read_arguments(asked) == spark.Job({"lake": "s3://bucket/lake"}, full=False)
+
+
+def test_what_copies_tables_is_packed_with_all_that_it_needs() -> None:
+    emr = {*package.OURS, *package.DELTA, *package.BOTO3, *package.ARROW}
+    assert "deltalake" in package.DELTA
+    for name in package.DELTA:
+        needed = [Requirement(each) for each in requires(name) or ()]
+        assert {one.name for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})} <= emr, name
 
 
 def test_every_file_that_a_job_names_is_packed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -186,6 +186,9 @@ def test_arguments_come_in_the_style_of_each_service() -> None:
         == expected
     )
     assert spark.read_arguments(["--full", "false", "--lake", "s3://b/p"]).full is False
+    # A value of Glue's that looks like an argument.
+    options = ["--python-modules-installer-option", "--no-deps", "--conf", "a=b --conf c=d", "--disable-proxy-v2", ""]
+    assert spark.read_arguments([*options, "--lake", "s3://b/p", "--full"]) == expected
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,10 @@ _GLUE = frozenset(
         *("encryption-type", "extra-files", "extra-jars", "extra-py-files", "job-bookmark-option", "job-language"),
         *("python-modules-installer-option", "redirect-job-bookmarks", "scriptLocation", "spark-event-logs-path"),
         *("user-jars-first", "continuous-log-logGroup", "custom-logGroup-prefix", "custom-logStream-prefix"),
+        *("continuous-log-logStreamPrefix", "continuous-log-conversionPattern", "enable-continuous-log-filter"),
+        *("auto-scale-within-microbatch", "disable-proxy-v2", "executor-cores", "use-postgres-driver"),
+        *("enable-rename-algorithm-v2", "enable-s3-parquet-optimized-committer"),
+        *("write-shuffle-files-to-s3", "write-shuffle-spills-to-s3"),
         *(
             "job-bookmark-from",
             "job-bookmark-to",
@@ -39,6 +43,9 @@ _GLUE = frozenset(
         ),
     )
 )
+
+# Those of them whose value may begin with -- as well.
+_GLUE_OPTIONS = frozenset(("conf", "python-modules-installer-option"))
 
 
 class Job(NamedTuple):
@@ -80,7 +87,7 @@ def _named(waiting: list[str]) -> tuple[str, str | None]:
     name, equals, value = stated.removeprefix("--").partition("=")
     if equals:
         return name, value
-    if waiting and not waiting[0].startswith("--"):
+    if waiting and (name in _GLUE_OPTIONS or not waiting[0].startswith("--")):
         return name, waiting.pop(0)
     return name, None
 
