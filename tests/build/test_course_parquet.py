@@ -347,6 +347,8 @@ def test_a_persons_own_tables_become_parquet_of_text(world: LakeInTheMaking, nam
         (b"id,id\n1,2\n", "its first line names 'id' twice"),
         (b"", "its first line names no column"),
         (b"\x1f\x8bnothing", "it is no"),
+        (gzip.compress(b"id,title\n1,a\n")[:10] + b"\xff" * 20, "it is no table"),
+        (b"x" * 200_000, "it is no table: field larger than field limit"),
     ],
 )
 def test_one_that_is_no_table_is_named_and_costs_tmdbs_tables_nothing(
@@ -365,6 +367,19 @@ def test_one_that_is_no_table_is_named_and_costs_tmdbs_tables_nothing(
     lake.storage.delete("Raw/Local/CSV/Movies/2026/10/31/movies.csv")
     lake.storage.delete("Raw/Local/CSV/Movies/2026/10/31/movies.csv.gz")
     assert copied(lake) == []
+
+
+def test_two_that_would_become_one_are_named_and_the_first_stays(world: LakeInTheMaking) -> None:
+    put_csv(world, "movies.csv", CSV.encode())
+    put_csv(world, "movies.tsv", b"id\ttitulo\ntt9\tNove\n")
+    (said,) = copied(world)
+    folder = "Raw/Local/CSV/Movies/2026/10/31"
+    assert said.startswith(f"{folder}/movies.tsv: {folder}/movies.csv becomes ")
+    target = world.root / "Trusted/Local/Parquet/Movies/2026/10/31/movies.parquet"
+    assert [row["id"] for row in pq.read_table(target).to_pylist()] == ["tt1", "tt1", "tt2"]
+    world.storage.delete(f"{folder}/movies.csv")
+    assert copied(world) == []
+    assert [row["id"] for row in pq.read_table(target).to_pylist()] == ["tt9"]
 
 
 @pytest.fixture

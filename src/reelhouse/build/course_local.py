@@ -10,6 +10,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -41,17 +42,24 @@ class LocalCopy(msgspec.Struct, frozen=True):
 
 def copy_local(storage: Storage, known: dict[str, LocalCopy], step: Callable[[str], None]) -> dict[str, LocalCopy]:
     """Every file under `Raw/Local/CSV/` as Parquet; those that are *known* with the same size are not read again."""
-    found = {}
+    found: dict[str, LocalCopy] = {}
+    targets: dict[str, str] = {}
     for key in storage.keys(RAW_LOCAL):
         match = _FILE.fullmatch(key.removeprefix(RAW_LOCAL))
         size = storage.size(key) if match else None
         if match is None or size is None:
             continue
+        target = f"{TRUSTED_LOCAL}{match['stem']}.parquet"
+        first = targets.setdefault(target, key)
+        if first != key:
+            # Of no size, so that it is looked at again once the other has gone.
+            found[key] = LocalCopy(-1, problem=f"{first} becomes {target} already: call one of them otherwise")
+            continue
         if key in known and known[key].bytes == size:
             found[key] = known[key]
             continue
         step(key)
-        found[key] = _copied(storage, key, size, f"{TRUSTED_LOCAL}{match['stem']}.parquet")
+        found[key] = _copied(storage, key, size, target)
     return found
 
 
@@ -78,7 +86,7 @@ def as_parquet(key: str, body: bytes) -> tuple[int, bytes]:
             for batch in reader:
                 writer.write_batch(batch)
                 rows += batch.num_rows
-    except (pa.ArrowException, OSError, EOFError) as exc:
+    except (pa.ArrowException, OSError, EOFError, zlib.error, csv.Error) as exc:
         raise LakeError(f"it is no table: {' '.join(str(exc).split())[:200]}") from exc
     return rows, sink.getvalue()
 
