@@ -7,6 +7,7 @@ ReelhouseError
 │   ├── KeyTakenError    somebody was quicker: the object is there already
 │   └── LockedError      somebody else works on this lake: come back later
 ├── LakeError            what lies in the lake cannot be read, or does not add up
+│   └── OvertakenError   somebody else has changed meanwhile what was begun with: look again
 └── TmdbError
     ├── TransientError   ask again later
     ├── UntrustedError   the answer is not what was asked for: ask again, then set it aside
@@ -47,6 +48,10 @@ class LockedError(StorageError):
 
 class LakeError(ReelhouseError):
     """An object of the lake is damaged, missing or of a newer format."""
+
+
+class OvertakenError(LakeError):
+    """Somebody else has changed meanwhile what this rests on: look again."""
 
 
 class TmdbError(ReelhouseError):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reelhouse.build import popularity, staging
 from reelhouse.build.check import check_tables
+from reelhouse.build.delta_log import latest_version, read_commit
 from reelhouse.build.engine import Engine
 from reelhouse.build.run import BuildResult, build
 from reelhouse.errors import LakeError
 from reelhouse.storage.protocol import Storage
+from reelhouse.tables.catalogue import STAGING_MOVIE
 from tests.build.landing import SAIL, LakeInTheMaking, a_movie, gone
 
 _FIELDS: dict[str, Any] = {
@@ -172,3 +176,93 @@ def test_two_builders_at_once_leave_one_whole_build(lake: LakeInTheMaking, tmp_p
     assert check_tables(lake.storage) == []
     lake.build()
     assert lake.everything() == alone.everything()
+
+
+def _first_time(folder: str, meanwhile: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let *meanwhile* happen right before a build first writes to *folder*."""
+    commit = Engine.write
+    left = [folder]
+
+    def write(self: Engine, frame: Any, folder: str, **kwargs: Any) -> Any:
+        if folder in left:
+            left.clear()
+            meanwhile()
+        return commit(self, frame, folder, **kwargs)
+
+    monkeypatch.setattr(Engine, "write", write)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_who_begins_staging_anew_beside_a_build_takes_nothing_from_it(
+    lake: LakeInTheMaking, full: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.land(*(a_movie(id_, **_FIELDS) for id_ in range(1, 6)), export=[1], day="2026-11-01", parts=5)
+    lake.build()
+    lake.land(a_movie(6, **_FIELDS), a_movie(7, **_FIELDS), export=[1, 6], day="2026-11-02", parts=2)
+    # An append for each answer, so that a build is overtaken in the middle.
+    monkeypatch.setattr(staging, "BATCH_ANSWERS", 1)
+    left = [2]
+
+    def other() -> None:
+        commit = staging._commit
+
+        def dies(*args: Any, **kwargs: Any) -> Any:
+            found = commit(*args, **kwargs)
+            left[0] -= 1
+            if not left[0]:
+                raise Died
+            return found
+
+        with monkeypatch.context() as patched, pytest.raises(Died):
+            patched.setattr(staging, "_commit", dies)
+            lake.build(full=True)
+
+    if full:
+        monkeypatch.setattr(staging, "_append", _second(staging._append, other))
+    else:
+        _first_time(STAGING_MOVIE, other, monkeypatch)
+    lake.build(full=full)
+    assert left == [0]
+    assert sorted(lake.values("movie", "movie_id")) == [1, 2, 3, 4, 5, 6, 7]
+    assert check_tables(lake.storage) == []
+    assert not lake.build().done
+
+
+def _second(function: Callable[..., Any], meanwhile: Callable[[], None]) -> Callable[..., Any]:
+    """*function*, with *meanwhile* before its second call."""
+    calls = [0]
+
+    def called(*args: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == 2:
+            meanwhile()
+        return function(*args)
+
+    return called
+
+
+@pytest.mark.parametrize("folder", ["tables/movie", popularity.FOLDER])
+def test_rows_that_lie_on_top_of_anothers_are_not_taken_for_a_table(
+    lake: LakeInTheMaking, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Sail leaves them where two builders overwrite an empty table, and one of them is killed."""
+    _history(lake)
+    commit = Engine._write
+
+    def write(self: Engine, frame: Any, name: str, mode: str, user: Any, following: int) -> Any:
+        found = commit(self, frame, name, mode, user, following)
+        if name == folder:
+            commit(self, frame, name, "append", {**user, "over": following - 1}, following)
+            raise Died
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "_write", write)
+        with pytest.raises(Died):
+            lake.build()
+    newest = latest_version(lake.storage, folder)
+    assert newest is not None
+    assert not read_commit(lake.storage, folder, newest).in_place
+    lake.build()
+    assert sorted(lake.values("movie", "movie_id")) == sorted(lake.values("popularity_daily", "id")) == [1, 2]
+    assert check_tables(lake.storage) == []

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from reelhouse.build import making
 from reelhouse.build.check import check_tables
+from reelhouse.build.engine import Engine
 from reelhouse.build.leftovers import erase_tables, leftovers
 from reelhouse.build.pins import CURRENT, Current, Pin, Read, pin, read_current
 from reelhouse.collect.choosing import Chosen
@@ -152,6 +154,49 @@ def test_a_build_that_a_purge_overtakes_is_believed_by_nobody(lake: LakeInTheMak
         Lake(lake.storage, SAIL).sql("select * from movie")
     assert leftovers(lake.storage) == [CURRENT]
     assert check_tables(lake.storage) == [f"{CURRENT} is from before the last purge: the next purge erases it"]
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_build_that_a_purge_overtakes_begins_no_table_that_was_erased(
+    lake: LakeInTheMaking, committed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _live(lake)
+    lake.build()
+    lake.land(a_movie(10), export=[1, 2], day="2026-11-03")
+    purged: list[int] = []
+
+    def meanwhile(folder: str) -> None:
+        if folder == "tables/movie" and not purged:
+            purged.append(1)
+            purge(lake.storage, TWO, NOW)
+            erase_tables(lake.storage)
+
+    if committed:
+        own = Engine._own_commit
+
+        def look(self: Engine, folder: str, token: str, following: int) -> Any:
+            meanwhile(folder)
+            return own(self, folder, token, following)
+
+        monkeypatch.setattr(Engine, "_own_commit", look)
+    else:
+        made = making._make
+
+        def make(one: Any, zone: str, spec: Any, *args: Any, **kwargs: Any) -> None:
+            meanwhile(f"{zone}/{spec.name}")
+            made(one, zone, spec, *args, **kwargs)
+
+        monkeypatch.setattr(making, "_make", make)
+        monkeypatch.setattr(making.Making, "made_already", lambda *_: None)
+    with pytest.raises(LakeError, match="run `reelhouse build`"):
+        lake.build()
+    monkeypatch.undo()
+    assert purged
+    assert leftovers(lake.storage) == []
+    assert lake.build().done
+    assert sorted(lake.values("movie", "movie_id")) == [1, 3, 4, 5, 8, 10]
+    assert check_tables(lake.storage) == []
+    assert _holding(lake.root, _TITLE) == []
 
 
 def test_tables_whose_erasing_was_cut_short_are_named_until_they_are_gone() -> None:

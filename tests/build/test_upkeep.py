@@ -14,12 +14,13 @@ import pyarrow as pa
 import pytest
 
 from reelhouse.build.check import check_tables
-from reelhouse.build.delta_log import log_key, put_note, read_commit
+from reelhouse.build.delta_log import latest_version, log_key, put_note, read_commit
 from reelhouse.build.delta_rs import put_checkpoint, read_delta, write_delta
-from reelhouse.build.imports import Import, imported, pin_import
+from reelhouse.build.imports import Import, drop_import, imported, pin_import
 from reelhouse.build.leftovers import leftovers
 from reelhouse.build.pins import CURRENT
 from reelhouse.build.upkeep import rewriting, run
+from reelhouse.build.upkeep.folders import look
 from reelhouse.build.upkeep.run import Removal, Upkeep
 from reelhouse.collect.choosing import Chosen
 from reelhouse.collect.purging import purge
@@ -405,6 +406,22 @@ def _own(root: Path) -> tuple[FolderStorage, Callable[[int], None]]:
     return storage, append
 
 
+def test_an_import_that_is_dropped_and_brought_again_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage, append = _own(tmp_path)
+    append(0)
+
+    def dropped(*args: Any) -> Any:
+        drop_import(storage, "own")
+        return look(*args)
+
+    monkeypatch.setattr("reelhouse.build.upkeep.run.look", dropped)
+    _maintain(storage, step=lambda step: append(1) if step == "removing" else None)
+    pin = imported(storage)["own"]
+    assert read_delta(storage, "imports/own", pin.version).read_all()["day"].to_pylist() == [1]
+
+
 def test_two_hundred_days_of_appends_stay_few_files_and_lose_no_row(tmp_path: Path) -> None:
     storage, append = _own(tmp_path)
     most = 0
@@ -470,3 +487,20 @@ def test_a_log_is_cut_before_a_checkpoint_and_has_no_gap(tmp_path: Path) -> None
     assert sorted(path.name for path in (tmp_path / "imports/own/_delta_log").glob("*.json")) == [
         f"{version:020}.json" for version in (11, 12, 13)
     ]
+
+
+@pytest.mark.parametrize("word", [None, b'{"version":2}'])
+def test_a_log_is_found_by_its_checkpoint_where_the_word_of_it_never_came(tmp_path: Path, word: bytes | None) -> None:
+    storage, append = _own(tmp_path)
+    for day in range(3):
+        append(day)
+    write_delta(storage, "imports/own", pa.table({"day": [0], "title": ["T"]}).to_reader(), mode="overwrite", user={})
+    append(0)
+    put_checkpoint(storage, "imports/own")
+    said = "imports/own/_delta_log/_last_checkpoint"
+    storage.delete(said) if word is None else storage.put(said, word)
+    for version in range(4):
+        storage.delete(log_key("imports/own", version))
+    # Else a builder would declare the table anew below what it holds, and show it without a row.
+    assert [latest_version(storage, "imports/own", known) for known in (0, 3, 4)] == [4, 4, 4]
+    assert latest_version(storage, "imports/none") is None

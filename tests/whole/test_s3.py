@@ -17,7 +17,7 @@ import pytest
 import reelhouse as package
 from reelhouse.build.check import check_tables
 from reelhouse.build.delta_log import commits_held, declare, latest_version, read_commit
-from reelhouse.build.engine import open_engine
+from reelhouse.build.engine import Engine, open_engine
 from reelhouse.build.run import build
 from reelhouse.emulator import Emulator
 from reelhouse.errors import ConfigError, LakeError
@@ -29,6 +29,7 @@ from reelhouse.settings import Settings
 from reelhouse.storage.access import Credentials, S3Access
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
+from reelhouse.tables.columns import ColumnSpec, schema_of
 from reelhouse.tables.staging import STAGING
 from tests import s3servers
 from tests.build.landing import LakeInTheMaking, a_movie
@@ -256,6 +257,32 @@ def test_two_builders_commits_both_count(opened: Opened) -> None:
         made = engine.write(engine.spark.range(20, 25), "t", mode="append", user={})
         assert made.version == 2
         assert engine.table("t", 2).count() == 18
+
+
+def test_two_builders_that_fill_an_empty_table_at_once_leave_the_rows_of_one(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with proxied(s3servers.started("moto")) as proxy:
+        storage = opened(proxy.server, "lake", endpoint=proxy.endpoint)
+        engine = open_engine(storage, session_factory("sail", storage.access())())
+        declare(storage, "t", schema_of((ColumnSpec("id", "bigint", "Any."),)))
+        commit = Engine._write
+        commits = []
+
+        def write(self: Engine, *args: Any) -> Any:
+            commits.append(commit(self, *args))
+            return commits[-1]
+
+        def other_first(_: Request, on: Callable[[], Answer]) -> Answer:
+            engine.write(engine.spark.range(100, 103), "t", mode="overwrite", user={})
+            return on()
+
+        monkeypatch.setattr(Engine, "_write", write)
+        proxy.when(other_first, kind="PUT", key=r"_delta_log/0*1\.json$")
+        made = engine.write(engine.spark.range(20, 25), "t", mode="overwrite", user={})
+        # Where it lies on top of the other's, it is told apart, should nobody come to write it once more.
+        assert [(one.version, one.in_place) for one in commits] == [(1, True), (2, False), (3, True)]
+        assert engine.table("t", made.version).count() == 5
 
 
 def test_a_lake_that_fails_while_it_is_built_says_so(opened: Opened) -> None:

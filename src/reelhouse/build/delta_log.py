@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pyspark.sql import types as T
 
 
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.[^/]*parquet")
+
+
 class Commit(NamedTuple):
     """One version of a table. *user* is what its writer noted down, *rows* how many it added."""
 
@@ -29,6 +33,11 @@ class Commit(NamedTuple):
     user: dict[str, Any]
     rows: int
     files: list[str]
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it came right after the version that its writer had seen: else it may hold others' rows besides."""
+        return bool(self.user.get("over", self.version - 1) == self.version - 1)
 
 
 def log_key(folder: str, version: int) -> str:
@@ -59,10 +68,16 @@ def _there(storage: Storage, folder: str, version: int) -> bool:
 def _checkpointed(storage: Storage, folder: str, missing: int) -> int | None:
     """Where to start when early commits were cleaned away, or the first version; not at the one that is *missing*."""
     try:
-        noted = json.loads(storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"]
-    except (MissingKeyError, ValueError, KeyError):
+        noted = int(json.loads(storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"])
+    except (MissingKeyError, ValueError, KeyError, TypeError):
         noted = 0
-    return noted if noted != missing and _there(storage, folder, noted) else None
+    if noted != missing and _there(storage, folder, noted):
+        return noted
+    # The word of a checkpoint comes after it, and whoever was killed in between left none, or that of a former one.
+    log = f"{folder}/_delta_log/"
+    found = (_CHECKPOINT.fullmatch(key.removeprefix(log)) for key in storage.keys(log))
+    versions = {int(one[1]) for one in found if one}
+    return next((version for version in sorted(versions, reverse=True) if _there(storage, folder, version)), None)
 
 
 def read_commit(storage: Storage, folder: str, version: int) -> Commit:
@@ -133,11 +148,16 @@ def declare(storage: Storage, folder: str, schema: T.StructType, known: int = 0)
 
 
 def put_note(storage: Storage, folder: str, mode: str, user: dict[str, Any], known: int = 0) -> Commit:
-    """A commit that changes no row. Sail leaves one out, but what a table was made from has to be written down."""
+    """A commit that changes no row. Sail leaves one out, but what a table was made from has to be written down.
+
+    Raises `LakeError` where version *known* is gone: to a table that was erased meanwhile nothing is added.
+    """
     info = {"operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}, "userMetadata": json.dumps(user)}
     while True:
         latest = latest_version(storage, folder, known)
-        version = 0 if latest is None else latest + 1
+        if latest is None or latest < known:
+            raise LakeError(f"{folder} was erased meanwhile: run `reelhouse build` again")
+        version = latest + 1
         action = {"commitInfo": {"timestamp": int(time.time() * 1000), **info}}
         try:
             storage.put_new(log_key(folder, version), json.dumps(action).encode() + b"\n")

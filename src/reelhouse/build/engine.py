@@ -20,6 +20,7 @@ from reelhouse.build.delta_log import Commit, latest_version, put_note, read_com
 from reelhouse.build.engine_errors import ENGINE_ERRORS, first_line, lost_race
 from reelhouse.build.roots import engine_root
 from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
 # Who commits at the same moment wins; the loser looks again.
@@ -67,19 +68,25 @@ class Engine:
         return self.spark.table(name)
 
     def write(self, frame: DataFrame, folder: str, *, mode: str, user: Mapping[str, Any], known: int = 0) -> Commit:
-        """Commit *frame* and return the commit; whoever loses a race against another writer tries again."""
+        """Commit *frame* and return the commit; whoever loses a race against another writer tries again.
+
+        Raises `LakeError` once answers are purged: what was read before must not come back.
+        """
         for _ in range(_ATTEMPTS):
+            if purge_count(self.storage) != self.purges:
+                raise LakeError("answers were purged while this build ran: run `reelhouse build` after that purge")
             before = latest_version(self.storage, folder, known)
             following = 0 if before is None else before + 1
             commit = self._write(frame, folder, mode, user, following)
-            # Sail puts an overwrite that lost a race on top of the winner's without removing the winner's rows.
+            # Sail puts an overwrite that lost the race for an empty table on top of the winner's, whose rows stay in.
+            # Who is killed before the next attempt leaves that as the newest version: `Commit.in_place` tells.
             if mode == "append" or commit.version == following:
                 return commit
         raise LakeError(f"{folder} could not be written: others keep writing to it")
 
     def _write(self, frame: DataFrame, folder: str, mode: str, user: Mapping[str, Any], following: int) -> Commit:
         token = f"{time.time_ns():x}-{secrets.token_hex(4)}"
-        marked = {**user, "purges": self.purges, "token": token}
+        marked = {"over": following - 1, **user, "purges": self.purges, "token": token}
         for attempt in range(_ATTEMPTS):
             try:
                 writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(marked))
@@ -92,7 +99,9 @@ class Engine:
                 if attempt == _ATTEMPTS - 1 or not lost_race(exc):
                     raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
                 time.sleep(0.05 * 2**attempt)
-        return self._own_commit(folder, token, following) or put_note(self.storage, folder, mode, marked, following)
+        return self._own_commit(folder, token, following) or put_note(
+            self.storage, folder, mode, marked, max(following - 1, 0)
+        )
 
     def _own_commit(self, folder: str, token: str, following: int) -> Commit | None:
         """The commit of this *token* among the versions from *following* on; others may have committed as well."""

@@ -49,7 +49,7 @@ class Making:
     def made_already(self, folder: str, name: str) -> Commit | None:
         """The newest commit where it has what is wanted: a build that was killed had come this far."""
         commit = read_commit(self.engine.storage, folder, self.versions[folder])
-        return commit if commit.user.get("made_from") == self.wanted[name] else None
+        return commit if commit.in_place and commit.user.get("made_from") == self.wanted[name] else None
 
     def overwrite(self, folder: str, name: str, frame: DataFrame, schema: str) -> Commit:
         """Replace a table in one commit that says what it was made from."""

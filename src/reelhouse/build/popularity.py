@@ -11,6 +11,7 @@ from reelhouse.build.delta_log import Commit, latest_version, read_commit
 from reelhouse.build.engine import Engine
 from reelhouse.build.pins import ExportRead
 from reelhouse.build.receipts import check_export
+from reelhouse.errors import OvertakenError
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.catalogue import POPULARITY
 from reelhouse.tables.exports import popularity
@@ -29,7 +30,7 @@ def write_popularity(
     if held is None or len(held) + len(missing) != len(exports):
         return _write_all(engine, exports, user, known)
     before = latest_version(engine.storage, FOLDER, known)
-    commit = _write(engine, missing, {**user, "exports": _marks(exports)}, "append", known)
+    commit = _write(engine, missing, {**user, "exports": _marks(exports), "over": before}, "append", known)
     if before is None or commit.version != before + 1:
         # Another builder appended in between, perhaps the same rows: begin anew rather than count twice.
         return _write_all(engine, exports, user, known)
@@ -39,8 +40,11 @@ def write_popularity(
 def _write_all(engine: Engine, exports: list[ExportRead], user: dict[str, str], known: int) -> Commit:
     commit = _write(engine, exports[:_AT_ONCE], {**user, "exports": _marks(exports[:_AT_ONCE])}, "overwrite", known)
     for start in range(_AT_ONCE, len(exports), _AT_ONCE):
-        held = {**user, "exports": _marks(exports[: start + _AT_ONCE])}
+        before = commit.version
+        held = {**user, "exports": _marks(exports[: start + _AT_ONCE]), "over": before}
         commit = _write(engine, exports[start : start + _AT_ONCE], held, "append", known)
+        if commit.version != before + 1:
+            raise OvertakenError(f"{FOLDER} was written by somebody else meanwhile")
     return commit
 
 
@@ -65,8 +69,9 @@ def _held(storage: Storage, known: int, user: dict[str, str]) -> set[str] | None
     version = latest_version(storage, FOLDER, known)
     if version is None:
         return None
-    noted = read_commit(storage, FOLDER, version).user
-    same = noted.get("schema") == user["schema"] and "exports" in noted
+    newest = read_commit(storage, FOLDER, version)
+    noted = newest.user
+    same = newest.in_place and noted.get("schema") == user["schema"] and "exports" in noted
     return set(noted["exports"]) if same else None
 
 

@@ -16,7 +16,7 @@ from reelhouse.build.pins import CURRENT, Current, ExportRead, Pin, Read, pin, r
 from reelhouse.build.receipts import Horizon, exports_left, exports_named, has_news, look_ahead
 from reelhouse.build.staging import Staged, look_at_staging
 from reelhouse.build.sweeping import sweep
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.raw.layout import FORMAT
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
@@ -104,15 +104,21 @@ def build(
 def _bring_up_to_date(
     storage: Storage, spark_factory: Callable[[], SparkSession], step: Progress, *, full: bool
 ) -> BuildResult:
+    parse = make = full
     for _ in range(_ATTEMPTS):
-        situation = _look(storage, full=full)
-        if not full and _nothing_to_do(storage, situation):
+        situation = _look(storage, full=parse)
+        if not make and _nothing_to_do(storage, situation):
             assert situation.current is not None
             return _result(situation.current, done=False, rebuilt=[])
-        built = _build(storage, spark_factory, situation, step, full=full)
+        try:
+            built = _build(storage, spark_factory, situation, step, parse=parse, make=make)
+        except OvertakenError:
+            # Who began staging anew is joined: two that began it again and again would never end.
+            parse = False
+            continue
         if built is not None:
             return built
-        full = False
+        parse = make = False
     raise LakeError("other builds of this lake keep coming first: wait for them, then build again")
 
 
@@ -180,9 +186,13 @@ def _build(
     situation: _Situation,
     step: Progress,
     *,
-    full: bool,
+    parse: bool,
+    make: bool,
 ) -> BuildResult | None:
-    """Everything that needs an engine; None when another builder pinned first."""
+    """Everything that needs an engine; None when another builder pinned first.
+
+    With *parse* staging is begun anew, with *make* every table is.
+    """
     # Here, so that a build of nothing does not pay for what only an engine needs.
     from reelhouse.build.engine import in_one_line, open_engine
     from reelhouse.build.making import make_tables
@@ -191,9 +201,9 @@ def _build(
     step("starting the engine")
     with in_one_line():
         engine = open_engine(storage, spark_factory(), situation.purges)
-        staging = bring_up_to_date(engine, situation.staging, situation.horizon, situation.code, step, anew=full)
+        staging = bring_up_to_date(engine, situation.staging, situation.horizon, situation.code, step, anew=parse)
         wanted = wanted_marks(staging.reads, situation.exports, situation.purges)
-        pins, rebuilt = make_tables(engine, staging, situation.exports, wanted, situation.pins, step, anew=full)
+        pins, rebuilt = make_tables(engine, staging, situation.exports, wanted, situation.pins, step, anew=make)
     assert staging.version is not None
     current = Current(
         build=situation.current.build + 1 if situation.current else 1,

@@ -22,7 +22,7 @@ from reelhouse.build.engine import Engine
 from reelhouse.build.pins import Reads
 from reelhouse.build.receipts import Horizon, Part, new_parts, with_closed, with_parts
 from reelhouse.build.turning import as_lines, sweep_turned
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.raw.chunk import Envelope
 from reelhouse.raw.layout import is_course
 from reelhouse.raw.receipt import ChunkRef, State
@@ -89,7 +89,10 @@ def _begun_with(commit: Commit) -> Reads:
 def bring_up_to_date(
     engine: Engine, found: Staged, horizon: Horizon, code: str, progress: Progress, *, anew: bool
 ) -> Staged:
-    """Append what *horizon* has and *found* lacks; with *anew* the first append replaces everything."""
+    """Append what *horizon* has and *found* lacks; with *anew* the first append replaces everything.
+
+    Raises `OvertakenError` where somebody else replaced everything meanwhile.
+    """
     declare(engine.storage, STAGING_MOVIE, STAGING)
     sweep_turned(engine.storage)
     anew = anew or found.version is None
@@ -168,8 +171,15 @@ def _commit(
     user: dict[str, Any] = {"epoch": state.epoch, "parts": parts, "code": code, "schema": schema_mark(STAGING)}
     if claims is not None:
         user["claims"] = claims
-    mode = "overwrite" if state.version is None else "append"
-    return engine.write(frame, STAGING_MOVIE, mode=mode, user=user, known=state.version or 0)
+    if state.version is None:
+        return engine.write(frame, STAGING_MOVIE, mode="overwrite", user=user)
+    commit = engine.write(frame, STAGING_MOVIE, mode="append", user=user, known=state.version)
+    for version in range(state.version + 1, commit.version):
+        between = read_commit(engine.storage, STAGING_MOVIE, version)
+        # Upkeep goes on with the same epoch, since it leaves in what was there.
+        if between.overwrites and between.user.get("epoch") != state.epoch:
+            raise OvertakenError(f"{STAGING_MOVIE} was begun anew by somebody else meanwhile")
+    return commit
 
 
 def _parts_of(commit: Commit) -> list[tuple[int, int, int]]:

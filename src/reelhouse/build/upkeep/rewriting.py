@@ -40,7 +40,7 @@ def rewrite(
     """
     found = read_delta(storage, folder, over.version)
     counted = pa.RecordBatchReader.from_batches(found.schema, _counted(folder, map(kept, found), rows))
-    user = {**over.user, **more, "rewrites": over.version}
+    user = {**over.user, **more, "over": over.version, "rewrites": over.version}
     return write_delta(storage, folder, counted, mode="overwrite", user=user, over=over.version)
 
 
