@@ -63,6 +63,12 @@ def test_what_a_person_states_wins() -> None:
     assert made["spark.master"] == "local[2]"
 
 
+def test_shuffles_of_one_machine_feed_all_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 24)
+    found = [conf(f"local{each}")["spark.sql.shuffle.partitions"] for each in ("", "[2]", "[2,9]", "[16]", "[*]")]
+    assert found == ["4", "4", "4", "16", "24"]
+
+
 def test_a_cluster_keeps_its_own_mind_about_sizes() -> None:
     for master in ("spark://a:7077", "yarn"):
         made = conf(master)

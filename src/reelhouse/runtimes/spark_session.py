@@ -56,8 +56,8 @@ _STARTED = {
     "spark.ui.showConsoleProgress": "false",
 }
 
-# Of one machine: nobody looks at a UI that ends with the command, and few partitions feed few cores.
-_LOCAL = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "4"}
+# Of one machine: nobody looks at a UI that ends with the command.
+_LOCAL = {"spark.ui.enabled": "false"}
 
 # Commits of many programs at once, in a folder and in S3.
 _LOG_STORES = {
@@ -182,7 +182,7 @@ def started_conf(
     """
     ours = {"spark.master": master, **_STARTED}
     if master.startswith("local"):
-        ours |= {**_LOCAL, "spark.driver.memory": _driver_memory()}
+        ours |= {**_LOCAL, "spark.sql.shuffle.partitions": _partitions(master), "spark.driver.memory": _driver_memory()}
     if access:
         ours["spark.hadoop.fs.s3.impl"] = _S3A
         ours |= {f"spark.hadoop.{name}": value for name, value in s3a_conf(access)}
@@ -228,6 +228,13 @@ def _ivy() -> Path:
     except RuntimeError:
         # A user without a home, as in some containers.
         return cache_folder() / "reelhouse" / "ivy"
+
+
+def _partitions(master: str) -> str:
+    """One for each core of `local[N]`, and at least four: adaptive execution makes fewer of them, but never more."""
+    cores = re.search(r"\d+|\*", master)
+    found = 1 if cores is None else (os.cpu_count() or 1) if cores[0] == "*" else int(cores[0])
+    return str(max(4, found))
 
 
 def _driver_memory() -> str:
