@@ -83,3 +83,15 @@ def test_only_one_module_reads_the_environment() -> None:
     # Sessions hand it on to the engines that they start as processes of their own; delta-rs, which runs in this one, is
     # kept from a token there that belongs to other keys.
     assert readers <= {"settings.py", "runtimes/sail_session.py", "runtimes/spark_session.py", "build/delta_rs.py"}
+
+
+def test_below_the_runtimes_no_code_is_for_one_engine() -> None:
+    """What classic Spark alone has, or Connect, or Sail: a table that used it would be built on one of them only."""
+    only = re.compile(
+        r"_jvm|_jsc|_jdf|sparkContext|\.rdd\b|py4j|pysail|pyspark\.sql\.(connect|classic)|sail_|== .sail."
+    )
+    parts = ("tables", "marts", "build", "serve")
+    modules = [path for part in parts for path in (ROOT / "src" / "reelhouse" / part).rglob("*.py")]
+    assert len(modules) > 50
+    # Each engine has its own way to raise.
+    assert [path.name for path in modules if only.search(path.read_text())] == ["engine_errors.py"]
