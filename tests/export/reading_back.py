@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from reelhouse.runtimes.jdbc import load_by_jdbc
+from reelhouse.serve.export import jdbc
 from reelhouse.serve.export.places import target_of
 from reelhouse.serve.export.tables import look
 from reelhouse.settings import Settings
@@ -21,6 +22,8 @@ AGAIN = ("movie", "movie_genre", "dim_genre")
 
 
 def main(lake: str, state: str, schema: str, url: str, *names: str) -> None:
+    # So few rows would travel by one connection each.
+    jdbc._ROWS_EACH = 50
     settings = Settings(lake=lake, engine="local[2]", spark_conf={"spark.driver.memory": "1g"})
     storage = FolderStorage(Path(lake))
     target = target_of(url, schema, load_by_jdbc(settings, storage, url))
