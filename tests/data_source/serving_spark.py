@@ -45,6 +45,9 @@ def main() -> None:
     printed = io.StringIO()
     with redirect_stdout(printed):
         exec(sys.argv[2], {"spark": spark})
+    # What was edited today, as far as the feed names it by now.
+    changed = spark.readStream.format("tmdb").options(since="today", early="true").load()
+    changed.writeStream.format("memory").queryName("changed").trigger(availableNow=True).start().awaitTermination()
     told = {
         "printed": printed.getvalue(),
         "port": port,
@@ -52,6 +55,7 @@ def main() -> None:
         "partitions": rows.rdd.getNumPartitions(),
         "lineage": rows.rdd.toDebugString().decode(),
         "ids": sorted(row.movie_id for row in rows.select("movie_id").rdd.collect()),
+        "streamed": sorted(row.movie_id for row in spark.table("changed").collect()),
         "comment": rows.schema["budget"].metadata.get("comment"),
     }
     print(json.dumps(told), flush=True)

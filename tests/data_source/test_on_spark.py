@@ -130,6 +130,10 @@ def test_connect_reads_what_sail_reads(
     assert here.schema == there.schema
 
 
+def test_a_classic_session_streams_what_changed_today(served: Served) -> None:
+    assert served.told["streamed"] == served.ids
+
+
 def test_a_lost_worker_costs_its_own_ids_once_more_and_no_others(served: Served, tmdb: Emulator) -> None:
     served.spark.dataSource.register(dying.DyingSource)
     tmdb.reset_stats()
