@@ -8,7 +8,7 @@ SPARK40_VENV := .venv-spark40
 UV_VENV := .cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check lambda jar bench docs lock clean
+.PHONY: help demo test test-slow check lambda jar spark-package bench docs lock clean
 
 help:
 	@echo "make demo       collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"
