@@ -69,12 +69,18 @@ def open_as(engine: Engine, profile: str) -> dict[str, Any]:
     return {"opened": True}
 
 
+def setting(engine: Engine, name: str) -> dict[str, Any]:
+    """What the session has for a setting of Spark's."""
+    return {"value": engine.spark.conf.get(name, None)}
+
+
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "write": write,
     "append_each": append_each,
     "count": count,
     "commit_all": commit_all,
     "open_as": open_as,
+    "setting": setting,
 }
 
 

@@ -146,6 +146,12 @@ def test_one_process_asks_s3_as_one_caller(here: Engine, beside: Spark) -> None:
 
 
 @needs_spark
+def test_a_session_has_our_settings_of_delta_though_spark_did_not_know_them_yet(here: Engine, beside: Spark) -> None:
+    name = "spark.databricks.delta.snapshotPartitions"
+    assert beside.does("setting", lake=here.storage.url, name=name) == {"value": "2"}
+
+
+@needs_spark
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("place", ["folder", "versitygw", "seaweedfs"])

@@ -66,10 +66,14 @@ _LOG_STORES = {
     "spark.delta.logStore.s3a.impl": "reelhouse.delta.S3LogStore",
 }
 
+# Spark does not know these before Delta is first used, and then knows them all.
+_DELTAS = "spark.databricks.delta."
+_ONE_OF_DELTAS = f"{_DELTAS}snapshotPartitions"
+
 # Set in each session that has no mind of its own about them.
 _SPARK_SETTINGS = {
     # Delta's default of fifty tasks to read a table's log of a few lines would cost more than the tables.
-    "spark.databricks.delta.snapshotPartitions": "2",
+    _ONE_OF_DELTAS: "2",
     # Its default, INT96, is what other readers of Parquet have given up on.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
@@ -152,7 +156,12 @@ def _set(session: SparkSession, conf: Mapping[str, str]) -> SparkSession:
 
 def _settable(session: SparkSession, conf: Mapping[str, str]) -> list[str]:
     """The names that a session may set; Hadoop's are among them, and Spark does not know those."""
-    return [name for name in conf if not name.startswith("spark.") or session.conf.isModifiable(name)]
+    free = () if session.conf.isModifiable(_ONE_OF_DELTAS) else (_DELTAS,)
+    return [
+        name
+        for name in conf
+        if not name.startswith("spark.") or name.startswith(free) or session.conf.isModifiable(name)
+    ]
 
 
 def s3a_conf(access: S3Access) -> Iterator[tuple[str, str]]:
