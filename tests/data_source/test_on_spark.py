@@ -131,6 +131,7 @@ def test_connect_reads_what_sail_reads(
 
 
 def test_a_classic_session_streams_what_changed_today(served: Served) -> None:
+    assert served.told["streaming_failed"] == ""
     assert served.told["streamed"] == served.ids
 
 

@@ -12,7 +12,7 @@ import pytest
 from reelhouse.runtimes import spark
 from reelhouse.runtimes.cli import main
 from reelhouse.runtimes.session import check_engine
-from reelhouse.runtimes.spark_session import JARS
+from reelhouse.runtimes.spark_session import _NOT_NEEDED, JARS, _packages
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "spark.md").read_text(encoding="utf-8")
@@ -37,14 +37,19 @@ def test_every_command_of_reelhouse_exists_and_its_address_too() -> None:
 
 def test_every_job_is_one_that_the_entry_and_sparks_settings_know() -> None:
     submitted = [words for words in commands("spark-submit") if "examples/rdd.py" not in words]
-    assert len(submitted) == 4
+    assert len(submitted) == 5
     for words in submitted:
         entries = [at for at, word in enumerate(words) if word.endswith("/spark.py")]
         assert words.count("--class") + len(entries) == 1
         stated = [words[at + 1] for at, word in enumerate(words) if word == "--conf"]
         assert all("=" in each for each in stated)
-        packages = words[words.index("--packages") + 1]
-        assert packages in {jars.delta for jars in JARS.values()}
+        packages = words[words.index("--packages") + 1].split(",")
+        assert packages[0] in {jars.delta for jars in JARS.values()}
+        # With others beside it, it is about S3.
+        assert packages == [packages[0]] or packages == _packages("4.2", set(), {}, with_s3=True)
+        assert all(
+            ",".join(_NOT_NEEDED) == words[at + 1] for at, word in enumerate(words) if word == "--exclude-packages"
+        )
         for at in entries:
             assert spark.read_arguments(words[at + 1 :]).settings["lake"] in ("./lake", "s3://bucket/lake")
     for name in re.findall(r"`--([a-z0-9-]+)`", TEXT.partition("The entry works")[2].partition("\n\n")[0]):

@@ -18,6 +18,8 @@ import pytest
 
 from deploy.package import EMR_PYTHON
 from reelhouse.emulator import Emulator
+from tests import s3servers
+from tests.cluster.lakes import Bucket
 from tests.cluster.standalone import PYTHON, needs_spark
 from tests.s3servers import free_ports
 from tests.whole.conftest import REPOSITORY, environment, reelhouse
@@ -151,6 +153,17 @@ def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Pat
     bare = str(Path(sys.base_prefix, "bin", f"python{version}"))
     assert EMR_PYTHON in TEXT
     assert '"done":true' in desk.types("\n".join(rest), PYSPARK_PYTHON=bare)
+
+
+def test_as_a_job_on_a_lake_in_s3(desk: Desk, tmp_path: Path) -> None:
+    jar = next(line for line in blocks("Spark Connect")[0].splitlines() if line.startswith("JAR="))
+    (submit,) = blocks("A lake in S3")
+    bucket = Bucket(s3servers.started("seaweedfs"))
+    bucket.upload(tmp_path / "lake")
+    submit = submit.replace("s3://bucket/lake", bucket.lake)
+    assert '"done":true' in desk.types(f"{jar}\n{submit}", **bucket.server.environ)
+    shutil.rmtree(tmp_path / "lake")
+    bucket.downloaded(tmp_path / "lake")
 
 
 def test_on_a_cluster_on_one_machine(desk: Desk) -> None:
