@@ -27,7 +27,8 @@ from tests.cluster.sparks import Spark, spark
 from tests.cluster.standalone import needs_spark
 from tests.s3proxy import CONFLICT, Answer, Fault, Proxy, Request, done_and_says, lost, proxied
 
-pytestmark = [pytest.mark.timeout(300)]
+# The first to need Apache Spark waits for its start, which a busy machine makes long.
+pytestmark = [pytest.mark.timeout(900)]
 
 # By each of four writers.
 COMMITS = 12
