@@ -183,6 +183,11 @@ def test_an_environment_is_lent_for_a_start_and_taken_back(monkeypatch: pytest.M
     assert dict(os.environ) == before
 
 
+def test_a_job_is_not_begun_in_a_session_through_spark_connect() -> None:
+    with pytest.raises(ConfigError, match="this session goes through Spark Connect: start the job with spark-submit"):
+        spark_session.adopted(session.session_factory("sail")())
+
+
 def test_arguments_come_in_the_style_of_each_service() -> None:
     expected = spark.Job({"lake": "s3://b/p"}, full=True)
     assert spark.read_arguments(["--lake", "s3://b/p", "--full"]) == expected

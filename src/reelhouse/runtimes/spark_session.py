@@ -82,6 +82,7 @@ _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 _ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "SSE-KMS"}
 
 _TOO_OLD = "Apache Spark 4.0 or newer is needed"
+_BY_CONNECT = "this session goes through Spark Connect"
 
 _master = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://.+|yarn")
 
@@ -133,8 +134,16 @@ def connect_session(address: str, stated: Mapping[str, str]) -> SparkSession:
 def adopted(
     session: SparkSession, stated: Mapping[str, str] | None = None, access: S3Access | None = None
 ) -> SparkSession:
-    """A session beside *session* (of a spark-submit, a notebook, Glue), which stays as it is."""
+    """A session beside *session* (of a spark-submit, a notebook, Glue), which stays as it is.
+
+    Raises `ConfigError` for one through Spark Connect, which has none beside it and no Java at hand.
+    """
     _check_version(session)
+    if not hasattr(session, "newSession"):
+        raise ConfigError(
+            f"engine: {_BY_CONNECT}: start the job with spark-submit or on a dedicated cluster, or let "
+            "`reelhouse build --spark sc://host:port` ask that server"
+        )
     mine = session.newSession()
     found = dict(s3a_conf(access)) if access else {}
     if access and session.sparkContext._jsc.hadoopConfiguration().get("fs.s3.impl") is None:
