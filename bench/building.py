@@ -117,7 +117,7 @@ def _against(built: Built) -> list[Measure]:
             "the same",
             f"{len(built.differing)} differ{': ' + ', '.join(built.differing) if built.differing else ''}",
             not built.differing,
-            "counts, and a sum over every column, after both builds",
+            "counts, a sum over every column and over a hash of every row, after both builds",
         ),
         Measure(
             f"Build after 1 of {CHANGED_EVERY} changed",

@@ -135,7 +135,7 @@ _NOTES = (
 
 def _sameness(size: Size) -> Measure:
     said = f"{len(size.differing)} differ{': ' + ', '.join(size.differing) if size.differing else ''}"
-    how = "counts, and a sum over every column, after both builds"
+    how = "counts, a sum over every column and over a hash of every row, after both builds"
     return Measure(f"Rows of {size.movies:,} movies on both engines", "the same", said, not size.differing, how)
 
 
