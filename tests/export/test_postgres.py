@@ -20,9 +20,10 @@ from reelhouse.serve.export.postgres_link import Link, LostError
 from reelhouse.serve.export.postgres_swap import Loaded
 from reelhouse.serve.export.tables import ExportTable, Snapshot, look
 from reelhouse.storage.folder import FolderStorage
+from tests.broken_lines import line_to
 from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
 from tests.export.targets import export
-from tests.postgres import PASSWORD, Database, Postgres, line_to
+from tests.postgres import PASSWORD, Database, Postgres
 
 SOME = ("movie", "movie_genre", "dim_genre")
 

@@ -16,8 +16,9 @@ import pytest
 from reelhouse.build.importing.postgres import Postgres as Source
 from reelhouse.build.importing.postgres import opened
 from reelhouse.build.imports import ImportColumn
+from tests.broken_lines import line_to
 from tests.imports.conftest import Importer
-from tests.postgres import PASSWORD, Database, Postgres, line_to
+from tests.postgres import PASSWORD, Database, Postgres
 
 TABLE = """
 create table movies.box_office (
