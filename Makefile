@@ -26,7 +26,7 @@ demo: $(VENV)/.lake
 	$(BIN)/reelhouse demo
 
 test: check $(VENV)/.spark
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
 	$(BIN)/python -m pytest -m slow

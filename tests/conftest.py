@@ -19,10 +19,27 @@ SECRETS = (TOKEN.encode(), OTHER_TOKEN.encode(), b"a-token-that-must-not-be-writ
 
 _showing = pytest.StashKey[list[str]]()
 
+# Minutes each, since they start Apache Spark: begun last, one of them would be waited for alone.
+_FIRST = (
+    "tests/parity/test_parity.py",
+    "tests/data_source/test_on_spark.py",
+    "tests/export/test_by_spark.py",
+    "tests/cluster/test_two_writers.py",
+    "tests/bench/test_plans.py",
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_showing] = []
     config.pluginmanager.register(_Reports(config), "secrets in reports")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: _place(item.nodeid.partition("::")[0]))
+
+
+def _place(file: str) -> int:
+    return _FIRST.index(file) if file in _FIRST else len(_FIRST)
 
 
 class _Reports:
