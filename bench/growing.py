@@ -136,8 +136,9 @@ def section(sizes: list[Size]) -> Section:
 
 _NOTES = (
     "Whole processes, their start included; of Apache Spark the JVM too, which may take 2 GB of heap. Peak memory is "
-    f"that of all processes of a build together. The second build follows new editions of 1 of {CHANGED_EVERY} movies. A "
-    "million movies are those of 200,000 five times, each time under ids and with people of their own."
+    "that of all processes of a build together. The second build follows new editions of "
+    f"1 of {CHANGED_EVERY} movies. A million movies are those of 200,000 five times, each time under ids and with "
+    "people of their own."
 )
 
 
