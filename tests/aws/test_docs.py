@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from reelhouse.runtimes.cli import main
 from tests.aws.stack import ACCOUNT, REGION, ROOT, Stack, source, transformed
+from tests.typed import context_of
 
 TEXT = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8")
 TEMPLATE = source()
@@ -41,12 +41,12 @@ def test_every_command_of_reelhouse_exists(tmp_path: Path, monkeypatch: pytest.M
     assert len(asked) > 5
     for words in asked:
         name, *rest = words[2:] if words[0] == "--lake" else words
-        main.commands[name].make_context(name, rest)
+        context_of(name, rest)
 
 
 def test_an_option_that_is_not_there_would_be_seen() -> None:
     with pytest.raises(click.UsageError):
-        main.commands["collect"].make_context("collect", ["--quickly"])
+        context_of("collect", ["--quickly"])
 
 
 def test_every_make_target_exists() -> None:

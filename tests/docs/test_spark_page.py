@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from reelhouse.runtimes import spark
-from reelhouse.runtimes.cli import main
 from reelhouse.runtimes.session import check_engine
 from reelhouse.runtimes.spark_session import _NOT_NEEDED, JARS, _packages
+from tests.typed import context_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "spark.md").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def test_every_command_of_reelhouse_exists_and_its_address_too() -> None:
     for words in asked:
         assert words[0] == "--lake"
         name, *rest = words[2:]
-        context = main.commands[name].make_context(name, rest)
+        context = context_of(name, rest)
         check_engine(context.params["spark"])
 
 

@@ -40,6 +40,13 @@ def blocks(heading: str) -> list[str]:
     return [block.replace("spark.driver.memory=8g", "spark.driver.memory=1g") for block in made]
 
 
+def jar_of_the_page() -> str:
+    """What a terminal has been told before a job is submitted in it."""
+    activate, jar, *_ = blocks("Spark Connect")[0].splitlines()
+    assert activate.endswith("/activate") and jar.startswith("JAR=")
+    return f"{activate}\n{jar}"
+
+
 class Desk:
     """A checkout as a reader of the page sits at it: `spark-env` beside the lake that was collected."""
 
@@ -139,7 +146,7 @@ def test_through_spark_connect(desk: Desk) -> None:
 
 def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Path) -> None:
     from_checkout, packed, _ = blocks("A job of spark-submit")
-    jar = next(line for line in blocks("Spark Connect")[0].splitlines() if line.startswith("JAR="))
+    jar = jar_of_the_page()
     assert '"done":true' in desk.types(f"{jar}\n{from_checkout}")
     assert '"done":false' in desk.types(f"{jar}\n{from_checkout}")
     desk.start_anew()
@@ -152,11 +159,12 @@ def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Pat
     # A Python with nothing installed: what is packed must be enough.
     bare = str(Path(sys.base_prefix, "bin", f"python{version}"))
     assert EMR_PYTHON in TEXT
-    assert '"done":true' in desk.types("\n".join(rest), PYSPARK_PYTHON=bare)
+    spark_home = desk.types('spark-env/bin/python -c "import pyspark; print(pyspark.__path__[0])"').strip()
+    assert '"done":true' in desk.types("\n".join(rest), PYSPARK_PYTHON=bare, SPARK_HOME=spark_home)
 
 
 def test_as_a_job_on_a_lake_in_s3(desk: Desk, tmp_path: Path) -> None:
-    jar = next(line for line in blocks("Spark Connect")[0].splitlines() if line.startswith("JAR="))
+    jar = jar_of_the_page()
     (submit,) = blocks("A lake in S3")
     bucket = Bucket(s3servers.started("seaweedfs"))
     bucket.upload(tmp_path / "lake")
@@ -186,5 +194,5 @@ def test_on_a_cluster_on_one_machine(desk: Desk) -> None:
 
 def test_rdds(desk: Desk) -> None:
     (submit,) = blocks("RDDs")
-    assert "ShuffledRDD" in desk.types(submit)
+    assert "ShuffledRDD" in desk.types(f"{jar_of_the_page()}\n{submit}")
     reelhouse("--lake", "lake", "build", env=desk.env, cwd=desk.folder)
