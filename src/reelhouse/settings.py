@@ -82,6 +82,9 @@ class Settings:
         "sail",
         "What builds tables: sail (embedded), or Apache Spark: local[*], sc://host:port, spark://host:port, yarn.",
     )
+    shared_machine_ok: bool = _setting(
+        False, "Start the embedded engine also where other people's processes could reach it (docs/security.md)."
+    )
     spark_conf: dict[str, str] = _setting(
         {}, "Apache Spark's own settings, by their names.", example='{ "spark.executor.memory" = "4g" }'
     )

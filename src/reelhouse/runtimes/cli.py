@@ -38,7 +38,7 @@ class _Group(click.Group):
 
 
 def _settings(ctx: click.Context, **options: Any) -> Settings:
-    return load_settings({"lake": ctx.obj["lake"], **options})
+    return load_settings({**ctx.obj, **options})
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -101,8 +101,23 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _engine(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of a command that starts the embedded engine."""
+
+    def note(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+        ctx.obj["shared_machine_ok"] = given or None
+
+    return click.option(
+        "--shared-machine-ok",
+        is_flag=True,
+        expose_value=False,
+        callback=note,
+        help="Start the engine also where other people's processes could reach it (docs/security.md).",
+    )(command)
+
+
 def _spark(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that put Apache Spark in the embedded engine's place."""
+    """The options of a command that starts an engine, and may put Apache Spark in the embedded one's place."""
     options = (
         click.option(
             "--spark",
@@ -110,6 +125,7 @@ def _spark(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Work on Apache Spark: local[*], sc://host:port, spark://host:port or yarn (docs/spark.md).",
         ),
         click.option("--conf", multiple=True, metavar="KEY=VALUE", help="A setting of Apache Spark; may be repeated."),
+        _engine,
     )
     for option in reversed(options):
         command = option(command)
@@ -234,6 +250,7 @@ def build(ctx: click.Context, /, full: bool, as_json: bool, **engine: Any) -> No
 @main.command()
 @_selection
 @_limits
+@_engine
 @_json
 @click.pass_context
 def sync(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
@@ -276,6 +293,7 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool,
 @click.option("--all", "everything", is_flag=True, help="Everything that TMDB ever answered.")
 @click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@_engine
 @_json
 @click.pass_context
 def purge(
@@ -329,6 +347,7 @@ def status(ctx: click.Context, as_json: bool) -> None:
     help="How rows are written.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
+@_engine
 @click.pass_context
 def sql(ctx: click.Context, query: str, form: str, output: Path | None) -> None:
     """Ask tables and marts in Spark SQL, by their plain names."""
@@ -470,12 +489,13 @@ def emulate(**options: Any) -> None:
 
 @main.command()
 @click.option("--movies", type=click.IntRange(min=100), default=3000, show_default=True, help="Titles to collect.")
+@_engine
 @click.pass_context
 def demo(ctx: click.Context, movies: int) -> None:
     """Run everything against the emulator, into ./demo-lake: no key, no network."""
     from reelhouse.runtimes import emulating
 
-    ctx.exit(emulating.demo(ctx.obj["lake"] or "demo-lake", movies))
+    ctx.exit(emulating.demo(ctx.obj["lake"] or "demo-lake", movies, ctx.obj["shared_machine_ok"]))
 
 
 if __name__ == "__main__":

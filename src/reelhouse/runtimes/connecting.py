@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from reelhouse.errors import ConfigError
 
@@ -25,6 +26,17 @@ def connected(address: str) -> SparkSession:
     with _main_with_a_file():
         session: SparkSession = SparkSession.builder.remote(address).create()
     return session
+
+
+def connected_by(channels: Any) -> SparkSession:
+    """A session of its own on the server to which *channels*, a `ChannelBuilder`, opens connections."""
+    from pyspark.sql.connect.session import SparkSession
+
+    # As pyspark does itself for an address.
+    os.environ.setdefault("SPARK_CONNECT_MODE_ENABLED", "1")
+    with _main_with_a_file():
+        session: Any = SparkSession.builder.channelBuilder(channels).create()
+    return cast("SparkSession", session)
 
 
 def check_listens(address: str) -> None:

@@ -36,7 +36,7 @@ def _announce(address: str) -> None:
     )
 
 
-def demo(lake: str, movies: int) -> int:
+def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
     """Collect an invented catalogue, build it, verify it and ask it three questions."""
     # What is set for the real TMDB must not reach the emulator, nor the other way round.
     started = time.monotonic()
@@ -49,8 +49,9 @@ def demo(lake: str, movies: int) -> int:
                 "token": "emulator",
                 "rate": 0.0,
                 "top": None,
+                "shared_machine_ok": shared_machine_ok,
             },
-            environ={},
+            environ=configuration.environment(configuration.env_name("shared_machine_ok")),
             folder=Path(os.devnull),
         )
         show.note(f"The emulated TMDB holds {movies:,} invented movies; the lake goes to {Path(lake).absolute()}.")

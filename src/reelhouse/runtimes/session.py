@@ -1,4 +1,4 @@
-"""Sessions of the table engine: Sail in this process, or Apache Spark. Nothing else of the package knows which."""
+"""Sessions of the table engine: Sail beside this process, or Apache Spark. Nothing else of the package knows which."""
 
 from __future__ import annotations
 
@@ -36,24 +36,34 @@ def session_of(settings: Settings, storage: Storage) -> SessionFactory:
     """
     check_root(storage)
     access = storage.access() if isinstance(storage, Accessible) else None
-    return session_factory(settings.engine, access, settings.spark_conf)
+    return session_factory(settings.engine, access, settings.spark_conf, settings.shared_machine_ok)
 
 
 def session_factory(
-    engine: str, access: S3Access | None = None, stated: Mapping[str, str] | None = None
+    engine: str,
+    access: S3Access | None = None,
+    stated: Mapping[str, str] | None = None,
+    shared_machine_ok: bool = False,
 ) -> SessionFactory:
     """Makes a session of *engine* when it is first called, and gives the same one from then on.
 
-    `sail` runs in this process; `local[N]`, `spark://host:port` and `yarn` are Apache Spark (Java 17) with its driver
+    `sail` runs in a process beside this one; `local[N]`, `spark://host:port` and `yarn` are Apache Spark (Java 17) with its driver
     in this process, `sc://host:port` a Spark Connect server. *access* is that of a lake in S3, *stated* what a person
     sets of Spark's own settings, which wins over ours. Two factories give two sessions on one engine, so that the views
-    of two lakes do not meet. Raises `ConfigError` where what the engine needs is not installed, or clashes.
+    of two lakes do not meet. Raises `ConfigError` where what the engine needs is not installed, or clashes, and, unless
+    *shared_machine_ok*, where other people's processes could reach Sail.
     """
     stated = dict(stated or {})
     check_engine(engine)
     check_installed(engine)
     _warn(stated)
-    return cache(lambda: _configured(_session(engine, access, stated), stated))
+    if engine == "sail":
+        from reelhouse.runtimes.sail_session import check_private, sail_session
+
+        if not shared_machine_ok:
+            check_private()
+        return cache(lambda: _configured(sail_session(access, shared_machine_ok), stated))
+    return cache(lambda: _configured(_spark_session(engine, access, stated), stated))
 
 
 def check_engine(engine: str) -> None:
@@ -64,11 +74,7 @@ def check_engine(engine: str) -> None:
         check_master(engine)
 
 
-def _session(engine: str, access: S3Access | None, stated: Mapping[str, str]) -> SparkSession:
-    if engine == "sail":
-        from reelhouse.runtimes.sail_session import sail_session
-
-        return sail_session(access)
+def _spark_session(engine: str, access: S3Access | None, stated: Mapping[str, str]) -> SparkSession:
     from reelhouse.runtimes.spark_session import connect_session, spark_session
 
     return connect_session(engine, stated) if engine.startswith("sc://") else spark_session(engine, stated, access)

@@ -1,0 +1,69 @@
+"""Whose processes run on this machine, beside our own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+# Below are the system's own accounts; root can do everything anyway.
+_FIRST_PERSON = 500 if sys.platform == "darwin" else 1000
+# What stands in for a shell where nobody can log in.
+_NO_SHELLS = {"nologin", "false", "true", "sync"}
+
+UNSEEN = "it cannot be seen whose"
+
+
+def other_people() -> list[str]:
+    """The names of other people whose processes run here: accounts that can log in, neither ours nor root's.
+
+    One that says so where the system hides other people's processes.
+    """
+    try:
+        uids = set(_uids())
+    except OSError:
+        return [UNSEEN]
+    return sorted(name for uid in uids - {os.getuid(), os.geteuid()} if (name := _person(uid)))
+
+
+def _uids() -> Iterator[int]:
+    """As whom processes run: all four of each process's uids."""
+    proc = Path("/proc")
+    if not (proc / "self").exists():
+        shown = subprocess.run(["ps", "-axo", "uid=,ruid="], capture_output=True, text=True, check=False)  # noqa: S607
+        if shown.returncode:
+            raise OSError("ps failed")
+        yield from map(int, shown.stdout.split())
+        return
+    # Where this is not to be seen, other people's processes are hidden too.
+    (proc / "1").stat()
+    for process in proc.iterdir():
+        if process.name.isdecimal():
+            yield from _uids_of(process)
+
+
+def _uids_of(process: Path) -> list[int]:
+    try:
+        lines = (process / "status").read_text(errors="replace").splitlines()
+    except PermissionError:
+        return [process.stat().st_uid]
+    except (FileNotFoundError, ProcessLookupError):
+        # It has ended meanwhile.
+        return []
+    return [int(uid) for line in lines if line.startswith("Uid:") for uid in line.split()[1:]]
+
+
+def _person(uid: int) -> str | None:
+    """The name of an account that a person can log in to."""
+    import pwd
+
+    if uid < _FIRST_PERSON:
+        return None
+    try:
+        account = pwd.getpwuid(uid)
+    except KeyError:
+        # No account here: a container's, or a service's.
+        return None
+    return None if Path(account.pw_shell).name in _NO_SHELLS else account.pw_name
