@@ -23,19 +23,18 @@ def connected(address: str) -> SparkSession:
     """A session of its own on the server at *address*."""
     from pyspark.sql import SparkSession
 
-    with _main_with_a_file():
+    with main_with_a_file():
         session: SparkSession = SparkSession.builder.remote(address).create()
     return session
 
 
 def connected_by(channels: Any) -> SparkSession:
     """A session of its own on the server to which *channels*, a `ChannelBuilder`, opens connections."""
-    from pyspark.sql.connect.session import SparkSession
+    from pyspark.sql.connect.session import SparkSession as Connected
 
     # As pyspark does itself for an address.
     os.environ.setdefault("SPARK_CONNECT_MODE_ENABLED", "1")
-    with _main_with_a_file():
-        session: Any = SparkSession.builder.channelBuilder(channels).create()
+    session: Any = Connected.builder.channelBuilder(channels).create()
     return cast("SparkSession", session)
 
 
@@ -55,7 +54,7 @@ def check_listens(address: str) -> None:
 
 
 @contextmanager
-def _main_with_a_file() -> Iterator[None]:
+def main_with_a_file() -> Iterator[None]:
     """pyspark-client takes `python -c` for a doctest run, looks for a Spark that is not there, and exits."""
     main = sys.modules["__main__"]
     if hasattr(main, "__file__"):

@@ -13,7 +13,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from reelhouse.errors import ReelhouseError
@@ -21,6 +21,9 @@ from reelhouse.storage.access import Credentials, S3Access
 
 # Less than what credentials hold for when they are handed over.
 _ASK_AGAIN = timedelta(minutes=5)
+
+# Seconds for somebody who connects to say what is wanted.
+_PATIENCE = 10
 
 _ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
 
@@ -50,7 +53,7 @@ def engine_environ(
 def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:
     """Start lending; returns the environment by which an AWS SDK finds its way here and nowhere else."""
     word = secrets.token_urlsafe(32)
-    server = HTTPServer(("127.0.0.1", 0), _answering(credentials, word))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(credentials, word))
     threading.Thread(target=server.serve_forever, name="lending", daemon=True).start()
     return {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{server.server_port}/",
@@ -60,6 +63,9 @@ def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:
 
 def _answering(credentials: Callable[[], Credentials], word: str) -> type[BaseHTTPRequestHandler]:
     class Answering(BaseHTTPRequestHandler):
+        # Anybody on this machine may connect and say nothing.
+        timeout = _PATIENCE
+
         def do_GET(self) -> None:
             if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), word.encode()):
                 self._answer(403, {"code": "AccessDenied", "message": "this is not for you"})

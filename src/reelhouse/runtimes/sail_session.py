@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.runtimes.connecting import connected_by
+from reelhouse.runtimes.connecting import connected_by, main_with_a_file
 from reelhouse.runtimes.lending import engine_environ
 from reelhouse.runtimes.people import other_people
 from reelhouse.storage.access import S3Access
@@ -23,7 +23,6 @@ from reelhouse.storage.access import S3Access
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_PROGRAM = (sys.executable, "-P", "-m", "reelhouse.runtimes.sail_server")
 # The longest path of a Unix socket is 107 bytes.
 _LONGEST_FOLDER = 90
 
@@ -38,11 +37,12 @@ def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> Sp
     Raises `ConfigError` as `check_private` does.
     """
     key = (access.endpoint, access.region, access.options) if access else None
-    with _starting:
-        if key not in _engines:
-            _engines[key] = _started(access, shared_machine_ok)
-    session = connected_by(_channels(_engines[key]))
-    from pyspark.sql.connect.client.retries import DefaultPolicy
+    with main_with_a_file():
+        with _starting:
+            if key not in _engines:
+                _engines[key] = _started(access, shared_machine_ok)
+        session = connected_by(_channels(_engines[key]))
+        from pyspark.sql.connect.client.retries import DefaultPolicy
 
     # Nothing lies between: what does not answer has ended, and ten minutes of asking would not bring it back.
     session.client.set_retry_policies([DefaultPolicy(max_retries=4)])
@@ -59,8 +59,22 @@ def check_private() -> None:
 @cache
 def _closed() -> str:
     """Why Sail cannot run where nobody reaches it; empty where it can."""
-    done = subprocess.run([*_PROGRAM, "--check"], env=_environ(None), capture_output=True, text=True, check=True)
-    return str(json.loads(done.stdout)["closed"]) if done.stdout else ""
+    done = _server("--check", _environ(None))
+    said, _ = done.communicate()
+    return str(json.loads(said)["closed"]) if said else ""
+
+
+def _server(door: str, environ: dict[str, str]) -> subprocess.Popen[str]:
+    # Not found beside the working directory, where anybody may have put another. A session of its own, so that a Ctrl-C
+    # at a prompt ends the query and not the engine.
+    return subprocess.Popen(  # noqa: S603 (it starts this Python and a module of ours)
+        [sys.executable, "-P", "-m", "reelhouse.runtimes.sail_server", door],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environ,
+        start_new_session=True,
+    )
 
 
 def _not_private(people: list[str], reason: str) -> ConfigError:
@@ -86,15 +100,7 @@ class _Engine:
 
     def __init__(self, access: S3Access | None, *, private: bool) -> None:
         self._folder = _new_folder() if private else None
-        # A session of its own, so that a Ctrl-C at a prompt ends the query and not the engine.
-        self._process = subprocess.Popen(
-            [*_PROGRAM, f"{self._folder}/engine" if self._folder else ""],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=_environ(access),
-            start_new_session=True,
-        )
+        self._process = _server(f"{self._folder}/engine" if self._folder else "", _environ(access))
         atexit.register(self._end, os.getpid())
         # While it starts.
         import pyspark.sql.connect.session  # noqa: F401
@@ -148,7 +154,7 @@ def _new_folder() -> Path:
     if len(os.fsencode(folder)) <= _LONGEST_FOLDER:
         return Path(folder)
     Path(folder).rmdir()
-    return Path(tempfile.mkdtemp(prefix="reelhouse-", dir="/tmp"))  # noqa: S108 (a new one, with rights of its own)
+    return Path(tempfile.mkdtemp(prefix="reelhouse-", dir="/tmp"))
 
 
 def _environ(access: S3Access | None) -> dict[str, str]:
@@ -169,7 +175,7 @@ def _channels(engine: _Engine) -> Any:
     import grpc
     from pyspark.sql.connect.client import ChannelBuilder
 
-    class Following(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    class Following(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
         def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
             engine.follow()
             return continuation(details, request)

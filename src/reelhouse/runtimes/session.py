@@ -47,11 +47,11 @@ def session_factory(
 ) -> SessionFactory:
     """Makes a session of *engine* when it is first called, and gives the same one from then on.
 
-    `sail` runs in a process beside this one; `local[N]`, `spark://host:port` and `yarn` are Apache Spark (Java 17) with its driver
-    in this process, `sc://host:port` a Spark Connect server. *access* is that of a lake in S3, *stated* what a person
-    sets of Spark's own settings, which wins over ours. Two factories give two sessions on one engine, so that the views
-    of two lakes do not meet. Raises `ConfigError` where what the engine needs is not installed, or clashes, and, unless
-    *shared_machine_ok*, where other people's processes could reach Sail.
+    `sail` runs in a process beside this one; `local[N]`, `spark://host:port` and `yarn` are Apache Spark (Java 17) with
+    its driver in this process, `sc://host:port` a Spark Connect server. *access* is that of a lake in S3, *stated* what
+    a person sets of Spark's own settings, which wins over ours. Two factories give two sessions on one engine, so that
+    the views of two lakes do not meet. Raises `ConfigError` where what the engine needs is not installed, or clashes,
+    and, unless *shared_machine_ok*, where other people's processes could reach Sail.
     """
     stated = dict(stated or {})
     check_engine(engine)
