@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_what_was_set_aside_is_set_aside(built: LakeInTheMaking) -> None:
 def test_many_are_read_a_few_at_a_time(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "_SALVAGED_AT_ONCE", 2)
     monkeypatch.setattr(staging, "_SALVAGED_BYTES", 1000)
-    bodies = [{"id": id_, "title": "T" * 400 * id_} for id_ in range(1, 8)]
+    bodies: list[dict[str, Any]] = [{"id": id_, "title": "T" * 400 * id_} for id_ in range(1, 8)]
     lake.land(*(Answer(body["id"], json.dumps(body)[:-1].encode() + b',"x":1e400}') for body in bodies), parts=2)
     lake.build()
     found = lake.values("movie", "movie_id", "title")
