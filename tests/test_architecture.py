@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-ENGINES = {"pyspark", "pysail", "pandas", "pyarrow", "numpy", "deltalake", "duckdb", "py4j", "delta", "grpc"}
+ENGINES = {"pyspark", "pysail", "pandas", "pyarrow", "numpy", "deltalake", "duckdb", "py4j", "delta", "grpc", "sqlglot"}
 
 
 def test_the_layers_hold() -> None:

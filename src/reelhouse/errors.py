@@ -7,6 +7,7 @@ ReelhouseError
 │   ├── KeyTakenError    somebody was quicker: the object is there already
 │   └── LockedError      somebody else works on this lake: come back later
 ├── LakeError            what lies in the lake cannot be read, or does not add up
+│   ├── UnknownTableError  a query names a table that is not there
 │   └── OvertakenError   somebody else has changed meanwhile what was begun with: look again
 └── TmdbError
     ├── TransientError   ask again later
@@ -48,6 +49,10 @@ class LockedError(StorageError):
 
 class LakeError(ReelhouseError):
     """An object of the lake is damaged, missing or of a newer format."""
+
+
+class UnknownTableError(LakeError):
+    """A query names a table that the lake has not."""
 
 
 class OvertakenError(LakeError):

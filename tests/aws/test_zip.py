@@ -96,7 +96,7 @@ def test_starting_loads_bytecode_and_neither_a_terminal_nor_an_engine() -> None:
     assert done.returncode == 0, done.stderr
     modules, cached = done.stdout.splitlines()
     loaded = {name.partition(".")[0] for name in modules.split()}
-    assert loaded & {"click", "rich", "pyspark", "pyarrow", "pandas", "numpy", "deltalake"} == set()
+    assert loaded & {"click", "rich", "pyspark", "pyarrow", "pandas", "numpy", "deltalake", "sqlglot"} == set()
     assert cached == str(deployed.task() / f"reelhouse/runtimes/__pycache__/aws_lambda{BYTECODE}")
 
 

@@ -60,6 +60,10 @@ def test_an_id_that_came_as_a_string_is_the_same_id() -> None:
         ("550", b"[]", "not_json"),
         ("550", b"null", "not_json"),
         ("550", b'{"id":550,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not_json"),
+        ("550", b'{"id":550}],[{"id":550}', "not_json"),
+        ("550", b'{"id":550,"x":NaN}', "not_json"),
+        ("550", b'{"id":550,"x":-Infinity}', "not_json"),
+        ("550", b'{"id":550,"x":"\\ud800"}', "not_json"),
         ("550", b'{"id":550,"title":"\xff"}', "not_utf8"),
         ("550", b'\xef\xbb\xbf{"id":550}', "not_json"),
     ],
@@ -130,6 +134,32 @@ RECORD = {
 def test_a_filter_passes_what_jmespath_takes_for_true(expression: str, passes: bool) -> None:
     outcome = _judged("550", msgspec.json.encode(RECORD), record_filter=expression)
     assert (outcome.state, outcome.id) == (State.LANDED if passes else State.FILTERED, 550)
+
+
+def _nested(depth: int) -> bytes:
+    return b'{"id":550,"x":' + b"[" * depth + b"]" * depth + b"}"
+
+
+def test_what_nests_as_deeply_as_can_be_read_here_is_set_aside_since_others_could_not() -> None:
+    deepest = 1
+    while parses(_nested(deepest + 1)):
+        deepest += 1
+    # It lies one level deeper in its line, and is read again from wherever a command stands.
+    assert msgspec.json.decode(b"[" * 90 + _nested(deepest) + b"]" * 90, type=msgspec.Raw)
+    assert _judged("550", _nested(deepest - 20)).state is State.LANDED
+    assert _why("550", _nested(deepest + 20)) == "not_json"
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"9" * 310, b"9" * 5000])
+def test_a_number_out_of_range_lands_also_past_a_filter_that_looks_elsewhere(number: bytes) -> None:
+    body = b'{"id":550,"adult":true,"x":' + number + b"}"
+    for record_filter, state in (("", State.LANDED), ("adult", State.LANDED), ("!adult", State.FILTERED)):
+        assert _judged("550", body, record_filter=record_filter).state is state
+    assert parses(body)
+
+
+def test_what_is_two_values_with_brackets_between_does_not_parse() -> None:
+    assert not parses(b'{"id":550}],[{"id":550}')
 
 
 def test_no_filter_is_no_predicate() -> None:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from reelhouse.emulator import Emulator
+from tests.build.landing import LakeInTheMaking
+from tests.build.refused import refused_answers
 from tests.s3servers import free_ports
 from tests.whole.conftest import REPOSITORY, environment, reelhouse, told
 from tests.whole.equal_tables import differences
@@ -49,6 +51,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         tmdb.delete(count=10)
         tmdb.next_day()
         assert reelhouse("collect", "--top", str(TITLES), env=env, cwd=folder).returncode == 0
+    LakeInTheMaking(folder / "collected", runs=2).land(*refused_answers())
     made = World(folder, env)
     env["REELHOUSE_LAKE"] = str(made.copy("sail"))
     assert reelhouse("build", env=env, cwd=folder).returncode == 0

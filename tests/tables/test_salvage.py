@@ -28,6 +28,8 @@ def _read(leaf: str, value: Any) -> tuple[Any, list[Rejection]]:
         ("whole", "7", 7),
         ("whole", "7.0", 7),
         ("whole", 2**53 + 1, 2**53 + 1),
+        ("whole", "1e5", 100_000),
+        ("whole", -(2**63), -(2**63)),
         ("whole", "", None),
         ("number", 7, 7.0),
         ("number", "7.25", 7.25),
@@ -60,6 +62,13 @@ def test_what_can_be_kept_is_kept(leaf: str, sent: Any, kept: Any) -> None:
         ("number", "NaN"),
         ("number", "Infinity"),
         ("number", False),
+        ("number", "1_000"),
+        ("number", "\u0661"),
+        ("number", "1e400"),
+        ("whole", "1_000"),
+        ("whole", "1e99999999999999999999"),
+        ("whole", "1e-99999999999999999999"),
+        ("whole", "0.5e-1000000"),
         ("flag", "yes"),
         ("flag", 2),
         ("date", "2023-02-29"),
@@ -89,7 +98,27 @@ def test_a_long_value_is_named_in_short() -> None:
 
 
 def test_a_body_nested_without_end_is_named() -> None:
-    assert salvage(b"[" * 100_000, MOVIE).rejected[0].path == "$"
+    assert salvage(b"[" * 100_000, MOVIE).rejected[0][::2] == ("$", "is nested too deeply")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"12345678901234567.0", 12345678901234567),
+        (b"9223372036854775807.0", 2**63 - 1),
+        (b"1E+17", 10**17),
+        (b"1.5e3", 1500),
+        (b"-0.0", 0),
+    ],
+)
+def test_a_whole_number_is_read_digit_by_digit_however_it_is_written(sent: bytes, kept: int) -> None:
+    assert salvage(b'{"x":%b}' % sent, {"x": "whole"}) == ({"x": kept}, [])
+
+
+@pytest.mark.parametrize("sent", ["1e400", "-1E400", "9" * 310, "1e99999999999999999999", "9223372036854775808.0"])
+def test_a_number_out_of_range_is_named_as_it_came(sent: str) -> None:
+    found = salvage(b'{"x":%b,"y":1}' % sent.encode(), {"x": "whole", "y": "whole"})
+    assert found == ({"x": None, "y": 1}, [Rejection("x", sent, "is no whole number")])
 
 
 _JSON = st.recursive(

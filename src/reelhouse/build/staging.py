@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -23,14 +22,16 @@ from reelhouse.build.pins import Reads
 from reelhouse.build.receipts import Horizon, Part, new_parts, with_closed, with_parts
 from reelhouse.build.turning import as_lines, sweep_turned
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
-from reelhouse.raw.chunk import Envelope
+from reelhouse.raw.chunk import raw_lines, read_line
+from reelhouse.raw.course import read_answers
 from reelhouse.raw.layout import is_course
-from reelhouse.raw.receipt import ChunkRef, State
+from reelhouse.raw.reading import get_named
+from reelhouse.raw.receipt import ChunkRef, Receipt, State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.catalogue import STAGING_MOVIE
 from reelhouse.tables.movie_shape import MOVIE
-from reelhouse.tables.salvage import salvage
-from reelhouse.tables.staging import CLAIMS, STAGING, bodiless, lost, staged, staged_name
+from reelhouse.tables.salvage import Rejection, Salvage, nothing_of, salvage
+from reelhouse.tables.staging import CLAIMS, STAGING, bodiless, staged, staged_name
 
 Progress = Callable[[str], None]
 
@@ -41,7 +42,31 @@ BATCH_ANSWERS = 100_000
 _UNPACKED = 4
 # Salvaged answers travel from this process to the engine, whose messages are limited.
 _SALVAGED_AT_ONCE = 500
-_ENVELOPE = msgspec.json.Decoder(Envelope)
+_SALVAGED_BYTES = 16_000_000
+
+
+class _Line(NamedTuple):
+    """An answer in a chunk; without *sha256* it is a line that is no envelope."""
+
+    body: bytes
+    sha256: str | None
+
+    @property
+    def salvaged(self) -> Salvage:
+        return nothing_of(self.body, "cannot be read") if self.sha256 is None else salvage(self.body, MOVIE)
+
+
+class _Salvaged(NamedTuple):
+    """A claim, what of its answer could be kept, and the answer's *weight* in bytes."""
+
+    claim: dict[str, Any]
+    found: Salvage
+    weight: int
+
+    @property
+    def row(self) -> dict[str, Any]:
+        values = {staged_name(name): value for name, value in self.found.values.items()}
+        return {**self.claim, **values, "rejected": [one._asdict() for one in self.found.rejected], "doubt": None}
 
 
 class Staged(NamedTuple):
@@ -139,7 +164,8 @@ def _append(engine: Engine, state: Staged, parts: list[Part], code: str) -> Stag
         commit = _commit(engine, state, _frame(engine, keys, rows), names, code, claims=len(rows))
         state = Staged(commit.version, state.epoch, state.reads)
         if commit.rows != len(rows):
-            commit = _commit(engine, state, _lost(engine, commit, rows, batch), names, code)
+            state = _add_missing(engine, state, parts, batch, code)
+            commit = _commit(engine, state, engine.rows([], STAGING), names, code)
         return Staged(commit.version, state.epoch, with_parts(state.reads, names))
 
 
@@ -153,10 +179,41 @@ def _frame(engine: Engine, keys: list[str], rows: list[dict[str, Any]]) -> DataF
     return bodies if len(landed) == len(rows) else bodies.unionByName(aside)
 
 
-def _lost(engine: Engine, commit: Commit, rows: list[dict[str, Any]], batch: int) -> DataFrame:
-    """The claims among *rows* that a commit has no row for."""
-    there = engine.held(STAGING_MOVIE, commit.version).filter(F.col("batch") == batch).select("place")
-    return lost(engine.rows(rows, CLAIMS).join(there, "place", "left_anti"))
+def _add_missing(engine: Engine, state: Staged, parts: list[Part], batch: int, code: str) -> Staged:
+    """Append the claims of *parts* that the engine made no row of; their lines are read in Python."""
+    assert state.version is not None
+    there = engine.held(STAGING_MOVIE, state.version).filter(F.col("batch") == batch).select("place")
+    places = {row["place"] for row in there.toLocalIterator()}
+    return _append_salvaged(engine, state, _missing(engine.storage, parts, batch, places), code)
+
+
+def _missing(storage: Storage, parts: list[Part], batch: int, there: set[int]) -> Iterator[_Salvaged]:
+    for part in parts:
+        rows = [row for row in _claim_rows(part, batch) if row["place"] not in there]
+        lines = _lines(storage, part.receipt) if part.receipt is not None and rows else {}
+        for row in rows:
+            line = lines.get(row["line"])
+            if line is None:
+                yield _Salvaged(row, Salvage({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
+            else:
+                yield _Salvaged({**row, "sha256": line.sha256}, line.salvaged, len(line.body))
+
+
+def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
+    """The lines of a receipt's chunk by the numbers that claims give them."""
+    chunk = receipt.chunk
+    if chunk is None or is_course(chunk.key):
+        return {answer.line: _Line(answer.bytes, answer.sha256) for answer in read_answers(storage, receipt)}
+    found: dict[int, _Line] = {}
+    for position, line in enumerate(raw_lines(chunk.key, get_named(storage, chunk.key, chunk.sha256, "a receipt"))):
+        try:
+            answer = read_line(line)
+        except LakeError:
+            found.setdefault(position, _Line(line, None))
+            continue
+        if answer.chunk == chunk.key:
+            found[answer.line] = _Line(answer.bytes, answer.sha256)
+    return found
 
 
 def _commit(
@@ -233,13 +290,27 @@ def place_of(run: int, unit: int, part: int, position: int) -> int:
 
 def _settle_doubts(engine: Engine, state: Staged, code: str) -> Staged:
     assert state.version is not None
+    batch = _batch_number()
     doubted = _doubted(engine.held(STAGING_MOVIE, state.version)).toLocalIterator()
-    while some := list(islice(doubted, _SALVAGED_AT_ONCE)):
-        batch = _batch_number()
-        rows = [{**_salvaged(row.asDict()), "batch": batch} for row in some]
-        commit = _commit(engine, state, engine.rows(rows, STAGING), [], code)
+    return _append_salvaged(engine, state, (_settled(row.asDict(), batch) for row in doubted), code)
+
+
+def _append_salvaged(engine: Engine, state: Staged, salvaged: Iterable[_Salvaged], code: str) -> Staged:
+    for some in _bounded(salvaged):
+        commit = _commit(engine, state, engine.rows([one.row for one in some], STAGING), [], code)
         state = Staged(commit.version, state.epoch, state.reads)
     return state
+
+
+def _bounded(salvaged: Iterable[_Salvaged]) -> Iterator[list[_Salvaged]]:
+    some: list[_Salvaged] = []
+    for one in salvaged:
+        some.append(one)
+        if len(some) >= _SALVAGED_AT_ONCE or sum(each.weight for each in some) >= _SALVAGED_BYTES:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def _doubted(staging: DataFrame) -> DataFrame:
@@ -252,9 +323,11 @@ def _doubted(staging: DataFrame) -> DataFrame:
     return doubted.join(newest, ["place", "batch"]).select(*CLAIMS.names, "sha256", "doubt")
 
 
-def _salvaged(row: dict[str, Any]) -> dict[str, Any]:
-    found = salvage(_ENVELOPE.decode(row["doubt"]).bytes, MOVIE)
-    values = {staged_name(name): value for name, value in found.values.items()}
-    rejected = [one._asdict() for one in found.rejected]
-    settled = {"fetched_at": _instant(row["fetched_at"]), "rejected": rejected, "doubt": None}
-    return {**row, **values, **settled}
+def _settled(row: dict[str, Any], batch: int) -> _Salvaged:
+    doubt = row.pop("doubt")
+    claim = {**row, "fetched_at": _instant(row["fetched_at"]), "batch": batch}
+    try:
+        line = _Line(read_line(doubt).bytes, row["sha256"])
+    except LakeError:
+        line = _Line(doubt.encode(), None)
+    return _Salvaged(claim, line.salvaged, len(line.body))

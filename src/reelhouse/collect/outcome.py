@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -16,6 +17,9 @@ from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.endpoints import Entity
 
 Predicate = Callable[[bytes], bool]
+
+# How deeply JSON may nest depends on the stack of the one that reads it, and a chunk's line wraps a body once more.
+_DEEPER, _DEEPER_ENDS = b"[" * 100, b"]" * 100
 
 
 class Outcome(NamedTuple):
@@ -41,8 +45,7 @@ class Judge:
     def judge(self, ask: str, answer: Answer) -> Outcome:
         """The outcome of a 200; `UntrustedAnswer` where it cannot be believed."""
         try:
-            # msgspec skips over strings without decoding them, so bad UTF-8 would pass.
-            answer.body.decode()
+            _check_body(answer.body)
             fields = self._decode(answer.body)
         except UnicodeDecodeError as exc:
             raise UntrustedAnswer("not_utf8", f"{ask}: the answer is not UTF-8: {exc}", answer) from exc
@@ -80,10 +83,20 @@ def _checked_id(ask: str, fields: Mapping[str, msgspec.Raw], answer: Answer) -> 
     return id_
 
 
+def _check_body(body: bytes) -> None:
+    """Raise what a decoder raises where *body* is not UTF-8, or nests so deeply that a later reader may fail.
+
+    Whether it is one value and not two with brackets between, decoding it alone must tell.
+    """
+    # msgspec skips over strings without decoding them, so bad UTF-8 would pass.
+    body.decode()
+    msgspec.json.decode(_DEEPER + body + _DEEPER_ENDS, type=msgspec.Raw)
+
+
 def parses(body: bytes) -> bool:
     """Whether *body* is whole JSON in UTF-8, so that it can lie in a line as it is."""
     try:
-        body.decode()
+        _check_body(body)
         msgspec.json.decode(body, type=msgspec.Raw)
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return False
@@ -106,15 +119,28 @@ def compile_filter(expression: str) -> Predicate | None:
 
     def wanted(body: bytes) -> bool:
         try:
-            found: Any = compiled.search(msgspec.json.decode(body))
+            found: Any = compiled.search(_decoded(body))
         except (jmespath.exceptions.JMESPathError, ValueError, TypeError, RecursionError) as exc:
-            # JMESPath lets Python's own errors through, and msgspec's are ValueErrors: `1e999` is JSON to nobody else.
+            # JMESPath lets Python's own errors through.
             first = str(exc).splitlines()[0]
             raise ConfigError(f"record_filter: {expression!r} cannot be applied to a record: {first}") from exc
         # JMESPath's own truth: null, false, "", [] and {} are false, 0 is true.
         return not (found is None or found is False or found in ("", [], {}))
 
     return wanted
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        # A number beyond a double, which need not be where the filter looks.
+        return json.loads(body, parse_int=_int)
+
+
+def _int(digits: str) -> float:
+    # Python refuses numbers of thousands of digits.
+    return int(digits) if len(digits) < 100 else float(digits)
 
 
 def _check_functions(expression: str, node: Mapping[str, Any]) -> None:

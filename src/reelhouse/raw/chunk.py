@@ -48,6 +48,9 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
         return bytes(self.body)
 
 
+_ENVELOPE = msgspec.json.Decoder(Envelope)
+
+
 class _Line(msgspec.Struct, omit_defaults=True):
     line: int
     ask: str
@@ -121,14 +124,24 @@ def read_chunk(storage: Storage, chunk: ChunkRef) -> Iterator[Envelope]:
 
 def read_lines(key: str, body: bytes) -> Iterator[Envelope]:
     """The lines of a chunk's bytes, whatever a receipt says of them."""
+    for line in raw_lines(key, body):
+        try:
+            yield read_line(line)
+        except LakeError as exc:
+            raise LakeError(f"{key} has {exc}") from exc
+
+
+def raw_lines(key: str, body: bytes) -> list[bytes]:
+    """The lines of a chunk's bytes as they are."""
     try:
-        lines = zlib.decompress(body, 31).split(b"\n")
+        return [line for line in zlib.decompress(body, 31).split(b"\n") if line]
     except zlib.error as exc:
         raise LakeError(f"{key} is cut or damaged: {exc}") from exc
-    decoder = msgspec.json.Decoder(Envelope)
-    for line in lines:
-        if line:
-            try:
-                yield decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-                raise LakeError(f"{key} has a line that cannot be read: {exc}") from exc
+
+
+def read_line(line: bytes | str) -> Envelope:
+    """One line of a chunk; `LakeError` where it is no envelope."""
+    try:
+        return _ENVELOPE.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise LakeError(f"a line that cannot be read: {exc}") from exc

@@ -350,7 +350,10 @@ def status(ctx: click.Context, as_json: bool) -> None:
 @_engine
 @click.pass_context
 def sql(ctx: click.Context, query: str, form: str, output: Path | None) -> None:
-    """Ask tables and marts in Spark SQL, by their plain names."""
+    """Ask tables and marts in Spark SQL, by their plain names.
+
+    One query that reads the lake's tables, marts and imports; what writes or reads anything else is refused.
+    """
     from reelhouse.runtimes import commands
 
     commands.sql(_settings(ctx), query, form, output)

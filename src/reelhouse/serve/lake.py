@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from reelhouse.build.imports import ZONE as IMPORTED
 from reelhouse.build.imports import readable
 from reelhouse.build.pins import Pin
-from reelhouse.errors import LakeError, ReelhouseError, did_you_mean
+from reelhouse.errors import LakeError, ReelhouseError, UnknownTableError, did_you_mean
+from reelhouse.serve.queries import checked_query
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from reelhouse.build.run import BuildResult
-
-_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 class Lake:
@@ -43,18 +41,27 @@ class Lake:
         return self._read(name, pins[name])
 
     def sql(self, query: str) -> DataFrame:
-        """Spark SQL over tables, marts and imports by their names, lazily; a mistake in it is a `ReelhouseError`."""
+        """One query in Spark SQL over tables, marts and imports by their names, lazily.
+
+        A mistake in it is a `ReelhouseError`; what is no query, or reaches beyond the lake's tables, a `ConfigError`.
+        """
         pins = readable(self._storage)
+        try:
+            checked = checked_query(query, pins.keys())
+        except UnknownTableError as exc:
+            built = any(pin.zone != IMPORTED for pin in pins.values())
+            unbuilt = "" if built else "; but for imports nothing is built in this lake: run `reelhouse build`"
+            raise UnknownTableError(f"{exc}{unbuilt}") from None
         session = self._session()
         from pyspark.errors import PySparkException
 
         try:
-            self._show(query, pins)
-            found = session.sql(query)
+            self._show(checked.tables, pins)
+            found = session.sql(checked.text)
             # Connect is lazy even about names: asking for the columns brings mistakes out here.
             _ = found.columns
         except PySparkException as exc:
-            raise _mistake(query, exc, pins) from exc
+            raise ReelhouseError(str(exc).strip().splitlines()[0]) from exc
         return found
 
     def arrow(self, query: str) -> pa.Table:
@@ -79,22 +86,12 @@ class Lake:
 
         return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version)
 
-    def _show(self, query: str, pins: Mapping[str, Pin]) -> None:
-        """Make views of the tables that *query* may mean; one for each of fifty would cost more than most queries."""
-        words = {word.lower() for word in _WORD.findall(query)}
+    def _show(self, tables: Iterable[str], pins: Mapping[str, Pin]) -> None:
+        """Make views of the *tables* that a query names; one for each of fifty would cost more than most queries."""
         for name in self._viewed.keys() - pins.keys():
             self._session().catalog.dropTempView(name)
             del self._viewed[name]
-        for name, pin in pins.items():
-            if name in words and self._viewed.get(name) != pin:
-                self._read(name, pin).createOrReplaceTempView(name)
-                self._viewed[name] = pin
-
-
-def _mistake(query: str, exc: Exception, pins: Mapping[str, Pin]) -> ReelhouseError:
-    text = str(exc).strip().splitlines()[0]
-    words = [word.lower() for word in re.findall(r"\b(?:from|join)\s+([A-Za-z_]\w*)", query, re.IGNORECASE)]
-    hints = (did_you_mean(word, pins) for word in words if word not in pins)
-    built = any(pin.zone != IMPORTED for pin in pins.values())
-    unbuilt = "" if built else "; but for imports nothing is built in this lake: run `reelhouse build`"
-    return ReelhouseError(text + next(filter(None, hints), unbuilt))
+        for name in tables:
+            if self._viewed.get(name) != pins[name]:
+                self._read(name, pins[name]).createOrReplaceTempView(name)
+                self._viewed[name] = pins[name]

@@ -7,13 +7,15 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from reelhouse.tables.shape import Keyed, Shape
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
-_WHOLE = re.compile(r"-?\d{1,19}(\.0{1,9})?")
+# What both engines cast to a number; Python would also take `1_0`, `nan` and digits of other scripts.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BIGGEST = 2**63 - 1
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -37,13 +39,20 @@ def salvage(body: bytes, shape: dict[str, Shape]) -> Salvage:
     """Everything of *body* that fits *shape*."""
     rejected: list[Rejection] = []
     try:
-        answer = json.loads(body, parse_int=_int)
-    except (ValueError, RecursionError):
-        return Salvage({}, [Rejection("$", _raw(body.decode(errors="replace")), "is no JSON")])
+        answer = json.loads(body, parse_int=_int, parse_float=_float)
+    except RecursionError:
+        return nothing_of(body, "is nested too deeply")
+    except ValueError:
+        return nothing_of(body, "is no JSON")
     if not isinstance(answer, dict):
         return Salvage({}, [Rejection("$", _raw(answer), "is no object")])
     values = {name: _read(answer.get(name), inner, name, rejected) for name, inner in shape.items()}
     return Salvage(values, rejected)
+
+
+def nothing_of(body: bytes, rule: str) -> Salvage:
+    """An answer of which nothing can be read, and why."""
+    return Salvage({}, [Rejection("$", _raw(body.decode(errors="replace")), rule)])
 
 
 def _read(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any:
@@ -102,6 +111,12 @@ def _int(digits: str) -> int | str:
     return int(digits) if len(digits) < 100 else digits
 
 
+def _float(digits: str) -> float | str:
+    number = float(digits)
+    # Beyond, a double is infinite or no longer every whole number: the digits are read, or named, as they came.
+    return number if abs(number) < 2**53 else digits
+
+
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
         return value if _whole_characters(value) == value else None
@@ -112,14 +127,28 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
-        value = int(value.strip().partition(".")[0]) if _WHOLE.fullmatch(value.strip()) else None
+        value = _exact(value.strip())
     if isinstance(value, float):
         value = int(value) if math.isfinite(value) and value.is_integer() else None
-    return value if isinstance(value, int) and abs(value) <= _BIGGEST else None
+    return value if isinstance(value, int) and -_BIGGEST - 1 <= value <= _BIGGEST else None
+
+
+def _exact(text: str) -> int | None:
+    """The whole number that *text* writes, however it does; None where it is none, or far too large."""
+    if not _NUMBER.fullmatch(text) or abs(float(text)) > 2 * _BIGGEST:
+        return None
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        # An exponent beyond what a Decimal holds.
+        return None
+    return int(number) if number == number.to_integral_value() else None
 
 
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         return None
     try:
         number = float(value)

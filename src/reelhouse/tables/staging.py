@@ -59,7 +59,8 @@ _KEPT = ("chunk", "line", "sha256")
 def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
     """The rows of staging for landed *claims*; *lines* are the chunks' lines (`value`).
 
-    A line without a claim is no row, and a claim whose line is not there is none either: whoever counts finds it.
+    A line without a claim is no row. A claim is none either where its line is not there or the engine's parser refuses
+    it (a number out of range, too deep a nesting, too long a name): the caller counts, and reads those in Python.
     """
     answers = _parsed(lines).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
     # Neither is ever NULL in *claims*. Said with `=`, Spark would ask first whether lines have them, and parse each
@@ -79,18 +80,10 @@ def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
     )
 
 
-def bodiless(claims: DataFrame, rejected: Column | None = None) -> DataFrame:
+def bodiless(claims: DataFrame) -> DataFrame:
     """The rows of staging for claims without a body: what was set aside stays in raw."""
-    given = {} if rejected is None else {"rejected": rejected}
     missing = STAGING.fields[len(CLAIMS.fields) :]
-    values = (given.get(field.name, F.lit(None)).cast(field.dataType).alias(field.name) for field in missing)
-    return claims.select(*CLAIMS.names, *values)
-
-
-def lost(claims: DataFrame) -> DataFrame:
-    """The rows of staging for landed claims whose line is not there: they keep their row, and say why it is empty."""
-    why = F.struct(F.lit("$").alias("path"), F.col("chunk").alias("raw"), F.lit("has no such line").alias("rule"))
-    return bodiless(claims, F.array(why))
+    return claims.select(*CLAIMS.names, *(F.lit(None).cast(field.dataType).alias(field.name) for field in missing))
 
 
 def _parsed(lines: DataFrame) -> DataFrame:

@@ -1,0 +1,215 @@
+"""What `reelhouse sql` and `Lake.sql` pass to an engine: one query over the lake's own tables, and nothing else.
+
+sqlglot parses it, and every node, function and table of the parse has to be on a list. The engine gets no text that the
+parse does not cover: comments are left out, and what an engine replaces before it parses (`${env:HOME}`) is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reelhouse.errors import ConfigError, UnknownTableError, did_you_mean
+from reelhouse.serve.sql_functions import FUNCTIONS
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+_READS = "sql reads this lake's tables, marts and imports, and nothing else"
+_STARTS = frozenset(("SELECT", "WITH", "VALUES", "FROM", "(", "DESC", "DESCRIBE"))
+_EXPLAIN = re.compile(r"\s*explain\s+(?:(?:extended|codegen|cost|formatted)\s+)?", re.IGNORECASE)
+_SHOW_TABLES = re.compile(r"\s*show\s+tables[\s;]*", re.IGNORECASE)
+_HINT = re.compile(r"/\*\+[\w\s,.()`]*\*/")
+_MESSAGE = re.compile(r" but got <Token.*")
+
+# What a query may consist of. Some are base classes (Binary, Predicate, SetOperation, Unary): nothing of those families
+# reads or writes anything.
+_NODES = (
+    "Alias Aliases All Any Array AtTimeZone Between Binary Boolean Bracket CTE Case Cast Ceil Cluster Column "
+    "ColumnDef Concat Cube CurrentDate CurrentTimestamp CurrentUser DataType DataTypeParam Distinct Distribute "
+    "Exists Extract Filter Floor From Group GroupingSets Having HexString Identifier If IgnoreNulls In Interval "
+    "IntervalSpan Join Lambda Lateral Limit Literal National Null Offset Order Ordered Overlay Paren Pivot "
+    "PivotAlias PivotAny Predicate Qualify RawString RespectNulls Rollup Select SessionUser SetOperation Slice Sort "
+    "Star StrPosition Struct Subquery Substring Table TableAlias TableSample Transform Trim TryCast Tuple Unary "
+    "Values Var Where Window WindowSpec With WithinGroup"
+)
+# Calls with a grammar of their own; all others are parsed as plain calls, and checked by the name that is written.
+_SPECIAL_CALLS = frozenset(("CAST", "CEIL", "EXTRACT", "FLOOR", "OVERLAY", "POSITION", "SUBSTRING", "TRIM", "TRY_CAST"))
+
+
+class Query(NamedTuple):
+    """A query that only reads: the *text* for the engine, and which of the lake's *tables* it names."""
+
+    text: str
+    tables: frozenset[str]
+
+
+def checked_query(query: str, tables: Collection[str]) -> Query:
+    """*query* where it reads *tables* only.
+
+    Raises `ConfigError` where it does anything else or cannot be read, `UnknownTableError` for another table.
+    """
+    if _SHOW_TABLES.fullmatch(query):
+        rows = ", ".join(f"('{name}')" for name in sorted(tables))
+        return Query(f"select * from values {rows} as t(table_name)", frozenset())
+    # sqlglot takes what follows these words for one text.
+    explain = _EXPLAIN.match(query)
+    start = explain.end() if explain else 0
+    text = _without_comments(query[start:])
+    return Query(query[:start] + text, _checked(text, tables))
+
+
+def _without_comments(query: str) -> str:
+    tokens = _tokens(query)
+    if "${" in query:
+        raise ConfigError("sql: ${…} is text that Spark replaces by settings and variables; write concat('$', '{…}')")
+    while tokens and query[tokens[-1].start] == ";":
+        tokens.pop()
+    parts, end = [], 0
+    for token in tokens:
+        # One word can be several tokens: `2L` is a number and its type.
+        if token.start < end:
+            continue
+        gap, end_of_word = query[end : token.start], token.end + 1
+        word = query[token.start : end_of_word]
+        if word.startswith("/*") and not _HINT.fullmatch(word):
+            word = ""
+        parts += [gap if gap.isspace() else " " * bool(gap), word]
+        end = end_of_word
+    return "".join(parts).strip()
+
+
+def _tokens(query: str) -> list[Any]:
+    from sqlglot.errors import TokenError
+
+    try:
+        return list(_dialect()().tokenize(query))
+    except TokenError as exc:
+        raise ConfigError("sql: the query ends within a quote or a comment") from exc
+
+
+def _checked(text: str, tables: Collection[str]) -> frozenset[str]:
+    """The tables that a statement reads; raises as `checked_query` does."""
+    first = re.match(r"\w+|\S?", text)
+    if first is None or first[0].upper() not in _STARTS:
+        shown = f"not {first[0].upper()}" if first and first[0] else "but there is none"
+        raise ConfigError(
+            f"sql: one query is expected (select …, with …, values …, describe table …), {shown}; {_READS}"
+        )
+    root = _parsed(text)
+    if not isinstance(root, (*_nodes("Query Values"), *_nodes("Describe"))):
+        raise _refused(root)
+    if isinstance(root, _nodes("Describe")):
+        _check_describe(root)
+        named = [root.this]
+    else:
+        named = [node for node in _walked(root) if isinstance(node, _nodes("Table"))]
+    return frozenset(name for table in named if (name := _table(table, tables)) is not None)
+
+
+def _parsed(text: str) -> exp.Expr:
+    import sqlglot
+    from sqlglot.errors import ParseError
+
+    try:
+        found = [one for one in sqlglot.parse(text, dialect=_dialect()) if one is not None]
+    except ParseError as exc:
+        raise _unreadable(exc.errors[0] if exc.errors else {"description": str(exc)}) from exc
+    except RecursionError as exc:
+        raise ConfigError("sql: the query is nested too deeply") from exc
+    if len(found) != 1:
+        raise ConfigError(f"sql: one query at a time is expected, not {len(found)}")
+    return found[0]
+
+
+def _unreadable(error: dict[str, Any]) -> ConfigError:
+    what = _MESSAGE.sub("", str(error["description"]).partition(" for <class")[0])
+    word = error.get("highlight") or ""
+    place = (
+        f"line {error['line']}, column {max(error['col'] - len(word) + 1, 1)}, at {word!r}: " if "line" in error else ""
+    )
+    return ConfigError(f"sql: the query cannot be read: {place}{what}")
+
+
+def _walked(root: exp.Expr) -> Iterator[exp.Expr]:
+    """Each node of a query, checked; what is in a hint plays no part."""
+    hint = _nodes("Hint")
+    for node in root.walk(prune=lambda node: isinstance(node, hint)):
+        if isinstance(node, hint):
+            continue
+        if isinstance(node, _nodes("Anonymous")):
+            _check_call(str(node.this))
+        elif not isinstance(node, _nodes(_NODES)):
+            raise _refused(node)
+        yield node
+
+
+def _check_call(name: str) -> None:
+    if name.lower() not in FUNCTIONS:
+        hint = did_you_mean(name.lower(), FUNCTIONS)
+        raise ConfigError(f"sql: {name}() is no function that a query may call here{hint}; {_READS}")
+
+
+def _check_describe(root: exp.Expr) -> None:
+    given = {name for name, value in root.args.items() if value and name not in ("this", "kind", "style")}
+    plain = root.text("kind").upper() in ("", "TABLE") and root.text("style").upper() in ("", "EXTENDED", "FORMATTED")
+    if given or not plain or not isinstance(root.this, _nodes("Table")):
+        raise _refused(root)
+
+
+def _table(node: exp.Expr, tables: Collection[str]) -> str | None:
+    """The lake's table that *node* names; None for a CTE and for a function that makes rows."""
+    if isinstance(node.this, _nodes("Anonymous")):
+        return None
+    name = str(node.name).lower()
+    if node.args.get("db") or node.args.get("catalog") or not isinstance(node.this, _nodes("Identifier")):
+        raise _refused(node)
+    if _is_cte(node, name):
+        return None
+    if name not in tables:
+        raise UnknownTableError(f"table not found: {node.name}{did_you_mean(name, tables)}")
+    return name
+
+
+def _is_cte(node: exp.Expr, name: str) -> bool:
+    """Whether *name* means a common table expression where *node* stands."""
+    while (parent := node.parent) is not None:
+        known: list[exp.Expr] = []
+        if isinstance(parent, _nodes("With")):
+            ctes = parent.expressions
+            known = ctes if parent.args.get("recursive") else ctes[: ctes.index(node)]
+        elif (with_ := parent.args.get("with_")) is not None and with_ is not node:
+            known = with_.expressions
+        if any(cte.alias.lower() == name for cte in known):
+            return True
+        node = parent
+    return False
+
+
+def _refused(node: exp.Expr) -> ConfigError:
+    from sqlglot.errors import ErrorLevel
+
+    shown = re.sub(r"\s+", " ", node.sql(dialect="spark", unsupported_level=ErrorLevel.IGNORE)) or node.key
+    shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+    return ConfigError(f"sql: {shown} is nothing that a query may hold here; {_READS}")
+
+
+@cache
+def _nodes(names: str) -> tuple[type[exp.Expr], ...]:
+    from sqlglot import exp
+
+    return tuple(getattr(exp, name) for name in names.split())
+
+
+@cache
+def _dialect() -> Any:
+    """Spark's dialect, in which a call keeps the name that is written."""
+    try:
+        from sqlglot.dialects.spark import Spark
+    except ModuleNotFoundError:
+        raise ConfigError('sqlglot is not installed; install it with: pip install "reelhouse[lake]"') from None
+    special = {name: read for name, read in Spark.Parser.FUNCTION_PARSERS.items() if name in _SPECIAL_CALLS}
+    parser = type("Parser", (Spark.Parser,), {"FUNCTIONS": {}, "FUNCTION_PARSERS": special})
+    return type("LakeSql", (Spark,), {"Parser": parser})
