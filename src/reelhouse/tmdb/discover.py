@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from reelhouse.errors import ConfigError, ListingError
 from reelhouse.tmdb.client import TmdbClient
 from reelhouse.tmdb.endpoints import LAST_PAGE, PAGE_ROWS, Entity, check_filters
-from reelhouse.tmdb.pages import Page, Row, read_page, read_pages
+from reelhouse.tmdb.pages import Listing, Page, Row, read_page, read_pages
 
 _MOST_ROWS = LAST_PAGE * PAGE_ROWS
 
@@ -87,10 +87,10 @@ class _Reader:
         self.found: dict[int, float] = {}
 
     async def page(self, filters: dict[str, Any], number: int = 1) -> Page:
-        return await read_page(self._client, self._path, filters, number)
+        return await read_page(self._client, self._listing(filters), number)
 
     async def rest(self, filters: dict[str, Any], first: Page) -> None:
-        self._keep(await read_pages(self._client, self._path, filters, first))
+        self._keep(await read_pages(self._client, self._listing(filters), first))
 
     async def split(self, filters: dict[str, Any], first: Page, dimensions: list[_Dimension]) -> None:
         """Read the two halves of *filters*, each split again while it is over the cap."""
@@ -118,6 +118,9 @@ class _Reader:
                 self._keep(rows)
                 if not rows:
                     break
+
+    def _listing(self, filters: dict[str, Any]) -> Listing:
+        return Listing(self._path, filters, PAGE_ROWS)
 
     def _keep(self, rows: list[Row]) -> None:
         self.found.update((row.id, row.popularity or 0.0) for row in rows if row.id is not None)

@@ -14,6 +14,7 @@ CANARY = "/configuration"
 MOST_APPENDS = 20
 LAST_PAGE = 500
 PAGE_ROWS = 20
+CHANGES_ROWS = 100
 
 
 class Entity(NamedTuple):
