@@ -103,10 +103,10 @@ def _whole(titles: list[Title]) -> dict[int, float]:
 
 def test_what_fits_is_read_page_by_page() -> None:
     titles = _titles(333)
-    found, server = _discover(Catalogue(titles), {"with_genres": "18"})
+    found, server = _discover(Catalogue(titles), {"with_people": "18"})
     assert found == _whole(titles)
     assert len(server.seen) == 17
-    assert {request.query["with_genres"] for request in server.seen} == {"18"}
+    assert {request.query["with_people"] for request in server.seen} == {"18"}
 
 
 def test_nothing_found_is_nothing() -> None:
@@ -181,7 +181,7 @@ def test_a_user_s_own_bounds_are_kept_and_only_narrowed() -> None:
     [
         ({"primary_release_date.gte": "1.1.2020"}, "write YYYY-MM-DD"),
         ({"primary_release_date.gte": "2020"}, "write YYYY-MM-DD"),
-        ({"vote_count.gte": "many"}, "no whole number"),
+        ({"vote_count.gte": "many"}, "not a whole number"),
     ],
 )
 def test_a_bound_that_is_none_is_refused_before_anything_is_asked(filters: dict[str, str], text: str) -> None:
