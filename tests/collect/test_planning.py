@@ -366,3 +366,66 @@ def test_a_run_that_is_listed_from_no_export_does_not_look_for_one_in_all_plans(
     storage.plans = 0
     assert planned(storage, server, want).changes_read_to
     assert storage.plans <= 3
+
+
+FUTURE = "2036-03-01T00:00:00Z"
+
+
+@pytest.mark.parametrize("odd", [FUTURE, "2031-01-01T00:00:00Z", "0999-11-06T08:49:37Z", "2027-03-10T21:00:00Z"])
+@pytest.mark.parametrize("path", ["/p/exports/", "/3/configuration", "/3/movie/changes"])
+def test_one_answer_with_an_implausible_time_decides_nothing(path: str, odd: str) -> None:
+    storage = _lake({1: Known(State.LANDED, "2027-03-08T20:00:00Z", True)}, [_row(1)], "2027-03-09T09:00:00Z")
+    world = World(export=[_row(1)], etag='"e1"', changes={"2027-03-08": [1]}, odd=[odd], odd_in=path)
+    selection = Selection(source="export" if path == "/p/exports/" else "list")
+    with a_world(world) as server:
+        plan = planned(storage, server, wanted(selection=selection))
+    assert world.odd == []
+    assert (plan.planned_at, plan.changes_read_to) == (NOW, NOW)
+    assert lines(storage, plan) == ["1 changed"]
+
+
+def test_answers_that_never_agree_on_the_time_leave_the_cursor_where_it_was() -> None:
+    cursor = "2027-03-09T09:00:00Z"
+    storage = _lake({1: FRESH}, [_row(1)], cursor)
+    years = [f"{year}-03-01T00:00:00Z" for year in range(2030, 2060)]
+    with a_world(World(export=[_row(1), _row(2)], odd=years)) as server:
+        plan = planned(storage, server, wanted(selection=Selection(source="list"), asks=("2",)))
+        assert not [path for path in server.paths if "changes" in path]
+        assert plan.changes_read_to == cursor
+        assert lines(storage, plan) == ["2 listed"]
+        # What is asked in any case is asked in that case too.
+        full = planned(storage, server, wanted(selection=Selection(source="list"), stale_after_days=0), put=False)
+        assert full.counts.asked == {"stale": 1}
+        # The next run, by a clock that is right, reads all days since.
+        server.seen.clear()
+    with a_world(World(export=[_row(1)], changes={"2027-03-09": [1]})) as server:
+        later = planned(storage, server, wanted(selection=Selection(source="list")), put=False)
+        days = sorted(request.query["start_date"] for request in server.seen if "changes" in request.path)
+    assert days == ["2027-03-08", "2027-03-09", "2027-03-10"]
+    assert later.changes_read_to == NOW
+
+
+def test_what_a_wrong_clock_left_in_a_lake_is_made_good() -> None:
+    storage = _lake({1: Known(State.LANDED, FUTURE, True), 2: Known(State.LANDED, FUTURE, False)}, [_row(1)], FUTURE)
+    with a_world(World(export=[_row(1), _row(2)], changes={"2027-03-09": [1]})) as server:
+        plan = planned(storage, server)
+        days = sorted(request.query["start_date"] for request in server.seen if "changes" in request.path)
+    # No cursor before that one is known, so the feed is read as far back as it goes.
+    assert len(days) == 14
+    assert lines(storage, plan) == ["1 changed", "2 settings"]
+    assert plan.changes_read_to == NOW
+    # A title that no feed names would never grow old.
+    with a_world(World(export=[_row(1), _row(2)])) as server:
+        assert "1 stale" in lines(storage, planned(storage, server))
+
+
+def test_after_a_cursor_from_the_future_the_feed_goes_on_at_the_last_one_that_is_plausible() -> None:
+    storage = MemoryStorage()
+    for run, cursor in ((1, "2027-03-06T09:00:00Z"), (2, FUTURE)):
+        plan = a_plan(storage, [str(run)], run=run, changes_read_to=cursor)
+        settle(storage, plan, [a_claim(str(run), fetched_at="2027-03-06T09:00:00Z")])
+    with a_world(World(export=[_row(1), _row(2)], changes={"2027-03-05": [1], "2027-03-07": [2]})) as server:
+        plan = planned(storage, server)
+        days = sorted(request.query["start_date"] for request in server.seen if "changes" in request.path)
+    assert days == [f"2027-03-{day:02}" for day in range(5, 11)]
+    assert lines(storage, plan) == ["2 changed"]

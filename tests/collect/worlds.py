@@ -35,15 +35,18 @@ def packed(rows: list[Row]) -> bytes:
 
 @dataclass
 class World:
-    """What TMDB says now."""
+    """What TMDB says now; *odd* are instants that the next answers state instead, to paths that begin with *odd_in*."""
 
     now: str = NOW
+    odd: list[str] = field(default_factory=list)
+    odd_in: str = ""
     export: list[Row] = field(default_factory=list)
     etag: str = ""
     changes: dict[str, list[int]] = field(default_factory=dict)
 
     def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        date = format_datetime(datetime.fromisoformat(self.now), usegmt=True)
+        now = self.odd.pop(0) if self.odd and request.path.startswith(self.odd_in) else self.now
+        date = format_datetime(datetime.fromisoformat(now), usegmt=True)
         if request.path.startswith("/p/exports/"):
             today = datetime.fromisoformat(self.now).strftime("%m_%d_%Y")
             if today not in request.path:

@@ -26,6 +26,8 @@ ENDPOINTS = (
     "/3/movie/popular",
     "/3/discover/movie",
     "/3/genre/movie/list",
+    "/3/certification/movie/list",
+    "/3/watch/providers/movie",
     "/3/find/{external_id}",
     "/3/configuration",
     "/3/configuration/countries",

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from reelhouse.raw.plan import last_run
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
+from tests.runs.commands import Reelhouse
 from tests.runs.lakes import answers, assert_whole, collect, of, plans, reasons, small
 from tests.runs.tiny import Tiny, tiny_tmdb
+from tests.serving import json
 
 MOVIES = 5000
 
@@ -183,6 +186,48 @@ def test_after_a_gap_longer_than_the_feed_remembers_everything_older_is_stale(ti
     collect(lake, small(tiny))
     assert tiny.asked.total() == 30
     assert_whole(lake)
+
+
+def _dated(instant: str, value: object) -> web.Response:
+    return json(value, Date=format_datetime(datetime.fromisoformat(instant), usegmt=False))
+
+
+def test_an_answer_from_years_ahead_moves_no_cursor_dates_no_id_and_is_counted_and_said(
+    tiny: Tiny, reelhouse: Reelhouse
+) -> None:
+    tiny.broken, tiny.gone = set(), set()
+    assert reelhouse("collect", "--json")[0] == 0
+    tiny.now = "2026-03-03T12:00:00+00:00"
+    tiny.changed = {"2026-03-01": {3}, "2026-03-03": {4}}
+    ahead = "2036-03-01T12:00:00+00:00"
+    odd = {
+        "/3/movie/3": {"id": 3, "title": "Title"},
+        "/3/movie/changes": {"results": [{"id": 3}], "page": 1, "total_pages": 1, "total_results": 1},
+    }
+    tiny.instead = lambda request: _dated(ahead, odd.pop(request.path)) if request.path in odd else None
+    code, said, _ = reelhouse("collect", "--json")
+    assert (code, said["reasons"], said["dates_refused"]) == (0, {"changed": 2}, 2)
+    assert said["notes"] == [
+        "2 answers had a Date or an Age that is implausible against the other answers and this machine's clock: it was "
+        "not used"
+    ]
+    # Days later both are named again, and both are asked: neither the cursor nor the id lies in the future.
+    tiny.now = "2026-03-11T12:00:00+00:00"
+    tiny.changed = {"2026-03-04": {3}, "2026-03-05": {5}}
+    code, said, _ = reelhouse("collect", "--json")
+    assert (code, said["reasons"], said["dates_refused"], said["notes"]) == (0, {"changed": 2}, 0, [])
+
+
+def test_a_date_of_the_year_999_is_no_traceback_and_a_person_hears_of_it(tiny: Tiny, reelhouse: Reelhouse) -> None:
+    tiny.broken, tiny.gone = set(), set()
+    tiny.instead = lambda request: (
+        json({"id": 4}, Date="Sun, 06 Nov 0999 08:49:37 GMT") if request.path == "/3/movie/4" else None
+    )
+    running = reelhouse.start("collect")
+    said, told = running.communicate(timeout=60)
+    assert running.returncode == 0, told
+    assert "whole and clean" in said
+    assert "Note: 1 answers had a Date or an Age that is implausible" in told
 
 
 def test_a_short_gap_is_bridged_by_the_feed_alone(tiny: Tiny) -> None:

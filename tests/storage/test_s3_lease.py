@@ -103,9 +103,39 @@ def test_it_ends_by_the_clock_of_s3_whatever_the_clock_here_says(
             proxy.when(_later(clock), kind="GET", key="lease.json")
             with pytest.raises(LockedError), _again(lake).hold():
                 pass
-        proxy.when(_later(ttl + 5), kind="GET", key="lease.json")
+        proxy.when(_later(ttl + 5), _later(ttl + 5), kind="GET", key="lease.json")
         stack.enter_context(_again(lake).hold())
         assert _record(lake)["epoch"] == 2
+
+
+def _dated(date: str) -> Fault:
+    """S3's answer has this `Date`."""
+
+    def fault(_: Request, on: Callable[[], Answer]) -> Answer:
+        answer = on()
+        return answer._replace(headers=[(name, date if name.lower() == "date" else v) for name, v in answer.headers])
+
+    return fault
+
+
+def test_one_answer_whose_clock_is_years_ahead_takes_it_from_nobody(lake: S3Storage, proxy: Proxy) -> None:
+    with lake.hold():
+        proxy.when(_later(10 * 365 * 86400), kind="GET", key="lease.json")
+        with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).hold():
+            pass
+        # Nor does one from long ago say that it will take years.
+        proxy.when(_later(-10 * 365 * 86400), kind="GET", key="lease.json")
+        with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).hold():
+            pass
+        assert _record(lake)["epoch"] == 1
+
+
+@pytest.mark.parametrize("date", ["Sun, 06 Nov 0999 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 -0000"])
+def test_a_strange_date_of_s3_is_no_traceback(lake: S3Storage, proxy: Proxy, date: str) -> None:
+    with lake.hold():
+        proxy.when(_dated(date), kind="GET", key="lease.json")
+        with pytest.raises(LockedError), _again(lake).hold():
+            pass
 
 
 def test_who_was_taken_over_hears_it_once_and_disturbs_nobody(lake: S3Storage, proxy: Proxy) -> None:
@@ -243,7 +273,7 @@ def test_what_no_collector_wrote_counts_as_held_for_the_usual_time(lake: S3Stora
     lake.put("lease.json", body)
     with pytest.raises(LockedError), lake.hold():
         pass
-    proxy.when(_later(130), kind="GET", key="lease.json")
+    proxy.when(_later(130), _later(130), kind="GET", key="lease.json")
     with lake.hold():
         assert _record(lake)["epoch"] == 1
 

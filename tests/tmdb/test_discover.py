@@ -8,13 +8,14 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from reelhouse.errors import ConfigError, ListingError
 from reelhouse.tmdb.discover import discover
 from reelhouse.tmdb.endpoints import ENTITIES
-from tests.serving import Server, json, serving, verdict
+from tests.serving import Answering, Server, json, serving, verdict
 from tests.tmdb.asking import with_client
 
 MOVIE = ENTITIES["movie"]
@@ -102,10 +103,10 @@ def _whole(titles: list[Title]) -> dict[int, float]:
 
 def test_what_fits_is_read_page_by_page() -> None:
     titles = _titles(333)
-    found, server = _discover(Catalogue(titles), {"with_genres": "18"})
+    found, server = _discover(Catalogue(titles), {"with_people": "18"})
     assert found == _whole(titles)
     assert len(server.seen) == 17
-    assert {request.query["with_genres"] for request in server.seen} == {"18"}
+    assert {request.query["with_people"] for request in server.seen} == {"18"}
 
 
 def test_nothing_found_is_nothing() -> None:
@@ -180,7 +181,7 @@ def test_a_user_s_own_bounds_are_kept_and_only_narrowed() -> None:
     [
         ({"primary_release_date.gte": "1.1.2020"}, "write YYYY-MM-DD"),
         ({"primary_release_date.gte": "2020"}, "write YYYY-MM-DD"),
-        ({"vote_count.gte": "many"}, "no whole number"),
+        ({"vote_count.gte": "many"}, "not a whole number"),
     ],
 )
 def test_a_bound_that_is_none_is_refused_before_anything_is_asked(filters: dict[str, str], text: str) -> None:
@@ -203,3 +204,48 @@ def test_counts_that_move_a_little_while_they_are_read_are_tolerated() -> None:
     with serving(answering) as server:
         found = with_client(server.url, lambda client: discover(client, MOVIE, {}))
     assert found.keys() == _whole(titles).keys()
+
+
+def _odd(change: Callable[[int, dict[str, Any]], dict[str, Any]], count: int = 60) -> Answering:
+    """Sixty titles on three pages, of which *change* makes something else."""
+    catalogue = Catalogue(_titles(count))
+
+    def answering(request: web.BaseRequest) -> web.StreamResponse:
+        body = msgspec.json.decode(catalogue.answer(request).body or b"")
+        return json(change(body["page"], body))
+
+    return answering
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda page, body: {**body, "results": []} if page == 2 else body, "page 2 .* empty, though it promises 60"),
+        (lambda page, body: {**body, "results": []} if page > 1 else body, "page [23] .* empty"),
+        (lambda page, body: {**body, "results": _FIRST}, "20 of the 20 rows of page 2 are those of page 1"),
+        (lambda page, body: {**body, "results": [{"id": None}] * 20} if page == 3 else body, "page 3 .* have no id"),
+        (lambda page, body: {**body, "page": 1}, "page [23] .* says that it is page 1"),
+        (lambda page, body: {**body, "total_pages": 1}, "promises 60 results, and its 1 pages hold 20"),
+        (lambda page, body: {**body, "results": body["results"][:10]}, r"hold 30 \(page 1 has 10, page 2 has 10\)"),
+    ],
+    ids=["empty page", "empty pages", "the same page", "null ids", "wrong number", "cut total", "half pages"],
+)
+def test_pages_that_do_not_hold_what_they_promise_are_a_fault_and_no_smaller_listing(
+    change: Callable[[int, dict[str, Any]], dict[str, Any]], said: str
+) -> None:
+    with serving(_odd(change)) as server, pytest.raises(ListingError, match=said):
+        with_client(server.url, lambda client: discover(client, MOVIE, {}))
+
+
+_FIRST = [{"id": id_} for id_ in range(1, 21)]
+
+
+def test_two_duplicates_in_a_thousand_are_what_tmdb_does() -> None:
+    def moved(page: int, body: dict[str, Any]) -> dict[str, Any]:
+        if page in (3, 40):
+            body["results"][0] = {"id": (page - 1) * 20}
+        return {**body, "total_results": 1000 + page % 3}
+
+    with serving(_odd(moved, 1000)) as server:
+        assert len(with_client(server.url, lambda client: discover(client, MOVIE, {}))) == 998

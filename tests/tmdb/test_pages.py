@@ -37,7 +37,8 @@ def _paged(pages: list[Rows], total: int | None = None) -> Callable[[web.BaseReq
         if not 1 <= number <= 500:
             return verdict(400, 22)
         rows = pages[number - 1] if number <= len(pages) else []
-        return json({"results": rows, "page": number, "total_pages": total or len(pages), "total_results": 7})
+        promised = sum(len(page) for page in pages) if total is None else total * 100
+        return json({"results": rows, "page": number, "total_pages": total or len(pages), "total_results": promised})
 
     return answering
 
@@ -124,7 +125,7 @@ def test_when_one_page_is_refused_the_others_are_not_asked_for_any_more() -> Non
         number = int(request.query["page"])
         if number == 2:
             return verdict(401, 7)
-        return json({"results": [], "page": number, "total_pages": 500, "total_results": 5})
+        return json({"results": [_row(number)], "page": number, "total_pages": 500, "total_results": 500})
 
     async def work(client: TmdbClient) -> int:
         with pytest.raises(DeniedError):
@@ -153,6 +154,79 @@ def test_a_page_that_stumbles_is_asked_again() -> None:
     with serving(answering) as server:
         assert _changes(server.url) == set(range(9))
     assert set(tries.values()) == {3}
+
+
+def _feed(pages: dict[int, Rows], total: int, **said: Any) -> Callable[[web.BaseRequest], web.StreamResponse]:
+    """A feed of *pages* that promises *total* rows; *said* is what its answers say instead of what is right."""
+
+    def answering(request: web.BaseRequest) -> web.StreamResponse:
+        number = int(request.query["page"])
+        body = {"page": number, "total_pages": -(-total // 100), "total_results": total, **said}
+        return json({**body, "results": pages.get(number, [])})
+
+    return answering
+
+
+def _full(first: int, rows: int = 100) -> Rows:
+    return [_row(first + row) for row in range(rows)]
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize(
+    ("feed", "said"),
+    [
+        (_feed({}, 300), "page 1 .* it is empty, though it promises 300 results on 3 pages"),
+        (_feed({}, 1), "page 1 .* it is empty, though it promises 1 results"),
+        (_feed({1: _full(1), 3: _full(300)}, 300), "page 2 .* it is empty, though it promises 300 results on 3 pages"),
+        (_feed({1: _full(1), 2: _full(200)}, 300), "page 3 .* it is empty"),
+        (_feed(dict.fromkeys((1, 2, 3), _full(1)), 300), "100 of the 100 rows of page 2 are those of page 1"),
+        (_feed({1: _full(1), 2: _full(1), 3: _full(300, 20)}, 220), "rows of page 2 are those of page 1"),
+        (_feed({1: _full(1), 2: _full(200)}, 300, total_pages=2), "promises 300 results, and its 2 pages hold 200"),
+        (_feed({1: _full(1)}, 300, total_pages=0), "promises 300 results, and its 1 pages hold 100"),
+        (_feed({1: _full(1), 2: _full(200, 40), 3: _full(300)}, 300), r"hold 240 \(page 2 has 40\)"),
+        (_feed({1: _full(1)}, 100, page=2), "page 1 .* says that it is page 2"),
+        (_feed({1: _full(1), 2: _full(101)}, 200, page=1), "page 2 .* says that it is page 1"),
+        (_feed({1: _full(1)}, 100, total_results=-1), "promises -1 results"),
+        (_feed({1: _full(1)}, 100, total_pages=1 << 40), "which does not fit together"),
+        (_feed({1: [_row(None)] * 100, 2: _full(1)[:60]}, 160), "100 of the 160 rows .* have no id"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_feed_that_does_not_keep_what_it_promises_is_read_again_and_then_refused(
+    feed: Callable[[web.BaseRequest], web.StreamResponse], said: str
+) -> None:
+    with serving(feed) as server, pytest.raises(ListingError, match=said):
+        _changes(server.url)
+
+
+def test_a_feed_that_promises_less_than_it_gives_is_believed() -> None:
+    # So TMDB once answered: all ids on one page, as one result.
+    with serving(_feed({1: _full(1, 2687)}, 1)) as server:
+        assert _changes(server.url) == set(range(1, 2688))
+
+
+def test_rows_that_moved_while_they_were_read_are_within_the_measured_drift() -> None:
+    pages = {number: _full(number * 100) for number in range(1, 11)}
+    pages[2][0], pages[7][0] = pages[1][99], pages[6][99]
+    pages[10] = pages[10][:98]
+    with serving(_feed(pages, 1000)) as server:
+        assert len(_changes(server.url)) == 996
+        assert len(server.seen) == 10
+
+
+@pytest.mark.usefixtures("no_waits")
+@pytest.mark.parametrize("wrong", [{"page": 9}, {"results": []}, {"results": _full(1)}], ids=["page", "empty", "again"])
+def test_a_page_that_is_wrong_once_is_asked_again(wrong: dict[str, Any]) -> None:
+    good = {1: _full(1), 2: _full(200), 3: _full(300)}
+    left = [wrong]
+
+    def answering(request: web.BaseRequest) -> web.StreamResponse:
+        number = int(request.query["page"])
+        body = {"page": number, "total_pages": 3, "total_results": 300, "results": good[number]}
+        return json({**body, **left.pop()} if number == 2 and left else body)
+
+    with serving(answering) as server:
+        assert len(_changes(server.url)) == 300
 
 
 def _asked(*answers: Callable[[], web.Response], attempts: int = 5) -> str:

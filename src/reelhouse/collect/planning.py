@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import aiohttp
@@ -30,6 +30,7 @@ from reelhouse.raw.reading import get_named
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.asking import ask
 from reelhouse.tmdb.client import TmdbClient
+from reelhouse.tmdb.clock import AGREES
 from reelhouse.tmdb.discover import discover
 from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, Entity
 from reelhouse.tmdb.exports import fetch_export
@@ -45,6 +46,10 @@ FEED_DAYS = 14
 
 # An answer may come from a CDN hours old, so only one fetched after this hour of the next day surely holds the change.
 SURE_HOUR = "T08:00:00Z"
+
+# Later than any instant.
+_NEVER = "9999"
+_LONG_AGO = "1970-01-02T00:00:00Z"
 
 # TMDB's own export of any kind that has popularity is far larger; a smaller one is a fault, not a mass deletion.
 _LEAST_OFFICIAL_ROWS = 150_000
@@ -71,8 +76,8 @@ where k.entity = :entity and k.id not in (select id from listed)
 _KEPT_UP = """
     when v.id is not null then 'vanished'
     when r.asking <> :asking then 'settings'
-    when c.id is not null and k.fetched_at <= c.fresh_after then 'changed'
-    when k.fetched_at < :stale_before then 'stale'
+    when c.id is not null and (k.fetched_at <= c.fresh_after or k.fetched_at > :latest) then 'changed'
+    when k.fetched_at < :stale_before or k.fetched_at > :latest then 'stale'
 """
 
 
@@ -102,10 +107,11 @@ class Tmdb(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A plan that nobody has put yet, with what `reelhouse plan` shows of it."""
+    """A plan that nobody has put yet, with what `reelhouse plan` shows of it; *notes* are sentences for a person."""
 
     plan: Plan
     requests: int
+    notes: tuple[str, ...] = ()
 
 
 async def plan_run(storage: Storage, tmdb: Tmdb, wanted: Wanted, *, after: int, put: bool) -> Draft:
@@ -139,8 +145,12 @@ class _Planner:
         named = [ask for _, letter in letters for ask in letter.asks]
         export, lines = await self._list(named)
         planned_at = await self._now()
-        stale_before = await self._read_feed(planned_at)
-        counts = self._decide(stale_before)
+        # What depends on a time that nothing confirms is left to a later run; a full run asks everything anyway.
+        timeless = self._tmdb.client.clock.disputed is not None
+        if timeless:
+            counts = self._decide("" if wanted.stale_after_days else _NEVER, _NEVER)
+        else:
+            counts = self._decide(await self._read_feed(planned_at), _shifted(planned_at, AGREES))
         plan = Plan(
             run=self._run,
             entity=wanted.entity.name,
@@ -152,7 +162,7 @@ class _Planner:
             counts=counts,
             export=export,
             listing=self._ids(lines) if lines else None,
-            changes_read_to=planned_at,
+            changes_read_to=self._before.changes_read_to if timeless else planned_at,
             listed_at=self._listed_at(planned_at),
             inbox=[key for key, _ in letters],
             made_by=wanted.made_by,
@@ -167,10 +177,9 @@ class _Planner:
     async def _now(self) -> str:
         """TMDB's clock: by this machine's, a wrong one, changes would be skipped or everything would be stale."""
         client = self._tmdb.client
-        if client.seen_at is None:
+        if client.seen_at is None or client.clock.disputed is not None:
             await ask(client, CANARY, "", lambda answer: answer, attempts=_ATTEMPTS)
-        assert client.seen_at is not None
-        return client.seen_at
+        return client.seen_at or client.clock.now()
 
     async def _list(self, named: list[str]) -> tuple[ExportRef | None, list[str]]:
         """Fill the listing; returns the export it comes from and the lines of what no export holds."""
@@ -192,8 +201,8 @@ class _Planner:
         before = self._before.export
         lies = self._landed(before)
         known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
-        export = await fetch_export(self._tmdb.session, self._tmdb.exports_url, kind, known)
-        self._tmdb.client.saw(export.asked_at)
+        clock = self._tmdb.client.clock
+        export = await fetch_export(self._tmdb.session, self._tmdb.exports_url, kind, known, clock)
         if export.body is None and before is not None and lies is not None:
             self._listing.add_export(lies, self._wanted.selection)
             reference = before
@@ -232,6 +241,9 @@ class _Planner:
         cursor = self._before.changes_read_to
         if cursor is None or not self._knows_any():
             return stale_before
+        if cursor > _shifted(planned_at, AGREES):
+            # A wrong clock was believed when that run was planned: the days since an earlier one are still unread.
+            cursor = _cursor_before(self._storage, self._run - 1, self._wanted.entity.name, planned_at)
         first = date.fromisoformat(min(cursor, planned_at)[:10]) - timedelta(days=1)
         oldest = today - timedelta(days=FEED_DAYS - 1)
         if first < oldest:
@@ -250,7 +262,7 @@ class _Planner:
         ).fetchone()
         return found is not None
 
-    def _decide(self, stale_before: str) -> Counts:
+    def _decide(self, stale_before: str, latest: str) -> Counts:
         db = self._ledger.db
         db.execute("drop table if exists temp.asked")
         db.execute(
@@ -259,6 +271,7 @@ class _Planner:
                 "entity": self._wanted.entity.name,
                 "asking": self._wanted.asking.fingerprint,
                 "stale_before": stale_before,
+                "latest": latest,
             },
         )
         asked = dict(db.execute("select reason, count(*) from asked where reason is not null group by reason"))
@@ -323,6 +336,19 @@ def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) ->
         if plan.export is not None or (cursor and not exports):
             return _Before(newest, plan.export, cursor)
     return _Before(newest, None, cursor)
+
+
+def _cursor_before(storage: Storage, last: int, entity: str, now: str) -> str:
+    """The newest cursor up to run *last* that does not lie in the future; one long ago for none."""
+    for run in range(last, 0, -1):
+        plan = read_plan(storage, run)
+        if plan is not None and plan.entity == entity and plan.changes_read_to and plan.changes_read_to <= now:
+            return plan.changes_read_to
+    return _LONG_AGO
+
+
+def _shifted(instant: str, seconds: float) -> str:
+    return f"{datetime.fromisoformat(instant) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int, etag: str | None) -> ExportRef:

@@ -60,7 +60,8 @@ class RunResult(NamedTuple):
     """How a run stands after it was worked on: reconciled, or open with a reason.
 
     *requests* are those of this call, *replayed* the answers that it brought in from the spool, *oldest* is when the
-    oldest of all landed answers was fetched, once the run is reconciled.
+    oldest of all landed answers was fetched, once the run is reconciled, *dates_refused* how many answers of this call
+    had a time that was not believed, *notes* are sentences that a person must read.
     """
 
     plan: Plan
@@ -71,6 +72,8 @@ class RunResult(NamedTuple):
     states: dict[str, int]
     replayed: int = 0
     oldest: str | None = None
+    dates_refused: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -141,7 +144,18 @@ async def carry_out(
     done = read_done(storage, plan)
     why = await _fetch(storage, tmdb, plan, done, ways, brakes, progress)
     made, counted = reconcile(storage, plan, done)
-    result = RunResult(plan, made, counted.pending, why, tmdb.client.requests - before, dict(Counter(counted.states)))
+    requests = tmdb.client.requests - before
+    refused, notes = tmdb.client.clock.take_notes()
+    result = RunResult(
+        plan,
+        made,
+        counted.pending,
+        why,
+        requests,
+        dict(Counter(counted.states)),
+        dates_refused=refused,
+        notes=tuple(notes),
+    )
     if made is None:
         return result
     oldest = conclude(storage, plan)

@@ -22,7 +22,7 @@ _MOVIE_ID = re.compile(r"(\d{1,18})(?:-.*)?")
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T].*)?")
 _FIND_KINDS = ("movie_results", "person_results", "tv_results", "tv_episode_results", "tv_season_results")
 _FIXED: dict[str, Callable[[], Any]] = {
-    "genre/movie/list": reference.genre_list,
+    "certification/movie/list": reference.certification_list,
     "configuration": lambda: reference.CONFIGURATION,
     "configuration/countries": reference.country_list,
     "configuration/languages": reference.language_list,
@@ -51,6 +51,8 @@ class Api:
             "movie/latest": self._latest,
             "movie/popular": self._popular,
             "discover/movie": self._discovered,
+            "genre/movie/list": self._genres,
+            "watch/providers/movie": self._providers,
         }
 
     def question(self, path: str, query: Query) -> Question:
@@ -180,6 +182,14 @@ class Api:
             return self._page_of(_slice(found, page, PAGE_SIZE), page, len(found))
 
         return Question(build, ("discover", self._world.version, asked, page), slow=True)
+
+    def _genres(self, query: Query) -> Question:
+        language = query.get("language", "")
+        return Question(lambda: reference.genre_list(language))
+
+    def _providers(self, query: Query) -> Question:
+        region = query.get("watch_region", "")
+        return Question(lambda: reference.provider_list(region))
 
     def _find(self, external_id: str, query: Query) -> Question:
         results: dict[str, list[Any]] = {kind: [] for kind in _FIND_KINDS}

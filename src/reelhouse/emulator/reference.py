@@ -25,6 +25,19 @@ GENRES: tuple[tuple[int, str, float, float, float, int], ...] = (
     (37, "Western", 0.7, -0.15, 0.00, 98),
 )
 GENRE_NAMES = {row[0]: row[1] for row in GENRES}
+GENRE_NAMES_IN = {
+    "pt": dict(
+        zip(
+            GENRE_NAMES,
+            (
+                "Ação", "Aventura", "Animação", "Comédia", "Crime", "Documentário", "Drama", "Família", "Fantasia",
+                "História", "Terror", "Música", "Mistério", "Romance", "Ficção científica", "Cinema TV", "Thriller",
+                "Guerra", "Faroeste",
+            ),
+            strict=True,
+        )
+    )
+}  # fmt: skip
 # How often a genre is a movie's first, per thousand.
 GENRE_WEIGHTS = (70, 25, 45, 150, 35, 130, 220, 20, 15, 12, 70, 40, 15, 35, 25, 20, 45, 10, 18)
 
@@ -152,9 +165,39 @@ CONFIGURATION = {
 }
 
 
-def genre_list() -> dict[str, object]:
-    """`/genre/movie/list`."""
-    return {"genres": [{"id": number, "name": name} for number, name in GENRE_NAMES.items()]}
+def genre_list(language: str = "") -> dict[str, object]:
+    """`/genre/movie/list`; a language without names of its own has the English ones."""
+    names = GENRE_NAMES_IN.get(language.partition("-")[0], GENRE_NAMES)
+    return {"genres": [{"id": number, "name": name} for number, name in names.items()]}
+
+
+def certification_list() -> dict[str, object]:
+    """`/certification/movie/list`, by country."""
+    return {
+        "certifications": {
+            country: [
+                {"certification": mark, "meaning": "", "order": order} for order, mark in enumerate(marks) if mark
+            ]
+            for country, marks in CERTIFICATES.items()
+        }
+    }
+
+
+def provider_list(region: str = "") -> dict[str, object]:
+    """`/watch/providers/movie`: those that serve *region*, or all."""
+    here = [row for row in PROVIDERS if not region or not row[2] or region in row[2]]
+    return {
+        "results": [
+            {
+                "display_priorities": {},
+                "display_priority": number,
+                "logo_path": f"/provider{provider}.jpg",
+                "provider_id": provider,
+                "provider_name": name,
+            }
+            for number, (provider, name, _) in enumerate(here)
+        ]
+    }
 
 
 def country_list() -> list[dict[str, str]]:

@@ -225,7 +225,14 @@ def _classify(path: str) -> tuple[str, int | None]:
     first, _, rest = path.partition("/")
     if first == "movie" and rest in ("changes", "latest", "popular"):
         return rest, None
-    return first if first in ("discover", "genre", "configuration", "find") else "unknown", None
+    return first if first in (
+        "discover",
+        "genre",
+        "certification",
+        "watch",
+        "configuration",
+        "find",
+    ) else "unknown", None
 
 
 def _authorized(request: web.BaseRequest, query: Query) -> bool:

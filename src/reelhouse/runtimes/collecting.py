@@ -92,7 +92,8 @@ def draft(storage: Storage, settings: Settings, request: Request) -> Draft:
 
     async def plan() -> Draft:
         async with wiring.open_tmdb(settings) as tmdb:
-            return await plan_run(storage, tmdb, _wanted(settings, request), after=last_run(storage), put=False)
+            made = await plan_run(storage, tmdb, _wanted(settings, request), after=last_run(storage), put=False)
+            return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
     return asyncio.run(plan())
 

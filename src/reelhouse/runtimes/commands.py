@@ -43,6 +43,7 @@ def plan(settings: Settings, request: Request, as_json: bool) -> None:
         "seconds": seconds,
         "objects": objects,
         "open_run": opened.run if opened else None,
+        "notes": drafted.notes,
     }
     if as_json:
         show.as_json(found)
@@ -56,6 +57,8 @@ def plan(settings: Settings, request: Request, as_json: bool) -> None:
         ("objects", objects, ""),
     ]
     show.table(f"Run {made.run} ({made.entity}) would ask {made.ids.count:,}", ("", "count", ""), rows)
+    for text in drafted.notes:
+        show.note(f"Note: {text}.")
 
 
 def collect(settings: Settings, request: Request, as_json: bool) -> int:

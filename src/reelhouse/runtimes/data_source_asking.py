@@ -168,7 +168,7 @@ def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Itera
 async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, asks: tuple[str, ...]) -> Plan:
     """A whole run about *asks* alone."""
     # Nothing that is kept follows from when it was planned, so nobody is asked for the time.
-    tmdb.client.saw(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    tmdb.client.assume(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     plan = await start_run(storage, tmdb, wiring.wanted(settings, asks=asks, listed=True))
     result = await carry_out(storage, tmdb, plan, wiring.ways(settings), Brakes(), Progress())
     if not result.whole:

@@ -141,8 +141,9 @@ async def _look(settings: Settings) -> datetime:
 
 async def _seen(client: TmdbClient) -> str:
     await ask(client, CANARY, "", lambda answer: answer, attempts=_ATTEMPTS)
-    assert client.seen_at is not None
-    return client.seen_at
+    if client.clock.disputed is not None:
+        raise UntrustedError("clock", f"how far the change feed can be read is not known: {client.clock.disputed}")
+    return client.seen_at or client.clock.now()
 
 
 def _changed(options: Options, settings: Settings, days: list[date]) -> list[str]:

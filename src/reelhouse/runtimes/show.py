@@ -218,6 +218,8 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         "requests": result.requests,
         "replayed": result.replayed,
         "drift": result.reconciliation.drift if result.reconciliation else {},
+        "dates_refused": result.dates_refused,
+        "notes": result.notes,
         "why": result.why,
     }
 
@@ -239,6 +241,8 @@ def run_result(result: RunResult) -> None:
         *([("brought in from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
     table(f"Run {found['run']} ({found['entity']}): {verdict}", ("", "count", ""), rows)
+    for text in found["notes"]:
+        note(f"Note: {text}.")
     if found["why"]:
         left = f"The run is left open: {found['why']}. {found['pending']:,} ids are pending; collect goes on with them."
         note(left if found["pending"] else f"Stopped: {found['why']}.")

@@ -16,6 +16,9 @@ from reelhouse.storage.protocol import Storage
 
 ENTITY = "movie"
 
+# Seconds that TMDB's clock may be ahead of this machine's.
+_MOST_AHEAD = 86400.0
+
 
 class Standing(NamedTuple):
     """The last run, and its reconciliation unless it is open; both None in an empty lake."""
@@ -58,7 +61,8 @@ def next_run(
 
 def _is_due(storage: Storage, settings: Settings, plan: Plan | None, now: datetime) -> bool:
     lag = lag_seconds(storage, plan, now)
-    return lag is None or lag >= settings.run_every_hours * 3600
+    # A plan from the future was made by a clock that was wrong: it would hold everything up until then.
+    return lag is None or lag >= settings.run_every_hours * 3600 or lag < -_MOST_AHEAD
 
 
 def lag_seconds(storage: Storage, plan: Plan | None, now: datetime) -> float | None:

@@ -20,7 +20,8 @@ from reelhouse.runtimes.tokens import token_of
 from reelhouse.settings import Settings, cache_folder
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
-from reelhouse.tmdb.endpoints import ENTITIES, check_appends, check_filters
+from reelhouse.tmdb.endpoints import ENTITIES, check_appends
+from reelhouse.tmdb.filters import check_filters
 from reelhouse.tmdb.rate import Limiter
 
 
@@ -34,13 +35,14 @@ def wanted(
     kind = ENTITIES[entity]
     append = tuple(settings.append) if settings.append is not None else kind.default_appends
     check_appends(kind, append)
-    check_filters(kind, settings.discover)
     compile_filter(settings.record_filter)
     filters = dict(settings.discover)
     if filters:
-        filters.setdefault("language", settings.language)
+        if settings.language:
+            filters.setdefault("language", settings.language)
         if settings.region:
             filters.setdefault("region", settings.region)
+    check_filters(kind, filters)
     return Wanted(
         entity=kind,
         asking=Asking(

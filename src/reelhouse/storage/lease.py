@@ -130,9 +130,13 @@ class _Lease:
             self._epoch = 1
             return self._shelf.create(LEASE, self._body("held"))
         record = _parsed(found.body)
-        left = self._left(record, found.age)
-        if left >= 0:
-            raise self._busy(f"if it was cut off, this is free in {left + 1:.0f} s; ")
+        self._check_left(record, found.age)
+        if record is None or record.state != "free":
+            # One answer with a wrong time must not take it from a holder that works: the next one has to agree.
+            again = self._shelf.look(LEASE)
+            if again.version != found.version:
+                raise KeyTakenError(f"{LEASE} was written meanwhile")
+            self._check_left(record, again.age)
         self._epoch = record.epoch + 1 if record else 1
         return self._shelf.swap(LEASE, self._body("held"), found.version)
 
@@ -153,6 +157,13 @@ class _Lease:
         if record is None or record.owner != self._owner:
             raise LockedError(f"another collector took over {self._place}")
         return found.version
+
+    def _check_left(self, record: _Record | None, age: float) -> None:
+        left = self._left(record, age)
+        if left >= 0:
+            # By a clock that is wrong it could have been written in the future.
+            free = min(left, record.ttl_seconds if record else self._unreadable_ttl) + 1
+            raise self._busy(f"if it was cut off, this is free in {free:.0f} s; ")
 
     def _left(self, record: _Record | None, age: float) -> float:
         """Seconds for which it is still somebody else's; negative where it is free."""

@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -119,8 +120,10 @@ class S3Storage:
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         try:
             now = parsedate_to_datetime(date)
-        except ValueError as exc:
+        except (ValueError, OverflowError) as exc:
             raise StorageError(f"{self.url}/{key}: S3 does not say what time it is: {date[:60]!r}") from exc
+        # `-0000` says UTC too, but comes without a zone.
+        now = now if now.tzinfo else now.replace(tzinfo=UTC)
         return Found(body, answer["ETag"], (now - answer["LastModified"]).total_seconds())
 
     def create(self, key: str, body: bytes) -> str:

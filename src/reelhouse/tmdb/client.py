@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
-import functools
 import re
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -19,15 +18,20 @@ from yarl import URL
 from zlib_ng import zlib_ng
 
 from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TransientError, UntrustedError
+from reelhouse.tmdb.clock import Reading, ServerClock, age_of, is_here, parse_date
+from reelhouse.tmdb.endpoints import CANARY
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
 
 _USER_AGENT = "reelhouse (+https://github.com/reelhouse/reelhouse)"
 _GONE_CODES = frozenset((6, 34))
 _TIMEOUT = aiohttp.ClientTimeout(total=90, sock_connect=15, sock_read=20)
 
+# How often TMDB is asked for the time because an answer's disagrees with this machine's and no other confirms it.
+_LOOKS = 4
+
 
 class Answer(NamedTuple):
-    """An answer as it came; *fetched_at* is TMDB's clock (`Date`), UTC, to the second."""
+    """An answer as it came; *fetched_at* is TMDB's clock (`Date`, where it is plausible), UTC, to the second."""
 
     status: int
     body: bytes
@@ -79,13 +83,23 @@ async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]
 class TmdbClient:
     """TMDB's API, one request at a time. The token stays in here and in the header."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, limiter: Limiter) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        token: str,
+        limiter: Limiter,
+        clock: ServerClock | None = None,
+    ) -> None:
         self._session = session
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
         self.limiter = limiter
+        self.clock = clock or ServerClock(simulated=is_here(url))
+        self._looking = asyncio.Lock()
+        self._looks = _LOOKS
+        self._assumed: str | None = None
         self.requests = 0
-        self.seen_at: str | None = None
         self.last_good = time.monotonic()
         self._most: int | None = None
         self._halted = False
@@ -98,9 +112,14 @@ class TmdbClient:
         """Raise `BudgetError` instead of any further request, also of those that wait for their turn."""
         self._halted = True
 
-    def saw(self, instant: str) -> None:
-        """Note TMDB's clock; the latest it showed is `seen_at`."""
-        self.seen_at = max(self.seen_at or instant, instant)
+    def assume(self, instant: str) -> None:
+        """Take *instant* for TMDB's time as long as no answer says another."""
+        self._assumed = instant
+
+    @property
+    def seen_at(self) -> str | None:
+        """The latest time that TMDB's answers have plausibly shown."""
+        return self.clock.seen() or self._assumed
 
     async def get(self, path: str, query: str = "") -> Answer:
         """Ask once. *path* and *query* are encoded already.
@@ -111,6 +130,31 @@ class TmdbClient:
             raise BudgetError("no further request is allowed")
         # Counted before the turn is waited for, so that waiting tasks cannot overdraw together.
         self.requests += 1
+        answer, reading, headers = await self._once(path, query)
+        if self.clock.in_doubt:
+            await self._settle_clock()
+        answer = answer._replace(fetched_at=self.clock.stamp(reading))
+        if answer.status == 200:
+            return answer
+        error = _error(path, answer, headers, self._date(headers))
+        if isinstance(error, MissingError):
+            self.believed()
+        raise error
+
+    async def _settle_clock(self) -> None:
+        """Ask for the time, since one answer alone is no proof that this machine's clock is wrong."""
+        async with self._looking:
+            while self.clock.in_doubt and self._looks and not self._halted:
+                self._looks -= 1
+                # It is no question of the run's, so it is none of those that were allowed.
+                self.requests += 1
+                self._most = None if self._most is None else self._most + 1
+                # Without an answer the clock stays in doubt, which the summary says.
+                with suppress(TransientError, BudgetError):
+                    await self._once(CANARY, "")
+
+    async def _once(self, path: str, query: str) -> tuple[Answer, Reading | None, CIMultiDictProxy[str]]:
+        """One request in its turn; the answer has no time yet."""
         started = await self.limiter.wait_turn()
         if self._halted:
             self.requests -= 1
@@ -128,25 +172,23 @@ class TmdbClient:
             raise TransientError(f"{path}: {broken}")
         headers = response.headers
         if response.status == 429:
-            wait = retry_after(headers.get("Retry-After"), headers.get("Date"))
+            wait = retry_after(headers.get("Retry-After"), self._date(headers))
             self.limiter.throttled(started, wait)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
         self.limiter.answered()
-        answer = Answer(response.status, body, server_time(headers), headers.get("ETag"), _whole(headers.get("Age")))
-        self.saw(answer.fetched_at)
-        if answer.status == 200:
-            return answer
-        error = _error(path, answer, headers)
-        if isinstance(error, MissingError):
-            self.believed()
-        raise error
+        reading = self.clock.read(headers)
+        return Answer(response.status, body, "", headers.get("ETag"), age_of(headers.get("Age"))), reading, headers
+
+    def _date(self, headers: CIMultiDictProxy[str]) -> str | None:
+        stated = headers.get("Date")
+        return stated if self.clock.trusts(stated) else None
 
     def believed(self) -> None:
         """Somebody's question was answered by TMDB itself, just now."""
         self.last_good = time.monotonic()
 
 
-def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str]) -> Exception:
+def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str], date: str | None) -> Exception:
     verdict = _verdict(answer.body)
     code, text = verdict.status_code, verdict.status_message or f"HTTP {answer.status}"
     if answer.status == 404 and code in _GONE_CODES:
@@ -157,7 +199,7 @@ def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str]) -> Excepti
         return DeniedError(f"TMDB denies access (403, code {code}): {text}")
     # A 403, 404 or redirect without TMDB's own JSON is something in front of TMDB, and says nothing of the id.
     if answer.status >= 500 or answer.status in (403, 404, 408) or answer.status < 400:
-        wait = retry_after(headers.get("Retry-After"), headers.get("Date"))
+        wait = retry_after(headers.get("Retry-After"), date)
         return TransientError(f"{path}: {text} ({answer.status})", retry_after=wait)
     return UntrustedAnswer(f"http_{answer.status}", f"{path}: {text} ({answer.status})", answer)
 
@@ -169,39 +211,21 @@ def _verdict(body: bytes) -> _Verdict:
         return _Verdict()
 
 
-def server_time(headers: CIMultiDictProxy[str]) -> str:
-    """TMDB's clock as `2026-11-23T20:00:00Z`; this machine's where TMDB does not tell."""
-    stated = headers.get("Date")
-    return (stated and _instant(stated)) or f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-@functools.lru_cache(maxsize=8)
-def _instant(stated: str) -> str | None:
-    try:
-        return f"{email.utils.parsedate_to_datetime(stated).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (ValueError, OverflowError):
-        return None
-
-
 def retry_after(stated: str | None, date: str | None = None) -> float | None:
     """Seconds to wait by a `Retry-After` header (seconds or a date), capped; None where it says nothing usable.
 
-    A date is measured by TMDB's own clock, *date*, where it is told: this machine's may be wrong.
+    A date is measured by TMDB's own clock, a plausible `Date` header *date*, where there is one: this machine's may be
+    wrong.
     """
     if stated is None:
         return None
     if re.fullmatch(r"\d+(\.\d+)?", stated.strip()):
         return min(float(stated), LONGEST_PAUSE)
     try:
-        now = email.utils.parsedate_to_datetime(date).timestamp() if date else time.time()
-        wait = email.utils.parsedate_to_datetime(stated).timestamp() - now
+        wait = email.utils.parsedate_to_datetime(stated).timestamp() - (parse_date(date) or time.time())
     except (ValueError, OverflowError):
         return None
     return min(max(wait, 0.0), LONGEST_PAUSE)
-
-
-def _whole(stated: str | None) -> int | None:
-    return int(stated) if stated and re.fullmatch(r"[0-9]{1,9}", stated) else None
 
 
 def _worded(exc: BaseException) -> str:

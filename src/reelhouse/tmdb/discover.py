@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
-from reelhouse.errors import ConfigError, ListingError
+from reelhouse.errors import ListingError
 from reelhouse.tmdb.client import TmdbClient
-from reelhouse.tmdb.endpoints import LAST_PAGE, PAGE_ROWS, Entity, check_filters
-from reelhouse.tmdb.pages import Page, Row, read_page, read_pages
+from reelhouse.tmdb.endpoints import LAST_PAGE, PAGE_ROWS, Entity
+from reelhouse.tmdb.filters import check_filters, resolve_filters
+from reelhouse.tmdb.pages import Listing, Page, Row, read_page, read_pages
 
 _MOST_ROWS = LAST_PAGE * PAGE_ROWS
 
@@ -29,37 +30,26 @@ class _Dimension(NamedTuple):
 
 
 def _day(text: str) -> int:
-    try:
-        return date.fromisoformat(text).toordinal()
-    except ValueError:
-        raise ConfigError(f"discover: {text!r} is no date; write YYYY-MM-DD") from None
-
-
-def _number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ConfigError(f"discover: {text!r} is no whole number") from None
+    return date.fromisoformat(text).toordinal()
 
 
 def _dimensions(entity: Entity) -> tuple[_Dimension, ...]:
     first, last = date(1870, 1, 1).toordinal(), date(2100, 12, 31).toordinal()
     return (
         _Dimension(entity.discover_date, first, last, lambda day: date.fromordinal(day).isoformat(), _day),
-        _Dimension("vote_count", 0, 1 << 20, str, _number),
-        _Dimension("with_runtime", 0, 1 << 12, str, _number),
+        _Dimension("vote_count", 0, 1 << 20, str, int),
+        _Dimension("with_runtime", 0, 1 << 12, str, int),
     )
 
 
 async def discover(client: TmdbClient, entity: Entity, filters: dict[str, str]) -> dict[int, float]:
     """Every id that the filters select, with its popularity.
 
-    Raises `ConfigError` for a filter that the spec does not know and `ListingError` where not every row can be reached.
+    Raises `ConfigError` for a filter or a value that TMDB would ignore, and `ListingError` where not every row can be
+    reached.
     """
     check_filters(entity, filters)
-    for dimension in _dimensions(entity):
-        # A bound that is none is refused here, not after the first five hundred pages.
-        _bounds(filters, dimension)
+    filters = await resolve_filters(client, entity, filters)
     reader = _Reader(client, entity.discover)
     first = await reader.page(filters)
     if first.total_pages <= LAST_PAGE:
@@ -87,10 +77,10 @@ class _Reader:
         self.found: dict[int, float] = {}
 
     async def page(self, filters: dict[str, Any], number: int = 1) -> Page:
-        return await read_page(self._client, self._path, filters, number)
+        return await read_page(self._client, self._listing(filters), number)
 
     async def rest(self, filters: dict[str, Any], first: Page) -> None:
-        self._keep(await read_pages(self._client, self._path, filters, first))
+        self._keep(await read_pages(self._client, self._listing(filters), first))
 
     async def split(self, filters: dict[str, Any], first: Page, dimensions: list[_Dimension]) -> None:
         """Read the two halves of *filters*, each split again while it is over the cap."""
@@ -118,6 +108,9 @@ class _Reader:
                 self._keep(rows)
                 if not rows:
                     break
+
+    def _listing(self, filters: dict[str, Any]) -> Listing:
+        return Listing(self._path, filters, PAGE_ROWS)
 
     def _keep(self, rows: list[Row]) -> None:
         self.found.update((row.id, row.popularity or 0.0) for row in rows if row.id is not None)

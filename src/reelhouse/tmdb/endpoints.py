@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from reelhouse.errors import ConfigError, did_you_mean
@@ -14,6 +15,33 @@ CANARY = "/configuration"
 MOST_APPENDS = 20
 LAST_PAGE = 500
 PAGE_ROWS = 20
+CHANGES_ROWS = 100
+
+
+class Reference(NamedTuple):
+    """One of TMDB's reference lists: *rows* is the key of its rows ("" for a bare array), *code* that of a row's code.
+
+    *region* is the filter that says for which country it is asked.
+    """
+
+    path: str
+    rows: str
+    code: str
+    localized: bool = False
+    region: str = ""
+
+
+class Filter(NamedTuple):
+    """What a discover filter takes: a *kind* of value, or one of *choices*, one or *many*, as *reference* lists them.
+
+    TMDB ignores it unless one of *needs* comes with it.
+    """
+
+    kind: str
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    reference: Reference | None = None
+    needs: tuple[str, ...] = ()
 
 
 class Entity(NamedTuple):
@@ -28,53 +56,68 @@ class Entity(NamedTuple):
     appends: tuple[str, ...]
     default_appends: tuple[str, ...]
     fields: frozenset[str]
-    filters: frozenset[str]
+    filters: Mapping[str, Filter]
 
 
-# From the official spec of 2026-05-18. TMDB ignores a name it does not know and answers the unfiltered set, so a
-# typo must be caught here.
-_MOVIE_FILTERS = frozenset(
-    (
-        "certification",
-        "certification.gte",
-        "certification.lte",
-        "certification_country",
-        "include_adult",
-        "include_video",
-        "language",
-        "page",
-        "primary_release_year",
-        "primary_release_date.gte",
-        "primary_release_date.lte",
-        "region",
-        "release_date.gte",
-        "release_date.lte",
-        "sort_by",
-        "vote_average.gte",
-        "vote_average.lte",
-        "vote_count.gte",
-        "vote_count.lte",
-        "watch_region",
-        "with_cast",
-        "with_companies",
-        "with_crew",
-        "with_genres",
-        "with_keywords",
-        "with_origin_country",
-        "with_original_language",
-        "with_people",
-        "with_release_type",
-        "with_runtime.gte",
-        "with_runtime.lte",
-        "with_watch_monetization_types",
-        "with_watch_providers",
-        "without_companies",
-        "without_genres",
-        "without_keywords",
-        "without_watch_providers",
-        "year",
-    )
-)
+_COUNTRIES = Reference("/configuration/countries", "", "iso_3166_1")
+_LANGUAGES = Reference("/configuration/languages", "", "iso_639_1")
+_MOVIE_GENRES = Reference("/genre/movie/list", "genres", "id", localized=True)
+_MOVIE_CERTIFICATES = Reference("/certification/movie/list", "certifications", "certification")
+_MOVIE_PROVIDERS = Reference("/watch/providers/movie", "results", "provider_id", localized=True, region="watch_region")
+
+_DATE, _YEAR, _NUMBER, _WHOLE, _FLAG = (Filter(kind) for kind in ("date", "year", "number", "whole", "flag"))
+_IDS = Filter("id", many=True)
+_COUNTRY = Filter("name", reference=_COUNTRIES)
+_GENRE_LIST = Filter("name", many=True, reference=_MOVIE_GENRES)
+_CERTIFICATE = Filter("name", reference=_MOVIE_CERTIFICATES, needs=("certification_country", "region"))
+_PROVIDER_LIST = Filter("name", many=True, reference=_MOVIE_PROVIDERS, needs=("watch_region",))
+_SORTED_BY = ("original_title", "popularity", "revenue", "primary_release_date", "title", "vote_average", "vote_count")
+
+# From the official spec of 2026-05-18.
+_MOVIE_FILTERS = {
+    "certification": _CERTIFICATE._replace(many=True),
+    "certification.gte": _CERTIFICATE,
+    "certification.lte": _CERTIFICATE,
+    "certification_country": _COUNTRY._replace(needs=("certification", "certification.gte", "certification.lte")),
+    "include_adult": _FLAG,
+    "include_video": _FLAG,
+    "language": Filter("locale"),
+    "page": _WHOLE,
+    "primary_release_year": _YEAR,
+    "primary_release_date.gte": _DATE,
+    "primary_release_date.lte": _DATE,
+    "region": _COUNTRY,
+    "release_date.gte": _DATE,
+    "release_date.lte": _DATE,
+    "sort_by": Filter("choice", tuple(f"{name}.{order}" for name in _SORTED_BY for order in ("asc", "desc"))),
+    "vote_average.gte": _NUMBER,
+    "vote_average.lte": _NUMBER,
+    "vote_count.gte": _WHOLE,
+    "vote_count.lte": _WHOLE,
+    "watch_region": _COUNTRY._replace(
+        needs=("with_watch_providers", "without_watch_providers", "with_watch_monetization_types")
+    ),
+    "with_cast": _IDS,
+    "with_companies": _IDS,
+    "with_crew": _IDS,
+    "with_genres": _GENRE_LIST,
+    "with_keywords": _IDS,
+    "with_origin_country": _COUNTRY._replace(many=True),
+    "with_original_language": Filter("name", many=True, reference=_LANGUAGES),
+    "with_people": _IDS,
+    "with_release_type": Filter("choice", ("1", "2", "3", "4", "5", "6"), many=True, needs=("region",)),
+    "with_runtime.gte": _WHOLE,
+    "with_runtime.lte": _WHOLE,
+    "with_watch_monetization_types": Filter(
+        "choice", ("flatrate", "free", "ads", "rent", "buy"), many=True, needs=("watch_region",)
+    ),
+    "with_watch_providers": _PROVIDER_LIST,
+    "without_companies": _IDS,
+    "without_genres": _GENRE_LIST,
+    "without_keywords": _IDS,
+    "without_watch_providers": _PROVIDER_LIST,
+    "year": _YEAR,
+}
 
 # Fields of today's movie details beyond the appends; one that is not here is counted as drift, never refused.
 _MOVIE_FIELDS = frozenset(
@@ -157,15 +200,3 @@ def check_appends(entity: Entity, appends: tuple[str, ...]) -> None:
     for name in appends:
         if name not in entity.appends:
             raise ConfigError(f"append: TMDB knows no {name!r} for a {entity.name}{did_you_mean(name, entity.appends)}")
-
-
-def check_filters(entity: Entity, filters: dict[str, str]) -> None:
-    """Raise `ConfigError` for a discover filter that the official spec does not know, or that is reelhouse's own."""
-    for name in filters:
-        if name == "page":
-            raise ConfigError("discover: `page` is read by reelhouse itself, which asks for all of them")
-        if name not in entity.filters:
-            raise ConfigError(
-                f"discover: TMDB documents no filter {name!r}{did_you_mean(name, entity.filters)}; "
-                "it would be ignored and answer everything"
-            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import aiohttp
@@ -12,10 +12,13 @@ import msgspec
 import stamina
 
 from reelhouse.errors import ListingError, TransientError
-from reelhouse.tmdb.client import server_time
+from reelhouse.tmdb.clock import Reading, ServerClock, is_here
 
 # An export appears between 07:00 and 08:00 UTC and may be late; a week without one is a fault.
 _DAYS_BACK = 7
+
+# Days of this machine, and days that the answers state, for which is asked until two agree on the time.
+_LOOKS = 3
 _ATTEMPTS = 6
 _PIECE = 1 << 16
 _TIMEOUT = aiohttp.ClientTimeout(total=900, connect=15, sock_read=60)
@@ -40,42 +43,66 @@ class Export(NamedTuple):
 
 
 async def fetch_export(
-    session: aiohttp.ClientSession, url: str, kind: str, known: tuple[date, str] | None = None
+    session: aiohttp.ClientSession,
+    url: str,
+    kind: str,
+    known: tuple[date, str] | None = None,
+    clock: ServerClock | None = None,
 ) -> Export:
     """The newest export of *kind*, walking back a day at a time while it is not there.
 
-    *known* is the day and ETag of one that lies here already. Raises `ListingError` where none can be had whole.
+    *known* is the day and ETag of one that lies here already, *clock* what the API's answers said before. Raises
+    `ListingError` where none can be had whole.
     """
-    day = datetime.now(UTC).date()
-    corrected = False
-    for _ in range(_DAYS_BACK + 1):
-        etag = known[1] if known and known[0] == day else None
-        export = await _fetch(session, f"{url.rstrip('/')}/{kind}_{day:%m_%d_%Y}.json.gz", day, etag)
-        today = date.fromisoformat(export.asked_at[:10])
-        if today != day and not corrected:
-            # This machine's clock is wrong; TMDB's decides which day it is.
-            corrected, day = True, today
-            continue
-        corrected = True
-        if export.body is not None or export.etag is not None:
-            return export
-        day -= timedelta(days=1)
+    clock = clock or ServerClock(simulated=is_here(url))
+    fetched: dict[date, _Fetched] = {}
+
+    async def of(day: date) -> _Fetched:
+        if day not in fetched:
+            etag = known[1] if known and known[0] == day else None
+            file = f"{url.rstrip('/')}/{kind}_{day:%m_%d_%Y}.json.gz"
+            fetched[day] = await _fetch(session, file, etag, clock)
+        return fetched[day]
+
+    here = clock.today()
+    # One answer alone is no proof that this machine's clock is wrong: the next ones say which of the two is.
+    for back in range(_LOOKS):
+        await of(here - timedelta(days=back))
+        if clock.in_doubt:
+            await of(clock.stated_day())
+        if not clock.in_doubt:
+            break
+    start = clock.today()
+    for back in range(_DAYS_BACK + 1):
+        found = await of(day := start - timedelta(days=back))
+        if found.body is not None or found.etag is not None:
+            stamps = {one: clock.stamp(answer.reading) for one, answer in fetched.items()}
+            return Export(day, found.body, found.etag, stamps[day])
     raise ListingError(f"no export {kind} of the last {_DAYS_BACK} days is at {url}")
 
 
-async def _fetch(session: aiohttp.ClientSession, url: str, day: date, etag: str | None) -> Export:
+class _Fetched(NamedTuple):
     """One day's file; neither body nor ETag where there is none."""
+
+    body: bytes | None
+    etag: str | None
+    reading: Reading | None
+
+
+async def _fetch(session: aiohttp.ClientSession, url: str, etag: str | None, clock: ServerClock) -> _Fetched:
     headers = {"If-None-Match": etag} if etag else {}
     try:
         async for attempt in stamina.retry_context(on=TransientError, attempts=_ATTEMPTS, timeout=None, wait_max=30.0):
             with attempt:
-                return await _fetch_once(session, url, day, headers)
+                return await _fetch_once(session, url, headers, clock)
     except TransientError as exc:
         raise ListingError(f"{url} could not be read whole, so nothing of it is used: {exc}") from exc
     raise AssertionError("unreachable")
 
 
-async def _fetch_once(session: aiohttp.ClientSession, url: str, day: date, headers: dict[str, str]) -> Export:
+async def _fetch_once(
+    session: aiohttp.ClientSession, url: str, headers: dict[str, str], clock: ServerClock
+) -> _Fetched:
     try:
         # The file must arrive as it lies there, so that its bytes and its checksum can be kept.
         async with session.get(
@@ -85,16 +112,16 @@ async def _fetch_once(session: aiohttp.ClientSession, url: str, day: date, heade
             auto_decompress=False,
             timeout=_TIMEOUT,
         ) as response:
-            now = server_time(response.headers)
+            reading = clock.read(response.headers)
             if response.status in (403, 404):
-                return Export(day, None, None, now)
+                return _Fetched(None, None, reading)
             if response.status == 304:
-                return Export(day, None, headers["If-None-Match"], now)
+                return _Fetched(None, headers["If-None-Match"], reading)
             if response.status != 200:
                 raise TransientError(f"HTTP {response.status}")
             body = await response.read()
             _check_gzip(body)
-            return Export(day, body, response.headers.get("ETag", ""), now)
+            return _Fetched(body, response.headers.get("ETag", ""), reading)
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         raise TransientError(str(exc) or type(exc).__name__) from exc
 
