@@ -7,8 +7,8 @@ import time
 import msgspec
 import pytest
 
-from reelhouse.errors import LakeError, StorageError
-from reelhouse.raw.inbox import clear, put_letter, waiting
+from reelhouse.errors import StorageError
+from reelhouse.raw.inbox import clear, put_letter, read_inbox, waiting
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import a_plan
 
@@ -47,12 +47,32 @@ def test_only_letters_that_the_plan_took_are_cleared_and_clearing_twice_is_no_er
     assert [key for key, _ in waiting(storage, "movie")] == [later]
 
 
-@pytest.mark.parametrize("body", [b"?", b'{"format":7}', b'{"format":1,"event":"\xff"}'])
-def test_a_letter_that_cannot_be_read_is_an_error_and_not_lost(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [b"?", b'{"format":7}', b'{"format":1,"event":"\xff"}', b'{"format":1,"event":"e","entity":"movie","asks":"1"}'],
+)
+def test_a_letter_that_cannot_be_read_is_named_and_not_lost_and_the_others_wait(body: bytes) -> None:
     storage = MemoryStorage()
     storage.put("inbox/event-1.json", body)
-    with pytest.raises(LakeError, match=r"inbox/event-1\.json"):
-        list(waiting(storage, "movie"))
+    put_letter(storage, "event-2", "movie", ["1"])
+    found = read_inbox(storage, "movie")
+    assert [letter.event for _, letter in found.letters] == ["event-2"]
+    (odd,) = found.set_aside
+    assert odd.key == "inbox/event-1.json"
+    assert odd.key in odd.why
+    assert storage.get(odd.key) == body
+
+
+def test_asks_are_ids_as_they_are_asked_and_what_is_none_is_counted_and_shown_in_one_line() -> None:
+    storage = MemoryStorage()
+    put_letter(storage, "event-1", "movie", [" 0550 ", "TT137523", "1\n2", "²", *("x" * 500 for _ in range(40))])
+    found = read_inbox(storage, "movie")
+    assert [letter.asks for _, letter in found.letters] == [["550", "tt0137523"]]
+    (odd,) = found.set_aside
+    assert odd.count == 42
+    assert odd.shown[:2] == ["1\\n2", "²"]
+    assert len(odd.shown) == 20
+    assert max(map(len, odd.shown)) <= 60
 
 
 def test_a_letter_may_ask_for_a_run_and_one_from_before_there_were_such_still_reads() -> None:
@@ -65,11 +85,20 @@ def test_a_letter_may_ask_for_a_run_and_one_from_before_there_were_such_still_re
     ]
 
 
-def test_a_letter_that_no_run_would_ever_take_is_an_error() -> None:
+def test_a_letter_that_no_run_would_ever_take_is_set_aside() -> None:
     storage = MemoryStorage()
     put_letter(storage, "wish", "movie", run="weekly")
-    with pytest.raises(LakeError, match=r"inbox/wish\.json .*'weekly'"):
-        list(waiting(storage, "movie"))
+    assert list(waiting(storage, "movie")) == []
+    assert (
+        "inbox/wish.json asks for a run of an unknown kind, 'weekly'" in read_inbox(storage, "movie").set_aside[0].why
+    )
+
+
+def test_a_letter_about_what_nobody_collects_is_set_aside_where_that_is_known() -> None:
+    storage = MemoryStorage()
+    put_letter(storage, "wish", "person", ["287"])
+    assert "'person', which" in read_inbox(storage, "movie", ("movie",)).set_aside[0].why
+    assert read_inbox(storage, "movie").set_aside == []
 
 
 def test_many_letters_are_cleared_at_once() -> None:

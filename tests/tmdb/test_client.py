@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from reelhouse.errors import DeniedError, MissingError, TmdbError, TransientError, UntrustedError
+from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TmdbError, TransientError, UntrustedError
 from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import (
     Answer,
@@ -392,3 +392,18 @@ def test_a_path_is_sent_as_it_is_encoded() -> None:
     with serving(lambda request: json({})) as server:
         _get(server.url, "/movie/550", query_of({"append_to_response": "watch/providers"}))
         assert seen(server) == ["/3/movie/550?append_to_response=watch/providers"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/movie/../account", "/movie//1", "movie/1", "/movie/1?x", "/movie/%2e%2e", "/movie/1\n", "/", "", "/m/²"]
+)
+def test_a_path_that_could_lead_elsewhere_is_never_sent(path: str) -> None:
+    with serving(lambda request: json({"id": 1})) as server:
+
+        async def work(client: TmdbClient) -> None:
+            with pytest.raises(ReelhouseError, match="no path of TMDB's API"):
+                await client.get(path)
+            assert client.requests == 0
+
+        with_client(server.url, work)
+        assert server.seen == []

@@ -15,6 +15,7 @@ from reelhouse.build.leftovers import leftovers
 from reelhouse.build.pins import Current, ExportRead, Pin, Reads, read_current
 from reelhouse.build.receipts import ENTITIES
 from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
 from reelhouse.storage.ahead import ahead
@@ -109,7 +110,7 @@ def _claims(storage: Storage, reads: Reads) -> tuple[dict[int, _Known], int]:
             if claim.id is None:
                 silent[claim.ask] = claim.state
                 continue
-            if not claim.ask.isdigit():
+            if tmdb_id(claim.ask) is None:
                 answered.add(claim.ask)
             known[claim.id] = _after(known.get(claim.id), claim.state)
     # One that TMDB does not know (gone) is no answer that is set aside.

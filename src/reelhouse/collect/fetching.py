@@ -15,13 +15,14 @@ import msgspec
 from reelhouse.collect.landing import Lander, OpenUnit, open_unit
 from reelhouse.collect.outcome import Judge, Outcome, parses
 from reelhouse.errors import DeniedError, TransientError
+from reelhouse.ids import read_id, tmdb_id
 from reelhouse.raw.plan import Plan, Question, Unit, read_units
 from reelhouse.raw.progress import Done, nothing_done
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
-from reelhouse.tmdb.endpoints import CANARY
+from reelhouse.tmdb.endpoints import CANARY, details_path
 
 # Seconds that requests on their way may take beyond the moment when no new one is started.
 GRACE = 3.0
@@ -297,6 +298,8 @@ class Fetcher:
 
     async def _outcome(self, question: Question, *, defer: bool) -> Outcome | None:
         """What became of a question; None where it is put off, or nothing more may be asked."""
+        if read_id(question.ask) is None:
+            return Outcome(State.QUARANTINED, None, None, "not_an_id")
         while True:
             began = time.monotonic()
             try:
@@ -332,7 +335,7 @@ class Fetcher:
         try:
             return await ask(
                 self._client,
-                self._path + name,
+                details_path(self._path, name),
                 self._query,
                 lambda answer: self._judge.judge(name, answer),
                 attempts=self._patience.attempts,
@@ -358,4 +361,4 @@ def _raise_first(tasks: list[asyncio.Future[None]]) -> None:
 
 
 def _own_id(question: Question) -> int | None:
-    return int(question.ask) if question.ask.isdigit() else None
+    return tmdb_id(question.ask)

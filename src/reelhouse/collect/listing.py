@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
+from reelhouse.ids import read_id, tmdb_id
 from reelhouse.raw.plan import Reason, Selection
 from reelhouse.tmdb.exports import read_rows
 
@@ -76,7 +77,9 @@ class Listing:
         """TMDB ids and IMDb ids that somebody named. They are wanted whatever a filter says."""
         self.db.execute("begin")
         for ask in asks:
-            id_ = int(ask) if ask.isdigit() else self._alias(ask)
+            id_ = tmdb_id(ask)
+            if id_ is None:
+                id_ = self._alias(ask)
             if id_ is None:
                 self.db.execute("insert or ignore into unresolved (ask, listed) values (?, 1)", (ask,))
             else:
@@ -119,10 +122,13 @@ class Listing:
 
     def add_set_aside(self) -> None:
         """IMDb ids that were set aside before anybody said which TMDB id they are: no other table knows them."""
-        self.db.execute(
-            "insert or ignore into unresolved (ask, listed) "
-            "select ask, 0 from alias where entity = ? and id is null and state = 'quarantined' order by ask",
+        found = self.db.execute(
+            "select ask from alias where entity = ? and id is null and state = 'quarantined' order by ask",
             (self._entity,),
+        ).fetchall()
+        self.db.executemany(
+            "insert or ignore into unresolved (ask, listed) values (?, 0)",
+            [each for each in found if read_id(each[0]) is not None],
         )
 
     def count(self) -> int:

@@ -11,6 +11,7 @@ import msgspec
 
 from reelhouse.collect.remnants import read_units
 from reelhouse.errors import LakeError
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt, read_purged, readable, reduced
@@ -41,8 +42,8 @@ class _Title(msgspec.Struct):
 
 def resolve(storage: Storage, plans: list[Plan], asks: frozenset[str]) -> Named:
     """What *asks* name. An IMDb id is looked for in every answer, since only they tell whose it is."""
-    imdb = frozenset(ask for ask in asks if not ask.isdigit())
-    ids = {int(ask) for ask in asks if ask.isdigit()}
+    ids = {id_ for ask in asks if (id_ := tmdb_id(ask)) is not None}
+    imdb = frozenset(ask for ask in asks if tmdb_id(ask) is None)
     known: dict[str, set[int]] = {ask: set() for ask in asks}
     aliases: list[tuple[str, int]] = []
     problems: list[str] = []
@@ -52,7 +53,7 @@ def resolve(storage: Storage, plans: list[Plan], asks: frozenset[str]) -> Named:
                 known[claim.ask].add(claim.id or 0)
             if claim.id is not None:
                 known.get(str(claim.id), set()).add(claim.id)
-                if not claim.ask.isdigit():
+                if tmdb_id(claim.ask) is None:
                     aliases.append((claim.ask, claim.id))
     if imdb:
         for found, problem in ahead(partial(_told, storage, imdb), _receipts(storage, plans), _AT_ONCE):

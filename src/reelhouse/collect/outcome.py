@@ -12,6 +12,7 @@ import msgspec
 from jmespath.functions import Functions
 
 from reelhouse.errors import ConfigError
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.endpoints import Entity
@@ -73,12 +74,13 @@ def _checked_id(ask: str, fields: Mapping[str, msgspec.Raw], answer: Answer) -> 
     # TMDB once sent an id as a string.
     text = raw.strip(b'"')
     # A number beyond 64 bits is no id, and would fit no table.
-    if not text.isdigit() or len(text) > 18:
+    id_ = tmdb_id(text.decode())
+    if id_ is None:
         raise UntrustedAnswer("no_id", f"{ask}: the answer has the id {raw[:40]!r}", answer)
-    id_ = int(text)
-    if ask.isdigit() and id_ != int(ask):
+    asked = tmdb_id(ask)
+    if asked is not None and id_ != asked:
         raise UntrustedAnswer("wrong_id", f"{ask}: the answer is about {id_}", answer)
-    if not ask.isdigit() and bytes(fields.get("imdb_id", b"null")) not in (f'"{ask}"'.encode(), b"null", b'""'):
+    if asked is None and bytes(fields.get("imdb_id", b"null")) not in (f'"{ask}"'.encode(), b"null", b'""'):
         raise UntrustedAnswer("wrong_id", f"{ask}: the answer is about {bytes(fields['imdb_id'])[:40]!r}", answer)
     return id_
 

@@ -11,7 +11,7 @@ import aiohttp
 
 from reelhouse.collect.listing import Listing
 from reelhouse.errors import KeyTakenError, LakeError, ListingError
-from reelhouse.raw.inbox import waiting
+from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.layout import export_key
 from reelhouse.raw.ledger import Ledger, open_ledger
 from reelhouse.raw.plan import (
@@ -32,7 +32,7 @@ from reelhouse.tmdb.asking import ask
 from reelhouse.tmdb.client import TmdbClient
 from reelhouse.tmdb.clock import AGREES
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, Entity
+from reelhouse.tmdb.endpoints import CANARY, ENTITIES, EXPORTS_URL, Entity
 from reelhouse.tmdb.exports import fetch_export
 from reelhouse.tmdb.pages import read_changes
 
@@ -141,7 +141,9 @@ class _Planner:
         wanted = self._wanted
         # One that waits for another kind of run goes on waiting.
         kinds = {"", *wanted.runs}
-        letters = [found for found in waiting(self._storage, wanted.entity.name) if found[1].run in kinds]
+        inbox = read_inbox(self._storage, wanted.entity.name, ENTITIES)
+        letters = [found for found in inbox.letters if found[1].run in kinds]
+        left = {key for key, _ in inbox.letters} - {key for key, _ in letters}
         named = [ask for _, letter in letters for ask in letter.asks]
         export, lines = await self._list(named)
         planned_at = await self._now()
@@ -165,6 +167,7 @@ class _Planner:
             changes_read_to=self._before.changes_read_to if timeless else planned_at,
             listed_at=self._listed_at(planned_at),
             inbox=[key for key, _ in letters],
+            set_aside=[one for one in inbox.set_aside if one.key not in left],
             made_by=wanted.made_by,
         )
         return Draft(plan, sum(counts.asked.values()))

@@ -81,7 +81,8 @@ class RunResult(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        return self.whole and self.why is None and self.reconciliation is not None and self.reconciliation.clean
+        plain = self.whole and self.why is None and not self.plan.set_aside
+        return plain and self.reconciliation is not None and self.reconciliation.clean
 
 
 def open_run(storage: Storage) -> Plan | None:

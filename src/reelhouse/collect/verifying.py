@@ -14,6 +14,7 @@ from reelhouse.collect.course_held import held_in_course
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.remnants import remnants
 from reelhouse.errors import LakeError, ListingError, MissingKeyError
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.chunk import read_chunk, read_lines
 from reelhouse.raw.layout import COURSE, RAW, RUNS, chunk_place, is_course, plan_key
 from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
@@ -150,9 +151,7 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     db.execute("create temp table planned (ask text primary key, id integer) without rowid")
     asks = (line.partition(" ")[0] for line in read_plan_lines(storage, plan.ids))
     db.execute("begin")
-    db.executemany(
-        "insert or ignore into planned values (?, ?)", ((ask, int(ask) if ask.isdigit() else None) for ask in asks)
-    )
+    db.executemany("insert or ignore into planned values (?, ?)", ((ask, tmdb_id(ask)) for ask in asks))
     db.execute("commit")
     db.execute("create index temp.planned_id on planned (id)")
     yield from _unaccounted(plan, ledger)

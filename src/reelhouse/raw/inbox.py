@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.ids import id_of, shown_id
 from reelhouse.raw.layout import FORMAT, INBOX, inbox_key
-from reelhouse.raw.plan import Plan
+from reelhouse.raw.plan import Plan, SetAside
 from reelhouse.raw.reading import decode, encode
 from reelhouse.storage.ahead import ahead
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import Storage, is_key
 
 RUN_KINDS = ("full", "incremental")
+
+# Of the asks of one message that are no ids, so many are named; all are counted.
+_MOST_SHOWN = 20
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -22,9 +27,16 @@ class Letter(msgspec.Struct, frozen=True):
 
     event: str
     entity: str
-    asks: list[str]
+    asks: list[Any]
     run: str = ""
     format: int = FORMAT
+
+
+class Inbox(NamedTuple):
+    """*letters* of one entity that no plan has taken yet, by their keys; *set_aside* is what nobody can ask."""
+
+    letters: list[tuple[str, Letter]]
+    set_aside: list[SetAside]
 
 
 def put_letter(storage: Storage, event: str, entity: str, asks: Iterable[str] = (), run: str = "") -> str:
@@ -39,19 +51,63 @@ def put_letter(storage: Storage, event: str, entity: str, asks: Iterable[str] = 
 
 
 def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, Letter]]:
-    """Letters that no plan has taken yet, oldest event name first; one that cannot be understood is a `LakeError`."""
+    """Letters that no plan has taken yet, oldest event name first, with the ids of their asks."""
+    return iter(read_inbox(storage, entity).letters)
+
+
+def read_inbox(storage: Storage, entity: str, known: Container[str] | None = None) -> Inbox:
+    """The inbox as it is now; with *known*, messages about other entities than those are set aside.
+
+    Anybody with the right to write there may have written it, so that nothing of it is believed unchecked.
+    """
+    letters: list[tuple[str, Letter]] = []
+    set_aside: list[SetAside] = []
     for key, body in ahead(partial(_opened, storage), storage.keys(INBOX)):
         if body is None:
             continue
-        letter = decode(key, body, Letter)
-        if letter.run not in ("", *RUN_KINDS):
-            # No run would ever take it, and the next one would be planned for its sake for ever.
-            raise LakeError(f"{key} asks for a run of an unknown kind, {letter.run[:20]!r}: remove it")
+        try:
+            letter = _understood(key, body, known)
+        except LakeError as exc:
+            set_aside.append(SetAside(key, f"{exc}; it stays there: correct or remove it"))
+            continue
         if letter.entity == entity:
-            yield key, letter
+            asks, odd = _read_asks(letter.asks)
+            letters.append((key, msgspec.structs.replace(letter, asks=asks)))
+            if odd:
+                why = f"{key} names what is no TMDB id (550) and no IMDb id (tt0137523)"
+                set_aside.append(SetAside(key, why, len(odd), [shown_id(one) for one in odd[:_MOST_SHOWN]]))
+    return Inbox(letters, set_aside)
+
+
+def _understood(key: str, body: bytes, known: Container[str] | None) -> Letter:
+    if not is_key(key):
+        raise LakeError(f"{key!r} is a name that no message can have")
+    letter = decode(key, body, Letter)
+    if letter.run not in ("", *RUN_KINDS):
+        # No run would ever take it, and the next one would be planned for its sake for ever.
+        raise LakeError(f"{key} asks for a run of an unknown kind, {letter.run[:20]!r}")
+    if known is not None and letter.entity not in known:
+        raise LakeError(f"{key} is about {letter.entity[:20]!r}, which this reelhouse does not collect")
+    return letter
+
+
+def _read_asks(given: list[Any]) -> tuple[list[str], list[object]]:
+    """What is asked, and what is no id."""
+    asks: list[str] = []
+    odd: list[object] = []
+    for one in given:
+        ask = id_of(one)
+        if ask is None:
+            odd.append(one)
+        else:
+            asks.append(ask)
+    return asks, odd
 
 
 def _opened(storage: Storage, key: str) -> tuple[str, bytes | None]:
+    if not is_key(key):
+        # Others put objects into a bucket by names that no lake can have, a folder's among them.
+        return key, None if key.endswith("/") else b""
     try:
         return key, storage.get(key)
     except MissingKeyError:

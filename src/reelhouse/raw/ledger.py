@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reelhouse.errors import MissingKeyError, StorageError
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.layout import LEDGERS, ledger_key
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.purges import purge_count
@@ -86,7 +87,7 @@ class Ledger:
                 (
                     (plan.entity, claim.ask, claim.id, claim.state.value)
                     for claim in receipt.claims
-                    if not claim.ask.isdigit()
+                    if tmdb_id(claim.ask) is None
                 ),
             )
             self.db.executemany(

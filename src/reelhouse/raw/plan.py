@@ -105,11 +105,23 @@ class Counts(msgspec.Struct, frozen=True):
         return self.listed + self.beyond == sum(self.excluded.values()) + self.fresh + sum(self.asked.values())
 
 
+class SetAside(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something in the inbox that a run cannot ask: *count* asks of the message at *key* that are no ids, or all of it.
+
+    *shown* are the first of those asks. A message of which nothing is understood stays in the inbox.
+    """
+
+    key: str
+    why: str
+    count: int = 0
+    shown: list[str] = []
+
+
 class Plan(msgspec.Struct, frozen=True):
     """`runs/<seq>/plan.json`.
 
     *listed_at* is when the newest run up to this one was planned that is about more than a list; empty for none yet,
-    None in plans that were made before there was such a field.
+    None in plans that were made before there was such a field. *set_aside* is what of the inbox this run cannot ask.
     """
 
     run: int
@@ -125,6 +137,7 @@ class Plan(msgspec.Struct, frozen=True):
     changes_read_to: str | None = None
     listed_at: str | None = None
     inbox: list[str] = []
+    set_aside: list[SetAside] = []
     made_by: str = ""
     format: int = FORMAT
 
@@ -215,14 +228,21 @@ def read_units(storage: Storage, plan: Plan, first: int = 0) -> Iterator[Unit]:
     questions: list[Question] = []
     number = first
     for line in lines:
-        ask, _, reason = line.partition(" ")
-        questions.append(Question(ask, Reason(reason)))
+        questions.append(_question(line, plan.ids.key))
         if len(questions) == plan.unit_size:
             yield Unit(number, questions)
             questions = []
             number += 1
     if questions:
         yield Unit(number, questions)
+
+
+def _question(line: str, key: str) -> Question:
+    ask, _, reason = line.partition(" ")
+    try:
+        return Question(ask, Reason(reason))
+    except ValueError:
+        raise LakeError(f"{key} holds {line[:60]!r}, which is no id with a reason to ask it") from None
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:

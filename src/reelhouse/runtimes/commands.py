@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from reelhouse.collect.run import RunResult, open_run
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verifying import Verdict
@@ -44,6 +46,7 @@ def plan(settings: Settings, request: Request, as_json: bool) -> None:
         "objects": objects,
         "open_run": opened.run if opened else None,
         "notes": drafted.notes,
+        "set_aside": msgspec.to_builtins(made.set_aside),
     }
     if as_json:
         show.as_json(found)
@@ -59,6 +62,7 @@ def plan(settings: Settings, request: Request, as_json: bool) -> None:
     show.table(f"Run {made.run} ({made.entity}) would ask {made.ids.count:,}", ("", "count", ""), rows)
     for text in drafted.notes:
         show.note(f"Note: {text}.")
+    show.set_aside(made)
 
 
 def collect(settings: Settings, request: Request, as_json: bool) -> int:

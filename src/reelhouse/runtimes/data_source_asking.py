@@ -19,6 +19,7 @@ from reelhouse.collect.fetching import Brakes
 from reelhouse.collect.planning import Tmdb, plan_run
 from reelhouse.collect.run import Progress, carry_out, start_run
 from reelhouse.errors import DeniedError, ReelhouseError, TransientError
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan, read_units
 from reelhouse.raw.receipt import Claim, Receipt, State, read_receipts, readable
@@ -90,12 +91,15 @@ def partitions_of(asks: Sequence[str], options: Options, settings: Settings) -> 
         rate=settings.rate / at_once, connections=max(1, settings.connections // at_once)
     )
     # What IMDb ids stand for is known once they are answered: together they can be told apart.
-    ordered = sorted(asks, key=str.isdigit)
-    plain = frozenset(int(ask) for ask in asks if ask.isdigit())
+    ordered = sorted(asks, key=lambda ask: tmdb_id(ask) is not None)
+    plain = frozenset(id_ for ask in asks if (id_ := tmdb_id(ask)) is not None)
     bounds = [len(ordered) * number // count for number in range(count + 1)]
     return [
         AskedPartition(
-            tuple(some := ordered[start:end]), share, options.quarantined, frozenset() if some[0].isdigit() else plain
+            tuple(some := ordered[start:end]),
+            share,
+            options.quarantined,
+            plain if tmdb_id(some[0]) is None else frozenset(),
         )
         for start, end in pairwise(bounds)
     ]

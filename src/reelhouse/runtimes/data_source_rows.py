@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from pyspark.sql import types as T
 
 from reelhouse.build.engine import arrow_schema
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.receipt import State
 from reelhouse.runtimes.data_source_asking import Settled
 from reelhouse.tables.catalogue import ANSWERS
@@ -69,7 +70,7 @@ def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
     id_ = one.claim.id
     if id_ is None:
         return False
-    if id_ in seen or (id_ in elsewhere and not one.claim.ask.isdigit()):
+    if id_ in seen or (id_ in elsewhere and tmdb_id(one.claim.ask) is None):
         return True
     seen.add(id_)
     return False

@@ -51,6 +51,8 @@ class Meter(Progress):
     def planned(self, plan: Plan) -> None:
         self.runs += 1
         log.info("working", extra={"run": plan.run, "entity": plan.entity, "asked": plan.ids.count})
+        for one in plan.set_aside:
+            log.warning("set aside: %s", one.why, extra={"count": one.count, "shown": one.shown})
 
     def landed(self, receipt: Receipt) -> None:
         states = Counter(claim.state.value for claim in receipt.claims)

@@ -156,6 +156,7 @@ def _summary(done: Done) -> Answer:
         "pending": last.pending,
         "requests": done.requests,
         "why": last.why,
+        **({"set_aside": len(last.plan.set_aside)} if last.plan.set_aside else {}),
     }
 
 

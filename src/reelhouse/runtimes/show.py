@@ -198,6 +198,13 @@ def spinner(text: str) -> Iterator[Any]:
         bar.update(task, description=f"{text}: done")
 
 
+def set_aside(plan: Plan) -> None:
+    """What of the inbox a run cannot ask, for a person."""
+    for one in plan.set_aside:
+        named = ", ".join(f"'{each}'" for each in one.shown)
+        note(f"Set aside: {one.why}{f': {named} ({one.count:,} in all)' if one.count else ''}.")
+
+
 def run_summary(result: RunResult) -> dict[str, Any]:
     """A run's result as plain data; `asked = landed + filtered + gone + quarantined + pending`."""
     plan = result.plan
@@ -217,6 +224,7 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         "pending": result.pending,
         "requests": result.requests,
         "replayed": result.replayed,
+        "set_aside": msgspec.to_builtins(plan.set_aside),
         "drift": result.reconciliation.drift if result.reconciliation else {},
         "dates_refused": result.dates_refused,
         "notes": result.notes,
@@ -243,6 +251,7 @@ def run_result(result: RunResult) -> None:
     table(f"Run {found['run']} ({found['entity']}): {verdict}", ("", "count", ""), rows)
     for text in found["notes"]:
         note(f"Note: {text}.")
+    set_aside(result.plan)
     if found["why"]:
         left = f"The run is left open: {found['why']}. {found['pending']:,} ids are pending; collect goes on with them."
         note(left if found["pending"] else f"Stopped: {found['why']}.")

@@ -7,12 +7,14 @@ from typing import NamedTuple
 
 from reelhouse.collect.planning import Wanted, listed_at
 from reelhouse.errors import LakeError
-from reelhouse.raw.inbox import waiting
+from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.plan import Plan, last_run, read_plan
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation
 from reelhouse.runtimes import wiring
+from reelhouse.runtimes.metrics import log
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.endpoints import ENTITIES
 
 ENTITY = "movie"
 
@@ -51,7 +53,12 @@ def next_run(
     """
     # The last run's letters may have been left by a kill, or delivered again: the next planning clears them.
     taken = set(plan.inbox) if plan else set()
-    kinds = {letter.run for key, letter in waiting(storage, ENTITY) if key not in taken}
+    inbox = read_inbox(storage, ENTITY, ENTITIES)
+    for one in inbox.set_aside:
+        if not one.count:
+            # No run takes it, so this is the only place that says so in a lake where nothing else is wanted.
+            log.warning("set aside: %s", one.why)
+    kinds = {letter.run for key, letter in inbox.letters if key not in taken}
     if ticks and _is_due(storage, settings, plan, now):
         kinds.add(settings.run_kind)
     if not kinds:

@@ -19,7 +19,7 @@ from zlib_ng import zlib_ng
 
 from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TransientError, UntrustedError
 from reelhouse.tmdb.clock import Reading, ServerClock, age_of, is_here, parse_date
-from reelhouse.tmdb.endpoints import CANARY
+from reelhouse.tmdb.endpoints import CANARY, check_path
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
 
 _USER_AGENT = "reelhouse (+https://github.com/reelhouse/reelhouse)"
@@ -126,6 +126,7 @@ class TmdbClient:
 
         Raises `TransientError` (ask again), `GoneAnswer`, `UntrustedAnswer`, `DeniedError` (stop) or `BudgetError`.
         """
+        check_path(path)
         if self._halted or (self._most is not None and self.requests >= self._most):
             raise BudgetError("no further request is allowed")
         # Counted before the turn is waited for, so that waiting tasks cannot overdraw together.

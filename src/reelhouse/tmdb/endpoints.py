@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from reelhouse.errors import ConfigError, did_you_mean
+from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
+from reelhouse.ids import read_id
 
 EXPORTS_URL = "https://files.tmdb.org/p/exports"
 
 # What a look at TMDB's health or clock asks.
 CANARY = "/configuration"
+
+# All of TMDB's paths are made of such parts. A dot or a `%` could lead out of where an id belongs.
+_PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
 
 MOST_APPENDS = 20
 LAST_PAGE = 500
@@ -191,6 +196,19 @@ ENTITIES = {
         filters=_MOVIE_FILTERS,
     ),
 }
+
+
+def details_path(folder: str, ask: str) -> str:
+    """Where TMDB is asked about *ask*, below an entity's *folder*; `ReelhouseError` where that is no id."""
+    if read_id(ask) is None:
+        raise ReelhouseError(f"{ask[:40]!r} is no TMDB id and no IMDb id, so TMDB is not asked")
+    return folder + ask
+
+
+def check_path(path: str) -> None:
+    """Raise `ReelhouseError` where a request to *path* could mean something else than it says."""
+    if not _PATH.fullmatch(path):
+        raise ReelhouseError(f"{path[:80]!r} is no path of TMDB's API, so TMDB is not asked")
 
 
 def check_appends(entity: Entity, appends: tuple[str, ...]) -> None:
