@@ -99,6 +99,22 @@ def ledger_key(run: int) -> str:
     return f"ledger/{run:06d}.sqlite.gz"
 
 
+def ledger_run(key: str) -> int | None:
+    """The run that a kept ledger was made after; None for what is no ledger."""
+    found = _LEDGER.fullmatch(key)
+    return int(found["run"]) if found else None
+
+
+def run_folder(run: int) -> str:
+    return f"{RUNS}{run:06d}/"
+
+
+def run_of(key: str) -> int | None:
+    """The run whose folder *key* is in; None for what is in no run's."""
+    found = _RUN.match(key)
+    return int(found["run"]) if found else None
+
+
 def inbox_key(event: str) -> str:
     return f"inbox/{event}.json"
 
@@ -112,6 +128,8 @@ PURGES = "runs/purges.json"
 LEDGERS = "ledger/"
 COURSE = "Raw/TMDB/JSON/"
 COURSE_KINDS = {"movie": "Movies", "series": "Series"}
+_LEDGER = re.compile(rf"{LEDGERS}(?P<run>\d{{6,}})\.sqlite\.gz")
+_RUN = re.compile(rf"{RUNS}(?P<run>\d{{6,}})/")
 _NAME = r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<run>\d{6,})-\d{5,}-[0-9a-f]+"
 _OF_COURSE = re.compile(re.escape(COURSE) + rf"([A-Za-z]+/)?{_NAME}\.json")
 _CHUNK = re.compile(rf"raw/[a-z_]+/{_NAME}\.jsonl\.gz")

@@ -194,7 +194,7 @@ def _show_verdict(verdict: Verdict) -> None:
     ]
     word = "whole and clean" if verdict.clean else "whole, not clean" if verdict.whole else "not whole"
     show.table(f"Verified: {word}", ("", "count"), rows)
-    for text in (*verdict.notes, *verdict.problems):
+    for text in (*verdict.looked, *verdict.notes, *verdict.problems):
         show.note(text)
 
 

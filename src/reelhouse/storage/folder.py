@@ -98,6 +98,10 @@ class FolderStorage:
             found.extend((inside / name).as_posix() for name in names if not name.startswith("."))
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        # What was removed since it was listed is not there.
+        return ((key, size) for key in self.keys(prefix) if (size := self.size(key)) is not None)
+
     def erase(self, key: str) -> None:
         self.delete(key)
 
