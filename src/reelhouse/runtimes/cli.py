@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -271,6 +272,12 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool,
 
 @main.command()
 @click.option("--older-than", metavar="AGE", help="What was fetched longer ago than 180d (days) or 12h (hours).")
+@click.option(
+    "--as-of",
+    type=click.DateTime(("%Y-%m-%d",)),
+    metavar="DATE",
+    help="Count ages from this day (2026-11-29) instead of by this machine's clock.",
+)
 @click.option("--entity", metavar="NAME", help="All of one kind of thing: movie.")
 @_list
 @click.option("--all", "everything", is_flag=True, help="Everything that TMDB ever answered.")
@@ -279,7 +286,15 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool,
 @_json
 @click.pass_context
 def purge(
-    ctx: click.Context, /, ids: IO[str] | None, column: str | None, dry_run: bool, yes: bool, as_json: bool, **what: Any
+    ctx: click.Context,
+    /,
+    ids: IO[str] | None,
+    column: str | None,
+    as_of: datetime | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    **what: Any,
 ) -> None:
     """Remove answers for good, old versions in a bucket included, and prove that they are gone.
 
@@ -288,11 +303,14 @@ def purge(
     which hold titles, go by age, entity or --all, and popularity_daily with them; --ids takes answers only, and reads
     all of them where IMDb ids are named. Tables are erased and built anew; until then they cannot be asked. Nothing is
     purged while answers wait in this machine's spool; see to it that none wait on another machine, or they come back.
+
+    Ages are refused that this machine's clock cannot have right: where the lake has seen a later instant of TMDB's
+    clock, or none for 30 days and most answers would go. --as-of then names the day to count from.
     """
     from reelhouse.runtimes import commands
 
     chosen = {**what, "asks": _asks(ids, column)}
-    ctx.exit(commands.purge(_settings(ctx), chosen, dry_run=dry_run, yes=yes, as_json=as_json))
+    ctx.exit(commands.purge(_settings(ctx), chosen, as_of, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 @main.command()

@@ -38,6 +38,11 @@ class FolderStorage:
         self._root = root.expanduser().absolute()
 
     @property
+    def root(self) -> Path:
+        """The folder, whether it is there or not."""
+        return self._root
+
+    @property
     def url(self) -> str:
         return self._root.as_uri()
 
