@@ -218,6 +218,23 @@ def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.S
             raise LakeError(f"{folder}/{path} cannot be read: {delta_word(exc)}") from exc
 
 
+def misread(storage: Storage, folder: str, version: int) -> Iterator[str]:
+    """Reads every value of a version, in batches; names the files that cannot be read or have other rows than said."""
+    import pyarrow as pa
+
+    table = open_delta(storage, folder, version)
+    schema = arrow_schema_of(table)
+    added = pa.table(table.get_add_actions(flatten=True))
+    for path, stated in zip(added["path"].to_pylist(), added["num_records"].to_pylist(), strict=True):
+        try:
+            rows = sum(len(batch) for batch in read_files(storage, folder, [str(path)], schema))
+        except LakeError as exc:
+            yield str(exc)
+            continue
+        if stated is not None and rows != stated:
+            yield f"{folder}/{path} has {rows:,} rows, version {version} was written with {stated:,}"
+
+
 def _place(storage: Storage, folder: str) -> tuple[str, dict[str, str]]:
     """Where delta-rs finds *folder*, and how it gets in just now; `ConfigError` where it cannot."""
     check_root(storage)

@@ -250,11 +250,14 @@ def sync(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 @click.option(
     "--layout", type=click.Choice(("lake", "course")), default="lake", help="course: check files, whoever wrote them."
 )
+@click.option("--deep", is_flag=True, help="Read every value of the tables too, and not only the sizes of their files.")
 @_list
 @_json
 @click.pass_context
-def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool, **options: Any) -> None:
+def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as_json: bool, **options: Any) -> None:
     """Recompute the reconciliation from what lies there, and name what is wrong.
+
+    Of tables it reads logs, and compares the files that these name with what is there, by size.
 
     With --layout course, check the JSON files below PLACE (the lake, unless it is named): valid, at most 100 records
     and 10 MB each, of one structure; and which ids are twice, or missing of a list.
@@ -264,7 +267,9 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool,
     if layout == "lake":
         if place or options["ids"] or options["column"]:
             raise ConfigError("verify: PLACE and --ids go with --layout course; --lake says where a lake lies")
-        ctx.exit(commands.verify(_settings(ctx), as_json))
+        ctx.exit(commands.verify(_settings(ctx), as_json, deep=deep))
+    if deep:
+        raise ConfigError("verify: --deep reads the tables of a lake, and goes without --layout course")
     asks = _asks(**options) if options["ids"] or options["column"] else None
     settings = _settings(ctx)
     ctx.exit(commands.verify_course(settings.overridden(lake=place), asks, as_json))
