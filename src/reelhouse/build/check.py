@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.build.course_parquet import check_copies
-from reelhouse.build.delta_log import damage, foreign_on_top, rows_held
+from reelhouse.build.delta_log import commits_held, damage, foreign_on_top
 from reelhouse.build.imports import ZONE as IMPORTS
 from reelhouse.build.imports import imported
 from reelhouse.build.leftovers import leftovers
@@ -87,14 +87,15 @@ def _pins(current: Current) -> Iterator[tuple[str, Pin]]:
 def _check_pin(storage: Storage, name: str, pin: Pin, remedy: str, deep: bool) -> Iterator[str]:
     folder = f"{pin.zone}/{name}"
     try:
-        rows = rows_held(storage, folder, pin.version)
-        problems = [*damage(storage, folder, pin.version), *foreign_on_top(storage, folder, pin.version)]
+        commits = list(commits_held(storage, folder, pin.version))
+        problems = [*damage(storage, folder, commits), *foreign_on_top(storage, folder, pin.version)]
     except MissingKeyError:
         yield f"{folder} has lost version {pin.version}, which readers are shown, or what it rests on: {remedy}"
         return
     except LakeError as exc:
         yield f"{exc}: {remedy}"
         return
+    rows = sum(commit.rows for commit in commits)
     if pin.rows not in (-1, rows):
         yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
     yield from (f"{problem}: {remedy}" for problem in problems)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
-from reelhouse.storage.ahead import ahead
+from reelhouse.storage.ahead import AT_ONCE, ahead
 from reelhouse.storage.protocol import Storage, is_key
 
 if TYPE_CHECKING:
@@ -131,24 +131,27 @@ def _rows(add: dict[str, Any]) -> int:
     return int(json.loads(add.get("stats") or "{}").get("numRecords", 0))
 
 
-def commits_held(storage: Storage, folder: str, version: int) -> Iterator[Commit]:
-    """The commits that a version consists of, newest first: its last overwrite and the appends since."""
+def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_ONCE) -> Iterator[Commit]:
+    """The commits that a version consists of, newest first: its last overwrite and the appends since.
+
+    So many of them are read *at_once*, some of which may turn out to be older.
+    """
     newest = read_commit(storage, folder, version)
     yield newest
     if newest.overwrites:
         return
-    for commit in ahead(lambda each: read_commit(storage, folder, each), range(version - 1, -1, -1)):
+    for commit in ahead(lambda each: read_commit(storage, folder, each), range(version - 1, -1, -1), at_once):
         yield commit
         if commit.overwrites:
             return
 
 
-def damage(storage: Storage, folder: str, version: int) -> Iterator[str]:
-    """What is wrong with a version, by its log and the sizes of its files: each thing named, nothing read.
+def damage(storage: Storage, folder: str, commits: list[Commit]) -> Iterator[str]:
+    """What is wrong with the version that consists of *commits*, newest first, by the sizes of its files.
 
-    Raises `LakeError` where the log cannot be read, `MissingKeyError` where it has lost a commit.
+    Each thing is named; no file is read.
     """
-    commits = list(commits_held(storage, folder, version))
+    version = commits[0].version
     yield from (_foreign(folder, commit) for commit in commits if commit.foreign)
     files = [file for commit in commits for file in zip(commit.files, commit.sizes, strict=True)]
     sizes = ahead(lambda file: _size(storage, f"{folder}/{unquote(file[0])}"), files)
@@ -180,7 +183,8 @@ def foreign_on_top(storage: Storage, folder: str, version: int) -> list[str]:
 def sound(storage: Storage, folder: str, version: int) -> bool:
     """Whether a version can be read, as far as `damage` can tell, and nobody else changed the table since."""
     try:
-        return not any(damage(storage, folder, version)) and not foreign_on_top(storage, folder, version)
+        commits = list(commits_held(storage, folder, version))
+        return not any(damage(storage, folder, commits)) and not foreign_on_top(storage, folder, version)
     except (LakeError, MissingKeyError):
         return False
 
@@ -192,7 +196,7 @@ def _foreign(folder: str, commit: Commit) -> str:
 def rows_held(storage: Storage, folder: str, version: int, known: tuple[int, int] = (-1, 0)) -> int:
     """Rows of a version; *known* is an earlier version with its rows, so that no commit before it has to be read."""
     rows = 0
-    for commit in commits_held(storage, folder, version):
+    for commit in commits_held(storage, folder, version, AT_ONCE if known[0] < 0 else 1):
         if commit.version == known[0]:
             return rows + known[1]
         rows += commit.rows
