@@ -18,13 +18,14 @@ from reelhouse.build.delta_log import latest_version, log_key, put_note, read_co
 from reelhouse.build.delta_rs import put_checkpoint, read_delta, write_delta
 from reelhouse.build.imports import Import, drop_import, imported, pin_import
 from reelhouse.build.leftovers import leftovers
-from reelhouse.build.pins import CURRENT
+from reelhouse.build.pins import CURRENT, Current, copy_key
 from reelhouse.build.upkeep import rewriting, run
 from reelhouse.build.upkeep.folders import look
 from reelhouse.build.upkeep.run import Removal, Upkeep
 from reelhouse.collect.choosing import Chosen
 from reelhouse.collect.purging import purge
 from reelhouse.errors import LakeError
+from reelhouse.raw.reading import decode
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
@@ -177,7 +178,7 @@ def test_who_began_to_read_within_the_week_reads_on(
     newest = lake.storage.get(CURRENT)
     lake.storage.put(CURRENT, pinned)
     assert lake.everything() == rows
-    assert check_tables(lake.storage) == []
+    assert ["an older one was put back" in problem for problem in check_tables(lake.storage)] == [True]
     lake.storage.put(CURRENT, newest)
     assert check_tables(lake.storage) == []
     # And who is shown the newest version of everything reads what is pinned.
@@ -210,6 +211,7 @@ def test_a_version_that_only_a_pin_needs_stays_however_old_it_is(
     _day(lake)
     lake.build()
     lake.storage.put(CURRENT, pinned)
+    lake.storage.delete(copy_key(decode(CURRENT, pinned, Current).build + 1))
     _older(lake.root, 10 * WEEK)
     done = _maintain(lake.storage)
     assert done.rewritten == []
@@ -378,7 +380,7 @@ def test_logs_that_another_engine_cut_short_are_named_with_what_mends_them(lake:
         put_checkpoint(lake.storage, folder)
         lake.storage.delete(log_key(folder, 0))
         lake.storage.delete(log_key(folder, 1))
-    assert [problem.split(" ")[0] for problem in check_tables(lake.storage)] == [POPULARITY]
+    assert [problem.split(" ")[0] for problem in check_tables(lake.storage)] == [POPULARITY, STAGING_MOVIE]
     done = _maintain(lake.storage)
     assert [one.split(" ")[0] for one in done.problems] == [STAGING_MOVIE, POPULARITY]
     assert all("`reelhouse build --full` begins it anew" in one for one in done.problems)

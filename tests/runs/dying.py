@@ -49,6 +49,10 @@ class Stepping:
         self._read()
         return self._inner.keys(prefix)
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        self._read()
+        return self._inner.sizes(prefix)
+
     def put(self, key: str, body: bytes) -> None:
         self._change(lambda: self._inner.put(key, body))
 

@@ -7,9 +7,9 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import chdir
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from click.testing import CliRunner, Result
@@ -20,7 +20,7 @@ from reelhouse.collect.spool import Entry, Spool
 from reelhouse.collect.verifying import verify
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt
-from reelhouse.runtimes import wiring
+from reelhouse.runtimes import commands, wiring
 from reelhouse.runtimes.cli import main
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options
@@ -120,12 +120,116 @@ def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typ
     assert verify(lake).problems == []
 
 
-def test_age_is_counted_from_now(lake: FolderStorage, typed: Typed) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Sets this machine's clock, as far as `purge` asks it."""
+
+    class Set(datetime):
+        said = "2026-03-20"
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return cls.fromisoformat(cls.said).replace(hour=12, tzinfo=tz)
+
+    monkeypatch.setattr(commands, "datetime", Set)
+
+    def set_to(day: str) -> None:
+        Set.said = day
+
+    return set_to
+
+
+Clock = Callable[[str], None]
+
+
+def test_age_is_counted_from_now(lake: FolderStorage, typed: Typed, clock: Clock) -> None:
+    clock("2026-03-20")
     result = typed("--older-than", "1h", "--yes")
     assert result.exit_code == 0, result.stderr
     assert "Purged and gone" in result.stdout
     assert verify(lake).states == {"purged": 58}
     assert typed("--older-than", "100000h", "--yes", "--json").exit_code == 0
+
+
+@pytest.mark.parametrize("words", [("--yes",), ("--dry-run",), ("--yes", "--json")], ids=" ".join)
+@pytest.mark.parametrize(
+    ("day", "says"),
+    [("2030-03-02", "58 of 58 answers would go"), ("2026-02-20", "2026-03-02 12:00"), ("1970-01-01", "")],
+)
+def test_a_clock_that_cannot_be_right_is_refused(
+    lake: FolderStorage, typed: Typed, clock: Clock, day: str, says: str, words: tuple[str, ...]
+) -> None:
+    before = _contents(lake)
+    clock(day)
+    result = typed("--older-than", "180d", *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--as-of" in result.stderr
+    assert says in result.stderr
+    assert f"this machine's clock says {day}" in result.stderr
+    assert _contents(lake) == before
+
+
+@pytest.mark.parametrize("day", ["2030-03-02", "1970-01-01", "2026-03-20"])
+def test_with_a_day_that_is_named_the_clock_does_not_count(
+    lake: FolderStorage, typed: Typed, clock: Clock, day: str
+) -> None:
+    clock(day)
+    assert typed("--older-than", "10d", "--as-of", "2026-03-05", "--yes").exit_code == 0
+    assert "purged" not in verify(lake).states
+    assert typed("--older-than", "1d", "--as-of", "2026-03-03", "--yes").exit_code == 0
+    # What was fetched on the first day.
+    assert 0 < verify(lake).states["purged"] < 58
+
+
+def test_a_lake_that_nobody_touched_for_a_year_is_purged_once_its_day_is_confirmed(
+    lake: FolderStorage, typed: Typed, clock: Clock
+) -> None:
+    clock("2027-03-10")
+    assert typed("--older-than", "180d", "--yes").exit_code == 2
+    assert typed("--older-than", "180d", "--as-of", "2027-03-10", "--yes").exit_code == 0
+    assert verify(lake).states == {"purged": 58}
+    # Nothing is left that a wrong clock could take.
+    assert typed("--older-than", "180d", "--yes").exit_code == 0
+
+
+def test_a_small_part_goes_by_the_clock_alone_however_long_ago_the_lake_was_touched(
+    lake: FolderStorage, typed: Typed, clock: Clock
+) -> None:
+    clock("2026-06-02")
+    found = json.loads(typed("--older-than", "93d", "--dry-run", "--json").stdout)
+    assert found["answers"] == 0
+    assert typed("--older-than", "91d", "--dry-run").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--older-than", "180d", "--as-of", "2036-11-29"), "2036-11-29 is in the future"),
+        (("--older-than", "180d", "--as-of", "29.11.2026"), "--as-of"),
+        (("--all", "--as-of", "2026-03-20"), "--older-than"),
+        (("--ids", "-", "--as-of", "2026-03-20"), "--older-than"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_day_that_cannot_be_meant_is_refused(
+    lake: FolderStorage, typed: Typed, clock: Clock, words: tuple[str, ...], says: str
+) -> None:
+    before = _contents(lake)
+    clock("2026-03-20")
+    result = typed(*words, "--yes", given="20\n")
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert _contents(lake) == before
+
+
+def test_one_answer_dated_far_ahead_makes_no_wrong_clock_right(lake: FolderStorage, typed: Typed, clock: Clock) -> None:
+    (key, *_) = lake.keys("runs/000001/receipts/")
+    lake.put(key, lake.get(key).replace(b"2026-03-01T", b"2029-03-01T", 1))
+    for day in ("2026-03-20", "2030-03-02"):
+        clock(day)
+        assert typed("--older-than", "180d", "--yes").exit_code == 2
+    found = json.loads(typed("--older-than", "180d", "--as-of", "2026-03-20", "--yes", "--json").stdout)
+    assert found["answers"] == 0
 
 
 @pytest.mark.parametrize("age", ["600000d", "730000d"])

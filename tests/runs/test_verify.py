@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from reelhouse.runtimes import commands
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
+from tests.lakes import Noting
 from tests.runs.dying import KilledError, Stepping, dies_at
 from tests.runs.lakes import assert_whole, collect_small, small
 from tests.runs.scenes import copied, first_day, second_day
@@ -259,11 +260,7 @@ def test_a_lake_of_a_newer_format_is_refused_with_a_word_on_what_to_do(
 def test_a_whole_run_that_is_gone_is_missed(lake: MemoryStorage, run: int) -> None:
     for key in list(lake.keys(f"runs/{run:06d}/")):
         lake.delete(key)
-    # Nothing says that the last run was ever there, but the ledger of it and chunks that nobody names.
-    verdict = verify(lake)
-    assert verdict.problems or verdict.unclaimed
-    if run == 1:
-        _red(lake, "run 1")
+    _red(lake, f"the plan of run {run} is gone")
 
 
 def test_a_plan_that_is_gone_is_missed_though_nothing_is_found_by_probing(lake: MemoryStorage) -> None:
@@ -275,9 +272,53 @@ def test_a_plan_that_is_gone_is_missed_though_nothing_is_found_by_probing(lake: 
 
 def test_no_run_is_planned_over_the_receipts_of_a_lost_one(lake: MemoryStorage, tiny: Tiny) -> None:
     lake.delete(plan_key(2))
-    with pytest.raises(LakeError, match="run 2 has receipts, but its plan is gone"):
+    with pytest.raises(LakeError, match=r"the plan of run 2 is gone, though .*: nothing is planned"):
         collect_small(lake, small(tiny))
     assert tiny.asked.total() == 0
+
+
+@pytest.mark.parametrize("left", ["raw/", "ledger/", "Raw/"])
+def test_no_run_is_planned_while_anything_is_left_of_a_lost_one_of_its_number(
+    lake: MemoryStorage, tiny: Tiny, left: str
+) -> None:
+    if left == "Raw/":
+        lake.put("Raw/TMDB/JSON/Movies/2026/03/02/000002-00000-0a1b2c3d.json", b"[]")
+    for key in list(lake.keys("")):
+        if key.startswith("runs/000002/") or (key.startswith(("raw/movie/", "ledger/")) and not key.startswith(left)):
+            lake.delete(key)
+    _red(lake, "the plan of run 2 is gone, though ")
+    before = set(lake.keys(""))
+    for _ in range(2):
+        with pytest.raises(LakeError, match=r"the plan of run 2 is gone, though .*: nothing is planned"):
+            collect_small(lake, small(tiny))
+    assert tiny.asked.total() == 0
+    assert set(lake.keys("")) == before
+
+
+def test_runs_that_are_lost_altogether_are_named_and_nothing_is_collected_over_their_chunks(
+    lake: MemoryStorage, tiny: Tiny
+) -> None:
+    for key in [*lake.keys("runs/"), *lake.keys("ledger/")]:
+        lake.delete(key)
+    problems = _red(lake, "the plan of run 1 is gone, though ", "the plan of run 2 is gone, though ")
+    assert any("of its chunks are there, such as raw/movie/" in problem for problem in problems)
+    with pytest.raises(LakeError, match="nothing is planned, since run 1 could be taken for the lost one"):
+        collect_small(lake, small(tiny))
+    assert tiny.asked.total() == 0
+
+
+def test_a_plan_that_comes_while_a_verify_lists_is_no_lost_run(two_runs: MemoryStorage) -> None:
+    lake = copied(two_runs)
+    for key in list(two_runs.keys("runs/000002/")):
+        lake.delete(key)
+
+    class Overtaken(Stepping):
+        def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+            for key in two_runs.keys(prefix):
+                lake.put(key, two_runs.get(key))
+            return super().sizes(prefix)
+
+    assert [problem for problem in verify(Overtaken(lake, lambda step: None)).problems if "plan" in problem] == []
 
 
 def test_a_chunk_that_no_receipt_names_is_counted_and_no_problem(tiny: Tiny) -> None:
@@ -319,6 +360,40 @@ def test_an_unreadable_receipt_of_the_open_run_costs_its_answers_alone(tiny: Tin
     assert _red(lake, first, "run 1 was reconciled as not whole")
     # The next run is not held up by it.
     assert collect_small(lake, small(tiny)).whole
+
+
+@pytest.mark.parametrize("how", ["deleted", "cut", "emptied"])
+@pytest.mark.parametrize("what", ["chunk", "receipt"])
+def test_verify_of_what_is_new_sees_that_an_earlier_object_is_gone_or_cut(
+    lake: MemoryStorage, what: str, how: str
+) -> None:
+    receipt, key = _place(lake)
+    assert receipt.chunk is not None
+    victim = receipt.chunk.key if what == "chunk" else key
+    _damage(lake, victim, how)
+    verdict = verify(lake, since=2)
+    if (what, how) in {("receipt", "cut"), ("receipt", "emptied")}:
+        # No size of a receipt is written down; a verify of everything reads it.
+        _red(lake, victim)
+        return
+    assert [victim in problem for problem in verdict.problems] == [True]
+    assert not verdict.whole
+
+
+def test_verify_says_what_it_looked_at(lake: MemoryStorage) -> None:
+    chunks = verify(lake).chunks
+    assert verify(lake).looked == ["runs 1 to 2 were read whole: plans, receipts, and every answer by its hash"]
+    new, before = verify(lake, since=2).looked
+    assert new.startswith("run 2 was read whole")
+    assert f"{chunks - verify(lake, since=2).chunks} chunks are there, in full size" in before
+
+
+def test_verify_of_what_is_new_reads_nothing_of_the_runs_before(lake: MemoryStorage) -> None:
+    noting = Noting()
+    for key in lake.keys(""):
+        noting.put(key, lake.get(key))
+    assert verify(noting, since=2).whole
+    assert [key for key in noting.read if key.startswith(("raw/movie/2026/03/01/", "runs/000001/receipts/"))] == []
 
 
 def test_verify_of_what_is_new_sees_what_is_new(lake: MemoryStorage) -> None:

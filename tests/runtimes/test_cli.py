@@ -17,8 +17,10 @@ from click.testing import CliRunner, Result
 
 from reelhouse import __version__
 from reelhouse.runtimes.cli import main
+from reelhouse.runtimes.places import has_lake
 from reelhouse.settings import FILE
-from tests import serving
+from reelhouse.storage.memory import MemoryStorage
+from tests import s3servers, serving
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature"
 
@@ -151,7 +153,8 @@ def test_init_writes_a_file_that_loads_and_says_the_terms(here: Here, tmp_path: 
     assert "not endorsed" in done.stdout
     assert FILE in done.stderr
     written = (tmp_path / FILE).read_text()
-    assert here("status").exit_code == 0
+    # It loads: the settings are no lake yet, and nothing else is wrong.
+    assert "there is no lake" in here("status").stderr
     again = here("init")
     assert again.exit_code == 2
     assert again.stderr == f"reelhouse: {FILE} is there already; --force replaces it\n"
@@ -207,6 +210,91 @@ def test_what_is_no_setting_s_fault_ends_with_1_and_one_line(run: Run, tmp_path:
     assert "Traceback" not in denied.stderr + blocked.stderr
 
 
+_NEED_A_LAKE = [
+    ("verify",),
+    ("build",),
+    ("status",),
+    ("sql", "select 1"),
+    ("tables",),
+    ("purge", "--all", "--yes"),
+    ("purge", "--older-than", "180d", "--dry-run"),
+    ("maintain",),
+    ("export", "--to", "out.sqlite"),
+    ("register", "--catalog", "glue", "--database", "d"),
+    ("import", "ratings", "--drop"),
+]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "empty", "settings", "other", "bucket"])
+def test_what_does_not_begin_a_lake_ends_with_2_where_there_is_none(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    lake = place
+    if place == "bucket":
+        server = s3servers.started("moto")
+        s3servers.aim(monkeypatch, server)
+        bucket = s3servers.fresh_bucket(server)
+        s3servers.client(server).put_object(Bucket=bucket, Key="lake/runs/000001/plan.json", Body=b"{}")
+        lake = f"s3://{bucket}/lak"
+    elif place != "nowhere":
+        (tmp_path / place / "raw").mkdir(parents=True)
+        (tmp_path / place / "builds").mkdir()
+    if place == "settings":
+        (tmp_path / place / FILE).write_text("")
+    if place == "other":
+        for name in ("raw/data.csv", "builds/app.tar", "runs.txt"):
+            (tmp_path / place / name).write_text("somebody else's")
+    before = sorted(tmp_path.rglob("*"))
+    for command in _NEED_A_LAKE:
+        environ = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
+        done = here("--lake", lake, *command, **environ)
+        assert done.exit_code == 2, (command, done.output)
+        assert done.stdout == ""
+        assert f"reelhouse: there is no lake at {lake}" in done.stderr, command
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:
+    for name in ("filme", "lake-2025"):
+        (tmp_path / name / "runs/000001").mkdir(parents=True)
+        (tmp_path / name / "runs/000001/plan.json").write_text("{}")
+    assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", "films", "verify").stderr
+    assert f"(did you mean {tmp_path / 'lake-2025'}?)" in here("--lake", "lake-2026", "verify").stderr
+    # One that stands above the lake, or in it.
+    assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", "filme/runs", "verify").stderr
+    (tmp_path / "lake-2025/runs/000001/plan.json").unlink()
+    assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", ".", "verify").stderr
+
+
+def test_the_data_dictionary_needs_no_lake_unless_one_is_named(here: Here) -> None:
+    assert here("tables", "movie").exit_code == 0
+    assert here("--lake", "films", "tables", "movie").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "raw/movie/2026/03/02/000002-00000-0a1b2c3d.jsonl.gz",
+        "Raw/TMDB/JSON/2026/03/02/000002-00000-0a1b2c3d.json",
+        "Raw/Local/CSV/Movies/2026/03/02/movies.csv",
+        "raw/exports/movie_ids/2026/03/02/movie_ids_03_02_2026-0123456789ab.json.gz",
+        "runs/000007/receipts/00000-0.json",
+        "ledger/000002.sqlite.gz",
+        "inbox/an-event.json",
+        "imports/pins.json",
+        "builds/current.json",
+        "tables/movie/_delta_log/00000000000000000000.json",
+    ],
+)
+def test_any_remains_of_a_lake_are_a_lake(key: str) -> None:
+    storage = MemoryStorage()
+    assert not has_lake(storage)
+    storage.put(FILE, b"")
+    assert not has_lake(storage)
+    storage.put(key, b"")
+    assert has_lake(storage)
+
+
 def _one_object(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
     assert done.stdout.count("\n") == 1
     found = json.loads(done.stdout)
@@ -215,8 +303,6 @@ def _one_object(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
 
 
 def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str, str]) -> None:
-    empty = _one_object(run("status", "--json", **tmdb))
-    assert (empty["runs"], empty["open_run"]) == (0, None)
     shown = run("plan", "--json", "--top", "5", **tmdb)
     assert shown.returncode == 0
     assert _one_object(shown)["asked"] == 5
@@ -252,6 +338,8 @@ def test_for_a_person_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb
 
 
 def test_whoever_stops_reading_gets_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "lake/inbox").mkdir(parents=True)
+    (tmp_path / "lake/inbox/an-event.json").write_text("")
     for arguments in (["--help"], ["status"], ["status", "--json"], ["init"]):
         read, write = os.pipe()
         os.close(read)

@@ -200,6 +200,15 @@ def test_keys_come_sorted_and_by_prefix(storage: Storage) -> None:
     assert list(storage.keys("nothing/here/")) == []
 
 
+def test_sizes_come_with_every_key_of_a_prefix(storage: Storage) -> None:
+    bodies = {"b/1": b"", "b/10": b"ten bytes.", "b-1": b"beside", "b/c/d": b"deep"}
+    for key, body in bodies.items():
+        storage.put(key, body)
+    assert dict(storage.sizes("")) == {key: len(body) for key, body in bodies.items()}
+    assert dict(storage.sizes("b/1")) == {"b/1": 0, "b/10": 10}
+    assert dict(storage.sizes("nothing/here/")) == {}
+
+
 def test_keys_can_be_read_while_others_write(storage: Storage, crowd: int) -> None:
     # versitygw fails now and then where a folder comes and goes with its only key.
     storage.put("k/anchor", b"")

@@ -79,7 +79,9 @@ def test_a_build_of_nothing_new_does_nothing(world: World) -> None:
 
 
 def test_without_a_build_sql_says_what_to_do(world: World, tmp_path: Path) -> None:
-    done = reelhouse("--lake", str(tmp_path / "empty"), "sql", "select 1", env=world.env, cwd=tmp_path)
+    lake = str(tmp_path / "unbuilt")
+    assert reelhouse("--lake", lake, "collect", "--top", "5", env=world.env, cwd=tmp_path).returncode == 0
+    done = reelhouse("--lake", lake, "sql", "select 1", env=world.env, cwd=tmp_path)
     assert done.returncode == 1
     assert "reelhouse build" in done.stderr
 

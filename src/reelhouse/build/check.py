@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import NamedTuple
-from urllib.parse import unquote
 
 import msgspec
 
 from reelhouse.build.course_parquet import check_copies
-from reelhouse.build.delta_log import commits_held
+from reelhouse.build.delta_log import commits_held, damage, foreign_on_top
+from reelhouse.build.imports import ZONE as IMPORTS
 from reelhouse.build.imports import imported
 from reelhouse.build.leftovers import leftovers
-from reelhouse.build.pins import Current, ExportRead, Pin, Reads, read_current
+from reelhouse.build.pins import Current, ExportRead, Pin, Reads, check_manifest, newest_build, read_current
 from reelhouse.build.receipts import ENTITIES
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.ids import tmdb_id
@@ -34,52 +34,77 @@ class _Known(NamedTuple):
     gone: bool
 
 
-_MENDS = "`reelhouse build --full` mends it"
+# Where `tables/catalogue.py` has it, which cannot be loaded without an engine.
+_STAGING = ("staging", "movie")
+
+# What repairs a table that TMDB's answers are the source of, and one that a person imported.
+_BUILD = "`reelhouse build` makes it again"
+_IMPORT = "import it again"
 
 
-def check_tables(storage: Storage) -> list[str]:
-    """What is wrong with tables, by name: versions that are lost or changed, rows that the receipts do not explain."""
-    return [*_check_built(storage), *_check_imports(storage)]
+def check_tables(storage: Storage, *, deep: bool = False) -> list[str]:
+    """What is wrong with tables, by name: versions that are lost or changed, rows that the receipts do not explain.
+
+    Data files are checked by their sizes; with *deep* every value is read and rows are counted, which needs delta-rs.
+    """
+    return [*_check_built(storage, deep), *_check_imports(storage, deep)]
 
 
-def _check_imports(storage: Storage) -> list[str]:
-    """What is lost of the tables that a person imported."""
+def _check_imports(storage: Storage, deep: bool) -> list[str]:
+    """What is wrong with the tables that a person imported."""
     try:
-        own = imported(storage)
-        mends = "import it again"
-        return [problem for name, one in sorted(own.items()) for problem in _check_pin(storage, name, one, mends)]
+        own = sorted(imported(storage).items())
+        return [problem for name, one in own for problem in _check_pin(storage, name, one, _IMPORT, deep)]
     except LakeError as exc:
         return [str(exc)]
 
 
-def _check_built(storage: Storage) -> list[str]:
+def _check_built(storage: Storage, deep: bool) -> list[str]:
     try:
         old = leftovers(storage)
         if old:
             return [f"{name} is from before the last purge: the next purge erases it" for name in old]
+        newest = newest_build(storage)
         current = read_current(storage)
+        problems = [f"{problem}: `reelhouse build` repairs it" for problem in check_manifest(storage, current, newest)]
         if current is None:
-            return []
-        checked = ahead(lambda table: list(_check_pin(storage, *table)), sorted(current.tables.items()))
-        problems = [problem for found in checked for problem in found]
+            return problems
+        # With *deep*, one after another: each is read in batches, and memory holds those of one.
+        found = ahead(lambda table: list(_check_pin(storage, *table, _BUILD, deep)), _pins(current), 1 if deep else 16)
+        problems += [problem for table in found for problem in table]
         return [*problems, *_check_counts(storage, current), *check_copies(storage)]
     except LakeError as exc:
         return [str(exc)]
 
 
-def _check_pin(storage: Storage, name: str, pin: Pin, mends: str = _MENDS) -> Iterator[str]:
+def _pins(current: Current) -> Iterator[tuple[str, Pin]]:
+    """What a build pinned, staging included, of which no rows are written down."""
+    yield from sorted(current.tables.items())
+    if current.read.staging is not None:
+        zone, name = _STAGING
+        yield name, Pin(zone, current.read.staging, -1, "", "")
+
+
+def _check_pin(storage: Storage, name: str, pin: Pin, remedy: str, deep: bool) -> Iterator[str]:
     folder = f"{pin.zone}/{name}"
     try:
         commits = list(commits_held(storage, folder, pin.version))
+        problems = [*damage(storage, folder, commits), *foreign_on_top(storage, folder, pin.version)]
     except MissingKeyError:
-        yield f"{folder} has lost version {pin.version}, which readers are shown: {mends}"
+        yield f"{folder} has lost version {pin.version}, which readers are shown, or what it rests on: {remedy}"
+        return
+    except LakeError as exc:
+        yield f"{exc}: {remedy}"
         return
     rows = sum(commit.rows for commit in commits)
-    if rows != pin.rows:
+    if pin.rows not in (-1, rows):
         yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
-    for path in (path for commit in commits for path in commit.files):
-        if storage.size(f"{folder}/{unquote(path)}") is None:
-            yield f"{folder}/{path} is gone, though version {pin.version} needs it: {mends}"
+    yield from (f"{problem}: {remedy}" for problem in problems)
+    if deep and not problems:
+        from reelhouse.build.delta_rs import misread
+
+        full = remedy if pin.zone == IMPORTS else "`reelhouse build --full` makes it again"
+        yield from (f"{problem}: {full}" for problem in misread(storage, folder, pin.version))
 
 
 def _check_counts(storage: Storage, current: Current) -> Iterator[str]:

@@ -13,31 +13,48 @@ import time
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.ahead import AT_ONCE, ahead
+from reelhouse.storage.protocol import Storage, is_key
 
 if TYPE_CHECKING:
     # `verify` reads logs where no engine is installed.
     from pyspark.sql import types as T
 
 
+# Actions of a commit after which readers of the newest version see other rows or columns.
+_CHANGING = frozenset(("add", "remove", "metaData", "protocol"))
+
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.[^/]*parquet")
 
 
 class Commit(NamedTuple):
-    """One version of a table. *user* is what its writer noted down, *rows* how many it added."""
+    """One version of a table. *user* is what its writer noted down, *rows* how many it added.
+
+    *files* are those it added, with their *sizes* in bytes (None where it names none); *changes* tells whether it adds
+    or removes any, or declares other columns, *what* names the operation.
+    """
 
     version: int
     overwrites: bool
     user: dict[str, Any]
     rows: int
     files: list[str]
+    sizes: list[int | None]
+    changes: bool
+    what: str
 
     @property
     def in_place(self) -> bool:
         """Whether it came right after the version that its writer had seen: else it may hold others' rows besides."""
         return bool(self.user.get("over", self.version - 1) == self.version - 1)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody else than reelhouse changed the table by it: all commits of ours carry one of these."""
+        return self.changes and not self.user.keys() & {"token", "schema"}
 
 
 def log_key(folder: str, version: int) -> str:
@@ -90,7 +107,16 @@ def read_commit(storage: Storage, folder: str, version: int) -> Commit:
     added = [action["add"] for action in actions if "add" in action]
     info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     mode = str(info.get("operationParameters", {}).get("mode", "")).lower()
-    return Commit(version, mode == "overwrite", _user(info), sum(map(_rows, added)), [add["path"] for add in added])
+    return Commit(
+        version,
+        mode == "overwrite",
+        _user(info),
+        sum(map(_rows, added)),
+        [add["path"] for add in added],
+        [add.get("size") for add in added],
+        any(action.keys() & _CHANGING for action in actions),
+        str(info.get("operation", "a commit")),
+    )
 
 
 def _user(info: dict[str, Any]) -> dict[str, Any]:
@@ -105,19 +131,72 @@ def _rows(add: dict[str, Any]) -> int:
     return int(json.loads(add.get("stats") or "{}").get("numRecords", 0))
 
 
-def commits_held(storage: Storage, folder: str, version: int) -> Iterator[Commit]:
-    """The commits that a version consists of, newest first: its last overwrite and the appends since."""
-    for each in range(version, -1, -1):
-        commit = read_commit(storage, folder, each)
+def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_ONCE) -> Iterator[Commit]:
+    """The commits that a version consists of, newest first: its last overwrite and the appends since.
+
+    So many of them are read *at_once*, some of which may turn out to be older.
+    """
+    newest = read_commit(storage, folder, version)
+    yield newest
+    if newest.overwrites:
+        return
+    for commit in ahead(lambda each: read_commit(storage, folder, each), range(version - 1, -1, -1), at_once):
         yield commit
         if commit.overwrites:
-            break
+            return
+
+
+def damage(storage: Storage, folder: str, commits: list[Commit]) -> Iterator[str]:
+    """What is wrong with the version that consists of *commits*, newest first, by the sizes of its files.
+
+    Each thing is named; no file is read.
+    """
+    version = commits[0].version
+    yield from (_foreign(folder, commit) for commit in commits if commit.foreign)
+    files = [file for commit in commits for file in zip(commit.files, commit.sizes, strict=True)]
+    sizes = ahead(lambda file: _size(storage, f"{folder}/{unquote(file[0])}"), files)
+    for (path, stated), size in zip(files, sizes, strict=True):
+        if size is None:
+            yield f"{folder}/{path} is gone, though version {version} needs it"
+        elif stated is not None and size != stated:
+            yield f"{folder}/{path} has {size:,} bytes, version {version} was written with {stated:,}"
+
+
+def _size(storage: Storage, key: str) -> int | None:
+    # Another program may name files outside of the lake.
+    return storage.size(key) if is_key(key) else None
+
+
+def foreign_on_top(storage: Storage, folder: str, version: int) -> list[str]:
+    """What others committed on top of a version: readers that take the newest one see that, and not ours."""
+    found: list[str] = []
+    latest = latest_version(storage, folder, version)
+    for each in range(version + 1, (version if latest is None else latest) + 1):
+        commit = read_commit(storage, folder, each)
+        if commit.foreign:
+            found.append(_foreign(folder, commit))
+        elif commit.overwrites:
+            found.clear()
+    return found
+
+
+def sound(storage: Storage, folder: str, version: int) -> bool:
+    """Whether a version can be read, as far as `damage` can tell, and nobody else changed the table since."""
+    try:
+        commits = list(commits_held(storage, folder, version))
+        return not any(damage(storage, folder, commits)) and not foreign_on_top(storage, folder, version)
+    except (LakeError, MissingKeyError):
+        return False
+
+
+def _foreign(folder: str, commit: Commit) -> str:
+    return f"{folder} version {commit.version} ({commit.what}) was committed by another program than reelhouse"
 
 
 def rows_held(storage: Storage, folder: str, version: int, known: tuple[int, int] = (-1, 0)) -> int:
     """Rows of a version; *known* is an earlier version with its rows, so that no commit before it has to be read."""
     rows = 0
-    for commit in commits_held(storage, folder, version):
+    for commit in commits_held(storage, folder, version, AT_ONCE if known[0] < 0 else 1):
         if commit.version == known[0]:
             return rows + known[1]
         rows += commit.rows

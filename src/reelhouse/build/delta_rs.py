@@ -218,6 +218,31 @@ def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.S
             raise LakeError(f"{folder}/{path} cannot be read: {delta_word(exc)}") from exc
 
 
+def misread(storage: Storage, folder: str, version: int) -> Iterator[str]:
+    """Reads every value of a version, in batches.
+
+    Names the files that cannot be read, or that have other numbers of rows or NULLs than the log states.
+    """
+    import pyarrow as pa
+
+    table = open_delta(storage, folder, version)
+    schema = arrow_schema_of(table)
+    for added in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        rows, nulls = 0, dict.fromkeys(schema.names, 0)
+        try:
+            for batch in read_files(storage, folder, [added["path"]], schema):
+                rows += len(batch)
+                for name, column in zip(schema.names, batch.columns, strict=True):
+                    nulls[name] += column.null_count
+        except LakeError as exc:
+            yield str(exc)
+            continue
+        read = {"num_records": rows, **{f"null_count.{name}": count for name, count in nulls.items()}}
+        other = [name for name, count in read.items() if added.get(name) not in (None, count)]
+        if other:
+            yield f"{folder}/{added['path']} has {other[0]} = {read[other[0]]:,}, its log states {added[other[0]]:,}"
+
+
 def _place(storage: Storage, folder: str) -> tuple[str, dict[str, str]]:
     """Where delta-rs finds *folder*, and how it gets in just now; `ConfigError` where it cannot."""
     check_root(storage)

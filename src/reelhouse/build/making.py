@@ -9,7 +9,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.build.delta_log import Commit, declare, read_commit, rows_held, schema_mark
+from reelhouse.build.delta_log import Commit, declare, read_commit, rows_held, schema_mark, sound
 from reelhouse.build.engine import Engine
 from reelhouse.build.engine_errors import first_line
 from reelhouse.build.marks import ZONES
@@ -47,9 +47,10 @@ class Making:
         self.frames[spec.name] = self.engine.held(f"{zone}/{spec.name}", commit.version)
 
     def made_already(self, folder: str, name: str) -> Commit | None:
-        """The newest commit where it has what is wanted: a build that was killed had come this far."""
+        """The newest commit where it has what is wanted, in whole files: the last build's, or that of a killed one."""
         commit = read_commit(self.engine.storage, folder, self.versions[folder])
-        return commit if commit.in_place and commit.user.get("made_from") == self.wanted[name] else None
+        wanted = commit.in_place and commit.user.get("made_from") == self.wanted[name]
+        return commit if wanted and sound(self.engine.storage, folder, commit.version) else None
 
     def overwrite(self, folder: str, name: str, frame: DataFrame, schema: str) -> Commit:
         """Replace a table in one commit that says what it was made from."""
@@ -120,6 +121,8 @@ def as_declared(frame: DataFrame, spec: TableSpec) -> DataFrame:
 def _make_popularity(making: Making, exports: list[ExportRead], pin: Pin | None, *, anew: bool) -> None:
     commit = None if anew else making.made_already(FOLDER, POPULARITY.name)
     if commit is None:
+        # An append would leave in what is damaged.
+        anew = anew or not sound(making.engine.storage, FOLDER, making.versions[FOLDER])
         user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(POPULARITY.schema)}
         commit = write_popularity(making.engine, exports, user, making.versions[FOLDER], anew=anew)
         making.rebuilt.append(POPULARITY.name)

@@ -5,6 +5,9 @@ It is written last, so that a reader sees the tables of one whole build or of th
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
@@ -14,6 +17,8 @@ from reelhouse.raw.reading import decode, encode
 from reelhouse.storage.protocol import Storage
 
 CURRENT = "builds/current.json"
+BUILDS = "builds/"
+_COPY = re.compile(rf"{BUILDS}(\d{{6,}})\.json")
 
 
 class Reads(msgspec.Struct, frozen=True):
@@ -112,4 +117,39 @@ def pin(storage: Storage, current: Current, over: bytes | None) -> bool:
             storage.put_if(CURRENT, encode(current), found.version)
     except (KeyTakenError, MissingKeyError):
         return False
+    # By it an older manifest that was put back is known, and one that was edited.
+    storage.put(copy_key(current.build), encode(current))
+    storage.delete(copy_key(current.build - 1))
     return True
+
+
+def copy_key(build: int) -> str:
+    """Where a build's own copy of what it pinned is."""
+    return f"{BUILDS}{build:06d}.json"
+
+
+def newest_build(storage: Storage) -> int:
+    """The newest build that was pinned, 0 for none. To be asked for before `CURRENT` is read, which may move on."""
+    found = (_COPY.fullmatch(key) for key in storage.keys(BUILDS))
+    return max((int(one[1]) for one in found if one), default=0)
+
+
+def check_manifest(storage: Storage, current: Current | None, newest: int) -> Iterator[str]:
+    """What is wrong with `CURRENT` going by the copies that builds leave; *newest* is `newest_build` before."""
+    if current is None:
+        if newest:
+            yield f"{CURRENT} is gone, though build {newest} was pinned"
+        return
+    if newest > current.build:
+        yield f"{CURRENT} is that of build {current.build}, though build {newest} was pinned: an older one was put back"
+        return
+    try:
+        own = decode(copy_key(current.build), storage.get(copy_key(current.build)), Current)
+    except MissingKeyError:
+        return
+    for name, one in sorted(own.tables.items()):
+        found = current.tables.get(name)
+        if found is None:
+            yield f"{CURRENT} lacks {name}, which build {current.build} made"
+        elif found.version < one.version:
+            yield f"{CURRENT} names version {found.version} of {name}, build {current.build} made {one.version}"

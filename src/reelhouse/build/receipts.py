@@ -43,6 +43,8 @@ class Horizon(NamedTuple):
 def look_ahead(storage: Storage, reads: Reads) -> Horizon:
     """The runs that may hold news. Whether a run is closed is asked before its parts are, so none is missed."""
     last = last_run(storage)
+    if reads.through > last:
+        raise LakeError(f"the plan of run {last + 1} is gone, though tables reflect run {reads.through}")
     plans = []
     for run in range(reads.through + 1, last + 1):
         plan = read_plan(storage, run)

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 import reelhouse
-from reelhouse.build.delta_log import log_key
+from reelhouse.build.delta_log import sound
 from reelhouse.build.marks import ZONES, code_of, parsing_mark, wanted_marks
-from reelhouse.build.pins import CURRENT, Current, ExportRead, Pin, Read, pin, read_current
+from reelhouse.build.pins import (
+    CURRENT,
+    Current,
+    ExportRead,
+    Pin,
+    Read,
+    check_manifest,
+    newest_build,
+    pin,
+    read_current,
+)
 from reelhouse.build.receipts import Horizon, exports_left, exports_named, has_news, look_ahead
 from reelhouse.build.staging import Staged, look_at_staging
 from reelhouse.build.sweeping import sweep
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.raw.layout import FORMAT
 from reelhouse.raw.purges import purge_count
+from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -58,7 +68,10 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class _Situation:
-    """What lies in the lake before a build: the last build, staging as it is, and what is new."""
+    """What lies in the lake before a build: the last build, staging as it is, and what is new.
+
+    *newest* is the newest build that was ever pinned.
+    """
 
     current: Current | None
     body: bytes | None
@@ -66,6 +79,7 @@ class _Situation:
     horizon: Horizon
     exports: list[ExportRead]
     purges: int
+    newest: int
 
     @property
     def code(self) -> str:
@@ -126,6 +140,7 @@ def _look(storage: Storage, *, full: bool) -> _Situation:
     # Before anything else: what a purge takes from here on makes this build one that nobody believes.
     purges = purge_count(storage)
     code = code_of(parsing_mark(), purges)
+    newest = newest_build(storage)
     current, body = _current(storage)
     read = current.read if current and current.read.code == code else Read()
     pinned = Staged(read.staging, read.epoch, read.receipts)
@@ -135,7 +150,7 @@ def _look(storage: Storage, *, full: bool) -> _Situation:
     # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
     plans = horizon.plans if known or staging.reads.through == 0 else look_ahead(storage, Read().receipts).plans
     exports = exports_named(known, exports_left(storage, plans) if purges else plans)
-    return _Situation(current, body, staging, horizon, exports, purges)
+    return _Situation(current, body, staging, horizon, exports, purges, newest)
 
 
 def _current(storage: Storage) -> tuple[Current | None, bytes | None]:
@@ -170,14 +185,13 @@ def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
     names = {spec.name for specs in ZONES.values() for spec in specs}
     if names != pins.keys() or any(pins[name].made_from != wanted[name] for name in names):
         return False
-    return all_there(storage, situation.current)
+    return not any(check_manifest(storage, situation.current, situation.newest)) and _all_sound(storage, pins)
 
 
-def all_there(storage: Storage, current: Current) -> bool:
-    """Whether every pinned version is still there."""
-    with ThreadPoolExecutor(16) as pool:
-        keys = [log_key(f"{one.zone}/{name}", one.version) for name, one in current.tables.items()]
-        return all(size is not None for size in pool.map(storage.size, keys))
+def _all_sound(storage: Storage, pins: dict[str, Pin]) -> bool:
+    """Whether every pinned version is there with all its files, and is still the newest that anybody committed."""
+    tables = ((f"{one.zone}/{name}", one.version) for name, one in pins.items())
+    return all(list(ahead(lambda table: sound(storage, *table), tables)))
 
 
 def _build(
@@ -206,7 +220,7 @@ def _build(
         pins, rebuilt = make_tables(engine, staging, situation.exports, wanted, situation.pins, step, anew=make)
     assert staging.version is not None
     current = Current(
-        build=situation.current.build + 1 if situation.current else 1,
+        build=max(situation.newest, situation.current.build if situation.current else 0) + 1,
         tables=pins,
         read=Read(staging.reads, situation.exports, staging.version, staging.epoch, situation.code),
         purges=situation.purges,

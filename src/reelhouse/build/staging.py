@@ -16,7 +16,7 @@ import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.build.delta_log import Commit, commits_held, declare, latest_version, read_commit, schema_mark
+from reelhouse.build.delta_log import Commit, commits_held, declare, latest_version, read_commit, schema_mark, sound
 from reelhouse.build.engine import Engine
 from reelhouse.build.pins import Reads
 from reelhouse.build.receipts import Horizon, Part, new_parts, with_closed, with_parts
@@ -78,7 +78,11 @@ class Staged(NamedTuple):
 
 
 def look_at_staging(storage: Storage, pinned: Staged, code: str) -> Staged:
-    """What staging holds: what was pinned and the commits since. Made by other code it counts as none."""
+    """What staging holds: what was pinned and the commits since.
+
+    Made by other code it counts as none, and so does what was damaged since, or changed by another program: what is
+    appended to it would hide the loss.
+    """
     nothing = Staged(None, "", Reads())
     latest = latest_version(storage, STAGING_MOVIE, pinned.version or 0)
     if latest is None:
@@ -92,7 +96,7 @@ def look_at_staging(storage: Storage, pinned: Staged, code: str) -> Staged:
         # A commit of an earlier epoch, by a builder that was overtaken, proves nothing.
         if known and found.epoch and commit.user.get("epoch") == found.epoch:
             found = Staged(version, found.epoch, with_parts(found.reads, _parts_of(commit)))
-    return found
+    return found if found.version is not None and sound(storage, STAGING_MOVIE, found.version) else nothing
 
 
 def _commits_since(storage: Storage, pinned: int | None, latest: int) -> list[Commit]:
@@ -234,7 +238,7 @@ def _commit(
     for version in range(state.version + 1, commit.version):
         between = read_commit(engine.storage, STAGING_MOVIE, version)
         # Upkeep goes on with the same epoch, since it leaves in what was there.
-        if between.overwrites and between.user.get("epoch") != state.epoch:
+        if between.foreign or (between.overwrites and between.user.get("epoch") != state.epoch):
             raise OvertakenError(f"{STAGING_MOVIE} was begun anew by somebody else meanwhile")
     return commit
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from reelhouse.collect.naming import Named, resolve
 from reelhouse.collect.remnants import chunks_of, listed_from, read_units
-from reelhouse.errors import LakeError
+from reelhouse.errors import ConfigError, LakeError
 from reelhouse.raw.layout import COURSE, EXPORTS, RAW, chunk_place
 from reelhouse.raw.plan import Plan, last_run, read_plan
 from reelhouse.raw.purges import read_purges
@@ -20,16 +20,25 @@ from reelhouse.tmdb.endpoints import ENTITIES
 _EXPORT = re.compile(re.escape(EXPORTS) + r"(?P<kind>[a-z_]+)/(?P<day>\d{4}/\d\d/\d\d)/[^/]+")
 
 
+class Clock(NamedTuple):
+    """What *before* was reckoned by: this machine's clock, or the day *as_of* that a person named instead."""
+
+    now: datetime
+    as_of: datetime | None = None
+
+
 class Chosen(NamedTuple):
     """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *asks*.
 
-    None of them chooses everything. *before* is an instant as receipts write it.
+    None of them chooses everything. *before* is an instant as receipts write it; *clock* is to be held against the
+    lake, None where *before* is beyond doubt.
     """
 
     words: str
     before: str | None = None
     entity: str | None = None
     asks: frozenset[str] | None = None
+    clock: Clock | None = None
 
     def takes_export(self, kind: str, day: str) -> bool:
         """Whether an export of *day* goes. It holds what was so in the night before, so its day counts from 00:00."""
@@ -49,7 +58,11 @@ class RunPurge(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What is chosen. *going* are keys that would be left to nobody, *loose* those of them that no run names."""
+    """What is chosen. *going* are keys that would be left to nobody, *loose* those of them that no run names.
+
+    *staying* counts the answers that are not chosen. *newest* is the latest instant of TMDB's clock in the lake, purged
+    or not; empty in an empty lake.
+    """
 
     runs: list[RunPurge]
     loose: list[str]
@@ -58,6 +71,43 @@ class Survey(NamedTuple):
     rewritten: int
     unknown: frozenset[str]
     problems: list[str]
+    staying: int
+    newest: str
+
+    def check_clock(self, clock: Clock) -> None:
+        """Raise `ConfigError` where ages reckoned by *clock* cannot be right, going by what the lake has seen.
+
+        A machine's clock may be years off, and what a purge takes is gone.
+        """
+        if not self.newest:
+            return
+        newest = _instant(self.newest)
+        seen = f"the newest instant of TMDB's clock in the lake is {newest:%Y-%m-%d %H:%M}"
+        if clock.as_of is not None:
+            if clock.as_of > max(clock.now + _DAY, newest + _FAR):
+                raise ConfigError(f"as_of: {clock.as_of:%Y-%m-%d} is in the future: {seen}")
+            return
+        says = f"purge: this machine's clock says {clock.now:%Y-%m-%d %H:%M}"
+        if clock.now < newest - _DAY:
+            raise ConfigError(f"{says}, but {seen}: set the clock, or name today's date with --as-of")
+        if clock.now > newest + _FAR and self.answers > self.staying:
+            raise ConfigError(
+                f"{says}, and {seen}: by that clock {self.answers:,} of {self.answers + self.staying:,} answers would "
+                f"go. If it is right, confirm it with --as-of {clock.now:%Y-%m-%d}; else set it, or name today's date"
+            )
+
+
+# A lake that is collected into now and then has seen TMDB's clock within that time.
+_FAR = timedelta(days=30)
+_DAY = timedelta(days=1)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise LakeError(f"{text!r} is no instant, though a plan or a receipt has it for one") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 class _Part(NamedTuple):
@@ -98,7 +148,9 @@ class _Surveyor:
         self._unreadable: set[int] = set()
         self._going: set[str] = set()
         self._answers = 0
+        self._staying = 0
         self._rewritten = 0
+        self._newest = max((plan.planned_at for plan in self._plans), default="")
 
     def survey(self) -> Survey:
         """One pass over all receipts, then one over what lies there."""
@@ -107,7 +159,17 @@ class _Surveyor:
         self._going |= self._listings({one.plan.run for one in runs if one.listed})
         loose = [*self._loose_chunks(), *self._loose_exports()]
         self._going.update(loose)
-        return Survey(runs, loose, self._going, self._answers, self._rewritten, self._named.unknown, self._problems)
+        return Survey(
+            runs,
+            loose,
+            self._going,
+            self._answers,
+            self._rewritten,
+            self._named.unknown,
+            self._problems,
+            self._staying,
+            self._newest,
+        )
 
     def _look(self, plan: Plan) -> RunPurge:
         purged = read_purged(self._storage, plan.run)
@@ -129,8 +191,10 @@ class _Surveyor:
                 self._problems.append(f"{receipt.key} names nothing, so what it claims cannot be purged: {receipt.why}")
                 continue
             self._claimed.update(chunks_of(receipt, purged))
+            self._newest = max((self._newest, *(claim.fetched_at for claim in receipt.claims)))
             left = reduced(receipt, purged)
             taken = [claim for claim in left.claims if self._takes(plan, claim)]
+            self._staying += len(left.claims) - len(taken)
             lines = sum(claim.line is not None for claim in left.claims)
             yield _Part(receipt, left, taken, left.chunk is not None and left.chunk.lines > lines)
 

@@ -48,8 +48,8 @@ class Purging(NamedTuple):
 
 
 def foresee(storage: Storage, chosen: Chosen, now: datetime) -> Purging:
-    """What `purge` would take; nothing is changed."""
-    found = survey(storage, chosen, now)
+    """What `purge` would take; nothing is changed. Raises as `purge` does."""
+    found = _survey(storage, chosen, now)
     before = doomed(storage)
     going = _erasable(storage, Doomed(before.dead | found.going, before.loose | set(found.loose)), now)
     return _result(storage, found, going, found.problems)
@@ -58,10 +58,11 @@ def foresee(storage: Storage, chosen: Chosen, now: datetime) -> Purging:
 def purge(storage: Storage, chosen: Chosen, now: datetime, step: Step = lambda name: None) -> Purging:
     """Take what is *chosen*, and what earlier purges left; the caller holds the lake, and sees to its tables.
 
-    Raises `LakeError` where a plan cannot be read: then nothing is changed.
+    Raises `LakeError` where a plan cannot be read, `ConfigError` where the clock cannot be right: then nothing is
+    changed.
     """
     step("looking")
-    found = survey(storage, chosen, now)
+    found = _survey(storage, chosen, now)
     problems = list(found.problems)
     if found.runs or found.loose:
         problems += _say(storage, chosen, found, now, step)
@@ -74,6 +75,13 @@ def purge(storage: Storage, chosen: Chosen, now: datetime, step: Step = lambda n
     dead, loose = doomed(storage)
     left = remaining(storage, dead | loose)
     return result._replace(problems=[*problems, *(_still_there(key, key in loose) for key in left)])
+
+
+def _survey(storage: Storage, chosen: Chosen, now: datetime) -> Survey:
+    found = survey(storage, chosen, now)
+    if chosen.clock is not None:
+        found.check_clock(chosen.clock)
+    return found
 
 
 def _say(storage: Storage, chosen: Chosen, found: Survey, now: datetime, step: Step) -> Iterator[str]:

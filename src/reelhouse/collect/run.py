@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from reelhouse.collect.fetching import Brakes, Fetcher, Patience
 from reelhouse.collect.landing import Lander, Limits
+from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.outcome import Judge
 from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
 from reelhouse.collect.spool import Spool, Spooling
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
 from reelhouse.raw.course import drop_unclaimed
-from reelhouse.raw.layout import Layout, receipt_key
+from reelhouse.raw.layout import Layout
 from reelhouse.raw.ledger import keep_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
 from reelhouse.raw.progress import Done, drop_done, read_done
@@ -95,7 +96,7 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: Wanted) -> Plan:
     after = last_run(storage)
     # Somebody may have planned since the caller looked. A run planned after an open one would know its answers in part.
     if (theirs := _unreconciled(storage, after)) is None:
-        _check_free(storage, after + 1)
+        check_free(storage, after + 1)
         if after:
             # A kill between its reconciliation and here may have left the letters that it took.
             inbox.clear(storage, _plan(storage, after))
@@ -108,12 +109,6 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: Wanted) -> Plan:
             return draft.plan
     leave_asks(storage, wanted.entity.name, wanted.asks)
     return theirs
-
-
-def _check_free(storage: Storage, run: int) -> None:
-    """Receipts without a plan belong to a plan that was lost: planned anew, they would speak for other ids."""
-    if storage.size(receipt_key(run, 0, 0)) is not None and read_plan(storage, run) is None:
-        raise LakeError(f"run {run} has receipts, but its plan is gone; `reelhouse verify` says what else is missing")
 
 
 def leave_asks(storage: Storage, entity: str, asks: tuple[str, ...]) -> None:

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from reelhouse.collect.course_held import held_in_course
 from reelhouse.collect.listing import Listing
+from reelhouse.collect.lost_runs import lost_runs
 from reelhouse.collect.remnants import remnants
 from reelhouse.errors import LakeError, ListingError, MissingKeyError
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.chunk import read_chunk, read_lines
-from reelhouse.raw.layout import COURSE, RAW, RUNS, chunk_place, is_course, plan_key
+from reelhouse.raw.layout import COURSE, RAW, RUNS, chunk_place, is_course
 from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
@@ -31,7 +32,8 @@ _NAMED = 20
 class Verdict(NamedTuple):
     """What `verify` found. *problems* name what is wrong; *pending* ids of the open run are no problem of the lake.
 
-    *states* count what was purged apart; *notes* say what had to be believed because its proof was purged.
+    *states* count what was purged apart; *notes* say what had to be believed because its proof was purged, *looked*
+    what was looked at and how closely.
     """
 
     runs: int
@@ -43,6 +45,7 @@ class Verdict(NamedTuple):
     unclaimed: int
     problems: list[str]
     notes: list[str]
+    looked: list[str]
 
     @property
     def whole(self) -> bool:
@@ -54,13 +57,15 @@ class Verdict(NamedTuple):
 
 
 def verify(storage: Storage, *, since: int = 1) -> Verdict:
-    """Check every run from *since* on: plan, listing, receipts, chunks by hash, reconciliation, ledger."""
+    """Check every run from *since* on: plan, listing, receipts, chunks by hash, reconciliation, ledger.
+
+    Of the runs before *since*, that their receipts and chunks are there in full size.
+    """
     last = last_run(storage)
     problems: list[str] = []
     notes: list[str] = []
     states: Counter[str] = Counter()
     asked = pending = chunks = size = 0
-    claimed: set[str] = set()
     # A check of everything trusts no cache; a check of what is new may start from the kept ledger.
     with open_ledger(storage, since - 1) if since > 1 else empty_ledger() as ledger:
         for run in range(since, last + 1):
@@ -72,7 +77,7 @@ def verify(storage: Storage, *, since: int = 1) -> Verdict:
                     f"run {run}: what it was listed from is purged, so its plan's counts are taken as they stand"
                 )
             counted = _check_run(storage, plan, ledger, problems, newest=run == last)
-            problems += _check_chunks(storage, plan, claimed)
+            problems += _check_chunks(storage, plan)
             ledger.take(plan, readable(read_receipts(storage, plan)))
             asked += plan.ids.count
             if counted is not None:
@@ -83,11 +88,14 @@ def verify(storage: Storage, *, since: int = 1) -> Verdict:
                 size += counted.bytes
         if since == 1:
             problems += _check_ledger(storage, ledger, last)
-            problems += _check_unplanned(storage, last)
             problems += remnants(storage)
-    unclaimed = _unclaimed(storage, claimed) if since == 1 else 0
+        _list_objects(storage, ledger)
+        problems += _check_objects(storage, ledger, since)
+        problems += _check_lost(storage, ledger, last)
+        unclaimed = _unclaimed(ledger)
+        looked = _looked(ledger, since, last)
     found = {state: count for state, count in states.items() if count}
-    return Verdict(last - since + 1, asked, found, pending, chunks, size, unclaimed, problems, notes)
+    return Verdict(last - since + 1, asked, found, pending, chunks, size, unclaimed, problems, notes, looked)
 
 
 def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str], *, newest: bool) -> Tally | None:
@@ -232,12 +240,11 @@ def _differences(made: Reconciliation, states: dict[str, int]) -> Iterator[str]:
         yield f"run {made.run} was reconciled as not whole"
 
 
-def _check_chunks(storage: Storage, plan: Plan, claimed: set[str]) -> Iterator[str]:
+def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
     """Every line that a receipt claims is where it says, the answer to that very id, with the bytes that came."""
     for receipt in readable(read_receipts(storage, plan)):
         held: dict[int, str] = {}
         if receipt.chunk is not None:
-            claimed.add(receipt.chunk.key)
             find = held_in_course if is_course(receipt.chunk.key) else _held
             held, problem = find(storage, receipt, receipt.chunk)
             if problem is not None:
@@ -295,21 +302,60 @@ def _check_ledger(storage: Storage, rebuilt: Ledger, last: int) -> Iterator[str]
         rebuilt.db.execute("detach kept")
 
 
-def _check_unplanned(storage: Storage, last: int) -> Iterator[str]:
-    """Runs are found by probing for plans, so a plan that was lost could hide its run and all that follow."""
-    seen: set[int] = set()
-    for key in storage.keys(RUNS):
-        run, _, name = key.removeprefix(RUNS).partition("/")
-        # Ids alone are what a planning that was cut short leaves.
-        if run.isdigit() and int(run) > last and not name.startswith("ids-"):
-            seen.add(int(run))
-    for number in range(last + 1, max(seen, default=last) + 1):
-        if storage.size(plan_key(number)) is None:
-            yield f"the plan of run {number} is gone, though something of run {max(seen)} lies there"
-
-
-def _unclaimed(storage: Storage, claimed: set[str]) -> int:
-    """Chunks that no receipt names: what kills and races leave. They hold nothing that exists."""
-    return sum(
-        chunk_place(key) is not None and key not in claimed for top in (RAW, COURSE) for key in storage.keys(top)
+def _list_objects(storage: Storage, ledger: Ledger) -> None:
+    """Put what lies in the raw zone beside what receipts name: one listing, where each object would be a request."""
+    db = ledger.db
+    db.execute("create temp table lying (key text primary key, size integer, chunk integer) without rowid")
+    listed = (found for top in (RAW, COURSE, RUNS) for found in storage.sizes(top))
+    db.execute("begin")
+    db.executemany(
+        "insert or replace into lying values (?, ?, ?)",
+        ((key, size, chunk_place(key) is not None) for key, size in listed),
     )
+    db.execute("commit")
+
+
+def _check_objects(storage: Storage, ledger: Ledger, since: int) -> Iterator[str]:
+    """What is lost of the runs before *since*; the runs from then on were read."""
+    lost = ledger.db.execute(
+        "select o.key, o.run, o.size from object o left join lying l on l.key = o.key "
+        "where o.run < ? and (l.key is null or o.size <> l.size) order by o.key",
+        (since,),
+    )
+    problems = []
+    for key, run, stated in lost:
+        # A listing may lack what is there.
+        size = storage.size(key)
+        if size is None:
+            problems.append(f"{key} is gone, which run {run} put")
+        elif stated is not None and size != stated:
+            problems.append(f"{key} has {size:,} bytes, its receipt in run {run} says {stated:,}")
+    yield from _some(problems)
+
+
+def _check_lost(storage: Storage, ledger: Ledger, last: int) -> Iterator[str]:
+    keys = (key for (key,) in ledger.db.execute("select key from lying order by key"))
+    try:
+        yield from _some(list(lost_runs(storage, last, keys)))
+    except LakeError as exc:
+        yield str(exc)
+
+
+def _unclaimed(ledger: Ledger) -> int:
+    """Chunks that no receipt names: what kills and races leave. They hold nothing that exists."""
+    query = "select count(*) from lying where chunk and key not in (select key from object)"
+    return int(ledger.db.execute(query).fetchone()[0])
+
+
+def _looked(ledger: Ledger, since: int, last: int) -> list[str]:
+    looked = []
+    if last >= since:
+        runs = f"run {last} was" if last == since else f"runs {since} to {last} were"
+        looked.append(f"{runs} read whole: plans, receipts, and every answer by its hash")
+    (before,) = ledger.db.execute("select count(*) from object where run < ? and size is not null", (since,)).fetchone()
+    if since > 1:
+        looked.append(
+            f"of the {since - 1} runs before: that their receipts and {before:,} chunks are there, in full size; "
+            "`reelhouse verify` reads them whole"
+        )
+    return looked

@@ -86,6 +86,12 @@ def chunk_place(key: str) -> ChunkPlace | None:
     return ChunkPlace(day, int(found["run"]))
 
 
+def of_a_lake(key: str) -> bool:
+    """Whether a lake has put *key*: answers, runs, tables, uploads or imports. Settings alone are no lake."""
+    patterns = (_RUN, _LEDGER, _OF_A_LAKE)
+    return any(pattern.match(key) for pattern in patterns) or chunk_place(key) is not None
+
+
 def upload_key(kind: str, day: date, name: str) -> str:
     return f"Raw/Local/CSV/{COURSE_KINDS[kind]}/{day:%Y/%m/%d}/{name}"
 
@@ -97,6 +103,22 @@ def export_key(kind: str, day: date, sha256: str) -> str:
 
 def ledger_key(run: int) -> str:
     return f"ledger/{run:06d}.sqlite.gz"
+
+
+def ledger_run(key: str) -> int | None:
+    """The run that a kept ledger was made after; None for what is no ledger."""
+    found = _LEDGER.fullmatch(key)
+    return int(found["run"]) if found else None
+
+
+def run_folder(run: int) -> str:
+    return f"{RUNS}{run:06d}/"
+
+
+def run_of(key: str) -> int | None:
+    """The run whose folder *key* is in; None for what is in no run's."""
+    found = _RUN.match(key)
+    return int(found["run"]) if found else None
 
 
 def inbox_key(event: str) -> str:
@@ -112,6 +134,14 @@ PURGES = "runs/purges.json"
 LEDGERS = "ledger/"
 COURSE = "Raw/TMDB/JSON/"
 COURSE_KINDS = {"movie": "Movies", "series": "Series"}
+_LEDGER = re.compile(rf"{LEDGERS}(?P<run>\d{{6,}})\.sqlite\.gz")
+_RUN = re.compile(rf"{RUNS}(?P<run>\d{{6,}})/")
 _NAME = r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<run>\d{6,})-\d{5,}-[0-9a-f]+"
 _OF_COURSE = re.compile(re.escape(COURSE) + rf"([A-Za-z]+/)?{_NAME}\.json")
 _CHUNK = re.compile(rf"raw/[a-z_]+/{_NAME}\.jsonl\.gz")
+_OF_A_LAKE = re.compile(
+    rf"{EXPORTS}|{INBOX}[^/]+\.json|{PURGES}|builds/current\.json|imports/pins\.json|Raw/Local/CSV/"
+    r"|(staging|tables|marts|imports)/[a-z_0-9]+/_delta_log/"
+)
+# Where a lake's keys begin, those first that nearly every lake has and that hold few.
+PLACES = (RUNS, "builds/", LEDGERS, "imports/", INBOX, RAW, "Raw/", "tables/", "marts/", "staging/")

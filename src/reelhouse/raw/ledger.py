@@ -12,12 +12,13 @@ from pathlib import Path
 
 from reelhouse.errors import MissingKeyError, StorageError
 from reelhouse.ids import tmdb_id
-from reelhouse.raw.layout import LEDGERS, ledger_key
+from reelhouse.raw.layout import LEDGERS, ledger_key, receipt_key
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.purges import purge_count
 from reelhouse.raw.receipt import Receipt, purged_claims, read_receipts, readable
 from reelhouse.storage.protocol import Storage
 
+# Objects are receipts, of which no size is known, and the chunks that they name.
 # Each entity's ids are its own; `ask` keeps which IMDb id stood for which TMDB id. What was purged is known no more; it
 # is kept only for checking plans that were made before, up to run `through`.
 _SCHEMA = """
@@ -29,6 +30,7 @@ create table alias (
 create table purged (
   entity text not null, ask text not null, id integer, state text not null, fetched_at text not null,
   run integer not null, through integer not null, primary key (entity, ask)) without rowid;
+create table object (key text primary key, run integer not null, size integer) without rowid;
 create table run (run integer primary key, entity text not null, asking text not null, requests integer not null);
 create table meta (format text not null, run integer not null, purges integer not null);
 """
@@ -74,6 +76,7 @@ class Ledger:
         requests = 0
         for receipt in receipts:
             requests += receipt.requests
+            self._note_objects(receipt)
             self.db.executemany(
                 "insert or replace into known values (?, ?, ?, ?, ?)",
                 (
@@ -104,6 +107,11 @@ class Ledger:
         self.db.execute("delete from meta")
         self.db.execute("insert into meta values (?, ?, ?)", (_SHAPE, plan.run, self.purges))
         self.db.execute("commit")
+
+    def _note_objects(self, receipt: Receipt) -> None:
+        chunk = [] if receipt.chunk is None else [(receipt.chunk.key, receipt.run, receipt.chunk.size)]
+        objects = [(receipt_key(receipt.run, receipt.unit, receipt.part), receipt.run, None), *chunk]
+        self.db.executemany("insert or replace into object values (?, ?, ?)", objects)
 
     @contextmanager
     def as_of(self, run: int) -> Iterator[None]:

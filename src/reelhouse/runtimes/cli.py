@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -266,11 +267,14 @@ def sync(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 @click.option(
     "--layout", type=click.Choice(("lake", "course")), default="lake", help="course: check files, whoever wrote them."
 )
+@click.option("--deep", is_flag=True, help="Read every value of the tables too, and not only the sizes of their files.")
 @_list
 @_json
 @click.pass_context
-def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool, **options: Any) -> None:
+def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as_json: bool, **options: Any) -> None:
     """Recompute the reconciliation from what lies there, and name what is wrong.
+
+    Of tables it reads logs, and compares the files that these name with what is there, by size.
 
     With --layout course, check the JSON files below PLACE (the lake, unless it is named): valid, at most 100 records
     and 10 MB each, of one structure; and which ids are twice, or missing of a list.
@@ -280,7 +284,9 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool,
     if layout == "lake":
         if place or options["ids"] or options["column"]:
             raise ConfigError("verify: PLACE and --ids go with --layout course; --lake says where a lake lies")
-        ctx.exit(commands.verify(_settings(ctx), as_json))
+        ctx.exit(commands.verify(_settings(ctx), as_json, deep=deep))
+    if deep:
+        raise ConfigError("verify: --deep reads the tables of a lake, and goes without --layout course")
     asks = _asks(**options) if options["ids"] or options["column"] else None
     settings = _settings(ctx)
     ctx.exit(commands.verify_course(settings.overridden(lake=place), asks, as_json))
@@ -288,6 +294,12 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool,
 
 @main.command()
 @click.option("--older-than", metavar="AGE", help="What was fetched longer ago than 180d (days) or 12h (hours).")
+@click.option(
+    "--as-of",
+    type=click.DateTime(("%Y-%m-%d",)),
+    metavar="DATE",
+    help="Count ages from this day (2026-11-29) instead of by this machine's clock.",
+)
 @click.option("--entity", metavar="NAME", help="All of one kind of thing: movie.")
 @_list
 @click.option("--all", "everything", is_flag=True, help="Everything that TMDB ever answered.")
@@ -297,7 +309,15 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, as_json: bool,
 @_json
 @click.pass_context
 def purge(
-    ctx: click.Context, /, ids: IO[str] | None, column: str | None, dry_run: bool, yes: bool, as_json: bool, **what: Any
+    ctx: click.Context,
+    /,
+    ids: IO[str] | None,
+    column: str | None,
+    as_of: datetime | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    **what: Any,
 ) -> None:
     """Remove answers for good, old versions in a bucket included, and prove that they are gone.
 
@@ -306,11 +326,14 @@ def purge(
     which hold titles, go by age, entity or --all, and popularity_daily with them; --ids takes answers only, and reads
     all of them where IMDb ids are named. Tables are erased and built anew; until then they cannot be asked. Nothing is
     purged while answers wait in this machine's spool; see to it that none wait on another machine, or they come back.
+
+    Ages are refused that this machine's clock cannot have right: where the lake has seen a later instant of TMDB's
+    clock, or none for 30 days and most answers would go. --as-of then names the day to count from.
     """
     from reelhouse.runtimes import commands
 
     chosen = {**what, "asks": _asks(ids, column)}
-    ctx.exit(commands.purge(_settings(ctx), chosen, dry_run=dry_run, yes=yes, as_json=as_json))
+    ctx.exit(commands.purge(_settings(ctx), chosen, as_of, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 @main.command()

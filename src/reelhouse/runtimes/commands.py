@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from reelhouse.collect.choosing import Clock
 from reelhouse.collect.run import RunResult, open_run
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verifying import Verdict
 from reelhouse.collect.verifying import verify as verify_raw
+from reelhouse.errors import ConfigError
 from reelhouse.runtimes import collecting, show
 from reelhouse.runtimes.collecting import Request
-from reelhouse.runtimes.places import storage_of
+from reelhouse.runtimes.places import lake_of, storage_of
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
@@ -85,7 +88,10 @@ def _show_runs(results: list[RunResult], as_json: bool) -> None:
 
 
 def build(settings: Settings, full: bool, as_json: bool) -> int:
-    built = _build(storage_of(settings), settings, full)
+    from reelhouse.runtimes.session import check_installed
+
+    check_installed(settings.engine)
+    built = _build(lake_of(settings), settings, full)
     if as_json:
         show.as_json(built)
     else:
@@ -132,8 +138,10 @@ def sync(settings: Settings, request: Request, as_json: bool) -> int:
     return 0 if all(result.clean for result in results) and verdict.clean and not built["problems"] else 1
 
 
-def verify(settings: Settings, as_json: bool) -> int:
-    verdict = _verify(storage_of(settings), since=1)
+def verify(settings: Settings, as_json: bool, *, deep: bool = False) -> int:
+    if deep and not (find_spec("deltalake") and find_spec("pyarrow")):
+        raise ConfigError('verify: --deep reads tables by delta-rs; install it with: pip install "reelhouse[lake]"')
+    verdict = _verify(lake_of(settings), since=1, deep=deep)
     if as_json:
         show.as_json(_verdict(verdict))
     else:
@@ -141,12 +149,15 @@ def verify(settings: Settings, as_json: bool) -> int:
     return 0 if verdict.clean else 1
 
 
-def purge(settings: Settings, chosen: Mapping[str, Any], *, dry_run: bool, yes: bool, as_json: bool) -> int:
+def purge(
+    settings: Settings, chosen: Mapping[str, Any], as_of: datetime | None, *, dry_run: bool, yes: bool, as_json: bool
+) -> int:
     from reelhouse.runtimes import purging
 
-    now = datetime.now(UTC).replace(microsecond=0)
-    wanted = purging.chosen_by(now, **chosen)
-    storage = storage_of(settings)
+    clock = Clock(datetime.now(UTC).replace(microsecond=0), as_of and as_of.replace(tzinfo=UTC))
+    wanted = purging.chosen_by(clock, **chosen)
+    now = clock.as_of or clock.now
+    storage = lake_of(settings)
     if not dry_run and not yes:
         show.check_terminal("--yes")
     if dry_run or not yes:
@@ -176,12 +187,17 @@ def _show_purge(found: dict[str, Any]) -> None:
         show.note(text)
 
 
-def _verify(storage: Storage, *, since: int) -> Verdict:
+def _verify(storage: Storage, *, since: int, deep: bool = False) -> Verdict:
     from reelhouse.build.check import check_tables
 
     with show.spinner("verifying"):
         verdict = verify_raw(storage, since=since)
-        return verdict._replace(problems=[*verdict.problems, *check_tables(storage)])
+        problems = [*verdict.problems, *check_tables(storage, deep=deep)]
+    looked = "tables: every value was read" if deep else f"tables: {_CHEAPLY}"
+    return verdict._replace(problems=problems, looked=[*verdict.looked, looked])
+
+
+_CHEAPLY = "logs and the sizes of data files; what is inside of them `reelhouse verify --deep` reads"
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -201,7 +217,7 @@ def _show_verdict(verdict: Verdict) -> None:
     ]
     word = "whole and clean" if verdict.clean else "whole, not clean" if verdict.whole else "not whole"
     show.table(f"Verified: {word}", ("", "count"), rows)
-    for text in (*verdict.notes, *verdict.problems):
+    for text in (*verdict.looked, *verdict.notes, *verdict.problems):
         show.note(text)
 
 
@@ -230,7 +246,7 @@ def upload(settings: Settings, files: Sequence[Path], layout: str | None, kind: 
 
 
 def status(settings: Settings, as_json: bool) -> None:
-    storage = storage_of(settings)
+    storage = lake_of(settings)
     found = lake_status(storage, settings.rate)
     if as_json:
         entities = {one.entity: one._asdict() for one in found.entities}
@@ -246,11 +262,12 @@ def status(settings: Settings, as_json: bool) -> None:
 
 
 def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
-    from reelhouse.runtimes.session import session_of
+    from reelhouse.runtimes.session import check_installed, session_of
     from reelhouse.serve.files import FORMS
     from reelhouse.serve.lake import Lake
 
-    storage = storage_of(settings)
+    check_installed(settings.engine)
+    storage = lake_of(settings)
     found = Lake(storage, session_of(settings, storage)).arrow(query)
     if form == "table":
         show.arrow("", found, output)
@@ -264,7 +281,8 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
     check_installed(settings.engine)
     from reelhouse.serve import dictionary
 
-    storage = storage_of(settings)
+    # The dictionary is of use before there is a lake; one that was named must be there.
+    storage = storage_of(settings) if settings.lake == Settings().lake else lake_of(settings)
     found = dictionary.describe(storage, name)
     if as_json:
         show.as_json(found)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reelhouse.errors import ConfigError
 from reelhouse.runtimes import show
-from reelhouse.runtimes.places import storage_of
+from reelhouse.runtimes.places import lake_of
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
@@ -23,7 +23,7 @@ def export(
     _check_installed()
     from reelhouse.serve.export.tables import look
 
-    storage = storage_of(settings)
+    storage = lake_of(settings)
     target = _target(settings, storage, to, schema)
     snapshot = look(storage, tables)
     with show.spinner("exporting") as step:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reelhouse.build.imports import check_name, drop_import
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.runtimes import show
-from reelhouse.runtimes.places import storage_of
+from reelhouse.runtimes.places import lake_of, storage_of
 from reelhouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def drop(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     """Remove the imported table of that name, and all of its bytes."""
     if wanted.files or wanted.source:
         raise ConfigError("import: --drop takes a table away; files are not looked at, so leave them out")
-    rows = drop_import(storage_of(settings), wanted.name)
+    rows = drop_import(lake_of(settings), wanted.name)
     if as_json:
         show.as_json({"name": wanted.name, "dropped": True, "rows": rows})
     else:

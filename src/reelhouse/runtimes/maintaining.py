@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from reelhouse.collect import purging
+from reelhouse.collect.choosing import Clock
 from reelhouse.errors import ConfigError, LockedError
 from reelhouse.runtimes import show
-from reelhouse.runtimes.places import storage_of
+from reelhouse.runtimes.places import lake_of
 from reelhouse.runtimes.purging import chosen_by
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -24,7 +25,7 @@ ALLOWED = "180d"
 def maintain(settings: Settings, *, dry_run: bool, as_json: bool, keep_days: int) -> int:
     """Do the upkeep that is due; returns the exit code: 1 where something had to be left, or answers are too old."""
     now = datetime.now(UTC).replace(microsecond=0)
-    storage = storage_of(settings)
+    storage = lake_of(settings)
     with show.spinner("looking") as step:
         done = _foresee(storage, now, keep_days) if dry_run else _maintain(storage, now, keep_days, step)
         old = _too_old(storage, now)
@@ -72,8 +73,9 @@ def _check_installed() -> None:
 
 def _too_old(storage: Storage, now: datetime) -> dict[str, int]:
     """Answers and exports that only a purge may take, since every run has to add up after it."""
-    chosen = chosen_by(now, older_than=ALLOWED, entity=None, asks=(), everything=False)
-    found = purging.foresee(storage, chosen, now)
+    chosen = chosen_by(Clock(now), older_than=ALLOWED, entity=None, asks=(), everything=False)
+    # Nothing goes by this; the purge itself holds the clock against the lake.
+    found = purging.foresee(storage, chosen._replace(clock=None), now)
     return {"answers": found.answers, "exports": found.exports}
 
 

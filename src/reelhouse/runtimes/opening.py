@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from reelhouse.runtimes.places import load_settings, storage_of
+from reelhouse.runtimes.places import lake_of, load_settings
 from reelhouse.runtimes.session import session_of
 from reelhouse.serve.lake import Lake
 
 
 def open_lake(address: str | None) -> Lake:
-    """The lake at *address*, or the one that the settings name."""
+    """The lake at *address*, or the one that the settings name; `ConfigError` where there is none."""
     settings = load_settings({"lake": address})
-    storage = storage_of(settings)
+    storage = lake_of(settings)
     return Lake(storage, session_of(settings, storage), course=settings.layout == "course")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from reelhouse.build.leftovers import erase_tables, leftovers
 from reelhouse.build.pins import read_current
 from reelhouse.collect import purging
-from reelhouse.collect.choosing import Chosen
+from reelhouse.collect.choosing import Chosen, Clock
 from reelhouse.collect.purging import Purging
 from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
 from reelhouse.runtimes import wiring
@@ -24,13 +24,17 @@ _AGE = re.compile(r"(\d{1,6})([dh])")
 
 
 def chosen_by(
-    now: datetime, *, older_than: str | None, entity: str | None, asks: tuple[str, ...], everything: bool
+    clock: Clock, *, older_than: str | None, entity: str | None, asks: tuple[str, ...], everything: bool
 ) -> Chosen:
     """What the options of the command choose; `ConfigError` unless it is exactly one of them."""
+    if clock.as_of is not None and older_than is None:
+        raise ConfigError("as_of: it goes with --older-than, whose age it counts from")
     if sum((older_than is not None, entity is not None, bool(asks), everything)) != 1:
         raise ConfigError("purge: say what, by one of --older-than 180d, --entity movie, --ids FILE and --all")
     if older_than is not None:
-        return Chosen(f"older than {older_than}", before=_before(older_than, now))
+        as_of = "" if clock.as_of is None else f" as of {clock.as_of:%Y-%m-%d}"
+        before = _before(older_than, clock.as_of or clock.now)
+        return Chosen(f"older than {older_than}{as_of}", before=before, clock=clock)
     if entity is not None:
         if entity not in ENTITIES:
             raise ConfigError(f"entity: {entity!r} is not collected{did_you_mean(entity, ENTITIES)}")

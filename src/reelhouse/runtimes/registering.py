@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reelhouse.runtimes import aws, show
-from reelhouse.runtimes.places import storage_of
+from reelhouse.runtimes.places import lake_of
 from reelhouse.runtimes.session import check_installed
 from reelhouse.serve.catalogue.refreshing import Catalogue
 from reelhouse.settings import Settings
@@ -16,7 +16,7 @@ def register(settings: Settings, catalog: str, database: str, tables: tuple[str,
     from reelhouse.serve.catalogue.entries import ATTRIBUTION, chosen, entries_of
     from reelhouse.serve.catalogue.refreshing import refresh
 
-    storage = storage_of(settings)
+    storage = lake_of(settings)
     lake = storage.url.rstrip("/")
     with show.spinner("registering") as step:
         entries = entries_of(storage)

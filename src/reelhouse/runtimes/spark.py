@@ -102,12 +102,12 @@ def _truth(name: str, value: str | None) -> bool:
 def build(spark: SparkSession, arguments: Sequence[str]) -> dict[str, Any]:
     """Build tables and marts in a session beside *spark*; the summary as plain data."""
     from reelhouse.build.run import build as build_lake
-    from reelhouse.runtimes.places import load_settings, storage_of
+    from reelhouse.runtimes.places import lake_of, load_settings
     from reelhouse.runtimes.session import adopted_by
 
     job = read_arguments(arguments)
     settings = load_settings(job.settings)
-    storage = storage_of(settings)
+    storage = lake_of(settings)
     factory = adopted_by(settings, storage, spark)
     course = settings.layout == "course"
     return build_lake(storage, factory, full=job.full, progress=_step, course=course).summary()

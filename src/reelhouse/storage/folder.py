@@ -38,6 +38,11 @@ class FolderStorage:
         self._root = root.expanduser().absolute()
 
     @property
+    def root(self) -> Path:
+        """The folder, whether it is there or not."""
+        return self._root
+
+    @property
     def url(self) -> str:
         return self._root.as_uri()
 
@@ -97,6 +102,10 @@ class FolderStorage:
             inside = Path(folder).relative_to(self._root)
             found.extend((inside / name).as_posix() for name in names if not name.startswith("."))
         return iter(sorted(key for key in found if key.startswith(prefix)))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        # What was removed since it was listed is not there.
+        return ((key, size) for key in self.keys(prefix) if (size := self.size(key)) is not None)
 
     def erase(self, key: str) -> None:
         self.delete(key)

@@ -61,6 +61,12 @@ class MemoryStorage:
             found = list(self._objects)
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        check_prefix(prefix)
+        with self._guard:
+            found = list(self._objects.items())
+        return ((key, len(one.body)) for key, one in found if key.startswith(prefix))
+
     def erase(self, key: str) -> None:
         self.delete(key)
 

@@ -58,6 +58,9 @@ class Storage(Protocol):
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys that start with *prefix*, sorted. For showing and checking, never needed to be correct."""
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """All keys that start with *prefix* with the bytes of each, in any order; one listing, as `keys`."""
+
     def erase(self, key: str) -> None:
         """Remove the object with all its old versions, so that its bytes are gone; none there is no error."""
 

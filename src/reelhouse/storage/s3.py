@@ -78,7 +78,11 @@ class S3Storage:
     def keys(self, prefix: str) -> Iterator[str]:
         check_prefix(prefix)
         # Not every S3 lists in the order of the keys.
-        return iter(sorted(self._listed(prefix)))
+        return iter(sorted(key for key, _ in self._listed(prefix)))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        check_prefix(prefix)
+        return self._listed(prefix)
 
     def erase(self, key: str) -> None:
         check_key(key)
@@ -218,11 +222,12 @@ class S3Storage:
                 return fuller
         return exc
 
-    def _listed(self, prefix: str) -> Iterator[str]:
+    def _listed(self, prefix: str) -> Iterator[tuple[str, int]]:
         page: dict[str, str] = {}
         while True:
             answer = self._list("list_objects_v2", prefix, **page)
-            yield from self._ours(answer.get("Contents", ()))
+            entries = {self._key(entry): int(entry["Size"]) for entry in answer.get("Contents", ())}
+            yield from ((key, size) for key, size in entries.items() if _is_ours(key))
             if not answer.get("IsTruncated"):
                 return
             page = {"ContinuationToken": answer["NextContinuationToken"]}
@@ -274,12 +279,14 @@ class S3Storage:
 
     def _ours(self, entries: Iterable[Any]) -> Iterator[str]:
         """The keys of *entries* that are keys: consoles and other tools put names like `inbox/` for a folder."""
-        for entry in entries:
-            if (key := self._key(entry)) not in _OWN and is_key(key):
-                yield key
+        return filter(_is_ours, map(self._key, entries))
 
     def _key(self, entry: Any) -> str:
         return str(entry["Key"]).removeprefix(self._root)
+
+
+def _is_ours(key: str) -> bool:
+    return key not in _OWN and is_key(key)
 
 
 def _refused(exc: Exception) -> bool:
