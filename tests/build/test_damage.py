@@ -220,6 +220,26 @@ def test_a_log_that_cannot_be_read_is_one_problem_among_others(lake: LakeInTheMa
     assert "marts/fact_movie/" in fact
 
 
+@pytest.mark.parametrize("how", [b"", b"{", None], ids=["emptied", "garbled", "lost"])
+def test_a_table_whose_log_is_damaged_is_named_and_begun_again(
+    lake: LakeInTheMaking, rows: dict[str, list[Row]], how: bytes | None
+) -> None:
+    staged = lake.current.read.staging
+    assert staged is not None
+    versions = {f"tables/{name}": lake.current.tables[name].version for name in ("movie", "popularity_daily")}
+    for folder, version in {**versions, STAGING: staged}.items():
+        if how is None:
+            lake.storage.delete(log_key(folder, version))
+        else:
+            lake.storage.put(log_key(folder, version), how)
+    problems = check_tables(lake.storage)
+    assert {problem.partition(" ")[0].partition("/_delta_log")[0] for problem in problems} == {*versions, STAGING}
+    assert lake.build().done
+    assert check_tables(lake.storage, deep=True) == []
+    assert lake.everything() == rows
+    assert not lake.build().done
+
+
 def _corrupt(path: Path, at: float) -> None:
     """Other bytes, no other size."""
     body = bytearray(path.read_bytes())
