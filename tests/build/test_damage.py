@@ -178,7 +178,7 @@ def _edited(lake: LakeInTheMaking, change: Callable[[Current], Current]) -> None
 
 
 @pytest.mark.parametrize(
-    "how", ["a table is missing", "an older one", "two older ones", "one version", "gone", "garbled"]
+    "how", ["a table is missing", "an older one", "two older ones", "one version", "gone", "all gone", "garbled"]
 )
 def test_a_manifest_that_is_not_the_newest_builds_is_named_and_repaired(
     lake: LakeInTheMaking, lived: LakeInTheMaking, rows: dict[str, list[Row]], how: str
@@ -191,8 +191,9 @@ def test_a_manifest_that_is_not_the_newest_builds_is_named_and_repaired(
     elif how == "one version":
         movie = msgspec.structs.replace(lake.current.tables["movie"], version=1)
         _edited(lake, lambda one: msgspec.structs.replace(one, tables={**one.tables, "movie": movie}))
-    elif how == "gone":
-        lake.storage.delete(CURRENT)
+    elif how in ("gone", "all gone"):
+        for key in [CURRENT] if how == "gone" else list(lake.storage.keys("builds/")):
+            lake.storage.delete(key)
     elif how == "garbled":
         lake.storage.put(CURRENT, b"{")
     else:
