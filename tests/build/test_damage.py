@@ -178,7 +178,7 @@ def _edited(lake: LakeInTheMaking, change: Callable[[Current], Current]) -> None
 
 
 @pytest.mark.parametrize(
-    "how", ["a table is missing", "an older one", "two older ones", "one version", "gone", "garbled"]
+    "how", ["a table is missing", "an older one", "two older ones", "one version", "gone", "all gone", "garbled"]
 )
 def test_a_manifest_that_is_not_the_newest_builds_is_named_and_repaired(
     lake: LakeInTheMaking, lived: LakeInTheMaking, rows: dict[str, list[Row]], how: str
@@ -191,8 +191,9 @@ def test_a_manifest_that_is_not_the_newest_builds_is_named_and_repaired(
     elif how == "one version":
         movie = msgspec.structs.replace(lake.current.tables["movie"], version=1)
         _edited(lake, lambda one: msgspec.structs.replace(one, tables={**one.tables, "movie": movie}))
-    elif how == "gone":
-        lake.storage.delete(CURRENT)
+    elif how in ("gone", "all gone"):
+        for key in [CURRENT] if how == "gone" else list(lake.storage.keys("builds/")):
+            lake.storage.delete(key)
     elif how == "garbled":
         lake.storage.put(CURRENT, b"{")
     else:
@@ -218,6 +219,26 @@ def test_a_log_that_cannot_be_read_is_one_problem_among_others(lake: LakeInTheMa
     movie, fact = sorted(check_tables(lake.storage), key=lambda problem: "fact_movie" in problem)
     assert "tables/movie/_delta_log" in movie
     assert "marts/fact_movie/" in fact
+
+
+@pytest.mark.parametrize("how", [b"", b"{", None], ids=["emptied", "garbled", "lost"])
+def test_a_table_whose_log_is_damaged_is_named_and_begun_again(
+    lake: LakeInTheMaking, rows: dict[str, list[Row]], how: bytes | None
+) -> None:
+    staged = lake.current.read.staging
+    assert staged is not None
+    versions = {f"tables/{name}": lake.current.tables[name].version for name in ("movie", "popularity_daily")}
+    for folder, version in {**versions, STAGING: staged}.items():
+        if how is None:
+            lake.storage.delete(log_key(folder, version))
+        else:
+            lake.storage.put(log_key(folder, version), how)
+    problems = check_tables(lake.storage)
+    assert {problem.partition(" ")[0].partition("/_delta_log")[0] for problem in problems} == {*versions, STAGING}
+    assert lake.build().done
+    assert check_tables(lake.storage, deep=True) == []
+    assert lake.everything() == rows
+    assert not lake.build().done
 
 
 def _corrupt(path: Path, at: float) -> None:

@@ -385,7 +385,7 @@ def test_verify_says_what_it_looked_at(lake: MemoryStorage) -> None:
     assert verify(lake).looked == ["runs 1 to 2 were read whole: plans, receipts, and every answer by its hash"]
     new, before = verify(lake, since=2).looked
     assert new.startswith("run 2 was read whole")
-    assert f"{chunks - verify(lake, since=2).chunks} chunks are there, in full size" in before
+    assert f"receipts and {chunks - verify(lake, since=2).chunks} chunks are to be there, in full size" in before
 
 
 def test_verify_of_what_is_new_reads_nothing_of_the_runs_before(lake: MemoryStorage) -> None:

@@ -48,3 +48,11 @@ def test_what_needs_one_says_how_to_install_it(tmp_path: Path, arguments: list[s
     assert done.stderr.strip() == (
         'reelhouse: the table engine is not installed; install it with: pip install "reelhouse[lake]"'
     )
+
+
+def test_a_deep_verify_says_how_to_install_what_it_reads_tables_by(tmp_path: Path) -> None:
+    done = _bare(tmp_path / "lake", "verify", "--deep")
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        'reelhouse: verify: --deep reads tables by delta-rs; install it with: pip install "reelhouse[lake]"'
+    )

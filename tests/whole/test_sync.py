@@ -42,6 +42,38 @@ def test_the_next_days_sync_asks_what_changed_and_its_tables_equal_those_of_a_fr
         assert differences(old, fresh, without=LINEAGE, skip=ABOUT_THE_LAKE) == []
 
 
+def test_a_sync_names_a_chunk_of_an_earlier_run_that_is_lost_and_says_what_it_looked_at(
+    tmp_path: Path, catalogue: Emulator
+) -> None:
+    lake = tmp_path / "lake"
+    assert synced(catalogue, lake, "--top", "50").returncode == 0
+    second = synced(catalogue, lake, "--top", "50")
+    looked = told(second)["verify"]["looked"]
+    assert second.returncode == 0, second.stderr
+    assert looked[0].startswith("run 2 was read whole")
+    assert looked[1].startswith("run 1 was checked for objects: their receipts and 1 chunks are to be there")
+    (chunk,) = (lake / "raw/movie").rglob("*.jsonl.gz")
+    chunk.unlink()
+    third = synced(catalogue, lake, "--top", "50")
+    assert third.returncode == 1
+    (problem,) = told(third)["verify"]["problems"]
+    assert problem == f"{chunk.relative_to(lake)} is gone, which run 1 put"
+
+
+def test_a_sync_makes_a_table_again_whose_files_were_emptied(tmp_path: Path, catalogue: Emulator) -> None:
+    lake = tmp_path / "lake"
+    assert synced(catalogue, lake, "--top", "50").returncode == 0
+    for path in (lake / "marts/fact_movie").glob("*.parquet"):
+        path.write_bytes(b"")
+    env = environment(catalogue, lake)
+    assert reelhouse("verify", env=env, cwd=tmp_path).returncode == 1
+    again = synced(catalogue, lake, "--top", "50")
+    assert (again.returncode, told(again)["build"]["rebuilt"]) == (0, ["fact_movie"]), again.stderr
+    asked = reelhouse("sql", "select count(*) as n from fact_movie", "--format", "csv", env=env, cwd=tmp_path)
+    assert asked.stdout.split() == ["n", "50"]
+    assert reelhouse("verify", "--deep", env=env, cwd=tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize("profile", ["all", "vanishing-ids"])
 def test_runs_under_faults_repeated_until_clean_end_with_the_tables_of_one_without(
     tmp_path: Path, catalogue: Emulator, profile: str

@@ -64,9 +64,7 @@ def _check_built(storage: Storage, deep: bool) -> list[str]:
         old = leftovers(storage)
         if old:
             return [f"{name} is from before the last purge: the next purge erases it" for name in old]
-        newest = newest_build(storage)
-        current = read_current(storage)
-        problems = [f"{problem}: `reelhouse build` repairs it" for problem in check_manifest(storage, current, newest)]
+        current, problems = _check_manifest(storage)
         if current is None:
             return problems
         # With *deep*, one after another: each is read in batches, and memory holds those of one.
@@ -75,6 +73,16 @@ def _check_built(storage: Storage, deep: bool) -> list[str]:
         return [*problems, *_check_counts(storage, current), *check_copies(storage)]
     except LakeError as exc:
         return [str(exc)]
+
+
+def _check_manifest(storage: Storage) -> tuple[Current | None, list[str]]:
+    """The last whole build, and what is wrong with its manifest; looks again where that moved on meanwhile."""
+    while True:
+        newest = newest_build(storage)
+        current = read_current(storage)
+        problems = [f"{problem}: `reelhouse build` repairs it" for problem in check_manifest(storage, current, newest)]
+        if not problems or read_current(storage) == current:
+            return current, problems
 
 
 def _pins(current: Current) -> Iterator[tuple[str, Pin]]:

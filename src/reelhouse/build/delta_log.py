@@ -104,6 +104,8 @@ def read_commit(storage: Storage, folder: str, version: int) -> Commit:
         actions = [json.loads(line) for line in storage.get(key).splitlines() if line.strip()]
     except ValueError as exc:
         raise LakeError(f"{key} cannot be read: {exc}") from exc
+    if not actions:
+        raise LakeError(f"{key} is empty")
     added = [action["add"] for action in actions if "add" in action]
     info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     mode = str(info.get("operationParameters", {}).get("mode", "")).lower()
@@ -180,10 +182,12 @@ def foreign_on_top(storage: Storage, folder: str, version: int) -> list[str]:
     return found
 
 
-def sound(storage: Storage, folder: str, version: int) -> bool:
-    """Whether a version can be read, as far as `damage` can tell, and nobody else changed the table since."""
+def sound(storage: Storage, folder: str, version: int, rows: int | None = None) -> bool:
+    """Whether a version can be read and has *rows*, as far as `damage` can tell, and nobody else changed it since."""
     try:
         commits = list(commits_held(storage, folder, version))
+        if rows not in (None, sum(commit.rows for commit in commits)):
+            return False
         return not any(damage(storage, folder, commits)) and not foreign_on_top(storage, folder, version)
     except (LakeError, MissingKeyError):
         return False
@@ -224,6 +228,21 @@ def declare(storage: Storage, folder: str, schema: T.StructType, known: int = 0)
         except KeyTakenError:
             continue
         return new
+
+
+def declare_readable(storage: Storage, folder: str, schema: T.StructType, known: int = 0) -> int:
+    """As `declare`; a table whose log cannot be read, so that no engine can open it, is removed and begun again."""
+    try:
+        version = declare(storage, folder, schema, known)
+        list(commits_held(storage, folder, version))
+    except MissingKeyError:
+        # Another engine may have removed the log's beginning, and reads on from a checkpoint.
+        return version
+    except LakeError:
+        for _ in ahead(storage.delete, list(storage.keys(f"{folder}/"))):
+            pass
+        return declare(storage, folder, schema)
+    return version
 
 
 def put_note(storage: Storage, folder: str, mode: str, user: dict[str, Any], known: int = 0) -> Commit:

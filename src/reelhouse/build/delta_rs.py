@@ -225,7 +225,11 @@ def misread(storage: Storage, folder: str, version: int) -> Iterator[str]:
     """
     import pyarrow as pa
 
-    table = open_delta(storage, folder, version)
+    try:
+        table = open_delta(storage, folder, version)
+    except LakeError as exc:
+        yield str(exc)
+        return
     schema = arrow_schema_of(table)
     for added in pa.table(table.get_add_actions(flatten=True)).to_pylist():
         rows, nulls = 0, dict.fromkeys(schema.names, 0)

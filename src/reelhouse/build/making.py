@@ -9,7 +9,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.build.delta_log import Commit, declare, read_commit, rows_held, schema_mark, sound
+from reelhouse.build.delta_log import Commit, declare_readable, read_commit, rows_held, schema_mark, sound
 from reelhouse.build.engine import Engine
 from reelhouse.build.engine_errors import first_line
 from reelhouse.build.marks import ZONES
@@ -91,7 +91,7 @@ def _declared(storage: Storage, pins: dict[str, Pin]) -> dict[str, int]:
 
     def declared(folder: str) -> tuple[str, int]:
         name, schema = tables[folder]
-        return folder, declare(storage, folder, schema, pins[name].version if name in pins else 0)
+        return folder, declare_readable(storage, folder, schema, pins[name].version if name in pins else 0)
 
     return dict(ahead(declared, tables))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
-from reelhouse.raw.layout import FORMAT
+from reelhouse.raw.layout import FORMAT, PURGES
 from reelhouse.raw.purges import purge_count
 from reelhouse.raw.reading import decode, encode
 from reelhouse.storage.protocol import Storage
@@ -139,7 +139,11 @@ def check_manifest(storage: Storage, current: Current | None, newest: int) -> It
     if current is None:
         if newest:
             yield f"{CURRENT} is gone, though build {newest} was pinned"
+        elif next(storage.keys("tables/"), None) is not None:
+            yield f"{CURRENT} is gone, or the first build is not done: nothing says which tables belong together"
         return
+    if current.purges > purge_count(storage):
+        yield f"build {current.build} was made after {current.purges} purges, of which {PURGES} lacks some"
     if newest > current.build:
         yield f"{CURRENT} is that of build {current.build}, though build {newest} was pinned: an older one was put back"
         return

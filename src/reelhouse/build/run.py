@@ -190,7 +190,7 @@ def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
 
 def _all_sound(storage: Storage, pins: dict[str, Pin]) -> bool:
     """Whether every pinned version is there with all its files, and is still the newest that anybody committed."""
-    tables = ((f"{one.zone}/{name}", one.version) for name, one in pins.items())
+    tables = ((f"{one.zone}/{name}", one.version, one.rows) for name, one in pins.items())
     return all(list(ahead(lambda table: sound(storage, *table), tables)))
 
 

@@ -16,7 +16,15 @@ import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.build.delta_log import Commit, commits_held, declare, latest_version, read_commit, schema_mark, sound
+from reelhouse.build.delta_log import (
+    Commit,
+    commits_held,
+    declare_readable,
+    latest_version,
+    read_commit,
+    schema_mark,
+    sound,
+)
 from reelhouse.build.engine import Engine
 from reelhouse.build.pins import Reads
 from reelhouse.build.receipts import Horizon, Part, new_parts, with_closed, with_parts
@@ -77,26 +85,38 @@ class Staged(NamedTuple):
     reads: Reads
 
 
+_NOTHING = Staged(None, "", Reads())
+
+
 def look_at_staging(storage: Storage, pinned: Staged, code: str) -> Staged:
     """What staging holds: what was pinned and the commits since.
 
     Made by other code it counts as none, and so does what was damaged since, or changed by another program: what is
     appended to it would hide the loss.
     """
-    nothing = Staged(None, "", Reads())
+    try:
+        found = _found(storage, pinned, code)
+    except LakeError:
+        # Its log cannot be read.
+        return _NOTHING
+    return found if found.version is not None and sound(storage, STAGING_MOVIE, found.version) else _NOTHING
+
+
+def _found(storage: Storage, pinned: Staged, code: str) -> Staged:
     latest = latest_version(storage, STAGING_MOVIE, pinned.version or 0)
-    if latest is None:
-        return nothing
-    found = pinned if pinned.version is not None and latest >= pinned.version else nothing
+    # Other rows under the number of a version that was lost would be taken for its own.
+    if latest is None or latest < (pinned.version or 0):
+        return _NOTHING
+    found = pinned if pinned.version is not None else _NOTHING
     for commit in _commits_since(storage, found.version, latest):
         version = commit.version
         known = commit.user.get("code") == code
         if commit.overwrites:
-            found = Staged(version, str(commit.user.get("epoch", "")), _begun_with(commit)) if known else nothing
+            found = Staged(version, str(commit.user.get("epoch", "")), _begun_with(commit)) if known else _NOTHING
         # A commit of an earlier epoch, by a builder that was overtaken, proves nothing.
         if known and found.epoch and commit.user.get("epoch") == found.epoch:
             found = Staged(version, found.epoch, with_parts(found.reads, _parts_of(commit)))
-    return found if found.version is not None and sound(storage, STAGING_MOVIE, found.version) else nothing
+    return found
 
 
 def _commits_since(storage: Storage, pinned: int | None, latest: int) -> list[Commit]:
@@ -122,7 +142,7 @@ def bring_up_to_date(
 
     Raises `OvertakenError` where somebody else replaced everything meanwhile.
     """
-    declare(engine.storage, STAGING_MOVIE, STAGING)
+    declare_readable(engine.storage, STAGING_MOVIE, STAGING)
     sweep_turned(engine.storage)
     anew = anew or found.version is None
     state = Staged(None, f"{time.time_ns():x}", Reads()) if anew else found

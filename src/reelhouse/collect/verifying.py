@@ -350,12 +350,16 @@ def _unclaimed(ledger: Ledger) -> int:
 def _looked(ledger: Ledger, since: int, last: int) -> list[str]:
     looked = []
     if last >= since:
-        runs = f"run {last} was" if last == since else f"runs {since} to {last} were"
-        looked.append(f"{runs} read whole: plans, receipts, and every answer by its hash")
-    (before,) = ledger.db.execute("select count(*) from object where run < ? and size is not null", (since,)).fetchone()
+        looked.append(f"{_runs(since, last)} read whole: plans, receipts, and every answer by its hash")
     if since > 1:
+        query = "select count(*) from object where run < ? and size is not null"
+        (chunks,) = ledger.db.execute(query, (since,)).fetchone()
         looked.append(
-            f"of the {since - 1} runs before: that their receipts and {before:,} chunks are there, in full size; "
-            "`reelhouse verify` reads them whole"
+            f"{_runs(1, since - 1)} checked for objects: their receipts and {chunks:,} chunks are to be there, in full "
+            "size; `reelhouse verify` reads them whole"
         )
     return looked
+
+
+def _runs(first: int, last: int) -> str:
+    return f"run {first} was" if first == last else f"runs {first} to {last} were"

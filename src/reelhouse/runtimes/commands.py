@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +138,8 @@ def sync(settings: Settings, request: Request, as_json: bool) -> int:
 
 
 def verify(settings: Settings, as_json: bool, *, deep: bool = False) -> int:
-    if deep and not (find_spec("deltalake") and find_spec("pyarrow")):
-        raise ConfigError('verify: --deep reads tables by delta-rs; install it with: pip install "reelhouse[lake]"')
+    if deep:
+        _check_deep()
     verdict = _verify(lake_of(settings), since=1, deep=deep)
     if as_json:
         show.as_json(_verdict(verdict))
@@ -198,6 +197,16 @@ def _verify(storage: Storage, *, since: int, deep: bool = False) -> Verdict:
 
 
 _CHEAPLY = "logs and the sizes of data files; what is inside of them `reelhouse verify --deep` reads"
+
+
+def _check_deep() -> None:
+    try:
+        import deltalake  # noqa: F401 (whether it is there)
+        import pyarrow  # noqa: F401 (as above)
+    except ImportError:
+        raise ConfigError(
+            'verify: --deep reads tables by delta-rs; install it with: pip install "reelhouse[lake]"'
+        ) from None
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
