@@ -239,7 +239,10 @@ class _Planner:
         known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
         clock = self._tmdb.client.clock
         export = await fetch_export(self._tmdb.session, self._tmdb.exports_url, kind, known, clock)
-        if export.body is None and before is not None and lies is not None:
+        # An older one, by a clock that is behind or from a host that has lost the newest, would make the newest titles
+        # vanish.
+        newest = before is not None and f"{export.day}" < before.day <= f"{clock.today()}"
+        if (export.body is None or newest) and before is not None and lies is not None:
             self._listing.add_export(lies, self._wanted.selection)
             reference = before
         else:
