@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from reelhouse.collect.outcome import Judge, Outcome, compile_filter, parses
+from reelhouse.collect.outcome import Judge, Outcome, parses
+from reelhouse.collect.record_filter import compile_filter
 from reelhouse.errors import ConfigError
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ from reelhouse.raw.inbox import put_letter
 from reelhouse.raw.plan import ExportRef, Selection, last_run
 from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.tmdb.clock import ServerClock
 from tests.collect.worlds import NOW, Row, World, a_world, lines, packed, planned, wanted
 from tests.lakes import ASKING, a_claim, a_plan, settle
 from tests.serving import Server
@@ -429,3 +430,17 @@ def test_after_a_cursor_from_the_future_the_feed_goes_on_at_the_last_one_that_is
         days = sorted(request.query["start_date"] for request in server.seen if "changes" in request.path)
     assert days == [f"2027-03-{day:02}" for day in range(5, 11)]
     assert lines(storage, plan) == ["2 changed"]
+
+
+def test_a_tmdb_that_is_days_ahead_of_this_machine_in_all_its_answers_moves_no_cursor() -> None:
+    here = datetime.now(UTC)
+    cursor = f"{here - timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}"
+    storage = _lake({1: Known(State.LANDED, cursor, True)}, [_row(1)], cursor)
+    ahead = World(now=f"{here + timedelta(days=900):%Y-%m-%dT%H:%M:%SZ}", export=[_row(1), _row(2)])
+    clock = ServerClock()
+    with a_world(ahead) as server:
+        plan = planned(storage, server, wanted(selection=Selection(source="list"), asks=("2",)), clock=clock)
+    assert plan.changes_read_to == cursor
+    assert abs((datetime.fromisoformat(plan.planned_at) - here).total_seconds()) < 60
+    assert lines(storage, plan) == ["2 listed"]
+    assert "set this machine's clock" in clock.take_notes()[1][-1]

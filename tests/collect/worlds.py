@@ -18,6 +18,7 @@ from reelhouse.collect.planning import Tmdb, Wanted, plan_run
 from reelhouse.raw.plan import Plan, Selection, last_run, put_plan, read_lines
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
+from reelhouse.tmdb.clock import ServerClock
 from reelhouse.tmdb.endpoints import ENTITIES
 from reelhouse.tmdb.rate import Limiter
 from tests.lakes import ASKING
@@ -71,12 +72,19 @@ def wanted(**changes: Any) -> Wanted:
     return Wanted(**given)
 
 
-def planned(storage: Storage, server: Server, want: Wanted | None = None, *, put: bool = True) -> Plan:
+def planned(
+    storage: Storage,
+    server: Server,
+    want: Wanted | None = None,
+    *,
+    put: bool = True,
+    clock: ServerClock | None = None,
+) -> Plan:
     """The next plan, put unless it is only to be seen."""
 
     async def run() -> Plan:
         async with open_session(20) as session:
-            client = TmdbClient(session, f"{server.url}/3", "token", Limiter(0))
+            client = TmdbClient(session, f"{server.url}/3", "token", Limiter(0), clock)
             tmdb = Tmdb(client, session, f"{server.url}/p/exports")
             return (await plan_run(storage, tmdb, want or wanted(), after=last_run(storage), put=put)).plan
 

@@ -312,6 +312,21 @@ def test_before_todays_export_is_there_yesterdays_is_used(tiny: Tiny) -> None:
     assert_whole(lake)
 
 
+def test_an_export_older_than_the_one_that_is_here_is_not_used(tiny: Tiny) -> None:
+    tiny.broken, tiny.gone = set(), set()
+    lake = MemoryStorage()
+    first = collect(lake, small(tiny))
+    # The host has lost today's file.
+    tiny.published = "2026-02-28"
+    tiny.listed = tiny.listed[:20]
+    tiny.forget()
+    again = collect(lake, small(tiny))
+    assert again.plan.export == first.plan.export
+    assert again.plan.counts.listed == 30
+    assert tiny.asked.total() == 0
+    assert_whole(lake)
+
+
 def _refused(tiny: Tiny, lake: Storage, text: str) -> None:
     runs, keys = last_run(lake), list(lake.keys("runs/"))
     tiny.forget()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -307,3 +308,83 @@ def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Re
     code, said, told = reelhouse("collect", "--json", "--discover", "with_genre=18")
     assert code == 2
     assert "did you mean 'with_genres'" in told
+
+
+def test_a_typo_in_the_record_filter_stops_before_a_plan_is_put_and_can_be_corrected(
+    plain: Tiny, reelhouse: Reelhouse
+) -> None:
+    code, said, told = reelhouse("collect", "--json", REELHOUSE_RECORD_FILTER="runtme >= `60`")
+    assert (code, said) == (2, None)
+    assert "no field 'runtme' in the 10 answers that were looked at (did you mean 'runtime'?)" in told
+    assert plain.asked.total() == 10
+    plain.forget()
+    code, said, _ = reelhouse("collect", "--json", REELHOUSE_RECORD_FILTER="runtime >= `60`")
+    assert (code, said["run"], said["landed"], said["filtered"]) == (0, 1, 28, 2)
+    assert plain.asked.total() == 30
+    # A filter that changes later is looked at too, and what had landed stays.
+    assert reelhouse("collect", "--json", REELHOUSE_RECORD_FILTER="tittle == 'x'")[0] == 2
+    assert reelhouse("verify", "--json")[1]["states"] == {"landed": 28, "filtered": 2}
+
+
+def test_a_record_filter_that_answers_confirm_is_looked_at_once(plain: Tiny) -> None:
+    lake = MemoryStorage()
+    for asked in (30 + 10, 0):
+        plain.forget()
+        collect(lake, small(plain, record_filter="runtime >= `60` && length(imdb_id.x || imdb_id) > `0`"))
+        assert plain.asked.total() == asked
+    assert_whole(lake)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"record_filter": "runtime > `900`"}, "record_filter 'runtime > `900`' kept none of 30 answers"),
+        ({"record_filter": "runtime > `1`"}, "kept all 30 answers: it filtered nothing"),
+        ({"min_popularity": 2000.0}, "all 30 listed ids are excluded (30 by min_popularity)"),
+        ({"min_popularity": 1.0}, "min_popularity = 1 excludes none of the 30 listed ids"),
+        ({"top": 500}, "top = 500 excludes none of the 30 listed ids"),
+    ],
+    ids=str,
+)
+def test_a_filter_that_keeps_all_or_nothing_is_said(
+    plain: Tiny, reelhouse: Reelhouse, settings: dict[str, Any], said: str
+) -> None:
+    environ = {f"REELHOUSE_{name.upper()}": str(value) for name, value in settings.items()}
+    code, found, _ = reelhouse("collect", "--json", **environ)
+    assert code == 0
+    assert [said in note for note in found["notes"]] == [True]
+
+
+def test_a_person_hears_that_a_filter_keeps_nothing_from_plan_and_from_collect(
+    plain: Tiny, reelhouse: Reelhouse
+) -> None:
+    for command in ("plan", "collect"):
+        running = reelhouse.start(command, "--min-popularity", "2000")
+        _, told = running.communicate(timeout=60)
+        assert running.returncode == 0
+        assert "Note: all 30 listed ids are excluded (30 by min_popularity)" in told
+
+
+def test_filters_that_keep_some_are_not_worth_a_word(plain: Tiny, reelhouse: Reelhouse) -> None:
+    environ = {"REELHOUSE_RECORD_FILTER": "runtime >= `60`", "REELHOUSE_TOP": "20"}
+    assert reelhouse("collect", "--json", **environ)[1]["notes"] == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "listed"),
+    [(("with_genres=terror",), None), (("with_genres=Horror",), "some"), (("with_genres=27",), "some")],
+)
+def test_a_genre_is_taken_by_name_and_one_that_nobody_knows_selects_nothing(
+    tmp_path: Path, filters: tuple[str, ...], listed: str | None
+) -> None:
+    with Emulator(movies=1500, seed=2) as emulator:
+        reelhouse = Reelhouse(emulator.address, tmp_path)
+        words = [word for one in filters for word in ("--discover", one)]
+        code, found, told = reelhouse("plan", "--json", *words)
+    if listed is None:
+        assert (code, found) == (2, None)
+        assert "with_genres='terror'" in told
+        assert "did you mean 'horror'?" in told
+    else:
+        assert code == 0
+        assert 0 < found["listed"] < 500

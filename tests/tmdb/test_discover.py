@@ -206,12 +206,15 @@ def test_counts_that_move_a_little_while_they_are_read_are_tolerated() -> None:
     assert found.keys() == _whole(titles).keys()
 
 
+_FIRST: list[dict[str, Any]] = [{"id": id_} for id_ in range(1, 21)]
+
+
 def _odd(change: Callable[[int, dict[str, Any]], dict[str, Any]], count: int = 60) -> Answering:
     """Sixty titles on three pages, of which *change* makes something else."""
     catalogue = Catalogue(_titles(count))
 
     def answering(request: web.BaseRequest) -> web.StreamResponse:
-        body = msgspec.json.decode(catalogue.answer(request).body or b"")
+        body = msgspec.json.decode(catalogue.answer(request).text or "")
         return json(change(body["page"], body))
 
     return answering
@@ -236,9 +239,6 @@ def test_pages_that_do_not_hold_what_they_promise_are_a_fault_and_no_smaller_lis
 ) -> None:
     with serving(_odd(change)) as server, pytest.raises(ListingError, match=said):
         with_client(server.url, lambda client: discover(client, MOVIE, {}))
-
-
-_FIRST = [{"id": id_} for id_ in range(1, 21)]
 
 
 def test_two_duplicates_in_a_thousand_are_what_tmdb_does() -> None:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-import jmespath
-import jmespath.exceptions
 import msgspec
-from jmespath.functions import Functions
 
+from reelhouse.collect.record_filter import compile_filter
 from reelhouse.errors import ConfigError
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.endpoints import Entity
-
-Predicate = Callable[[bytes], bool]
 
 # How deeply JSON may nest depends on the stack of the one that reads it, and a chunk's line wraps a body once more.
 _DEEPER, _DEEPER_ENDS = b"[" * 100, b"]" * 100
@@ -103,58 +98,3 @@ def parses(body: bytes) -> bool:
     except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
         return False
     return True
-
-
-def compile_filter(expression: str) -> Predicate | None:
-    """A JMESPath predicate on the record; None for no filter. `ConfigError` where it could pass no record.
-
-    The predicate raises `ConfigError` for a record that it cannot be applied to, such as one without a text to look in.
-    """
-    if not expression:
-        return None
-    try:
-        compiled = jmespath.compile(expression)
-    except jmespath.exceptions.JMESPathError as exc:
-        first = str(exc).splitlines()[0]
-        raise ConfigError(f"record_filter: {expression!r} is no JMESPath expression: {first}") from exc
-    _check_functions(expression, compiled.parsed)
-
-    def wanted(body: bytes) -> bool:
-        try:
-            found: Any = compiled.search(_decoded(body))
-        except (jmespath.exceptions.JMESPathError, ValueError, TypeError, RecursionError) as exc:
-            # JMESPath lets Python's own errors through.
-            first = str(exc).splitlines()[0]
-            raise ConfigError(f"record_filter: {expression!r} cannot be applied to a record: {first}") from exc
-        # JMESPath's own truth: null, false, "", [] and {} are false, 0 is true.
-        return not (found is None or found is False or found in ("", [], {}))
-
-    return wanted
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except msgspec.ValidationError:
-        # A number beyond a double, which need not be where the filter looks.
-        return json.loads(body, parse_int=_int)
-
-
-def _int(digits: str) -> float:
-    # Python refuses numbers of thousands of digits.
-    return int(digits) if len(digits) < 100 else float(digits)
-
-
-def _check_functions(expression: str, node: Mapping[str, Any]) -> None:
-    """JMESPath itself looks at a function only when it calls it: hours later, or never."""
-    children = [child for child in node["children"] if isinstance(child, dict)]
-    if node["type"] == "function_expression":
-        known = Functions.FUNCTION_TABLE.get(node["value"])
-        if known is None:
-            raise ConfigError(f"record_filter: {expression!r}: JMESPath has no function {node['value']}()")
-        takes = len(known["signature"])
-        variadic = takes and known["signature"][-1].get("variadic")
-        if len(children) < takes or (len(children) > takes and not variadic):
-            raise ConfigError(f"record_filter: {expression!r}: {node['value']}() takes {takes}, not {len(children)}")
-    for child in children:
-        _check_functions(expression, child)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import NamedTuple
 
 import aiohttp
+import msgspec
 
 from reelhouse.collect.listing import Listing
-from reelhouse.errors import KeyTakenError, LakeError, ListingError
+from reelhouse.collect.record_filter import check_fields, needs_answers
+from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingError, TransientError, UntrustedError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.layout import export_key
 from reelhouse.raw.ledger import Ledger, open_ledger
@@ -28,8 +33,8 @@ from reelhouse.raw.plan import (
 )
 from reelhouse.raw.reading import get_named
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.asking import ask
-from reelhouse.tmdb.client import TmdbClient
+from reelhouse.tmdb.asking import ask, whole_json
+from reelhouse.tmdb.client import Answer, TmdbClient, query_of
 from reelhouse.tmdb.clock import AGREES
 from reelhouse.tmdb.discover import discover
 from reelhouse.tmdb.endpoints import CANARY, ENTITIES, EXPORTS_URL, Entity
@@ -40,6 +45,13 @@ UNIT_SIZE = 1000
 
 # How often TMDB is asked for the time before planning is given up.
 _ATTEMPTS = 8
+
+# Answers that a new record filter is held against, and how often each is asked.
+_PROBED = 10
+_PROBES = 3
+
+# A filter that keeps all of fewer than these is nothing to wonder about.
+NOTABLE = 20
 
 # The change feed answers for at most this long; what is older than that is asked again without being named.
 FEED_DAYS = 14
@@ -170,7 +182,31 @@ class _Planner:
             set_aside=[one for one in inbox.set_aside if one.key not in left],
             made_by=wanted.made_by,
         )
-        return Draft(plan, sum(counts.asked.values()))
+        if self._put:
+            await self._check_filter()
+        return Draft(plan, sum(counts.asked.values()), tuple(selection_notes(plan)))
+
+    async def _check_filter(self) -> None:
+        """Hold a filter that is new against a few answers: once a plan is put, it keeps its filter to its end.
+
+        The answers are not kept; the run asks them again.
+        """
+        asking, entity, before = self._wanted.asking, self._wanted.entity, self._before.plan
+        if before is not None and before.asking.record_filter == asking.record_filter:
+            return
+        if not needs_answers(asking.record_filter, entity, asking.append):
+            return
+        query = query_of(asking.params)
+        asks = [line.partition(" ")[0] for line in islice(_lines(self._ledger), _PROBED)]
+        found = await asyncio.gather(*(self._probed(entity.path + name, query) for name in asks))
+        check_fields(asking.record_filter, [body for body in found if body is not None], entity, asking.append)
+
+    async def _probed(self, path: str, query: str) -> bytes | None:
+        """One answer, or None where there is none: what becomes of its id is the run's business."""
+        with suppress(TransientError, UntrustedError, MissingError):
+            answer = await ask(self._tmdb.client, path, query, _record, attempts=_PROBES)
+            return answer.body
+        return None
 
     def _listed_at(self, planned_at: str) -> str:
         if self._wanted.selection.source != "list":
@@ -206,7 +242,10 @@ class _Planner:
         known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
         clock = self._tmdb.client.clock
         export = await fetch_export(self._tmdb.session, self._tmdb.exports_url, kind, known, clock)
-        if export.body is None and before is not None and lies is not None:
+        # An older one, by a clock that is behind or from a host that has lost the newest, would make the newest titles
+        # vanish.
+        newest = before is not None and f"{export.day}" < before.day <= f"{clock.today()}"
+        if (export.body is None or newest) and before is not None and lies is not None:
             self._listing.add_export(lies, self._wanted.selection)
             reference = before
         else:
@@ -309,6 +348,24 @@ class _Before(NamedTuple):
     plan: Plan | None
     export: ExportRef | None
     changes_read_to: str | None
+
+
+def _record(answer: Answer) -> Answer:
+    whole_json(answer, dict[str, msgspec.Raw])
+    return answer
+
+
+def selection_notes(plan: Plan) -> Iterator[str]:
+    """Says where a plan's selection keeps nothing, or a filter of it everything: seldom is that meant."""
+    counts, selection = plan.counts, plan.selection
+    if selection.source == "discover" and not counts.listed:
+        yield "discover selects no title at all"
+    if counts.listed and sum(counts.excluded.values()) == counts.listed:
+        why = ", ".join(f"{count:,} by {name}" for name, count in sorted(counts.excluded.items()))
+        yield f"all {counts.listed:,} listed ids are excluded ({why}): nothing of the listing is asked"
+    for name, limit in (("min_popularity", selection.min_popularity), ("top", selection.top)):
+        if limit is not None and counts.listed >= NOTABLE and not counts.excluded.get(name):
+            yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"
 
 
 def listed_at(storage: Storage, plan: Plan | None) -> str:

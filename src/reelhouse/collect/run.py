@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from reelhouse.collect.fetching import Brakes, Fetcher, Patience
 from reelhouse.collect.landing import Lander, Limits
 from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.outcome import Judge
-from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
+from reelhouse.collect.planning import NOTABLE, Draft, Tmdb, Wanted, plan_run, selection_notes
 from reelhouse.collect.spool import Spool, Spooling
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
@@ -20,7 +21,7 @@ from reelhouse.raw.layout import Layout
 from reelhouse.raw.ledger import keep_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
 from reelhouse.raw.progress import Done, drop_done, read_done
-from reelhouse.raw.receipt import Receipt
+from reelhouse.raw.receipt import Receipt, State
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
@@ -142,6 +143,8 @@ async def carry_out(
     made, counted = reconcile(storage, plan, done)
     requests = tmdb.client.requests - before
     refused, notes = tmdb.client.clock.take_notes()
+    if made is not None:
+        notes += [*selection_notes(plan), *_filter_notes(plan, counted.states)]
     result = RunResult(
         plan,
         made,
@@ -162,6 +165,17 @@ async def carry_out(
     return result._replace(why=None, oldest=oldest)
 
 
+def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
+    """Says where the predicate kept nothing, or everything of more than a few answers: seldom is that meant."""
+    landed, filtered = states.get(State.LANDED, 0), states.get(State.FILTERED, 0)
+    if not plan.asking.record_filter:
+        return
+    if filtered and not landed:
+        yield f"record_filter {plan.asking.record_filter!r} kept none of {filtered:,} answers: nothing of them landed"
+    elif landed >= NOTABLE and not filtered:
+        yield f"record_filter {plan.asking.record_filter!r} kept all {landed:,} answers: it filtered nothing"
+
+
 def conclude(storage: Storage, plan: Plan) -> str | None:
     """What follows a reconciliation and may be done again: the ledger is kept, taken letters and caches go.
 
@@ -179,7 +193,7 @@ async def _fetch(
     storage: Storage, tmdb: Tmdb, plan: Plan, done: Done, ways: Ways, brakes: Brakes, progress: Progress
 ) -> str | None:
     entity = ENTITIES[plan.entity]
-    query = query_of(_params(plan))
+    query = query_of(plan.asking.params)
     spooling = Spooling(ways.spool, storage.url, plan, partial(brakes.stop, hurry=True))
     fetcher = Fetcher(
         storage,
@@ -206,10 +220,3 @@ async def _fetch(
         done=done,
     )
     return await fetcher.run()
-
-
-def _params(plan: Plan) -> dict[str, str]:
-    params = {"language": plan.asking.language, "region": plan.asking.region}
-    if plan.asking.append:
-        params["append_to_response"] = ",".join(plan.asking.append)
-    return {name: value for name, value in params.items() if value}

@@ -70,6 +70,12 @@ class Asking(msgspec.Struct, frozen=True):
     record_filter: str = ""
 
     @property
+    def params(self) -> dict[str, str]:
+        """The query with which every record is asked."""
+        given = {"language": self.language, "region": self.region, "append_to_response": ",".join(self.append)}
+        return {name: value for name, value in given.items() if value}
+
+    @property
     def fingerprint(self) -> str:
         """The same for the same settings, whatever the order of the appends."""
         parts = (self.language, ",".join(sorted(self.append)), self.region, self.record_filter)

@@ -10,8 +10,8 @@ from pathlib import Path
 from reelhouse import __version__
 from reelhouse.collect.fetching import Patience
 from reelhouse.collect.landing import Limits
-from reelhouse.collect.outcome import compile_filter
 from reelhouse.collect.planning import Tmdb, Wanted
+from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import Ways
 from reelhouse.collect.spool import Spool
 from reelhouse.raw.layout import Layout

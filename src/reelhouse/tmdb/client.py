@@ -131,7 +131,11 @@ class TmdbClient:
             raise BudgetError("no further request is allowed")
         # Counted before the turn is waited for, so that waiting tasks cannot overdraw together.
         self.requests += 1
-        answer, reading, headers = await self._once(path, query)
+        try:
+            answer, reading, headers = await self._once(path, query)
+        except BudgetError:
+            self.requests -= 1
+            raise
         if self.clock.in_doubt:
             await self._settle_clock()
         answer = answer._replace(fetched_at=self.clock.stamp(reading))
@@ -143,14 +147,12 @@ class TmdbClient:
         raise error
 
     async def _settle_clock(self) -> None:
-        """Ask for the time, since one answer alone is no proof that this machine's clock is wrong."""
+        """Ask for the time, at most `_LOOKS` times: one answer alone is no proof that this machine's clock is wrong."""
         async with self._looking:
             while self.clock.in_doubt and self._looks and not self._halted:
                 self._looks -= 1
-                # It is no question of the run's, so it is none of those that were allowed.
-                self.requests += 1
-                self._most = None if self._most is None else self._most + 1
-                # Without an answer the clock stays in doubt, which the summary says.
+                # It is no question of the run's, so it is none of those that are counted and limited. Without an answer
+                # the clock stays in doubt, which the summary says.
                 with suppress(TransientError, BudgetError):
                     await self._once(CANARY, "")
 
@@ -158,7 +160,6 @@ class TmdbClient:
         """One request in its turn; the answer has no time yet."""
         started = await self.limiter.wait_turn()
         if self._halted:
-            self.requests -= 1
             raise BudgetError("no further request is allowed")
         url = URL(f"{self._url}{path}?{query}" if query else f"{self._url}{path}", encoded=True)
         broken = None

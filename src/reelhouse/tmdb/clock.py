@@ -22,10 +22,8 @@ AGREES = 600.0
 # answer for up to eight hours.
 OLDEST = 7 * 86400.0
 
-# How far TMDB may be ahead of this machine before nothing is concluded from its clock. Next to this machine, an
-# emulator's clock is moved on purpose.
+# How far TMDB may be ahead of this machine before nothing is concluded from its clock.
 _MOST_AHEAD = 86400.0
-_MOST_AHEAD_HERE = 366 * 86400.0
 
 _READINGS = 15
 
@@ -59,7 +57,8 @@ class ServerClock:
         wall: Callable[[], float] = time.time,
         ticks: Callable[[], float] = lambda: time.clock_gettime(_TICKS),
     ) -> None:
-        self._most_ahead = _MOST_AHEAD_HERE if simulated else _MOST_AHEAD
+        # An emulator on this machine has a clock that is moved on purpose.
+        self._most_ahead = float("inf") if simulated else _MOST_AHEAD
         self._simulated = simulated
         self._ticks = ticks
         self._began = wall() - ticks()
@@ -94,9 +93,9 @@ class ServerClock:
         return self.now()
 
     def trusts(self, stated: str | None) -> bool:
-        """Whether a `Date` is near enough to the time that it is."""
+        """Whether a `Date` is near enough to the time that it is, or nothing says that it is not."""
         instant = parse_date(stated)
-        return instant is not None and abs(instant - self._now()) <= OLDEST
+        return instant is not None and (self.in_doubt or abs(instant - self._now()) <= OLDEST)
 
     @property
     def in_doubt(self) -> bool:
@@ -197,7 +196,7 @@ def parse_date(stated: str | None) -> float | None:
         return None
     # `-0000` says UTC too, but comes without a zone.
     instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return instant.timestamp() if 1970 < instant.year < 9999 else None
+    return instant.timestamp() if 1970 <= instant.year < 9999 else None
 
 
 def age_of(stated: str | None) -> int | None:
