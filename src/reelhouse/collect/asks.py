@@ -2,94 +2,290 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from reelhouse.errors import ConfigError
+from reelhouse.ids import read_id
+from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Tally, read_rows
 
-_TMDB_COLUMNS = ("tmdbid", "tmdb_id", "movie_id", "id")
-_IMDB_COLUMNS = ("imdbid", "imdb_id", "tconst")
-_IMDB = re.compile(r"(?:tt)?0*(\d{1,10})")
-_DELIMITERS = ",;\t|"
+# Names without what is no letter or digit. MovieLens' own `movieId` is none of these.
+_TMDB_COLUMNS = frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid"))
+_IMDB_COLUMNS = frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const"))
+# These may hold anybody's ids.
+_VAGUE_COLUMNS = frozenset(("id", "movie_id", "movie id"))
+_KIND_COLUMNS = ("mediatype", "titletype", "itemtype", "kind", "type")
+
+# What services call kinds of things, without what is no letter. IMDb's shorts and TV movies are movies at TMDB.
+_KINDS = {
+    "movie": (
+        "movie movies film films filme filmes pelicula peliculas feature featurefilm short shortfilm tvmovie tvshort "
+        "tvspecial video documentary musicvideo"
+    ),
+    "series": "tv show shows tvshow tvshows series serie tvseries miniseries tvminiseries podcastseries",
+    "season": "season seasons temporada tvseason",
+    "episode": "episode episodes episodio tvepisode tvpilot podcastepisode",
+    "person": "person people actor actress director cast crew pessoa persona name",
+    "other": "collection list company network keyword game videogame book album",
+}
+_KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
+_NO_KIND = "without a kind"
+_LONGEST_KIND = 40
+_MOST_NAMED = 5
+
+# In a list of one id a line nothing stands between values.
+_NOTHING = "\0"
 
 
-class Asks(NamedTuple):
-    """The distinct asks of a list in order, and how many of its rows name nothing."""
+class Reading(NamedTuple):
+    """How a list is read: its *column* of ids, quotes, and whether its *kinds* count.
+
+    The other fields are how a person gives these, for messages; the command line's unless others are given.
+    """
+
+    column: str | None = None
+    quotes: bool = True
+    escape: str = ""
+    kinds: bool = True
+    say_column: str = "--ids-column {}"
+    say_quotes: str = "--no-quotes"
+    say_escape: str = "--escape '\\'"
+    say_kinds: str = "--all-kinds"
+
+
+@dataclass(frozen=True)
+class Asks:
+    """The distinct asks of a list in order, and what became of its other rows.
+
+    `rows = asks + again + blank + the sum of others`: *again* named an id a second time, *blank* none, *others* are not
+    about movies, by their kind as it is written there. *columns* were read, *spanning* values span lines.
+    """
 
     asks: tuple[str, ...]
     blank: int
+    again: int = field(default=0, compare=False)
+    others: dict[str, int] = field(default_factory=dict, compare=False)
+    columns: tuple[str, ...] = field(default=(), compare=False)
+    spanning: int = field(default=0, compare=False)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of how the list was read."""
+        found = []
+        if self.columns:
+            found.append(f"ids read from column {' and, where that is blank, '.join(self.columns)}")
+        if self.blank:
+            found.append(f"{self.blank:,} rows of the list name no id")
+        if self.others:
+            found.append(f"not asked, since they are no movies: {_named(self.others)}")
+        if self.spanning:
+            found.append(f"{self.spanning:,} values of the list span lines")
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """The same for a program."""
+        return {
+            "columns": list(self.columns),
+            "ids": len(self.asks),
+            "again": self.again,
+            "blank": self.blank,
+            "other_kinds": self.others,
+            "spanning": self.spanning,
+        }
 
 
-def read_asks(text: str, column: str | None = None) -> Asks:
+def read_asks(text: str | bytes, reading: Reading | str | None = None) -> Asks:
     """Parse a list. A CSV's TMDB column is used, and where that is blank its IMDb column (MovieLens' `links.csv`).
 
-    *column* names another one. Raises `ConfigError` with the line of what is no id.
+    Raises `ConfigError` with the line of what is no id, or of a quote out of place, and where two columns may be meant.
     """
-    # Not `splitlines`, which also breaks a title at a form feed or U+2028.
-    lines = io.StringIO(text.removeprefix("\ufeff"), newline=None).read().split("\n")
-    if not lines[-1]:
-        lines.pop()
-    if not lines:
-        return Asks((), 0)
-    found = _plain(lines) if column is None and _is_ask(lines[0].strip()) else _table(lines, column)
+    how = Reading(reading) if isinstance(reading, str) else reading or Reading()
+    body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    first = _first_line(body)
+    plain = how.column is None and (not first.strip() or _is_ask(first.strip()))
+    tally = Tally()
+    dialect = Dialect(max(DELIMITERS, key=first.count), how.quotes, how.escape)
+    if plain:
+        dialect = Dialect(_NOTHING, how.quotes, how.escape)
+    rows = read_rows(io.BytesIO(body), dialect, tally)
+    try:
+        found = _plain(rows) if plain else _table(rows, how, first)
+        return _sorted_out(found, tally, how)
+    except CsvError as exc:
+        raise ConfigError(f"ids: {exc.with_remedy(how.say_quotes, how.say_escape)}") from exc
+
+
+class _Found(NamedTuple):
+    """What one row names: an id, nothing, or something of another kind."""
+
+    ask: str
+    kind: str = ""
+
+
+class _Columns(NamedTuple):
+    """Where a table's ids and kinds are; each of *ids* with whether they are IMDb's."""
+
+    ids: list[tuple[int, bool]]
+    kind: int | None
+    names: tuple[str, ...]
+
+
+def _first_line(body: bytes) -> str:
+    first = re.match(rb"[^\r\n]*", body[:BLOCK].removeprefix(b"\xef\xbb\xbf"))
+    assert first is not None
+    return first[0].decode(errors="replace")
+
+
+def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Reading) -> Asks:
     asks: dict[str, None] = {}
-    blank = 0
-    for ask in found:
-        if ask:
-            asks[ask] = None
+    others: Counter[str] = Counter()
+    columns: tuple[str, ...] = ()
+    rows = blank = 0
+    for one in found:
+        if not isinstance(one, _Found):
+            columns = one
+            continue
+        rows += 1
+        if one.kind:
+            others[one.kind] += 1
+        elif one.ask:
+            asks[one.ask] = None
         else:
             blank += 1
-    return Asks(tuple(asks), blank)
+    again = rows - blank - others.total() - len(asks)
+    if rows + bool(columns) != tally.records:
+        raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
+    if others and not asks:
+        raise ConfigError(
+            f"ids: the list holds no movie, only {_named(others)}; {how.say_kinds} asks every row as a movie"
+        )
+    return Asks(tuple(asks), blank + tally.blank, again, dict(others), columns, tally.spanning)
 
 
-def _plain(lines: list[str]) -> Iterator[str]:
-    for number, line in enumerate(lines, 1):
-        yield _ask(line.strip(), number, imdb=False)
+def _plain(rows: Iterator[Row]) -> Iterator[_Found]:
+    for row in rows:
+        yield _Found(_ask(_NOTHING.join(row.cells).strip(), row.line, imdb=False))
 
 
-def _table(lines: list[str], column: str | None) -> Iterator[str]:
-    delimiter = max(_DELIMITERS, key=lines[0].count)
-    reader = csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter)
-    header = [name.strip().lower() for name in next(reader)]
-    columns = _columns(header, column, lines[0])
-    try:
-        for row in reader:
-            cells = [(row[at].strip() if at < len(row) else "", imdb) for at, imdb in columns]
-            cell, imdb = next(((cell, imdb) for cell, imdb in cells if cell), ("", False))
-            # A quoted cell may hold line ends.
-            yield _ask(cell, reader.line_num, imdb=imdb)
-    except csv.Error as exc:
-        raise ConfigError(f"ids: line {reader.line_num}: {exc}") from exc
+def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | tuple[str, ...]]:
+    header = next(rows, None)
+    names = [name.strip() for name in header.cells] if header else []
+    columns = _columns(names, how, first)
+    yield columns.names
+    for row in rows:
+        _check_inside(row, columns, len(names), first, how)
+        kind = _other_kind(row, columns.kind)
+        if kind:
+            yield _Found("", kind)
+            continue
+        cells = [(_cell(row, at), imdb) for at, imdb in columns.ids]
+        cell, imdb = next(((cell, imdb) for cell, imdb in cells if cell), ("", False))
+        yield _Found(_ask(cell, row.line, imdb=imdb))
 
 
-def _columns(header: list[str], column: str | None, first: str) -> list[tuple[int, bool]]:
-    """Positions of the columns to use, best first, each with whether its ids are IMDb's."""
-    if column is not None:
-        if column.lower() not in header:
-            raise ConfigError(f"ids: there is no column {column!r} among {', '.join(header)}")
-        return [(header.index(column.lower()), "imdb" in column.lower() or column.lower() in _IMDB_COLUMNS)]
-    tmdb = [(header.index(name), False) for name in _TMDB_COLUMNS if name in header][:1]
-    imdb = [(header.index(name), True) for name in _IMDB_COLUMNS if name in header][:1]
-    if not tmdb and not imdb:
-        raise ConfigError(f"ids: line 1, {first[:60]!r}, is neither an id nor a header with a column of ids; name one")
-    return tmdb + imdb
+def _cell(row: Row, at: int) -> str:
+    return row.cells[at].strip() if at < len(row.cells) else ""
+
+
+def _check_inside(row: Row, columns: _Columns, width: int, first: str, how: Reading) -> None:
+    """Raise `CsvError` where a value takes in lines that are rows of their own, by their width and their id."""
+    delimiter = max(DELIMITERS, key=first.count)
+    for line in row.inside:
+        text = line.decode(errors="replace").rstrip("\r\n")
+        cells = text.split(delimiter)
+        if len(cells) == width > 1 and any(_is_id(cells[at], imdb=imdb) for at, imdb in columns.ids):
+            raise CsvError(f"line {row.line} opens a quote and takes in a line that looks like a row, {text[:40]!r}")
+
+
+def _is_id(cell: str, *, imdb: bool) -> bool:
+    cell = cell.strip().removesuffix(".0")
+    return read_id(f"tt{cell}" if imdb and cell.isdigit() else cell) is not None
+
+
+def _other_kind(row: Row, at: int | None) -> str:
+    """The kind of a row that is about no movie, as it is written there; empty for a movie."""
+    if at is None:
+        return ""
+    written = _cell(row, at)
+    return "" if _KIND_OF.get(_letters(written)) == "movie" else written[:_LONGEST_KIND] or _NO_KIND
+
+
+def _letters(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in plain if letter.isalnum())
+
+
+def _named(others: dict[str, int]) -> str:
+    """Rows of other kinds, counted; what is no kind that is known is marked."""
+    shown = [
+        f"{count:,} {kind if _letters(kind) in _KIND_OF or kind == _NO_KIND else f'of an unknown kind ({kind!r})'}"
+        for kind, count in sorted(others.items(), key=lambda item: -item[1])
+    ]
+    rest = len(shown) - _MOST_NAMED
+    return ", ".join(shown[:_MOST_NAMED]) + (f" and {rest} further kinds" if rest > 0 else "")
+
+
+def _columns(names: Sequence[str], how: Reading, first: str) -> _Columns:
+    kind = _kind_column(names) if how.kinds else None
+    if how.column is not None:
+        at = _named_column(names, how.column)
+        return _Columns(
+            [(at, "imdb" in names[at].casefold() or _letters(names[at]) in _IMDB_COLUMNS)], kind, (names[at],)
+        )
+    tmdb = [at for at, name in enumerate(names) if _letters(name) in _TMDB_COLUMNS]
+    imdb = [at for at, name in enumerate(names) if _letters(name) in _IMDB_COLUMNS]
+    vague = [at for at, name in enumerate(names) if name.casefold() in _VAGUE_COLUMNS]
+    if not tmdb + imdb + vague:
+        raise ConfigError(
+            f"ids: line 1, {first[:60]!r}, is neither an id nor a header with a column of ids; "
+            f"{how.say_column.format('NAME')} names one"
+        )
+    if len(tmdb) > 1 or len(imdb) > 1 or len(vague) > 1 or (vague and tmdb + imdb):
+        candidates = [names[at] for at in sorted(tmdb + imdb + vague)]
+        raise ConfigError(
+            f"ids: {' and '.join(candidates)} may all hold the ids that are meant; say which: "
+            + " or ".join(how.say_column.format(_quoted(name)) for name in candidates)
+        )
+    found = [*((at, False) for at in tmdb + vague), *((at, True) for at in imdb)]
+    return _Columns(found, kind, tuple(names[at] for at, _ in found))
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"\w+", name) else f"'{name}'"
+
+
+def _named_column(names: Sequence[str], column: str) -> int:
+    for same in (str, str.casefold):
+        found = [at for at, name in enumerate(names) if same(name) == same(column.strip())]
+        if len(found) > 1:
+            raise ConfigError(f"ids: {len(found)} columns are called {column!r}: rename one of them")
+        if found:
+            return found[0]
+    raise ConfigError(f"ids: there is no column {column!r} among {', '.join(names)}")
+
+
+def _kind_column(names: Sequence[str]) -> int | None:
+    plain = [_letters(name) for name in names]
+    return next((plain.index(name) for name in _KIND_COLUMNS if name in plain), None)
 
 
 def _is_ask(text: str) -> bool:
-    return not text or re.fullmatch(r"\d+(\.0)?|tt\d+", text) is not None
+    text = text.strip('"')
+    return not text or re.fullmatch(r"[0-9]+(\.0)?|tt[0-9]+", text, re.IGNORECASE) is not None
 
 
 def _ask(cell: str, number: int, *, imdb: bool) -> str:
     if not cell:
         return ""
     # Spreadsheets write whole numbers as 862.0 where a column has blanks.
-    cell = cell.removesuffix(".0")
-    match = _IMDB.fullmatch(cell)
-    if match is None or not int(match[1]):
+    text = cell.removesuffix(".0")
+    # MovieLens writes IMDb's ids without their letters.
+    ask = read_id(f"tt{text}" if imdb and text.isdigit() else text)
+    if ask is None:
         raise ConfigError(f"ids: line {number}: {cell[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
-    if imdb or cell.startswith("tt"):
-        return f"tt{int(match[1]):07d}"
-    return str(int(match[1]))
+    return ask

@@ -5,10 +5,12 @@ Nothing of a run stays here between invocations: only what is costly to make and
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Protocol
 
 # Needed by any lake of a function: what is loaded now has a whole processor, what an event loads a share of one.
 import reelhouse.storage.s3  # noqa: F401
+from reelhouse.collect.asks import Asks
 from reelhouse.errors import MissingKeyError, ReelhouseError
 from reelhouse.raw.inbox import put_letter
 from reelhouse.runtimes import metrics, tokens
@@ -54,14 +56,17 @@ def _answer(event: object, context: Context) -> Answer:
     found = read_event(event, context.aws_request_id)
     if isinstance(found, Batch):
         return _take(storage, settings, found)
+    others: Counter[str] = Counter()
     for wish in found.wishes:
-        _put(storage, settings, wish)
+        others.update(_put(storage, settings, wish))
     if found.works:
         shift = Shift(storage, settings, _margin, lambda: context.get_remaining_time_in_millis() / 1000)
         answer = shift.work(ticks=found.ticks)
     else:
         answer = Answer(state="queued")
     answer["letters"] = len(found.wishes)
+    if others:
+        answer["other_kinds"] = dict(others)
     log.info(answer["state"], extra=answer)
     return answer
 
@@ -80,12 +85,22 @@ def _file_in_bucket(settings: Settings) -> bytes | None:
         return None
 
 
-def _put(storage: Storage, settings: Settings, wish: Asked | ListedIn) -> None:
-    """Put a wish down where no run that is open and no end of this process can lose it."""
+def _put(storage: Storage, settings: Settings, wish: Asked | ListedIn) -> dict[str, int]:
+    """Put a wish down where no run that is open and no end of this process can lose it.
+
+    Returns how many rows of a list are not asked, by their kind.
+    """
     if isinstance(wish, ListedIn):
-        put_letter(storage, wish.name, ENTITY, read_list(wish, profile=settings.s3_profile))
+        listed: Asks | None = read_list(wish, profile=settings.s3_profile)
+        assert listed is not None
+        put_letter(storage, wish.name, ENTITY, listed.asks)
     else:
+        listed = wish.listed
         put_letter(storage, wish.name, ENTITY, wish.asks, wish.run)
+    if listed is None:
+        return {}
+    log.info("read a list: %s", "; ".join(listed.notes), extra=listed.summary())
+    return listed.others
 
 
 def _take(storage: Storage, settings: Settings, batch: Batch) -> Answer:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from reelhouse import __version__
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.runtimes.places import load_settings
 from reelhouse.settings import FILE, Settings, template
+
+if TYPE_CHECKING:
+    from reelhouse.collect.asks import Asks
 
 _TERMS = """\
 TMDB's terms: not for commercial use without a written agreement with TMDB.
@@ -61,13 +64,23 @@ def _json(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
+_ESCAPE = "What stands before a quote inside a value in {}, such as '\\\\'; else quotes are doubled."
+
+
 def _list(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that name a list of ids."""
     options = (
+        click.option("--ids", type=click.File("rb"), metavar="FILE|-", help="TMDB or IMDb ids, or a CSV."),
         click.option(
-            "--ids", type=click.File("r", encoding="utf-8-sig"), metavar="FILE|-", help="TMDB or IMDb ids, or a CSV."
+            "--ids-column",
+            "--column",
+            "column",
+            metavar="NAME",
+            help="The column of a CSV of ids, where it has another name than usual, or several may be meant.",
         ),
-        click.option("--column", help="The column of a CSV of ids, where it has another name than usual."),
+        click.option("--all-kinds", is_flag=True, help="Ask every row of --ids as a movie, whatever kind it names."),
+        click.option("--no-quotes", is_flag=True, help="Quotes in the CSV of --ids are text."),
+        click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("the CSV of --ids")),
     )
     for option in reversed(options):
         command = option(command)
@@ -158,23 +171,33 @@ def _check_together(options: dict[str, Any]) -> None:
             raise ConfigError(f"{name}: --ids names exactly what is asked; give one of them")
 
 
-def _asks(ids: IO[str] | None, column: str | None) -> tuple[str, ...]:
-    """The ids of a list, none where there is no list."""
-    from reelhouse.collect.asks import read_asks
+def _asks(options: dict[str, Any]) -> Asks | None:
+    """The ids of a list by the options of `_list`, None where there is no list; how it was read is said."""
+    from reelhouse.collect.asks import Reading, read_asks
+    from reelhouse.strict_csv import escape_of
 
-    if ids is None:
-        if column:
-            raise ConfigError("column: it names a column of --ids, which is not there")
-        return ()
-    try:
-        read = read_asks(ids.read(), column)
-    except UnicodeDecodeError as exc:
-        raise ConfigError(f"ids: the list is no UTF-8: {exc}") from exc
-    if read.blank:
-        click.echo(f"{read.blank} rows of the list name no id", err=True)
+    if options["ids"] is None:
+        for name, option in _OF_A_LIST.items():
+            if options[name]:
+                raise ConfigError(f"{option} says how --ids is read, which is not there")
+        return None
+    escape = escape_of(options["escape"])
+    read = read_asks(
+        options["ids"].read(), Reading(options["column"], not options["no_quotes"], escape, not options["all_kinds"])
+    )
+    for text in read.notes:
+        click.echo(text, err=True)
     if not read.asks:
         raise ConfigError("ids: the list holds no id")
-    return read.asks
+    return read
+
+
+_OF_A_LIST = {
+    "column": "--ids-column",
+    "all_kinds": "--all-kinds",
+    "no_quotes": "--no-quotes",
+    "escape": "--escape",
+}
 
 
 def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
@@ -184,10 +207,11 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
     discover = _pairs(options["discover"]) or None
     _check_together(options)
     settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
-    asks = _asks(options["ids"], options["column"])
+    listed = _asks(options)
     named = (options["top"], options["min_popularity"], discover, options["ids"])
     request = Request(
-        asks=asks,
+        asks=listed.asks if listed else (),
+        listed=listed,
         selected=any(value is not None for value in named),
         max_requests=options.get("max_requests"),
         deadline=options.get("deadline"),
@@ -282,14 +306,14 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
     from reelhouse.runtimes import commands
 
     if layout == "lake":
-        if place or options["ids"] or options["column"]:
+        if place or any(options.values()):
             raise ConfigError("verify: PLACE and --ids go with --layout course; --lake says where a lake lies")
         ctx.exit(commands.verify(_settings(ctx), as_json, deep=deep))
     if deep:
         raise ConfigError("verify: --deep reads the tables of a lake, and goes without --layout course")
-    asks = _asks(**options) if options["ids"] or options["column"] else None
+    listed = _asks(options)
     settings = _settings(ctx)
-    ctx.exit(commands.verify_course(settings.overridden(lake=place), asks, as_json))
+    ctx.exit(commands.verify_course(settings.overridden(lake=place), listed, as_json))
 
 
 @main.command()
@@ -308,17 +332,7 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
 @_engine
 @_json
 @click.pass_context
-def purge(
-    ctx: click.Context,
-    /,
-    ids: IO[str] | None,
-    column: str | None,
-    as_of: datetime | None,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    **what: Any,
-) -> None:
+def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: bool, as_json: bool, **what: Any) -> None:
     """Remove answers for good, old versions in a bucket included, and prove that they are gone.
 
     Receipts keep ids, states and times, so that every run still adds up. An open run asks nothing again that is purged
@@ -332,8 +346,10 @@ def purge(
     """
     from reelhouse.runtimes import commands
 
-    chosen = {**what, "asks": _asks(ids, column)}
-    ctx.exit(commands.purge(_settings(ctx), chosen, as_of, dry_run=dry_run, yes=yes, as_json=as_json))
+    listed = _asks(what)
+    chosen = {name: what[name] for name in ("older_than", "entity", "everything")}
+    chosen["asks"] = listed.asks if listed else ()
+    ctx.exit(commands.purge(_settings(ctx), chosen, as_of, listed, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 @main.command()
@@ -427,6 +443,7 @@ def export(
 @click.option("--new-schema", is_flag=True, help="Take other columns and types than those of last time.")
 @click.option("--null", "nulls", multiple=True, metavar="TEXT", help="What stands for NULL in a CSV, beside nothing.")
 @click.option("--no-quotes", is_flag=True, help="Quotes in a CSV are text, and no value spans lines.")
+@click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("a CSV"))
 @click.option("--split-by", metavar="COLUMN", help="By which numbers Apache Spark reads a database's table in parts.")
 @click.option("--drop", is_flag=True, help="Remove the imported table NAME.")
 @_spark
@@ -437,6 +454,7 @@ def import_(
     /,
     name: str,
     no_quotes: bool,
+    escape: str,
     drop: bool,
     as_json: bool,
     spark: str | None,
@@ -449,8 +467,9 @@ def import_(
     only with the columns and types of last time. Types are found in all of the values, and none is lost by them.
     """
     from reelhouse.runtimes import importing
+    from reelhouse.strict_csv import escape_of
 
-    given = importing.Wanted(name, quotes=not no_quotes, **wanted)
+    given = importing.Wanted(name, quotes=not no_quotes, escape=escape_of(escape), **wanted)
     settings = _engine_settings(ctx, spark, conf)
     if drop:
         importing.drop(settings, given, as_json=as_json)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
+from reelhouse.collect.asks import Asks
 from reelhouse.collect.fetching import GRACE, Brakes
 from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
 from reelhouse.collect.replaying import replay
@@ -28,7 +29,7 @@ class Request(NamedTuple):
 
     *selected* tells that a slice was named for this call, *full* that what is known and fresh is asked as well,
     *seconds* how long this process can live at most, where somebody ends it then. *grace* is what answers on their way
-    may take beyond the deadline.
+    may take beyond the deadline. *listed* is the list that *asks* come from.
     """
 
     asks: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Request(NamedTuple):
     full: bool = False
     seconds: float | None = None
     grace: float = GRACE
+    listed: Asks | None = None
 
 
 class Done(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from reelhouse.collect.asks import Asks
 from reelhouse.collect.choosing import Clock
 from reelhouse.collect.run import RunResult, open_run
 from reelhouse.collect.status import status as lake_status
@@ -49,6 +50,7 @@ def plan(settings: Settings, request: Request, as_json: bool) -> None:
         "open_run": opened.run if opened else None,
         "notes": drafted.notes,
         "set_aside": msgspec.to_builtins(made.set_aside),
+        **_of_list(request.listed),
     }
     if as_json:
         show.as_json(found)
@@ -69,7 +71,7 @@ def plan(settings: Settings, request: Request, as_json: bool) -> None:
 
 def collect(settings: Settings, request: Request, as_json: bool) -> int:
     results = _collect(storage_of(settings), settings, request)
-    _show_runs(results, as_json)
+    _show_runs(results, request, as_json)
     return 0 if all(result.clean for result in results) else 1
 
 
@@ -78,9 +80,14 @@ def _collect(storage: Storage, settings: Settings, request: Request) -> list[Run
         return collecting.collect(storage, settings, request, bar)
 
 
-def _show_runs(results: list[RunResult], as_json: bool) -> None:
+def _of_list(listed: Asks | None) -> dict[str, Any]:
+    return {"list": listed.summary()} if listed else {}
+
+
+def _show_runs(results: list[RunResult], request: Request, as_json: bool) -> None:
     if as_json:
-        show.as_json({**show.run_summary(results[-1]), "runs": [show.run_summary(result) for result in results]})
+        runs = [show.run_summary(result) for result in results]
+        show.as_json({**runs[-1], "runs": runs, **_of_list(request.listed)})
         return
     for result in results:
         show.run_result(result)
@@ -125,12 +132,14 @@ def sync(settings: Settings, request: Request, as_json: bool) -> int:
     session_of(settings, storage)
     results = _collect(storage, settings, request)
     if not as_json:
-        _show_runs(results, as_json=False)
+        _show_runs(results, request, as_json=False)
     built = _build(storage, settings)
     verdict = _verify(storage, since=results[0].plan.run)
     if as_json:
         runs = [show.run_summary(result) for result in results]
-        show.as_json({**runs[-1], "runs": runs, "build": built, "verify": _verdict(verdict)})
+        show.as_json(
+            {**runs[-1], "runs": runs, "build": built, "verify": _verdict(verdict), **_of_list(request.listed)}
+        )
     else:
         _show_build(built)
         _show_verdict(verdict)
@@ -149,7 +158,14 @@ def verify(settings: Settings, as_json: bool, *, deep: bool = False) -> int:
 
 
 def purge(
-    settings: Settings, chosen: Mapping[str, Any], as_of: datetime | None, *, dry_run: bool, yes: bool, as_json: bool
+    settings: Settings,
+    chosen: Mapping[str, Any],
+    as_of: datetime | None,
+    listed: Asks | None = None,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     from reelhouse.runtimes import purging
 
@@ -169,7 +185,7 @@ def purge(
         with show.spinner("purging") as step:
             found = purging.purge(storage, settings, wanted, now, step)
     if as_json:
-        show.as_json(found)
+        show.as_json({**found, **_of_list(listed)})
     else:
         _show_purge(found)
     return 0 if found["done"] else 1
@@ -230,13 +246,13 @@ def _show_verdict(verdict: Verdict) -> None:
         show.note(text)
 
 
-def verify_course(settings: Settings, asks: tuple[str, ...] | None, as_json: bool) -> int:
+def verify_course(settings: Settings, listed: Asks | None, as_json: bool) -> int:
     from reelhouse.collect.course_check import check_course
 
     with show.spinner("looking at files"):
-        found = check_course(storage_of(settings), asks)
+        found = check_course(storage_of(settings), listed.asks if listed else None)
     if as_json:
-        show.as_json({"place": settings.lake, **found._asdict(), "right": found.right})
+        show.as_json({"place": settings.lake, **found._asdict(), "right": found.right, **_of_list(listed)})
     else:
         show.checked(settings.lake, found)
     return 0 if found.right else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,8 +11,10 @@ from typing import Any, Literal
 
 from pyspark.sql import DataFrame
 
-from reelhouse.collect.asks import read_asks
+from reelhouse.collect.asks import Reading, read_asks
 from reelhouse.errors import ConfigError, did_you_mean
+from reelhouse.ids import read_id
+from reelhouse.strict_csv import escape_of
 from reelhouse.tables.catalogue import ANSWERS, TABLES
 from reelhouse.tables.columns import TableSpec
 from reelhouse.tables.plain import ANSWERED
@@ -91,11 +94,14 @@ def read_options(given: Mapping[str, str]) -> Options:
     read: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     discover: dict[str, str] = {}
+    of_list: dict[str, Any] = {}
     for name, value in given.items():
         if name.startswith(_FILTER):
             discover[name.removeprefix(_FILTER)] = value
         elif name in _SETTINGS:
             settings[name] = _parsed(name, value, _SETTINGS[name])
+        elif name in _OF_LISTS:
+            of_list[name] = _parsed(name, value, _OF_LISTS[name][1])
         elif name in _OWN:
             read[name] = _parsed(name, value, _OWN[name])
         else:
@@ -103,6 +109,10 @@ def read_options(given: Mapping[str, str]) -> Options:
             raise ConfigError(f"option {name}: there is no such option{did_you_mean(name, known)}")
     if discover:
         settings["discover"] = discover
+    if of_list and "ids_file" not in read:
+        raise ConfigError(f"option {min(of_list)}: it says how ids_file is read, which is not there")
+    if "ids_file" in read:
+        read["ids_file"] = _asks_of_file(read["ids_file"], of_list)
     return _checked(read, settings)
 
 
@@ -143,15 +153,26 @@ def _parsed(name: str, value: str, parse: Callable[[str], Any]) -> Any:
 
 
 def _asks(text: str) -> tuple[str, ...]:
-    return read_asks("\n".join(text.replace(",", " ").split())).asks
+    asks: dict[str, None] = {}
+    for one in text.replace(",", " ").split():
+        ask = read_id(one.removesuffix(".0"))
+        if ask is None:
+            raise ConfigError(f"option ids: {one[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
+        asks[ask] = None
+    return tuple(asks)
 
 
-def _asks_of_file(path: str) -> tuple[str, ...]:
+def _asks_of_file(path: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of a list; rows of other kinds than movies are said in a warning, since a read has no other place."""
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 (a path of the driver's, as it was given)
-            return read_asks(file.read()).asks
-    except (OSError, UnicodeDecodeError) as exc:
+        with open(path, "rb") as file:  # noqa: PTH123 (a path of the driver's, as it was given)
+            body = file.read()
+    except OSError as exc:
         raise ConfigError(f"option ids_file: {path} cannot be read where the driver runs: {exc}") from exc
+    listed = read_asks(body, Reading(**{**_SAID, **{_OF_LISTS[name][0]: value for name, value in given.items()}}))
+    if listed.others or listed.spanning:
+        warnings.warn(f"{path}: {'; '.join(listed.notes)}", stacklevel=2)
+    return listed.asks
 
 
 def _names(text: str) -> list[str]:
@@ -195,7 +216,7 @@ _OWN: dict[str, Callable[[str], Any]] = {
     "table": str,
     "lake": str,
     "ids": _asks,
-    "ids_file": _asks_of_file,
+    "ids_file": str,
     "partition_ids": _positive,
     "concurrency": _positive,
     "quarantined": _policy,
@@ -203,4 +224,18 @@ _OWN: dict[str, Callable[[str], Any]] = {
     "early": _flag,
 }
 
-KNOWN = (*_OWN, *_SETTINGS)
+# What each says of how `ids_file` is read, in the words of `Reading`.
+_OF_LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "ids_column": ("column", str),
+    "ids_quotes": ("quotes", _flag),
+    "ids_escape": ("escape", escape_of),
+    "ids_kinds": ("kinds", _flag),
+}
+_SAID = {
+    "say_column": 'option("ids_column", "{}")',
+    "say_quotes": 'option("ids_quotes", "false")',
+    "say_escape": 'option("ids_escape", "\\\\")',
+    "say_kinds": 'option("ids_kinds", "false")',
+}
+
+KNOWN = (*_OWN, *_SETTINGS, *_OF_LISTS)

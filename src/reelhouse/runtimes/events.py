@@ -9,21 +9,26 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from reelhouse.collect.asks import read_asks
+from reelhouse.collect.asks import Asks, Reading, read_asks
 from reelhouse.errors import ReelhouseError
+from reelhouse.ids import id_of, shown_id
 from reelhouse.raw.inbox import RUN_KINDS
+from reelhouse.strict_csv import escape_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_ASK = re.compile(r"tt[0-9]{1,10}|[0-9]{1,10}")
 _MOST_NAMED = 20
 
 
 class Asked(NamedTuple):
-    """Ids, or a kind of run, that somebody wants; *name* is the same each time that the event is delivered."""
+    """Ids, or a kind of run, that somebody wants; *name* is the same each time that the event is delivered.
+
+    *listed* tells how a list was read that came as a text.
+    """
 
     name: str
     asks: tuple[str, ...] = ()
     run: str = ""
+    listed: Asks | None = None
 
 
 class ListedIn(NamedTuple):
@@ -113,8 +118,15 @@ def _tick(event: dict[str, Any], name: str) -> Call:
 
 
 def _ids(event: dict[str, Any], name: str) -> Call:
-    _check_alone(event, "ids")
-    return Call((Asked(name, asks_of(event["ids"])),), works=True)
+    if not isinstance(event["ids"], str):
+        _check_alone(event, "ids")
+        return Call((Asked(name, _asks_of(event["ids"])),), works=True)
+    if event.keys() - {"ids", "column", "quotes", "escape", "all_kinds"}:
+        raise _unknown(event)
+    listed = read_asks(event["ids"], _reading(event))
+    if not listed.asks:
+        raise ReelhouseError("ids: the list holds no id")
+    return Call((Asked(name, listed.asks, listed=listed if listed.columns else None),), works=True)
 
 
 def _run(event: dict[str, Any], name: str) -> Call:
@@ -130,19 +142,39 @@ def _check_alone(event: dict[str, Any], key: str) -> None:
         raise _unknown(event)
 
 
-def asks_of(ids: object) -> tuple[str, ...]:
-    """The distinct asks of a list of numbers and texts, or of a text as in a file."""
-    if isinstance(ids, list):
-        for at, one in enumerate(ids):
-            if not isinstance(one, (int, str)) or not _ASK.fullmatch(str(one).strip()):
-                raise ReelhouseError(f"ids[{at}] is no TMDB id (550) and no IMDb id ('tt0137523')")
-        ids = "\n".join(str(one).strip() for one in ids)
-    if not isinstance(ids, str):
+def _asks_of(ids: object) -> tuple[str, ...]:
+    """The distinct asks of a list of numbers and texts."""
+    if not isinstance(ids, list):
         raise ReelhouseError("ids: a list of ids is expected")
-    asks = read_asks(ids).asks
+    asks: dict[str, None] = {}
+    for at, one in enumerate(ids):
+        ask = id_of(one)
+        if ask is None:
+            raise ReelhouseError(f"ids[{at}], {shown_id(one)}, is no TMDB id (550) and no IMDb id ('tt0137523')")
+        asks[ask] = None
     if not asks:
         raise ReelhouseError("ids: the list holds no id")
-    return asks
+    return tuple(asks)
+
+
+def _reading(event: dict[str, Any]) -> Reading:
+    """How the text of an event is to be read."""
+    column, quotes, escape = event.get("column"), event.get("quotes", True), event.get("escape", "")
+    kinds = event.get("all_kinds", False)
+    if not (column is None or isinstance(column, str)) or not isinstance(escape, str):
+        raise ReelhouseError("column, escape: a text is expected")
+    if not isinstance(quotes, bool) or not isinstance(kinds, bool):
+        raise ReelhouseError("quotes, all_kinds: true or false is expected")
+    return Reading(
+        column,
+        quotes,
+        escape_of(escape),
+        not kinds,
+        say_column='"column": "{}" beside "ids"',
+        say_quotes='"quotes": false beside "ids"',
+        say_escape='"escape": "\\\\" beside "ids"',
+        say_kinds='"all_kinds": true beside "ids"',
+    )
 
 
 def _of_records(event: dict[str, Any], name: str) -> Call:

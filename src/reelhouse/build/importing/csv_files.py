@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -19,10 +18,12 @@ import pyarrow.csv as pc_csv
 from reelhouse.build.importing.columns import SAME, check_same, misfit, named
 from reelhouse.build.importing.kinds import Guess, first_misfit, parsed
 from reelhouse.build.imports import ImportColumn
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Scanner, Tally, check, read_rows
 
-_DELIMITERS = ",;\t|"
+_ESCAPE = "--escape '\\'"
 _SAMPLE = 256 * 1024
+_MOST_SEEN = 50
 _BLOCK = 8 * 1024 * 1024
 _VALUE = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?|\d{4}-\d\d-\d\d.*")
 _ROW = re.compile(r"Row #(\d+): (.*)", re.DOTALL)
@@ -33,19 +34,28 @@ class CsvFile(NamedTuple):
     """One file, and how its lines are to be read."""
 
     path: Path
-    delimiter: str
-    quote: str
+    dialect: Dialect
     columns: list[ImportColumn]
     # Blank lines before the header.
     blank: int
+
+    def refused(self, why: CsvError) -> ReelhouseError:
+        """What to say where the file breaks the rules."""
+        return _refused(self.path, why)
 
 
 class CsvFiles:
     """Files that make one table: the first names its columns, the others have the same in any order."""
 
-    def __init__(self, paths: Sequence[Path], nulls: Sequence[str] = (), *, quotes: bool = True) -> None:
+    def __init__(
+        self, paths: Sequence[Path], nulls: Sequence[str] = (), *, quotes: bool = True, escape: str = ""
+    ) -> None:
+        for null in nulls:
+            if escape and escape in null:
+                raise ConfigError(f"import: --null {null!r} holds the escape, so that no value would ever be it")
         self._nulls = ["", *nulls]
-        self._files = [_looked_at(path, '"' if quotes else "") for path in paths]
+        self._files = [_looked_at(path, Dialect(quotes=quotes, escape=escape)) for path in paths]
+        self._tallies: dict[Path, Tally] = {}
         self._names = [column.name for column in self._files[0].columns]
         for file in self._files[1:]:
             found = [column.name for column in file.columns]
@@ -87,10 +97,11 @@ class CsvFiles:
     def _batches(self, file: CsvFile) -> Iterator[Any]:
         """All values as texts; nothing between two delimiters is NULL."""
         names = [column.name for column in file.columns]
+        rows = 0
         with _told(file), opened(file.path) as body:
-            counted = _Counted(body)
+            scanned = _Scanned(body, file.dialect)
             reader = pc_csv.open_csv(
-                pa.PythonFile(counted, mode="r"),
+                pa.PythonFile(scanned if file.path not in self._tallies else body, mode="r"),
                 # By position: the header's names may be there twice, or span lines.
                 pc_csv.ReadOptions(
                     use_threads=False,
@@ -101,7 +112,10 @@ class CsvFiles:
                     encoding="utf8",
                 ),
                 pc_csv.ParseOptions(
-                    delimiter=file.delimiter, quote_char=file.quote or False, newlines_in_values=bool(file.quote)
+                    delimiter=file.dialect.delimiter,
+                    quote_char=file.dialect.quotes and '"',
+                    escape_char=file.dialect.escape or False,
+                    newlines_in_values=file.dialect.quotes,
                 ),
                 pc_csv.ConvertOptions(
                     column_types={name: pa.string() for name in names},
@@ -109,9 +123,17 @@ class CsvFiles:
                     null_values=self._nulls,
                 ),
             )
-            yield from (batch for batch in reader if len(batch))
-        if counted.quotes % 2:
-            _check_closed(file)
+            for batch in reader:
+                rows += len(batch)
+                if len(batch):
+                    yield batch
+            if file.path not in self._tallies:
+                self._tallies[file.path] = scanned.tally()
+                if words := self._tallies[file.path].words("--no-quotes"):
+                    self.notes.append(f"{file.path.name}: {words}")
+        # The header is a record too.
+        if rows != self._tallies[file.path].records - 1:
+            raise ReelhouseError(f"{file.path}: {rows} rows were read of {self._tallies[file.path]}")
 
 
 def _typed(file: CsvFile, batch: Any, column: ImportColumn, read: int) -> Any:
@@ -128,20 +150,27 @@ def _misfit(file: CsvFile, batch: Any, name: str, kind: str, read: int) -> Reelh
     return misfit(f"{file.path}: {line}", name, batch.column(name)[at].as_py(), kind)
 
 
-class _Counted(io.RawIOBase):
-    """A body that counts its quotes while it is read: an odd number of them is worth a second look."""
+class _Scanned(io.RawIOBase):
+    """A body that is checked while it is read, since Arrow takes whatever follows a stray quote for one value."""
 
-    def __init__(self, body: IO[bytes]) -> None:
+    def __init__(self, body: IO[bytes], dialect: Dialect) -> None:
         self._body = body
-        self.quotes = 0
+        self._scanner = Scanner(dialect)
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
         found = self._body.read(size)
-        self.quotes += found.count(b'"')
+        for _ in self._scanner.feed(found):
+            pass
         return found
+
+    def tally(self) -> Tally:
+        """What the lines were, once all of them are read."""
+        for _ in self._scanner.close():
+            pass
+        return self._scanner.tally
 
 
 @contextmanager
@@ -159,57 +188,59 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         raise ReelhouseError(f"{path} cannot be read: {exc.strerror or exc}") from exc
 
 
-def _looked_at(path: Path, quote: str) -> CsvFile:
+def _refused(path: Path, why: CsvError) -> ReelhouseError:
+    return ReelhouseError(f"{path}: {why.with_remedy('--no-quotes', _ESCAPE)}")
+
+
+def _looked_at(path: Path, dialect: Dialect) -> CsvFile:
     with opened(path) as body:
         head = body.read(_SAMPLE)
     if not head.strip(b"\xef\xbb\xbf\r\n\t "):
         raise ReelhouseError(f"{path} is empty")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ReelhouseError(f"{path} is UTF-16: save it as UTF-8")
-    text = head.decode("utf-8-sig", errors="replace")
+    # What is no UTF-8 is said by line once the file is read.
+    head = head.decode(errors="replace").encode()
+    dialect = dialect._replace(delimiter=_delimiter(head, dialect))
+    tally = Tally()
     try:
-        delimiter = _delimiter(text, quote)
-        blank, headings = next(
-            (at, record) for at, record in enumerate(_reader(io.StringIO(text), delimiter, quote)) if record
-        )
-    except csv.Error as exc:
-        raise ReelhouseError(f"{path}: the first lines are no CSV; is a quote left open? ({exc})") from exc
-    value = next((heading for heading in headings if _VALUE.fullmatch(heading.strip())), None)
-    if value is not None or not any(heading.strip() for heading in headings):
+        header = next(read_rows(io.BytesIO(head), dialect, tally))
+    except CsvError as exc:
+        with opened(path) as body:
+            _check(path, body, dialect)
+        raise _refused(path, exc) from exc
+    value = next((heading for heading in header.cells if _VALUE.fullmatch(heading.strip())), None)
+    if value is not None or not any(heading.strip() for heading in header.cells):
         raise ReelhouseError(
             f"{path}: the first line is no header, it holds {value or ''!r}: put a line with the columns' names first"
         )
-    return CsvFile(path, delimiter, quote, named(headings, str(path)), blank)
+    return CsvFile(path, dialect, named(header.cells, str(path)), header.line - 1)
 
 
-def _delimiter(text: str, quote: str) -> str:
+def _delimiter(head: bytes, dialect: Dialect) -> str:
     """That by which the first lines have the most columns, all the same number."""
 
     def fitness(delimiter: str) -> tuple[bool, int]:
-        widths = [len(record) for record in islice(_records(text, delimiter, quote), 50)]
-        # The last one may be cut where the sample ends.
-        whole = widths[:-1] if len(widths) > 1 and len(text) >= _SAMPLE // 4 else widths
-        return len(set(whole)) == 1 and whole[0] > 1, widths[0]
+        scanner = Scanner(dialect._replace(delimiter=delimiter), keep=True)
+        widths: list[int] = []
+        # What breaks the rules is said once the file is read; the last line may be cut where the sample ends.
+        with suppress(CsvError):
+            widths.extend(len(row.cells) for row in islice(scanner.feed(head), _MOST_SEEN))
+            if len(head) < _SAMPLE:
+                widths.extend(len(row.cells) for row in scanner.close())
+        first = widths[0] if widths else head.count(delimiter.encode(), 0, head.find(b"\n")) + 1
+        return len(set(widths)) == 1 and first > 1, first
 
-    return max(_DELIMITERS, key=fitness)
-
-
-def _records(text: str, delimiter: str, quote: str) -> Iterator[list[str]]:
-    """Records that are not blank, as `csv` sees them."""
-    return filter(None, _reader(io.StringIO(text), delimiter, quote))
-
-
-def _reader(lines: IO[str], delimiter: str, quote: str) -> Any:
-    if quote:
-        return csv.reader(lines, delimiter=delimiter, quotechar=quote)
-    return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return max(DELIMITERS, key=fitness)
 
 
 @contextmanager
 def _told(file: CsvFile) -> Iterator[None]:
-    """What Arrow says inside becomes one line that names file and line."""
+    """What Arrow and the strict reader say becomes one line that names file and line."""
     try:
         yield
+    except CsvError as exc:
+        raise file.refused(exc) from exc
     except pa.ArrowInvalid as exc:
         raise ReelhouseError(f"{file.path}: {_word(file, str(exc))}") from exc
 
@@ -218,7 +249,8 @@ def _word(file: CsvFile, said: str) -> str:
     if "UTF8" in said:
         return bad_byte(file.path)
     if "straddl" in said:
-        _check_closed(file)
+        with opened(file.path) as body:
+            _check(file.path, body, file.dialect)
         return f"a record is longer than {_BLOCK // 1024**2} MB"
     found = _ROW.search(said)
     if found is None:
@@ -231,16 +263,22 @@ def _word(file: CsvFile, said: str) -> str:
     )
 
 
+def _check(path: Path, body: IO[bytes], dialect: Dialect) -> None:
+    """Raise `ReelhouseError` where a file breaks the rules."""
+    try:
+        check(iter(lambda: body.read(BLOCK), b""), dialect)
+    except CsvError as exc:
+        raise _refused(path, exc) from exc
+
+
 def _line_of(file: CsvFile, record: int) -> str:
-    """Which line the record of that number begins or ends in; the header is number 0."""
+    """In which line the record of that number begins; the header is number 0."""
     with opened(file.path) as body:
-        lines = io.TextIOWrapper(body, encoding="utf-8-sig", errors="replace", newline="")
-        reader = _reader(lines, file.delimiter, file.quote)
         try:
-            next(islice(filter(None, reader), record, None))
-        except (csv.Error, StopIteration):
+            found = next(islice(read_rows(body, file.dialect), record, None))
+        except (CsvError, StopIteration):
             return f"row {record}"
-        return f"line {reader.line_num}"
+        return f"line {found.line}"
 
 
 def bad_byte(path: Path) -> str:
@@ -255,24 +293,3 @@ def bad_byte(path: Path) -> str:
                     "save the file as UTF-8"
                 )
     return "it is no UTF-8"
-
-
-def _check_closed(file: CsvFile) -> None:
-    """Raise `ReelhouseError` where a quote is opened and never closed: what follows it would be one long value."""
-    if not file.quote:
-        return
-    with opened(file.path) as body:
-        lines = io.TextIOWrapper(body, encoding="utf-8-sig", newline="")
-        reader = csv.reader(lines, delimiter=file.delimiter, quotechar=file.quote, strict=True)
-        begun = 1
-        limit = csv.field_size_limit(2**31 - 1)
-        try:
-            for _ in reader:
-                begun = reader.line_num + 1
-        except csv.Error as exc:
-            if "end of data" in str(exc):
-                raise ReelhouseError(
-                    f"{file.path}: line {begun} opens a quote that is never closed (--no-quotes takes quotes as text)"
-                ) from exc
-        finally:
-            csv.field_size_limit(limit)
