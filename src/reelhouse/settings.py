@@ -9,19 +9,27 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from reelhouse.errors import ConfigError, did_you_mean
 
 FILE = "reelhouse.toml"
+_PRIVATE = "https:// (http:// only to this machine itself)"
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
-def _setting(default: Any, about: str, *, secret: bool = False, env: str = "", example: str = "{}") -> Any:
-    """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key."""
-    metadata = {"about": about, "env": env, "secret": secret, "example": example}
+def _setting(
+    default: Any, about: str, *, secret: bool = False, local: bool = False, env: str = "", example: str = "{}"
+) -> Any:
+    """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key.
+
+    A *local* one says where secrets go, which of them are used, or what runs or is written on this machine: whoever may
+    write into a lake must not decide that, so it is refused in a lake's own file.
+    """
+    metadata = {"about": about, "env": env, "secret": secret, "local": local, "example": example}
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, repr=not secret, metadata=metadata)
@@ -38,9 +46,11 @@ class Settings:
         secret=True,
         env="TMDB_TOKEN",
     )
-    tmdb_url: str = _setting("https://api.themoviedb.org/3", "TMDB's API; ends in /3.")
+    tmdb_url: str = _setting("https://api.themoviedb.org/3", "TMDB's API; ends in /3.", local=True)
     exports_url: str = _setting(
-        "https://files.tmdb.org/p/exports", "TMDB's daily id exports; ends in /p/exports. Never shown the token."
+        "https://files.tmdb.org/p/exports",
+        "TMDB's daily id exports; ends in /p/exports. Never shown the token.",
+        local=True,
     )
     rate: float = _setting(40.0, "Requests a second; TMDB allows about 40 per address. 0 is without limit.")
     connections: int = _setting(20, "Connections at once, at most 20.")
@@ -70,10 +80,12 @@ class Settings:
     layout: str = _setting("lake", "How answers lie: lake, or course for plain JSON arrays under Raw/TMDB/JSON.")
     course_kinds: bool = _setting(False, "With the course layout: a level for the kind (Movies) above the date.")
     s3_region: str = _setting("", "The bucket's region, where boto3 does not find it by itself.")
-    s3_profile: str = _setting("", "A profile of the AWS configuration, where it is not the default one.")
+    s3_profile: str = _setting("", "A profile of the AWS configuration, where it is not the default one.", local=True)
     s3_encryption: str = _setting("", "sse-s3 or sse-kms asks for it with each object; empty leaves it to the bucket.")
     s3_kms_key: str = _setting("", "The key of sse-kms, where it is not the account's own; it implies sse-kms.")
-    spool: str = _setting("", "Where answers wait that the lake could not take; empty for the user's cache folder.")
+    spool: str = _setting(
+        "", "Where answers wait that the lake could not take; empty for the user's cache folder.", local=True
+    )
     spool_megabytes: float = _setting(512.0, "How much may wait there; 0 for nothing.")
     run_every_hours: float = _setting(24.0, "In Lambda: how long after one run was planned the next one is due.")
     run_kind: str = _setting("incremental", "In Lambda: incremental asks what is new, changed or old, full everything.")
@@ -81,14 +93,17 @@ class Settings:
     engine: str = _setting(
         "sail",
         "What builds tables: sail (embedded), or Apache Spark: local[*], sc://host:port, spark://host:port, yarn.",
+        local=True,
     )
     shared_machine_ok: bool = _setting(
         False, "Start the embedded engine also where other people's processes could reach it (docs/security.md)."
     )
     spark_conf: dict[str, str] = _setting(
-        {}, "Apache Spark's own settings, by their names.", example='{ "spark.executor.memory" = "4g" }'
+        {}, "Apache Spark's own settings, by their names.", local=True, example='{ "spark.executor.memory" = "4g" }'
     )
-    unity_url: str = _setting("", "Unity Catalog's address, for `reelhouse register`.", env="DATABRICKS_HOST")
+    unity_url: str = _setting(
+        "", "Unity Catalog's address, for `reelhouse register`.", local=True, env="DATABRICKS_HOST"
+    )
     unity_token: str = _setting(
         "", "The token it is shown. Keep it out of files: set DATABRICKS_TOKEN.", secret=True, env="DATABRICKS_TOKEN"
     )
@@ -106,6 +121,7 @@ class Settings:
             "an address that ends in /p/exports",
             self.exports_url,
         )
+        _require(carries_secrets(self.tmdb_url), "tmdb_url", _PRIVATE, self.tmdb_url)
         _require(1 <= self.connections <= 20, "connections", "1 to 20", self.connections)
         _require(self.rate >= 0, "rate", "0 or more", self.rate)
         _require(self.top is None or self.top > 0, "top", "1 or more", self.top)
@@ -146,6 +162,13 @@ class Settings:
             raise ConfigError(f"token: holds blanks or odd characters, a piece of text from TMDB is expected; {where}")
         return token
 
+    def checked_unity_token(self) -> str:
+        """Unity Catalog's token, which may be empty; `ConfigError` where it would travel for all to see."""
+        token, url = self.unity_token.strip(), self.unity_url.strip()
+        if token and "://" in url:
+            _require(carries_secrets(url), "unity_url", f"{_PRIVATE}, since a token is set", url)
+        return token
+
     def overridden(self, **options: Any) -> Self:
         """These settings with those of *options* that are not None."""
         return replace(self, **{name: value for name, value in options.items() if value is not None})
@@ -167,21 +190,46 @@ def load(
     given = {name: value for name, value in (options or {}).items() if value is not None}
     stated = _from_environ(environ)
     here = (folder or Path.cwd()) / FILE
-    if here.is_file():
-        filed = _from_file(here)
-    else:
-        lake = given.get("lake") or stated.get("lake") or Settings().lake
-        if lake.startswith("s3://"):
-            body = in_bucket(Settings(**{**stated, **given}))
-            filed = {} if body is None else _from_toml(body, f"{lake.rstrip('/')}/{FILE}")
-        else:
-            filed = _from_file(_folder(lake) / FILE)
+    filed = _from_file(here) if here.is_file() else {}
+    lake = given.get("lake") or stated.get("lake") or filed.get("lake") or Settings().lake
+    if not here.is_file():
+        filed = _from_lake(lake, lambda: in_bucket(Settings(**{**stated, **given})))
+    elif _is_in_lake(here, lake):
+        _check_shared(filed, str(here))
     return Settings(**{**filed, **stated, **given})
 
 
-def from_toml(body: bytes, place: str) -> Settings:
-    """The settings that a file alone makes; `ConfigError` where it is none, or its values cannot hold."""
-    return Settings(**_from_toml(body, place))
+def shared(body: bytes, place: str) -> Settings:
+    """The settings that a lake's own file makes; `ConfigError` where it is none, or holds what must not lie there."""
+    found = _from_toml(body, place)
+    _check_shared(found, place)
+    return Settings(**found)
+
+
+def _from_lake(lake: str, in_bucket: Callable[[], bytes | None]) -> dict[str, Any]:
+    if lake.startswith("s3://"):
+        place = f"{lake.rstrip('/')}/{FILE}"
+        body = in_bucket()
+        filed = {} if body is None else _from_toml(body, place)
+    else:
+        path = _folder(lake) / FILE
+        place, filed = str(path), _from_file(path)
+    _check_shared(filed, place)
+    # The lake is where its file was found: a copy of it, or a stranger's, must not name another one.
+    return {**filed, "lake": lake}
+
+
+def _is_in_lake(path: Path, lake: str) -> bool:
+    return not lake.startswith("s3://") and path.resolve() == (_folder(lake) / FILE).resolve()
+
+
+def _check_shared(filed: Mapping[str, Any], place: str) -> None:
+    for one in fields(Settings):
+        if one.metadata["local"] and one.name in filed:
+            raise ConfigError(
+                f"{one.name}: a lake's own file ({place}) must not decide where secrets go or what happens on your "
+                f"machine, since others may write it; set {env_name(one.name)}, or {one.name} in a {FILE} beside you"
+            )
 
 
 def _folder(lake: str) -> Path:
@@ -281,6 +329,21 @@ def _require(fits: bool, name: str, expected: str, value: object) -> None:
         raise ConfigError(f"{name}: {expected} is expected, not {value!r}; mend it in {FILE} or {env_name(name)}")
 
 
+def carries_secrets(address: str) -> bool:
+    """Whether a token may travel to *address*: by https, or to this machine itself."""
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme != "http":
+        return parts.scheme == "https"
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def environment(prefix: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What is set under names that begin with *prefix*: for what a program of somebody else's would read there."""
     return {name: value for name, value in environ.items() if name.startswith(prefix)}
@@ -310,7 +373,8 @@ def template() -> str:
     ]
     for one in fields(Settings):
         shown = "" if one.name == "token" else one.metadata["example"] if one.default is MISSING else _toml(one.default)
-        lines += ["", f"# {one.metadata['about']} ({env_name(one.name)})", f"# {one.name} = {shown}".rstrip()]
+        local = " Refused in a lake's own file." if one.metadata["local"] else ""
+        lines += ["", f"# {one.metadata['about']}{local} ({env_name(one.name)})", f"# {one.name} = {shown}".rstrip()]
     return "\n".join(lines) + "\n"
 
 

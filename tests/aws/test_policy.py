@@ -91,14 +91,15 @@ LAMBDAS_OWN = {"Logs", "Failures"}
 class Deployed:
     """The function as the stack deploys it, on an S3 that is not Amazon's."""
 
-    def __init__(self, cold: pytest.MonkeyPatch, cloud: S3Server, **parameters: str | int) -> None:
+    def __init__(self, cold: pytest.MonkeyPatch, cloud: S3Server, tiny: Tiny, **parameters: str | int) -> None:
         self.bucket = fresh_bucket(cloud, versioned=True)
         self.stack = Stack(transformed(parameters=parameters), parameters, named={"Bucket": self.bucket})
         self._s3 = client(cloud)
         self.calls: list[Call] = []
         self._count = 0
         [made] = self.stack.of_type("AWS::Lambda::Function").values()
-        for name, value in made["Environment"]["Variables"].items():
+        ours = {"REELHOUSE_TMDB_URL": f"{tiny.url}/3", "REELHOUSE_EXPORTS_URL": f"{tiny.url}/p/exports"}
+        for name, value in {**made["Environment"]["Variables"], **ours}.items():
             cold.setenv(name, value)
 
     @property
@@ -117,9 +118,9 @@ class Deployed:
             return aws_lambda.handler(given, Given(request=f"request-{self._count}"))
 
 
-def settled(tiny: Tiny, **more: str) -> str:
+def settled(**more: str) -> str:
     """A `reelhouse.toml` for the tiny TMDB, in small steps."""
-    given = {"tmdb_url": f"{tiny.url}/3", "exports_url": f"{tiny.url}/p/exports", "record_filter": FILTER, **more}
+    given = {"record_filter": FILTER, **more}
     return "rate = 0.0\nretry_wait = 0.01\nattempts = 1\nchunk_answers = 4\nconnections = 2\n" + "".join(
         f"{name} = '{value}'\n" for name, value in given.items()
     )
@@ -131,7 +132,7 @@ def live(deployed: Deployed, tiny: Tiny) -> None:
     put_event["detail"]["bucket"]["name"] = deployed.bucket
     put_event["detail"]["object"]["key"] = "asks/mine.csv"
     deployed.put("asks/mine.csv", "3\ntt0000004\n")
-    deployed.put("lake/reelhouse.toml", settled(tiny))
+    deployed.put("lake/reelhouse.toml", settled())
     # What is due is seen by this machine's clock.
     now = datetime.now(UTC)
     tiny.now = (now - timedelta(hours=12)).isoformat(timespec="seconds")
@@ -149,7 +150,7 @@ def live(deployed: Deployed, tiny: Tiny) -> None:
     last = deployed({"run": "incremental"})
     assert last["state"] == "reconciled"
     # In the other layout, with a file that a killed worker left.
-    deployed.put("lake/reelhouse.toml", settled(tiny, layout="course"))
+    deployed.put("lake/reelhouse.toml", settled(layout="course"))
     left = f"lake/Raw/TMDB/JSON/{now:%Y/%m/%d}/{last['run'] + 1:06d}-00000-0123456789ab.json"
     deployed.put(left, "[]")
     assert deployed({"run": "full"})["state"] == "reconciled"
@@ -159,7 +160,7 @@ def live(deployed: Deployed, tiny: Tiny) -> None:
 def test_the_role_allows_what_the_function_calls_and_nothing_else(
     cold: pytest.MonkeyPatch, cloud: S3Server, tiny: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    deployed = Deployed(cold, cloud)
+    deployed = Deployed(cold, cloud, tiny)
     name = deployed.stack.parameters["TokenParameter"]
     boto3.client("ssm").put_parameter(Name=name, Type="SecureString", Value=TOKEN, Overwrite=True)
     live(deployed, tiny)
@@ -172,8 +173,8 @@ def test_a_secret_and_no_bus_need_no_more_than_the_role_allows_then(
     cold: pytest.MonkeyPatch, cloud: S3Server, tiny: Tiny
 ) -> None:
     secret = boto3.client("secretsmanager").create_secret(Name=token_hex(8), SecretString=TOKEN)["ARN"]
-    deployed = Deployed(cold, cloud, TokenSecretArn=secret, EventBus="", AsksPrefix="")
-    deployed.put("lake/reelhouse.toml", settled(tiny))
+    deployed = Deployed(cold, cloud, tiny, TokenSecretArn=secret, EventBus="", AsksPrefix="")
+    deployed.put("lake/reelhouse.toml", settled())
     assert deployed({"tick": True})["state"] == "reconciled"
     assert Call("secretsmanager:GetSecretValue", secret) in deployed.calls
     assert deployed.policy.refused(deployed.calls) == []

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import sqlite3
+import stat
 import subprocess
 import sys
-from contextlib import closing
+import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -231,3 +235,86 @@ def test_a_place_that_cannot_be_written_is_named(lake: Path, tmp_path: Path) -> 
             export(lake, to, *SOME)
     with pytest.raises(ReelhouseError, match=r"/proc/films.sqlite|/proc cannot be written"):
         export(lake, "/proc/films.sqlite", *SOME)
+
+
+def _devices(folder: Path) -> dict[str, Path]:
+    """What is no regular file, by what an error calls it."""
+    os.mkfifo(folder / "pipe")
+    (folder / "folder").mkdir()
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(folder / "socket"))
+    made = {name: folder / name for name in ("pipe", "folder", "socket")}
+    if os.geteuid() != 0:
+        # Who is not root can replace none, whatever the code does.
+        return {"device": Path(os.devnull), **made}
+    with suppress(PermissionError):
+        os.mknod(folder / "device", stat.S_IFCHR | 0o666, Path(os.devnull).stat().st_rdev)
+        made["device"] = folder / "device"
+    return made
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("form", ["duckdb", "sqlite"])
+def test_what_is_no_regular_file_is_not_replaced_by_one(lake: Path, tmp_path: Path, form: str) -> None:
+    for kind, path in _devices(tmp_path).items():
+        (tmp_path / f"{kind}.link").symlink_to(path)
+        for name in (path, tmp_path / f"{kind}.link"):
+            before = os.lstat(path)
+            with pytest.raises(ConfigError, match=f"^to: .* is a {kind}, not a regular file"):
+                export(lake, f"{form}:{name}", *SOME)
+            after = os.lstat(path)
+            assert (before.st_mode, before.st_ino) == (after.st_mode, after.st_ino)
+    assert not list(tmp_path.glob(".reelhouse-new-*"))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_what_is_no_regular_file_in_a_folder_is_not_replaced_by_one(lake: Path, tmp_path: Path, form: str) -> None:
+    target = tmp_path / "target"
+    export(lake, f"{form}:{target}", *SOME)
+    for name in (f"dim_genre.{form}", "reelhouse_export.json"):
+        kept = (target / name).read_bytes()
+        for kind, path in _devices(Path(tempfile.mkdtemp(dir=tmp_path))).items():
+            (target / name).unlink()
+            (target / name).symlink_to(path)
+            with pytest.raises(ConfigError, match=f"^to: .*{name} is a {kind}, not a regular file"):
+                export(lake, f"{form}:{target}", *SOME, full=True)
+            assert (target / name).readlink() == path
+        (target / name).unlink()
+        (target / name).write_bytes(kept)
+    for path in (tmp_path / "file", _devices(tmp_path)["pipe"]):
+        path.touch()
+        with pytest.raises(ConfigError, match=f"^to: {path} is no folder"):
+            export(lake, f"{form}:{path}", *SOME)
+
+
+def test_what_becomes_a_pipe_while_an_export_runs_stays_one(lake: Path, tmp_path: Path) -> None:
+    place, made = tmp_path / "place", tmp_path / "made"
+    made.write_text("new")
+    os.mkfifo(place)
+    with pytest.raises(ConfigError, match="is a pipe"):
+        put_in_place(made, place)
+    assert place.is_fifo()
+
+
+@pytest.mark.parametrize("form", ["duckdb", "sqlite", "csv", "parquet"])
+def test_nothing_is_exported_into_the_lake_itself(lake: Path, tmp_path: Path, form: str) -> None:
+    (tmp_path / "link").symlink_to(lake / "tables")
+    (tmp_path / "other").mkdir()
+    before = {path: path.stat().st_mtime_ns for path in lake.rglob("*")}
+    inside = (lake, lake / "x", lake / "tables" / "movie" / "x", tmp_path / "link" / "x", tmp_path / "other/../link/x")
+    for path in inside:
+        with pytest.raises(ConfigError, match=f"^to: .* lies in the lake at {lake}"):
+            export(lake, f"{form}:{path}", *SOME)
+    assert {path: path.stat().st_mtime_ns for path in lake.rglob("*")} == before
+    # Beside it, with a name that begins like the lake's.
+    beside = lake.with_name(f"{lake.name}-export")
+    export(lake, f"{form}:{beside}", *SOME)
+    assert beside.exists()
+
+
+def test_a_link_that_leads_round_in_a_circle_is_an_error_in_one_line(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(ReelhouseError, match="cannot be written"):
+        export(lake, f"sqlite:{tmp_path}/a", *SOME)

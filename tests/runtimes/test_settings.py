@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -96,6 +97,112 @@ def test_each_setting_is_read_from_the_file(name: str, tmp_path: Path) -> None:
     value = OTHERS[name][1]
     (tmp_path / FILE).write_text(f"{name} = {_toml(value)}\n")
     assert load(environ={}, folder=tmp_path) == Settings(**{name: value})
+
+
+# Where secrets go, which of them are used, and what runs or is written on a person's own machine.
+LOCAL = ("tmdb_url", "exports_url", "s3_profile", "spool", "engine", "spark_conf", "unity_url")
+
+
+def _shared_lake(folder: Path, line: str) -> dict[str, Any]:
+    """Options that name a lake below *folder* whose own file has this *line*."""
+    (folder / "lake").mkdir(exist_ok=True)
+    (folder / "lake" / FILE).write_text(f"{line}\n")
+    return {"lake": str(folder / "lake")}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_lake_s_own_file_decides_nothing_about_secrets_and_the_machine(name: str, tmp_path: Path) -> None:
+    text, value = OTHERS[name]
+    line = f"{name} = {_toml(value)}"
+    options = _shared_lake(tmp_path, line)
+    if name not in LOCAL:
+        expected = value if name != "lake" else options["lake"]
+        assert getattr(load(options, environ={}, folder=tmp_path), name) == expected
+        return
+    # Also where the person's own value would hold anyway, or the file is in a bucket.
+    for environ in ({}, {env_name(name): text}):
+        with pytest.raises(ConfigError) as caught:
+            load(options, environ=environ, folder=tmp_path)
+        said = str(caught.value)
+        assert said.startswith(f"{name}: a lake's own file ({tmp_path / 'lake' / FILE}) must not decide")
+        assert said.endswith(f"set {env_name(name)}, or {name} in a {FILE} beside you")
+        assert "\n" not in said
+    with pytest.raises(ConfigError, match=rf"^{name}: a lake's own file \(s3://bucket/lake/{FILE}\)"):
+        load({"lake": "s3://bucket/lake/"}, environ={}, folder=tmp_path, in_bucket=lambda _: line.encode())
+
+
+def test_a_lake_that_is_entered_is_a_lake_still(tmp_path: Path) -> None:
+    line = 'tmdb_url = "http://localhost:1/3"'
+    lake = Path(_shared_lake(tmp_path, line)["lake"])
+    (tmp_path / "link").symlink_to(lake)
+    for named in (str(lake), lake.as_uri(), str(tmp_path / "link"), f"{lake}/../lake/"):
+        with pytest.raises(ConfigError, match=r"^tmdb_url: a lake's own file"):
+            load({"lake": named}, environ={}, folder=lake)
+        with pytest.raises(ConfigError, match=r"^tmdb_url: a lake's own file"):
+            load(environ={"REELHOUSE_LAKE": named}, folder=lake)
+    (lake / FILE).write_text(f"{line}\nlake = {_toml(str(lake))}\n")
+    with pytest.raises(ConfigError, match=r"^tmdb_url: a lake's own file"):
+        load(environ={}, folder=lake)
+    assert load({"lake": "elsewhere"}, environ={}, folder=lake).tmdb_url == "http://localhost:1/3"
+
+
+def test_a_lake_s_own_file_names_no_other_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _shared_lake(tmp_path, 'lake = "s3://somebody/else"\nlanguage = "de-DE"')
+    found = load(environ={}, folder=tmp_path)
+    assert (found.lake, found.language) == ("./lake", "de-DE")
+
+
+@pytest.mark.parametrize(
+    ("address", "fine"),
+    [
+        ("https://api.themoviedb.org/3", True),
+        ("http://localhost:8080/3", True),
+        ("http://LOCALHOST/3", True),
+        ("http://127.0.0.1:1/3", True),
+        ("http://127.255.0.9/3", True),
+        ("http://[::1]:1/3", True),
+        ("http://api.themoviedb.org/3", False),
+        ("HTTP://api.themoviedb.org/3", False),
+        ("http://10.0.0.7/3", False),
+        ("http://0.0.0.0/3", False),
+        ("http://localhost@evil.example/3", False),
+        ("http://127.0.0.1.evil.example/3", False),
+        ("http://localhost.evil.example/3", False),
+        ("http://127.1/3", False),
+        ("http://2130706433/3", False),
+        ("http://127.0.0.1\\@evil.example/3", False),
+        (" http://evil.example/3", False),
+        ("h\nttp://evil.example/3", False),
+        ("http://[::1/3", False),
+        ("ws://evil.example/3", False),
+        ("wss://evil.example/3", False),
+        ("//evil.example/3", False),
+        ("evil.example/3", False),
+    ],
+)
+@pytest.mark.parametrize("source", ["option", "environment", "file"])
+def test_a_token_travels_by_https_or_to_this_machine_itself(
+    address: str, fine: bool, source: str, tmp_path: Path
+) -> None:
+    options = {"tmdb_url": address} if source == "option" else {}
+    environ = {"REELHOUSE_TMDB_URL": address} if source == "environment" else {}
+    if source == "file":
+        (tmp_path / FILE).write_text(f"tmdb_url = {json.dumps(address)}\n")
+    if fine:
+        assert load(options, environ=environ, folder=tmp_path).tmdb_url == address
+        return
+    with pytest.raises(ConfigError, match=r"^tmdb_url: https:// .* is expected"):
+        load(options, environ=environ, folder=tmp_path)
+
+
+def test_unity_s_token_travels_by_https_or_to_this_machine_itself() -> None:
+    for url in ("https://films.example", "films.example", "http://localhost:8080", "http://[::1]", ""):
+        assert Settings(unity_url=url, unity_token=" dapi-x ").checked_unity_token() == "dapi-x"
+    assert Settings(unity_url="http://films.example").checked_unity_token() == ""
+    with pytest.raises(ConfigError, match=r"^unity_url: https:// .*http://films") as caught:
+        Settings(unity_url="http://films.example", unity_token="dapi-x").checked_unity_token()
+    assert "dapi-x" not in str(caught.value)
 
 
 def test_reelhouse_token_is_understood_too_and_tmdb_token_goes_before_it(tmp_path: Path) -> None:

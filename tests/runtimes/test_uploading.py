@@ -18,6 +18,7 @@ from reelhouse.runtimes.uploading import upload_course, upload_settings
 from reelhouse.settings import FILE, load, template
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.opening import open_storage
+from tests import serving
 from tests.s3servers import aim, fresh_bucket, started
 
 CSV = b"id|tituloPrincipal\ntt0137523|Clube da Luta\n"
@@ -239,3 +240,37 @@ def test_a_bucket_takes_files_and_is_checked_by_its_prefix(
     for place in (lake, f"{lake}/Raw/TMDB/JSON", f"{lake}/Raw/TMDB/JSON/2026/11/23"):
         done = here("verify", "--layout", "course", place, "--ids", "movies.csv", "--json")
         assert (done.exit_code, json.loads(done.stdout)["records"]) == (0, 1), done.output
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'tmdb_url = "https://evil.example/3"',
+        'exports_url = "https://evil.example/p/exports"',
+        'unity_url = "https://evil.example"',
+        'engine = "sc://evil.example:15002"',
+        'spark_conf = { "spark.jars" = "https://evil.example/x.jar" }',
+        'spool = "/etc"',
+        's3_profile = "other"',
+    ],
+)
+def test_a_setting_that_a_lake_must_not_decide_is_not_uploaded(here: Here, tmp_path: Path, line: str) -> None:
+    _file(tmp_path, "mine.toml", f"top = 5\n{line}\n".encode())
+    done = here("upload", "mine.toml")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        f"reelhouse: {line.partition(' =')[0]}: a lake's own file (mine.toml) must not decide"
+    )
+    assert not (tmp_path / "lake").exists()
+
+
+def test_the_token_never_goes_where_a_lake_says(here: Here, tmp_path: Path) -> None:
+    """The whole command against a server that would have been shown the token."""
+    with serving.serving(lambda request: serving.json({})) as server:
+        (tmp_path / "lake").mkdir()
+        _file(tmp_path / "lake", FILE, f'tmdb_url = "{server.url}/3"\n'.encode())
+        for command in ("plan", "collect", "sync"):
+            done = here(command, TMDB_TOKEN=JWT)
+            assert done.exit_code == 2, done.output
+            assert done.stderr.startswith("reelhouse: tmdb_url: a lake's own file (lake/reelhouse.toml)")
+        assert server.seen == []

@@ -98,6 +98,9 @@ _READS_ELSEWHERE = (
     "select from_xml('<a/>', 'a int', map('rowValidationXSDPath', '/etc/passwd'))",
     "select xpath('<a/>', 'a')",
     "select my_own_function(1)",
+    "select mine.abs(1)",
+    "select spark_catalog.mine.abs(title) from movie",
+    "select * from mine.range(3)",
     "select '${{env:TMDB_TOKEN}}'",
     "select 1 as `${{env:TMDB_TOKEN}}`",
     "select :parameter",
@@ -233,6 +236,7 @@ def test_what_cannot_be_parsed_is_an_error_that_names_the_place(query: str, plac
         ("with a as (select * from b), b as (select 1) select * from a", "b"),
         ("with a as (select * from a) select * from a", "a"),
         ("select * from `text.``/etc/passwd```", "text"),
+        ("select * from '/etc/passwd'", "/etc/passwd"),
     ],
 )
 def test_a_table_that_the_lake_has_not_is_not_found(query: str, name: str) -> None:

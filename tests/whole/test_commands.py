@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,27 @@ def test_sql_writes_csv_to_a_file(world: World, tmp_path: Path) -> None:
     code, out, _ = world.run("sql", "select count(*) as n from movie", "--format", "csv", "--output", str(path))
     assert (code, out) == (0, "")
     assert list(csv.DictReader(io.StringIO(path.read_text()))) == [{"n": "300"}]
+
+
+def test_sql_writes_into_no_device_and_not_into_the_lake(world: World, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(world.lake / "raw")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (os.devnull, tmp_path / "pipe", world.lake / "reelhouse.toml", tmp_path / "link" / "out.csv"):
+        code, out, errors = world.run("sql", "select 1", "--format", "csv", "--output", str(path))
+        assert (code, out) == (2, "")
+        assert errors.startswith(f"reelhouse: output: {path} ")
+    assert not (world.lake / "reelhouse.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["insert overwrite directory '/tmp/x' select 1", "select * from text.`/etc/passwd`", "select sum( from movie"],
+)
+def test_sql_that_is_no_query_over_the_lake_is_one_line_and_exit_code_2(world: World, query: str) -> None:
+    code, out, errors = world.run("sql", query)
+    assert (code, out) == (2, "")
+    assert errors.startswith("reelhouse: sql: ")
+    assert errors.count("\n") == 1
 
 
 def test_a_mistake_in_sql_is_one_line_and_exit_code_1(world: World) -> None:

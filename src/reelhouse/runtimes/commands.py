@@ -288,11 +288,15 @@ def status(settings: Settings, as_json: bool) -> None:
 
 def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
     from reelhouse.runtimes.session import check_installed, session_of
+    from reelhouse.serve.export.beside import check_file, check_outside
     from reelhouse.serve.files import FORMS
     from reelhouse.serve.lake import Lake
 
     check_installed(settings.engine)
     storage = lake_of(settings)
+    if output is not None:
+        check_outside(output, storage, "output")
+        check_file(output, "output")
     found = Lake(storage, session_of(settings, storage)).arrow(query)
     if form == "table":
         show.arrow("", found, output)

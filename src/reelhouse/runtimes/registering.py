@@ -34,7 +34,7 @@ def _catalogue(settings: Settings, catalog: str, database: str, lake: str) -> Ca
     if catalog == "unity":
         from reelhouse.serve.catalogue.unity import UnityCatalogue, parsed_place
 
-        return UnityCatalogue(settings.unity_url, settings.unity_token.strip(), parsed_place(database), lake)
+        return UnityCatalogue(settings.unity_url, settings.checked_unity_token(), parsed_place(database), lake)
     from reelhouse.serve.catalogue.glue import GlueCatalogue, check_database, opened
 
     check_database(database)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.layout import upload_key
 from reelhouse.runtimes.tokens import SECRET, SSM
-from reelhouse.settings import FILE, from_toml
+from reelhouse.settings import FILE, shared
 from reelhouse.storage.protocol import Storage, check_key
 
 # How people name such files, in English, Portuguese, Spanish and French.
@@ -47,7 +47,7 @@ def upload(storage: Storage, paths: Sequence[Path], layout: str | None, kind: st
 def upload_settings(storage: Storage, path: Path) -> Uploaded:
     """Make *path* the lake's `reelhouse.toml`, once it is proven to hold settings and no secret."""
     body = _read(path)
-    found = from_toml(body, str(path))
+    found = shared(body, str(path))
     token = found.token.strip()
     if found.unity_token:
         raise ConfigError(

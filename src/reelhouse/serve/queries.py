@@ -139,11 +139,16 @@ def _walked(root: exp.Expr) -> Iterator[exp.Expr]:
     for node in root.walk(prune=lambda node: isinstance(node, hint)):
         if isinstance(node, hint):
             continue
-        if isinstance(node, _nodes("Anonymous")):
+        if isinstance(node, _nodes("Anonymous")) and not _is_qualified(node):
             _check_call(str(node.this))
         elif not isinstance(node, _nodes(_NODES)):
             raise _refused(node)
         yield node
+
+
+def _is_qualified(call: exp.Expr) -> bool:
+    """Whether a call names a schema, and so a function that somebody else made: `mine.abs(1)`."""
+    return isinstance(call.parent, _nodes("Dot")) and call.arg_key == "expression"
 
 
 def _check_call(name: str) -> None:
@@ -161,11 +166,11 @@ def _check_describe(root: exp.Expr) -> None:
 
 def _table(node: exp.Expr, tables: Collection[str]) -> str | None:
     """The lake's table that *node* names; None for a CTE and for a function that makes rows."""
+    if node.args.get("db") or node.args.get("catalog") or not isinstance(node.this, _nodes("Anonymous Identifier")):
+        raise _refused(node)
     if isinstance(node.this, _nodes("Anonymous")):
         return None
     name = str(node.name).lower()
-    if node.args.get("db") or node.args.get("catalog") or not isinstance(node.this, _nodes("Identifier")):
-        raise _refused(node)
     if _is_cte(node, name):
         return None
     if name not in tables:

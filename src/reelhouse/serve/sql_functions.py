@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# What `show functions` lists in Apache Spark 4.2, without what calls Java (reflect, java_method, try_reflect), what can
-# open files by a path or an external entity (protobuf, xml, xpath) and what lists things of the session or the engine.
+# What `show functions` lists in Apache Spark 4.2, with two calls that only its grammar knows (timestampadd and -diff).
+# Left out is what calls Java (reflect, java_method, try_reflect), what can open files by a path or an external entity
+# (protobuf, xml, xpath) and what lists things of the session or the engine.
 _NAMES = """
 abs acos acosh add_months aes_decrypt aes_encrypt aggregate and any any_value approx_count_distinct
 approx_percentile approx_top_k approx_top_k_accumulate approx_top_k_combine approx_top_k_estimate array array_agg
@@ -45,22 +46,23 @@ sort_array soundex space spark_partition_id split split_part sqrt stack startswi
 str_to_map string string_agg struct substr substring substring_index sum tan tanh theta_difference
 theta_intersection theta_intersection_agg theta_sketch_agg theta_sketch_estimate theta_union theta_union_agg time
 time_bucket time_diff time_from_micros time_from_millis time_from_seconds time_to_micros time_to_millis
-time_to_seconds time_trunc timestamp timestamp_micros timestamp_millis timestamp_seconds tinyint to_avro to_binary
-to_char to_csv to_date to_json to_number to_time to_timestamp to_timestamp_ltz to_timestamp_ntz to_unix_timestamp
-to_utc_timestamp to_varchar to_variant_object transform transform_keys transform_values translate trim trunc try_add
-try_aes_decrypt try_avg try_divide try_element_at try_make_interval try_make_timestamp try_make_timestamp_ltz
-try_make_timestamp_ntz try_mod try_multiply try_parse_json try_parse_url try_subtract try_sum try_to_binary
-try_to_date try_to_number try_to_time try_to_timestamp try_url_decode try_validate_utf8 try_variant_get
-tuple_difference_double tuple_difference_integer tuple_difference_theta_double tuple_difference_theta_integer
-tuple_intersection_agg_double tuple_intersection_agg_integer tuple_intersection_double tuple_intersection_integer
-tuple_intersection_theta_double tuple_intersection_theta_integer tuple_sketch_agg_double tuple_sketch_agg_integer
-tuple_sketch_estimate_double tuple_sketch_estimate_integer tuple_sketch_summary_double tuple_sketch_summary_integer
-tuple_sketch_theta_double tuple_sketch_theta_integer tuple_union_agg_double tuple_union_agg_integer
-tuple_union_double tuple_union_integer tuple_union_theta_double tuple_union_theta_integer typeof ucase unbase64
-unhex uniform unix_date unix_micros unix_millis unix_seconds unix_timestamp upper url_decode url_encode user uuid
-validate_utf8 var_pop var_samp variance variant_explode variant_explode_outer variant_get vector_avg
-vector_cosine_similarity vector_inner_product vector_l2_distance vector_norm vector_normalize vector_sum version
-weekday weekofyear when width_bucket window window_time xxhash64 year zeroifnull zip_with
+time_to_seconds time_trunc timestamp timestamp_micros timestamp_millis timestamp_seconds timestampadd timestampdiff
+tinyint to_avro to_binary to_char to_csv to_date to_json to_number to_time to_timestamp to_timestamp_ltz
+to_timestamp_ntz to_unix_timestamp to_utc_timestamp to_varchar to_variant_object transform transform_keys
+transform_values translate trim trunc try_add try_aes_decrypt try_avg try_divide try_element_at try_make_interval
+try_make_timestamp try_make_timestamp_ltz try_make_timestamp_ntz try_mod try_multiply try_parse_json try_parse_url
+try_subtract try_sum try_to_binary try_to_date try_to_number try_to_time try_to_timestamp try_url_decode
+try_validate_utf8 try_variant_get tuple_difference_double tuple_difference_integer tuple_difference_theta_double
+tuple_difference_theta_integer tuple_intersection_agg_double tuple_intersection_agg_integer
+tuple_intersection_double tuple_intersection_integer tuple_intersection_theta_double
+tuple_intersection_theta_integer tuple_sketch_agg_double tuple_sketch_agg_integer tuple_sketch_estimate_double
+tuple_sketch_estimate_integer tuple_sketch_summary_double tuple_sketch_summary_integer tuple_sketch_theta_double
+tuple_sketch_theta_integer tuple_union_agg_double tuple_union_agg_integer tuple_union_double tuple_union_integer
+tuple_union_theta_double tuple_union_theta_integer typeof ucase unbase64 unhex uniform unix_date unix_micros
+unix_millis unix_seconds unix_timestamp upper url_decode url_encode user uuid validate_utf8 var_pop var_samp
+variance variant_explode variant_explode_outer variant_get vector_avg vector_cosine_similarity vector_inner_product
+vector_l2_distance vector_norm vector_normalize vector_sum version weekday weekofyear when width_bucket window
+window_time xxhash64 year zeroifnull zip_with
 """
 
 FUNCTIONS = frozenset(_NAMES.split())

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.storage.protocol import Storage
 
 _SCRATCH = ".reelhouse-new-"
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+)
 
 
 @contextmanager
@@ -48,8 +58,32 @@ def _lives(pid: int) -> bool:
     return True
 
 
+def check_file(path: Path, option: str = "to") -> None:
+    """Raise `ConfigError` where *path*, or what it links to, is there and no regular file."""
+    with in_one_line(path):
+        try:
+            mode = path.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return
+    if not stat.S_ISREG(mode):
+        kind = next((name for test, name in _KINDS if test(mode)), "something else")
+        raise ConfigError(f"{option}: {path} is {kind}, not a regular file: take another name")
+
+
+def check_outside(path: Path, storage: Storage, option: str = "to") -> None:
+    """Raise `ConfigError` where *path* lies in the lake's own folder, by whichever name."""
+    url = urlsplit(storage.url)
+    if url.scheme != "file":
+        return
+    real, lake = Path(os.path.realpath(path)), Path(unquote(url.path))
+    # The same folder can have several names beside links: a mount, or other letters on a disk that takes them as equal.
+    if any(each.exists() and each.samefile(lake) for each in (real, *real.parents)):
+        raise ConfigError(f"{option}: {path} lies in the lake at {lake}: take a place outside")
+
+
 def put_in_place(made: Path, place: Path) -> None:
     """Replace *place* by *made*, which is on the same disk, durably."""
+    check_file(place)
     sync(made)
     made.replace(place)
     sync(place.parent)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.export.beside import clear_leftovers, put_in_place, scratch_in, stamp, sync
+from reelhouse.serve.export.beside import (
+    check_file,
+    check_outside,
+    clear_leftovers,
+    put_in_place,
+    scratch_in,
+    stamp,
+    sync,
+)
 from reelhouse.serve.export.outcome import Exported, Noted, Step, as_before, unchanged
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 
@@ -36,11 +45,13 @@ class DatabaseFile:
     def __init__(self, path: Path, form: Form) -> None:
         self.place = str(path)
         # A link stays one, and names another file afterwards.
-        self._path = path.expanduser().resolve()
+        self._path = Path(os.path.realpath(path.expanduser()))
         self._form = form
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         self._form.check()
+        check_outside(self._path, snapshot.storage)
+        check_file(self._path)
         known = self._known(snapshot)
         held = self._held(snapshot, known)
         wanted = [table for table in snapshot.tables if full or table.name not in held]

@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.export.beside import clear_leftovers, put_in_place, scratch_in, sync
+from reelhouse.serve.export.beside import check_file, check_outside, clear_leftovers, put_in_place, scratch_in, sync
 from reelhouse.serve.export.outcome import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
@@ -61,6 +61,9 @@ class Folder:
         self._write = write
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+        check_outside(self._path, snapshot.storage)
+        for name in (MANIFEST, *(self._name(table) for table in snapshot.tables)):
+            check_file(self._path / name)
         files = self._files(snapshot)
         known = {name: file.note for name, file in files.items() if (self._path / file.file).exists()}
         wanted = [table for table in snapshot.tables if full or not unchanged(table, known)]
