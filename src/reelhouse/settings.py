@@ -19,9 +19,15 @@ FILE = "reelhouse.toml"
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
-def _setting(default: Any, about: str, *, secret: bool = False, env: str = "", example: str = "{}") -> Any:
-    """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key."""
-    metadata = {"about": about, "env": env, "secret": secret, "example": example}
+def _setting(
+    default: Any, about: str, *, secret: bool = False, local: bool = False, env: str = "", example: str = "{}"
+) -> Any:
+    """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key.
+
+    A *local* one says where secrets go, which of them are used, or what runs or is written on this machine: whoever may
+    write into a lake must not decide that, so it is refused in a lake's own file.
+    """
+    metadata = {"about": about, "env": env, "secret": secret, "local": local, "example": example}
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, repr=not secret, metadata=metadata)
@@ -83,7 +89,9 @@ class Settings:
         "What builds tables: sail (embedded), or Apache Spark: local[*], sc://host:port, spark://host:port, yarn.",
     )
     shared_machine_ok: bool = _setting(
-        False, "Start the embedded engine also where other people's processes could reach it (docs/security.md)."
+        False,
+        "Start the embedded engine also where other people's processes could reach it (docs/security.md).",
+        local=True,
     )
     spark_conf: dict[str, str] = _setting(
         {}, "Apache Spark's own settings, by their names.", example='{ "spark.executor.memory" = "4g" }'
