@@ -96,7 +96,9 @@ class Settings:
         local=True,
     )
     shared_machine_ok: bool = _setting(
-        False, "Start the embedded engine also where other people's processes could reach it (docs/security.md)."
+        False,
+        "Start the embedded engine also where other people's processes could reach it (docs/security.md).",
+        local=True,
     )
     spark_conf: dict[str, str] = _setting(
         {}, "Apache Spark's own settings, by their names.", local=True, example='{ "spark.executor.memory" = "4g" }'

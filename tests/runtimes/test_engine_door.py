@@ -3,11 +3,13 @@
 Strangers are real: processes of another uid, which only root can start.
 """
 
+import json
 import os
 import pwd
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,14 +18,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import pytest
 
 from reelhouse.runtimes import people
+from reelhouse.runtimes.lending import lend
 from reelhouse.runtimes.people import UNSEEN, other_people
 from reelhouse.runtimes.sail_session import _closed
 from reelhouse.runtimes.session import session_factory
+from reelhouse.storage.access import Credentials
 from tests.build.landing import LakeInTheMaking, a_movie
+from tests.cluster.standalone import PYTHON, needs_spark
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 
@@ -35,7 +42,7 @@ STRANGER = 65534
 _OWNER = """
 import sys
 from reelhouse.runtimes.session import session_factory
-session = session_factory("sail", {access})()
+session = session_factory("{engine}", {access})()
 session.sql("select 1").collect()
 print("ready", flush=True)
 sys.stdin.read()
@@ -72,21 +79,24 @@ class Owner(NamedTuple):
     pid: int
     engine: int
 
-    def ports(self) -> list[str]:
-        """Those on which the two listen, as everybody of the machine sees them."""
+    def listening(self) -> list[tuple[str, int]]:
+        """Where the two listen, as everybody of the machine sees it: addresses as the kernel writes them, ports."""
         held = {str(one.readlink()) for pid in self for one in Path(f"/proc/{pid}/fd").iterdir() if one.is_symlink()}
         rows = [line.split() for name in ("tcp", "tcp6") for line in Path("/proc/net", name).read_text().splitlines()]
-        return [str(int(row[1].rpartition(":")[2], 16)) for row in rows if f"socket:[{row[9]}]" in held]
+        ours = [row[1].split(":") for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held]
+        return [(address, int(port, 16)) for address, port in ours]
 
     def socket(self) -> str:
         return Path(f"/proc/{self.engine}/cmdline").read_text().split("\0")[-2]
 
 
 @contextmanager
-def an_owner(access: str = "folder") -> Iterator[Owner]:
-    program = _OWNER.format(access=_ACCESS[access])
+def an_owner(access: str = "folder", engine: str = "sail") -> Iterator[Owner]:
     started = subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable if engine == "sail" else PYTHON, "-c", _OWNER.format(access=_ACCESS[access], engine=engine)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with started:
         assert started.stdout is not None
@@ -101,7 +111,7 @@ def an_owner(access: str = "folder") -> Iterator[Owner]:
 def test_a_stranger_reaches_no_engine_and_gets_no_credentials() -> None:
     for access, listening in (("folder", 0), ("s3", 1)):
         with an_owner(access) as owner:
-            ports = owner.ports()
+            ports = [str(port) for _, port in owner.listening()]
             door = owner.socket()
             done = subprocess.run(
                 [sys.executable, "-c", _STRANGER, *ports, door], capture_output=True, text=True, check=True
@@ -116,7 +126,7 @@ def test_a_stranger_reaches_no_engine_and_gets_no_credentials() -> None:
 @needs_namespaces
 def test_the_engine_listens_where_nobody_is_and_works_outside() -> None:
     with an_owner() as owner:
-        assert owner.ports() == []
+        assert owner.listening() == []
         threads = list(Path(f"/proc/{owner.engine}/task").iterdir())
         inside = {
             (thread / "comm").read_text().strip()
@@ -128,6 +138,13 @@ def test_the_engine_listens_where_nobody_is_and_works_outside() -> None:
         assert not {name for name in inside if "tokio" in name}
         assert Path(owner.socket()).stat().st_mode & 0o777 == 0o600
         assert Path(owner.socket()).parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.slow
+@needs_spark
+def test_apache_spark_on_one_machine_listens_to_this_machine_alone() -> None:
+    with an_owner(engine="local[2]") as owner:
+        assert {address[-8:] for address, _ in owner.listening()} == {"0100007F"}
 
 
 @needs_namespaces
@@ -205,6 +222,7 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 """
 _CLI = """
 from reelhouse.runtimes import people
+from reelhouse.runtimes.lending import lend
 people._FIRST_PERSON, people._NO_SHELLS = {first}, set()
 from reelhouse.runtimes.cli import main
 main()
@@ -310,7 +328,7 @@ def test_a_folder_for_temporary_files_may_have_any_name(tmp_path: Path, monkeypa
         folder = tmp_path / name
         folder.mkdir()
         done = subprocess.run(
-            [sys.executable, "-c", _OWNER.format(access="None")],
+            [sys.executable, "-c", _OWNER.format(access="None", engine="sail")],
             env={**os.environ, "TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -320,3 +338,12 @@ def test_a_folder_for_temporary_files_may_have_any_name(tmp_path: Path, monkeypa
         )
         assert done.stdout == "ready\n", done.stderr
         assert list(folder.iterdir()) == []
+
+
+def test_who_connects_to_what_lends_credentials_and_says_nothing_keeps_nobody_waiting() -> None:
+    lent = lend(lambda: Credentials("AKIA", "the-secret", ""))
+    url = urlsplit(lent["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+    with socket.create_connection((url.hostname, url.port)):
+        request = Request(url.geturl(), headers={"Authorization": lent["AWS_CONTAINER_AUTHORIZATION_TOKEN"]})
+        with urlopen(request, timeout=5) as answer:
+            assert json.load(answer)["SecretAccessKey"] == "the-secret"

@@ -52,6 +52,7 @@ OTHERS: dict[str, tuple[str, Any]] = {
     "run_kind": ("full", "full"),
     "event_bus": ("default", "default"),
     "engine": ("local[2]", "local[2]"),
+    "shared_machine_ok": ("yes", True),
     "spark_conf": ("spark.executor.memory=4g", {"spark.executor.memory": "4g"}),
     "unity_url": ("https://films.example", "https://films.example"),
     "unity_token": ("dapi-secret", "dapi-secret"),

@@ -73,7 +73,14 @@ def test_a_cluster_keeps_its_own_mind_about_sizes() -> None:
     for master in ("spark://a:7077", "yarn"):
         made = conf(master)
         assert not {"spark.sql.shuffle.partitions", "spark.driver.memory", "spark.ui.enabled"} & made.keys()
+        assert not {"spark.driver.host", "spark.driver.bindAddress", "spark.authenticate"} & made.keys()
     assert int(conf()["spark.driver.memory"].removesuffix("m")) >= 1024
+
+
+def test_spark_on_one_machine_listens_to_this_machine_alone_and_to_those_who_know_its_secret() -> None:
+    made = conf("local")
+    assert made["spark.driver.host"] == made["spark.driver.bindAddress"] == "127.0.0.1"
+    assert made["spark.authenticate"] == "true"
 
 
 @pytest.mark.parametrize(

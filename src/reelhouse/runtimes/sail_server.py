@@ -85,12 +85,13 @@ def _say(answers: IO[str], **what: str) -> None:
     print(json.dumps(what), file=answers, flush=True)
 
 
-def _follow(environ: dict[str, str], cwd: str | None, path: list[str]) -> None:
+def _follow(environ: dict[str, str], cwd: str, path: list[str]) -> None:
     for name in os.environ.keys() - environ.keys() - _SETTINGS.keys() - _MODE.keys():
         del os.environ[name]
     os.environ.update({**environ, **_MODE})
     sys.path[:] = path
-    if cwd:
+    # Where it was removed meanwhile, what is relative to it is not there for anybody.
+    with suppress(OSError):
         os.chdir(cwd)
 
 
@@ -159,7 +160,7 @@ def _unshare(what: int) -> None:
         raise OSError(f"{sys.platform} has no namespaces")
     if libc.unshare(what) != 0:
         code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+        raise OSError(code, f"unshare: {os.strerror(code)}")
 
 
 def _forward(listener: socket.socket, port: int) -> None:

@@ -111,6 +111,9 @@ class _Engine:
         said = json.loads(line)
         self.address: str = said.get("address", "")
         self.closed: str = said.get("closed", "")
+        if self.closed:
+            atexit.unregister(self._end)
+            self._end(os.getpid())
         # What reaches S3 has an environment of its own. Else it is as if Sail ran in this process.
         self._follows = access is None
         self._told: dict[str, Any] = {}
@@ -163,11 +166,11 @@ def _environ(access: S3Access | None) -> dict[str, str]:
     return {**environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
-def _cwd() -> str | None:
+def _cwd() -> str:
     try:
         return str(Path.cwd())
     except FileNotFoundError:
-        return None
+        return os.curdir
 
 
 def _channels(engine: _Engine) -> Any:

@@ -56,8 +56,14 @@ _STARTED = {
     "spark.ui.showConsoleProgress": "false",
 }
 
-# Of one machine: nobody looks at a UI that ends with the command.
-_LOCAL = {"spark.ui.enabled": "false"}
+# Of one machine: nobody looks at a UI that ends with the command, and neither the network nor other people of the
+# machine have any business on Spark's own ports.
+_LOCAL = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.authenticate": "true",
+}
 
 # Commits of many programs at once, in a folder and in S3.
 _LOG_STORES = {
