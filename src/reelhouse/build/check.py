@@ -98,7 +98,7 @@ def _check_pin(storage: Storage, name: str, pin: Pin, remedy: str, deep: bool) -
         commits = list(commits_held(storage, folder, pin.version))
         problems = [*damage(storage, folder, commits), *foreign_on_top(storage, folder, pin.version)]
     except MissingKeyError:
-        yield f"{folder} has lost version {pin.version}, which readers are shown, or what it rests on: {remedy}"
+        yield f"{folder} has lost version {pin.version}, which readers are shown: {remedy}"
         return
     except LakeError as exc:
         yield f"{exc}: {remedy}"
