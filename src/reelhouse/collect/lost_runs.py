@@ -28,7 +28,7 @@ def lost_runs(storage: Storage, last: int, keys: Iterable[str]) -> Iterator[str]
     newest = max(found, default=last)
     # A name may be forged, and give any number.
     between = islice((run for run in range(last + 1, newest) if run not in found), _BETWEEN)
-    for run in sorted([*found, *between]):
+    for run in [*sorted(found), *between]:
         # Somebody may have planned it since the caller looked.
         if storage.size(plan_key(run)) is None:
             yield f"the plan of run {run} is gone, though {found.get(run, f'something of run {newest} is there')}"
