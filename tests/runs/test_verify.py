@@ -263,6 +263,21 @@ def test_a_whole_run_that_is_gone_is_missed(lake: MemoryStorage, run: int) -> No
     _red(lake, f"the plan of run {run} is gone")
 
 
+def test_a_run_of_which_nothing_is_left_is_missed_by_those_that_follow(lake: MemoryStorage, tiny: Tiny) -> None:
+    collect_small(lake, small(tiny))
+    for key in list(lake.keys("")):
+        if key.startswith(("runs/000002/", "ledger/")) or "/000002-" in key:
+            lake.delete(key)
+    assert "the plan of run 2 is gone, though something of run 3 is there" in _red(lake)
+    with pytest.raises(LakeError, match="the plan of run 2 is gone"):
+        collect_small(lake, small(tiny))
+
+
+def test_a_forged_number_costs_no_look_up_for_each_before_it(lake: MemoryStorage) -> None:
+    lake.put("raw/movie/2026/03/02/9999999999-00000-0a1b2c3d.jsonl.gz", b"")
+    assert len(_red(lake, "the plan of run 9999999999 is gone")) < 30
+
+
 def test_a_plan_that_is_gone_is_missed_though_nothing_is_found_by_probing(lake: MemoryStorage) -> None:
     lake.delete(plan_key(1))
     _red(lake, "the plan of run 1 is gone")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.build.course_parquet import check_copies
-from reelhouse.build.delta_log import commits_held, damage, foreign_on_top
+from reelhouse.build.delta_log import Sizes, commits_held, damage, foreign_on_top, list_sizes
 from reelhouse.build.imports import ZONE as IMPORTS
 from reelhouse.build.imports import imported
 from reelhouse.build.leftovers import leftovers
@@ -18,7 +18,7 @@ from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
-from reelhouse.storage.ahead import ahead
+from reelhouse.storage.ahead import AT_ONCE, ahead
 from reelhouse.storage.protocol import Storage
 
 
@@ -54,7 +54,8 @@ def _check_imports(storage: Storage, deep: bool) -> list[str]:
     """What is wrong with the tables that a person imported."""
     try:
         own = sorted(imported(storage).items())
-        return [problem for name, one in own for problem in _check_pin(storage, name, one, _IMPORT, deep)]
+        check = _PinCheck(storage, list_sizes(storage, f"{IMPORTS}/") if own else {}, _IMPORT, deep)
+        return [problem for name, one in own for problem in check(name, one)]
     except LakeError as exc:
         return [str(exc)]
 
@@ -68,7 +69,8 @@ def _check_built(storage: Storage, deep: bool) -> list[str]:
         if current is None:
             return problems
         # With *deep*, one after another: each is read in batches, and memory holds those of one.
-        found = ahead(lambda table: list(_check_pin(storage, *table, _BUILD, deep)), _pins(current), 1 if deep else 16)
+        check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", "staging/"), _BUILD, deep)
+        found = ahead(lambda table: list(check(*table)), _pins(current), 1 if deep else AT_ONCE)
         problems += [problem for table in found for problem in table]
         return [*problems, *_check_counts(storage, current), *check_copies(storage)]
     except LakeError as exc:
@@ -93,26 +95,39 @@ def _pins(current: Current) -> Iterator[tuple[str, Pin]]:
         yield name, Pin(zone, current.read.staging, -1, "", "")
 
 
-def _check_pin(storage: Storage, name: str, pin: Pin, remedy: str, deep: bool) -> Iterator[str]:
-    folder = f"{pin.zone}/{name}"
-    try:
-        commits = list(commits_held(storage, folder, pin.version))
-        problems = [*damage(storage, folder, commits), *foreign_on_top(storage, folder, pin.version)]
-    except MissingKeyError:
-        yield f"{folder} has lost version {pin.version}, which readers are shown, or what it rests on: {remedy}"
-        return
-    except LakeError as exc:
-        yield f"{exc}: {remedy}"
-        return
-    rows = sum(commit.rows for commit in commits)
-    if pin.rows not in (-1, rows):
-        yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
-    yield from (f"{problem}: {remedy}" for problem in problems)
-    if deep and not problems:
-        from reelhouse.build.delta_rs import misread
+class _PinCheck:
+    """Checks pinned versions of tables; *remedy* is what repairs one."""
 
-        full = remedy if pin.zone == IMPORTS else "`reelhouse build --full` makes it again"
-        yield from (f"{problem}: {full}" for problem in misread(storage, folder, pin.version))
+    def __init__(self, storage: Storage, listed: Sizes, remedy: str, deep: bool) -> None:
+        self._storage = storage
+        self._listed = listed
+        self._remedy = remedy
+        self._deep = deep
+
+    def __call__(self, name: str, pin: Pin) -> Iterator[str]:
+        folder = f"{pin.zone}/{name}"
+        try:
+            yield from self._check(folder, pin)
+        except MissingKeyError:
+            yield f"{folder} has lost version {pin.version}, which readers are shown: {self._remedy}"
+        except LakeError as exc:
+            yield f"{exc}: {self._remedy}"
+
+    def _check(self, folder: str, pin: Pin) -> Iterator[str]:
+        commits = list(commits_held(self._storage, folder, pin.version))
+        problems = [
+            *damage(self._storage, folder, commits, self._listed),
+            *foreign_on_top(self._storage, folder, pin.version, self._listed),
+        ]
+        rows = sum(commit.rows for commit in commits)
+        if pin.rows not in (-1, rows):
+            yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
+        yield from (f"{problem}: {self._remedy}" for problem in problems)
+        if self._deep and not problems:
+            from reelhouse.build.delta_rs import misread
+
+            remedy = self._remedy if pin.zone == IMPORTS else "`reelhouse build --full` makes it again"
+            yield from (f"{problem}: {remedy}" for problem in misread(self._storage, folder, pin.version))
 
 
 def _check_counts(storage: Storage, current: Current) -> Iterator[str]:

@@ -11,7 +11,8 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _CHANGING = frozenset(("add", "remove", "metaData", "protocol"))
 
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.[^/]*parquet")
+
+
+Sizes = Mapping[str, int]
 
 
 class Commit(NamedTuple):
@@ -148,32 +152,30 @@ def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_
             return
 
 
-def damage(storage: Storage, folder: str, commits: list[Commit]) -> Iterator[str]:
+def damage(storage: Storage, folder: str, commits: list[Commit], listed: Sizes) -> Iterator[str]:
     """What is wrong with the version that consists of *commits*, newest first, by the sizes of its files.
 
-    Each thing is named; no file is read.
+    Each thing is named; no file is read. Only what *listed* does not show as it should be is asked for by itself.
     """
     version = commits[0].version
     yield from (_foreign(folder, commit) for commit in commits if commit.foreign)
     files = [file for commit in commits for file in zip(commit.files, commit.sizes, strict=True)]
-    sizes = ahead(lambda file: _size(storage, f"{folder}/{unquote(file[0])}"), files)
-    for (path, stated), size in zip(files, sizes, strict=True):
+    for path, stated in files:
+        key = f"{folder}/{unquote(path)}"
+        size = listed.get(key)
+        if size is None or size != stated:
+            # A listing may lack what is there, and another program may name files outside of the lake.
+            size = storage.size(key) if is_key(key) else None
         if size is None:
             yield f"{folder}/{path} is gone, though version {version} needs it"
         elif stated is not None and size != stated:
             yield f"{folder}/{path} has {size:,} bytes, version {version} was written with {stated:,}"
 
 
-def _size(storage: Storage, key: str) -> int | None:
-    # Another program may name files outside of the lake.
-    return storage.size(key) if is_key(key) else None
-
-
-def foreign_on_top(storage: Storage, folder: str, version: int) -> list[str]:
+def foreign_on_top(storage: Storage, folder: str, version: int, listed: Sizes) -> list[str]:
     """What others committed on top of a version: readers that take the newest one see that, and not ours."""
     found: list[str] = []
-    latest = latest_version(storage, folder, version)
-    for each in range(version + 1, (version if latest is None else latest) + 1):
+    for each in takewhile(lambda each: log_key(folder, each) in listed, count(version + 1)):
         commit = read_commit(storage, folder, each)
         if commit.foreign:
             found.append(_foreign(folder, commit))
@@ -182,15 +184,26 @@ def foreign_on_top(storage: Storage, folder: str, version: int) -> list[str]:
     return found
 
 
-def sound(storage: Storage, folder: str, version: int, rows: int | None = None) -> bool:
-    """Whether a version can be read and has *rows*, as far as `damage` can tell, and nobody else changed it since."""
+def sound(storage: Storage, folder: str, version: int, rows: int | None = None, listed: Sizes | None = None) -> bool:
+    """Whether a version can be read and has *rows*, as far as `damage` can tell, and nobody else changed it since.
+
+    *listed* is what `list_sizes` gave for the folder, looked up where it is not given.
+    """
+    listed = list_sizes(storage, f"{folder}/") if listed is None else listed
     try:
         commits = list(commits_held(storage, folder, version))
         if rows not in (None, sum(commit.rows for commit in commits)):
             return False
-        return not any(damage(storage, folder, commits)) and not foreign_on_top(storage, folder, version)
+        return not any(damage(storage, folder, commits, listed)) and not foreign_on_top(
+            storage, folder, version, listed
+        )
     except (LakeError, MissingKeyError):
         return False
+
+
+def list_sizes(storage: Storage, *prefixes: str) -> Sizes:
+    """The bytes of everything below some folders of tables, by key: a listing each, where each file would be a look."""
+    return {key: size for prefix in prefixes for key, size in storage.sizes(prefix)}
 
 
 def _foreign(folder: str, commit: Commit) -> str:

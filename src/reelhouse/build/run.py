@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 import reelhouse
-from reelhouse.build.delta_log import sound
+from reelhouse.build.delta_log import list_sizes, sound
 from reelhouse.build.marks import ZONES, code_of, parsing_mark, wanted_marks
 from reelhouse.build.pins import (
     CURRENT,
@@ -190,7 +190,8 @@ def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
 
 def _all_sound(storage: Storage, pins: dict[str, Pin]) -> bool:
     """Whether every pinned version is there with all its files, and is still the newest that anybody committed."""
-    tables = ((f"{one.zone}/{name}", one.version, one.rows) for name, one in pins.items())
+    listed = list_sizes(storage, *sorted({f"{one.zone}/" for one in pins.values()}))
+    tables = ((f"{one.zone}/{name}", one.version, one.rows, listed) for name, one in pins.items())
     return all(list(ahead(lambda table: sound(storage, *table), tables)))
 
 

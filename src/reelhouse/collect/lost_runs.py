@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from reelhouse.errors import LakeError
 from reelhouse.raw.layout import COURSE, LEDGERS, RAW, chunk_place, ledger_run, plan_key, run_folder, run_of
 from reelhouse.raw.purges import read_purges
 from reelhouse.storage.protocol import Storage
+
+# Numbers of which nothing is left that are looked up before the newest of which something is.
+_BETWEEN = 1000
 
 
 def lost_runs(storage: Storage, last: int, keys: Iterable[str]) -> Iterator[str]:
@@ -21,13 +25,13 @@ def lost_runs(storage: Storage, last: int, keys: Iterable[str]) -> Iterator[str]
     *keys* are what lies in the raw zone and in the folders of runs.
     """
     found = _traces(storage, last, keys)
-    # Somebody may have planned a run since the caller looked.
-    lost = {run: trace for run, trace in found.items() if storage.size(plan_key(run)) is None}
-    for run in range(last + 1, max(lost, default=last) + 1):
-        if run in lost:
-            yield f"the plan of run {run} is gone, though {lost[run]}"
-        elif storage.size(plan_key(run)) is None:
-            yield f"the plan of run {run} is gone, though something of run {max(lost)} is there"
+    newest = max(found, default=last)
+    # A name may be forged, and give any number.
+    between = islice((run for run in range(last + 1, newest) if run not in found), _BETWEEN)
+    for run in [*sorted(found), *between]:
+        # Somebody may have planned it since the caller looked.
+        if storage.size(plan_key(run)) is None:
+            yield f"the plan of run {run} is gone, though {found.get(run, f'something of run {newest} is there')}"
 
 
 def check_free(storage: Storage, run: int) -> None:
