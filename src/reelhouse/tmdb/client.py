@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import functools
+import math
 import re
 import time
 from collections.abc import AsyncIterator
@@ -102,8 +103,8 @@ class TmdbClient:
         """Note TMDB's clock; the latest it showed is `seen_at`."""
         self.seen_at = max(self.seen_at or instant, instant)
 
-    async def get(self, path: str, query: str = "") -> Answer:
-        """Ask once. *path* and *query* are encoded already.
+    async def get(self, path: str, query: str = "", *, refused_at: float = math.inf) -> Answer:
+        """Ask once. *path* and *query* are encoded already; *refused_at* is when this was answered 429 before.
 
         Raises `TransientError` (ask again), `GoneAnswer`, `UntrustedAnswer`, `DeniedError` (stop) or `BudgetError`.
         """
@@ -129,9 +130,9 @@ class TmdbClient:
         headers = response.headers
         if response.status == 429:
             wait = retry_after(headers.get("Retry-After"), headers.get("Date"))
-            self.limiter.throttled(started, wait)
+            self.limiter.throttled(started, wait, repeated=self.last_good > refused_at)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
-        self.limiter.answered()
+        self.limiter.answered(started)
         answer = Answer(response.status, body, server_time(headers), headers.get("ETag"), _whole(headers.get("Age")))
         self.saw(answer.fetched_at)
         if answer.status == 200:
