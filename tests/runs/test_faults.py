@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -158,6 +159,29 @@ def test_what_stands_in_front_of_tmdb_never_makes_an_id_gone(tiny: Tiny) -> None
     assert reasons(lake, 2) == {"4": "retry"}
     assert answers(lake)["4"].state == "landed"
     assert_whole(lake)
+
+
+def test_a_body_that_is_too_large_is_set_aside_with_the_reason_and_the_run_ends(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.gone, tiny.broken = set(), set()
+    bomb = web.Response(body=gzip.compress(b" " * (3 << 20)), headers={"Content-Encoding": "gzip"})
+    tiny.instead = lambda request: bomb if request.path == "/3/movie/4" else None
+    result = collect(lake, small(tiny, body_megabytes=1.0, attempts=1))
+    assert result.states == {"landed": 27, "filtered": 2, "quarantined": 1}
+    assert result.whole
+    assert answers(lake)["4"] == Known("quarantined", "too_large", b" " * (1 << 16))
+    assert_whole(lake)
+    assert collect(lake, small(tiny, body_megabytes=1.0, attempts=1)).states == {"quarantined": 1}
+
+
+def test_answers_that_are_packed_without_saying_so_land_as_they_were_before(tiny: Tiny) -> None:
+    tiny.gone, tiny.broken = set(), set()
+    said, unsaid = MemoryStorage(), MemoryStorage()
+    assert collect(said, small(tiny)).clean
+    usual = tiny.body
+    tiny.body = lambda id_: gzip.compress(usual(id_))  # type: ignore[method-assign]
+    assert collect(unsaid, small(tiny)).clean
+    assert answers(unsaid) == answers(said)
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 301, 422, 500])

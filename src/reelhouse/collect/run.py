@@ -62,9 +62,9 @@ class Progress:
 class RunResult(NamedTuple):
     """How a run stands after it was worked on: reconciled, or open with a reason.
 
-    *requests* are those of this call, *throttled* those that were answered 429, *waited* the seconds for which these kept
-    everybody waiting, *replayed* the answers that it brought in from the spool, *oldest* is when the
-    oldest of all landed answers was fetched, once the run is reconciled.
+    *requests* are those of this call, *throttled* those that were answered 429, *waited* the seconds for which these
+    kept everybody waiting, *replayed* the answers that it brought in from the spool, *oldest* is when the oldest of all
+    landed answers was fetched, once the run is reconciled.
     """
 
     plan: Plan

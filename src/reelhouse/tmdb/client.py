@@ -17,13 +17,14 @@ import msgspec
 import stamina
 from multidict import CIMultiDictProxy
 from yarl import URL
-from zlib_ng import zlib_ng
 
 from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TransientError, UntrustedError
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
+from reelhouse.tmdb.unpacking import read_body
 
 _USER_AGENT = "reelhouse (+https://github.com/reelhouse/reelhouse)"
 _GONE_CODES = frozenset((6, 34))
+_LARGEST = 64 << 20
 _TIMEOUT = aiohttp.ClientTimeout(total=90, sock_connect=15, sock_read=20)
 
 
@@ -65,7 +66,6 @@ class _Verdict(msgspec.Struct):
 @asynccontextmanager
 async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
     """A session of at most *connections* connections. It carries no token: that goes with each request to the API."""
-    aiohttp.set_zlib_backend(zlib_ng)
     # What is asked again is counted in the receipts; a line on stderr for each would drown the progress.
     stamina.instrumentation.set_on_retry_hooks([])
     async with aiohttp.ClientSession(
@@ -78,12 +78,18 @@ async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]
 
 
 class TmdbClient:
-    """TMDB's API, one request at a time. The token stays in here and in the header."""
+    """TMDB's API, one request at a time. The token stays in here and in the header.
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, limiter: Limiter) -> None:
+    A body of more than *largest* bytes, packed or unpacked, is not held.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, token: str, limiter: Limiter, *, largest: int = _LARGEST
+    ) -> None:
         self._session = session
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
+        self._largest = largest
         self.limiter = limiter
         self.requests = 0
         self.seen_at: str | None = None
@@ -120,8 +126,10 @@ class TmdbClient:
         broken = None
         try:
             # A redirect could carry the token to another host.
-            async with self._session.get(url, headers=self._headers, allow_redirects=False) as response:
-                body = await response.read()
+            async with self._session.get(
+                url, headers=self._headers, allow_redirects=False, auto_decompress=False
+            ) as response:
+                body = await read_body(response, self._largest)
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             broken = _worded(exc)
         if broken is not None:
@@ -133,9 +141,12 @@ class TmdbClient:
             self.limiter.throttled(started, wait, repeated=self.last_good > refused_at)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
         self.limiter.answered(started)
-        answer = Answer(response.status, body, server_time(headers), headers.get("ETag"), _whole(headers.get("Age")))
+        age = _whole(headers.get("Age"))
+        answer = Answer(response.status, body.content, server_time(headers), headers.get("ETag"), age)
         self.saw(answer.fetched_at)
         if answer.status == 200:
+            if body.why:
+                raise UntrustedAnswer(body.why, f"{path}: {body.text}", answer)
             return answer
         error = _error(path, answer, headers)
         if isinstance(error, MissingError):
