@@ -20,7 +20,7 @@ from reelhouse.raw.plan import Plan, Question, Unit, read_units
 from reelhouse.raw.progress import Done, nothing_done
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.asking import ask, whole_json
+from reelhouse.tmdb.asking import ask, is_error, whole_json
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
 from reelhouse.tmdb.endpoints import CANARY
 
@@ -331,7 +331,7 @@ class Fetcher:
             except UntrustedAnswer as exc:
                 # A page in front of TMDB answers everybody; only while others succeed is it this id's own fault.
                 if await self._is_well():
-                    return _set_aside(question, exc)
+                    return self._judge.lands_yet(exc) or _set_aside(question, exc)
                 failure: Exception = exc
             except TransientError as exc:
                 if not exc.throttled and await self._others_succeed(began, defer=defer):
@@ -382,7 +382,10 @@ class Fetcher:
 
 
 def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
-    return whole_json(answer, dict[str, msgspec.Raw])
+    fields = whole_json(answer, dict[str, msgspec.Raw])
+    if is_error(fields):
+        raise UntrustedAnswer("error_body", "an answer is an error though its status is 200", answer)
+    return fields
 
 
 def _set_aside(question: Question, exc: UntrustedAnswer) -> Outcome:

@@ -252,6 +252,14 @@ def run_summary(result: RunResult) -> dict[str, Any]:
     }
 
 
+def _missing(drift: dict[str, int]) -> list[tuple[str, int, str]]:
+    """What was asked with answers that landed, and that TMDB sent with none."""
+    found = {name.removeprefix("missing:"): count for name, count in drift.items() if name.startswith("missing:")}
+    if not found:
+        return []
+    return [("landed without an append", max(found.values()), ", ".join(f"{n:,} {name}" for name, n in found.items()))]
+
+
 def _waited(seconds: float) -> str:
     return f"TMDB asked to slow down: {duration(seconds)} waited"
 
@@ -269,6 +277,7 @@ def run_result(result: RunResult) -> None:
         ("known and fresh", found["fresh"], ""),
         ("asked", found["asked"], reasons),
         *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
+        *_missing(found["drift"]),
         ("requests in this call", found["requests"], ""),
         *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),
         *([("brought in from the spool", found["replayed"], "")] if found["replayed"] else []),

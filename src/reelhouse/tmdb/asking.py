@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -56,6 +56,11 @@ async def ask(
             client.believed()
             return found
     raise AssertionError("unreachable")
+
+
+def is_error(fields: Mapping[str, msgspec.Raw]) -> bool:
+    """Whether a JSON object is TMDB's error body, whatever its HTTP status: no thing of TMDB's has these fields."""
+    return "status_code" in fields or bytes(fields.get("success", b"")) == b"false"
 
 
 def whole_json(answer: Answer, kind: type[T]) -> T:
