@@ -48,6 +48,7 @@ class Limiter:
         self._next = now()
         self._closed_until = float("-inf")
         self._level = 0
+        self._slowed = 0
         self._answered = 0
         self._raised_at = now()
         # The last starts that may lie within one window. Tasks that overslept together must not start together.
@@ -101,6 +102,7 @@ class Limiter:
         if not repeated:
             self._escalate(now)
             if not self._is_light(asked_at):
+                self._slowed = self._slowed + 1 if now - self._closed_until < _SOON else 0
                 self._rate = max(self._rate * _SLOWER[min(self._level, 2)], min(_SLOWEST, self._allowed))
             self._answered = 0
         pause = _PAUSE * 2.0 ** (0 if repeated else min(self._level, 9)) * (0.5 + self._chance())
@@ -135,7 +137,7 @@ class Limiter:
         if load >= self._most or asked_at - self._most_at >= _SOON:
             self._most, self._most_at = load, asked_at
         if self._rate < self._allowed:
-            step = _RECOVERY[min(self._level, 2)] * max(0.0, now - self._raised_at)
+            step = _RECOVERY[min(self._slowed, 2)] * max(0.0, now - self._raised_at)
             self._rate = min(self._allowed, self._rate + step)
             self._raised_at = max(now, self._raised_at)
 
