@@ -71,6 +71,7 @@ class Settings:
     min_export_share: float = _setting(0.95, "Refuse an export smaller than this share of the last one.")
     attempts: int = _setting(5, "How often one question is asked before it is put off.")
     retry_wait: float = _setting(0.5, "Seconds before the first retry; doubles, with jitter.")
+    body_megabytes: float = _setting(64.0, "The largest answer that is unpacked; one that is larger is set aside.")
     outage_minutes: float = _setting(
         15.0, "How long to wait for a TMDB that answers nobody before leaving the run open."
     )
@@ -129,6 +130,7 @@ class Settings:
         _require(self.top is None or self.top > 0, "top", "1 or more", self.top)
         _require(self.attempts >= 1, "attempts", "1 or more", self.attempts)
         _require(self.retry_wait >= 0, "retry_wait", "0 or more", self.retry_wait)
+        _require(self.body_megabytes > 0, "body_megabytes", "more than 0", self.body_megabytes)
         _require(0 <= self.min_export_share <= 1, "min_export_share", "0 to 1", self.min_export_share)
         _require(self.chunk_answers >= 1, "chunk_answers", "1 or more", self.chunk_answers)
         _require(self.chunk_megabytes > 0, "chunk_megabytes", "more than 0", self.chunk_megabytes)

@@ -60,6 +60,8 @@ def test_the_first_tick_collects_everything_and_the_next_one_finds_nothing_to_do
         "quarantined": 0,
         "pending": 0,
         "requests": 30,
+        "throttled": 0,
+        "waited_seconds": 0.0,
         "why": None,
         "letters": 0,
     }

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import re
+from collections import Counter
 from typing import Any
+from urllib.parse import parse_qs
 
 import msgspec
 import pytest
@@ -13,6 +17,7 @@ from reelhouse.errors import ConfigError
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.endpoints import ENTITIES
+from tests.lakes import tmdb_data
 
 MOVIE = ENTITIES["movie"]
 
@@ -79,17 +84,115 @@ def test_an_imdb_id_is_answered_with_tmdb_s(imdb: bytes) -> None:
     assert _judged("tt0137523", b'{"id":550}').id == 550
 
 
-def test_an_append_that_is_missing_and_a_field_that_is_new_are_drift_and_no_fault() -> None:
-    fields = dict.fromkeys(MOVIE.fields) | {"id": 550, "credits": {}}
-    judge = Judge(MOVIE, ("credits", "watch/providers"))
+WHOLE = dict.fromkeys(MOVIE.fields) | {"id": 550, "credits": {"cast": [], "crew": []}, "watch/providers": {}}
+APPEND = ("credits", "watch/providers")
+
+
+def _without(*names: str) -> bytes:
+    return msgspec.json.encode({name: value for name, value in WHOLE.items() if name not in names})
+
+
+def _distrusted(judge: Judge, body: bytes) -> UntrustedAnswer:
+    with pytest.raises(UntrustedAnswer) as caught:
+        judge.judge("550", _answer(body))
+    return caught.value
+
+
+def test_a_field_that_is_new_is_drift_and_no_fault() -> None:
+    judge = Judge(MOVIE, APPEND)
 
     def drift(fields: dict[str, Any]) -> tuple[str, ...]:
         return judge.judge("550", _answer(msgspec.json.encode(fields))).drift
 
-    assert drift(fields | {"watch/providers": {}}) == ()
-    assert drift(fields) == ("missing:watch/providers",)
-    assert drift(fields | {"newest_idea": 1}) == ("missing:watch/providers", "unknown:newest_idea")
-    assert drift(fields | {"keywords": {}, "watch/providers": {}}) == ("unknown:keywords",)
+    assert drift(WHOLE) == ()
+    assert drift(WHOLE | {"newest_idea": 1}) == ("unknown:newest_idea",)
+    assert drift(WHOLE | {"keywords": {}}) == ("unknown:keywords",)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        None,
+        [],
+        "",
+        1,
+        {"success": False},
+        {"success": False, "status_code": 25, "status_message": "Your request count is over the limit."},
+        {"status_code": 11},
+    ],
+)
+def test_an_append_that_is_none_is_missing(block: Any) -> None:
+    found = _distrusted(Judge(MOVIE, APPEND), msgspec.json.encode(WHOLE | {"credits": block}))
+    assert found.why == "missing:credits"
+
+
+def test_an_append_that_speaks_of_errors_is_none_itself() -> None:
+    lists = {"results": [{"name": "status_code", "description": '"success":false', "status_code": 1}]}
+    judge = Judge(MOVIE, ("lists",))
+    assert judge.judge("550", _answer(msgspec.json.encode(WHOLE | {"lists": lists}))).state is State.LANDED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id":550,"success":false,"status_code":25}',
+        b'{"success":false,"status_code":34,"status_message":"The resource you requested could not be found."}',
+        b'{"status_code":7,"status_message":"Invalid API key"}',
+        b'{"success": false}',
+        _without()[:-1] + b',"success":false}',
+    ],
+)
+def test_an_error_with_the_status_200_is_never_a_movie(body: bytes) -> None:
+    assert _why("550", body) == "error_body"
+
+
+def test_an_append_that_tmdb_sends_to_others_sets_the_answer_aside_that_stays_without_it() -> None:
+    judge = Judge(MOVIE, APPEND)
+    judge.judge("550", _answer(_without()))
+    found = _distrusted(judge, _without("credits", "watch/providers"))
+    assert found.why == "missing:credits,watch/providers"
+    assert judge.lands_yet(found) is None
+
+
+def test_an_append_that_tmdb_sends_to_nobody_is_asked_for_again_some_times_and_named_where_answers_land() -> None:
+    judge = Judge(MOVIE, APPEND)
+    body = _without("credits")
+    for _ in range(5):
+        landed = judge.lands_yet(_distrusted(judge, body))
+        assert landed == Outcome(State.LANDED, _answer(body), 550, drift=("missing:credits",))
+    assert judge.judge("550", _answer(body)) == landed
+    # Until somebody has it.
+    judge.judge("550", _answer(_without()))
+    assert judge.lands_yet(_distrusted(judge, body)) is None
+
+
+@pytest.mark.parametrize("name", sorted(MOVIE.core))
+def test_a_body_without_appends_and_without_what_every_movie_has_never_lands(name: str) -> None:
+    judge = Judge(MOVIE, APPEND)
+    for _ in range(9):
+        assert judge.lands_yet(_distrusted(judge, _without("credits", name))) is None
+
+
+def test_every_recorded_movie_is_kept_with_all_that_was_asked_with_it() -> None:
+    judged: Counter[tuple[str, ...]] = Counter()
+    with gzip.open(tmdb_data("payloads", "movie.jsonl.gz")) as lines:
+        for line in lines:
+            fields = msgspec.json.decode(line)
+            asked = tuple(name for name in MOVIE.appends if name in fields)
+            assert Judge(MOVIE, asked).judge(str(fields["id"]), _answer(line.strip())).state is State.LANDED
+            judged[asked] += 1
+    assert judged == {("credits", "keywords"): 1000, ("keywords",): 4700}
+    recorded = 0
+    for line in tmdb_data("recorded", "index.jsonl").read_bytes().splitlines():
+        entry = msgspec.json.decode(line)
+        found = re.fullmatch(r"GET /3/movie/(\d+|tt\d+)(?:\?(.*))?", entry["endpoint"])
+        if found and str(entry["status"]) == "200":
+            asked = tuple(parse_qs(found[2] or "").get("append_to_response", [""])[0].split(",")) if found[2] else ()
+            body = tmdb_data("recorded", *entry["file"].split("/")).read_bytes()
+            judge = Judge(MOVIE, tuple(name for name in asked if name))
+            assert judge.judge(found[1], _answer(body)).state is State.LANDED
+            recorded += 1
+    assert recorded == 5
 
 
 RECORD = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +15,7 @@ from reelhouse.collect.status import status
 from reelhouse.emulator import Emulator
 from reelhouse.emulator.faults import PROFILES
 from reelhouse.errors import DeniedError
-from reelhouse.runtimes import commands
+from reelhouse.runtimes import commands, show
 from reelhouse.runtimes.collecting import Request
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
@@ -158,6 +159,69 @@ def test_what_stands_in_front_of_tmdb_never_makes_an_id_gone(tiny: Tiny) -> None
     assert reasons(lake, 2) == {"4": "retry"}
     assert answers(lake)["4"].state == "landed"
     assert_whole(lake)
+
+
+def test_a_body_that_is_too_large_is_set_aside_with_the_reason_and_the_run_ends(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.gone, tiny.broken = set(), set()
+    bomb = gzip.compress(b" " * (3 << 20))
+    tiny.instead = lambda request: (
+        web.Response(body=bomb, headers={"Content-Encoding": "gzip"}) if request.path == "/3/movie/4" else None
+    )
+    result = collect(lake, small(tiny, body_megabytes=1.0, attempts=1))
+    assert result.states == {"landed": 27, "filtered": 2, "quarantined": 1}
+    assert result.whole
+    assert answers(lake)["4"] == Known("quarantined", "too_large", b" " * (1 << 16))
+    assert_whole(lake)
+    assert collect(lake, small(tiny, body_megabytes=1.0, attempts=1)).states == {"quarantined": 1}
+
+
+def test_an_answer_that_stays_without_an_append_is_set_aside_and_asked_again_by_the_next_run(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.gone, tiny.broken = set(), set()
+    whole = tiny.body(4)
+    odd = iter((whole, whole[:-1] + b',"credits":{"success":false,"status_code":11}}', whole, b'{"id":4,"title":"t"}'))
+
+    def lacking(request: web.BaseRequest) -> web.StreamResponse | None:
+        # What it asks for again stumbles once more.
+        return web.Response(body=next(odd, whole)) if request.path == "/3/movie/4" else None
+
+    tiny.instead = lacking
+    chosen = small(tiny, append=["credits"], attempts=3)
+    result = collect(lake, chosen)
+    assert (result.whole, result.clean, result.states) == (True, False, {"landed": 27, "filtered": 2, "quarantined": 1})
+    assert answers(lake)["4"].why == "missing:credits"
+    assert tiny.asked["4"] == 3
+    tiny.instead = lambda request: None
+    assert collect(lake, chosen).states == {"landed": 1}
+    assert_whole(lake)
+
+
+def test_an_append_that_nobody_is_sent_is_named_in_the_summary_and_keeps_no_answer_out(
+    tiny: Tiny, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiny.gone, tiny.broken, tiny.short = set(), set(), set()
+    usual = tiny.body
+    tiny.instead = lambda request: (
+        web.Response(body=usual(int(name))) if (name := request.path.rpartition("/")[2]).isdigit() else None
+    )
+    result = collect(MemoryStorage(), small(tiny, append=["videos"], attempts=2))
+    assert (result.states, result.whole) == ({"landed": 30}, True)
+    show.run_result(result)
+    assert "landed without an append" in (shown := capfd.readouterr().out)
+    assert "30 videos" in shown
+    # Not each of them twice, once asking again has turned out to be in vain.
+    assert tiny.asked.total() < 2 * 30
+
+
+def test_answers_that_are_packed_without_saying_so_land_as_they_were_before(tiny: Tiny) -> None:
+    tiny.gone, tiny.broken = set(), set()
+    said, unsaid = MemoryStorage(), MemoryStorage()
+    assert collect(said, small(tiny)).clean
+    usual = tiny.body
+    tiny.body = lambda id_: gzip.compress(usual(id_))  # type: ignore[method-assign]
+    assert collect(unsaid, small(tiny)).clean
+    assert answers(unsaid) == answers(said)
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 301, 422, 500])

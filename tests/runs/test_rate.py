@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
+from reelhouse.collect.run import RunResult
 from reelhouse.emulator import Emulator
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.lakes import collect, of, small
@@ -66,6 +67,51 @@ def _skip_if_too_busy(answered: float, refused: float, well: bool) -> None:
         pytest.skip(
             f"{answered:.1f} a second, {refused:.2%} refused: a load of {load:.1f} on {cores} cores is too much"
         )
+
+
+@pytest.mark.parametrize("retry_after", [None, 0.3], ids=["without Retry-After", "with Retry-After"])
+def test_ids_that_are_refused_for_a_while_cost_little_more_than_the_pauses(retry_after: float | None) -> None:
+    undisturbed, clean = _timed(None, None)
+    assert (clean.clean, clean.throttled, clean.waited) == (True, 0, 0.0)
+    took, result = _timed("429-bursts", retry_after)
+    assert result.clean
+    # Ids are refused once, twice or eight times.
+    assert result.throttled > 20
+    assert 0.0 < result.waited < took
+    # Only what is refused while nothing else is left makes it ask for something else.
+    assert result.requests - result.throttled - 200 < result.throttled
+    well = took <= 3 * undisturbed + result.waited
+    _skip_if_too_busy(200 / took, result.throttled / result.requests, well)
+    assert well
+
+
+def _timed(faults: str | None, retry_after: float | None) -> tuple[float, RunResult]:
+    with Emulator(movies=3000, seed=1, faults=faults, retry_after=retry_after, latency_ms=50, process=True) as emulator:
+        chosen = of(emulator, append=[], rate=RATE, top=200)
+        began = time.monotonic()
+        result = collect(MemoryStorage(), chosen, deadline=90.0)
+        return time.monotonic() - began, result
+
+
+def test_a_refused_id_is_asked_again_behind_the_others_and_costs_the_rate_nothing(tiny: Tiny) -> None:
+    tiny.gone, tiny.broken = set(), set()
+    order: list[str] = []
+
+    def three_times(request: web.BaseRequest) -> web.StreamResponse | None:
+        name = request.path.rpartition("/")[2]
+        order.append(name)
+        return verdict(429, 25) if name == "2" and tiny.asked["2"] <= 3 else None
+
+    tiny.instead = three_times
+    result = collect(MemoryStorage(), small(tiny, connections=1, attempts=5))
+    assert result.clean
+    assert (result.throttled, tiny.asked["2"]) == (3, 4)
+    assert order.index("2") < 3
+    asked = [name for name in order if name.isdigit()]
+    # Not before all others, and then with a look at whether TMDB answers anybody.
+    assert asked[-3:] == ["2", "2", "2"]
+    assert len(asked) == 30 + 3
+    assert order.count("configuration") == 2
 
 
 @pytest.mark.parametrize("retry_after", [None, 0.5], ids=["without Retry-After", "with Retry-After"])

@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import format_datetime
@@ -57,6 +57,11 @@ class Tiny:
                 "id": id_,
                 "imdb_id": f"tt{id_:07d}",
                 "title": f"Title {id_}, edition {self.edition[id_]}",
+                "original_title": f"Title {id_}",
+                "original_language": "en",
+                "release_date": "",
+                "genres": [],
+                "vote_count": 0,
                 "runtime": 20 if id_ in self.short else 90,
             }
         )
@@ -89,15 +94,19 @@ class Tiny:
             ids = self.changed.get(request.query["start_date"], set())
             rows = [{"id": id_, "adult": False} for id_ in sorted(ids)]
             return json({"results": rows, "page": 1, "total_pages": 1, "total_results": len(rows)})
-        return self._detail(name) if detail else json({"images": {}})
+        return self._detail(name, request.query) if detail else json({"images": {}})
 
-    def _detail(self, name: str) -> web.Response:
+    def _detail(self, name: str, query: Mapping[str, str]) -> web.Response:
         id_ = int(name.removeprefix("tt"))
         if id_ in self.gone or id_ > 900:
             return verdict(404, 34)
         if id_ in self.broken:
             return web.Response(body=b'{"id": 9, "title', content_type="application/json")
-        return web.Response(body=self.body(id_), content_type="application/json")
+        body = self.body(id_)
+        if appended := query.get("append_to_response"):
+            blocks = "".join(f',"{block}":{{}}' for block in appended.split(","))
+            body = body.removesuffix(b"}") + blocks.encode() + b"}"
+        return web.Response(body=body, content_type="application/json")
 
     def _export(self, request: web.BaseRequest) -> web.Response:
         found = _EXPORT.fullmatch(request.path)

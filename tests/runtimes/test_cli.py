@@ -20,8 +20,10 @@ from reelhouse.runtimes.cli import main
 from reelhouse.runtimes.places import has_lake
 from reelhouse.settings import FILE
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.tmdb.endpoints import ENTITIES
 from tests import s3servers, serving
 
+MOVIE = ENTITIES["movie"]
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature"
 
 Here = Callable[..., Result]
@@ -79,7 +81,8 @@ def tmdb() -> Iterator[dict[str, str]]:
         if request.path.endswith("/configuration"):
             return serving.json({"images": {}})
         id_ = int(request.path.rpartition("/")[2])
-        return serving.verdict(404, 34) if id_ == 9 else serving.json({"id": id_})
+        body = dict.fromkeys(MOVIE.core) | {name: {} for name in MOVIE.default_appends} | {"id": id_}
+        return serving.verdict(404, 34) if id_ == 9 else serving.json(body)
 
     with serving.serving(answering) as server:
         yield {

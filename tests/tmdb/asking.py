@@ -17,12 +17,14 @@ T = TypeVar("T")
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0LXBheWxvYWQ.s1gnatureThatNobodyMaySee"
 
 
-def with_client(url: str, work: Callable[[TmdbClient], Awaitable[T]], *, limiter: Limiter | None = None) -> T:
+def with_client(
+    url: str, work: Callable[[TmdbClient], Awaitable[T]], *, limiter: Limiter | None = None, largest: int = 64 << 20
+) -> T:
     """What *work* makes of a client that asks *url*."""
 
     async def run() -> T:
         async with open_session(20) as session:
-            return await work(TmdbClient(session, f"{url}/3", TOKEN, limiter or Limiter(0)))
+            return await work(TmdbClient(session, f"{url}/3", TOKEN, limiter or Limiter(0), largest=largest))
 
     return asyncio.run(run())
 

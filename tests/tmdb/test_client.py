@@ -223,10 +223,11 @@ class Told:
         self.heard.append("turn")
         return 17.0
 
-    def throttled(self, asked_at: float, wait: float | None) -> None:
+    def throttled(self, asked_at: float, wait: float | None, *, repeated: bool) -> None:
+        assert not repeated
         self.heard.append((asked_at, wait))
 
-    def answered(self) -> None:
+    def answered(self, asked_at: float) -> None:
         self.heard.append("answered")
 
 

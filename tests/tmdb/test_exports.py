@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from reelhouse.errors import ListingError
+from reelhouse.tmdb import exports
 from reelhouse.tmdb.exports import Export, ExportRow, fetch_export, read_rows
 from tests.lakes import tmdb_data
 from tests.serving import bare, html, serving
@@ -35,6 +37,27 @@ MEMBERS = [gzip.compress(_lines(range(start, start + 5000)), mtime=0) for start 
 
 
 OLDER = gzip.compress(_lines(range(1, 10)), mtime=0)
+
+
+def test_an_export_that_never_ends_or_unpacks_to_too_much_is_given_up_at_once(
+    monkeypatch: pytest.MonkeyPatch, no_waits: None
+) -> None:
+    for name, most in (("_MOST_PACKED", len(WHOLE) - 1), ("_MOST_UNPACKED", 1 << 20)):
+        with monkeypatch.context() as patched, serving(_published({_today(): WHOLE})) as server:
+            patched.setattr(exports, name, most)
+            with pytest.raises(ListingError, match=f"more than {most:,} bytes"):
+                _fetch(server.url)
+            assert len(server.seen) == 1
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory() -> None:
+    body = gzip.compress(b"0" * (64 << 20), 1)
+    tracemalloc.start()
+    with pytest.raises(ListingError, match="a line of more than 1,048,576 bytes"):
+        _ids(body)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 48 << 20
 
 
 def _ids(body: bytes) -> list[int]:

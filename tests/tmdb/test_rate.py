@@ -253,6 +253,108 @@ def test_after_a_repeated_429_each_second_gives_one_request_a_second_back_until_
     assert limiter.rate == pytest.approx(40 / 1.004)
 
 
+def test_the_pause_doubles_only_while_nothing_at_all_is_answered_in_between() -> None:
+    time = Time()
+    limiter = _limiter(time, 40)
+    pauses: list[float] = []
+    for _ in range(4):
+        limiter.throttled(time.now, None)
+        pauses.append(_pause_after(limiter, time))
+        limiter.answered(time.now)
+    limiter.throttled(time.now, None)
+    limiter.throttled(time.now + 1, None)
+    pauses.append(_pause_after(limiter, time))
+    assert pauses == pytest.approx([0.15, 0.15, 0.15, 0.15, 0.3], abs=0.1)
+
+
+def test_an_answer_to_a_request_that_was_on_its_way_tells_nothing_of_how_it_is_behind_the_gate() -> None:
+    time = Time()
+    limiter = _limiter(time, 40)
+    limiter.throttled(time.now, None)
+    limiter.answered(time.now - 0.01)
+    assert _pause_after(limiter, time) == pytest.approx(0.15, abs=0.1)
+    limiter.throttled(time.now, None)
+    assert _pause_after(limiter, time) == pytest.approx(0.3, abs=0.1)
+
+
+def test_the_same_thing_refused_again_while_others_are_answered_only_makes_everybody_wait() -> None:
+    time = Time()
+    limiter = _limiter(time, 40)
+    for _ in range(5):
+        limiter.throttled(time.now, None, repeated=True)
+        assert _pause_after(limiter, time) == pytest.approx(0.15, abs=0.1)
+    assert limiter.rate == pytest.approx(40 / 1.004)
+    limiter.throttled(time.now, 7.0, repeated=True)
+    assert _pause_after(limiter, time) == pytest.approx(7.0, abs=0.1)
+
+
+def _seconds_of(time: Time, limiter: Limiter, count: int) -> None:
+    """So many requests, one after another, all of them answered."""
+
+    async def work() -> None:
+        for _ in range(count):
+            limiter.answered(await limiter.wait_turn())
+
+    asyncio.run(time.run(work()))
+
+
+def test_a_refusal_after_far_fewer_requests_than_a_second_has_just_held_does_not_slow_down() -> None:
+    time = Time()
+    limiter = _limiter(time, 40)
+    _seconds_of(time, limiter, 60)
+    limiter.throttled(time.now, 1.0)
+    assert limiter.rate == pytest.approx(40 / 1.004 * 0.9)
+    _seconds_of(time, limiter, 5)
+    limiter.throttled(time.now, 1.0)
+    assert limiter.rate >= 40 / 1.004 * 0.9
+    _seconds_of(time, limiter, 60)
+    before = limiter.rate
+    limiter.throttled(time.now, 1.0)
+    assert limiter.rate == pytest.approx(before * 0.9)
+
+
+@pytest.mark.parametrize("times", [1.05, 1.5, 2.5, 6.0])
+def test_who_asks_too_fast_comes_down_to_what_the_server_takes(times: float) -> None:
+    """A server that takes so many in any second, as `emulate --rate` does."""
+    time = Time()
+    limiter = _limiter(time, 40 * times)
+    passed: list[float] = []
+    refused: list[float] = []
+
+    async def work() -> None:
+        while time.now < 1060.0:
+            start = await limiter.wait_turn()
+            if sum(1 for before in passed[-40:] if before > start - 1.0) < 40:
+                passed.append(start)
+                await time.sleep(0.05)
+                limiter.answered(start)
+            else:
+                refused.append(start)
+                await time.sleep(0.05)
+                limiter.throttled(start, None)
+
+    asyncio.run(time.run(*(work() for _ in range(10))))
+    settled = [start for start in refused if start > 1030.0]
+    assert len([start for start in passed if start > 1030.0]) >= 0.6 * 40 * 30
+    assert len(settled) < 0.1 * 40 * 30
+
+
+def test_how_long_429s_kept_everybody_waiting_is_counted_and_each_pause_is_announced() -> None:
+    time = Time()
+    limiter = _limiter(time, 40)
+    told: list[float] = []
+    limiter.on_pause = told.append
+    limiter.throttled(time.now, 7.0)
+    limiter.throttled(time.now, 7.0)
+    time.now += 3.0
+    assert limiter.waited == pytest.approx(3.0)
+    time.now += 10.0
+    limiter.throttled(time.now, 500.0)
+    time.now += 500.0
+    assert limiter.waited == pytest.approx(127.0)
+    assert told == [7.0, 120.0]
+
+
 def test_nothing_is_given_back_for_the_pause_itself() -> None:
     time = Time()
     limiter = _limiter(time, 40)

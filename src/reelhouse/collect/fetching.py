@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -20,7 +21,7 @@ from reelhouse.raw.plan import Plan, Question, Unit, read_units
 from reelhouse.raw.progress import Done, nothing_done
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.asking import ask, whole_json
+from reelhouse.tmdb.asking import ask, is_error, whole_json
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
 from reelhouse.tmdb.endpoints import CANARY, details_path
 
@@ -129,6 +130,22 @@ class OutageError(TransientError):
     """TMDB has answered nobody for as long as patience lasts."""
 
 
+class _Pending(NamedTuple):
+    """A question of an open unit, and when TMDB last answered it 429 (on the monotonic clock), if it did."""
+
+    unit: OpenUnit
+    question: Question
+    refused_at: float = math.inf
+
+
+class _RefusedError(Exception):
+    """TMDB answered 429 *at* an instant of the monotonic clock: ask something else first."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__()
+        self.at = at
+
+
 class Fetcher:
     """Carries out one plan with as many tasks as connections."""
 
@@ -160,8 +177,11 @@ class Fetcher:
         self._patience = patience
         self._skipped = skipped
         self._done = done or nothing_done(plan)
-        self._ready: deque[tuple[OpenUnit, Question]] = deque()
-        self._late: deque[tuple[OpenUnit, Question]] = deque()
+        self._ready: deque[_Pending] = deque()
+        self._late: deque[_Pending] = deque()
+        # Answered 429: they go behind all that is ready and the unit after it, so that nobody waits for them.
+        self._refused: deque[_Pending] = deque()
+        self._looking = asyncio.Lock()
         self._units: Iterator[Unit] = read_units(storage, plan, self._done.first)
         self._feeding = asyncio.Lock()
         # Units by number: an object that is kept would keep a thousand asks.
@@ -241,11 +261,11 @@ class Fetcher:
             found = await self._next()
             if found is None or not self._brakes.take():
                 return
-            await self._settle(*found, defer=True)
+            await self._settle(found, defer=True)
 
     async def _work_off(self) -> None:
-        while self._late and self._brakes.take():
-            await self._settle(*self._late.popleft(), defer=False)
+        while (self._late or self._refused) and self._brakes.take():
+            await self._settle((self._late or self._refused).popleft(), defer=False)
 
     async def _reopen_deferred(self) -> None:
         """Turn what was put off into questions of units as they lie there now."""
@@ -255,14 +275,16 @@ class Fetcher:
             if number not in units:
                 units[number] = await asyncio.to_thread(open_unit, self._storage, self._plan, number)
             units[number].outstanding += 1
-            self._late.append((units[number], question))
+            self._late.append(_Pending(units[number], question))
         self._deferred = []
 
-    async def _next(self) -> tuple[OpenUnit, Question] | None:
+    async def _next(self) -> _Pending | None:
         if not self._ready:
             async with self._feeding:
                 while not self._ready and (unit := await asyncio.to_thread(next, self._units, None)) is not None:
                     await self._feed(unit)
+                self._ready.extend(self._refused)
+                self._refused.clear()
         return self._ready.popleft() if self._ready else None
 
     async def _feed(self, unit: Unit) -> None:
@@ -272,15 +294,19 @@ class Fetcher:
         opened = await asyncio.to_thread(open_unit, self._storage, self._plan, unit.number)
         pending = [question for question in unit.questions if question.ask not in opened.known]
         opened.outstanding = len(pending)
-        self._ready.extend((opened, question) for question in pending)
+        self._ready.extend(_Pending(opened, question) for question in pending)
         self._skipped(len(unit.questions) - len(pending))
 
-    async def _settle(self, unit: OpenUnit, question: Question, *, defer: bool) -> None:
-        """Ask one question until it has an outcome, is put off, or nobody is answered any more."""
+    async def _settle(self, pending: _Pending, *, defer: bool) -> None:
+        """Ask one question until it has an outcome, is refused or put off, or nobody is answered any more."""
+        unit, question, _ = pending
         try:
-            outcome = await self._outcome(question, defer=defer)
+            outcome = await self._outcome(pending, defer=defer)
         except BudgetError:
             self._brakes.stop("max_requests is used up")
+            return
+        except _RefusedError as exc:
+            self._refused.append(pending._replace(refused_at=exc.at))
             return
         if outcome is None:
             self._deferred.append((unit.number, question))
@@ -296,29 +322,41 @@ class Fetcher:
         finally:
             self._landing.discard(task)
 
-    async def _outcome(self, question: Question, *, defer: bool) -> Outcome | None:
+    async def _outcome(self, pending: _Pending, *, defer: bool) -> Outcome | None:
         """What became of a question; None where it is put off, or nothing more may be asked."""
+        question = pending.question
         if read_id(question.ask) is None:
             return Outcome(State.QUARANTINED, None, None, "not_an_id")
         while True:
             began = time.monotonic()
             try:
-                return await self._ask(question)
+                return await self._ask(question, pending.refused_at)
             except UntrustedAnswer as exc:
                 # A page in front of TMDB answers everybody; only while others succeed is it this id's own fault.
                 if await self._is_well():
-                    return _set_aside(question, exc)
+                    return self._judge.lands_yet(exc) or _set_aside(question, exc)
                 failure: Exception = exc
             except TransientError as exc:
-                # A 429 is no fault of the id, so it is simply asked again.
                 if not exc.throttled and await self._others_succeed(began, defer=defer):
                     return None if defer else Outcome(State.QUARANTINED, None, _own_id(question), "unavailable")
                 failure = exc
             silent = time.monotonic() - max(self._client.last_good, self._began)
             if silent >= self._patience.outage:
                 raise OutageError(f"TMDB has answered nobody for {silent:.0f} s; last: {failure}") from failure
+            if isinstance(failure, TransientError) and failure.throttled:
+                # No fault of the id, so it is not put off.
+                refused = _RefusedError(time.monotonic())
+                await self._look_if_alone(refused.at)
+                raise refused
             if self._brakes.why is not None:
                 return None
+
+    async def _look_if_alone(self, refused_at: float) -> None:
+        """Where only refused questions are left, ask something else: else nothing tells whom TMDB refuses."""
+        async with self._looking:
+            alone = not self._ready and not self._late
+            if alone and self._client.last_good < refused_at and self._brakes.why is None:
+                await self._is_well()
 
     async def _others_succeed(self, since: float, *, defer: bool) -> bool:
         """Whether it is the id: to put it off, any answer since it was asked will do; to give it up, a fresh one."""
@@ -330,7 +368,7 @@ class Fetcher:
             return True
         return False
 
-    async def _ask(self, question: Question) -> Outcome:
+    async def _ask(self, question: Question, refused_at: float) -> Outcome:
         name = question.ask
         try:
             return await ask(
@@ -340,13 +378,17 @@ class Fetcher:
                 lambda answer: self._judge.judge(name, answer),
                 attempts=self._patience.attempts,
                 wait=self._patience.wait,
+                refused_at=refused_at,
             )
         except GoneAnswer as exc:
             return Outcome(State.GONE, exc.answer, _own_id(question))
 
 
 def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
-    return whole_json(answer, dict[str, msgspec.Raw])
+    fields = whole_json(answer, dict[str, msgspec.Raw])
+    if is_error(fields):
+        raise UntrustedAnswer("error_body", "an answer is an error though its status is 200", answer)
+    return fields
 
 
 def _set_aside(question: Question, exc: UntrustedAnswer) -> Outcome:

@@ -51,6 +51,9 @@ class Progress:
     def landed(self, receipt: Receipt) -> None:
         """Answers are safe."""
 
+    def paused(self, seconds: float) -> None:
+        """TMDB asked to slow down (429): nothing is asked for so long."""
+
     def replayed(self, count: int, place: str) -> None:
         """So many answers that waited in *place* were brought in."""
 
@@ -61,9 +64,10 @@ class Progress:
 class RunResult(NamedTuple):
     """How a run stands after it was worked on: reconciled, or open with a reason.
 
-    *requests* are those of this call, *replayed* the answers that it brought in from the spool, *oldest* is when the
-    oldest of all landed answers was fetched, once the run is reconciled, *dates_refused* how many answers of this call
-    had a time that was not believed, *notes* are sentences that a person must read.
+    *requests* are those of this call, *throttled* those that were answered 429, *waited* the seconds for which these
+    kept everybody waiting, *replayed* the answers that it brought in from the spool, *oldest* is when the oldest of all
+    landed answers was fetched, once the run is reconciled, *dates_refused* how many answers of this call had a time
+    that was not believed, *notes* are sentences that a person must read.
     """
 
     plan: Plan
@@ -72,6 +76,8 @@ class RunResult(NamedTuple):
     why: str | None
     requests: int
     states: dict[str, int]
+    throttled: int = 0
+    waited: float = 0.0
     replayed: int = 0
     oldest: str | None = None
     dates_refused: int = 0
@@ -136,13 +142,13 @@ async def carry_out(
     storage: Storage, tmdb: Tmdb, plan: Plan, ways: Ways, brakes: Brakes, progress: Progress
 ) -> RunResult:
     """Ask what is pending of *plan*, land it, and reconcile if nothing is left."""
-    before = tmdb.client.requests
+    client, limiter = tmdb.client, tmdb.client.limiter
+    before, throttled, waited = client.requests, limiter.throttles, limiter.waited
     progress.planned(plan)
     done = read_done(storage, plan)
     why = await _fetch(storage, tmdb, plan, done, ways, brakes, progress)
     made, counted = reconcile(storage, plan, done)
-    requests = tmdb.client.requests - before
-    refused, notes = tmdb.client.clock.take_notes()
+    refused, notes = client.clock.take_notes()
     if made is not None:
         notes += [*selection_notes(plan), *_filter_notes(plan, counted.states)]
     result = RunResult(
@@ -150,8 +156,10 @@ async def carry_out(
         made,
         counted.pending,
         why,
-        requests,
+        client.requests - before,
         dict(Counter(counted.states)),
+        limiter.throttles - throttled,
+        limiter.waited - waited,
         dates_refused=refused,
         notes=tuple(notes),
     )

@@ -43,11 +43,16 @@ class Request(NamedTuple):
 
 
 class Done(NamedTuple):
-    """What one call did; *requests* are all to the API, with those of planning, *throttled* those answered 429."""
+    """What one call did.
+
+    *requests* are all to the API, with those of planning, *throttled* those answered 429, *waited* the seconds for
+    which these kept everybody waiting.
+    """
 
     results: list[RunResult]
     requests: int
     throttled: int
+    waited: float
 
 
 Work = Callable[[Tmdb, Ways, Brakes], Awaitable[list[RunResult]]]
@@ -76,9 +81,11 @@ def _held(storage: Storage, settings: Settings, request: Request, progress: Prog
 
     async def asking(ways: Ways) -> Done:
         async with wiring.open_tmdb(settings) as tmdb:
+            limiter = tmdb.client.limiter
+            limiter.on_pause = progress.paused
             with _stopping(brakes):
                 results = await work(tmdb, ways, brakes)
-            return Done(results, tmdb.client.requests, tmdb.client.limiter.throttles)
+            return Done(results, tmdb.client.requests, limiter.throttles, limiter.waited)
 
     # Whoever holds the lake now asks at the full rate.
     with storage.hold(seconds=request.seconds, lost=partial(brakes.stop, hurry=True)):

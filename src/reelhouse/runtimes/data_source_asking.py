@@ -48,6 +48,7 @@ _TRAVELLING = (
     "record_filter",
     "attempts",
     "retry_wait",
+    "body_megabytes",
     "outage_minutes",
 )
 

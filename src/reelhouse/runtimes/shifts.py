@@ -155,6 +155,8 @@ def _summary(done: Done) -> Answer:
         **{state: last.states.get(state, 0) for state in _STATES},
         "pending": last.pending,
         "requests": done.requests,
+        "throttled": done.throttled,
+        "waited_seconds": round(done.waited, 1),
         "why": last.why,
         **({"set_aside": len(last.plan.set_aside)} if last.plan.set_aside else {}),
     }

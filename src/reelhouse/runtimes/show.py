@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -13,7 +14,16 @@ from typing import Any
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -144,11 +154,24 @@ def checked(place: str, found: Checked) -> None:
         note(f"{len(lines) - _SHOWN:,} more like that: --json names all")
 
 
+class _Pause(ProgressColumn):
+    """Says that TMDB asked to slow down, for as long as nothing is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until = float("-inf")
+
+    def render(self, task: Task) -> Text:
+        left = self.until - time.monotonic()
+        return Text(f"TMDB asks to slow down (429): waiting {duration(left)}" if left > 0 else "")
+
+
 class Bar(runs.Progress):
     """A progress bar of ids that are accounted for."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: Progress, pause: _Pause) -> None:
         self._bar = bar
+        self._pause = pause
         self._task = bar.add_task("planning", total=None)
 
     def planned(self, plan: Plan) -> None:
@@ -159,6 +182,9 @@ class Bar(runs.Progress):
 
     def landed(self, receipt: Receipt) -> None:
         self._bar.advance(self._task, len(receipt.claims))
+
+    def paused(self, seconds: float) -> None:
+        self._pause.until = time.monotonic() + seconds
 
     def replayed(self, count: int, place: str) -> None:
         self._say(f"{count:,} answers that waited in {place} were brought in.")
@@ -174,15 +200,17 @@ class Bar(runs.Progress):
 @contextmanager
 def progress() -> Iterator[Bar]:
     """A bar on stderr while inside; without a terminal only its last state is written."""
+    pause = _Pause()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        pause,
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield Bar(bar)
+        yield Bar(bar, pause)
 
 
 @contextmanager
@@ -223,6 +251,8 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         **states,
         "pending": result.pending,
         "requests": result.requests,
+        "throttled": result.throttled,
+        "waited_seconds": round(result.waited, 1),
         "replayed": result.replayed,
         "set_aside": msgspec.to_builtins(plan.set_aside),
         "drift": result.reconciliation.drift if result.reconciliation else {},
@@ -230,6 +260,18 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         "notes": result.notes,
         "why": result.why,
     }
+
+
+def _missing(drift: dict[str, int]) -> list[tuple[str, int, str]]:
+    """What was asked with answers that landed, and that TMDB sent with none."""
+    found = {name.removeprefix("missing:"): count for name, count in drift.items() if name.startswith("missing:")}
+    if not found:
+        return []
+    return [("landed without an append", max(found.values()), ", ".join(f"{n:,} {name}" for name, n in found.items()))]
+
+
+def _waited(seconds: float) -> str:
+    return f"TMDB asked to slow down: {duration(seconds)} waited"
 
 
 def run_result(result: RunResult) -> None:
@@ -245,7 +287,9 @@ def run_result(result: RunResult) -> None:
         ("known and fresh", found["fresh"], ""),
         ("asked", found["asked"], reasons),
         *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
+        *_missing(found["drift"]),
         ("requests in this call", found["requests"], ""),
+        *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),
         *([("brought in from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
     table(f"Run {found['run']} ({found['entity']}): {verdict}", ("", "count", ""), rows)

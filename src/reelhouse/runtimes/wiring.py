@@ -92,5 +92,6 @@ async def open_tmdb(settings: Settings) -> AsyncIterator[Tmdb]:
     """TMDB at the address, token, rate and number of connections of the settings."""
     token = token_of(settings)
     async with open_session(settings.connections) as session:
-        client = TmdbClient(session, settings.tmdb_url, token, Limiter(settings.rate))
+        largest = int(settings.body_megabytes * (1 << 20))
+        client = TmdbClient(session, settings.tmdb_url, token, Limiter(settings.rate), largest=largest)
         yield Tmdb(client, session, settings.exports_url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import math
 import re
 import time
 from collections.abc import AsyncIterator
@@ -15,15 +16,16 @@ import msgspec
 import stamina
 from multidict import CIMultiDictProxy
 from yarl import URL
-from zlib_ng import zlib_ng
 
 from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TransientError, UntrustedError
 from reelhouse.tmdb.clock import Reading, ServerClock, age_of, is_here, parse_date
 from reelhouse.tmdb.endpoints import CANARY, check_path
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
+from reelhouse.tmdb.unpacking import Body, read_body
 
 _USER_AGENT = "reelhouse (+https://github.com/reelhouse/reelhouse)"
 _GONE_CODES = frozenset((6, 34))
+_LARGEST = 64 << 20
 _TIMEOUT = aiohttp.ClientTimeout(total=90, sock_connect=15, sock_read=20)
 
 # How often TMDB is asked for the time because an answer's disagrees with this machine's and no other confirms it.
@@ -65,10 +67,18 @@ class _Verdict(msgspec.Struct):
     status_message: str = ""
 
 
+class _Reply(NamedTuple):
+    """One answer before it has a time, and what it said of itself."""
+
+    answer: Answer
+    body: Body
+    reading: Reading | None
+    headers: CIMultiDictProxy[str]
+
+
 @asynccontextmanager
 async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
     """A session of at most *connections* connections. It carries no token: that goes with each request to the API."""
-    aiohttp.set_zlib_backend(zlib_ng)
     # What is asked again is counted in the receipts; a line on stderr for each would drown the progress.
     stamina.instrumentation.set_on_retry_hooks([])
     async with aiohttp.ClientSession(
@@ -81,7 +91,10 @@ async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]
 
 
 class TmdbClient:
-    """TMDB's API, one request at a time. The token stays in here and in the header."""
+    """TMDB's API, one request at a time. The token stays in here and in the header.
+
+    A body of more than *largest* bytes, packed or unpacked, is not held.
+    """
 
     def __init__(
         self,
@@ -90,10 +103,13 @@ class TmdbClient:
         token: str,
         limiter: Limiter,
         clock: ServerClock | None = None,
+        *,
+        largest: int = _LARGEST,
     ) -> None:
         self._session = session
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
+        self._largest = largest
         self.limiter = limiter
         self.clock = clock or ServerClock(simulated=is_here(url))
         self._looking = asyncio.Lock()
@@ -121,8 +137,8 @@ class TmdbClient:
         """The latest time that TMDB's answers have plausibly shown."""
         return self.clock.seen() or self._assumed
 
-    async def get(self, path: str, query: str = "") -> Answer:
-        """Ask once. *path* and *query* are encoded already.
+    async def get(self, path: str, query: str = "", *, refused_at: float = math.inf) -> Answer:
+        """Ask once. *path* and *query* are encoded already; *refused_at* is when this was answered 429 before.
 
         Raises `TransientError` (ask again), `GoneAnswer`, `UntrustedAnswer`, `DeniedError` (stop) or `BudgetError`.
         """
@@ -132,16 +148,18 @@ class TmdbClient:
         # Counted before the turn is waited for, so that waiting tasks cannot overdraw together.
         self.requests += 1
         try:
-            answer, reading, headers = await self._once(path, query)
+            reply = await self._once(path, query, refused_at)
         except BudgetError:
             self.requests -= 1
             raise
         if self.clock.in_doubt:
             await self._settle_clock()
-        answer = answer._replace(fetched_at=self.clock.stamp(reading))
+        answer = reply.answer._replace(fetched_at=self.clock.stamp(reply.reading))
         if answer.status == 200:
+            if reply.body.why:
+                raise UntrustedAnswer(reply.body.why, f"{path}: {reply.body.text}", answer)
             return answer
-        error = _error(path, answer, headers, self._date(headers))
+        error = _error(path, answer, reply.headers, self._date(reply.headers))
         if isinstance(error, MissingError):
             self.believed()
         raise error
@@ -156,7 +174,7 @@ class TmdbClient:
                 with suppress(TransientError, BudgetError):
                     await self._once(CANARY, "")
 
-    async def _once(self, path: str, query: str) -> tuple[Answer, Reading | None, CIMultiDictProxy[str]]:
+    async def _once(self, path: str, query: str, refused_at: float = math.inf) -> _Reply:
         """One request in its turn; the answer has no time yet."""
         started = await self.limiter.wait_turn()
         if self._halted:
@@ -165,8 +183,10 @@ class TmdbClient:
         broken = None
         try:
             # A redirect could carry the token to another host.
-            async with self._session.get(url, headers=self._headers, allow_redirects=False) as response:
-                body = await response.read()
+            async with self._session.get(
+                url, headers=self._headers, allow_redirects=False, auto_decompress=False
+            ) as response:
+                body = await read_body(response, self._largest)
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             broken = _worded(exc)
         if broken is not None:
@@ -175,11 +195,12 @@ class TmdbClient:
         headers = response.headers
         if response.status == 429:
             wait = retry_after(headers.get("Retry-After"), self._date(headers))
-            self.limiter.throttled(started, wait)
+            self.limiter.throttled(started, wait, repeated=self.last_good > refused_at)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
-        self.limiter.answered()
+        self.limiter.answered(started)
         reading = self.clock.read(headers)
-        return Answer(response.status, body, "", headers.get("ETag"), age_of(headers.get("Age"))), reading, headers
+        answer = Answer(response.status, body.content, "", headers.get("ETag"), age_of(headers.get("Age")))
+        return _Reply(answer, body, reading, headers)
 
     def _date(self, headers: CIMultiDictProxy[str]) -> str | None:
         stated = headers.get("Date")

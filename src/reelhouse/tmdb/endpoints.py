@@ -61,6 +61,7 @@ class Entity(NamedTuple):
     appends: tuple[str, ...]
     default_appends: tuple[str, ...]
     fields: frozenset[str]
+    core: frozenset[str]
     filters: Mapping[str, Filter]
 
 
@@ -193,6 +194,8 @@ ENTITIES = {
             "recommendations",
         ),
         fields=_MOVIE_FIELDS,
+        # Of what every recorded answer has, so much that no other body is taken for a movie.
+        core=frozenset(("title", "original_title", "original_language", "release_date", "genres", "vote_count")),
         filters=_MOVIE_FILTERS,
     ),
 }

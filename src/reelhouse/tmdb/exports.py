@@ -20,8 +20,16 @@ _DAYS_BACK = 7
 # Days of this machine, and days that the answers state, for which is asked until two agree on the time.
 _LOOKS = 3
 _ATTEMPTS = 6
-_PIECE = 1 << 16
+_PIECE = 1 << 14
+# The largest export has 77 MB and some 500 MB unpacked, its lines some hundred bytes.
+_MOST_PACKED = 512 << 20
+_MOST_UNPACKED = 8 << 30
+_LONGEST_LINE = 1 << 20
 _TIMEOUT = aiohttp.ClientTimeout(total=900, connect=15, sock_read=60)
+
+
+class _TooLargeError(ListingError):
+    """Asking again would not help."""
 
 
 class ExportRow(msgspec.Struct):
@@ -119,17 +127,28 @@ async def _fetch_once(
                 return _Fetched(None, headers["If-None-Match"], reading)
             if response.status != 200:
                 raise TransientError(f"HTTP {response.status}")
-            body = await response.read()
+            body = await _read(response)
             _check_gzip(body)
             return _Fetched(body, response.headers.get("ETag", ""), reading)
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         raise TransientError(str(exc) or type(exc).__name__) from exc
 
 
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > _MOST_PACKED:
+            raise _TooLargeError(f"{response.url} has more than {_MOST_PACKED:,} bytes")
+    return bytes(body)
+
+
 def _check_gzip(body: bytes) -> None:
     try:
         for _ in _blocks(body):
             pass
+    except _TooLargeError:
+        raise
     except ListingError as exc:
         raise TransientError(str(exc)) from exc
 
@@ -137,6 +156,7 @@ def _check_gzip(body: bytes) -> None:
 def _blocks(body: bytes) -> Iterator[bytes]:
     """Decompressed pieces; `ListingError` where a member is cut or its CRC differs."""
     unpacker = zlib.decompressobj(31)
+    size = 0
     try:
         for start in range(0, len(body), _PIECE):
             piece = body[start : start + _PIECE]
@@ -144,7 +164,11 @@ def _blocks(body: bytes) -> Iterator[bytes]:
                 if unpacker.eof:
                     # A gzip file may have several members; to stop at the first would look like a mass deletion.
                     unpacker = zlib.decompressobj(31)
-                yield unpacker.decompress(piece)
+                block = unpacker.decompress(piece)
+                size += len(block)
+                if size > _MOST_UNPACKED:
+                    raise _TooLargeError(f"the export has more than {_MOST_UNPACKED:,} bytes, unpacked")
+                yield block
                 piece = unpacker.unused_data
     except zlib.error as exc:
         raise ListingError(f"the export is damaged: {exc}") from exc
@@ -159,6 +183,8 @@ def read_rows(body: bytes) -> Iterator[list[ExportRow]]:
     for block in _blocks(body):
         whole, cut, tail = (rest + block).rpartition(b"\n")
         rest = tail
+        if len(rest) > _LONGEST_LINE:
+            raise ListingError(f"the export has a line of more than {_LONGEST_LINE:,} bytes")
         if cut:
             yield _rows(decoder, whole)
     if rest:

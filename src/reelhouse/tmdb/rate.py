@@ -17,10 +17,14 @@ _PACE = 1.004
 _WINDOW = 1.009
 _SLOWEST = 1.0
 
-# One 429 costs a moment; each further one within `_SOON` seconds of the pause's end doubles it and slows us for longer.
+# One 429 costs a moment. Each further one within `_SOON` seconds of the pause's end slows us again, and doubles the
+# pause where nothing was answered in between: one refusal among many answers is no sign that a longer pause would help.
 _PAUSE = 0.15
 _SOON = 5.0
 _SLOWER = (0.9, 0.9, 0.7)
+# TMDB limits requests a second: one that is refused after far fewer than it has just answered within a second is not
+# refused for the rate, and does not slow us down.
+_FAR_FEWER = 0.75
 # Requests a second that a second without a 429 gives back, by how often it was repeated.
 _RECOVERY = (4.0, 2.0, 1.0)
 
@@ -44,11 +48,25 @@ class Limiter:
         self._next = now()
         self._closed_until = float("-inf")
         self._level = 0
+        self._slowed = 0
+        self._answered = 0
         self._raised_at = now()
         # The last starts that may lie within one window. Tasks that overslept together must not start together.
         self._starts: deque[float] = deque(maxlen=max(1, int(per_second)))
+        # Starts that were not refused, the most of them within a second that all were answered, and when that was.
+        self._sent: deque[float] = deque(maxlen=4 * max(1, int(per_second)))
+        self._most = 0
+        self._most_at = now()
         self._window = max(_WINDOW, _WINDOW / per_second) if per_second else 0.0
+        self._paused = 0.0
         self.throttles = 0
+        # Called with the seconds of each pause as it begins.
+        self.on_pause: Callable[[float], None] = lambda seconds: None
+
+    @property
+    def waited(self) -> float:
+        """Seconds for which 429s have kept everybody waiting so far."""
+        return self._paused - max(0.0, self._closed_until - self._now())
 
     @property
     def rate(self) -> float:
@@ -65,27 +83,61 @@ class Limiter:
                 # A 429 closed the gate while this one slept: it takes its place behind it, spaced like the others.
                 start = self._slot(self._now())
         self._starts.append(now)
+        self._sent.append(now)
         return now
 
-    def throttled(self, asked_at: float, retry_after: float | None) -> None:
-        """A request that started at *asked_at* was answered 429: everybody waits, then goes on more slowly."""
+    def throttled(self, asked_at: float, retry_after: float | None, *, repeated: bool = False) -> None:
+        """A request that started at *asked_at* was answered 429: everybody waits, then goes on more slowly.
+
+        *repeated* says that the same thing was refused before and others were answered since: then the rate is not the
+        cause, and everybody only waits.
+        """
         self.throttles += 1
+        if asked_at in self._sent:
+            self._sent.remove(asked_at)
         # Requests that were on their way when the gate closed say nothing new.
         if asked_at < self._closed_until:
             return
         now = self._now()
-        self._level = self._level + 1 if now - self._closed_until < _SOON else 0
-        pause = _PAUSE * 2.0 ** min(self._level, 9) * (0.5 + self._chance())
-        self._closed_until = now + min(pause if retry_after is None else retry_after, LONGEST_PAUSE)
+        if not repeated:
+            self._escalate(now)
+            if not self._is_light(asked_at):
+                self._slowed = self._slowed + 1 if now - self._closed_until < _SOON else 0
+                self._rate = max(self._rate * _SLOWER[min(self._level, 2)], min(_SLOWEST, self._allowed))
+            self._answered = 0
+        pause = _PAUSE * 2.0 ** (0 if repeated else min(self._level, 9)) * (0.5 + self._chance())
+        pause = min(pause if retry_after is None else retry_after, LONGEST_PAUSE)
+        self._closed_until = now + pause
+        self._paused += pause
         self._next = max(self._next, self._closed_until)
-        self._rate = max(self._rate * _SLOWER[min(self._level, 2)], min(_SLOWEST, self._allowed))
-        self._raised_at = self._closed_until
+        self._raised_at = max(self._raised_at, self._closed_until)
+        self.on_pause(pause)
 
-    def answered(self) -> None:
-        """A request was answered otherwise: recover a little."""
+    def _escalate(self, now: float) -> None:
+        if now - self._closed_until >= _SOON:
+            self._level = 0
+        else:
+            self._level = max(0, self._level - 1) if self._answered else self._level + 1
+
+    def _is_light(self, at: float) -> bool:
+        """Whether far fewer requests went out within the second before *at* than TMDB has just answered in one."""
+        return self._answered > 0 and at - self._most_at < _SOON and self._load(at) < _FAR_FEWER * self._most
+
+    def _load(self, at: float) -> int:
+        return sum(at - 1.0 < start <= at for start in self._sent)
+
+    def answered(self, asked_at: float | None = None) -> None:
+        """A request that started at *asked_at* (now) was answered otherwise: recover a little."""
+        now = self._now()
+        asked_at = now if asked_at is None else asked_at
+        # Requests that were on their way when the gate closed do not tell how it is behind it.
+        if asked_at >= self._closed_until:
+            self._answered += 1
+        load = self._load(asked_at)
+        if load >= self._most or asked_at - self._most_at >= _SOON:
+            self._most, self._most_at = load, asked_at
         if self._rate < self._allowed:
-            now = self._now()
-            step = _RECOVERY[min(self._level, 2)] * max(0.0, now - self._raised_at)
+            step = _RECOVERY[min(self._slowed, 2)] * max(0.0, now - self._raised_at)
             self._rate = min(self._allowed, self._rate + step)
             self._raised_at = max(now, self._raised_at)
 

@@ -1,0 +1,91 @@
+"""Bodies as they come over the wire: read and unpacked in bounded memory."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import aiohttp
+from zlib_ng import zlib_ng
+
+_GZIP = b"\x1f\x8b"
+
+# What is kept of a body that is too large, as evidence.
+_KEPT = 1 << 16
+_GZIP_BITS = 31
+# A gzip body may have several members; TMDB's have one. Each costs a copy of what follows it.
+_MOST_MEMBERS = 64
+
+
+class Body(NamedTuple):
+    """A body, unpacked; or, where that could not be, its beginning with a short name and a sentence that say why."""
+
+    content: bytes
+    why: str = ""
+    text: str = ""
+
+
+class _TooLargeError(Exception):
+    def __init__(self, start: bytes) -> None:
+        super().__init__()
+        self.start = start
+
+
+async def read_body(response: aiohttp.ClientResponse, most: int) -> Body:
+    """The response's body, which aiohttp was asked not to unpack; at most *most* bytes are held, packed or unpacked.
+
+    Raises `aiohttp.ClientPayloadError` where it is cut or damaged.
+    """
+    packed = bytearray()
+    async for piece in response.content.iter_any():
+        packed += piece
+        if len(packed) > most:
+            return _too_large(bytes(packed[:_KEPT]), most)
+    return unpacked(bytes(packed), response.headers.get("Content-Encoding", ""), most)
+
+
+def unpacked(body: bytes, encoding: str, most: int) -> Body:
+    """*body* unpacked by its `Content-Encoding`, and where it is gzip still: TMDB's CDN has left that header out."""
+    codings = [name.strip() for name in encoding.lower().split(",") if name.strip() not in ("", "identity")]
+    try:
+        for name in reversed(codings):
+            bits = _bits(name, body)
+            if bits is None:
+                return Body(body[:_KEPT], "encoding", f"the body is packed as {name[:40]!r}, which was not asked for")
+            body = _inflated(body, bits, most)
+        if body.startswith(_GZIP):
+            # No JSON begins so.
+            body = _inflated(body, _GZIP_BITS, most)
+    except _TooLargeError as exc:
+        return _too_large(exc.start, most)
+    except zlib_ng.error as exc:  # type: ignore[misc]  # (its stub says less than it is)
+        raise aiohttp.ClientPayloadError(f"the packed body is damaged: {exc}") from exc
+    return Body(body)
+
+
+def _bits(name: str, body: bytes) -> int | None:
+    """zlib's name for a coding; None for one that cannot be unpacked."""
+    if name == "deflate":
+        # With a zlib header, as the standard has it, or without, as some servers send it.
+        return 15 if body[:1] and body[0] & 15 == 8 else -15
+    return _GZIP_BITS if name in ("gzip", "x-gzip") else None
+
+
+def _inflated(body: bytes, bits: int, most: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    for _ in range(_MOST_MEMBERS):
+        unpacker = zlib_ng.decompressobj(bits)
+        parts.append(unpacker.decompress(body, most + 1 - size))
+        size += len(parts[-1])
+        if size > most:
+            raise _TooLargeError(parts[0][:_KEPT])
+        if not unpacker.eof:
+            raise aiohttp.ClientPayloadError("the packed body is cut")
+        body = unpacker.unused_data
+        if not body.strip(b"\0"):
+            return b"".join(parts)
+    raise aiohttp.ClientPayloadError("the packed body has too many members")
+
+
+def _too_large(start: bytes, most: int) -> Body:
+    return Body(start, "too_large", f"the body has more than {most:,} bytes, as `body_megabytes` allows")
