@@ -114,6 +114,19 @@ def test_a_refused_id_is_asked_again_behind_the_others_and_costs_the_rate_nothin
     assert order.count("configuration") == 2
 
 
+def test_who_refuses_everybody_is_an_outage_and_is_asked_little(tiny: Tiny) -> None:
+    tiny.instead = lambda request: None if request.path.endswith("/changes") else verdict(429, 25)
+    began = time.monotonic()
+    result = collect(MemoryStorage(), small(tiny, connections=20, outage_minutes=0.03))
+    assert (result.pending, result.states) == (30, {})
+    assert result.why is not None
+    assert "TMDB has answered nobody" in result.why
+    assert time.monotonic() - began < 30
+    # The pause doubles, for nothing at all is answered.
+    assert result.requests < 100
+    assert result.waited > 1.0
+
+
 @pytest.mark.parametrize("retry_after", [None, 0.5], ids=["without Retry-After", "with Retry-After"])
 def test_who_asks_too_fast_slows_down_for_everybody_and_recovers(retry_after: float | None) -> None:
     # Told that a hundred a second are allowed where the server takes forty.

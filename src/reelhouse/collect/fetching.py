@@ -182,6 +182,7 @@ class Fetcher:
         # Answered 429: they go behind all that is ready and the unit after it, so that nobody waits for them.
         self._refused: deque[_Pending] = deque()
         self._looking = asyncio.Lock()
+        self._looked_at = float("-inf")
         self._units: Iterator[Unit] = read_units(storage, plan, self._done.first)
         self._feeding = asyncio.Lock()
         # Units by number: an object that is kept would keep a thousand asks.
@@ -355,8 +356,11 @@ class Fetcher:
         """Where only refused questions are left, ask something else: else nothing tells whom TMDB refuses."""
         async with self._looking:
             alone = not self._ready and not self._late
-            if alone and self._client.last_good < refused_at and self._brakes.why is None:
+            # One look tells it to all that were refused before it ended.
+            known = max(self._client.last_good, self._looked_at)
+            if alone and known < refused_at and self._brakes.why is None:
                 await self._is_well()
+                self._looked_at = time.monotonic()
 
     async def _others_succeed(self, since: float, *, defer: bool) -> bool:
         """Whether it is the id: to put it off, any answer since it was asked will do; to give it up, a fresh one."""
