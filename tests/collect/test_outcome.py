@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from reelhouse.collect.outcome import Judge, Outcome, compile_filter, parses
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
-from reelhouse.tmdb.endpoints import ENTITIES
 
 MOVIE = ENTITIES["movie"]
 

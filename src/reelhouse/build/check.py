@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -13,7 +13,8 @@ from reelhouse.build.delta_log import commits_held
 from reelhouse.build.imports import imported
 from reelhouse.build.leftovers import leftovers
 from reelhouse.build.pins import Current, ExportRead, Pin, Reads, read_current
-from reelhouse.build.receipts import ENTITIES
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
@@ -36,9 +37,9 @@ class _Known(NamedTuple):
 _MENDS = "`reelhouse build --full` mends it"
 
 
-def check_tables(storage: Storage) -> list[str]:
-    """What is wrong with tables, by name: versions that are lost or changed, rows that the receipts do not explain."""
-    return [*_check_built(storage), *_check_imports(storage)]
+def check_tables(storage: Storage, entities: Mapping[str, Entity] = ENTITIES) -> list[str]:
+    """What is wrong with tables of *entities*: versions that are lost or changed, rows that receipts do not explain."""
+    return [*_check_built(storage, entities), *_check_imports(storage)]
 
 
 def _check_imports(storage: Storage) -> list[str]:
@@ -51,7 +52,7 @@ def _check_imports(storage: Storage) -> list[str]:
         return [str(exc)]
 
 
-def _check_built(storage: Storage) -> list[str]:
+def _check_built(storage: Storage, entities: Mapping[str, Entity]) -> list[str]:
     try:
         old = leftovers(storage)
         if old:
@@ -61,7 +62,7 @@ def _check_built(storage: Storage) -> list[str]:
             return []
         checked = ahead(lambda table: list(_check_pin(storage, *table)), sorted(current.tables.items()))
         problems = [problem for found in checked for problem in found]
-        return [*problems, *_check_counts(storage, current), *check_copies(storage)]
+        return [*problems, *_check_counts(storage, current, entities), *check_copies(storage)]
     except LakeError as exc:
         return [str(exc)]
 
@@ -81,30 +82,33 @@ def _check_pin(storage: Storage, name: str, pin: Pin, mends: str = _MENDS) -> It
             yield f"{folder}/{path} is gone, though version {pin.version} needs it: {mends}"
 
 
-def _check_counts(storage: Storage, current: Current) -> Iterator[str]:
-    expected = expected_rows(storage, current.read.receipts, current.read.exports)
+def _check_counts(storage: Storage, current: Current, entities: Mapping[str, Entity]) -> Iterator[str]:
+    expected = expected_rows(storage, current.read.receipts, current.read.exports, entities)
     for name, rows in expected.items():
         pin = current.tables.get(name)
         if pin is not None and pin.rows != rows:
             yield f"{pin.zone}/{name} was built with {pin.rows} rows, the receipts it reflects make {rows}"
 
 
-def expected_rows(storage: Storage, reads: Reads, exports: list[ExportRead]) -> dict[str, int]:
+def expected_rows(
+    storage: Storage, reads: Reads, exports: list[ExportRead], entities: Mapping[str, Entity]
+) -> dict[str, int]:
     """Rows that follow from receipts alone, for the tables where they do."""
-    known, mute = _claims(storage, reads)
+    (entity,) = entities
+    known, mute = _claims(storage, reads, entity)
     gone = {id_ for id_, one in known.items() if one.gone}
     buried = gone - _listed(storage, exports, gone)
     landed = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
     aside = sum(one.newest is State.QUARANTINED for one in known.values())
-    return {"movie": landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
+    return {entity: landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
 
 
-def _claims(storage: Storage, reads: Reads) -> tuple[dict[int, _Known], int]:
+def _claims(storage: Storage, reads: Reads, entity: str) -> tuple[dict[int, _Known], int]:
     """Every id the receipts name, and how many asks are set aside that never got an answer with an id."""
     known: dict[int, _Known] = {}
     answered: set[str] = set()
     silent: dict[str, State] = {}
-    for receipt in _receipts(storage, reads):
+    for receipt in _receipts(storage, reads, entity):
         for claim in sorted(receipt.claims, key=lambda one: -1 if one.line is None else one.line):
             if claim.id is None:
                 silent[claim.ask] = claim.state
@@ -126,12 +130,12 @@ def _after(before: _Known | None, state: State) -> _Known:
     return _Known(state, settled, gone)
 
 
-def _receipts(storage: Storage, reads: Reads) -> Iterator[Receipt]:
+def _receipts(storage: Storage, reads: Reads, entity: str) -> Iterator[Receipt]:
     for run in range(1, max([reads.through, *map(int, reads.open)]) + 1):
         plan = read_plan(storage, run)
         if plan is None:
             raise LakeError(f"the plan of run {run} is gone, though tables reflect it")
-        if plan.entity in ENTITIES:
+        if plan.entity == entity:
             yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
 
 

@@ -16,6 +16,11 @@ from reelhouse.storage.protocol import Storage
 CURRENT = "builds/current.json"
 
 
+def staging_folder(entity: str) -> str:
+    """Where an entity's parsed answers are."""
+    return f"staging/{entity}"
+
+
 class Reads(msgspec.Struct, frozen=True):
     """Which receipts were read: all of the runs up to *through*, and of open runs the first parts of each unit.
 

@@ -332,7 +332,7 @@ class Fetcher:
         try:
             return await ask(
                 self._client,
-                self._path + name,
+                self._path.replace("{id}", name),
                 self._query,
                 lambda answer: self._judge.judge(name, answer),
                 attempts=self._patience.attempts,

@@ -11,10 +11,10 @@ import jmespath.exceptions
 import msgspec
 from jmespath.functions import Functions
 
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
-from reelhouse.tmdb.endpoints import Entity
 
 Predicate = Callable[[bytes], bool]
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import aiohttp
 
 from reelhouse.collect.listing import Listing
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError, ListingError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.layout import export_key
@@ -31,7 +32,7 @@ from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.asking import ask
 from reelhouse.tmdb.client import TmdbClient
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, Entity
+from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL
 from reelhouse.tmdb.exports import fetch_export
 from reelhouse.tmdb.pages import read_changes
 
@@ -45,9 +46,6 @@ FEED_DAYS = 14
 
 # An answer may come from a CDN hours old, so only one fetched after this hour of the next day surely holds the change.
 SURE_HOUR = "T08:00:00Z"
-
-# TMDB's own export of any kind that has popularity is far larger; a smaller one is a fault, not a mass deletion.
-_LEAST_OFFICIAL_ROWS = 150_000
 
 _ASKED = """
 create temp table asked as
@@ -188,7 +186,7 @@ class _Planner:
         return export, lines
 
     async def _list_export(self) -> ExportRef:
-        kind = self._wanted.entity.export
+        kind = self._wanted.entity.listing.name
         before = self._before.export
         lies = self._landed(before)
         known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
@@ -216,7 +214,8 @@ class _Planner:
             return None
 
     def _check_size(self, rows: int, before: ExportRef | None) -> None:
-        least = _LEAST_OFFICIAL_ROWS if self._tmdb.exports_url.startswith(EXPORTS_URL) else 1
+        official = self._tmdb.exports_url.startswith(EXPORTS_URL)
+        least = self._wanted.entity.listing.least_rows if official else 1
         if before is not None:
             least = max(least, int(before.rows * self._wanted.min_export_share))
         if rows < least:

@@ -12,6 +12,7 @@ from reelhouse.collect.landing import Lander, Limits
 from reelhouse.collect.outcome import Judge
 from reelhouse.collect.planning import Draft, Tmdb, Wanted, plan_run
 from reelhouse.collect.spool import Spool, Spooling
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
 from reelhouse.raw.course import drop_unclaimed
@@ -23,7 +24,6 @@ from reelhouse.raw.receipt import Receipt
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
-from reelhouse.tmdb.endpoints import ENTITIES
 
 
 class Ways(NamedTuple):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.marts.measures import date_key, kept, profit, roi, weighted_rating
 from reelhouse.marts.movies import FETCHED_AT, MOVIE_ID, RELEASE_DATE_KEY
 from reelhouse.marts.titles import of_titles
-from reelhouse.tables.columns import ColumnSpec
 
 _LIMITED, _THEATRICAL, _DIGITAL = 2, 3, 4
 
