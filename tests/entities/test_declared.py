@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -155,3 +156,16 @@ def test_a_lake_of_it_is_built_checked_and_described(tmp_path: Path) -> None:
 
 def test_what_is_declared_is_known_and_nothing_else() -> None:
     assert GADGET.fields == {"id", "name", "price", "weight", "made", "codes"}
+
+
+def test_a_key_of_no_column_is_refused() -> None:
+    columns = (col("name", "string", "name", "Its name."),)
+    with pytest.raises(ValueError, match="gadget: the key names no columns: size"):
+        replace(GADGET, tables=(Table("gadget", "One row a gadget.", columns, key=("gadget_id", "size")),))
+
+
+def test_an_entity_that_is_changed_keeps_its_tables() -> None:
+    other = replace(GADGET, changes="/other")
+    assert (other.tables, other.shape) == (GADGET.tables, GADGET.shape)
+    fewer = replace(GADGET, tables=GADGET.tables[:1])
+    assert fewer.shape.keys() == {"name", "price", "weight", "made"}

@@ -60,6 +60,12 @@ def test_a_path_is_shown_from_the_whole_answer(rows: str, column: str, path: str
     assert full_path(rows, column, path) == full
 
 
+@pytest.mark.parametrize(("rows", "path"), [("", "^a"), ("[]", "^a"), ("a[]", ""), ("a.{y}", "")])
+def test_a_path_that_means_nothing_is_refused(rows: str, path: str) -> None:
+    with pytest.raises(ValueError, match=r"`\^` means|column x has no path"):
+        full_path(rows, "x", path)
+
+
 def _shape(*columns: tuple[str, str, str]) -> Shape:
     tree = Tree()
     for rows, path, kind in columns:

@@ -88,16 +88,21 @@ def place_of(path: str) -> Place:
 
 
 def around(levels: tuple[Level, ...]) -> int:
-    """Which of *levels* starts from the object that `^` means."""
-    return max(number for number, level in enumerate(levels) if level.begins_at_object)
+    """Which of *levels* starts from the object that `^` means; `ValueError` where none does."""
+    found = [number for number, level in enumerate(levels) if level.begins_at_object]
+    if not found:
+        raise ValueError("`^` means the object around a list or around keys, and rows lead through none")
+    return found[-1]
 
 
 def full_path(rows: str, column: str, path: str) -> str:
     """Where the value of *column* is, seen from the whole answer; without a *path* it is a key among *rows*."""
     segments = rows.split(".")
     if not path:
-        end = next(number for number, one in enumerate(segments, 1) if re.match(rf"\{{{column}\b", one))
-        return ".".join(segments[:end]).removesuffix("[]")
+        ends = [number for number, one in enumerate(segments, 1) if re.match(rf"\{{{column}\b", one)]
+        if not ends:
+            raise ValueError(f"column {column} has no path, and is no key in rows {rows!r}")
+        return ".".join(segments[: ends[0]]).removesuffix("[]")
     if path.startswith("^"):
         # Behind the segment that leads to the object around.
         ends = [0, *(number for number, one in enumerate(segments, 1) if one.endswith("[]") or "{" in one)]

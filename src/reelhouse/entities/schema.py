@@ -154,11 +154,15 @@ class Entity:
         return frozenset(("id", *self.shape)) - frozenset(self.appends)
 
     def _completed(self, table: Table) -> Table:
+        if table.id_column:
+            return table
         id_column = ColumnSpec(self.id_column, "bigint", f"The {self.name}.", path="id")
         own = {
             column.name: replace(column, path=full_path(table.rows, column.name, column.at)) for column in table.columns
         }
         known = {id_column.name: id_column, POSITION.name: POSITION, **own}
+        if unknown := set(table.key) - known.keys():
+            raise ValueError(f"{table.name}: the key names no columns: {', '.join(sorted(unknown))}")
         rest = [column for name, column in own.items() if name not in table.key]
         columns = (*(known[name] for name in table.key), *rest, FETCHED_AT)
         return replace(table, columns=columns, id_column=self.id_column)
