@@ -57,6 +57,12 @@ def _follow(code: Any, seen: dict[str, Any]) -> None:
     if name in seen:
         return
     tree = ast.parse(textwrap.dedent(inspect.getsource(code)))
+    for node in ast.walk(tree):
+        # Of what type something is says nothing of rows.
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, ast.FunctionDef):
+            node.returns = None
     seen[name] = _without_words(tree)
     known = vars(sys.modules[code.__module__])
     for used in sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & known.keys()):
@@ -94,7 +100,7 @@ def _without_words(node: Any) -> Any:
     if not isinstance(node, ast.AST):
         return repr(node)
     fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
-    kept = [[name, _without_words(value)] for name, value in fields if name not in ("ctx", "kind", "returns")]
+    kept = [[name, _without_words(value)] for name, value in fields if name not in ("ctx", "kind")]
     return [type(node).__name__, *kept]
 
 
