@@ -13,7 +13,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from reelhouse.entities.schema import ColumnSpec
@@ -68,7 +68,7 @@ def _follow(code: Any, seen: dict[str, Any]) -> None:
     for used in sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} & known.keys()):
         for value in _followed(known[used]):
             _follow(value, seen)
-        if isinstance(known[used], (str, int, float, tuple, frozenset, dict)):
+        if not isinstance(known[used], (FunctionType, type, ModuleType)):
             seen[f"{code.__module__}.{used}"] = sorted(_constants(known[used]))
 
 
