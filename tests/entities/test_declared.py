@@ -169,3 +169,8 @@ def test_an_entity_that_is_changed_keeps_its_tables() -> None:
     assert (other.tables, other.shape) == (GADGET.tables, GADGET.shape)
     fewer = replace(GADGET, tables=GADGET.tables[:1])
     assert fewer.shape.keys() == {"name", "price", "weight", "made"}
+
+
+def test_a_registry_that_could_not_tell_what_is_gone_is_refused() -> None:
+    with pytest.raises(ValueError, match="popularity_daily"):
+        replace(REGISTRY, tables=REGISTRY.tables[:2])

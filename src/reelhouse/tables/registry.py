@@ -12,11 +12,18 @@ from reelhouse.tables.popularity import POPULARITY
 
 @dataclass(frozen=True, eq=False)
 class Registry:
-    """The entities whose answers are staged, and the tables and marts made of them, in the order they are built."""
+    """The entities whose answers are staged, and the tables and marts made of them, in the order they are built.
+
+    `popularity_daily` is always among the tables: by the newest export it is known what TMDB has removed.
+    """
 
     entities: Mapping[str, Entity]
     tables: tuple[Table, ...]
     marts: tuple[Table, ...] = ()
+
+    def __post_init__(self) -> None:
+        if POPULARITY not in self.tables:
+            raise ValueError(f"a registry needs the table {POPULARITY.name}")
 
     @classmethod
     def of(cls, entities: Mapping[str, Entity], marts: Iterable[Table] = ()) -> Registry:
