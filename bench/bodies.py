@@ -12,7 +12,7 @@ from reelhouse.emulator.api import Api
 from reelhouse.emulator.clock import Clock
 from reelhouse.emulator.generated import GeneratedCatalogue
 from reelhouse.emulator.world import World
-from reelhouse.tmdb.endpoints import ENTITIES
+from reelhouse.entities.registry import ENTITIES
 
 TYPICAL_SIZE = 12_000
 SEED = 1

@@ -16,6 +16,7 @@ import msgspec
 from bench.bodies import QUERY, Bodies, Body, popular_ids
 from bench.report import CACHE
 from bench.tiny_server import export_of
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.chunk import ChunkWriter, read_chunk
 from reelhouse.raw.layout import chunk_key, export_key
 from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan, read_plan
@@ -23,7 +24,6 @@ from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt, read_recei
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.tmdb.client import query_of
-from reelhouse.tmdb.endpoints import ENTITIES
 
 _UNIT = 1000
 # Rendering a body costs five times what building it does, so larger lakes hold copies of so many.

@@ -13,12 +13,12 @@ from bench.measuring import MB, REELHOUSE, Usage, least_of, measured
 from bench.report import CACHE, Measure, Section
 from bench.tiny_server import export_of, tiny_server
 from reelhouse.collect.run import conclude
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.layout import export_key
 from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan, read_units
 from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
-from reelhouse.tmdb.endpoints import ENTITIES
 
 _TARGET_SECONDS = 10.0
 _TARGET_PEAK = 300 * MB

@@ -11,9 +11,9 @@ from zlib_ng import zlib_ng
 
 from bench.bodies import Body
 from reelhouse.collect.outcome import Judge
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.tmdb.client import Answer
-from reelhouse.tmdb.endpoints import ENTITIES
 
 _AT = "2026-11-23T12:00:00Z"
 _PER_CHUNK = 1000

@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from reelhouse.tmdb.endpoints import ENTITIES
+from reelhouse.entities.registry import ENTITIES
 
 PAGE = 100
 # With everything that is asked for, so that nothing counts as drift.

@@ -62,7 +62,7 @@ def test_an_id_is_read_as_it_is_asked(text: str, ask: str) -> None:
 def test_anything_else_is_none(text: str) -> None:
     assert read_id(text) is None
     with pytest.raises(ReelhouseError, match="no TMDB id"):
-        details_path("/movie/", text)
+        details_path("/movie/{id}", text)
 
 
 @given(st.text())
@@ -73,7 +73,7 @@ def test_what_is_asked_is_one_segment_of_digits_and_reading_it_again_changes_not
         assert ask.removeprefix("tt").isdigit()
         assert read_id(ask) == ask
         assert (tmdb_id(ask) is None) == ask.startswith("tt")
-        check_path(details_path("/movie/", ask))
+        check_path(details_path("/movie/{id}", ask))
 
 
 @pytest.mark.parametrize("ask", ["²", "٣", "1" * 23, "../account", "", "tt0133093"])

@@ -38,7 +38,10 @@ credit as (
   select movie_id, datediff('day', min(release_date) filter (release_type in (2, 3)),
     min(release_date) filter (release_type = 4)) as days_theatre_to_digital
   from fact_release group by movie_id
-), mean as (select avg(vote_average) as of_all from title where vote_count > 0)
+), mean as (
+    select sum(floor(vote_average * 1e6 + 0.5)::bigint)::double / count(vote_average)::double / 1e6 as of_all
+    from title where vote_count > 0
+)
 select
   movie_id, date_key(release_date) as release_date_key, collection_id, original_language, budget as budget_usd,
   revenue as revenue_usd, revenue - budget as profit_usd,

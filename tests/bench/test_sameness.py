@@ -20,8 +20,8 @@ def lake(folder: Path, **columns: list[object]) -> Path:
     return folder
 
 
-def test_order_and_the_last_digit_of_a_double_do_not_matter(tmp_path: Path) -> None:
-    other = lake(tmp_path / "b", id=[3, 2, 1], title=[None, "Ronin", "Heat"], rate=[0.3, 0.1 + 0.1, 0.1 + 1e-17])
+def test_order_does_not_matter(tmp_path: Path) -> None:
+    other = lake(tmp_path / "b", id=[3, 2, 1], title=[None, "Ronin", "Heat"], rate=[0.3, 0.2, 0.1])
     assert differences(lake(tmp_path / "a"), other) == []
 
 
@@ -33,6 +33,7 @@ def test_order_and_the_last_digit_of_a_double_do_not_matter(tmp_path: Path) -> N
         {"title": ["Ronin", "Heat", None]},
         {"title": ["Heat", "Ronin", ""]},
         {"rate": [0.1, 0.2, None]},
+        {"rate": [0.1, 0.2, 0.1 + 0.2]},
         {"year": [1, 2, 3]},
     ],
 )

@@ -14,6 +14,7 @@ from deltalake import DeltaTable
 
 from reelhouse.build.pins import Current, read_current
 from reelhouse.build.run import BuildResult, build
+from reelhouse.marts import REGISTRY
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.layout import chunk_key, export_key, receipt_key
 from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, pack_ids, put_ids, put_plan
@@ -22,6 +23,7 @@ from reelhouse.raw.reconciliation import reconcile
 from reelhouse.runtimes.session import session_factory
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
+from reelhouse.tables.registry import Registry
 
 SAIL = session_factory("sail")
 
@@ -76,6 +78,7 @@ class LakeInTheMaking:
     storage: Storage = field(init=False)
     runs: int = 0
     chunks: int = 0
+    entity: str = "movie"
 
     def __post_init__(self) -> None:
         self.storage = FolderStorage(self.root)
@@ -105,7 +108,7 @@ class LakeInTheMaking:
         ref = None if export is None else self.export(export, day)
         plan = Plan(
             run=self.runs,
-            entity="movie",
+            entity=self.entity,
             planned_at=at or f"2026-11-{self.runs:02}T08:00:00Z",
             ids=put_ids(self.storage, self.runs, (f"{ask} new" for ask in asks)),
             unit_size=1000,
@@ -132,8 +135,8 @@ class LakeInTheMaking:
     def append(self, plan: Plan, answers: Sequence[Answer], unit: int = 0) -> None:
         """A chunk and the receipt that claims its lines."""
         self.chunks += 1
-        key = chunk_key("movie", date.fromisoformat(plan.planned_at[:10]), plan.run, unit, f"{self.chunks:08x}")
-        writer = ChunkWriter(key, plan.run, "movie", "")
+        key = chunk_key(self.entity, date.fromisoformat(plan.planned_at[:10]), plan.run, unit, f"{self.chunks:08x}")
+        writer = ChunkWriter(key, plan.run, self.entity, "")
         at = plan.planned_at
         claims = []
         for answer in answers:
@@ -143,7 +146,7 @@ class LakeInTheMaking:
                     answer.bytes,
                     parses=answer.parses,
                     ask=answer.asked,
-                    path=f"/movie/{answer.asked}",
+                    path=f"/{self.entity}/{answer.asked}",
                     status=404 if answer.state is State.GONE else 200,
                     fetched_at=at,
                     id=answer.id,
@@ -156,7 +159,7 @@ class LakeInTheMaking:
         reference, body = writer.close()
         self.storage.put_new(reference.key, body)
         chunk = reference if reference.lines else None
-        put_receipt(self.storage, Receipt(plan.run, unit, 0, "movie", claims, chunk), set(), 0)
+        put_receipt(self.storage, Receipt(plan.run, unit, 0, self.entity, claims, chunk), set(), 0)
 
     def spoil_part(self, plan: Plan, part: int, unit: int = 0) -> None:
         """A part of receipts that does not parse, where the next one would go."""
@@ -166,8 +169,8 @@ class LakeInTheMaking:
         made, _ = reconcile(self.storage, plan)
         assert made is not None
 
-    def build(self, *, full: bool = False) -> BuildResult:
-        return build(self.storage, SAIL, full=full)
+    def build(self, *, full: bool = False, registry: Registry = REGISTRY) -> BuildResult:
+        return build(self.storage, SAIL, full=full, registry=registry)
 
     @property
     def current(self) -> Current:

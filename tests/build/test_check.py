@@ -10,9 +10,10 @@ import pytest
 from reelhouse.build.check import check_tables
 from reelhouse.build.delta_log import declare, latest_version, put_note, read_commit
 from reelhouse.build.pins import Current, Pin, Read, pin
+from reelhouse.marts import REGISTRY
 from reelhouse.raw.reading import encode
 from reelhouse.storage.memory import MemoryStorage
-from reelhouse.tables.catalogue import TABLES
+from reelhouse.tables.schemas import schema_of
 from tests.build.landing import LakeInTheMaking, a_movie
 
 
@@ -98,7 +99,7 @@ def test_a_build_that_another_one_overtook_is_not_pinned() -> None:
 
 def test_a_table_is_declared_once_and_again_when_its_schema_changes(tmp_path: Path) -> None:
     storage = MemoryStorage()
-    movie, genre = TABLES[0].schema, TABLES[1].schema
+    movie, genre = (schema_of(table.columns) for table in REGISTRY.tables[:2])
     assert [declare(storage, "tables/x", schema) for schema in (movie, movie, genre, genre, movie)] == [0, 0, 1, 1, 2]
 
 
@@ -106,7 +107,7 @@ def test_a_table_is_declared_once_and_again_when_its_schema_changes(tmp_path: Pa
 def test_the_newest_version_is_found_from_anywhere(count: int) -> None:
     storage = MemoryStorage()
     assert latest_version(storage, "t") is None
-    declare(storage, "t", TABLES[0].schema)
+    declare(storage, "t", schema_of(REGISTRY.tables[0].columns))
     for _ in range(count - 1):
         put_note(storage, "t", "append", {"n": 1})
     assert {latest_version(storage, "t", known) for known in range(count + 3)} == {count - 1}

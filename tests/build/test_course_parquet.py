@@ -22,10 +22,10 @@ from reelhouse.build.course_local import LocalCopy, copy_local
 from reelhouse.build.course_parquet import COPIES, KEPT_DAYS, check_copies, copy_out, prune, read_copies
 from reelhouse.build.delta_rs import write_delta
 from reelhouse.build.leftovers import erase_tables, leftovers
-from reelhouse.build.marks import ZONES
 from reelhouse.build.pins import Reads, pin
 from reelhouse.build.run import build
 from reelhouse.errors import LakeError, StorageError
+from reelhouse.marts import REGISTRY
 from reelhouse.raw.purges import Note, put_note
 from reelhouse.raw.reading import encode
 from reelhouse.storage.folder import FolderStorage
@@ -102,7 +102,7 @@ def uncopied(world: LakeInTheMaking) -> LakeInTheMaking:
 
 
 def test_every_table_and_mart_lies_there_with_the_rows_and_types_of_the_build(world: LakeInTheMaking) -> None:
-    for zone, specs in ZONES.items():
+    for zone, specs in REGISTRY.zones.items():
         for spec in specs:
             assert rows(world, spec.name) == world.rows(spec.name), (zone, spec.name)
             schema = pq.read_schema(next(folder_of(world, spec.name).glob("*.parquet")))

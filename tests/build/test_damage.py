@@ -15,6 +15,7 @@ from reelhouse.build import delta_log
 from reelhouse.build.check import check_tables
 from reelhouse.build.delta_log import log_key
 from reelhouse.build.pins import CURRENT, Current, copy_key
+from reelhouse.build.staging import Stager
 from reelhouse.errors import LakeError
 from reelhouse.raw.layout import plan_key
 from reelhouse.raw.reading import decode, encode
@@ -131,9 +132,7 @@ def test_what_is_left_of_staging_is_never_appended_to(lake: LakeInTheMaking, tmp
 def test_a_delete_by_others_while_a_build_appends_to_staging_is_noticed(
     lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reelhouse.build import staging
-
-    own, done = staging._append, list[int]()
+    own, done = Stager._append, list[int]()
 
     def first_deleted(*args: Any) -> Any:
         if not done:
@@ -141,7 +140,7 @@ def test_a_delete_by_others_while_a_build_appends_to_staging_is_noticed(
             DeltaTable(str(lake.root / STAGING)).delete("ask = '3'")
         return own(*args)
 
-    monkeypatch.setattr(staging, "_append", first_deleted)
+    monkeypatch.setattr(Stager, "_append", first_deleted)
     lake.land(a_movie(5, **FIELDS), export=[2, 3, 4, 5], day="2026-11-03")
     lake.build()
     assert done

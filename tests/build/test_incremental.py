@@ -11,13 +11,13 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.build import marks
 from reelhouse.build.check import check_tables
 from reelhouse.build.delta_log import log_key, rows_held
 from reelhouse.build.run import build
 from reelhouse.errors import LakeError, ReelhouseError
+from reelhouse.marts import REGISTRY
 from reelhouse.storage.memory import MemoryStorage
-from reelhouse.tables.catalogue import TABLES
+from reelhouse.tables.select import rows_of
 from tests.build.landing import SAIL, Answer, LakeInTheMaking, a_movie, filtered, gone, quarantined
 from tests.lakes import Noting
 
@@ -103,25 +103,47 @@ def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
     assert check_tables(lake.storage) == []
 
 
-def test_changed_code_rebuilds_what_it_makes_and_parses_nothing_again(
-    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_again(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
     staging = lake.current.read.staging
-    as_it_is = marks.code_mark("tables")
-    monkeypatch.setattr(marks, "code_mark", lambda zone: "other" if zone == "marts" else as_it_is)
-    found = lake.build()
-    assert set(found.rebuilt) == {spec.name for spec in marks.ZONES["marts"]}
+    marts = (replace(mart, version=mart.version + 1) if mart.name == "fact_credit" else mart for mart in REGISTRY.marts)
+    newer = replace(REGISTRY, marts=tuple(marts))
+    assert set(lake.build(registry=newer).rebuilt) == {"fact_credit", "fact_movie"}
     assert lake.current.read.staging == staging
+    assert not lake.build(registry=newer).done
+
+
+def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH))
+    lake.build()
+    staging = lake.current.read.staging
+    changed = (
+        replace(one, columns=tuple(replace(each, zero_is_null=True) for each in one.columns))
+        if one.name == "movie_keyword"
+        else one
+        for one in REGISTRY.tables
+    )
+    found = lake.build(registry=replace(REGISTRY, tables=tuple(changed)))
+    assert {"movie_keyword", "dim_keyword", "bridge_movie_keyword", "movie_flat"} == set(found.rebuilt)
+    assert lake.current.read.staging == staging
+
+
+def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH), export=[1])
+    few = [table for table in REGISTRY.tables if table.name in ("movie", "movie_genre", "record", "popularity_daily")]
+    small = replace(REGISTRY, tables=tuple(few), marts=())
+    assert set(lake.build(registry=small).rows) == {"movie", "movie_genre", "record", "popularity_daily"}
+    assert check_tables(lake.storage) == []
+    assert not lake.build(registry=small).done
+    assert lake.build().rows.keys() == REGISTRY.names
 
 
 def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2))
     lake.build()
     before, epoch = lake.everything(), lake.current.read.epoch
-    monkeypatch.setattr("reelhouse.build.run.parsing_mark", lambda: "other")
-    monkeypatch.setattr(marks, "parsing_mark", lambda: "other")
+    monkeypatch.setattr("reelhouse.tables.staging.VERSION", "other")
     assert lake.build().done
     assert lake.current.read.epoch != epoch
     assert lake.everything() == before
@@ -238,18 +260,16 @@ def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> 
     assert len(lake.rows("movie")) == 2
 
 
-def test_a_table_made_with_other_columns_than_declared_is_refused(
-    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    genre = next(spec for spec in TABLES if spec.name == "movie_genre")
+def test_a_table_made_with_other_columns_than_declared_is_refused(lake: LakeInTheMaking) -> None:
+    genre = REGISTRY.of_answers["movie_genre"]
 
     def with_one_more(answers: DataFrame) -> DataFrame:
-        return genre.make(answers).withColumn("extra", F.lit(1))
+        return rows_of(genre, answers).withColumn("extra", F.lit(1))
 
-    monkeypatch.setattr("reelhouse.build.making.ZONES", {"tables": (replace(genre, make=with_one_more),)})
+    tables = (*REGISTRY.tables[:1], replace(genre, make=with_one_more), *REGISTRY.tables[2:])
     lake.land(a_movie(1, **_RICH), export=[1])
     with pytest.raises(LakeError, match=r"movie_genre is made with columns .*'extra'"):
-        lake.build()
+        lake.build(registry=replace(REGISTRY, tables=tables))
 
 
 def test_rows_of_a_version_are_counted_from_what_is_known() -> None:

@@ -13,11 +13,14 @@ from reelhouse.build import popularity, staging
 from reelhouse.build.check import check_tables
 from reelhouse.build.delta_log import latest_version, read_commit
 from reelhouse.build.engine import Engine
+from reelhouse.build.pins import staging_folder
 from reelhouse.build.run import BuildResult, build
+from reelhouse.build.staging import Stager
 from reelhouse.errors import LakeError
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import STAGING_MOVIE
 from tests.build.landing import SAIL, LakeInTheMaking, a_movie, gone
+
+STAGING = staging_folder("movie")
 
 _FIELDS: dict[str, Any] = {
     "genres": [{"id": 18, "name": "Drama"}],
@@ -104,7 +107,7 @@ def test_a_build_that_dies_after_every_single_write_ends_as_if_it_had_not(
     while _die_after(lake, 1, monkeypatch) is None and lake.current == pinned:
         deaths += 1
         assert deaths < 100, "a build that was killed does not get on"
-    # Staging, salvage, the choice of claims, exports, and every table and mart: a death after each.
+    # Staging, lenient parsing, the choice of claims, exports, and every table and mart: a death after each.
     assert deaths > len(lake.current.tables)
     assert lake.everything() == undisturbed.everything() != before
     assert check_tables(lake.storage) == []
@@ -204,7 +207,7 @@ def test_who_begins_staging_anew_beside_a_build_takes_nothing_from_it(
     left = [2]
 
     def other() -> None:
-        commit = staging._commit
+        commit = Stager._commit
 
         def dies(*args: Any, **kwargs: Any) -> Any:
             found = commit(*args, **kwargs)
@@ -214,13 +217,13 @@ def test_who_begins_staging_anew_beside_a_build_takes_nothing_from_it(
             return found
 
         with monkeypatch.context() as patched, pytest.raises(Died):
-            patched.setattr(staging, "_commit", dies)
+            patched.setattr(Stager, "_commit", dies)
             lake.build(full=True)
 
     if full:
-        monkeypatch.setattr(staging, "_append", _second(staging._append, other))
+        monkeypatch.setattr(Stager, "_append", _second(Stager._append, other))
     else:
-        _first_time(STAGING_MOVIE, other, monkeypatch)
+        _first_time(STAGING, other, monkeypatch)
     lake.build(full=full)
     assert left == [0]
     assert sorted(lake.values("movie", "movie_id")) == [1, 2, 3, 4, 5, 6, 7]

@@ -40,8 +40,8 @@ def test_what_was_set_aside_is_set_aside(built: LakeInTheMaking) -> None:
 
 
 def test_many_are_read_a_few_at_a_time(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "_SALVAGED_AT_ONCE", 2)
-    monkeypatch.setattr(staging, "_SALVAGED_BYTES", 1000)
+    monkeypatch.setattr(staging, "_REREAD_AT_ONCE", 2)
+    monkeypatch.setattr(staging, "_REREAD_BYTES", 1000)
     bodies: list[dict[str, Any]] = [{"id": id_, "title": "T" * 400 * id_} for id_ in range(1, 8)]
     lake.land(*(Answer(body["id"], json.dumps(body)[:-1].encode() + b',"x":1e400}') for body in bodies), parts=2)
     lake.build()

@@ -18,7 +18,7 @@ from reelhouse.build.delta_log import latest_version, log_key, put_note, read_co
 from reelhouse.build.delta_rs import put_checkpoint, read_delta, write_delta
 from reelhouse.build.imports import Import, drop_import, imported, pin_import
 from reelhouse.build.leftovers import leftovers
-from reelhouse.build.pins import CURRENT, Current, copy_key
+from reelhouse.build.pins import CURRENT, Current, copy_key, staging_folder
 from reelhouse.build.upkeep import rewriting, run
 from reelhouse.build.upkeep.folders import look
 from reelhouse.build.upkeep.run import Removal, Upkeep
@@ -29,10 +29,11 @@ from reelhouse.raw.reading import decode
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import STAGING_MOVIE
 from tests import s3servers
 from tests.build.landing import LakeInTheMaking, Row, a_movie, filtered, gone, quarantined
 from tests.runs.dying import KilledError, Stepping, dies_at
+
+STAGING = staging_folder("movie")
 
 WEEK = timedelta(days=7)
 POPULARITY = "tables/popularity_daily"
@@ -113,10 +114,10 @@ def test_a_young_lake_needs_nothing_but_to_lose_what_newer_answers_replaced(
     lake: LakeInTheMaking, rows: dict[str, list[Row]]
 ) -> None:
     before = _files(lake.root)
-    staging = f"{STAGING_MOVIE}/"
+    staging = f"{STAGING}/"
     done = _maintain(lake.storage)
     # Of three answers to 100 one is left, and of all that were read twice.
-    assert [(one.folder, one.superseded > 2) for one in done.rewritten] == [(STAGING_MOVIE, True)]
+    assert [(one.folder, one.superseded > 2) for one in done.rewritten] == [(STAGING, True)]
     assert done._replace(rewritten=[]) == Upkeep([], [], Removal(), [])
     assert [name for name in _files(lake.root) if not name.startswith(staging)] == [
         name for name in before if not name.startswith(staging)
@@ -132,7 +133,7 @@ def test_what_is_foreseen_is_done_and_nothing_is_changed_by_looking(lake: LakeIn
     before = _files(lake.root)
     foreseen = run.foresee(lake.storage, later, WEEK)
     assert _files(lake.root) == before
-    assert {one.folder for one in foreseen.rewritten} == {POPULARITY, STAGING_MOVIE}
+    assert {one.folder for one in foreseen.rewritten} == {POPULARITY, STAGING}
     assert run.maintain(lake.storage, later, WEEK) == foreseen
     assert foreseen.removed.files > 20
 
@@ -144,7 +145,7 @@ def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows
     assert len(done.checkpoints) > 40
     pinned = lake.current
     assert (pinned.read.staging, pinned.tables["popularity_daily"].version) == (
-        read_commit(lake.storage, STAGING_MOVIE, pinned.read.staging or 0).user["rewrites"] + 1,
+        read_commit(lake.storage, STAGING, pinned.read.staging or 0).user["rewrites"] + 1,
         read_commit(lake.storage, POPULARITY, pinned.tables["popularity_daily"].version).user["rewrites"] + 1,
     )
     # Much later, so that everything of before goes, and twice, so that logs go up to the checkpoints.
@@ -230,7 +231,7 @@ def test_an_upkeep_that_is_killed_at_any_instant_is_completed_by_the_next(
         newest = read_commit(lake.storage, POPULARITY, lake.current.tables["popularity_daily"].version)
         some = read_delta(lake.storage, POPULARITY, newest.version).read_all().slice(0, 0)
         version = write_delta(lake.storage, POPULARITY, some.to_reader(), mode="append", user=newest.user)
-        rewriting.follow(lake.storage, {POPULARITY: (newest.version, version)})
+        rewriting.follow(lake.storage, {POPULARITY: (newest.version, version)}, STAGING)
     _older(lake.root, 2 * WEEK)
     whole = Stepping(_copied(lake, tmp_path / "whole").storage, lambda step: None)
     undisturbed = _maintain(whole)
@@ -270,7 +271,7 @@ def test_killed_right_after_a_commit_the_pin_follows_next_time(
     _maintain(lake.storage)
     pinned = lake.current
     for folder, version in (
-        (STAGING_MOVIE, pinned.read.staging),
+        (STAGING, pinned.read.staging),
         (POPULARITY, pinned.tables["popularity_daily"].version),
     ):
         assert version is not None
@@ -288,7 +289,7 @@ def test_a_builder_that_writes_meanwhile_comes_first(lake: LakeInTheMaking, rows
             put_note(lake.storage, POPULARITY, "append", newest.user)
 
     done = _maintain(lake.storage, step=meanwhile)
-    assert [one.folder for one in done.rewritten] == [STAGING_MOVIE]
+    assert [one.folder for one in done.rewritten] == [STAGING]
     assert lake.everything() == rows
     assert check_tables(lake.storage) == []
 
@@ -297,11 +298,11 @@ def test_a_builder_that_writes_meanwhile_comes_first(lake: LakeInTheMaking, rows
 def test_a_build_that_pins_meanwhile_keeps_its_pins(lake: LakeInTheMaking) -> None:
     moved = rewriting.follow
 
-    def later(storage: Storage, versions: dict[str, tuple[int, int]]) -> None:
+    def later(storage: Storage, versions: dict[str, tuple[int, int]], staging: str) -> None:
         _day(lake)
         lake.build()
         pinned = lake.current
-        moved(storage, versions)
+        moved(storage, versions, staging)
         assert lake.current == pinned
 
     with pytest.MonkeyPatch.context() as patched:
@@ -365,7 +366,7 @@ def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
     lake.build()
     after = lake.current.read.staging
     assert before is not None and after is not None
-    commits = [read_commit(lake.storage, STAGING_MOVIE, version) for version in range(before + 1, after + 1)]
+    commits = [read_commit(lake.storage, STAGING, version) for version in range(before + 1, after + 1)]
     # The new day alone is parsed: its six answers, and the two of them again that were doubtful.
     assert [("rewrites" in one.user, one.rows) for one in commits[1:]] == [(False, 6), (False, 2)]
     assert "rewrites" in commits[0].user
@@ -376,13 +377,13 @@ def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
 
 
 def test_logs_that_another_engine_cut_short_are_named_with_what_mends_them(lake: LakeInTheMaking) -> None:
-    for folder in (STAGING_MOVIE, POPULARITY):
+    for folder in (STAGING, POPULARITY):
         put_checkpoint(lake.storage, folder)
         lake.storage.delete(log_key(folder, 0))
         lake.storage.delete(log_key(folder, 1))
-    assert [problem.split(" ")[0] for problem in check_tables(lake.storage)] == [POPULARITY, STAGING_MOVIE]
+    assert [problem.split(" ")[0] for problem in check_tables(lake.storage)] == [POPULARITY, STAGING]
     done = _maintain(lake.storage)
-    assert [one.split(" ")[0] for one in done.problems] == [STAGING_MOVIE, POPULARITY]
+    assert [one.split(" ")[0] for one in done.problems] == [STAGING, POPULARITY]
     assert all("`reelhouse build --full` begins it anew" in one for one in done.problems)
     _day(lake)
     lake.build()
@@ -463,7 +464,7 @@ def bucket(three_days: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> Iter
 def test_in_a_bucket_old_versions_go_too(bucket: Storage, rows: dict[str, list[Row]]) -> None:
     assert "tables/movie/swept.parquet" in list(bucket.remains("tables/"))
     done = _maintain(bucket)
-    assert {one.folder for one in done.rewritten} == {STAGING_MOVIE, POPULARITY}
+    assert {one.folder for one in done.rewritten} == {STAGING, POPULARITY}
     assert done.removed.past == 1
     _maintain(bucket, after=2 * WEEK)
     _maintain(bucket, after=2 * WEEK)

@@ -65,7 +65,7 @@ def _repeated(claims: list[tuple[int, int | None, str, str]], batches: list[int]
 
 
 def _made(rows: list[Row]) -> tuple[object, ...]:
-    """What `tables/newest.py` and `tables/about_lake.py` make of rows, in plain words."""
+    """What `tables/current_record.py` and `tables/metadata_tables.py` make of rows, in plain words."""
     newest: dict[int, Row] = {}
     for row in sorted(rows, key=lambda row: row.batch):
         newest[row.place] = row

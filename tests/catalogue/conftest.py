@@ -11,13 +11,14 @@ import pytest
 
 from reelhouse.build.delta_log import schema_mark
 from reelhouse.build.imports import Import, ImportColumn, ImportSource, pin_import
-from reelhouse.build.marks import ZONES
 from reelhouse.build.pins import Current, Pin, Read, pin
+from reelhouse.marts import REGISTRY
 from reelhouse.serve.catalogue.glue import GlueCatalogue
 from reelhouse.serve.catalogue.refreshing import Catalogue
 from reelhouse.serve.catalogue.unity import Place, UnityCatalogue
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
+from reelhouse.tables.schemas import schema_of
 from tests import s3servers
 from tests.catalogue.unity_server import UnityServer
 from tests.runs.listening import listening
@@ -64,8 +65,8 @@ def a_lake(cloud: S3Server, names: set[str]) -> S3Storage:
     """A lake in an empty bucket in which tables and marts of these *names* are built."""
     storage = S3Storage(f"s3://{s3servers.fresh_bucket(cloud)}/lake", S3Options())
     pins = {
-        spec.name: Pin(zone, 3, 0, schema_mark(spec.schema), "made")
-        for zone, specs in ZONES.items()
+        spec.name: Pin(zone, 3, 0, schema_mark(schema_of(spec.columns)), "made")
+        for zone, specs in REGISTRY.zones.items()
         for spec in specs
         if spec.name in names
     }

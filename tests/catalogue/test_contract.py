@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reelhouse.build.imports import imported, pin_import
-from reelhouse.build.marks import ZONES
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
+from reelhouse.marts import REGISTRY
 from reelhouse.serve.catalogue.entries import ATTRIBUTION, chosen, entries_of
 from reelhouse.serve.catalogue.refreshing import Registered, refresh
 from reelhouse.storage.memory import MemoryStorage
@@ -15,7 +15,7 @@ from tests.catalogue.conftest import SOME, Shown, a_lake
 from tests.s3servers import S3Server
 
 NAMES = sorted([*SOME, "ratings"])
-ALL = {spec.name for specs in ZONES.values() for spec in specs}
+ALL = set(REGISTRY.names)
 
 
 def registered(place: Shown, lake: S3Storage, names: tuple[str, ...] | None = None) -> Registered:
@@ -30,11 +30,11 @@ def test_every_table_is_named_with_its_place_its_columns_and_what_they_mean(plac
     assert (sorted(done.created), done.updated, done.unchanged, done.dropped) == (sorted({*ALL, "ratings"}), [], [], [])
     seen = place.seen()
     assert seen.keys() == {*ALL, "ratings"}
-    for zone, specs in ZONES.items():
+    for zone, specs in REGISTRY.zones.items():
         for spec in specs:
             found = seen[spec.name]
             assert (found.location, found.about) == (f"{lake.url}/{zone}/{spec.name}", spec.about)
-            wanted = [(one.name, one.data_type.simpleString(), one.comment) for one in spec.columns]
+            wanted = [(one.name, one.type, one.comment) for one in spec.columns]
             assert found.columns == wanted
     assert seen["ratings"].location == f"{lake.url}/imports/ratings"
     assert seen["ratings"].columns == [

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.marts import REGISTRY
 from reelhouse.runtimes import aws
 from reelhouse.runtimes.registering import register
 from reelhouse.serve.catalogue.entries import Column, Entry
@@ -22,8 +23,7 @@ from reelhouse.serve.catalogue.glue import GlueCatalogue, check_database, table_
 from reelhouse.serve.catalogue.refreshing import refresh
 from reelhouse.settings import Settings
 from reelhouse.storage.s3 import S3Storage
-from reelhouse.tables import TABLES
-from reelhouse.tables.columns import TYPES
+from reelhouse.tables.schemas import data_type
 from tests.aws import calls
 from tests.aws.iam import Policy
 from tests.catalogue.conftest import glue_client
@@ -31,7 +31,7 @@ from tests.s3servers import ROOT, S3Server
 from tests.serving import serving
 
 LAKE = "s3://films/lake"
-ENTRY = Entry("movie", "A movie.", f"{LAKE}/tables/movie", (Column("movieId", TYPES["bigint"], "Id."),))
+ENTRY = Entry("movie", "A movie.", f"{LAKE}/tables/movie", (Column("movieId", data_type("bigint"), "Id."),))
 
 # Glue's patterns for one line: botocore checks lengths, AWS these.
 LINE = re.compile("[\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff\t]*")
@@ -210,7 +210,7 @@ def test_the_documented_policy_is_what_it_calls_and_no_more(
 def test_the_pages_question_names_columns_that_are_there() -> None:
     page = (ROOT / "docs" / "catalogues.md").read_text(encoding="utf-8")
     asked = page.partition("```sql\n")[2].partition("```")[0]
-    columns = {column.name for spec in TABLES if spec.name == "movie" for column in spec.columns}
+    columns = set(REGISTRY.of_answers["movie"].column_names)
     assert set(re.findall(r"[a-z_]{3,}", asked)) - {"movie"} <= columns
 
 

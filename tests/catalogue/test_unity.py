@@ -20,7 +20,7 @@ from reelhouse.serve.catalogue.refreshing import refresh
 from reelhouse.serve.catalogue.unity import Place, UnityCatalogue, parsed_place
 from reelhouse.settings import Settings
 from reelhouse.storage.s3 import S3Storage
-from reelhouse.tables.columns import TYPES
+from reelhouse.tables.schemas import data_type
 from tests.catalogue.conftest import UNITY_TOKEN
 from tests.catalogue.unity_server import UnityServer, refused
 from tests.s3servers import S3Server
@@ -28,7 +28,7 @@ from tests.serving import reset, serving
 
 Unity = tuple[UnityServer, str]
 
-ENTRY = Entry("movie", "A movie.", "s3://films/lake/tables/movie", (Column("movie_id", TYPES["bigint"], "Id."),))
+ENTRY = Entry("movie", "A movie.", "s3://films/lake/tables/movie", (Column("movie_id", data_type("bigint"), "Id."),))
 
 READS = """
 import sys

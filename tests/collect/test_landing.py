@@ -84,7 +84,7 @@ def _land(
     ticking: bool = False,
 ) -> None:
     async def run() -> None:
-        lander = Lander(storage, plan, "/movie/", "language=en-US", limits, landed)
+        lander = Lander(storage, plan, "/movie/{id}", "language=en-US", limits, landed)
         clock = asyncio.create_task(lander.tick()) if ticking else None
         try:
             await work(lander, _units(storage, plan))
@@ -198,7 +198,7 @@ def test_what_somebody_else_claimed_meanwhile_is_not_claimed_again() -> None:
 
     async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
         ((unit, questions),) = units
-        rival = Lander(storage, plan, "/movie/", "", PATIENT)
+        rival = Lander(storage, plan, "/movie/{id}", "", PATIENT)
         ((other, _),) = _units(storage, plan)
         await rival.add(other, questions[0], _outcome("1"))
         await rival.finish()

@@ -34,7 +34,7 @@ def _receipts(storage: MemoryStorage, count: int, seconds: float, *, last: bool)
     async def run() -> None:
         opened = open_unit(storage, plan, 0)
         opened.outstanding = len(unit.questions)
-        lander = Lander(storage, plan, "/movie/", "", Limits(seconds=seconds), layout=Layout(course=True))
+        lander = Lander(storage, plan, "/movie/{id}", "", Limits(seconds=seconds), layout=Layout(course=True))
         ticking = asyncio.create_task(lander.tick())
         for question in unit.questions[:count]:
             await lander.add(opened, Question(question.ask, Reason.NEW), _outcome(question.ask))
@@ -73,7 +73,7 @@ def test_a_full_file_lands_at_once() -> None:
     async def run() -> None:
         opened = open_unit(storage, plan, 0)
         opened.outstanding = len(unit.questions)
-        lander = Lander(storage, plan, "/movie/", "", Limits(seconds=600), layout=Layout(course=True))
+        lander = Lander(storage, plan, "/movie/{id}", "", Limits(seconds=600), layout=Layout(course=True))
         for question in unit.questions[:150]:
             await lander.add(opened, question, _outcome(question.ask))
         until = time.monotonic() + 5

@@ -13,10 +13,10 @@ import pytest
 
 from reelhouse.collect.outcome import Judge, Outcome, parses
 from reelhouse.collect.record_filter import compile_filter
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
-from reelhouse.tmdb.endpoints import ENTITIES
 from tests.lakes import tmdb_data
 
 MOVIE = ENTITIES["movie"]

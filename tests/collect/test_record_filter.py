@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from reelhouse.collect.record_filter import check_fields, compile_filter, needs_answers
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError
-from reelhouse.tmdb.endpoints import ENTITIES
 
 MOVIE = ENTITIES["movie"]
 APPEND = ("credits", "watch/providers")

@@ -15,11 +15,11 @@ import msgspec
 from aiohttp import web
 
 from reelhouse.collect.planning import Tmdb, Wanted, plan_run
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.plan import Plan, Selection, last_run, put_plan, read_lines
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
 from reelhouse.tmdb.clock import ServerClock
-from reelhouse.tmdb.endpoints import ENTITIES
 from reelhouse.tmdb.rate import Limiter
 from tests.lakes import ASKING
 from tests.serving import Server, html, json, serving

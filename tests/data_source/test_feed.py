@@ -9,17 +9,18 @@ import pytest
 
 from reelhouse.emulator import Emulator
 from reelhouse.errors import ConfigError, ListingError, ReelhouseError, TransientError
+from reelhouse.marts import REGISTRY
 from reelhouse.runtimes import data_source_feed
 from reelhouse.runtimes.data_source_asking import AskedPartition
 from reelhouse.runtimes.data_source_feed import FeedReader, days_between, offset_at
 from reelhouse.runtimes.data_source_options import Options, read_options
-from reelhouse.tables.catalogue import TABLES
+from reelhouse.tables.schemas import schema_of
 from tests.data_source.reading import asking
 from tests.runs.lakes import TOKEN
 from tests.runs.tiny import tiny_tmdb
 from tests.serving import verdict
 
-MOVIE = next(spec for spec in TABLES if spec.name == "movie")
+MOVIE = schema_of(REGISTRY.of_answers["movie"].columns)
 
 
 def _at(text: str) -> datetime:
@@ -69,7 +70,7 @@ def tmdb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 
 def _reader(**options: str) -> FeedReader:
-    return FeedReader(read_options(options), MOVIE.schema)
+    return FeedReader(read_options(options), MOVIE)
 
 
 def _asks(reader: FeedReader, start: dict[str, str], end: dict[str, str]) -> list[int]:
@@ -150,6 +151,6 @@ def test_a_token_that_an_answer_repeats_is_not_shown(monkeypatch: pytest.MonkeyP
 
 
 def test_a_stream_takes_columns_of_its_table_alone() -> None:
-    cast = next(spec for spec in TABLES if spec.name == "movie_cast")
+    cast = schema_of(REGISTRY.of_answers["movie_cast"].columns)
     with pytest.raises(ConfigError, match="not in this table"):
-        FeedReader(Options(table="movie", since="today"), cast.schema)
+        FeedReader(Options(table="movie", since="today"), cast)

@@ -14,13 +14,14 @@ import reelhouse
 from reelhouse.build.run import build
 from reelhouse.emulator import Emulator
 from reelhouse.errors import ConfigError
+from reelhouse.marts import REGISTRY
 from reelhouse.runtimes.data_source_asking import ask_partition, partitions_of
-from reelhouse.runtimes.data_source_options import FROM_API, Options
+from reelhouse.runtimes.data_source_options import Options, from_api
 from reelhouse.runtimes.data_source_rows import batches_of
 from reelhouse.runtimes.session import session_factory
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
-from reelhouse.tables.plain import ANSWERED
+from reelhouse.tables.schemas import schema_of
 from tests.data_source.reading import asking, counted, read
 from tests.runs.lakes import TOKEN, collect, of
 from tests.runs.tiny import tiny_tmdb
@@ -88,9 +89,14 @@ def test_every_table_has_the_rows_of_collecting_and_building_the_same_ids_under_
         asked = [(one, list(ask_partition(one, keep_quarantined=True))) for one in partitions]
     tmdb.set_faults(None)
     compared = 0
-    for name in FROM_API.keys() - {"answers"}:
-        spec = FROM_API[name]
-        batches = [batch for one, settled in asked for batch in batches_of(settled, spec, spec.schema, one.elsewhere)]
+    for name, table in from_api(REGISTRY).items():
+        if name == "answers":
+            continue
+        batches = [
+            batch
+            for one, settled in asked
+            for batch in batches_of(settled, REGISTRY.entity, table, schema_of(table.columns), one.elsewhere)
+        ]
         ours = counted(pa.Table.from_batches(batches)) if batches else {}
         theirs = rows_of_lake(lake, name)
         assert ours == theirs, name
@@ -236,5 +242,5 @@ def test_answers_that_are_read_once_make_all_tables(
     reader = spark.read.format("tmdb").options(ids=",".join(asks), table="answers")
     reader.load().write.format("delta").save(str(tmp_path / "answers"))
     answers = spark.read.format("delta").load(str(tmp_path / "answers"))
-    assert sum(reelhouse.table_of(answers, name).count() for name in ANSWERED) > 3000
+    assert sum(reelhouse.table_of(answers, name).count() for name in REGISTRY.of_answers) > 3000
     assert set(tmdb.stats().asked.values()) == {1}

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
+import pyarrow as pa
+
+from reelhouse.entities.schema import Table
+from reelhouse.marts import REGISTRY
 from reelhouse.raw.plan import Reason
 from reelhouse.raw.receipt import Claim, State
 from reelhouse.runtimes.data_source_asking import Settled
-from reelhouse.runtimes.data_source_options import FROM_API
+from reelhouse.runtimes.data_source_options import from_api
 from reelhouse.runtimes.data_source_rows import batches_of
+from reelhouse.tables.schemas import schema_of
 
 AT = "2026-03-02T12:00:00Z"
 
@@ -18,14 +24,16 @@ def _landed(ask: str, id_: int, **fields: object) -> Settled:
     return Settled(Claim(ask, State.LANDED, Reason.LISTED, AT, id=id_, line=0), body, "0" * 64)
 
 
+def _batches(
+    settled: list[list[Settled]], table: Table, elsewhere: frozenset[int] = frozenset()
+) -> Iterator[pa.RecordBatch]:
+    return batches_of(settled, REGISTRY.entity, table, schema_of(table.columns), elsewhere)
+
+
 def _ids(*settled: Settled, table: str = "movie", elsewhere: frozenset[int] = frozenset()) -> list[int]:
-    spec = FROM_API[table]
+    spec = from_api(REGISTRY)[table]
     column = "movie_id" if table == "movie" else "id"
-    return [
-        row[column]
-        for batch in batches_of([[one] for one in settled], spec, spec.schema, elsewhere)
-        for row in batch.to_pylist()
-    ]
+    return [row[column] for batch in _batches([[one] for one in settled], spec, elsewhere) for row in batch.to_pylist()]
 
 
 def test_an_id_that_two_asks_mean_is_there_once() -> None:
@@ -43,8 +51,8 @@ def test_asks_that_nobody_answered_are_in_quarantine_alone() -> None:
 
 
 def test_a_movie_of_many_rows_does_not_wait_for_others() -> None:
-    spec = FROM_API["movie_keyword"]
+    spec = from_api(REGISTRY)["movie_keyword"]
     many = {"keywords": {"keywords": [{"id": number, "name": "k"} for number in range(4000)]}}
     settled = [[_landed(str(number), number, **many) for number in range(1, 4)]]
-    sizes = [batch.num_rows for batch in batches_of(settled, spec, spec.schema, frozenset())]
+    sizes = [batch.num_rows for batch in _batches(settled, spec)]
     assert sizes == [8000, 4000]

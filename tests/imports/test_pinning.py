@@ -126,9 +126,9 @@ def test_names_that_are_none_are_refused(lake: Importer, name: str) -> None:
 
 def test_every_name_of_the_model_that_is_made_by_now_is_refused_as_well(lake: Importer) -> None:
     from reelhouse.build.imports import RESERVED, check_name
-    from reelhouse.build.marks import ZONES
+    from reelhouse.marts import REGISTRY
 
-    made = frozenset(spec.name for specs in ZONES.values() for spec in specs)
+    made = REGISTRY.names
     for name in made | RESERVED:
         with pytest.raises(Exception, match="a table of TMDB's"):
             check_name(name, made)

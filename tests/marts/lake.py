@@ -8,21 +8,23 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from reelhouse.entities.schema import Table
+from reelhouse.marts import REGISTRY
 from reelhouse.marts.star import MARTS
-from reelhouse.tables.catalogue import TABLES
-from reelhouse.tables.columns import TableSpec
+from reelhouse.tables.schemas import schema_of
+from reelhouse.tables.select import rows_of
 
 Row = dict[str, Any]
 MONDAY = datetime(2026, 11, 23, 12, 0)
 EARLIER = MONDAY - timedelta(days=1)
 
-_SCHEMAS = {table.name: table.schema for table in TABLES}
+_SCHEMAS = {table.name: schema_of(table.columns) for table in REGISTRY.tables}
 
 
 class Lake:
     """Tables given as rows; a column that a row lacks is NULL, `fetched_at` is Monday noon."""
 
-    def __init__(self, spark: SparkSession, tables: Mapping[str, Sequence[Row]], marts: tuple[TableSpec, ...] = MARTS):
+    def __init__(self, spark: SparkSession, tables: Mapping[str, Sequence[Row]], marts: tuple[Table, ...] = MARTS):
         self._spark = spark
         self._tables = tables
         self._marts = {mart.name: mart for mart in marts}
@@ -31,7 +33,7 @@ class Lake:
         mart = self._marts.get(name)
         if mart is None:
             return self._table(name)
-        return mart.make(*(self.frame(each) for each in mart.inputs), **mart.settings)
+        return rows_of(mart, *(self.frame(each) for each in mart.inputs))
 
     def rows(self, name: str) -> list[Row]:
         return [row.asDict() for row in self.frame(name).collect()]

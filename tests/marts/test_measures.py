@@ -51,6 +51,19 @@ def test_weighted_rating_draws_few_votes_to_the_mean_of_titles_with_votes(lake_o
     assert found[4]["weighted_rating"] is None
 
 
+def test_the_mean_of_all_is_the_same_to_the_last_bit_in_whatever_order_titles_come(lake_of: LakeOf) -> None:
+    # As doubles, 0.1 + 0.2 + 0.3 is more than 0.3 + 0.2 + 0.1.
+    means = (0.1, 0.2, 0.3)
+    for order in (means, means[::-1]):
+        movies = [_rated(0, 0.0, 0), *(_rated(id_, mean, 1) for id_, mean in enumerate(order, 1))]
+        assert lake_of(movie=movies).by("fact_movie", "movie_id")[0]["weighted_rating"] == 0.2
+
+
+def test_a_mean_that_no_votes_can_have_moves_no_other_title(lake_of: LakeOf) -> None:
+    movies = [_rated(1, 8.0, 100), _rated(2, 1e300, 100), _rated(3, -1e300, 100)]
+    assert lake_of(movie=movies).by("fact_movie", "movie_id")[1]["weighted_rating"] == 8.0
+
+
 def test_without_any_votes_there_is_no_rating(lake_of: LakeOf) -> None:
     for votes in (300, 0):
         lake = lake_of(movie=[_rated(1, 0.0, 0)], marts=marts_with(Measures(rating_votes=votes)))

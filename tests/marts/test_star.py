@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from reelhouse.marts import MARTS, Measures, marts_with
-from reelhouse.tables.catalogue import TABLES
+from reelhouse.marts import MARTS, REGISTRY, Measures, marts_with
 from tests.marts.conftest import LakeOf
 from tests.marts.lake import EARLIER, MONDAY, Lake, Row
 
@@ -59,7 +58,7 @@ def together(*worlds: dict[str, list[Row]]) -> dict[str, list[Row]]:
 
 
 def test_inputs_are_tables_or_earlier_marts() -> None:
-    known = {table.name for table in TABLES}
+    known = {table.name for table in REGISTRY.tables}
     for mart in MARTS:
         assert set(mart.inputs) <= known, mart.name
         assert mart.name not in known
@@ -70,7 +69,7 @@ def test_every_mart_yields_the_columns_and_types_it_declares(lake_of: LakeOf) ->
     lake = lake_of(**world(1))
     for mart in MARTS:
         frame = lake.frame(mart.name)
-        declared = [(column.name, column.data_type.simpleString()) for column in mart.columns]
+        declared = [(column.name, column.type) for column in mart.columns]
         assert [(each.name, each.dataType.simpleString()) for each in frame.schema.fields] == declared, mart.name
         assert set(mart.key) <= set(mart.column_names)
         assert all(column.about.endswith(".") for column in mart.columns)

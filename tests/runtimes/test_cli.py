@@ -16,11 +16,11 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 
 from reelhouse import __version__
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.runtimes.cli import main
 from reelhouse.runtimes.places import has_lake
 from reelhouse.settings import FILE
 from reelhouse.storage.memory import MemoryStorage
-from reelhouse.tmdb.endpoints import ENTITIES
 from tests import s3servers, serving
 
 MOVIE = ENTITIES["movie"]

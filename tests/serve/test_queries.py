@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError, UnknownTableError
-from reelhouse.marts import MARTS
+from reelhouse.marts import REGISTRY
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.queries import checked_query
 from reelhouse.serve.questions import QUESTIONS
-from reelhouse.tables import TABLES
 from tests.build.landing import SAIL, LakeInTheMaking, a_movie
 
 _ROOT = Path(__file__).parent.parent.parent
@@ -187,13 +186,13 @@ def test_a_comment_that_the_engine_and_the_parse_see_alike_changes_nothing(lake:
 def test_every_query_of_the_documents_passes() -> None:
     texts = [path.read_text() for path in (_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md")))]
     found = [query for text in texts for query in re.findall(r"""sql(?:\(| )"\s*((?:select|with) [^"]+)\"""", text)]
-    known = {spec.name for spec in (*TABLES, *MARTS)} | {"ratings", "links"}
+    known = REGISTRY.names | {"ratings", "links"}
     assert len([checked_query(query, known) for query in found]) >= 6
 
 
 def test_show_tables_names_all_tables_of_the_lake(lake: LakeInTheMaking) -> None:
     found = Lake(lake.storage, SAIL).arrow("show tables;").to_pylist()
-    assert {row["table_name"] for row in found} == {spec.name for spec in (*TABLES, *MARTS)}
+    assert {row["table_name"] for row in found} == REGISTRY.names
 
 
 def test_what_writes_has_written_nothing(lake: LakeInTheMaking, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, ListingError
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import ENTITIES
 from tests.serving import Answering, Server, json, serving, verdict
 from tests.tmdb.asking import with_client
 

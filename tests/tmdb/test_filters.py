@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from reelhouse.emulator import Emulator
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, ListingError
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import ENTITIES
 from reelhouse.tmdb.filters import check_filters, resolve_filters
 from tests.lakes import tmdb_data
 from tests.serving import html, json, serving, verdict
@@ -82,10 +82,10 @@ def test_a_value_that_tmdb_would_ignore_is_refused_before_anything_is_asked(filt
 def test_every_filter_of_the_official_spec_is_declared_with_its_type() -> None:
     spec = plain_json.loads(tmdb_data("openapi.json").read_text())
     declared = {one["name"]: one for one in spec["paths"]["/3/discover/movie"]["get"]["parameters"]}
-    assert declared.keys() == MOVIE.filters.keys()
+    assert declared.keys() == MOVIE.discover.filters.keys()
     kinds = {"boolean": {"flag"}, "integer": {"whole", "year", "choice"}, "number": {"number", "whole"}}
     for name, one in declared.items():
-        schema, takes = one["schema"], MOVIE.filters[name]
+        schema, takes = one["schema"], MOVIE.discover.filters[name]
         assert takes.kind in kinds.get(schema["type"], {"date", "choice", "id", "name", "locale"}), name
         assert (schema.get("format") == "date") == (takes.kind == "date"), name
         assert set(schema.get("enum", takes.choices)) == set(takes.choices), name

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import DeniedError, ListingError, MissingError, TransientError, UntrustedError
 from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import Answer, TmdbClient
-from reelhouse.tmdb.endpoints import ENTITIES
 from reelhouse.tmdb.pages import Page, read_changes
 from reelhouse.tmdb.rate import Limiter
 from tests.serving import html, json, reset, serving, verdict

@@ -20,6 +20,8 @@ from reelhouse.build.delta_log import commits_held, declare, latest_version, rea
 from reelhouse.build.engine import Engine, open_engine
 from reelhouse.build.run import build
 from reelhouse.emulator import Emulator
+from reelhouse.entities.movie import MOVIE
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.runtimes import lending
 from reelhouse.runtimes.lending import engine_environ
@@ -29,8 +31,8 @@ from reelhouse.settings import Settings
 from reelhouse.storage.access import Credentials, S3Access
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
-from reelhouse.tables.columns import ColumnSpec, schema_of
-from reelhouse.tables.staging import STAGING
+from reelhouse.tables.schemas import schema_of
+from reelhouse.tables.staging import staging_schema
 from tests import s3servers
 from tests.build.landing import LakeInTheMaking, a_movie
 from tests.s3proxy import Answer, Fault, Request, done_and_says, lost, passes, proxied, says
@@ -211,8 +213,9 @@ def test_what_the_engine_writes_is_encrypted_as_the_settings_say(opened: Opened)
     server = s3servers.started("moto")
     storage = opened(server, options=S3Options(encryption="sse-kms", kms_key="a-key"))
     engine = open_engine(storage, session_factory("sail", storage.access())())
-    declare(storage, "t", STAGING)
-    engine.write(engine.rows([], STAGING), "t", mode="overwrite", user={})
+    schema = staging_schema(MOVIE)
+    declare(storage, "t", schema)
+    engine.write(engine.rows([], schema), "t", mode="overwrite", user={})
     engine.write(engine.spark.range(3), "u", mode="overwrite", user={})
     bucket = storage.url.removeprefix("s3://")
     found = {key: s3servers.client(server).head_object(Bucket=bucket, Key=key) for key in keys_of(server, bucket, "")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -12,8 +12,18 @@ from reelhouse.build.delta_log import Sizes, commits_held, damage, foreign_on_to
 from reelhouse.build.imports import ZONE as IMPORTS
 from reelhouse.build.imports import imported
 from reelhouse.build.leftovers import leftovers
-from reelhouse.build.pins import Current, ExportRead, Pin, Reads, check_manifest, newest_build, read_current
-from reelhouse.build.receipts import ENTITIES
+from reelhouse.build.pins import (
+    Current,
+    ExportRead,
+    Pin,
+    Reads,
+    check_manifest,
+    newest_build,
+    read_current,
+    staging_folder,
+)
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
@@ -34,20 +44,17 @@ class _Known(NamedTuple):
     gone: bool
 
 
-# Where `tables/catalogue.py` has it, which cannot be loaded without an engine.
-_STAGING = ("staging", "movie")
-
 # What repairs a table that TMDB's answers are the source of, and one that a person imported.
 _BUILD = "`reelhouse build` makes it again"
 _IMPORT = "import it again"
 
 
-def check_tables(storage: Storage, *, deep: bool = False) -> list[str]:
-    """What is wrong with tables, by name: versions that are lost or changed, rows that the receipts do not explain.
+def check_tables(storage: Storage, entities: Mapping[str, Entity] = ENTITIES, *, deep: bool = False) -> list[str]:
+    """What is wrong with tables of *entities*: versions that are lost or changed, rows that receipts do not explain.
 
     Data files are checked by their sizes; with *deep* every value is read and rows are counted, which needs delta-rs.
     """
-    return [*_check_built(storage, deep), *_check_imports(storage, deep)]
+    return [*_check_built(storage, entities, deep), *_check_imports(storage, deep)]
 
 
 def _check_imports(storage: Storage, deep: bool) -> list[str]:
@@ -60,7 +67,7 @@ def _check_imports(storage: Storage, deep: bool) -> list[str]:
         return [str(exc)]
 
 
-def _check_built(storage: Storage, deep: bool) -> list[str]:
+def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -> list[str]:
     try:
         old = leftovers(storage)
         if old:
@@ -70,9 +77,9 @@ def _check_built(storage: Storage, deep: bool) -> list[str]:
             return problems
         # With *deep*, one after another: each is read in batches, and memory holds those of one.
         check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", "staging/"), _BUILD, deep)
-        found = ahead(lambda table: list(check(*table)), _pins(current), 1 if deep else AT_ONCE)
+        found = ahead(lambda table: list(check(*table)), _pins(current, entities), 1 if deep else AT_ONCE)
         problems += [problem for table in found for problem in table]
-        return [*problems, *_check_counts(storage, current), *check_copies(storage)]
+        return [*problems, *_check_counts(storage, current, entities), *check_copies(storage)]
     except LakeError as exc:
         return [str(exc)]
 
@@ -87,11 +94,12 @@ def _check_manifest(storage: Storage) -> tuple[Current | None, list[str]]:
             return current, problems
 
 
-def _pins(current: Current) -> Iterator[tuple[str, Pin]]:
+def _pins(current: Current, entities: Mapping[str, Entity]) -> Iterator[tuple[str, Pin]]:
     """What a build pinned, staging included, of which no rows are written down."""
     yield from sorted(current.tables.items())
     if current.read.staging is not None:
-        zone, name = _STAGING
+        (entity,) = entities
+        zone, name = staging_folder(entity).split("/")
         yield name, Pin(zone, current.read.staging, -1, "", "")
 
 
@@ -130,30 +138,33 @@ class _PinCheck:
             yield from (f"{problem}: {remedy}" for problem in misread(self._storage, folder, pin.version))
 
 
-def _check_counts(storage: Storage, current: Current) -> Iterator[str]:
-    expected = expected_rows(storage, current.read.receipts, current.read.exports)
+def _check_counts(storage: Storage, current: Current, entities: Mapping[str, Entity]) -> Iterator[str]:
+    expected = expected_rows(storage, current.read.receipts, current.read.exports, entities)
     for name, rows in expected.items():
         pin = current.tables.get(name)
         if pin is not None and pin.rows != rows:
             yield f"{pin.zone}/{name} was built with {pin.rows} rows, the receipts it reflects make {rows}"
 
 
-def expected_rows(storage: Storage, reads: Reads, exports: list[ExportRead]) -> dict[str, int]:
+def expected_rows(
+    storage: Storage, reads: Reads, exports: list[ExportRead], entities: Mapping[str, Entity]
+) -> dict[str, int]:
     """Rows that follow from receipts alone, for the tables where they do."""
-    known, mute = _claims(storage, reads)
+    (entity,) = entities
+    known, mute = _claims(storage, reads, entity)
     gone = {id_ for id_, one in known.items() if one.gone}
     buried = gone - _listed(storage, exports, gone)
     landed = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
     aside = sum(one.newest is State.QUARANTINED for one in known.values())
-    return {"movie": landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
+    return {entity: landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
 
 
-def _claims(storage: Storage, reads: Reads) -> tuple[dict[int, _Known], int]:
+def _claims(storage: Storage, reads: Reads, entity: str) -> tuple[dict[int, _Known], int]:
     """Every id the receipts name, and how many asks are set aside that never got an answer with an id."""
     known: dict[int, _Known] = {}
     answered: set[str] = set()
     silent: dict[str, State] = {}
-    for receipt in _receipts(storage, reads):
+    for receipt in _receipts(storage, reads, entity):
         for claim in sorted(receipt.claims, key=lambda one: -1 if one.line is None else one.line):
             if claim.id is None:
                 silent[claim.ask] = claim.state
@@ -175,12 +186,12 @@ def _after(before: _Known | None, state: State) -> _Known:
     return _Known(state, settled, gone)
 
 
-def _receipts(storage: Storage, reads: Reads) -> Iterator[Receipt]:
+def _receipts(storage: Storage, reads: Reads, entity: str) -> Iterator[Receipt]:
     for run in range(1, max([reads.through, *map(int, reads.open)]) + 1):
         plan = read_plan(storage, run)
         if plan is None:
             raise LakeError(f"the plan of run {run} is gone, though tables reflect it")
-        if plan.entity in ENTITIES:
+        if plan.entity == entity:
             yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
 
 

@@ -12,16 +12,17 @@ from pyspark.sql import functions as F
 from reelhouse.build.delta_log import Commit, declare_readable, read_commit, rows_held, schema_mark, sound
 from reelhouse.build.engine import Engine
 from reelhouse.build.engine_errors import first_line
-from reelhouse.build.marks import ZONES
-from reelhouse.build.pins import ExportRead, Pin
+from reelhouse.build.pins import ExportRead, Pin, staging_folder
 from reelhouse.build.popularity import FOLDER, write_popularity
 from reelhouse.build.staging import Staged
+from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.storage.ahead import ahead
-from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import ANSWERS, CURRENT_MOVIE, POPULARITY, STAGING_MOVIE
-from reelhouse.tables.columns import TableSpec, schema_of
-from reelhouse.tables.newest import CURRENT_COLUMNS, current_claims, landed_answers
+from reelhouse.tables.current_record import CURRENT_COLUMNS, current_claims, landed_answers
+from reelhouse.tables.popularity import POPULARITY
+from reelhouse.tables.registry import Registry
+from reelhouse.tables.schemas import data_type, schema_of
+from reelhouse.tables.select import rows_of
 
 _CURRENT = schema_of(CURRENT_COLUMNS)
 
@@ -29,22 +30,47 @@ _CURRENT = schema_of(CURRENT_COLUMNS)
 class Making:
     """One pass over all tables: what was made so far, and the frames that later tables read."""
 
-    def __init__(self, engine: Engine, staging: Staged, wanted: dict[str, str], versions: dict[str, int]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        registry: Registry,
+        staging: Staged,
+        wanted: dict[str, str],
+        exports: list[ExportRead],
+        before: dict[str, Pin],
+    ) -> None:
         assert staging.version is not None
         self.engine = engine
+        self.registry = registry
+        self.exports = exports
+        self.before = before
+        self.current_folder = f"{staging_folder(registry.entity.name)}_current"
         # Its rows point into one version of staging, and to no other that reflects the same receipts.
-        pointing = f"{wanted[CURRENT_MOVIE]} {staging.epoch} {staging.version}"
-        self.wanted = {**wanted, CURRENT_MOVIE: pointing}
+        self.wanted = {**wanted, CURRENT: f"{wanted[CURRENT]} {staging.epoch} {staging.version}"}
         # The newest version of each folder when this pass began.
-        self.versions = versions
+        self.versions = self._declared()
         self.pins: dict[str, Pin] = {}
         self.rebuilt: list[str] = []
-        self.frames: dict[str, DataFrame] = {STAGING_MOVIE: engine.held(STAGING_MOVIE, staging.version)}
+        parsed = engine.held(staging_folder(registry.entity.name), staging.version)
+        self.frames: dict[str, DataFrame] = {STAGING: parsed}
 
-    def keep(self, zone: str, spec: TableSpec, commit: Commit, rows: int) -> None:
+    def _declared(self) -> dict[str, int]:
+        """Make sure that every table exists as declared; the newest version of each by folder."""
+        tables = {f"{zone}/{one.name}": one for zone, tables in self.registry.zones.items() for one in tables}
+        schemas = {folder: schema_of(one.columns) for folder, one in tables.items()}
+        known = {folder: self.before[one.name].version for folder, one in tables.items() if one.name in self.before}
+        schemas[self.current_folder] = _CURRENT
+
+        def declared(folder: str) -> tuple[str, int]:
+            return folder, declare_readable(self.engine.storage, folder, schemas[folder], known.get(folder, 0))
+
+        return dict(ahead(declared, schemas))
+
+    def keep(self, zone: str, table: Table, commit: Commit, rows: int) -> None:
         """Note a table's version, and let later tables read it."""
-        self.pins[spec.name] = Pin(zone, commit.version, rows, schema_mark(spec.schema), self.wanted[spec.name])
-        self.frames[spec.name] = self.engine.held(f"{zone}/{spec.name}", commit.version)
+        schema = schema_mark(schema_of(table.columns))
+        self.pins[table.name] = Pin(zone, commit.version, rows, schema, self.wanted[table.name])
+        self.frames[table.name] = self.engine.held(f"{zone}/{table.name}", commit.version)
 
     def made_already(self, folder: str, name: str) -> Commit | None:
         """The newest commit where it has what is wanted, in whole files: the last build's, or that of a killed one."""
@@ -58,56 +84,36 @@ class Making:
         return self.engine.write(frame, folder, mode="overwrite", user=user, known=self.versions[folder])
 
 
-def make_tables(
-    engine: Engine,
-    staging: Staged,
-    exports: list[ExportRead],
-    wanted: dict[str, str],
-    pins: dict[str, Pin],
-    step: Callable[[str], None],
-    *,
-    anew: bool,
-) -> tuple[dict[str, Pin], list[str]]:
+def make_tables(making: Making, step: Callable[[str], None], *, anew: bool) -> tuple[dict[str, Pin], list[str]]:
     """Every table and mart at its wanted state: pins for all, and the names of those that were written."""
-    making = Making(engine, staging, wanted, _declared(engine.storage, pins))
     step(POPULARITY.name)
-    _make_popularity(making, exports, pins.get(POPULARITY.name), anew=anew)
+    _make_popularity(making, making.before.get(POPULARITY.name), anew=anew)
     step("current")
-    _make_current(making, exports, anew=anew)
-    left = [(zone, spec) for zone, specs in ZONES.items() for spec in specs if spec.name != POPULARITY.name]
+    _make_current(making, anew=anew)
+    zones = making.registry.zones.items()
+    left = [(zone, one) for zone, tables in zones for one in tables if one.name != POPULARITY.name]
     while left:
         ready = [one for one in left if making.frames.keys() >= set(one[1].inputs)]
         assert ready, f"nothing makes what {left[0][1].name} reads"
         left = [one for one in left if one not in ready]
-        for _ in ahead(lambda one: _make(making, *one, step, anew=anew), ready, engine.at_once):
+        for _ in ahead(lambda one: _make(making, *one, step, anew=anew), ready, making.engine.at_once):
             pass
     return making.pins, making.rebuilt
 
 
-def _declared(storage: Storage, pins: dict[str, Pin]) -> dict[str, int]:
-    """Make sure that every table exists as declared; the newest version of each by folder."""
-    tables = {CURRENT_MOVIE: (CURRENT_MOVIE, _CURRENT), FOLDER: (POPULARITY.name, POPULARITY.schema)}
-    tables |= {f"{zone}/{spec.name}": (spec.name, spec.schema) for zone, specs in ZONES.items() for spec in specs}
-
-    def declared(folder: str) -> tuple[str, int]:
-        name, schema = tables[folder]
-        return folder, declare_readable(storage, folder, schema, pins[name].version if name in pins else 0)
-
-    return dict(ahead(declared, tables))
-
-
-def _make(making: Making, zone: str, spec: TableSpec, step: Callable[[str], None], *, anew: bool) -> None:
-    step(spec.name)
-    folder = f"{zone}/{spec.name}"
-    commit = None if anew else making.made_already(folder, spec.name)
+def _make(making: Making, zone: str, table: Table, step: Callable[[str], None], *, anew: bool) -> None:
+    step(table.name)
+    folder = f"{zone}/{table.name}"
+    commit = None if anew else making.made_already(folder, table.name)
     if commit is None:
-        frame = spec.make(*(making.frames[name] for name in spec.inputs), **spec.settings)
-        commit = making.overwrite(folder, spec.name, as_declared(frame, spec), schema_mark(spec.schema))
-        making.rebuilt.append(spec.name)
-    making.keep(zone, spec, commit, commit.rows)
+        frame = rows_of(table, *(making.frames[name] for name in table.inputs))
+        schema = schema_mark(schema_of(table.columns))
+        commit = making.overwrite(folder, table.name, as_declared(frame, table), schema)
+        making.rebuilt.append(table.name)
+    making.keep(zone, table, commit, commit.rows)
 
 
-def as_declared(frame: DataFrame, spec: TableSpec) -> DataFrame:
+def as_declared(frame: DataFrame, spec: Table) -> DataFrame:
     """The declared columns in the declared order and types. A column that is missing is a mistake, never NULL."""
     try:
         found = frame.columns
@@ -115,16 +121,16 @@ def as_declared(frame: DataFrame, spec: TableSpec) -> DataFrame:
         raise LakeError(f"{spec.name} cannot be made: {first_line(exc)}") from exc
     if found != spec.column_names:
         raise LakeError(f"{spec.name} is made with columns {found}, but declared with {spec.column_names}")
-    return frame.select(*(F.col(f"`{column.name}`").cast(column.data_type) for column in spec.columns))
+    return frame.select(*(F.col(f"`{column.name}`").cast(data_type(column.type)) for column in spec.columns))
 
 
-def _make_popularity(making: Making, exports: list[ExportRead], pin: Pin | None, *, anew: bool) -> None:
+def _make_popularity(making: Making, pin: Pin | None, *, anew: bool) -> None:
     commit = None if anew else making.made_already(FOLDER, POPULARITY.name)
     if commit is None:
         # An append would leave in what is damaged.
         anew = anew or not sound(making.engine.storage, FOLDER, making.versions[FOLDER])
-        user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(POPULARITY.schema)}
-        commit = write_popularity(making.engine, exports, user, making.versions[FOLDER], anew=anew)
+        user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(schema_of(POPULARITY.columns))}
+        commit = write_popularity(making.engine, making.exports, user, making.versions[FOLDER], anew=anew)
         making.rebuilt.append(POPULARITY.name)
     # What was pinned is known, so that a table of a thousand appends costs no thousand reads.
     known = (pin.version, pin.rows) if pin and not anew else (-1, 0)
@@ -134,25 +140,25 @@ def _make_popularity(making: Making, exports: list[ExportRead], pin: Pin | None,
         if anew:
             raise
         # Another engine removed the log's beginning, by which rows are counted.
-        _make_popularity(making, exports, None, anew=True)
+        _make_popularity(making, None, anew=True)
         return
     making.keep("tables", POPULARITY, commit, rows)
 
 
-def _make_current(making: Making, exports: list[ExportRead], *, anew: bool) -> None:
-    commit = None if anew else making.made_already(CURRENT_MOVIE, CURRENT_MOVIE)
+def _make_current(making: Making, *, anew: bool) -> None:
+    folder, kind = making.current_folder, making.registry.entity.name
+    commit = None if anew else making.made_already(folder, CURRENT)
     if commit is None:
-        listed = _newest_export(making.frames[POPULARITY.name], exports, "movie")
         frame = current_claims(
-            making.frames[STAGING_MOVIE],
-            listed,
-            entity="movie",
-            export_known=any(one.kind == "movie" for one in exports),
+            making.frames[STAGING],
+            _newest_export(making.frames[POPULARITY.name], making.exports, kind),
+            entity=kind,
+            export_known=any(one.kind == kind for one in making.exports),
         )
-        commit = making.overwrite(CURRENT_MOVIE, CURRENT_MOVIE, frame, schema_mark(_CURRENT))
-    current = making.engine.held(CURRENT_MOVIE, commit.version)
-    making.frames[CURRENT_MOVIE] = current
-    making.frames[ANSWERS] = landed_answers(making.frames[STAGING_MOVIE], current)
+        commit = making.overwrite(folder, CURRENT, frame, schema_mark(_CURRENT))
+    current = making.engine.held(folder, commit.version)
+    making.frames[CURRENT] = current
+    making.frames[ANSWERS] = landed_answers(making.frames[STAGING], current)
 
 
 def _newest_export(popularity: DataFrame, exports: list[ExportRead], kind: str) -> DataFrame:

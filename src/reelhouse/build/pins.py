@@ -21,6 +21,11 @@ BUILDS = "builds/"
 _COPY = re.compile(rf"{BUILDS}(\d{{6,}})\.json")
 
 
+def staging_folder(entity: str) -> str:
+    """Where an entity's parsed answers are."""
+    return f"staging/{entity}"
+
+
 class Reads(msgspec.Struct, frozen=True):
     """Which receipts were read: all of the runs up to *through*, and of open runs the first parts of each unit.
 

@@ -13,8 +13,8 @@ from reelhouse.build.pins import ExportRead
 from reelhouse.build.receipts import check_export
 from reelhouse.errors import OvertakenError
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import POPULARITY
-from reelhouse.tables.exports import popularity
+from reelhouse.tables.popularity import POPULARITY, popularity
+from reelhouse.tables.schemas import schema_of
 
 FOLDER = f"tables/{POPULARITY.name}"
 # More files in one query than this cost more to plan than they save in commits.
@@ -56,7 +56,7 @@ def _write(engine: Engine, exports: list[ExportRead], user: Mapping[str, object]
 
 def _rows(engine: Engine, exports: list[ExportRead]) -> DataFrame:
     if not exports:
-        return engine.rows([], POPULARITY.schema)
+        return engine.rows([], schema_of(POPULARITY.columns))
     frames = [
         popularity(engine.lines([export.key]), kind=export.kind, day=export.day, fetched_at=export.fetched_at)
         for export in exports

@@ -17,9 +17,6 @@ from reelhouse.raw.reading import get_named
 from reelhouse.raw.receipt import ChunkRef, Purged, Receipt, Unreadable, read_parts, read_purged
 from reelhouse.storage.protocol import Storage
 
-# What staging has a shape for.
-ENTITIES = frozenset({"movie"})
-
 # Look-ups at once: a bucket takes some 20 ms for each.
 _AT_ONCE = 16
 
@@ -57,11 +54,11 @@ def look_ahead(storage: Storage, reads: Reads) -> Horizon:
     return Horizon(plans, frozenset(closed))
 
 
-def new_parts(storage: Storage, reads: Reads, horizon: Horizon) -> Iterator[Part]:
-    """The parts of receipts that *reads* does not hold, in order."""
+def new_parts(storage: Storage, reads: Reads, horizon: Horizon, entity: str) -> Iterator[Part]:
+    """The parts of an *entity*'s receipts that *reads* does not hold, in order."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for plan in horizon.plans:
-            if plan.entity not in ENTITIES:
+            if plan.entity != entity:
                 continue
             purged = read_purged(storage, plan.run)
             known = reads.open.get(str(plan.run), {})
@@ -85,9 +82,9 @@ def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable
     return look
 
 
-def has_news(storage: Storage, reads: Reads, horizon: Horizon) -> bool:
+def has_news(storage: Storage, reads: Reads, horizon: Horizon, entity: str) -> bool:
     """Whether there is any part to read."""
-    return any(True for _ in new_parts(storage, reads, horizon))
+    return any(True for _ in new_parts(storage, reads, horizon, entity))
 
 
 def with_parts(reads: Reads, parts: Iterable[tuple[int, int, int]]) -> Reads:

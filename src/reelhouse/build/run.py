@@ -10,7 +10,7 @@ import msgspec
 
 import reelhouse
 from reelhouse.build.delta_log import list_sizes, sound
-from reelhouse.build.marks import ZONES, code_of, parsing_mark, wanted_marks
+from reelhouse.build.fingerprints import parsing_fingerprint, wanted_fingerprints
 from reelhouse.build.pins import (
     CURRENT,
     Current,
@@ -21,15 +21,18 @@ from reelhouse.build.pins import (
     newest_build,
     pin,
     read_current,
+    staging_folder,
 )
 from reelhouse.build.receipts import Horizon, exports_left, exports_named, has_news, look_ahead
 from reelhouse.build.staging import Staged, look_at_staging
 from reelhouse.build.sweeping import sweep
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
+from reelhouse.marts import REGISTRY
 from reelhouse.raw.layout import FORMAT
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
+from reelhouse.tables.registry import Registry
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -71,11 +74,12 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class _Situation:
-    """What lies in the lake before a build: the last build, staging as it is, and what is new.
+    """What is in the lake before a build of *registry*: the last build, staging as it is, and what is new.
 
     *newest* is the newest build that was ever pinned.
     """
 
+    registry: Registry
     current: Current | None
     body: bytes | None
     staging: Staged
@@ -86,8 +90,8 @@ class _Situation:
 
     @property
     def code(self) -> str:
-        """Mark of how staging is made; what was parsed before a purge is parsed anew."""
-        return code_of(parsing_mark(), self.purges)
+        """How staging is made; what was parsed before a purge is parsed again."""
+        return parsing_fingerprint(self.registry.entity, self.purges)
 
     @property
     def pins(self) -> dict[str, Pin]:
@@ -101,8 +105,9 @@ def build(
     progress: Progress | None = None,
     course: bool = False,
     course_quotes: bool = True,
+    registry: Registry = REGISTRY,
 ) -> BuildResult:
-    """Bring tables and marts up to what has landed; *full* parses everything anew from raw.
+    """Bring tables and marts of *registry* up to what has landed; *full* parses everything again from raw.
 
     Readers see the last build until this one is whole. Killed anywhere, the next build completes it. Raises
     `LakeError` that names a damaged object; then nothing changes for readers. With the *course*'s layout, what is built
@@ -110,21 +115,21 @@ def build(
     """
     step = progress or (lambda name: None)
     if not course:
-        return _bring_up_to_date(storage, spark_factory, step, full=full)
+        return _bring_up_to_date(storage, spark_factory, step, registry, full=full)
     from reelhouse.build.course_parquet import check_installed, copy_out
 
     check_installed()
-    done = _bring_up_to_date(storage, spark_factory, step, full=full)
+    done = _bring_up_to_date(storage, spark_factory, step, registry, full=full)
     copies = copy_out(storage, step, quotes=course_quotes)
     return replace(done, problems=copies.problems, notes=copies.notes) if copies else done
 
 
 def _bring_up_to_date(
-    storage: Storage, spark_factory: Callable[[], SparkSession], step: Progress, *, full: bool
+    storage: Storage, spark_factory: Callable[[], SparkSession], step: Progress, registry: Registry, *, full: bool
 ) -> BuildResult:
     parse = make = full
     for _ in range(_ATTEMPTS):
-        situation = _look(storage, full=parse)
+        situation = _look(storage, registry, full=parse)
         if not make and _nothing_to_do(storage, situation):
             assert situation.current is not None
             return _result(situation.current, done=False, rebuilt=[])
@@ -140,21 +145,25 @@ def _bring_up_to_date(
     raise LakeError("other builds of this lake keep coming first: wait for them, then build again")
 
 
-def _look(storage: Storage, *, full: bool) -> _Situation:
+def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
     # Before anything else: what a purge takes from here on makes this build one that nobody believes.
     purges = purge_count(storage)
-    code = code_of(parsing_mark(), purges)
+    code = parsing_fingerprint(registry.entity, purges)
     newest = newest_build(storage)
     current, body = _current(storage)
     read = current.read if current and current.read.code == code else Read()
     pinned = Staged(read.staging, read.epoch, read.receipts)
-    staging = Staged(None, "", Read().receipts) if full else look_at_staging(storage, pinned, code)
+    staging = (
+        Staged(None, "", Read().receipts)
+        if full
+        else look_at_staging(storage, staging_folder(registry.entity.name), pinned, code)
+    )
     horizon = look_ahead(storage, staging.reads)
     known = [] if full or not current or current.purges != purges else current.read.exports
     # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
     plans = horizon.plans if known or staging.reads.through == 0 else look_ahead(storage, Read().receipts).plans
     exports = exports_named(known, exports_left(storage, plans) if purges else plans)
-    return _Situation(current, body, staging, horizon, exports, purges, newest)
+    return _Situation(registry, current, body, staging, horizon, exports, purges, newest)
 
 
 def _current(storage: Storage) -> tuple[Current | None, bytes | None]:
@@ -182,11 +191,12 @@ def _refuse_newer(body: bytes) -> None:
 def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
     if situation.current is None or situation.staging.version is None:
         return False
-    if has_news(storage, situation.staging.reads, situation.horizon):
+    registry = situation.registry
+    if has_news(storage, situation.staging.reads, situation.horizon, registry.entity.name):
         return False
-    wanted = wanted_marks(situation.staging.reads, situation.exports, situation.purges)
+    wanted = wanted_fingerprints(registry, situation.staging.reads, situation.exports, situation.purges)
     pins = situation.pins
-    names = {spec.name for specs in ZONES.values() for spec in specs}
+    names = registry.names
     if names != pins.keys() or any(pins[name].made_from != wanted[name] for name in names):
         return False
     return not any(check_manifest(storage, situation.current, situation.newest)) and _all_sound(storage, pins)
@@ -214,15 +224,18 @@ def _build(
     """
     # Here, so that a build of nothing does not pay for what only an engine needs.
     from reelhouse.build.engine import in_one_line, open_engine
-    from reelhouse.build.making import make_tables
-    from reelhouse.build.staging import bring_up_to_date
+    from reelhouse.build.making import Making, make_tables
+    from reelhouse.build.staging import Stager
 
+    registry = situation.registry
     step("starting the engine")
     with in_one_line():
         engine = open_engine(storage, spark_factory(), situation.purges)
-        staging = bring_up_to_date(engine, situation.staging, situation.horizon, situation.code, step, anew=parse)
-        wanted = wanted_marks(staging.reads, situation.exports, situation.purges)
-        pins, rebuilt = make_tables(engine, staging, situation.exports, wanted, situation.pins, step, anew=make)
+        stager = Stager(engine, registry.entity, situation.code)
+        staging = stager.bring_up_to_date(situation.staging, situation.horizon, step, anew=parse)
+        wanted = wanted_fingerprints(registry, staging.reads, situation.exports, situation.purges)
+        making = Making(engine, registry, staging, wanted, situation.exports, situation.pins)
+        pins, rebuilt = make_tables(making, step, anew=make)
     assert staging.version is not None
     current = Current(
         build=max(situation.newest, situation.current.build if situation.current else 0) + 1,
@@ -235,7 +248,7 @@ def _build(
     if not pin(storage, current, situation.body):
         return None
     if situation.current is not None:
-        sweep(storage, situation.current)
+        sweep(storage, situation.current, staging_folder(registry.entity.name))
     return _result(current, done=True, rebuilt=rebuilt)
 
 

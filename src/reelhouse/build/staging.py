@@ -1,4 +1,4 @@
-"""Brings staging up to date: the chunks of new receipts are parsed and appended, doubtful answers read again.
+"""Brings staging up to date: the chunks of new receipts are parsed and appended, suspect answers read again.
 
 A commit names the parts of receipts it holds, so what a killed build had done is found in the log. A part appended
 twice (two builders) does no harm: claims are ranked by place and batch.
@@ -9,12 +9,15 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from reelhouse.build.delta_log import (
     Commit,
@@ -26,9 +29,11 @@ from reelhouse.build.delta_log import (
     sound,
 )
 from reelhouse.build.engine import Engine
-from reelhouse.build.pins import Reads
+from reelhouse.build.pins import Reads, staging_folder
 from reelhouse.build.receipts import Horizon, Part, new_parts, with_closed, with_parts
 from reelhouse.build.turning import as_lines, sweep_turned
+from reelhouse.entities.paths import Shape
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.raw.chunk import raw_lines, read_line
 from reelhouse.raw.course import read_answers
@@ -36,10 +41,9 @@ from reelhouse.raw.layout import is_course
 from reelhouse.raw.reading import get_named
 from reelhouse.raw.receipt import ChunkRef, Receipt, State
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import STAGING_MOVIE
-from reelhouse.tables.movie_shape import MOVIE
-from reelhouse.tables.salvage import Rejection, Salvage, nothing_of, salvage
-from reelhouse.tables.staging import CLAIMS, STAGING, bodiless, staged, staged_name
+from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
+from reelhouse.tables.select import staged_name
+from reelhouse.tables.staging import CLAIMS, bodiless, staged, staging_schema
 
 Progress = Callable[[str], None]
 
@@ -48,9 +52,9 @@ BATCH_BYTES = 160_000_000
 BATCH_ANSWERS = 100_000
 # How much more a course file weighs than a chunk of the same answers: at least, since a batch is a bound.
 _UNPACKED = 4
-# Salvaged answers travel from this process to the engine, whose messages are limited.
-_SALVAGED_AT_ONCE = 500
-_SALVAGED_BYTES = 16_000_000
+# Answers read again travel from this process to the engine, whose messages are limited.
+_REREAD_AT_ONCE = 500
+_REREAD_BYTES = 16_000_000
 
 
 class _Line(NamedTuple):
@@ -59,16 +63,15 @@ class _Line(NamedTuple):
     body: bytes
     sha256: str | None
 
-    @property
-    def salvaged(self) -> Salvage:
-        return nothing_of(self.body, "cannot be read") if self.sha256 is None else salvage(self.body, MOVIE)
+    def parsed(self, shape: dict[str, Shape]) -> Parsed:
+        return nothing_of(self.body, "cannot be read") if self.sha256 is None else lenient_parse(self.body, shape)
 
 
-class _Salvaged(NamedTuple):
+class _Reread(NamedTuple):
     """A claim, what of its answer could be kept, and the answer's *weight* in bytes."""
 
     claim: dict[str, Any]
-    found: Salvage
+    found: Parsed
     weight: int
 
     @property
@@ -88,27 +91,27 @@ class Staged(NamedTuple):
 _NOTHING = Staged(None, "", Reads())
 
 
-def look_at_staging(storage: Storage, pinned: Staged, code: str) -> Staged:
+def look_at_staging(storage: Storage, folder: str, pinned: Staged, code: str) -> Staged:
     """What staging holds: what was pinned and the commits since.
 
     Made by other code it counts as none, and so does what was damaged since, or changed by another program: what is
     appended to it would hide the loss.
     """
     try:
-        found = _found(storage, pinned, code)
+        found = _found(storage, folder, pinned, code)
     except LakeError:
         # Its log cannot be read.
         return _NOTHING
-    return found if found.version is not None and sound(storage, STAGING_MOVIE, found.version) else _NOTHING
+    return found if found.version is not None and sound(storage, folder, found.version) else _NOTHING
 
 
-def _found(storage: Storage, pinned: Staged, code: str) -> Staged:
-    latest = latest_version(storage, STAGING_MOVIE, pinned.version or 0)
+def _found(storage: Storage, folder: str, pinned: Staged, code: str) -> Staged:
+    latest = latest_version(storage, folder, pinned.version or 0)
     # Other rows under the number of a version that was lost would be taken for its own.
     if latest is None or latest < (pinned.version or 0):
         return _NOTHING
     found = pinned if pinned.version is not None else _NOTHING
-    for commit in _commits_since(storage, found.version, latest):
+    for commit in _commits_since(storage, folder, found.version, latest):
         version = commit.version
         known = commit.user.get("code") == code
         if commit.overwrites:
@@ -119,12 +122,12 @@ def _found(storage: Storage, pinned: Staged, code: str) -> Staged:
     return found
 
 
-def _commits_since(storage: Storage, pinned: int | None, latest: int) -> list[Commit]:
+def _commits_since(storage: Storage, folder: str, pinned: int | None, latest: int) -> list[Commit]:
     """The commits after the *pinned* version, or all that the latest version consists of, oldest first."""
     if pinned is not None:
-        return [read_commit(storage, STAGING_MOVIE, version) for version in range(pinned + 1, latest + 1)]
+        return [read_commit(storage, folder, version) for version in range(pinned + 1, latest + 1)]
     try:
-        return list(commits_held(storage, STAGING_MOVIE, latest))[::-1]
+        return list(commits_held(storage, folder, latest))[::-1]
     except MissingKeyError:
         # Its beginning is lost, and so what it holds cannot be told.
         return []
@@ -135,26 +138,123 @@ def _begun_with(commit: Commit) -> Reads:
     return msgspec.convert(commit.user.get("reads", {}), Reads)
 
 
-def bring_up_to_date(
-    engine: Engine, found: Staged, horizon: Horizon, code: str, progress: Progress, *, anew: bool
-) -> Staged:
-    """Append what *horizon* has and *found* lacks; with *anew* the first append replaces everything.
+@dataclass(frozen=True)
+class Stager:
+    """Writes the staging of an *entity*; *code* is the fingerprint of how its answers are parsed."""
 
-    Raises `OvertakenError` where somebody else replaced everything meanwhile.
-    """
-    declare_readable(engine.storage, STAGING_MOVIE, STAGING)
-    sweep_turned(engine.storage)
-    anew = anew or found.version is None
-    state = Staged(None, f"{time.time_ns():x}", Reads()) if anew else found
-    done = 0
-    for parts in _batches(new_parts(engine.storage, state.reads, horizon)):
-        state = _append(engine, state, parts, code)
-        done += sum(_answers(part) for part in parts)
-        progress(f"parsed {done:,} answers")
-    if state.version is None:
-        state = _append(engine, state, [], code)
-    state = _settle_doubts(engine, state, code)
-    return Staged(state.version, state.epoch, with_closed(state.reads, horizon))
+    engine: Engine
+    entity: Entity
+    code: str
+
+    @property
+    def folder(self) -> str:
+        return staging_folder(self.entity.name)
+
+    @cached_property
+    def schema(self) -> T.StructType:
+        return staging_schema(self.entity)
+
+    def bring_up_to_date(self, found: Staged, horizon: Horizon, progress: Progress, *, anew: bool) -> Staged:
+        """Append what *horizon* has and *found* lacks; with *anew* the first append replaces everything.
+
+        Raises `OvertakenError` where somebody else replaced everything meanwhile.
+        """
+        declare_readable(self.engine.storage, self.folder, self.schema)
+        sweep_turned(self.engine.storage)
+        anew = anew or found.version is None
+        state = Staged(None, f"{time.time_ns():x}", Reads()) if anew else found
+        done = 0
+        for parts in _batches(new_parts(self.engine.storage, state.reads, horizon, self.entity.name)):
+            state = self._append(state, parts)
+            done += sum(_answers(part) for part in parts)
+            progress(f"parsed {done:,} answers")
+        if state.version is None:
+            state = self._append(state, [])
+        state = self._settle_doubts(state)
+        return Staged(state.version, state.epoch, with_closed(state.reads, horizon))
+
+    def _append(self, state: Staged, parts: list[Part]) -> Staged:
+        receipts = [part.receipt for part in parts if part.receipt is not None]
+        with as_lines(self.engine.storage, receipts) as keys:
+            batch = _batch_number()
+            rows = [row for part in parts for row in _claim_rows(part, batch)]
+            names = [(part.run, part.unit, part.part) for part in parts]
+            commit = self._commit(state, self._frame(keys, rows), names, claims=len(rows))
+            state = Staged(commit.version, state.epoch, state.reads)
+            if commit.rows != len(rows):
+                state = self._add_missing(state, parts, batch)
+                commit = self._commit(state, self.engine.rows([], self.schema), names)
+            return Staged(commit.version, state.epoch, with_parts(state.reads, names))
+
+    def _frame(self, keys: list[str], rows: list[dict[str, Any]]) -> DataFrame:
+        # Only landed answers are worth their body; what was set aside stays in raw.
+        landed = [row for row in rows if row["state"] == State.LANDED and row["chunk"] is not None]
+        aside = bodiless(self.engine.rows([row for row in rows if row["state"] != State.LANDED], CLAIMS), self.entity)
+        if not (keys and landed):
+            return aside
+        bodies = staged(self.engine.lines(keys), self.engine.rows(landed, CLAIMS), self.entity.shape)
+        return bodies if len(landed) == len(rows) else bodies.unionByName(aside)
+
+    def _add_missing(self, state: Staged, parts: list[Part], batch: int) -> Staged:
+        """Append the claims of *parts* that the engine made no row of; their lines are read in Python."""
+        assert state.version is not None
+        there = self.engine.held(self.folder, state.version).filter(F.col("batch") == batch).select("place")
+        places = {row["place"] for row in there.toLocalIterator()}
+        return self._append_reread(state, self._missing(parts, batch, places))
+
+    def _missing(self, parts: list[Part], batch: int, there: set[int]) -> Iterator[_Reread]:
+        for part in parts:
+            rows = [row for row in _claim_rows(part, batch) if row["place"] not in there]
+            lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and rows else {}
+            for row in rows:
+                line = lines.get(row["line"])
+                if line is None:
+                    yield _Reread(row, Parsed({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
+                else:
+                    yield _Reread({**row, "sha256": line.sha256}, line.parsed(self.entity.shape), len(line.body))
+
+    def _commit(
+        self, state: Staged, frame: DataFrame, parts: list[tuple[int, int, int]], claims: int | None = None
+    ) -> Commit:
+        """Commit *frame* with the *parts* it holds; *claims* are the rows it must have to hold them whole."""
+        user: dict[str, Any] = {
+            "epoch": state.epoch,
+            "parts": parts,
+            "code": self.code,
+            "schema": schema_mark(self.schema),
+        }
+        if claims is not None:
+            user["claims"] = claims
+        if state.version is None:
+            return self.engine.write(frame, self.folder, mode="overwrite", user=user)
+        commit = self.engine.write(frame, self.folder, mode="append", user=user, known=state.version)
+        for version in range(state.version + 1, commit.version):
+            between = read_commit(self.engine.storage, self.folder, version)
+            # Upkeep goes on with the same epoch, since it leaves in what was there.
+            if between.foreign or (between.overwrites and between.user.get("epoch") != state.epoch):
+                raise OvertakenError(f"{self.folder} was begun anew by somebody else meanwhile")
+        return commit
+
+    def _settle_doubts(self, state: Staged) -> Staged:
+        assert state.version is not None
+        batch = _batch_number()
+        doubted = _doubted(self.engine.held(self.folder, state.version)).toLocalIterator()
+        return self._append_reread(state, (self._settled(row.asDict(), batch) for row in doubted))
+
+    def _append_reread(self, state: Staged, reread: Iterable[_Reread]) -> Staged:
+        for some in _bounded(reread):
+            commit = self._commit(state, self.engine.rows([one.row for one in some], self.schema), [])
+            state = Staged(commit.version, state.epoch, state.reads)
+        return state
+
+    def _settled(self, row: dict[str, Any], batch: int) -> _Reread:
+        doubt = row.pop("doubt")
+        claim = {**row, "fetched_at": _instant(row["fetched_at"]), "batch": batch}
+        try:
+            line = _Line(read_line(doubt).bytes, row["sha256"])
+        except LakeError:
+            line = _Line(doubt.encode(), None)
+        return _Reread(claim, line.parsed(self.entity.shape), len(line.body))
 
 
 def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
@@ -179,50 +279,6 @@ def _answers(part: Part) -> int:
     return len(part.receipt.claims) if part.receipt else 0
 
 
-def _append(engine: Engine, state: Staged, parts: list[Part], code: str) -> Staged:
-    receipts = [part.receipt for part in parts if part.receipt is not None]
-    with as_lines(engine.storage, receipts) as keys:
-        batch = _batch_number()
-        rows = [row for part in parts for row in _claim_rows(part, batch)]
-        names = [(part.run, part.unit, part.part) for part in parts]
-        commit = _commit(engine, state, _frame(engine, keys, rows), names, code, claims=len(rows))
-        state = Staged(commit.version, state.epoch, state.reads)
-        if commit.rows != len(rows):
-            state = _add_missing(engine, state, parts, batch, code)
-            commit = _commit(engine, state, engine.rows([], STAGING), names, code)
-        return Staged(commit.version, state.epoch, with_parts(state.reads, names))
-
-
-def _frame(engine: Engine, keys: list[str], rows: list[dict[str, Any]]) -> DataFrame:
-    # Only landed answers are worth their body; what was set aside stays in raw.
-    landed = [row for row in rows if row["state"] == State.LANDED and row["chunk"] is not None]
-    aside = bodiless(engine.rows([row for row in rows if row["state"] != State.LANDED], CLAIMS))
-    if not (keys and landed):
-        return aside
-    bodies = staged(engine.lines(keys), engine.rows(landed, CLAIMS))
-    return bodies if len(landed) == len(rows) else bodies.unionByName(aside)
-
-
-def _add_missing(engine: Engine, state: Staged, parts: list[Part], batch: int, code: str) -> Staged:
-    """Append the claims of *parts* that the engine made no row of; their lines are read in Python."""
-    assert state.version is not None
-    there = engine.held(STAGING_MOVIE, state.version).filter(F.col("batch") == batch).select("place")
-    places = {row["place"] for row in there.toLocalIterator()}
-    return _append_salvaged(engine, state, _missing(engine.storage, parts, batch, places), code)
-
-
-def _missing(storage: Storage, parts: list[Part], batch: int, there: set[int]) -> Iterator[_Salvaged]:
-    for part in parts:
-        rows = [row for row in _claim_rows(part, batch) if row["place"] not in there]
-        lines = _lines(storage, part.receipt) if part.receipt is not None and rows else {}
-        for row in rows:
-            line = lines.get(row["line"])
-            if line is None:
-                yield _Salvaged(row, Salvage({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
-            else:
-                yield _Salvaged({**row, "sha256": line.sha256}, line.salvaged, len(line.body))
-
-
 def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
     """The lines of a receipt's chunk by the numbers that claims give them."""
     chunk = receipt.chunk
@@ -238,29 +294,6 @@ def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
         if answer.chunk == chunk.key:
             found[answer.line] = _Line(answer.bytes, answer.sha256)
     return found
-
-
-def _commit(
-    engine: Engine,
-    state: Staged,
-    frame: DataFrame,
-    parts: list[tuple[int, int, int]],
-    code: str,
-    claims: int | None = None,
-) -> Commit:
-    """Commit *frame* with the *parts* it holds; *claims* are the rows it must have to hold them whole."""
-    user: dict[str, Any] = {"epoch": state.epoch, "parts": parts, "code": code, "schema": schema_mark(STAGING)}
-    if claims is not None:
-        user["claims"] = claims
-    if state.version is None:
-        return engine.write(frame, STAGING_MOVIE, mode="overwrite", user=user)
-    commit = engine.write(frame, STAGING_MOVIE, mode="append", user=user, known=state.version)
-    for version in range(state.version + 1, commit.version):
-        between = read_commit(engine.storage, STAGING_MOVIE, version)
-        # Upkeep goes on with the same epoch, since it leaves in what was there.
-        if between.foreign or (between.overwrites and between.user.get("epoch") != state.epoch):
-            raise OvertakenError(f"{STAGING_MOVIE} was begun anew by somebody else meanwhile")
-    return commit
 
 
 def _parts_of(commit: Commit) -> list[tuple[int, int, int]]:
@@ -312,25 +345,11 @@ def place_of(run: int, unit: int, part: int, position: int) -> int:
     return run << 44 | unit << 27 | part << 15 | position
 
 
-def _settle_doubts(engine: Engine, state: Staged, code: str) -> Staged:
-    assert state.version is not None
-    batch = _batch_number()
-    doubted = _doubted(engine.held(STAGING_MOVIE, state.version)).toLocalIterator()
-    return _append_salvaged(engine, state, (_settled(row.asDict(), batch) for row in doubted), code)
-
-
-def _append_salvaged(engine: Engine, state: Staged, salvaged: Iterable[_Salvaged], code: str) -> Staged:
-    for some in _bounded(salvaged):
-        commit = _commit(engine, state, engine.rows([one.row for one in some], STAGING), [], code)
-        state = Staged(commit.version, state.epoch, state.reads)
-    return state
-
-
-def _bounded(salvaged: Iterable[_Salvaged]) -> Iterator[list[_Salvaged]]:
-    some: list[_Salvaged] = []
-    for one in salvaged:
+def _bounded(reread: Iterable[_Reread]) -> Iterator[list[_Reread]]:
+    some: list[_Reread] = []
+    for one in reread:
         some.append(one)
-        if len(some) >= _SALVAGED_AT_ONCE or sum(each.weight for each in some) >= _SALVAGED_BYTES:
+        if len(some) >= _REREAD_AT_ONCE or sum(each.weight for each in some) >= _REREAD_BYTES:
             yield some
             some = []
     if some:
@@ -338,20 +357,10 @@ def _bounded(salvaged: Iterable[_Salvaged]) -> Iterator[list[_Salvaged]]:
 
 
 def _doubted(staging: DataFrame) -> DataFrame:
-    """The claims whose newest batch is doubtful."""
+    """The claims whose newest batch is suspect."""
     newest = staging.groupBy("place").agg(F.max("batch").alias("batch"))
     # As text, because rows carry instants in this machine's own time zone.
     instant = F.col("fetched_at").cast("string").alias("fetched_at")
     claims = [instant if name == "fetched_at" else F.col(name) for name in CLAIMS.names]
     doubted = staging.filter(F.col("doubt").isNotNull()).select(*claims, "sha256", "doubt")
     return doubted.join(newest, ["place", "batch"]).select(*CLAIMS.names, "sha256", "doubt")
-
-
-def _settled(row: dict[str, Any], batch: int) -> _Salvaged:
-    doubt = row.pop("doubt")
-    claim = {**row, "fetched_at": _instant(row["fetched_at"]), "batch": batch}
-    try:
-        line = _Line(read_line(doubt).bytes, row["sha256"])
-    except LakeError:
-        line = _Line(doubt.encode(), None)
-    return _Salvaged(claim, line.salvaged, len(line.body))

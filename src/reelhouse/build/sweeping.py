@@ -13,14 +13,16 @@ from reelhouse.build.pins import Current
 from reelhouse.errors import MissingKeyError
 from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import STAGING_MOVIE
 
 
-def sweep(storage: Storage, before: Current) -> int:
-    """Remove what is older than the build *before* the newest one; returns how many files went."""
+def sweep(storage: Storage, before: Current, staging: str) -> int:
+    """Remove what is older than the build *before* the newest one; returns how many files went.
+
+    *staging* is the folder of parsed answers.
+    """
     kept = {f"{pin.zone}/{name}": pin.version for name, pin in before.tables.items()}
     if before.read.staging is not None:
-        kept[STAGING_MOVIE] = before.read.staging
+        kept[staging] = before.read.staging
     return sum(ahead(lambda table: sweep_table(storage, *table), kept.items()))
 
 

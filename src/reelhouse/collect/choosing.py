@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 from reelhouse.collect.naming import Named, resolve
 from reelhouse.collect.remnants import chunks_of, listed_from, read_units
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.raw.layout import COURSE, EXPORTS, RAW, chunk_place
 from reelhouse.raw.plan import Plan, last_run, read_plan
 from reelhouse.raw.purges import read_purges
 from reelhouse.raw.receipt import Claim, Purged, Receipt, Unreadable, place_of, read_purged, reduced
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.endpoints import ENTITIES
 
 _EXPORT = re.compile(re.escape(EXPORTS) + r"(?P<kind>[a-z_]+)/(?P<day>\d{4}/\d\d/\d\d)/[^/]+")
 
@@ -44,7 +44,7 @@ class Chosen(NamedTuple):
         """Whether an export of *day* goes. It holds what was so in the night before, so its day counts from 00:00."""
         if self.asks is not None:
             return False
-        if self.entity is not None and ENTITIES[self.entity].export != kind:
+        if self.entity is not None and ENTITIES[self.entity].listing.name != kind:
             return False
         return self.before is None or f"{day}T00:00:00Z" < self.before
 
@@ -220,7 +220,7 @@ class _Surveyor:
 
     def _takes_listing(self, plan: Plan) -> bool:
         day = plan.export.day if plan.export is not None else plan.planned_at[:10]
-        return self._chosen.takes_export(ENTITIES[plan.entity].export, day)
+        return self._chosen.takes_export(ENTITIES[plan.entity].listing.name, day)
 
     def _listings(self, runs: set[int]) -> set[str]:
         """The exports and the like that nobody names any more once *runs* do not."""

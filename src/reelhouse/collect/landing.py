@@ -193,7 +193,7 @@ class Lander:
                 answer.body,
                 parses=outcome.parses,
                 ask=question.ask,
-                path=self._path + question.ask,
+                path=self._path.replace("{id}", question.ask),
                 status=answer.status,
                 fetched_at=answer.fetched_at,
                 id=outcome.id,

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.collect.record_filter import compile_filter
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.asking import is_error
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
-from reelhouse.tmdb.endpoints import Entity
 
 # How deeply JSON may nest depends on the stack of the one that reads it, and a chunk's line wraps a body once more.
 _DEEPER, _DEEPER_ENDS = b"[" * 100, b"]" * 100

@@ -15,6 +15,8 @@ import msgspec
 
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.record_filter import check_fields, needs_answers
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingError, TransientError, UntrustedError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.layout import export_key
@@ -37,7 +39,7 @@ from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import Answer, TmdbClient, query_of
 from reelhouse.tmdb.clock import AGREES
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import CANARY, ENTITIES, EXPORTS_URL, Entity
+from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, details_path
 from reelhouse.tmdb.exports import fetch_export
 from reelhouse.tmdb.pages import read_changes
 
@@ -62,9 +64,6 @@ SURE_HOUR = "T08:00:00Z"
 # Later than any instant.
 _NEVER = "9999"
 _LONG_AGO = "1970-01-02T00:00:00Z"
-
-# TMDB's own export of any kind that has popularity is far larger; a smaller one is a fault, not a mass deletion.
-_LEAST_OFFICIAL_ROWS = 150_000
 
 _ASKED = """
 create temp table asked as
@@ -198,7 +197,7 @@ class _Planner:
             return
         query = query_of(asking.params)
         asks = [line.partition(" ")[0] for line in islice(_lines(self._ledger), _PROBED)]
-        found = await asyncio.gather(*(self._probed(entity.path + name, query) for name in asks))
+        found = await asyncio.gather(*(self._probed(details_path(entity.path, name), query) for name in asks))
         check_fields(asking.record_filter, [body for body in found if body is not None], entity, asking.append)
 
     async def _probed(self, path: str, query: str) -> bytes | None:
@@ -236,7 +235,7 @@ class _Planner:
         return export, lines
 
     async def _list_export(self) -> ExportRef:
-        kind = self._wanted.entity.export
+        kind = self._wanted.entity.listing.name
         before = self._before.export
         lies = self._landed(before)
         known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
@@ -267,7 +266,8 @@ class _Planner:
             return None
 
     def _check_size(self, rows: int, before: ExportRef | None) -> None:
-        least = _LEAST_OFFICIAL_ROWS if self._tmdb.exports_url.startswith(EXPORTS_URL) else 1
+        official = self._tmdb.exports_url.startswith(EXPORTS_URL)
+        least = self._wanted.entity.listing.least_rows if official else 1
         if before is not None:
             least = max(least, int(before.rows * self._wanted.min_export_share))
         if rows < least:

@@ -15,8 +15,8 @@ import msgspec
 from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, did_you_mean
-from reelhouse.tmdb.endpoints import Entity
 
 Predicate = Callable[[bytes], bool]
 

@@ -14,6 +14,7 @@ from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.outcome import Judge
 from reelhouse.collect.planning import NOTABLE, Draft, Tmdb, Wanted, plan_run, selection_notes
 from reelhouse.collect.spool import Spool, Spooling
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
 from reelhouse.raw.course import drop_unclaimed
@@ -25,7 +26,6 @@ from reelhouse.raw.receipt import Receipt, State
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
-from reelhouse.tmdb.endpoints import ENTITIES
 
 
 class Ways(NamedTuple):

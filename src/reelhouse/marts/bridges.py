@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.marts.movies import MOVIE_ID
 from reelhouse.marts.titles import of_titles, shares
-from reelhouse.tables.columns import ColumnSpec
 
 _WEIGHT = ColumnSpec("weight", "double", "1/n for a movie with n of them; adds up to 1 over each movie.", "share")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.marts.measures import date_key, decade, in_calendar
-from reelhouse.tables.columns import ColumnSpec
 
 DIM_DATE_COLUMNS = (
     ColumnSpec("date_key", "int", "The day as yyyymmdd."),

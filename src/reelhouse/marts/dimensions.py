@@ -10,9 +10,9 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.marts.movies import FETCHED_AT
 from reelhouse.marts.titles import newest, of_titles
-from reelhouse.tables.columns import ColumnSpec
 
 DIM_PERSON_COLUMNS = (
     ColumnSpec("person_id", "bigint", "The person.", path="credits.cast[].id, credits.crew[].id"),

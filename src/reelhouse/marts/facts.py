@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.marts.measures import date_key, kept, profit, roi, weighted_rating
+from reelhouse.entities.schema import ColumnSpec
+from reelhouse.marts.measures import date_key, kept, mean, profit, roi, weighted_rating
 from reelhouse.marts.movies import FETCHED_AT, MOVIE_ID, RELEASE_DATE_KEY
 from reelhouse.marts.titles import of_titles
-from reelhouse.tables.columns import ColumnSpec
 
 _LIMITED, _THEATRICAL, _DIGITAL = 2, 3, 4
 
@@ -133,7 +133,7 @@ def fact_movie(
     titles = movie.filter(kept(adult_titles))
     budget, revenue = F.col("budget"), F.col("revenue")
     has_votes = F.col("vote_count") > 0
-    mean_of_all = titles.filter(has_votes).agg(F.avg("vote_average").alias("mean_of_all"))
+    mean_of_all = titles.filter(has_votes).agg(mean(F.col("vote_average")).alias("mean_of_all"))
     rating = weighted_rating(F.col("vote_average"), F.col("vote_count"), F.col("mean_of_all"), rating_votes)
     return (
         titles.join(_credits(fact_credit), "movie_id", "left")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.marts.measures import date_key, decade, in_calendar, kept
-from reelhouse.tables.columns import ColumnSpec
 
 FETCHED_AT = ColumnSpec("fetched_at", "timestamp", "When TMDB gave the newest answer this comes from.")
 MOVIE_ID = ColumnSpec("movie_id", "bigint", "The movie; key of dim_movie.", path="id")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Table
 from reelhouse.marts import bridges, dates, dimensions, facts, movies
 from reelhouse.marts.measures import Measures
-from reelhouse.tables.columns import TableSpec
+from reelhouse.tables.registry import Registry
 
 _DIM_MOVIE = "dim_movie"
 
 
-def marts_with(measures: Measures) -> tuple[TableSpec, ...]:
+def marts_with(measures: Measures) -> tuple[Table, ...]:
     """The star schema; inputs name tables or marts further up."""
     adult: dict[str, Any] = {"adult_titles": measures.adult_titles}
     return (
-        TableSpec(
+        Table(
             _DIM_MOVIE,
             "Movies: what they are called and when they came out; current titles only.",
             movies.DIM_MOVIE_COLUMNS,
@@ -25,7 +27,7 @@ def marts_with(measures: Measures) -> tuple[TableSpec, ...]:
             adult,
         ),
         *_FACTS_OF_TITLES,
-        TableSpec(
+        Table(
             "fact_movie",
             "One row a movie: money, votes, size and time.",
             facts.FACT_MOVIE_COLUMNS,
@@ -36,7 +38,7 @@ def marts_with(measures: Measures) -> tuple[TableSpec, ...]:
         ),
         *_DIMENSIONS,
         *_BRIDGES,
-        TableSpec(
+        Table(
             "movie_flat",
             "One row a movie with lists as texts: the 24 columns that notebooks know.",
             movies.MOVIE_FLAT_COLUMNS,
@@ -56,7 +58,7 @@ def marts_with(measures: Measures) -> tuple[TableSpec, ...]:
 
 
 _FACTS_OF_TITLES = (
-    TableSpec(
+    Table(
         "fact_credit",
         "One row a credit, cast and crew.",
         facts.FACT_CREDIT_COLUMNS,
@@ -64,7 +66,7 @@ _FACTS_OF_TITLES = (
         ("movie_cast", "movie_crew", _DIM_MOVIE),
         ("credit_id",),
     ),
-    TableSpec(
+    Table(
         "fact_release",
         "One row a release: movie, country, type, date.",
         facts.FACT_RELEASE_COLUMNS,
@@ -75,7 +77,7 @@ _FACTS_OF_TITLES = (
 )
 
 _DIMENSIONS = (
-    TableSpec(
+    Table(
         "dim_person",
         "People whom a credit names.",
         dimensions.DIM_PERSON_COLUMNS,
@@ -83,7 +85,7 @@ _DIMENSIONS = (
         ("movie_cast", "movie_crew", _DIM_MOVIE),
         ("person_id",),
     ),
-    TableSpec(
+    Table(
         "dim_genre",
         "Genres.",
         dimensions.DIM_GENRE_COLUMNS,
@@ -91,7 +93,7 @@ _DIMENSIONS = (
         ("movie_genre", _DIM_MOVIE),
         ("genre_id",),
     ),
-    TableSpec(
+    Table(
         "dim_company",
         "Production companies.",
         dimensions.DIM_COMPANY_COLUMNS,
@@ -99,7 +101,7 @@ _DIMENSIONS = (
         ("movie_production_company", _DIM_MOVIE),
         ("company_id",),
     ),
-    TableSpec(
+    Table(
         "dim_collection",
         "Collections that movies belong to.",
         dimensions.DIM_COLLECTION_COLUMNS,
@@ -107,7 +109,7 @@ _DIMENSIONS = (
         ("movie", _DIM_MOVIE),
         ("collection_id",),
     ),
-    TableSpec(
+    Table(
         "dim_keyword",
         "Keywords.",
         dimensions.DIM_KEYWORD_COLUMNS,
@@ -115,7 +117,7 @@ _DIMENSIONS = (
         ("movie_keyword", _DIM_MOVIE),
         ("keyword_id",),
     ),
-    TableSpec(
+    Table(
         "dim_country",
         "Countries that produce, release or offer movies.",
         dimensions.DIM_COUNTRY_COLUMNS,
@@ -130,7 +132,7 @@ _DIMENSIONS = (
         ),
         ("iso_3166_1",),
     ),
-    TableSpec(
+    Table(
         "dim_language",
         "Languages that movies speak or were made in.",
         dimensions.DIM_LANGUAGE_COLUMNS,
@@ -138,7 +140,7 @@ _DIMENSIONS = (
         ("movie_spoken_language", "movie", _DIM_MOVIE),
         ("iso_639_1",),
     ),
-    TableSpec(
+    Table(
         "dim_provider",
         "Providers that offer movies. Data by JustWatch.",
         dimensions.DIM_PROVIDER_COLUMNS,
@@ -146,7 +148,7 @@ _DIMENSIONS = (
         ("watch_provider_offer", _DIM_MOVIE),
         ("provider_id",),
     ),
-    TableSpec(
+    Table(
         "dim_date",
         "Days from the first to the last release.",
         dates.DIM_DATE_COLUMNS,
@@ -157,7 +159,7 @@ _DIMENSIONS = (
 )
 
 _BRIDGES = (
-    TableSpec(
+    Table(
         "bridge_movie_genre",
         "Movie and genre, with the share of the movie that falls to it.",
         bridges.BRIDGE_MOVIE_GENRE_COLUMNS,
@@ -165,7 +167,7 @@ _BRIDGES = (
         ("movie_genre", _DIM_MOVIE),
         ("movie_id", "genre_id"),
     ),
-    TableSpec(
+    Table(
         "bridge_movie_company",
         "Movie and production company, with the share of the movie that falls to it.",
         bridges.BRIDGE_MOVIE_COMPANY_COLUMNS,
@@ -173,7 +175,7 @@ _BRIDGES = (
         ("movie_production_company", _DIM_MOVIE),
         ("movie_id", "company_id"),
     ),
-    TableSpec(
+    Table(
         "bridge_movie_country",
         "Movie and producing country, with the share of the movie that falls to it.",
         bridges.BRIDGE_MOVIE_COUNTRY_COLUMNS,
@@ -181,7 +183,7 @@ _BRIDGES = (
         ("movie_production_country", _DIM_MOVIE),
         ("movie_id", "iso_3166_1"),
     ),
-    TableSpec(
+    Table(
         "bridge_movie_language",
         "Movie and spoken language, with the share of the movie that falls to it.",
         bridges.BRIDGE_MOVIE_LANGUAGE_COLUMNS,
@@ -189,7 +191,7 @@ _BRIDGES = (
         ("movie_spoken_language", _DIM_MOVIE),
         ("movie_id", "iso_639_1"),
     ),
-    TableSpec(
+    Table(
         "bridge_movie_keyword",
         "Movie and keyword, with the share of the movie that falls to it.",
         bridges.BRIDGE_MOVIE_KEYWORD_COLUMNS,
@@ -199,4 +201,7 @@ _BRIDGES = (
     ),
 )
 
-MARTS: tuple[TableSpec, ...] = marts_with(Measures())
+MARTS: tuple[Table, ...] = marts_with(Measures())
+
+# What every lake is built to hold, unless a caller says otherwise.
+REGISTRY = Registry.of(ENTITIES, MARTS)

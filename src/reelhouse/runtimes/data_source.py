@@ -7,7 +7,7 @@ be installed there. docs/data_source.md says which options there are.
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
@@ -17,6 +17,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from reelhouse.build.engine import arrow_schema
 from reelhouse.build.making import as_declared
 from reelhouse.errors import ConfigError, did_you_mean
+from reelhouse.marts import REGISTRY
 from reelhouse.runtimes import sail_server
 from reelhouse.runtimes.data_source_asking import partitions_of, selected
 from reelhouse.runtimes.data_source_feed import FeedReader
@@ -24,7 +25,8 @@ from reelhouse.runtimes.data_source_lake import lake_partitions
 from reelhouse.runtimes.data_source_options import Options, read_options
 from reelhouse.runtimes.data_source_reading import check_columns, known_columns, read_partition
 from reelhouse.runtimes.places import load_settings
-from reelhouse.tables.plain import ANSWERED
+from reelhouse.tables.registry import Registry
+from reelhouse.tables.select import rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
 class TmdbSource(DataSource):
     """Tables of a lake, or tables made straight from TMDB's API for a slice of its titles."""
 
+    registry: ClassVar[Registry] = REGISTRY
+
     def __init__(self, options: MutableMapping[str, str]) -> None:
         super().__init__(options)
         # Before Spark shows them anywhere.
-        self._read = read_options(options)
+        self._read = read_options(options, self.registry)
 
     @classmethod
     def name(cls) -> str:
@@ -54,16 +58,16 @@ class TmdbSource(DataSource):
         return FeedReader(self._read, _spark_schema(schema))
 
 
-def table_of(answers: DataFrame, table: str) -> DataFrame:
+def table_of(answers: DataFrame, table: str, registry: Registry = REGISTRY) -> DataFrame:
     """A table of what `option("table", "answers")` has read, lazily; so that several tables cost one asking.
 
     Raises `ConfigError` where *table* is not made of answers alone.
     """
-    if table not in ANSWERED:
-        hint = did_you_mean(table, ANSWERED) or f": take one of {', '.join(sorted(ANSWERED))}"
+    known = registry.of_answers
+    if table not in known:
+        hint = did_you_mean(table, known) or f": take one of {', '.join(sorted(known))}"
         raise ConfigError(f"table {table!r} is not made of answers alone{hint}")
-    spec = ANSWERED[table]
-    return as_declared(spec.make(answers), spec)
+    return as_declared(rows_of(known[table], answers), known[table])
 
 
 def _spark_schema(schema: Any) -> T.StructType:

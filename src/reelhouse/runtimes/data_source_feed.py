@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
 
 from reelhouse.collect.planning import FEED_DAYS, SURE_HOUR
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, ListingError, TransientError, UntrustedError
 from reelhouse.runtimes import wiring
 from reelhouse.runtimes.data_source_asking import asking, partitions_of
@@ -21,7 +22,7 @@ from reelhouse.runtimes.places import load_settings
 from reelhouse.settings import Settings
 from reelhouse.tmdb.asking import ask
 from reelhouse.tmdb.client import TmdbClient
-from reelhouse.tmdb.endpoints import CANARY, ENTITIES
+from reelhouse.tmdb.endpoints import CANARY
 from reelhouse.tmdb.pages import read_changes
 
 if TYPE_CHECKING:

@@ -7,34 +7,30 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Any, Literal
 
-from pyspark.sql import DataFrame
-
 from reelhouse.collect.asks import Reading, read_asks
+from reelhouse.entities.schema import ANSWERS, Table
 from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.ids import read_id
+from reelhouse.marts import REGISTRY
 from reelhouse.strict_csv import escape_of
-from reelhouse.tables.catalogue import ANSWERS, TABLES
-from reelhouse.tables.columns import TableSpec
-from reelhouse.tables.plain import ANSWERED
-from reelhouse.tables.staging import STAGING_COLUMNS
-from reelhouse.tmdb.endpoints import ENTITIES
+from reelhouse.tables.registry import Registry
+from reelhouse.tables.staging import staging_columns
 
 # What is known of an ask without its answer; the rest of the tables need an export or a build.
 OF_CLAIMS = ("record", "quarantine", "tombstone")
 
 
-def _not_made(*frames: DataFrame) -> DataFrame:
-    raise AssertionError("answers are what tables are made of")
+@cache
+def from_api(registry: Registry) -> dict[str, Table]:
+    """The tables that can be made straight from the API, by name."""
+    # One row an answer, all of it: whoever wants several tables of a slice has it asked once.
+    whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entity), inputs=(), key=("id",))
+    some = [table for table in registry.tables if table.of_answers or table.name in OF_CLAIMS]
+    return {table.name: table for table in (*some, whole)}
 
-
-# One row an answer, all of it: whoever wants several tables of a slice has it asked once.
-_ANSWERS = TableSpec(ANSWERS, "Whole answers, nested.", STAGING_COLUMNS, _not_made, (), ("id",))
-
-FROM_API = {
-    spec.name: spec for spec in (*TABLES, _ANSWERS) if spec.name in ANSWERED or spec.name in (*OF_CLAIMS, ANSWERS)
-}
 
 _SECRET_NAME = re.compile(r"token|secret|password|api_?key|authorization|bearer", re.IGNORECASE)
 # How each of TMDB's tokens begins, and the whole of a key. Spark writes names in small letters.
@@ -56,6 +52,7 @@ class Options:
     quarantined: str = "fail"
     since: date | Literal["today"] | None = None
     early: bool = False
+    registry: Registry = REGISTRY
 
     @property
     def asks_tmdb(self) -> bool:
@@ -63,12 +60,17 @@ class Options:
         return self.asks is not None or bool({"discover", "top", "min_popularity"} & self.settings.keys())
 
     @property
-    def spec(self) -> TableSpec:
+    def from_api(self) -> dict[str, Table]:
+        """The tables that can be made straight from the API, by name."""
+        return from_api(self.registry)
+
+    @property
+    def spec(self) -> Table:
         """The table as it comes straight from the API; `ConfigError` where it cannot."""
-        if self.table not in FROM_API:
-            hint = did_you_mean(self.table, FROM_API) or f": take one of {', '.join(sorted(FROM_API))}"
+        if self.table not in self.from_api:
+            hint = did_you_mean(self.table, self.from_api) or f": take one of {', '.join(sorted(self.from_api))}"
             raise ConfigError(f"option table: {self.table!r} is not made straight from the API{hint}, or read a lake")
-        return FROM_API[self.table]
+        return self.from_api[self.table]
 
     def check_batch(self) -> None:
         """Raise `ConfigError` where this is about a stream."""
@@ -88,7 +90,7 @@ class Options:
         _ = self.spec
 
 
-def read_options(given: Mapping[str, str]) -> Options:
+def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Options:
     """The options that Spark hands over. Raises `ConfigError` for one that would be ignored, or should be no option."""
     _refuse_secrets(given)
     read: dict[str, Any] = {}
@@ -105,7 +107,7 @@ def read_options(given: Mapping[str, str]) -> Options:
         elif name in _OWN:
             read[name] = _parsed(name, value, _OWN[name])
         else:
-            known = [*KNOWN, *(_FILTER + each for each in ENTITIES["movie"].filters)]
+            known = [*KNOWN, *(_FILTER + each for each in registry.entity.discover.filters)]
             raise ConfigError(f"option {name}: there is no such option{did_you_mean(name, known)}")
     if discover:
         settings["discover"] = discover
@@ -113,10 +115,10 @@ def read_options(given: Mapping[str, str]) -> Options:
         raise ConfigError(f"option {min(of_list)}: it says how ids_file is read, which is not there")
     if "ids_file" in read:
         read["ids_file"] = _asks_of_file(read["ids_file"], of_list)
-    return _checked(read, settings)
+    return _checked(read, settings, registry)
 
 
-def _checked(read: dict[str, Any], settings: dict[str, Any]) -> Options:
+def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry) -> Options:
     asks = [read.pop(name) for name in ("ids", "ids_file") if name in read]
     selections = [name for name in ("lake",) if name in read] + ["ids" for _ in asks]
     selections += [name for name in ("discover", "top", "min_popularity") if name in settings][:1]
@@ -126,12 +128,15 @@ def _checked(read: dict[str, Any], settings: dict[str, Any]) -> Options:
     if marks and selections not in (["top"], ["min_popularity"]):
         raise ConfigError(f"option {marks[0]}: only the export has such marks, so it goes with top or min_popularity")
     options = Options(
-        **{"table": read.get("entity", "movie"), **read}, asks=asks[0] if asks else None, settings=settings
+        **{"table": read.get("entity", registry.entity.name), **read},
+        asks=asks[0] if asks else None,
+        settings=settings,
+        registry=registry,
     )
     if options.asks == ():
         raise ConfigError("option ids: the list holds no id")
-    if options.entity not in ENTITIES:
-        raise ConfigError(f"option entity: {', '.join(ENTITIES)} is expected, not {options.entity!r}")
+    if options.entity not in registry.entities:
+        raise ConfigError(f"option entity: {', '.join(registry.entities)} is expected, not {options.entity!r}")
     return options
 
 

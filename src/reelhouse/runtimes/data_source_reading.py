@@ -11,8 +11,9 @@ from pyspark.sql.datasource import InputPartition
 from reelhouse.errors import ConfigError
 from reelhouse.runtimes.data_source_asking import AskedPartition, ask_partition
 from reelhouse.runtimes.data_source_lake import FilePartition, lake_batches, lake_schema
-from reelhouse.runtimes.data_source_options import FROM_API, OF_CLAIMS, Options
+from reelhouse.runtimes.data_source_options import OF_CLAIMS, Options
 from reelhouse.runtimes.data_source_rows import batches_of
+from reelhouse.tables.schemas import schema_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
 def known_columns(options: Options) -> T.StructType:
     """The columns of the table; a lake is asked only where it was named, or where nothing else knows the table."""
-    named = options.lake is not None or options.table not in FROM_API
-    return lake_schema(options.lake, options.table) if named and not options.asks_tmdb else options.spec.schema
+    named = options.lake is not None or options.table not in options.from_api
+    return (
+        lake_schema(options.lake, options.table) if named and not options.asks_tmdb else schema_of(options.spec.columns)
+    )
 
 
 def check_columns(wanted: T.StructType, known: T.StructType) -> None:
@@ -39,5 +42,5 @@ def read_partition(partition: InputPartition, options: Options, schema: T.Struct
         yield from lake_batches(partition, schema)
     elif isinstance(partition, AskedPartition):
         asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
-        yield from batches_of(asked, options.spec, schema, partition.elsewhere)
+        yield from batches_of(asked, options.registry.entity, options.spec, schema, partition.elsewhere)
     # Spark makes one partition of none.

@@ -11,15 +11,13 @@ import pyarrow.compute as pc
 from pyspark.sql import types as T
 
 from reelhouse.build.engine import arrow_schema
+from reelhouse.entities.schema import ANSWERS, Entity, Table
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.receipt import State
 from reelhouse.runtimes.data_source_asking import Settled
-from reelhouse.tables.catalogue import ANSWERS
-from reelhouse.tables.columns import TableSpec
-from reelhouse.tables.movie_shape import MOVIE
-from reelhouse.tables.plain import ANSWERED, PlainAnswer, Row, plain_rows
-from reelhouse.tables.salvage import salvage
-from reelhouse.tables.staging import staged_name
+from reelhouse.tables.lenient_parse import lenient_parse
+from reelhouse.tables.python_rows import Answer, Row, python_rows
+from reelhouse.tables.select import staged_name
 
 # Rows of a batch: a movie may have a thousand of them in one table.
 _BATCH_ROWS = 5000
@@ -29,9 +27,9 @@ _STATES = {"quarantine": State.QUARANTINED, "tombstone": State.GONE}
 
 
 def batches_of(
-    asked: Iterable[list[Settled]], spec: TableSpec, schema: T.StructType, elsewhere: frozenset[int]
+    asked: Iterable[list[Settled]], entity: Entity, table: Table, schema: T.StructType, elsewhere: frozenset[int]
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of *spec* with the columns of *schema*; an id that was asked under two names is there once."""
+    """The rows of a *table* with the columns of *schema*; an id that was asked under two names is there once."""
     arrow = arrow_schema(schema)
     seen: set[int] = set()
     rows: list[Row] = []
@@ -39,7 +37,7 @@ def batches_of(
         for one in settled:
             if _again(one, seen, elsewhere):
                 continue
-            rows += _rows(one, spec)
+            rows += _rows(one, entity, table)
             if len(rows) >= _BATCH_ROWS:
                 yield _batch(rows, arrow)
                 rows = []
@@ -76,40 +74,39 @@ def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
     return False
 
 
-def _rows(one: Settled, spec: TableSpec) -> Iterator[Row]:
+def _rows(one: Settled, entity: Entity, table: Table) -> Iterator[Row]:
     claim = one.claim
-    if spec.name == ANSWERS:
-        if one.body is not None and claim.id is not None:
-            yield _whole_answer(one, one.body)
-    elif spec.name not in ANSWERED:
-        if claim.state is _STATES.get(spec.name, claim.state) and (claim.id is not None or spec.name == "quarantine"):
-            yield _of_claim(one)
+    if table.name != ANSWERS and not table.of_answers:
+        if claim.state is _STATES.get(table.name, claim.state) and (claim.id is not None or table.name == "quarantine"):
+            yield _of_claim(one, entity)
     elif one.body is not None and claim.id is not None:
-        values, rejected = _read(one.body)
-        yield from plain_rows(spec, PlainAnswer(claim.id, _instant(claim.fetched_at), values, rejected))
+        values, rejected = _read(one.body, entity)
+        if table.name == ANSWERS:
+            yield _whole_answer(one, entity, values, rejected)
+        else:
+            yield from python_rows(table, Answer(claim.id, _instant(claim.fetched_at), values, rejected))
 
 
-def _read(body: bytes) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    found = salvage(body, MOVIE)
-    return {name: found.values.get(name) for name in MOVIE}, [each._asdict() for each in found.rejected]
+def _read(body: bytes, entity: Entity) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    found = lenient_parse(body, entity.shape)
+    return {name: found.values.get(name) for name in entity.shape}, [each._asdict() for each in found.rejected]
 
 
-def _whole_answer(one: Settled, body: bytes) -> Row:
+def _whole_answer(one: Settled, entity: Entity, values: dict[str, Any], rejected: list[dict[str, str]]) -> Row:
     """A row of staging: the answer as it came, typed, from which every table can be made."""
-    values, rejected = _read(body)
     return {
-        **_of_claim(one),
+        **_of_claim(one, entity),
         "reason": one.claim.reason.value,
         "rejected": rejected,
         **{staged_name(name): value for name, value in values.items()},
     }
 
 
-def _of_claim(one: Settled) -> Row:
+def _of_claim(one: Settled, entity: Entity) -> Row:
     """What tables of claims say of it; where its answer lies in a lake, nothing does."""
     claim = one.claim
     return {
-        "entity": "movie",
+        "entity": entity.name,
         "id": claim.id,
         "ask": claim.ask,
         "state": claim.state.value,

@@ -40,9 +40,9 @@ def import_table(settings: Settings, wanted: Wanted, *, as_json: bool) -> None:
     """Make a table of what is *wanted*, and show what its columns became."""
     check_extra("lake", "deltalake", "pyarrow")
     _check_together(settings, wanted)
-    from reelhouse.build.marks import ZONES
+    from reelhouse.marts import REGISTRY
 
-    check_name(wanted.name, frozenset(spec.name for specs in ZONES.values() for spec in specs))
+    check_name(wanted.name, REGISTRY.names)
     storage = storage_of(settings)
     with show.spinner(f"importing {wanted.name}") as step:
         if wanted.source is None:

@@ -12,11 +12,11 @@ from reelhouse.build.pins import read_current
 from reelhouse.collect import purging
 from reelhouse.collect.choosing import Chosen, Clock
 from reelhouse.collect.purging import Purging
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
 from reelhouse.runtimes import wiring
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.endpoints import ENTITIES
 
 Step = Callable[[str], None]
 

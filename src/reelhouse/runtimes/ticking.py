@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from reelhouse.collect.planning import Wanted, listed_at
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.plan import Plan, last_run, read_plan
@@ -14,7 +15,6 @@ from reelhouse.runtimes import wiring
 from reelhouse.runtimes.metrics import log
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.endpoints import ENTITIES
 
 ENTITY = "movie"
 

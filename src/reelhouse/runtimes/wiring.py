@@ -14,13 +14,14 @@ from reelhouse.collect.planning import Tmdb, Wanted
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import Ways
 from reelhouse.collect.spool import Spool
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.layout import Layout
 from reelhouse.raw.plan import Asking, Selection
 from reelhouse.runtimes.tokens import token_of
 from reelhouse.settings import Settings, cache_folder
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
-from reelhouse.tmdb.endpoints import ENTITIES, check_appends
+from reelhouse.tmdb.endpoints import check_appends
 from reelhouse.tmdb.filters import check_filters
 from reelhouse.tmdb.rate import Limiter
 

@@ -9,9 +9,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from reelhouse.tables.columns import ColumnSpec, schema_of
-from reelhouse.tables.movie_shape import MOVIE
-from reelhouse.tables.shape import REJECTED, any_of, doubtful, opened, read_type, type_of, typed
+from reelhouse.entities.paths import Shape
+from reelhouse.entities.schema import ColumnSpec, Entity
+from reelhouse.tables.parsing import any_of, maps_to_entries, read_type, suspect, typed
+from reelhouse.tables.schemas import data_type, schema_of
+from reelhouse.tables.select import staged_name
+
+# Goes up when an answer may be parsed into other values, so that all are parsed again from raw.
+VERSION = 1
 
 CLAIM_COLUMNS = (
     ColumnSpec("place", "bigint", "Where the claim stands among all: a greater one is newer."),
@@ -31,38 +36,46 @@ CLAIM_COLUMNS = (
 CLAIMS = schema_of(CLAIM_COLUMNS)
 
 
-def staged_name(field: str) -> str:
-    """The column of a field of the answer: TMDB's name, without the slash that paths of files cannot hold."""
-    return field.replace("/", "_")
+_REJECTED: Shape = [{"path": "string", "raw": "string", "rule": "string"}]
 
 
-STAGING_COLUMNS = (
-    *CLAIM_COLUMNS,
-    ColumnSpec("sha256", "string", "sha256 of the body as TMDB sent it."),
-    *(ColumnSpec(staged_name(name), type_of(shape), f"As TMDB sent it: {name}.") for name, shape in MOVIE.items()),
-    ColumnSpec("rejected", REJECTED, "Values that do not fit: path, raw value and the rule they break."),
-    ColumnSpec("doubt", "string", "The line itself, where a value may have been lost; a later batch settles it."),
-)
-STAGING = schema_of(STAGING_COLUMNS)
+def staging_columns(entity: Entity) -> tuple[ColumnSpec, ...]:
+    """The columns of staging: the claim, each field of the answer, and what of it did not fit."""
+    return (
+        *CLAIM_COLUMNS,
+        ColumnSpec("sha256", "string", "sha256 of the body as TMDB sent it."),
+        *(ColumnSpec(staged_name(name), shape, f"As TMDB sent it: {name}.") for name, shape in entity.shape.items()),
+        ColumnSpec("rejected", _REJECTED, "Values that do not fit: path, raw value and the rule they break."),
+        ColumnSpec("doubt", "string", "The line itself, where a value may have been lost; a later batch settles it."),
+    )
 
-_ENVELOPE = T.StructType(
-    [
-        T.StructField("chunk", T.StringType()),
-        T.StructField("line", T.LongType()),
-        T.StructField("sha256", T.StringType()),
-        T.StructField("body", read_type(MOVIE)),
-    ]
-)
+
+def staging_schema(entity: Entity) -> T.StructType:
+    """The declared schema of an entity's staging."""
+    return schema_of(staging_columns(entity))
+
+
+def _envelope(shape: dict[str, Shape]) -> T.StructType:
+    return T.StructType(
+        [
+            T.StructField("chunk", T.StringType()),
+            T.StructField("line", T.LongType()),
+            T.StructField("sha256", T.StringType()),
+            T.StructField("body", read_type(shape)),
+        ]
+    )
+
+
 _KEPT = ("chunk", "line", "sha256")
 
 
-def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
-    """The rows of staging for landed *claims*; *lines* are the chunks' lines (`value`).
+def staged(lines: DataFrame, claims: DataFrame, shape: dict[str, Shape]) -> DataFrame:
+    """The rows of staging for landed *claims* to answers of *shape*; *lines* are the chunks' lines (`value`).
 
     A line without a claim is no row. A claim is none either where its line is not there or the engine's parser refuses
     it (a number out of range, too deep a nesting, too long a name): the caller counts, and reads those in Python.
     """
-    answers = _parsed(lines).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
+    answers = _parsed(lines, shape).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
     # Neither is ever NULL in *claims*. Said with `=`, Spark would ask first whether lines have them, and parse each
     # line once more for either question.
     same = F.col("chunk").eqNullSafe(F.col("in_chunk")) & F.col("line").eqNullSafe(F.col("in_line"))
@@ -73,41 +86,41 @@ def staged(lines: DataFrame, claims: DataFrame) -> DataFrame:
         .select(
             *CLAIMS.names,
             "sha256",
-            *(staged_name(name) for name in MOVIE),
-            F.lit(None).cast(REJECTED).alias("rejected"),
+            *(staged_name(name) for name in shape),
+            F.lit(None).cast(data_type(_REJECTED)).alias("rejected"),
             "doubt",
         )
     )
 
 
-def bodiless(claims: DataFrame) -> DataFrame:
+def bodiless(claims: DataFrame, entity: Entity) -> DataFrame:
     """The rows of staging for claims without a body: what was set aside stays in raw."""
-    missing = STAGING.fields[len(CLAIMS.fields) :]
+    missing = staging_schema(entity).fields[len(CLAIMS.fields) :]
     return claims.select(*CLAIMS.names, *(F.lit(None).cast(field.dataType).alias(field.name) for field in missing))
 
 
-def _parsed(lines: DataFrame) -> DataFrame:
-    read = _read(lines)
-    doubts = [_doubt_of(name, F.col(staged_name(name))) for name in MOVIE]
-    fields = [typed(F.col(staged_name(name)), shape).alias(staged_name(name)) for name, shape in MOVIE.items()]
-    doubt = F.when(any_of([F.col("unread"), *doubts]), F.col("value"))
+def _parsed(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
+    read = _read(lines, shape)
+    values = {name: F.col(staged_name(name)) for name in shape}
+    fields = [typed(values[name], inner).alias(staged_name(name)) for name, inner in shape.items()]
+    suspects = [_suspect_field(name, values[name], inner) for name, inner in shape.items()]
+    doubt = F.when(any_of([F.col("unread"), *suspects]), F.col("value"))
     return read.select("chunk", "line", "sha256", *fields, doubt.alias("doubt"))
 
 
-def _read(lines: DataFrame) -> DataFrame:
-    """Envelope and opened body."""
-    envelope = lines.select("value", F.from_json("value", _ENVELOPE).alias("envelope"))
+def _read(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
+    """Envelope and body, objects whose keys are data as lists of key and value."""
+    envelope = lines.select("value", F.from_json("value", _envelope(shape)).alias("envelope"))
     body = F.col("envelope")["body"]
-    fields = [opened(body[name], shape).alias(staged_name(name)) for name, shape in MOVIE.items()]
+    fields = [maps_to_entries(body[name], inner).alias(staged_name(name)) for name, inner in shape.items()]
     kept = [F.col("envelope")[name].alias(name) for name in _KEPT]
     # A body that lies as base64, or is no object.
     return envelope.select("value", *kept, body.isNull().alias("unread"), *fields)
 
 
-def _doubt_of(name: str, value: Column) -> Column:
-    shape = MOVIE[name]
+def _suspect_field(name: str, value: Column, shape: Shape) -> Column:
     if isinstance(shape, str):
-        return doubtful(value, shape)
+        return suspect(value, shape)
     # A member that was not asked for is missing, which is no loss; one that is there and came out NULL is.
     sent = F.col("value").contains(f'"{name}"') & ~F.col("value").contains(f'"{name}":null')
-    return F.when(value.isNull(), sent).otherwise(doubtful(value, shape))
+    return F.when(value.isNull(), sent).otherwise(suspect(value, shape))

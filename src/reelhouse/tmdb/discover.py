@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import ListingError
 from reelhouse.tmdb.client import TmdbClient
-from reelhouse.tmdb.endpoints import LAST_PAGE, PAGE_ROWS, Entity
+from reelhouse.tmdb.endpoints import LAST_PAGE, PAGE_ROWS
 from reelhouse.tmdb.filters import check_filters, resolve_filters
 from reelhouse.tmdb.pages import Listing, Page, Row, read_page, read_pages
 
@@ -36,7 +37,7 @@ def _day(text: str) -> int:
 def _dimensions(entity: Entity) -> tuple[_Dimension, ...]:
     first, last = date(1870, 1, 1).toordinal(), date(2100, 12, 31).toordinal()
     return (
-        _Dimension(entity.discover_date, first, last, lambda day: date.fromordinal(day).isoformat(), _day),
+        _Dimension(entity.discover.date, first, last, lambda day: date.fromordinal(day).isoformat(), _day),
         _Dimension("vote_count", 0, 1 << 20, str, int),
         _Dimension("with_runtime", 0, 1 << 12, str, int),
     )
@@ -50,20 +51,20 @@ async def discover(client: TmdbClient, entity: Entity, filters: dict[str, str]) 
     """
     check_filters(entity, filters)
     filters = await resolve_filters(client, entity, filters)
-    reader = _Reader(client, entity.discover)
+    reader = _Reader(client, entity.discover.path)
     first = await reader.page(filters)
     if first.total_pages <= LAST_PAGE:
         await reader.rest(filters, first)
         return reader.found
     await reader.split(filters, first, list(_dimensions(entity)))
-    dated = any(name.startswith(f"{entity.discover_date}.") for name in filters)
+    dated = any(name.startswith(f"{entity.discover.date}.") for name in filters)
     if not dated:
-        await reader.undated(filters, entity.discover_date)
+        await reader.undated(filters, entity.discover.date)
     missing = first.total_results - len(reader.found)
     if missing > max(_SLACK, first.total_results * _TOLERANCE):
         raise ListingError(
             f"discover promises {first.total_results} titles, {len(reader.found)} could be reached: {missing} have no "
-            f"date that could be split by. Give {entity.discover_date}.gte and .lte, or select from the export"
+            f"date that could be split by. Give {entity.discover.date}.gte and .lte, or select from the export"
         )
     return reader.found
 

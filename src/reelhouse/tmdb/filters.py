@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
+from reelhouse.entities.schema import Entity, Filter, Reference
 from reelhouse.errors import ConfigError, ListingError, MissingError, TransientError, UntrustedError, did_you_mean
 from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import TmdbClient, query_of
-from reelhouse.tmdb.endpoints import Entity, Filter, Reference
 
 _ATTEMPTS = 8
 
@@ -40,14 +40,14 @@ def check_filters(entity: Entity, filters: Mapping[str, str]) -> None:
     for name, value in filters.items():
         if name == "page":
             raise ConfigError("discover: `page` is read by reelhouse itself, which asks for all of them")
-        if name not in entity.filters:
+        if name not in entity.discover.filters:
             raise ConfigError(
-                f"discover: TMDB documents no filter {name!r}{did_you_mean(name, entity.filters)}; "
+                f"discover: TMDB documents no filter {name!r}{did_you_mean(name, entity.discover.filters)}; "
                 "it would be ignored and answer everything"
             )
-        _check_value(name, value, entity.filters[name])
+        _check_value(name, value, entity.discover.filters[name])
     for name in filters:
-        _check_companions(name, filters, entity.filters[name])
+        _check_companions(name, filters, entity.discover.filters[name])
         low, high = filters.get(f"{name.removesuffix('.gte')}.gte"), filters.get(f"{name.removesuffix('.gte')}.lte")
         if low is not None and high is not None and _ranks(low, high):
             raise ConfigError(f"discover: {name.removesuffix('.gte')} from {low} to {high} selects nothing")
@@ -109,7 +109,7 @@ async def resolve_filters(client: TmdbClient, entity: Entity, filters: Mapping[s
     lists: dict[tuple[str, str], dict[str, str] | None] = {}
     resolved = dict(filters)
     for name, value in filters.items():
-        takes = entity.filters[name]
+        takes = entity.discover.filters[name]
         if takes.reference is None:
             continue
         for language in dict.fromkeys((filters.get("language", ""), "en-US")):

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import ListingError, TransientError, UntrustedError
 from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import Answer, TmdbClient, UntrustedAnswer, query_of
-from reelhouse.tmdb.endpoints import CHANGES_ROWS, LAST_PAGE, Entity
+from reelhouse.tmdb.endpoints import CHANGES_ROWS, LAST_PAGE
 
 _ATTEMPTS = 8
 

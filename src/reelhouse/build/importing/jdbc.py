@@ -16,6 +16,7 @@ from reelhouse.build.importing.postgres import Postgres
 from reelhouse.build.importing.run import Outcome, Seen, Step, columns_of, pinned, schema_of, shown
 from reelhouse.build.imports import ZONE, ImportColumn, ImportSource, imported
 from reelhouse.errors import LakeError
+from reelhouse.tables.schemas import data_type
 
 # Connections at a time; a server has a hundred, and other users.
 _PARTS = 8
@@ -70,7 +71,7 @@ def _frame(
         f"set transaction snapshot '{table.snapshot()}'",
         **_split(table, split_by),
     )
-    types = {spec.name: spec.data_type for spec in column_specs(list(columns))}
+    types = {spec.name: data_type(spec.type) for spec in column_specs(list(columns))}
     return reader.load().select(*(F.col(f"`{name}`").cast(kind).alias(name) for name, kind in types.items()))
 
 

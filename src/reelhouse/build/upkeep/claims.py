@@ -1,8 +1,9 @@
 """Which rows of staging anything can still be made from: the others are answers that newer ones replaced.
 
-`tables/newest.py` asks of an id's claims which is the newest of all, the newest that settles it, and the newest that
-says it is gone; no later claim can bring back a former one of these. `tables/about_lake.py` asks whether anything asked
-by an IMDb id was ever answered, so the newest answer to each ask stays too, and all that was set aside without an id.
+`tables/current_record.py` asks of an id's claims which is the newest of all, the newest that settles it, and the newest
+that says it is gone; no later claim can bring back a former one of these. `tables/metadata_tables.py` asks whether
+anything asked by an IMDb id was ever answered, so the newest answer to each ask stays too, and all that was set aside
+without an id.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from reelhouse.build.pins import CURRENT, Current, pin
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.reading import decode
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import STAGING_MOVIE
 
 # Another builder may pin at the same moment; more than a few in a row is no race any more.
 _ATTEMPTS = 5
@@ -63,8 +62,11 @@ def staging_notes(current: Current) -> dict[str, Any]:
     return {"epoch": current.read.epoch, "reads": msgspec.to_builtins(current.read.receipts), "parts": []}
 
 
-def follow(storage: Storage, moved: dict[str, tuple[int, int]]) -> None:
-    """Let pins follow from old versions to new ones, by folder; one that points elsewhere by now stays."""
+def follow(storage: Storage, moved: dict[str, tuple[int, int]], staging: str) -> None:
+    """Let pins follow from old versions to new ones, by folder; one that points elsewhere by now stays.
+
+    *staging* is the folder of parsed answers.
+    """
     for folder in [folder for folder in moved if folder.startswith(f"{ZONE}/")]:
         _follow_import(storage, folder.removeprefix(f"{ZONE}/"), *moved[folder])
     for _ in range(_ATTEMPTS):
@@ -73,19 +75,19 @@ def follow(storage: Storage, moved: dict[str, tuple[int, int]]) -> None:
         except MissingKeyError:
             return
         current = decode(CURRENT, body, Current)
-        new = _followed(current, moved)
+        new = _followed(current, moved, staging)
         if new == current or pin(storage, new, body):
             return
     raise LakeError("other builds of this lake keep coming first: wait for them, then maintain again")
 
 
-def _followed(current: Current, moved: dict[str, tuple[int, int]]) -> Current:
+def _followed(current: Current, moved: dict[str, tuple[int, int]], staging: str) -> Current:
     tables = dict(current.tables)
     for name, one in current.tables.items():
         old, new = moved.get(f"{one.zone}/{name}", (None, 0))
         if one.version == old:
             tables[name] = msgspec.structs.replace(one, version=new)
-    old, new = moved.get(STAGING_MOVIE, (None, 0))
+    old, new = moved.get(staging, (None, 0))
     read = current.read if current.read.staging != old else msgspec.structs.replace(current.read, staging=new)
     return msgspec.structs.replace(current, tables=tables, read=read)
 

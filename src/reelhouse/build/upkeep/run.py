@@ -6,21 +6,22 @@ upkeep goes on. The caller keeps purges away, which begin tables anew under the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from reelhouse.build.delta_log import Commit
 from reelhouse.build.delta_rs import files_below, put_checkpoint
 from reelhouse.build.imports import ZONE, imported
-from reelhouse.build.pins import Current, believed
+from reelhouse.build.pins import Current, believed, staging_folder
 from reelhouse.build.upkeep.claims import claims_of
 from reelhouse.build.upkeep.folders import Folder, folders, look
 from reelhouse.build.upkeep.rewriting import follow, rewrite, rewritten, staging_notes
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
 from reelhouse.storage.ahead import ahead
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import STAGING_MOVIE
 
 Step = Callable[[str], None]
 
@@ -66,16 +67,22 @@ class Upkeep(NamedTuple):
         return {**self._asdict(), "rewritten": rewritten, "removed": self.removed._asdict()}
 
 
-def foresee(storage: Storage, now: datetime, keep: timedelta) -> Upkeep:
+def foresee(storage: Storage, now: datetime, keep: timedelta, entities: Mapping[str, Entity] = ENTITIES) -> Upkeep:
     """What `maintain` would do; nothing is changed."""
-    work = _Work(storage, now - keep, lambda name: None)
+    work = _Work(storage, now - keep, lambda name: None, entities)
     due = [found for folder in work.folders if (found := work.due(folder)) is not None]
     return Upkeep(due, work.long_logs(), work.removal(), work.problems)
 
 
-def maintain(storage: Storage, now: datetime, keep: timedelta, step: Step = lambda name: None) -> Upkeep:
+def maintain(
+    storage: Storage,
+    now: datetime,
+    keep: timedelta,
+    step: Step = lambda name: None,
+    entities: Mapping[str, Entity] = ENTITIES,
+) -> Upkeep:
     """Do what is due; what a reader needs who began less than *keep* ago stays."""
-    work = _Work(storage, now - keep, step)
+    work = _Work(storage, now - keep, step, entities)
     done = work.rewrite()
     checkpoints = work.long_logs()
     for name in checkpoints:
@@ -90,13 +97,15 @@ def maintain(storage: Storage, now: datetime, keep: timedelta, step: Step = lamb
 class _Work:
     """The lake as an upkeep finds it."""
 
-    def __init__(self, storage: Storage, before: datetime, step: Step) -> None:
+    def __init__(self, storage: Storage, before: datetime, step: Step, entities: Mapping[str, Entity]) -> None:
         self._storage = storage
         self._before = before
         self._step = step
+        (entity,) = entities
+        self._staging = staging_folder(entity)
         step("looking")
         self._current = believed(storage)
-        pins = _pins(storage, self._current)
+        pins = _pins(storage, self._current, self._staging)
         ever = folders(storage, pins)
         self.folders = list(ahead(lambda name: look(storage, name, pins.get(name), ever[name], before), sorted(ever)))
         self.problems = [folder.problem for folder in self.folders if folder.problem]
@@ -107,7 +116,7 @@ class _Work:
             return None
         sizes = [folder.files[path].size for path in folder.live if path in folder.files]
         found = Rewriting(folder.name, len(sizes), sum(sizes))
-        if folder.name == STAGING_MOVIE:
+        if folder.name == self._staging:
             claims = claims_of(self._storage, folder.name, folder.pinned)
             found = found._replace(superseded=claims.superseded)
             if claims.superseded > _SUPERSEDED * claims.rows:
@@ -134,11 +143,11 @@ class _Work:
                     continue
                 done.append(found)
         if moved:
-            follow(self._storage, moved)
+            follow(self._storage, moved, self._staging)
         return done
 
     def _rewritten(self, name: str, latest: Commit) -> int:
-        if name != STAGING_MOVIE:
+        if name != self._staging:
             return rewrite(self._storage, name, latest, _rows(self._storage, self._current, name), {})
         assert self._current is not None
         claims = claims_of(self._storage, name, latest.version)
@@ -176,13 +185,13 @@ class _Work:
                 self._storage.erase(f"{folder.name}/{path}")
 
 
-def _pins(storage: Storage, current: Current | None) -> dict[str, int]:
+def _pins(storage: Storage, current: Current | None, staging: str) -> dict[str, int]:
     """The version of each folder that readers are shown."""
     pins = {f"{ZONE}/{name}": one.version for name, one in imported(storage).items()}
     if current is not None:
         pins |= {f"{one.zone}/{name}": one.version for name, one in current.tables.items()}
         if current.read.staging is not None:
-            pins[STAGING_MOVIE] = current.read.staging
+            pins[staging] = current.read.staging
     return pins
 
 

@@ -10,11 +10,13 @@ from pyspark.sql import types as T
 from reelhouse.build.delta_log import schema_mark
 from reelhouse.build.import_specs import import_spec
 from reelhouse.build.imports import imported
-from reelhouse.build.marks import ZONES
 from reelhouse.build.pins import Pin, built
+from reelhouse.entities.schema import Table
 from reelhouse.errors import ConfigError, LakeError, did_you_mean
+from reelhouse.marts import REGISTRY
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.columns import TableSpec
+from reelhouse.tables.registry import Registry
+from reelhouse.tables.schemas import data_type, schema_of
 
 ATTRIBUTION = "This product uses TMDB and the TMDB APIs but is not endorsed, certified, or otherwise approved by TMDB."
 
@@ -39,8 +41,8 @@ class Entry(NamedTuple):
     columns: tuple[Column, ...]
 
 
-def entries_of(storage: Storage) -> list[Entry]:
-    """Every table of the last whole build, and every imported one.
+def entries_of(storage: Storage, registry: Registry = REGISTRY) -> list[Entry]:
+    """Every table of *registry* that the last whole build has, and every imported one.
 
     Raises `ConfigError` for a lake that is no bucket, `LakeError` where nothing is built or a newer build is due.
     """
@@ -52,9 +54,9 @@ def entries_of(storage: Storage) -> list[Entry]:
             spec.name,
             spec.about,
             f"{root}/{zone}/{spec.name}",
-            tuple(Column(one.name, one.data_type, one.comment) for one in spec.columns),
+            tuple(Column(one.name, data_type(one.type), one.comment) for one in spec.columns),
         )
-        for zone, spec in _specs(storage)
+        for zone, spec in _specs(storage, registry)
     ]
 
 
@@ -69,9 +71,9 @@ def chosen(entries: list[Entry], names: tuple[str, ...] | None) -> list[Entry]:
     return [known[name] for name in dict.fromkeys(names)]
 
 
-def _specs(storage: Storage) -> Iterator[tuple[str, TableSpec]]:
+def _specs(storage: Storage, registry: Registry) -> Iterator[tuple[str, Table]]:
     pins = built(storage).tables
-    for zone, specs in ZONES.items():
+    for zone, specs in registry.zones.items():
         for spec in specs:
             if spec.name in pins:
                 _check_columns(spec, pins[spec.name])
@@ -80,9 +82,9 @@ def _specs(storage: Storage) -> Iterator[tuple[str, TableSpec]]:
         yield one.zone, import_spec(name, one)
 
 
-def _check_columns(spec: TableSpec, pin: Pin) -> None:
+def _check_columns(spec: Table, pin: Pin) -> None:
     """A catalogue must say what lies there; who built it with other declarations cannot be described by these."""
-    if pin.schema != schema_mark(spec.schema):
+    if pin.schema != schema_mark(schema_of(spec.columns)):
         raise LakeError(
             f"{spec.name} was built by another version of reelhouse, with other columns: run `reelhouse build` first"
         )

@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 from pyspark.sql import types as T
 
 from reelhouse.build.imports import ZONE
-from reelhouse.build.marks import ZONES
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.catalogue.entries import MARK, Column, Entry
 from reelhouse.serve.catalogue.refreshing import Found
@@ -30,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,254}")
 _PAGE = 50
 _TIMEOUT = 30.0
 _TRIES = 4
-_FOLDERS = (*ZONES, ZONE)
+_FOLDERS = ("tables", "marts", ZONE)
 
 # How servers say that a thing is not there, or there already: some by the status, some with 400 and a name.
 _ABSENT = (" 404",)

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export.outcome import NOTES, TERMS, Exported, Noted, Step, noted
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
-from reelhouse.tables.columns import ColumnSpec
 
 _TYPES = {"int": "integer", "string": "varchar", "timestamp": "timestamp with time zone"}
 
@@ -137,7 +137,7 @@ def _opened(path: Path, *, read_only: bool = False) -> Iterator[Any]:
 
 
 def _type(column: ColumnSpec) -> str:
-    name = column.data_type.simpleString()
+    name = str(column.type)
     return _TYPES.get(name, name)
 
 

@@ -134,5 +134,5 @@ class Folder:
 
 
 def _described(table: ExportTable, name: str, note: Noted) -> File:
-    columns = [Column(each.name, each.data_type.simpleString(), each.comment) for each in table.spec.columns]
+    columns = [Column(each.name, str(each.type), each.comment) for each in table.spec.columns]
     return File(name, table.spec.about, list(table.spec.key), columns, note)

@@ -59,7 +59,7 @@ class LoadByJdbc:
                     raise
             # So rare that looking for it each time would cost more than doing it twice.
             link.run(f"truncate {place}")
-            texts = [each.name for each in table.spec.columns if each.data_type.simpleString() == "string"]
+            texts = [each.name for each in table.spec.columns if each.type == "string"]
             replaced = _with_nul(frame, texts)
             plain = frame.withColumns({each: F.translate(F.col(f"`{each}`"), "\0", "\ufffd") for each in texts})
             return Loaded(self._load(link, plain, place, wanted), replaced)

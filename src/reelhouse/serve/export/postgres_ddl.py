@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ConfigError
 from reelhouse.serve.export.postgres_link import quoted, text
 from reelhouse.serve.export.tables import ExportTable
-from reelhouse.tables.columns import ColumnSpec
 
 # Tables of an export that is under way, or was ended; nobody else's names begin like this.
 STAGED = "reelhouse_new__"
@@ -29,7 +29,7 @@ _TYPES = {
 
 def type_of(column: ColumnSpec) -> str:
     """The type, in the words of `format_type`."""
-    name = column.data_type.simpleString()
+    name = str(column.type)
     if name.startswith("decimal"):
         return f"numeric{name.removeprefix('decimal')}"
     return _TYPES[name]

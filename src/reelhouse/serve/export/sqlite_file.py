@@ -16,11 +16,11 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.export.outcome import NOTES, Exported, Noted, Step, noted
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
-from reelhouse.tables.columns import ColumnSpec
 
 _TYPES = {
     "bigint": "integer",
@@ -133,7 +133,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _type(column: ColumnSpec) -> str:
-    return _TYPES.get(column.data_type.simpleString(), "text")
+    return _TYPES.get(str(column.type), "text")
 
 
 def _quoted(name: str) -> str:

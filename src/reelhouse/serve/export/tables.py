@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 
+from reelhouse.build.fingerprints import rows_fingerprint, wanted_fingerprints
 from reelhouse.build.import_specs import import_spec
 from reelhouse.build.imports import Import, imported
-from reelhouse.build.marks import ZONES, code_mark, wanted_marks
 from reelhouse.build.pins import Current, Pin, believed, built
+from reelhouse.entities.schema import Table
 from reelhouse.errors import ConfigError, LakeError, did_you_mean
+from reelhouse.marts import REGISTRY
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.catalogue import ANSWERS, POPULARITY
-from reelhouse.tables.columns import TableSpec
+from reelhouse.tables.popularity import POPULARITY
+from reelhouse.tables.registry import Registry
 
 # Another number makes every target load everything anew: for when rows are written in another form.
 _FORM = 1
@@ -28,7 +29,7 @@ class ExportTable:
     comes from one alone; two versions of equal *form* (never empty) then have equal rows for equal answers.
     """
 
-    spec: TableSpec
+    spec: Table
     pin: Pin
     mark: str
     form: str = ""
@@ -79,12 +80,12 @@ class Snapshot:
             )
 
 
-def look(storage: Storage, names: tuple[str, ...] | None = None) -> Snapshot:
-    """The tables of these *names*, or all; `ConfigError` for a name that there is none of."""
+def look(storage: Storage, names: tuple[str, ...] | None = None, registry: Registry = REGISTRY) -> Snapshot:
+    """The tables of these *names*, or all of *registry* and imports; `ConfigError` for a name that there is none of."""
     purges = purge_count(storage)
     own = imported(storage)
     current = believed(storage) if own else built(storage)
-    found = {**_imports(own), **(_built(storage, current) if current else {})}
+    found = {**_imports(own), **(_built(storage, current, registry) if current else {})}
     for name in names or ():
         if name not in found:
             hint = did_you_mean(name, found) or f"; there are: {', '.join(sorted(found))}"
@@ -102,29 +103,28 @@ def _imports(own: dict[str, Import]) -> dict[str, ExportTable]:
     }
 
 
-def _built(storage: Storage, current: Current) -> dict[str, ExportTable]:
-    wanted = wanted_marks(current.read.receipts, current.read.exports, current.purges)
-    specs = [(zone, spec) for zone, specs in ZONES.items() for spec in specs if spec.name in current.tables]
-    return {spec.name: _of_build(storage, current, zone, spec, wanted) for zone, spec in specs}
+def _built(storage: Storage, current: Current, registry: Registry) -> dict[str, ExportTable]:
+    wanted = wanted_fingerprints(registry, current.read.receipts, current.read.exports, current.purges)
+    known = [spec for spec in (*registry.tables, *registry.marts) if spec.name in current.tables]
+    return {spec.name: _of_build(storage, current, spec, wanted) for spec in known}
 
 
-def _of_build(storage: Storage, current: Current, zone: str, spec: TableSpec, wanted: dict[str, str]) -> ExportTable:
+def _of_build(storage: Storage, current: Current, spec: Table, wanted: dict[str, str]) -> ExportTable:
     pin = current.tables[spec.name]
     answer = _answer(spec)
     form = ""
     # A build of older code made its rows in a way that is not known here.
     if answer and pin.made_from == wanted[spec.name]:
-        settings = json.dumps(spec.settings, sort_keys=True)
-        form = _hash(storage.url, code_mark(zone), pin.schema, settings, current.read.code)
+        form = _hash(storage.url, rows_fingerprint(spec), pin.schema, current.read.code)
     return ExportTable(spec, pin, _hash(pin.made_from, pin.schema), form, answer)
 
 
-def _answer(spec: TableSpec) -> tuple[str, ...]:
+def _answer(spec: Table) -> tuple[str, ...]:
     if spec.name == POPULARITY.name:
         return ("kind", "day")
-    if spec.inputs != (ANSWERS,):
+    if not spec.of_answers:
         return ()
-    return ("movie_id",) if "movie_id" in spec.column_names else ("entity", "id")
+    return (spec.id_column,) if spec.id_column else ("entity", "id")
 
 
 def _hash(*parts: str) -> str:

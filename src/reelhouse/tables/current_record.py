@@ -5,7 +5,10 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from reelhouse.tables.columns import ColumnSpec
+from reelhouse.entities.schema import ColumnSpec
+
+# Goes up when another claim may be chosen.
+VERSION = 1
 
 CURRENT_COLUMNS = (
     ColumnSpec("entity", "string", "The kind of thing."),

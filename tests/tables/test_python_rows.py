@@ -11,26 +11,27 @@ from typing import Any
 
 import pytest
 
-from reelhouse.tables.movie_shape import MOVIE
-from reelhouse.tables.plain import ANSWERED, PlainAnswer, plain_rows
-from reelhouse.tables.salvage import salvage
-from reelhouse.tables.shape import Keyed, Shape
+from reelhouse.entities.movie import MOVIE
+from reelhouse.entities.paths import MapOf, Shape
+from reelhouse.marts import REGISTRY
+from reelhouse.tables import python_rows
+from reelhouse.tables.lenient_parse import lenient_parse
 from tests.build.landing import Answer, LakeInTheMaking
 
 _TEXTS = ("", "x", "0", "null", "[REC]", "a\u2028b \U0001f3ac", " blank ", '{"a":1}', "true", "Amélie\n", "1.5", "\t")
 _ODD: tuple[Any, ...] = (None, "", 0, 1, -1, 7.0, 7.5, "7", "7.0", True, False, "no", [], {}, ["x"], {"id": 1}, 2**63)
 _GOOD: dict[str, tuple[Any, ...]] = {
-    "text": _TEXTS,
-    "whole": (0, 1, 18, 2**31, 2**53 + 1, -4),
-    "number": (0, 0.0, 1.5, 7, 1e-9, 123456.789),
-    "flag": (True, False),
+    "string": _TEXTS,
+    "bigint": (0, 1, 18, 2**31, 2**53 + 1, -4),
+    "double": (0, 0.0, 1.5, 7, 1e-9, 123456.789),
+    "boolean": (True, False),
     "date": ("", "1999-10-15", "0001-01-01", "2024-02-29", "9999-12-31"),
-    "instant": ("2013-02-14T00:00:00.000Z", "2013-02-14 23:59:59 UTC", "1899-12-31T00:00:00.5Z", ""),
+    "timestamp": ("2013-02-14T00:00:00.000Z", "2013-02-14 23:59:59 UTC", "1899-12-31T00:00:00.5Z", ""),
 }
 _BAD: dict[str, tuple[Any, ...]] = {
     "date": ("2023-02-29", "0000-00-00", "2025", "2025-1-1", 20250101),
-    "instant": ("2013-02-14", "yesterday", "2013-02-30T00:00:00Z", 5),
-    "number": ("NaN", "Infinity", "x", "1.25"),
+    "timestamp": ("2013-02-14", "yesterday", "2013-02-30T00:00:00Z", 5),
+    "double": ("NaN", "Infinity", "x", "1.25"),
 }
 
 
@@ -64,10 +65,10 @@ class _Inventing:
             return self._random.choice(_GOOD[shape])
         if isinstance(shape, list):
             return [self.value(shape[0]) for _ in range(self._random.choice((0, 1, 2, 3)))]
-        if isinstance(shape, Keyed):
+        if isinstance(shape, MapOf):
             keys = self._random.sample(("id", "imdb_id", "US", "DE", "flatrate", "rent", "brand_new"), 3)
             return {
-                **{name: self.value("text") for name in shape.fields},
+                **{name: self.value("string") for name in shape.fields},
                 **{key: self.value(shape.values) for key in keys},
             }
         return {name: self.value(inner) for name, inner in shape.items() if self._random.random() < 0.97}
@@ -77,24 +78,25 @@ def _answers() -> list[Answer]:
     made = []
     for number in range(1, 241):
         inventing = _Inventing(number, (0.0, 0.002, 0.02, 0.2)[number % 4])
-        body = {name: inventing.value(inner) for name, inner in MOVIE.items() if number % 3 or number % 7 > 2}
+        body = {name: inventing.value(inner) for name, inner in MOVIE.shape.items() if number % 3 or number % 7 > 2}
         made.append(Answer(number, {**body, "id": number}))
     return [*made, *(Answer(number, body) for number, body in enumerate(_ODD_BODIES, 241))]
 
 
-def _plain(answer: Answer, at: str) -> PlainAnswer:
-    found = salvage(answer.bytes, MOVIE)
-    values = {name: found.values.get(name) for name in MOVIE}
+def _plain(answer: Answer, at: str) -> python_rows.Answer:
+    found = lenient_parse(answer.bytes, MOVIE.shape)
+    values = {name: found.values.get(name) for name in MOVIE.shape}
     assert answer.id is not None
-    return PlainAnswer(answer.id, datetime.fromisoformat(at), values, [one._asdict() for one in found.rejected])
+    return python_rows.Answer(answer.id, datetime.fromisoformat(at), values, [one._asdict() for one in found.rejected])
 
 
 def _counted(rows: list[dict[str, Any]]) -> Counter[str]:
-    # Where an answer lies is nothing that plain rows could know.
+    # Where an answer lies is nothing that an answer alone could tell.
     known = [{name: value for name, value in row.items() if name not in ("run", "chunk", "line")} for row in rows]
     return Counter(json.dumps(row, sort_keys=True, default=str) for row in known)
 
 
+ANSWERED = REGISTRY.of_answers
 AT = "2026-11-20T08:00:00Z"
 
 
@@ -112,8 +114,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory, answers: list[Answer]) -> Ite
 
 
 @pytest.mark.parametrize("table", ANSWERED)
-def test_plain_rows_are_the_engines_rows(lake: LakeInTheMaking, answers: list[Answer], table: str) -> None:
-    ours = [row for answer in answers for row in plain_rows(ANSWERED[table], _plain(answer, AT))]
+def test_python_rows_are_the_engines_rows(lake: LakeInTheMaking, answers: list[Answer], table: str) -> None:
+    ours = [row for answer in answers for row in python_rows.python_rows(ANSWERED[table], _plain(answer, AT))]
     theirs = lake.rows(table)
     assert len(theirs) > 20
     assert {tuple(row) for row in ours} == {tuple(ANSWERED[table].column_names)}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.tables.cleaning import FETCHED_AT
-from reelhouse.tables.columns import ColumnSpec
+from reelhouse.entities.schema import ANSWERS, CURRENT, FETCHED_AT, STAGING, ColumnSpec, Table
 
 _ENTITY = ColumnSpec("entity", "string", "The kind of thing: movie.")
 _ID = ColumnSpec("id", "bigint", "TMDB's id.", path="id")
@@ -41,7 +40,7 @@ QUARANTINE_COLUMNS = (
 )
 
 
-def quarantine(staging: DataFrame, current: DataFrame) -> DataFrame:
+def quarantine(staging: DataFrame, current: DataFrame, *, entity: str) -> DataFrame:
     """One row for each id whose newest answer is set aside. Earlier good answers stay in the tables."""
     claims = _claims(staging)
     aside = current.filter(F.col("newest_state") == "quarantined").select(
@@ -49,7 +48,7 @@ def quarantine(staging: DataFrame, current: DataFrame) -> DataFrame:
     )
     known = claims.join(aside, ["place", "batch"])
     return known.unionByName(_unknown(claims)).select(
-        F.lit("movie").alias("entity"), *(column.name for column in QUARANTINE_COLUMNS[1:])
+        F.lit(entity).alias("entity"), *(column.name for column in QUARANTINE_COLUMNS[1:])
     )
 
 
@@ -72,11 +71,11 @@ REJECTED_COLUMNS = (
 )
 
 
-def rejected_values(answers: DataFrame) -> DataFrame:
+def rejected_values(answers: DataFrame, *, entity: str) -> DataFrame:
     """One row for each value that TMDB sent and no column can hold; the rest of its row stays."""
     item = F.col("item")
     return answers.select("id", "fetched_at", "run", "chunk", "line", F.explode("rejected").alias("item")).select(
-        F.lit("movie").alias("entity"),
+        F.lit(entity).alias("entity"),
         "id",
         item["path"].alias("path"),
         item["raw"].alias("raw"),
@@ -99,3 +98,38 @@ def tombstones(staging: DataFrame, current: DataFrame) -> DataFrame:
 
 def _claims(staging: DataFrame) -> DataFrame:
     return staging.select("place", "batch", "id", "ask", "state", "why", "fetched_at", "run", "chunk", "line", "sha256")
+
+
+def metadata_tables(entity: str) -> tuple[Table, ...]:
+    """The tables about the records of an *entity*."""
+    of_claims = (STAGING, CURRENT)
+    named = {"entity": entity}
+    return (
+        Table(
+            "record",
+            "One row for each id the lake knows: the answer that speaks for it.",
+            RECORD_COLUMNS,
+            records,
+            of_claims,
+            ("entity", "id"),
+        ),
+        Table(
+            "quarantine",
+            "Ids whose newest answer cannot be trusted.",
+            QUARANTINE_COLUMNS,
+            quarantine,
+            of_claims,
+            ("entity", "ask"),
+            named,
+        ),
+        Table(
+            "rejected_value",
+            "Values TMDB sent that fit no column.",
+            REJECTED_COLUMNS,
+            rejected_values,
+            (ANSWERS,),
+            ("entity", "id", "path"),
+            named,
+        ),
+        Table("tombstone", "Ids that TMDB removed.", TOMBSTONE_COLUMNS, tombstones, of_claims, ("entity", "id")),
+    )

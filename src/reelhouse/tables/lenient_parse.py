@@ -1,16 +1,16 @@
-"""Reads one doubtful answer again, value by value: what can be kept is kept, what cannot is named."""
+"""Reads one suspect answer again, value by value: what can be kept is kept, what cannot is named."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from reelhouse.tables.shape import Keyed, Shape
+from reelhouse.entities.paths import MapOf, Shape
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
@@ -28,14 +28,14 @@ class Rejection(NamedTuple):
     rule: str
 
 
-class Salvage(NamedTuple):
+class Parsed(NamedTuple):
     """The typed answer in staging's form, and what of it had to be left out."""
 
     values: dict[str, Any]
     rejected: list[Rejection]
 
 
-def salvage(body: bytes, shape: dict[str, Shape]) -> Salvage:
+def lenient_parse(body: bytes, shape: Mapping[str, Shape]) -> Parsed:
     """Everything of *body* that fits *shape*."""
     rejected: list[Rejection] = []
     try:
@@ -45,14 +45,14 @@ def salvage(body: bytes, shape: dict[str, Shape]) -> Salvage:
     except ValueError:
         return nothing_of(body, "is no JSON")
     if not isinstance(answer, dict):
-        return Salvage({}, [Rejection("$", _raw(answer), "is no object")])
+        return Parsed({}, [Rejection("$", _raw(answer), "is no object")])
     values = {name: _read(answer.get(name), inner, name, rejected) for name, inner in shape.items()}
-    return Salvage(values, rejected)
+    return Parsed(values, rejected)
 
 
-def nothing_of(body: bytes, rule: str) -> Salvage:
+def nothing_of(body: bytes, rule: str) -> Parsed:
     """An answer of which nothing can be read, and why."""
-    return Salvage({}, [Rejection("$", _raw(body.decode(errors="replace")), rule)])
+    return Parsed({}, [Rejection("$", _raw(body.decode(errors="replace")), rule)])
 
 
 def _read(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any:
@@ -65,8 +65,8 @@ def _read(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any
     if not isinstance(value, dict):
         rejected.append(Rejection(path, _raw(value), "is no object"))
         return None
-    if isinstance(shape, Keyed):
-        return _read_keyed(value, shape, path, rejected)
+    if isinstance(shape, MapOf):
+        return _read_map(value, shape, path, rejected)
     return {name: _read(value.get(name), inner, f"{path}.{name}", rejected) for name, inner in shape.items()}
 
 
@@ -75,11 +75,11 @@ def _read_list(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -
         rejected.append(Rejection(path, _raw(value), "is no list"))
         return None
     items = [_read(item, shape, f"{path}[{place}]", rejected) for place, item in enumerate(value)]
-    # A scalar that is NULL keeps its place, as it does where nothing is doubtful.
+    # A scalar that is NULL keeps its place, as it does where nothing is suspect.
     return items if isinstance(shape, str) else [item for item in items if item is not None]
 
 
-def _read_keyed(value: dict[str, Any], shape: Keyed, path: str, rejected: list[Rejection]) -> Any:
+def _read_map(value: dict[str, Any], shape: MapOf, path: str, rejected: list[Rejection]) -> Any:
     pairs = [
         {"key": key, "value": _read(inner, shape.values, f"{path}.{key}", rejected)}
         for key, inner in ((_whole_characters(key), inner) for key, inner in value.items())
@@ -87,13 +87,13 @@ def _read_keyed(value: dict[str, Any], shape: Keyed, path: str, rejected: list[R
     ]
     if not shape.fields:
         return pairs
-    fields = {name: _read(value.get(name), "text", f"{path}.{name}", rejected) for name in shape.fields}
+    fields = {name: _read(value.get(name), "string", f"{path}.{name}", rejected) for name in shape.fields}
     return {**fields, "rest": pairs}
 
 
 def _read_leaf(value: Any, leaf: str, path: str, rejected: list[Rejection]) -> Any:
     if value == "":
-        return "" if leaf == "text" else None
+        return "" if leaf == "string" else None
     read, rule = _READERS[leaf]
     found = read(value)
     if found is None:
@@ -117,13 +117,13 @@ def _float(digits: str) -> float | str:
     return number if abs(number) < 2**53 else digits
 
 
-def _text(value: Any) -> str | None:
+def _string(value: Any) -> str | None:
     if isinstance(value, str):
         return value if _whole_characters(value) == value else None
     return None if isinstance(value, (dict, list)) else json.dumps(value)
 
 
-def _whole(value: Any) -> int | None:
+def _bigint(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -145,7 +145,7 @@ def _exact(text: str) -> int | None:
     return int(number) if number == number.to_integral_value() else None
 
 
-def _number(value: Any) -> float | None:
+def _double(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
@@ -157,11 +157,11 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _flag(value: Any) -> bool | None:
+def _boolean(value: Any) -> bool | None:
     return _FLAGS.get(json.dumps(value).strip('"').lower()) if isinstance(value, (bool, int, str)) else None
 
 
-def _day(value: Any) -> date | None:
+def _date(value: Any) -> date | None:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         return None
     try:
@@ -170,7 +170,7 @@ def _day(value: Any) -> date | None:
         return None
 
 
-def _instant(value: Any) -> datetime | None:
+def _timestamp(value: Any) -> datetime | None:
     text = value.removesuffix(" UTC") if isinstance(value, str) else ""
     if not _INSTANT.fullmatch(text):
         return None
@@ -182,12 +182,12 @@ def _instant(value: Any) -> datetime | None:
 
 
 _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "text": (_text, "is no text"),
-    "whole": (_whole, "is no whole number"),
-    "number": (_number, "is no number"),
-    "flag": (_flag, "is neither true nor false"),
-    "date": (_day, "is no date"),
-    "instant": (_instant, "is no instant"),
+    "string": (_string, "is no text"),
+    "bigint": (_bigint, "is no whole number"),
+    "double": (_double, "is no number"),
+    "boolean": (_boolean, "is neither true nor false"),
+    "date": (_date, "is no date"),
+    "timestamp": (_timestamp, "is no instant"),
 }
 
 

@@ -6,10 +6,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from reelhouse.tables.cleaning import FETCHED_AT, text
-from reelhouse.tables.columns import ColumnSpec
+from reelhouse.entities.schema import FETCHED_AT, ColumnSpec, Table
+from reelhouse.tables.nulls import text
 
-POPULARITY_COLUMNS = (
+_COLUMNS = (
     ColumnSpec("kind", "string", "The kind of thing: movie."),
     ColumnSpec("id", "bigint", "TMDB's id.", path="export.id"),
     ColumnSpec("day", "date", "The export's day."),
@@ -40,8 +40,19 @@ def popularity(lines: DataFrame, *, kind: str, day: str, fetched_at: str) -> Dat
         "id",
         F.lit(day).cast("date").alias("day"),
         "popularity",
-        text("original_title").alias("original_title"),
+        text(F.col("original_title")).alias("original_title"),
         "adult",
         "video",
         F.lit(fetched_at).cast("timestamp").alias("fetched_at"),
     )
+
+
+# No pass over other tables makes it: it grows export by export (build/popularity.py).
+POPULARITY = Table(
+    "popularity_daily",
+    "How popular everything was on the day of each landed export.",
+    _COLUMNS,
+    popularity,
+    (),
+    ("kind", "id", "day"),
+)

@@ -1,0 +1,141 @@
+"""How an engine reads an answer of a declared shape, types it, and tells which values it may have lost.
+
+`from_json` turns a value of the wrong type into NULL without a word, and a schema of numbers loses `"id": "1"` and
+`1.0`. So every scalar is read as text first and cast afterwards. A row where a value got lost on that way, or could
+have been, is *suspect*: `tables/lenient_parse.py` reads it again, value by value. Such rows are rare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from reelhouse.entities.paths import MapOf, Shape
+from reelhouse.tables.schemas import data_type
+
+
+def _holds_json(text: Column) -> Column:
+    # A nested object or list arrives as its JSON. A title such as "[REC]" is merely read twice.
+    return text.startswith('{"') | text.startswith("[")
+
+
+def _no_double(text: Column) -> Column:
+    number = text.try_cast("double")
+    # "NaN" and "Infinity" are doubles to a cast, but no numbers.
+    return (text != "") & (number.isNull() | ~(F.abs(number) < 1e308))
+
+
+def _no_bigint(text: Column) -> Column:
+    return (text != "") & text.try_cast("bigint").isNull()
+
+
+def _no_boolean(text: Column) -> Column:
+    return ~text.isin("true", "false", "")
+
+
+def _no_date(text: Column) -> Column:
+    # The length keeps out '2025', which a cast would call the first of January.
+    return (text != "") & (text.try_cast("date").isNull() | (F.length(text) != 10))
+
+
+def _no_timestamp(text: Column) -> Column:
+    return (text != "") & (text.try_cast("timestamp").isNull() | (F.length(text) < 19))
+
+
+# Whether a text would be lost or changed by a cast to a type.
+_LOST: dict[str, Callable[[Column], Column]] = {
+    "string": _holds_json,
+    "double": _no_double,
+    "bigint": _no_bigint,
+    "boolean": _no_boolean,
+    "date": _no_date,
+    "timestamp": _no_timestamp,
+}
+
+
+def read_type(shape: Shape) -> T.DataType:
+    """What `from_json` reads *shape* with: text for every scalar, maps where keys are data."""
+    if isinstance(shape, str):
+        return T.StringType()
+    if isinstance(shape, list):
+        return T.ArrayType(read_type(shape[0]))
+    if isinstance(shape, dict):
+        return T.StructType([T.StructField(name, read_type(inner)) for name, inner in shape.items()])
+    # Where some keys differ in shape from the rest, only text fits all of them.
+    values = T.StringType() if shape.fields else read_type(shape.values)
+    return T.MapType(T.StringType(), values)
+
+
+def maps_to_entries(value: Column, shape: Shape) -> Column:
+    """What `from_json` read, with lists of key and value for objects whose keys are data."""
+    if not _has_map(shape):
+        return value
+    if isinstance(shape, dict):
+        fields = [maps_to_entries(value[name], inner).alias(name) for name, inner in shape.items()]
+        return F.when(value.isNotNull(), F.struct(*fields))
+    if isinstance(shape, list):
+        return F.transform(value, lambda item: maps_to_entries(item, shape[0]))
+    assert isinstance(shape, MapOf)
+    return _map_to_entries(value, shape)
+
+
+def _map_to_entries(value: Column, shape: MapOf) -> Column:
+    if not shape.fields:
+        return F.transform(F.map_entries(value), lambda pair: _pair(pair, maps_to_entries(pair["value"], shape.values)))
+    rest = F.filter(F.map_entries(value), lambda pair: ~pair["key"].isin(*shape.fields))
+    schema = read_type(shape.values)
+    assert isinstance(schema, (T.ArrayType, T.StructType))
+    inner = F.transform(
+        rest, lambda pair: _pair(pair, maps_to_entries(F.from_json(pair["value"], schema), shape.values))
+    )
+    fields = [value[name].alias(name) for name in shape.fields]
+    return F.when(value.isNotNull(), F.struct(*fields, inner.alias("rest")))
+
+
+def _pair(pair: Column, value: Column) -> Column:
+    return F.struct(pair["key"].alias("key"), value.alias("value"))
+
+
+def _has_map(shape: Shape) -> bool:
+    if isinstance(shape, dict):
+        return any(_has_map(inner) for inner in shape.values())
+    if isinstance(shape, list):
+        return _has_map(shape[0])
+    return isinstance(shape, MapOf)
+
+
+def typed(value: Column, shape: Shape) -> Column:
+    """A value that `maps_to_entries` gave, with its types."""
+    return value if shape == "string" else value.try_cast(data_type(shape))
+
+
+def suspect(value: Column, shape: Shape) -> Column:
+    """Whether something of a value that `maps_to_entries` gave got lost, or may have; NULL is as good as false.
+
+    Nothing turns that NULL into false on the way: done for every scalar, it would cost a fifth of all parsing.
+    """
+    if isinstance(shape, str):
+        return _LOST[shape](value)
+    if isinstance(shape, list):
+        return _any_suspect(value, lambda item: suspect(item, shape[0]))
+    if isinstance(shape, dict):
+        return any_of([value.isNull(), *(suspect(value[name], inner) for name, inner in shape.items())])
+    if not shape.fields:
+        return _any_suspect(value, lambda pair: suspect(pair["value"], shape.values))
+    rest = _any_suspect(value["rest"], lambda pair: suspect(pair["value"], shape.values))
+    return any_of([value.isNull(), rest, *(suspect(value[name], "string") for name in shape.fields)])
+
+
+def _any_suspect(value: Column, test: Callable[[Column], Column]) -> Column:
+    return value.isNull() | F.exists(value, test)
+
+
+def any_of(tests: list[Column]) -> Column:
+    """Whether one of *tests* holds. A balanced tree, since Connect refuses expressions that nest too deeply."""
+    if len(tests) == 1:
+        return tests[0]
+    middle = len(tests) // 2
+    return any_of(tests[:middle]) | any_of(tests[middle:])

@@ -1,0 +1,84 @@
+"""The rows of declared tables as DataFrames, made of the answers that staging holds."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.entities.paths import Level, MapOf, Shape, around, member_of, row_of
+from reelhouse.entities.schema import FETCHED_AT, POSITION, ColumnSpec, Table
+from reelhouse.tables.nulls import amount, text
+
+# Goes up when the rows of a declared table may change though its declaration does not.
+VERSION = 1
+
+
+def staged_name(field: str) -> str:
+    """The column of a field of the answer: TMDB's name, without the slash that paths of files cannot hold."""
+    return field.replace("/", "_")
+
+
+def rows_of(table: Table, *inputs: DataFrame) -> DataFrame:
+    """The rows of a table, declared or made by hand, from its inputs."""
+    found: DataFrame = table.make(*inputs, **table.settings) if table.make else _declared(table, *inputs)
+    return found
+
+
+def _declared(table: Table, answers: DataFrame) -> DataFrame:
+    """One step of `explode` for each level of the table's path, then its columns."""
+    rows, item, shape = answers, None, table.shape
+    known = {table.id_column: F.col("id"), FETCHED_AT.name: F.col(FETCHED_AT.name)}
+    for number, level in enumerate(table.levels):
+        if number == around(table.levels):
+            outer = {name: place for name, place in table.placed.items() if place.around}
+            known |= {name: _member(item, place.members) for name, place in outer.items()}
+        # Of lists within lists the inner one counts.
+        known.pop(POSITION.name, None)
+        entries = _entries(_member(item, level.members), level, member_of(shape, level.members))
+        rows = rows.select(*(value.alias(name) for name, value in known.items()), entries)
+        known = {name: F.col(name) for name in known}
+        item, shape = F.col("item"), row_of(shape, level)
+        if level.column:
+            known[level.column], item = item["key"], item["value"]
+        else:
+            known[POSITION.name] = F.col(POSITION.name)
+            rows = rows.filter(item.isNotNull())
+    if table.except_keys:
+        rows = rows.filter(~known[table.levels[-1].column].isin(*table.except_keys))
+    rows = rows.select(*(_column(table, one, known, item, shape).alias(one.name) for one in table.columns))
+    return rows.filter(F.col(table.required).isNotNull()) if table.required else rows
+
+
+def _member(item: Column | None, members: tuple[str, ...]) -> Column:
+    """A member of an item, or of the answer."""
+    for name in members:
+        item = F.col(staged_name(name)) if item is None else item[name]
+    assert item is not None
+    return item
+
+
+def _entries(container: Column, level: Level, shape: Shape) -> Column:
+    """The generator of a level's rows: `position` and `item` of a list, `item` with key and value of an object."""
+    if level.named:
+        # One list of all, because a union would read staging several times.
+        pairs = (F.struct(F.lit(key).alias("key"), container[name].alias("value")) for name, key in level.named)
+        return F.explode(F.array(*pairs)).alias("item")
+    if level.column:
+        rest = container["rest"] if isinstance(shape, MapOf) and shape.fields else container
+        return F.explode(rest).alias("item")
+    return F.posexplode(container).alias(POSITION.name, "item")
+
+
+def _column(table: Table, column: ColumnSpec, known: dict[str, Column], item: Column | None, shape: Shape) -> Column:
+    """The value of one column, with TMDB's ways to say "unknown" as NULL."""
+    place = table.placed.get(column.name)
+    if place is None:
+        return known[column.name]
+    value = known[column.name] if place.around else _member(item, place.members)
+    if place.joined:
+        value = F.array_join(value, ", ")
+    if column.type == "string":
+        return text(value)
+    if column.type == "date" and not place.around and member_of(shape, place.members) == "timestamp":
+        return value.cast("date")
+    return amount(value) if column.zero_is_null else value
