@@ -268,7 +268,7 @@ def test_a_file_that_was_read_by_looser_rules_is_read_again(lake: Importer) -> N
     path = lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,"C\n4,D\n')
     lake.bring("t", lake.file("u.csv", "id,t\n1,A\n"))
     pins = msgspec.json.decode(lake.storage.get("imports/pins.json"))
-    pins["imports"]["t"]["made_from"] = mark_of([source(Path(path))], [""])
+    pins["tables"]["t"]["made_from"] = mark_of([source(Path(path))], [""])
     lake.storage.put("imports/pins.json", msgspec.json.encode(pins))
     assert "opens a quote" in lake.refused("t", path)
 

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from reelhouse.build.importing.columns import SAME, check_same, misfit, named
+from reelhouse.build.importing.files import CHANGED
 from reelhouse.build.importing.kinds import Guess, first_misfit, parsed
 from reelhouse.build.imports import ImportColumn
 from reelhouse.errors import ConfigError, ReelhouseError
@@ -98,10 +99,11 @@ class CsvFiles:
         """All values as texts; nothing between two delimiters is NULL."""
         names = [column.name for column in file.columns]
         rows = 0
+        first = file.path not in self._tallies
         with _told(file), opened(file.path) as body:
             scanned = _Scanned(body, file.dialect)
             reader = pc_csv.open_csv(
-                pa.PythonFile(scanned if file.path not in self._tallies else body, mode="r"),
+                pa.PythonFile(scanned if first else body, mode="r"),
                 # By position: the header's names may be there twice, or span lines.
                 pc_csv.ReadOptions(
                     use_threads=False,
@@ -127,12 +129,14 @@ class CsvFiles:
                 rows += len(batch)
                 if len(batch):
                     yield batch
-            if file.path not in self._tallies:
+            if first:
                 self._tallies[file.path] = scanned.tally()
                 if words := self._tallies[file.path].words("--no-quotes"):
                     self.notes.append(f"{file.path.name}: {words}")
         # The header is a record too.
         if rows != self._tallies[file.path].records - 1:
+            if not first:
+                raise ReelhouseError(CHANGED)
             raise ReelhouseError(f"{file.path}: {rows} rows were read of {self._tallies[file.path]}")
 
 
