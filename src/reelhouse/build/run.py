@@ -71,7 +71,7 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class _Situation:
-    """What lies in the lake before a build: the last build, staging as it is, and what is new.
+    """The lake before a build: the last build, staging as it is, and what is new.
 
     *newest* is the newest build that was ever pinned.
     """
