@@ -69,6 +69,9 @@ class Settings:
     chunk_seconds: float = _setting(15.0, "or this age: it is what a kill may cost.")
     layout: str = _setting("lake", "How answers lie: lake, or course for plain JSON arrays under Raw/TMDB/JSON.")
     course_kinds: bool = _setting(False, "With the course layout: a level for the kind (Movies) above the date.")
+    course_quotes: bool = _setting(
+        True, "With the course layout: quotes in Raw/Local/CSV enclose values; false takes them as text."
+    )
     s3_region: str = _setting("", "The bucket's region, where boto3 does not find it by itself.")
     s3_profile: str = _setting("", "A profile of the AWS configuration, where it is not the default one.")
     s3_encryption: str = _setting("", "sse-s3 or sse-kms asks for it with each object; empty leaves it to the bucket.")

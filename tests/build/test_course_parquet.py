@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from reelhouse.build import course_parquet
 from reelhouse.build.check import check_tables
+from reelhouse.build.course_local import LocalCopy, copy_local
 from reelhouse.build.course_parquet import COPIES, KEPT_DAYS, check_copies, copy_out, prune, read_copies
 from reelhouse.build.delta_rs import write_delta
 from reelhouse.build.leftovers import erase_tables, leftovers
@@ -37,9 +38,9 @@ def built(lake: LakeInTheMaking, **options: Any) -> list[str]:
     return build(lake.storage, SAIL, course=True, **options).problems
 
 
-def copied(lake: LakeInTheMaking) -> list[str]:
+def copied(lake: LakeInTheMaking, *, quotes: bool = True) -> list[str]:
     """What the end of a build says."""
-    made = copy_out(lake.storage)
+    made = copy_out(lake.storage, quotes=quotes)
     assert made is not None
     return made.problems
 
@@ -348,7 +349,11 @@ def test_a_persons_own_tables_become_parquet_of_text(world: LakeInTheMaking, nam
         (b"", "its first line names no column"),
         (b"\x1f\x8bnothing", "it is no"),
         (gzip.compress(b"id,title\n1,a\n")[:10] + b"\xff" * 20, "it is no table"),
-        (b"x" * 200_000, "it is no table: field larger than field limit"),
+        (b"x" * 200_000, "its first line is no header"),
+        (b'id|t\ntt1|Fine\ntt2|"Unbalanced\ntt3|Plain\n', "it is no table: line 3 opens a quote that is never closed"),
+        (b'id|t\ntt1|"A\ntt2|B\ntt3|"C\n', "line 2 opens a quote, and text stands behind the one that closes it"),
+        (b'id|t\ntt1|"Alpha" Beta\n', "line 2 opens a quote, and text stands behind the one that closes it"),
+        (b'id|t\ntt1|5" disc\n', "line 2: a quote stands inside a value"),
     ],
 )
 def test_one_that_is_no_table_is_named_and_costs_tmdbs_tables_nothing(
@@ -367,6 +372,43 @@ def test_one_that_is_no_table_is_named_and_costs_tmdbs_tables_nothing(
     lake.storage.delete("Raw/Local/CSV/Movies/2026/10/31/movies.csv")
     lake.storage.delete("Raw/Local/CSV/Movies/2026/10/31/movies.csv.gz")
     assert copied(lake) == []
+
+
+TARGET = "Trusted/Local/Parquet/Movies/2026/10/31/movies.parquet"
+
+
+def test_a_stray_quote_takes_no_row_away_and_quotes_may_be_set_to_be_text(world: LakeInTheMaking) -> None:
+    put_csv(
+        world, "movies.csv", b'id|ano|titulo\ntt1|1986|Fine\ntt2|1986|"Unbalanced\ntt3|1990|Plain\ntt4|1991|Other\n'
+    )
+    (said,) = copied(world)
+    assert "line 3 opens a quote that is never closed (`course_quotes = false`" in said
+    assert not (world.root / TARGET).exists()
+    assert copied(world, quotes=False) == []
+    found = pq.read_table(world.root / TARGET).to_pylist()
+    assert [row["titulo"] for row in found] == ["Fine", '"Unbalanced', "Plain", "Other"]
+    # Quotes that enclose values again are the fault again, and no copy of the other reading is left.
+    assert copied(world) == [said]
+    assert not (world.root / TARGET).exists()
+
+
+def test_what_an_earlier_version_took_in_is_read_again(world: LakeInTheMaking) -> None:
+    put_csv(world, "movies.csv", b'id|titulo\ntt1|"Unbalanced\ntt2|Plain\n')
+    size = world.storage.size("Raw/Local/CSV/Movies/2026/10/31/movies.csv")
+    known = {"Raw/Local/CSV/Movies/2026/10/31/movies.csv": LocalCopy(size or 0, TARGET, 1)}
+    found = copy_local(world.storage, known, lambda name: None)
+    assert "line 2 opens a quote" in next(iter(found.values())).problem
+
+
+def test_values_that_span_lines_or_are_long_are_taken_over_and_the_former_are_noted(world: LakeInTheMaking) -> None:
+    long = b"x" * 200_000
+    put_csv(world, "movies.csv", b'id|titulo\ntt1|"two\nlines"\ntt2|' + long + b'\ntt3|"A\ntt4|B\ntt5|C"\n')
+    assert copied(world) == []
+    assert [len(row["titulo"]) for row in pq.read_table(world.root / TARGET).to_pylist()] == [9, 200_000, 13]
+    made = read_copies(world.storage)
+    assert made is not None
+    (note,) = made.notes
+    assert "2 values span lines, the longest 3 lines from line 5 on; 2 of the lines inside have as many columns" in note
 
 
 def test_two_that_would_become_one_are_named_and_the_first_stays(world: LakeInTheMaking) -> None:

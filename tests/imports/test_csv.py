@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reelhouse.build.importing.csv_files import CsvFiles
+from reelhouse.build.importing.files import source
 from reelhouse.build.importing.kinds import Guess, parsed
+from reelhouse.build.importing.run import mark_of
+from reelhouse.strict_csv import CsvError, Dialect, Tally, check, read_rows
 from tests.imports.conftest import Importer
 
 
@@ -203,11 +209,99 @@ def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None
             b'a,b\n1,x\n2,"y\n3,z\n',
             "t.csv: line 3 opens a quote that is never closed (--no-quotes takes quotes as text)",
         ),
+        (
+            b'id,t\n1,"A\n2,B\n3,"C\n4,D\n',
+            "t.csv: line 2 opens a quote, and text stands behind the one that closes it in line 4 "
+            "(--no-quotes takes quotes as text)",
+        ),
+        (
+            b'id,t\n1,"Alpha" Beta\n2,plain\n',
+            "t.csv: line 2 opens a quote, and text stands behind the one that closes it "
+            "(--no-quotes takes quotes as text)",
+        ),
+        (
+            b'id,t\n1,plain\n2,5" disc\n3,12" disc\n',
+            "t.csv: line 3: a quote stands inside a value that does not begin with one "
+            "(--no-quotes takes quotes as text)",
+        ),
+        (
+            b'id,t\n1,"\n2,B\n',
+            "t.csv: line 2 opens a quote that is never closed (--no-quotes takes quotes as text)",
+        ),
+        (
+            b'id,overview,votes\n1,"He said \\"hi\\" and left",5\n',
+            "t.csv: line 2 opens a quote, and text stands behind the one that closes it "
+            "(--escape '\\' takes \\\" as a quote inside a value; --no-quotes takes quotes as text)",
+        ),
         (gzip.compress(b"a,b\n1,2\n" * 99, mtime=0)[:-9], "t.csv: the gzip file is cut short or damaged"),
     ],
 )
 def test_what_cannot_be_read_is_said_by_file_and_line(lake: Importer, body: bytes, said: str) -> None:
     assert lake.refused("t", lake.file("t.csv", body)) == said
+
+
+def test_backslashes_before_quotes_are_read_where_they_are_named(lake: Importer) -> None:
+    path = lake.file("t.csv", 'id,t,n\n1,"He said \\"hi\\", and left",5\n2,"a ""b"" c",6\n3,x\\,y,7\n')
+    for escape in ("\\", "\\\\"):
+        lake.bring("t", path, "--escape", escape, "--new-schema")
+        assert [row["t"] for row in lake.rows("t")] == ['He said "hi", and left', 'a "b" c', "x,y"]
+    assert lake.refused("t", path, "--escape", "ab", code=2).startswith("escape: one character")
+    assert "no value would ever be it" in lake.refused("t", path, "--escape", "\\", "--null", "\\N", code=2)
+
+
+def test_values_that_span_lines_are_noted_and_those_that_look_like_rows_are_counted(lake: Importer) -> None:
+    told = lake.bring("t", lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,C"\n4,"x\ny"\n5,D\n'))
+    assert told["rows"] == 3
+    assert told["notes"] == [
+        "t.csv: 2 values span lines, the longest 3 lines from line 2 on; 2 of the lines inside have as many columns as "
+        "the header; if that is a stray quote, --no-quotes takes quotes as text"
+    ]
+
+
+def test_long_values_are_read_at_the_begin_of_a_file_too(lake: Importer) -> None:
+    long = "x" * 400_000
+    lake.bring("t", lake.file("t.csv", f'id,t\n603,"{long}"\n550,{long}\n'))
+    assert [len(row["t"]) for row in lake.rows("t")] == [400_000, 400_000]
+
+
+def test_a_file_that_was_read_by_looser_rules_is_read_again(lake: Importer) -> None:
+    path = lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,"C\n4,D\n')
+    lake.bring("t", lake.file("u.csv", "id,t\n1,A\n"))
+    pins = msgspec.json.decode(lake.storage.get("imports/pins.json"))
+    pins["tables"]["t"]["made_from"] = mark_of([source(Path(path))], [""])
+    lake.storage.put("imports/pins.json", msgspec.json.encode(pins))
+    assert "opens a quote" in lake.refused("t", path)
+
+
+@given(
+    cells=st.lists(st.lists(st.text('a1 "\\,;\n\r\té', max_size=6), min_size=2, max_size=2), min_size=1, max_size=6),
+    delimiter=st.sampled_from(",;\t|"),
+)
+def test_what_is_written_by_the_rules_comes_back_and_lines_add_up(cells: list[list[str]], delimiter: str) -> None:
+    written = io.StringIO()
+    writer = csv.writer(written, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([["h", "i"], *cells])
+    body = written.getvalue().encode()
+    tally = Tally()
+    rows = list(read_rows(io.BytesIO(body), Dialect(delimiter), tally))
+    assert [row.cells for row in rows] == [["h", "i"], *cells]
+    assert check([body[:3], body[3:]], Dialect(delimiter)) == tally
+    assert tally.records == len(cells) + 1
+    assert tally.lines == tally.records + tally.inside
+    assert tally.spanning == sum("\n" in cell or "\r" in cell for row in cells for cell in row)
+
+
+@given(st.text('a",\n\r', max_size=14), st.integers(1, 5))
+def test_the_strict_reader_takes_only_what_python_s_strict_one_reads_alike(text: str, step: int) -> None:
+    body = f"h,i\n{text}".encode()
+    blocks = [body[at : at + step] for at in range(0, len(body), step)]
+    try:
+        tally = check(blocks, Dialect())
+    except CsvError:
+        return
+    rows = [row.cells for row in read_rows(io.BytesIO(body), Dialect())]
+    assert rows == [row for row in csv.reader(io.StringIO(body.decode(), newline=""), strict=True) if row]
+    assert tally.records == len(rows)
 
 
 def test_the_line_is_right_far_into_a_file_too(lake: Importer) -> None:

@@ -88,6 +88,11 @@ class Copies(msgspec.Struct, frozen=True):
         """Local files that could not be taken over, by name."""
         return [f"{key}: {one.problem}" for key, one in sorted(self.local.items()) if one.problem]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was read of local files, but should be looked at, by name."""
+        return [f"{key}: {one.note}" for key, one in sorted(self.local.items()) if one.note]
+
 
 def check_installed() -> None:
     """Raise `ConfigError` where what reads the tables is not there, before a build that would end without copies."""
@@ -106,10 +111,12 @@ def read_copies(storage: Storage) -> Copies | None:
         return None
 
 
-def copy_out(storage: Storage, step: Callable[[str], None] = lambda name: None) -> Copies | None:
+def copy_out(
+    storage: Storage, step: Callable[[str], None] = lambda name: None, *, quotes: bool = True
+) -> Copies | None:
     """Copy the last whole build as it is pinned; None where it reflects no run yet. What is there already is not put.
 
-    Raises `LakeError` where rows are not as many as were built.
+    Without *quotes* these are text in local files. Raises `LakeError` where rows are not as many as were built.
     """
     written: set[str] = set()
     for _ in range(_ATTEMPTS):
@@ -120,7 +127,7 @@ def copy_out(storage: Storage, step: Callable[[str], None] = lambda name: None) 
         before = read_copies(storage)
         same = before is not None and (before.build, before.purges) == (current.build, current.purges)
         tables = before.tables if before and same and not written else _copied(storage, current, day, written, step)
-        local = copy_local(storage, before.local if before else {}, step)
+        local = copy_local(storage, before.local if before else {}, step, quotes=quotes)
         made = Copies(current.build, day, tables, local, current.purges)
         if made != before:
             storage.put(COPIES, encode(made))

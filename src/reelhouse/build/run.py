@@ -35,6 +35,7 @@ class BuildResult:
     """What a build left behind: *done* tells whether there was anything to do, *rebuilt* names what was written.
 
     *problems* name a person's own files that could not be taken over (the course's layout); tables are whole without.
+    *notes* name those that were, but should be looked at.
     """
 
     done: bool
@@ -43,6 +44,7 @@ class BuildResult:
     rebuilt: list[str] = field(default_factory=list)
     read: Read = field(default_factory=Read)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def summary(self) -> dict[str, Any]:
         """The result as plain data."""
@@ -53,6 +55,7 @@ class BuildResult:
             "rebuilt": self.rebuilt,
             "read": msgspec.to_builtins(self.read),
             "problems": self.problems,
+            "notes": self.notes,
         }
 
 
@@ -83,12 +86,13 @@ def build(
     full: bool = False,
     progress: Progress | None = None,
     course: bool = False,
+    course_quotes: bool = True,
 ) -> BuildResult:
     """Bring tables and marts up to what has landed; *full* parses everything anew from raw.
 
     Readers see the last build until this one is whole. Killed anywhere, the next build completes it. Raises
     `LakeError` that names a damaged object; then nothing changes for readers. With the *course*'s layout, what is built
-    is copied as Parquet besides.
+    is copied as Parquet besides, with a person's own files, in which quotes are text without *course_quotes*.
     """
     step = progress or (lambda name: None)
     if not course:
@@ -97,8 +101,8 @@ def build(
 
     check_installed()
     done = _bring_up_to_date(storage, spark_factory, step, full=full)
-    copies = copy_out(storage, step)
-    return replace(done, problems=copies.problems if copies else [])
+    copies = copy_out(storage, step, quotes=course_quotes)
+    return replace(done, problems=copies.problems, notes=copies.notes) if copies else done
 
 
 def _bring_up_to_date(

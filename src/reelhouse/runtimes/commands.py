@@ -104,7 +104,14 @@ def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str
     from reelhouse.build.run import build as build_lake
 
     with show.spinner("building") as step:
-        result = build_lake(storage, session, full=full, progress=step, course=settings.layout == "course")
+        result = build_lake(
+            storage,
+            session,
+            full=full,
+            progress=step,
+            course=settings.layout == "course",
+            course_quotes=settings.course_quotes,
+        )
     return result.summary()
 
 
@@ -112,7 +119,7 @@ def _show_build(built: dict[str, Any]) -> None:
     if not built["done"]:
         show.note("Nothing new has landed since the last build.")
     show.table("Tables and marts", ("name", "rows"), sorted(built["rows"].items()))
-    for text in built["problems"]:
+    for text in (*built["problems"], *built["notes"]):
         show.note(text)
 
 
