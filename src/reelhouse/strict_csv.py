@@ -19,6 +19,9 @@ BLOCK = 1 << 20
 # A line or a value that is longer is taken for a mistake: memory is bounded by it.
 LONGEST = 64 << 20
 
+# Each line of a value that is kept costs some hundred bytes.
+_MOST_LINES = 100_000
+
 _QUOTE = b'"'
 _ENDS = (b"", b"\n", b"\r\n", b"\r")
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r)")
@@ -130,8 +133,8 @@ class Scanner:
         text = self._split(block)
         at = 0
         while at < len(text):
-            if self.columns and not self._keep and not self._open.quote:
-                at = self._skim_spanning(text, self._skim(text, at))
+            if self.columns and not self._keep:
+                at = self._skip(text, at) if self._open.quote else self._skim_spanning(text, self._skim(text, at))
             if at < len(text):
                 found = _LINE.match(text, at)
                 assert found is not None
@@ -169,6 +172,16 @@ class Scanner:
             raise CsvError(f"line {self._ends + 1} is longer than {LONGEST >> 20} MB", quotes=False)
         self._ends += _line_ends(text, 0, len(text))
         return text
+
+    def _skip(self, text: bytes, at: int) -> int:
+        """Count the lines from *at* on that an open value takes in, up to the one that holds the next quote."""
+        quote = text.find(_QUOTE, at)
+        end = len(text) if quote < 0 else max(at, text.rfind(b"\n", at, quote) + 1, text.rfind(b"\r", at, quote) + 1)
+        lines = text[at:end].splitlines()
+        self.tally.lines += len(lines)
+        self.tally.inside += len(lines)
+        self.tally.alike += sum(line.count(self._delimiter) == self.columns - 1 > 0 for line in lines)
+        return end
 
     def _skim(self, text: bytes, at: int) -> int:
         """Count the records from *at* on of which each is one line and no blank one; returns where they end."""
@@ -288,8 +301,9 @@ class Scanner:
         if self._keep:
             opened.pieces.append(line[at:end])
             opened.size += end - at
-            if opened.size > LONGEST:
-                raise CsvError(f"line {opened.quote} opens a quote that is not closed within {LONGEST >> 20} MB")
+            if opened.size > LONGEST or len(opened.inside) > _MOST_LINES:
+                most = f"{LONGEST >> 20} MB or {_MOST_LINES:,} lines"
+                raise CsvError(f"line {opened.quote} opens a quote that is not closed within {most}")
         if end == len(line):
             return -1
         self._check_behind(line, end)

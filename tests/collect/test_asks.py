@@ -143,6 +143,11 @@ def test_a_stray_quote_in_the_column_of_ids_or_in_a_plain_list_is_refused() -> N
         read_asks('550\n11"\n12\n')
 
 
+def test_what_a_quote_takes_in_is_bounded() -> None:
+    with pytest.raises(ConfigError, match=r"line 2 opens a quote that is not closed within 64 MB or 100,000 lines"):
+        read_asks('id,title\n550,"' + "x\n" * 150_000)
+
+
 def test_escapes_are_read_where_they_are_named_and_suggested_where_they_are_likely() -> None:
     text = 'id,title\n550,"He said \\"hi\\" and left"\n11,x\n'
     with pytest.raises(ConfigError, match=r"line 2 opens a quote.*\(--escape .*; --no-quotes"):
