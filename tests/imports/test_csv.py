@@ -229,6 +229,11 @@ def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None
             "t.csv: line 2 opens a quote that is never closed (--no-quotes takes quotes as text)",
         ),
         (
+            b'id,t\n1,A\n"',
+            "t.csv: line 3 opens a quote that is never closed (--no-quotes takes quotes as text)",
+        ),
+        (b'id,"' + b"x" * 300_000 + b'"\n1,2\n', "t.csv: the first line is longer than 256 KB, so it is no header"),
+        (
             b'id,overview,votes\n1,"He said \\"hi\\" and left",5\n',
             "t.csv: line 2 opens a quote, and text stands behind the one that closes it "
             "(--escape '\\' takes \\\" as a quote inside a value; --no-quotes takes quotes as text)",

@@ -64,7 +64,7 @@ def _json(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-_ESCAPE = "What stands before a quote inside a value in {}, such as '\\\\'; else quotes are doubled."
+_ESCAPE = "What stands before a quote inside a value of {}: '\\\\' for a backslash; without it quotes are doubled."
 
 
 def _list(command: Callable[..., Any]) -> Callable[..., Any]:

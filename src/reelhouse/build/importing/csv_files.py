@@ -212,7 +212,7 @@ def _looked_at(path: Path, dialect: Dialect) -> CsvFile:
     except CsvError as exc:
         with opened(path) as body:
             _check(path, body, dialect)
-        raise _refused(path, exc) from exc
+        raise ReelhouseError(f"{path}: the first line is longer than {_SAMPLE >> 10} KB, so it is no header") from exc
     value = next((heading for heading in header.cells if _VALUE.fullmatch(heading.strip())), None)
     if value is not None or not any(heading.strip() for heading in header.cells):
         raise ReelhouseError(
@@ -252,9 +252,10 @@ def _told(file: CsvFile) -> Iterator[None]:
 def _word(file: CsvFile, said: str) -> str:
     if "UTF8" in said:
         return bad_byte(file.path)
+    # A quote that is astray is why, and not what Arrow made of it.
+    with opened(file.path) as body:
+        _check(file.path, body, file.dialect)
     if "straddl" in said:
-        with opened(file.path) as body:
-            _check(file.path, body, file.dialect)
         return f"a record is longer than {_BLOCK // 1024**2} MB"
     found = _ROW.search(said)
     if found is None:
