@@ -86,3 +86,8 @@ def _bodies(path: Path) -> Iterator[bytes]:
         with zipfile.ZipFile(path) as packed:
             for name in packed.namelist():
                 yield packed.read(name)
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name packed parameters by their argument: gzip holds the time, and workers must agree on the names of tests."""
+    return argname if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None

@@ -26,8 +26,8 @@ def _setting(
 ) -> Any:
     """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key.
 
-    A *local* one says where secrets go, which of them are used, or what runs or is written on this machine: whoever may
-    write into a lake must not decide that, so it is refused in a lake's own file.
+    A *local* setting decides where secrets go, which are used, or what runs on this machine. People who may write
+    into a lake must not decide that, so a lake's own file may not hold it.
     """
     metadata = {"about": about, "env": env, "secret": secret, "local": local, "example": example}
     if isinstance(default, (list, dict)):

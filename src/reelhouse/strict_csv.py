@@ -19,9 +19,13 @@ BLOCK = 1 << 20
 # A line or a value that is longer is taken for a mistake: memory is bounded by it.
 LONGEST = 64 << 20
 
+# Each line of a value that is kept costs some hundred bytes.
+_MOST_LINES = 100_000
+
 _QUOTE = b'"'
 _ENDS = (b"", b"\n", b"\r\n", b"\r")
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r)")
+_QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -116,7 +120,9 @@ class Scanner:
         self._quotes = dialect.quotes
         self._delimiter = dialect.delimiter.encode()
         self._escape = dialect.escape.encode()
-        self._plain, self._inside, self._cells, self._lines = _patterns(dialect)
+        self._plain, self._inside, self._cells, self._lines, records = _patterns(dialect)
+        # Where an escape may stand before a quote, quotes do not show by themselves where a value begins.
+        self._records = records if dialect.quotes and not dialect.escape else None
         self._open = _Open()
         self._rest = b""
         self._begun = False
@@ -127,8 +133,8 @@ class Scanner:
         text = self._split(block)
         at = 0
         while at < len(text):
-            if self.columns and not self._keep and not self._open.quote:
-                at = self._skim(text, at)
+            if self.columns and not self._keep:
+                at = self._skip(text, at) if self._open.quote else self._skim_spanning(text, self._skim(text, at))
             if at < len(text):
                 found = _LINE.match(text, at)
                 assert found is not None
@@ -167,6 +173,16 @@ class Scanner:
         self._ends += _line_ends(text, 0, len(text))
         return text
 
+    def _skip(self, text: bytes, at: int) -> int:
+        """Count the lines from *at* on that an open value takes in, up to the one that holds the next quote."""
+        quote = text.find(_QUOTE, at)
+        end = len(text) if quote < 0 else max(at, text.rfind(b"\n", at, quote) + 1, text.rfind(b"\r", at, quote) + 1)
+        lines = text[at:end].splitlines()
+        self.tally.lines += len(lines)
+        self.tally.inside += len(lines)
+        self.tally.alike += sum(line.count(self._delimiter) == self.columns - 1 > 0 for line in lines)
+        return end
+
     def _skim(self, text: bytes, at: int) -> int:
         """Count the records from *at* on of which each is one line and no blank one; returns where they end."""
         if not (at or self._special(text) or b"\r" in text or b"\n\n" in text or text.startswith(b"\n")):
@@ -181,6 +197,29 @@ class Scanner:
         self.tally.records += lines
         return found.end()
 
+    def _skim_spanning(self, text: bytes, at: int) -> int:
+        """Count the whole records from *at* on, whatever their values span; returns where they end."""
+        end = found.end() if self._records and (found := self._records.match(text, at)) else at
+        tally, inside = self.tally, 0
+        for value in _QUOTED.finditer(text, at, end):
+            start, stop = value.span()
+            ends = _line_ends(text, start, stop)
+            if not ends:
+                continue
+            inside += ends
+            tally.spanning += 1
+            if ends >= max(1, tally.longest):
+                tally.longest, tally.longest_at = ends + 1, tally.lines + 1 + _line_ends(text, at, start)
+            rest = _LINE.match(text, stop)
+            assert rest is not None
+            for line in text[start : rest.end()].splitlines()[1:]:
+                tally.alike += line.count(self._delimiter) == self.columns - 1 > 0
+        lines = _line_ends(text, at, end)
+        tally.lines += lines
+        tally.inside += inside
+        tally.records += lines - inside
+        return end
+
     def _unmarked(self, body: bytes) -> bytes:
         body = body if self._begun else body.removeprefix(_MARK)
         self._begun = True
@@ -194,7 +233,10 @@ class Scanner:
         tally, opened = self.tally, self._open
         tally.lines += 1
         if opened.quote:
-            self._go_on(line)
+            tally.inside += 1
+            tally.alike += line.count(self._delimiter) == self.columns - 1 > 0
+            if self._keep:
+                opened.inside.append(line)
             return self._completed(self._value(line, 0), line)
         if line in _ENDS:
             tally.blank += 1
@@ -204,12 +246,6 @@ class Scanner:
             opened.cells = line.rstrip(b"\r\n").split(self._delimiter)
             return self._record()
         return self._completed(self._cell(line, self._whole_cells(line, 0)), line)
-
-    def _go_on(self, line: bytes) -> None:
-        self.tally.inside += 1
-        self.tally.alike += self.columns > 1 and line.count(self._delimiter) == self.columns - 1
-        if self._keep:
-            self._open.inside.append(line)
 
     def _completed(self, at: int, line: bytes) -> Row | None:
         """Read cells from *at* on, where one has ended; -1 tells that its quote is still open."""
@@ -265,15 +301,16 @@ class Scanner:
         if self._keep:
             opened.pieces.append(line[at:end])
             opened.size += end - at
-            if opened.size > LONGEST:
-                raise CsvError(f"line {opened.quote} opens a quote that is not closed within {LONGEST >> 20} MB")
+            if opened.size > LONGEST or len(opened.inside) > _MOST_LINES:
+                most = f"{LONGEST >> 20} MB or {_MOST_LINES:,} lines"
+                raise CsvError(f"line {opened.quote} opens a quote that is not closed within {most}")
         if end == len(line):
             return -1
         self._check_behind(line, end)
         value = b"".join(opened.pieces)
         opened.cells.append(self._unescaped(value.replace(b'""', _QUOTE)))
         opened.pieces, opened.size = [], 0
-        self._count_lines(opened.quote)
+        self._note_span(opened.quote)
         opened.quote = 0
         return end + 1
 
@@ -289,7 +326,8 @@ class Scanner:
             escaped=line[end - 1 : end] == b"\\" and end > 0,
         )
 
-    def _count_lines(self, begun: int) -> None:
+    def _note_span(self, begun: int) -> None:
+        """Count the value that has just ended, where it spans lines."""
         tally = self.tally
         lines = tally.lines - begun + 1
         tally.spanning += lines > 1
@@ -303,16 +341,18 @@ class Scanner:
 
 
 def _patterns(dialect: Dialect) -> Iterator[re.Pattern[bytes]]:
-    """Patterns for the rest of a cell without quotes, the inside of quotes, whole cells, and lines of whole cells."""
+    """Patterns for the rest of a cell without quotes, the inside of quotes, cells, whole lines, and whole records."""
     delimiter, escape = re.escape(dialect.delimiter.encode()), re.escape(dialect.escape.encode())
     special = escape + (_QUOTE if dialect.quotes else b"")
     plain = _any_but(delimiter + special + rb"\r\n", escape and escape + rb"[^\r\n]")
     yield re.compile(plain)
-    yield re.compile(_any_but(_QUOTE + escape, b'""', escape and escape + b"."), re.DOTALL)
+    inside = _any_but(_QUOTE + escape, b'""', escape and escape + b".")
+    yield re.compile(inside, re.DOTALL)
     within = _any_but(_QUOTE + escape + rb"\r\n", b'""', escape and escape + rb"[^\r\n]")
     cell = b'(?:"' + within + b'"|(?!")' + plain + b")" if dialect.quotes else plain
     yield re.compile(b"(?:" + cell + delimiter + b")*+")
-    yield re.compile(rb"(?:(?![\r\n])" + cell + b"(?:" + delimiter + cell + rb")*+(?:\r\n|\n|\r))*+")
+    for one in (cell, b'(?:"' + inside + b'"|(?!")' + plain + b")"):
+        yield re.compile(rb"(?:(?![\r\n])" + one + b"(?:" + delimiter + one + rb")*+(?:\r\n|\n|\r))*+", re.DOTALL)
 
 
 def _any_but(characters: bytes, *besides: bytes) -> bytes:

@@ -95,6 +95,18 @@ def test_the_error_names_its_keys_and_never_its_values() -> None:
         {"ids": ["550 551"]},
         {"ids": ["id", "550"]},
         {"ids": [550], "note": "for later"},
+        {"ids": [550], "column": "id"},
+        {"ids": ["²"]},
+        {"ids": ["../account"]},
+        {"ids": ["1\n2"]},
+        {"ids": [10**23]},
+        {"ids": "550\n²"},
+        {"ids": 'id,title\n550,"Open\n551,x'},
+        {"ids": "id,imdb_id\n550,tt0137523"},
+        {"ids": "tmdb_id,type\n1,show"},
+        {"ids": "id\n550", "column": 5},
+        {"ids": "id\n550", "quotes": "no"},
+        {"ids": "id\n550", "escape": "ab"},
         {"run": "everything"},
         {"run": None},
         {"Records": []},
@@ -110,6 +122,22 @@ def test_the_error_names_its_keys_and_never_its_values() -> None:
 def test_what_cannot_be_meant_is_an_error(odd: Any) -> None:
     with pytest.raises(ReelhouseError):
         read_event(odd, "request-1")
+
+
+def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
+    text = 'id,imdb_id,type,title\n1,tt0137523,movie,"Open\n2,tt0137524,show,b\n'
+    with pytest.raises(ReelhouseError, match=r'line 2 opens a quote .*"quotes": false beside "ids"'):
+        read_event({"ids": text, "column": "id"}, "one")
+    with pytest.raises(ReelhouseError, match='say which: "column": "id" beside "ids" or "column": "imdb_id"'):
+        read_event({"ids": text, "quotes": False}, "one")
+    (wish,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").wishes  # type: ignore[union-attr]
+    assert isinstance(wish, Asked)
+    assert wish.asks == ("tt0137523",)
+    assert wish.listed is not None
+    assert wish.listed.others == {"show": 1}
+    given = {"ids": text, "column": "imdb_id", "quotes": False, "all_kinds": True}
+    (wish,) = read_event(given, "one").wishes  # type: ignore[union-attr]
+    assert wish.asks == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])

@@ -29,8 +29,9 @@ class Bucket:
         self.name = s3servers.fresh_bucket(server)
         self._client = s3servers.client(server)
 
-    def put(self, body: bytes) -> None:
-        self.etag = self._client.put_object(Bucket=self.name, Key=KEY, Body=body)["ETag"].strip('"')
+    def put(self, body: bytes, **metadata: str) -> None:
+        made = self._client.put_object(Bucket=self.name, Key=KEY, Body=body, Metadata=metadata)
+        self.etag = made["ETag"].strip('"')
 
     def event(self, name: str) -> Any:
         told = json.dumps(event(name))
@@ -83,6 +84,9 @@ def test_a_list_that_is_told_of_twice_is_taken_once_and_a_new_one_again(function
         (b"\xff\xfe1\n", "is no UTF-8"),
         (b"title\nFight Club\n", "neither an id nor a header"),
         (b"1\ntwo\n", "line 2"),
+        (b'id,title\n1,a\n2,"Open\n3,c\n', "line 3 opens a quote that is never closed .*metadata quotes=no"),
+        (b"id,imdb_id,title\n1,tt0114709,First\n", "id and imdb_id may all hold .*metadata column=imdb_id"),
+        (b"tmdb_id,type\n1,show\n", "holds no movie, only 1 show; .*metadata all-kinds=yes"),
     ],
 )
 def test_what_is_no_list_is_an_error_that_names_the_object(
@@ -95,6 +99,31 @@ def test_what_is_no_list_is_an_error_that_names_the_object(
     failures = function(bucket.event("sqs_of_s3"))["batchItemFailures"]
     assert len(failures) == 1
     assert list(waiting(function.lake, "movie")) == []
+
+
+def test_a_list_s_metadata_says_how_it_is_read_and_rows_of_other_kinds_are_counted(
+    function: Function, bucket: Bucket
+) -> None:
+    body = b'id,imdb_id,type,title\n1,tt0000012,movie,"Open\n2,tt0000013,show,b\n'
+    bucket.put(body, column="imdb_id", quotes="no")
+    assert function(bucket.event("s3_notification")) == {"state": "queued", "letters": 1, "other_kinds": {"show": 1}}
+    ((_, letter),) = waiting(function.lake, "movie")
+    assert letter.asks == ["tt0000012"]
+    bucket.put(body + b" ", column="imdb_id", quotes="perhaps")
+    with pytest.raises(ReelhouseError, match="metadata quotes: yes or no is expected"):
+        function(bucket.event("s3_notification"))
+
+
+@pytest.mark.parametrize("body", [b'{"event":"e","entity":"movie","asks":["../account"],"run":"","format":1}', b"{"])
+def test_a_message_that_somebody_put_there_keeps_no_tick_from_working(
+    function: Function, tiny: Tiny, bucket: Bucket, body: bytes
+) -> None:
+    function.lake.put("inbox/odd.json", body)
+    assert function.tick()["state"] == "reconciled"
+    function({"ids": [25]})
+    function.tick()
+    assert "../account" not in tiny.asked
+    assert function.tick()["state"] == "idle"
 
 
 def test_a_list_that_is_too_long_is_refused_before_it_fills_the_memory(

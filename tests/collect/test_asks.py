@@ -136,11 +136,33 @@ def test_a_stray_quote_takes_no_row_away(rows: str, said: str) -> None:
     assert read_asks("tmdbId,title\n" + rows, Reading(quotes=False)).asks == ids
 
 
+def test_a_stray_quote_in_a_title_before_the_ids_takes_no_row_away() -> None:
+    with pytest.raises(ConfigError, match="line 2 opens a quote"):
+        read_asks('title,tmdb_id\n"A,1\nB,2"\nC,3\n')
+    with pytest.raises(ConfigError, match="line 2 opens a quote and takes in a line that looks like a row, 'B,2'"):
+        read_asks('title,tmdb_id\n"A,1\nB,2\nC",3\n')
+
+
+def test_a_value_that_spans_lines_in_a_row_of_another_width_is_refused() -> None:
+    with pytest.raises(ConfigError, match="line 2 opens a quote and goes on for 2 lines, and then it has 3 values"):
+        read_asks('id,title\n862,"A\nb\n",x\n')
+
+
+def test_two_columns_of_one_name_are_named() -> None:
+    with pytest.raises(ConfigError, match="several columns are called 'id': rename all but one"):
+        read_asks("id,id\n1,2\n")
+
+
 def test_a_stray_quote_in_the_column_of_ids_or_in_a_plain_list_is_refused() -> None:
     with pytest.raises(ConfigError, match="line 2 opens a quote that is never closed"):
         read_asks('id\n"550\n11\n')
     with pytest.raises(ConfigError, match="line 2: a quote stands inside"):
         read_asks('550\n11"\n12\n')
+
+
+def test_what_a_quote_takes_in_is_bounded() -> None:
+    with pytest.raises(ConfigError, match=r"line 2 opens a quote that is not closed within 64 MB or 100,000 lines"):
+        read_asks('id,title\n550,"' + "x\n" * 150_000)
 
 
 def test_escapes_are_read_where_they_are_named_and_suggested_where_they_are_likely() -> None:

@@ -180,7 +180,7 @@ def test_an_id_without_a_believable_answer_fails_the_read_unless_it_may_be_skipp
         monkeypatch.setenv("REELHOUSE_APPEND", "credits")
         with pytest.raises(PySparkException, match=r"1 of 4 ids have no answer that can be believed: 9 \(not_json\)"):
             read(spark, ids="1,7,8,9")
-        assert read(spark, ids="1,7,8,9", quarantined="skip").column("movie_id").to_pylist() == [1, 8]
+        assert sorted(read(spark, ids="1,7,8,9", quarantined="skip").column("movie_id").to_pylist()) == [1, 8]
         states = read(spark, ids="1,7,8,9", table="record").to_pylist()
         assert {row["id"]: row["state"] for row in states} == {1: "landed", 7: "gone", 8: "landed", 9: "quarantined"}
         (aside,) = read(spark, ids="1,7,8,9", table="quarantine").to_pylist()

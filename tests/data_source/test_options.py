@@ -78,6 +78,29 @@ def test_ids_come_from_an_option_or_a_file(tmp_path: Path) -> None:
     assert read_options({"ids_file": str(file)}).asks == ("862", "tt0113497")
 
 
+def test_a_list_in_a_file_is_read_as_strictly_as_at_the_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("id,imdb_id,type\n1,tt0114709,movie\n2,tt0113497,show\n")
+    with pytest.raises(ConfigError, match=r'id and imdb_id may all hold .*option\("ids_column", "imdb_id"\)'):
+        read_options({"ids_file": str(file)})
+    with pytest.warns(UserWarning, match="1 show"):
+        assert read_options({"ids_file": str(file), "ids_column": "imdb_id"}).asks == ("tt0114709",)
+    both = read_options({"ids_file": str(file), "ids_column": "imdb_id", "ids_kinds": "false"})
+    assert both.asks == ("tt0114709", "tt0113497")
+    file.write_text('id,title\n1,"Open\n2,b\n')
+    with pytest.raises(ConfigError, match=r'line 2 opens a quote .*option\("ids_quotes", "false"\)'):
+        read_options({"ids_file": str(file)})
+    assert read_options({"ids_file": str(file), "ids_quotes": "false"}).asks == ("1", "2")
+    with pytest.raises(ConfigError, match="ids_column: it says how ids_file is read"):
+        read_options({"ids": "603", "ids_column": "id"})
+
+
+@pytest.mark.parametrize("ids", ["../account", "²", "5;new", "0", "1" * 23, "id,603"])
+def test_what_is_no_id_is_no_option(ids: str) -> None:
+    with pytest.raises(ConfigError, match="is no TMDB id"):
+        read_options({"ids": ids})
+
+
 def test_options_are_settings_where_there_are_such() -> None:
     found = read_options({"discover.with_genres": "18", "discover.year": "1999", "language": "de-DE", "rate": "8"})
     assert found.asks_tmdb

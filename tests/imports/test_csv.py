@@ -229,6 +229,11 @@ def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None
             "t.csv: line 2 opens a quote that is never closed (--no-quotes takes quotes as text)",
         ),
         (
+            b'id,t\n1,A\n"',
+            "t.csv: line 3 opens a quote that is never closed (--no-quotes takes quotes as text)",
+        ),
+        (b'id,"' + b"x" * 300_000 + b'"\n1,2\n', "t.csv: the first line is longer than 256 KB, so it is no header"),
+        (
             b'id,overview,votes\n1,"He said \\"hi\\" and left",5\n',
             "t.csv: line 2 opens a quote, and text stands behind the one that closes it "
             "(--escape '\\' takes \\\" as a quote inside a value; --no-quotes takes quotes as text)",
@@ -268,7 +273,7 @@ def test_a_file_that_was_read_by_looser_rules_is_read_again(lake: Importer) -> N
     path = lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,"C\n4,D\n')
     lake.bring("t", lake.file("u.csv", "id,t\n1,A\n"))
     pins = msgspec.json.decode(lake.storage.get("imports/pins.json"))
-    pins["imports"]["t"]["made_from"] = mark_of([source(Path(path))], [""])
+    pins["tables"]["t"]["made_from"] = mark_of([source(Path(path))], [""])
     lake.storage.put("imports/pins.json", msgspec.json.encode(pins))
     assert "opens a quote" in lake.refused("t", path)
 

@@ -312,7 +312,10 @@ def test_what_an_sqlite_file_cannot_give_is_said(lake: Importer) -> None:
         (["--from", "x.sqlite"], "import: --from names a database and --table its table: give both"),
         (["--table", "t"], "import: --from names a database and --table its table: give both"),
         (["a.csv", "--from", "x.sqlite", "--table", "t"], "import: files or --from, not both"),
-        (["--from", "x.sqlite", "--table", "t", "--null", "-"], "import: --null and --no-quotes are about CSV files"),
+        (
+            ["--from", "x.sqlite", "--table", "t", "--null", "-"],
+            "import: --null, --no-quotes and --escape are about CSV files",
+        ),
     ],
 )
 def test_what_does_not_go_together_is_said(lake: Importer, arguments: list[str], said: str) -> None:

@@ -220,8 +220,9 @@ def test_an_answer_from_years_ahead_moves_no_cursor_dates_no_id_and_is_counted_a
 
 def test_a_date_of_the_year_999_is_no_traceback_and_a_person_hears_of_it(tiny: Tiny, reelhouse: Reelhouse) -> None:
     tiny.broken, tiny.gone = set(), set()
+    odd = {"/3/movie/4": {"id": 4}}
     tiny.instead = lambda request: (
-        json({"id": 4}, Date="Sun, 06 Nov 0999 08:49:37 GMT") if request.path == "/3/movie/4" else None
+        json(odd.pop(request.path), Date="Sun, 06 Nov 0999 08:49:37 GMT") if request.path in odd else None
     )
     running = reelhouse.start("collect")
     said, told = running.communicate(timeout=60)

@@ -101,6 +101,7 @@ def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typ
     assert (foreseen.exit_code, done.exit_code) == (0, 0)
     told, took = json.loads(foreseen.stdout), json.loads(done.stdout)
     assert {**told, "dry_run": False, "gone": True} == took
+    assert took.pop("list")["ids"] == 3
     assert took == {
         "dry_run": False,
         "runs": 2,

@@ -294,6 +294,38 @@ def test_the_second_collector_says_so_and_asks_nothing(plain: Tiny, reelhouse: R
     assert plain.asked == {str(id_): 1 for id_ in range(1, 31)}
 
 
+def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
+    plain: Tiny, reelhouse: Reelhouse, tmp_path: Any
+) -> None:
+    mixed = tmp_path / "mixed.csv"
+    mixed.write_text("type,title,imdb_id,tmdb_id\nmovie,a,tt0000012,12\nshow,b,tt0000013,13\nepisode,c,tt0000014,14\n")
+    code, said, told = reelhouse("collect", "--json", "--ids", str(mixed))
+    assert (code, said["landed"], set(plain.asked)) == (0, 1, {"12"})
+    assert said["list"] == {
+        "columns": ["tmdb_id", "imdb_id"],
+        "ids": 1,
+        "again": 0,
+        "blank": 0,
+        "other_kinds": {"show": 1, "episode": 1},
+        "spanning": 0,
+    }
+    assert "ids read from column tmdb_id" in told
+    assert "not asked, since they are no movies: 1 show, 1 episode" in told
+    code, said, _ = reelhouse("plan", "--json", "--ids", str(mixed), "--all-kinds", "--ids-column", "imdb_id")
+    assert (code, said["listed"], said["list"]["columns"]) == (0, 3, ["imdb_id"])
+    mixed.write_text('id,title\n1,a\n2,"Open\n3,c\n4,d\n')
+    code, said, told = reelhouse("collect", "--json", "--ids", str(mixed))
+    assert (code, said) == (2, None)
+    assert "line 3 opens a quote that is never closed (--no-quotes takes quotes as text)" in told
+    code, said, _ = reelhouse("collect", "--json", "--ids", str(mixed), "--no-quotes")
+    assert (code, said["landed"]) == (0, 4)
+    mixed.write_text("id,imdb_id,title\n1,tt0000020,First\n2,tt0000021,Second\n")
+    code, _, told = reelhouse("collect", "--ids", str(mixed))
+    assert (code, "--ids-column imdb_id" in told) == (2, True)
+    code, _, told = reelhouse("collect", "--no-quotes")
+    assert (code, "--no-quotes says how --ids is read" in told) == (2, True)
+
+
 def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Reelhouse, tmp_path: Any) -> None:
     links = tmp_path / "links.csv"
     links.write_text("movieId,imdbId,tmdbId\n1,0000012,12\n2,0000013,\n3,,14\n4,,\n")

@@ -43,6 +43,7 @@ OTHERS: dict[str, tuple[str, Any]] = {
     "chunk_seconds": ("2", 2.0),
     "layout": ("course", "course"),
     "course_kinds": ("yes", True),
+    "course_quotes": ("no", False),
     "s3_region": ("eu-central-1", "eu-central-1"),
     "s3_profile": ("films", "films"),
     "s3_encryption": ("sse-kms", "sse-kms"),
@@ -102,7 +103,7 @@ def test_each_setting_is_read_from_the_file(name: str, tmp_path: Path) -> None:
 
 
 # Where secrets go, which of them are used, and what runs or is written on a person's own machine.
-LOCAL = ("tmdb_url", "exports_url", "s3_profile", "spool", "engine", "spark_conf", "unity_url")
+LOCAL = (*("tmdb_url", "exports_url", "s3_profile", "spool", "engine", "shared_machine_ok", "spark_conf", "unity_url"),)
 
 
 def _shared_lake(folder: Path, line: str) -> dict[str, Any]:

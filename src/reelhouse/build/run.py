@@ -74,7 +74,7 @@ class BuildResult:
 
 @dataclass(frozen=True)
 class _Situation:
-    """What is in the lake before a build of *registry*: the last build, staging as it is, and what is new.
+    """The lake before a build of *registry*: the last build, staging as it is, and what is new.
 
     *newest* is the newest build that was ever pinned.
     """

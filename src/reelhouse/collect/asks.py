@@ -193,7 +193,12 @@ def _cell(row: Row, at: int) -> str:
 
 
 def _check_inside(row: Row, columns: _Columns, width: int, first: str, how: Reading) -> None:
-    """Raise `CsvError` where a value takes in lines that are rows of their own, by their width and their id."""
+    """Raise `CsvError` where a value takes in lines that are rows of their own, by the width of both and an id."""
+    if row.inside and len(row.cells) != width:
+        raise CsvError(
+            f"line {row.line} opens a quote and goes on for {len(row.inside)} lines, and then it has {len(row.cells)} "
+            f"values where the header names {width}"
+        )
     delimiter = max(DELIMITERS, key=first.count)
     for line in row.inside:
         text = line.decode(errors="replace").rstrip("\r\n")
@@ -203,7 +208,7 @@ def _check_inside(row: Row, columns: _Columns, width: int, first: str, how: Read
 
 
 def _is_id(cell: str, *, imdb: bool) -> bool:
-    cell = cell.strip().removesuffix(".0")
+    cell = cell.strip().strip('"').removesuffix(".0")
     return read_id(f"tt{cell}" if imdb and cell.isdigit() else cell) is not None
 
 
@@ -246,7 +251,9 @@ def _columns(names: Sequence[str], how: Reading, first: str) -> _Columns:
             f"{how.say_column.format('NAME')} names one"
         )
     if len(tmdb) > 1 or len(imdb) > 1 or len(vague) > 1 or (vague and tmdb + imdb):
-        candidates = [names[at] for at in sorted(tmdb + imdb + vague)]
+        candidates = list(dict.fromkeys(names[at] for at in sorted(tmdb + imdb + vague)))
+        if len(candidates) == 1:
+            raise ConfigError(f"ids: several columns are called {candidates[0]!r}: rename all but one of them")
         raise ConfigError(
             f"ids: {' and '.join(candidates)} may all hold the ids that are meant; say which: "
             + " or ".join(how.say_column.format(_quoted(name)) for name in candidates)

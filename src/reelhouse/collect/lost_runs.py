@@ -22,7 +22,7 @@ _BETWEEN = 1000
 def lost_runs(storage: Storage, last: int, keys: Iterable[str]) -> Iterator[str]:
     """Each run after *last*, the last one with a plan, of which something is left: its number and what that is.
 
-    *keys* are what lies in the raw zone and in the folders of runs.
+    *keys* name the objects of the raw zone and of the folders of runs.
     """
     found = _traces(storage, last, keys)
     newest = max(found, default=last)

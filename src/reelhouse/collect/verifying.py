@@ -303,7 +303,7 @@ def _check_ledger(storage: Storage, rebuilt: Ledger, last: int) -> Iterator[str]
 
 
 def _list_objects(storage: Storage, ledger: Ledger) -> None:
-    """Put what lies in the raw zone beside what receipts name: one listing, where each object would be a request."""
+    """Compare the objects of the raw zone with what receipts name. One listing saves a request for each object."""
     db = ledger.db
     db.execute("create temp table lying (key text primary key, size integer, chunk integer) without rowid")
     listed = (found for top in (RAW, COURSE, RUNS) for found in storage.sizes(top))

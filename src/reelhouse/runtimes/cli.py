@@ -64,7 +64,7 @@ def _json(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-_ESCAPE = "What stands before a quote inside a value in {}, such as '\\\\'; else quotes are doubled."
+_ESCAPE = "What stands before a quote inside a value of {}: '\\\\' for a backslash; without it quotes are doubled."
 
 
 def _list(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -119,7 +119,7 @@ def _engine(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option of a command that starts the embedded engine."""
 
     def note(ctx: click.Context, _: click.Parameter, given: bool) -> None:
-        ctx.obj["shared_machine_ok"] = given or None
+        ctx.ensure_object(dict)["shared_machine_ok"] = given or None
 
     return click.option(
         "--shared-machine-ok",

@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from reelhouse.collect.asks import Asks, Reading, read_asks
 from reelhouse.errors import ReelhouseError
-from reelhouse.ids import id_of, shown_id
+from reelhouse.ids import id_of
 from reelhouse.raw.inbox import RUN_KINDS
 from reelhouse.strict_csv import escape_of
 
@@ -150,7 +150,7 @@ def _asks_of(ids: object) -> tuple[str, ...]:
     for at, one in enumerate(ids):
         ask = id_of(one)
         if ask is None:
-            raise ReelhouseError(f"ids[{at}], {shown_id(one)}, is no TMDB id (550) and no IMDb id ('tt0137523')")
+            raise ReelhouseError(f"ids[{at}] is no TMDB id (550) and no IMDb id ('tt0137523')")
         asks[ask] = None
     if not asks:
         raise ReelhouseError("ids: the list holds no id")

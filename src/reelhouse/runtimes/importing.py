@@ -83,7 +83,7 @@ def _from_files(storage: Storage, wanted: Wanted, step: Step) -> Outcome:
 
     def check() -> None:
         if given.stamp(files) != stamp:
-            raise ReelhouseError("the files were changed while they were read; nothing is changed, import them again")
+            raise ReelhouseError(given.CHANGED)
 
     return bring_in(
         storage,

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from reelhouse.build.importing.columns import SAME, check_same, misfit, named
+from reelhouse.build.importing.files import CHANGED
 from reelhouse.build.importing.kinds import Guess, first_misfit, parsed
 from reelhouse.build.imports import ImportColumn
 from reelhouse.errors import ConfigError, ReelhouseError
@@ -98,10 +99,11 @@ class CsvFiles:
         """All values as texts; nothing between two delimiters is NULL."""
         names = [column.name for column in file.columns]
         rows = 0
+        first = file.path not in self._tallies
         with _told(file), opened(file.path) as body:
             scanned = _Scanned(body, file.dialect)
             reader = pc_csv.open_csv(
-                pa.PythonFile(scanned if file.path not in self._tallies else body, mode="r"),
+                pa.PythonFile(scanned if first else body, mode="r"),
                 # By position: the header's names may be there twice, or span lines.
                 pc_csv.ReadOptions(
                     use_threads=False,
@@ -127,12 +129,14 @@ class CsvFiles:
                 rows += len(batch)
                 if len(batch):
                     yield batch
-            if file.path not in self._tallies:
+            if first:
                 self._tallies[file.path] = scanned.tally()
                 if words := self._tallies[file.path].words("--no-quotes"):
                     self.notes.append(f"{file.path.name}: {words}")
         # The header is a record too.
         if rows != self._tallies[file.path].records - 1:
+            if not first:
+                raise ReelhouseError(CHANGED)
             raise ReelhouseError(f"{file.path}: {rows} rows were read of {self._tallies[file.path]}")
 
 
@@ -208,7 +212,7 @@ def _looked_at(path: Path, dialect: Dialect) -> CsvFile:
     except CsvError as exc:
         with opened(path) as body:
             _check(path, body, dialect)
-        raise _refused(path, exc) from exc
+        raise ReelhouseError(f"{path}: the first line is longer than {_SAMPLE >> 10} KB, so it is no header") from exc
     value = next((heading for heading in header.cells if _VALUE.fullmatch(heading.strip())), None)
     if value is not None or not any(heading.strip() for heading in header.cells):
         raise ReelhouseError(
@@ -248,9 +252,10 @@ def _told(file: CsvFile) -> Iterator[None]:
 def _word(file: CsvFile, said: str) -> str:
     if "UTF8" in said:
         return bad_byte(file.path)
+    # A quote that is astray is why, and not what Arrow made of it.
+    with opened(file.path) as body:
+        _check(file.path, body, file.dialect)
     if "straddl" in said:
-        with opened(file.path) as body:
-            _check(file.path, body, file.dialect)
         return f"a record is longer than {_BLOCK // 1024**2} MB"
     found = _ROW.search(said)
     if found is None:

@@ -20,6 +20,8 @@ KINDS = {
     ".parquet": "parquet",
 }
 
+CHANGED = "the files were changed while they were read; nothing is changed, import them again"
+
 _BLOCK = 1024 * 1024
 
 
