@@ -51,7 +51,7 @@ bench: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m reelhouse.serve.dictionary > docs/tables.md
-	$(BIN)/python -m reelhouse.runtimes.helptext > docs/cli.md
+	$(BIN)/python -m reelhouse.cli.reference > docs/cli.md
 
 lock: $(UV_VENV)/bin/uv
 	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --extra sql --group dev $(LOCK) -o locks/dev.txt

@@ -32,12 +32,12 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "locks" / "lambda.txt"
 WHEELS = ROOT / ".cache" / "lambda"
 
-HANDLER = "reelhouse.runtimes.aws_lambda"
+HANDLER = "reelhouse.aws.handler"
 PYTHON = "3.14"
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 # What `reelhouse.open` loads is for a person at a prompt.
-_NOT_FOLLOWED = {("reelhouse", "reelhouse.runtimes.opening")}
+_NOT_FOLLOWED = {("reelhouse", "reelhouse.bootstrap.open_lake")}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CODE = "/var/task"
 
@@ -139,7 +139,7 @@ def _dependencies(target: Target) -> dict[str, bytes]:
 def _ours(target: Target) -> dict[str, bytes]:
     """Our modules that the handler may load, with a word about what runs them."""
     files = {path.relative_to(ROOT / "src").as_posix(): path.read_bytes() for path in sorted(_followed(HANDLER))}
-    files["reelhouse/runtimes/__init__.py"] += _guard(target).encode()
+    files["reelhouse/aws/__init__.py"] += _guard(target).encode()
     return files
 
 

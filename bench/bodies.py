@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reelhouse.emulator.api import Api
+from reelhouse.emulator.catalog.generated import GeneratedCatalogue
 from reelhouse.emulator.clock import Clock
-from reelhouse.emulator.generated import GeneratedCatalogue
 from reelhouse.emulator.world import World
 from reelhouse.entities.registry import ENTITIES
 

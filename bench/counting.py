@@ -137,12 +137,12 @@ def moto() -> Iterator[str]:
 
 def _make_bucket(endpoint: str) -> None:
     """moto lets anybody make one."""
-    patience = time.monotonic() + 30
+    retry_policy = time.monotonic() + 30
     while True:
         try:
             with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/bench", method="PUT")):
                 return
         except urllib.error.URLError:
-            if time.monotonic() > patience:
+            if time.monotonic() > retry_policy:
                 raise
             time.sleep(0.1)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 _HOPS = frozenset(("connection", "expect", "keep-alive", "transfer-encoding"))
 
 
-class Request(NamedTuple):
+class CollectOptions(NamedTuple):
     """One request: *kind* is PUT, GET, HEAD, LIST or DELETE, *key* the object or what a listing starts with."""
 
     kind: str
@@ -29,19 +29,19 @@ class Passed:
     def __init__(self, url: str) -> None:
         self.url = url
         self._guard = threading.Lock()
-        self._requests: list[Request] = []
+        self._requests: list[CollectOptions] = []
 
-    def note(self, request: Request) -> None:
+    def note(self, request: CollectOptions) -> None:
         with self._guard:
             self._requests.append(request)
 
-    def take(self) -> list[Request]:
+    def take(self) -> list[CollectOptions]:
         with self._guard:
             taken, self._requests = self._requests, []
         return taken
 
 
-def kinds(requests: list[Request]) -> Counter[str]:
+def kinds(requests: list[CollectOptions]) -> Counter[str]:
     """How many of each kind."""
     return Counter(request.kind for request in requests)
 
@@ -69,7 +69,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
 
-def _handler(netloc: str, delay: float, note: Callable[[Request], None]) -> type[BaseHTTPRequestHandler]:
+def _handler(netloc: str, delay: float, note: Callable[[CollectOptions], None]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -107,9 +107,9 @@ def _handler(netloc: str, delay: float, note: Callable[[Request], None]) -> type
     return Handler
 
 
-def _request(method: str, target: str, status: int) -> Request:
+def _request(method: str, target: str, status: int) -> CollectOptions:
     path, query = urlsplit(target)[2:4]
     _, _, key = unquote(path).lstrip("/").partition("/")
     if method == "GET" and not key:
-        return Request("LIST", parse_qs(query).get("prefix", [""])[0], status)
-    return Request(method, key, status)
+        return CollectOptions("LIST", parse_qs(query).get("prefix", [""])[0], status)
+    return CollectOptions(method, key, status)

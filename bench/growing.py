@@ -89,7 +89,7 @@ def grow(count: int, engines: Sequence[Engine] = ENGINES) -> Size:
 
 def _build(engine: Engine, lake: Path) -> Cost:
     build = ["--lake", str(lake), "build", "--json", *engine.options]
-    found = measured_with_children([engine.python, "-m", "reelhouse.runtimes.cli", *build])
+    found = measured_with_children([engine.python, "-m", "reelhouse.cli.main", *build])
     return Cost(found.cpu, found.wall, found.peak)
 
 

@@ -18,8 +18,8 @@ from bench.report import CACHE
 from bench.tiny_server import export_of
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.chunk import ChunkWriter, read_chunk
-from reelhouse.raw.layout import chunk_key, export_key
-from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan, read_plan
+from reelhouse.raw.keys import chunk_key, export_key
+from reelhouse.raw.plan import Counts, ExportRef, Plan, Reason, RequestProfile, Selection, put_ids, put_plan, read_plan
 from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt, read_receipts, readable
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
@@ -115,7 +115,7 @@ def _planned(storage: FolderStorage, run: int, listed: list[int], ids: list[int]
         planned_at=f"{_day(run)}T09:00:00Z",
         ids=put_ids(storage, run, (f"{id_} {reason}" for id_ in ids)),
         unit_size=_UNIT,
-        asking=Asking(language="en-US", append=ENTITIES["movie"].default_appends),
+        asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),
         counts=counts,
         export=export,

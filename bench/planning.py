@@ -12,10 +12,10 @@ from bench.collecting import settings_of
 from bench.measuring import MB, REELHOUSE, Usage, least_of, measured
 from bench.report import CACHE, Measure, Section
 from bench.tiny_server import export_of, tiny_server
-from reelhouse.collect.run import conclude
+from reelhouse.collect.run import finalize
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.raw.layout import export_key
-from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan, read_units
+from reelhouse.raw.keys import export_key
+from reelhouse.raw.plan import Counts, ExportRef, Plan, Reason, RequestProfile, Selection, put_ids, put_plan, read_units
 from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
@@ -74,8 +74,8 @@ def second_run(count: int) -> Usage:
     return usage
 
 
-def _plan(lake: Path, export: Path, changed: range, ahead: int) -> Usage:
-    with tiny_server(export, changed=changed, ahead=ahead) as address:
+def _plan(lake: Path, export: Path, changed: range, prefetch: int) -> Usage:
+    with tiny_server(export, changed=changed, prefetch=prefetch) as address:
         env = settings_of(f"{address}/3", f"{address}/p/exports")
         return measured([REELHOUSE, "--lake", str(lake), "plan", "--json"], env)
 
@@ -97,7 +97,7 @@ def _known_lake(count: int) -> Path:
         put_receipt(storage, Receipt(plan.run, unit.number, 0, plan.entity, claims), set(), 0)
     made, _ = reconcile(storage, plan)
     assert made is not None and made.whole
-    conclude(storage, plan)
+    finalize(storage, plan)
     return scratch.rename(lake)
 
 
@@ -113,7 +113,7 @@ def _put_plan(storage: FolderStorage, count: int, at: str) -> Plan:
         planned_at=at,
         ids=put_ids(storage, 1, (f"{id_} {Reason.NEW}" for id_ in range(1, count + 1))),
         unit_size=1000,
-        asking=Asking(language="en-US", append=ENTITIES["movie"].default_appends),
+        asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),
         counts=Counts(listed=count, beyond=0, excluded={}, fresh=0, asked={Reason.NEW.value: count}),
         export=ExportRef(key, sha256, day.isoformat(), count, "yesterday's"),

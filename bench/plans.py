@@ -20,11 +20,11 @@ import msgspec
 from pyspark.sql import DataFrame
 
 from bench.report import ROOT
-from reelhouse.build.delta_log import Commit, latest_version, read_commit
-from reelhouse.build.engine import Engine
-from reelhouse.build.run import build
-from reelhouse.runtimes.session import session_factory
+from reelhouse.delta.engine import Engine
+from reelhouse.delta.log import Commit, latest_version, read_commit
+from reelhouse.engines.session import session_factory
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.run import build
 
 SPARK = ROOT / ".venv-spark" / "bin" / "python"
 _PAGE = ROOT / "docs" / "plans.md"

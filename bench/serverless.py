@@ -132,9 +132,9 @@ def _paced(bucket: Mapping[str, str], seconds: float) -> Iterator[Measure]:
 
 
 def _until(emulator: Emulator, asked: int) -> None:
-    patience = time.monotonic() + 60
+    retry_policy = time.monotonic() + 60
     while emulator.stats().requests < asked:
-        assert time.monotonic() < patience
+        assert time.monotonic() < retry_policy
         time.sleep(0.1)
 
 

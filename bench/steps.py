@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from zlib_ng import zlib_ng
 
 from bench.bodies import Body
-from reelhouse.collect.outcome import Judge
+from reelhouse.collect.validation import ResponseValidator
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.tmdb.client import Answer
@@ -32,7 +32,7 @@ def steps_of(bodies: Sequence[Body]) -> list[Step]:
     """What happens to a body between the network and the disk."""
     gzipped = [zlib_ng.compress(body.content, 1, 31) for body in bodies]
     entity = ENTITIES["movie"]
-    judge = Judge(entity, entity.default_appends)
+    judge = ResponseValidator(entity, entity.default_appends)
     answers = [(str(body.id), Answer(200, body.content, _AT, None, None)) for body in bodies]
     sha256 = _cost(bodies, lambda body: hashlib.sha256(body.content).hexdigest())
     pack = _cost_of(lambda: _packed(bodies), len(bodies))

@@ -1,7 +1,7 @@
 """What a Spark job in AWS is given: `python -m deploy.package [--python 3.11]`, or `make spark-package`.
 
 Into dist/spark/emr goes one archive with the package and the wheels that a build needs, for EMR Serverless; into
-dist/spark/glue the same as wheels, less what AWS Glue has. Beside them lie the entry (spark.py) and our jar. All wheels
+dist/spark/glue the same as wheels, less what AWS Glue has. Beside them lie the entry (job.py) and our jar. All wheels
 are those of the lock, for the machines they run on, whatever machine packs them.
 """
 
@@ -21,9 +21,9 @@ from pathlib import Path
 from aws.build_zip import ROOT, Target, fetch, requirements
 
 LOCK = ROOT / "locks" / "spark.txt"
-RUNTIMES = ROOT / "src" / "reelhouse" / "runtimes"
-ENTRY = RUNTIMES / "spark.py"
-JAR = RUNTIMES / "jars" / "reelhouse-delta.jar"
+PACKAGE = ROOT / "src" / "reelhouse"
+ENTRY = PACKAGE / "spark" / "job.py"
+JAR = PACKAGE / "engines" / "jars" / "reelhouse-delta.jar"
 
 # What a build imports, and what that needs. It asks nobody, so the collector's own are not among them.
 OURS = ("msgspec", "zlib-ng")

@@ -18,8 +18,8 @@ from typing import Any
 from pyspark import RDD, SparkContext
 from pyspark.sql import SparkSession
 
-from reelhouse.build.roots import engine_root
-from reelhouse.raw.layout import is_course
+from reelhouse.delta.address import engine_root
+from reelhouse.raw.keys import is_course
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.raw.receipt import Receipt, read_receipts
 from reelhouse.storage.opening import open_storage

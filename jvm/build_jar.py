@@ -15,7 +15,7 @@ import zipfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-JAR = HERE.parent / "src" / "reelhouse" / "runtimes" / "jars" / "reelhouse-delta.jar"
+JAR = HERE.parent / "src" / "reelhouse" / "engines" / "jars" / "reelhouse-delta.jar"
 # The oldest Java on which Spark 4 runs.
 RELEASE = "17"
 # The same sources and compiler give the same bytes.

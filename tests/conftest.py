@@ -22,7 +22,7 @@ _showing = pytest.StashKey[list[str]]()
 # Minutes each, since they start Apache Spark: begun last, one of them would be waited for alone.
 _FIRST = (
     "tests/parity/test_parity.py",
-    "tests/data_source/test_on_spark.py",
+    "tests/spark/test_on_spark.py",
     "tests/export/test_by_spark.py",
     "tests/cluster/test_two_writers.py",
     "tests/bench/test_plans.py",

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from reelhouse.raw.chunk import ChunkWriter
-from reelhouse.raw.plan import Asking, Counts, ExportRef, Plan, Reason, Selection, put_ids, put_plan
+from reelhouse.raw.plan import Counts, ExportRef, Plan, Reason, RequestProfile, Selection, put_ids, put_plan
 from reelhouse.raw.receipt import ChunkRef, Claim, Receipt, State, put_receipt
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 
-ASKING = Asking(language="en-US", append=("credits",))
+ASKING = RequestProfile(language="en-US", append=("credits",))
 MORNING = "2026-11-23T09:00:00Z"
 
 
@@ -46,7 +46,7 @@ def a_plan(
     run: int = 1,
     unit_size: int = 1000,
     reason: Reason = Reason.NEW,
-    asking: Asking = ASKING,
+    asking: RequestProfile = ASKING,
     planned_at: str = MORNING,
     export: ExportRef | None = None,
     changes_read_to: str | None = None,

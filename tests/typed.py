@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from reelhouse.runtimes.cli import main
+from reelhouse.cli.main import main
 
 
 def context_of(name: str, arguments: Sequence[str]) -> click.Context:

@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reelhouse.runtimes.data_source import TmdbSource, table_of
     from reelhouse.serve.lake import Lake
+    from reelhouse.spark.data_source import TmdbSource, table_of
 
 __version__ = "0.1.0"
 
@@ -20,7 +20,7 @@ def open(lake: str | None = None) -> Lake:  # noqa: A001  # `reelhouse.open` rea
     Its tables come as Spark DataFrames (`.toArrow()`, `.toPandas()`). Raises `ConfigError` where the engine is not
     installed.
     """
-    from reelhouse.runtimes.opening import open_lake
+    from reelhouse.bootstrap.open_lake import open_lake
 
     return open_lake(lake)
 
@@ -28,5 +28,5 @@ def open(lake: str | None = None) -> Lake:  # noqa: A001  # `reelhouse.open` rea
 def __getattr__(name: str) -> Any:
     # Here, so that nobody loads pyspark who has no use for it.
     if name in ("TmdbSource", "table_of"):
-        return getattr(import_module("reelhouse.runtimes.data_source"), name)
+        return getattr(import_module("reelhouse.spark.data_source"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.runtimes import aws, aws_lambda, tokens
-from reelhouse.runtimes.deadlines import Margin
+from reelhouse.aws import handler
+from reelhouse.aws.time_budget import Margin
+from reelhouse.bootstrap import aws_clients, secrets
 from tests import s3servers
 from tests.aws.invoking import Function
 from tests.runs.tiny import Tiny, tiny_tmdb
@@ -30,10 +31,10 @@ def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.Mon
     for name in [name for name in os.environ if name.startswith(("REELHOUSE_", "TMDB_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(aws_lambda, "_storages", {})
-    monkeypatch.setattr(aws_lambda, "_margin", Margin())
-    monkeypatch.setattr(tokens, "_kept", {})
-    monkeypatch.setattr(tokens, "_used", set())
+    monkeypatch.setattr(handler, "_storages", {})
+    monkeypatch.setattr(handler, "_margin", Margin())
+    monkeypatch.setattr(secrets, "_kept", {})
+    monkeypatch.setattr(secrets, "_used", set())
     log = logging.getLogger("reelhouse")
     before = (log.handlers[:], log.level, log.propagate)
     yield monkeypatch
@@ -58,6 +59,6 @@ def cloud(cold: pytest.MonkeyPatch) -> s3servers.S3Server:
 @pytest.fixture
 def fresh_clients() -> Iterator[None]:
     """Clients of AWS's services that were made for no other test, and serve none: each costs half a second."""
-    aws.client.cache_clear()
+    aws_clients.client.cache_clear()
     yield
-    aws.client.cache_clear()
+    aws_clients.client.cache_clear()

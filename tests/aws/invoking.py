@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from reelhouse.runtimes import aws_lambda
+from reelhouse.aws import handler
 from reelhouse.storage.folder import FolderStorage
 from tests.runs.lakes import TOKEN
 
@@ -76,7 +76,7 @@ class Function:
     def __call__(self, given: Any, context: Given | None = None) -> dict[str, Any]:
         """What it answers, each time under another request id unless *context* says which."""
         self._count += 1
-        answer = aws_lambda.handler(given, context or Given(request=f"request-{self._count}"))
+        answer = handler.handler(given, context or Given(request=f"request-{self._count}"))
         told = json.dumps(answer)
         assert len(told) < 4096
         assert TOKEN not in told

@@ -38,7 +38,7 @@ import psutil
 
 from tests.aws.runtime_api import MOST_ASKED, MOST_ASKED_LATER, Outcome, RuntimeApi, Task
 
-HANDLER = "reelhouse.runtimes.aws_lambda.handler"
+HANDLER = "reelhouse.aws.handler.handler"
 MB = 1 << 20
 
 _LOOKS_EVERY = 0.01
@@ -158,7 +158,7 @@ class LambdaService:
         environment, cold = self._take()
         task = Task(str(uuid.uuid4()), body, timeout or self._limits.timeout)
         try:
-            done = environment.carry_out(task, cold, lost_after)
+            done = environment.execute(task, cold, lost_after)
         except BaseException:
             environment.close()
             raise
@@ -248,7 +248,7 @@ class _Environment:
     def alive(self) -> bool:
         return not self._closed and self._process.poll() is None
 
-    def carry_out(self, task: Task, cold: bool, lost_after: float | None) -> Invocation:
+    def execute(self, task: Task, cold: bool, lost_after: float | None) -> Invocation:
         self._printed, spent = b"", 0.0 if cold else self.cpu()
         started = time.monotonic()
         outcome = self._start() if cold else None

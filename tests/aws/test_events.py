@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from reelhouse.aws.events import Asked, Batch, Call, ListedIn, read_event
 from reelhouse.errors import ReelhouseError
-from reelhouse.runtimes.events import Asked, Batch, Call, ListedIn, read_event
 from reelhouse.storage.protocol import check_key
 from tests.aws.invoking import event
 

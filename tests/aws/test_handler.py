@@ -14,15 +14,15 @@ import pytest
 from awslambdaric.bootstrap import LambdaLoggerHandler, StandardLogSink  # type: ignore[import-untyped]
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter  # type: ignore[import-untyped]
 
+from reelhouse.aws import handler, invocation
+from reelhouse.aws.metrics import log
+from reelhouse.bootstrap.storage import storage_of
 from reelhouse.collect.run import open_run
 from reelhouse.errors import LakeError, ReelhouseError, StorageError
-from reelhouse.raw.inbox import put_letter
-from reelhouse.raw.layout import plan_key, reconciliation_key
+from reelhouse.raw.inbox import put_message
+from reelhouse.raw.keys import plan_key, reconciliation_key
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.raw.reconciliation import read_reconciliation
-from reelhouse.runtimes import aws_lambda, shifts
-from reelhouse.runtimes.metrics import log
-from reelhouse.runtimes.places import storage_of
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
@@ -248,7 +248,7 @@ def test_messages_that_the_lake_does_not_take_go_back_to_the_queue(
                 raise StorageError("no space left")
             super().put_new(key, body)
 
-    monkeypatch.setattr(aws_lambda, "storage_of", lambda settings: Full(Path(settings.lake)))
+    monkeypatch.setattr(handler, "storage_of", lambda settings: Full(Path(settings.lake)))
     failures = function(event("sqs_with_bad_messages"))["batchItemFailures"]
     assert "good-2" in {each["itemIdentifier"] for each in failures}
     assert letters(function.lake) == ["inbox/sqs-good-1.json"]
@@ -264,7 +264,7 @@ def test_an_event_that_is_not_known_is_raised_and_nothing_is_done(function: Func
 def test_whoever_finds_another_at_work_leaves_at_once(
     function: Function, tiny: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with function.lake.hold():
+    with function.lake.lock():
         given = Given()
         assert function.tick(given) == {"state": "busy", "letters": 0}
         assert function(event("ids")) == {"state": "busy", "letters": 1}
@@ -281,7 +281,7 @@ def test_of_many_at_once_one_works(function: Function, tiny: Tiny) -> None:
     found: list[str] = []
 
     def invoke(number: int) -> None:
-        found.append(aws_lambda.handler({"tick": True}, Given(request=f"request-{number}"))["state"])
+        found.append(handler.handler({"tick": True}, Given(request=f"request-{number}"))["state"])
 
     threads = [threading.Thread(target=invoke, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -320,8 +320,8 @@ def test_a_tick_with_nothing_to_do_is_cheap(
         counting.append(Counting(storage_of(settings)))
         return counting[-1]
 
-    monkeypatch.setattr(aws_lambda, "storage_of", counted)
-    monkeypatch.setattr(aws_lambda, "_storages", {})
+    monkeypatch.setattr(handler, "storage_of", counted)
+    monkeypatch.setattr(handler, "_storages", {})
     capsys.readouterr()
     given = Given()
     assert function.tick(given)["state"] == "idle"
@@ -402,7 +402,7 @@ def test_errors_are_raised_so_that_lambda_sees_them(
 def test_what_a_kill_left_is_taken_up(function: Function, tiny: Tiny) -> None:
     function.tick()
     # Killed between its reconciliation and the end: letters and ledger are as before.
-    put_letter(function.lake, "call-again", "movie", ["700"])
+    put_message(function.lake, "call-again", "movie", ["700"])
     function.lake.delete("ledger/000001.sqlite.gz")
     assert function.tick()["asked"] == 1
     function.lake.delete(reconciliation_key(2))
@@ -483,13 +483,13 @@ def test_no_token_is_in_what_is_raised(function: Function, monkeypatch: pytest.M
             raise RuntimeError("a fault of ours") from exc
 
     function.tick()
-    monkeypatch.setattr(aws_lambda, "read_event", careless)
+    monkeypatch.setattr(handler, "read_event", careless)
     with pytest.raises(ReelhouseError, match="RuntimeError: a fault of ours") as caught:
         function.tick()
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
     # Other faults are raised as they are, with where they happened.
-    monkeypatch.setattr(aws_lambda, "read_event", lambda event, request: None)
+    monkeypatch.setattr(handler, "read_event", lambda event, request: None)
     with pytest.raises(AttributeError):
         function.tick()
 
@@ -497,7 +497,7 @@ def test_no_token_is_in_what_is_raised(function: Function, monkeypatch: pytest.M
 def test_while_tmdb_answers_nobody_a_tick_leaves_and_the_next_one_goes_on(
     function: Function, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shifts, "_MOST_OUTAGE", 0.005)
+    monkeypatch.setattr(invocation, "_MOST_OUTAGE", 0.005)
     tiny.instead = lambda request: html(503)
     answer = function.tick()
     assert (answer["state"], answer["pending"]) == ("open", 30)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reelhouse.runtimes import aws_lambda
+from reelhouse.aws import handler
 from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
 from tests import s3servers
@@ -48,7 +48,7 @@ def test_a_tick_with_nothing_to_do_costs_a_handful_of_requests_and_one_listing(
         function({"ids": [id_]})
     function.tick()
     # A new environment, which has seen nothing yet.
-    monkeypatch.setattr(aws_lambda, "_storages", {})
+    monkeypatch.setattr(handler, "_storages", {})
     with recorded() as calls:
         given = Given()
         assert function.tick(given)["state"] == "idle"
@@ -62,7 +62,7 @@ def test_a_tick_with_nothing_to_do_costs_a_handful_of_requests_and_one_listing(
 def test_a_second_one_leaves_the_first_alone(
     function: Function, tiny: Tiny, lake: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with lake.hold(seconds=60), recorded() as calls:
+    with lake.lock(seconds=60), recorded() as calls:
         assert function.tick()["state"] == "busy"
         assert function({"ids": [500]})["state"] == "busy"
     assert tiny.asked.total() + tiny.listings.total() == 0

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from reelhouse.aws import eventbridge, handler
 from reelhouse.collect.run import open_run
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.raw.reconciliation import Reconciliation
-from reelhouse.runtimes import announcing, aws_lambda
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from tests.aws.invoking import Function, Given, event
@@ -39,7 +39,7 @@ class Scene:
         function.set(
             REELHOUSE_EVENT_BUS="a-bus", REELHOUSE_CHUNK_ANSWERS=str(CHUNK), REELHOUSE_CONNECTIONS=str(CONNECTIONS)
         )
-        monkeypatch.setattr(announcing, "_put_event", self._hear)
+        monkeypatch.setattr(eventbridge, "_put_event", self._hear)
 
     def _hear(self, settings: Settings, made: Reconciliation) -> str:
         self.told.append(made.run)
@@ -48,8 +48,8 @@ class Scene:
     def lives(self, at: Callable[[int], None]) -> Stepping:
         """The lake as the function sees it from now on, in an environment of its own."""
         seen = Stepping(self.lake, at)
-        self._patch.setattr(aws_lambda, "_storages", {})
-        self._patch.setattr(aws_lambda, "storage_of", lambda settings: seen)
+        self._patch.setattr(handler, "_storages", {})
+        self._patch.setattr(handler, "storage_of", lambda settings: seen)
         return seen
 
 

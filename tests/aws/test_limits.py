@@ -150,7 +150,7 @@ def test_memory_stays_within_256_megabytes_and_does_not_grow_with_the_ids(runnin
 
 
 def _popular(count: int) -> list[str]:
-    from reelhouse.emulator.generated import GeneratedCatalogue
+    from reelhouse.emulator.catalog.generated import GeneratedCatalogue
 
     catalogue = GeneratedCatalogue(1, count)
     return [str(catalogue.id_of(index)) for index in catalogue.by_popularity()]
@@ -195,8 +195,8 @@ def test_of_two_at_the_same_time_the_second_leaves_at_once(running: Running, tin
     first: list[str] = []
     working = threading.Thread(target=lambda: first.append(function.invoke(tick).answer["state"]))
     working.start()
-    patience = time.monotonic() + 30
-    while not tiny.asked and time.monotonic() < patience:
+    retry_policy = time.monotonic() + 30
+    while not tiny.asked and time.monotonic() < retry_policy:
         time.sleep(0.01)
     listings = tiny.listings.total()
     second = function.invoke(tick)

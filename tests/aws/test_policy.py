@@ -10,8 +10,8 @@ import boto3
 import pytest
 from aiohttp import web
 
+from reelhouse.aws import handler
 from reelhouse.errors import DeniedError
-from reelhouse.runtimes import aws_lambda
 from tests.aws.calls import needed, recorded
 from tests.aws.iam import Call, Permission, Policy
 from tests.aws.invoking import Given, event, lines
@@ -116,7 +116,7 @@ class Deployed:
     def __call__(self, given: Any) -> dict[str, Any]:
         self._count += 1
         with recorded(self.calls):
-            return aws_lambda.handler(given, Given(request=f"request-{self._count}"))
+            return handler.handler(given, Given(request=f"request-{self._count}"))
 
 
 def settled(**more: str) -> str:

@@ -51,7 +51,7 @@ def test_it_holds_the_collector_and_what_that_needs(names: list[str]) -> None:
     assert packages - {"typing_extensions.py", "__pycache__"} == allowed
     parts = {name.split("/")[1] for name in names if name.startswith("reelhouse/")}
     assert {part for part in parts if "." not in part} == {
-        *("__pycache__", "collect", "raw", "runtimes", "storage", "tmdb"),
+        *("__pycache__", "aws", "bootstrap", "collect", "raw", "storage", "tmdb"),
     }
     assert not [name for name in names if not name.endswith((".py", ".pyc", ".so"))]
 
@@ -97,7 +97,7 @@ def test_starting_loads_bytecode_and_neither_a_terminal_nor_an_engine() -> None:
     modules, cached = done.stdout.splitlines()
     loaded = {name.partition(".")[0] for name in modules.split()}
     assert loaded & {"click", "rich", "pyspark", "pyarrow", "pandas", "numpy", "deltalake", "sqlglot"} == set()
-    assert cached == str(deployed.task() / f"reelhouse/runtimes/__pycache__/aws_lambda{BYTECODE}")
+    assert cached == str(deployed.task() / f"reelhouse/aws/__pycache__/handler{BYTECODE}")
 
 
 def test_starting_costs_little_more_than_the_two_libraries_that_it_needs() -> None:

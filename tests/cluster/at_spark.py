@@ -14,11 +14,11 @@ from typing import Any
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from reelhouse.build.engine import Engine, open_engine
+from reelhouse.bootstrap.storage import load_settings, storage_of
+from reelhouse.delta.engine import Engine, open_engine
+from reelhouse.engines.session import session_factory, session_of
 from reelhouse.errors import ReelhouseError
-from reelhouse.runtimes.places import load_settings, storage_of
-from reelhouse.runtimes.session import session_factory, session_of
-from reelhouse.storage.access import Accessible
+from reelhouse.storage.credentials import Accessible
 
 
 def write(engine: Engine, table: str, mode: str, first: int, last: int) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from reelhouse.emulator import Emulator
 from tests import s3servers
+from tests.end_to_end.conftest import environment, reelhouse
 from tests.s3servers import S3Server
-from tests.whole.conftest import environment, reelhouse
 
 
 class Bucket:

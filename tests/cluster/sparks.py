@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tests.cluster.standalone import PYTHON, environ_of_driver
-from tests.whole.conftest import REPOSITORY
+from tests.end_to_end.conftest import REPOSITORY
 
 
 class Spark:

@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.end_to_end.conftest import REPOSITORY
 from tests.s3servers import GUARD, free_ports
-from tests.whole.conftest import REPOSITORY
 
 PYTHON = REPOSITORY / ".venv-spark" / "bin" / "python"
 
@@ -153,9 +153,9 @@ def _end(guard: subprocess.Popen[bytes]) -> None:
 
 def wait_until(holds: Callable[[], bool], otherwise: str, seconds: float = 120) -> None:
     """Return once it *holds*; AssertionError after so many *seconds*."""
-    patience = time.monotonic() + seconds
+    retry_policy = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < patience, otherwise
+        assert time.monotonic() < retry_policy, otherwise
         time.sleep(0.1)
 
 
@@ -167,5 +167,5 @@ def environ_of_driver(**more: str) -> dict[str, str]:
 def driver(*arguments: str, env: dict[str, str], cwd: Path, said: Path) -> subprocess.Popen[bytes]:
     """A `reelhouse` command on Apache Spark, started; what it says goes into the file *said*."""
     with said.open("wb") as out:
-        command = [str(PYTHON), "-m", "reelhouse.runtimes.cli", *arguments]
+        command = [str(PYTHON), "-m", "reelhouse.cli.main", *arguments]
         return subprocess.Popen(command, env=env, cwd=cwd, stdout=out, stderr=subprocess.STDOUT)

@@ -12,17 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reelhouse.build.check import check_tables
-from reelhouse.build.delta_rs import read_delta
-from reelhouse.build.pins import Current, read_current
+from reelhouse.delta.delta_rs import read_delta
 from reelhouse.emulator import Emulator
 from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.manifest import BuildManifest, read_manifest
+from reelhouse.warehouse.verify import check_tables
 from tests import s3servers
 from tests.cluster.lakes import Bucket, collected, commits, run
 from tests.cluster.standalone import driver, environ_of_driver, needs_spark
-from tests.whole.conftest import environment, reelhouse
-from tests.whole.equal_tables import differences
+from tests.end_to_end.conftest import environment, reelhouse
+from tests.end_to_end.equal_tables import differences
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), needs_spark]
 
@@ -137,8 +137,8 @@ def _kill(building: subprocess.Popen[bytes]) -> None:
     building.wait()
 
 
-def _pinned(storage: Storage) -> Current:
-    found = read_current(storage)
+def _pinned(storage: Storage) -> BuildManifest:
+    found = read_manifest(storage)
     assert found is not None
     return found
 

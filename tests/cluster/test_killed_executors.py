@@ -13,8 +13,8 @@ from reelhouse.emulator import Emulator
 from tests import s3servers
 from tests.cluster.lakes import Bucket, collected, commits, run
 from tests.cluster.standalone import Cluster, driver, environ_of_driver, needs_spark, standalone
-from tests.whole.conftest import environment
-from tests.whole.equal_tables import differences
+from tests.end_to_end.conftest import environment
+from tests.end_to_end.equal_tables import differences
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400), needs_spark]
 

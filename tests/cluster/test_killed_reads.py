@@ -11,8 +11,8 @@ import pytest
 
 from reelhouse.emulator import Emulator
 from tests.cluster.standalone import PYTHON, environ_of_driver, needs_spark, standalone, wait_until
-from tests.data_source.reading import asking
-from tests.whole.conftest import REPOSITORY
+from tests.end_to_end.conftest import REPOSITORY
+from tests.spark.reading import asking
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_spark]
 

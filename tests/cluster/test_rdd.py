@@ -15,8 +15,8 @@ from reelhouse.emulator import Emulator
 from reelhouse.storage.folder import FolderStorage
 from tests.cluster.lakes import collected
 from tests.cluster.standalone import PYTHON, environ_of_driver, needs_spark, standalone, wait_until
+from tests.end_to_end.conftest import REPOSITORY
 from tests.runs import lakes
-from tests.whole.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_spark]
 

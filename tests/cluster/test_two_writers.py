@@ -12,12 +12,12 @@ import pyarrow as pa
 import pytest
 
 from jvm.build_jar import HERE, JAR, sources, sources_sha256
-from reelhouse.build.delta_log import latest_version, log_key
-from reelhouse.build.delta_rs import read_delta, write_delta
-from reelhouse.build.engine import Engine, open_engine
+from reelhouse.delta.delta_rs import read_delta, write_delta
+from reelhouse.delta.engine import Engine, open_engine
+from reelhouse.delta.log import latest_version, log_key
+from reelhouse.engines.session import session_factory
 from reelhouse.errors import KeyTakenError
-from reelhouse.runtimes.session import session_factory
-from reelhouse.storage.access import Accessible
+from reelhouse.storage.credentials import Accessible
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
@@ -25,7 +25,7 @@ from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
 from tests.cluster.sparks import Spark, spark
 from tests.cluster.standalone import needs_spark
-from tests.s3proxy import CONFLICT, Answer, Fault, Proxy, Request, done_and_says, lost, proxied
+from tests.s3proxy import CONFLICT, Answer, CollectOptions, Fault, Proxy, done_and_says, lost, proxied
 
 # The first to need Apache Spark waits for its start, which a busy machine makes long.
 pytestmark = [pytest.mark.timeout(900)]
@@ -76,7 +76,7 @@ def test_sparks_commit_that_meets_anothers_in_s3_comes_after_it(
 ) -> None:
     _write(here, 0, 10, "overwrite")
 
-    def other_first(_: Request, on: Callable[[], Answer]) -> Answer:
+    def other_first(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
         assert _write(here, 100, 103) == 1
         return on()
 

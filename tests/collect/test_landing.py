@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from reelhouse.collect.landing import MOST_CHUNKS, Lander, Limits, OpenUnit, open_unit
-from reelhouse.collect.outcome import Outcome
+from reelhouse.collect.landing import MOST_CHUNKS, ChunkSink, Limits, OpenUnit, open_unit
+from reelhouse.collect.validation import Outcome
 from reelhouse.errors import StorageError
 from reelhouse.raw.chunk import read_chunk
-from reelhouse.raw.layout import receipt_key
-from reelhouse.raw.plan import Plan, Question, Reason, read_units
+from reelhouse.raw.keys import receipt_key
+from reelhouse.raw.plan import Plan, Reason, Request, read_units
 from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_part, read_receipts
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tmdb.client import Answer
@@ -60,7 +60,7 @@ def _plan(storage: MemoryStorage, count: int, unit_size: int = 1000) -> Plan:
     return a_plan(storage, [str(number + 1) for number in range(count)], unit_size=unit_size)
 
 
-def _units(storage: MemoryStorage, plan: Plan) -> list[tuple[OpenUnit, list[Question]]]:
+def _units(storage: MemoryStorage, plan: Plan) -> list[tuple[OpenUnit, list[Request]]]:
     opened = []
     for unit in read_units(storage, plan):
         one = open_unit(storage, plan, unit.number)
@@ -78,28 +78,28 @@ def _land(
     storage: MemoryStorage,
     plan: Plan,
     limits: Limits,
-    work: Callable[[Lander, list[tuple[OpenUnit, list[Question]]]], Awaitable[None]],
+    work: Callable[[ChunkSink, list[tuple[OpenUnit, list[Request]]]], Awaitable[None]],
     landed: Callable[[Receipt], None] = lambda receipt: None,
     *,
     ticking: bool = False,
 ) -> None:
     async def run() -> None:
-        lander = Lander(storage, plan, "/movie/{id}", "language=en-US", limits, landed)
-        clock = asyncio.create_task(lander.tick()) if ticking else None
+        sink = ChunkSink(storage, plan, "/movie/{id}", "language=en-US", limits, landed)
+        clock = asyncio.create_task(sink.tick()) if ticking else None
         try:
-            await work(lander, _units(storage, plan))
+            await work(sink, _units(storage, plan))
         finally:
             if clock is not None:
                 clock.cancel()
-        await lander.finish()
+        await sink.finish()
 
     asyncio.run(run())
 
 
-async def _add_all(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+async def _add_all(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
     for unit, questions in units:
         for question in questions:
-            await lander.add(unit, question, _outcome(question.ask))
+            await sink.add(unit, question, _outcome(question.ask))
 
 
 def test_everything_added_lies_there_once_with_a_receipt() -> None:
@@ -131,10 +131,10 @@ def test_a_chunk_is_closed_at_so_many_bytes_at_rest() -> None:
     storage = Watched()
     plan = _plan(storage, 60)
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, questions),) = units
         for question in questions:
-            await lander.add(unit, question, _outcome(question.ask, size=4000))
+            await sink.add(unit, question, _outcome(question.ask, size=4000))
 
     _land(storage, plan, Limits(size=40_000, seconds=60.0), work)
     chunks = [receipt.chunk for receipt in _receipts(storage, plan)]
@@ -149,10 +149,10 @@ def test_a_chunk_is_closed_when_it_was_open_for_long_enough_though_nothing_more_
     plan = _plan(storage, 10)
     waited: list[float] = []
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, questions),) = units
         began = time.monotonic()
-        await lander.add(unit, questions[0], _outcome("1"))
+        await sink.add(unit, questions[0], _outcome("1"))
         while not storage.put_keys:
             await asyncio.sleep(0.01)
             assert time.monotonic() - began < 5
@@ -166,9 +166,9 @@ def test_what_is_open_at_the_end_is_landed() -> None:
     storage = Watched()
     plan = _plan(storage, 10)
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, questions),) = units
-        await lander.add(unit, questions[3], _outcome("4"))
+        await sink.add(unit, questions[3], _outcome("4"))
         assert storage.put_keys == []
 
     _land(storage, plan, PATIENT, work)
@@ -196,14 +196,14 @@ def test_what_somebody_else_claimed_meanwhile_is_not_claimed_again() -> None:
     plan = _plan(storage, 4)
     told: list[list[str]] = []
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, questions),) = units
-        rival = Lander(storage, plan, "/movie/{id}", "", PATIENT)
+        rival = ChunkSink(storage, plan, "/movie/{id}", "", PATIENT)
         ((other, _),) = _units(storage, plan)
         await rival.add(other, questions[0], _outcome("1"))
         await rival.finish()
         for question in questions:
-            await lander.add(unit, question, _outcome(question.ask))
+            await sink.add(unit, question, _outcome(question.ask))
 
     _land(storage, plan, PATIENT, work, lambda receipt: told.append([claim.ask for claim in receipt.claims]))
     assert [[claim.ask for claim in receipt.claims] for receipt in _receipts(storage, plan)] == [["1"], ["2", "3", "4"]]
@@ -214,12 +214,12 @@ def test_a_filtered_answer_is_claimed_and_not_kept_and_an_answer_that_never_came
     storage = Watched()
     plan = _plan(storage, 4)
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, questions),) = units
-        await lander.add(unit, questions[0], _outcome("1", State.FILTERED))
-        await lander.add(unit, questions[1], Outcome(State.QUARANTINED, None, 2, "unavailable"))
-        await lander.add(unit, questions[2], _outcome("3", State.GONE))
-        await lander.add(unit, questions[3], _outcome("4", State.QUARANTINED)._replace(why="wrong_id"))
+        await sink.add(unit, questions[0], _outcome("1", State.FILTERED))
+        await sink.add(unit, questions[1], Outcome(State.QUARANTINED, None, 2, "unavailable"))
+        await sink.add(unit, questions[2], _outcome("3", State.GONE))
+        await sink.add(unit, questions[3], _outcome("4", State.QUARANTINED)._replace(why="wrong_id"))
 
     _land(storage, plan, PATIENT, work)
     (receipt,) = _receipts(storage, plan)
@@ -239,9 +239,9 @@ def test_a_receipt_without_a_kept_answer_has_no_chunk() -> None:
     storage = Watched()
     plan = _plan(storage, 1)
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, questions),) = units
-        await lander.add(unit, questions[0], _outcome("1", State.FILTERED))
+        await sink.add(unit, questions[0], _outcome("1", State.FILTERED))
 
     _land(storage, plan, PATIENT, work)
     (receipt,) = _receipts(storage, plan)
@@ -259,11 +259,11 @@ def test_at_most_two_chunks_are_open_or_landing_however_many_units_are_asked_at_
     def landed(receipt: Receipt) -> None:
         unlanded.discard(receipt.unit)
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
-        async def unit_by_itself(unit: OpenUnit, questions: list[Question]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
+        async def unit_by_itself(unit: OpenUnit, questions: list[Request]) -> None:
             nonlocal most
             for question in questions[:-1]:
-                await lander.add(unit, question, _outcome(question.ask))
+                await sink.add(unit, question, _outcome(question.ask))
                 unlanded.add(unit.number)
                 most = max(most, len(unlanded))
                 await asyncio.sleep(0)
@@ -284,10 +284,10 @@ def test_while_two_chunks_are_landing_a_third_waits_until_one_is_through() -> No
     free = threading.Event()
     storage.gate = lambda key: _wait(free)
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         for unit, questions in units[:2]:
-            await lander.add(unit, questions[0], _outcome(questions[0].ask))
-        third = asyncio.create_task(lander.add(units[2][0], units[2][1][0], _outcome("3")))
+            await sink.add(unit, questions[0], _outcome(questions[0].ask))
+        third = asyncio.create_task(sink.add(units[2][0], units[2][1][0], _outcome("3")))
         await asyncio.sleep(0.1)
         assert not third.done()
         free.set()
@@ -316,10 +316,10 @@ def test_without_a_spool_a_failure_of_the_lake_says_how_many_answers_are_lost_an
     _failing(storage, what)
     told: list[Receipt] = []
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, questions),) = units
         for question in questions[:3]:
-            await lander.add(unit, question, _outcome(question.ask))
+            await sink.add(unit, question, _outcome(question.ask))
 
     with pytest.raises(StorageError, match="the disk is full; 3 answers are lost and will be asked again"):
         _land(storage, plan, Limits(answers=1), work, told.append)
@@ -336,12 +336,12 @@ def test_a_bug_surfaces_at_the_next_call_and_at_the_end() -> None:
 
     storage.gate = gate
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, questions),) = units
-        await lander.add(unit, questions[0], _outcome("1"))
+        await sink.add(unit, questions[0], _outcome("1"))
         await asyncio.sleep(0.1)
         with pytest.raises(ZeroDivisionError):
-            await lander.add(unit, questions[1], _outcome("2"))
+            await sink.add(unit, questions[1], _outcome("2"))
 
     with pytest.raises(ZeroDivisionError):
         _land(storage, plan, Limits(answers=1), work)
@@ -357,8 +357,8 @@ def test_an_error_does_not_leave_anybody_waiting_for_a_free_place(failure: Excep
 
     storage.gate = gate
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
-        adding = [lander.add(unit, questions[0], _outcome(questions[0].ask)) for unit, questions in units]
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
+        adding = [sink.add(unit, questions[0], _outcome(questions[0].ask)) for unit, questions in units]
         done = await asyncio.wait_for(asyncio.gather(*adding, return_exceptions=True), 5)
         failed = sum(isinstance(each, ZeroDivisionError) for each in done)
         assert failed >= 30 - MOST_CHUNKS if isinstance(failure, ZeroDivisionError) else not failed
@@ -392,9 +392,9 @@ def test_a_chunk_lies_under_the_day_that_tmdb_answered() -> None:
     storage = Watched()
     plan = _plan(storage, 1)
 
-    async def work(lander: Lander, units: list[tuple[OpenUnit, list[Question]]]) -> None:
+    async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         answer = Answer(200, b'{"id":1}', "2027-01-02T00:00:00Z", None, None)
-        await lander.add(units[0][0], Question("1", Reason.NEW), Outcome(State.LANDED, answer, 1))
+        await sink.add(units[0][0], Request("1", Reason.NEW), Outcome(State.LANDED, answer, 1))
 
     _land(storage, plan, PATIENT, work)
     keys: Iterator[str] = storage.keys("raw/")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from reelhouse.collect.landing import Lander, Limits, open_unit
-from reelhouse.collect.outcome import Outcome
-from reelhouse.raw.layout import Layout
-from reelhouse.raw.plan import Question, Reason, read_units
+from reelhouse.collect.landing import ChunkSink, Limits, open_unit
+from reelhouse.collect.validation import Outcome
+from reelhouse.raw.keys import Layout
+from reelhouse.raw.plan import Reason, Request, read_units
 from reelhouse.raw.receipt import Receipt, State, read_receipts
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tmdb.client import Answer
@@ -34,10 +34,10 @@ def _receipts(storage: MemoryStorage, count: int, seconds: float, *, last: bool)
     async def run() -> None:
         opened = open_unit(storage, plan, 0)
         opened.outstanding = len(unit.questions)
-        lander = Lander(storage, plan, "/movie/{id}", "", Limits(seconds=seconds), layout=Layout(course=True))
-        ticking = asyncio.create_task(lander.tick())
+        sink = ChunkSink(storage, plan, "/movie/{id}", "", Limits(seconds=seconds), layout=Layout(course=True))
+        ticking = asyncio.create_task(sink.tick())
         for question in unit.questions[:count]:
-            await lander.add(opened, Question(question.ask, Reason.NEW), _outcome(question.ask))
+            await sink.add(opened, Request(question.ask, Reason.NEW), _outcome(question.ask))
         until = time.monotonic() + 5
         while sum(len(one.claims) for one in found) < count and time.monotonic() < until:
             await asyncio.sleep(0.02)
@@ -73,9 +73,9 @@ def test_a_full_file_lands_at_once() -> None:
     async def run() -> None:
         opened = open_unit(storage, plan, 0)
         opened.outstanding = len(unit.questions)
-        lander = Lander(storage, plan, "/movie/{id}", "", Limits(seconds=600), layout=Layout(course=True))
+        sink = ChunkSink(storage, plan, "/movie/{id}", "", Limits(seconds=600), layout=Layout(course=True))
         for question in unit.questions[:150]:
-            await lander.add(opened, question, _outcome(question.ask))
+            await sink.add(opened, question, _outcome(question.ask))
         until = time.monotonic() + 5
         while not list(storage.keys("runs/000001/receipts/")) and time.monotonic() < until:
             await asyncio.sleep(0.02)

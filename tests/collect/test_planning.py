@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelhouse.collect.planning import _land_export
-from reelhouse.collect.run import conclude
+from reelhouse.collect.run import finalize
 from reelhouse.errors import ListingError
-from reelhouse.raw.inbox import put_letter
+from reelhouse.raw.inbox import put_message
 from reelhouse.raw.plan import ExportRef, Selection, last_run
 from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage
@@ -204,7 +204,7 @@ def test_every_id_is_asked_for_the_reason_that_a_plain_account_gives_and_all_cou
     storage = MemoryStorage()
     _history(storage, known, None if before is None else [{"id": id_, **row} for id_, row in before.items()], cursor)
     if named:
-        put_letter(storage, "event", "movie", [str(id_) for id_ in named])
+        put_message(storage, "event", "movie", [str(id_) for id_ in named])
     WORLD.export = [{"id": id_, **row} for id_, row in export.items()]
     WORLD.changes = feed
     WORLD.etag = ""
@@ -363,7 +363,7 @@ def test_a_run_that_is_listed_from_no_export_does_not_look_for_one_in_all_plans(
     for number in range(12):
         plan = planned(storage, server, want._replace(asks=(str(number + 1),)))
         settle(storage, plan, [a_claim(str(number + 1))])
-        conclude(storage, plan)
+        finalize(storage, plan)
     storage.plans = 0
     assert planned(storage, server, want).changes_read_to
     assert storage.plans <= 3
@@ -436,9 +436,9 @@ def test_a_tmdb_that_is_days_ahead_of_this_machine_in_all_its_answers_moves_no_c
     here = datetime.now(UTC)
     cursor = f"{here - timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}"
     storage = _lake({1: Known(State.LANDED, cursor, True)}, [_row(1)], cursor)
-    ahead = World(now=f"{here + timedelta(days=900):%Y-%m-%dT%H:%M:%SZ}", export=[_row(1), _row(2)])
+    prefetch = World(now=f"{here + timedelta(days=900):%Y-%m-%dT%H:%M:%SZ}", export=[_row(1), _row(2)])
     clock = ServerClock()
-    with a_world(ahead) as server:
+    with a_world(prefetch) as server:
         plan = planned(storage, server, wanted(selection=Selection(source="list"), asks=("2",)), clock=clock)
     assert plan.changes_read_to == cursor
     assert abs((datetime.fromisoformat(plan.planned_at) - here).total_seconds()) < 60

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from reelhouse.collect.planning import Tmdb, Wanted, plan_run
+from reelhouse.collect.planning import RunSpec, Tmdb, plan_run
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.plan import Plan, Selection, last_run, put_plan, read_lines
 from reelhouse.storage.protocol import Storage
@@ -67,15 +67,15 @@ def a_world(world: World) -> Iterator[Server]:
         yield server
 
 
-def wanted(**changes: Any) -> Wanted:
+def wanted(**changes: Any) -> RunSpec:
     given: dict[str, Any] = {"entity": MOVIE, "asking": ASKING, "selection": Selection()} | changes
-    return Wanted(**given)
+    return RunSpec(**given)
 
 
 def planned(
     storage: Storage,
     server: Server,
-    want: Wanted | None = None,
+    want: RunSpec | None = None,
     *,
     put: bool = True,
     clock: ServerClock | None = None,

@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 
 from aws.build_zip import ROOT, Target
 from deploy import package
-from reelhouse.runtimes import spark
+from reelhouse.spark import job
 from tests.aws.stack import TEMPLATE, lint
 
 NAMES = ("emr-serverless", "glue")
@@ -81,7 +81,7 @@ def submitted() -> dict[str, Any]:
 
 def test_what_emr_asks_the_entry_knows() -> None:
     asked = [each.replace("${Lake}", "s3://bucket/lake") for each in submitted()["EntryPointArguments"]]
-    assert spark.read_arguments(asked).settings == {"lake": "s3://bucket/lake"}
+    assert job.read_arguments(asked).settings == {"lake": "s3://bucket/lake"}
 
 
 def test_what_glue_asks_the_entry_knows() -> None:
@@ -96,7 +96,7 @@ def test_what_glue_asks_the_entry_knows() -> None:
     assert "--no-deps" in asked
     # What Glue adds by itself.
     asked += ["--JOB_ID", "j_1", "--JOB_RUN_ID", "jr_1", "--JOB_NAME", "reelhouse", "--TempDir", "s3://x/y"]
-    assert spark.read_arguments(asked) == spark.Job({"lake": "s3://bucket/lake"}, full=False)
+    assert job.read_arguments(asked) == job.Job({"lake": "s3://bucket/lake"}, full=False)
 
 
 def test_what_copies_tables_is_packed_with_all_that_it_needs() -> None:
@@ -116,7 +116,7 @@ def test_every_file_that_a_job_names_is_packed(monkeypatch: pytest.MonkeyPatch, 
     named = {found for word in words for found in re.findall(r"\$\{Code\}/([\w.-]+)", word)}
     assert named == packed
     with tarfile.open(tmp_path / "emr" / "reelhouse-emr.tar.gz") as tar:
-        assert {"reelhouse/runtimes/spark.py", "reelhouse/build/run.py"} <= set(tar.getnames())
+        assert {"reelhouse/spark/job.py", "reelhouse/warehouse/run.py"} <= set(tar.getnames())
     first = (tmp_path / "emr" / "reelhouse-emr.tar.gz").read_bytes()
     package.pack_emr(Target("3.11", "x86_64"), tmp_path / "emr")
     assert (tmp_path / "emr" / "reelhouse-emr.tar.gz").read_bytes() == first

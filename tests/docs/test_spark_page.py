@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from reelhouse.runtimes import spark
-from reelhouse.runtimes.session import check_engine
-from reelhouse.runtimes.spark_session import _NOT_NEEDED, JARS, _packages
+from reelhouse.engines.session import check_engine
+from reelhouse.engines.spark import _NOT_NEEDED, JARS, _packages
+from reelhouse.spark import job
 from tests.typed import context_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ def test_every_job_is_one_that_the_entry_and_sparks_settings_know() -> None:
     submitted = [words for words in commands("spark-submit") if "examples/rdd.py" not in words]
     assert len(submitted) == 5
     for words in submitted:
-        entries = [at for at, word in enumerate(words) if word.endswith("/spark.py")]
+        entries = [at for at, word in enumerate(words) if word.endswith("/job.py")]
         assert words.count("--class") + len(entries) == 1
         stated = [words[at + 1] for at, word in enumerate(words) if word == "--conf"]
         assert all("=" in each for each in stated)
@@ -51,9 +51,9 @@ def test_every_job_is_one_that_the_entry_and_sparks_settings_know() -> None:
             ",".join(_NOT_NEEDED) == words[at + 1] for at, word in enumerate(words) if word == "--exclude-packages"
         )
         for at in entries:
-            assert spark.read_arguments(words[at + 1 :]).settings["lake"] in ("./lake", "s3://bucket/lake")
+            assert job.read_arguments(words[at + 1 :]).settings["lake"] in ("./lake", "s3://bucket/lake")
     for name in re.findall(r"`--([a-z0-9-]+)`", TEXT.partition("The entry works")[2].partition("\n\n")[0]):
-        spark.read_arguments([f"--{name}", "true"])
+        job.read_arguments([f"--{name}", "true"])
 
 
 def test_every_make_target_and_every_parameter_exists() -> None:
@@ -77,7 +77,14 @@ def test_the_jars_of_each_version_are_named(version: str) -> None:
 
 
 def test_every_message_that_is_explained_can_be_said() -> None:
-    files = [*(ROOT / "src" / "reelhouse" / "runtimes").glob("*.py"), *(ROOT / "jvm").rglob("*.java")]
+    files = [
+        *(
+            path
+            for part in ("cli", "spark", "bootstrap", "engines")
+            for path in (ROOT / "src" / "reelhouse" / part).glob("*.py")
+        ),
+        *(ROOT / "jvm").rglob("*.java"),
+    ]
     said = re.sub(r'"\s*\n\s*f?"', "", "".join(path.read_text(encoding="utf-8") for path in files))
     rows = re.findall(r"^\| `([^`]+)`", TEXT.partition("## When something is wrong")[2], re.MULTILINE)
     assert len(rows) > 5

@@ -21,9 +21,9 @@ from reelhouse.emulator import Emulator
 from tests import s3servers
 from tests.cluster.lakes import Bucket
 from tests.cluster.standalone import PYTHON, needs_spark
+from tests.end_to_end.conftest import REPOSITORY, environment, reelhouse
+from tests.end_to_end.equal_tables import differences
 from tests.s3servers import free_ports
-from tests.whole.conftest import REPOSITORY, environment, reelhouse
-from tests.whole.equal_tables import differences
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400), needs_spark]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reelhouse.emulator import Emulator
-from reelhouse.emulator.catalogue import APPENDS
+from reelhouse.emulator.catalog.protocol import APPENDS
 from tests.emulator.asking import ask, export_ids, get
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from reelhouse.emulator.catalogue import APPENDS
-from reelhouse.emulator.generated import GeneratedCatalogue
-from reelhouse.emulator.reference import GENRE_NAMES
+from reelhouse.emulator.catalog.generated import GeneratedCatalogue
+from reelhouse.emulator.catalog.protocol import APPENDS
+from reelhouse.emulator.catalog.reference import GENRE_NAMES
 from tests.emulator.asking import DEFAULT_APPENDS
 
 Body = dict[str, Any]

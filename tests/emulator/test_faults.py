@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from reelhouse.emulator import Emulator, EmulatorError
-from reelhouse.emulator.faults import PROFILES, Faults
-from reelhouse.emulator.misbehaving import SLOW_SECONDS
+from reelhouse.emulator.http.fault_responses import SLOW_SECONDS
+from reelhouse.emulator.http.faults import PROFILES, Faults
 from tests.emulator.asking import Reply, ask, export_ids, export_path, get
 
 BROKEN = (http.client.HTTPException, ConnectionError)

@@ -2,8 +2,8 @@
 
 from datetime import UTC, date, datetime
 
+from reelhouse.emulator.catalog.generated import GeneratedCatalogue
 from reelhouse.emulator.clock import Clock
-from reelhouse.emulator.generated import GeneratedCatalogue
 from reelhouse.emulator.world import World
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from reelhouse.emulator import Emulator
-from reelhouse.emulator.catalogue import APPENDS
+from reelhouse.emulator.catalog.protocol import APPENDS
 from tests.emulator.asking import get
 
 ASKED_MOVIES = 40

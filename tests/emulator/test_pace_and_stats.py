@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from reelhouse.emulator import Emulator
-from reelhouse.emulator.pace import Pace
+from reelhouse.emulator.http.rate_limit import Pace
 from tests.emulator.asking import ask, export_ids, get
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reelhouse.emulator import Emulator, EmulatorError
-from reelhouse.emulator.catalogue import APPENDS, EMPTY_BLOCKS
+from reelhouse.emulator.catalog.protocol import APPENDS, EMPTY_BLOCKS
 from tests.emulator.asking import DEFAULT_APPENDS, export_ids, export_rows, get
 
 Body = dict[str, Any]

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from reelhouse.build.check import check_tables
 from reelhouse.entities.movie import MOVIE
 from reelhouse.entities.schema import Entity, Table, col
 from reelhouse.serve import dictionary
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, python_rows
 from reelhouse.tables.registry import Registry
-from tests.build.landing import Answer as Landed
-from tests.build.landing import LakeInTheMaking
+from reelhouse.warehouse.verify import check_tables
+from tests.warehouse.landing import Answer as Landed
+from tests.warehouse.landing import LakeInTheMaking
 
 GADGET = Entity(
     name="gadget",

@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from reelhouse.build.delta_rs import write_delta
-from reelhouse.build.imports import ZONE, Import, ImportColumn, ImportSource, pin_import, readable
-from reelhouse.build.run import build
+from reelhouse.delta.delta_rs import write_delta
 from reelhouse.emulator import Emulator
 from reelhouse.storage.folder import FolderStorage
-from tests.build.landing import SAIL
-from tests.whole.conftest import environment, reelhouse
+from reelhouse.warehouse.import_registry import ZONE, Import, ImportColumn, ImportSource, pin_import, readable
+from reelhouse.warehouse.run import build
+from tests.end_to_end.conftest import environment, reelhouse
+from tests.warehouse.landing import SAIL
 
 OWN = "my_ratings"
 _COLUMNS = {

@@ -13,10 +13,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from reelhouse.runtimes.jdbc import load_by_jdbc
-from reelhouse.serve.export import jdbc
-from reelhouse.serve.export.places import target_of
+from reelhouse.engines.postgres_jdbc import load_by_jdbc
+from reelhouse.serve.export.postgresql import jdbc
 from reelhouse.serve.export.tables import look
+from reelhouse.serve.export.targets import target_of
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from tests.broken_lines import line_to

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 
-from reelhouse.serve.export.outcome import Exported
-from reelhouse.serve.export.places import target_of
+from reelhouse.serve.export.result import Exported
 from reelhouse.serve.export.tables import ExportTable, look
+from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
 from tests.postgres import Database
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
+from reelhouse.engines.postgres_jdbc import DRIVER, jdbc_of, with_driver
 from reelhouse.errors import ConfigError
-from reelhouse.runtimes.jdbc import DRIVER, jdbc_of, with_driver
 from reelhouse.serve.export.tables import look
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
+from tests.end_to_end.conftest import REPOSITORY
 from tests.export.lakes import OWN, bring, counted, own_rows, rows_of
 from tests.export.reading_back import AGAIN
 from tests.export.targets import export
 from tests.postgres import PASSWORD, Postgres
-from tests.whole.conftest import REPOSITORY
 
 SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
 

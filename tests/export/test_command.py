@@ -13,8 +13,8 @@ import pytest
 
 from reelhouse.serve.export.tables import look
 from reelhouse.storage.folder import FolderStorage
+from tests.end_to_end.conftest import REPOSITORY, reelhouse, told
 from tests.postgres import PASSWORD, Database, Postgres, without_postgres_settings
-from tests.whole.conftest import REPOSITORY, reelhouse, told
 
 PAGE = (REPOSITORY / "docs" / "export.md").read_text(encoding="utf-8")
 Run = Callable[..., CompletedProcess[str]]

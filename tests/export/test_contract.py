@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.build.pins import read_current
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
 from reelhouse.raw.purges import Note, put_note
-from reelhouse.serve.export.places import target_of
 from reelhouse.serve.export.tables import look
+from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.manifest import read_manifest
 from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
 from tests.export.targets import FILES, Place, export, place_in_postgres
 from tests.postgres import Postgres
@@ -101,7 +101,7 @@ def test_a_damaged_lake_leaves_all_that_was_there(lake: Path, states: tuple[Path
     export(lake, place.to, *SOME)
     before = {table.name: table for table in look(FolderStorage(lake), SOME).tables}
     moved(lake, states[1])
-    current = read_current(FolderStorage(lake))
+    current = read_manifest(FolderStorage(lake))
     assert current is not None
     for path in (lake / "marts" / "dim_genre").glob("*.parquet"):
         path.unlink()

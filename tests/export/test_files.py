@@ -20,9 +20,9 @@ import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export import folders
-from reelhouse.serve.export.beside import put_in_place
-from reelhouse.serve.export.places import target_of
+from reelhouse.serve.export.atomic_files import put_in_place
 from reelhouse.serve.export.tables import look
+from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
 from tests.export.lakes import moved
 from tests.export.targets import export

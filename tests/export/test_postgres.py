@@ -10,16 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from reelhouse.build.postgres_address import shown
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.export.outcome import Exported
-from reelhouse.serve.export.places import target_of
-from reelhouse.serve.export.postgres import PostgresTarget, load_by_copy
-from reelhouse.serve.export.postgres_ddl import type_of
-from reelhouse.serve.export.postgres_link import Link, LostError
-from reelhouse.serve.export.postgres_swap import Loaded
+from reelhouse.serve.export.postgresql.connection import Link, LostError
+from reelhouse.serve.export.postgresql.ddl import type_of
+from reelhouse.serve.export.postgresql.swap import Loaded
+from reelhouse.serve.export.postgresql.target import PostgresTarget, load_by_copy
+from reelhouse.serve.export.result import Exported
 from reelhouse.serve.export.tables import ExportTable, Snapshot, look
+from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.storage.postgres_address import shown
 from tests.broken_lines import line_to
 from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
 from tests.export.targets import export

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from reelhouse.build.delta_rs import read_delta
-from reelhouse.build.imports import Import, imported
-from reelhouse.runtimes.cli import main
+from reelhouse.cli.main import main
+from reelhouse.delta.delta_rs import read_delta
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.import_registry import Import, imported
 from tests.postgres import postgres
 
 __all__ = ["postgres"]

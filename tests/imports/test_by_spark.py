@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.build.imports import imported
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.import_registry import imported
+from tests.end_to_end.conftest import REPOSITORY
 from tests.imports.conftest import Importer
 from tests.imports.test_databases import ROWS, TABLE, TYPES
 from tests.postgres import PASSWORD, Postgres
-from tests.whole.conftest import REPOSITORY
 
 SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
 
@@ -32,7 +32,7 @@ from generate_series(1000000, 1000999) i
 PROGRAM = """
 import json, sys
 from click.testing import CliRunner
-from reelhouse.runtimes.cli import main
+from reelhouse.cli.main import main
 for arguments in json.loads(sys.argv[1]):
     done = CliRunner().invoke(main, ["import", *arguments, "--spark", "local[2]", "--json"])
     print(json.dumps([done.exit_code, done.stdout, done.stderr]), flush=True)

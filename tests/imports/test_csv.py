@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelhouse.build.importing.csv_files import CsvFiles
-from reelhouse.build.importing.files import source
-from reelhouse.build.importing.kinds import Guess, parsed
-from reelhouse.build.importing.run import mark_of
+from reelhouse.imports.csv_files import CsvFiles
+from reelhouse.imports.files import source
+from reelhouse.imports.run import mark_of
+from reelhouse.imports.types import Guess, parsed
 from reelhouse.strict_csv import CsvError, Dialect, Tally, check, read_rows
 from tests.imports.conftest import Importer
 

@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from reelhouse.build.importing.postgres import Postgres as Source
-from reelhouse.build.importing.postgres import opened
-from reelhouse.build.imports import ImportColumn
+from reelhouse.imports.postgres import Postgres as Source
+from reelhouse.imports.postgres import opened
+from reelhouse.warehouse.import_registry import ImportColumn
 from tests.broken_lines import line_to
 from tests.imports.conftest import Importer
 from tests.postgres import PASSWORD, Database, Postgres

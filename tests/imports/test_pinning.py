@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.build.check import check_tables
-from reelhouse.build.imports import imported, pin_import
-from reelhouse.build.leftovers import erase_tables
 from reelhouse.errors import LakeError
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.import_registry import imported, pin_import
+from reelhouse.warehouse.purged_tables import erase_tables
+from reelhouse.warehouse.verify import check_tables
 from tests.imports.conftest import Importer
 
 HINT = "nothing is changed; --new-schema takes other columns and types than last time"
@@ -125,8 +125,8 @@ def test_names_that_are_none_are_refused(lake: Importer, name: str) -> None:
 
 
 def test_every_name_of_the_model_that_is_made_by_now_is_refused_as_well(lake: Importer) -> None:
-    from reelhouse.build.imports import RESERVED, check_name
     from reelhouse.marts import REGISTRY
+    from reelhouse.warehouse.import_registry import RESERVED, check_name
 
     made = REGISTRY.names
     for name in made | RESERVED:
@@ -150,13 +150,13 @@ def test_what_a_killed_drop_leaves_can_be_imported_over_and_dropped(lake: Import
     class Tired(FolderStorage):
         left = 0
 
-        def erase(self, key: str) -> None:
+        def delete_all_versions(self, key: str) -> None:
             if not self.left:
                 raise KeyboardInterrupt
             Tired.left -= 1
-            super().erase(key)
+            super().delete_all_versions(key)
 
-    from reelhouse.build.imports import drop_import
+    from reelhouse.warehouse.import_registry import drop_import
 
     for erased in range(4):
         lake.bring("t", lake.file("a.csv", f"a\n{erased}\n"))
@@ -260,7 +260,7 @@ def test_an_import_that_is_killed_at_any_instant_leaves_the_old_table(lake: Impo
 def _started(lake: Importer, *arguments: str) -> subprocess.Popen[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
     return subprocess.Popen(
-        [sys.executable, "-m", "reelhouse.runtimes.cli", "import", *arguments],
+        [sys.executable, "-m", "reelhouse.cli.main", "import", *arguments],
         env={**kept, "REELHOUSE_LAKE": str(lake.root)},
         cwd=lake.folder,
         stdout=subprocess.DEVNULL,
@@ -278,7 +278,7 @@ def _ended(one: subprocess.Popen[str]) -> tuple[int, str]:
 def test_files_that_change_while_they_are_read_are_not_believed(
     lake: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reelhouse.build.importing.csv_files import CsvFiles
+    from reelhouse.imports.csv_files import CsvFiles
 
     lake.bring("t", lake.file("a.csv", "a\n1\n"))
     path = Path(lake.file("a.csv", "a\n2\n3\n"))

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from reelhouse.engines.session import session_factory
 from reelhouse.errors import LakeError, ReelhouseError
-from reelhouse.runtimes.session import session_factory
 from reelhouse.serve.dictionary import describe
 from reelhouse.serve.lake import Lake
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
-from tests.build.landing import SAIL, LakeInTheMaking, a_movie
 from tests.imports.conftest import Importer
+from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 # MovieLens' own form, byte for byte: no quotes but where commas are, a last column that may be empty.
 RATINGS = "userId,movieId,rating,timestamp\n1,1,4.0,964982703\n1,3,4.5,964981247\n2,1,0.5,964982224\n"
@@ -163,4 +163,4 @@ def test_a_lake_in_a_bucket_takes_imports_too(lake: Importer, monkeypatch: pytes
     assert lake.run(place, "import", *arguments, command="--lake").exit_code == 0
     assert found.tables() == {"links": 4}
     assert lake.run(place, "import", "links", "--drop", command="--lake").exit_code == 0
-    assert list(storage.remains("imports/links/")) == []
+    assert list(storage.list_all_versions("imports/links/")) == []

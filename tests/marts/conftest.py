@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from reelhouse.runtimes.session import session_factory
+from reelhouse.engines.session import session_factory
 from tests.marts.lake import Lake, Row
 
 LakeOf = Callable[..., Lake]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from reelhouse.runtimes import spark
-from reelhouse.runtimes.cli import main
+from reelhouse.cli.main import main
+from reelhouse.spark import job
 
 
 def build_and_serve(lake: str, port: str, *conf: str) -> None:
@@ -13,7 +13,7 @@ def build_and_serve(lake: str, port: str, *conf: str) -> None:
     given = ["spark.plugins=org.apache.spark.sql.connect.SparkConnectPlugin", f"spark.connect.grpc.binding.port={port}"]
     options = [word for each in (*given, *conf) for word in ("--conf", each)]
     code = main(["--lake", lake, "build", "--json", "--spark", "local[2]", *options], standalone_mode=False)
-    code = code or spark.main(["--lake", lake, "--JOB_NAME", "again"])
+    code = code or job.main(["--lake", lake, "--JOB_NAME", "again"])
     if code:
         sys.exit(code)
     print("ready", flush=True)

@@ -9,10 +9,10 @@ import pytest
 
 from reelhouse.emulator import Emulator
 from tests import s3servers
+from tests.end_to_end.conftest import environment, reelhouse, told
+from tests.end_to_end.equal_tables import LINEAGE, differences
+from tests.end_to_end.test_s3 import World
 from tests.parity.test_parity import CONF, python_of
-from tests.whole.conftest import environment, reelhouse, told
-from tests.whole.equal_tables import LINEAGE, differences
-from tests.whole.test_s3 import World
 
 TITLES = 60
 

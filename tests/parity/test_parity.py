@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from reelhouse.emulator import Emulator
-from tests.build.landing import LakeInTheMaking
-from tests.build.refused import refused_answers
+from tests.end_to_end.conftest import REPOSITORY, environment, reelhouse, told
+from tests.end_to_end.equal_tables import differences
 from tests.s3servers import free_ports
-from tests.whole.conftest import REPOSITORY, environment, reelhouse, told
-from tests.whole.equal_tables import differences
+from tests.warehouse.landing import LakeInTheMaking
+from tests.warehouse.refused import refused_answers
 
 TITLES = 150
 # So few titles: what it costs is to compile plans and methods, not to carry them out.

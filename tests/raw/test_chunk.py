@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reelhouse.collect.outcome import parses
+from reelhouse.collect.validation import parses
 from reelhouse.errors import LakeError
 from reelhouse.raw.chunk import ChunkWriter, Envelope, read_chunk, read_lines
 from reelhouse.raw.receipt import ChunkRef

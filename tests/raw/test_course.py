@@ -23,7 +23,7 @@ from reelhouse.raw.course import (
     read_answers,
     read_records,
 )
-from reelhouse.raw.layout import COURSE, Layout, course_key, is_course, receipt_key
+from reelhouse.raw.keys import COURSE, Layout, course_key, is_course, receipt_key
 from reelhouse.raw.plan import Reason
 from reelhouse.raw.receipt import ChunkRef, Claim, Receipt, State
 from reelhouse.storage.memory import MemoryStorage

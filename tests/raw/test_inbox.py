@@ -8,14 +8,14 @@ import msgspec
 import pytest
 
 from reelhouse.errors import StorageError
-from reelhouse.raw.inbox import clear, put_letter, read_inbox, waiting
+from reelhouse.raw.inbox import clear, put_message, read_inbox, waiting
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import a_plan
 
 
 def test_a_letter_waits_with_its_asks() -> None:
     storage = MemoryStorage()
-    key = put_letter(storage, "event-1", "movie", ("550", "tt0137523"))
+    key = put_message(storage, "event-1", "movie", ("550", "tt0137523"))
     ((found, letter),) = waiting(storage, "movie")
     assert found == key
     assert letter.asks == ["550", "tt0137523"]
@@ -23,24 +23,24 @@ def test_a_letter_waits_with_its_asks() -> None:
 
 def test_the_same_event_delivered_again_changes_nothing() -> None:
     storage = MemoryStorage()
-    first = put_letter(storage, "event-1", "movie", ("550",))
+    first = put_message(storage, "event-1", "movie", ("550",))
     before = storage.get(first)
-    assert put_letter(storage, "event-1", "movie", ("551",)) == first
+    assert put_message(storage, "event-1", "movie", ("551",)) == first
     assert storage.get(first) == before
     assert len(list(waiting(storage, "movie"))) == 1
 
 
 def test_letters_of_another_entity_wait_for_their_own_plan() -> None:
     storage = MemoryStorage()
-    put_letter(storage, "event-1", "person", ("287",))
+    put_message(storage, "event-1", "person", ("287",))
     assert list(waiting(storage, "movie")) == []
     assert len(list(waiting(storage, "person"))) == 1
 
 
 def test_only_letters_that_the_plan_took_are_cleared_and_clearing_twice_is_no_error() -> None:
     storage = MemoryStorage()
-    taken = put_letter(storage, "event-1", "movie", ("1",))
-    later = put_letter(storage, "event-2", "movie", ("2",))
+    taken = put_message(storage, "event-1", "movie", ("1",))
+    later = put_message(storage, "event-2", "movie", ("2",))
     plan = msgspec.structs.replace(a_plan(storage, ["1"]), inbox=[taken])
     clear(storage, plan)
     clear(storage, plan)
@@ -54,7 +54,7 @@ def test_only_letters_that_the_plan_took_are_cleared_and_clearing_twice_is_no_er
 def test_a_letter_that_cannot_be_read_is_named_and_not_lost_and_the_others_wait(body: bytes) -> None:
     storage = MemoryStorage()
     storage.put("inbox/event-1.json", body)
-    put_letter(storage, "event-2", "movie", ["1"])
+    put_message(storage, "event-2", "movie", ["1"])
     found = read_inbox(storage, "movie")
     assert [letter.event for _, letter in found.letters] == ["event-2"]
     (odd,) = found.set_aside
@@ -65,7 +65,7 @@ def test_a_letter_that_cannot_be_read_is_named_and_not_lost_and_the_others_wait(
 
 def test_asks_are_ids_as_they_are_asked_and_what_is_none_is_counted_and_shown_in_one_line() -> None:
     storage = MemoryStorage()
-    put_letter(storage, "event-1", "movie", [" 0550 ", "TT137523", "1\n2", "²", *("x" * 500 for _ in range(40))])
+    put_message(storage, "event-1", "movie", [" 0550 ", "TT137523", "1\n2", "²", *("x" * 500 for _ in range(40))])
     found = read_inbox(storage, "movie")
     assert [letter.asks for _, letter in found.letters] == [["550", "tt0137523"]]
     (odd,) = found.set_aside
@@ -77,7 +77,7 @@ def test_asks_are_ids_as_they_are_asked_and_what_is_none_is_counted_and_shown_in
 
 def test_a_letter_may_ask_for_a_run_and_one_from_before_there_were_such_still_reads() -> None:
     storage = MemoryStorage()
-    put_letter(storage, "wish", "movie", run="full")
+    put_message(storage, "wish", "movie", run="full")
     storage.put("inbox/old.json", b'{"format":1,"event":"old","entity":"movie","asks":["1"]}')
     assert [(letter.event, letter.asks, letter.run) for _, letter in waiting(storage, "movie")] == [
         ("old", ["1"], ""),
@@ -87,7 +87,7 @@ def test_a_letter_may_ask_for_a_run_and_one_from_before_there_were_such_still_re
 
 def test_a_letter_that_no_run_would_ever_take_is_set_aside() -> None:
     storage = MemoryStorage()
-    put_letter(storage, "wish", "movie", run="weekly")
+    put_message(storage, "wish", "movie", run="weekly")
     assert list(waiting(storage, "movie")) == []
     assert (
         "inbox/wish.json asks for a run of an unknown kind, 'weekly'" in read_inbox(storage, "movie").set_aside[0].why
@@ -96,7 +96,7 @@ def test_a_letter_that_no_run_would_ever_take_is_set_aside() -> None:
 
 def test_a_letter_about_what_nobody_collects_is_set_aside_where_that_is_known() -> None:
     storage = MemoryStorage()
-    put_letter(storage, "wish", "person", ["287"])
+    put_message(storage, "wish", "person", ["287"])
     assert "'person', which" in read_inbox(storage, "movie", ("movie",)).set_aside[0].why
     assert read_inbox(storage, "movie").set_aside == []
 
@@ -113,7 +113,7 @@ def test_many_letters_are_cleared_at_once() -> None:
             super().delete(key)
 
     storage = Counting()
-    keys = [put_letter(storage, f"event-{number}", "movie", ("1",)) for number in range(40)]
+    keys = [put_message(storage, f"event-{number}", "movie", ("1",)) for number in range(40)]
     clear(storage, msgspec.structs.replace(a_plan(storage, ["1"]), inbox=keys))
     assert list(waiting(storage, "movie")) == []
     assert storage.most > 1
@@ -127,11 +127,11 @@ def test_a_letter_that_goes_while_letters_are_read_is_no_error() -> None:
 
     storage = Clearing()
     for event in ("a", "b"):
-        put_letter(storage, event, "movie", ["1"])
+        put_message(storage, event, "movie", ["1"])
     assert [letter.event for _, letter in waiting(storage, "movie")] == ["a"]
 
 
 @pytest.mark.parametrize("event", ["", "a/../../b", ".hidden"])
 def test_an_odd_event_cannot_leave_the_inbox(event: str) -> None:
     with pytest.raises(StorageError):
-        put_letter(MemoryStorage(), event, "movie", ("1",))
+        put_message(MemoryStorage(), event, "movie", ("1",))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reelhouse.errors import StorageError
-from reelhouse.raw.layout import ledger_key, receipt_key
+from reelhouse.raw.keys import ledger_key, receipt_key
 from reelhouse.raw.ledger import Ledger, keep_ledger, open_ledger
 from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage

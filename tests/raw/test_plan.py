@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelhouse.errors import KeyTakenError, LakeError
-from reelhouse.raw.layout import plan_key
+from reelhouse.raw.keys import plan_key
 from reelhouse.raw.plan import (
-    Asking,
     Plan,
-    Question,
     Reason,
+    Request,
+    RequestProfile,
     _gallop,
     last_run,
     pack_ids,
@@ -58,7 +58,7 @@ def test_units_hold_every_question_once_in_the_plan_s_order(count: int, size: in
     plan = a_plan(storage, [str(number) for number in range(count)], unit_size=size)
     units = list(read_units(storage, plan))
     assert [question for unit in units for question in unit.questions] == [
-        Question(str(number), Reason.NEW) for number in range(count)
+        Request(str(number), Reason.NEW) for number in range(count)
     ]
     assert [unit.number for unit in units] == list(range(plan.units))
     assert all(len(unit.questions) == size for unit in units[:-1])
@@ -160,9 +160,9 @@ def test_a_fingerprint_changes_with_what_changes_an_answer_and_with_nothing_else
     assert msgspec.structs.replace(ASKING, append=("a", "b")).fingerprint == same
     others = [
         ASKING,
-        Asking(language="de-DE", append=("credits",)),
-        Asking(language="en-US", append=()),
-        Asking(language="en-US", append=("credits",), region="DE"),
-        Asking(language="en-US", append=("credits",), record_filter="DE"),
+        RequestProfile(language="de-DE", append=("credits",)),
+        RequestProfile(language="en-US", append=()),
+        RequestProfile(language="en-US", append=("credits",), region="DE"),
+        RequestProfile(language="en-US", append=("credits",), record_filter="DE"),
     ]
     assert len({other.fingerprint for other in others}) == len(others)

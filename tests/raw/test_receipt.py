@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelhouse.errors import KeyTakenError
-from reelhouse.raw.layout import receipt_key
+from reelhouse.raw.keys import receipt_key
 from reelhouse.raw.receipt import (
     Receipt,
     State,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelhouse.errors import LakeError
-from reelhouse.raw.layout import receipt_key, reconciliation_key
+from reelhouse.raw.keys import receipt_key, reconciliation_key
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import ChunkRef, State
 from reelhouse.raw.reconciliation import read_reconciliation, reconcile, tally

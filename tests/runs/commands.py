@@ -35,7 +35,7 @@ class Reelhouse:
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         running = subprocess.Popen(
-            [sys.executable, "-m", "reelhouse.runtimes.cli", *words],
+            [sys.executable, "-m", "reelhouse.cli.main", *words],
             cwd=self._folder,
             env={**self._environ, **environ},
             stdout=subprocess.PIPE,

@@ -65,18 +65,18 @@ class Stepping:
     def delete(self, key: str) -> None:
         self._change(lambda: self._inner.delete(key))
 
-    def erase(self, key: str) -> None:
-        self._change(lambda: self._inner.erase(key))
+    def delete_all_versions(self, key: str) -> None:
+        self._change(lambda: self._inner.delete_all_versions(key))
 
-    def remains(self, prefix: str) -> Iterator[str]:
+    def list_all_versions(self, prefix: str) -> Iterator[str]:
         self._read()
-        return self._inner.remains(prefix)
+        return self._inner.list_all_versions(prefix)
 
     def check(self) -> None:
         self._inner.check()
 
-    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
-        return self._inner.hold(seconds=seconds, lost=lost) if self._locked else nullcontext()
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
+        return self._inner.lock(seconds=seconds, lost=lost) if self._locked else nullcontext()
 
     def _change(self, deed: Callable[[], None]) -> None:
         # One change at a time, so that a step's number means the same in every run.

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from reelhouse.collect.fetching import Brakes
-from reelhouse.collect.replaying import replay
-from reelhouse.collect.run import Progress, RunResult, carry_out, open_run, start_run
+from reelhouse.bootstrap import collecting, collector
+from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.collect.fetching import StopConditions
+from reelhouse.collect.run import Progress, RunResult, execute, open_run, start_run
 from reelhouse.collect.spool import Spool
-from reelhouse.collect.verifying import Verdict, verify
+from reelhouse.collect.spool_replay import replay
+from reelhouse.collect.verify import Verdict, verify
 from reelhouse.emulator import Emulator
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan, last_run, read_plan, read_units
 from reelhouse.raw.receipt import Receipt, read_receipts
-from reelhouse.runtimes import collecting, wiring
-from reelhouse.runtimes.collecting import Request
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from tests.runs.tiny import Tiny
@@ -57,12 +57,12 @@ def small(tiny: Tiny, **more: Any) -> Settings:
 
 def collect(storage: Storage, chosen: Settings, **request: Any) -> RunResult:
     """What `reelhouse collect` does; the last run's result."""
-    return collecting.collect(storage, chosen, Request(**request), Progress())[-1]
+    return collecting.collect(storage, chosen, CollectOptions(**request), Progress())[-1]
 
 
 def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:
     """The open run, or the next one, in units of ten; first what waits in *spool*."""
-    with storage.hold():
+    with storage.lock():
         if spool is not None:
             assert replay(storage, spool).left == []
         return asyncio.run(collect_in_units(storage, chosen, spool))
@@ -70,11 +70,11 @@ def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None
 
 async def collect_in_units(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:
     """The same in a loop of the caller's, without the lock."""
-    wanted = wiring.wanted(chosen)._replace(unit_size=UNIT)
-    ways = wiring.ways(chosen)._replace(spool=spool)
-    async with wiring.open_tmdb(chosen) as tmdb:
+    wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
+    ways = collector.ways(chosen)._replace(spool=spool)
+    async with collector.open_tmdb(chosen) as tmdb:
         plan = open_run(storage) or await start_run(storage, tmdb, wanted)
-        return await carry_out(storage, tmdb, plan, ways, Brakes(), Progress())
+        return await execute(storage, tmdb, plan, ways, StopConditions(), Progress())
 
 
 def plans(storage: Storage) -> Iterator[Plan]:

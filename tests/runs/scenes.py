@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from reelhouse.raw.inbox import put_letter
+from reelhouse.raw.inbox import put_message
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from tests.runs.lakes import collect_small, small
@@ -23,7 +23,7 @@ def second_day(tiny: Tiny, storage: Storage) -> None:
     tiny.gone = {3, 7, 17}
     tiny.changed = {"2026-03-02": {1, 2, *range(10, 25)}}
     tiny.edition.update({1, 2, *range(10, 25)})
-    put_letter(storage, "a-letter", "movie", ["500", "tt0000012", "tt0000999"])
+    put_message(storage, "a-letter", "movie", ["500", "tt0000012", "tt0000999"])
     tiny.forget()
 
 

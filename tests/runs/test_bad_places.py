@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from reelhouse.collect.verifying import verify
+from reelhouse.collect.verify import verify
 from reelhouse.errors import StorageError
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage

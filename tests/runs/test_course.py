@@ -14,12 +14,12 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from reelhouse.collect.choosing import Chosen
-from reelhouse.collect.purging import purge
-from reelhouse.collect.verifying import verify
+from reelhouse.collect.verify import verify
 from reelhouse.raw.course import MOST_BYTES
-from reelhouse.raw.layout import COURSE, receipt_key
+from reelhouse.raw.keys import COURSE, receipt_key
 from reelhouse.raw.receipt import Receipt, read_part
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import Chosen
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.opening import open_storage

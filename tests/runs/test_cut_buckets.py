@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from reelhouse.bootstrap import collector
 from reelhouse.errors import StorageError
 from reelhouse.raw.reconciliation import read_reconciliation
-from reelhouse.runtimes import wiring
 from reelhouse.settings import Settings
 from reelhouse.storage.lease import LEASE
 from reelhouse.storage.opening import S3Options
@@ -18,7 +18,7 @@ from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
 from tests.runs.lakes import answers, assert_whole, collect, small
 from tests.runs.tiny import Tiny
-from tests.s3proxy import Answer, Proxy, Request, passes, proxied
+from tests.s3proxy import Answer, CollectOptions, Proxy, passes, proxied
 
 ONCE = {str(id_): 1 for id_ in range(1, 31)}
 
@@ -39,7 +39,7 @@ def _fresh_lake(proxy: Proxy) -> S3Storage:
 def _gone_at(proxy: Proxy, place: int, kind: str, key: str) -> None:
     """S3 goes away when it is asked this for the *place*-th time."""
 
-    def goes_away(_: Request, on: Callable[[], Answer]) -> None:
+    def goes_away(_: CollectOptions, on: Callable[[], Answer]) -> None:
         proxy.off()
 
     proxy.when(*repeat(passes, place), goes_away, kind=kind, key=key)
@@ -52,7 +52,7 @@ def _cut_and_go_on(proxy: Proxy, lake: S3Storage, chosen: Settings) -> str:
     proxy.forget()
     proxy.on()
     # As if two minutes were over: a lease that could not be let go expires.
-    lake.erase(LEASE)
+    lake.delete_all_versions(LEASE)
     if read_reconciliation(lake, 1) is None:
         assert collect(lake, chosen).whole
     return str(caught.value)
@@ -70,7 +70,7 @@ def test_an_s3_that_goes_away_costs_no_answer(tiny: Tiny, proxy: Proxy, tmp_path
     assert tiny.asked == ONCE
     assert len(answers(lake)) == 30
     assert assert_whole(lake).unclaimed == 0
-    assert wiring.spool(chosen, lake).waiting() == []
+    assert collector.spool(chosen, lake).waiting() == []
 
 
 @pytest.mark.slow
@@ -89,4 +89,4 @@ def test_an_s3_that_goes_away_at_any_request_costs_no_answer(tiny: Tiny, proxy: 
         _cut_and_go_on(proxy, lake, chosen)
         assert tiny.asked == ONCE, f"gone at request {place}"
         assert assert_whole(lake).unclaimed == 0, f"gone at request {place}"
-        assert wiring.spool(chosen, lake).waiting() == [], f"gone at request {place}"
+        assert collector.spool(chosen, lake).waiting() == [], f"gone at request {place}"

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.cli import commands, display
 from reelhouse.collect.run import RunResult
 from reelhouse.collect.status import status
 from reelhouse.emulator import Emulator
-from reelhouse.emulator.faults import PROFILES
+from reelhouse.emulator.http.faults import PROFILES
 from reelhouse.errors import DeniedError
-from reelhouse.runtimes import commands, show
-from reelhouse.runtimes.collecting import Request
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
@@ -78,7 +78,7 @@ def test_an_outage_leaves_the_run_open_and_no_id_with_a_wrong_state(tmp_path: An
     lake = FolderStorage(tmp_path / "lake")
     with Emulator(movies=MOVIES, seed=5, faults="outage") as emulator:
         chosen = of(emulator, append=APPEND, lake=str(tmp_path / "lake"), outage_minutes=0.01)
-        assert commands.collect(chosen, Request(), as_json=True) == 1
+        assert commands.collect(chosen, CollectOptions(), as_json=True) == 1
         result = collect(lake, chosen)
         assert (result.pending, result.states, result.reconciliation) == (MOVIES, {}, None)
         assert result.why is not None
@@ -207,7 +207,7 @@ def test_an_append_that_nobody_is_sent_is_named_in_the_summary_and_keeps_no_answ
     )
     result = collect(MemoryStorage(), small(tiny, append=["videos"], attempts=2))
     assert (result.states, result.whole) == ({"landed": 30}, True)
-    show.run_result(result)
+    display.run_result(result)
     assert "landed without an append" in (shown := capfd.readouterr().out)
     assert "30 videos" in shown
     # Not each of them twice, once asking again has turned out to be in vain.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reelhouse.raw.inbox import put_letter, waiting
+from reelhouse.raw.inbox import put_message, waiting
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.commands import Reelhouse
@@ -40,9 +40,9 @@ def test_a_letter_waits_for_a_run_of_its_kind(tiny: Tiny) -> None:
     """What a person collects in between is neither more nor less than was asked for."""
     lake = MemoryStorage()
     collect(lake, small(tiny))
-    put_letter(lake, "wish", "movie", run="full")
-    put_letter(lake, "other-wish", "movie", run="incremental")
-    put_letter(lake, "ids", "movie", ["500"])
+    put_message(lake, "wish", "movie", run="full")
+    put_message(lake, "other-wish", "movie", run="incremental")
+    put_message(lake, "ids", "movie", ["500"])
 
     def left() -> list[str]:
         return [letter.event for _, letter in waiting(lake, "movie")]
@@ -62,7 +62,7 @@ def test_a_letter_waits_for_a_run_of_its_kind(tiny: Tiny) -> None:
 def test_a_wish_for_a_run_starts_none_after_a_person_continued_the_open_one(tiny: Tiny) -> None:
     lake = MemoryStorage()
     collect(lake, small(tiny), max_requests=5)
-    put_letter(lake, "wish", "movie", run="full")
+    put_message(lake, "wish", "movie", run="full")
     assert collect(lake, small(tiny)).plan.run == last_run(lake) == 1
     assert len(list(waiting(lake, "movie"))) == 1
 

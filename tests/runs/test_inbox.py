@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from reelhouse.cli import display
 from reelhouse.errors import LakeError
-from reelhouse.raw.inbox import put_letter
-from reelhouse.raw.layout import ids_key, plan_key
+from reelhouse.raw.inbox import put_message
+from reelhouse.raw.keys import ids_key, plan_key
 from reelhouse.raw.plan import IdsObject, pack_ids, read_plan
-from reelhouse.runtimes import show
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.commands import Reelhouse
@@ -110,7 +110,7 @@ def test_a_message_that_nobody_understands_stays_and_is_named_and_the_lake_works
 ) -> None:
     lake = MemoryStorage()
     lake.put("inbox/odd.json", body)
-    put_letter(lake, "plain", "movie", ["20"])
+    put_message(lake, "plain", "movie", ["20"])
     result = collect(lake, small(tiny, record_filter=""))
     assert set(tiny.asked) == {"1", "2", "3", "20"}
     assert paths <= ASKED | {"/3/movie/20"}
@@ -155,7 +155,7 @@ def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
     (inbox / "c.json").write_bytes(message(asks=["../account"]))
     (inbox / "b.json").unlink()
     result = collect(FolderStorage(reelhouse.lake), small(tiny, record_filter=""))
-    show.run_result(result)
+    display.run_result(result)
     shown = capfd.readouterr()
     assert "whole, not clean" in shown.out
     assert (

@@ -16,7 +16,7 @@ from tests.runs.lakes import TOKEN
 _PEAK = """
 import json, os, resource, sys
 from reelhouse.collect.run import Progress
-from reelhouse.runtimes.collecting import Request, collect
+from reelhouse.bootstrap.collecting import Request, collect
 from reelhouse.settings import load
 from reelhouse.storage.opening import open_storage
 settings = load()

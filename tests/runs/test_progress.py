@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from reelhouse.collect.fetching import Brakes
-from reelhouse.collect.run import Progress, RunResult, carry_out, open_run, start_run
-from reelhouse.raw.layout import progress_key
-from reelhouse.raw.progress import Done, keep_done
-from reelhouse.runtimes import wiring
+from reelhouse.bootstrap import collector
+from reelhouse.collect.fetching import StopConditions
+from reelhouse.collect.run import Progress, RunResult, execute, open_run, start_run
+from reelhouse.raw.checkpoint import Done, keep_done
+from reelhouse.raw.keys import progress_key
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import Noting
@@ -19,10 +19,12 @@ from tests.serving import html
 
 def _collect(storage: MemoryStorage, chosen: Settings, most: int | None = None) -> RunResult:
     async def collect() -> RunResult:
-        async with wiring.open_tmdb(chosen) as tmdb:
-            wanted = wiring.wanted(chosen)._replace(unit_size=UNIT)
+        async with collector.open_tmdb(chosen) as tmdb:
+            wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
             plan = open_run(storage) or await start_run(storage, tmdb, wanted)
-            return await carry_out(storage, tmdb, plan, wiring.ways(chosen), Brakes(max_requests=most), Progress())
+            return await execute(
+                storage, tmdb, plan, collector.ways(chosen), StopConditions(max_requests=most), Progress()
+            )
 
     return asyncio.run(collect())
 

@@ -11,18 +11,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from reelhouse.collect.choosing import Chosen
-from reelhouse.collect.purging import foresee, purge
 from reelhouse.collect.status import status
-from reelhouse.collect.verifying import Verdict, verify
+from reelhouse.collect.verify import Verdict, verify
 from reelhouse.errors import LakeError
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.course import read_answers
-from reelhouse.raw.layout import PURGES, chunk_key, is_course, ledger_key, purged_key, receipt_key
+from reelhouse.raw.json_objects import encode
+from reelhouse.raw.keys import PURGES, chunk_key, is_course, ledger_key, purged_key, receipt_key
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import read_plan
-from reelhouse.raw.reading import encode
 from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_part, read_purged, read_receipts, readable
+from reelhouse.retention.erasure import foresee, purge
+from reelhouse.retention.selection import Chosen
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
@@ -62,7 +62,9 @@ def lake(request: pytest.FixtureRequest, lived: MemoryStorage, tmp_path: Path) -
 
 def _bytes(storage: Storage) -> dict[str, bytes]:
     """Everything of TMDB's that lies there, unpacked."""
-    return {key: _unpacked(storage.get(key)) for key in storage.remains("") if key.startswith(("raw/", "Raw/"))}
+    return {
+        key: _unpacked(storage.get(key)) for key in storage.list_all_versions("") if key.startswith(("raw/", "Raw/"))
+    }
 
 
 def _unpacked(body: bytes) -> bytes:
@@ -145,10 +147,10 @@ def test_one_purge_after_another_takes_more_of_the_same_chunks(lake: Storage) ->
         _whole(lake)
     # No rest of a rest is left behind.
     named = {part.chunk.key for plan in plans(lake) for part in _parts(lake, plan.run) if part.chunk}
-    assert set(lake.remains("raw/movie/")) == named
+    assert set(lake.list_all_versions("raw/movie/")) == named
     purge(lake, ALL, NOW)
     assert _claims(lake) == {}
-    assert list(lake.remains("raw/")) == []
+    assert list(lake.list_all_versions("raw/")) == []
     assert _whole(lake).states == {"purged": len(before)}
 
 
@@ -236,7 +238,7 @@ def test_a_ledger_that_was_kept_before_a_purge_is_not_used_after_it(lived: Memor
     old = {key: lake.get(key) for key in lake.keys("ledger/")}
     assert old
     purge(lake, ALL, NOW)
-    assert list(lake.remains("ledger/")) == []
+    assert list(lake.list_all_versions("ledger/")) == []
     # One that a slow collector puts after all.
     for key, body in old.items():
         lake.put(key, body)
@@ -483,7 +485,7 @@ def test_receipts_keep_ids_states_and_times_and_no_title() -> None:
     receipts = {key: lake.get(key) for key in lake.keys("runs/") if "/receipts/" in key}
     purge(lake, ALL, NOW)
     assert {key: lake.get(key) for key in lake.keys("runs/") if "/receipts/" in key} == receipts
-    for key in lake.remains(""):
+    for key in lake.list_all_versions(""):
         assert b"Title" not in _unpacked(lake.get(key)), key
     assert read_purged(lake, 1).purges[0].parts["0-0"] is None
 
@@ -503,5 +505,5 @@ def test_files_of_the_course_are_purged_too(tiny: Tiny) -> None:
     assert not any(b'"title":"Title 20,' in body for body in _bytes(lake).values())
     _whole(lake)
     assert purge(lake, ALL, NOW).problems == []
-    assert list(lake.remains("Raw/")) == [others]
+    assert list(lake.list_all_versions("Raw/")) == [others]
     _whole(lake)

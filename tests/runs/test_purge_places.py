@@ -14,14 +14,15 @@ from typing import Any, Self
 import pytest
 from click.testing import CliRunner, Result
 
-from reelhouse.collect.choosing import Chosen
-from reelhouse.collect.purging import purge
+from reelhouse.bootstrap import collector
+from reelhouse.cli import commands
+from reelhouse.cli.main import main
 from reelhouse.collect.spool import Entry, Spool
-from reelhouse.collect.verifying import verify
+from reelhouse.collect.verify import verify
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt
-from reelhouse.runtimes import commands, wiring
-from reelhouse.runtimes.cli import main
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import Chosen
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
@@ -243,7 +244,7 @@ def test_an_age_of_many_centuries_takes_nothing(lake: FolderStorage, typed: Type
 
 def test_who_collects_is_not_disturbed(lake: FolderStorage, typed: Typed) -> None:
     before = _contents(lake)
-    with lake.hold():
+    with lake.lock():
         result = typed("--all", "--yes")
     assert (result.exit_code, "another collector" in result.stderr) == (1, True)
     assert _contents(lake) == before
@@ -257,7 +258,7 @@ def test_answers_that_wait_in_the_spool_are_not_overlooked(
     assert plan is not None
     receipt = Receipt(run=2, unit=0, part=9, entity="movie", claims=[])
     waiting.keep(Entry(lake.url, plan.ids.sha256, plan.planned_at, receipt), b"")
-    monkeypatch.setattr(wiring, "spool", lambda settings, storage: waiting)
+    monkeypatch.setattr(collector, "spool", lambda settings, storage: waiting)
     before = _contents(lake)
     result = typed("--all", "--yes")
     assert (result.exit_code, str(tmp_path / "spool") in result.stderr.replace("\n", "")) == (1, True)
@@ -311,5 +312,5 @@ def test_old_versions_go_too(bucket: Bucket) -> None:
     assert [gone in problem for problem in verify(lake).problems] == [True]
     assert purge(lake, Chosen("all"), NOW).problems == []
     assert list(bucket.bodies()) == []
-    assert list(lake.remains("raw/")) == []
+    assert list(lake.list_all_versions("raw/")) == []
     assert verify(lake).problems == []

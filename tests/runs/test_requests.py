@@ -10,12 +10,10 @@ from typing import Any
 
 import pytest
 
-from reelhouse.build.check import check_tables
-from reelhouse.build.run import build
 from reelhouse.collect.status import status
-from reelhouse.collect.verifying import verify
+from reelhouse.collect.verify import verify
 from reelhouse.emulator import Emulator
-from reelhouse.raw.inbox import put_letter, waiting
+from reelhouse.raw.inbox import put_message, waiting
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
 from reelhouse.storage.folder import FolderStorage
@@ -23,12 +21,14 @@ from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import Storage
 from reelhouse.storage.s3 import S3Storage
+from reelhouse.warehouse.run import build
+from reelhouse.warehouse.verify import check_tables
 from tests import s3servers
-from tests.build.landing import SAIL
 from tests.runs.dying import KilledError, Stepping, dies_at
 from tests.runs.lakes import answers, assert_whole, collect, collect_small, of, small
 from tests.runs.tiny import Tiny
 from tests.s3proxy import Proxy, proxied
+from tests.warehouse.landing import SAIL
 
 COUNT = 2000
 UNITS = 2
@@ -114,7 +114,7 @@ class Shortsighted:
     def keys(self, prefix: str) -> Iterator[str]:
         return islice(self._inner.keys(prefix), self._nth - 1, None, self._nth) if self._nth else iter(())
 
-    remains = keys
+    list_all_versions = keys
 
 
 @pytest.mark.parametrize("nth", [0, pytest.param(2, marks=pytest.mark.slow)])
@@ -142,7 +142,7 @@ def test_listings_that_lack_keys_cost_neither_an_answer_nor_a_row(tiny: Tiny, tm
 def test_a_letter_that_a_listing_lacks_waits_for_the_next_one(tiny: Tiny) -> None:
     seeing = MemoryStorage()
     assert collect_small(seeing, small(tiny)).whole
-    put_letter(seeing, "an-event", "movie", ["33"])
+    put_message(seeing, "an-event", "movie", ["33"])
     collect_small(Shortsighted(seeing, 0), small(tiny))
     assert [letter.asks for _, letter in waiting(seeing, "movie")] == [["33"]]
     collect_small(seeing, small(tiny))

@@ -16,16 +16,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from reelhouse.collect.replaying import replay
+from reelhouse.bootstrap import collecting, collector
+from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.run import Progress, RunResult
 from reelhouse.collect.spool import Entry, Spool
+from reelhouse.collect.spool_replay import replay
 from reelhouse.errors import StorageError
-from reelhouse.raw.layout import COURSE
+from reelhouse.raw.keys import COURSE
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt
 from reelhouse.raw.reconciliation import read_reconciliation
-from reelhouse.runtimes import collecting, wiring
-from reelhouse.runtimes.collecting import Request
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
@@ -193,7 +193,7 @@ def test_what_another_collector_landed_meanwhile_is_not_landed_again(
 
 
 def _spool_of(lake: Storage, chosen: Settings) -> Spool:
-    return wiring.spool(chosen, lake)
+    return collector.spool(chosen, lake)
 
 
 def _failing_collect(lake: Storage, chosen: Settings, **request: Any) -> str:
@@ -220,7 +220,7 @@ class _Told(Progress):
 
 def _told_collect(lake: Storage, chosen: Settings) -> tuple[list[RunResult], _Told]:
     told = _Told()
-    return collecting.collect(lake, chosen, Request(), told), told
+    return collecting.collect(lake, chosen, CollectOptions(), told), told
 
 
 def test_the_next_start_tells_what_it_brought_in_and_whence(sound: Tiny, tmp_path: Path) -> None:
@@ -398,9 +398,9 @@ class _Lost(MemoryStorage):
     """A lake whose hold is taken away, by another thread, when `lose` is called."""
 
     @contextmanager
-    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
         self._lost = lost
-        with super().hold(seconds=seconds, lost=lost):
+        with super().lock(seconds=seconds, lost=lost):
             yield
 
     def lose(self) -> None:

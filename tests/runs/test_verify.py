@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from reelhouse.collect.verifying import verify
+from reelhouse.cli import commands
+from reelhouse.collect.verify import verify
 from reelhouse.errors import LakeError
-from reelhouse.raw.layout import plan_key, receipt_key, reconciliation_key
+from reelhouse.raw.keys import plan_key, receipt_key, reconciliation_key
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt, read_part
-from reelhouse.runtimes import commands
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage

@@ -11,10 +11,10 @@ import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError, UnknownTableError
 from reelhouse.marts import REGISTRY
+from reelhouse.serve.example_queries import QUESTIONS
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.queries import checked_query
-from reelhouse.serve.questions import QUESTIONS
-from tests.build.landing import SAIL, LakeInTheMaking, a_movie
+from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 _ROOT = Path(__file__).parent.parent.parent
 _TABLES = frozenset(("movie", "fact_movie", "my_list"))

@@ -227,7 +227,7 @@ def test_keys_can_be_read_while_others_write(storage: Storage, crowd: int) -> No
 
 def test_an_odd_key_is_refused_by_whatever_takes_one(storage: Storage) -> None:
     for key in ODD_KEYS:
-        for take in (storage.get, storage.get_versioned, storage.size, storage.delete, storage.erase):
+        for take in (storage.get, storage.get_versioned, storage.size, storage.delete, storage.delete_all_versions):
             with pytest.raises(StorageError, match="is not a key"):
                 take(key)
         for put in (storage.put, storage.put_new):
@@ -241,7 +241,7 @@ def test_an_odd_key_is_refused_by_whatever_takes_one(storage: Storage) -> None:
 def test_an_odd_prefix_shows_nothing_from_elsewhere(storage: Storage) -> None:
     storage.put("a/b", b"")
     for prefix in ("/", "../", ".scratch/", "a/../../", "a/../", "é"):
-        for find in (storage.keys, storage.remains):
+        for find in (storage.keys, storage.list_all_versions):
             with pytest.raises(StorageError, match="is not a key"):
                 list(find(prefix))
 
@@ -269,18 +269,18 @@ def test_any_bytes_come_back(storage: Storage, body: bytes) -> None:
 
 
 def test_a_held_lake_keeps_a_second_holder_out_until_it_is_let_go(storage: Storage) -> None:
-    with storage.hold():
-        with pytest.raises(LockedError), storage.hold():
+    with storage.lock():
+        with pytest.raises(LockedError), storage.lock():
             pass
         storage.put("a", b"holding stops no writer")
-    with storage.hold():
+    with storage.lock():
         assert storage.get("a") == b"holding stops no writer"
 
 
 def test_a_lake_is_let_go_when_its_holder_fails(storage: Storage) -> None:
-    with pytest.raises(RuntimeError), storage.hold():
+    with pytest.raises(RuntimeError), storage.lock():
         raise RuntimeError
-    with storage.hold():
+    with storage.lock():
         pass
 
 
@@ -289,7 +289,7 @@ def test_of_many_who_want_to_hold_one_does(storage: Storage, crowd: int) -> None
 
     def take(number: int) -> bool:
         try:
-            with storage.hold():
+            with storage.lock():
                 over.wait(10)
         except LockedError:
             over.wait(10)
@@ -300,29 +300,29 @@ def test_of_many_who_want_to_hold_one_does(storage: Storage, crowd: int) -> None
 
 
 def test_who_can_live_only_so_long_holds_as_well(storage: Storage) -> None:
-    with storage.hold(seconds=30), pytest.raises(LockedError), storage.hold():
+    with storage.lock(seconds=30), pytest.raises(LockedError), storage.lock():
         pass
-    with storage.hold(seconds=30):
+    with storage.lock(seconds=30):
         pass
 
 
 def test_holding_and_checking_leave_no_key_behind(storage: Storage) -> None:
     storage.check()
-    with storage.hold():
+    with storage.lock():
         storage.check()
     assert list(storage.keys("")) == []
-    assert list(storage.remains("")) == []
+    assert list(storage.list_all_versions("")) == []
 
 
 def test_what_is_erased_leaves_nothing(storage: Storage) -> None:
     for body in (b"1", b"2"):
         storage.put("raw/a", body)
     storage.put("raw/ab", b"stays")
-    storage.erase("raw/a")
-    storage.erase("raw/a")
-    storage.erase("never/was/there")
+    storage.delete_all_versions("raw/a")
+    storage.delete_all_versions("raw/a")
+    storage.delete_all_versions("never/was/there")
     assert storage.size("raw/a") is None
-    assert list(storage.remains("")) == ["raw/ab"]
+    assert list(storage.list_all_versions("")) == ["raw/ab"]
     assert storage.get("raw/ab") == b"stays"
     storage.put_new("raw/a", b"3")
     assert storage.get("raw/a") == b"3"
@@ -332,5 +332,5 @@ def test_what_remains_comes_sorted_and_by_prefix(storage: Storage) -> None:
     names = ["b/1", "b/10", "b/2", "b-1", "c/x.json"]
     for name in random.Random(7).sample(names, len(names)):
         storage.put(name, b"")
-    assert list(storage.remains("")) == sorted(names)
-    assert list(storage.remains("b/1")) == ["b/1", "b/10"]
+    assert list(storage.list_all_versions("")) == sorted(names)
+    assert list(storage.list_all_versions("b/1")) == ["b/1", "b/10"]

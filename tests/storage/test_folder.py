@@ -21,7 +21,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from reelhouse.storage.folder import FolderStorage
-with FolderStorage(Path(sys.argv[1])).hold():
+with FolderStorage(Path(sys.argv[1])).lock():
     print("held", flush=True)
     time.sleep(60)
 """
@@ -82,11 +82,11 @@ def test_another_process_is_kept_out_and_a_killed_one_lets_go(lake: FolderStorag
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(LockedError, match="come back later"), lake.hold():
+        with pytest.raises(LockedError, match="come back later"), lake.lock():
             pass
     finally:
         _killed(holder)
-    with lake.hold():
+    with lake.lock():
         pass
 
 
@@ -113,7 +113,7 @@ def test_what_a_killed_writer_left_is_no_key_and_is_swept_when_it_is_old(lake: F
         left.write_bytes(b"half an obj")
     os.utime(old, (time.time() - 7200,) * 2)
     assert list(lake.keys("")) == ["a"]
-    with lake.hold():
+    with lake.lock():
         # A writer that does not hold the lake may be at work in the young one.
         assert (old.exists(), young.exists()) == (False, True)
     assert list(lake.keys("")) == ["a"]
@@ -183,7 +183,7 @@ def test_a_read_only_disk_can_be_read_and_says_so_when_written(small_disk: Path)
         storage.put("b", b"2")
     with pytest.raises(StorageError, match="the disk is read-only"):
         storage.delete("a")
-    with pytest.raises(StorageError, match="the disk is read-only"), storage.hold():
+    with pytest.raises(StorageError, match="the disk is read-only"), storage.lock():
         pass
 
 
@@ -193,7 +193,7 @@ def test_a_file_where_the_lake_should_be_is_named(tmp_path: Path) -> None:
     for attempt in (lambda: storage.put("a/b", b""), lambda: storage.get("a"), lambda: storage.size("a")):
         with pytest.raises(StorageError, match=r"lake.*: a part of the path is a file"):
             attempt()
-    with pytest.raises(StorageError, match="a part of the path is a file"), storage.hold():
+    with pytest.raises(StorageError, match="a part of the path is a file"), storage.lock():
         pass
     assert (tmp_path / "lake").read_text() == "I was here first"
 
@@ -239,8 +239,8 @@ def _as_nobody(work: Callable[[], list[str]]) -> list[str]:
 
 
 def test_what_may_not_be_read_or_written_is_refused_in_words_and_never_looks_empty() -> None:
-    def hold() -> None:
-        with storage.hold():
+    def lock() -> None:
+        with storage.lock():
             pass
 
     with tempfile.TemporaryDirectory() as folder:
@@ -257,7 +257,7 @@ def test_what_may_not_be_read_or_written_is_refused_in_words_and_never_looks_emp
             lambda: storage.put("b", b""),
             lambda: storage.put_new("shut/b", b""),
             lambda: storage.delete("shut/a"),
-            hold,
+            lock,
         ]
         told = _as_nobody(lambda: [_words(attempt) for attempt in attempts])
         assert len(told) == len(attempts)

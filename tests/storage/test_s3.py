@@ -80,9 +80,9 @@ def test_a_lake_can_be_the_whole_bucket(proxy: Proxy) -> None:
     lake = S3Storage(f"s3://{fresh_bucket(proxy.server)}", S3Options())
     lake.put_new("raw/a", b"1")
     lake.check()
-    assert list(lake.keys("")) == list(lake.remains("")) == ["raw/a"]
-    lake.erase("raw/a")
-    assert list(lake.remains("")) == []
+    assert list(lake.keys("")) == list(lake.list_all_versions("")) == ["raw/a"]
+    lake.delete_all_versions("raw/a")
+    assert list(lake.list_all_versions("")) == []
 
 
 @pytest.mark.parametrize("name", ["inbox/", "inbox/a//b", "inbox/.DS_Store", "inbox/é"])
@@ -90,7 +90,7 @@ def test_folders_and_the_like_that_other_tools_put_are_no_keys(name: str, lake: 
     bucket, _, prefix = lake.url.removeprefix("s3://").partition("/")
     client(proxy.server).put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=b"")
     lake.put("inbox/a.json", b"1")
-    assert list(lake.keys("inbox/")) == list(lake.remains("inbox/")) == ["inbox/a.json"]
+    assert list(lake.keys("inbox/")) == list(lake.list_all_versions("inbox/")) == ["inbox/a.json"]
 
 
 def test_each_call_is_one_request(lake: S3Storage, proxy: Proxy) -> None:
@@ -114,17 +114,17 @@ def test_each_call_is_one_request(lake: S3Storage, proxy: Proxy) -> None:
     assert asked(lambda: lake.put_new("b", b"2")) == {"PUT": 1}
     assert asked(lambda: lake.put_if("a", b"3", version)) == {"PUT": 1}
     assert asked(lambda: list(lake.keys(""))) == {"LIST": 1}
-    assert asked(lambda: list(lake.remains(""))) == {"LIST": 1}
+    assert asked(lambda: list(lake.list_all_versions(""))) == {"LIST": 1}
     assert asked(lambda: lake.delete("a")) == {"DELETE": 1}
     lake.put("bc", b"1")
-    assert asked(lambda: lake.erase("b")) == {"LIST": 1, "DELETE": 1}
+    assert asked(lambda: lake.delete_all_versions("b")) == {"LIST": 1, "DELETE": 1}
 
 
 def test_a_lease_is_taken_and_let_go_with_three_requests(lake: S3Storage, proxy: Proxy) -> None:
-    with lake.hold():
+    with lake.lock():
         pass
     proxy.forget()
-    with lake.hold():
+    with lake.lock():
         pass
     assert proxy.counts == {"GET": 1, "PUT": 2}
 
@@ -244,7 +244,7 @@ def test_listing_gets_over_what_passes(lake: S3Storage, proxy: Proxy, fault: Fau
     proxy.when(fault, fault, kind="LIST")
     assert list(lake.keys("")) == ["a"]
     proxy.when(fault, fault, kind="LIST")
-    assert list(lake.remains("")) == ["a"]
+    assert list(lake.list_all_versions("")) == ["a"]
 
 
 def test_a_server_that_is_gone_is_an_error_and_one_that_is_back_is_used_again(
@@ -282,7 +282,7 @@ def test_more_keys_than_one_page_holds_are_all_listed(name: str, monkeypatch: py
     with proxied(server) as proxy:
         aim(monkeypatch, server, endpoint=proxy.endpoint)
         assert list(lake.keys("k/")) == expected
-        assert list(lake.remains("k/")) == expected
+        assert list(lake.list_all_versions("k/")) == expected
         assert proxy.counts == {"LIST": 4}
 
 
@@ -292,7 +292,7 @@ def test_more_versions_of_a_key_than_one_page_holds_are_all_erased(proxy: Proxy)
     # One after the other: of two at once moto may keep one.
     for number in range(PAGES["moto"] + 2):
         lake.put("a", b"%d" % number)
-    lake.erase("a")
+    lake.delete_all_versions("a")
     assert "Versions" not in client(proxy.server).list_object_versions(Bucket=bucket)
     assert proxy.counts["DELETE"] == PAGES["moto"] + 2
 
@@ -332,10 +332,10 @@ def test_what_is_erased_is_gone_with_its_old_versions(
     for key in ("raw/deleted", "raw/never-there"):
         lake.delete(key)
     assert list(lake.keys("")) == ["raw/gone", "raw/gone-not"]
-    assert list(lake.remains("raw/")) == [*(["raw/deleted"] if versioned else []), "raw/gone", "raw/gone-not"]
+    assert list(lake.list_all_versions("raw/")) == [*(["raw/deleted"] if versioned else []), "raw/gone", "raw/gone-not"]
     for key in ("raw/gone", "raw/deleted", "raw/never-there"):
-        lake.erase(key)
-    assert list(lake.remains("")) == ["raw/gone-not"]
+        lake.delete_all_versions(key)
+    assert list(lake.list_all_versions("")) == ["raw/gone-not"]
     assert lake.get("raw/gone-not") == b"2"
     found = client(server).list_object_versions(Bucket=bucket)
     assert {entry["Key"] for kind in ("Versions", "DeleteMarkers") for entry in found.get(kind, ())} == {
@@ -346,7 +346,7 @@ def test_what_is_erased_is_gone_with_its_old_versions(
 def test_a_server_without_versions_deletes(lake: S3Storage, proxy: Proxy) -> None:
     lake.put("a", b"1")
     proxy.always(says(501, "NotImplemented"), kind="LIST", key="^$")
-    lake.erase("a")
+    lake.delete_all_versions("a")
     assert proxy.counts["DELETE"] == 1
     proxy.forget()
     assert lake.size("a") is None
@@ -355,7 +355,7 @@ def test_a_server_without_versions_deletes(lake: S3Storage, proxy: Proxy) -> Non
 def test_who_may_not_see_old_versions_hears_it(lake: S3Storage, proxy: Proxy) -> None:
     lake.put("a", b"1")
     proxy.always(says(403, "AccessDenied"), kind="LIST")
-    for call in (lambda: lake.erase("a"), lambda: list(lake.remains(""))):
+    for call in (lambda: lake.delete_all_versions("a"), lambda: list(lake.list_all_versions(""))):
         with pytest.raises(StorageError, match="s3:ListBucketVersions is not allowed"):
             call()
     assert proxy.counts["DELETE"] == 0

@@ -23,9 +23,9 @@ from tests.s3proxy import (
     CONFLICT,
     SLOW_DOWN,
     Answer,
+    CollectOptions,
     Fault,
     Proxy,
-    Request,
     cut,
     done_and_says,
     late,
@@ -41,7 +41,7 @@ BRISK = Pace(ttl=60.0, every=0.05, again=0.05, margin=20.0)
 def _later(seconds: float) -> Fault:
     """S3's clock is that much further."""
 
-    def fault(_: Request, on: Callable[[], Answer]) -> Answer:
+    def fault(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
         answer = on()
         moved = [(name, _moved(value, seconds) if name.lower() == "date" else value) for name, value in answer.headers]
         return answer._replace(headers=moved)
@@ -73,7 +73,7 @@ def _wait(until: Callable[[], object]) -> None:
 def test_the_lease_stays_when_it_is_let_go_and_its_epoch_grows(lake: S3Storage) -> None:
     owners = set()
     for epoch in (1, 2, 3):
-        with lake.hold():
+        with lake.lock():
             found = _record(lake)
             assert (found["epoch"], found["state"], found["ttl_seconds"]) == (epoch, "held", 120)
             owners.add(found["owner"])
@@ -82,12 +82,12 @@ def test_the_lease_stays_when_it_is_let_go_and_its_epoch_grows(lake: S3Storage) 
 
 
 def test_who_finds_it_held_writes_nothing(lake: S3Storage, proxy: Proxy) -> None:
-    with lake.hold():
+    with lake.lock():
         before = lake.get("lease.json")
         proxy.forget()
         said = rf"works on {lake.url}; if it was cut off, this is free in 1\d\d s; .* come back later"
         with pytest.raises(LockedError, match=said):
-            _again(lake).hold().__enter__()
+            _again(lake).lock().__enter__()
         assert proxy.counts == {"GET": 1}
         assert lake.get("lease.json") == before
 
@@ -98,20 +98,20 @@ def test_it_ends_by_the_clock_of_s3_whatever_the_clock_here_says(
 ) -> None:
     ttl = seconds or 120.0
     with ExitStack() as stack:
-        stack.enter_context(lake.hold(seconds=seconds))
+        stack.enter_context(lake.lock(seconds=seconds))
         for clock in (0, ttl - 60, ttl - 5, -3600):
             proxy.when(_later(clock), kind="GET", key="lease.json")
-            with pytest.raises(LockedError), _again(lake).hold():
+            with pytest.raises(LockedError), _again(lake).lock():
                 pass
         proxy.when(_later(ttl + 5), _later(ttl + 5), kind="GET", key="lease.json")
-        stack.enter_context(_again(lake).hold())
+        stack.enter_context(_again(lake).lock())
         assert _record(lake)["epoch"] == 2
 
 
 def _dated(date: str) -> Fault:
     """S3's answer has this `Date`."""
 
-    def fault(_: Request, on: Callable[[], Answer]) -> Answer:
+    def fault(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
         answer = on()
         return answer._replace(headers=[(name, date if name.lower() == "date" else v) for name, v in answer.headers])
 
@@ -119,22 +119,22 @@ def _dated(date: str) -> Fault:
 
 
 def test_one_answer_whose_clock_is_years_ahead_takes_it_from_nobody(lake: S3Storage, proxy: Proxy) -> None:
-    with lake.hold():
+    with lake.lock():
         proxy.when(_later(10 * 365 * 86400), kind="GET", key="lease.json")
-        with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).hold():
+        with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).lock():
             pass
         # Nor does one from long ago say that it will take years.
         proxy.when(_later(-10 * 365 * 86400), kind="GET", key="lease.json")
-        with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).hold():
+        with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).lock():
             pass
         assert _record(lake)["epoch"] == 1
 
 
 @pytest.mark.parametrize("date", ["Sun, 06 Nov 0999 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 -0000"])
 def test_a_strange_date_of_s3_is_no_traceback(lake: S3Storage, proxy: Proxy, date: str) -> None:
-    with lake.hold():
+    with lake.lock():
         proxy.when(_dated(date), kind="GET", key="lease.json")
-        with pytest.raises(LockedError), _again(lake).hold():
+        with pytest.raises(LockedError), _again(lake).lock():
             pass
 
 
@@ -144,7 +144,7 @@ def test_who_was_taken_over_hears_it_once_and_disturbs_nobody(lake: S3Storage, p
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=slow):
         # More than once: a renewal between a look and a swap makes the other one look again.
         proxy.always(_later(100), kind="GET", key="lease.json")
-        with _again(lake).hold():
+        with _again(lake).lock():
             taken = _record(lake)
             _wait(lambda: heard)
             time.sleep(0.2)
@@ -169,11 +169,11 @@ def test_it_is_renewed_and_no_two_writings_are_alike(lake: S3Storage) -> None:
 
 
 def test_where_it_is_known_how_long_the_caller_lives_nothing_runs_beside_it(lake: S3Storage, proxy: Proxy) -> None:
-    with lake.hold(seconds=90):
+    with lake.lock(seconds=90):
         assert _record(lake)["ttl_seconds"] == 90
         ours = [thread.name for thread in threading.enumerate() if "_renew" in thread.name or "_watch" in thread.name]
         assert ours == []
-    with lake.hold():
+    with lake.lock():
         assert any("_renew" in thread.name for thread in threading.enumerate())
 
 
@@ -186,12 +186,12 @@ def test_an_answer_that_fails_or_is_lost_changes_nothing(lake: S3Storage, proxy:
         proxy.when(*faults, kind="PUT", key="lease.json")
 
     spoil(fault)
-    with lake.hold():
+    with lake.lock():
         spoil(fault)
     spoil(fault)
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
         before = _record(lake)["write"]
-        with pytest.raises(LockedError), _again(lake).hold():
+        with pytest.raises(LockedError), _again(lake).lock():
             pass
         spoil(fault, passes, fault)
         _wait(lambda: _record(lake)["write"] != before)
@@ -200,7 +200,7 @@ def test_an_answer_that_fails_or_is_lost_changes_nothing(lake: S3Storage, proxy:
 
 
 def test_taking_it_is_found_to_have_worked_where_an_s3_keeps_no_metadata(lake: S3Storage, proxy: Proxy) -> None:
-    def bare(_: Request, on: Callable[[], Answer]) -> Answer:
+    def bare(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
         answer = on()
         return answer._replace(
             headers=[pair for pair in answer.headers if not pair[0].lower().startswith("x-amz-meta")]
@@ -208,7 +208,7 @@ def test_taking_it_is_found_to_have_worked_where_an_s3_keeps_no_metadata(lake: S
 
     proxy.always(bare, kind="HEAD")
     proxy.when(lost, kind="PUT")
-    with lake.hold():
+    with lake.lock():
         assert _record(lake)["state"] == "held"
 
 
@@ -271,44 +271,44 @@ def test_a_lease_that_somebody_removed_is_lost(lake: S3Storage) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"owner": 1}', b"\xff"])
 def test_what_no_collector_wrote_counts_as_held_for_the_usual_time(lake: S3Storage, proxy: Proxy, body: bytes) -> None:
     lake.put("lease.json", body)
-    with pytest.raises(LockedError), lake.hold():
+    with pytest.raises(LockedError), lake.lock():
         pass
     proxy.when(_later(130), _later(130), kind="GET", key="lease.json")
-    with lake.hold():
+    with lake.lock():
         assert _record(lake)["epoch"] == 1
 
 
 @pytest.mark.parametrize("date", ["", "soon"])
 def test_an_s3_without_the_time_of_day_holds_nothing(lake: S3Storage, proxy: Proxy, date: str) -> None:
-    with lake.hold():
+    with lake.lock():
         pass
 
-    def timeless(_: Request, on: Callable[[], Answer]) -> Answer:
+    def timeless(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
         answer = on()
         return answer._replace(
             headers=[("Date", date) if pair[0].lower() == "date" else pair for pair in answer.headers]
         )
 
     proxy.when(timeless, kind="GET")
-    with pytest.raises(StorageError, match="does not say what time it is"), lake.hold():
+    with pytest.raises(StorageError, match="does not say what time it is"), lake.lock():
         pass
 
 
 def test_a_lake_that_cannot_be_let_go_hides_no_result(lake: S3Storage, proxy: Proxy) -> None:
     done = []
-    with lake.hold():
+    with lake.lock():
         done.append(1)
         proxy.off()
     assert done == [1]
     proxy.on()
     assert _record(lake)["state"] == "held"
-    with suppress(LockedError), lake.hold():
+    with suppress(LockedError), lake.lock():
         raise AssertionError("nobody let it go")
 
 
 def test_what_fails_inside_is_what_is_heard(lake: S3Storage, proxy: Proxy) -> None:
     def fail() -> None:
-        with lake.hold():
+        with lake.lock():
             proxy.off()
             raise RuntimeError("inside")
 
@@ -318,15 +318,15 @@ def test_what_fails_inside_is_what_is_heard(lake: S3Storage, proxy: Proxy) -> No
 
 def test_a_place_that_cannot_be_asked_is_not_held(lake: S3Storage, proxy: Proxy) -> None:
     proxy.off()
-    with pytest.raises(StorageError, match="cannot be reached"), lake.hold():
+    with pytest.raises(StorageError, match="cannot be reached"), lake.lock():
         pass
 
 
 def test_of_many_that_find_it_expired_one_takes_over(lake: S3Storage, proxy: Proxy) -> None:
     stack = ExitStack()
-    stack.enter_context(lake.hold(seconds=50))
+    stack.enter_context(lake.lock(seconds=50))
 
-    def expired(request: Request, on: Callable[[], Answer]) -> Answer | None:
+    def expired(request: CollectOptions, on: Callable[[], Answer]) -> Answer | None:
         answer = on()
         return _later(60)(request, lambda: answer) if b'"epoch":1,' in answer.body else answer
 

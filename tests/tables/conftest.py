@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.build.landing import LakeInTheMaking
+from tests.warehouse.landing import LakeInTheMaking
 
 
 @pytest.fixture

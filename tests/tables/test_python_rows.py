@@ -16,7 +16,7 @@ from reelhouse.entities.paths import MapOf, Shape
 from reelhouse.marts import REGISTRY
 from reelhouse.tables import python_rows
 from reelhouse.tables.lenient_parse import lenient_parse
-from tests.build.landing import Answer, LakeInTheMaking
+from tests.warehouse.landing import Answer, LakeInTheMaking
 
 _TEXTS = ("", "x", "0", "null", "[REC]", "a\u2028b \U0001f3ac", " blank ", '{"a":1}', "true", "Amélie\n", "1.5", "\t")
 _ODD: tuple[Any, ...] = (None, "", 0, 1, -1, 7.0, 7.5, "7", "7.0", True, False, "no", [], {}, ["x"], {"id": 1}, 2**63)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.build.landing import Answer, LakeInTheMaking, Row
 from tests.lakes import tmdb_data
+from tests.warehouse.landing import Answer, LakeInTheMaking, Row
 
 Body = dict[str, Any]
 

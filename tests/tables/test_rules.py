@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.build.landing import Answer, LakeInTheMaking, Row, a_movie
+from tests.warehouse.landing import Answer, LakeInTheMaking, Row, a_movie
 
 _ODD: dict[int, dict[str, Any]] = {
     1: {

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TmdbError, TransientError, UntrustedError
-from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import (
     Answer,
     BudgetError,
@@ -28,6 +27,7 @@ from reelhouse.tmdb.client import (
 )
 from reelhouse.tmdb.clock import ServerClock
 from reelhouse.tmdb.rate import Limiter
+from reelhouse.tmdb.retry import ask, whole_json
 from tests.serving import Answering, Server, bare, html, json, reset, serving, verdict
 from tests.tmdb.asking import TOKEN, with_client
 

@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from reelhouse.collect.landing import Lander, OpenUnit, open_unit
-from reelhouse.collect.outcome import Judge, Outcome, parses
+from reelhouse.collect.landing import ChunkSink, OpenUnit, open_unit
+from reelhouse.collect.validation import Outcome, ResponseValidator, parses
 from reelhouse.errors import DeniedError, TransientError
 from reelhouse.ids import read_id, tmdb_id
-from reelhouse.raw.plan import Plan, Question, Unit, read_units
-from reelhouse.raw.progress import Done, nothing_done
+from reelhouse.raw.checkpoint import Done, nothing_done
+from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.asking import ask, is_error, whole_json
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
 from reelhouse.tmdb.endpoints import CANARY, details_path
+from reelhouse.tmdb.retry import ask, is_error, whole_json
 
 # Seconds that requests on their way may take beyond the moment when no new one is started.
 GRACE = 3.0
@@ -35,7 +35,7 @@ _MOST_DEFERRED = 1000
 _LOOKS = 3
 
 
-class Brakes:
+class StopConditions:
     """Why to stop asking before everything is asked: so many requests, so many seconds, or somebody's wish.
 
     `stop` may be called from any thread; everything else belongs to the one that asks.
@@ -118,7 +118,7 @@ class Brakes:
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
 
-class Patience(NamedTuple):
+class RetryPolicy(NamedTuple):
     """How often one id is asked, how long to wait for a TMDB that answers nobody, and the first pause, in seconds."""
 
     attempts: int = 5
@@ -134,7 +134,7 @@ class _Pending(NamedTuple):
     """A question of an open unit, and when TMDB last answered it 429 (on the monotonic clock), if it did."""
 
     unit: OpenUnit
-    question: Question
+    question: Request
     refused_at: float = math.inf
 
 
@@ -154,14 +154,14 @@ class Fetcher:
         storage: Storage,
         plan: Plan,
         client: TmdbClient,
-        judge: Judge,
-        lander: Lander,
-        brakes: Brakes,
+        judge: ResponseValidator,
+        sink: ChunkSink,
+        stop_conditions: StopConditions,
         *,
         path: str,
         query: str,
         connections: int,
-        patience: Patience,
+        retry_policy: RetryPolicy,
         skipped: Callable[[int], None] = lambda count: None,
         done: Done | None = None,
     ) -> None:
@@ -169,12 +169,12 @@ class Fetcher:
         self._plan = plan
         self._client = client
         self._judge = judge
-        self._lander = lander
-        self._brakes = brakes
+        self._lander = sink
+        self._brakes = stop_conditions
         self._path = path
         self._query = query
         self._connections = connections
-        self._patience = patience
+        self._patience = retry_policy
         self._skipped = skipped
         self._done = done or nothing_done(plan)
         self._ready: deque[_Pending] = deque()
@@ -186,7 +186,7 @@ class Fetcher:
         self._units: Iterator[Unit] = read_units(storage, plan, self._done.first)
         self._feeding = asyncio.Lock()
         # Units by number: an object that is kept would keep a thousand asks.
-        self._deferred: list[tuple[int, Question]] = []
+        self._deferred: list[tuple[int, Request]] = []
         # Tasks that bring in an answer. They are never cancelled: it would have to be asked again.
         self._landing: set[asyncio.Task[Any] | None] = set()
         # Nobody was asked before, however long planning took: that is no silence of TMDB's.
@@ -315,7 +315,7 @@ class Fetcher:
         else:
             await self._bring_in(unit, question, outcome)
 
-    async def _bring_in(self, unit: OpenUnit, question: Question, outcome: Outcome) -> None:
+    async def _bring_in(self, unit: OpenUnit, question: Request, outcome: Outcome) -> None:
         task = asyncio.current_task()
         self._landing.add(task)
         try:
@@ -372,7 +372,7 @@ class Fetcher:
             return True
         return False
 
-    async def _ask(self, question: Question, refused_at: float) -> Outcome:
+    async def _ask(self, question: Request, refused_at: float) -> Outcome:
         name = question.ask
         try:
             return await ask(
@@ -395,7 +395,7 @@ def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
     return fields
 
 
-def _set_aside(question: Question, exc: UntrustedAnswer) -> Outcome:
+def _set_aside(question: Request, exc: UntrustedAnswer) -> Outcome:
     return Outcome(State.QUARANTINED, exc.answer, _own_id(question), exc.why, parses(exc.answer.body))
 
 
@@ -406,5 +406,5 @@ def _raise_first(tasks: list[asyncio.Future[None]]) -> None:
         raise error
 
 
-def _own_id(question: Question) -> int | None:
+def _own_id(question: Request) -> int | None:
     return tmdb_id(question.ask)

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
-from reelhouse.collect.outcome import Outcome
 from reelhouse.collect.spool import Spooling
+from reelhouse.collect.validation import Outcome
 from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.course import CourseWriter
-from reelhouse.raw.layout import Layout, chunk_key, course_key
-from reelhouse.raw.plan import Plan, Question
+from reelhouse.raw.keys import Layout, chunk_key, course_key
+from reelhouse.raw.plan import Plan, Request
 from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt, read_parts
 from reelhouse.storage.protocol import Storage
 
@@ -81,7 +81,7 @@ class _OpenChunk:
         self.requests = 0
 
 
-class Lander:
+class ChunkSink:
     """Takes outcomes of one run and lands them.
 
     Once the lake fails it is not tried again: what is open, and whatever else is added, goes to the spool, and `finish`
@@ -116,7 +116,7 @@ class Lander:
         self._landing: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
 
-    async def add(self, unit: OpenUnit, question: Question, outcome: Outcome) -> None:
+    async def add(self, unit: OpenUnit, question: Request, outcome: Outcome) -> None:
         """Put one outcome into its unit's chunk, and land the chunk if that fills it or ends the unit."""
         self._check()
         chunk = await self._chunk_for(unit, outcome)
@@ -185,7 +185,7 @@ class Lander:
             return CourseWriter(course_key(self._layout, entity, day, run, place.unit, token))
         return ChunkWriter(chunk_key(entity, day, run, place.unit, token), run, entity, self._params)
 
-    def _write(self, chunk: _OpenChunk, question: Question, outcome: Outcome) -> None:
+    def _write(self, chunk: _OpenChunk, question: Request, outcome: Outcome) -> None:
         answer = outcome.answer
         line = None
         if answer is not None and outcome.state is not State.FILTERED:

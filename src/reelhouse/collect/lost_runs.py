@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from reelhouse.errors import LakeError
-from reelhouse.raw.layout import COURSE, LEDGERS, RAW, chunk_place, ledger_run, plan_key, run_folder, run_of
+from reelhouse.raw.keys import COURSE, LEDGERS, RAW, chunk_place, ledger_run, plan_key, run_folder, run_of
 from reelhouse.raw.purges import read_purges
 from reelhouse.storage.protocol import Storage
 

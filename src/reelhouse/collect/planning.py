@@ -19,29 +19,29 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingError, TransientError, UntrustedError
 from reelhouse.raw.inbox import read_inbox
-from reelhouse.raw.layout import export_key
+from reelhouse.raw.json_objects import get_named
+from reelhouse.raw.keys import export_key
 from reelhouse.raw.ledger import Ledger, open_ledger
 from reelhouse.raw.plan import (
-    Asking,
     Counts,
     ExportRef,
     IdsObject,
     Plan,
     Reason,
+    RequestProfile,
     Selection,
     pack_ids,
     put_ids,
     read_plan,
 )
-from reelhouse.raw.reading import get_named
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import Answer, TmdbClient, query_of
 from reelhouse.tmdb.clock import AGREES
 from reelhouse.tmdb.discover import discover
 from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, details_path
 from reelhouse.tmdb.exports import fetch_export
-from reelhouse.tmdb.pages import read_changes
+from reelhouse.tmdb.pagination import read_changes
+from reelhouse.tmdb.retry import ask, whole_json
 
 UNIT_SIZE = 1000
 
@@ -92,14 +92,14 @@ _KEPT_UP = """
 """
 
 
-class Wanted(NamedTuple):
+class RunSpec(NamedTuple):
     """What a user wants asked: the settings that planning needs, as plain values.
 
     *runs* are the kinds of runs (`full`, `incremental`) that this one is, for letters that wait for such.
     """
 
     entity: Entity
-    asking: Asking
+    asking: RequestProfile
     selection: Selection
     asks: tuple[str, ...] = ()
     stale_after_days: int = 150
@@ -117,7 +117,7 @@ class Tmdb(NamedTuple):
     exports_url: str
 
 
-class Draft(NamedTuple):
+class PlannedRun(NamedTuple):
     """A plan that nobody has put yet, with what `reelhouse plan` shows of it; *notes* are sentences for a person."""
 
     plan: Plan
@@ -125,7 +125,7 @@ class Draft(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-async def plan_run(storage: Storage, tmdb: Tmdb, wanted: Wanted, *, after: int, put: bool) -> Draft:
+async def plan_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec, *, after: int, put: bool) -> PlannedRun:
     """Decide what the run after run *after* asks. With *put* its ids lie in the lake, ready for `put_plan`.
 
     Raises `ListingError` where a listing cannot be read whole: then nothing is planned from a part of it.
@@ -137,7 +137,7 @@ async def plan_run(storage: Storage, tmdb: Tmdb, wanted: Wanted, *, after: int, 
 class _Planner:
     """One planning: fills the listing, asks the ledger, counts."""
 
-    def __init__(self, storage: Storage, tmdb: Tmdb, wanted: Wanted, ledger: Ledger, run: int, put: bool) -> None:
+    def __init__(self, storage: Storage, tmdb: Tmdb, wanted: RunSpec, ledger: Ledger, run: int, put: bool) -> None:
         self._storage = storage
         self._tmdb = tmdb
         self._wanted = wanted
@@ -148,7 +148,7 @@ class _Planner:
         exports = wanted.selection.source == "export"
         self._before = _newest_plans(storage, run - 1, wanted.entity.name, exports=exports)
 
-    async def draft(self) -> Draft:
+    async def draft(self) -> PlannedRun:
         wanted = self._wanted
         # One that waits for another kind of run goes on waiting.
         kinds = {"", *wanted.runs}
@@ -183,7 +183,7 @@ class _Planner:
         )
         if self._put:
             await self._check_filter()
-        return Draft(plan, sum(counts.asked.values()), tuple(selection_notes(plan)))
+        return PlannedRun(plan, sum(counts.asked.values()), tuple(selection_notes(plan)))
 
     async def _check_filter(self) -> None:
         """Hold a filter that is new against a few answers: once a plan is put, it keeps its filter to its end.

@@ -8,39 +8,39 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
-from reelhouse.collect.fetching import Brakes, Fetcher, Patience
-from reelhouse.collect.landing import Lander, Limits
+from reelhouse.collect.fetching import Fetcher, RetryPolicy, StopConditions
+from reelhouse.collect.landing import ChunkSink, Limits
 from reelhouse.collect.lost_runs import check_free
-from reelhouse.collect.outcome import Judge
-from reelhouse.collect.planning import NOTABLE, Draft, Tmdb, Wanted, plan_run, selection_notes
+from reelhouse.collect.planning import NOTABLE, PlannedRun, RunSpec, Tmdb, plan_run, selection_notes
 from reelhouse.collect.spool import Spool, Spooling
+from reelhouse.collect.validation import ResponseValidator
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
+from reelhouse.raw.checkpoint import Done, drop_done, read_done
 from reelhouse.raw.course import drop_unclaimed
-from reelhouse.raw.layout import Layout
+from reelhouse.raw.keys import Layout
 from reelhouse.raw.ledger import keep_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
-from reelhouse.raw.progress import Done, drop_done, read_done
 from reelhouse.raw.receipt import Receipt, State
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
 
 
-class Ways(NamedTuple):
+class RunOptions(NamedTuple):
     """How a run is carried out, apart from what it asks. *spool* takes what the lake does not, *layout* is for what it
     does."""
 
     connections: int
-    patience: Patience
+    retry_policy: RetryPolicy
     limits: Limits
     spool: Spool | None = None
     layout: Layout = Layout()
 
 
 class Progress:
-    """What a run tells while it works; the runtimes show it. This one keeps silent."""
+    """What a run reports while it works. This one shows nothing."""
 
     def planned(self, plan: Plan) -> None:
         """A run begins or goes on."""
@@ -98,7 +98,7 @@ def open_run(storage: Storage) -> Plan | None:
     return _unreconciled(storage, last_run(storage))
 
 
-async def start_run(storage: Storage, tmdb: Tmdb, wanted: Wanted) -> Plan:
+async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
     """Plan the next run and put it; where somebody was quicker, theirs, and what *wanted* names waits in the inbox."""
     after = last_run(storage)
     # Somebody may have planned since the caller looked. A run planned after an open one would know its answers in part.
@@ -107,7 +107,7 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: Wanted) -> Plan:
         if after:
             # A kill between its reconciliation and here may have left the letters that it took.
             inbox.clear(storage, _plan(storage, after))
-        draft: Draft = await plan_run(storage, tmdb, wanted, after=after, put=True)
+        draft: PlannedRun = await plan_run(storage, tmdb, wanted, after=after, put=True)
         try:
             put_plan(storage, draft.plan)
         except KeyTakenError:
@@ -122,7 +122,7 @@ def leave_asks(storage: Storage, entity: str, asks: tuple[str, ...]) -> None:
     """Put what somebody named into the inbox, for the next run."""
     if asks:
         event = hashlib.sha256("\n".join(asks).encode()).hexdigest()[:16]
-        inbox.put_letter(storage, f"list-{event}", entity, asks)
+        inbox.put_message(storage, f"list-{event}", entity, asks)
 
 
 def _unreconciled(storage: Storage, run: int) -> Plan | None:
@@ -138,15 +138,15 @@ def _plan(storage: Storage, run: int) -> Plan:
     return plan
 
 
-async def carry_out(
-    storage: Storage, tmdb: Tmdb, plan: Plan, ways: Ways, brakes: Brakes, progress: Progress
+async def execute(
+    storage: Storage, tmdb: Tmdb, plan: Plan, ways: RunOptions, stop_conditions: StopConditions, progress: Progress
 ) -> RunResult:
     """Ask what is pending of *plan*, land it, and reconcile if nothing is left."""
     client, limiter = tmdb.client, tmdb.client.limiter
     before, throttled, waited = client.requests, limiter.throttles, limiter.waited
     progress.planned(plan)
     done = read_done(storage, plan)
-    why = await _fetch(storage, tmdb, plan, done, ways, brakes, progress)
+    why = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress)
     made, counted = reconcile(storage, plan, done)
     refused, notes = client.clock.take_notes()
     if made is not None:
@@ -165,8 +165,8 @@ async def carry_out(
     )
     if made is None:
         return result
-    oldest = conclude(storage, plan)
-    if ways.layout.course and not brakes.hurries:
+    oldest = finalize(storage, plan)
+    if ways.layout.course and not stop_conditions.hurries:
         # Not when the hold on the lake may be lost: whoever has it may be about to claim them.
         drop_unclaimed(storage, plan)
     # The limit that was reached with the last id has stopped nothing.
@@ -184,7 +184,7 @@ def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
         yield f"record_filter {plan.asking.record_filter!r} kept all {landed:,} answers: it filtered nothing"
 
 
-def conclude(storage: Storage, plan: Plan) -> str | None:
+def finalize(storage: Storage, plan: Plan) -> str | None:
     """What follows a reconciliation and may be done again: the ledger is kept, taken letters and caches go.
 
     Returns when the oldest answer was fetched that counts as landed.
@@ -198,17 +198,23 @@ def conclude(storage: Storage, plan: Plan) -> str | None:
 
 
 async def _fetch(
-    storage: Storage, tmdb: Tmdb, plan: Plan, done: Done, ways: Ways, brakes: Brakes, progress: Progress
+    storage: Storage,
+    tmdb: Tmdb,
+    plan: Plan,
+    done: Done,
+    ways: RunOptions,
+    stop_conditions: StopConditions,
+    progress: Progress,
 ) -> str | None:
     entity = ENTITIES[plan.entity]
     query = query_of(plan.asking.params)
-    spooling = Spooling(ways.spool, storage.url, plan, partial(brakes.stop, hurry=True))
+    spooling = Spooling(ways.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
     fetcher = Fetcher(
         storage,
         plan,
         tmdb.client,
-        Judge(entity, plan.asking.append, plan.asking.record_filter),
-        Lander(
+        ResponseValidator(entity, plan.asking.append, plan.asking.record_filter),
+        ChunkSink(
             storage,
             plan,
             entity.path,
@@ -219,11 +225,11 @@ async def _fetch(
             spooling,
             ways.layout,
         ),
-        brakes,
+        stop_conditions,
         path=entity.path,
         query=query,
         connections=ways.connections,
-        patience=ways.patience,
+        retry_policy=ways.retry_policy,
         skipped=progress.skipped,
         done=done,
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError, StorageError
-from reelhouse.raw.layout import FORMAT
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT
 from reelhouse.raw.plan import Plan
-from reelhouse.raw.reading import decode, encode
 from reelhouse.raw.receipt import Receipt
 from reelhouse.storage.folder import FolderStorage
 

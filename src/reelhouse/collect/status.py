@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from reelhouse.collect.run import open_run
+from reelhouse.raw.checkpoint import read_done
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
-from reelhouse.raw.progress import read_done
 from reelhouse.raw.reconciliation import tally
 from reelhouse.storage.protocol import Storage
 

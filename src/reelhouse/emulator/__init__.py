@@ -1,7 +1,7 @@
 """A TMDB of one's own: a real HTTP server with an invented catalogue. It imports nothing else of reelhouse."""
 
+from reelhouse.emulator.http.running import Emulator, EmulatorStats
+from reelhouse.emulator.http.serving import serve_forever
 from reelhouse.emulator.options import EmulatorError, EmulatorOptions
-from reelhouse.emulator.running import Emulator, EmulatorStats
-from reelhouse.emulator.serving import serve_forever
 
 __all__ = ["Emulator", "EmulatorError", "EmulatorOptions", "EmulatorStats", "serve_forever"]

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from reelhouse.emulator.http.serving import serve_forever
 from reelhouse.emulator.options import SETTINGS, EmulatorError, EmulatorOptions
-from reelhouse.emulator.serving import serve_forever
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from itertools import chain, islice
 from typing import Any
 
-from reelhouse.emulator import reference
-from reelhouse.emulator.catalogue import APPENDS, EMPTY_BLOCKS
+from reelhouse.emulator.catalog import reference
+from reelhouse.emulator.catalog.protocol import APPENDS, EMPTY_BLOCKS
 from reelhouse.emulator.discover import Discover
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.history import changes_block
@@ -31,7 +31,7 @@ _FIXED: dict[str, Callable[[], Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ApiRequest:
     """How to *build* the body asked for, *key* to remember it by (None: never), and whether it takes long."""
 
     build: Callable[[], Any]
@@ -46,7 +46,7 @@ class Api:
         self._world = world
         self._catalogue = world.catalogue
         self._discover = Discover(world)
-        self._lists: dict[str, Callable[[Query], Question]] = {
+        self._lists: dict[str, Callable[[Query], ApiRequest]] = {
             "movie/changes": self._changes,
             "movie/latest": self._latest,
             "movie/popular": self._popular,
@@ -55,12 +55,12 @@ class Api:
             "watch/providers/movie": self._providers,
         }
 
-    def question(self, path: str, query: Query) -> Question:
+    def question(self, path: str, query: Query) -> ApiRequest:
         """What *path* (below `/3/`) asks for; raises `Refusal` where TMDB would."""
         if path in self._lists:
             return self._lists[path](query)
         if path in _FIXED:
-            return Question(_FIXED[path], key=path)
+            return ApiRequest(_FIXED[path], key=path)
         first, _, rest = path.partition("/")
         name, _, block = rest.partition("/")
         if first == "movie" and name:
@@ -83,7 +83,7 @@ class Api:
             raise Refusal(34)
         return index
 
-    def _detail(self, name: str, query: Query) -> Question:
+    def _detail(self, name: str, query: Query) -> ApiRequest:
         appends = _appends(query.get("append_to_response", ""))
         index = self._index(name)
         revision, filters = self._world.revision(index), _filters(query, appends)
@@ -98,9 +98,9 @@ class Api:
             revise(body, revision)
             return body
 
-        return Question(build, key)
+        return ApiRequest(build, key)
 
-    def _block(self, name: str, block: str, query: Query) -> Question:
+    def _block(self, name: str, block: str, query: Query) -> ApiRequest:
         if block not in APPENDS:
             raise Refusal(34)
         index = self._index(name)
@@ -114,7 +114,7 @@ class Api:
             revise(body, revision)
             return body[block] if block in ("changes", "recommendations", "similar") else {"id": number, **body[block]}
 
-        return Question(build, key)
+        return ApiRequest(build, key)
 
     def _localize(self, body: dict[str, Any], index: int, language: str) -> None:
         if language and not language.startswith("en"):
@@ -127,7 +127,7 @@ class Api:
             return changes_block(self._world, index, first, last)
         return _filtered(name, self._catalogue.block(index, name, page), query)
 
-    def _changes(self, query: Query) -> Question:
+    def _changes(self, query: Query) -> ApiRequest:
         page, (first, last) = _page(query), self._range(query)
 
         def build() -> dict[str, Any]:
@@ -136,7 +136,7 @@ class Api:
             pages = -(-len(changed) // CHANGES_PAGE_SIZE)
             return {"results": list(rows), "page": page, "total_pages": pages, "total_results": len(changed)}
 
-        return Question(build)
+        return ApiRequest(build)
 
     def _change_row(self, index: int) -> dict[str, Any]:
         row = self._catalogue.export_row(index)
@@ -157,13 +157,13 @@ class Api:
             raise Refusal(20)
         return first, last
 
-    def _latest(self, query: Query) -> Question:
+    def _latest(self, query: Query) -> ApiRequest:
         index = self._world.last_living()
         if index is None:
             raise Refusal(34)
-        return Question(self._detail(str(self._catalogue.id_of(index)), {}).build)
+        return ApiRequest(self._detail(str(self._catalogue.id_of(index)), {}).build)
 
-    def _popular(self, query: Query) -> Question:
+    def _popular(self, query: Query) -> ApiRequest:
         page, world = _page(query), self._world
 
         def build() -> dict[str, Any]:
@@ -172,31 +172,31 @@ class Api:
             here = islice(living, (page - 1) * PAGE_SIZE, page * PAGE_SIZE)
             return self._page_of(here, page, world.living_count())
 
-        return Question(build, key=("popular", world.version, page))
+        return ApiRequest(build, key=("popular", world.version, page))
 
-    def _discovered(self, query: Query) -> Question:
+    def _discovered(self, query: Query) -> ApiRequest:
         page, asked = _page(query), self._discover.asked(query)
 
         def build() -> dict[str, Any]:
             found = self._discover.find(asked)
             return self._page_of(_slice(found, page, PAGE_SIZE), page, len(found))
 
-        return Question(build, ("discover", self._world.version, asked, page), slow=True)
+        return ApiRequest(build, ("discover", self._world.version, asked, page), slow=True)
 
-    def _genres(self, query: Query) -> Question:
+    def _genres(self, query: Query) -> ApiRequest:
         language = query.get("language", "")
-        return Question(lambda: reference.genre_list(language))
+        return ApiRequest(lambda: reference.genre_list(language))
 
-    def _providers(self, query: Query) -> Question:
+    def _providers(self, query: Query) -> ApiRequest:
         region = query.get("watch_region", "")
-        return Question(lambda: reference.provider_list(region))
+        return ApiRequest(lambda: reference.provider_list(region))
 
-    def _find(self, external_id: str, query: Query) -> Question:
+    def _find(self, external_id: str, query: Query) -> ApiRequest:
         results: dict[str, list[Any]] = {kind: [] for kind in _FIND_KINDS}
         index = self._catalogue.index_of_imdb(external_id) if query.get("external_source") == "imdb_id" else None
         if index is not None and self._world.is_living(index):
             results["movie_results"].append({**self._row(index), "media_type": "movie"})
-        return Question(lambda: results)
+        return ApiRequest(lambda: results)
 
     def _page_of(self, indices: Iterable[int], page: int, total: int) -> dict[str, Any]:
         rows = [self._row(index) for index in indices]

@@ -2,7 +2,7 @@
 
 from array import array
 
-from reelhouse.emulator import reference
+from reelhouse.emulator.catalog import reference
 from reelhouse.emulator.revising import revise
 from reelhouse.emulator.world import World
 

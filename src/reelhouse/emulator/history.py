@@ -3,8 +3,8 @@
 from datetime import date
 from typing import Any
 
+from reelhouse.emulator.catalog.seeds import mix
 from reelhouse.emulator.revising import EDITED, revise
-from reelhouse.emulator.seeds import mix
 from reelhouse.emulator.world import Change, World
 
 

@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from itertools import chain
 from random import Random
 
-from reelhouse.emulator.catalogue import Catalogue
+from reelhouse.emulator.catalog.protocol import Catalogue
+from reelhouse.emulator.catalog.seeds import mix
 from reelhouse.emulator.clock import Clock
 from reelhouse.emulator.options import EmulatorError
-from reelhouse.emulator.seeds import mix
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import msgspec
 from zlib_ng import zlib_ng
 
 from reelhouse.errors import LakeError
-from reelhouse.raw.reading import get_named
+from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.receipt import ChunkRef
 from reelhouse.storage.protocol import Storage
 

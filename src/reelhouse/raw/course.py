@@ -12,9 +12,9 @@ import msgspec
 
 from reelhouse.errors import LakeError
 from reelhouse.raw.chunk import Envelope, fits_a_line, read_chunk
-from reelhouse.raw.layout import COURSE, is_course
+from reelhouse.raw.json_objects import get_named
+from reelhouse.raw.keys import COURSE, is_course
 from reelhouse.raw.plan import Plan
-from reelhouse.raw.reading import get_named
 from reelhouse.raw.receipt import ChunkRef, Receipt, Unreadable, read_receipts
 from reelhouse.storage.protocol import Storage
 

@@ -10,10 +10,10 @@ import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.ids import id_of, shown_id
-from reelhouse.raw.layout import FORMAT, INBOX, inbox_key
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT, INBOX, inbox_key
 from reelhouse.raw.plan import Plan, SetAside
-from reelhouse.raw.reading import decode, encode
-from reelhouse.storage.ahead import ahead
+from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage, is_key
 
 RUN_KINDS = ("full", "incremental")
@@ -22,7 +22,7 @@ RUN_KINDS = ("full", "incremental")
 _MOST_SHOWN = 20
 
 
-class Letter(msgspec.Struct, frozen=True):
+class InboxMessage(msgspec.Struct, frozen=True):
     """`inbox/<event id>.json`: asks of one entity that somebody wants, or the kind of run (`full`, `incremental`)."""
 
     event: str
@@ -35,22 +35,22 @@ class Letter(msgspec.Struct, frozen=True):
 class Inbox(NamedTuple):
     """*letters* of one entity that no plan has taken yet, by their keys; *set_aside* is what nobody can ask."""
 
-    letters: list[tuple[str, Letter]]
+    letters: list[tuple[str, InboxMessage]]
     set_aside: list[SetAside]
 
 
-def put_letter(storage: Storage, event: str, entity: str, asks: Iterable[str] = (), run: str = "") -> str:
+def put_message(storage: Storage, event: str, entity: str, asks: Iterable[str] = (), run: str = "") -> str:
     """Put down what is wanted; the same event a second time changes nothing. Returns the key."""
     key = inbox_key(event)
     try:
-        storage.put_new(key, encode(Letter(event, entity, list(asks), run)))
+        storage.put_new(key, encode(InboxMessage(event, entity, list(asks), run)))
     except KeyTakenError:
         # The same event delivered twice, or a plan took it already: either way it is safe.
         return key
     return key
 
 
-def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, Letter]]:
+def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, InboxMessage]]:
     """Letters that no plan has taken yet, oldest event name first, with the ids of their asks."""
     return iter(read_inbox(storage, entity).letters)
 
@@ -60,9 +60,9 @@ def read_inbox(storage: Storage, entity: str, known: Container[str] | None = Non
 
     Anybody with the right to write there may have written it, so that nothing of it is believed unchecked.
     """
-    letters: list[tuple[str, Letter]] = []
+    letters: list[tuple[str, InboxMessage]] = []
     set_aside: list[SetAside] = []
-    for key, body in ahead(partial(_opened, storage), storage.keys(INBOX)):
+    for key, body in prefetch(partial(_opened, storage), storage.keys(INBOX)):
         if body is None:
             continue
         try:
@@ -79,10 +79,10 @@ def read_inbox(storage: Storage, entity: str, known: Container[str] | None = Non
     return Inbox(letters, set_aside)
 
 
-def _understood(key: str, body: bytes, known: Container[str] | None) -> Letter:
+def _understood(key: str, body: bytes, known: Container[str] | None) -> InboxMessage:
     if not is_key(key):
         raise LakeError(f"{key!r} is a name that no message can have")
-    letter = decode(key, body, Letter)
+    letter = decode(key, body, InboxMessage)
     if letter.run not in ("", *RUN_KINDS):
         # No run would ever take it, and the next one would be planned for its sake for ever.
         raise LakeError(f"{key} asks for a run of an unknown kind, {letter.run[:20]!r}")
@@ -117,5 +117,5 @@ def _opened(storage: Storage, key: str) -> tuple[str, bytes | None]:
 
 def clear(storage: Storage, plan: Plan) -> None:
     """Remove the letters that *plan* took, once its run is reconciled."""
-    for _ in ahead(storage.delete, plan.inbox):
+    for _ in prefetch(storage.delete, plan.inbox):
         pass

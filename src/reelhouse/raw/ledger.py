@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reelhouse.errors import MissingKeyError, StorageError
 from reelhouse.ids import tmdb_id
-from reelhouse.raw.layout import LEDGERS, ledger_key, receipt_key
+from reelhouse.raw.keys import LEDGERS, ledger_key, receipt_key
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.purges import purge_count
 from reelhouse.raw.receipt import Receipt, purged_claims, read_receipts, readable
@@ -191,8 +191,8 @@ def keep_ledger(storage: Storage, ledger: Ledger) -> None:
 
 def drop_ledgers(storage: Storage) -> None:
     """Remove all that are kept, old versions too."""
-    for key in list(storage.remains(LEDGERS)):
-        storage.erase(key)
+    for key in list(storage.list_all_versions(LEDGERS)):
+        storage.delete_all_versions(key)
 
 
 def _newest(storage: Storage, path: Path, through: int, purges: int) -> Ledger:

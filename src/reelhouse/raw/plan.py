@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reelhouse.errors import LakeError, MissingKeyError
-from reelhouse.raw.layout import FORMAT, ids_key, plan_key
-from reelhouse.raw.reading import decode, encode, get_named
+from reelhouse.raw.json_objects import decode, encode, get_named
+from reelhouse.raw.keys import FORMAT, ids_key, plan_key
 from reelhouse.storage.protocol import Storage
 
 
@@ -29,7 +29,7 @@ class Reason(StrEnum):
     LISTED = "listed"
 
 
-class Question(NamedTuple):
+class Request(NamedTuple):
     """One line of a plan: *ask* is a TMDB id, or an IMDb id such as `tt0137523`."""
 
     ask: str
@@ -40,7 +40,7 @@ class Unit(NamedTuple):
     """Questions [1000n, 1000n+1000) of a plan."""
 
     number: int
-    questions: list[Question]
+    questions: list[Request]
 
 
 class IdsObject(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class ExportRef(msgspec.Struct, frozen=True):
     etag: str | None = None
 
 
-class Asking(msgspec.Struct, frozen=True):
+class RequestProfile(msgspec.Struct, frozen=True):
     """The settings that decide what an answer holds; a change of these asks everything again."""
 
     language: str
@@ -135,7 +135,7 @@ class Plan(msgspec.Struct, frozen=True):
     planned_at: str
     ids: IdsObject
     unit_size: int
-    asking: Asking
+    asking: RequestProfile
     selection: Selection
     counts: Counts
     export: ExportRef | None = None
@@ -231,7 +231,7 @@ def unpack_lines(body: bytes) -> Iterator[str]:
 def read_units(storage: Storage, plan: Plan, first: int = 0) -> Iterator[Unit]:
     """The units of a plan in order, from number *first* on."""
     lines = islice(read_lines(storage, plan.ids), first * plan.unit_size, None)
-    questions: list[Question] = []
+    questions: list[Request] = []
     number = first
     for line in lines:
         questions.append(_question(line, plan.ids.key))
@@ -243,10 +243,10 @@ def read_units(storage: Storage, plan: Plan, first: int = 0) -> Iterator[Unit]:
         yield Unit(number, questions)
 
 
-def _question(line: str, key: str) -> Question:
+def _question(line: str, key: str) -> Request:
     ask, _, reason = line.partition(" ")
     try:
-        return Question(ask, Reason(reason))
+        return Request(ask, Reason(reason))
     except ValueError:
         raise LakeError(f"{key} holds {line[:60]!r}, which is no id with a reason to ask it") from None
 

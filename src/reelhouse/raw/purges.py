@@ -8,8 +8,8 @@ from typing import TypeVar
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
-from reelhouse.raw.layout import FORMAT, PURGES, purged_key
-from reelhouse.raw.reading import decode, encode
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT, PURGES, purged_key
 from reelhouse.raw.receipt import Purged
 from reelhouse.storage.protocol import Storage
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
-from reelhouse.raw.layout import FORMAT, purged_key, receipt_key
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT, purged_key, receipt_key
 from reelhouse.raw.plan import Plan, Reason
-from reelhouse.raw.reading import decode, encode
-from reelhouse.storage.ahead import ahead
+from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
 
@@ -160,7 +160,7 @@ def read_part(storage: Storage, run: int, unit: int, part: int) -> Receipt | Unr
 def read_receipts(storage: Storage, plan: Plan) -> Iterator[Receipt | Unreadable]:
     """All parts of all units of a run, in order, without what was purged of them."""
     purged = read_purged(storage, plan.run)
-    for parts in ahead(lambda unit: list(read_parts(storage, plan.run, unit, purged=purged)), range(plan.units)):
+    for parts in prefetch(lambda unit: list(read_parts(storage, plan.run, unit, purged=purged)), range(plan.units)):
         yield from parts
 
 

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.errors import KeyTakenError, MissingKeyError
-from reelhouse.raw.layout import FORMAT, reconciliation_key
+from reelhouse.raw.checkpoint import Done, drop_done, keep_done, nothing_done
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT, reconciliation_key
 from reelhouse.raw.plan import Counts, Plan, Unit, read_units
-from reelhouse.raw.progress import Done, drop_done, keep_done, nothing_done
-from reelhouse.raw.reading import decode, encode
 from reelhouse.raw.receipt import Purged, Receipt, State, Unreadable, purged_claims, read_parts, read_purged
-from reelhouse.storage.ahead import ahead
+from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
 
@@ -98,7 +98,7 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
     units, still_open = before.units, []
     read = partial(_read_log, storage, read_purged(storage, plan.run))
     unsettled = (unit for unit in read_units(storage, plan, before.first) if not before.settled(unit.number))
-    for log in ahead(read, unsettled):
+    for log in prefetch(read, unsettled):
         wanted = {question.ask for question in log.unit.questions}
         here = _Count(nothing_done(plan))
         wrong = list(_count_parts(log, wanted, here, purged))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from reelhouse.build.import_specs import import_spec
-from reelhouse.build.imports import ZONE as IMPORTED
-from reelhouse.build.imports import imported
-from reelhouse.build.pins import believed
 from reelhouse.entities.schema import ColumnSpec, Table
 from reelhouse.errors import LakeError, did_you_mean
 from reelhouse.marts import REGISTRY
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
+from reelhouse.warehouse.import_registry import ZONE as IMPORTED
+from reelhouse.warehouse.import_registry import imported
+from reelhouse.warehouse.import_tables import import_spec
+from reelhouse.warehouse.manifest import believed
 
 
 def describe(storage: Storage, name: str | None, registry: Registry = REGISTRY) -> dict[str, Any]:

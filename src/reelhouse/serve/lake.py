@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from reelhouse.build.imports import ZONE as IMPORTED
-from reelhouse.build.imports import readable
-from reelhouse.build.pins import Pin
 from reelhouse.errors import LakeError, ReelhouseError, UnknownTableError, did_you_mean
 from reelhouse.serve.queries import checked_query
 from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.import_registry import ZONE as IMPORTED
+from reelhouse.warehouse.import_registry import readable
+from reelhouse.warehouse.manifest import TableVersion
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-    from reelhouse.build.run import BuildResult
+    from reelhouse.warehouse.run import BuildResult
 
 
 class Lake:
@@ -26,7 +26,7 @@ class Lake:
         self._storage = storage
         self._session = session
         self._course = course
-        self._viewed: dict[str, Pin] = {}
+        self._viewed: dict[str, TableVersion] = {}
 
     def tables(self) -> dict[str, int]:
         """Rows of each table and mart of the last whole build and of each imported table, by name."""
@@ -67,7 +67,7 @@ class Lake:
     def arrow(self, query: str) -> pa.Table:
         """The rows of `sql`, brought here as an Arrow table; what goes wrong on the way is a `ReelhouseError` too."""
         found = self.sql(query)
-        from reelhouse.build.engine_errors import ENGINE_ERRORS, first_line
+        from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line
 
         try:
             return found.toArrow()
@@ -76,17 +76,17 @@ class Lake:
 
     def build(self, *, full: bool = False) -> BuildResult:
         """Build what has landed since the last build; *full* builds everything anew from raw."""
-        from reelhouse.build.run import build
+        from reelhouse.warehouse.run import build
 
         return build(self._storage, self._session, full=full, course=self._course)
 
-    def _read(self, name: str, pin: Pin) -> DataFrame:
+    def _read(self, name: str, pin: TableVersion) -> DataFrame:
         session = self._session()
-        from reelhouse.build.engine import open_engine
+        from reelhouse.delta.engine import open_engine
 
         return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version)
 
-    def _show(self, tables: Iterable[str], pins: Mapping[str, Pin]) -> None:
+    def _show(self, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> None:
         """Make views of the *tables* that a query names; one for each of fifty would cost more than most queries."""
         for name in self._viewed.keys() - pins.keys():
             self._session().catalog.dropTempView(name)

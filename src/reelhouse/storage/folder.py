@@ -107,10 +107,10 @@ class FolderStorage:
         # What was removed since it was listed is not there.
         return ((key, size) for key in self.keys(prefix) if (size := self.size(key)) is not None)
 
-    def erase(self, key: str) -> None:
+    def delete_all_versions(self, key: str) -> None:
         self.delete(key)
 
-    def remains(self, prefix: str) -> Iterator[str]:
+    def list_all_versions(self, prefix: str) -> Iterator[str]:
         return self.keys(prefix)
 
     def check(self) -> None:
@@ -123,7 +123,7 @@ class FolderStorage:
             raise _failed("write", self._root, exc) from exc
 
     @contextmanager
-    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
         # The kernel frees the lock of a process that ends, and of no other.
         with self._locked(_LOCK, block=False):
             self._sweep()

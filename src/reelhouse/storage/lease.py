@@ -36,7 +36,7 @@ class Found(NamedTuple):
     age: float
 
 
-class Shelf(Protocol):
+class LeaseStore(Protocol):
     """What a lease asks of a storage; all may raise `StorageError`."""
 
     def look(self, key: str) -> Found:
@@ -69,7 +69,7 @@ class _Record(msgspec.Struct):
 
 @contextmanager
 def held(
-    shelf: Shelf,
+    shelf: LeaseStore,
     place: str,
     *,
     seconds: float | None,
@@ -93,7 +93,7 @@ def held(
 class _Lease:
     """What one holder knows of the lease; *since* is when the write began that it is held by."""
 
-    def __init__(self, shelf: Shelf, place: str, ttl: float, unreadable_ttl: float) -> None:
+    def __init__(self, shelf: LeaseStore, place: str, ttl: float, unreadable_ttl: float) -> None:
         self._shelf = shelf
         self._place = place
         self._unreadable_ttl = unreadable_ttl

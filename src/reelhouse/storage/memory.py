@@ -67,17 +67,17 @@ class MemoryStorage:
             found = list(self._objects.items())
         return ((key, len(one.body)) for key, one in found if key.startswith(prefix))
 
-    def erase(self, key: str) -> None:
+    def delete_all_versions(self, key: str) -> None:
         self.delete(key)
 
-    def remains(self, prefix: str) -> Iterator[str]:
+    def list_all_versions(self, prefix: str) -> Iterator[str]:
         return self.keys(prefix)
 
     def check(self) -> None:
         pass
 
     @contextmanager
-    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
         if not self._held.acquire(blocking=False):
             raise LockedError("another collector works on this lake")
         try:

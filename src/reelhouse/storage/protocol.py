@@ -61,10 +61,10 @@ class Storage(Protocol):
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """All keys that start with *prefix* with the bytes of each, in any order; one listing, as `keys`."""
 
-    def erase(self, key: str) -> None:
+    def delete_all_versions(self, key: str) -> None:
         """Remove the object with all its old versions, so that its bytes are gone; none there is no error."""
 
-    def remains(self, prefix: str) -> Iterator[str]:
+    def list_all_versions(self, prefix: str) -> Iterator[str]:
         """As `keys`, with those of which only old versions are left."""
 
     def check(self) -> None:
@@ -74,7 +74,7 @@ class Storage(Protocol):
         place fails. Called before the first request to TMDB is spent.
         """
 
-    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
         """Keep other collectors out of this lake while inside, or raise `LockedError`.
 
         *seconds* is how long the caller can live at most, where somebody ends it then. *lost* is told, from another

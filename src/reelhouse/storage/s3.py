@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, ReelhouseError, StorageError
-from reelhouse.storage.access import S3Access
+from reelhouse.storage.credentials import S3Access
 from reelhouse.storage.lease import LEASE, Found, held
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, is_key, unheard
@@ -84,7 +84,7 @@ class S3Storage:
         check_prefix(prefix)
         return self._listed(prefix)
 
-    def erase(self, key: str) -> None:
+    def delete_all_versions(self, key: str) -> None:
         check_key(key)
         entries = self._versions(key, "Versions", "DeleteMarkers")
         if entries is None:
@@ -93,7 +93,7 @@ class S3Storage:
         for version in [entry["VersionId"] for entry in entries if self._key(entry) == key]:
             self._erase(key, version)
 
-    def remains(self, prefix: str) -> Iterator[str]:
+    def list_all_versions(self, prefix: str) -> Iterator[str]:
         check_prefix(prefix)
         entries = self._versions(prefix, "Versions")
         if entries is None:
@@ -110,7 +110,7 @@ class S3Storage:
             raise self._failed(PROBE, exc, mendable=ConfigError) from exc
         _PROMISED.add(known)
 
-    def hold(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
         return held(self, self.url, seconds=seconds, lost=lost)
 
     def access(self) -> S3Access:

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from reelhouse.errors import ConfigError
-from reelhouse.storage.access import Credentials
+from reelhouse.storage.credentials import Credentials
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3_errors import FAILURES, right_region, word, worth_another_try
 

@@ -85,7 +85,7 @@ _BY_CLASS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
 )
 
 
-class Word(NamedTuple):
+class ErrorMessage(NamedTuple):
     """One line for a person; *mendable* where a person must change something before it can work."""
 
     text: str
@@ -130,39 +130,43 @@ def right_region(exc_or_answer: Exception | dict[str, Any]) -> str:
     return str(error.get("Region") or headers.get("x-amz-bucket-region") or "")
 
 
-def word(exc: Exception, endpoint: str, bucket: str) -> Word:
+def word(exc: Exception, endpoint: str, bucket: str) -> ErrorMessage:
     """What to say to a person; no text of ours holds keys, tokens, signatures or signed addresses."""
     if isinstance(exc, said.ClientError):
         return _of_answer(exc, bucket)
     for kinds, text in _BY_CLASS:
         if isinstance(exc, kinds):
-            return Word(text, True)
+            return ErrorMessage(text, True)
     if isinstance(exc, said.PartialCredentialsError):
-        return Word(f"the AWS credentials are not whole: {exc.kwargs.get('cred_var', 'a part')} is missing", True)
+        return ErrorMessage(
+            f"the AWS credentials are not whole: {exc.kwargs.get('cred_var', 'a part')} is missing", True
+        )
     if isinstance(exc, said.ProfileNotFound):
-        return Word(f"there is no AWS profile {exc.kwargs.get('profile', '')!r}: mend s3_profile or AWS_PROFILE", True)
+        return ErrorMessage(
+            f"there is no AWS profile {exc.kwargs.get('profile', '')!r}: mend s3_profile or AWS_PROFILE", True
+        )
     if isinstance(exc, _NEVER_SENT):
-        return Word(f"{endpoint} cannot be reached", False)
+        return ErrorMessage(f"{endpoint} cannot be reached", False)
     if isinstance(exc, _ON_THE_WAY):
-        return Word(f"the connection to {endpoint} broke ({type(exc).__name__})", False)
-    return Word(f"{type(exc).__name__}: {_scrubbed(str(exc))}", True)
+        return ErrorMessage(f"the connection to {endpoint} broke ({type(exc).__name__})", False)
+    return ErrorMessage(f"{type(exc).__name__}: {_scrubbed(str(exc))}", True)
 
 
-def _of_answer(exc: said.ClientError, bucket: str) -> Word:
+def _of_answer(exc: said.ClientError, bucket: str) -> ErrorMessage:
     named = code(exc)
     if named in _BY_CODE:
-        return Word(_BY_CODE[named], True)
+        return ErrorMessage(_BY_CODE[named], True)
     if named == "NoSuchBucket" or (exc.operation_name, status(exc)) == ("HeadBucket", 404):
-        return Word(f"there is no bucket {bucket!r}: make it or mend the lake's address", True)
+        return ErrorMessage(f"there is no bucket {bucket!r}: make it or mend the lake's address", True)
     if region := _elsewhere(exc):
-        return Word(f"the bucket lies in region {region}: set s3_region = {region!r}", True)
+        return ErrorMessage(f"the bucket lies in region {region}: set s3_region = {region!r}", True)
     if status(exc) in (301, 307):
-        return Word("the bucket lies in another region: set s3_region", True)
+        return ErrorMessage("the bucket lies in another region: set s3_region", True)
     if status(exc) == 403:
-        return Word(f"access denied: {_action(exc)} is not allowed here", True)
+        return ErrorMessage(f"access denied: {_action(exc)} is not allowed here", True)
     if worth_another_try(exc):
-        return Word(f"S3 answers {named or status(exc)} again and again", False)
-    return Word(f"S3 says {named}: {_scrubbed(str(_error(exc).get('Message', '')))}", status(exc) < 500)
+        return ErrorMessage(f"S3 answers {named or status(exc)} again and again", False)
+    return ErrorMessage(f"S3 says {named}: {_scrubbed(str(_error(exc).get('Message', '')))}", status(exc) < 500)
 
 
 def _elsewhere(exc: said.ClientError) -> str:

@@ -47,7 +47,7 @@ def popularity(lines: DataFrame, *, kind: str, day: str, fetched_at: str) -> Dat
     )
 
 
-# No pass over other tables makes it: it grows export by export (build/popularity.py).
+# No pass over other tables makes it: it grows export by export (warehouse/popularity_daily.py).
 POPULARITY = Table(
     "popularity_daily",
     "How popular everything was on the day of each landed export.",

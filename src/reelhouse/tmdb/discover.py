@@ -11,7 +11,7 @@ from reelhouse.errors import ListingError
 from reelhouse.tmdb.client import TmdbClient
 from reelhouse.tmdb.endpoints import LAST_PAGE, PAGE_ROWS
 from reelhouse.tmdb.filters import check_filters, resolve_filters
-from reelhouse.tmdb.pages import Listing, Page, Row, read_page, read_pages
+from reelhouse.tmdb.pagination import Listing, Page, Row, read_page, read_pages
 
 _MOST_ROWS = LAST_PAGE * PAGE_ROWS
 

@@ -15,8 +15,8 @@ import msgspec
 
 from reelhouse.entities.schema import Entity, Filter, Reference
 from reelhouse.errors import ConfigError, ListingError, MissingError, TransientError, UntrustedError, did_you_mean
-from reelhouse.tmdb.asking import ask, whole_json
 from reelhouse.tmdb.client import TmdbClient, query_of
+from reelhouse.tmdb.retry import ask, whole_json
 
 _ATTEMPTS = 8
 

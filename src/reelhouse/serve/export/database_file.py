@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.export.beside import (
+from reelhouse.serve.export.atomic_files import (
     check_file,
     check_outside,
     clear_leftovers,
@@ -16,7 +16,7 @@ from reelhouse.serve.export.beside import (
     stamp,
     sync,
 )
-from reelhouse.serve.export.outcome import Exported, Noted, Step, as_before, unchanged
+from reelhouse.serve.export.result import Exported, Noted, Step, as_before, unchanged
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.export.outcome import NOTES, TERMS, Exported, Noted, Step, noted
+from reelhouse.serve.export.result import NOTES, TERMS, Exported, Noted, Step, noted
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 

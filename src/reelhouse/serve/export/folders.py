@@ -13,8 +13,15 @@ import msgspec
 from msgspec.structs import replace
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.export.beside import check_file, check_outside, clear_leftovers, put_in_place, scratch_in, sync
-from reelhouse.serve.export.outcome import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
+from reelhouse.serve.export.atomic_files import (
+    check_file,
+    check_outside,
+    clear_leftovers,
+    put_in_place,
+    scratch_in,
+    sync,
+)
+from reelhouse.serve.export.result import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 

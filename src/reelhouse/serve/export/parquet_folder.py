@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reelhouse.serve.export.folders import Folder
-from reelhouse.serve.export.outcome import TERMS
+from reelhouse.serve.export.result import TERMS
 from reelhouse.serve.export.rows import Reading
 
 # Rows that are in memory at a time, and that readers may skip together.

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from reelhouse.build.delta_rs import read_delta
+from reelhouse.delta.delta_rs import read_delta
 from reelhouse.errors import LakeError
 from reelhouse.serve.export.tables import ExportTable
 from reelhouse.storage.protocol import Storage

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ReelhouseError
-from reelhouse.serve.export.outcome import NOTES, Exported, Noted, Step, noted
+from reelhouse.serve.export.result import NOTES, Exported, Noted, Step, noted
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 

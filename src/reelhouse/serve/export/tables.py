@@ -5,10 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from reelhouse.build.fingerprints import rows_fingerprint, wanted_fingerprints
-from reelhouse.build.import_specs import import_spec
-from reelhouse.build.imports import Import, imported
-from reelhouse.build.pins import Current, Pin, believed, built
 from reelhouse.entities.schema import Table
 from reelhouse.errors import ConfigError, LakeError, did_you_mean
 from reelhouse.marts import REGISTRY
@@ -16,6 +12,10 @@ from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry
+from reelhouse.warehouse.fingerprints import rows_fingerprint, wanted_fingerprints
+from reelhouse.warehouse.import_registry import Import, imported
+from reelhouse.warehouse.import_tables import import_spec
+from reelhouse.warehouse.manifest import BuildManifest, TableVersion, believed, built
 
 # Another number makes every target load everything anew: for when rows are written in another form.
 _FORM = 1
@@ -30,7 +30,7 @@ class ExportTable:
     """
 
     spec: Table
-    pin: Pin
+    pin: TableVersion
     mark: str
     form: str = ""
     answer: tuple[str, ...] = ()
@@ -103,13 +103,13 @@ def _imports(own: dict[str, Import]) -> dict[str, ExportTable]:
     }
 
 
-def _built(storage: Storage, current: Current, registry: Registry) -> dict[str, ExportTable]:
+def _built(storage: Storage, current: BuildManifest, registry: Registry) -> dict[str, ExportTable]:
     wanted = wanted_fingerprints(registry, current.read.receipts, current.read.exports, current.purges)
     known = [spec for spec in (*registry.tables, *registry.marts) if spec.name in current.tables]
     return {spec.name: _of_build(storage, current, spec, wanted) for spec in known}
 
 
-def _of_build(storage: Storage, current: Current, spec: Table, wanted: dict[str, str]) -> ExportTable:
+def _of_build(storage: Storage, current: BuildManifest, spec: Table, wanted: dict[str, str]) -> ExportTable:
     pin = current.tables[spec.name]
     answer = _answer(spec)
     form = ""

@@ -1,0 +1,1 @@
+"""reelhouse as an AWS Lambda function: events in, one bounded piece of work, metrics out."""

@@ -1,0 +1,235 @@
+"""What an event asks for. Several services wrap the same few wishes in shapes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import unquote_plus
+
+from reelhouse.collect.id_lists import Asks, Reading, read_asks
+from reelhouse.errors import ReelhouseError
+from reelhouse.ids import id_of
+from reelhouse.raw.inbox import RUN_KINDS
+from reelhouse.strict_csv import escape_of
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_MOST_NAMED = 20
+
+
+class Asked(NamedTuple):
+    """Ids, or a kind of run, that somebody wants; *name* is the same each time that the event is delivered.
+
+    *listed* tells how a list was read that came as a text.
+    """
+
+    name: str
+    asks: tuple[str, ...] = ()
+    run: str = ""
+    listed: Asks | None = None
+
+
+class ListedIn(NamedTuple):
+    """A list of ids that was put into a bucket; *version* is what S3 calls this state of it."""
+
+    bucket: str
+    key: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """The same for each delivery, by whichever way; a later list under the same key has another one."""
+        return "s3-" + hashlib.sha256("\0".join(self).encode()).hexdigest()[:32]
+
+
+class Call(NamedTuple):
+    """One event. *works* tells that the collector is to work now, *ticks* that it also looks at what is due."""
+
+    wishes: tuple[Asked | ListedIn, ...] = ()
+    works: bool = False
+    ticks: bool = False
+
+
+class Message(NamedTuple):
+    """One message of a queue; `read` is its event, or raises what is wrong with it."""
+
+    id: str
+    body: str
+
+    def read(self) -> Call:
+        try:
+            event = json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise ReelhouseError("a message is no JSON") from None
+        return _call(event, _named("sqs", self.id))
+
+
+class Batch(NamedTuple):
+    """Messages of a queue, each of which is acknowledged or reported by itself."""
+
+    messages: tuple[Message, ...]
+
+
+def read_event(event: object, request: str) -> Call | Batch:
+    """What *event* asks for; *request* names this invocation, the same when Lambda tries it again.
+
+    Raises `ReelhouseError` that names the keys of an event it does not know, never its values.
+    """
+    records = event.get("Records") if isinstance(event, dict) else None
+    if isinstance(records, list) and _sources(records) == {"aws:sqs"}:
+        return Batch(tuple(_message(record) for record in records))
+    return _call(event, _named("call", request))
+
+
+def _message(record: dict[str, Any]) -> Message:
+    if not isinstance(record.get("messageId"), str):
+        raise _unknown(record)
+    return Message(record["messageId"], str(record.get("body", "")))
+
+
+def _call(event: object, name: str) -> Call:
+    if not isinstance(event, dict):
+        raise ReelhouseError(f"an event must be an object, not a {type(event).__name__}")
+    for fits, read in _SHAPES:
+        if fits(event):
+            return read(event, name)
+    raise _unknown(event)
+
+
+def _unknown(event: dict[str, Any]) -> ReelhouseError:
+    keys = ", ".join(ascii(str(key)[:40]) for key in sorted(event, key=str)[:_MOST_NAMED]) or "none"
+    return ReelhouseError(
+        f"this event is not known (its keys: {keys}); {{'tick': true}}, {{'ids': [...]}}, {{'run': 'full'}}, "
+        "and those of EventBridge, SQS and S3 are"
+    )
+
+
+def _sources(records: list[Any]) -> set[str]:
+    return {str(record.get("eventSource")) if isinstance(record, dict) else "" for record in records}
+
+
+def _tick(event: dict[str, Any], name: str) -> Call:
+    if "ids" in event or "run" in event:
+        # They would be ignored.
+        raise _unknown(event)
+    return Call(works=True, ticks=True)
+
+
+def _ids(event: dict[str, Any], name: str) -> Call:
+    if not isinstance(event["ids"], str):
+        _check_alone(event, "ids")
+        return Call((Asked(name, _asks_of(event["ids"])),), works=True)
+    if event.keys() - {"ids", "column", "quotes", "escape", "all_kinds"}:
+        raise _unknown(event)
+    listed = read_asks(event["ids"], _reading(event))
+    if not listed.asks:
+        raise ReelhouseError("ids: the list holds no id")
+    return Call((Asked(name, listed.asks, listed=listed if listed.columns else None),), works=True)
+
+
+def _run(event: dict[str, Any], name: str) -> Call:
+    _check_alone(event, "run")
+    if event["run"] not in RUN_KINDS:
+        raise ReelhouseError("run: 'full' or 'incremental' is expected")
+    return Call((Asked(name, run=event["run"]),), works=True)
+
+
+def _check_alone(event: dict[str, Any], key: str) -> None:
+    """A word beside it would be ignored, though somebody meant something by it."""
+    if len(event) > 1:
+        raise _unknown(event)
+
+
+def _asks_of(ids: object) -> tuple[str, ...]:
+    """The distinct asks of a list of numbers and texts."""
+    if not isinstance(ids, list):
+        raise ReelhouseError("ids: a list of ids is expected")
+    asks: dict[str, None] = {}
+    for at, one in enumerate(ids):
+        ask = id_of(one)
+        if ask is None:
+            raise ReelhouseError(f"ids[{at}] is no TMDB id (550) and no IMDb id ('tt0137523')")
+        asks[ask] = None
+    if not asks:
+        raise ReelhouseError("ids: the list holds no id")
+    return tuple(asks)
+
+
+def _reading(event: dict[str, Any]) -> Reading:
+    """How the text of an event is to be read."""
+    column, quotes, escape = event.get("column"), event.get("quotes", True), event.get("escape", "")
+    kinds = event.get("all_kinds", False)
+    if not (column is None or isinstance(column, str)) or not isinstance(escape, str):
+        raise ReelhouseError("column, escape: a text is expected")
+    if not isinstance(quotes, bool) or not isinstance(kinds, bool):
+        raise ReelhouseError("quotes, all_kinds: true or false is expected")
+    return Reading(
+        column,
+        quotes,
+        escape_of(escape),
+        not kinds,
+        say_column='"column": "{}" beside "ids"',
+        say_quotes='"quotes": false beside "ids"',
+        say_escape='"escape": "\\\\" beside "ids"',
+        say_kinds='"all_kinds": true beside "ids"',
+    )
+
+
+def _of_records(event: dict[str, Any], name: str) -> Call:
+    """What S3 sends by itself. Its keys are quoted as in a form."""
+    wishes = []
+    for record in event["Records"]:
+        if not str(record.get("eventName", "")).removeprefix("s3:").startswith("ObjectCreated"):
+            raise ReelhouseError("an event of S3 that is no ObjectCreated brings no list of ids")
+        bucket, found = _part(record, "s3", "bucket", "name"), _part(record, "s3", "object")
+        if not isinstance(found, dict) or not isinstance(found.get("key"), str):
+            raise _unknown(record)
+        wishes.append(_listed(record, bucket, unquote_plus(found["key"]), found.get("versionId") or found.get("eTag")))
+    return Call(tuple(wishes))
+
+
+def _of_eventbridge(event: dict[str, Any], name: str) -> Call:
+    """The same by way of EventBridge, where keys are as they are."""
+    found = _part(event, "detail", "object")
+    if not isinstance(found, dict):
+        raise _unknown(event)
+    version = found.get("version-id") or found.get("etag")
+    return Call((_listed(event, _part(event, "detail", "bucket", "name"), found.get("key"), version),))
+
+
+def _listed(event: dict[str, Any], bucket: object, key: object, version: object) -> ListedIn:
+    if not isinstance(bucket, str) or not isinstance(key, str):
+        raise _unknown(event)
+    return ListedIn(bucket, key, str(version or ""))
+
+
+def _part(value: Any, *names: str) -> Any:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _named(kind: str, id_: str) -> str:
+    """A name that may be part of a key."""
+    plain = id_ if _NAME.fullmatch(id_) else hashlib.sha256(id_.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return f"{kind}-{plain}"
+
+
+def _shapes() -> Iterator[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], str], Call]]]:
+    # Scheduler's own attributes may stand beside it.
+    yield lambda event: event.get("tick") is True, _tick
+    yield lambda event: event.get("source") in ("aws.scheduler", "aws.events"), _tick
+    yield lambda event: "ids" in event, _ids
+    yield lambda event: "run" in event, _run
+    # What S3 says once, when its notifications are set up.
+    yield lambda event: event.get("Event") == "s3:TestEvent", lambda event, name: Call()
+    yield lambda event: event.get("detail-type") == "Object Created", _of_eventbridge
+    yield (
+        lambda event: isinstance(event.get("Records"), list) and _sources(event["Records"]) == {"aws:s3"},
+        _of_records,
+    )
+
+
+_SHAPES = tuple(_shapes())

@@ -1,0 +1,59 @@
+"""Lists of ids that somebody put into a bucket: what is too long for an event comes as an object."""
+
+from __future__ import annotations
+
+from reelhouse.aws.events import ListedIn
+from reelhouse.bootstrap import aws_clients
+from reelhouse.collect.id_lists import Asks, Reading, read_asks
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.strict_csv import escape_of
+
+# Half a million ids: what a function of 256 MB can take in at once.
+MOST_BYTES = 4 << 20
+
+
+def read_list(found: ListedIn, *, profile: str = "") -> Asks:
+    """The list, as `collect --ids` reads it; the object's metadata stands for that command's options.
+
+    Raises `ReelhouseError` that names the object.
+    """
+    place = f"s3://{found.bucket}/{found.key}"
+    body, metadata = _body(found, place, profile)
+    try:
+        listed = read_asks(body, _reading(metadata))
+    except ConfigError as exc:
+        raise ReelhouseError(f"{place}: {exc}") from None
+    if not listed.asks:
+        raise ReelhouseError(f"{place}: the list holds no id")
+    return listed
+
+
+def _reading(metadata: dict[str, str]) -> Reading:
+    for name in ("quotes", "all-kinds"):
+        if metadata.get(name, "no") not in ("yes", "no"):
+            raise ConfigError(f"metadata {name}: yes or no is expected, not {metadata[name]!r}")
+    return Reading(
+        metadata.get("column"),
+        metadata.get("quotes", "yes") == "yes",
+        escape_of(metadata.get("escape", "")),
+        metadata.get("all-kinds", "no") == "no",
+        say_column="`aws s3 cp --metadata column={}`",
+        say_quotes="`aws s3 cp --metadata quotes=no`",
+        say_escape='`aws s3 cp --metadata \'{"escape":"\\\\"}\'`',
+        say_kinds="`aws s3 cp --metadata all-kinds=yes`",
+    )
+
+
+def _body(found: ListedIn, place: str, profile: str) -> tuple[bytes, dict[str, str]]:
+    try:
+        # Whatever lies there now: if it is a later list, its own event brings nothing new.
+        answer = aws_clients.client("s3", profile=profile).get_object(Bucket=found.bucket, Key=found.key)
+        # One byte more, so that a wrong length cannot hide a long list.
+        body: bytes = answer["Body"].read(MOST_BYTES + 1)
+    except aws_clients.failures() as exc:
+        refused = aws_clients.refusal(f"{place} cannot be read", exc)
+    else:
+        if len(body) > MOST_BYTES:
+            raise ReelhouseError(f"{place} is larger than {MOST_BYTES >> 20} MB: split the list")
+        return body, answer.get("Metadata") or {}
+    raise refused

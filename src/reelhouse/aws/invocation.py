@@ -1,0 +1,171 @@
+"""One invocation's work on a lake: look what there is to do, do it in the time there is, and say what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from reelhouse.aws import eventbridge, metrics
+from reelhouse.aws.metrics import Meter, log
+from reelhouse.aws.schedule import LakeState, lag_seconds, lake_state, next_run
+from reelhouse.aws.time_budget import Margin
+from reelhouse.bootstrap import secrets
+from reelhouse.bootstrap.collecting import CollectOptions, Done, run_until_idle
+from reelhouse.collect.planning import RunSpec
+from reelhouse.collect.run import RunResult
+from reelhouse.errors import DeniedError, LakeError, LockedError, ReelhouseError
+from reelhouse.raw.plan import Plan, read_plan
+from reelhouse.raw.reconciliation import Reconciliation
+from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+
+# Another run is planned only while so much of the time is left.
+_PLANNING_SHARE = 0.5
+
+_STATES = ("landed", "filtered", "gone", "quarantined")
+
+# Minutes to wait for a TMDB that answers nobody: the next tick asks again, and nothing is paid for in between.
+_MOST_OUTAGE = 1.0
+
+# TMDB's terms forbid to keep anything for longer.
+_MOST_DAYS = 180
+
+Answer = dict[str, Any]
+
+
+class Invocation:
+    """*remaining* tells how many seconds this process has left."""
+
+    def __init__(self, storage: Storage, settings: Settings, margin: Margin, remaining: Callable[[], float]) -> None:
+        self._storage = storage
+        self._settings = settings.overridden(outage_minutes=min(settings.outage_minutes, _MOST_OUTAGE))
+        self._margin = margin
+        self._remaining = remaining
+        self._life = remaining()
+        self._meter = Meter()
+        self._ticks = False
+        self._told: set[int] = set()
+        self._untold: ReelhouseError | None = None
+
+    def work(self, *, ticks: bool) -> Answer:
+        """Continue the open run, then what letters ask for and, with *ticks*, what is due.
+
+        Raises what kept it from that, and `LakeError` where a run that came to its end does not add up.
+        """
+        self._ticks = ticks
+        # Before the lake is held and TMDB is asked, since most ticks find nothing to do.
+        found = lake_state(self._storage)
+        if not found.is_open and self._next(found) is None:
+            return self._leave(found)
+        try:
+            done = self._run_until_idle()
+        except LockedError:
+            return {"state": "busy"}
+        except BaseException:
+            metrics.tell(self._settings.lake, dict(self._meter.metrics))
+            raise
+        if not done.results:
+            # Somebody else did it in the meantime.
+            return self._leave(lake_state(self._storage))
+        return self._close(done)
+
+    def _run_until_idle(self) -> Done:
+        try:
+            return self._within_budget()
+        except DeniedError:
+            # Perhaps it was replaced since this environment read it.
+            if not secrets.changed(self._settings):
+                raise
+            return self._within_budget()
+
+    def _within_budget(self) -> Done:
+        remaining = self._remaining()
+        budget = self._margin.budget(remaining)
+        request = CollectOptions(deadline=budget.deadline, grace=budget.grace, seconds=remaining)
+        ends = time.monotonic() + budget.deadline
+        done = run_until_idle(self._storage, self._settings, request, self._meter, self._next_in_turn)
+        late = time.monotonic() - ends
+        if late > 0:
+            self._margin.learn(late)
+        return done
+
+    def _next_in_turn(self) -> RunSpec | None:
+        if self._meter.runs and self._remaining() < self._life * _PLANNING_SHARE:
+            # A plan of everything takes a while; the next tick has all the time for it.
+            return None
+        wanted = self._next(lake_state(self._storage))
+        # Once is enough: by a clock that differs from TMDB's, what was just planned could be due again at once.
+        self._ticks = False
+        return wanted
+
+    def _next(self, found: LakeState) -> RunSpec | None:
+        """The next run that is wanted, while none is open; the one before it is announced first."""
+        if found.made is not None:
+            self._announce(found.made)
+        return next_run(self._storage, self._settings, found.plan, datetime.now(UTC), ticks=self._ticks)
+
+    def _announce(self, made: Reconciliation) -> None:
+        """A bus that does not listen keeps nobody from collecting; it is an error at the end."""
+        if made.run in self._told:
+            return
+        self._told.add(made.run)
+        try:
+            if eventbridge.announce(self._storage, self._settings, made):
+                log.info("announced", extra={"run": made.run})
+        except ReelhouseError as exc:
+            self._untold = exc
+
+    def _leave(self, found: LakeState) -> Answer:
+        self._tell({"pending": 0, "lag_seconds": self._lag(found.plan)})
+        self._raise_what_is_untold()
+        return {"state": "idle"}
+
+    def _close(self, done: Done) -> Answer:
+        last = done.results[-1]
+        if last.reconciliation is not None:
+            self._announce(last.reconciliation)
+        before = last.plan if last.reconciliation else read_plan(self._storage, last.plan.run - 1)
+        more = {"requests": done.requests, "throttled": done.throttled, "pending": last.pending}
+        self._tell({**more, "lag_seconds": self._lag(before), "days_to_expiry": _days_to_expiry(last)})
+        for result in done.results:
+            if result.reconciliation is not None and not result.whole:
+                raise LakeError(f"run {result.plan.run} does not add up; `reelhouse verify` names what is wrong")
+        self._raise_what_is_untold()
+        return _summary(done)
+
+    def _lag(self, plan: Plan | None) -> float | None:
+        return lag_seconds(self._storage, plan, datetime.now(UTC))
+
+    def _tell(self, numbers: dict[str, float | None]) -> None:
+        metrics.tell(self._settings.lake, {**self._meter.metrics, **numbers})
+
+    def _raise_what_is_untold(self) -> None:
+        if self._untold is not None:
+            raise self._untold
+
+
+def _summary(done: Done) -> Answer:
+    """The last run as it stands now: asked = landed + filtered + gone + quarantined + pending."""
+    last = done.results[-1]
+    return {
+        "state": "open" if last.reconciliation is None else "reconciled",
+        "run": last.plan.run,
+        "asked": last.plan.ids.count,
+        **{state: last.states.get(state, 0) for state in _STATES},
+        "pending": last.pending,
+        "requests": done.requests,
+        "throttled": done.throttled,
+        "waited_seconds": round(done.waited, 1),
+        "why": last.why,
+        **({"set_aside": len(last.plan.set_aside)} if last.plan.set_aside else {}),
+    }
+
+
+def _days_to_expiry(last: RunResult) -> float | None:
+    """Until the oldest answer must be gone; known when a run was just reconciled."""
+    if last.oldest is None:
+        return None
+    age = datetime.now(UTC) - datetime.fromisoformat(last.oldest)
+    return _MOST_DAYS - age.total_seconds() / 86400

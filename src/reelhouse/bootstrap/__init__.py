@@ -1,0 +1,1 @@
+"""From settings to parts: storage, secrets, the collector. The one place that wires them together."""

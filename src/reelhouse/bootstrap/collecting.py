@@ -1,0 +1,225 @@
+"""Collecting, as the command line and Lambda start it: the open run first, then what was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import NamedTuple
+
+from reelhouse.bootstrap import collector
+from reelhouse.bootstrap.secrets import token_of
+from reelhouse.collect.fetching import GRACE, StopConditions
+from reelhouse.collect.id_lists import Asks
+from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
+from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_asks, open_run, start_run
+from reelhouse.collect.spool import Spool
+from reelhouse.collect.spool_replay import replay
+from reelhouse.errors import ReelhouseError
+from reelhouse.raw.inbox import waiting
+from reelhouse.raw.plan import Plan, last_run
+from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+
+
+class CollectOptions(NamedTuple):
+    """What a caller wants beyond the settings.
+
+    *selected* tells that a slice was named for this call, *full* that what is known and fresh is asked as well,
+    *seconds* how long this process can live at most, where somebody ends it then. *grace* is what answers on their way
+    may take beyond the deadline. *listed* is the list that *asks* come from.
+    """
+
+    asks: tuple[str, ...] = ()
+    selected: bool = False
+    max_requests: int | None = None
+    deadline: float | None = None
+    full: bool = False
+    seconds: float | None = None
+    grace: float = GRACE
+    listed: Asks | None = None
+
+
+class Done(NamedTuple):
+    """What one call did.
+
+    *requests* are all to the API, with those of planning, *throttled* those answered 429, *waited* the seconds for
+    which these kept everybody waiting.
+    """
+
+    results: list[RunResult]
+    requests: int
+    throttled: int
+    waited: float
+
+
+Work = Callable[[Tmdb, RunOptions, StopConditions], Awaitable[list[RunResult]]]
+
+
+def collect(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> list[RunResult]:
+    """Continue the open run, then plan and carry out what was asked for; the last result is the one that counts."""
+    return _held(storage, settings, request, progress, partial(_collect, storage, settings, request, progress)).results
+
+
+def run_until_idle(
+    storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, due: Callable[[], RunSpec | None]
+) -> Done:
+    """For who comes again and again: continue the open run, then whatever *due* names, until it names nothing.
+
+    *due* is asked while nobody else works on the lake and no run is open.
+    """
+    return _held(storage, settings, request, progress, partial(_run_until_idle, storage, progress, due))
+
+
+def _held(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, work: Work) -> Done:
+    """Do *work* while nobody else works on the lake, after what an earlier call could not land."""
+    token_of(settings)
+    storage.check()
+    stop_conditions = StopConditions(max_requests=request.max_requests, deadline=request.deadline, grace=request.grace)
+
+    async def asking(ways: RunOptions) -> Done:
+        async with collector.open_tmdb(settings) as tmdb:
+            limiter = tmdb.client.limiter
+            limiter.on_pause = progress.paused
+            with _stopping(stop_conditions):
+                results = await work(tmdb, ways, stop_conditions)
+            return Done(results, tmdb.client.requests, limiter.throttles, limiter.waited)
+
+    # Whoever holds the lake now asks at the full rate.
+    with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
+        spool = collector.spool(settings, storage)
+        replayed = _replay(storage, spool, stop_conditions, progress)
+        done = asyncio.run(asking(collector.ways(settings)._replace(spool=spool)))
+        results = [result._replace(replayed=replayed) for result in done.results[:1]] + done.results[1:]
+        return done._replace(results=results)
+
+
+def draft(storage: Storage, settings: Settings, request: CollectOptions) -> PlannedRun:
+    """What the next run would ask. Nothing of it is put; an export that was fetched stays, for the run to use."""
+
+    async def plan() -> PlannedRun:
+        async with collector.open_tmdb(settings) as tmdb:
+            made = await plan_run(storage, tmdb, _wanted(settings, request), after=last_run(storage), put=False)
+            return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
+
+    return asyncio.run(plan())
+
+
+def _replay(storage: Storage, spool: Spool, stop_conditions: StopConditions, progress: Progress) -> int:
+    """Bring in what an earlier call could not land; returns how many answers those were."""
+    found = replay(storage, spool, lambda: stop_conditions.why is not None)
+    if found.answers:
+        progress.replayed(found.answers, str(spool.folder))
+    for text in found.left:
+        progress.left(text)
+    return found.answers
+
+
+async def _collect(
+    storage: Storage,
+    settings: Settings,
+    request: CollectOptions,
+    progress: Progress,
+    tmdb: Tmdb,
+    ways: RunOptions,
+    stop_conditions: StopConditions,
+) -> list[RunResult]:
+    wanted = _wanted(settings, request)
+    results: list[RunResult] = []
+    plan = open_run(storage)
+    if plan is not None:
+        leave_asks(storage, wanted.entity.name, request.asks)
+        results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
+        waits = any(not letter.run for _, letter in waiting(storage, wanted.entity.name))
+        named = request.selected or request.full
+        if not results[-1].whole or not (named or waits):
+            return results
+        if request.asks or not named:
+            # The letters that lie in the inbox are the next run's list.
+            wanted = collector.wanted(settings, listed=True)
+    plan = await _start(storage, tmdb, wanted, stop_conditions)
+    if plan is None:
+        return _unplanned(results, stop_conditions)
+    results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
+    return results
+
+
+async def _run_until_idle(
+    storage: Storage,
+    progress: Progress,
+    due: Callable[[], RunSpec | None],
+    tmdb: Tmdb,
+    ways: RunOptions,
+    stop_conditions: StopConditions,
+) -> list[RunResult]:
+    results: list[RunResult] = []
+    while True:
+        plan = open_run(storage)
+        if plan is None:
+            wanted = due()
+            if wanted is None:
+                return results
+            plan = await _start(storage, tmdb, wanted, stop_conditions)
+            if plan is None:
+                return _unplanned(results, stop_conditions)
+        results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
+        if not results[-1].whole or stop_conditions.why is not None:
+            return results
+
+
+async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions: StopConditions) -> Plan | None:
+    """The next run's plan, None where the brakes came first. What planning had begun leaves nothing behind."""
+    if stop_conditions.why is not None:
+        return None
+    planning = asyncio.ensure_future(start_run(storage, tmdb, wanted))
+    hurried = asyncio.ensure_future(stop_conditions.hurried())
+    try:
+        await asyncio.wait(
+            (planning, hurried), timeout=stop_conditions.seconds_left, return_when=asyncio.FIRST_COMPLETED
+        )
+        return planning.result() if planning.done() else None
+    finally:
+        for task in (planning, hurried):
+            task.cancel()
+        await asyncio.gather(planning, hurried, return_exceptions=True)
+
+
+def _unplanned(results: list[RunResult], stop_conditions: StopConditions) -> list[RunResult]:
+    """What was done before the next run could be planned; an error where that is nothing."""
+    why = f"{stop_conditions.why or 'the deadline is reached'}, so the next run is not planned"
+    if not results:
+        raise ReelhouseError(f"{why}; nothing is open")
+    return [*results[:-1], results[-1]._replace(why=why)]
+
+
+def _wanted(settings: Settings, request: CollectOptions) -> RunSpec:
+    wanted = collector.wanted(settings, asks=request.asks, listed=bool(request.asks), full=request.full)
+    # A slice is not the run that a letter waits for.
+    return wanted._replace(runs=()) if request.selected else wanted
+
+
+@contextmanager
+def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lands what is there and leaves the run open; the second ends at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop(number: signal.Signals) -> None:
+        stop_conditions.stop(f"stopped by {number.name}", hurry=True)
+        for each in signals:
+            loop.remove_signal_handler(each)
+
+    try:
+        for number in signals:
+            loop.add_signal_handler(number, stop, number)
+    except (ValueError, RuntimeError):
+        # Not in the main thread: whoever runs this there has handlers of its own.
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,100 @@
+"""The one place where settings become parts: storage, TMDB, what is wanted and how it is carried out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from reelhouse import __version__
+from reelhouse.bootstrap.secrets import token_of
+from reelhouse.collect.fetching import RetryPolicy
+from reelhouse.collect.landing import Limits
+from reelhouse.collect.planning import RunSpec, Tmdb
+from reelhouse.collect.record_filter import compile_filter
+from reelhouse.collect.run import RunOptions
+from reelhouse.collect.spool import Spool
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.raw.keys import Layout
+from reelhouse.raw.plan import RequestProfile, Selection
+from reelhouse.settings import Settings, cache_folder
+from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.client import TmdbClient, open_session
+from reelhouse.tmdb.endpoints import check_appends
+from reelhouse.tmdb.filters import check_filters
+from reelhouse.tmdb.rate import Limiter
+
+
+def wanted(
+    settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] = (), listed: bool = False, full: bool = False
+) -> RunSpec:
+    """What the settings ask for; *listed* for a run about *asks* only, *full* for one that asks what is fresh as well.
+
+    Raises `ConfigError` before TMDB is asked.
+    """
+    kind = ENTITIES[entity]
+    append = tuple(settings.append) if settings.append is not None else kind.default_appends
+    check_appends(kind, append)
+    compile_filter(settings.record_filter)
+    filters = dict(settings.discover)
+    if filters:
+        if settings.language:
+            filters.setdefault("language", settings.language)
+        if settings.region:
+            filters.setdefault("region", settings.region)
+    check_filters(kind, filters)
+    return RunSpec(
+        entity=kind,
+        asking=RequestProfile(
+            language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
+        ),
+        selection=Selection(
+            source="list" if listed else ("discover" if filters else "export"),
+            top=None if listed else settings.top,
+            min_popularity=None if listed else settings.min_popularity,
+            include_adult=settings.include_adult,
+            include_video=settings.include_video,
+            discover={} if listed else filters,
+        ),
+        asks=asks,
+        # What is older than no time at all is everything.
+        stale_after_days=0 if full else settings.stale_after_days,
+        min_export_share=settings.min_export_share,
+        made_by=f"reelhouse {__version__}",
+        # A full run is more than an incremental one.
+        runs=() if listed else ("incremental", "full") if full else ("incremental",),
+    )
+
+
+def ways(settings: Settings) -> RunOptions:
+    """How the settings want a run carried out."""
+    return RunOptions(
+        connections=settings.connections,
+        retry_policy=RetryPolicy(
+            attempts=settings.attempts, outage=settings.outage_minutes * 60, wait=settings.retry_wait
+        ),
+        limits=Limits(
+            answers=settings.chunk_answers,
+            size=int(settings.chunk_megabytes * (1 << 20)),
+            seconds=settings.chunk_seconds,
+        ),
+        layout=Layout(settings.layout == "course", settings.course_kinds),
+    )
+
+
+def spool(settings: Settings, storage: Storage) -> Spool:
+    """Where answers wait that *storage* could not take. Each lake has a folder of its own."""
+    lake = hashlib.sha256(storage.url.encode()).hexdigest()[:16]
+    folder = Path(settings.spool) if settings.spool else cache_folder() / "reelhouse" / "spool"
+    return Spool(folder / lake, int(settings.spool_megabytes * (1 << 20)))
+
+
+@asynccontextmanager
+async def open_tmdb(settings: Settings) -> AsyncIterator[Tmdb]:
+    """TMDB at the address, token, rate and number of connections of the settings."""
+    token = token_of(settings)
+    async with open_session(settings.connections) as session:
+        largest = int(settings.body_megabytes * (1 << 20))
+        client = TmdbClient(session, settings.tmdb_url, token, Limiter(settings.rate), largest=largest)
+        yield Tmdb(client, session, settings.exports_url)

@@ -1,0 +1,109 @@
+"""TMDB's token: as it is set, or from where `ssm:/name` (Parameter Store) or `secret:id` (Secrets Manager) says.
+
+What was read is kept for as long as the process lives, and is in no text that leaves it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from reelhouse.bootstrap import aws_clients
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.settings import Settings
+
+SSM, SECRET = "ssm:", "secret:"
+
+_ARN = re.compile(r"arn:[a-z-]+:(?:ssm|secretsmanager):([a-z0-9-]+):")
+
+# By where it lies. A rotated one is read again: `changed`.
+_kept: dict[str, str] = {}
+# Every token that was used here, for `hidden`.
+_used: set[str] = set()
+
+
+def token_of(settings: Settings) -> str:
+    """The token, fit to be sent; `ConfigError` says in one line what is wrong with it or with reading it."""
+    place = settings.token.strip()
+    if not place.startswith((SSM, SECRET)):
+        token = settings.checked_token()
+        _used.add(token)
+        return token
+    if place not in _kept:
+        found = _read(place, settings)
+        try:
+            _kept[place] = settings.overridden(token=found).checked_token()
+        except ConfigError as exc:
+            raise ConfigError(f"what lies in {place} is no token of TMDB's: {exc}") from None
+        _used.add(_kept[place])
+    return _kept[place]
+
+
+def changed(settings: Settings) -> bool:
+    """Read the token again, where it lies elsewhere; whether it is another one now."""
+    place = settings.token.strip()
+    before = _kept.pop(place, None)
+    return before is not None and token_of(settings) != before
+
+
+def hidden(text: str) -> str:
+    """*text* without any token that this process has used."""
+    for secret in _used:
+        text = text.replace(secret, "***")
+    return text
+
+
+def safe(exc: Exception) -> Exception:
+    """*exc* itself, or where it or what led to it quotes a token an error without that, and without a past."""
+    seen: list[BaseException] = []
+    one: BaseException | None = exc
+    while one is not None and one not in seen:
+        seen.append(one)
+        one = one.__cause__ or one.__context__
+    texts = [f"{each} {each!r}" for each in seen]
+    if all(hidden(text) == text for text in texts):
+        return exc
+    return ReelhouseError(hidden(f"{type(exc).__name__}: {exc}"))
+
+
+def _read(place: str, settings: Settings) -> str:
+    what = f"token: {place} cannot be read"
+    arn = _ARN.search(place)
+    try:
+        if place.startswith(SSM):
+            client = aws_clients.client("ssm", profile=settings.s3_profile, region=arn[1] if arn else "")
+            found = client.get_parameter(Name=place.removeprefix(SSM), WithDecryption=True)
+            return str(found["Parameter"]["Value"]).strip()
+        name, _, key = place.removeprefix(SECRET).partition("#")
+        client = aws_clients.client("secretsmanager", profile=settings.s3_profile, region=arn[1] if arn else "")
+        text = client.get_secret_value(SecretId=name).get("SecretString")
+    except aws_clients.failures() as exc:
+        refused = ConfigError(str(aws_clients.refusal(what, exc)))
+    else:
+        return _field(place, text, key)
+    raise refused
+
+
+def _field(place: str, text: Any, key: str) -> str:
+    """The token in a secret's text: the text itself, or what a JSON object holds under *key*, `token` or alone."""
+    if not isinstance(text, str):
+        raise ConfigError(f"token: {place} holds bytes, a text is expected")
+    fields = _object(text)
+    if fields is None:
+        if key:
+            raise ConfigError(f"token: {place} names a key, but the secret is no JSON object")
+        return text.strip()
+    only = next(iter(fields)) if len(fields) == 1 else "token"
+    found = fields.get(key or only)
+    if not isinstance(found, str):
+        raise ConfigError(f"token: the secret of {place} has several keys; name one, as in {SECRET}id#key")
+    return found.strip()
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None

@@ -1,1 +1,0 @@
-"""What a person brings: files and databases read in batches of bounded size, with types that lose nothing."""

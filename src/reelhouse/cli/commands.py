@@ -1,0 +1,334 @@
+"""What each command does: make the parts, make one call, show the result. Returns exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.bootstrap.storage import lake_of, storage_of
+from reelhouse.cli import display
+from reelhouse.collect.id_lists import Asks
+from reelhouse.collect.run import RunResult, open_run
+from reelhouse.collect.status import status as lake_status
+from reelhouse.collect.verify import Verdict
+from reelhouse.collect.verify import verify as verify_raw
+from reelhouse.errors import ConfigError
+from reelhouse.retention.selection import Clock
+from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+
+
+def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
+    storage = storage_of(settings)
+    opened = open_run(storage)
+    if opened is not None:
+        display.note(f"Run {opened.run} is open: collect goes on with it before it plans another one.")
+    with display.spinner("planning"):
+        drafted = collecting.draft(storage, settings, request)
+    made = drafted.plan
+    seconds = made.ids.count / settings.rate if settings.rate else None
+    # Chunks and their receipts, the ids, the plan and the reconciliation.
+    per_unit = max(1.0, made.unit_size / (settings.rate * settings.chunk_seconds)) if settings.rate else 1.0
+    objects = round(2 * made.units * per_unit) + 3 if made.ids.count else 3
+    found = {
+        "run": made.run,
+        "entity": made.entity,
+        "listed": made.counts.listed,
+        "beyond": made.counts.beyond,
+        "excluded": made.counts.excluded,
+        "fresh": made.counts.fresh,
+        "asked": made.ids.count,
+        "reasons": made.counts.asked,
+        "requests": made.ids.count,
+        "seconds": seconds,
+        "objects": objects,
+        "open_run": opened.run if opened else None,
+        "notes": drafted.notes,
+        "set_aside": msgspec.to_builtins(made.set_aside),
+        **_of_list(request.listed),
+    }
+    if as_json:
+        display.as_json(found)
+        return
+    rows = [
+        ("listed", made.counts.listed, f"export of {made.export.day}" if made.export else made.selection.source),
+        *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
+        ("known and fresh", made.counts.fresh, ""),
+        *((f"asked: {name}", count, "") for name, count in sorted(made.counts.asked.items())),
+        ("requests", made.ids.count, f"{display.duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
+        ("objects", objects, ""),
+    ]
+    display.table(f"Run {made.run} ({made.entity}) would ask {made.ids.count:,}", ("", "count", ""), rows)
+    for text in drafted.notes:
+        display.note(f"Note: {text}.")
+    display.set_aside(made)
+
+
+def collect(settings: Settings, request: CollectOptions, as_json: bool) -> int:
+    results = _collect(storage_of(settings), settings, request)
+    _show_runs(results, request, as_json)
+    return 0 if all(result.clean for result in results) else 1
+
+
+def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> list[RunResult]:
+    with display.progress() as bar:
+        return collecting.collect(storage, settings, request, bar)
+
+
+def _of_list(listed: Asks | None) -> dict[str, Any]:
+    return {"list": listed.summary()} if listed else {}
+
+
+def _show_runs(results: list[RunResult], request: CollectOptions, as_json: bool) -> None:
+    if as_json:
+        runs = [display.run_summary(result) for result in results]
+        display.as_json({**runs[-1], "runs": runs, **_of_list(request.listed)})
+        return
+    for result in results:
+        display.run_result(result)
+
+
+def build(settings: Settings, full: bool, as_json: bool) -> int:
+    from reelhouse.engines.session import check_installed
+
+    check_installed(settings.engine)
+    built = _build(lake_of(settings), settings, full)
+    if as_json:
+        display.as_json(built)
+    else:
+        _show_build(built)
+    return 1 if built["problems"] else 0
+
+
+def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str, Any]:
+    from reelhouse.engines.session import session_of
+
+    session = session_of(settings, storage)
+    from reelhouse.warehouse.run import build as build_lake
+
+    with display.spinner("building") as step:
+        result = build_lake(
+            storage,
+            session,
+            full=full,
+            progress=step,
+            course=settings.layout == "course",
+            course_quotes=settings.course_quotes,
+        )
+    return result.summary()
+
+
+def _show_build(built: dict[str, Any]) -> None:
+    if not built["done"]:
+        display.note("Nothing new has landed since the last build.")
+    display.table("Tables and marts", ("name", "rows"), sorted(built["rows"].items()))
+    for text in (*built["problems"], *built["notes"]):
+        display.note(text)
+
+
+def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
+    from reelhouse.engines.session import session_of
+
+    storage = storage_of(settings)
+    # Not after nine hours of collecting.
+    session_of(settings, storage)
+    results = _collect(storage, settings, request)
+    if not as_json:
+        _show_runs(results, request, as_json=False)
+    built = _build(storage, settings)
+    verdict = _verify(storage, since=results[0].plan.run)
+    if as_json:
+        runs = [display.run_summary(result) for result in results]
+        display.as_json(
+            {**runs[-1], "runs": runs, "build": built, "verify": _verdict(verdict), **_of_list(request.listed)}
+        )
+    else:
+        _show_build(built)
+        _show_verdict(verdict)
+    return 0 if all(result.clean for result in results) and verdict.clean and not built["problems"] else 1
+
+
+def verify(settings: Settings, as_json: bool, *, deep: bool = False) -> int:
+    if deep:
+        _check_deep()
+    verdict = _verify(lake_of(settings), since=1, deep=deep)
+    if as_json:
+        display.as_json(_verdict(verdict))
+    else:
+        _show_verdict(verdict)
+    return 0 if verdict.clean else 1
+
+
+def purge(
+    settings: Settings,
+    chosen: Mapping[str, Any],
+    as_of: datetime | None,
+    listed: Asks | None = None,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    from reelhouse.cli import purging
+
+    clock = Clock(datetime.now(UTC).replace(microsecond=0), as_of and as_of.replace(tzinfo=UTC))
+    wanted = purging.chosen_by(clock, **chosen)
+    now = clock.as_of or clock.now
+    storage = lake_of(settings)
+    if not dry_run and not yes:
+        display.check_terminal("--yes")
+    if dry_run or not yes:
+        with display.spinner("looking"):
+            found = purging.foresee(storage, wanted, now)
+    if not dry_run:
+        if not yes:
+            _show_purge(found)
+            display.confirm(f"Purge this ({wanted.words}) from {settings.lake} for good?")
+        with display.spinner("purging") as step:
+            found = purging.purge(storage, settings, wanted, now, step)
+    if as_json:
+        display.as_json({**found, **_of_list(listed)})
+    else:
+        _show_purge(found)
+    return 0 if found["done"] else 1
+
+
+def _show_purge(found: dict[str, Any]) -> None:
+    names = ("runs", "answers", "chunks", "rewritten", "exports", "bytes", "tables")
+    title = "Would be purged" if found["dry_run"] else "Purged and gone" if found["gone"] else "Purged, not all gone"
+    display.table(title, ("", "count"), [(name, found[name]) for name in names])
+    if found["unknown"]:
+        some = ", ".join(found["unknown"][:5])
+        display.note(f"{len(found['unknown']):,} of the ids name no answer in this lake: {some}")
+    for text in filter(None, (*found["problems"], found["note"])):
+        display.note(text)
+
+
+def _verify(storage: Storage, *, since: int, deep: bool = False) -> Verdict:
+    from reelhouse.warehouse.verify import check_tables
+
+    with display.spinner("verifying"):
+        verdict = verify_raw(storage, since=since)
+        problems = [*verdict.problems, *check_tables(storage, deep=deep)]
+    looked = "tables: every value was read" if deep else f"tables: {_CHEAPLY}"
+    return verdict._replace(problems=problems, looked=[*verdict.looked, looked])
+
+
+_CHEAPLY = "logs and the sizes of data files; what is inside of them `reelhouse verify --deep` reads"
+
+
+def _check_deep() -> None:
+    try:
+        import deltalake  # noqa: F401 (whether it is there)
+        import pyarrow  # noqa: F401 (as above)
+    except ImportError:
+        raise ConfigError(
+            'verify: --deep reads tables by delta-rs; install it with: pip install "reelhouse[lake]"'
+        ) from None
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {**verdict._asdict(), "whole": verdict.whole, "clean": verdict.clean}
+
+
+def _show_verdict(verdict: Verdict) -> None:
+    rows = [
+        ("runs", verdict.runs),
+        ("asked", verdict.asked),
+        *sorted(verdict.states.items()),
+        ("pending", verdict.pending),
+        ("chunks", verdict.chunks),
+        ("bytes", verdict.bytes),
+        ("chunks that no receipt names", verdict.unclaimed),
+        ("problems", len(verdict.problems)),
+    ]
+    word = "whole and clean" if verdict.clean else "whole, not clean" if verdict.whole else "not whole"
+    display.table(f"Verified: {word}", ("", "count"), rows)
+    for text in (*verdict.looked, *verdict.notes, *verdict.problems):
+        display.note(text)
+
+
+def verify_course(settings: Settings, listed: Asks | None, as_json: bool) -> int:
+    from reelhouse.course.checker import check_course
+
+    with display.spinner("looking at files"):
+        found = check_course(storage_of(settings), listed.asks if listed else None)
+    if as_json:
+        display.as_json({"place": settings.lake, **found._asdict(), "right": found.right, **_of_list(listed)})
+    else:
+        display.checked(settings.lake, found)
+    return 0 if found.right else 1
+
+
+def upload(settings: Settings, files: Sequence[Path], layout: str | None, kind: str | None, as_json: bool) -> None:
+    from reelhouse.cli import upload
+
+    storage = storage_of(settings)
+    uploaded = upload.upload(storage, files, layout, kind, datetime.now(UTC).date())
+    if as_json:
+        display.as_json({"files": [one._asdict() for one in uploaded]})
+        return
+    rows = [(one.file, one.key, one.bytes, "" if one.new else "there already") for one in uploaded]
+    display.table(f"Uploaded to {settings.lake}", ("file", "as", "bytes", ""), rows)
+
+
+def status(settings: Settings, as_json: bool) -> None:
+    storage = lake_of(settings)
+    found = lake_status(storage, settings.rate)
+    if as_json:
+        entities = {one.entity: one._asdict() for one in found.entities}
+        display.as_json(
+            {"runs": found.runs, "entities": entities, "open_run": found.open._asdict() if found.open else None}
+        )
+        return
+    columns = ("entity", "known", "landed", "filtered", "gone", "quarantined", "pending", "oldest", "requests")
+    display.table(f"{settings.lake}: {found.runs} runs", columns, found.entities)
+    if found.open:
+        eta = f", {display.duration(found.open.eta_seconds)} at the allowed rate" if found.open.eta_seconds else ""
+        display.note(
+            f"Run {found.open.run} is open: {found.open.pending:,} of {found.open.asked:,} ids are pending{eta}."
+        )
+
+
+def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
+    from reelhouse.engines.session import check_installed, session_of
+    from reelhouse.serve.export.atomic_files import check_file, check_outside
+    from reelhouse.serve.files import FORMS
+    from reelhouse.serve.lake import Lake
+
+    check_installed(settings.engine)
+    storage = lake_of(settings)
+    if output is not None:
+        check_outside(output, storage, "output")
+        check_file(output, "output")
+    found = Lake(storage, session_of(settings, storage)).arrow(query)
+    if form == "table":
+        display.arrow("", found, output)
+    else:
+        display.text(FORMS[form](found), output)
+
+
+def tables(settings: Settings, name: str | None, as_json: bool) -> None:
+    from reelhouse.engines.session import check_installed
+
+    check_installed(settings.engine)
+    from reelhouse.serve import dictionary
+
+    # The dictionary is of use before there is a lake; one that was named must be there.
+    storage = storage_of(settings) if settings.lake == Settings().lake else lake_of(settings)
+    found = dictionary.describe(storage, name)
+    if as_json:
+        display.as_json(found)
+    elif name is None:
+        rows = [[each[column] for column in ("name", "zone", "rows", "comment")] for each in found["tables"]]
+        display.table("Tables and marts", ("name", "zone", "rows", "what a row is"), rows)
+    else:
+        columns = ("name", "type", "unit", "path", "comment")
+        rows = [[each[column] for column in columns] for each in found["columns"]]
+        display.table(f"{name}: {found['comment']}", ("column", "type", "unit", "TMDB's path", ""), rows)

@@ -1,0 +1,301 @@
+"""How results look: tables for a person on stdout, one JSON object for a program, progress on stderr."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from reelhouse.collect import run as runs
+from reelhouse.collect.run import RunResult
+from reelhouse.course.checker import Checked
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.raw.plan import Plan
+from reelhouse.raw.receipt import Receipt
+
+
+def as_json(value: object) -> None:
+    """One JSON object on stdout."""
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def text(found: str, output: Path | None) -> None:
+    """Text on stdout, or in a file."""
+    if output is None:
+        click.echo(found, nl=False)
+        return
+    try:
+        output.write_text(found, encoding="utf-8")
+    except OSError as exc:
+        raise ReelhouseError(f"{output} cannot be written: {exc.strerror}") from exc
+
+
+def arrow(title: str, found: Any, output: Path | None = None) -> None:
+    """A query's result (an Arrow table) for a person."""
+    # Plain, since a query's whole numbers may be ids and years.
+    rows = (
+        [_plain(value) for value in row] for row in zip(*(column.to_pylist() for column in found.columns), strict=True)
+    )
+    if output is None:
+        _draw(title, found.column_names, rows, _stdout())
+        return
+    drawn = io.StringIO()
+    _draw(title, found.column_names, rows, Console(file=drawn, highlight=False, width=200))
+    text(drawn.getvalue(), output)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table of ours on stdout: whole numbers are counts, and grouped."""
+    _draw(title, columns, ([_grouped(value) for value in row] for row in rows), _stdout())
+
+
+def _stdout() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+# A value as it is shown, and whether it is a number, which stands to the right.
+_Cell = tuple[str, bool]
+
+
+def _draw(title: str, columns: Sequence[str], rows: Iterable[Sequence[_Cell]], console: Console) -> None:
+    shown = list(rows)
+    made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    for at, column in enumerate(columns):
+        numeric = bool(shown) and all(row[at][1] for row in shown)
+        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in shown:
+        # As Text: rich would take a title such as "[REC]" for markup and drop it.
+        made.add_row(*(Text(cell) for cell, _ in row))
+    console.print(made)
+
+
+def _grouped(value: object) -> _Cell:
+    return (f"{value:,}", True) if isinstance(value, int) and not isinstance(value, bool) else _plain(value)
+
+
+def _plain(value: object) -> _Cell:
+    if value is None:
+        return "", True
+    if isinstance(value, bool):
+        return str(value).lower(), False
+    if isinstance(value, float):
+        return f"{value:.10g}", True
+    return str(value), isinstance(value, (int, Decimal))
+
+
+def note(text: str) -> None:
+    """A line for the person who watches, on stderr."""
+    click.echo(text, err=True)
+
+
+def check_terminal(option: str) -> None:
+    """Raise `ConfigError` where nobody can be asked, so that *option* has to say it."""
+    if not sys.stdin.isatty():
+        raise ConfigError(f"without a terminal to ask at, {option} is needed (--dry-run shows what would happen)")
+
+
+def confirm(question: str) -> None:
+    """Go on only if a person says yes."""
+    click.confirm(question, abort=True, err=True)
+
+
+def duration(seconds: float) -> str:
+    """`8 h 36 min`, `25 min`, `12 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min" if whole >= 120 else f"{whole} s"
+
+
+# Lines of problems for a person; a program gets all.
+_SHOWN = 50
+
+
+def checked(place: str, found: Checked) -> None:
+    """What a look at the course's files brought, for a person."""
+    rows = [
+        ("files", found.files),
+        ("files that are no .json", found.others),
+        ("bytes", found.bytes),
+        ("records", found.records),
+        *((f"records: {name}", count) for name, count in found.structures.items()),
+        ("again on a later day", found.later),
+        ("of the list: missing", len(found.missing)),
+        ("twice on one day", len(found.twice)),
+        ("records that the list does not name", found.unlisted),
+        ("problems", len(found.problems)),
+    ]
+    table(f"{place}: {'right' if found.right else 'not right'}", ("", "count"), rows)
+    lines = [*found.problems, *(f"id {ask} of the list is missing" for ask in found.missing)]
+    for line in lines[:_SHOWN]:
+        note(line)
+    if len(lines) > _SHOWN:
+        note(f"{len(lines) - _SHOWN:,} more like that: --json names all")
+
+
+class _Pause(ProgressColumn):
+    """Says that TMDB asked to slow down, for as long as nothing is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.until = float("-inf")
+
+    def render(self, task: Task) -> Text:
+        left = self.until - time.monotonic()
+        return Text(f"TMDB asks to slow down (429): waiting {duration(left)}" if left > 0 else "")
+
+
+class Bar(runs.Progress):
+    """A progress bar of ids that are accounted for."""
+
+    def __init__(self, bar: Progress, pause: _Pause) -> None:
+        self._bar = bar
+        self._pause = pause
+        self._task = bar.add_task("planning", total=None)
+
+    def planned(self, plan: Plan) -> None:
+        self._bar.update(self._task, description=f"run {plan.run}: {plan.entity}", total=plan.ids.count, completed=0)
+
+    def skipped(self, count: int) -> None:
+        self._bar.advance(self._task, count)
+
+    def landed(self, receipt: Receipt) -> None:
+        self._bar.advance(self._task, len(receipt.claims))
+
+    def paused(self, seconds: float) -> None:
+        self._pause.until = time.monotonic() + seconds
+
+    def replayed(self, count: int, place: str) -> None:
+        self._say(f"{count:,} answers that waited in {place} were brought in.")
+
+    def left(self, text: str) -> None:
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        # Above the bar, which would be drawn through it.
+        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress() -> Iterator[Bar]:
+    """A bar on stderr while inside; without a terminal only its last state is written."""
+    pause = _Pause()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        pause,
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield Bar(bar, pause)
+
+
+@contextmanager
+def spinner(text: str) -> Iterator[Any]:
+    """A line on stderr that shows what goes on; call what is given with each new step."""
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
+        task = bar.add_task(text, total=None)
+
+        def step(name: str) -> None:
+            bar.update(task, description=f"{text}: {name}")
+
+        yield step
+        bar.update(task, description=f"{text}: done")
+
+
+def set_aside(plan: Plan) -> None:
+    """What of the inbox a run cannot ask, for a person."""
+    for one in plan.set_aside:
+        named = ", ".join(f"'{each}'" for each in one.shown)
+        note(f"Set aside: {one.why}{f': {named} ({one.count:,} in all)' if one.count else ''}.")
+
+
+def run_summary(result: RunResult) -> dict[str, Any]:
+    """A run's result as plain data; `asked = landed + filtered + gone + quarantined + pending`."""
+    plan = result.plan
+    states = {name: result.states.get(name, 0) for name in ("landed", "filtered", "gone", "quarantined")}
+    return {
+        "run": plan.run,
+        "entity": plan.entity,
+        "whole": result.whole,
+        "clean": result.clean,
+        "listed": plan.counts.listed,
+        "beyond": plan.counts.beyond,
+        "excluded": plan.counts.excluded,
+        "fresh": plan.counts.fresh,
+        "asked": plan.ids.count,
+        "reasons": plan.counts.asked,
+        **states,
+        "pending": result.pending,
+        "requests": result.requests,
+        "throttled": result.throttled,
+        "waited_seconds": round(result.waited, 1),
+        "replayed": result.replayed,
+        "set_aside": msgspec.to_builtins(plan.set_aside),
+        "drift": result.reconciliation.drift if result.reconciliation else {},
+        "dates_refused": result.dates_refused,
+        "notes": result.notes,
+        "why": result.why,
+    }
+
+
+def _missing(drift: dict[str, int]) -> list[tuple[str, int, str]]:
+    """What was asked with answers that landed, and that TMDB sent with none."""
+    found = {name.removeprefix("missing:"): count for name, count in drift.items() if name.startswith("missing:")}
+    if not found:
+        return []
+    return [("landed without an append", max(found.values()), ", ".join(f"{n:,} {name}" for name, n in found.items()))]
+
+
+def _waited(seconds: float) -> str:
+    return f"TMDB asked to slow down: {duration(seconds)} waited"
+
+
+def run_result(result: RunResult) -> None:
+    """A run's two equations, for a person."""
+    found = run_summary(result)
+    excluded = ", ".join(f"{count:,} {name}" for name, count in sorted(found["excluded"].items()))
+    reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(found["reasons"].items()))
+    verdict = "whole and clean" if found["clean"] else "whole, not clean" if found["whole"] else "not whole"
+    rows = [
+        ("listed", found["listed"], ""),
+        ("asked beyond the listing", found["beyond"], "known, but no longer listed"),
+        ("excluded before asking", sum(found["excluded"].values()), excluded),
+        ("known and fresh", found["fresh"], ""),
+        ("asked", found["asked"], reasons),
+        *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
+        *_missing(found["drift"]),
+        ("requests in this call", found["requests"], ""),
+        *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),
+        *([("brought in from the spool", found["replayed"], "")] if found["replayed"] else []),
+    ]
+    table(f"Run {found['run']} ({found['entity']}): {verdict}", ("", "count", ""), rows)
+    for text in found["notes"]:
+        note(f"Note: {text}.")
+    set_aside(result.plan)
+    if found["why"]:
+        left = f"The run is left open: {found['why']}. {found['pending']:,} ids are pending; collect goes on with them."
+        note(left if found["pending"] else f"Stopped: {found['why']}.")

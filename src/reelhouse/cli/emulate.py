@@ -1,0 +1,75 @@
+"""The emulator and the demo, as the command line starts them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from reelhouse import settings as configuration
+from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.cli import commands, display
+from reelhouse.emulator import Emulator, EmulatorError, EmulatorOptions, serve_forever
+from reelhouse.emulator.http.faults import PROFILES
+from reelhouse.errors import ConfigError
+
+
+def emulate(*, latency: float, faults: str, **options: Any) -> None:
+    """Serve until Ctrl-C."""
+    if faults == "help":
+        display.table(
+            "Fault profiles", ("profile", "what goes wrong"), [(name, each.about) for name, each in PROFILES.items()]
+        )
+        return
+    try:
+        serve_forever(EmulatorOptions(faults=faults, latency_ms=latency, **options), _announce)
+    except EmulatorError as exc:
+        raise ConfigError(f"emulate: {exc}") from exc
+
+
+def _announce(address: str) -> None:
+    display.note(f"TMDB is emulated at {address}/3, exports at {address}/p/exports. Ctrl-C ends it. To use it:")
+    print(
+        f"export REELHOUSE_TMDB_URL={address}/3 REELHOUSE_EXPORTS_URL={address}/p/exports TMDB_TOKEN=emulator",
+        flush=True,
+    )
+
+
+def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
+    """Collect an invented catalogue, build it, verify it and ask it three questions."""
+    # What is set for the real TMDB must not reach the emulator, nor the other way round.
+    started = time.monotonic()
+    with Emulator(movies=movies, seed=7, process=True) as tmdb:
+        settings = configuration.load(
+            {
+                "lake": lake,
+                "tmdb_url": tmdb.url,
+                "exports_url": tmdb.exports_url,
+                "token": "emulator",
+                "rate": 0.0,
+                "top": None,
+                "shared_machine_ok": shared_machine_ok,
+            },
+            environ=configuration.environment(configuration.env_name("shared_machine_ok")),
+            folder=Path(os.devnull),
+        )
+        display.note(f"The emulated TMDB holds {movies:,} invented movies; the lake goes to {Path(lake).absolute()}.")
+        code = commands.sync(settings, CollectOptions(), as_json=False)
+    _answer(settings)
+    display.note(f"\nDone in {display.duration(time.monotonic() - started)}. Ask it more:")
+    display.note(f'  .venv/bin/reelhouse --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')
+    display.note(f"  .venv/bin/reelhouse --lake {lake} tables")
+    return code
+
+
+def _answer(settings: configuration.Settings) -> None:
+    from reelhouse.bootstrap.storage import storage_of
+    from reelhouse.engines.session import session_of
+    from reelhouse.serve.example_queries import QUESTIONS
+    from reelhouse.serve.lake import Lake
+
+    storage = storage_of(settings)
+    lake = Lake(storage, session_of(settings, storage))
+    for question in QUESTIONS:
+        display.arrow(question.title, lake.arrow(question.query))

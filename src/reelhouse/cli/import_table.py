@@ -1,0 +1,232 @@
+"""`reelhouse import`: a person's own files and tables beside TMDB's."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from reelhouse.bootstrap.storage import lake_of, storage_of
+from reelhouse.cli import display
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.settings import Settings
+from reelhouse.warehouse.import_registry import check_name, drop_import
+
+if TYPE_CHECKING:
+    from reelhouse.imports.embedded import DuckTable, SqliteTable
+    from reelhouse.imports.postgres import Postgres
+    from reelhouse.imports.run import Outcome, Reading, Step
+    from reelhouse.storage.protocol import Storage
+
+
+class ImportSpec(NamedTuple):
+    """What is to be imported as *name*: files, or the *table* of a database. *nulls* are texts that mean unknown."""
+
+    name: str
+    files: Sequence[Path] = ()
+    source: str | None = None
+    table: str | None = None
+    new_schema: bool = False
+    nulls: Sequence[str] = ()
+    quotes: bool = True
+    escape: str = ""
+    split_by: str | None = None
+
+
+def import_table(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> None:
+    """Make a table of what is *wanted*, and show what its columns became."""
+    check_extra("lake", "deltalake", "pyarrow")
+    _check_together(settings, wanted)
+    from reelhouse.marts import REGISTRY
+
+    check_name(wanted.name, REGISTRY.names)
+    storage = storage_of(settings)
+    with display.spinner(f"importing {wanted.name}") as step:
+        if wanted.source is None:
+            outcome = _from_files(storage, wanted, step)
+        elif settings.engine != "sail" and is_postgres(wanted.source):
+            outcome = _by_spark(settings, storage, wanted, step)
+        else:
+            outcome = _from_database(storage, wanted, step)
+    _show(wanted.name, outcome, as_json)
+
+
+def drop(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> None:
+    """Remove the imported table of that name, and all of its bytes."""
+    if wanted.files or wanted.source:
+        raise ConfigError("import: --drop takes a table away; files are not looked at, so leave them out")
+    rows = drop_import(lake_of(settings), wanted.name)
+    if as_json:
+        display.as_json({"name": wanted.name, "dropped": True, "rows": rows})
+    else:
+        display.note(f"{wanted.name} is dropped: {rows:,} rows.")
+
+
+def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
+    from reelhouse.imports import files as given
+    from reelhouse.imports.run import Outcome, bring_in, mark_of, up_to_date
+
+    files = given.found(wanted.files)
+    kind = given.kind_of(files)
+    step("reading")
+    stamp = given.stamp(files)
+    sources = [given.source(file) for file in files]
+    # The number of the rules that CSV is read by: what looser ones took in is read again.
+    options = [*sorted(wanted.nulls), "" if wanted.quotes else "no quotes", f"escape {wanted.escape}", "strict 1"]
+    made_from = mark_of(sources, options if kind == "csv" else options[:-2])
+    same = None if wanted.new_schema else up_to_date(storage, wanted.name, made_from)
+    if same is not None:
+        return Outcome(False, same, {}, [])
+
+    def check() -> None:
+        if given.stamp(files) != stamp:
+            raise ReelhouseError(given.CHANGED)
+
+    return bring_in(
+        storage,
+        wanted.name,
+        _reading(kind, files, wanted),
+        sources,
+        made_from,
+        new_schema=wanted.new_schema,
+        check=check,
+        step=step,
+    )
+
+
+def _reading(kind: str, files: list[Path], wanted: ImportSpec) -> Reading:
+    from reelhouse.imports.csv_files import CsvFiles
+    from reelhouse.imports.json_files import JsonFiles
+    from reelhouse.imports.parquet_files import ParquetFiles
+
+    if kind == "parquet":
+        return ParquetFiles(files)
+    if kind == "json":
+        return JsonFiles(files)
+    return CsvFiles(files, wanted.nulls, quotes=wanted.quotes, escape=wanted.escape)
+
+
+def _from_database(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
+    from reelhouse.imports.run import bring_in
+    from reelhouse.warehouse.import_registry import ImportSource
+
+    with _opened(wanted) as table:
+        return bring_in(
+            storage,
+            wanted.name,
+            table,
+            [ImportSource(table.shown)],
+            secrets.token_hex(8),
+            new_schema=wanted.new_schema,
+            step=step,
+        )
+
+
+def _opened(wanted: ImportSpec) -> AbstractContextManager[DuckTable | SqliteTable | Postgres]:
+    assert wanted.source is not None
+    assert wanted.table is not None
+    if is_postgres(wanted.source):
+        return _opened_postgres(wanted)
+    path = Path(wanted.source)
+    if path.suffix not in (".duckdb", ".sqlite", ".sqlite3", ".db"):
+        raise ConfigError("from: postgresql://user@host/database, x.duckdb or x.sqlite is expected")
+    if path.suffix == ".duckdb":
+        check_extra("sql", "duckdb")
+    from reelhouse.imports import embedded
+
+    return embedded.opened(path, wanted.table)
+
+
+def is_postgres(source: str) -> bool:
+    """Whether an address names a PostgreSQL."""
+    return source.startswith(("postgresql://", "postgres://"))
+
+
+def _opened_postgres(wanted: ImportSpec) -> AbstractContextManager[Postgres]:
+    assert wanted.source is not None
+    assert wanted.table is not None
+    check_extra("sql", "adbc_driver_postgresql", "adbc_driver_manager")
+    from reelhouse.imports import postgres
+
+    return postgres.opened(wanted.source, wanted.table)
+
+
+def _by_spark(settings: Settings, storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
+    from reelhouse.delta.engine import open_engine
+    from reelhouse.engines.postgres_jdbc import jdbc_of, with_driver
+    from reelhouse.engines.session import session_of
+    from reelhouse.imports.jdbc import bring_in_by_jdbc
+    from reelhouse.settings import environment
+
+    assert wanted.source is not None
+    jdbc = jdbc_of(wanted.source, environment("PG"))
+    session = session_of(with_driver(settings), storage)
+    with _opened_postgres(wanted) as table:
+        step("starting the engine")
+        return bring_in_by_jdbc(
+            open_engine(storage, session()),
+            wanted.name,
+            table,
+            {"url": jdbc.url, **jdbc.properties},
+            secrets.token_hex(8),
+            split_by=wanted.split_by,
+            new_schema=wanted.new_schema,
+            step=step,
+        )
+
+
+def _check_together(settings: Settings, wanted: ImportSpec) -> None:
+    if wanted.source is not None and wanted.files:
+        raise ConfigError("import: files or --from, not both")
+    if (wanted.source is None) != (wanted.table is None):
+        raise ConfigError("import: --from names a database and --table its table: give both")
+    if wanted.split_by is not None and (wanted.source is None or settings.engine == "sail"):
+        raise ConfigError(
+            "import: --split-by shares a database's rows out among Apache Spark's tasks: give --spark too"
+        )
+    if wanted.source is not None and (wanted.nulls or not wanted.quotes or wanted.escape):
+        raise ConfigError("import: --null, --no-quotes and --escape are about CSV files")
+
+
+def check_extra(extra: str, *packages: str) -> None:
+    """Raise `ConfigError` where a package of an *extra* is not installed."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise ConfigError(f'import needs {package}, which is not installed: pip install "reelhouse[{extra}]"')
+
+
+def _show(name: str, outcome: Outcome, as_json: bool) -> None:
+    table = outcome.table
+    columns = [
+        {
+            "name": column.name,
+            "type": column.type,
+            "nulls": outcome.seen[column.name].nulls if outcome.done else None,
+            "example": outcome.seen[column.name].example if outcome.done else None,
+            "source": column.source or column.name,
+        }
+        for column in table.columns
+    ]
+    if as_json:
+        display.as_json(
+            {
+                "name": name,
+                "done": outcome.done,
+                "rows": table.rows,
+                "version": table.version,
+                "columns": columns,
+                "sources": [source.name for source in table.sources],
+                "notes": outcome.notes,
+            }
+        )
+        return
+    if not outcome.done:
+        display.note(f"{name} was imported from these very files at {table.imported_at}: nothing to do.")
+        return
+    rows = [(one["name"], one["type"], one["nulls"], one["example"], one["source"]) for one in columns]
+    display.table(f"{name}: {table.rows:,} rows", ("column", "type", "NULLs", "for example", "there called"), rows)
+    for text in outcome.notes:
+        display.note(text)

@@ -1,0 +1,547 @@
+"""The command line: read the input, make one call. What is heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reelhouse import __version__
+from reelhouse.bootstrap.storage import load_settings
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.settings import FILE, Settings, template
+
+if TYPE_CHECKING:
+    from reelhouse.collect.id_lists import Asks
+
+_TERMS = """\
+TMDB's terms: not for commercial use without a written agreement with TMDB.
+Not in connection with machine learning or AI, including training.
+Nothing may be kept for longer than six months: reelhouse asks again what grows old.
+No redistribution; and say that you use TMDB but are not endorsed, certified or otherwise approved by it (README).\
+"""
+
+
+class _Group(click.Group):
+    """Turns reelhouse's errors into one line and an exit code: 2 for a setting, 1 for everything else."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ReelhouseError as exc:
+            click.echo(f"reelhouse: {exc}", err=True)
+            ctx.exit(2 if isinstance(exc, ConfigError) else 1)
+        except BrokenPipeError:
+            # Whoever read our output has enough; there is nobody to tell.
+            sys.stderr.close()
+            ctx.exit(1)
+
+
+def _settings(ctx: click.Context, **options: Any) -> Settings:
+    return load_settings({**ctx.obj, **options})
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reelhouse")
+@click.option(
+    "--lake",
+    metavar="PLACE",
+    help="Where the lake lies: a folder or s3://bucket/prefix (REELHOUSE_LAKE; default ./lake).",
+)
+@click.pass_context
+def main(ctx: click.Context, lake: str | None) -> None:
+    """TMDB as data: collect it whole, land it as it came, build typed tables, prove that nothing is missing."""
+    ctx.obj = {"lake": lake}
+
+
+def _json(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")(
+        command
+    )
+
+
+_ESCAPE = "What stands before a quote inside a value of {}: '\\\\' for a backslash; without it quotes are doubled."
+
+
+def _list(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name a list of ids."""
+    options = (
+        click.option("--ids", type=click.File("rb"), metavar="FILE|-", help="TMDB or IMDb ids, or a CSV."),
+        click.option(
+            "--ids-column",
+            "--column",
+            "column",
+            metavar="NAME",
+            help="The column of a CSV of ids, where it has another name than usual, or several may be meant.",
+        ),
+        click.option("--all-kinds", is_flag=True, help="Ask every row of --ids as a movie, whatever kind it names."),
+        click.option("--no-quotes", is_flag=True, help="Quotes in the CSV of --ids are text."),
+        click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("the CSV of --ids")),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what a run is about."""
+    options = (
+        click.option("--top", type=click.IntRange(min=1), help="Only the N most popular."),
+        click.option("--min-popularity", type=float, help="Only what the export says is at least this popular."),
+        click.option(
+            "--discover", multiple=True, metavar="KEY=VALUE", help="Select by a TMDB discover filter; may be repeated."
+        ),
+        _list,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that end a collection early."""
+    options = (
+        click.option(
+            "--max-requests", type=click.IntRange(min=1), help="Stop after so many requests; the run stays open."
+        ),
+        click.option("--deadline", type=float, metavar="SECONDS", help="Stop after so long; the run stays open."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _engine(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option of a command that starts the embedded engine."""
+
+    def note(ctx: click.Context, _: click.Parameter, given: bool) -> None:
+        ctx.ensure_object(dict)["shared_machine_ok"] = given or None
+
+    return click.option(
+        "--shared-machine-ok",
+        is_flag=True,
+        expose_value=False,
+        callback=note,
+        help="Start the engine also where other people's processes could reach it (docs/security.md).",
+    )(command)
+
+
+def _spark(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a command that starts an engine, and may put Apache Spark in the embedded one's place."""
+    options = (
+        click.option(
+            "--spark",
+            metavar="ADDRESS",
+            help="Work on Apache Spark: local[*], sc://host:port, spark://host:port or yarn (docs/spark.md).",
+        ),
+        click.option("--conf", multiple=True, metavar="KEY=VALUE", help="A setting of Apache Spark; may be repeated."),
+        _engine,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _engine_settings(ctx: click.Context, spark: str | None, conf: tuple[str, ...]) -> Settings:
+    """Settings with the options of `_spark`; what is given here is added to what a file says of Spark."""
+    settings = _settings(ctx, engine=spark)
+    return settings.overridden(spark_conf={**settings.spark_conf, **_pairs(conf, "conf")})
+
+
+def _pairs(texts: Iterable[str], option: str = "discover") -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"{option}: KEY=VALUE is expected, not {text!r}")
+        pairs[name] = value
+    return pairs
+
+
+def _check_together(options: dict[str, Any]) -> None:
+    """A list of ids is a selection of its own: another one beside it would be ignored."""
+    if options["ids"] is None:
+        return
+    for name in ("top", "min_popularity", "discover"):
+        if options[name] not in (None, ()):
+            raise ConfigError(f"{name}: --ids names exactly what is asked; give one of them")
+
+
+def _asks(options: dict[str, Any]) -> Asks | None:
+    """The ids of a list by the options of `_list`, None where there is no list; how it was read is said."""
+    from reelhouse.collect.id_lists import Reading, read_asks
+    from reelhouse.strict_csv import escape_of
+
+    if options["ids"] is None:
+        for name, option in _OF_A_LIST.items():
+            if options[name]:
+                raise ConfigError(f"{option} says how --ids is read, which is not there")
+        return None
+    escape = escape_of(options["escape"])
+    read = read_asks(
+        options["ids"].read(), Reading(options["column"], not options["no_quotes"], escape, not options["all_kinds"])
+    )
+    for text in read.notes:
+        click.echo(text, err=True)
+    if not read.asks:
+        raise ConfigError("ids: the list holds no id")
+    return read
+
+
+_OF_A_LIST = {
+    "column": "--ids-column",
+    "all_kinds": "--all-kinds",
+    "no_quotes": "--no-quotes",
+    "escape": "--escape",
+}
+
+
+def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
+    """Settings and request out of the options of `_selection` and `_limits`."""
+    from reelhouse.bootstrap.collecting import CollectOptions
+
+    discover = _pairs(options["discover"]) or None
+    _check_together(options)
+    settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
+    listed = _asks(options)
+    named = (options["top"], options["min_popularity"], discover, options["ids"])
+    request = CollectOptions(
+        asks=listed.asks if listed else (),
+        listed=listed,
+        selected=any(value is not None for value in named),
+        max_requests=options.get("max_requests"),
+        deadline=options.get("deadline"),
+    )
+    return settings, request
+
+
+@main.command()
+@click.option("--force", is_flag=True, help="Replace a file that is there.")
+def init(force: bool) -> None:
+    """Write a commented reelhouse.toml, and say what TMDB's terms allow."""
+    path = Path(FILE)
+    if path.exists() and not force:
+        raise ConfigError(f"{path} is there already; --force replaces it")
+    try:
+        path.write_text(template(), encoding="utf-8")
+    except OSError as exc:
+        raise ReelhouseError(f"{path} cannot be written: {exc.strerror}") from exc
+    click.echo(f"{path} is written; now set TMDB_TOKEN and run: reelhouse sync --top 1000", err=True)
+    click.echo(_TERMS)
+
+
+@main.command()
+@_selection
+@_json
+@click.pass_context
+def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Show what a run would ask, why, and how long it would take."""
+    settings, request = _chosen(ctx, options)
+    from reelhouse.cli import commands
+
+    commands.plan(settings, request, as_json)
+
+
+@main.command()
+@_selection
+@click.option("--full", is_flag=True, help="Ask what is known and fresh as well.")
+@_limits
+@_json
+@click.pass_context
+def collect(ctx: click.Context, /, full: bool, as_json: bool, **options: Any) -> None:
+    """Continue the open run, or plan and carry out the next one."""
+    settings, request = _chosen(ctx, options)
+    from reelhouse.cli import commands
+
+    ctx.exit(commands.collect(settings, request._replace(full=full), as_json))
+
+
+@main.command()
+@click.option("--full", is_flag=True, help="Build everything anew from raw.")
+@_spark
+@_json
+@click.pass_context
+def build(ctx: click.Context, /, full: bool, as_json: bool, **engine: Any) -> None:
+    """Build tables and marts from what has landed, also while a run is open."""
+    from reelhouse.cli import commands
+
+    ctx.exit(commands.build(_engine_settings(ctx, **engine), full, as_json))
+
+
+@main.command()
+@_selection
+@_limits
+@_engine
+@_json
+@click.pass_context
+def sync(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+    """Collect, build and verify."""
+    settings, request = _chosen(ctx, options)
+    from reelhouse.cli import commands
+
+    ctx.exit(commands.sync(settings, request, as_json))
+
+
+@main.command()
+@click.argument("place", required=False)
+@click.option(
+    "--layout", type=click.Choice(("lake", "course")), default="lake", help="course: check files, whoever wrote them."
+)
+@click.option("--deep", is_flag=True, help="Read every value of the tables too, and not only the sizes of their files.")
+@_list
+@_json
+@click.pass_context
+def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as_json: bool, **options: Any) -> None:
+    """Recompute the reconciliation from what lies there, and name what is wrong.
+
+    Of tables it reads logs, and compares the files that these name with what is there, by size.
+
+    With --layout course, check the JSON files below PLACE (the lake, unless it is named): valid, at most 100 records
+    and 10 MB each, of one structure; and which ids are twice, or missing of a list.
+    """
+    from reelhouse.cli import commands
+
+    if layout == "lake":
+        if place or any(options.values()):
+            raise ConfigError("verify: PLACE and --ids go with --layout course; --lake says where a lake lies")
+        ctx.exit(commands.verify(_settings(ctx), as_json, deep=deep))
+    if deep:
+        raise ConfigError("verify: --deep reads the tables of a lake, and goes without --layout course")
+    listed = _asks(options)
+    settings = _settings(ctx)
+    ctx.exit(commands.verify_course(settings.overridden(lake=place), listed, as_json))
+
+
+@main.command()
+@click.option("--older-than", metavar="AGE", help="What was fetched longer ago than 180d (days) or 12h (hours).")
+@click.option(
+    "--as-of",
+    type=click.DateTime(("%Y-%m-%d",)),
+    metavar="DATE",
+    help="Count ages from this day (2026-11-29) instead of by this machine's clock.",
+)
+@click.option("--entity", metavar="NAME", help="All of one kind of thing: movie.")
+@_list
+@click.option("--all", "everything", is_flag=True, help="Everything that TMDB ever answered.")
+@click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@_engine
+@_json
+@click.pass_context
+def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: bool, as_json: bool, **what: Any) -> None:
+    """Remove answers for good, old versions in a bucket included, and prove that they are gone.
+
+    Receipts keep ids, states and times, so that every run still adds up. An open run asks nothing again that is purged
+    of it; for the next plan such an id is unknown, so it is asked again (as new) if it is still listed. Exports,
+    which hold titles, go by age, entity or --all, and popularity_daily with them; --ids takes answers only, and reads
+    all of them where IMDb ids are named. Tables are erased and built anew; until then they cannot be asked. Nothing is
+    purged while answers wait in this machine's spool; see to it that none wait on another machine, or they come back.
+
+    Ages are refused that this machine's clock cannot have right: where the lake has seen a later instant of TMDB's
+    clock, or none for 30 days and most answers would go. --as-of then names the day to count from.
+    """
+    from reelhouse.cli import commands
+
+    listed = _asks(what)
+    chosen = {name: what[name] for name in ("older_than", "entity", "everything")}
+    chosen["asks"] = listed.asks if listed else ()
+    ctx.exit(commands.purge(_settings(ctx), chosen, as_of, listed, dry_run=dry_run, yes=yes, as_json=as_json))
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.option("--layout", type=click.Choice(("course",)), help="course: whole, under Raw/Local/CSV/<kind>/<date>.")
+@click.option("--kind", type=click.Choice(("movie", "series")), help="What the files are about; else their names tell.")
+@_json
+@click.pass_context
+def upload(ctx: click.Context, files: tuple[Path, ...], layout: str | None, kind: str | None, as_json: bool) -> None:
+    """Put local files into the lake: its reelhouse.toml, or with --layout course tables as text."""
+    from reelhouse.cli import commands
+
+    commands.upload(_settings(ctx), files, layout, kind, as_json)
+
+
+@main.command()
+@_json
+@click.pass_context
+def status(ctx: click.Context, as_json: bool) -> None:
+    """Show what is known, landed, pending and old, and the open run."""
+    from reelhouse.cli import commands
+
+    commands.status(_settings(ctx), as_json)
+
+
+@main.command()
+@click.argument("query")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "csv", "json")),
+    default="table",
+    show_default=True,
+    help="How rows are written.",
+)
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
+@_engine
+@click.pass_context
+def sql(ctx: click.Context, query: str, form: str, output: Path | None) -> None:
+    """Ask tables and marts in Spark SQL, by their plain names.
+
+    One query that reads the lake's tables, marts and imports; what writes or reads anything else is refused.
+    """
+    from reelhouse.cli import commands
+
+    commands.sql(_settings(ctx), query, form, output)
+
+
+@main.command()
+@click.argument("name", required=False)
+@_json
+@click.pass_context
+def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
+    """Show the data dictionary: all tables, or the columns of one."""
+    from reelhouse.cli import commands
+
+    commands.tables(_settings(ctx), name, as_json)
+
+
+@main.command()
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    metavar="PLACE",
+    help="postgresql://..., x.duckdb, x.sqlite, csv:FOLDER, parquet:FOLDER.",
+)
+@click.option("--tables", metavar="NAMES", help="Only these, with commas between; else all.")
+@click.option("--schema", metavar="NAME", help="The database's schema that takes them; else tmdb.")
+@click.option("--full", is_flag=True, help="Everything anew, also what has not changed.")
+@_spark
+@_json
+@click.pass_context
+def export(
+    ctx: click.Context, /, target: str, tables: str | None, schema: str | None, full: bool, as_json: bool, **engine: Any
+) -> None:
+    """Copy tables and marts of the last whole build into a database or files."""
+    from reelhouse.cli import export
+
+    names = tuple(name.strip() for name in tables.split(",") if name.strip()) if tables is not None else None
+    export.export(_engine_settings(ctx, **engine), target, names, schema, full=full, as_json=as_json)
+
+
+@main.command("import")
+@click.argument("name")
+@click.argument("files", nargs=-1, metavar="[FILE...]", type=click.Path(path_type=Path))
+@click.option(
+    "--from", "source", metavar="URL", help="A database instead of files: postgresql://..., x.duckdb, x.sqlite."
+)
+@click.option("--table", metavar="NAME", help="The database's table, with its schema where it has one.")
+@click.option("--new-schema", is_flag=True, help="Take other columns and types than those of last time.")
+@click.option("--null", "nulls", multiple=True, metavar="TEXT", help="What stands for NULL in a CSV, beside nothing.")
+@click.option("--no-quotes", is_flag=True, help="Quotes in a CSV are text, and no value spans lines.")
+@click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("a CSV"))
+@click.option("--split-by", metavar="COLUMN", help="By which numbers Apache Spark reads a database's table in parts.")
+@click.option("--drop", is_flag=True, help="Remove the imported table NAME.")
+@_spark
+@_json
+@click.pass_context
+def import_(
+    ctx: click.Context,
+    /,
+    name: str,
+    no_quotes: bool,
+    escape: str,
+    drop: bool,
+    as_json: bool,
+    spark: str | None,
+    conf: tuple[str, ...],
+    **wanted: Any,
+) -> None:
+    """Bring your own CSV, Parquet or JSON files, or a database's table, into the lake as table NAME.
+
+    FILE may be a folder or a pattern; several files make one table. It replaces the table of that name whole, and
+    only with the columns and types of last time. Types are found in all of the values, and none is lost by them.
+    """
+    from reelhouse.cli import import_table
+    from reelhouse.strict_csv import escape_of
+
+    given = import_table.ImportSpec(name, quotes=not no_quotes, escape=escape_of(escape), **wanted)
+    settings = _engine_settings(ctx, spark, conf)
+    if drop:
+        import_table.drop(settings, given, as_json=as_json)
+    else:
+        import_table.import_table(settings, given, as_json=as_json)
+
+
+@main.command()
+@click.option("--catalog", type=click.Choice(("glue", "unity")), required=True, help="AWS Glue's or Unity Catalog.")
+@click.option("--database", required=True, metavar="NAME", help="The database; for Unity Catalog catalog.schema.")
+@click.option("--tables", metavar="NAMES", help="Only these, with commas between; else all.")
+@_json
+@click.pass_context
+def register(ctx: click.Context, catalog: str, database: str, tables: str | None, as_json: bool) -> None:
+    """Name the tables of a lake in S3 in a catalogue, with columns and comments, for Athena and Databricks."""
+    from reelhouse.cli import register
+
+    names = tuple(name.strip() for name in tables.split(",") if name.strip()) if tables is not None else None
+    register.register(_settings(ctx), catalog, database, names, as_json=as_json)
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Show what would be done; change nothing.")
+@click.option(
+    "--keep-days",
+    type=click.IntRange(min=1),
+    default=7,
+    show_default=True,
+    help="Leave what was current within so many days, for whoever reads it still, and files that young.",
+)
+@_json
+@click.pass_context
+def maintain(ctx: click.Context, dry_run: bool, keep_days: int, as_json: bool) -> None:
+    """Compact tables, write checkpoints, remove what no reader needs and what killed builds left.
+
+    Needs neither engine nor Java, and may run beside builds and readers; once a week is enough. Old versions in a
+    bucket go with what is removed. Exits 1 while answers lie in the lake that are older than TMDB's terms allow, and
+    names the purge that ends them.
+    """
+    from reelhouse.cli import maintain
+
+    ctx.exit(maintain.maintain(_settings(ctx), dry_run=dry_run, keep_days=keep_days, as_json=as_json))
+
+
+@main.command()
+@click.option("--movies", type=click.IntRange(min=0), default=5000, show_default=True, help="Titles in the catalogue.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another catalogue.")
+@click.option("--port", type=int, default=0, help="Port; a free one by default.")
+@click.option(
+    "--rate", type=float, default=0.0, help="Answer 429 beyond so many requests a second; 0 is without limit."
+)
+@click.option("--retry-after", type=float, help="Send Retry-After with a 429.")
+@click.option("--latency", type=float, default=0.0, help="Milliseconds before each answer.")
+@click.option("--faults", default="none", metavar="PROFILE", help="Misbehave; `--faults help` names the profiles.")
+@click.option("--payloads", type=click.Path(path_type=Path), help="Serve the bodies in this folder instead.")
+def emulate(**options: Any) -> None:
+    """Run the bundled TMDB: the API under /3, exports under /p/exports. Any bearer will do."""
+    from reelhouse.cli import emulate
+
+    emulate.emulate(**options)
+
+
+@main.command()
+@click.option("--movies", type=click.IntRange(min=100), default=3000, show_default=True, help="Titles to collect.")
+@_engine
+@click.pass_context
+def demo(ctx: click.Context, movies: int) -> None:
+    """Run everything against the emulator, into ./demo-lake: no key, no network."""
+    from reelhouse.cli import emulate
+
+    ctx.exit(emulate.demo(ctx.obj["lake"] or "demo-lake", movies, ctx.obj["shared_machine_ok"]))
+
+
+if __name__ == "__main__":
+    main()

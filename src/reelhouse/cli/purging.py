@@ -1,0 +1,141 @@
+"""`reelhouse purge`: answers, exports and chunks, then the tables that may hold them; success only once all is gone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from reelhouse.bootstrap import collector
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
+from reelhouse.retention import erasure
+from reelhouse.retention.erasure import Purging
+from reelhouse.retention.selection import Chosen, Clock
+from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.manifest import read_manifest
+from reelhouse.warehouse.purged_tables import erase_tables, leftovers
+
+Step = Callable[[str], None]
+
+_AGE = re.compile(r"(\d{1,6})([dh])")
+
+
+def chosen_by(
+    clock: Clock, *, older_than: str | None, entity: str | None, asks: tuple[str, ...], everything: bool
+) -> Chosen:
+    """What the options of the command choose; `ConfigError` unless it is exactly one of them."""
+    if clock.as_of is not None and older_than is None:
+        raise ConfigError("as_of: it goes with --older-than, whose age it counts from")
+    if sum((older_than is not None, entity is not None, bool(asks), everything)) != 1:
+        raise ConfigError("purge: say what, by one of --older-than 180d, --entity movie, --ids FILE and --all")
+    if older_than is not None:
+        as_of = "" if clock.as_of is None else f" as of {clock.as_of:%Y-%m-%d}"
+        before = _before(older_than, clock.as_of or clock.now)
+        return Chosen(f"older than {older_than}{as_of}", before=before, clock=clock)
+    if entity is not None:
+        if entity not in ENTITIES:
+            raise ConfigError(f"entity: {entity!r} is not collected{did_you_mean(entity, ENTITIES)}")
+        return Chosen(f"entity {entity}", entity=entity)
+    return Chosen("all") if everything else Chosen(f"{len(asks)} ids", asks=frozenset(asks))
+
+
+def _before(age: str, now: datetime) -> str:
+    found = _AGE.fullmatch(age)
+    if found is None or not int(found[1]):
+        raise ConfigError(f"older_than: {age!r} is no age: a number of days (180d) or hours (12h) is expected")
+    try:
+        before = now - (timedelta(days=int(found[1])) if found[2] == "d" else timedelta(hours=int(found[1])))
+    except OverflowError:
+        raise ConfigError(f"older_than: {age!r} is before all dates") from None
+    # Not by `strftime`: it gives early years fewer digits, so that as text they would come after all others.
+    return f"{before.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def foresee(storage: Storage, chosen: Chosen, now: datetime) -> dict[str, Any]:
+    """What a purge would take, as plain data; nothing is changed."""
+    found = erasure.foresee(storage, chosen, now)
+    tables = _tables(storage) if found.answers or found.exports or leftovers(storage) else 0
+    return _summary(found, dry_run=True, tables=tables, built=_Built(done=False))
+
+
+def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, step: Step) -> dict[str, Any]:
+    """Purge, erase the tables that may hold what went, and build them anew where there were some and an engine is."""
+    lost: list[str] = []
+
+    def held_step(name: str) -> None:
+        if lost:
+            raise LockedError(f"{lost[0]}; what is purged by now is said, and the next purge goes on")
+        step(name)
+
+    storage.check()
+    with storage.lock(lost=lost.append):
+        _check_spool(settings, storage)
+        tables = _tables(storage)
+        found = erasure.purge(storage, chosen, now, held_step)
+        erased = 0
+        if leftovers(storage):
+            held_step("erasing tables")
+            erased = erase_tables(storage)
+        left = [f"{name} is from before this purge and still there: purge again" for name in leftovers(storage)]
+    found = found._replace(problems=[*found.problems, *left])
+    built = _rebuild(storage, settings, step) if erased and tables else _Built(done=False)
+    return _summary(found, dry_run=False, tables=erased, built=built)
+
+
+def _check_spool(settings: Settings, storage: Storage) -> None:
+    """What waits beside the lake would come in after the purge that was to take it."""
+    spool = collector.spool(settings, storage)
+    if spool.waiting():
+        raise ReelhouseError(
+            f"answers wait in {spool.folder}: let `reelhouse collect` bring them in, or remove them; nothing is purged"
+        )
+
+
+def _tables(storage: Storage) -> int:
+    """Tables and marts that the last build made."""
+    try:
+        current = read_manifest(storage)
+    except LakeError:
+        # It goes, whatever it said.
+        return 1
+    return len(current.tables) if current else 0
+
+
+class _Built(NamedTuple):
+    """Whether tables were built anew; if not, a word for a person, and whether that is a failure."""
+
+    done: bool
+    note: str | None = None
+    failed: bool = False
+
+
+def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
+    """Build everything anew. What was purged is gone whatever comes of it."""
+    from reelhouse.engines.session import session_of
+
+    try:
+        session = session_of(settings, storage)
+    except ConfigError as exc:
+        return _Built(done=False, note=f"The tables are erased; `reelhouse build` makes them anew, once it can: {exc}")
+    from reelhouse.warehouse.run import build
+
+    try:
+        build(storage, session, full=True, progress=step, course=settings.layout == "course")
+    except ReelhouseError as exc:
+        return _Built(done=False, note=f"The tables are erased and could not be built anew: {exc}", failed=True)
+    return _Built(done=True)
+
+
+def _summary(found: Purging, *, dry_run: bool, tables: int, built: _Built) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        **found._asdict(),
+        "tables": tables,
+        "rebuilt": built.done,
+        "note": built.note,
+        "gone": not dry_run and not found.problems,
+        "done": dry_run or not (found.problems or built.failed),
+    }

@@ -1,0 +1,118 @@
+"""Local files into the lake: data files whole, where the course wants them, and the lake's own settings."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from reelhouse.bootstrap.secrets import SECRET, SSM
+from reelhouse.errors import ConfigError, KeyTakenError, LakeError, ReelhouseError, StorageError
+from reelhouse.raw.keys import upload_key
+from reelhouse.settings import FILE, shared
+from reelhouse.storage.protocol import Storage, check_key
+
+# How people name such files, in English, Portuguese, Spanish and French.
+_WORDS = {
+    "movie": ("movie", "film", "filme", "pelicula"),
+    "series": ("series", "serie", "tvshow", "tv", "show", "shows"),
+}
+# A token of TMDB's, also in a comment.
+_TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.")
+_ENDINGS = re.compile(r"\.(csv|tsv|txt)(\.gz)?", re.IGNORECASE)
+
+
+class Uploaded(NamedTuple):
+    """A file as it lies in the lake; *new* is False where the same bytes lay there already."""
+
+    file: str
+    key: str
+    bytes: int
+    new: bool
+
+
+def upload(storage: Storage, paths: Sequence[Path], layout: str | None, kind: str | None, day: date) -> list[Uploaded]:
+    """Put what `reelhouse upload` names; `ConfigError` where the names and the options do not go together."""
+    if layout == "course":
+        return upload_course(storage, paths, kind, day)
+    if len(paths) == 1 and paths[0].suffix == ".toml" and kind is None:
+        return [upload_settings(storage, paths[0])]
+    raise ConfigError(f"upload: one {FILE} goes alone; data files go with --layout course")
+
+
+def upload_settings(storage: Storage, path: Path) -> Uploaded:
+    """Make *path* the lake's `reelhouse.toml`, once it is proven to hold settings and no secret."""
+    body = _read(path)
+    found = shared(body, str(path))
+    token = found.token.strip()
+    if found.unity_token:
+        raise ConfigError(
+            f"unity_token: {path} holds a secret, and secrets do not go into the lake; set DATABRICKS_TOKEN"
+        )
+    if (token and not token.startswith((SSM, SECRET))) or _TOKEN.search(body):
+        raise ConfigError(
+            f"token: {path} holds a token, and secrets do not go into the lake; name where it lies "
+            '(token = "ssm:/…" or "secret:…"), or set TMDB_TOKEN where the collector runs'
+        )
+    storage.put(FILE, body)
+    if storage.get(FILE) != body:
+        raise LakeError(f"{FILE} was put, but something else lies there now")
+    return Uploaded(str(path), FILE, len(body), True)
+
+
+def upload_course(storage: Storage, paths: Sequence[Path], kind: str | None, day: date) -> list[Uploaded]:
+    """Put files whole under `Raw/Local/CSV/<Movies|Series>/<day>/`. Nothing is put while one of them cannot be.
+
+    *kind* is `movie` or `series`; None lets each file's name tell. What lies there under the same name stays.
+    """
+    keys = [_key(path, kind, day) for path in paths]
+    for key, count in Counter(keys).items():
+        if count > 1:
+            raise ConfigError(f"{count} of these files would be {key}: rename one of them")
+    return [_upload(storage, path, key) for path, key in zip(paths, keys, strict=True)]
+
+
+def _key(path: Path, kind: str | None, day: date) -> str:
+    if not path.is_file():
+        raise ConfigError(f"{path}: there is no such file")
+    if not _ENDINGS.fullmatch("".join(path.suffixes[-2:])) and not _ENDINGS.fullmatch(path.suffix):
+        raise ConfigError(f"{path}: a table as text is expected (.csv, .tsv or .txt, also with .gz)")
+    try:
+        return check_key(upload_key(kind or _kind_of(path), day, path.name))
+    except StorageError:
+        raise ConfigError(f"{path}: a name in plain ASCII without a dot in front is expected; rename it") from None
+
+
+def _kind_of(path: Path) -> str:
+    plain = unicodedata.normalize("NFKD", path.name).encode("ascii", "ignore").decode().lower()
+    words = {word for found in re.findall(r"[a-z]+", plain) for word in (found, found.removesuffix("s"))}
+    kinds = [kind for kind, names in _WORDS.items() if words & {*names}]
+    if len(kinds) != 1:
+        raise ConfigError(f"{path}: movies or series? Its name does not tell; add --kind movie or --kind series")
+    return kinds[0]
+
+
+def _upload(storage: Storage, path: Path, key: str) -> Uploaded:
+    body = _read(path)
+    new = True
+    try:
+        storage.put_new(key, body)
+    except KeyTakenError:
+        if storage.get(key) != body:
+            raise ReelhouseError(f"{key} is there already and holds something else; rename {path}") from None
+        new = False
+    size = storage.size(key)
+    if size != len(body):
+        raise LakeError(f"{key} was put with {len(body):,} bytes, but {size or 0:,} lie there")
+    return Uploaded(str(path), key, len(body), new)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise ReelhouseError(f"{path} cannot be read: {exc.strerror}") from exc

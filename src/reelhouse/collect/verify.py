@@ -1,0 +1,365 @@
+"""Verifying: both equations recomputed from what lies there, and what is wrong said by name."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import NamedTuple
+
+from reelhouse.collect.listing import Listing
+from reelhouse.collect.lost_runs import lost_runs
+from reelhouse.course.held import held_in_course
+from reelhouse.errors import LakeError, ListingError, MissingKeyError
+from reelhouse.ids import tmdb_id
+from reelhouse.raw.chunk import read_chunk, read_lines
+from reelhouse.raw.json_objects import get_named
+from reelhouse.raw.keys import COURSE, RAW, RUNS, chunk_place, is_course
+from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
+from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
+from reelhouse.raw.plan import read_lines as read_plan_lines
+from reelhouse.raw.receipt import ChunkRef, Receipt, read_purged, read_receipts, readable
+from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
+from reelhouse.retention.audit import remnants
+from reelhouse.storage.protocol import Storage
+
+_NAMED = 20
+
+
+class Verdict(NamedTuple):
+    """What `verify` found. *problems* name what is wrong; *pending* ids of the open run are no problem of the lake.
+
+    *states* count what was purged apart; *notes* say what had to be believed because its proof was purged, *looked*
+    what was looked at and how closely.
+    """
+
+    runs: int
+    asked: int
+    states: dict[str, int]
+    pending: int
+    chunks: int
+    bytes: int
+    unclaimed: int
+    problems: list[str]
+    notes: list[str]
+    looked: list[str]
+
+    @property
+    def whole(self) -> bool:
+        return not self.problems and not self.pending
+
+    @property
+    def clean(self) -> bool:
+        return self.whole and not self.states.get("quarantined", 0)
+
+
+def verify(storage: Storage, *, since: int = 1) -> Verdict:
+    """Check every run from *since* on: plan, listing, receipts, chunks by hash, reconciliation, ledger.
+
+    Of the runs before *since*, that their receipts and chunks are there in full size.
+    """
+    last = last_run(storage)
+    problems: list[str] = []
+    notes: list[str] = []
+    states: Counter[str] = Counter()
+    asked = pending = chunks = size = 0
+    # A check of everything trusts no cache; a check of what is new may start from the kept ledger.
+    with open_ledger(storage, since - 1) if since > 1 else empty_ledger() as ledger:
+        for run in range(since, last + 1):
+            plan = _readable_plan(storage, run, problems)
+            if plan is None:
+                continue
+            if read_purged(storage, run).listed:
+                notes.append(
+                    f"run {run}: what it was listed from is purged, so its plan's counts are taken as they stand"
+                )
+            counted = _check_run(storage, plan, ledger, problems, newest=run == last)
+            problems += _check_chunks(storage, plan)
+            ledger.take(plan, readable(read_receipts(storage, plan)))
+            asked += plan.ids.count
+            if counted is not None:
+                states.update(counted.states - counted.purged)
+                states.update(purged=counted.purged.total())
+                pending += counted.pending
+                chunks += counted.chunks
+                size += counted.bytes
+        if since == 1:
+            problems += _check_ledger(storage, ledger, last)
+            problems += remnants(storage)
+        _list_objects(storage, ledger)
+        problems += _check_objects(storage, ledger, since)
+        problems += _check_lost(storage, ledger, last)
+        unclaimed = _unclaimed(ledger)
+        looked = _looked(ledger, since, last)
+    found = {state: count for state, count in states.items() if count}
+    return Verdict(last - since + 1, asked, found, pending, chunks, size, unclaimed, problems, notes, looked)
+
+
+def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str], *, newest: bool) -> Tally | None:
+    """Both equations of one run; None where what it asked cannot be read."""
+    try:
+        with ledger.as_of(plan.run):
+            problems += _check_listing(storage, plan, ledger)
+        counted = tally(storage, plan)
+    except (LakeError, ListingError) as exc:
+        # What was being read into is left half full; the checks that follow make it anew.
+        ledger.db.rollback()
+        problems.append(f"run {plan.run}: {exc}")
+        problems += _unasked(storage, plan)
+        return None
+    problems += counted.problems
+    problems += _check_end(storage, plan, counted, newest=newest)
+    return counted
+
+
+def _unasked(storage: Storage, plan: Plan) -> list[str]:
+    """The ids that have receipts and that what lies there of a damaged ids object no longer names."""
+    left: set[str] = set()
+    with suppress(MissingKeyError, zlib.error, UnicodeDecodeError):
+        for line in unpack_lines(storage.get(plan.ids.key)):
+            left.add(line.partition(" ")[0])
+    receipts = readable(read_receipts(storage, plan))
+    lost = [claim.ask for receipt in receipts for claim in receipt.claims if claim.ask not in left]
+    return _some([f"id {ask} was asked in run {plan.run}, but its ids no longer name it" for ask in lost])
+
+
+def _some(problems: list[str]) -> list[str]:
+    """The first few, and how many more there are."""
+    more = len(problems) - _NAMED
+    return problems if more <= 0 else [*problems[:_NAMED], f"{more} more like that"]
+
+
+def _readable_plan(storage: Storage, run: int, problems: list[str]) -> Plan | None:
+    try:
+        plan = read_plan(storage, run)
+        read_purged(storage, run)
+    except LakeError as exc:
+        problems.append(str(exc))
+        return None
+    if plan is None:
+        problems.append(f"the plan of run {run} is gone")
+    return plan
+
+
+def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str]:
+    """The first equation: every listed id is excluded, asked, or known from an earlier run."""
+    if read_purged(storage, plan.run).listed:
+        return
+    listing = Listing(ledger.db, plan.entity)
+    if plan.export is not None:
+        listing.add_export(get_named(storage, plan.export.key, plan.export.sha256, "a plan"), plan.selection)
+    if plan.listing is not None:
+        listing.add_lines(read_plan_lines(storage, plan.listing), plan.selection)
+    listing.add_set_aside()
+    db = ledger.db
+    db.execute("drop table if exists temp.planned")
+    db.execute("create temp table planned (ask text primary key, id integer) without rowid")
+    asks = (line.partition(" ")[0] for line in read_plan_lines(storage, plan.ids))
+    db.execute("begin")
+    db.executemany("insert or ignore into planned values (?, ?)", ((ask, tmdb_id(ask)) for ask in asks))
+    db.execute("commit")
+    db.execute("create index temp.planned_id on planned (id)")
+    yield from _unaccounted(plan, ledger)
+    yield from _counted(plan, ledger)
+
+
+def _unaccounted(plan: Plan, ledger: Ledger) -> Iterator[str]:
+    lost = ledger.db.execute(
+        "select id from listed where excluded is null and id not in (select id from planned where id is not null) "
+        "and id not in (select id from known where entity = ?) order by id limit ?",
+        (plan.entity, _NAMED),
+    )
+    for (id_,) in lost:
+        yield f"id {id_} was listed in run {plan.run}, but neither filtered, asked nor known before"
+    for (ask,) in ledger.db.execute(
+        "select ask from unresolved where ask not in (select ask from planned) limit ?", (_NAMED,)
+    ):
+        yield f"id {ask} was listed in run {plan.run}, but not asked"
+    odd = ledger.db.execute(
+        "select id from planned where id is not null and id not in (select id from listed) "
+        "and id not in (select id from known where entity = ?) order by id limit ?",
+        (plan.entity, _NAMED),
+    )
+    for (id_,) in odd:
+        yield f"id {id_} is in the plan of run {plan.run}, but was neither listed nor known"
+
+
+def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
+    def one(query: str) -> int:
+        return int(ledger.db.execute(query).fetchone()[0])
+
+    unasked = "where id not in (select id from planned where id is not null)"
+    found = {
+        "listed": one("select (select count(*) from listed) + (select count(*) from unresolved where listed)"),
+        "asked": one("select count(*) from planned"),
+        "beyond": one("select count(*) from planned where id is not null and id not in (select id from listed)")
+        + one("select count(*) from unresolved where not listed and ask in (select ask from planned)"),
+        "excluded": one("select count(*) from listed " + unasked + " and excluded is not null"),
+        "fresh": one("select count(*) from listed " + unasked + " and excluded is null"),
+    }
+    counts = plan.counts
+    stated = {
+        "listed": counts.listed,
+        "asked": sum(counts.asked.values()),
+        "beyond": counts.beyond,
+        "excluded": sum(counts.excluded.values()),
+        "fresh": counts.fresh,
+    }
+    for name, value in stated.items():
+        if found[name] != value:
+            yield f"run {plan.run}: its plan says {name} = {value}, what lies there says {found[name]}"
+
+
+def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) -> Iterator[str]:
+    """The second equation, and that the reconciliation says the same."""
+    try:
+        made = read_reconciliation(storage, plan.run)
+    except LakeError as exc:
+        yield str(exc)
+        return
+    if made is None:
+        if not newest:
+            yield f"run {plan.run} has no reconciliation, though later runs follow"
+        return
+    for ask in counted.pending_asks:
+        yield f"id {ask} of run {plan.run} has no receipt, though the run is reconciled"
+    if counted.pending > len(counted.pending_asks):
+        yield f"run {plan.run}: {counted.pending - len(counted.pending_asks)} more ids have no receipt"
+    yield from _differences(made, counted.states)
+
+
+def _differences(made: Reconciliation, states: dict[str, int]) -> Iterator[str]:
+    for name in ("landed", "filtered", "gone", "quarantined"):
+        stated, found = getattr(made, name), states.get(name, 0)
+        if stated != found:
+            yield f"run {made.run}: its reconciliation says {name} = {stated}, its receipts say {found}"
+    if not made.whole:
+        yield f"run {made.run} was reconciled as not whole"
+
+
+def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
+    """Every line that a receipt claims is where it says, the answer to that very id, with the bytes that came."""
+    for receipt in readable(read_receipts(storage, plan)):
+        held: dict[int, str] = {}
+        if receipt.chunk is not None:
+            find = held_in_course if is_course(receipt.chunk.key) else _held
+            held, problem = find(storage, receipt, receipt.chunk)
+            if problem is not None:
+                yield problem
+        yield from _some(
+            [
+                f"id {claim.ask}: run {plan.run} says that its answer is line {claim.line} of "
+                f"{receipt.chunk.key if receipt.chunk else 'no chunk'}, but it is not there"
+                for claim in receipt.claims
+                if claim.line is not None and held.get(claim.line) != claim.ask
+            ]
+        )
+
+
+def _held(storage: Storage, receipt: Receipt, chunk: ChunkRef) -> tuple[dict[int, str], str | None]:
+    """Whose unaltered answer each line of a chunk is, as far as it can be read, and what is wrong with the chunk."""
+    held: dict[int, str] = {}
+    problem = None
+    try:
+        lines = read_chunk(storage, chunk)
+    except LakeError as exc:
+        problem = str(exc)
+        # What can still be read is not lost.
+        lines = read_lines(chunk.key, storage.get(chunk.key)) if storage.size(chunk.key) is not None else iter(())
+    found = 0
+    try:
+        for line in lines:
+            found += 1
+            if hashlib.sha256(line.bytes).hexdigest() == line.sha256:
+                held[line.line] = line.ask
+    except (LakeError, binascii.Error) as exc:
+        problem = problem or str(exc)
+    if found != chunk.lines:
+        problem = problem or f"{chunk.key} has {found} lines, its receipt says {chunk.lines}"
+    return held, problem
+
+
+def _check_ledger(storage: Storage, rebuilt: Ledger, last: int) -> Iterator[str]:
+    """The kept ledger is a cache: where it differs from the receipts, the receipts are right."""
+    columns = "entity, id, state, run"
+    with ExitStack() as stack:
+        try:
+            kept = stack.enter_context(open_ledger(storage, last))
+        except LakeError:
+            # A plan that cannot be read is a problem that was named already.
+            return
+        rebuilt.db.execute("attach ? as kept", (str(kept.path),))
+        for left, right in (("main", "kept"), ("kept", "main")):
+            rows = rebuilt.db.execute(
+                f"select {columns} from {left}.known except select {columns} from {right}.known limit ?",
+                (_NAMED,),
+            )
+            for entity, id_, state, run in rows:
+                yield f"the ledger differs from the receipts for {entity} {id_} ({state}, run {run}, in {left})"
+        rebuilt.db.execute("detach kept")
+
+
+def _list_objects(storage: Storage, ledger: Ledger) -> None:
+    """Compare the objects of the raw zone with what receipts name. One listing saves a request for each object."""
+    db = ledger.db
+    db.execute("create temp table lying (key text primary key, size integer, chunk integer) without rowid")
+    listed = (found for top in (RAW, COURSE, RUNS) for found in storage.sizes(top))
+    db.execute("begin")
+    db.executemany(
+        "insert or replace into lying values (?, ?, ?)",
+        ((key, size, chunk_place(key) is not None) for key, size in listed),
+    )
+    db.execute("commit")
+
+
+def _check_objects(storage: Storage, ledger: Ledger, since: int) -> Iterator[str]:
+    """What is lost of the runs before *since*; the runs from then on were read."""
+    lost = ledger.db.execute(
+        "select o.key, o.run, o.size from object o left join lying l on l.key = o.key "
+        "where o.run < ? and (l.key is null or o.size <> l.size) order by o.key",
+        (since,),
+    )
+    problems = []
+    for key, run, stated in lost:
+        # A listing may lack what is there.
+        size = storage.size(key)
+        if size is None:
+            problems.append(f"{key} is gone, which run {run} put")
+        elif stated is not None and size != stated:
+            problems.append(f"{key} has {size:,} bytes, its receipt in run {run} says {stated:,}")
+    yield from _some(problems)
+
+
+def _check_lost(storage: Storage, ledger: Ledger, last: int) -> Iterator[str]:
+    keys = (key for (key,) in ledger.db.execute("select key from lying order by key"))
+    try:
+        yield from _some(list(lost_runs(storage, last, keys)))
+    except LakeError as exc:
+        yield str(exc)
+
+
+def _unclaimed(ledger: Ledger) -> int:
+    """Chunks that no receipt names: what kills and races leave. They hold nothing that exists."""
+    query = "select count(*) from lying where chunk and key not in (select key from object)"
+    return int(ledger.db.execute(query).fetchone()[0])
+
+
+def _looked(ledger: Ledger, since: int, last: int) -> list[str]:
+    looked = []
+    if last >= since:
+        looked.append(f"{_runs(since, last)} read whole: plans, receipts, and every answer by its hash")
+    if since > 1:
+        query = "select count(*) from object where run < ? and size is not null"
+        (chunks,) = ledger.db.execute(query, (since,)).fetchone()
+        looked.append(
+            f"{_runs(1, since - 1)} checked for objects: their receipts and {chunks:,} chunks are to be there, in full "
+            "size; `reelhouse verify` reads them whole"
+        )
+    return looked
+
+
+def _runs(first: int, last: int) -> str:
+    return f"run {first} was" if first == last else f"runs {first} to {last} were"

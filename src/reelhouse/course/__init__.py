@@ -1,0 +1,1 @@
+"""The layout that data engineering courses ask for: checks of files that others wrote."""

@@ -1,0 +1,284 @@
+"""The one seam to delta-rs: a table of the lake read as Arrow batches, written from them and kept up without an engine.
+
+delta-rs would take what it is not told from the environment. It is told everything that it could find there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from reelhouse.delta.address import check_root
+from reelhouse.delta.log import latest_version, read_commit
+from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError
+from reelhouse.storage.credentials import Accessible, S3Access
+from reelhouse.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+# Rows that are in memory at a time while a table is read.
+BATCH_ROWS = 16_384
+
+_ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
+_ENCRYPTIONS = {"": "", "sse-s3": "AES256", "sse-kms": "aws:kms"}
+
+
+def open_delta(storage: Storage, folder: str, version: int | None = None) -> DeltaTable:
+    """The Delta table in *folder* (`tables/movie`) as of *version*, or as it is; `LakeError` where there is none."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    address, options = _place(storage, folder)
+    try:
+        return DeltaTable(address, version=version, storage_options=options)
+    except (DeltaError, OSError) as exc:
+        at = "" if version is None else f" version {version}"
+        raise LakeError(f"{folder}{at} cannot be opened: {delta_word(exc)}") from exc
+
+
+def read_delta(
+    storage: Storage, folder: str, version: int, columns: Sequence[str] | None = None
+) -> pa.RecordBatchReader:
+    """The rows of one version in batches of bounded size, with *columns* in that order or all; in no order of rows.
+
+    Files are opened one after another, so memory holds a few batches whatever the size of the table, and credentials
+    that end meanwhile are renewed. An unknown column, and what goes wrong on the way, is a `LakeError`.
+    """
+    import pyarrow as pa
+
+    table = open_delta(storage, folder, version)
+    known = arrow_schema_of(table)
+    unknown = sorted(set(columns or ()) - set(known.names))
+    if unknown:
+        raise LakeError(f"{folder} version {version} has no column {', '.join(unknown)}")
+    schema = known if columns is None else pa.schema([known.field(name) for name in columns])
+    return pa.RecordBatchReader.from_batches(schema, read_files(storage, folder, _files(folder, table), schema))
+
+
+def delta_files(storage: Storage, folder: str, version: int) -> list[str]:
+    """The files of one version, by their names in *folder*: what `read_files` reads, here or on another machine."""
+    return _files(folder, open_delta(storage, folder, version))
+
+
+def _files(folder: str, table: DeltaTable) -> list[str]:
+    if table.metadata().partition_columns:
+        raise LakeError(f"{folder} is partitioned, which no table of a lake is")
+    return [str(path) for path in table.get_add_actions().column("path").to_pylist()]
+
+
+def arrow_schema_of(table: DeltaTable) -> pa.Schema:
+    """The columns of a table as pyarrow knows them, instants in microseconds of UTC."""
+    import pyarrow as pa
+
+    return pa.schema(table.schema().to_arrow())
+
+
+def write_delta(
+    storage: Storage,
+    folder: str,
+    rows: pa.RecordBatchReader,
+    *,
+    mode: Literal["append", "overwrite"],
+    user: Mapping[str, Any],
+    new_schema: bool = False,
+    over: int | None = None,
+) -> int:
+    """Commit *rows* to the table in *folder* and return the version; *user* is noted down as its `userMetadata`.
+
+    A table that is there keeps its declared columns and comments unless an overwrite brings a *new_schema*; one that is
+    not is made with the columns of *rows*, all of which may be NULL. Batches are taken as they come. With *over* it is
+    the version after that one or none. Raises `LakeError` where it fails, `KeyTakenError` where somebody else committed
+    to what is overwritten: then the table is as it was, or as they left it.
+    """
+    from deltalake import PostCommitHookProperties, write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    _check_columns(folder, rows.schema)
+    before = latest_version(storage, folder) if over is None else over
+    address, options = _place(storage, folder)
+    token = secrets.token_hex(8)
+    try:
+        write_deltalake(
+            address if over is None else open_delta(storage, folder, over),
+            rows,
+            mode=mode,
+            schema_mode="overwrite" if new_schema else None,
+            storage_options=options,
+            # Tried again, an overwrite would land on top of what others wrote meanwhile, and leave their rows in.
+            commit_properties=noted({**user, "token": token}, tries=0 if mode == "overwrite" else None),
+            # Left alone, delta-rs removes commits after thirty days, whoever may still read them.
+            post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
+        )
+    except (DeltaError, OSError) as exc:
+        # What failed may be the answer alone.
+        version = _committed(storage, folder, token, before)
+        if version is None and type(exc).__name__ == "CommitFailedError" and mode == "overwrite":
+            raise KeyTakenError(f"{folder} was written by somebody else meanwhile: {delta_word(exc)}") from exc
+        if version is None:
+            raise LakeError(f"{folder} could not be written: {delta_word(exc)}") from exc
+        return version
+    version = _committed(storage, folder, token, before)
+    if version is None:
+        raise LakeError(f"{folder} was written, and nothing of it is there")
+    return version
+
+
+def _committed(storage: Storage, folder: str, token: str, before: int | None) -> int | None:
+    """The version after *before* that was committed with *token*; others may have committed as well."""
+    for version in count(0 if before is None else before + 1):
+        try:
+            if read_commit(storage, folder, version).user.get("token") == token:
+                return version
+        except MissingKeyError:
+            break
+    return None
+
+
+def noted(user: Mapping[str, Any], tries: int | None = None) -> Any:
+    """Commit properties that note *user* down where every engine's commits have it; *tries* after the first."""
+    from deltalake import CommitProperties
+
+    return CommitProperties(custom_metadata={"userMetadata": json.dumps(user)}, max_commit_retries=tries)
+
+
+class File(NamedTuple):
+    """A file below a table's folder: *size* in bytes, *put* is when it was."""
+
+    size: int
+    put: datetime
+
+
+def files_below(storage: Storage, folder: str) -> dict[str, File]:
+    """What lies in a table's folder, by path in it, the log included."""
+    from deltalake.exceptions import DeltaError
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import FileSelector, FileType, PyFileSystem
+
+    try:
+        found = PyFileSystem(DeltaStorageHandler(*_place(storage, folder))).get_file_info(
+            FileSelector("", recursive=True, allow_not_found=True)
+        )
+    except (DeltaError, OSError) as exc:
+        raise LakeError(f"{folder} cannot be listed: {delta_word(exc)}") from exc
+    return {one.path: File(one.size, one.mtime) for one in found if one.type == FileType.File}
+
+
+def put_checkpoint(storage: Storage, folder: str) -> None:
+    """Sum up the log of a table as it is, so that readers need not begin at its first commit."""
+    from deltalake.exceptions import DeltaError
+
+    try:
+        open_delta(storage, folder).create_checkpoint()
+    except (DeltaError, OSError) as exc:
+        raise LakeError(f"{folder} could not be summed up: {delta_word(exc)}") from exc
+
+
+def delta_word(exc: BaseException) -> str:
+    """What delta-rs says, in one line and without the body of an S3 answer."""
+    lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    return lines[0].partition("<?xml")[0].strip()[:300] if lines else type(exc).__name__
+
+
+def _check_columns(folder: str, schema: pa.Schema) -> None:
+    """Delta would raise the table's protocol for an instant without a time zone, and old readers would be shut out."""
+    import pyarrow as pa
+
+    for field in schema:
+        if pa.types.is_timestamp(field.type) and field.type.tz is None:
+            raise LakeError(f"{folder}: column {field.name} has instants without a time zone: take UTC")
+
+
+def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """The columns of *schema* in some files of a table; what goes wrong on the way is a `LakeError`."""
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.dataset import ParquetFileFormat, ParquetReadOptions
+    from pyarrow.fs import PyFileSystem
+
+    # Spark writes instants in a form that knows nanoseconds, which end in 2262.
+    form = ParquetFileFormat(read_options=ParquetReadOptions(coerce_int96_timestamp_unit="us"))
+    for path in paths:
+        files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder)))
+        try:
+            fragment = form.make_fragment(unquote(path), filesystem=files)
+            yield from fragment.to_batches(
+                schema=schema, columns=schema.names, batch_size=BATCH_ROWS, batch_readahead=1, use_threads=False
+            )
+        except (DeltaError, OSError, pa.ArrowException) as exc:
+            raise LakeError(f"{folder}/{path} cannot be read: {delta_word(exc)}") from exc
+
+
+def misread(storage: Storage, folder: str, version: int) -> Iterator[str]:
+    """Reads every value of a version, in batches.
+
+    Names the files that cannot be read, or that have other numbers of rows or NULLs than the log states.
+    """
+    import pyarrow as pa
+
+    try:
+        table = open_delta(storage, folder, version)
+    except LakeError as exc:
+        yield str(exc)
+        return
+    schema = arrow_schema_of(table)
+    for added in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        rows, nulls = 0, dict.fromkeys(schema.names, 0)
+        try:
+            for batch in read_files(storage, folder, [added["path"]], schema):
+                rows += len(batch)
+                for name, column in zip(schema.names, batch.columns, strict=True):
+                    nulls[name] += column.null_count
+        except LakeError as exc:
+            yield str(exc)
+            continue
+        read = {"num_records": rows, **{f"null_count.{name}": count for name, count in nulls.items()}}
+        other = [name for name, count in read.items() if added.get(name) not in (None, count)]
+        if other:
+            yield f"{folder}/{added['path']} has {other[0]} = {read[other[0]]:,}, its log states {added[other[0]]:,}"
+
+
+def _place(storage: Storage, folder: str) -> tuple[str, dict[str, str]]:
+    """Where delta-rs finds *folder*, and how it gets in just now; `ConfigError` where it cannot."""
+    check_root(storage)
+    if isinstance(storage, Accessible):
+        return f"{storage.url}/{folder}", s3_options(storage.access())
+    root = unquote(urlsplit(storage.url).path)
+    if _ESCAPED.search(root):
+        raise ConfigError(f"{root}: delta-rs reads %, with what follows it, as another character: rename that folder")
+    return f"{root}/{folder}", {}
+
+
+def s3_options(access: S3Access) -> dict[str, str]:
+    """delta-rs's options for a bucket, with credentials that hold for ten minutes at least."""
+    keys = access.credentials()
+    options = {
+        "aws_endpoint": access.endpoint,
+        "aws_endpoint_url_s3": access.endpoint,
+        "aws_region": access.region,
+        "aws_access_key_id": keys.access_key,
+        "aws_secret_access_key": keys.secret_key,
+        "aws_allow_http": "true" if access.endpoint.startswith("http://") else "false",
+        "aws_virtual_hosted_style_request": "false",
+        "aws_skip_signature": "false",
+        "aws_conditional_put": "etag",
+    }
+    if keys.token or "AWS_SESSION_TOKEN" in os.environ:
+        # That of other keys in the environment would be sent with ours.
+        options["aws_session_token"] = keys.token
+    if access.options.encryption or access.options.kms_key:
+        options["aws_server_side_encryption"] = (
+            "aws:kms" if access.options.kms_key else _ENCRYPTIONS[access.options.encryption]
+        )
+    if access.options.kms_key:
+        options["aws_sse_kms_key_id"] = access.options.kms_key
+    return options

@@ -1,0 +1,299 @@
+"""The log of a Delta table, read and begun without an engine: a version is one small JSON object.
+
+Declaring a table is a commit of its own, so that every engine finds the declared types, comments and nullability, and
+none of them invents its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
+
+from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.storage.prefetch import AT_ONCE, prefetch
+from reelhouse.storage.protocol import Storage, is_key
+
+if TYPE_CHECKING:
+    # `verify` reads logs where no engine is installed.
+    from pyspark.sql import types as T
+
+
+# Actions of a commit after which readers of the newest version see other rows or columns.
+_CHANGING = frozenset(("add", "remove", "metaData", "protocol"))
+
+_CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.[^/]*parquet")
+
+
+Sizes = Mapping[str, int]
+
+
+class Commit(NamedTuple):
+    """One version of a table. *user* is what its writer noted down, *rows* how many it added.
+
+    *files* are those it added, with their *sizes* in bytes (None where it names none); *changes* tells whether it adds
+    or removes any, or declares other columns, *what* names the operation.
+    """
+
+    version: int
+    overwrites: bool
+    user: dict[str, Any]
+    rows: int
+    files: list[str]
+    sizes: list[int | None]
+    changes: bool
+    what: str
+
+    @property
+    def in_place(self) -> bool:
+        """Whether it came right after the version that its writer had seen: else it may hold others' rows besides."""
+        return bool(self.user.get("over", self.version - 1) == self.version - 1)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody else than reelhouse changed the table by it: all commits of ours carry one of these."""
+        return self.changes and not self.user.keys() & {"token", "schema"}
+
+
+def log_key(folder: str, version: int) -> str:
+    """Where the commit of a version lies."""
+    return f"{folder}/_delta_log/{version:020d}.json"
+
+
+def latest_version(storage: Storage, folder: str, known: int = 0) -> int | None:
+    """The newest version, looked for from *known* on; None where there is no table."""
+    version = known if _there(storage, folder, known) else _checkpointed(storage, folder, known)
+    if version is None:
+        return None
+    step = 1
+    while _there(storage, folder, version + step):
+        version += step
+        step *= 2
+    while step > 1:
+        step //= 2
+        if _there(storage, folder, version + step):
+            version += step
+    return version
+
+
+def _there(storage: Storage, folder: str, version: int) -> bool:
+    return storage.size(log_key(folder, version)) is not None
+
+
+def _checkpointed(storage: Storage, folder: str, missing: int) -> int | None:
+    """Where to start when early commits were cleaned away, or the first version; not at the one that is *missing*."""
+    try:
+        noted = int(json.loads(storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"])
+    except (MissingKeyError, ValueError, KeyError, TypeError):
+        noted = 0
+    if noted != missing and _there(storage, folder, noted):
+        return noted
+    # The word of a checkpoint comes after it, and whoever was killed in between left none, or that of a former one.
+    log = f"{folder}/_delta_log/"
+    found = (_CHECKPOINT.fullmatch(key.removeprefix(log)) for key in storage.keys(log))
+    versions = {int(one[1]) for one in found if one}
+    return next((version for version in sorted(versions, reverse=True) if _there(storage, folder, version)), None)
+
+
+def read_commit(storage: Storage, folder: str, version: int) -> Commit:
+    """What a version did."""
+    key = log_key(folder, version)
+    try:
+        actions = [json.loads(line) for line in storage.get(key).splitlines() if line.strip()]
+    except ValueError as exc:
+        raise LakeError(f"{key} cannot be read: {exc}") from exc
+    if not actions:
+        raise LakeError(f"{key} is empty")
+    added = [action["add"] for action in actions if "add" in action]
+    info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    mode = str(info.get("operationParameters", {}).get("mode", "")).lower()
+    return Commit(
+        version,
+        mode == "overwrite",
+        _user(info),
+        sum(map(_rows, added)),
+        [add["path"] for add in added],
+        [add.get("size") for add in added],
+        any(action.keys() & _CHANGING for action in actions),
+        str(info.get("operation", "a commit")),
+    )
+
+
+def _user(info: dict[str, Any]) -> dict[str, Any]:
+    try:
+        user = json.loads(info.get("userMetadata") or "{}")
+    except ValueError:
+        return {}
+    return user if isinstance(user, dict) else {}
+
+
+def _rows(add: dict[str, Any]) -> int:
+    return int(json.loads(add.get("stats") or "{}").get("numRecords", 0))
+
+
+def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_ONCE) -> Iterator[Commit]:
+    """The commits that a version consists of, newest first: its last overwrite and the appends since.
+
+    So many of them are read *at_once*, some of which may turn out to be older.
+    """
+    newest = read_commit(storage, folder, version)
+    yield newest
+    if newest.overwrites:
+        return
+    for commit in prefetch(lambda each: read_commit(storage, folder, each), range(version - 1, -1, -1), at_once):
+        yield commit
+        if commit.overwrites:
+            return
+
+
+def damage(storage: Storage, folder: str, commits: list[Commit], listed: Sizes) -> Iterator[str]:
+    """What is wrong with the version that consists of *commits*, newest first, by the sizes of its files.
+
+    Each thing is named; no file is read. Only what *listed* does not show as it should be is asked for by itself.
+    """
+    version = commits[0].version
+    yield from (_foreign(folder, commit) for commit in commits if commit.foreign)
+    files = [file for commit in commits for file in zip(commit.files, commit.sizes, strict=True)]
+    for path, stated in files:
+        key = f"{folder}/{unquote(path)}"
+        size = listed.get(key)
+        if size is None or size != stated:
+            # A listing may lack what is there, and another program may name files outside of the lake.
+            size = storage.size(key) if is_key(key) else None
+        if size is None:
+            yield f"{folder}/{path} is gone, though version {version} needs it"
+        elif stated is not None and size != stated:
+            yield f"{folder}/{path} has {size:,} bytes, version {version} was written with {stated:,}"
+
+
+def foreign_on_top(storage: Storage, folder: str, version: int, listed: Sizes) -> list[str]:
+    """What others committed on top of a version: readers that take the newest one see that, and not ours."""
+    found: list[str] = []
+    for each in takewhile(lambda each: log_key(folder, each) in listed, count(version + 1)):
+        commit = read_commit(storage, folder, each)
+        if commit.foreign:
+            found.append(_foreign(folder, commit))
+        elif commit.overwrites:
+            found.clear()
+    return found
+
+
+def sound(storage: Storage, folder: str, version: int, rows: int | None = None, listed: Sizes | None = None) -> bool:
+    """Whether a version can be read and has *rows*, as far as `damage` can tell, and nobody else changed it since.
+
+    *listed* is what `list_sizes` gave for the folder, looked up where it is not given.
+    """
+    listed = list_sizes(storage, f"{folder}/") if listed is None else listed
+    try:
+        commits = list(commits_held(storage, folder, version))
+        if rows not in (None, sum(commit.rows for commit in commits)):
+            return False
+        return not any(damage(storage, folder, commits, listed)) and not foreign_on_top(
+            storage, folder, version, listed
+        )
+    except (LakeError, MissingKeyError):
+        return False
+
+
+def list_sizes(storage: Storage, *prefixes: str) -> Sizes:
+    """The bytes of everything below some folders of tables, by key: a listing each, where each file would be a look."""
+    return {key: size for prefix in prefixes for key, size in storage.sizes(prefix)}
+
+
+def _foreign(folder: str, commit: Commit) -> str:
+    return f"{folder} version {commit.version} ({commit.what}) was committed by another program than reelhouse"
+
+
+def rows_held(storage: Storage, folder: str, version: int, known: tuple[int, int] = (-1, 0)) -> int:
+    """Rows of a version; *known* is an earlier version with its rows, so that no commit before it has to be read."""
+    rows = 0
+    for commit in commits_held(storage, folder, version, AT_ONCE if known[0] < 0 else 1):
+        if commit.version == known[0]:
+            return rows + known[1]
+        rows += commit.rows
+    return rows
+
+
+def schema_mark(schema: T.StructType) -> str:
+    """The same for the same declared schema, comments included."""
+    return hashlib.sha256(schema.json().encode()).hexdigest()[:16]
+
+
+def declare(storage: Storage, folder: str, schema: T.StructType, known: int = 0) -> int:
+    """Make sure that the table exists with *schema*; returns its newest version, looked for from *known* on.
+
+    Data stays as it is.
+    """
+    mark = schema_mark(schema)
+    while True:
+        version = latest_version(storage, folder, known)
+        if version is not None and read_commit(storage, folder, version).user.get("schema") == mark:
+            return version
+        new = 0 if version is None else version + 1
+        try:
+            storage.put_new(log_key(folder, new), _declaration(folder, schema, mark, first=version is None))
+        except KeyTakenError:
+            continue
+        return new
+
+
+def declare_readable(storage: Storage, folder: str, schema: T.StructType, known: int = 0) -> int:
+    """As `declare`; a table whose log cannot be read, so that no engine can open it, is removed and begun again."""
+    try:
+        version = declare(storage, folder, schema, known)
+        list(commits_held(storage, folder, version))
+    except MissingKeyError:
+        # Another engine may have removed the log's beginning, and reads on from a checkpoint.
+        return version
+    except LakeError:
+        for _ in prefetch(storage.delete, list(storage.keys(f"{folder}/"))):
+            pass
+        return declare(storage, folder, schema)
+    return version
+
+
+def put_note(storage: Storage, folder: str, mode: str, user: dict[str, Any], known: int = 0) -> Commit:
+    """A commit that changes no row. Sail leaves one out, but what a table was made from has to be written down.
+
+    Raises `LakeError` where version *known* is gone: to a table that was erased meanwhile nothing is added.
+    """
+    info = {"operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}, "userMetadata": json.dumps(user)}
+    while True:
+        latest = latest_version(storage, folder, known)
+        if latest is None or latest < known:
+            raise LakeError(f"{folder} was erased meanwhile: run `reelhouse build` again")
+        version = latest + 1
+        action = {"commitInfo": {"timestamp": int(time.time() * 1000), **info}}
+        try:
+            storage.put_new(log_key(folder, version), json.dumps(action).encode() + b"\n")
+        except KeyTakenError:
+            continue
+        return read_commit(storage, folder, version)
+
+
+def _declaration(folder: str, schema: T.StructType, mark: str, *, first: bool) -> bytes:
+    now = int(time.time() * 1000)
+    user = json.dumps({"schema": mark})
+    actions: list[dict[str, Any]] = [
+        {"commitInfo": {"timestamp": now, "operation": "DECLARE", "operationParameters": {}, "userMetadata": user}}
+    ]
+    if first:
+        # The oldest protocol: every reader and writer of the last years understands it.
+        actions.append({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
+    metadata = {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, folder)),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": schema.json(),
+        "partitionColumns": [],
+        # Spark would remove commits after thirty days; upkeep does, which knows what is still needed.
+        "configuration": {"delta.enableExpiredLogCleanup": "false"},
+        "createdTime": now,
+    }
+    actions.append({"metaData": metadata})
+    return b"".join(json.dumps(action).encode() + b"\n" for action in actions)

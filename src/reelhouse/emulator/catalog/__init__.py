@@ -1,0 +1,1 @@
+"""The invented or given catalogue that the emulator answers from."""

@@ -1,0 +1,1 @@
+"""The emulator's HTTP side: requests, faults, rate limit, control."""

@@ -1,0 +1,91 @@
+"""The control API under `/-/`: no part of TMDB, but how a test changes it while it runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from reelhouse.emulator.http.faults import Faults
+from reelhouse.emulator.http.rate_limit import Pace
+from reelhouse.emulator.http.stats import Stats
+from reelhouse.emulator.options import EmulatorError
+from reelhouse.emulator.world import World
+
+
+class Order(msgspec.Struct, forbid_unknown_fields=True):
+    """What the body of a control request may say."""
+
+    ids: list[int] | None = None
+    count: int = 0
+    days: int = 1
+    announce: bool = False
+    profile: str | None = None
+    rate: float = 0
+    retry_after: float | None = None
+
+
+class Control:
+    """Carries out control requests."""
+
+    def __init__(self, world: World, stats: Stats, faults: Faults, pace: Pace) -> None:
+        self._world, self._stats, self._faults, self._pace = world, stats, faults, pace
+        self._deeds: dict[tuple[str, str], Callable[[Order], dict[str, Any]]] = {
+            ("POST", "edit"): self._edit,
+            ("POST", "delete"): self._delete,
+            ("POST", "restore"): self._restore,
+            ("POST", "add"): self._add,
+            ("POST", "next-day"): self._next_day,
+            ("POST", "faults"): self._switch_faults,
+            ("POST", "rate"): self._set_rate,
+            ("POST", "reset-stats"): self._reset_stats,
+            ("GET", "stats"): self._show_stats,
+        }
+
+    async def handle(self, request: web.BaseRequest, name: str) -> web.Response:
+        """Answer one control request; a mistake of the caller is HTTP 400 with a sentence."""
+        deed = self._deeds.get((request.method, name))
+        if deed is None:
+            return _json({"error": f"no {request.method} /-/{name}"}, 404)
+        try:
+            return _json(deed(msgspec.json.decode(await request.read() or b"{}", type=Order)))
+        except (EmulatorError, msgspec.MsgspecError) as error:
+            return _json({"error": str(error)}, 400)
+
+    def _edit(self, order: Order) -> dict[str, Any]:
+        return self._told(self._world.edit(order.ids, order.count))
+
+    def _delete(self, order: Order) -> dict[str, Any]:
+        return self._told(self._world.delete(order.ids, order.count))
+
+    def _restore(self, order: Order) -> dict[str, Any]:
+        return self._told(self._world.restore(order.ids or ()))
+
+    def _add(self, order: Order) -> dict[str, Any]:
+        return self._told(self._world.add(order.count, announce=order.announce))
+
+    def _told(self, ids: list[int]) -> dict[str, Any]:
+        return {"ids": ids, "day": self._world.clock.today()}
+
+    def _next_day(self, order: Order) -> dict[str, Any]:
+        return {"day": self._world.next_day(order.days)}
+
+    def _switch_faults(self, order: Order) -> dict[str, Any]:
+        self._faults.switch(order.profile)
+        return {"profile": self._faults.profile}
+
+    def _set_rate(self, order: Order) -> dict[str, Any]:
+        self._pace.rate, self._pace.retry_after = order.rate, order.retry_after
+        return {"rate": self._pace.rate, "retry_after": self._pace.retry_after}
+
+    def _reset_stats(self, order: Order) -> dict[str, Any]:
+        self._stats.reset()
+        return {}
+
+    def _show_stats(self, order: Order) -> dict[str, Any]:
+        world = self._world
+        return {**self._stats.as_dict(), "day": world.clock.today(), "movies": world.living_count()}
+
+
+def _json(content: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(content), content_type="application/json")

@@ -1,0 +1,243 @@
+"""The HTTP side: who may ask, how fast, what goes wrong, and how an answer is packed."""
+
+import asyncio
+import posixpath
+import re
+import time
+
+import msgspec
+from aiohttp import web
+
+from reelhouse.emulator.api import Api, ApiRequest, Query
+from reelhouse.emulator.errors import Refusal
+from reelhouse.emulator.exports import Exports
+from reelhouse.emulator.http.bodies import Bodies, Body, render
+from reelhouse.emulator.http.control import Control
+from reelhouse.emulator.http.fault_responses import GONE, Exchange, misbehave, needs_body, reset, send_cut, send_slowly
+from reelhouse.emulator.http.faults import Faults
+from reelhouse.emulator.http.rate_limit import Pace
+from reelhouse.emulator.http.stats import Stats
+from reelhouse.emulator.world import World
+
+_KEY = re.compile(r"[0-9a-fA-F]{32}")
+_MOVIE = re.compile(r"movie/(\d{1,18})(?:-[^/]*)?(/.+)?")
+_READING = ("GET", "HEAD")
+_PIECE = 1 << 18
+_LIST_AGE = 300
+_DETAIL_AGES = (3_000, 23_900)
+_ABSENT = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
+
+
+class Server:
+    """Answers every request to the emulator."""
+
+    def __init__(
+        self, world: World, exports: Exports, faults: Faults, pace: Pace, *, cache: int, latency: float
+    ) -> None:
+        self._world, self._exports, self._faults, self._pace = world, exports, faults, pace
+        self._stats = Stats()
+        self._api = Api(world)
+        self._control = Control(world, self._stats, faults, pace)
+        self._bodies = Bodies(cache)
+        self._latency = latency
+        self._at_once = 0
+        self._date = (0, "")
+        self.http = web.Server(self.handle, access_log=None)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        try:
+            return await self._handle(request)
+        except ConnectionResetError:
+            # Whoever asked has hung up, as clients with a time limit do; that is no error of the server's.
+            return web.Response(status=GONE)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        if path.startswith("/-/"):
+            return await self._control.handle(request, path[3:])
+        if "\x00" in path:
+            return self._refuse(47)
+        if ".." in path:
+            path = posixpath.normpath(path)
+        if path.startswith("/3/"):
+            return await self._counted(request, path[3:].rstrip("/"))
+        if path.startswith("/p/exports/"):
+            return await self._counted_export(request, path)
+        return self._refuse(34)
+
+    async def _counted(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        now, status = time.monotonic(), GONE
+        self._at_once += 1
+        self._stats.arrived(now, self._at_once, len(self.http.connections))
+        kind, movie = _classify(path)
+        self._stats.by_kind[kind] += 1
+        if kind == "detail" and movie is not None:
+            self._stats.asked[movie] += 1
+        try:
+            response = await self._answer(request, path, now, movie)
+            status = response.status
+            return response
+        finally:
+            self._at_once -= 1
+            self._stats.by_status[str(status)] += 1
+
+    async def _answer(self, request: web.BaseRequest, path: str, now: float, movie: int | None) -> web.StreamResponse:
+        admitted = self._pace.admits(now)
+        if self._latency:
+            await asyncio.sleep(self._latency)
+        if not admitted:
+            return self._refuse(25)
+        if request.method not in _READING:
+            return self._refuse(42)
+        query = request.query
+        if not _authorized(request, query):
+            return self._refuse(7)
+        fault = self._faults.for_listing(request.path_qs) if movie is None else self._faults.for_movie(movie)
+        try:
+            return await self._good_or_faulty(request, path, movie, fault)
+        except Refusal as refusal:
+            return self._refuse(refusal.code)
+
+    async def _good_or_faulty(
+        self, request: web.BaseRequest, path: str, movie: int | None, fault: str | None
+    ) -> web.StreamResponse:
+        if fault is not None:
+            self._stats.by_fault[fault] += 1
+        if fault == "wrong-id" and movie is not None:
+            path, fault = path.replace(str(movie), str(self._somebody_else(movie)), 1), None
+        if fault is not None and not needs_body(fault):
+            return await misbehave(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
+        body = await self._body(self._api.question(path, request.query))
+        headers = self._headers(request, body, movie)
+        if fault is not None:
+            return await misbehave(fault, Exchange(request, headers, body, None))
+        if body.etag in request.headers.get("If-None-Match", ""):
+            del headers["Content-Type"]
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=body.packed if "Content-Encoding" in headers else body.plain(), headers=headers)
+
+    async def _body(self, question: ApiRequest) -> Body:
+        if question.key is None:
+            return render(question.build())
+        body = self._bodies.get(question.key)
+        if body is None:
+            content = await asyncio.to_thread(question.build) if question.slow else question.build()
+            body = render(content)
+            self._bodies.keep(question.key, body)
+        return body
+
+    def _somebody_else(self, movie: int) -> int:
+        """The id of another movie, for an answer that belongs elsewhere."""
+        world = self._world
+        start = (world.catalogue.index_of(movie) or 0) + 1
+        others = (index % world.count for index in range(start, start + world.count))
+        return world.catalogue.id_of(next(filter(world.is_living, others)))
+
+    def _headers(self, request: web.BaseRequest, body: Body, movie: int | None) -> dict[str, str]:
+        shortest, spread = _DETAIL_AGES
+        age = _LIST_AGE if movie is None else shortest + movie % spread
+        headers = self._plain_headers()
+        headers |= {"Cache-Control": f"public, max-age={age}", "ETag": body.etag, "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+        return headers
+
+    def _plain_headers(self) -> dict[str, str]:
+        return {"Content-Type": "application/json;charset=utf-8", "Date": self._http_date(), "Server": "openresty"}
+
+    def _http_date(self) -> str:
+        """The `Date` header, made at most once a second and movement of the clock."""
+        second = int(self._world.clock.now().timestamp())
+        if second != self._date[0]:
+            self._date = (second, self._world.clock.http_date())
+        return self._date[1]
+
+    def _refuse(self, code: int) -> web.Response:
+        refusal = Refusal(code)
+        headers = self._plain_headers()
+        if code == 25 and self._pace.retry_after is not None:
+            headers["Retry-After"] = f"{self._pace.retry_after:g}"
+        return web.Response(status=refusal.status, body=msgspec.json.encode(refusal.body()), headers=headers)
+
+    async def _counted_export(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        status = GONE
+        self._stats.requests += 1
+        self._stats.by_kind["export"] += 1
+        self._stats.export_authorizations += "Authorization" in request.headers
+        try:
+            response = await self._export(request, path)
+            status = response.status
+            return response
+        finally:
+            self._stats.by_status[str(status)] += 1
+
+    async def _export(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        day = self._exports.day_of(path)
+        if day is None:
+            headers = {"Content-Type": "application/xml", "Date": self._http_date(), "Server": "AmazonS3"}
+            return web.Response(status=403, text=_ABSENT, headers=headers)
+        file = await asyncio.to_thread(self._exports.file, day)
+        headers = {
+            "Content-Type": "application/gzip",
+            "ETag": file.etag,
+            "Date": self._http_date(),
+            "Server": "AmazonS3",
+        }
+        if file.etag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        fault = self._faults.for_listing(path, export=True) if request.method == "GET" else None
+        if fault is not None:
+            return await self._faulty_export(request, headers, fault, file.path.read_bytes())
+        response = web.StreamResponse(headers={**headers, "Content-Length": str(file.size)})
+        await response.prepare(request)
+        if request.method == "GET":
+            with file.path.open("rb") as content:
+                while piece := content.read(_PIECE):
+                    await response.write(piece)
+        return response
+
+    async def _faulty_export(
+        self, request: web.BaseRequest, headers: dict[str, str], fault: str, content: bytes
+    ) -> web.StreamResponse:
+        self._stats.by_fault[fault] += 1
+        match fault:
+            case "cut":
+                return await send_cut(request, headers, content)
+            case "cut-gzip" | "invalid-json":
+                return web.Response(body=content[: len(content) // 2], headers=headers)
+            case "slow":
+                return await send_slowly(request, headers, content)
+            case "reset":
+                return await reset(request)
+            case _:
+                return await misbehave(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
+
+
+def _classify(path: str) -> tuple[str, int | None]:
+    """The kind under which a request is counted, and the movie it is about."""
+    movie = _MOVIE.fullmatch(path)
+    if movie is not None:
+        kind = "movie_changes" if movie[2] == "/changes" else "append" if movie[2] else "detail"
+        return kind, int(movie[1])
+    if path.startswith("movie/tt"):
+        return "append" if path.count("/") > 1 else "detail", None
+    first, _, rest = path.partition("/")
+    if first == "movie" and rest in ("changes", "latest", "popular"):
+        return rest, None
+    return first if first in (
+        "discover",
+        "genre",
+        "certification",
+        "watch",
+        "configuration",
+        "find",
+    ) else "unknown", None
+
+
+def _authorized(request: web.BaseRequest, query: Query) -> bool:
+    """Any bearer will do, and any key that looks like one."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return True
+    return _KEY.fullmatch(query.get("api_key", "")) is not None

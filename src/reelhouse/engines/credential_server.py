@@ -1,0 +1,100 @@
+"""Lends this process's AWS credentials to a program beside it, the way containers get theirs: over HTTP on loopback.
+
+The program asks again when what it got ends, so that a build may outlive credentials by hours, and no secret stands in
+an environment.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.storage.credentials import Credentials, S3Access
+
+# Less than what credentials hold for when they are handed over.
+_ASK_AGAIN = timedelta(minutes=5)
+
+# Seconds for somebody who connects to say what is wanted.
+_PATIENCE = 10
+
+_ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
+
+
+def engine_environ(
+    access: S3Access, environ: Mapping[str, str], without: tuple[str, ...] = ("AWS_", "REELHOUSE_", "TMDB_")
+) -> dict[str, str]:
+    """*environ* for an engine that reaches S3 as *access* says, and gets its credentials from this process."""
+    # What a person has set was read by boto3 already; the engine would read some of it otherwise.
+    found = {name: value for name, value in environ.items() if not name.startswith(without)}
+    found |= {
+        **lend(access.credentials),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_REGION": access.region,
+        "AWS_ENDPOINT": access.endpoint,
+        "AWS_ALLOW_HTTP": "true" if access.endpoint.startswith("http://") else "false",
+    }
+    if access.options.kms_key:
+        return {**found, "AWS_SERVER_SIDE_ENCRYPTION": "aws:kms", "AWS_SSE_KMS_KEY_ID": access.options.kms_key}
+    if access.options.encryption:
+        found["AWS_SERVER_SIDE_ENCRYPTION"] = _ENCRYPTIONS[access.options.encryption]
+    return found
+
+
+def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:
+    """Start lending; returns the environment by which an AWS SDK finds its way here and nowhere else."""
+    word = secrets.token_urlsafe(32)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(credentials, word))
+    threading.Thread(target=server.serve_forever, name="lending", daemon=True).start()
+    return {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{server.server_port}/",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": word,
+    }
+
+
+def _answering(credentials: Callable[[], Credentials], word: str) -> type[BaseHTTPRequestHandler]:
+    class Answering(BaseHTTPRequestHandler):
+        # Anybody on this machine may connect and say nothing.
+        timeout = _PATIENCE
+
+        def do_GET(self) -> None:
+            if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), word.encode()):
+                self._answer(403, {"code": "AccessDenied", "message": "this is not for you"})
+                return
+            try:
+                lent = credentials()
+            except ReelhouseError as exc:
+                self._answer(500, {"code": "NoCredentials", "message": str(exc)})
+                return
+            ends = datetime.now(UTC) + _ASK_AGAIN
+            self._answer(
+                200,
+                {
+                    "AccessKeyId": lent.access_key,
+                    "SecretAccessKey": lent.secret_key,
+                    "Token": lent.token,
+                    "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
+                },
+            )
+
+        def _answer(self, status: int, said: dict[str, Any]) -> None:
+            body = json.dumps(said).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *said: object) -> None:
+            """Nothing to tell anybody."""
+
+    return Answering

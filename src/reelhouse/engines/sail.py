@@ -1,0 +1,199 @@
+"""Sessions on Sail, which runs in a process beside this one."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reelhouse.engines.credential_server import engine_environ
+from reelhouse.engines.machine_users import other_people
+from reelhouse.engines.spark_connect import connected_by, main_with_a_file
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.storage.credentials import S3Access
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# The longest path of a Unix socket is 107 bytes.
+_LONGEST_FOLDER = 90
+
+# Engines of this process: one for each way to S3, one for folders.
+_engines: dict[Any, _Engine] = {}
+_starting = threading.Lock()
+
+
+def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> SparkSession:
+    """A session of its own on Sail, which is started where it does not run yet.
+
+    Raises `ConfigError` as `check_private` does.
+    """
+    key = (access.endpoint, access.region, access.options) if access else None
+    with main_with_a_file():
+        with _starting:
+            if key not in _engines:
+                _engines[key] = _started(access, shared_machine_ok)
+        session = connected_by(_channels(_engines[key]))
+        from pyspark.sql.connect.client.retries import DefaultPolicy
+
+    # Nothing lies between: what does not answer has ended, and ten minutes of asking would not bring it back.
+    session.client.set_retry_policies([DefaultPolicy(max_retries=4)])
+    return session
+
+
+def check_private() -> None:
+    """Raise `ConfigError` where Sail could be reached by other people, whose processes run on this machine."""
+    people = other_people()
+    if people and (reason := _closed()):
+        raise _not_private(people, reason)
+
+
+@cache
+def _closed() -> str:
+    """Why Sail cannot run where nobody reaches it; empty where it can."""
+    done = _server("--check", _environ(None))
+    said, _ = done.communicate()
+    return str(json.loads(said)["closed"]) if said else ""
+
+
+def _server(door: str, environ: dict[str, str]) -> subprocess.Popen[str]:
+    # Not found beside the working directory, where anybody may have put another. A session of its own, so that a Ctrl-C
+    # at a prompt ends the query and not the engine.
+    return subprocess.Popen(  # noqa: S603 (it starts this Python and a module of ours)
+        [sys.executable, "-P", "-m", "reelhouse.engines.sail_server", door],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environ,
+        start_new_session=True,
+    )
+
+
+def _not_private(people: list[str], reason: str) -> ConfigError:
+    return ConfigError(
+        f"shared_machine_ok: processes of other people run on this machine ({', '.join(people)}), and all of them "
+        f"could read and write your files through the table engine: it cannot be kept apart here ({reason}). Let them "
+        "end, or trust them with --shared-machine-ok (REELHOUSE_SHARED_MACHINE_OK=1); docs/security.md says more"
+    )
+
+
+def _started(access: S3Access | None, shared_machine_ok: bool) -> _Engine:
+    engine = _Engine(access, private=True)
+    if not engine.closed:
+        return engine
+    people = other_people()
+    if people and not shared_machine_ok:
+        raise _not_private(people, engine.closed)
+    return _Engine(access, private=False)
+
+
+class _Engine:
+    """Sail in a process of its own; *closed* says why it is none where it was to be private and cannot."""
+
+    def __init__(self, access: S3Access | None, *, private: bool) -> None:
+        self._folder = _new_folder() if private else None
+        self._process = _server(f"{self._folder}/engine" if self._folder else "", _environ(access))
+        atexit.register(self._end, os.getpid())
+        # While it starts.
+        import pyspark.sql.connect.session  # noqa: F401
+
+        line = self._read()
+        if not line:
+            raise ReelhouseError(f"the table engine ended with code {self._process.wait()} before it was ready")
+        said = json.loads(line)
+        self.address: str = said.get("address", "")
+        self.closed: str = said.get("closed", "")
+        if self.closed:
+            atexit.unregister(self._end)
+            self._end(os.getpid())
+        # What reaches S3 has an environment of its own. Else it is as if Sail ran in this process.
+        self._follows = access is None
+        self._told: dict[str, Any] = {}
+        self._telling = threading.Lock()
+
+    def _read(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def follow(self) -> None:
+        """Let the engine have the environment and the working directory that this process has now."""
+        if not self._follows:
+            return
+        with self._telling:
+            now = {"environ": dict(os.environ), "cwd": _cwd(), "path": list(sys.path)}
+            if now == self._told:
+                return
+            assert self._process.stdin is not None
+            try:
+                print(json.dumps(now), file=self._process.stdin, flush=True)
+            except BrokenPipeError:
+                # The call for which this is done says that the engine has ended.
+                return
+            self._read()
+            self._told = now
+
+    def _end(self, owner: int) -> None:
+        if os.getpid() != owner:
+            # A fork of the process that the engine belongs to.
+            return
+        # Its input ends with this process anyway; this waits for it.
+        self._process.kill()
+        self._process.communicate()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _new_folder() -> Path:
+    """A new folder that only we may enter."""
+    folder = tempfile.mkdtemp(prefix="reelhouse-")
+    if len(os.fsencode(folder)) <= _LONGEST_FOLDER:
+        return Path(folder)
+    Path(folder).rmdir()
+    return Path(tempfile.mkdtemp(prefix="reelhouse-", dir="/tmp"))
+
+
+def _environ(access: S3Access | None) -> dict[str, str]:
+    environ = engine_environ(access, os.environ) if access else dict(os.environ)
+    # It finds what this process finds.
+    return {**environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def _cwd() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError:
+        return os.curdir
+
+
+def _channels(engine: _Engine) -> Any:
+    """What opens connections to *engine* for a client of Spark Connect."""
+    import grpc
+    from pyspark.sql.connect.client import ChannelBuilder
+
+    class Following(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
+        def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+            engine.follow()
+            return continuation(details, request)
+
+        intercept_unary_stream = intercept_unary_unary
+
+    class Channels(ChannelBuilder):
+        @property
+        def host(self) -> str:
+            return engine.address
+
+        def toChannel(self) -> grpc.Channel:  # noqa: N802
+            return self._insecure_channel(engine.address)
+
+    # Sail refuses the path of a socket for a host.
+    channels = Channels([("grpc.default_authority", "localhost"), ("grpc.enable_http_proxy", 0)])
+    channels.add_interceptor(Following())
+    return channels

@@ -1,0 +1,131 @@
+"""Sessions of the table engine: Sail beside this process, or Apache Spark. Nothing else of the package knows which."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from reelhouse.delta.address import check_root
+from reelhouse.errors import ConfigError
+from reelhouse.settings import Settings
+from reelhouse.storage.credentials import Accessible, S3Access
+from reelhouse.storage.protocol import Storage
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SessionFactory = Callable[[], "SparkSession"]
+
+# Instants are UTC, and a value that does not fit is NULL (and counted) instead of the end of the build.
+_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "false",
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",
+}
+
+_INSTALL = 'pip install "reelhouse[lake]"'
+
+
+def session_of(settings: Settings, storage: Storage) -> SessionFactory:
+    """The session for the tables of the lake in *storage*, made when it is first called.
+
+    Raises `ConfigError` where there can be none, so that nobody learns of it after nine hours of collecting.
+    """
+    check_root(storage)
+    access = storage.access() if isinstance(storage, Accessible) else None
+    return session_factory(settings.engine, access, settings.spark_conf, settings.shared_machine_ok)
+
+
+def session_factory(
+    engine: str,
+    access: S3Access | None = None,
+    stated: Mapping[str, str] | None = None,
+    shared_machine_ok: bool = False,
+) -> SessionFactory:
+    """Makes a session of *engine* when it is first called, and gives the same one from then on.
+
+    `sail` runs in a process beside this one; `local[N]`, `spark://host:port` and `yarn` are Apache Spark (Java 17) with
+    its driver in this process, `sc://host:port` a Spark Connect server. *access* is that of a lake in S3, *stated* what
+    a person sets of Spark's own settings, which wins over ours. Two factories give two sessions on one engine, so that
+    the views of two lakes do not meet. Raises `ConfigError` where what the engine needs is not installed, or clashes,
+    and, unless *shared_machine_ok*, where other people's processes could reach Sail.
+    """
+    stated = dict(stated or {})
+    check_engine(engine)
+    check_installed(engine)
+    _warn(stated)
+    if engine == "sail":
+        from reelhouse.engines.sail import check_private, sail_session
+
+        if not shared_machine_ok:
+            check_private()
+        return cache(lambda: _configured(sail_session(access, shared_machine_ok), stated))
+    return cache(lambda: _configured(_spark_session(engine, access, stated), stated))
+
+
+def check_engine(engine: str) -> None:
+    """Raise `ConfigError` where *engine* names none."""
+    if engine != "sail" and not engine.startswith("sc://"):
+        from reelhouse.engines.spark import check_master
+
+        check_master(engine)
+
+
+def _spark_session(engine: str, access: S3Access | None, stated: Mapping[str, str]) -> SparkSession:
+    from reelhouse.engines.spark import connect_session, spark_session
+
+    return connect_session(engine, stated) if engine.startswith("sc://") else spark_session(engine, stated, access)
+
+
+def adopted_by(settings: Settings, storage: Storage, spark: SparkSession) -> SessionFactory:
+    """As `session_of`, with a session beside one that somebody else started: a spark-submit, a notebook, Glue, EMR."""
+    check_root(storage)
+    _warn(settings.spark_conf)
+    from reelhouse.engines.spark import adopted
+
+    access = storage.access() if isinstance(storage, Accessible) else None
+    return cache(lambda: _configured(adopted(spark, settings.spark_conf, access), settings.spark_conf))
+
+
+def _warn(stated: Mapping[str, str]) -> None:
+    """Say which stated settings make other rows than documented; what a person states holds all the same."""
+    for name, value in _SETTINGS.items():
+        if stated.get(name, value).lower() != value.lower():
+            said = f"{name} = {stated[name]} instead of {value} makes other rows than documented, or ends the build"
+            print(f"reelhouse: spark_conf: {said}", file=sys.stderr)
+
+
+def check_installed(engine: str) -> None:
+    """Raise `ConfigError` where what *engine* needs is not installed, or clashes."""
+    full, client, sail = _version("pyspark"), _version("pyspark-client"), _version("pysail")
+    if full and client:
+        raise ConfigError(
+            f"pyspark {full} and pyspark-client {client} are installed in one environment and overwrite each other's "
+            f"files: keep one of them (reelhouse changes neither), or use an environment of its own: {_INSTALL}"
+        )
+    if engine == "sail" and not (sail and client):
+        beside = f" (pyspark {full} is here and would clash: use an environment of its own)" if full else ""
+        raise ConfigError(f"the table engine is not installed; install it with: {_INSTALL}{beside}")
+    if engine.startswith("sc://") and not (client or full):
+        raise ConfigError(f"a Spark client is not installed; install one with: {_INSTALL}")
+    if not engine.startswith(("sail", "sc://")) and not full:
+        raise ConfigError(
+            f"engine: {engine!r} needs Apache Spark, which is not installed; in an environment of its own: "
+            'pip install "reelhouse[spark]"'
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _configured(session: SparkSession, stated: Mapping[str, str]) -> SparkSession:
+    for name, value in _SETTINGS.items():
+        session.conf.set(name, stated.get(name, value))
+    return session

@@ -1,0 +1,371 @@
+"""Sessions on Apache Spark: started here (in this process, or as the driver of a cluster), asked of a Connect server,
+or taken from whoever started it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from reelhouse.engines.credential_server import engine_environ
+from reelhouse.engines.spark_connect import check_listens, connected
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.settings import cache_folder
+from reelhouse.storage.credentials import S3Access
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# Java code of our own: Delta's log in S3 and in a folder, for many programs at once.
+JAR = Path(__file__).with_name("jars") / "reelhouse-delta.jar"
+
+
+class Jars(NamedTuple):
+    """What an Apache Spark needs beside its own: Delta Lake, S3A of its Hadoop, and the AWS SDK which that was made
+    with."""
+
+    delta: str
+    hadoop: str
+    sdk: str
+
+
+# By the version of Spark; these were tried together.
+JARS = {
+    "4.0": Jars("io.delta:delta-spark_2.13:4.0.1", "3.4.2", "2.29.52"),
+    "4.2": Jars("io.delta:delta-spark_4.2_2.13:4.4.0", "3.5.0", "2.35.4"),
+}
+
+# Of the SDK S3A needs a fiftieth, and Hadoop's client is Spark's own: 740 MB that each executor would be sent.
+_SDK = ("s3", "s3-transfer-manager", "sts")
+_NOT_NEEDED = (
+    "software.amazon.awssdk:bundle",
+    "org.apache.hadoop:hadoop-client-api",
+    "org.apache.hadoop:hadoop-client-runtime",
+)
+
+_STARTED = {
+    "spark.app.name": "reelhouse",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.ui.showConsoleProgress": "false",
+}
+
+# Of one machine: nobody looks at a UI that ends with the command, and neither the network nor other people of the
+# machine have any business on Spark's own ports.
+_LOCAL = {
+    "spark.ui.enabled": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.authenticate": "true",
+}
+
+# Commits of many programs at once, in a folder and in S3.
+_LOG_STORES = {
+    "spark.delta.logStore.file.impl": "reelhouse.delta.FolderLogStore",
+    "spark.delta.logStore.s3.impl": "reelhouse.delta.S3LogStore",
+    "spark.delta.logStore.s3a.impl": "reelhouse.delta.S3LogStore",
+}
+
+# Spark does not know these before Delta is first used, and then knows them all.
+_DELTAS = "spark.databricks.delta."
+_ONE_OF_DELTAS = f"{_DELTAS}snapshotPartitions"
+
+# Set in each session that has no mind of its own about them.
+_SPARK_SETTINGS = {
+    # Delta's default of fifty tasks to read a table's log of a few lines would cost more than the tables.
+    _ONE_OF_DELTAS: "2",
+    # Its default, INT96, is what other readers of Parquet have given up on.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+}
+
+_S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
+_ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "SSE-KMS"}
+
+_TOO_OLD = "Apache Spark 4.0 or newer is needed"
+_BY_CONNECT = "this session goes through Spark Connect"
+
+_master = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://.+|yarn")
+
+
+def check_master(master: str) -> None:
+    """Raise `ConfigError` where *master* is no address of Apache Spark that reelhouse knows."""
+    if not _master.fullmatch(master):
+        raise ConfigError(
+            f"engine: sail, local[N], sc://host:port, spark://host:port or yarn is expected, not {master!r}"
+        )
+
+
+def spark_session(master: str, stated: Mapping[str, str], access: S3Access | None) -> SparkSession:
+    """A session of its own on Apache Spark, started with *stated* over our defaults where this process has none yet."""
+    from pyspark import SparkContext
+
+    with _starting:
+        if SparkContext._active_spark_context is None:
+            _start(master, stated, access)
+            _borrowers[:] = [_caller(access)]
+        elif access and _borrowers and _borrowers != [_caller(access)]:
+            raise ConfigError(
+                "engine: Apache Spark was started in this process for another place than this lake in S3, and keeps "
+                "the credentials of then: open the lake in a process of its own"
+            )
+    from pyspark.sql import SparkSession
+
+    return adopted(SparkSession.builder.getOrCreate(), stated, access)
+
+
+# As whom the Java of this process asks S3, where we started it.
+_borrowers: list[str | None] = []
+
+
+def _caller(access: S3Access | None) -> str | None:
+    return access.options.profile if access else None
+
+
+def connect_session(address: str, stated: Mapping[str, str]) -> SparkSession:
+    """A session of its own on a Spark Connect server, which reaches S3 with credentials of its own."""
+    check_listens(address)
+    session = connected(address)
+    _check_version(session)
+    for name in stated.keys() - set(_settable(session, stated)):
+        print(f"reelhouse: spark_conf: {name} is left out: a server is started with it", file=sys.stderr)
+    return _set(session, {**_SPARK_SETTINGS, **stated})
+
+
+def adopted(
+    session: SparkSession, stated: Mapping[str, str] | None = None, access: S3Access | None = None
+) -> SparkSession:
+    """A session beside *session* (of a spark-submit, a notebook, Glue), which stays as it is.
+
+    Raises `ConfigError` for one through Spark Connect, which has none beside it and no Java at hand.
+    """
+    _check_version(session)
+    if not hasattr(session, "newSession"):
+        raise ConfigError(
+            f"engine: {_BY_CONNECT}: start the job with spark-submit or on a dedicated cluster, or let "
+            "`reelhouse build --spark sc://host:port` ask that server"
+        )
+    mine = session.newSession()
+    found = dict(s3a_conf(access)) if access else {}
+    if access and session.sparkContext._jsc.hadoopConfiguration().get("fs.s3.impl") is None:
+        # A lake's address says s3://, which is S3A's other name; EMR and Glue have their own way to it.
+        found["fs.s3.impl"] = _S3A
+    return _set(mine, {**_SPARK_SETTINGS, **found, **(stated or {})})
+
+
+def _check_version(session: SparkSession) -> None:
+    if int(session.version.partition(".")[0]) < 4:
+        raise ConfigError(f"engine: {_TOO_OLD}, and this is {session.version}")
+
+
+def _set(session: SparkSession, conf: Mapping[str, str]) -> SparkSession:
+    for name in _settable(session, conf):
+        session.conf.set(name, conf[name])
+    return session
+
+
+def _settable(session: SparkSession, conf: Mapping[str, str]) -> list[str]:
+    """The names that a session may set; Hadoop's are among them, and Spark does not know those."""
+    free = () if session.conf.isModifiable(_ONE_OF_DELTAS) else (_DELTAS,)
+    return [
+        name
+        for name in conf
+        if not name.startswith("spark.") or name.startswith(free) or session.conf.isModifiable(name)
+    ]
+
+
+def s3a_conf(access: S3Access) -> Iterator[tuple[str, str]]:
+    """How S3A reaches the lake's bucket, by Hadoop's names: no credentials, which are never written down."""
+    of = f"fs.s3a.bucket.{access.bucket}." if access.bucket else "fs.s3a."
+    yield f"{of}endpoint.region", access.region
+    if not re.search(r"\.amazonaws\.com(\.cn)?$", access.endpoint):
+        yield f"{of}endpoint", access.endpoint
+        yield f"{of}path.style.access", "true"
+        yield f"{of}connection.ssl.enabled", str(access.endpoint.startswith("https://")).lower()
+    encryption = "sse-kms" if access.options.kms_key else access.options.encryption
+    if encryption:
+        yield f"{of}encryption.algorithm", _ENCRYPTIONS[encryption]
+    if access.options.kms_key:
+        yield f"{of}encryption.key", access.options.kms_key
+
+
+_starting = threading.Lock()
+
+
+def started_conf(
+    master: str, version: str, there: set[str], stated: Mapping[str, str], access: S3Access | None
+) -> dict[str, str]:
+    """What Apache Spark of *version* is started with, *stated* over our own; *there* are names of jars it has.
+
+    Raises `ConfigError` where it is not known which jars that version needs.
+    """
+    ours = {"spark.master": master, **_STARTED}
+    if master.startswith("local"):
+        ours |= {**_LOCAL, "spark.sql.shuffle.partitions": _partitions(master), "spark.driver.memory": _driver_memory()}
+    if access:
+        ours["spark.hadoop.fs.s3.impl"] = _S3A
+        ours |= {f"spark.hadoop.{name}": value for name, value in s3a_conf(access)}
+    packages = _packages(version, there, stated, with_s3=access is not None)
+    if packages:
+        # A folder of our own: a Maven repository that others fill half stops the download of the jars. Not below
+        # `cache_folder`, which tests and services empty: what is fetched once is there for all.
+        ours |= {
+            "spark.jars.ivy": str(_ivy()),
+            "spark.jars.excludes": ",".join(_NOT_NEEDED),
+        }
+    added = {
+        "spark.jars.packages": ",".join(packages),
+        "spark.jars": ",".join(filter(None, [str(JAR), stated.get("spark.jars", "")])),
+    }
+    return {**ours, **_LOG_STORES, **stated, **{name: value for name, value in added.items() if value}}
+
+
+def _packages(version: str, there: set[str], stated: Mapping[str, str], *, with_s3: bool) -> list[str]:
+    """Maven's names of the jars that are neither there nor stated."""
+    found = [name for name in stated.get("spark.jars.packages", "").split(",") if name]
+    has = [*found, *there, *stated.get("spark.jars", "").split(",")]
+    wanted = [
+        part for part in ("delta-spark", *(["hadoop-aws"] if with_s3 else [])) if not any(part in one for one in has)
+    ]
+    known = JARS.get(".".join(version.split(".")[:2]))
+    if wanted and known is None:
+        raise ConfigError(
+            f"engine: which {wanted[0]} goes with Spark {version} is not known here (it is for {', '.join(JARS)}); "
+            "name it in spark_conf as spark.jars.packages"
+        )
+    if known and "delta-spark" in wanted:
+        found.append(known.delta)
+    if known and "hadoop-aws" in wanted:
+        found.append(f"org.apache.hadoop:hadoop-aws:{known.hadoop}")
+        found += [f"software.amazon.awssdk:{part}:{known.sdk}" for part in _SDK]
+    return found
+
+
+def _ivy() -> Path:
+    try:
+        return Path("~/.cache/reelhouse/ivy").expanduser()
+    except RuntimeError:
+        # A user without a home, as in some containers.
+        return cache_folder() / "reelhouse" / "ivy"
+
+
+def _partitions(master: str) -> str:
+    """One for each core of `local[N]`, and at least four: adaptive execution makes fewer of them, but never more."""
+    cores = re.search(r"\d+|\*", master)
+    found = 1 if cores is None else (os.cpu_count() or 1) if cores[0] == "*" else int(cores[0])
+    return str(max(4, found))
+
+
+def _driver_memory() -> str:
+    """Half of this machine's, at most four gigabytes: all of Spark runs in the driver."""
+    try:
+        megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    except (OSError, ValueError, AttributeError):
+        megabytes = 4096
+    return f"{max(1024, min(4096, megabytes // 2))}m"
+
+
+def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> None:
+    """Start Apache Spark in and below this process; what it says on the way is told only where it does not start."""
+    from pyspark import SparkConf, SparkContext
+    from pyspark.errors import PySparkException
+    from pyspark.java_gateway import launch_gateway
+    from pyspark.version import __version__ as version
+
+    _check_java()
+    if master.startswith("spark://"):
+        check_listens(master.partition(",")[0])
+    from pyspark.find_spark_home import _find_spark_home
+
+    there = {path.name for path in Path(_find_spark_home(), "jars").glob("*.jar")}
+    conf = SparkConf(loadDefaults=False)
+    for name, value in started_conf(master, version, there, stated, access).items():
+        conf.set(name, value)
+    said = _Said()
+    with _environment(access):
+        try:
+            gateway = launch_gateway(conf, {"stdout": said.pipe, "stderr": said.pipe})  # type: ignore[no-untyped-call]
+        except PySparkException as exc:
+            raise _not_started(said.ended()) from exc
+    said.goes_on()
+    # Without `conf`, which Java has by now and has added Maven's jars to: executors get those from there.
+    context = SparkContext(gateway=gateway)
+    context.setLogLevel("ERROR")
+
+
+class _Said:
+    """What Java writes: kept while it starts, on our stderr from then on."""
+
+    def __init__(self) -> None:
+        reading, self.pipe = os.pipe()
+        self._lines: list[str] = []
+        self._started = threading.Event()
+        stream = os.fdopen(reading, encoding="utf-8", errors="replace")
+        self._listener = threading.Thread(target=self._listen, args=(stream,), name="spark", daemon=True)
+        self._listener.start()
+
+    def _listen(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                if self._started.is_set():
+                    os.write(2, line.encode())
+                else:
+                    self._lines.append(line)
+
+    def goes_on(self) -> None:
+        """Java has started and holds the pipe alone."""
+        self._started.set()
+        os.close(self.pipe)
+
+    def ended(self) -> str:
+        """All of it; Java has ended."""
+        os.close(self.pipe)
+        self._listener.join(5)
+        return "".join(self._lines)
+
+
+@contextmanager
+def _environment(access: S3Access | None) -> Iterator[None]:
+    """For the time of a start, the environment by which Java borrows this process's credentials."""
+    before = dict(os.environ)
+    if access:
+        _replace(engine_environ(access, before, without=("AWS_",)))
+    try:
+        yield
+    finally:
+        _replace(before)
+
+
+def _replace(environ: Mapping[str, str]) -> None:
+    for name in os.environ.keys() - environ.keys():
+        del os.environ[name]
+    os.environ.update(environ)
+
+
+def _check_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if not (Path(home, "bin", "java").is_file() if home else shutil.which("java")):
+        where = f"JAVA_HOME is {home!r} and holds none" if home else "there is none here"
+        raise ConfigError(f"engine: Apache Spark needs Java 17, and {where}: install one, or use engine = 'sail'")
+
+
+_MISSING = re.compile(r"UNRESOLVED DEPENDENC|unresolved dependency|download failed|Could not find artifact", re.I)
+
+
+def _not_started(said: str) -> ReelhouseError:
+    """Why Java ended, as far as what it said tells."""
+    if _MISSING.search(said):
+        names = sorted(set(re.findall(r"(?:unresolved dependency: |not found: )([\w.#;:-]+)", said)))
+        return ConfigError(
+            f"engine: jars could not be fetched from Maven ({', '.join(names) or 'by spark.jars.packages'}): is there "
+            "a network? Else put them into the folder jars/ of Apache Spark"
+        )
+    if "UnsupportedClassVersionError" in said or "Unrecognized option" in said or "requires Java" in said:
+        return ConfigError("engine: this Java is too old for Apache Spark 4, which needs Java 17: set JAVA_HOME")
+    lines = [line.strip() for line in said.splitlines() if re.search(r"exception|error", line, re.I)]
+    return ReelhouseError(f"Apache Spark did not start: {lines[0] if lines else 'it said nothing'}"[:400])

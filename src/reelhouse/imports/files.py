@@ -1,0 +1,87 @@
+"""Which files are meant, of what kind they are, and what they hold, told by sha256."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.warehouse.import_registry import ImportSource
+
+KINDS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+}
+
+CHANGED = "the files were changed while they were read; nothing is changed, import them again"
+
+_BLOCK = 1024 * 1024
+
+
+def found(paths: Iterable[Path]) -> list[Path]:
+    """The files that *paths* name: files, folders of them, patterns; `ConfigError` where there are none."""
+    files = [file for path in paths for file in _found(path)]
+    if not files:
+        raise ConfigError("import: say what: files, or a database by --from and --table")
+    twice = next((file for file in files if files.count(file) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"import: {twice} is named twice")
+    return files
+
+
+def _found(path: Path) -> list[Path]:
+    if path.is_dir():
+        inside = sorted(each for each in path.iterdir() if each.is_file() and _kind(each) is not None)
+        if not inside:
+            raise ConfigError(f"{path}: this folder holds no file that can be imported ({', '.join(KINDS)})")
+        return inside
+    if path.exists():
+        return [path]
+    pattern = any(sign in str(path) for sign in "*?[")
+    # Path.glob takes no pattern that is absolute.
+    matching = sorted(map(Path, glob.glob(str(path)))) if pattern else []  # noqa: PTH207
+    if not matching:
+        raise ConfigError(f"{path}: there is no such file")
+    return [file for each in matching for file in _found(each)]
+
+
+def kind_of(files: Sequence[Path]) -> str:
+    """`csv`, `json` or `parquet`, by the names of *files*; `ConfigError` where they are none, or of several kinds."""
+    kinds = {file: _kind(file) for file in files}
+    for file, kind in kinds.items():
+        if kind is None:
+            archive = "unpack it first" if file.suffix in (".zip", ".tar", ".7z", ".xlsx") else "what is it?"
+            raise ConfigError(f"{file}: {archive} Files are told by their names: {', '.join(KINDS)}, also with .gz")
+        if kind != kinds[files[0]]:
+            raise ConfigError(f"{file} and {files[0]} are of different kinds: one table is made of files of one kind")
+    return str(kinds[files[0]])
+
+
+def _kind(file: Path) -> str | None:
+    name = file.name.lower().removesuffix(".gz")
+    return KINDS.get(Path(name).suffix)
+
+
+def source(file: Path) -> ImportSource:
+    """What a file holds now; `ReelhouseError` where it cannot be read."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with file.open("rb") as body:
+            while block := body.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+    except OSError as exc:
+        raise ReelhouseError(f"{file} cannot be read: {exc.strerror}") from exc
+    return ImportSource(file.name, digest.hexdigest(), size)
+
+
+def stamp(files: Iterable[Path]) -> list[tuple[int, int]]:
+    """By this a file is known that was changed while it was read."""
+    return [(told.st_size, told.st_mtime_ns) for told in (file.stat() for file in files)]

@@ -1,0 +1,105 @@
+"""A table of PostgreSQL read by Apache Spark: many connections, each with a part of the rows, all of one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.delta.delta_rs import write_delta
+from reelhouse.delta.engine import Engine, in_one_line
+from reelhouse.errors import LakeError
+from reelhouse.imports.postgres import Postgres
+from reelhouse.imports.run import Outcome, Seen, Step, columns_of, pinned, schema_of, shown
+from reelhouse.tables.schemas import data_type
+from reelhouse.warehouse.import_registry import ZONE, ImportColumn, ImportSource, imported
+from reelhouse.warehouse.import_tables import column_specs
+
+# Connections at a time; a server has a hundred, and other users.
+_PARTS = 8
+_FETCHED = "10000"
+
+
+def bring_in_by_jdbc(
+    engine: Engine,
+    name: str,
+    table: Postgres,
+    jdbc: Mapping[str, str],
+    made_from: str,
+    *,
+    split_by: str | None = None,
+    new_schema: bool = False,
+    step: Step = lambda text: None,
+) -> Outcome:
+    """As `bring_in`, with rows that Spark fetches by *jdbc* (`url`, `user`, `password`) and writes.
+
+    They are shared out by *split_by*, or by the table's key where that is one column of whole numbers.
+    """
+    before = imported(engine.storage).get(name)
+    step("looking at the columns")
+    columns = columns_of(table, before, name, new_schema=new_schema)
+    rows = table.count()
+    folder = f"{ZONE}/{name}"
+    # A version without rows that nobody is shown: what Spark then writes has these columns and comments.
+    empty = pa.RecordBatchReader.from_batches(schema_of(columns), [])
+    write_delta(engine.storage, folder, empty, mode="overwrite", user={}, new_schema=True)
+    step("writing")
+    with in_one_line():
+        frame = _frame(engine, table, columns, jdbc, split_by)
+        commit = engine.write(frame, folder, mode="overwrite", user={})
+        if commit.rows != rows:
+            raise LakeError(f"{table.shown} has {rows:,} rows, {commit.rows:,} arrived; nothing is changed")
+        seen = _seen(engine.table(folder, commit.version), columns)
+    sources = [ImportSource(table.shown)]
+    made = pinned(engine.storage, name, before, columns, sources, made_from, commit.version, rows)
+    return Outcome(True, made, seen, table.notes)
+
+
+def _frame(
+    engine: Engine, table: Postgres, columns: Sequence[ImportColumn], jdbc: Mapping[str, str], split_by: str | None
+) -> DataFrame:
+    reader = engine.spark.read.format("jdbc").options(
+        **jdbc,
+        driver="org.postgresql.Driver",
+        dbtable=f"({table.query(columns, as_text=False)}) as imported",
+        fetchsize=_FETCHED,
+        # Each connection sees what the one sees that looked at the columns and counted the rows.
+        sessionInitStatement="set transaction isolation level repeatable read, read only; "
+        f"set transaction snapshot '{table.snapshot()}'",
+        **_split(table, split_by),
+    )
+    types = {spec.name: data_type(spec.type) for spec in column_specs(list(columns))}
+    return reader.load().select(*(F.col(f"`{name}`").cast(kind).alias(name) for name, kind in types.items()))
+
+
+def _split(table: Postgres, split_by: str | None) -> dict[str, str]:
+    column = table.split_column(split_by)
+    bounds = table.bounds(column) if column is not None else None
+    if column is None or bounds is None:
+        if column is None:
+            table.notes.append("one task read all rows: there is no key of one column of numbers; see --split-by")
+        return {}
+    least, greatest = bounds
+    return {
+        "partitionColumn": column.column.name,
+        "lowerBound": str(least),
+        "upperBound": str(greatest + 1),
+        "numPartitions": str(min(_PARTS, greatest - least + 1)),
+    }
+
+
+def _seen(frame: DataFrame, columns: Sequence[ImportColumn]) -> dict[str, Seen]:
+    """NULLs and an example of each column, in one look at what was written."""
+    names = [f"`{column.name}`" for column in columns]
+    row: Any = frame.agg(
+        F.count(F.lit(1)).alias("rows"),
+        *(F.count(F.col(name)).alias(f"n{at}") for at, name in enumerate(names)),
+        *(F.first(F.col(name), ignorenulls=True).alias(f"e{at}") for at, name in enumerate(names)),
+    ).collect()[0]
+    return {
+        column.name: Seen(row["rows"] - row[f"n{at}"], "" if row[f"e{at}"] is None else shown(row[f"e{at}"]))
+        for at, column in enumerate(columns)
+    }

@@ -1,0 +1,223 @@
+"""A table of PostgreSQL as batches: all of it in one snapshot, each type brought to one of a lake by the database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.imports.columns import NEW_SCHEMA, named
+from reelhouse.imports.types import arrow_type
+from reelhouse.storage.postgres_address import MISREAD, Secrets, misread, shown
+from reelhouse.warehouse.import_registry import ImportColumn
+
+_NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
+_LONGEST = 38
+_PREFIX = re.compile(r"^[A-Z_]+: \[libpq\] (Failed to [a-z ]+: )?(PGRES_FATAL_ERROR )?(ERROR: +)?")
+
+_KINDS = {
+    "smallint": "bigint",
+    "integer": "bigint",
+    "bigint": "bigint",
+    "real": "double",
+    "double precision": "double",
+    "boolean": "boolean",
+    "date": "date",
+    "timestamp with time zone": "timestamp",
+    "timestamp without time zone": "timestamp",
+}
+
+_CASTS = {"bigint": "{}::int8", "double": "{}::float8", "boolean": "{}", "date": "{}", "timestamp": "{}::timestamptz"}
+
+_COLUMNS = """
+select a.attname, format_type(coalesce(nullif(t.typbasetype, 0), t.oid),
+                              case when t.typbasetype = 0 then a.atttypmod else t.typtypmod end)
+from pg_attribute a join pg_type t on t.oid = a.atttypid
+where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
+order by a.attnum
+"""
+
+_TABLE = """
+select c.oid::int8, format('%I.%I', n.nspname, c.relname)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.oid = coalesce(to_regclass($1), to_regclass($2)) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+"""
+
+# A key of one column of whole numbers, by which readers can share the rows.
+_KEY = """
+select a.attname
+from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
+where i.indrelid = $1::oid and i.indisprimary and i.indnatts = 1
+  and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+"""
+
+
+class PgColumn(NamedTuple):
+    """One column of the database's, and the table's that it becomes."""
+
+    source: str
+    declared: str
+    column: ImportColumn
+
+    def selected(self, *, as_text: bool) -> str:
+        """The column as an expression that needs no cast any more; decimals *as_text*, where a driver has none."""
+        name, kind = _identifier(self.source), self.column.type
+        if self.declared == "timestamp without time zone":
+            name = f"{name} at time zone 'UTC'"
+        if kind.startswith("decimal") and not as_text:
+            return f"({name})::{self.declared} as {_identifier(self.column.name)}"
+        return f"({_CASTS.get(kind, '{}::text').format(f'({name})')}) as {_identifier(self.column.name)}"
+
+
+class Postgres:
+    """A table, looked at and read in one transaction of one connection."""
+
+    def __init__(self, url: str, table: str, connection: Any) -> None:
+        self.shown = f"{shown(url)} {table}"
+        self._url = url
+        self._connection = connection
+        self.notes: list[str] = []
+        self._run("set transaction isolation level repeatable read, read only")
+        self.oid, self.place = self._find(table)
+        self.found = self._look()
+
+    def names(self) -> list[str]:
+        """What the columns are called."""
+        return [one.column.name for one in self.found]
+
+    def columns(self, pinned: Sequence[ImportColumn] | None) -> list[ImportColumn]:
+        """The columns with their types; with *pinned* those, if they are the same."""
+        self._check_finite()
+        found = {one.column.name: one.column for one in self.found}
+        for column in pinned or ():
+            if found[column.name].type != column.type:
+                raise ReelhouseError(
+                    f"{self.shown}: column {column.name} is {found[column.name].type}, which is no {column.type}; "
+                    f"{NEW_SCHEMA}"
+                )
+        return [found[column.name] for column in pinned] if pinned is not None else list(found.values())
+
+    def query(self, columns: Sequence[ImportColumn], *, as_text: bool) -> str:
+        """The rows in SQL, typed as *columns* say."""
+        found = {one.column.name: one for one in self.found}
+        wanted = ", ".join(found[column.name].selected(as_text=as_text) for column in columns)
+        return f"select {wanted} from {self.place}"
+
+    def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
+        """The rows, typed as *columns* say."""
+        with _told(self._url), self._connection.cursor() as cursor:
+            cursor.execute(self.query(columns, as_text=True))
+            for batch in cursor.fetch_record_batch():
+                arrays = [_typed(batch.column(at), column) for at, column in enumerate(columns)]
+                yield pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return int(self._run(f"select count(*) from {self.place}")[0][0])
+
+    def snapshot(self) -> str:
+        """A name under which other connections see the same rows, as long as this one lasts."""
+        return str(self._run("select pg_export_snapshot()")[0][0])
+
+    def split_column(self, wanted: str | None) -> PgColumn | None:
+        """The column of whole numbers by which rows can be shared out: *wanted*, or the table's key, if it has one."""
+        keys = [row[0] for row in self._run(_KEY, self.oid)] if wanted is None else [wanted]
+        found = [one for one in self.found if keys in ([one.source], [one.column.name])]
+        if wanted is not None and (not found or found[0].column.type != "bigint"):
+            raise ConfigError(f"split_by: {self.shown} has no column {wanted} of whole numbers")
+        return found[0] if found else None
+
+    def bounds(self, column: PgColumn) -> tuple[int, int] | None:
+        """The least and the greatest value of a column; None where there is none."""
+        name = _identifier(column.source)
+        ((least, greatest),) = self._run(f"select min({name})::int8, max({name})::int8 from {self.place}")
+        return None if least is None else (least, greatest)
+
+    def _find(self, table: str) -> tuple[int, str]:
+        # As SQL would read it, else as it is written.
+        quoted = ".".join(map(_identifier, table.split(".")))
+        rows = self._run(_TABLE, table, quoted)
+        if not rows:
+            raise ConfigError(f"table: {shown(self._url)} has no table {table!r} for this user")
+        oid, place = rows[0]
+        return oid, place
+
+    def _look(self) -> list[PgColumn]:
+        rows = self._run(_COLUMNS, self.oid)
+        if not rows:
+            raise ReelhouseError(f"{self.shown} has no columns")
+        found = []
+        for column, (name, declared) in zip(named([row[0] for row in rows], self.shown), rows, strict=True):
+            kind = _kind(declared)
+            if declared == "timestamp without time zone":
+                self.notes.append(f"{column.name}: instants without a time zone are taken as UTC")
+            if declared.startswith("numeric") and kind == "string":
+                self.notes.append(f"{column.name}: {declared} has more digits than a column can hold: kept as text")
+            found.append(PgColumn(name, declared, ImportColumn(column.name, kind, column.source)))
+        return found
+
+    def _check_finite(self) -> None:
+        """PostgreSQL has dates and instants that never come; no table of a lake has."""
+        for one in self.found:
+            if one.column.type in ("date", "timestamp"):
+                name = _identifier(one.source)
+                first = f"select 1 from {self.place} where not isfinite({name}) or extract(year from {name}) "
+                if self._run(f"{first} not between 1 and 9999 limit 1"):
+                    raise ReelhouseError(f"{self.shown}: column {one.source} holds infinity, or a year of five digits")
+
+    def _run(self, statement: str, *values: Any) -> list[Any]:
+        with _told(self._url), self._connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return list(cursor.fetchall()) if cursor.description else []
+
+
+@contextmanager
+def opened(url: str, table: str) -> Iterator[Postgres]:
+    """The *table* at *url*; `ConfigError` where it cannot be reached so, never with a password in it."""
+    from adbc_driver_postgresql import dbapi
+
+    with _told(url, connecting=True):
+        connection = dbapi.connect(url)
+    try:
+        yield Postgres(url, table, connection)
+    finally:
+        # It only read: whatever fails here, nothing is lost, and what failed before it is the better word.
+        with suppress(dbapi.Error):
+            connection.close()
+
+
+def _kind(declared: str) -> str:
+    found = _NUMERIC.fullmatch(declared)
+    if found and int(found[2]) <= int(found[1]) <= _LONGEST:
+        return f"decimal({found[1]},{found[2]})"
+    return _KINDS.get(declared, "string")
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _typed(array: Any, column: ImportColumn) -> Any:
+    try:
+        return array.cast(arrow_type(column.type))
+    except pa.ArrowInvalid as exc:
+        raise ReelhouseError(f"{column.name}: {str(exc).splitlines()[0]}") from exc
+
+
+@contextmanager
+def _told(url: str, *, connecting: bool = False) -> Iterator[None]:
+    """What the driver says inside, in one line and without the password."""
+    from adbc_driver_manager import dbapi
+
+    try:
+        yield
+    except (dbapi.Error, OSError, pa.ArrowException) as exc:
+        lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+        said = _PREFIX.sub("", lines[0]) if lines else type(exc).__name__
+        kind = ConfigError if connecting else ReelhouseError
+        said = MISREAD if connecting and misread(url) else Secrets(url).hide(said.replace(url, "***"))
+        raise kind(f"{shown(url)}: {said}") from None

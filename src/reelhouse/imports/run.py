@@ -1,0 +1,200 @@
+"""One import: types first, over all rows; then the rows as one atomic overwrite; then the pin, by which readers see."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import pyarrow as pa
+
+import reelhouse
+from reelhouse.delta.delta_rs import write_delta
+from reelhouse.delta.log import latest_version, log_key
+from reelhouse.errors import LakeError, ReelhouseError
+from reelhouse.imports.columns import NEW_SCHEMA, check_same
+from reelhouse.imports.types import arrow_type
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.import_registry import ZONE, Import, ImportColumn, ImportSource, imported, pin_import
+from reelhouse.warehouse.vacuum import sweep_table
+
+Step = Callable[[str], None]
+
+_ATTEMPTS = 4
+_SHOWN = 40
+
+
+class Reading(Protocol):
+    """What is imported: it says its columns first, after a look at all of it, then gives its rows."""
+
+    notes: list[str]
+
+    def names(self) -> list[str]:
+        """What its columns are called in the table."""
+
+    def columns(self, pinned: Sequence[ImportColumn] | None) -> list[ImportColumn]:
+        """Its columns with types; with *pinned* those, where every value fits, else `ReelhouseError`."""
+
+    def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
+        """Its rows in batches of bounded size, typed as told."""
+
+
+class Seen(NamedTuple):
+    """What of a column was written: how many NULLs, and the first value that is none."""
+
+    nulls: int
+    example: str
+
+
+class Outcome(NamedTuple):
+    """What an import left: *done* tells whether there was anything to do; *seen* is by column, where it was written."""
+
+    done: bool
+    table: Import
+    seen: dict[str, Seen]
+    notes: list[str]
+
+
+def mark_of(sources: Sequence[ImportSource], options: Sequence[str]) -> str:
+    """The same for the same files read the same way, whatever they are called and in whatever order."""
+    told = [*sorted(source.sha256 for source in sources), *options]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+
+
+def up_to_date(storage: Storage, name: str, made_from: str) -> Import | None:
+    """The table as it was imported from the very same files, if it is still there."""
+    before = imported(storage).get(name)
+    if before is None or before.made_from != made_from:
+        return None
+    return before if storage.size(log_key(f"{ZONE}/{name}", before.version)) is not None else None
+
+
+def bring_in(
+    storage: Storage,
+    name: str,
+    reading: Reading,
+    sources: Sequence[ImportSource],
+    made_from: str,
+    *,
+    new_schema: bool,
+    check: Callable[[], None] = lambda: None,
+    step: Step = lambda text: None,
+) -> Outcome:
+    """Replace table *name* by what *reading* gives; until the end readers see the rows of before.
+
+    Its columns are those of last time unless *new_schema*. *check* is asked once all rows are read, and raises where
+    they are not to be believed. Raises `ReelhouseError` where something does not fit: then nothing is changed.
+    """
+    before = imported(storage).get(name)
+    step("looking at all values")
+    columns = columns_of(reading, before, name, new_schema=new_schema)
+    step("writing")
+    version, tally = _write(storage, name, reading, columns)
+    check()
+    if not tally.rows and any(source.sha256 for source in sources):
+        raise ReelhouseError(f"{sources[0].name} holds no rows; nothing is changed")
+    table = pinned(storage, name, before, columns, sources, made_from, version, tally.rows)
+    return Outcome(True, table, tally.seen(), reading.notes)
+
+
+def columns_of(reading: Reading, before: Import | None, name: str, *, new_schema: bool) -> list[ImportColumn]:
+    """The columns that a table is to have."""
+    if before is None or new_schema:
+        return reading.columns(None)
+    check_same([column.name for column in before.columns], reading.names(), "what is there", name, NEW_SCHEMA)
+    return reading.columns(before.columns)
+
+
+def pinned(
+    storage: Storage,
+    name: str,
+    before: Import | None,
+    columns: list[ImportColumn],
+    sources: Sequence[ImportSource],
+    made_from: str,
+    version: int,
+    rows: int,
+) -> Import:
+    """Let readers see *version*."""
+    table = Import(
+        zone=ZONE,
+        version=version,
+        rows=rows,
+        schema=hashlib.sha256(msgspec.json.encode(columns)).hexdigest()[:16],
+        made_from=made_from,
+        columns=columns,
+        sources=list(sources),
+        imported_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        made_by=f"reelhouse {reelhouse.__version__}",
+    )
+    pin_import(storage, name, table, before)
+    if before is not None:
+        # As after a build: readers of this version and of the one before it are not disturbed.
+        sweep_table(storage, f"{ZONE}/{name}", before.version)
+    return table
+
+
+def schema_of(columns: Sequence[ImportColumn]) -> Any:
+    """The Arrow form of columns; one that is renamed says in every catalogue what it was called."""
+    return pa.schema(
+        [
+            pa.field(each.name, arrow_type(each.type), metadata={"comment": each.comment} if each.comment else None)
+            for each in columns
+        ]
+    )
+
+
+class _Tally:
+    """Batches on their way: counted, and the error that ended them kept, since Arrow would hand on its text alone."""
+
+    def __init__(self, schema: Any) -> None:
+        self._schema = schema
+        self._nulls = dict.fromkeys(schema.names, 0)
+        self._examples: dict[str, str] = {}
+        self.rows = 0
+        self.error: Exception | None = None
+
+    def count(self, batches: Iterator[Any]) -> Iterator[Any]:
+        try:
+            for batch in batches:
+                self.rows += len(batch)
+                for name, column in zip(self._schema.names, batch.columns, strict=True):
+                    self._nulls[name] += column.null_count
+                    if name not in self._examples and column.null_count < len(column):
+                        self._examples[name] = shown(column.drop_null()[0].as_py())
+                yield batch.cast(self._schema)
+        except Exception as exc:
+            self.error = exc
+            raise
+
+    def seen(self) -> dict[str, Seen]:
+        return {name: Seen(nulls, self._examples.get(name, "")) for name, nulls in self._nulls.items()}
+
+
+def shown(value: object) -> str:
+    """An example as a person reads it, cut where it is long."""
+    text = value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _write(storage: Storage, name: str, reading: Reading, columns: Sequence[ImportColumn]) -> tuple[int, _Tally]:
+    """Commit all rows; a commit that another import came before is no replacement of what readers see: once more."""
+    folder, schema = f"{ZONE}/{name}", schema_of(columns)
+    for _ in range(_ATTEMPTS):
+        latest = latest_version(storage, folder)
+        following = 0 if latest is None else latest + 1
+        tally = _Tally(schema)
+        rows = pa.RecordBatchReader.from_batches(schema, tally.count(reading.batches(columns)))
+        try:
+            version = write_delta(storage, folder, rows, mode="overwrite", user={}, new_schema=True)
+        except Exception:
+            if tally.error is not None:
+                raise tally.error from None
+            if latest_version(storage, folder) == latest:
+                raise
+        else:
+            if version == following:
+                return version, tally
+    raise LakeError(f"{folder} could not be written: others keep writing to it")

@@ -1,0 +1,1 @@
+"""Maintenance of tables without an engine: compact, checkpoint, vacuum."""

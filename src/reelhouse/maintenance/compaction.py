@@ -1,0 +1,98 @@
+"""Writes a table's rows into few files, as one overwrite, and lets the pins of readers follow.
+
+An overwrite and not Delta's OPTIMIZE: every reader of logs here takes it for a beginning, so that the commits before it
+may go in time, and staging can leave out what newer answers replaced. It lands on the version it was made from or not
+at all; killed before the pin follows, the next upkeep finds it by its word that it *rewrites* the pinned version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from reelhouse.delta.delta_rs import read_delta, write_delta
+from reelhouse.delta.log import Commit
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.json_objects import decode
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.import_registry import ZONE, imported, pin_import
+from reelhouse.warehouse.manifest import CURRENT, BuildManifest, pin
+
+# Another builder may pin at the same moment; more than a few in a row is no race any more.
+_ATTEMPTS = 5
+
+
+def rewrite(
+    storage: Storage,
+    folder: str,
+    over: Commit,
+    rows: int,
+    more: dict[str, Any],
+    kept: Callable[[pa.RecordBatch], pa.RecordBatch] = lambda batch: batch,
+) -> int:
+    """Overwrite version *over* with what of its rows is *kept*, *rows* in number; returns the new version.
+
+    Its commit says all that the old one said, and *more*. Raises `KeyTakenError` where somebody else wrote meanwhile.
+    """
+    found = read_delta(storage, folder, over.version)
+    counted = pa.RecordBatchReader.from_batches(found.schema, _counted(folder, map(kept, found), rows))
+    user = {**over.user, **more, "over": over.version, "rewrites": over.version}
+    return write_delta(storage, folder, counted, mode="overwrite", user=user, over=over.version)
+
+
+def _counted(folder: str, batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The batches; an error instead of their end unless they held so many *rows*, so that no other number commits."""
+    for batch in batches:
+        rows -= len(batch)
+        yield batch
+    if rows:
+        raise LakeError(f"{folder} was not rewritten: {abs(rows)} rows too {'few' if rows > 0 else 'many'} were read")
+
+
+def rewritten(latest: Commit, pinned: int) -> bool:
+    """Whether *latest* holds the rows of the version that is *pinned*, so that the pin may follow."""
+    return latest.user.get("rewrites") == pinned
+
+
+def staging_notes(current: BuildManifest) -> dict[str, Any]:
+    """What a commit that begins staging anew has to say of what it holds."""
+    return {"epoch": current.read.epoch, "reads": msgspec.to_builtins(current.read.receipts), "parts": []}
+
+
+def follow(storage: Storage, moved: dict[str, tuple[int, int]], staging: str) -> None:
+    """Let pins follow from old versions to new ones, by folder; one that points elsewhere by now stays.
+
+    *staging* is the folder of parsed answers.
+    """
+    for folder in [folder for folder in moved if folder.startswith(f"{ZONE}/")]:
+        _follow_import(storage, folder.removeprefix(f"{ZONE}/"), *moved[folder])
+    for _ in range(_ATTEMPTS):
+        try:
+            body = storage.get(CURRENT)
+        except MissingKeyError:
+            return
+        current = decode(CURRENT, body, BuildManifest)
+        new = _followed(current, moved, staging)
+        if new == current or pin(storage, new, body):
+            return
+    raise LakeError("other builds of this lake keep coming first: wait for them, then maintain again")
+
+
+def _followed(current: BuildManifest, moved: dict[str, tuple[int, int]], staging: str) -> BuildManifest:
+    tables = dict(current.tables)
+    for name, one in current.tables.items():
+        old, new = moved.get(f"{one.zone}/{name}", (None, 0))
+        if one.version == old:
+            tables[name] = msgspec.structs.replace(one, version=new)
+    old, new = moved.get(staging, (None, 0))
+    read = current.read if current.read.staging != old else msgspec.structs.replace(current.read, staging=new)
+    return msgspec.structs.replace(current, tables=tables, read=read)
+
+
+def _follow_import(storage: Storage, name: str, old: int, new: int) -> None:
+    found = imported(storage).get(name)
+    if found is not None and found.version == old:
+        pin_import(storage, name, msgspec.structs.replace(found, version=new), found)

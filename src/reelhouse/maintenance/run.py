@@ -1,0 +1,202 @@
+"""One upkeep: rewrite what lies in many small files, sum up long logs, remove what no reader needs any more.
+
+Done in this order, it may be killed anywhere: nothing goes that anything shown or begun still needs, and the next
+upkeep goes on. The caller keeps purges away, which begin tables anew under the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from reelhouse.delta.delta_rs import files_below, put_checkpoint
+from reelhouse.delta.log import Commit
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
+from reelhouse.errors import KeyTakenError
+from reelhouse.maintenance.compaction import follow, rewrite, rewritten, staging_notes
+from reelhouse.maintenance.folders import Folder, folders, look
+from reelhouse.maintenance.superseded import claims_of
+from reelhouse.storage.prefetch import prefetch
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.import_registry import ZONE, imported
+from reelhouse.warehouse.manifest import BuildManifest, believed, staging_folder
+
+Step = Callable[[str], None]
+
+# A file this large is worth opening, and is not joined with others.
+_LARGE = 32 << 20
+# So many small files cost a query more than writing them anew costs once.
+_MANY = 50
+# A reader goes through so many commits as quickly as through a checkpoint.
+_COMMITS = 10
+# Where more than this part of staging is replaced by newer answers, every build reads it in vain.
+_SUPERSEDED = 0.2
+
+
+class Rewriting(NamedTuple):
+    """A table in many small files, or with many rows that nothing is made from; *files* and *bytes* of its version."""
+
+    folder: str
+    files: int
+    bytes: int
+    superseded: int = 0
+
+
+class Removal(NamedTuple):
+    """What nobody needs: data *files*, entries of *logs*, and *past* objects that a bucket keeps after they went."""
+
+    files: int = 0
+    bytes: int = 0
+    logs: int = 0
+    past: int = 0
+
+
+class Upkeep(NamedTuple):
+    """What an upkeep did, or would do. *problems* are what it left alone, each for its own reason."""
+
+    rewritten: list[Rewriting]
+    checkpoints: list[str]
+    removed: Removal
+    problems: list[str]
+
+    def summary(self) -> dict[str, Any]:
+        """The result as plain data."""
+        rewritten = [one._asdict() for one in self.rewritten]
+        return {**self._asdict(), "rewritten": rewritten, "removed": self.removed._asdict()}
+
+
+def foresee(storage: Storage, now: datetime, keep: timedelta, entities: Mapping[str, Entity] = ENTITIES) -> Upkeep:
+    """What `maintain` would do; nothing is changed."""
+    work = _Work(storage, now - keep, lambda name: None, entities)
+    due = [found for folder in work.folders if (found := work.due(folder)) is not None]
+    return Upkeep(due, work.long_logs(), work.removal(), work.problems)
+
+
+def maintain(
+    storage: Storage,
+    now: datetime,
+    keep: timedelta,
+    step: Step = lambda name: None,
+    entities: Mapping[str, Entity] = ENTITIES,
+) -> Upkeep:
+    """Do what is due; what a reader needs who began less than *keep* ago stays."""
+    work = _Work(storage, now - keep, step, entities)
+    done = work.rewrite()
+    checkpoints = work.long_logs()
+    for name in checkpoints:
+        step(name)
+        put_checkpoint(storage, name)
+    step("removing")
+    removed = work.removal()
+    work.remove()
+    return Upkeep(done, checkpoints, removed, work.problems)
+
+
+class _Work:
+    """The lake as an upkeep finds it."""
+
+    def __init__(self, storage: Storage, before: datetime, step: Step, entities: Mapping[str, Entity]) -> None:
+        self._storage = storage
+        self._before = before
+        self._step = step
+        (entity,) = entities
+        self._staging = staging_folder(entity)
+        step("looking")
+        self._current = believed(storage)
+        pins = _pins(storage, self._current, self._staging)
+        ever = folders(storage, pins)
+        self.folders = list(
+            prefetch(lambda name: look(storage, name, pins.get(name), ever[name], before), sorted(ever))
+        )
+        self.problems = [folder.problem for folder in self.folders if folder.problem]
+
+    def due(self, folder: Folder) -> Rewriting | None:
+        """Why a table should be rewritten, if it should. One that somebody writes just now waits for its pin."""
+        if folder.problem or folder.latest is None or folder.latest.version != folder.pinned:
+            return None
+        sizes = [folder.files[path].size for path in folder.live if path in folder.files]
+        found = Rewriting(folder.name, len(sizes), sum(sizes))
+        if folder.name == self._staging:
+            claims = claims_of(self._storage, folder.name, folder.pinned)
+            found = found._replace(superseded=claims.superseded)
+            if claims.superseded > _SUPERSEDED * claims.rows:
+                return found
+        return found if sum(size < _LARGE for size in sizes) > _MANY else None
+
+    def rewrite(self) -> list[Rewriting]:
+        """Rewrite what is due, and let pins follow, also those that an upkeep before was killed over."""
+        done: list[Rewriting] = []
+        moved: dict[str, tuple[int, int]] = {}
+        for folder in self.folders:
+            latest, pinned = folder.latest, folder.pinned
+            if latest is None or pinned is None:
+                continue
+            if rewritten(latest, pinned):
+                moved[folder.name] = (pinned, latest.version)
+            found = self.due(folder)
+            if found is not None:
+                self._step(folder.name)
+                try:
+                    moved[folder.name] = (pinned, self._rewritten(folder.name, latest))
+                except KeyTakenError:
+                    # Whoever writes it made it their business.
+                    continue
+                done.append(found)
+        if moved:
+            follow(self._storage, moved, self._staging)
+        return done
+
+    def _rewritten(self, name: str, latest: Commit) -> int:
+        if name != self._staging:
+            return rewrite(self._storage, name, latest, _rows(self._storage, self._current, name), {})
+        assert self._current is not None
+        claims = claims_of(self._storage, name, latest.version)
+        notes = staging_notes(self._current)
+        return rewrite(self._storage, name, latest, len(claims.places), notes, claims.of)
+
+    def long_logs(self) -> list[str]:
+        """Tables whose log is long enough to be summed up."""
+        return [one.name for one in self.folders if not one.problem and one.since_checkpoint >= _COMMITS]
+
+    def removal(self) -> Removal:
+        """What there is to remove."""
+        files = [(one, path) for one in self.folders for path in one.unneeded(self._before)]
+        size = sum(one.files[path].size for one, path in files)
+        logs = sum(len(one.outdated(self._before)) for one in self.folders)
+        return Removal(len(files), size, logs, sum(len(one.past) for one in self.folders))
+
+    def remove(self) -> None:
+        """Remove it, old versions in a bucket included."""
+        keys = [f"{one.name}/{path}" for one in self.folders for path in one.unneeded(self._before)]
+        for _ in prefetch(self._storage.delete_all_versions, keys):
+            pass
+        for _ in prefetch(self._clean, [one for one in self.folders if one.past or one.outdated(self._before)]):
+            pass
+
+    def _clean(self, folder: Folder) -> None:
+        """Remove what may have gone meanwhile and come again: an import that is dropped and imported anew."""
+        # Looked at again: only a table that was begun anew has young entries under these names.
+        there = files_below(self._storage, folder.name)
+        for path in folder.past:
+            if path not in there:
+                self._storage.delete_all_versions(f"{folder.name}/{path}")
+        for path in folder.outdated(self._before):
+            if path in there and there[path].put < self._before:
+                self._storage.delete_all_versions(f"{folder.name}/{path}")
+
+
+def _pins(storage: Storage, current: BuildManifest | None, staging: str) -> dict[str, int]:
+    """The version of each folder that readers are shown."""
+    pins = {f"{ZONE}/{name}": one.version for name, one in imported(storage).items()}
+    if current is not None:
+        pins |= {f"{one.zone}/{name}": one.version for name, one in current.tables.items()}
+        if current.read.staging is not None:
+            pins[staging] = current.read.staging
+    return pins
+
+
+def _rows(storage: Storage, current: BuildManifest | None, folder: str) -> int:
+    zone, name = folder.split("/")
+    return imported(storage)[name].rows if zone == ZONE or current is None else current.tables[name].rows

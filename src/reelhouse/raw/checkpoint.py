@@ -1,0 +1,64 @@
+"""How far an open run is: a cache of its receipts, so that each start need not read all of them again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT, progress_key
+from reelhouse.raw.plan import Plan
+from reelhouse.storage.protocol import Storage
+
+
+class Done(msgspec.Struct, frozen=True):
+    """`runs/<seq>/progress.json`: the first *units* units but *open* have a receipt for each id, and what those say.
+
+    One id that nobody answers keeps its unit open to the end of a run, and must not have all others read again and
+    again. Receipts are only ever added, so what was true stays true, whoever put it last. Believed until a run seems
+    to be at its end; a reconciliation is counted from the receipts themselves.
+    """
+
+    run: int
+    ids: str
+    units: int = 0
+    open: list[int] = []
+    states: dict[str, int] = {}
+    drift: dict[str, int] = {}
+    chunks: int = 0
+    bytes: int = 0
+    format: int = FORMAT
+
+    @property
+    def first(self) -> int:
+        """The first unit that is not settled."""
+        return min(self.open, default=self.units)
+
+    def settled(self, unit: int) -> bool:
+        """Whether this unit needs no look."""
+        return unit < self.units and unit not in self.open
+
+
+def nothing_done(plan: Plan) -> Done:
+    """The beginning."""
+    return Done(plan.run, plan.ids.sha256)
+
+
+def read_done(storage: Storage, plan: Plan) -> Done:
+    """What was kept; the beginning where nothing was, where it does not parse or is about another plan."""
+    key = progress_key(plan.run)
+    try:
+        found = decode(key, storage.get(key), Done)
+    except (MissingKeyError, LakeError):
+        return nothing_done(plan)
+    return found if (found.run, found.ids) == (plan.run, plan.ids.sha256) else nothing_done(plan)
+
+
+def keep_done(storage: Storage, done: Done) -> None:
+    """Put it where the next start finds it."""
+    storage.put(progress_key(done.run), encode(done))
+
+
+def drop_done(storage: Storage, run: int) -> None:
+    """Remove it: the run is at its end, or the receipts say otherwise."""
+    storage.delete(progress_key(run))

@@ -1,0 +1,196 @@
+"""Purging: said first, believed by every reader from then on, and only then the bytes go.
+
+Killed anywhere, what was said holds; the next purge erases what is left, and until then `verify` names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from reelhouse.errors import KeyTakenError, LakeError
+from reelhouse.raw.checkpoint import drop_done
+from reelhouse.raw.chunk import ChunkWriter, Envelope
+from reelhouse.raw.course import CourseWriter, read_answers
+from reelhouse.raw.keys import chunk_place, is_course, renewed_key
+from reelhouse.raw.ledger import drop_ledgers
+from reelhouse.raw.plan import last_run
+from reelhouse.raw.purges import Note, change_purged, put_note
+from reelhouse.raw.receipt import ChunkRef, Purge, Purged, Receipt, read_part, reduced
+from reelhouse.retention.audit import ToErase, remaining, to_erase
+from reelhouse.retention.selection import Chosen, RunPurge, Survey, survey
+from reelhouse.storage.prefetch import prefetch
+from reelhouse.storage.protocol import Storage
+
+Step = Callable[[str], None]
+
+# What an envelope tells of an answer, apart from its place and its body.
+_TOLD = ("ask", "path", "status", "fetched_at", "id", "etag", "age", "why")
+
+
+class Purging(NamedTuple):
+    """What a purge took, or would take.
+
+    *chunks* and *exports* are objects that went (*rewritten* chunks were put anew without what was purged), *bytes*
+    theirs; *unknown* are ids that no answer in the lake is about. *problems* name what is not gone.
+    """
+
+    runs: int
+    answers: int
+    chunks: int
+    rewritten: int
+    exports: int
+    bytes: int
+    unknown: list[str]
+    problems: list[str]
+
+
+def foresee(storage: Storage, chosen: Chosen, now: datetime) -> Purging:
+    """What `purge` would take; nothing is changed. Raises as `purge` does."""
+    found = _survey(storage, chosen, now)
+    before = to_erase(storage)
+    going = _erasable(storage, ToErase(before.dead | found.going, before.loose | set(found.loose)), now)
+    return _result(storage, found, going, found.problems)
+
+
+def purge(storage: Storage, chosen: Chosen, now: datetime, step: Step = lambda name: None) -> Purging:
+    """Take what is *chosen*, and what earlier purges left; the caller holds the lake, and sees to its tables.
+
+    Raises `LakeError` where a plan cannot be read, `ConfigError` where the clock cannot be right: then nothing is
+    changed.
+    """
+    step("looking")
+    found = _survey(storage, chosen, now)
+    problems = list(found.problems)
+    if found.runs or found.loose:
+        problems += _say(storage, chosen, found, now, step)
+    step("erasing")
+    going = _erasable(storage, to_erase(storage), now)
+    result = _result(storage, found, going, problems)
+    for _ in prefetch(storage.delete_all_versions, going):
+        pass
+    step("looking again")
+    dead, loose = to_erase(storage)
+    left = remaining(storage, dead | loose)
+    return result._replace(problems=[*problems, *(_still_there(key, key in loose) for key in left)])
+
+
+def _survey(storage: Storage, chosen: Chosen, now: datetime) -> Survey:
+    found = survey(storage, chosen, now)
+    if chosen.clock is not None:
+        found.check_clock(chosen.clock)
+    return found
+
+
+def _say(storage: Storage, chosen: Chosen, found: Survey, now: datetime, step: Step) -> Iterator[str]:
+    """Write down what goes; yields what cannot."""
+    at, through = now.strftime("%Y-%m-%dT%H:%M:%SZ"), last_run(storage)
+    # First, since by this ledgers and tables that know more than what is left count as none.
+    put_note(storage, Note(at, chosen.words, [one.plan.run for one in found.runs], found.loose))
+    for one in found.runs:
+        step(f"run {one.plan.run}")
+        saying = _Saying(storage, one, at, through)
+        change_purged(storage, one.plan.run, saying.with_this)
+        yield from saying.problems
+        drop_done(storage, one.plan.run)
+    if found.runs:
+        drop_ledgers(storage)
+
+
+class _Saying:
+    """What `purged.json` of one run says after a purge."""
+
+    def __init__(self, storage: Storage, one: RunPurge, at: str, through: int) -> None:
+        self._storage = storage
+        self._one = one
+        self._at = at
+        self._through = through
+        self.problems: list[str] = []
+
+    def with_this(self, before: Purged) -> Purged:
+        """*before* with this purge; the chunks that hold what is left lie there by then."""
+        self.problems = []
+        parts = dict(self._one.parts)
+        rests = dict(before.rests)
+        replaced = list(before.replaced)
+        for place, asks in self._one.parts.items():
+            try:
+                rest = self._rest(before, place, asks)
+            except LakeError as exc:
+                # What is to stay must not be lost over what is to go.
+                self.problems.append(f"nothing of this part is purged, since what is left of it cannot be read: {exc}")
+                del parts[place]
+                continue
+            if rest is not None:
+                replaced += [rests[place].key] if place in rests else []
+                rests[place] = rest
+        done = Purge(self._at, self._through, parts, self._one.listed)
+        return Purged(before.run, [*before.purges, done], rests, replaced)
+
+    def _rest(self, before: Purged, place: str, asks: list[str] | None) -> ChunkRef | None:
+        """The chunk of a part without the answers to *asks*, put; None where none is left or it stays as it is."""
+        unit, part = map(int, place.split("-"))
+        receipt = read_part(self._storage, before.run, unit, part)
+        if asks is None or not isinstance(receipt, Receipt):
+            return None
+        now = reduced(receipt, before)
+        if now.chunk is None or self._storage.size(now.chunk.key) is None:
+            # A chunk that was lost holds nothing to keep; `verify` names it.
+            return None
+        going = set(asks)
+        kept = sorted((one.line, one.ask) for one in now.claims if one.line is not None and one.ask not in going)
+        if not kept or len(kept) == now.chunk.lines:
+            return None
+        lines = {answer.line: answer for answer in read_answers(self._storage, now)}
+        missing = [ask for line, ask in kept if line not in lines]
+        if missing:
+            raise LakeError(f"{now.chunk.key} lacks the answer to {missing[0]}")
+        assert receipt.chunk is not None
+        token = hashlib.sha256("\n".join([receipt.chunk.key, *(ask for _, ask in kept)]).encode()).hexdigest()[:8]
+        return _put_rest(self._storage, renewed_key(receipt.chunk.key, token), [lines[line] for line, _ in kept])
+
+
+def _put_rest(storage: Storage, key: str, answers: list[Envelope]) -> ChunkRef:
+    """The same answers as a chunk of the same layout at *key*."""
+    one = answers[0]
+    writer = CourseWriter(key) if is_course(key) else ChunkWriter(key, one.run, one.entity, one.params)
+    for answer in answers:
+        fields = {name: getattr(answer, name) for name in _TOLD}
+        writer.add(answer.bytes, parses=answer.base64 is None, **fields)
+    reference, body = writer.close()
+    try:
+        storage.put_new(key, body)
+    except KeyTakenError:
+        # The same rest, from a purge that was killed before it could name it.
+        if storage.get(key) != body:
+            storage.put(key, body)
+    return reference
+
+
+def _still_there(key: str, loose: bool) -> str:
+    if loose:
+        return f"{key} is still there: no receipt names it, but one may yet until it is a day old; purge again then"
+    return f"{key} is still there though it was erased: purge again"
+
+
+def _erasable(storage: Storage, keys: ToErase, now: datetime) -> list[str]:
+    """Those of *keys* that are there and may go."""
+    yesterday = (now - timedelta(days=1)).date()
+    young = {key for key in keys.loose if (place := chunk_place(key)) is not None and place.day >= yesterday}
+    return remaining(storage, (keys.dead | keys.loose) - young)
+
+
+def _result(storage: Storage, found: Survey, going: list[str], problems: list[str]) -> Purging:
+    chunks = sum(chunk_place(key) is not None for key in going)
+    return Purging(
+        runs=len(found.runs),
+        answers=found.answers,
+        chunks=chunks,
+        rewritten=found.rewritten,
+        exports=len(going) - chunks,
+        bytes=sum(size or 0 for size in prefetch(storage.size, going)),
+        unknown=sorted(found.unknown),
+        problems=problems,
+    )

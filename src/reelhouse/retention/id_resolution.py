@@ -1,0 +1,96 @@
+"""Whose answers a list of ids means: TMDB ids, IMDb ids, and the answers that say they are the same title's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain
+from typing import NamedTuple
+
+import msgspec
+
+from reelhouse.errors import LakeError
+from reelhouse.ids import tmdb_id
+from reelhouse.raw.course import read_answers
+from reelhouse.raw.plan import Plan
+from reelhouse.raw.receipt import Receipt, read_purged, readable, reduced
+from reelhouse.retention.audit import read_units
+from reelhouse.storage.prefetch import prefetch
+from reelhouse.storage.protocol import Storage
+
+# Chunks in memory at once.
+_AT_ONCE = 4
+
+
+class Named(NamedTuple):
+    """*asks* and *ids* whose answers are meant, *unknown* what no answer in the lake is about."""
+
+    asks: frozenset[str]
+    ids: frozenset[int]
+    unknown: frozenset[str]
+    problems: list[str]
+
+
+class _External(msgspec.Struct):
+    imdb_id: str | None = None
+
+
+class _Title(msgspec.Struct):
+    imdb_id: str | None = None
+    external_ids: _External | None = None
+
+
+def resolve(storage: Storage, plans: list[Plan], asks: frozenset[str]) -> Named:
+    """What *asks* name. An IMDb id is looked for in every answer, since only they tell whose it is."""
+    ids = {id_ for ask in asks if (id_ := tmdb_id(ask)) is not None}
+    imdb = frozenset(ask for ask in asks if tmdb_id(ask) is None)
+    known: dict[str, set[int]] = {ask: set() for ask in asks}
+    aliases: list[tuple[str, int]] = []
+    problems: list[str] = []
+    for receipt in _receipts(storage, plans):
+        for claim in receipt.claims:
+            if claim.ask in known:
+                known[claim.ask].add(claim.id or 0)
+            if claim.id is not None:
+                known.get(str(claim.id), set()).add(claim.id)
+                if tmdb_id(claim.ask) is None:
+                    aliases.append((claim.ask, claim.id))
+    if imdb:
+        for found, problem in prefetch(partial(_told, storage, imdb), _receipts(storage, plans), _AT_ONCE):
+            for ask, id_ in found:
+                known[ask].add(id_)
+            problems += problem
+    ids.update(id_ for ask in imdb for id_ in known[ask] if id_)
+    also = {ask for ask, id_ in aliases if id_ in ids}
+    unknown = frozenset(ask for ask, found in known.items() if not found)
+    return Named(asks | also, frozenset(ids), unknown, problems)
+
+
+def _receipts(storage: Storage, plans: list[Plan]) -> Iterator[Receipt]:
+    for plan in plans:
+        purged = read_purged(storage, plan.run)
+        for receipt in readable(chain.from_iterable(read_units(storage, plan))):
+            yield reduced(receipt, purged)
+
+
+def _told(storage: Storage, imdb: frozenset[str], receipt: Receipt) -> tuple[list[tuple[str, int]], list[str]]:
+    """Which of the IMDb ids answers in this chunk say are theirs."""
+    found: list[tuple[str, int]] = []
+    ids = {claim.line: claim.id for claim in receipt.claims if claim.line is not None and claim.id is not None}
+    try:
+        for answer in read_answers(storage, receipt):
+            id_ = ids.get(answer.line)
+            if id_ is not None:
+                found += [(ask, id_) for ask in _imdb_ids(answer.bytes) if ask in imdb]
+    except LakeError as exc:
+        return found, [f"whose answers it holds is not known: {exc}"]
+    return found, []
+
+
+def _imdb_ids(body: bytes) -> Iterator[str]:
+    try:
+        title = msgspec.json.decode(body, type=_Title)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return
+    yield title.imdb_id or ""
+    yield (title.external_ids.imdb_id or "") if title.external_ids else ""

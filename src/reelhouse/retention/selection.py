@@ -1,0 +1,267 @@
+"""Choosing what a purge takes: answers by their receipts, exports by their day, and what lies there named by nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.errors import ConfigError, LakeError
+from reelhouse.raw.keys import COURSE, EXPORTS, RAW, chunk_place
+from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.purges import read_purges
+from reelhouse.raw.receipt import Claim, Purged, Receipt, Unreadable, place_of, read_purged, reduced
+from reelhouse.retention.audit import chunks_of, listed_from, read_units
+from reelhouse.retention.id_resolution import Named, resolve
+from reelhouse.storage.protocol import Storage
+
+_EXPORT = re.compile(re.escape(EXPORTS) + r"(?P<kind>[a-z_]+)/(?P<day>\d{4}/\d\d/\d\d)/[^/]+")
+
+
+class Clock(NamedTuple):
+    """What *before* was reckoned by: this machine's clock, or the day *as_of* that a person named instead."""
+
+    now: datetime
+    as_of: datetime | None = None
+
+
+class Chosen(NamedTuple):
+    """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *asks*.
+
+    None of them chooses everything. *before* is an instant as receipts write it; *clock* is to be held against the
+    lake, None where *before* is beyond doubt.
+    """
+
+    words: str
+    before: str | None = None
+    entity: str | None = None
+    asks: frozenset[str] | None = None
+    clock: Clock | None = None
+
+    def takes_export(self, kind: str, day: str) -> bool:
+        """Whether an export of *day* goes. It holds what was so in the night before, so its day counts from 00:00."""
+        if self.asks is not None:
+            return False
+        if self.entity is not None and ENTITIES[self.entity].listing.name != kind:
+            return False
+        return self.before is None or f"{day}T00:00:00Z" < self.before
+
+
+class RunPurge(NamedTuple):
+    """What goes of one run: asks by part (None for all; unclaimed lines in any case), what it was *listed* from."""
+
+    plan: Plan
+    parts: dict[str, list[str] | None]
+    listed: bool
+
+
+class Survey(NamedTuple):
+    """What is chosen. *going* are keys that would be left to nobody, *loose* those of them that no run names.
+
+    *staying* counts the answers that are not chosen. *newest* is the latest instant of TMDB's clock in the lake, purged
+    or not; empty in an empty lake.
+    """
+
+    runs: list[RunPurge]
+    loose: list[str]
+    going: set[str]
+    answers: int
+    rewritten: int
+    unknown: frozenset[str]
+    problems: list[str]
+    staying: int
+    newest: str
+
+    def check_clock(self, clock: Clock) -> None:
+        """Raise `ConfigError` where ages reckoned by *clock* cannot be right, going by what the lake has seen.
+
+        A machine's clock may be years off, and what a purge takes is gone.
+        """
+        if not self.newest:
+            return
+        newest = _instant(self.newest)
+        seen = f"the newest instant of TMDB's clock in the lake is {newest:%Y-%m-%d %H:%M}"
+        if clock.as_of is not None:
+            if clock.as_of > max(clock.now + _DAY, newest + _FAR):
+                raise ConfigError(f"as_of: {clock.as_of:%Y-%m-%d} is in the future: {seen}")
+            return
+        says = f"purge: this machine's clock says {clock.now:%Y-%m-%d %H:%M}"
+        if clock.now < newest - _DAY:
+            raise ConfigError(f"{says}, but {seen}: set the clock, or name today's date with --as-of")
+        if clock.now > newest + _FAR and self.answers > self.staying:
+            raise ConfigError(
+                f"{says}, and {seen}: by that clock {self.answers:,} of {self.answers + self.staying:,} answers would "
+                f"go. If it is right, confirm it with --as-of {clock.now:%Y-%m-%d}; else set it, or name today's date"
+            )
+
+
+# A lake that is collected into now and then has seen TMDB's clock within that time.
+_FAR = timedelta(days=30)
+_DAY = timedelta(days=1)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise LakeError(f"{text!r} is no instant, though a plan or a receipt has it for one") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+class _Part(NamedTuple):
+    """One part as it is now, what of it is chosen, and whether its chunk holds lines that nobody claims."""
+
+    receipt: Receipt
+    left: Receipt
+    taken: list[Claim]
+    litter: bool
+
+    @property
+    def kept(self) -> int:
+        """Lines that stay."""
+        return sum(claim.line is not None for claim in self.left.claims) - self.lines
+
+    @property
+    def lines(self) -> int:
+        """Lines that go."""
+        return sum(claim.line is not None for claim in self.taken)
+
+
+def survey(storage: Storage, chosen: Chosen, now: datetime) -> Survey:
+    """Look through everything; `LakeError` where a plan or what was purged before cannot be read."""
+    return _Surveyor(storage, chosen, now).survey()
+
+
+class _Surveyor:
+    def __init__(self, storage: Storage, chosen: Chosen, now: datetime) -> None:
+        self._storage = storage
+        self._chosen = chosen
+        self._yesterday = (now - timedelta(days=1)).date()
+        self._plans = list(_plans(storage))
+        self._named = Named(frozenset(), frozenset(), frozenset(), [])
+        if chosen.asks is not None:
+            self._named = resolve(storage, self._plans, chosen.asks)
+        self._problems = list(self._named.problems)
+        self._claimed: set[str] = set()
+        self._unreadable: set[int] = set()
+        self._going: set[str] = set()
+        self._answers = 0
+        self._staying = 0
+        self._rewritten = 0
+        self._newest = max((plan.planned_at for plan in self._plans), default="")
+
+    def survey(self) -> Survey:
+        """One pass over all receipts, then one over what lies there."""
+        looked = [self._look(plan) for plan in self._plans]
+        runs = [one for one in looked if one.parts or one.listed]
+        self._going |= self._listings({one.plan.run for one in runs if one.listed})
+        loose = [*self._loose_chunks(), *self._loose_exports()]
+        self._going.update(loose)
+        return Survey(
+            runs,
+            loose,
+            self._going,
+            self._answers,
+            self._rewritten,
+            self._named.unknown,
+            self._problems,
+            self._staying,
+            self._newest,
+        )
+
+    def _look(self, plan: Plan) -> RunPurge:
+        purged = read_purged(self._storage, plan.run)
+        self._claimed.update(purged.replaced)
+        found: dict[str, list[str] | None] = {}
+        for parts in read_units(self._storage, plan):
+            of_unit = list(self._parts(plan, purged, parts))
+            if any(part.taken for part in of_unit):
+                for part in of_unit:
+                    self._take(part, found)
+        listed = not purged.listed and bool(listed_from(plan)) and self._takes_listing(plan)
+        return RunPurge(plan, found, listed)
+
+    def _parts(self, plan: Plan, purged: Purged, parts: list[Receipt | Unreadable]) -> Iterator[_Part]:
+        for receipt in parts:
+            if isinstance(receipt, Unreadable):
+                # It may claim any of the run's chunks.
+                self._unreadable.add(plan.run)
+                self._problems.append(f"{receipt.key} names nothing, so what it claims cannot be purged: {receipt.why}")
+                continue
+            self._claimed.update(chunks_of(receipt, purged))
+            self._newest = max((self._newest, *(claim.fetched_at for claim in receipt.claims)))
+            left = reduced(receipt, purged)
+            taken = [claim for claim in left.claims if self._takes(plan, claim)]
+            self._staying += len(left.claims) - len(taken)
+            lines = sum(claim.line is not None for claim in left.claims)
+            yield _Part(receipt, left, taken, left.chunk is not None and left.chunk.lines > lines)
+
+    def _take(self, part: _Part, found: dict[str, list[str] | None]) -> None:
+        place = place_of(part.receipt)
+        if part.taken:
+            self._answers += len(part.taken)
+            whole = len(part.taken) == len(part.left.claims)
+            found[place] = None if whole else [claim.ask for claim in part.taken]
+        elif part.litter:
+            # The answer of another worker to the same question: nobody claims it, but it lies there.
+            found[place] = []
+        if part.left.chunk is not None and (part.lines or part.litter):
+            self._going.add(part.left.chunk.key)
+            self._rewritten += part.kept > 0
+
+    def _takes(self, plan: Plan, claim: Claim) -> bool:
+        if self._chosen.asks is not None:
+            return claim.ask in self._named.asks or claim.id in self._named.ids
+        if self._chosen.entity is not None and plan.entity != self._chosen.entity:
+            return False
+        return self._chosen.before is None or claim.fetched_at < self._chosen.before
+
+    def _takes_listing(self, plan: Plan) -> bool:
+        day = plan.export.day if plan.export is not None else plan.planned_at[:10]
+        return self._chosen.takes_export(ENTITIES[plan.entity].listing.name, day)
+
+    def _listings(self, runs: set[int]) -> set[str]:
+        """The exports and the like that nobody names any more once *runs* do not."""
+        going, staying = set[str](), set[str]()
+        for plan in self._plans:
+            gone = plan.run in runs or read_purged(self._storage, plan.run).listed
+            (going if gone else staying).update(listed_from(plan))
+        return going - staying
+
+    def _loose_chunks(self) -> Iterator[str]:
+        """Chunks that no receipt names, as kills and races leave them: old ones in any case.
+
+        Where something else than age chooses, the young ones too: they may hold what was chosen.
+        """
+        noted = {key for note in read_purges(self._storage).notes for key in note.loose}
+        for key in (*self._storage.list_all_versions(RAW), *self._storage.list_all_versions(COURSE)):
+            place = chunk_place(key)
+            if place is None or key in self._claimed or key in noted or place.run in self._unreadable:
+                continue
+            if place.run > len(self._plans):
+                self._problems.append(f"{key} is of a run that has no plan: `reelhouse verify` says what is missing")
+            elif place.day < self._yesterday or self._chosen.before is None:
+                yield key
+
+    def _loose_exports(self) -> Iterator[str]:
+        """Exports that no plan names: what planning leaves that was cut short, or was only tried."""
+        named = {key for plan in self._plans for key in listed_from(plan)}
+        noted = {key for note in read_purges(self._storage).notes for key in note.loose}
+        for key in self._storage.list_all_versions(EXPORTS):
+            found = _EXPORT.fullmatch(key)
+            if found is None or key in named or key in noted:
+                continue
+            if self._chosen.takes_export(found["kind"], found["day"].replace("/", "-")):
+                yield key
+
+
+def _plans(storage: Storage) -> Iterator[Plan]:
+    for run in range(1, last_run(storage) + 1):
+        plan = read_plan(storage, run)
+        if plan is None:
+            raise LakeError(
+                f"the plan of run {run} is gone, so nothing is purged; `reelhouse verify` says what else is"
+            )
+        yield plan

@@ -1,0 +1,206 @@
+"""AWS's Glue Data Catalog, which Athena, EMR, Glue and Redshift ask where a table lies.
+
+An entry names a native Delta table the way AWS's documentation and Trino's reader want it: by `table_type` and
+`spark.sql.sources.provider`, with the place in `Location` and, for Spark and Trino, in the SerDe's `path` as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from botocore import exceptions as said
+
+from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.serve.catalog.entries import MARK, Entry
+from reelhouse.serve.catalog.registration import Found
+from reelhouse.storage.s3_errors import FAILURES, code, word
+
+T = TypeVar("T")
+
+# Glue takes 255 and 2048 bytes, each in one line.
+_COMMENT_BYTES = 255
+_ABOUT_BYTES = 2048
+
+_NAME = re.compile(r"[a-z0-9_]{1,255}")
+
+_PARAMETERS = {
+    "EXTERNAL": "TRUE",
+    "classification": "delta",
+    "table_type": "DELTA",
+    "spark.sql.sources.provider": "delta",
+}
+# No reader of Delta looks at these, but a catalogue's entry has to have some.
+_FORMATS = {
+    "InputFormat": "org.apache.hadoop.mapred.SequenceFileInputFormat",
+    "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveSequenceFileOutputFormat",
+}
+_SERDE = "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"
+
+_DENIED = ("AccessDeniedException", "AccessDenied")
+_WRONG_KEYS = ("UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignature")
+_BUSY = (
+    "ThrottlingException",
+    "OperationTimeoutException",
+    "InternalServiceException",
+    "ConcurrentModificationException",
+)
+
+
+class GlueCatalogue:
+    """One database of the Glue Data Catalog; *client* is botocore's."""
+
+    def __init__(self, client: Any, database: str, lake: str) -> None:
+        self._client = client
+        self._database = database
+        self._lake = lake
+        self._found: dict[str, Any] = {}
+
+    def ensure(self, about: str) -> None:
+        wanted = {"Name": self._database, "Description": _line(about, _ABOUT_BYTES), "Parameters": {MARK: self._lake}}
+        found = self._database_found()
+        if found is None:
+            # Another may have made it just now.
+            self._ask("create_database", missing=("AlreadyExistsException",), DatabaseInput=wanted)
+        elif found.get("Parameters", {}).get(MARK) == self._lake and found.get("Description") != wanted["Description"]:
+            kept = {name: found[name] for name in ("LocationUri", "CreateTableDefaultPermissions") if name in found}
+            parameters = {**found["Parameters"], MARK: self._lake}
+            self._ask(
+                "update_database", Name=self._database, DatabaseInput={**kept, **wanted, "Parameters": parameters}
+            )
+
+    def tables(self) -> list[Found]:
+        self._found = {str(table["Name"]): table for table in self._pages()}
+        return [
+            Found(name, table.get("Parameters", {}).get(MARK), table.get("StorageDescriptor", {}).get("Location", ""))
+            for name, table in self._found.items()
+        ]
+
+    def put(self, entry: Entry) -> str:
+        wanted = table_input(entry, self._lake)
+        found = self._found.get(entry.name)
+        if found is None:
+            made = self._ask(
+                "create_table", missing=("AlreadyExistsException",), DatabaseName=self._database, TableInput=wanted
+            )
+            if made is not None:
+                return "created"
+            # What came first may be our own request, whose answer was lost on the way.
+            found = self._ask("get_table", DatabaseName=self._database, Name=entry.name)["Table"]
+            if found.get("Parameters", {}).get(MARK) != self._lake:
+                raise ReelhouseError(
+                    f"somebody made a table {entry.name} in {self._database} just now: look, then again"
+                )
+        if _says(found, wanted):
+            return "unchanged"
+        # Parameters of others (statistics, tags of tools) stay; each update makes a version, so there is none in vain.
+        wanted["Parameters"] = {**found.get("Parameters", {}), **wanted["Parameters"]}
+        self._ask("update_table", DatabaseName=self._database, TableInput=wanted)
+        return "updated"
+
+    def drop(self, name: str) -> None:
+        self._ask("delete_table", missing=("EntityNotFoundException",), DatabaseName=self._database, Name=name)
+
+    def _database_found(self) -> Any:
+        found = self._ask("get_database", missing=("EntityNotFoundException",), Name=self._database)
+        return None if found is None else found["Database"]
+
+    def _pages(self) -> Iterator[Any]:
+        page: dict[str, Any] = {}
+        while True:
+            answer = self._ask("get_tables", DatabaseName=self._database, **page)
+            yield from answer.get("TableList", ())
+            if not answer.get("NextToken"):
+                return
+            page = {"NextToken": answer["NextToken"]}
+
+    def _ask(self, operation: str, *, missing: tuple[str, ...] = (), **arguments: Any) -> Any:
+        """Glue's answer; None for an error that is one of *missing*."""
+        try:
+            return getattr(self._client, operation)(**arguments)
+        except FAILURES as exc:
+            if code(exc) in missing:
+                return None
+            raise refused(f"Glue database {self._database}", exc, self._client.meta.endpoint_url) from exc
+
+
+def check_database(name: str) -> str:
+    """*name*, or `ConfigError` where Athena could not write it down."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"database: {name!r} is no name for a Glue database: take a to z, 0 to 9 and _")
+    return name
+
+
+def opened(make: Callable[[], T]) -> T:
+    """The client that *make* makes, or `ConfigError` where its settings allow none."""
+    try:
+        return make()
+    except said.NoRegionError:
+        raise ConfigError("no AWS region is set: set s3_region, AWS_REGION or the profile's region") from None
+    except (said.BotoCoreError, ValueError) as exc:
+        raise ConfigError(f"Glue cannot be asked: {word(exc, 'Glue', '').text}") from exc
+
+
+def table_input(entry: Entry, lake: str) -> dict[str, Any]:
+    """What Glue is told of a table."""
+    columns = [
+        {
+            # Names in Hive's catalogue have no capitals; readers of Delta look past case.
+            "Name": column.name.lower(),
+            "Type": column.type.simpleString(),
+            "Comment": _line(column.comment, _COMMENT_BYTES),
+        }
+        for column in entry.columns
+    ]
+    place = f"{entry.location}/"
+    return {
+        "Name": entry.name,
+        "Description": _line(entry.about, _ABOUT_BYTES),
+        "TableType": "EXTERNAL_TABLE",
+        # Athena does not take an entry without this.
+        "PartitionKeys": [],
+        "Parameters": {**_PARAMETERS, MARK: lake},
+        "StorageDescriptor": {
+            "Columns": columns,
+            "Location": place,
+            **_FORMATS,
+            "SerdeInfo": {
+                "SerializationLibrary": _SERDE,
+                "Parameters": {"serialization.format": "1", "path": place},
+            },
+        },
+    }
+
+
+def _says(found: Any, wanted: Any) -> bool:
+    """Whether *found* says all that *wanted* says; what others added to it does not count."""
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(_says(found.get(name), value) for name, value in wanted.items())
+    if isinstance(wanted, list):
+        pairs = zip(found or (), wanted, strict=False)
+        return len(found or ()) == len(wanted) and all(_says(one, other) for one, other in pairs)
+    return bool((found or "") == wanted)
+
+
+def _line(text: str, size: int) -> str:
+    """*text* in one line of at most *size* bytes."""
+    line = " ".join(text.split())
+    if len(line.encode()) <= size:
+        return line
+    return line.encode()[: size - len("…".encode())].decode(errors="ignore") + "…"
+
+
+def refused(what: str, exc: Exception, endpoint: str) -> ReelhouseError:
+    """*what* failed, in one line for a person."""
+    named = code(exc)
+    if named in _DENIED:
+        action = f"glue:{exc.operation_name}" if isinstance(exc, said.ClientError) else "that"
+        return ConfigError(f"{what}: access denied: {action} is not allowed here (docs/catalogues.md has the policy)")
+    if named in _WRONG_KEYS:
+        return ConfigError(f"{what}: the AWS access key or its secret is wrong")
+    if named in _BUSY:
+        return ReelhouseError(f"{what}: Glue answers {named} again and again: try later")
+    found = word(exc, endpoint, "")
+    text = found.text.replace("S3 says", "Glue says").replace("S3 answers", "Glue answers")
+    return (ConfigError if found.mendable else ReelhouseError)(f"{what}: {text}")

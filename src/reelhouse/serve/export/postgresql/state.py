@@ -1,0 +1,32 @@
+"""What an export notes down in PostgreSQL: `reelhouse_export`, one row a table."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from reelhouse.serve.export.postgresql.connection import quoted
+from reelhouse.serve.export.postgresql.ddl import at
+from reelhouse.serve.export.result import NOTES
+
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+# As `outcome.Noted`.
+NOTES_SCHEMA = pa.schema(
+    [
+        ("table_name", pa.string()),
+        ("build", pa.int64()),
+        ("version", pa.int64()),
+        ("rows", pa.int64()),
+        ("mark", pa.string()),
+        ("form", pa.string()),
+        ("oldest_answer", _INSTANT),
+        ("exported_at", _INSTANT),
+        ("exported_by", pa.string()),
+    ]
+)
+_TYPES = {pa.string(): "text", pa.int64(): "bigint", _INSTANT: "timestamptz"}
+
+
+def create_notes(schema: str) -> str:
+    columns = ", ".join(f"{quoted(field.name)} {_TYPES[field.type]}" for field in NOTES_SCHEMA)
+    return f"create table {at(schema, NOTES)} ({columns}, primary key (table_name))"

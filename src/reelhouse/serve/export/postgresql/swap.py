@@ -1,0 +1,206 @@
+"""Puts one loaded table into its place, inside the transaction of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from reelhouse.errors import ReelhouseError
+from reelhouse.serve.export.diff import Changes
+from reelhouse.serve.export.postgresql import ddl as ddl
+from reelhouse.serve.export.postgresql.connection import Link, ViolationError, quoted
+from reelhouse.serve.export.result import Exported, How
+from reelhouse.serve.export.tables import ExportTable
+
+
+class Loaded(NamedTuple):
+    """How many rows came, and how many texts had characters that PostgreSQL refuses."""
+
+    rows: int
+    replaced: int
+
+
+@dataclass
+class Work:
+    """One table that is to change."""
+
+    table: ExportTable
+    how: How
+    first: bool
+    changes: Changes | None = None
+    loaded: Loaded | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def staged(self) -> str:
+        return ddl.staged(self.table)
+
+    @property
+    def touched(self) -> str:
+        return ddl.staged(self.table, ddl.TOUCHED)
+
+
+class MiscountError(ReelhouseError):
+    """An incremental load did not make the rows that are pinned."""
+
+    def __init__(self, work: Work) -> None:
+        super().__init__(f"{work.table.name} does not add up")
+        self.work = work
+
+
+class Swap:
+    """Statements of one open transaction."""
+
+    def __init__(self, link: Link, schema: str) -> None:
+        self._link = link
+        self._schema = schema
+
+    def put(self, work: Work) -> Exported:
+        """Inside the transaction: make the table hold what is pinned."""
+        table, place = work.table, ddl.at(self._schema, work.table.name)
+        if work.first:
+            written = self._rename(work)
+        elif work.changes:
+            written = self._exchange(work)
+        else:
+            written = self._merge(work)
+        age = "min(fetched_at)" if table.dated else "null::timestamptz"
+        rows, oldest = self._link.rows(f"select count(*), {age} from {place}")[0]
+        if rows != table.rows:
+            if work.changes:
+                raise MiscountError(work)
+            raise ReelhouseError(
+                f"{table.name} has {rows:,} rows in {self._schema} where {table.rows:,} were loaded: nothing is "
+                "changed; a trigger or policy there may be the reason"
+            )
+        self._link.run(f"analyze {place}")
+        return Exported(table.name, rows, written, work.how, oldest, tuple(work.notes))
+
+    def _rename(self, work: Work) -> int:
+        table = work.table
+        self._link.run(f"alter table {ddl.at(self._schema, work.staged)} rename to {quoted(table.name)}")
+        self._finish(work, keyed=self._add_key(work))
+        return table.rows
+
+    def _exchange(self, work: Work) -> int:
+        """Rows of some answers for those of the answers before them."""
+        table, place = work.table, ddl.at(self._schema, work.table.name)
+        assert work.changes is not None and work.loaded is not None
+        if not work.changes.answers.num_rows:
+            return 0
+        same = " and ".join(f"t.{quoted(name)} = k.{quoted(name)}" for name in table.answer)
+        self._link.run(f"delete from {place} t using {ddl.at(self._schema, work.touched)} k where {same}")
+        try:
+            with self._link.attempt():
+                self._insert(work)
+        except ViolationError as exc:
+            raise MiscountError(work) from exc
+        return work.loaded.rows
+
+    def _merge(self, work: Work) -> int:
+        """All rows, of which those are written that are not there: by their key, where they have one."""
+        table = work.table
+        self._align(work)
+        keyed = self._has_key(table) or self._add_key(work)
+        if keyed:
+            try:
+                with self._link.attempt():
+                    written = self._merge_by_key(work)
+                    if self._count(table) == table.rows:
+                        self._finish(work, keyed=True)
+                        return written
+                    raise ViolationError(table.name)
+            except ViolationError:
+                self._drop_key(work)
+        self._link.run(f"delete from {ddl.at(self._schema, table.name)}")
+        self._insert(work)
+        self._finish(work, keyed=self._add_key(work))
+        return table.rows
+
+    def _merge_by_key(self, work: Work) -> int:
+        table, columns = work.table, work.table.spec.columns
+        place, staged = ddl.at(self._schema, table.name), ddl.at(self._schema, work.staged)
+        same = " and ".join(f"s.{quoted(name)} = t.{quoted(name)}" for name in table.spec.key)
+        alike = f"row({ddl.names(columns, 's')}) is not distinct from row({ddl.names(columns, 't')})"
+        self._link.run(f"delete from {place} t where not exists (select from {staged} s where {same} and {alike})")
+        written = table.rows - self._count(table)
+        self._insert(work, f"where not exists (select from {place} t where {same})")
+        return written
+
+    def _insert(self, work: Work, where: str = "") -> None:
+        columns = work.table.spec.columns
+        self._link.run(
+            f"insert into {ddl.at(self._schema, work.table.name)} ({ddl.names(columns)}) "
+            f"select {ddl.names(columns, 's')} from {ddl.at(self._schema, work.staged)} s {where}"
+        )
+
+    def _align(self, work: Work) -> None:
+        """Give a table that is there the columns that are declared now."""
+        table, place = work.table, ddl.at(self._schema, work.table.name)
+        found = dict(
+            self._link.rows(
+                "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "
+                "where attrelid = $1::regclass and attnum > 0 and not attisdropped",
+                [place],
+            )
+        )
+        declared = {column.name: ddl.type_of(column) for column in table.spec.columns}
+        for name in found.keys() - declared.keys():
+            self._link.run(f"alter table {place} drop column {quoted(name)}")
+        for name, kind in declared.items():
+            if found.get(name, kind) != kind:
+                self._link.run(f"alter table {place} drop column {quoted(name)}")
+            if found.get(name) != kind:
+                self._link.run(f"alter table {place} add column {quoted(name)} {kind}")
+
+    def _has_key(self, table: ExportTable) -> bool:
+        """Whether the table has the declared key; another one that an older version declared is dropped."""
+        if not table.spec.key:
+            # An import declares none: the one that is there is its owner's.
+            return False
+        found = self._link.rows(
+            "select c.conname::text, array_to_string(array(select a.attname::text from unnest(c.conkey) "
+            "with ordinality k(num, at) join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.num "
+            "order by k.at), ',') from pg_constraint c where c.conrelid = $1::regclass and c.contype = 'p'",
+            [ddl.at(self._schema, table.name)],
+        )
+        for name, columns in found:
+            if columns == ",".join(table.spec.key):
+                return True
+            self._link.run(f"alter table {ddl.at(self._schema, table.name)} drop constraint {quoted(name)}")
+        return False
+
+    def _add_key(self, work: Work) -> bool:
+        """Declare the primary key, if the rows of the table have it."""
+        if not work.table.spec.key:
+            return False
+        try:
+            with self._link.attempt():
+                self._link.run(ddl.add_key(self._schema, work.table))
+        except ViolationError:
+            self._no_key(work)
+            return False
+        return True
+
+    def _drop_key(self, work: Work) -> None:
+        place = ddl.at(self._schema, work.table.name)
+        for column in work.table.spec.key:
+            self._link.run(f"alter table {place} drop constraint if exists {quoted(ddl.key_name(work.table))}")
+            self._link.run(f"alter table {place} alter column {quoted(column)} drop not null")
+
+    def _no_key(self, work: Work) -> None:
+        note = f"no primary key: ({', '.join(work.table.spec.key)}) is not unique, or NULL somewhere"
+        if note not in work.notes:
+            work.notes.append(note)
+
+    def _finish(self, work: Work, *, keyed: bool) -> None:
+        statements: Iterable[str] = (
+            *ddl.indexes(self._schema, work.table, keyed=keyed),
+            *ddl.comments(self._schema, work.table),
+        )
+        for statement in statements:
+            self._link.run(statement)
+
+    def _count(self, table: ExportTable) -> int:
+        return int(self._link.value(f"select count(*) from {ddl.at(self._schema, table.name)}"))

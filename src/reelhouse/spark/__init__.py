@@ -1,0 +1,1 @@
+"""reelhouse inside Apache Spark: a job's entry, and TMDB as a data source."""

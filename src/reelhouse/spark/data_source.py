@@ -1,0 +1,96 @@
+"""TMDB as a data source of Spark: `spark.dataSource.register(TmdbSource)`, then `spark.read.format("tmdb")`.
+
+All of this runs in Python workers of the driver and of executors, none of which has a Spark session; `reelhouse` must
+be installed there. docs/data_source.md says which options there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pyspark.sql import DataFrame
+from pyspark.sql import types as T
+from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from reelhouse.bootstrap.storage import load_settings
+from reelhouse.delta.engine import arrow_schema
+from reelhouse.engines import sail_server
+from reelhouse.errors import ConfigError, did_you_mean
+from reelhouse.marts import REGISTRY
+from reelhouse.spark.api_partitions import partitions_of, selected
+from reelhouse.spark.change_stream import FeedReader
+from reelhouse.spark.lake_partitions import lake_partitions
+from reelhouse.spark.options import Options, read_options
+from reelhouse.spark.reading import check_columns, known_columns, read_partition
+from reelhouse.tables.registry import Registry
+from reelhouse.tables.select import rows_of
+from reelhouse.warehouse.materialize import as_declared
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class TmdbSource(DataSource):
+    """Tables of a lake, or tables made straight from TMDB's API for a slice of its titles."""
+
+    registry: ClassVar[Registry] = REGISTRY
+
+    def __init__(self, options: MutableMapping[str, str]) -> None:
+        super().__init__(options)
+        # Before Spark shows them anywhere.
+        self._read = read_options(options, self.registry)
+
+    @classmethod
+    def name(cls) -> str:
+        return "tmdb"
+
+    def schema(self) -> Any:
+        known = known_columns(self._read)
+        # Sail 0.7.2 takes neither a `StructType` that holds an instant nor, in SQL, an instant for one.
+        return arrow_schema(known) if sail_server.runs_here() else known
+
+    def reader(self, schema: T.StructType) -> DataSourceReader:
+        return TmdbReader(self._read, _spark_schema(schema))
+
+    def streamReader(self, schema: T.StructType) -> DataSourceStreamReader:  # noqa: N802
+        return FeedReader(self._read, _spark_schema(schema))
+
+
+def table_of(answers: DataFrame, table: str, registry: Registry = REGISTRY) -> DataFrame:
+    """A table of what `option("table", "answers")` has read, lazily; so that several tables cost one asking.
+
+    Raises `ConfigError` where *table* is not made of answers alone.
+    """
+    known = registry.of_answers
+    if table not in known:
+        hint = did_you_mean(table, known) or f": take one of {', '.join(sorted(known))}"
+        raise ConfigError(f"table {table!r} is not made of answers alone{hint}")
+    return as_declared(rows_of(known[table], answers), known[table])
+
+
+def _spark_schema(schema: Any) -> T.StructType:
+    """A schema as Spark gives it; Sail gives Arrow's."""
+    return schema if isinstance(schema, T.StructType) else from_arrow_schema(schema)
+
+
+class TmdbReader(DataSourceReader):
+    """Reads a table, or those of its columns that *schema* names."""
+
+    def __init__(self, options: Options, schema: T.StructType) -> None:
+        self._options = options
+        self._schema = schema
+
+    def partitions(self) -> Sequence[InputPartition]:
+        options = self._options
+        options.check_batch()
+        check_columns(self._schema, known_columns(options))
+        if not options.asks_tmdb:
+            return lake_partitions(options.lake, options.table)
+        settings = load_settings(options.settings)
+        asks = options.asks if options.asks is not None else selected(settings)
+        return partitions_of(asks, options, settings)
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        return read_partition(partition, self._options, self._schema)

@@ -1,0 +1,62 @@
+"""Reading a lake for a Spark job: which files a partition is, and their rows, without an engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import types as T
+from pyspark.sql.datasource import InputPartition
+
+from reelhouse.bootstrap.storage import load_settings, storage_of
+from reelhouse.delta.delta_rs import delta_files, open_delta, read_files
+from reelhouse.delta.engine import arrow_schema
+from reelhouse.errors import LakeError, did_you_mean
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.manifest import TableVersion, built
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class FilePartition(InputPartition):
+    """One file of a table of the lake at *lake*. How to get in is for each machine's own environment to say."""
+
+    lake: str
+    folder: str
+    path: str
+
+
+def lake_schema(lake: str | None, table: str) -> T.StructType:
+    """The columns of a table of the last whole build, with their comments."""
+    storage = _open(lake)
+    folder, version = _pinned(storage, table)
+    # Delta writes a schema down as Spark does.
+    return T.StructType.fromJson(json.loads(open_delta(storage, folder, version).schema().to_json()))
+
+
+def lake_partitions(lake: str | None, table: str) -> list[FilePartition]:
+    """The files of a table of the last whole build."""
+    storage = _open(lake)
+    folder, version = _pinned(storage, table)
+    return [FilePartition(storage.url, folder, path) for path in delta_files(storage, folder, version)]
+
+
+def lake_batches(partition: FilePartition, schema: T.StructType) -> Iterator[pa.RecordBatch]:
+    """The rows of one file, with the columns of *schema* alone."""
+    return read_files(_open(partition.lake), partition.folder, [partition.path], arrow_schema(schema))
+
+
+def _open(lake: str | None) -> Storage:
+    return storage_of(load_settings({"lake": lake}))
+
+
+def _pinned(storage: Storage, table: str) -> tuple[str, int]:
+    pins: dict[str, TableVersion] = built(storage).tables
+    if table not in pins:
+        hint: str = did_you_mean(table, pins) or f"; there are: {', '.join(sorted(pins))}"
+        raise LakeError(f"option table: the lake has no table {table!r}{hint}")
+    return f"{pins[table].zone}/{table}", pins[table].version

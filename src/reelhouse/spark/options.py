@@ -1,0 +1,246 @@
+"""What the options of `spark.read.format("tmdb")` mean. Anybody who sees the plan sees them: no secret is one."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from typing import Any, Literal
+
+from reelhouse.collect.id_lists import Reading, read_asks
+from reelhouse.entities.schema import ANSWERS, Table
+from reelhouse.errors import ConfigError, did_you_mean
+from reelhouse.ids import read_id
+from reelhouse.marts import REGISTRY
+from reelhouse.strict_csv import escape_of
+from reelhouse.tables.registry import Registry
+from reelhouse.tables.staging import staging_columns
+
+# What is known of an ask without its answer; the rest of the tables need an export or a build.
+OF_CLAIMS = ("record", "quarantine", "tombstone")
+
+
+@cache
+def from_api(registry: Registry) -> dict[str, Table]:
+    """The tables that can be made straight from the API, by name."""
+    # One row an answer, all of it: whoever wants several tables of a slice has it asked once.
+    whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entity), inputs=(), key=("id",))
+    some = [table for table in registry.tables if table.of_answers or table.name in OF_CLAIMS]
+    return {table.name: table for table in (*some, whole)}
+
+
+_SECRET_NAME = re.compile(r"token|secret|password|api_?key|authorization|bearer", re.IGNORECASE)
+# How each of TMDB's tokens begins, and the whole of a key. Spark writes names in small letters.
+_SECRET_VALUE = re.compile(r"\beyJ[\w-]{8}|\b[0-9a-f]{32}\b", re.IGNORECASE)
+_FILTER = "discover."
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one read asks for; *settings* are those of `reelhouse.settings` that options gave."""
+
+    entity: str = "movie"
+    table: str = ""
+    lake: str | None = None
+    asks: tuple[str, ...] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    partition_ids: int = 200
+    concurrency: int | None = None
+    quarantined: str = "fail"
+    since: date | Literal["today"] | None = None
+    early: bool = False
+    registry: Registry = REGISTRY
+
+    @property
+    def asks_tmdb(self) -> bool:
+        """Whether this is a slice to be asked, rather than a lake to be read."""
+        return self.asks is not None or bool({"discover", "top", "min_popularity"} & self.settings.keys())
+
+    @property
+    def from_api(self) -> dict[str, Table]:
+        """The tables that can be made straight from the API, by name."""
+        return from_api(self.registry)
+
+    @property
+    def spec(self) -> Table:
+        """The table as it comes straight from the API; `ConfigError` where it cannot."""
+        if self.table not in self.from_api:
+            hint = did_you_mean(self.table, self.from_api) or f": take one of {', '.join(sorted(self.from_api))}"
+            raise ConfigError(f"option table: {self.table!r} is not made straight from the API{hint}, or read a lake")
+        return self.from_api[self.table]
+
+    def check_batch(self) -> None:
+        """Raise `ConfigError` where this is about a stream."""
+        if self.since is not None or self.early:
+            raise ConfigError("options since and early are for `readStream` on Apache Spark; Sail runs it as a `read`")
+        idle = sorted(self.settings.keys() - {"rate"})
+        if idle and not self.asks_tmdb:
+            raise ConfigError(f"option {idle[0]}: is about asking TMDB; a lake is read as it was collected")
+
+    def check_stream(self) -> None:
+        """Raise `ConfigError` where this is about a batch: a stream is about what the change feed names."""
+        if self.lake is not None or self.asks_tmdb:
+            raise ConfigError("`readStream` follows the change feed: options that choose ids or a lake are for `read`")
+        if self.since is None:
+            raise ConfigError("option since is missing: the day from which on changes are wanted, or today")
+        # A table of the settings' lake has columns too, so nobody else would say so before the first day that changed.
+        _ = self.spec
+
+
+def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Options:
+    """The options that Spark hands over. Raises `ConfigError` for one that would be ignored, or should be no option."""
+    _refuse_secrets(given)
+    read: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    discover: dict[str, str] = {}
+    of_list: dict[str, Any] = {}
+    for name, value in given.items():
+        if name.startswith(_FILTER):
+            discover[name.removeprefix(_FILTER)] = value
+        elif name in _SETTINGS:
+            settings[name] = _parsed(name, value, _SETTINGS[name])
+        elif name in _OF_LISTS:
+            of_list[name] = _parsed(name, value, _OF_LISTS[name][1])
+        elif name in _OWN:
+            read[name] = _parsed(name, value, _OWN[name])
+        else:
+            known = [*KNOWN, *(_FILTER + each for each in registry.entity.discover.filters)]
+            raise ConfigError(f"option {name}: there is no such option{did_you_mean(name, known)}")
+    if discover:
+        settings["discover"] = discover
+    if of_list and "ids_file" not in read:
+        raise ConfigError(f"option {min(of_list)}: it says how ids_file is read, which is not there")
+    if "ids_file" in read:
+        read["ids_file"] = _asks_of_file(read["ids_file"], of_list)
+    return _checked(read, settings, registry)
+
+
+def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry) -> Options:
+    asks = [read.pop(name) for name in ("ids", "ids_file") if name in read]
+    selections = [name for name in ("lake",) if name in read] + ["ids" for _ in asks]
+    selections += [name for name in ("discover", "top", "min_popularity") if name in settings][:1]
+    if len(selections) > 1:
+        raise ConfigError(f"options: {' and '.join(selections)} cannot be read at once; give one of them")
+    marks = [name for name in ("include_adult", "include_video") if name in settings]
+    if marks and selections not in (["top"], ["min_popularity"]):
+        raise ConfigError(f"option {marks[0]}: only the export has such marks, so it goes with top or min_popularity")
+    options = Options(
+        **{"table": read.get("entity", registry.entity.name), **read},
+        asks=asks[0] if asks else None,
+        settings=settings,
+        registry=registry,
+    )
+    if options.asks == ():
+        raise ConfigError("option ids: the list holds no id")
+    if options.entity not in registry.entities:
+        raise ConfigError(f"option entity: {', '.join(registry.entities)} is expected, not {options.entity!r}")
+    return options
+
+
+def _refuse_secrets(given: Mapping[str, str]) -> None:
+    for name, value in given.items():
+        itself = _SECRET_VALUE.search(name)
+        if itself or _SECRET_NAME.search(name) or _SECRET_VALUE.search(str(value)):
+            raise ConfigError(
+                f"option {'***' if itself else name}: looks like a secret, and Spark shows options in plans and "
+                "in its UI: set TMDB_TOKEN in the executors' environment, or there to ssm:/name or secret:id"
+            )
+
+
+def _parsed(name: str, value: str, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(value)
+    except ValueError:
+        raise ConfigError(f"option {name}: {value[:40]!r} is not what is expected") from None
+
+
+def _asks(text: str) -> tuple[str, ...]:
+    asks: dict[str, None] = {}
+    for one in text.replace(",", " ").split():
+        ask = read_id(one.removesuffix(".0"))
+        if ask is None:
+            raise ConfigError(f"option ids: {one[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
+        asks[ask] = None
+    return tuple(asks)
+
+
+def _asks_of_file(path: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of a list; rows of other kinds than movies are said in a warning, since a read has no other place."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 (a path of the driver's, as it was given)
+            body = file.read()
+    except OSError as exc:
+        raise ConfigError(f"option ids_file: {path} cannot be read where the driver runs: {exc}") from exc
+    listed = read_asks(body, Reading(**{**_SAID, **{_OF_LISTS[name][0]: value for name, value in given.items()}}))
+    if listed.others or listed.spanning:
+        warnings.warn(f"{path}: {'; '.join(listed.notes)}", stacklevel=2)
+    return listed.asks
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in (part.strip() for part in text.split(",")) if name]
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
+def _policy(text: str) -> str:
+    if text not in ("fail", "skip"):
+        raise ValueError
+    return text
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else bool(int(text))
+
+
+def _since(text: str) -> date | Literal["today"]:
+    return "today" if text == "today" else date.fromisoformat(text)
+
+
+_SETTINGS: dict[str, Callable[[str], Any]] = {
+    "rate": float,
+    "language": str,
+    "region": str,
+    "append": _names,
+    "top": _positive,
+    "min_popularity": float,
+    "include_adult": _flag,
+    "include_video": _flag,
+    "record_filter": str,
+}
+
+_OWN: dict[str, Callable[[str], Any]] = {
+    "entity": str,
+    "table": str,
+    "lake": str,
+    "ids": _asks,
+    "ids_file": str,
+    "partition_ids": _positive,
+    "concurrency": _positive,
+    "quarantined": _policy,
+    "since": _since,
+    "early": _flag,
+}
+
+# What each says of how `ids_file` is read, in the words of `Reading`.
+_OF_LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "ids_column": ("column", str),
+    "ids_quotes": ("quotes", _flag),
+    "ids_escape": ("escape", escape_of),
+    "ids_kinds": ("kinds", _flag),
+}
+_SAID = {
+    "say_column": 'option("ids_column", "{}")',
+    "say_quotes": 'option("ids_quotes", "false")',
+    "say_escape": 'option("ids_escape", "\\\\")',
+    "say_kinds": 'option("ids_kinds", "false")',
+}
+
+KNOWN = (*_OWN, *_SETTINGS, *_OF_LISTS)

@@ -1,0 +1,46 @@
+"""What batches and streams share: the columns that are wanted, and the rows of one partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pyspark.sql import types as T
+from pyspark.sql.datasource import InputPartition
+
+from reelhouse.errors import ConfigError
+from reelhouse.spark.api_partitions import AskedPartition, ask_partition
+from reelhouse.spark.lake_partitions import FilePartition, lake_batches, lake_schema
+from reelhouse.spark.options import OF_CLAIMS, Options
+from reelhouse.spark.rows import batches_of
+from reelhouse.tables.schemas import schema_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def known_columns(options: Options) -> T.StructType:
+    """The columns of the table; a lake is asked only where it was named, or where nothing else knows the table."""
+    named = options.lake is not None or options.table not in options.from_api
+    return (
+        lake_schema(options.lake, options.table) if named and not options.asks_tmdb else schema_of(options.spec.columns)
+    )
+
+
+def check_columns(wanted: T.StructType, known: T.StructType) -> None:
+    """A schema that a person gives may leave columns out; it changes none."""
+    types = {field.name: field.dataType for field in known.fields}
+    for one in wanted.fields:
+        if types.get(one.name) != one.dataType:
+            there = types[one.name].simpleString() if one.name in types else "not in this table"
+            raise ConfigError(f"schema: column {one.name} is {there}, not {one.dataType.simpleString()}")
+
+
+def read_partition(partition: InputPartition, options: Options, schema: T.StructType) -> Iterator[pa.RecordBatch]:
+    """The rows of one partition."""
+    if isinstance(partition, FilePartition):
+        yield from lake_batches(partition, schema)
+    elif isinstance(partition, AskedPartition):
+        asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
+        yield from batches_of(asked, options.registry.entity, options.spec, schema, partition.elsewhere)
+    # Spark makes one partition of none.

@@ -1,0 +1,120 @@
+"""From settled asks to rows of one table, as Arrow batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import types as T
+
+from reelhouse.delta.engine import arrow_schema
+from reelhouse.entities.schema import ANSWERS, Entity, Table
+from reelhouse.ids import tmdb_id
+from reelhouse.raw.receipt import State
+from reelhouse.spark.api_partitions import Settled
+from reelhouse.tables.lenient_parse import lenient_parse
+from reelhouse.tables.python_rows import Answer, Row, python_rows
+from reelhouse.tables.select import staged_name
+
+# Rows of a batch: a movie may have a thousand of them in one table.
+_BATCH_ROWS = 5000
+
+# The state that a table of claims is about; `record` holds every ask that is known to mean an id.
+_STATES = {"quarantine": State.QUARANTINED, "tombstone": State.GONE}
+
+
+def batches_of(
+    asked: Iterable[list[Settled]], entity: Entity, table: Table, schema: T.StructType, elsewhere: frozenset[int]
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a *table* with the columns of *schema*; an id that was asked under two names is there once."""
+    arrow = arrow_schema(schema)
+    seen: set[int] = set()
+    rows: list[Row] = []
+    for settled in asked:
+        for one in settled:
+            if _again(one, seen, elsewhere):
+                continue
+            rows += _rows(one, entity, table)
+            if len(rows) >= _BATCH_ROWS:
+                yield _batch(rows, arrow)
+                rows = []
+    if rows:
+        yield _batch(rows, arrow)
+
+
+def _batch(rows: list[Row], schema: pa.Schema) -> pa.RecordBatch:
+    made = pa.RecordBatch.from_pylist(rows, schema=schema)
+    return pa.RecordBatch.from_arrays([_null_throughout(column) for column in made.columns], schema=schema)
+
+
+def _null_throughout(values: pa.Array) -> pa.Array:
+    """*values* with NULL in each field of what is NULL: Sail 0.7.2 takes what pyarrow puts there, 0, for a value."""
+    if pa.types.is_struct(values.type):
+        there = values.is_valid()
+        fields = list(values.type)
+        parts = [pc.if_else(there, values.field(at), pa.scalar(None, field.type)) for at, field in enumerate(fields)]
+        inner = [_null_throughout(part) for part in parts]
+        return pa.StructArray.from_arrays(inner, fields=fields, mask=values.is_null())
+    if pa.types.is_list(values.type):
+        inner = _null_throughout(values.values)
+        return pa.ListArray.from_arrays(values.offsets, inner, type=values.type, mask=values.is_null())
+    return values
+
+
+def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
+    id_ = one.claim.id
+    if id_ is None:
+        return False
+    if id_ in seen or (id_ in elsewhere and tmdb_id(one.claim.ask) is None):
+        return True
+    seen.add(id_)
+    return False
+
+
+def _rows(one: Settled, entity: Entity, table: Table) -> Iterator[Row]:
+    claim = one.claim
+    if table.name != ANSWERS and not table.of_answers:
+        if claim.state is _STATES.get(table.name, claim.state) and (claim.id is not None or table.name == "quarantine"):
+            yield _of_claim(one, entity)
+    elif one.body is not None and claim.id is not None:
+        values, rejected = _read(one.body, entity)
+        if table.name == ANSWERS:
+            yield _whole_answer(one, entity, values, rejected)
+        else:
+            yield from python_rows(table, Answer(claim.id, _instant(claim.fetched_at), values, rejected))
+
+
+def _read(body: bytes, entity: Entity) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    found = lenient_parse(body, entity.shape)
+    return {name: found.values.get(name) for name in entity.shape}, [each._asdict() for each in found.rejected]
+
+
+def _whole_answer(one: Settled, entity: Entity, values: dict[str, Any], rejected: list[dict[str, str]]) -> Row:
+    """A row of staging: the answer as it came, typed, from which every table can be made."""
+    return {
+        **_of_claim(one, entity),
+        "reason": one.claim.reason.value,
+        "rejected": rejected,
+        **{staged_name(name): value for name, value in values.items()},
+    }
+
+
+def _of_claim(one: Settled, entity: Entity) -> Row:
+    """What tables of claims say of it; where its answer lies in a lake, nothing does."""
+    claim = one.claim
+    return {
+        "entity": entity.name,
+        "id": claim.id,
+        "ask": claim.ask,
+        "state": claim.state.value,
+        "why": claim.why,
+        "fetched_at": _instant(claim.fetched_at),
+        "sha256": one.sha256,
+    }
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,55 @@
+"""What each table follows from: receipts and exports, its declaration, versions. Equal fingerprints, equal rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import msgspec
+
+from reelhouse.delta.log import schema_mark
+from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Entity, Table
+from reelhouse.tables import current_record, select, staging
+from reelhouse.tables.popularity import POPULARITY
+from reelhouse.tables.registry import Registry
+from reelhouse.tables.schemas import schema_of
+from reelhouse.warehouse.manifest import ExportRead, Watermark
+
+
+def parsing_fingerprint(entity: Entity, purges: int) -> str:
+    """Changes when staging has to be parsed again: with what columns tell of answers, and with every purge."""
+    return after_purges(_hash(str(staging.VERSION), schema_mark(staging.staging_schema(entity))), purges)
+
+
+def after_purges(fingerprint: str, purges: int) -> str:
+    """*fingerprint* of what is made after so many purges."""
+    return f"{fingerprint} {purges}" if purges else fingerprint
+
+
+def rows_fingerprint(table: Table) -> str:
+    """Changes when a table's rows may be others though its inputs are the same."""
+    declared = [table.rows, table.except_keys, table.required]
+    columns = [(column.name, column.at, column.zero_is_null) for column in table.columns]
+    way = [table.version, dict(table.settings)] if table.make else [select.VERSION, *declared, columns]
+    return _hash(json.dumps(way, sort_keys=True), schema_mark(schema_of(table.columns)))
+
+
+def wanted_fingerprints(
+    registry: Registry, reads: Watermark, exports: list[ExportRead], purges: int = 0
+) -> dict[str, str]:
+    """The fingerprint of each table that reflects *reads* and *exports* as so many purges left them."""
+    last = max((export.day for export in exports), default="")
+    newest = [export.key for export in exports if export.day == last]
+    found = {STAGING: _hash(parsing_fingerprint(registry.entity, purges), reads.digest)}
+    found[CURRENT] = _hash(found[STAGING], str(current_record.VERSION), *newest)
+    found[ANSWERS] = found[CURRENT]
+    for table in (*registry.tables, *registry.marts):
+        found[table.name] = _hash(rows_fingerprint(table), *(found[name] for name in table.inputs))
+        if table.name == POPULARITY.name:
+            known = msgspec.json.encode(exports).decode()
+            found[table.name] = _hash(after_purges(found[table.name], purges), known)
+    return found
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,155 @@
+"""`imports/pins.json`: the tables that a person brought into the lake, and the version of each that readers see.
+
+They are the person's own, not TMDB's: no build makes them anew and no purge takes them, so they are pinned apart from
+`builds/`, which a purge empties. An import's pin moves last, so that a reader sees the old rows or the new ones.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError, did_you_mean
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.manifest import TableVersion, believed, built
+
+IMPORTS = "imports/pins.json"
+ZONE = "imports"
+
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_ATTEMPTS = 20
+
+# Tables and marts that later versions make (MODEL): nobody's import may stand in their way.
+RESERVED = frozenset(
+    """
+    tv tv_genre tv_network tv_production_company tv_created_by tv_origin_country tv_language tv_keyword tv_cast tv_crew
+    tv_content_rating tv_alternative_title tv_translation tv_video tv_image tv_review tv_recommendation tv_external_id
+    season episode episode_guest_star episode_crew person person_alias person_external_id person_image
+    person_translation collection collection_part company network keyword genre country language job certification
+    timezone watch_provider watch_provider_region list_daily change dim_tv dim_season dim_episode dim_network
+    dim_provider dim_certification dim_job bridge_movie_language bridge_tv_genre bridge_tv_company bridge_tv_country
+    bridge_tv_language bridge_tv_keyword bridge_tv_network fact_movie_snapshot fact_release fact_watch_availability
+    fact_tv fact_episode edge_costar movie_flat
+    """.split()  # noqa: SIM905 (a name a line would be a page)
+)
+
+
+class ImportColumn(msgspec.Struct, frozen=True):
+    """One column; *type* is `bigint`, `double`, `decimal(p,s)`, `boolean`, `date`, `timestamp` or `string`.
+
+    *source* is what it is called where it comes from, if that is no name for a table's column.
+    """
+
+    name: str
+    type: str
+    source: str = ""
+
+    @property
+    def comment(self) -> str:
+        """What a reader of the table should know of it, if anything."""
+        return f"There it is called {self.source}." if self.source else ""
+
+
+class ImportSource(msgspec.Struct, frozen=True):
+    """Where rows came from: a file with what it held, or a database's table without its password."""
+
+    name: str
+    sha256: str = ""
+    bytes: int = 0
+
+
+class Import(TableVersion, frozen=True, kw_only=True):
+    """An imported table as readers see it: a `Pin` of the zone `imports`, and what it was made from."""
+
+    columns: list[ImportColumn]
+    sources: list[ImportSource]
+    imported_at: str
+    made_by: str = ""
+
+
+class Imports(msgspec.Struct, frozen=True):
+    """All imported tables of a lake by name."""
+
+    tables: dict[str, Import] = {}
+    format: int = FORMAT
+
+
+def imported(storage: Storage) -> dict[str, Import]:
+    """What was imported, by name; empty where nothing was."""
+    try:
+        return decode(IMPORTS, storage.get(IMPORTS), Imports).tables
+    except MissingKeyError:
+        return {}
+
+
+def readable(storage: Storage) -> dict[str, TableVersion]:
+    """All that readers see, by name: the last whole build, and what was imported, also before a first build.
+
+    Raises `LakeError`, with what to do about it, where there is nothing at all.
+    """
+    own = imported(storage)
+    current = believed(storage) if own else built(storage)
+    # A later version may make a table of an import's name: then TMDB's is meant.
+    return {**own, **(current.tables if current else {})}
+
+
+def check_name(name: str, known: frozenset[str]) -> None:
+    """Raise `ConfigError` unless an import may be called *name*; *known* are TMDB's tables and marts."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"import: {name!r} is no name for a table: take a to z, 0 to 9 and _, a letter first")
+    if name in known | RESERVED:
+        raise ConfigError(f"import: {name} is a table of TMDB's, or will be one: take another name, my_{name} say")
+    if name.startswith("reelhouse_"):
+        # An export keeps its notes and its half-made tables under such names.
+        raise ConfigError(f"import: names that begin with reelhouse_ are reelhouse's own: take another than {name}")
+
+
+def pin_import(storage: Storage, name: str, new: Import | None, over: Import | None) -> None:
+    """Make *new* what readers see as *name*, None that they see nothing.
+
+    Raises `LakeError` where it is no longer *over* that they see: another import of the same name was quicker.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            found = storage.get_versioned(IMPORTS)
+        except MissingKeyError:
+            found = None
+        pins = decode(IMPORTS, found.body, Imports).tables if found else {}
+        if pins.get(name) != over:
+            raise LakeError(f"{name} was imported by somebody else meanwhile; nothing is changed, import it again")
+        tables = {key: value for key, value in pins.items() if key != name}
+        body = encode(Imports(tables if new is None else {**tables, name: new}))
+        try:
+            if found is None:
+                storage.put_new(IMPORTS, body)
+            else:
+                storage.put_if(IMPORTS, body, found.version)
+        except KeyTakenError:
+            continue
+        return
+    raise LakeError(f"{IMPORTS} could not be written: others keep writing to it")
+
+
+def drop_import(storage: Storage, name: str) -> int:
+    """Take the table *name* from readers, then its bytes; returns the rows it had.
+
+    Raises `LakeError` where nothing of it is there.
+    """
+    pins = imported(storage)
+    keys = list(storage.list_all_versions(f"{ZONE}/{name}/")) if _NAME.fullmatch(name) else []
+    if name not in pins and not keys:
+        raise LakeError(f"no table {name!r} was imported{did_you_mean(name, pins)}")
+    if name in pins:
+        pin_import(storage, name, None, pins[name])
+    # The log goes last and backwards, so that whatever a kill leaves is still a table, and can be imported over.
+    for logs in (False, True):
+        for key in sorted((key for key in keys if ("/_delta_log/" in key) is logs), key=_oldest_last, reverse=True):
+            storage.delete_all_versions(key)
+    return pins[name].rows if name in pins else 0
+
+
+def _oldest_last(key: str) -> tuple[bool, str]:
+    return not key.endswith(".json"), key

@@ -1,0 +1,164 @@
+"""`builds/current.json`: the versions of tables and marts that belong together, and what they were made from.
+
+It is written last, so that a reader sees the tables of one whole build or of the one before it, never a mixture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT, PURGES
+from reelhouse.raw.purges import purge_count
+from reelhouse.storage.protocol import Storage
+
+CURRENT = "builds/current.json"
+BUILDS = "builds/"
+_COPY = re.compile(rf"{BUILDS}(\d{{6,}})\.json")
+
+
+def staging_folder(entity: str) -> str:
+    """Where an entity's parsed answers are."""
+    return f"staging/{entity}"
+
+
+class Watermark(msgspec.Struct, frozen=True):
+    """Which receipts were read: all of the runs up to *through*, and of open runs the first parts of each unit.
+
+    *digest* is the same for the same receipts, in whatever order and however often they were read.
+    """
+
+    through: int = 0
+    open: dict[str, dict[str, int]] = {}
+    digest: str = "0" * 64
+
+
+class ExportRead(msgspec.Struct, frozen=True, order=True):
+    """One export that `popularity_daily` holds."""
+
+    day: str
+    run: int
+    key: str
+    kind: str
+    fetched_at: str
+    sha256: str
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What of the raw zone a build reflects, and where staging stood then: *epoch* names its last beginning."""
+
+    receipts: Watermark = Watermark()
+    exports: list[ExportRead] = []
+    staging: int | None = None
+    epoch: str = ""
+    code: str = ""
+
+
+class TableVersion(msgspec.Struct, frozen=True):
+    """One table as a build left it.
+
+    *zone* is `tables` or `marts`, *version* Delta's, *schema* a mark of its declared schema, *made_from* a mark of all
+    that its rows follow from.
+    """
+
+    zone: str
+    version: int
+    rows: int
+    schema: str
+    made_from: str
+
+
+class BuildManifest(msgspec.Struct, frozen=True):
+    """The last whole build. *read* is what of the raw zone it reflects, for the next build to go on from.
+
+    *purges* is how many purges there had been when it began: once there are more, it shows what must not be shown.
+    """
+
+    build: int
+    tables: dict[str, TableVersion]
+    read: Read
+    purges: int = 0
+    made_by: str = ""
+    format: int = FORMAT
+
+
+def read_manifest(storage: Storage) -> BuildManifest | None:
+    """The last whole build, None before the first."""
+    try:
+        return decode(CURRENT, storage.get(CURRENT), BuildManifest)
+    except MissingKeyError:
+        return None
+
+
+def believed(storage: Storage) -> BuildManifest | None:
+    """The last whole build, unless answers were purged since it began."""
+    current = read_manifest(storage)
+    return current if current is not None and current.purges == purge_count(storage) else None
+
+
+def built(storage: Storage) -> BuildManifest:
+    """The last whole build, or `LakeError` with what to do about it."""
+    current = believed(storage)
+    if current is None and read_manifest(storage) is not None:
+        raise LakeError("answers were purged since the last build: run `reelhouse build`")
+    if current is None:
+        raise LakeError("nothing is built in this lake yet: run `reelhouse build` (and `reelhouse collect` before it)")
+    return current
+
+
+def pin(storage: Storage, current: BuildManifest, over: bytes | None) -> bool:
+    """Make *current* what readers see, unless another build took the place of *over*; tells whether it did."""
+    try:
+        if over is None:
+            storage.put_new(CURRENT, encode(current))
+        else:
+            found = storage.get_versioned(CURRENT)
+            if found.body != over:
+                return False
+            storage.put_if(CURRENT, encode(current), found.version)
+    except (KeyTakenError, MissingKeyError):
+        return False
+    # By it an older manifest that was put back is known, and one that was edited.
+    storage.put(copy_key(current.build), encode(current))
+    storage.delete(copy_key(current.build - 1))
+    return True
+
+
+def copy_key(build: int) -> str:
+    """Where a build's own copy of what it pinned is."""
+    return f"{BUILDS}{build:06d}.json"
+
+
+def newest_build(storage: Storage) -> int:
+    """The newest build that was pinned, 0 for none. To be asked for before `CURRENT` is read, which may move on."""
+    found = (_COPY.fullmatch(key) for key in storage.keys(BUILDS))
+    return max((int(one[1]) for one in found if one), default=0)
+
+
+def check_manifest(storage: Storage, current: BuildManifest | None, newest: int) -> Iterator[str]:
+    """What is wrong with `CURRENT` going by the copies that builds leave; *newest* is `newest_build` before."""
+    if current is None:
+        if newest:
+            yield f"{CURRENT} is gone, though build {newest} was pinned"
+        elif next(storage.keys("tables/"), None) is not None:
+            yield f"{CURRENT} is gone, or the first build is not done: nothing says which tables belong together"
+        return
+    if current.purges > purge_count(storage):
+        yield f"build {current.build} was made after {current.purges} purges, of which {PURGES} lacks some"
+    if newest > current.build:
+        yield f"{CURRENT} is that of build {current.build}, though build {newest} was pinned: an older one was put back"
+        return
+    try:
+        own = decode(copy_key(current.build), storage.get(copy_key(current.build)), BuildManifest)
+    except MissingKeyError:
+        return
+    for name, one in sorted(own.tables.items()):
+        found = current.tables.get(name)
+        if found is None:
+            yield f"{CURRENT} lacks {name}, which build {current.build} made"
+        elif found.version < one.version:
+            yield f"{CURRENT} names version {found.version} of {name}, build {current.build} made {one.version}"

@@ -1,0 +1,173 @@
+"""Makes the tables and marts that lag behind staging, each as one atomic overwrite, and says which versions to pin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import reduce
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.delta.engine import Engine
+from reelhouse.delta.engine_errors import first_line
+from reelhouse.delta.log import Commit, declare_readable, read_commit, rows_held, schema_mark, sound
+from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Table
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.storage.prefetch import prefetch
+from reelhouse.tables.current_record import CURRENT_COLUMNS, current_claims, landed_answers
+from reelhouse.tables.popularity import POPULARITY
+from reelhouse.tables.registry import Registry
+from reelhouse.tables.schemas import data_type, schema_of
+from reelhouse.tables.select import rows_of
+from reelhouse.warehouse.manifest import ExportRead, TableVersion, staging_folder
+from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
+from reelhouse.warehouse.staging import Staged
+
+_CURRENT = schema_of(CURRENT_COLUMNS)
+
+
+class Making:
+    """One pass over all tables: what was made so far, and the frames that later tables read."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        registry: Registry,
+        staging: Staged,
+        wanted: dict[str, str],
+        exports: list[ExportRead],
+        before: dict[str, TableVersion],
+    ) -> None:
+        assert staging.version is not None
+        self.engine = engine
+        self.registry = registry
+        self.exports = exports
+        self.before = before
+        self.current_folder = f"{staging_folder(registry.entity.name)}_current"
+        # Its rows point into one version of staging, and to no other that reflects the same receipts.
+        self.wanted = {**wanted, CURRENT: f"{wanted[CURRENT]} {staging.epoch} {staging.version}"}
+        # The newest version of each folder when this pass began.
+        self.versions = self._declared()
+        self.pins: dict[str, TableVersion] = {}
+        self.rebuilt: list[str] = []
+        parsed = engine.held(staging_folder(registry.entity.name), staging.version)
+        self.frames: dict[str, DataFrame] = {STAGING: parsed}
+
+    def _declared(self) -> dict[str, int]:
+        """Make sure that every table exists as declared; the newest version of each by folder."""
+        tables = {f"{zone}/{one.name}": one for zone, tables in self.registry.zones.items() for one in tables}
+        schemas = {folder: schema_of(one.columns) for folder, one in tables.items()}
+        known = {folder: self.before[one.name].version for folder, one in tables.items() if one.name in self.before}
+        schemas[self.current_folder] = _CURRENT
+
+        def declared(folder: str) -> tuple[str, int]:
+            return folder, declare_readable(self.engine.storage, folder, schemas[folder], known.get(folder, 0))
+
+        return dict(prefetch(declared, schemas))
+
+    def keep(self, zone: str, table: Table, commit: Commit, rows: int) -> None:
+        """Note a table's version, and let later tables read it."""
+        schema = schema_mark(schema_of(table.columns))
+        self.pins[table.name] = TableVersion(zone, commit.version, rows, schema, self.wanted[table.name])
+        self.frames[table.name] = self.engine.held(f"{zone}/{table.name}", commit.version)
+
+    def made_already(self, folder: str, name: str) -> Commit | None:
+        """The newest commit where it has what is wanted, in whole files: the last build's, or that of a killed one."""
+        commit = read_commit(self.engine.storage, folder, self.versions[folder])
+        wanted = commit.in_place and commit.user.get("made_from") == self.wanted[name]
+        return commit if wanted and sound(self.engine.storage, folder, commit.version) else None
+
+    def overwrite(self, folder: str, name: str, frame: DataFrame, schema: str) -> Commit:
+        """Replace a table in one commit that says what it was made from."""
+        user = {"made_from": self.wanted[name], "schema": schema}
+        return self.engine.write(frame, folder, mode="overwrite", user=user, known=self.versions[folder])
+
+
+def make_tables(
+    making: Making, step: Callable[[str], None], *, anew: bool
+) -> tuple[dict[str, TableVersion], list[str]]:
+    """Every table and mart at its wanted state: pins for all, and the names of those that were written."""
+    step(POPULARITY.name)
+    _make_popularity(making, making.before.get(POPULARITY.name), anew=anew)
+    step("current")
+    _make_current(making, anew=anew)
+    zones = making.registry.zones.items()
+    left = [(zone, one) for zone, tables in zones for one in tables if one.name != POPULARITY.name]
+    while left:
+        ready = [one for one in left if making.frames.keys() >= set(one[1].inputs)]
+        assert ready, f"nothing makes what {left[0][1].name} reads"
+        left = [one for one in left if one not in ready]
+        for _ in prefetch(lambda one: _make(making, *one, step, anew=anew), ready, making.engine.at_once):
+            pass
+    return making.pins, making.rebuilt
+
+
+def _make(making: Making, zone: str, table: Table, step: Callable[[str], None], *, anew: bool) -> None:
+    step(table.name)
+    folder = f"{zone}/{table.name}"
+    commit = None if anew else making.made_already(folder, table.name)
+    if commit is None:
+        frame = rows_of(table, *(making.frames[name] for name in table.inputs))
+        schema = schema_mark(schema_of(table.columns))
+        commit = making.overwrite(folder, table.name, as_declared(frame, table), schema)
+        making.rebuilt.append(table.name)
+    making.keep(zone, table, commit, commit.rows)
+
+
+def as_declared(frame: DataFrame, spec: Table) -> DataFrame:
+    """The declared columns in the declared order and types. A column that is missing is a mistake, never NULL."""
+    try:
+        found = frame.columns
+    except PySparkException as exc:
+        raise LakeError(f"{spec.name} cannot be made: {first_line(exc)}") from exc
+    if found != spec.column_names:
+        raise LakeError(f"{spec.name} is made with columns {found}, but declared with {spec.column_names}")
+    return frame.select(*(F.col(f"`{column.name}`").cast(data_type(column.type)) for column in spec.columns))
+
+
+def _make_popularity(making: Making, pin: TableVersion | None, *, anew: bool) -> None:
+    commit = None if anew else making.made_already(FOLDER, POPULARITY.name)
+    if commit is None:
+        # An append would leave in what is damaged.
+        anew = anew or not sound(making.engine.storage, FOLDER, making.versions[FOLDER])
+        user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(schema_of(POPULARITY.columns))}
+        commit = write_popularity(making.engine, making.exports, user, making.versions[FOLDER], anew=anew)
+        making.rebuilt.append(POPULARITY.name)
+    # What was pinned is known, so that a table of a thousand appends costs no thousand reads.
+    known = (pin.version, pin.rows) if pin and not anew else (-1, 0)
+    try:
+        rows = rows_held(making.engine.storage, FOLDER, commit.version, known)
+    except MissingKeyError:
+        if anew:
+            raise
+        # Another engine removed the log's beginning, by which rows are counted.
+        _make_popularity(making, None, anew=True)
+        return
+    making.keep("tables", POPULARITY, commit, rows)
+
+
+def _make_current(making: Making, *, anew: bool) -> None:
+    folder, kind = making.current_folder, making.registry.entity.name
+    commit = None if anew else making.made_already(folder, CURRENT)
+    if commit is None:
+        frame = current_claims(
+            making.frames[STAGING],
+            _newest_export(making.frames[POPULARITY.name], making.exports, kind),
+            entity=kind,
+            export_known=any(one.kind == kind for one in making.exports),
+        )
+        commit = making.overwrite(folder, CURRENT, frame, schema_mark(_CURRENT))
+    current = making.engine.held(folder, commit.version)
+    making.frames[CURRENT] = current
+    making.frames[ANSWERS] = landed_answers(making.frames[STAGING], current)
+
+
+def _newest_export(popularity: DataFrame, exports: list[ExportRead], kind: str) -> DataFrame:
+    days = [export.day for export in exports if export.kind == kind]
+    newest = max(days, default="0001-01-01")
+    return popularity.filter(_all(F.col("kind") == kind, F.col("day") == F.lit(newest).cast("date"))).select("id")
+
+
+def _all(*tests: Column) -> Column:
+    return reduce(Column.__and__, tests)

@@ -1,0 +1,146 @@
+"""What lies in the raw zone and was not read yet: parts of receipts, exports that plans name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import msgspec
+
+from reelhouse.errors import LakeError
+from reelhouse.raw.json_objects import get_named
+from reelhouse.raw.keys import reconciliation_key
+from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.receipt import ChunkRef, Purged, Receipt, Unreadable, read_parts, read_purged
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.manifest import ExportRead, Watermark
+
+# Look-ups at once: a bucket takes some 20 ms for each.
+_AT_ONCE = 16
+
+
+class Part(NamedTuple):
+    """One part of a unit's receipts; *receipt* is None where it does not parse and so names nothing."""
+
+    run: int
+    unit: int
+    part: int
+    receipt: Receipt | None
+
+
+class PendingRuns(NamedTuple):
+    """What there is to read: the plans after what was read, and which of them are closed."""
+
+    plans: list[Plan]
+    closed: frozenset[int]
+
+
+def look_ahead(storage: Storage, reads: Watermark) -> PendingRuns:
+    """The runs that may hold news. Whether a run is closed is asked before its parts are, so none is missed."""
+    last = last_run(storage)
+    if reads.through > last:
+        raise LakeError(f"the plan of run {last + 1} is gone, though tables reflect run {reads.through}")
+    plans = []
+    for run in range(reads.through + 1, last + 1):
+        plan = read_plan(storage, run)
+        if plan is None:
+            raise LakeError(f"the plan of run {run} is gone, though run {last} has one")
+        plans.append(plan)
+    closed = set(range(reads.through + 1, last))
+    if plans and storage.size(reconciliation_key(last)) is not None:
+        closed.add(last)
+    return PendingRuns(plans, frozenset(closed))
+
+
+def new_parts(storage: Storage, reads: Watermark, horizon: PendingRuns, entity: str) -> Iterator[Part]:
+    """The parts of an *entity*'s receipts that *reads* does not hold, in order."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for plan in horizon.plans:
+            if plan.entity != entity:
+                continue
+            purged = read_purged(storage, plan.run)
+            known = reads.open.get(str(plan.run), {})
+            for start in range(0, plan.units, 4 * _AT_ONCE):
+                units = range(start, min(start + 4 * _AT_ONCE, plan.units))
+                look = _looker(storage, purged, known)
+                for found in pool.map(look, units):
+                    yield from found
+
+
+def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable[[int], list[Part]]:
+    run = purged.run
+
+    def look(unit: int) -> list[Part]:
+        start = known.get(str(unit), 0)
+        found = read_parts(storage, run, unit, start, purged)
+        return [
+            Part(run, unit, part, None if isinstance(one, Unreadable) else one) for part, one in enumerate(found, start)
+        ]
+
+    return look
+
+
+def has_news(storage: Storage, reads: Watermark, horizon: PendingRuns, entity: str) -> bool:
+    """Whether there is any part to read."""
+    return any(True for _ in new_parts(storage, reads, horizon, entity))
+
+
+def with_parts(reads: Watermark, parts: Iterable[tuple[int, int, int]]) -> Watermark:
+    """*reads* with more parts read; parts that it holds already change nothing."""
+    units = {run: dict(known) for run, known in reads.open.items()}
+    digest = int(reads.digest, 16)
+    for run, unit, part in sorted(parts):
+        known = units.setdefault(str(run), {})
+        if run > reads.through and part >= known.get(str(unit), 0):
+            known[str(unit)] = part + 1
+            # Exclusive or does not mind the order, so a full build gets the same digest.
+            digest ^= int(hashlib.sha256(f"{run}-{unit}-{part}".encode()).hexdigest(), 16)
+    return Watermark(reads.through, units, f"{digest:064x}")
+
+
+def with_closed(reads: Watermark, horizon: PendingRuns) -> Watermark:
+    """*reads* after everything that *horizon* showed was read: closed runs need no list of parts."""
+    through = reads.through
+    while through + 1 in horizon.closed:
+        through += 1
+    still_open = {run: units for run, units in reads.open.items() if int(run) > through}
+    return msgspec.structs.replace(reads, through=through, open=still_open)
+
+
+def check_chunks(storage: Storage, chunks: list[ChunkRef]) -> None:
+    """Raise `LakeError` that names the chunk if one is not what its receipt says."""
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(lambda chunk: get_named(storage, chunk.key, chunk.sha256, "a receipt"), chunks):
+            pass
+
+
+def exports_named(known: list[ExportRead], plans: list[Plan]) -> list[ExportRead]:
+    """The exports to hold: for each kind and day the one that the latest run names."""
+    named = [*known, *(_export(plan) for plan in plans if plan.export is not None)]
+    newest: dict[tuple[str, str], ExportRead] = {}
+    for export in sorted(named, key=lambda one: one.run):
+        held = newest.get((export.kind, export.day))
+        # A second run over the same file brings nothing new.
+        if held is None or held.key != export.key:
+            newest[export.kind, export.day] = export
+    return sorted(newest.values())
+
+
+def exports_left(storage: Storage, plans: list[Plan]) -> list[Plan]:
+    """*plans* without those whose export was purged."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        gone = pool.map(lambda plan: read_purged(storage, plan.run).listed, plans)
+        return [plan for plan, purged in zip(plans, gone, strict=True) if not purged]
+
+
+def _export(plan: Plan) -> ExportRead:
+    assert plan.export is not None
+    named = plan.export
+    return ExportRead(named.day, plan.run, named.key, plan.entity, plan.planned_at, named.sha256)
+
+
+def check_export(storage: Storage, export: ExportRead) -> None:
+    """Raise `LakeError` if an export is not what its plan names."""
+    get_named(storage, export.key, export.sha256, f"the plan of run {export.run}")

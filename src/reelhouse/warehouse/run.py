@@ -1,0 +1,257 @@
+"""One build: bring staging up to date, rebuild the tables and marts that lag behind it, pin what belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import reelhouse
+from reelhouse.delta.log import list_sizes, sound
+from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
+from reelhouse.marts import REGISTRY
+from reelhouse.raw.keys import FORMAT
+from reelhouse.raw.purges import purge_count
+from reelhouse.storage.prefetch import prefetch
+from reelhouse.storage.protocol import Storage
+from reelhouse.tables.registry import Registry
+from reelhouse.warehouse.fingerprints import parsing_fingerprint, wanted_fingerprints
+from reelhouse.warehouse.manifest import (
+    CURRENT,
+    BuildManifest,
+    ExportRead,
+    Read,
+    TableVersion,
+    check_manifest,
+    newest_build,
+    pin,
+    read_manifest,
+    staging_folder,
+)
+from reelhouse.warehouse.pending import PendingRuns, exports_left, exports_named, has_news, look_ahead
+from reelhouse.warehouse.staging import Staged, look_at_staging
+from reelhouse.warehouse.vacuum import sweep
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Progress = Callable[[str], None]
+
+# Another builder that pins first makes this one look again; more than a few in a row is no race any more.
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a build left behind: *done* tells whether there was anything to do, *rebuilt* names what was written.
+
+    *problems* name a person's own files that could not be taken over (the course's layout); tables are whole without.
+    *notes* name those that were, but should be looked at.
+    """
+
+    done: bool
+    build: int
+    rows: dict[str, int]
+    rebuilt: list[str] = field(default_factory=list)
+    read: Read = field(default_factory=Read)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def summary(self) -> dict[str, Any]:
+        """The result as plain data."""
+        return {
+            "done": self.done,
+            "build": self.build,
+            "rows": self.rows,
+            "rebuilt": self.rebuilt,
+            "read": msgspec.to_builtins(self.read),
+            "problems": self.problems,
+            "notes": self.notes,
+        }
+
+
+@dataclass(frozen=True)
+class _Situation:
+    """The lake before a build of *registry*: the last build, staging as it is, and what is new.
+
+    *newest* is the newest build that was ever pinned.
+    """
+
+    registry: Registry
+    current: BuildManifest | None
+    body: bytes | None
+    staging: Staged
+    horizon: PendingRuns
+    exports: list[ExportRead]
+    purges: int
+    newest: int
+
+    @property
+    def code(self) -> str:
+        """How staging is made; what was parsed before a purge is parsed again."""
+        return parsing_fingerprint(self.registry.entity, self.purges)
+
+    @property
+    def pins(self) -> dict[str, TableVersion]:
+        return self.current.tables if self.current and self.current.purges == self.purges else {}
+
+
+def build(
+    storage: Storage,
+    spark_factory: Callable[[], SparkSession],
+    full: bool = False,
+    progress: Progress | None = None,
+    course: bool = False,
+    course_quotes: bool = True,
+    registry: Registry = REGISTRY,
+) -> BuildResult:
+    """Bring tables and marts of *registry* up to what has landed; *full* parses everything again from raw.
+
+    Readers see the last build until this one is whole. Killed anywhere, the next build completes it. Raises
+    `LakeError` that names a damaged object; then nothing changes for readers. With the *course*'s layout, what is built
+    is copied as Parquet besides, with a person's own files, in which quotes are text without *course_quotes*.
+    """
+    step = progress or (lambda name: None)
+    if not course:
+        return _bring_up_to_date(storage, spark_factory, step, registry, full=full)
+    from reelhouse.warehouse.course_parquet import check_installed, copy_out
+
+    check_installed()
+    done = _bring_up_to_date(storage, spark_factory, step, registry, full=full)
+    copies = copy_out(storage, step, quotes=course_quotes)
+    return replace(done, problems=copies.problems, notes=copies.notes) if copies else done
+
+
+def _bring_up_to_date(
+    storage: Storage, spark_factory: Callable[[], SparkSession], step: Progress, registry: Registry, *, full: bool
+) -> BuildResult:
+    parse = make = full
+    for _ in range(_ATTEMPTS):
+        situation = _look(storage, registry, full=parse)
+        if not make and _nothing_to_do(storage, situation):
+            assert situation.current is not None
+            return _result(situation.current, done=False, rebuilt=[])
+        try:
+            built = _build(storage, spark_factory, situation, step, parse=parse, make=make)
+        except OvertakenError:
+            # Who began staging anew is joined: two that began it again and again would never end.
+            parse = False
+            continue
+        if built is not None:
+            return built
+        parse = make = False
+    raise LakeError("other builds of this lake keep coming first: wait for them, then build again")
+
+
+def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
+    # Before anything else: what a purge takes from here on makes this build one that nobody believes.
+    purges = purge_count(storage)
+    code = parsing_fingerprint(registry.entity, purges)
+    newest = newest_build(storage)
+    current, body = _current(storage)
+    read = current.read if current and current.read.code == code else Read()
+    pinned = Staged(read.staging, read.epoch, read.receipts)
+    staging = (
+        Staged(None, "", Read().receipts)
+        if full
+        else look_at_staging(storage, staging_folder(registry.entity.name), pinned, code)
+    )
+    horizon = look_ahead(storage, staging.reads)
+    known = [] if full or not current or current.purges != purges else current.read.exports
+    # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
+    plans = horizon.plans if known or staging.reads.through == 0 else look_ahead(storage, Read().receipts).plans
+    exports = exports_named(known, exports_left(storage, plans) if purges else plans)
+    return _Situation(registry, current, body, staging, horizon, exports, purges, newest)
+
+
+def _current(storage: Storage) -> tuple[BuildManifest | None, bytes | None]:
+    """The last build; a `current.json` that does not parse is as good as none, since everything can be made anew."""
+    try:
+        body = storage.get(CURRENT)
+    except MissingKeyError:
+        return None, None
+    try:
+        return read_manifest(storage), body
+    except LakeError:
+        _refuse_newer(body)
+        return None, body
+
+
+def _refuse_newer(body: bytes) -> None:
+    try:
+        number = msgspec.json.decode(body, type=dict[str, Any]).get("format")
+    except msgspec.DecodeError:
+        return
+    if isinstance(number, int) and number > FORMAT:
+        raise LakeError(f"{CURRENT} has format {number}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
+
+
+def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
+    if situation.current is None or situation.staging.version is None:
+        return False
+    registry = situation.registry
+    if has_news(storage, situation.staging.reads, situation.horizon, registry.entity.name):
+        return False
+    wanted = wanted_fingerprints(registry, situation.staging.reads, situation.exports, situation.purges)
+    pins = situation.pins
+    names = registry.names
+    if names != pins.keys() or any(pins[name].made_from != wanted[name] for name in names):
+        return False
+    return not any(check_manifest(storage, situation.current, situation.newest)) and _all_sound(storage, pins)
+
+
+def _all_sound(storage: Storage, pins: dict[str, TableVersion]) -> bool:
+    """Whether every pinned version is there with all its files, and is still the newest that anybody committed."""
+    listed = list_sizes(storage, *sorted({f"{one.zone}/" for one in pins.values()}))
+    tables = ((f"{one.zone}/{name}", one.version, one.rows, listed) for name, one in pins.items())
+    return all(list(prefetch(lambda table: sound(storage, *table), tables)))
+
+
+def _build(
+    storage: Storage,
+    spark_factory: Callable[[], SparkSession],
+    situation: _Situation,
+    step: Progress,
+    *,
+    parse: bool,
+    make: bool,
+) -> BuildResult | None:
+    """Everything that needs an engine; None when another builder pinned first.
+
+    With *parse* staging is begun anew, with *make* every table is.
+    """
+    # Here, so that a build of nothing does not pay for what only an engine needs.
+    from reelhouse.delta.engine import in_one_line, open_engine
+    from reelhouse.warehouse.materialize import Making, make_tables
+    from reelhouse.warehouse.staging import Stager
+
+    registry = situation.registry
+    step("starting the engine")
+    with in_one_line():
+        engine = open_engine(storage, spark_factory(), situation.purges)
+        stager = Stager(engine, registry.entity, situation.code)
+        staging = stager.bring_up_to_date(situation.staging, situation.horizon, step, anew=parse)
+        wanted = wanted_fingerprints(registry, staging.reads, situation.exports, situation.purges)
+        making = Making(engine, registry, staging, wanted, situation.exports, situation.pins)
+        pins, rebuilt = make_tables(making, step, anew=make)
+    assert staging.version is not None
+    current = BuildManifest(
+        build=max(situation.newest, situation.current.build if situation.current else 0) + 1,
+        tables=pins,
+        read=Read(staging.reads, situation.exports, staging.version, staging.epoch, situation.code),
+        purges=situation.purges,
+        made_by=f"reelhouse {reelhouse.__version__}",
+    )
+    step("pinning")
+    if not pin(storage, current, situation.body):
+        return None
+    if situation.current is not None:
+        sweep(storage, situation.current, staging_folder(registry.entity.name))
+    return _result(current, done=True, rebuilt=rebuilt)
+
+
+def _result(current: BuildManifest, *, done: bool, rebuilt: list[str]) -> BuildResult:
+    rows = {name: one.rows for name, one in current.tables.items()}
+    return BuildResult(done, current.build, rows, rebuilt, current.read)

@@ -1,0 +1,366 @@
+"""Brings staging up to date: the chunks of new receipts are parsed and appended, suspect answers read again.
+
+A commit names the parts of receipts it holds, so what a killed build had done is found in the log. A part appended
+twice (two builders) does no harm: claims are ranked by place and batch.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import msgspec
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from reelhouse.delta.engine import Engine
+from reelhouse.delta.log import (
+    Commit,
+    commits_held,
+    declare_readable,
+    latest_version,
+    read_commit,
+    schema_mark,
+    sound,
+)
+from reelhouse.entities.paths import Shape
+from reelhouse.entities.schema import Entity
+from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
+from reelhouse.raw.chunk import raw_lines, read_line
+from reelhouse.raw.course import read_answers
+from reelhouse.raw.json_objects import get_named
+from reelhouse.raw.keys import is_course
+from reelhouse.raw.receipt import ChunkRef, Receipt, State
+from reelhouse.storage.protocol import Storage
+from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
+from reelhouse.tables.select import staged_name
+from reelhouse.tables.staging import CLAIMS, bodiless, staged, staging_schema
+from reelhouse.warehouse.course_staging import as_lines, sweep_turned
+from reelhouse.warehouse.manifest import Watermark, staging_folder
+from reelhouse.warehouse.pending import Part, PendingRuns, new_parts, with_closed, with_parts
+
+Progress = Callable[[str], None]
+
+# What one append parses at most: bounds memory, and is large enough that planning the query costs nothing.
+BATCH_BYTES = 160_000_000
+BATCH_ANSWERS = 100_000
+# How much more a course file weighs than a chunk of the same answers: at least, since a batch is a bound.
+_UNPACKED = 4
+# Answers read again travel from this process to the engine, whose messages are limited.
+_REREAD_AT_ONCE = 500
+_REREAD_BYTES = 16_000_000
+
+
+class _Line(NamedTuple):
+    """An answer in a chunk; without *sha256* it is a line that is no envelope."""
+
+    body: bytes
+    sha256: str | None
+
+    def parsed(self, shape: dict[str, Shape]) -> Parsed:
+        return nothing_of(self.body, "cannot be read") if self.sha256 is None else lenient_parse(self.body, shape)
+
+
+class _Reread(NamedTuple):
+    """A claim, what of its answer could be kept, and the answer's *weight* in bytes."""
+
+    claim: dict[str, Any]
+    found: Parsed
+    weight: int
+
+    @property
+    def row(self) -> dict[str, Any]:
+        values = {staged_name(name): value for name, value in self.found.values.items()}
+        return {**self.claim, **values, "rejected": [one._asdict() for one in self.found.rejected], "doubt": None}
+
+
+class Staged(NamedTuple):
+    """Staging as it lies: *version* is None where there is none or it must be made anew, *epoch* its last beginning."""
+
+    version: int | None
+    epoch: str
+    reads: Watermark
+
+
+_NOTHING = Staged(None, "", Watermark())
+
+
+def look_at_staging(storage: Storage, folder: str, pinned: Staged, code: str) -> Staged:
+    """What staging holds: what was pinned and the commits since.
+
+    Made by other code it counts as none, and so does what was damaged since, or changed by another program: what is
+    appended to it would hide the loss.
+    """
+    try:
+        found = _found(storage, folder, pinned, code)
+    except LakeError:
+        # Its log cannot be read.
+        return _NOTHING
+    return found if found.version is not None and sound(storage, folder, found.version) else _NOTHING
+
+
+def _found(storage: Storage, folder: str, pinned: Staged, code: str) -> Staged:
+    latest = latest_version(storage, folder, pinned.version or 0)
+    # Other rows under the number of a version that was lost would be taken for its own.
+    if latest is None or latest < (pinned.version or 0):
+        return _NOTHING
+    found = pinned if pinned.version is not None else _NOTHING
+    for commit in _commits_since(storage, folder, found.version, latest):
+        version = commit.version
+        known = commit.user.get("code") == code
+        if commit.overwrites:
+            found = Staged(version, str(commit.user.get("epoch", "")), _begun_with(commit)) if known else _NOTHING
+        # A commit of an earlier epoch, by a builder that was overtaken, proves nothing.
+        if known and found.epoch and commit.user.get("epoch") == found.epoch:
+            found = Staged(version, found.epoch, with_parts(found.reads, _parts_of(commit)))
+    return found
+
+
+def _commits_since(storage: Storage, folder: str, pinned: int | None, latest: int) -> list[Commit]:
+    """The commits after the *pinned* version, or all that the latest version consists of, oldest first."""
+    if pinned is not None:
+        return [read_commit(storage, folder, version) for version in range(pinned + 1, latest + 1)]
+    try:
+        return list(commits_held(storage, folder, latest))[::-1]
+    except MissingKeyError:
+        # Its beginning is lost, and so what it holds cannot be told.
+        return []
+
+
+def _begun_with(commit: Commit) -> Watermark:
+    """What a commit that replaces everything holds beside its parts: upkeep writes anew what others had appended."""
+    return msgspec.convert(commit.user.get("reads", {}), Watermark)
+
+
+@dataclass(frozen=True)
+class Stager:
+    """Writes the staging of an *entity*; *code* is the fingerprint of how its answers are parsed."""
+
+    engine: Engine
+    entity: Entity
+    code: str
+
+    @property
+    def folder(self) -> str:
+        return staging_folder(self.entity.name)
+
+    @cached_property
+    def schema(self) -> T.StructType:
+        return staging_schema(self.entity)
+
+    def bring_up_to_date(self, found: Staged, horizon: PendingRuns, progress: Progress, *, anew: bool) -> Staged:
+        """Append what *horizon* has and *found* lacks; with *anew* the first append replaces everything.
+
+        Raises `OvertakenError` where somebody else replaced everything meanwhile.
+        """
+        declare_readable(self.engine.storage, self.folder, self.schema)
+        sweep_turned(self.engine.storage)
+        anew = anew or found.version is None
+        state = Staged(None, f"{time.time_ns():x}", Watermark()) if anew else found
+        done = 0
+        for parts in _batches(new_parts(self.engine.storage, state.reads, horizon, self.entity.name)):
+            state = self._append(state, parts)
+            done += sum(_answers(part) for part in parts)
+            progress(f"parsed {done:,} answers")
+        if state.version is None:
+            state = self._append(state, [])
+        state = self._settle_doubts(state)
+        return Staged(state.version, state.epoch, with_closed(state.reads, horizon))
+
+    def _append(self, state: Staged, parts: list[Part]) -> Staged:
+        receipts = [part.receipt for part in parts if part.receipt is not None]
+        with as_lines(self.engine.storage, receipts) as keys:
+            batch = _batch_number()
+            rows = [row for part in parts for row in _claim_rows(part, batch)]
+            names = [(part.run, part.unit, part.part) for part in parts]
+            commit = self._commit(state, self._frame(keys, rows), names, claims=len(rows))
+            state = Staged(commit.version, state.epoch, state.reads)
+            if commit.rows != len(rows):
+                state = self._add_missing(state, parts, batch)
+                commit = self._commit(state, self.engine.rows([], self.schema), names)
+            return Staged(commit.version, state.epoch, with_parts(state.reads, names))
+
+    def _frame(self, keys: list[str], rows: list[dict[str, Any]]) -> DataFrame:
+        # Only landed answers are worth their body; what was set aside stays in raw.
+        landed = [row for row in rows if row["state"] == State.LANDED and row["chunk"] is not None]
+        aside = bodiless(self.engine.rows([row for row in rows if row["state"] != State.LANDED], CLAIMS), self.entity)
+        if not (keys and landed):
+            return aside
+        bodies = staged(self.engine.lines(keys), self.engine.rows(landed, CLAIMS), self.entity.shape)
+        return bodies if len(landed) == len(rows) else bodies.unionByName(aside)
+
+    def _add_missing(self, state: Staged, parts: list[Part], batch: int) -> Staged:
+        """Append the claims of *parts* that the engine made no row of; their lines are read in Python."""
+        assert state.version is not None
+        there = self.engine.held(self.folder, state.version).filter(F.col("batch") == batch).select("place")
+        places = {row["place"] for row in there.toLocalIterator()}
+        return self._append_reread(state, self._missing(parts, batch, places))
+
+    def _missing(self, parts: list[Part], batch: int, there: set[int]) -> Iterator[_Reread]:
+        for part in parts:
+            rows = [row for row in _claim_rows(part, batch) if row["place"] not in there]
+            lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and rows else {}
+            for row in rows:
+                line = lines.get(row["line"])
+                if line is None:
+                    yield _Reread(row, Parsed({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
+                else:
+                    yield _Reread({**row, "sha256": line.sha256}, line.parsed(self.entity.shape), len(line.body))
+
+    def _commit(
+        self, state: Staged, frame: DataFrame, parts: list[tuple[int, int, int]], claims: int | None = None
+    ) -> Commit:
+        """Commit *frame* with the *parts* it holds; *claims* are the rows it must have to hold them whole."""
+        user: dict[str, Any] = {
+            "epoch": state.epoch,
+            "parts": parts,
+            "code": self.code,
+            "schema": schema_mark(self.schema),
+        }
+        if claims is not None:
+            user["claims"] = claims
+        if state.version is None:
+            return self.engine.write(frame, self.folder, mode="overwrite", user=user)
+        commit = self.engine.write(frame, self.folder, mode="append", user=user, known=state.version)
+        for version in range(state.version + 1, commit.version):
+            between = read_commit(self.engine.storage, self.folder, version)
+            # Upkeep goes on with the same epoch, since it leaves in what was there.
+            if between.foreign or (between.overwrites and between.user.get("epoch") != state.epoch):
+                raise OvertakenError(f"{self.folder} was begun anew by somebody else meanwhile")
+        return commit
+
+    def _settle_doubts(self, state: Staged) -> Staged:
+        assert state.version is not None
+        batch = _batch_number()
+        doubted = _doubted(self.engine.held(self.folder, state.version)).toLocalIterator()
+        return self._append_reread(state, (self._settled(row.asDict(), batch) for row in doubted))
+
+    def _append_reread(self, state: Staged, reread: Iterable[_Reread]) -> Staged:
+        for some in _bounded(reread):
+            commit = self._commit(state, self.engine.rows([one.row for one in some], self.schema), [])
+            state = Staged(commit.version, state.epoch, state.reads)
+        return state
+
+    def _settled(self, row: dict[str, Any], batch: int) -> _Reread:
+        doubt = row.pop("doubt")
+        claim = {**row, "fetched_at": _instant(row["fetched_at"]), "batch": batch}
+        try:
+            line = _Line(read_line(doubt).bytes, row["sha256"])
+        except LakeError:
+            line = _Line(doubt.encode(), None)
+        return _Reread(claim, line.parsed(self.entity.shape), len(line.body))
+
+
+def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
+    batch: list[Part] = []
+    size = answers = 0
+    for part in parts:
+        batch.append(part)
+        size += _weight(part.receipt.chunk) if part.receipt and part.receipt.chunk else 0
+        answers += _answers(part)
+        if size >= BATCH_BYTES or answers >= BATCH_ANSWERS:
+            yield batch
+            batch, size, answers = [], 0, 0
+    if batch:
+        yield batch
+
+
+def _weight(chunk: ChunkRef) -> int:
+    return chunk.size // _UNPACKED if is_course(chunk.key) else chunk.size
+
+
+def _answers(part: Part) -> int:
+    return len(part.receipt.claims) if part.receipt else 0
+
+
+def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
+    """The lines of a receipt's chunk by the numbers that claims give them."""
+    chunk = receipt.chunk
+    if chunk is None or is_course(chunk.key):
+        return {answer.line: _Line(answer.bytes, answer.sha256) for answer in read_answers(storage, receipt)}
+    found: dict[int, _Line] = {}
+    for position, line in enumerate(raw_lines(chunk.key, get_named(storage, chunk.key, chunk.sha256, "a receipt"))):
+        try:
+            answer = read_line(line)
+        except LakeError:
+            found.setdefault(position, _Line(line, None))
+            continue
+        if answer.chunk == chunk.key:
+            found[answer.line] = _Line(answer.bytes, answer.sha256)
+    return found
+
+
+def _parts_of(commit: Commit) -> list[tuple[int, int, int]]:
+    """The parts of receipts that a commit holds: none where claims had no line, and who was to add them was killed."""
+    if commit.rows != commit.user.get("claims", commit.rows):
+        return []
+    return [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
+
+
+def _batch_number() -> int:
+    return (time.time_ns() // 1_000_000 << 16) | random.getrandbits(16)
+
+
+def _claim_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
+    if part.receipt is None:
+        return
+    chunk = part.receipt.chunk.key if part.receipt.chunk else None
+    claims = sorted(part.receipt.claims, key=lambda claim: -1 if claim.line is None else claim.line)
+    for position, claim in enumerate(claims):
+        yield {
+            "place": place_of(part.run, part.unit, part.part, position),
+            "batch": batch,
+            "run": part.run,
+            "unit": part.unit,
+            "part": part.part,
+            "chunk": chunk if claim.line is not None else None,
+            "line": claim.line,
+            "ask": claim.ask,
+            "id": claim.id,
+            "state": claim.state.value,
+            "reason": claim.reason.value,
+            "why": claim.why,
+            "fetched_at": _instant(claim.fetched_at),
+        }
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def place_of(run: int, unit: int, part: int, position: int) -> int:
+    """Where a claim stands among all, as one number: the order (run, unit, part, line)."""
+    if run >= 1 << 19 or unit >= 1 << 17 or part >= 1 << 12 or position >= 1 << 15:
+        raise LakeError(f"receipt {run}/{unit}/{part} lies beyond what staging can order")
+    return run << 44 | unit << 27 | part << 15 | position
+
+
+def _bounded(reread: Iterable[_Reread]) -> Iterator[list[_Reread]]:
+    some: list[_Reread] = []
+    for one in reread:
+        some.append(one)
+        if len(some) >= _REREAD_AT_ONCE or sum(each.weight for each in some) >= _REREAD_BYTES:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _doubted(staging: DataFrame) -> DataFrame:
+    """The claims whose newest batch is suspect."""
+    newest = staging.groupBy("place").agg(F.max("batch").alias("batch"))
+    # As text, because rows carry instants in this machine's own time zone.
+    instant = F.col("fetched_at").cast("string").alias("fetched_at")
+    claims = [instant if name == "fetched_at" else F.col(name) for name in CLAIMS.names]
+    doubted = staging.filter(F.col("doubt").isNotNull()).select(*claims, "sha256", "doubt")
+    return doubted.join(newest, ["place", "batch"]).select(*CLAIMS.names, "sha256", "doubt")

@@ -1,0 +1,218 @@
+"""Whether what was built is what the receipts say: for `verify`, without an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from reelhouse.delta.log import Sizes, commits_held, damage, foreign_on_top, list_sizes
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
+from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.ids import tmdb_id
+from reelhouse.raw.plan import Plan, read_plan, unpack_lines
+from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
+from reelhouse.storage.prefetch import AT_ONCE, prefetch
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.course_parquet import check_copies
+from reelhouse.warehouse.import_registry import ZONE as IMPORTS
+from reelhouse.warehouse.import_registry import imported
+from reelhouse.warehouse.manifest import (
+    BuildManifest,
+    ExportRead,
+    TableVersion,
+    Watermark,
+    check_manifest,
+    newest_build,
+    read_manifest,
+    staging_folder,
+)
+from reelhouse.warehouse.purged_tables import leftovers
+
+
+class _Listed(msgspec.Struct):
+    id: int
+
+
+class _Known(NamedTuple):
+    """What the claims of one id add up to: its newest one, and whether it is shown, hidden or gone."""
+
+    newest: State
+    settled: State | None
+    gone: bool
+
+
+# What repairs a table that TMDB's answers are the source of, and one that a person imported.
+_BUILD = "`reelhouse build` makes it again"
+_IMPORT = "import it again"
+
+
+def check_tables(storage: Storage, entities: Mapping[str, Entity] = ENTITIES, *, deep: bool = False) -> list[str]:
+    """What is wrong with tables of *entities*: versions that are lost or changed, rows that receipts do not explain.
+
+    Data files are checked by their sizes; with *deep* every value is read and rows are counted, which needs delta-rs.
+    """
+    return [*_check_built(storage, entities, deep), *_check_imports(storage, deep)]
+
+
+def _check_imports(storage: Storage, deep: bool) -> list[str]:
+    """What is wrong with the tables that a person imported."""
+    try:
+        own = sorted(imported(storage).items())
+        check = _PinCheck(storage, list_sizes(storage, f"{IMPORTS}/") if own else {}, _IMPORT, deep)
+        return [problem for name, one in own for problem in check(name, one)]
+    except LakeError as exc:
+        return [str(exc)]
+
+
+def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -> list[str]:
+    try:
+        old = leftovers(storage)
+        if old:
+            return [f"{name} is from before the last purge: the next purge erases it" for name in old]
+        current, problems = _check_manifest(storage)
+        if current is None:
+            return problems
+        # With *deep*, one after another: each is read in batches, and memory holds those of one.
+        check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", "staging/"), _BUILD, deep)
+        found = prefetch(lambda table: list(check(*table)), _pins(current, entities), 1 if deep else AT_ONCE)
+        problems += [problem for table in found for problem in table]
+        return [*problems, *_check_counts(storage, current, entities), *check_copies(storage)]
+    except LakeError as exc:
+        return [str(exc)]
+
+
+def _check_manifest(storage: Storage) -> tuple[BuildManifest | None, list[str]]:
+    """The last whole build, and what is wrong with its manifest; looks again where that moved on meanwhile."""
+    while True:
+        newest = newest_build(storage)
+        current = read_manifest(storage)
+        problems = [f"{problem}: `reelhouse build` repairs it" for problem in check_manifest(storage, current, newest)]
+        if not problems or read_manifest(storage) == current:
+            return current, problems
+
+
+def _pins(current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[tuple[str, TableVersion]]:
+    """What a build pinned, staging included, of which no rows are written down."""
+    yield from sorted(current.tables.items())
+    if current.read.staging is not None:
+        (entity,) = entities
+        zone, name = staging_folder(entity).split("/")
+        yield name, TableVersion(zone, current.read.staging, -1, "", "")
+
+
+class _PinCheck:
+    """Checks pinned versions of tables; *remedy* is what repairs one."""
+
+    def __init__(self, storage: Storage, listed: Sizes, remedy: str, deep: bool) -> None:
+        self._storage = storage
+        self._listed = listed
+        self._remedy = remedy
+        self._deep = deep
+
+    def __call__(self, name: str, pin: TableVersion) -> Iterator[str]:
+        folder = f"{pin.zone}/{name}"
+        try:
+            yield from self._check(folder, pin)
+        except MissingKeyError:
+            yield f"{folder} has lost version {pin.version}, which readers are shown: {self._remedy}"
+        except LakeError as exc:
+            yield f"{exc}: {self._remedy}"
+
+    def _check(self, folder: str, pin: TableVersion) -> Iterator[str]:
+        commits = list(commits_held(self._storage, folder, pin.version))
+        problems = [
+            *damage(self._storage, folder, commits, self._listed),
+            *foreign_on_top(self._storage, folder, pin.version, self._listed),
+        ]
+        rows = sum(commit.rows for commit in commits)
+        if pin.rows not in (-1, rows):
+            yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
+        yield from (f"{problem}: {self._remedy}" for problem in problems)
+        if self._deep and not problems:
+            from reelhouse.delta.delta_rs import misread
+
+            remedy = self._remedy if pin.zone == IMPORTS else "`reelhouse build --full` makes it again"
+            yield from (f"{problem}: {remedy}" for problem in misread(self._storage, folder, pin.version))
+
+
+def _check_counts(storage: Storage, current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[str]:
+    expected = expected_rows(storage, current.read.receipts, current.read.exports, entities)
+    for name, rows in expected.items():
+        pin = current.tables.get(name)
+        if pin is not None and pin.rows != rows:
+            yield f"{pin.zone}/{name} was built with {pin.rows} rows, the receipts it reflects make {rows}"
+
+
+def expected_rows(
+    storage: Storage, reads: Watermark, exports: list[ExportRead], entities: Mapping[str, Entity]
+) -> dict[str, int]:
+    """Rows that follow from receipts alone, for the tables where they do."""
+    (entity,) = entities
+    known, mute = _claims(storage, reads, entity)
+    gone = {id_ for id_, one in known.items() if one.gone}
+    buried = gone - _listed(storage, exports, gone)
+    landed = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
+    aside = sum(one.newest is State.QUARANTINED for one in known.values())
+    return {entity: landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
+
+
+def _claims(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int, _Known], int]:
+    """Every id the receipts name, and how many asks are set aside that never got an answer with an id."""
+    known: dict[int, _Known] = {}
+    answered: set[str] = set()
+    silent: dict[str, State] = {}
+    for receipt in _receipts(storage, reads, entity):
+        for claim in sorted(receipt.claims, key=lambda one: -1 if one.line is None else one.line):
+            if claim.id is None:
+                silent[claim.ask] = claim.state
+                continue
+            if tmdb_id(claim.ask) is None:
+                answered.add(claim.ask)
+            known[claim.id] = _after(known.get(claim.id), claim.state)
+    # One that TMDB does not know (gone) is no answer that is set aside.
+    mute = (state for ask, state in silent.items() if ask not in answered)
+    return known, sum(state is State.QUARANTINED for state in mute)
+
+
+def _after(before: _Known | None, state: State) -> _Known:
+    settled, gone = (before.settled, before.gone) if before else (None, False)
+    if state is State.GONE:
+        gone = True
+    elif state is not State.QUARANTINED:
+        settled, gone = state, False
+    return _Known(state, settled, gone)
+
+
+def _receipts(storage: Storage, reads: Watermark, entity: str) -> Iterator[Receipt]:
+    for run in range(1, max([reads.through, *map(int, reads.open)]) + 1):
+        plan = read_plan(storage, run)
+        if plan is None:
+            raise LakeError(f"the plan of run {run} is gone, though tables reflect it")
+        if plan.entity == entity:
+            yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
+
+
+def _parts(storage: Storage, reads: Watermark, plan: Plan) -> Iterator[object]:
+    if plan.run <= reads.through:
+        yield from read_receipts(storage, plan)
+        return
+    purged = read_purged(storage, plan.run)
+    for unit, read in sorted(reads.open.get(str(plan.run), {}).items(), key=lambda one: int(one[0])):
+        parts = read_parts(storage, plan.run, int(unit), purged=purged)
+        yield from (found for _, found in zip(range(read), parts, strict=False))
+
+
+def _listed(storage: Storage, exports: list[ExportRead], ids: set[int]) -> set[int]:
+    """Which of *ids* the newest export has; it is read only where something is gone."""
+    if not ids or not exports:
+        return set()
+    newest = max(exports)
+    decode = msgspec.json.Decoder(_Listed).decode
+    try:
+        lines = unpack_lines(storage.get(newest.key))
+        return ids & {decode(line).id for line in lines if line}
+    except MissingKeyError:
+        raise LakeError(f"{newest.key} is gone, though the plan of run {newest.run} names it") from None

@@ -1,0 +1,154 @@
+"""A reconciled run is announced to EventBridge at least once, whatever ends the process, and known runs only once."""
+
+from __future__ import annotations
+
+import functools
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from reelhouse.aws import eventbridge
+from reelhouse.bootstrap import aws_clients
+from reelhouse.errors import ReelhouseError
+from reelhouse.raw.keys import announced_key
+from tests.aws.invoking import Ageing, Function
+from tests.runs.tiny import Tiny
+from tests.s3servers import S3Server
+
+
+@functools.cache
+def _client(service: str) -> Any:
+    return boto3.session.Session().client(service)
+
+
+class Bus:
+    """An EventBridge bus whose events land in a queue."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._events, self._queues = _client("events"), _client("sqs")
+
+    def listen(self) -> None:
+        """Make the bus: before, nobody listens."""
+        self._events.create_event_bus(Name=self.name)
+        self._url = self._queues.create_queue(QueueName=self.name)["QueueUrl"]
+        arn = self._queues.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]
+        pattern = {"source": ["reelhouse"], "detail-type": ["reelhouse.run.reconciled"]}
+        self._events.put_rule(Name=self.name, EventBusName=self.name, EventPattern=json.dumps(pattern))
+        target = {"Id": "queue", "Arn": arn["QueueArn"]}
+        self._events.put_targets(Rule=self.name, EventBusName=self.name, Targets=[target])
+
+    def heard(self) -> list[dict[str, Any]]:
+        """The details of what came since."""
+        found: list[dict[str, Any]] = []
+        while messages := self._queues.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"])["detail"])
+                self._queues.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+
+@pytest.fixture
+def bus(cloud: S3Server, function: Function) -> Bus:
+    made = Bus(f"bus-{secrets.token_hex(4)}")
+    made.listen()
+    function.set(REELHOUSE_EVENT_BUS=made.name)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def now(tiny: Tiny) -> None:
+    tiny.now = datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def test_each_run_is_announced_once_with_its_numbers(function: Function, tiny: Tiny, bus: Bus) -> None:
+    tiny.broken = {9}
+    function.tick()
+    (detail,) = bus.heard()
+    assert detail == {
+        "run": 1,
+        "entity": "movie",
+        "lake": function.lake.url.removeprefix("file://"),
+        "counts": {"asked": 30, "landed": 29, "filtered": 0, "gone": 0, "quarantined": 1},
+        "whole": True,
+        "clean": False,
+    }
+    function.tick()
+    assert bus.heard() == []
+    function({"ids": [500]})
+    assert [detail["run"] for detail in bus.heard()] == [2]
+    assert function.lake.size(announced_key(2)) is not None
+
+
+def test_a_run_that_ends_with_little_time_left_is_announced_at_once(function: Function, bus: Bus) -> None:
+    assert function.tick(Ageing(asked=1))["state"] == "reconciled"
+    assert [detail["run"] for detail in bus.heard()] == [1]
+
+
+class KilledError(BaseException):
+    """What nothing catches."""
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_a_kill_before_or_amid_the_announcement_is_made_good_by_the_next_tick(
+    function: Function, bus: Bus, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    put_event = eventbridge._put_event
+
+    def dying(*given: Any) -> str:
+        if told:
+            put_event(*given)
+        raise KilledError
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(eventbridge, "_put_event", dying)
+        function.tick()
+    assert function.lake.size(announced_key(1)) is None
+    assert function.tick() == {"state": "idle", "letters": 0}
+    assert [detail["run"] for detail in bus.heard()] == ([1, 1] if told else [1])
+    function.tick()
+    assert bus.heard() == []
+
+
+@pytest.mark.usefixtures("fresh_clients")
+def test_a_bus_that_does_not_listen_is_an_error_but_collecting_goes_on(
+    function: Function, tiny: Tiny, cloud: S3Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last run is told of as soon as it can be; what is built from a lake is built from all of it."""
+    missing = Bus(f"later-{secrets.token_hex(4)}")
+    function.set(REELHOUSE_EVENT_BUS=missing.name, AWS_ENDPOINT_URL_EVENTBRIDGE="http://127.0.0.1:9")
+    with pytest.raises(
+        ReelhouseError, match=f"run 1 is reconciled, but the event bus {missing.name} could not be told"
+    ):
+        function.tick()
+    with pytest.raises(ReelhouseError, match="run 2 is reconciled"):
+        function({"ids": [500]})
+    assert "500" in tiny.asked
+    with pytest.raises(ReelhouseError, match="run 2 is reconciled"):
+        function.tick()
+    assert '"pending": 0' in capsys.readouterr().out
+
+
+def test_an_event_that_the_bus_refuses_is_an_error(
+    function: Function, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        def put_events(self, **_: Any) -> dict[str, Any]:
+            return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "ThrottlingException", "ErrorMessage": "slow"}]}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(aws_clients, "client", lambda *_, **__: Refusing())
+        with pytest.raises(ReelhouseError, match="ThrottlingException"):
+            function.tick()
+    assert function.lake.size(announced_key(1)) is None
+    function.tick()
+    assert [detail["run"] for detail in bus.heard()] == [1]
+
+
+def test_without_a_bus_nothing_is_told(function: Function) -> None:
+    function.tick()
+    assert function.lake.size(announced_key(1)) is None

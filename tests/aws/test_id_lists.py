@@ -1,0 +1,159 @@
+"""Lists of ids that lie in a bucket: read where S3 says they are, taken once, refused with a clear word."""
+
+from __future__ import annotations
+
+import copy
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reelhouse.aws import id_lists
+from reelhouse.errors import ReelhouseError
+from reelhouse.raw.inbox import waiting
+from tests import s3servers
+from tests.aws.invoking import Function, event
+from tests.runs.tiny import Tiny
+from tests.s3servers import S3Server
+
+KEY = "asks/my list=1 ä.csv"
+CSV = b"\xef\xbb\xbfmovieId|imdbId|tmdbId\r\n1|0000012|12\r\n2|0000003|\r\n3|0000025|25\r\n"
+
+
+class Bucket:
+    """A bucket, and the events that tell of a list in it."""
+
+    def __init__(self, server: S3Server) -> None:
+        self.name = s3servers.fresh_bucket(server)
+        self._client = s3servers.client(server)
+
+    def put(self, body: bytes, **metadata: str) -> None:
+        made = self._client.put_object(Bucket=self.name, Key=KEY, Body=body, Metadata=metadata)
+        self.etag = made["ETag"].strip('"')
+
+    def event(self, name: str) -> Any:
+        told = json.dumps(event(name))
+        found = told.replace("asks-of-tests", self.name)
+        return json.loads(found.replace("0f343b0931126a20f133d67c2b018a3b", self.etag))
+
+
+@pytest.fixture
+def bucket(cloud: S3Server) -> Bucket:
+    made = Bucket(cloud)
+    made.put(CSV)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def now(tiny: Tiny) -> None:
+    tiny.now = datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@pytest.mark.parametrize("name", ["s3_notification", "eventbridge_object_created", "sqs_of_s3"])
+def test_a_list_waits_in_the_inbox_and_is_asked_by_the_next_tick(
+    function: Function, tiny: Tiny, bucket: Bucket, name: str
+) -> None:
+    answer = function(bucket.event(name))
+    assert answer in ({"state": "queued", "letters": 1}, {"batchItemFailures": []})
+    assert tiny.asked.total() + tiny.listings.total() == 0
+    ((_, letter),) = waiting(function.lake, "movie")
+    assert letter.asks == ["12", "tt0000003", "25"]
+    function.tick()
+    assert {"12", "25", "tt0000003"} <= set(tiny.asked)
+
+
+def test_a_list_that_is_told_of_twice_is_taken_once_and_a_new_one_again(function: Function, bucket: Bucket) -> None:
+    function(bucket.event("s3_notification"))
+    function(bucket.event("eventbridge_object_created"))
+    function(bucket.event("sqs_of_s3"))
+    assert len(list(waiting(function.lake, "movie"))) == 1
+    bucket.put(b"7\n8\n")
+    function(bucket.event("s3_notification"))
+    assert sorted(letter.asks for _, letter in waiting(function.lake, "movie")) == [
+        ["12", "tt0000003", "25"],
+        ["7", "8"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "holds no id"),
+        (b"\xff\xfe1\n", "is no UTF-8"),
+        (b"title\nFight Club\n", "neither an id nor a header"),
+        (b"1\ntwo\n", "line 2"),
+        (b'id,title\n1,a\n2,"Open\n3,c\n', "line 3 opens a quote that is never closed .*metadata quotes=no"),
+        (b"id,imdb_id,title\n1,tt0114709,First\n", "id and imdb_id may all hold .*metadata column=imdb_id"),
+        (b"tmdb_id,type\n1,show\n", "holds no movie, only 1 show; .*metadata all-kinds=yes"),
+    ],
+)
+def test_what_is_no_list_is_an_error_that_names_the_object(
+    function: Function, bucket: Bucket, body: bytes, why: str
+) -> None:
+    bucket.put(body)
+    with pytest.raises(ReelhouseError, match=why) as caught:
+        function(bucket.event("s3_notification"))
+    assert f"s3://{bucket.name}/{KEY}" in str(caught.value)
+    failures = function(bucket.event("sqs_of_s3"))["batchItemFailures"]
+    assert len(failures) == 1
+    assert list(waiting(function.lake, "movie")) == []
+
+
+def test_a_list_s_metadata_says_how_it_is_read_and_rows_of_other_kinds_are_counted(
+    function: Function, bucket: Bucket
+) -> None:
+    body = b'id,imdb_id,type,title\n1,tt0000012,movie,"Open\n2,tt0000013,show,b\n'
+    bucket.put(body, column="imdb_id", quotes="no")
+    assert function(bucket.event("s3_notification")) == {"state": "queued", "letters": 1, "other_kinds": {"show": 1}}
+    ((_, letter),) = waiting(function.lake, "movie")
+    assert letter.asks == ["tt0000012"]
+    bucket.put(body + b" ", column="imdb_id", quotes="perhaps")
+    with pytest.raises(ReelhouseError, match="metadata quotes: yes or no is expected"):
+        function(bucket.event("s3_notification"))
+
+
+@pytest.mark.parametrize("body", [b'{"event":"e","entity":"movie","asks":["../account"],"run":"","format":1}', b"{"])
+def test_a_message_that_somebody_put_there_keeps_no_tick_from_working(
+    function: Function, tiny: Tiny, bucket: Bucket, body: bytes
+) -> None:
+    function.lake.put("inbox/odd.json", body)
+    assert function.tick()["state"] == "reconciled"
+    function({"ids": [25]})
+    function.tick()
+    assert "../account" not in tiny.asked
+    assert function.tick()["state"] == "idle"
+
+
+def test_a_list_that_is_too_long_is_refused_before_it_fills_the_memory(
+    function: Function, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(id_lists, "MOST_BYTES", 1 << 20)
+    bucket.put(b"5\n" * (1 << 19))
+    assert function(bucket.event("s3_notification"))["letters"] == 1
+    bucket.put(b"5\n" * (1 << 19) + b"6")
+    with pytest.raises(ReelhouseError, match="larger than 1 MB"):
+        function(bucket.event("s3_notification"))
+
+
+def test_a_list_that_is_gone_or_out_of_reach_is_an_error(function: Function, bucket: Bucket) -> None:
+    gone = copy.deepcopy(bucket.event("s3_notification"))
+    gone["Records"][0]["s3"]["object"]["key"] = "asks/none"
+    with pytest.raises(ReelhouseError, match=r"s3://.*/asks/none cannot be read: NoSuchKey"):
+        function(gone)
+    gone["Records"][0]["s3"]["bucket"]["name"] = f"nobodys-{secrets.token_hex(6)}"
+    with pytest.raises(ReelhouseError, match="NoSuchBucket"):
+        function(gone)
+
+
+def test_one_bad_list_keeps_nothing_of_its_event(function: Function, bucket: Bucket) -> None:
+    """Lambda tries the event again as a whole, and what was put already is put no second time."""
+    both = bucket.event("s3_notification")
+    bad = copy.deepcopy(both["Records"][0])
+    bad["s3"]["object"]["key"] = "asks/none"
+    both["Records"].append(bad)
+    for _ in range(2):
+        with pytest.raises(ReelhouseError):
+            function(both)
+        assert len(list(waiting(function.lake, "movie"))) == 1

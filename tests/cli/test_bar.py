@@ -1,0 +1,24 @@
+"""The progress bar says that TMDB asked to slow down, for as long as nothing is asked."""
+
+from __future__ import annotations
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from reelhouse.cli.display import Bar, _Pause
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(90.0, "waiting 90 s"), (300.0, "waiting 5 min"), (0.0, "")])
+def test_a_pause_is_shown_while_it_lasts(seconds: float, shown: str) -> None:
+    pause = _Pause()
+    with Progress(pause, console=Console(file=io.StringIO())) as progress:
+        bar = Bar(progress, pause)
+        text = f"TMDB asks to slow down (429): {shown}" if shown else ""
+        bar.paused(seconds)
+        assert pause.render(progress.tasks[0]).plain == text
+        pause.until = time.monotonic() - 0.01
+        assert pause.render(progress.tasks[0]).plain == ""

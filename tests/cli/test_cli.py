@@ -1,0 +1,362 @@
+"""The command line: what it prints where, how it ends, and how quickly it says what it can do."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from click.testing import CliRunner, Result
+
+from reelhouse import __version__
+from reelhouse.bootstrap.storage import has_lake
+from reelhouse.cli.main import main
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.settings import FILE
+from reelhouse.storage.memory import MemoryStorage
+from tests import s3servers, serving
+
+MOVIE = ENTITIES["movie"]
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature"
+
+Here = Callable[..., Result]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def _environ(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
+    return kept | more
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """The installed command in a process of its own, in an empty folder."""
+
+    def run(*arguments: str, given: str | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "reelhouse.cli.main", *arguments],
+            cwd=tmp_path,
+            env=_environ(**environ),
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    """The command in this process, in an empty folder, with nothing on stdin."""
+
+    def here(*arguments: str, **environ: str) -> Result:
+        unset = {name: None for name in os.environ if name.startswith(("REELHOUSE_", "TMDB_"))}
+        with chdir(tmp_path):
+            return CliRunner(env={**unset, **environ}).invoke(main, arguments, input="")
+
+    return here
+
+
+@pytest.fixture(scope="module")
+def tmdb() -> Iterator[dict[str, str]]:
+    """A TMDB of nine movies, the ninth of which is gone; what of the environment points to it."""
+    rows = b"".join(b'{"adult":false,"id":%d,"popularity":%d.5,"video":false}\n' % (id_, id_) for id_ in range(1, 10))
+
+    def answering(request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith("/p/exports/"):
+            return web.Response(body=gzip.compress(rows))
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return serving.verdict(401, 7, "Invalid API key: You must be granted a valid key.")
+        if request.path.endswith("/changes"):
+            return serving.json({"results": [], "page": 1, "total_pages": 1, "total_results": 0})
+        if request.path.endswith("/configuration"):
+            return serving.json({"images": {}})
+        id_ = int(request.path.rpartition("/")[2])
+        body = dict.fromkeys(MOVIE.core) | {name: {} for name in MOVIE.default_appends} | {"id": id_}
+        return serving.verdict(404, 34) if id_ == 9 else serving.json(body)
+
+    with serving.serving(answering) as server:
+        yield {
+            "TMDB_TOKEN": TOKEN,
+            "REELHOUSE_TMDB_URL": f"{server.url}/3",
+            "REELHOUSE_EXPORTS_URL": f"{server.url}/p/exports",
+            "REELHOUSE_RATE": "0",
+        }
+
+
+def test_help_is_there_for_the_whole_and_for_every_command() -> None:
+    whole = CliRunner().invoke(main, ["--help"])
+    assert whole.exit_code == 0
+    assert set(main.commands) >= {"init", "plan", "collect", "build", "sync", "verify", "status", "sql", "tables"}
+    for name, command in main.commands.items():
+        assert f"\n  {name} " in whole.output
+        for flag in ("--help", "-h"):
+            shown = CliRunner().invoke(main, [name, flag])
+            assert shown.exit_code == 0
+            assert command.help is not None
+            assert command.help.split("\n")[0].split(":")[0][:40] in shown.output
+        for parameter in command.params:
+            for option in (each for each in parameter.opts if each.startswith("--")):
+                assert option in shown.output
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    for name, command in main.commands.items():
+        silent = [
+            each.name for each in command.params if each.param_type_name == "option" and not getattr(each, "help", "")
+        ]
+        assert silent == [], name
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output.strip() == f"reelhouse, version {__version__}"
+
+
+def _child(*arguments: str) -> tuple[str, float]:
+    """What a fresh Python prints, and how many seconds of CPU it took."""
+    read, write = os.pipe()
+    process = subprocess.Popen([sys.executable, *arguments], stdout=write, env=_environ())
+    os.close(write)
+    with os.fdopen(read) as told:
+        printed = told.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return printed, usage.ru_utime + usage.ru_stime
+
+
+def test_help_takes_under_a_third_of_a_second() -> None:
+    assert min(_child("-m", "reelhouse.cli.main", "--help")[1] for _ in range(3)) < 0.3
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys; from click.testing import CliRunner; from reelhouse.cli.main import main\n"
+        "assert CliRunner().invoke(main, ['sync', '--help']).exit_code == 0\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    loaded = set(_child("-c", program)[0].split())
+    heavy = {"aiohttp", "boto3", "botocore", "rich", "pyarrow", "pandas", "numpy", "pyspark", "pysail", "deltalake"}
+    assert loaded & (heavy | {"sqlglot"}) == set()
+
+
+def test_init_writes_a_file_that_loads_and_says_the_terms(here: Here, tmp_path: Path) -> None:
+    done = here("init")
+    assert done.exit_code == 0
+    assert "six months" in done.stdout
+    assert "not endorsed" in done.stdout
+    assert FILE in done.stderr
+    written = (tmp_path / FILE).read_text()
+    # It loads: the settings are no lake yet, and nothing else is wrong.
+    assert "there is no lake" in here("status").stderr
+    again = here("init")
+    assert again.exit_code == 2
+    assert again.stderr == f"reelhouse: {FILE} is there already; --force replaces it\n"
+    (tmp_path / FILE).write_text("changed")
+    assert here("init", "--force").exit_code == 0
+    assert (tmp_path / FILE).read_text() == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "says"),
+    [
+        (["collect"], {}, "token is missing"),
+        (["collect"], {"TMDB_TOKEN": "0123456789abcdef" * 2}, "this is the API Key"),
+        (["plan"], {"REELHOUSE_RATE": "fast"}, "rate: a number is expected"),
+        (["status"], {"REELHOUSE_LAKE": "gopher://lake"}, "a folder"),
+        (["collect", "--discover", "with_genres"], {}, "KEY=VALUE is expected"),
+        (["collect", "--discover", "with_genre=18"], {"TMDB_TOKEN": TOKEN}, "did you mean 'with_genres'?"),
+        (["collect", "--ids", "-"], {"TMDB_TOKEN": TOKEN}, "the list holds no id"),
+        (["collect"], {"TMDB_TOKEN": TOKEN, "REELHOUSE_RECORD_FILTER": "a >"}, "no JMESPath expression"),
+        (["collect"], {"TMDB_TOKEN": TOKEN, "REELHOUSE_APPEND": "credit"}, "did you mean 'credits'?"),
+        (["collect", "--top", "0"], {}, "--top"),
+        (["no-such-command"], {}, "no-such-command"),
+        (["collect", "--no-such-option"], {}, "--no-such-option"),
+    ],
+)
+def test_a_wrong_setting_ends_with_2_and_one_line_that_names_it(
+    here: Here, arguments: list[str], environ: dict[str, str], says: str
+) -> None:
+    done = here(*arguments, **environ)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert says in done.stderr
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_a_list_that_is_no_utf_8_is_one_line(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "ids.csv").write_bytes("id,title\n550,Am\u00e9lie\n".encode("latin-1"))
+    done = here("collect", "--ids", "ids.csv", TMDB_TOKEN=TOKEN)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("reelhouse: ids: line 2 is no UTF-8")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_no_setting_s_fault_ends_with_1_and_one_line(run: Run, tmp_path: Path, tmdb: dict[str, str]) -> None:
+    denied = run("collect", **{**tmdb, "TMDB_TOKEN": "eyJ.another.token"}, REELHOUSE_LAKE="denied")
+    assert denied.returncode == 1
+    assert "Invalid API key" in denied.stderr
+    assert "eyJ.another.token" not in denied.stderr + denied.stdout
+    (tmp_path / "file").write_text("")
+    blocked = run("collect", **tmdb, REELHOUSE_LAKE="file")
+    assert blocked.returncode == 1
+    assert "a part of the path is a file" in blocked.stderr
+    assert "Traceback" not in denied.stderr + blocked.stderr
+
+
+_NEED_A_LAKE = [
+    ("verify",),
+    ("build",),
+    ("status",),
+    ("sql", "select 1"),
+    ("tables",),
+    ("purge", "--all", "--yes"),
+    ("purge", "--older-than", "180d", "--dry-run"),
+    ("maintain",),
+    ("export", "--to", "out.sqlite"),
+    ("register", "--catalog", "glue", "--database", "d"),
+    ("import", "ratings", "--drop"),
+]
+
+
+@pytest.mark.parametrize("place", ["nowhere", "empty", "settings", "other", "bucket"])
+def test_what_does_not_begin_a_lake_ends_with_2_where_there_is_none(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    lake = place
+    if place == "bucket":
+        server = s3servers.started("moto")
+        s3servers.aim(monkeypatch, server)
+        bucket = s3servers.fresh_bucket(server)
+        s3servers.client(server).put_object(Bucket=bucket, Key="lake/runs/000001/plan.json", Body=b"{}")
+        lake = f"s3://{bucket}/lak"
+    elif place != "nowhere":
+        (tmp_path / place / "raw").mkdir(parents=True)
+        (tmp_path / place / "builds").mkdir()
+    if place == "settings":
+        (tmp_path / place / FILE).write_text("")
+    if place == "other":
+        for name in ("raw/data.csv", "builds/app.tar", "runs.txt"):
+            (tmp_path / place / name).write_text("somebody else's")
+    before = sorted(tmp_path.rglob("*"))
+    for command in _NEED_A_LAKE:
+        environ = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
+        done = here("--lake", lake, *command, **environ)
+        assert done.exit_code == 2, (command, done.output)
+        assert done.stdout == ""
+        assert f"reelhouse: there is no lake at {lake}" in done.stderr, command
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:
+    for name in ("filme", "lake-2025"):
+        (tmp_path / name / "runs/000001").mkdir(parents=True)
+        (tmp_path / name / "runs/000001/plan.json").write_text("{}")
+    assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", "films", "verify").stderr
+    assert f"(did you mean {tmp_path / 'lake-2025'}?)" in here("--lake", "lake-2026", "verify").stderr
+    # One that stands above the lake, or in it.
+    assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", "filme/runs", "verify").stderr
+    (tmp_path / "lake-2025/runs/000001/plan.json").unlink()
+    assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", ".", "verify").stderr
+
+
+def test_the_data_dictionary_needs_no_lake_unless_one_is_named(here: Here) -> None:
+    assert here("tables", "movie").exit_code == 0
+    assert here("--lake", "films", "tables", "movie").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "raw/movie/2026/03/02/000002-00000-0a1b2c3d.jsonl.gz",
+        "Raw/TMDB/JSON/2026/03/02/000002-00000-0a1b2c3d.json",
+        "Raw/Local/CSV/Movies/2026/03/02/movies.csv",
+        "raw/exports/movie_ids/2026/03/02/movie_ids_03_02_2026-0123456789ab.json.gz",
+        "runs/000007/receipts/00000-0.json",
+        "ledger/000002.sqlite.gz",
+        "inbox/an-event.json",
+        "imports/pins.json",
+        "builds/current.json",
+        "tables/movie/_delta_log/00000000000000000000.json",
+    ],
+)
+def test_any_remains_of_a_lake_are_a_lake(key: str) -> None:
+    storage = MemoryStorage()
+    assert not has_lake(storage)
+    storage.put(FILE, b"")
+    assert not has_lake(storage)
+    storage.put(key, b"")
+    assert has_lake(storage)
+
+
+def _one_object(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    assert done.stdout.count("\n") == 1
+    found = json.loads(done.stdout)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str, str]) -> None:
+    shown = run("plan", "--json", "--top", "5", **tmdb)
+    assert shown.returncode == 0
+    assert _one_object(shown)["asked"] == 5
+    opened = run("collect", "--json", "--max-requests", "4", **tmdb)
+    assert opened.returncode == 1
+    found = _one_object(opened)
+    assert (found["asked"], found["pending"], found["whole"]) == (9, 5, False)
+    assert "max_requests" in str(found["why"])
+    status = _one_object(run("status", "--json", **tmdb))
+    assert isinstance(status["open_run"], dict)
+    assert status["open_run"]["pending"] == 5
+    done = run("collect", "--json", **tmdb)
+    assert done.returncode == 0
+    found = _one_object(done)
+    assert (found["asked"], found["landed"], found["gone"], found["pending"]) == (9, 8, 1, 0)
+    assert (found["whole"], found["clean"], found["why"]) == (True, True, None)
+
+
+def test_a_list_comes_from_stdin_too(run: Run, tmdb: dict[str, str]) -> None:
+    done = run("collect", "--json", "--ids", "-", given="3\n\n5\n3\n", **tmdb)
+    assert done.returncode == 0
+    assert "1 rows of the list name no id" in done.stderr
+    found = _one_object(done)
+    assert (found["asked"], found["reasons"]) == (2, {"listed": 2})
+
+
+def test_for_a_person_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb: dict[str, str]) -> None:
+    done = run("collect", "--top", "3", **tmdb)
+    assert done.returncode == 0
+    assert "whole and clean" in done.stdout
+    assert "planning" not in done.stdout
+    assert "known" in run("status", **tmdb).stdout
+
+
+def test_whoever_stops_reading_gets_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "lake/inbox").mkdir(parents=True)
+    (tmp_path / "lake/inbox/an-event.json").write_text("")
+    for arguments in (["--help"], ["status"], ["status", "--json"], ["init"]):
+        read, write = os.pipe()
+        os.close(read)
+        done = subprocess.run(
+            [sys.executable, "-m", "reelhouse.cli.main", *arguments],
+            stdout=write,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+            env=_environ(),
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        os.close(write)
+        assert "Traceback" not in done.stderr, arguments
+        assert "BrokenPipe" not in done.stderr, arguments
+        assert done.returncode == 1, arguments

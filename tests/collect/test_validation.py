@@ -1,0 +1,328 @@
+"""What an answer is worth: kept, filtered or set aside, and what a filter takes for true."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections import Counter
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+import pytest
+
+from reelhouse.collect.record_filter import compile_filter
+from reelhouse.collect.validation import Outcome, ResponseValidator, parses
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.errors import ConfigError
+from reelhouse.raw.receipt import State
+from reelhouse.tmdb.client import Answer, UntrustedAnswer
+from tests.lakes import tmdb_data
+
+MOVIE = ENTITIES["movie"]
+
+
+def _answer(body: bytes) -> Answer:
+    return Answer(200, body, "2026-11-23T09:00:00Z", None, None)
+
+
+def _judged(ask: str, body: bytes, *, append: tuple[str, ...] = (), record_filter: str = "") -> Outcome:
+    return ResponseValidator(MOVIE, append, record_filter).judge(ask, _answer(body))
+
+
+def _why(ask: str, body: bytes) -> str:
+    with pytest.raises(UntrustedAnswer) as caught:
+        _judged(ask, body)
+    assert caught.value.answer.body == body
+    return caught.value.why
+
+
+def test_the_answer_to_what_was_asked_is_kept() -> None:
+    body = b'{"id":550,"title":"Fight Club"}'
+    assert _judged("550", body) == Outcome(State.LANDED, _answer(body), 550)
+
+
+def test_an_id_that_came_as_a_string_is_the_same_id() -> None:
+    assert _judged("550", b'{"id":"550"}').id == 550
+
+
+@pytest.mark.parametrize(
+    ("ask", "body", "why"),
+    [
+        ("550", b'{"id":551}', "wrong_id"),
+        ("550", b'{"id":"551"}', "wrong_id"),
+        ("550", b'{"title":"x"}', "no_id"),
+        ("550", b'{"id":null}', "no_id"),
+        ("550", b'{"id":-550}', "no_id"),
+        ("550", b'{"id":550.0}', "no_id"),
+        ("550", b'{"id":[550]}', "no_id"),
+        ("550", b'{"id":' + b"5" * 5000 + b"}", "no_id"),
+        ("tt0137523", b'{"id":99999999999999999999}', "no_id"),
+        ("tt0137523", b'{"id":550,"imdb_id":"tt0000001"}', "wrong_id"),
+        ("550", b"", "not_json"),
+        ("550", b"<html>Just a moment...</html>", "not_json"),
+        ("550", b'{"id":550', "not_json"),
+        ("550", b'{"id":550}{"id":550}', "not_json"),
+        ("550", b"[]", "not_json"),
+        ("550", b"null", "not_json"),
+        ("550", b'{"id":550,"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not_json"),
+        ("550", b'{"id":550}],[{"id":550}', "not_json"),
+        ("550", b'{"id":550,"x":NaN}', "not_json"),
+        ("550", b'{"id":550,"x":-Infinity}', "not_json"),
+        ("550", b'{"id":550,"x":"\\ud800"}', "not_json"),
+        ("550", b'{"id":550,"title":"\xff"}', "not_utf8"),
+        ("550", b'\xef\xbb\xbf{"id":550}', "not_json"),
+    ],
+)
+def test_what_is_not_what_was_asked_for_is_not_believed_and_says_why(ask: str, body: bytes, why: str) -> None:
+    assert _why(ask, body) == why
+
+
+@pytest.mark.parametrize("imdb", [b'"tt0137523"', b"null", b'""'])
+def test_an_imdb_id_is_answered_with_tmdb_s(imdb: bytes) -> None:
+    assert _judged("tt0137523", b'{"id":550,"imdb_id":' + imdb + b"}").id == 550
+    assert _judged("tt0137523", b'{"id":550}').id == 550
+
+
+WHOLE = dict.fromkeys(MOVIE.fields) | {"id": 550, "credits": {"cast": [], "crew": []}, "watch/providers": {}}
+APPEND = ("credits", "watch/providers")
+
+
+def _without(*names: str) -> bytes:
+    return msgspec.json.encode({name: value for name, value in WHOLE.items() if name not in names})
+
+
+def _distrusted(judge: ResponseValidator, body: bytes) -> UntrustedAnswer:
+    with pytest.raises(UntrustedAnswer) as caught:
+        judge.judge("550", _answer(body))
+    return caught.value
+
+
+def test_a_field_that_is_new_is_drift_and_no_fault() -> None:
+    judge = ResponseValidator(MOVIE, APPEND)
+
+    def drift(fields: dict[str, Any]) -> tuple[str, ...]:
+        return judge.judge("550", _answer(msgspec.json.encode(fields))).drift
+
+    assert drift(WHOLE) == ()
+    assert drift(WHOLE | {"newest_idea": 1}) == ("unknown:newest_idea",)
+    assert drift(WHOLE | {"keywords": {}}) == ("unknown:keywords",)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        None,
+        [],
+        "",
+        1,
+        {"success": False},
+        {"success": False, "status_code": 25, "status_message": "Your request count is over the limit."},
+        {"status_code": 11},
+    ],
+)
+def test_an_append_that_is_none_is_missing(block: Any) -> None:
+    found = _distrusted(ResponseValidator(MOVIE, APPEND), msgspec.json.encode(WHOLE | {"credits": block}))
+    assert found.why == "missing:credits"
+
+
+def test_an_append_that_speaks_of_errors_is_none_itself() -> None:
+    lists = {"results": [{"name": "status_code", "description": '"success":false', "status_code": 1}]}
+    judge = ResponseValidator(MOVIE, ("lists",))
+    assert judge.judge("550", _answer(msgspec.json.encode(WHOLE | {"lists": lists}))).state is State.LANDED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id":550,"success":false,"status_code":25}',
+        b'{"success":false,"status_code":34,"status_message":"The resource you requested could not be found."}',
+        b'{"status_code":7,"status_message":"Invalid API key"}',
+        b'{"success": false}',
+        _without()[:-1] + b',"success":false}',
+    ],
+)
+def test_an_error_with_the_status_200_is_never_a_movie(body: bytes) -> None:
+    assert _why("550", body) == "error_body"
+
+
+def test_an_append_that_tmdb_sends_to_others_sets_the_answer_aside_that_stays_without_it() -> None:
+    judge = ResponseValidator(MOVIE, APPEND)
+    judge.judge("550", _answer(_without()))
+    found = _distrusted(judge, _without("credits", "watch/providers"))
+    assert found.why == "missing:credits,watch/providers"
+    assert judge.lands_yet(found) is None
+
+
+def test_an_append_that_tmdb_sends_to_nobody_is_asked_for_again_some_times_and_named_where_answers_land() -> None:
+    judge = ResponseValidator(MOVIE, APPEND)
+    body = _without("credits")
+    for _ in range(5):
+        landed = judge.lands_yet(_distrusted(judge, body))
+        assert landed == Outcome(State.LANDED, _answer(body), 550, drift=("missing:credits",))
+    assert judge.judge("550", _answer(body)) == landed
+    # Until somebody has it.
+    judge.judge("550", _answer(_without()))
+    assert judge.lands_yet(_distrusted(judge, body)) is None
+
+
+@pytest.mark.parametrize("name", sorted(MOVIE.core))
+def test_a_body_without_appends_and_without_what_every_movie_has_never_lands(name: str) -> None:
+    judge = ResponseValidator(MOVIE, APPEND)
+    for _ in range(9):
+        assert judge.lands_yet(_distrusted(judge, _without("credits", name))) is None
+
+
+def test_every_recorded_movie_is_kept_with_all_that_was_asked_with_it() -> None:
+    judged: Counter[tuple[str, ...]] = Counter()
+    with gzip.open(tmdb_data("payloads", "movie.jsonl.gz")) as lines:
+        for line in lines:
+            fields = msgspec.json.decode(line)
+            asked = tuple(name for name in MOVIE.appends if name in fields)
+            assert ResponseValidator(MOVIE, asked).judge(str(fields["id"]), _answer(line.strip())).state is State.LANDED
+            judged[asked] += 1
+    assert judged == {("credits", "keywords"): 1000, ("keywords",): 4700}
+    recorded = 0
+    for line in tmdb_data("recorded", "index.jsonl").read_bytes().splitlines():
+        entry = msgspec.json.decode(line)
+        found = re.fullmatch(r"GET /3/movie/(\d+|tt\d+)(?:\?(.*))?", entry["endpoint"])
+        if found and str(entry["status"]) == "200":
+            asked = tuple(parse_qs(found[2] or "").get("append_to_response", [""])[0].split(",")) if found[2] else ()
+            body = tmdb_data("recorded", *entry["file"].split("/")).read_bytes()
+            judge = ResponseValidator(MOVIE, tuple(name for name in asked if name))
+            assert judge.judge(found[1], _answer(body)).state is State.LANDED
+            recorded += 1
+    assert recorded == 5
+
+
+RECORD = {
+    "id": 550,
+    "title": "Fight Club",
+    "budget": 63_000_000,
+    "runtime": 0,
+    "tagline": "",
+    "poster_path": None,
+    "genres": [{"id": 18, "name": "Drama"}],
+    "origin_country": [],
+    "belongs_to_collection": {},
+    "vote_average": 8.4,
+    "adult": False,
+    "video": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("expression", "passes"),
+    [
+        ("vote_average > `8`", True),
+        ("vote_average > `8.4`", False),
+        ("budget >= `63000000` && runtime == `0`", True),
+        ("genres[?name=='Drama']", True),
+        ("genres[?name=='Comedy']", False),
+        ("contains(genres[].id, `18`)", True),
+        ("starts_with(title, 'Fight')", True),
+        ("!adult", True),
+        # JMESPath's own truth: only null, false and what is empty are false; 0 is true.
+        ("runtime", True),
+        ("video", True),
+        ("adult", False),
+        ("tagline", False),
+        ("poster_path", False),
+        ("origin_country", False),
+        ("belongs_to_collection", False),
+        ("no_such_field", False),
+        ("`0`", True),
+        ("@", True),
+    ],
+)
+def test_a_filter_passes_what_jmespath_takes_for_true(expression: str, passes: bool) -> None:
+    outcome = _judged("550", msgspec.json.encode(RECORD), record_filter=expression)
+    assert (outcome.state, outcome.id) == (State.LANDED if passes else State.FILTERED, 550)
+
+
+def _nested(depth: int) -> bytes:
+    return b'{"id":550,"x":' + b"[" * depth + b"]" * depth + b"}"
+
+
+def test_what_nests_as_deeply_as_can_be_read_here_is_set_aside_since_others_could_not() -> None:
+    deepest = 1
+    while parses(_nested(deepest + 1)):
+        deepest += 1
+    # It lies one level deeper in its line, and is read again from wherever a command stands.
+    assert msgspec.json.decode(b"[" * 90 + _nested(deepest) + b"]" * 90, type=msgspec.Raw)
+    assert _judged("550", _nested(deepest - 20)).state is State.LANDED
+    assert _why("550", _nested(deepest + 20)) == "not_json"
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"9" * 310, b"9" * 5000])
+def test_a_number_out_of_range_lands_also_past_a_filter_that_looks_elsewhere(number: bytes) -> None:
+    body = b'{"id":550,"adult":true,"x":' + number + b"}"
+    for record_filter, state in (("", State.LANDED), ("adult", State.LANDED), ("!adult", State.FILTERED)):
+        assert _judged("550", body, record_filter=record_filter).state is state
+    assert parses(body)
+
+
+def test_what_is_two_values_with_brackets_between_does_not_parse() -> None:
+    assert not parses(b'{"id":550}],[{"id":550}')
+
+
+def test_no_filter_is_no_predicate() -> None:
+    assert compile_filter("") is None
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("vote_average >", "no JMESPath expression"),
+        ("genres[?name=='Drama'", "no JMESPath expression"),
+        ("vote_average > 8", "no JMESPath expression"),
+        ("lenght(title)", r"no function lenght\(\)"),
+        ("adult && upper(title)", r"no function upper\(\)"),
+        ("genres[?foo(@)]", r"no function foo\(\)"),
+        ("starts_with(title)", r"starts_with\(\) takes 2, not 1"),
+        ("length(title, genres)", r"length\(\) takes 1, not 2"),
+    ],
+)
+def test_a_filter_that_could_pass_no_record_is_refused_before_anything_is_asked(expression: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"record_filter: .*{text}"):
+        compile_filter(expression)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["not_null(title, tagline)", "merge(@, @, @)", "sort_by(genres, &name)[0]", "length(genres) > `0`", "keys(@)"],
+)
+def test_functions_that_jmespath_has_are_let_through(expression: str) -> None:
+    assert _judged("550", msgspec.json.encode(RECORD), record_filter=expression).state is State.LANDED
+
+
+def test_a_record_that_a_filter_cannot_be_applied_to_is_set_aside_with_the_reason_and_ends_nothing() -> None:
+    outcome = _judged("550", b'{"id":550,"title":null}', record_filter="contains(title, 'Club')")
+    assert outcome.state is State.QUARANTINED
+    assert outcome.id == 550
+    assert outcome.why is not None
+    assert outcome.why.startswith("record_filter: ")
+    assert "\n" not in outcome.why
+
+
+def test_what_a_filter_cannot_judge_because_it_is_not_what_was_asked_is_not_believed() -> None:
+    with pytest.raises(UntrustedAnswer):
+        _judged("550", b'{"id":551}', record_filter="id == `551`")
+
+
+@pytest.mark.parametrize(
+    ("body", "whole"),
+    [
+        (b"{}", True),
+        (b" [1] ", True),
+        (b"null", True),
+        (b"", False),
+        (b"{", False),
+        (b'"\xff"', False),
+        (b"{} x", False),
+        (b"NaN", False),
+        (b"[" * 100_000, False),
+    ],
+)
+def test_only_whole_json_in_utf_8_can_lie_in_a_line_as_it_is(body: bytes, whole: bool) -> None:
+    assert parses(body) == whole

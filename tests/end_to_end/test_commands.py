@@ -1,0 +1,149 @@
+"""What the commands print and how they end."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reelhouse.emulator import Emulator
+from tests.end_to_end.conftest import environment, reelhouse, told
+
+
+class World:
+    """A synced lake and the way to ask it."""
+
+    def __init__(self, tmdb: Emulator, lake: Path) -> None:
+        self.lake = lake
+        self.env = environment(tmdb, lake)
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        done = reelhouse(*arguments, env=self.env, cwd=self.lake.parent)
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def world(catalogue: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    made = World(catalogue, tmp_path_factory.mktemp("commands") / "lake")
+    code, _, errors = made.run("sync", "--top", "300")
+    assert code == 0, errors
+    yield made
+
+
+def test_sql_prints_one_array_of_objects_as_json(world: World) -> None:
+    code, out, _ = world.run("sql", "select movie_id, title from movie order by movie_id limit 2", "--format", "json")
+    rows = json.loads(out)
+    assert code == 0
+    assert [sorted(row) for row in rows] == [["movie_id", "title"]] * 2
+
+
+def test_sql_writes_csv_to_a_file(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    code, out, _ = world.run("sql", "select count(*) as n from movie", "--format", "csv", "--output", str(path))
+    assert (code, out) == (0, "")
+    assert list(csv.DictReader(io.StringIO(path.read_text()))) == [{"n": "300"}]
+
+
+def test_sql_writes_into_no_device_and_not_into_the_lake(world: World, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(world.lake / "raw")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (os.devnull, tmp_path / "pipe", world.lake / "reelhouse.toml", tmp_path / "link" / "out.csv"):
+        code, out, errors = world.run("sql", "select 1", "--format", "csv", "--output", str(path))
+        assert (code, out) == (2, "")
+        assert errors.startswith(f"reelhouse: output: {path} ")
+    assert not (world.lake / "reelhouse.toml").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["insert overwrite directory '/tmp/x' select 1", "select * from text.`/etc/passwd`", "select sum( from movie"],
+)
+def test_sql_that_is_no_query_over_the_lake_is_one_line_and_exit_code_2(world: World, query: str) -> None:
+    code, out, errors = world.run("sql", query)
+    assert (code, out) == (2, "")
+    assert errors.startswith("reelhouse: sql: ")
+    assert errors.count("\n") == 1
+
+
+def test_a_mistake_in_sql_is_one_line_and_exit_code_1(world: World) -> None:
+    code, out, errors = world.run("sql", "select nothing from nowhere")
+    assert (code, out) == (1, "")
+    assert "nowhere" in errors
+    assert "Traceback" not in errors
+
+
+def test_status_and_verify_agree_with_the_run(world: World) -> None:
+    code, out, _ = world.run("status", "--json")
+    assert code == 0
+    assert json.loads(out)["entities"]["movie"]["landed"] == 300
+    code, out, _ = world.run("verify", "--json")
+    assert (code, json.loads(out)["problems"]) == (0, [])
+
+
+def test_the_data_dictionary_counts_rows_and_names_units(world: World) -> None:
+    code, out, _ = world.run("tables", "--json")
+    rows = {each["name"]: each["rows"] for each in json.loads(out)["tables"]}
+    assert (code, rows["movie"], rows["dim_movie"]) == (0, 300, rows["movie_flat"])
+    code, out, _ = world.run("tables", "movie", "--json")
+    columns = {each["name"]: each for each in json.loads(out)["columns"]}
+    assert (code, columns["budget"]["type"]) == (0, "bigint")
+
+
+def test_a_build_of_nothing_new_does_nothing(world: World) -> None:
+    code, out, _ = world.run("build", "--json")
+    assert (code, json.loads(out)["done"]) == (0, False)
+
+
+def test_without_a_build_sql_says_what_to_do(world: World, tmp_path: Path) -> None:
+    lake = str(tmp_path / "unbuilt")
+    assert reelhouse("--lake", lake, "collect", "--top", "5", env=world.env, cwd=tmp_path).returncode == 0
+    done = reelhouse("--lake", lake, "sql", "select 1", env=world.env, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "reelhouse build" in done.stderr
+
+
+def test_a_table_that_lost_rows_turns_verify_red(world: World, catalogue: Emulator, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    env = environment(catalogue, lake)
+    assert reelhouse("sync", "--top", "50", env=env, cwd=tmp_path).returncode == 0
+    victim = next((lake / "tables" / "movie").glob("**/*.parquet"))
+    victim.unlink()
+    done = reelhouse("verify", "--json", env=env, cwd=tmp_path)
+    assert done.returncode == 1
+    assert any("movie" in problem for problem in told(done)["problems"])
+
+
+def test_the_demo_answers_three_questions(tmp_path: Path, world: World) -> None:
+    done = reelhouse("demo", "--movies", "400", env=world.env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo-lake" / "marts" / "fact_movie").is_dir()
+    assert "whole and clean" in done.stdout
+
+
+def test_a_table_for_a_person_shows_ids_years_and_brackets_as_they_are(world: World) -> None:
+    code, out, _ = world.run("sql", "select 2020 as year, 1234567 as id, '[REC]' as title")
+    assert code == 0
+    assert all(shown in out for shown in (" 2020 ", " 1234567 ", " [REC] "))
+
+
+def test_a_list_with_an_imdb_id_that_tmdb_does_not_know_is_whole_and_clean(catalogue: Emulator, tmp_path: Path) -> None:
+    links = tmp_path / "links.csv"
+    known = next(iter(popular(catalogue)))
+    links.write_text(f"movieId,imdbId,tmdbId\n1,9999998,\n2,,{known}\n3,,\n")
+    done = reelhouse("sync", "--ids", str(links), "--json", env=environment(catalogue, tmp_path / "lake"), cwd=tmp_path)
+    found = told(done)
+    assert (done.returncode, found["verify"]["problems"]) == (0, []), done.stderr
+    assert (found["landed"], found["gone"], found["build"]["rows"]["quarantine"]) == (1, 1, 0)
+
+
+def popular(catalogue: Emulator) -> list[int]:
+    """Some ids of the catalogue, from its list of popular titles."""
+    request = urllib.request.Request(f"{catalogue.url}/movie/popular", headers={"Authorization": "Bearer x"})
+    with urllib.request.urlopen(request) as answer:
+        return [row["id"] for row in json.load(answer)["results"]]

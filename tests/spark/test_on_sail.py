@@ -1,0 +1,246 @@
+"""The data source on Sail, in this very process: the rows of collecting and building the same ids, under faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.errors import PySparkException
+
+import reelhouse
+from reelhouse.emulator import Emulator
+from reelhouse.engines.session import session_factory
+from reelhouse.errors import ConfigError
+from reelhouse.marts import REGISTRY
+from reelhouse.settings import Settings
+from reelhouse.spark.api_partitions import ask_partition, partitions_of
+from reelhouse.spark.options import Options, from_api
+from reelhouse.spark.rows import batches_of
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.tables.schemas import schema_of
+from reelhouse.warehouse.run import build
+from tests.end_to_end.equal_tables import table_paths
+from tests.runs.lakes import TOKEN, collect, of
+from tests.runs.tiny import tiny_tmdb
+from tests.serving import verdict
+from tests.spark.reading import asking, counted, read
+
+SAIL = session_factory("sail")
+MOVIES = 150
+
+
+@pytest.fixture(scope="module")
+def tmdb() -> Iterator[Emulator]:
+    with Emulator(movies=MOVIES, seed=5, fault_share=0.15, retry_after=0.05, process=True) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def settings(tmdb: Emulator) -> Settings:
+    return of(tmdb, attempts=3)
+
+
+@pytest.fixture(scope="module")
+def asks(tmdb: Emulator) -> list[str]:
+    """All ids that there are, some that there are not, and two titles by their IMDb ids as well."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in asking(tmdb).items():
+            patch.setenv(name, value)
+        found = read(_registered(), top=MOVIES).to_pylist()
+    named = [row["imdb_id"] for row in found if row["imdb_id"]]
+    return [*(str(row["movie_id"]) for row in found), "900000001", "900000002", *named[:2]]
+
+
+def _registered() -> Any:
+    spark = SAIL()
+    spark.dataSource.register(reelhouse.TmdbSource)
+    return spark
+
+
+@pytest.fixture
+def spark(tmdb: Emulator, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in asking(tmdb).items():
+        monkeypatch.setenv(name, value)
+    return _registered()
+
+
+@pytest.fixture(scope="module")
+def lake(tmdb: Emulator, asks: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What collecting and building make of the same ids under the same faults."""
+    folder = tmp_path_factory.mktemp("collected") / "lake"
+    storage = FolderStorage(folder)
+    tmdb.set_faults("all")
+    assert collect(storage, of(tmdb, attempts=3), asks=tuple(asks)).whole
+    tmdb.set_faults(None)
+    build(storage, SAIL)
+    return folder
+
+
+def test_every_table_has_the_rows_of_collecting_and_building_the_same_ids_under_faults(
+    tmdb: Emulator, settings: Settings, asks: list[str], lake: Path
+) -> None:
+    tmdb.set_faults("all")
+    partitions = partitions_of(asks, Options(partition_ids=40), settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMDB_TOKEN", settings.token)
+        asked = [(one, list(ask_partition(one, keep_quarantined=True))) for one in partitions]
+    tmdb.set_faults(None)
+    compared = 0
+    for name, table in from_api(REGISTRY).items():
+        if name == "answers":
+            continue
+        batches = [
+            batch
+            for one, settled in asked
+            for batch in batches_of(settled, REGISTRY.entity, table, schema_of(table.columns), one.elsewhere)
+        ]
+        ours = counted(pa.Table.from_batches(batches)) if batches else {}
+        theirs = rows_of_lake(lake, name)
+        assert ours == theirs, name
+        compared += len(ours)
+    assert compared > 3000
+    assert rows_of_lake(lake, "quarantine")
+    assert rows_of_lake(lake, "tombstone")
+
+
+def rows_of_lake(lake: Path, name: str) -> Any:
+    from deltalake import DeltaTable
+
+    return counted(DeltaTable(str(table_paths(lake)[name])).to_pyarrow_table())
+
+
+@pytest.mark.parametrize("table", ["movie", "movie_cast", "record", "rejected_value"])
+def test_a_read_gives_the_rows_and_the_columns_of_the_lakes_table(
+    spark: Any, tmdb: Emulator, asks: list[str], lake: Path, table: str
+) -> None:
+    tmdb.set_faults("all")
+    found = read(spark, ids=",".join(asks), table=table, partition_ids=40, quarantined="skip")
+    tmdb.set_faults(None)
+    assert counted(found) == rows_of_lake(lake, table)
+    declared = read(spark, lake=lake, table=table)
+    assert found.schema == declared.schema
+    assert counted(declared) == rows_of_lake(lake, table)
+
+
+def test_a_discover_slice_is_what_the_filters_select(spark: Any, tmdb: Emulator) -> None:
+    found = read(spark, discover__with_original_language="en", table="movie")
+    languages = found.column("original_language").to_pylist()
+    assert set(languages) == {"en"}
+    everything = read(spark, top=MOVIES).column("original_language").to_pylist()
+    assert len(languages) == everything.count("en") > 5
+
+
+def test_a_schema_may_leave_columns_out_and_change_none(spark: Any, asks: list[str], lake: Path) -> None:
+    for options in ({"ids": ",".join(asks[:10])}, {"lake": str(lake)}):
+        slim = spark.read.format("tmdb").schema("title string, movie_id bigint").options(**options)
+        found = slim.load().toArrow()
+        assert found.column_names == ["title", "movie_id"]
+        assert found.num_rows >= 10
+    for wrong in ("movie_id string", "id bigint"):
+        with pytest.raises(PySparkException, match="schema: column"):
+            spark.read.format("tmdb").schema(wrong).option("ids", "603").load().toArrow()
+
+
+def test_a_lakes_marts_are_there_too_and_a_lake_without_tables_is_an_error(
+    spark: Any, lake: Path, tmp_path: Path
+) -> None:
+    assert counted(read(spark, lake=lake, table="fact_movie")) == rows_of_lake(lake, "fact_movie")
+    with pytest.raises(PySparkException, match="did you mean 'fact_movie'"):
+        read(spark, lake=lake, table="fact_movies")
+    with pytest.raises(PySparkException, match="nothing is built in this lake yet"):
+        read(spark, lake=tmp_path / "empty")
+
+
+def test_executors_without_a_token_say_so(spark: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMDB_TOKEN")
+    with pytest.raises(PySparkException, match="token is missing"):
+        read(spark, ids="603")
+
+
+def test_a_refused_token_is_not_shown(spark: Any, tmdb: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tiny_tmdb() as tiny:
+        tiny.instead = lambda request: verdict(401, 7, f"{TOKEN} is not valid.")
+        monkeypatch.setenv("REELHOUSE_TMDB_URL", f"{tiny.url}/3")
+        # Executors ask, and where filters select so does the driver.
+        for options in ({"ids": "1"}, {"discover__year": "1999"}):
+            with pytest.raises(PySparkException, match=r"TMDB refuses the token .* \*\*\* is not valid") as refused:
+                read(spark, **options)
+            assert TOKEN not in str(refused.value)
+
+
+def test_an_id_without_a_believable_answer_fails_the_read_unless_it_may_be_skipped(
+    spark: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 7 is gone, 9 is broken.
+    with tiny_tmdb() as tiny:
+        monkeypatch.setenv("REELHOUSE_TMDB_URL", f"{tiny.url}/3")
+        monkeypatch.setenv("REELHOUSE_APPEND", "credits")
+        with pytest.raises(PySparkException, match=r"1 of 4 ids have no answer that can be believed: 9 \(not_json\)"):
+            read(spark, ids="1,7,8,9")
+        assert sorted(read(spark, ids="1,7,8,9", quarantined="skip").column("movie_id").to_pylist()) == [1, 8]
+        states = read(spark, ids="1,7,8,9", table="record").to_pylist()
+        assert {row["id"]: row["state"] for row in states} == {1: "landed", 7: "gone", 8: "landed", 9: "quarantined"}
+        (aside,) = read(spark, ids="1,7,8,9", table="quarantine").to_pylist()
+        assert (aside["id"], aside["ask"], aside["why"]) == (9, "9", "not_json")
+        (dead,) = read(spark, ids="1,7,8,9", table="tombstone").to_pylist()
+        assert dead["id"] == 7
+
+
+def test_nobody_who_answers_fails_the_read(spark: Any, tmdb: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REELHOUSE_OUTAGE_MINUTES", "0.005")
+    tmdb.set_faults("outage")
+    try:
+        with pytest.raises(PySparkException, match="2 of 2 ids are not answered: TMDB has answered nobody for"):
+            read(spark, ids="2,3")
+    finally:
+        tmdb.set_faults(None)
+
+
+def test_partitions_at_work_together_keep_to_the_rate(
+    spark: Any, tmdb: Emulator, asks: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One for each of four partitions: so many requests at most can arrive later than they should.
+    monkeypatch.setenv("REELHOUSE_CONNECTIONS", "4")
+    tmdb.reset_stats()
+    assert read(spark, ids=",".join(asks[:80]), rate=20, partition_ids=20, append="credits").num_rows == 80
+    # Each on its own at the whole rate, they would come to four times as many.
+    assert tmdb.stats().busiest_second <= 24
+
+
+def test_each_id_is_asked_once_and_nothing_else_is(spark: Any, tmdb: Emulator, asks: list[str]) -> None:
+    tmdb.reset_stats()
+    read(spark, ids=",".join(asks[:60]), partition_ids=20)
+    stats = tmdb.stats()
+    assert set(stats.asked.values()) == {1}
+    assert (stats.requests, stats.distinct_ids) == (60, 60)
+
+
+def test_a_stream_that_sail_would_read_once_is_refused(spark: Any) -> None:
+    stream = spark.readStream.format("tmdb").options(table="movie", since="today")
+    with pytest.raises(PySparkException, match="Sail runs it as a `read`"):
+        stream.load().writeStream.format("console").start().awaitTermination(60)
+
+
+def test_whole_answers_make_every_table_of_a_slice(spark: Any, tmdb: Emulator, asks: list[str]) -> None:
+    options = {"ids": ",".join(asks), "partition_ids": 40}
+    answers = spark.read.format("tmdb").options(table="answers", **options).load()
+    for name in ("movie", "movie_crew", "watch_provider_offer", "movie_external_id"):
+        made = reelhouse.table_of(answers, name).toArrow()
+        assert counted(made) == counted(read(spark, table=name, **options))
+        assert made.num_rows >= MOVIES
+    with pytest.raises(ConfigError, match="did you mean 'movie_cast'"):
+        reelhouse.table_of(answers, "movie_kast")
+
+
+def test_answers_that_are_read_once_make_all_tables(
+    spark: Any, tmdb: Emulator, asks: list[str], tmp_path: Path
+) -> None:
+    tmdb.reset_stats()
+    reader = spark.read.format("tmdb").options(ids=",".join(asks), table="answers")
+    reader.load().write.format("delta").save(str(tmp_path / "answers"))
+    answers = spark.read.format("delta").load(str(tmp_path / "answers"))
+    assert sum(reelhouse.table_of(answers, name).count() for name in REGISTRY.of_answers) > 3000
+    assert set(tmdb.stats().asked.values()) == {1}

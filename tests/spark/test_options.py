@@ -1,0 +1,179 @@
+"""Options: what they mean, and what is refused before anybody sees it."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from reelhouse.errors import ConfigError
+from reelhouse.settings import Settings
+from reelhouse.spark.api_partitions import partitions_of, travelling
+from reelhouse.spark.options import Options, read_options
+from tests.runs.lakes import TOKEN
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"token": TOKEN},
+        {"tmdb_token": "ssm:/name"},
+        {"api_key": "0123456789abcdef0123456789abcdef"},
+        {"Authorization": f"Bearer {TOKEN}"},
+        {"ids": TOKEN},
+        {"lake": "0123456789abcdef0123456789abcdef"},
+        {TOKEN: "1"},
+        # As Spark writes the names of options.
+        {TOKEN.lower(): "1"},
+    ],
+)
+def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="executors' environment") as refused:
+        read_options(given)
+    for piece in TOKEN.split("."):
+        assert piece.lower() not in str(refused.value).lower()
+    assert "0123456789abcdef" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"idss": "3"}, "did you mean 'ids'"),
+        ({"path": "/lake"}, "there is no such option"),
+        ({"ids": "603,x"}, "'x' is no TMDB id"),
+        ({"ids": " , "}, "holds no id"),
+        ({"ids": "603", "lake": "/lake"}, "lake and ids cannot be read at once"),
+        ({"ids": "603", "discover.year": "1999"}, "ids and discover"),
+        ({"ids": "603", "ids_file": "/dev/null"}, "ids and ids"),
+        ({"ids": "603", "min_popularity": "5"}, "ids and min_popularity"),
+        ({"lake": "/lake", "min_popularity": "5"}, "lake and min_popularity"),
+        ({"ids": "603", "include_adult": "false"}, "include_adult: only the export has such marks"),
+        ({"discover.year": "1999", "include_video": "false"}, "include_video: only the export has such marks"),
+        ({"since": "today", "include_adult": "false"}, "include_adult: only the export has such marks"),
+        ({"ids_file": "/nowhere"}, "cannot be read where the driver runs"),
+        ({"entity": "tv"}, "movie is expected"),
+        ({"partition_ids": "0"}, "partition_ids"),
+        ({"quarantined": "maybe"}, "quarantined"),
+        ({"since": "last week"}, "since"),
+        ({"rate": "many"}, "rate"),
+    ],
+)
+def test_what_would_be_ignored_is_an_error(given: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read_options(given)
+
+
+def test_a_table_that_is_not_made_from_answers_is_named() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'movie_cast'"):
+        _ = read_options({"table": "movie_kast"}).spec
+    with pytest.raises(ConfigError, match="or read a lake"):
+        _ = read_options({"table": "popularity_daily"}).spec
+
+
+def test_ids_come_from_an_option_or_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "links.csv"
+    file.write_text("movieId,imdbId,tmdbId\n1,0114709,862\n2,0113497,\n")
+    assert read_options({"ids": "603, 550 tt133093,603"}).asks == ("603", "550", "tt0133093")
+    assert read_options({"ids_file": str(file)}).asks == ("862", "tt0113497")
+
+
+def test_a_list_in_a_file_is_read_as_strictly_as_at_the_prompt(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text("id,imdb_id,type\n1,tt0114709,movie\n2,tt0113497,show\n")
+    with pytest.raises(ConfigError, match=r'id and imdb_id may all hold .*option\("ids_column", "imdb_id"\)'):
+        read_options({"ids_file": str(file)})
+    with pytest.warns(UserWarning, match="1 show"):
+        assert read_options({"ids_file": str(file), "ids_column": "imdb_id"}).asks == ("tt0114709",)
+    both = read_options({"ids_file": str(file), "ids_column": "imdb_id", "ids_kinds": "false"})
+    assert both.asks == ("tt0114709", "tt0113497")
+    file.write_text('id,title\n1,"Open\n2,b\n')
+    with pytest.raises(ConfigError, match=r'line 2 opens a quote .*option\("ids_quotes", "false"\)'):
+        read_options({"ids_file": str(file)})
+    assert read_options({"ids_file": str(file), "ids_quotes": "false"}).asks == ("1", "2")
+    with pytest.raises(ConfigError, match="ids_column: it says how ids_file is read"):
+        read_options({"ids": "603", "ids_column": "id"})
+
+
+@pytest.mark.parametrize("ids", ["../account", "²", "5;new", "0", "1" * 23, "id,603"])
+def test_what_is_no_id_is_no_option(ids: str) -> None:
+    with pytest.raises(ConfigError, match="is no TMDB id"):
+        read_options({"ids": ids})
+
+
+def test_options_are_settings_where_there_are_such() -> None:
+    found = read_options({"discover.with_genres": "18", "discover.year": "1999", "language": "de-DE", "rate": "8"})
+    assert found.asks_tmdb
+    assert found.settings == {
+        "discover": {"with_genres": "18", "year": "1999"},
+        "language": "de-DE",
+        "rate": 8.0,
+    }
+    assert read_options({"top": "5", "min_popularity": "2", "include_adult": "false"}).asks_tmdb
+    assert not read_options({"lake": "/lake"}).asks_tmdb
+
+
+def test_shares_of_all_that_may_be_at_work_make_up_the_rate() -> None:
+    settings = Settings(rate=40.0, connections=20)
+    ids = [str(number) for number in range(1, 1001)]
+    alone = partitions_of(ids[:200], Options(), settings)
+    assert [(len(one.asks), one.settings.rate, one.settings.connections) for one in alone] == [(200, 40.0, 20)]
+    few = partitions_of(ids, Options(), settings)
+    assert [(len(one.asks), one.settings.rate, one.settings.connections) for one in few] == [(250, 10.0, 5)] * 4
+    many = partitions_of(ids, Options(concurrency=2, partition_ids=100), settings)
+    assert [(len(one.asks), one.settings.rate) for one in many] == [(100, 20.0)] * 10
+    fewer = partitions_of(ids, Options(concurrency=50, partition_ids=500), settings)
+    assert [one.settings.rate for one in fewer] == [20.0, 20.0]
+    # Of sixty tasks that begin together each asks once in the first second.
+    most = partitions_of(ids, Options(concurrency=60, partition_ids=10), settings)
+    assert [(len(one.asks), one.settings.rate) for one in most] == [(25, 1.0)] * 40
+    (slow,) = partitions_of(ids, Options(concurrency=60), settings.overridden(rate=0.5))
+    assert slow.settings.rate == 0.5
+    for found in (alone, few, many, fewer, most):
+        assert sorted(ask for one in found for ask in one.asks) == sorted(ids[: sum(len(one.asks) for one in found)])
+    assert partitions_of([], Options(), settings) == []
+
+
+def test_only_partitions_of_imdb_ids_know_what_is_asked_elsewhere() -> None:
+    found = partitions_of(["603", "tt1", "550", "tt2"], Options(partition_ids=2), Settings())
+    assert [one.asks for one in found] == [("tt1", "tt2"), ("603", "550")]
+    assert [sorted(one.elsewhere) for one in found] == [[550, 603], []]
+
+
+def test_no_token_travels_but_where_one_lies_does() -> None:
+    assert travelling(Settings(token=TOKEN)).token == ""
+    assert travelling(Settings(token="ssm:/tmdb")).token == "ssm:/tmdb"
+    (only,) = partitions_of(["1"], Options(), Settings(token=TOKEN))
+    assert TOKEN not in repr(vars(only))
+    assert only.settings.token == ""
+
+
+def test_no_other_secret_of_the_drivers_travels() -> None:
+    driver = Settings(
+        unity_token="a-catalogues-secret", spark_conf={"spark.password": "a-sparks-secret"}, s3_profile="a-drivers-own"
+    )
+    (only,) = partitions_of(["1"], Options(), driver)
+    travels = pickle.dumps(only)
+    for stays in (b"a-catalogues-secret", b"a-sparks-secret", b"a-drivers-own"):
+        assert stays not in travels
+
+
+def test_what_a_lake_cannot_heed_is_refused() -> None:
+    for given in ({"lake": "/lake", "record_filter": "adult"}, {"language": "de-DE"}, {"append": "credits"}):
+        with pytest.raises(ConfigError, match="a lake is read as it was collected"):
+            read_options(given).check_batch()
+    read_options({"lake": "/lake", "rate": "5"}).check_batch()
+
+
+def test_options_of_streams_and_of_batches_do_not_mix() -> None:
+    for given in ({"since": "today"}, {"early": "true"}):
+        with pytest.raises(ConfigError, match="are for `readStream`"):
+            read_options(given).check_batch()
+    for given in ({"ids": "603", "since": "today"}, {"lake": "/lake", "since": "today"}, {"top": "5"}):
+        with pytest.raises(ConfigError, match="are for `read`"):
+            read_options(given).check_stream()
+    with pytest.raises(ConfigError, match="since is missing"):
+        read_options({"table": "movie"}).check_stream()
+    with pytest.raises(ConfigError, match="not made straight from the API"):
+        read_options({"table": "dim_movie", "since": "today"}).check_stream()
+    read_options({"since": "2026-03-02", "early": "true"}).check_stream()

@@ -1,0 +1,58 @@
+"""From settled asks to batches: an id is there once, whatever it was asked by, and batches stay small."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from reelhouse.entities.schema import Table
+from reelhouse.marts import REGISTRY
+from reelhouse.raw.plan import Reason
+from reelhouse.raw.receipt import Claim, State
+from reelhouse.spark.api_partitions import Settled
+from reelhouse.spark.options import from_api
+from reelhouse.spark.rows import batches_of
+from reelhouse.tables.schemas import schema_of
+
+AT = "2026-03-02T12:00:00Z"
+
+
+def _landed(ask: str, id_: int, **fields: object) -> Settled:
+    body = json.dumps({"id": id_, **fields}).encode()
+    return Settled(Claim(ask, State.LANDED, Reason.LISTED, AT, id=id_, line=0), body, "0" * 64)
+
+
+def _batches(
+    settled: list[list[Settled]], table: Table, elsewhere: frozenset[int] = frozenset()
+) -> Iterator[pa.RecordBatch]:
+    return batches_of(settled, REGISTRY.entity, table, schema_of(table.columns), elsewhere)
+
+
+def _ids(*settled: Settled, table: str = "movie", elsewhere: frozenset[int] = frozenset()) -> list[int]:
+    spec = from_api(REGISTRY)[table]
+    column = "movie_id" if table == "movie" else "id"
+    return [row[column] for batch in _batches([[one] for one in settled], spec, elsewhere) for row in batch.to_pylist()]
+
+
+def test_an_id_that_two_asks_mean_is_there_once() -> None:
+    both = _landed("tt0000001", 1), _landed("tt0000009", 1), _landed("2", 2)
+    for table in ("movie", "record", "answers"):
+        assert _ids(*both, table=table) == [1, 2]
+        # Another partition asks 1 by its own id.
+        assert _ids(*both, table=table, elsewhere=frozenset((1, 2))) == [2]
+
+
+def test_asks_that_nobody_answered_are_in_quarantine_alone() -> None:
+    lost = Settled(Claim("tt0000001", State.QUARANTINED, Reason.LISTED, AT, why="unavailable"))
+    assert _ids(lost, lost, table="quarantine") == [None, None]
+    assert _ids(lost, table="record") == _ids(lost) == _ids(lost, table="answers") == []
+
+
+def test_a_movie_of_many_rows_does_not_wait_for_others() -> None:
+    spec = from_api(REGISTRY)["movie_keyword"]
+    many = {"keywords": {"keywords": [{"id": number, "name": "k"} for number in range(4000)]}}
+    settled = [[_landed(str(number), number, **many) for number in range(1, 4)]]
+    sizes = [batch.num_rows for batch in _batches(settled, spec)]
+    assert sizes == [8000, 4000]

@@ -1,0 +1,61 @@
+"""Answers that are JSON to the collector and that one engine's parser or another refuses, or reads as something else.
+
+Each has a title and a genre, which have to stay, and what is to be found in `rejected_value` for it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tests.warehouse.landing import Answer
+
+FIRST = 9_000_001
+_DIGITS = "9" * 310
+_DEEP = "[" * 130 + "]" * 130
+_OFFER = '"watch/providers":{"results":{"DE":{"rent":[{"provider_id":8,"display_priority":%s}]}}}'
+
+
+class Refused(NamedTuple):
+    """*fields* of the body beside title and genre; path, raw value and rule of what is rejected, if anything is."""
+
+    fields: str
+    rejected: tuple[str, str, str] | None = None
+
+
+REFUSED: dict[str, Refused] = {
+    "unread, beyond a double": Refused('"x":1e400'),
+    "unread, an exponent without end": Refused('"x":-1E+99999999999999999999'),
+    "unread, 310 digits": Refused(f'"x":{_DIGITS}'),
+    "unread, 5,000 digits": Refused(f'"x":{"7" * 5000}'),
+    "unread, nested lists": Refused(f'"x":{_DEEP}'),
+    "unread, nested objects": Refused('"x":' + '{"a":' * 130 + "1" + "}" * 130),
+    "unread, nested far more deeply": Refused('"x":' + "[" * 700 + "]" * 700),
+    "unread, within what is read": Refused('"keywords":{"keywords":[{"id":1,"name":"a","x":{"y":1e400}}]}'),
+    "a name of 100,000 letters": Refused(f'"{"k" * 100_000}":1'),
+    "a text of 21 million letters": Refused(f'"x":"{"k" * 21_000_000}"'),
+    "number": Refused('"popularity":1e400', ("popularity", "1e400", "is no number")),
+    "negative number": Refused('"popularity":-1e400', ("popularity", "-1e400", "is no number")),
+    "number in quotes": Refused('"popularity":"1_0"', ("popularity", "1_0", "is no number")),
+    "number of 310 digits": Refused(f'"popularity":{_DIGITS}', ("popularity", _DIGITS, "is no number")),
+    "whole number": Refused('"budget":1e400', ("budget", "1e400", "is no whole number")),
+    "whole number of 310 digits": Refused(f'"budget":{_DIGITS}', ("budget", _DIGITS, "is no whole number")),
+    "whole number of 20 digits": Refused(f'"budget":{"9" * 20}', ("budget", "9" * 20, "is no whole number")),
+    "flag": Refused('"adult":1e400', ("adult", "1e400", "is neither true nor false")),
+    "date": Refused('"release_date":1e400', ("release_date", "1e400", "is no date")),
+    "nested text": Refused(f'"tagline":{_DEEP}', ("tagline", _DEEP, "is no text")),
+    "in an item": Refused(
+        '"production_companies":[{"id":1e400,"name":"a"}]',
+        ("production_companies[0].id", "1e400", "is no whole number"),
+    ),
+    "under a key that is data": Refused(
+        _OFFER % "1e400", ("watch/providers.results.DE.rent[0].display_priority", "1e400", "is no whole number")
+    ),
+    "on several lines": Refused('\n"popularity":1e400,\n"x":1e400', ("popularity", "1e400", "is no number")),
+}
+
+
+def refused_answers() -> list[Answer]:
+    """An answer for each of `REFUSED`, with ids from `FIRST` on."""
+    known = '{"id":%d,"title":"T","genres":[{"id":18,"name":"Drama"}],%s}'
+    bodies = enumerate((known.replace("%s", one.fields) for one in REFUSED.values()), FIRST)
+    return [Answer(id_, body.replace("%d", str(id_)).encode()) for id_, body in bodies]

@@ -1,0 +1,301 @@
+"""Tables that were damaged or changed by others: verify names what it is, the next build makes the table again."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from deltalake import DeltaTable
+
+from reelhouse.delta import log
+from reelhouse.delta.log import log_key
+from reelhouse.errors import LakeError
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import plan_key
+from reelhouse.warehouse.manifest import CURRENT, BuildManifest, copy_key
+from reelhouse.warehouse.staging import Stager
+from reelhouse.warehouse.verify import check_tables
+from tests.warehouse.landing import LakeInTheMaking, Row, a_movie, gone
+
+FIELDS: dict[str, Any] = {"genres": [{"id": 18, "name": "Drama"}], "release_date": "2020-12-02", "revenue": 7}
+STAGING = "staging/movie"
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
+    """Two builds of two days; the first one's manifest lies beside the lake."""
+    lake = LakeInTheMaking(tmp_path_factory.mktemp("damage") / "lake")
+    lake.land(*(a_movie(id_, **FIELDS) for id_ in range(1, 5)), export=[1, 2, 3, 4], day="2026-11-01")
+    lake.build()
+    (lake.root.parent / "older.json").write_bytes(lake.storage.get(CURRENT))
+    lake.land(a_movie(2, **{**FIELDS, "revenue": 8}), gone(1), export=[2, 3, 4], day="2026-11-02")
+    lake.build()
+    assert check_tables(lake.storage) == []
+    return lake
+
+
+@pytest.fixture(scope="module")
+def rows(lived: LakeInTheMaking) -> dict[str, list[Row]]:
+    return lived.everything()
+
+
+@pytest.fixture
+def lake(lived: LakeInTheMaking, tmp_path: Path) -> LakeInTheMaking:
+    """A copy, to be damaged."""
+    shutil.copytree(lived.root, tmp_path / "lake")
+    made = LakeInTheMaking(tmp_path / "lake")
+    made.runs, made.chunks = lived.runs, lived.chunks
+    return made
+
+
+def _files(lake: LakeInTheMaking, folder: str) -> list[Path]:
+    """The data files of the version that is pinned."""
+    version = lake.current.read.staging if folder == STAGING else None
+    if folder not in (STAGING, "staging/movie_current"):
+        version = lake.current.tables[folder.rpartition("/")[2]].version
+    return [lake.root / folder / path for path in DeltaTable(str(lake.root / folder), version=version).file_uris()]
+
+
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def _replaced(path: Path) -> None:
+    """By a whole file of another table."""
+    path.write_bytes(next((path.parents[2] / "tables/movie_genre").glob("*.parquet")).read_bytes())
+
+
+@pytest.mark.parametrize("damage", [_emptied, _cut, _replaced, Path.unlink], ids=lambda one: one.__name__)
+def test_data_files_that_are_not_as_they_were_written_are_named(
+    lake: LakeInTheMaking, damage: Callable[[Path], None]
+) -> None:
+    folders = ["tables/movie", "tables/popularity_daily", "marts/fact_movie", STAGING]
+    damaged = []
+    for folder in folders:
+        path = _files(lake, folder)[0]
+        damage(path)
+        damaged.append(f"{folder}/{path.name}")
+    problems = check_tables(lake.storage)
+    assert len(problems) == len(damaged)
+    for name in damaged:
+        assert any(problem.startswith(f"{name} ") and "reelhouse build" in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [["tables/movie"], ["marts/fact_movie", "tables/popularity_daily", "staging/movie_current"], [STAGING]],
+    ids=" ".join,
+)
+def test_the_next_build_makes_damaged_tables_again_and_no_others(
+    lake: LakeInTheMaking, rows: dict[str, list[Row]], folders: list[str]
+) -> None:
+    before = lake.current
+    for folder in folders:
+        for path in _files(lake, folder):
+            _emptied(path)
+    result = lake.build()
+    assert result.done
+    assert check_tables(lake.storage) == []
+    assert lake.everything() == rows
+    if STAGING in folders:
+        assert lake.current.read.staging != before.read.staging
+    else:
+        made = {folder.rpartition("/")[2] for folder in folders if not folder.startswith("staging/")}
+        assert set(result.rebuilt) == made
+    assert not lake.build().done
+
+
+@pytest.mark.parametrize("how", ["emptied", "lost", "deletes by others"])
+def test_what_is_left_of_staging_is_never_appended_to(lake: LakeInTheMaking, tmp_path: Path, how: str) -> None:
+    if how == "deletes by others":
+        DeltaTable(str(lake.root / STAGING)).delete("ask = '3'")
+    for path in [] if how == "deletes by others" else _files(lake, STAGING)[:1]:
+        _emptied(path) if how == "emptied" else path.unlink()
+    assert any(STAGING in problem for problem in check_tables(lake.storage))
+    lake.land(a_movie(5, **FIELDS), export=[2, 3, 4, 5], day="2026-11-03")
+    lake.build()
+    assert lake.values("movie", "movie_id") == [2, 3, 4, 5]
+    assert check_tables(lake.storage) == []
+    step_by_step = lake.everything()
+    lake.build(full=True)
+    assert lake.everything() == step_by_step
+
+
+def test_a_delete_by_others_while_a_build_appends_to_staging_is_noticed(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, done = Stager._append, list[int]()
+
+    def first_deleted(*args: Any) -> Any:
+        if not done:
+            done.append(1)
+            DeltaTable(str(lake.root / STAGING)).delete("ask = '3'")
+        return own(*args)
+
+    monkeypatch.setattr(Stager, "_append", first_deleted)
+    lake.land(a_movie(5, **FIELDS), export=[2, 3, 4, 5], day="2026-11-03")
+    lake.build()
+    assert done
+    assert lake.values("movie", "movie_id") == [2, 3, 4, 5]
+    assert check_tables(lake.storage) == []
+
+
+@pytest.mark.parametrize("folder", ["tables/movie", "tables/popularity_daily", "marts/fact_movie"])
+def test_what_others_commit_on_top_of_a_pinned_version_is_named_and_repaired(
+    lake: LakeInTheMaking, rows: dict[str, list[Row]], folder: str
+) -> None:
+    table = DeltaTable(str(lake.root / folder))
+    column = "id" if folder.endswith("popularity_daily") else "movie_id"
+    table.delete(f"{column} = 3")
+    (problem,) = check_tables(lake.storage)
+    assert problem.startswith(f"{folder} version {table.version()} (DELETE) was committed by another program")
+    assert lake.build().rebuilt == [folder.rpartition("/")[2]]
+    assert check_tables(lake.storage) == []
+    assert lake.everything() == rows
+    newest = DeltaTable(str(lake.root / folder)).to_pyarrow_table()
+    assert newest.num_rows == lake.current.tables[folder.rpartition("/")[2]].rows
+    assert not lake.build().done
+
+
+def test_what_others_do_to_a_log_without_changing_rows_is_no_problem(lake: LakeInTheMaking) -> None:
+    DeltaTable(str(lake.root / "tables/movie")).vacuum(retention_hours=1000, dry_run=False)
+    DeltaTable(str(lake.root / "tables/movie")).create_checkpoint()
+    assert check_tables(lake.storage) == []
+    assert not lake.build().done
+
+
+def _edited(lake: LakeInTheMaking, change: Callable[[BuildManifest], BuildManifest]) -> None:
+    lake.storage.put(CURRENT, encode(change(lake.current)))
+
+
+@pytest.mark.parametrize(
+    "how", ["a table is missing", "an older one", "two older ones", "one version", "gone", "all gone", "garbled"]
+)
+def test_a_manifest_that_is_not_the_newest_builds_is_named_and_repaired(
+    lake: LakeInTheMaking, lived: LakeInTheMaking, rows: dict[str, list[Row]], how: str
+) -> None:
+    older = (lived.root.parent / "older.json").read_bytes()
+    if how == "a table is missing":
+        _edited(lake, lambda one: msgspec.structs.replace(one, tables={**one.tables, "movie": one.tables["movie"]}))
+        left = {name: one for name, one in lake.current.tables.items() if name != "movie"}
+        _edited(lake, lambda one: msgspec.structs.replace(one, tables=left))
+    elif how == "one version":
+        movie = msgspec.structs.replace(lake.current.tables["movie"], version=1)
+        _edited(lake, lambda one: msgspec.structs.replace(one, tables={**one.tables, "movie": movie}))
+    elif how in ("gone", "all gone"):
+        for key in [CURRENT] if how == "gone" else list(lake.storage.keys("builds/")):
+            lake.storage.delete(key)
+    elif how == "garbled":
+        lake.storage.put(CURRENT, b"{")
+    else:
+        lake.storage.put(CURRENT, older)
+    if how == "two older ones":
+        lake.storage.put(copy_key(7), encode(msgspec.structs.replace(decode(CURRENT, older, BuildManifest), build=7)))
+    problems = check_tables(lake.storage)
+    assert any(CURRENT in problem for problem in problems), problems
+    assert lake.build().done
+    assert check_tables(lake.storage) == []
+    assert lake.everything() == rows
+    assert not lake.build().done
+
+
+def test_only_the_newest_builds_copy_of_its_manifest_stays(lived: LakeInTheMaking) -> None:
+    assert sorted(lived.storage.keys("builds/")) == [copy_key(2), CURRENT]
+    assert lived.storage.get(copy_key(2)) == lived.storage.get(CURRENT)
+
+
+def test_a_log_that_cannot_be_read_is_one_problem_among_others(lake: LakeInTheMaking) -> None:
+    lake.storage.put(log_key("tables/movie", lake.current.tables["movie"].version), b"{")
+    _emptied(_files(lake, "marts/fact_movie")[0])
+    movie, fact = sorted(check_tables(lake.storage), key=lambda problem: "fact_movie" in problem)
+    assert "tables/movie/_delta_log" in movie
+    assert "marts/fact_movie/" in fact
+
+
+@pytest.mark.parametrize("how", [b"", b"{", None], ids=["emptied", "garbled", "lost"])
+def test_a_table_whose_log_is_damaged_is_named_and_begun_again(
+    lake: LakeInTheMaking, rows: dict[str, list[Row]], how: bytes | None
+) -> None:
+    staged = lake.current.read.staging
+    assert staged is not None
+    versions = {f"tables/{name}": lake.current.tables[name].version for name in ("movie", "popularity_daily")}
+    for folder, version in {**versions, STAGING: staged}.items():
+        if how is None:
+            lake.storage.delete(log_key(folder, version))
+        else:
+            lake.storage.put(log_key(folder, version), how)
+    problems = check_tables(lake.storage)
+    assert {problem.partition(" ")[0].partition("/_delta_log")[0] for problem in problems} == {*versions, STAGING}
+    assert lake.build().done
+    assert check_tables(lake.storage, deep=True) == []
+    assert lake.everything() == rows
+    assert not lake.build().done
+
+
+def _corrupt(path: Path, at: float) -> None:
+    """Other bytes, no other size."""
+    body = bytearray(path.read_bytes())
+    start = int(len(body) * at)
+    body[start : start + 40] = bytes(255 - byte for byte in body[start : start + 40])
+    path.write_bytes(body)
+
+
+@pytest.mark.parametrize("at", [0.02, 0.9], ids=["in a page", "in the footer"])
+def test_other_bytes_of_the_same_number_are_found_by_reading_them(
+    lake: LakeInTheMaking, rows: dict[str, list[Row]], at: float
+) -> None:
+    path = _files(lake, "tables/movie")[0]
+    _corrupt(path, at)
+    assert check_tables(lake.storage) == []
+    (problem,) = check_tables(lake.storage, deep=True)
+    assert path.name in problem
+    assert "`reelhouse build --full` makes it again" in problem
+    if at > 0.5:
+        lake.build(full=True)
+        assert check_tables(lake.storage, deep=True) == []
+        assert lake.everything() == rows
+
+
+def test_rows_that_a_file_has_and_its_log_does_not_state_are_counted(lake: LakeInTheMaking) -> None:
+    genres, crew = (_files(lake, f"tables/{name}")[0] for name in ("movie_genre", "movie"))
+    log = lake.root / log_key("tables/movie_genre", lake.current.tables["movie_genre"].version)
+    size = genres.stat().st_size
+    stated = log.read_text()
+    shutil.copy(crew, genres)
+    # Another table's rows under a log that was made to fit in size.
+    log.write_text(stated.replace(f'"size":{size}', f'"size":{genres.stat().st_size}'))
+    assert log.read_text() != stated
+    assert check_tables(lake.storage) == []
+    (problem,) = check_tables(lake.storage, deep=True)
+    assert genres.name in problem
+
+
+def test_a_whole_lake_is_read_through_without_a_problem(lived: LakeInTheMaking) -> None:
+    assert check_tables(lived.storage, deep=True) == []
+
+
+def test_a_build_says_that_runs_are_lost_which_tables_reflect(lake: LakeInTheMaking) -> None:
+    lake.storage.delete(plan_key(2))
+    with pytest.raises(LakeError, match="the plan of run 2 is gone, though tables reflect run 2"):
+        lake.build()
+
+
+def test_files_are_looked_at_without_reading_them(lived: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    get = lived.storage.get
+
+    def noting(key: str) -> bytes:
+        read.append(key)
+        return get(key)
+
+    monkeypatch.setattr(lived.storage, "get", noting)
+    assert log.sound(lived.storage, "tables/movie", lived.current.tables["movie"].version)
+    assert [key for key in read if key.endswith(".parquet")] == []

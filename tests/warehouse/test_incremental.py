@@ -1,0 +1,288 @@
+"""What a build reads, what it leaves alone, and that little by little comes out as all at once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.delta.log import log_key, rows_held
+from reelhouse.errors import LakeError, ReelhouseError
+from reelhouse.marts import REGISTRY
+from reelhouse.storage.memory import MemoryStorage
+from reelhouse.tables.select import rows_of
+from reelhouse.warehouse.run import build
+from reelhouse.warehouse.verify import check_tables
+from tests.lakes import Noting
+from tests.warehouse.landing import SAIL, Answer, LakeInTheMaking, a_movie, filtered, gone, quarantined
+
+_RICH = {
+    "genres": [{"id": 18, "name": "Drama"}],
+    "credits": {"cast": [{"id": 7, "name": "A", "credit_id": "c", "order": 0}], "crew": []},
+    "release_date": "2020-01-02",
+    "budget": 5,
+}
+
+
+def _no_engine() -> object:
+    raise AssertionError("the engine was started for nothing")
+
+
+def _three_runs(lake: LakeInTheMaking, after: object = None) -> None:
+    """A little history with every state; calls *after* after each run."""
+    built = after if callable(after) else lambda: None
+    lake.land(*(a_movie(n, **_RICH) for n in range(1, 8)), export=range(1, 8), day="2026-11-01")
+    built()
+    odd = a_movie(1, release_date="2020-13-01")
+    lake.land(odd, filtered(2), gone(3), quarantined(4), export=[1, 2], day="2026-11-02")
+    built()
+    renamed = {**_RICH, "genres": [{"id": 18, "name": "Tragedy"}]}
+    lake.land(a_movie(2, **renamed), gone(5), Answer(9, {"title": "x"}, ask="tt0000009"), parts=3)
+    built()
+
+
+def test_step_by_step_is_the_same_as_all_at_once_and_as_full(lake: LakeInTheMaking, tmp_path: Path) -> None:
+    _three_runs(lake, lake.build)
+    at_once = LakeInTheMaking(tmp_path / "other")
+    _three_runs(at_once)
+    at_once.build()
+    assert lake.everything() == at_once.everything()
+    before = lake.everything()
+    assert lake.build(full=True).done
+    assert lake.everything() == before
+    assert check_tables(lake.storage) == []
+
+
+def test_a_build_of_nothing_new_does_nothing_and_starts_no_engine(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), export=[1])
+    first = lake.build()
+    found = build(lake.storage, _no_engine)  # type: ignore[arg-type]
+    assert (first.done, found.done, found.build, found.rows) == (True, False, 1, first.rows)
+
+
+def test_an_open_run_is_built_part_by_part(lake: LakeInTheMaking) -> None:
+    plan = lake.land(a_movie(1), close=False)
+    lake.build()
+    assert lake.current.read.receipts.through == 0
+    lake.append(plan, [a_movie(2)])
+    lake.append(plan, [a_movie(3)])
+    lake.append(plan, [a_movie(1001)], unit=0)
+    assert lake.build().rows["movie"] == 4
+    lake.close(plan)
+    lake.build()
+    assert sorted(lake.values("movie", "movie_id")) == [1, 2, 3, 1001]
+
+
+def test_a_run_that_only_closed_changes_no_table(lake: LakeInTheMaking) -> None:
+    plan = lake.land(a_movie(1), close=False)
+    lake.build()
+    lake.close(plan)
+    assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
+
+
+def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH), a_movie(2, release_date="x"), quarantined(3))
+    lake.build()
+    before = lake.everything()
+    log = sorted((lake.root / "staging/movie/_delta_log").glob("*.json"))
+    # Another builder, slower, appends what this one had: the very same files once more.
+    for number, commit in enumerate(log[1:], len(log)):
+        again = commit.read_text().replace('"mode":"Overwrite"', '"mode":"Append"')
+        (commit.parent / f"{number:020d}.json").write_text(again)
+    lake.land(filtered(4))
+    lake.build()
+    after = lake.everything()
+    assert {name: after[name] for name in ("movie", "movie_cast", "quarantine", "rejected_value")} == {
+        name: before[name] for name in ("movie", "movie_cast", "quarantine", "rejected_value")
+    }
+    assert check_tables(lake.storage) == []
+
+
+def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_again(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH))
+    lake.build()
+    staging = lake.current.read.staging
+    marts = (replace(mart, version=mart.version + 1) if mart.name == "fact_credit" else mart for mart in REGISTRY.marts)
+    newer = replace(REGISTRY, marts=tuple(marts))
+    assert set(lake.build(registry=newer).rebuilt) == {"fact_credit", "fact_movie"}
+    assert lake.current.read.staging == staging
+    assert not lake.build(registry=newer).done
+
+
+def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH))
+    lake.build()
+    staging = lake.current.read.staging
+    changed = (
+        replace(one, columns=tuple(replace(each, zero_is_null=True) for each in one.columns))
+        if one.name == "movie_keyword"
+        else one
+        for one in REGISTRY.tables
+    )
+    found = lake.build(registry=replace(REGISTRY, tables=tuple(changed)))
+    assert {"movie_keyword", "dim_keyword", "bridge_movie_keyword", "movie_flat"} == set(found.rebuilt)
+    assert lake.current.read.staging == staging
+
+
+def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH), export=[1])
+    few = [table for table in REGISTRY.tables if table.name in ("movie", "movie_genre", "record", "popularity_daily")]
+    small = replace(REGISTRY, tables=tuple(few), marts=())
+    assert set(lake.build(registry=small).rows) == {"movie", "movie_genre", "record", "popularity_daily"}
+    assert check_tables(lake.storage) == []
+    assert not lake.build(registry=small).done
+    assert lake.build().rows.keys() == REGISTRY.names
+
+
+def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.land(a_movie(1, **_RICH), a_movie(2))
+    lake.build()
+    before, epoch = lake.everything(), lake.current.read.epoch
+    monkeypatch.setattr("reelhouse.tables.staging.VERSION", "other")
+    assert lake.build().done
+    assert lake.current.read.epoch != epoch
+    assert lake.everything() == before
+    assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
+
+
+def test_popularity_grows_by_day_and_the_later_export_of_a_day_wins(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), export=[1, 2], day="2026-11-01")
+    lake.build()
+    lake.land(a_movie(2), export=[2], day="2026-11-02")
+    lake.build()
+    assert [(str(day), id_) for day, id_ in lake.values("popularity_daily", "day", "id")] == [
+        ("2026-11-01", 1),
+        ("2026-11-01", 2),
+        ("2026-11-02", 2),
+    ]
+    lake.land(a_movie(3), export=[2, 3], day="2026-11-02")
+    lake.build()
+    rows = lake.values("popularity_daily", "day", "id", "popularity", "kind")
+    assert [(str(day), id_, popularity, kind) for day, id_, popularity, kind in sorted(rows)] == [
+        ("2026-11-01", 1, 0.5, "movie"),
+        ("2026-11-01", 2, 1.0, "movie"),
+        ("2026-11-02", 2, 1.0, "movie"),
+        ("2026-11-02", 3, 1.5, "movie"),
+    ]
+    assert check_tables(lake.storage) == []
+
+
+def test_an_empty_lake_builds_empty_tables(lake: LakeInTheMaking) -> None:
+    found = lake.build()
+    assert found.rows["movie"] == 0
+    assert lake.build().done is False
+
+
+def test_a_folder_with_blanks_and_umlauts(tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path / "mein süßer lake 100%")
+    lake.land(a_movie(1), export=[1])
+    assert lake.build().rows["movie"] == 1
+    assert lake.rows("movie")[0]["movie_id"] == 1
+
+
+def test_a_lake_in_memory_cannot_be_built() -> None:
+    with pytest.raises(ReelhouseError, match="memory:"):
+        build(MemoryStorage(), SAIL)
+
+
+def _damage(path: Path) -> None:
+    body = bytearray(path.read_bytes())
+    body[len(body) // 2] ^= 1
+    path.write_bytes(body)
+
+
+def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), export=[1], day="2026-11-01")
+    lake.build()
+    before = (lake.root / "builds/current.json").read_bytes()
+    lake.land(a_movie(2), export=[1, 2], day="2026-11-02")
+    new = [path for path in (lake.root / "raw").rglob("*.gz") if "000002-" in path.name or "11_02" in path.name]
+    assert len(new) == 2
+    # The chunk first: once it is parsed, raw is not asked for it again.
+    for path in sorted(new, key=lambda path: "exports" in path.parts):
+        saved = path.read_bytes()
+        for harm in (_damage, Path.unlink):
+            harm(path)
+            with pytest.raises(LakeError, match=path.name):
+                lake.build()
+            assert (lake.root / "builds/current.json").read_bytes() == before
+            assert lake.values("movie", "movie_id") == [1]
+            path.write_bytes(saved)
+    assert lake.build().rows["movie"] == 2
+
+
+def test_a_build_of_a_newer_reelhouse_is_not_overwritten(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1))
+    lake.storage.put("builds/current.json", json.dumps({"format": 2, "everything": "else"}).encode())
+    with pytest.raises(LakeError, match="upgrade"):
+        lake.build()
+
+
+def test_a_current_that_does_not_parse_is_made_anew_from_what_is_there(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), export=[1])
+    lake.build()
+    before = lake.everything()
+    lake.storage.put("builds/current.json", b'{"half')
+    found = lake.build()
+    assert (found.done, found.rebuilt) == (True, [])
+    assert lake.everything() == before
+
+
+def test_tables_that_somebody_removed_come_back(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH), export=[1])
+    lake.build()
+    before = lake.everything()
+    for gone_folder in ("tables/movie", "staging/movie", "marts/fact_movie"):
+        shutil.rmtree(lake.root / gone_folder)
+    lake.build()
+    assert lake.everything() == before
+
+
+def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> None:
+    builds = []
+    for number in range(1, 4):
+        lake.land(a_movie(number, **_RICH), export=range(1, number + 1), day=f"2026-11-0{number}")
+        lake.build()
+        builds.append(lake.storage.get("builds/current.json"))
+    assert check_tables(lake.storage) == []
+    assert len(list((lake.root / "tables/movie").glob("*.parquet"))) == 2
+    assert len(lake.rows("popularity_daily")) == 6
+    # What the build before this one pinned is still there to be read, whole.
+    lake.storage.put("builds/current.json", builds[-2])
+    assert {name: len(rows) for name, rows in lake.everything().items()} == {
+        name: pin.rows for name, pin in lake.current.tables.items()
+    }
+    assert len(lake.rows("movie")) == 2
+
+
+def test_a_table_made_with_other_columns_than_declared_is_refused(lake: LakeInTheMaking) -> None:
+    genre = REGISTRY.of_answers["movie_genre"]
+
+    def with_one_more(answers: DataFrame) -> DataFrame:
+        return rows_of(genre, answers).withColumn("extra", F.lit(1))
+
+    tables = (*REGISTRY.tables[:1], replace(genre, make=with_one_more), *REGISTRY.tables[2:])
+    lake.land(a_movie(1, **_RICH), export=[1])
+    with pytest.raises(LakeError, match=r"movie_genre is made with columns .*'extra'"):
+        lake.build(registry=replace(REGISTRY, tables=tables))
+
+
+def test_rows_of_a_version_are_counted_from_what_is_known() -> None:
+    """An export a day would else cost a read for every day there ever was."""
+    noting = Noting()
+    user = {"schema": "s"}
+    for version in range(5):
+        add = {"add": {"path": f"{version}", "stats": json.dumps({"numRecords": 10**version})}}
+        info = {"commitInfo": {"operationParameters": {"mode": "Overwrite" if version == 1 else "Append"}, **user}}
+        noting.put(log_key("t", version), f"{json.dumps(info)}\n{json.dumps(add)}".encode())
+    assert rows_held(noting, "t", 4) == 11110
+    noting.read.clear()
+    assert rows_held(noting, "t", 4, (3, 1110)) == 11110
+    assert noting.read == [log_key("t", 4), log_key("t", 3)]
+    # What was known before everything was overwritten counts no more.
+    assert rows_held(noting, "t", 4, (0, 1)) == 11110

@@ -1,0 +1,241 @@
+"""After a purge no table shows what went and no file holds it; what is built anew is as if it had never been."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelhouse.cli import purging
+from reelhouse.delta.engine import Engine
+from reelhouse.errors import LakeError
+from reelhouse.raw.json_objects import encode
+from reelhouse.retention.audit import remnants
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import Chosen
+from reelhouse.serve.dictionary import describe
+from reelhouse.serve.lake import Lake
+from reelhouse.settings import Settings
+from reelhouse.storage.memory import MemoryStorage
+from reelhouse.warehouse import materialize
+from reelhouse.warehouse.manifest import CURRENT, BuildManifest, Read, TableVersion, pin, read_manifest
+from reelhouse.warehouse.purged_tables import erase_tables, leftovers
+from reelhouse.warehouse.verify import check_tables
+from tests.runs.dying import KilledError, Stepping, dies_at
+from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, filtered, gone, quarantined
+
+NOW = datetime(2026, 12, 20, tzinfo=UTC)
+TWO = Chosen("2 ids", asks=frozenset({"2", "7"}))
+FIRST = Chosen("older", before="2026-11-02T00:00:00Z")
+
+# Told apart from everything else in any file.
+_TITLE = "Purgatorio"
+
+
+def _fields(id_: int) -> dict[str, Any]:
+    return {
+        "title": f"{_TITLE} {id_}" if id_ in (2, 7) else f"Movie {id_}",
+        "genres": [{"id": 18, "name": "Drama"}],
+        "credits": {"cast": [{"id": id_, "name": f"Person {id_}", "credit_id": f"c{id_}", "order": 0}], "crew": []},
+        "release_date": "2020-13-02" if id_ == 3 else "2020-12-02",
+    }
+
+
+def _live(lake: LakeInTheMaking, without: frozenset[int] = frozenset()) -> None:
+    """Two runs; the second one asks some again."""
+    lake.land(
+        *(a_movie(id_, **_fields(id_)) for id_ in range(1, 7) if id_ not in without),
+        *(filtered(id_) for id_ in (8, 9) if id_ not in without),
+        export=[1, 2, 3],
+        day="2026-11-01",
+        parts=3,
+    )
+    lake.land(
+        *(a_movie(id_, **_fields(id_)) for id_ in (1, 2, 7, 8) if id_ not in without),
+        gone(6),
+        quarantined(5),
+        export=[1, 2, 3, 4, 5],
+        day="2026-11-02",
+        parts=2,
+    )
+
+
+def _paired(lake: LakeInTheMaking) -> list[tuple[str, str]]:
+    return list(zip(leftovers(lake.storage), check_tables(lake.storage), strict=True))
+
+
+def _holding(root: Path, text: str) -> list[Path]:
+    return [path for path in root.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def _everything(lake: LakeInTheMaking) -> dict[str, Any]:
+    """All rows, without where an answer lies: a chunk that lost one counts its lines anew."""
+    return {
+        name: sorted(str({key: value for key, value in row.items() if key != "line"}) for row in rows)
+        for name, rows in lake.everything().items()
+    }
+
+
+def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeInTheMaking, tmp_path: Path) -> None:
+    _live(lake)
+    lake.build()
+    assert _holding(lake.root / "tables", _TITLE)
+    with pytest.raises(LakeError, match="purged since the last build"):
+        purge(lake.storage, TWO, NOW)
+        Lake(lake.storage, SAIL).tables()
+    assert all(one["rows"] is None for one in describe(lake.storage, None)["tables"])
+    # What lies there still is named; a table without a row has nothing to hide.
+    assert {CURRENT, "staging/movie", "tables/movie", "marts/dim_person"} <= set(leftovers(lake.storage))
+    assert [name in problem for name, problem in _paired(lake)] == [True] * len(leftovers(lake.storage))
+    # A build that comes before they are erased parses everything anew.
+    lake.build()
+    assert sorted(lake.values("movie", "movie_id")) == [1, 3, 4, 5, 8]
+    assert "staging/movie" in leftovers(lake.storage)
+    assert erase_tables(lake.storage) == len(describe(lake.storage, None)["tables"])
+    assert [
+        key for zone in ("staging", "tables", "marts", "builds") for key in lake.storage.list_all_versions(f"{zone}/")
+    ] == []
+    assert check_tables(lake.storage) == []
+    lake.build()
+    assert _holding(lake.root, _TITLE) == []
+    assert check_tables(lake.storage) == list(remnants(lake.storage)) == []
+    fresh = LakeInTheMaking(tmp_path / "fresh")
+    _live(fresh, without=frozenset({2, 7}))
+    fresh.build()
+    assert _everything(lake) == _everything(fresh)
+    # And so it goes on, step by step.
+    for one in (lake, fresh):
+        one.land(a_movie(2, title="Asked again"), a_movie(10), export=[1, 2], day="2026-11-03")
+        one.build()
+    assert _everything(lake) == _everything(fresh)
+    assert "Asked again" in lake.values("movie", "title")
+    assert check_tables(lake.storage) == []
+    assert not lake.build().done
+
+
+def test_a_purged_export_leaves_the_history_of_popularity(lake: LakeInTheMaking) -> None:
+    _live(lake)
+    lake.build()
+    assert len(lake.rows("popularity_daily")) == 8
+    result = purging.purge(lake.storage, Settings(lake=str(lake.root)), FIRST, NOW, lambda name: None)
+    assert (result["exports"], result["answers"], result["rebuilt"], result["done"]) == (1, 8, True, True)
+    assert result["tables"] == len(lake.current.tables)
+    assert {str(day) for day in lake.values("popularity_daily", "day")} == {"2026-11-02"}
+    assert sorted(lake.values("movie", "movie_id")) == [1, 2, 7, 8]
+    assert check_tables(lake.storage) == list(remnants(lake.storage)) == []
+    again = purging.purge(lake.storage, Settings(lake=str(lake.root)), FIRST, NOW, lambda name: None)
+    assert (again["tables"], again["rebuilt"], again["done"]) == (0, False, True)
+    # Nothing is built from what nobody has.
+    all_gone = purging.purge(lake.storage, Settings(lake=str(lake.root)), Chosen("all"), NOW, lambda name: None)
+    assert all_gone["done"]
+    assert lake.values("movie", "movie_id") == lake.values("popularity_daily", "id") == []
+    assert _holding(lake.root, "Movie") == []
+
+
+def test_without_an_engine_tables_are_erased_and_a_build_makes_them_anew(lake: LakeInTheMaking) -> None:
+    _live(lake)
+    lake.storage.put("tables/movie/_delta_log/00000000000000000000.json", _commit(["part-0.parquet"], purges=0))
+    lake.storage.put("tables/movie/part-0.parquet", _TITLE.encode())
+    assert pin(
+        lake.storage, BuildManifest(build=1, tables={"movie": TableVersion("tables", 0, 1, "", "")}, read=Read()), None
+    )
+    settings = Settings(lake=str(lake.root), engine="local[2]")
+    result = purging.purge(lake.storage, settings, TWO, NOW, lambda name: None)
+    assert (result["tables"], result["rebuilt"], result["gone"], result["done"]) == (1, False, True, True)
+    assert "`reelhouse build`" in result["note"]
+    assert _holding(lake.root, _TITLE) == []
+    assert read_manifest(lake.storage) is None
+
+
+def test_a_build_that_a_purge_overtakes_is_believed_by_nobody(lake: LakeInTheMaking) -> None:
+    _live(lake)
+    purge(lake.storage, TWO, NOW)
+    # It pins what it made of what it saw.
+    assert pin(lake.storage, BuildManifest(build=1, tables={}, read=Read(), purges=0), None)
+    with pytest.raises(LakeError, match="purged since the last build"):
+        Lake(lake.storage, SAIL).sql("select * from movie")
+    assert leftovers(lake.storage) == [CURRENT]
+    assert check_tables(lake.storage) == [f"{CURRENT} is from before the last purge: the next purge erases it"]
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_build_that_a_purge_overtakes_begins_no_table_that_was_erased(
+    lake: LakeInTheMaking, committed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _live(lake)
+    lake.build()
+    lake.land(a_movie(10), export=[1, 2], day="2026-11-03")
+    purged: list[int] = []
+
+    def meanwhile(folder: str) -> None:
+        if folder == "tables/movie" and not purged:
+            purged.append(1)
+            purge(lake.storage, TWO, NOW)
+            erase_tables(lake.storage)
+
+    if committed:
+        own = Engine._own_commit
+
+        def look(self: Engine, folder: str, token: str, following: int) -> Any:
+            meanwhile(folder)
+            return own(self, folder, token, following)
+
+        monkeypatch.setattr(Engine, "_own_commit", look)
+    else:
+        made = materialize._make
+
+        def make(one: Any, zone: str, spec: Any, *args: Any, **kwargs: Any) -> None:
+            meanwhile(f"{zone}/{spec.name}")
+            made(one, zone, spec, *args, **kwargs)
+
+        monkeypatch.setattr(materialize, "_make", make)
+        monkeypatch.setattr(materialize.Making, "made_already", lambda *_: None)
+    with pytest.raises(LakeError, match="run `reelhouse build`"):
+        lake.build()
+    monkeypatch.undo()
+    assert purged
+    assert leftovers(lake.storage) == []
+    assert lake.build().done
+    assert sorted(lake.values("movie", "movie_id")) == [1, 3, 4, 5, 8, 10]
+    assert check_tables(lake.storage) == []
+    assert _holding(lake.root, _TITLE) == []
+
+
+def test_tables_whose_erasing_was_cut_short_are_named_until_they_are_gone() -> None:
+    lake = MemoryStorage()
+    before = {"tables/movie": 2, "marts/dim_person": 1, "staging/movie": 3}
+    for folder, commits in before.items():
+        for version in range(commits):
+            files = [f"part-{version}.parquet"]
+            lake.put(f"{folder}/_delta_log/{version:020d}.json", _commit(files, purges=0))
+            lake.put(f"{folder}/{files[0]}", b"PAR1")
+    lake.put(CURRENT, encode({"build": 1, "tables": {}, "read": {}, "format": 1}))
+    lake.put("staging/turned/000001000000-00c0ffee/00000.jsonl.gz", b"lines")
+    assert leftovers(lake) == []
+    note = {"at": "2026-12-20T00:00:00Z", "what": "all", "runs": [1]}
+    lake.put("runs/purges.json", encode({"notes": [note], "format": 1}))
+    assert set(leftovers(lake)) == {CURRENT, *before, "staging/turned"}
+    steps = 0
+    while leftovers(lake):
+        with pytest.raises(KilledError):
+            # Dies as soon as one more object is gone.
+            erase_tables(Stepping(lake, dies_at(1)))
+        steps += 1
+        assert steps < 30
+    erase_tables(lake)
+    assert list(lake.keys("tables/")) == list(lake.keys("marts/")) == list(lake.keys("staging/")) == []
+    # What is made afterwards stays, and an old file that comes back is named.
+    lake.put("tables/movie/_delta_log/00000000000000000000.json", _commit(["part-9.parquet"], purges=1))
+    lake.put("staging/turned/009999999999-00c0ffee/00000.jsonl.gz", b"lines")
+    assert leftovers(lake) == []
+    lake.put("marts/dim_person/part-0.parquet", b"PAR1")
+    assert leftovers(lake) == ["marts/dim_person"]
+
+
+def _commit(files: list[str], purges: int) -> bytes:
+    user = encode({"purges": purges}).decode()
+    return b"".join(
+        [encode({"commitInfo": {"userMetadata": user}}), *(encode({"add": {"path": path}}) for path in files)]
+    )

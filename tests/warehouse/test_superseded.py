@@ -1,0 +1,119 @@
+"""What upkeep leaves out of staging changes nothing that is made of it, now or after anything that may land later."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelhouse.maintenance.superseded import COLUMNS, Claims, claims_needed
+
+
+class Row(NamedTuple):
+    place: int
+    batch: int
+    id: int | None
+    state: str
+    ask: str
+
+
+_SCHEMA = pa.schema(
+    [("place", pa.int64()), ("batch", pa.int64()), ("id", pa.int64()), ("state", pa.string()), ("ask", pa.string())]
+)
+
+
+def _batch(rows: list[Row]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([row._asdict() for row in rows], schema=_SCHEMA)
+
+
+def _needed(rows: list[Row]) -> tuple[Claims, list[Row]]:
+    # In two batches, as a table has several.
+    some = [_batch(rows[::2]), _batch(rows[1::2])]
+    claims = claims_needed(pa.RecordBatchReader.from_batches(_SCHEMA, some))
+    return claims, [Row(**row) for batch in some for row in claims.of(batch).to_pylist()]
+
+
+def _claim(place: int, id_: int | None, state: str, ask: int) -> tuple[int, int | None, str, str]:
+    # One that has no id was never answered, and what was answered has one.
+    if id_ is None or state == "quarantined":
+        return place, id_ if state == "quarantined" else 1, state, f"tt{ask}"
+    return place, id_, state, str(id_) if ask else f"tt{id_}"
+
+
+_claims = st.lists(
+    st.builds(
+        _claim,
+        st.integers(0, 40),
+        st.one_of(st.none(), st.integers(1, 4)),
+        st.sampled_from(["landed", "filtered", "gone", "quarantined"]),
+        st.integers(0, 3),
+    ),
+    max_size=25,
+    unique_by=lambda claim: claim[0],
+)
+
+
+def _repeated(claims: list[tuple[int, int | None, str, str]], batches: list[int]) -> list[Row]:
+    """Each claim appended once or more, as two builders do."""
+    return [
+        Row(place, batch, id_, state, ask)
+        for at, (place, id_, state, ask) in enumerate(claims)
+        for batch in range(1 + batches[at % len(batches)])
+    ]
+
+
+def _made(rows: list[Row]) -> tuple[object, ...]:
+    """What `tables/current_record.py` and `tables/metadata_tables.py` make of rows, in plain words."""
+    newest: dict[int, Row] = {}
+    for row in sorted(rows, key=lambda row: row.batch):
+        newest[row.place] = row
+    named = [row for row in newest.values() if row.id is not None]
+    chosen = {
+        (id_, kind): max((row for row in named if row.id == id_ and row.state in states), default=None)
+        for id_ in {row.id for row in named}
+        for kind, states in (
+            ("any", ("landed", "filtered", "gone", "quarantined")),
+            ("settled", ("landed", "filtered")),
+            ("gone", ("gone",)),
+        )
+    }
+    answered = {row.ask for row in named}
+    mute: dict[str, Row] = {}
+    for row in newest.values():
+        if row.ask not in answered and (row.ask not in mute or mute[row.ask] < row):
+            mute[row.ask] = row
+    return chosen, mute
+
+
+@given(_claims, st.lists(st.integers(0, 2), min_size=1, max_size=5), _claims)
+def test_whatever_lands_later_the_same_is_made(
+    claims: list[tuple[int, int | None, str, str]], batches: list[int], later: list[tuple[int, int | None, str, str]]
+) -> None:
+    rows = _repeated(claims, batches)
+    found, kept = _needed(rows)
+    assert sorted(kept) == sorted(set(kept)), "no row is there twice"
+    assert set(kept) <= set(rows)
+    assert (found.rows, found.superseded) == (len(rows), len(rows) - len(kept))
+    # A later claim has a place of its own.
+    more = [Row(100 + place, 9, id_, state, ask) for place, id_, state, ask in later]
+    assert _made([*kept, *more]) == _made([*rows, *more])
+
+
+def test_what_newer_answers_replaced_is_left_out() -> None:
+    rows = [Row(place, 1, 7, "landed", "7") for place in range(10)]
+    found, kept = _needed(rows)
+    assert kept == [Row(9, 1, 7, "landed", "7")]
+    assert found.superseded == 9
+
+
+def test_what_answered_an_imdb_id_stays_so_that_the_same_ask_set_aside_later_is_known() -> None:
+    rows = [Row(0, 1, 7, "landed", "tt7"), Row(1, 1, 7, "landed", "7"), Row(2, 1, 7, "landed", "7")]
+    assert _needed(rows)[1] == [rows[0], rows[2]]
+
+
+def test_of_nothing_nothing_is_kept() -> None:
+    found, kept = _needed([])
+    assert (found.rows, found.superseded, kept) == (0, 0, [])
+    assert tuple(_SCHEMA.names) == COLUMNS
