@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 from unittest import mock
 
@@ -29,50 +30,50 @@ from reelhouse.warehouse.run import build
 SPARK = ROOT / ".venv-spark" / "bin" / "python"
 _PAGE = ROOT / "docs" / "plans.md"
 _MOVIES = 300
-_WIDTH = 150
+_WIDTH = 120
 
-_TOLD = {
+_EXPLAINED = {
     "staging/movie": (
         "The parse",
-        "One read of the chunks, one `from_json`, one write. Claims of receipts are a local table that every task is "
-        "handed (a broadcast), so that no body is shuffled or sorted. An outer join could not broadcast its outer "
-        "side; that is why a claim whose line is missing is found by counting the rows of the commit, and added then. "
-        "Partitions are the chunks, packed together by size; what was set aside comes by a union with a local table.",
+        "One read of the chunks, one `from_json`, one write. The entries of receipts are a local table that is "
+        "broadcast to every task, so no body is shuffled or sorted. An outer join could not broadcast its outer side; therefore "
+        "an entry whose line is missing is found by counting the rows of the commit, and then added. Partitions are "
+        "the chunks, packed together by size. Quarantined answers come by a union with a local table.",
     ),
     "staging/movie_current": (
-        "Which answer speaks for an id",
-        "Four narrow columns of staging and the ids of the newest export: two shuffles, one for each, by id; the "
-        "window, the join and the aggregation after them all use the same partitioning. Nobody's claims are "
-        "so many that an id could be skewed: one for each time it was asked.",
+        "The current answer of each id",
+        "Four narrow columns of staging and the ids of the newest export: two shuffles by id, one for each. The "
+        "window, the join and the aggregation after them all use the same partitioning. No id is skewed, because it has only "
+        "one row for each time it was requested.",
     ),
     "tables/popularity_daily": (
         "An export",
-        "One read, one write, no shuffle; an export that is held already is not read again.",
+        "One read, one write, no shuffle. An export that the table already holds is not read again.",
     ),
     "tables/movie": (
-        "A row a movie",
-        "The scan reads the columns of the table and `place` and `batch`, of 165 leaves that staging has. Who is "
-        "current is two numbers a title, which every task is handed; so there is no shuffle, and one file for each "
+        "One row a movie",
+        "Of the 165 leaves of staging the scan reads the columns of the table, `place` and `batch`. The current record "
+        "is two numbers a title and is broadcast to every task, so there is no shuffle, and one file for each "
         "partition of staging.",
     ),
     "tables/movie_cast": (
-        "A row a role",
-        "As before, and of `credits` only `cast` is read (`ReadSchema`). A movie with a cast of a thousand is one row "
-        "before `explode` and a thousand after it, in one task; nothing gathers them again.",
+        "One row a role",
+        "As above; of `credits` only `cast` is read (`ReadSchema`). A movie with a cast of a thousand is one row "
+        "before `explode` and a thousand after it, in one task. They are not gathered again.",
     ),
     "marts/dim_person": (
-        "A row a person",
-        "Two shuffles. The first aggregation leaves one row for each person and day and begins before the shuffle, so "
-        "that somebody in thousands of films is one row of each task by then; the window over days follows.",
+        "One row a person",
+        "Two shuffles. The first aggregation makes one row for each person and day. It begins before the shuffle, so a "
+        "person in thousands of films is at most one row a day in each task. The window over days follows.",
     ),
     "marts/fact_movie": (
-        "A row a movie with its measures",
-        "Credits and releases are each counted by movie, which begins before the shuffle: a movie brings one row of "
+        "One row a movie with its measures",
+        "Credits and releases are each counted by movie. Counting begins before the shuffle, so a movie is one row in "
         "each task, however long its cast. The mean over all titles is one row.",
     ),
     "marts/bridge_movie_genre": (
         "A bridge",
-        "One shuffle by movie, for how many genres it has. Which titles count is one number a title, handed to every "
+        "One shuffle by movie, to count its genres. The titles that count are one number each, broadcast to every "
         "task.",
     ),
 }
@@ -129,20 +130,20 @@ def page(plans: Mapping[str, str]) -> str:
     parts = [
         "# Plans",
         f"""\
-How Apache Spark carries out the main steps of a build: what `explain` prints, without numbers of expressions and
-paths, and with long lines cut. Made by `python -m bench.plans` from a lake of {_MOVIES} movies;
-`tests/bench/test_plans.py` keeps shuffles and columns read of every table within bounds. Each table is one lazy plan
-from staging or from other tables to its write, and that write is the only action. Above 10 MB the joins that are not
-told to broadcast become sort-merge joins by the key that their sides are grouped by already; adaptive execution then
-splits a lopsided partition and merges small ones.""",
+These are Apache Spark's plans for the main steps of a build, as `explain` prints them, without numbers of
+expressions and paths, and with long lines cut. `python -m bench.plans` makes this page from a lake of {_MOVIES} movies.
+`tests/bench/test_plans.py` keeps the shuffles and the columns read of every table within bounds. Each table is one lazy
+plan from staging or from other tables to its write, and that write is the only action. Above 10 MB, joins without a
+broadcast hint become sort-merge joins by the key that their sides are grouped by already; adaptive execution then
+splits skewed partitions and merges small ones.""",
         """\
 Sail's plans have the same shape under DataFusion's names: `HashJoinExec: mode=CollectLeft` is the broadcast join,
-`RepartitionExec: Hash` the exchange, `DataSourceExec: projection=[…]` the columns read. It reads whole columns of
-staging (`credits`, not `credits.cast`), takes no hints, and shuffles both sides of a join whose smaller side it
-believes to be above 1 MB; in one process that is a copy in memory.""",
+`RepartitionExec: Hash` the exchange, `DataSourceExec: projection=[…]` the columns read. Sail reads whole columns of
+staging (`credits`, not `credits.cast`) and ignores hints. It shuffles both sides of a join if it estimates the smaller
+side above 1 MB; in one process that is a copy in memory.""",
     ]
-    for folder, (title, why) in _TOLD.items():
-        parts += [f"## {title}: `{folder}`", why, f"```text\n{trimmed(plans[folder])}\n```"]
+    for folder, (title, why) in _EXPLAINED.items():
+        parts += [f"## {title}: `{folder}`", fill(why, 120), f"```text\n{trimmed(plans[folder])}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
