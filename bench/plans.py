@@ -36,15 +36,15 @@ _EXPLAINED = {
     "staging/movie": (
         "The parse",
         "One read of the chunks, one `from_json`, one write. The entries of receipts are a local table that is "
-        "broadcast to every task, so no body is shuffled or sorted. An outer join could not broadcast its outer side; therefore "
-        "an entry whose line is missing is found by counting the rows of the commit, and then added. Partitions are "
+        "broadcast to every task, so no body is shuffled or sorted. An outer join could not broadcast its outer "
+        "side; therefore an entry whose line is missing is found by counting the rows of the commit, and then added. Partitions are "
         "the chunks, packed together by size. Quarantined answers come by a union with a local table.",
     ),
     "staging/movie_current": (
         "The current answer of each id",
         "Four narrow columns of staging and the ids of the newest export: two shuffles by id, one for each. The "
-        "window, the join and the aggregation after them all use the same partitioning. No id is skewed, because it has only "
-        "one row for each time it was requested.",
+        "window, the join and the aggregation after them all use the same partitioning. No id is skewed, "
+        "because it has only one row for each time it was requested.",
     ),
     "tables/popularity_daily": (
         "An export",
