@@ -1,20 +1,20 @@
-"""What can go wrong, arranged by what the caller can do.
+"""All errors, arranged by what the caller can do.
 
 ReelhouseError
 ├── ConfigError          a person must change a setting
-├── StorageError         the folder or bucket did not do what it was asked
+├── StorageError         the folder or bucket failed
 │   ├── MissingKeyError  no such object
-│   ├── KeyTakenError    somebody was quicker: the object is there already
-│   └── LockedError      somebody else works on this lake: come back later
-├── LakeError            what lies in the lake cannot be read, or does not add up
-│   ├── UnknownTableError  a query names a table that is not there
-│   └── OvertakenError   somebody else has changed meanwhile what was begun with: look again
+│   ├── KeyTakenError    another writer was first: the object exists
+│   └── LockedError      another worker has locked this lake: retry later
+├── LakeError            an object of the lake cannot be read, or does not add up
+│   ├── UnknownTableError  a query names an unknown table
+│   └── OvertakenError   another writer has changed the starting point: look again
 └── TmdbError
-    ├── TransientError   ask again later
-    ├── UntrustedError   the answer is not what was asked for: ask again, then set it aside
+├── TransientError   retry later
+├── UntrustedError   the answer is not what was requested: retry, then quarantine
     ├── DeniedError      stop: the token is wrong or lacks rights
-    ├── MissingError     note it and go on: TMDB has no such thing
-    └── ListingError     a listing is not whole, so nothing of it is believed
+├── MissingError     note it and continue: TMDB has no such record
+└── ListingError     a listing is incomplete, so none of it is used
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from collections.abc import Iterable
 
 
 class ReelhouseError(Exception):
-    """Anything that reelhouse says itself; its text is one line for a person."""
+    """Any error that reelhouse raises; its text is one line for the user."""
 
 
 class ConfigError(ReelhouseError):
-    """A setting must be mended; the text names the key, what was expected and where."""
+    """The user must correct a setting or input; the text names it, and what was expected and where."""
 
 
 class StorageError(ReelhouseError):
-    """The place where the lake lies failed."""
+    """The storage of the lake failed."""
 
 
 class MissingKeyError(StorageError):
@@ -44,7 +44,7 @@ class KeyTakenError(StorageError):
 
 
 class LockedError(StorageError):
-    """Another worker holds this lake."""
+    """Another worker has locked this lake."""
 
 
 class LakeError(ReelhouseError):
@@ -52,11 +52,11 @@ class LakeError(ReelhouseError):
 
 
 class UnknownTableError(LakeError):
-    """A query names a table that the lake has not."""
+    """A query names a table that the lake does not have."""
 
 
 class OvertakenError(LakeError):
-    """Somebody else has changed meanwhile what this rests on: look again."""
+    """Another writer has changed the starting point meanwhile: look again."""
 
 
 class TmdbError(ReelhouseError):
@@ -64,7 +64,7 @@ class TmdbError(ReelhouseError):
 
 
 class TransientError(TmdbError):
-    """Ask again; *retry_after* is in seconds where TMDB named it, *throttled* tells a 429."""
+    """Retry later; *retry_after* is in seconds if TMDB named it, *throttled* is True for a 429."""
 
     def __init__(self, text: str, *, retry_after: float | None = None, throttled: bool = False) -> None:
         super().__init__(text)
@@ -73,7 +73,7 @@ class TransientError(TmdbError):
 
 
 class UntrustedError(TmdbError):
-    """An answer that cannot be believed; *why* is its short name in receipts and tables."""
+    """An answer that cannot be trusted; *why* is its short name in receipts and tables."""
 
     def __init__(self, why: str, text: str) -> None:
         super().__init__(text)
@@ -81,18 +81,18 @@ class UntrustedError(TmdbError):
 
 
 class DeniedError(TmdbError):
-    """TMDB refuses this token; asking again is useless."""
+    """TMDB refuses this token; a retry is useless."""
 
 
 class MissingError(TmdbError):
-    """TMDB's own word that there is no such thing (code 6 or 34)."""
+    """TMDB itself says that there is no such record (code 6 or 34)."""
 
 
 class ListingError(TmdbError):
-    """An export, a change feed or a discover query could not be read whole."""
+    """An export, a change feed or a discover query could not be read completely."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """` (did you mean 'title'?)` where *name* comes close to one of *known*, else nothing."""
+    """` (did you mean 'title'?)` if *name* is close to one of *known*, else empty."""
     near = difflib.get_close_matches(name, sorted(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -24,10 +24,10 @@ _API_KEY = re.compile(r"[0-9a-f]{32}")
 def _setting(
     default: Any, about: str, *, secret: bool = False, local: bool = False, env: str = "", example: str = "{}"
 ) -> Any:
-    """A setting with its sentence for the file; *env* overrides the name made from `REELHOUSE_` and the key.
+    """A setting with its description for the file; *env* overrides the name made from `REELHOUSE_` and the key.
 
-    A *local* setting decides where secrets go, which are used, or what runs on this machine. People who may write
-    into a lake must not decide that, so a lake's own file may not hold it.
+    A *local* setting decides where secrets are sent, which are used, or what runs on this machine. Others who may write
+    to a lake must not decide that, so a lake's own file may not contain it.
     """
     metadata = {"about": about, "env": env, "secret": secret, "local": local, "example": example}
     if isinstance(default, (list, dict)):
@@ -37,63 +37,63 @@ def _setting(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a person may set, with defaults. The token is in no `repr`."""
+    """All settings with their defaults. The token is in no `repr`."""
 
-    lake: str = _setting("./lake", "Where the lake lies: a folder, or s3://bucket/prefix.")
+    lake: str = _setting("./lake", "The lake: a folder, or s3://bucket/prefix.")
     token: str = _setting(
         "",
-        "TMDB's API Read Access Token, or where it lies (ssm:/name, secret:id). Keep it out of files: set TMDB_TOKEN.",
+        "TMDB's API Read Access Token, or its place (ssm:/name, secret:id). Keep it out of files: set TMDB_TOKEN.",
         secret=True,
         env="TMDB_TOKEN",
     )
     tmdb_url: str = _setting("https://api.themoviedb.org/3", "TMDB's API; ends in /3.", local=True)
     exports_url: str = _setting(
         "https://files.tmdb.org/p/exports",
-        "TMDB's daily id exports; ends in /p/exports. Never shown the token.",
+        "TMDB's daily id exports; ends in /p/exports. The token is never sent there.",
         local=True,
     )
-    rate: float = _setting(40.0, "Requests a second; TMDB allows about 40 per address. 0 is without limit.")
+    rate: float = _setting(40.0, "Requests a second; TMDB allows about 40 per address. 0 is no limit.")
     connections: int = _setting(20, "Connections at once, at most 20.")
     language: str = _setting("en-US", "Language of titles and texts, as TMDB writes it.")
     region: str = _setting("", "Region (ISO 3166-1) sent with requests; empty for none.")
     append: list[str] | None = _setting(
-        None, "What is asked with each movie, at most 20 names. Unset: what the tables are made of."
+        None, "Appends to request with each movie, at most 20. Unset: those that the tables need."
     )
-    top: int | None = _setting(None, "Only so many of the most popular.")
-    min_popularity: float | None = _setting(None, "Only what the listing says is at least this popular.")
-    include_adult: bool = _setting(True, "Ask titles that the listing marks as adult.")
-    include_video: bool = _setting(True, "Ask titles that the listing marks as video (no film).")
+    top: int | None = _setting(None, "Select this many of the most popular titles.")
+    min_popularity: float | None = _setting(None, "Select titles that the listing says are at least this popular.")
+    include_adult: bool = _setting(True, "Request titles that the listing marks as adult.")
+    include_video: bool = _setting(True, "Request titles that the listing marks as video (no film).")
     discover: dict[str, str] = _setting(
         {}, "Select by TMDB's discover filters instead of the export.", example='{ with_genres = "18" }'
     )
     record_filter: str = _setting("", "A JMESPath predicate; records that do not pass are counted as filtered.")
-    stale_after_days: int = _setting(150, "Ask again what is older. TMDB's terms end caching at six months.")
+    stale_after_days: int = _setting(150, "Request again what is older. TMDB's terms end caching at six months.")
     min_export_share: float = _setting(0.95, "Refuse an export smaller than this share of the last one.")
-    attempts: int = _setting(5, "How often one question is asked before it is put off.")
+    attempts: int = _setting(5, "How often an id is requested before it is deferred.")
     retry_wait: float = _setting(0.5, "Seconds before the first retry; doubles, with jitter.")
-    body_megabytes: float = _setting(64.0, "The largest answer that is unpacked; one that is larger is set aside.")
-    outage_minutes: float = _setting(
-        15.0, "How long to wait for a TMDB that answers nobody before leaving the run open."
-    )
-    chunk_answers: int = _setting(1000, "Close a chunk after so many answers,")
+    body_megabytes: float = _setting(64.0, "The largest answer that is unpacked; larger ones are quarantined.")
+    outage_minutes: float = _setting(15.0, "How long to wait during an outage of TMDB before leaving the run open.")
+    chunk_answers: int = _setting(1000, "Close a chunk after this many answers,")
     chunk_megabytes: float = _setting(8.0, "or this size at rest,")
-    chunk_seconds: float = _setting(15.0, "or this age: it is what a kill may cost.")
-    layout: str = _setting("lake", "How answers lie: lake, or course for plain JSON arrays under Raw/TMDB/JSON.")
-    course_kinds: bool = _setting(False, "With the course layout: a level for the kind (Movies) above the date.")
+    chunk_seconds: float = _setting(15.0, "or this age, which is what a kill may cost.")
+    layout: str = _setting("lake", "How answers are stored: lake, or course for plain JSON arrays under Raw/TMDB/JSON.")
+    course_kinds: bool = _setting(False, "With the course layout: a folder for the kind (Movies) above the date.")
     course_quotes: bool = _setting(
-        True, "With the course layout: quotes in Raw/Local/CSV enclose values; false takes them as text."
+        True, "With the course layout: quotes in Raw/Local/CSV enclose values; false reads them as text."
     )
-    s3_region: str = _setting("", "The bucket's region, where boto3 does not find it by itself.")
-    s3_profile: str = _setting("", "A profile of the AWS configuration, where it is not the default one.", local=True)
-    s3_encryption: str = _setting("", "sse-s3 or sse-kms asks for it with each object; empty leaves it to the bucket.")
-    s3_kms_key: str = _setting("", "The key of sse-kms, where it is not the account's own; it implies sse-kms.")
+    s3_region: str = _setting("", "The bucket's region, if boto3 does not find it.")
+    s3_profile: str = _setting("", "A profile of the AWS configuration, if not the default one.", local=True)
+    s3_encryption: str = _setting("", "sse-s3 or sse-kms encrypts each object so; empty leaves it to the bucket.")
+    s3_kms_key: str = _setting("", "The key of sse-kms, if not the account's own; it implies sse-kms.")
     spool: str = _setting(
-        "", "Where answers wait that the lake could not take; empty for the user's cache folder.", local=True
+        "", "Where answers wait while the lake cannot be written; empty for the user's cache folder.", local=True
     )
     spool_megabytes: float = _setting(512.0, "How much may wait there; 0 for nothing.")
-    run_every_hours: float = _setting(24.0, "In Lambda: how long after one run was planned the next one is due.")
-    run_kind: str = _setting("incremental", "In Lambda: incremental asks what is new, changed or old, full everything.")
-    event_bus: str = _setting("", "In Lambda: the EventBridge bus that is told of a reconciled run; empty for none.")
+    run_every_hours: float = _setting(24.0, "In Lambda: how long after a run was planned the next one is due.")
+    run_kind: str = _setting(
+        "incremental", "In Lambda: incremental is what is new, changed or old; full is everything."
+    )
+    event_bus: str = _setting("", "In Lambda: the EventBridge bus that announces reconciled runs; empty for none.")
     engine: str = _setting(
         "sail",
         "What builds tables: sail (embedded), or Apache Spark: local[*], sc://host:port, spark://host:port, yarn.",
@@ -101,7 +101,7 @@ class Settings:
     )
     shared_machine_ok: bool = _setting(
         False,
-        "Start the embedded engine also where other people's processes could reach it (docs/security.md).",
+        "Start the embedded engine even if other people's processes could reach it (docs/security.md).",
         local=True,
     )
     spark_conf: dict[str, str] = _setting(
@@ -111,7 +111,7 @@ class Settings:
         "", "Unity Catalog's address, for `reelhouse register`.", local=True, env="DATABRICKS_HOST"
     )
     unity_token: str = _setting(
-        "", "The token it is shown. Keep it out of files: set DATABRICKS_TOKEN.", secret=True, env="DATABRICKS_TOKEN"
+        "", "Unity Catalog's token. Keep it out of files: set DATABRICKS_TOKEN.", secret=True, env="DATABRICKS_TOKEN"
     )
 
     def __post_init__(self) -> None:
@@ -162,18 +162,18 @@ class Settings:
             raise ConfigError(f"token is missing: TMDB's API Read Access Token is expected; {where}")
         if _API_KEY.fullmatch(token):
             raise ConfigError(
-                "token: this is the API Key (32 hex characters); the longer API Read Access Token below it on TMDB's "
-                f"API settings page is meant; {where}"
+                "token: this is the API Key (32 hex characters); give the longer API Read Access Token below it on "
+                f"TMDB's API settings page; {where}"
             )
         if not token.isascii() or not token.isprintable() or " " in token:
-            raise ConfigError(f"token: holds blanks or odd characters, a piece of text from TMDB is expected; {where}")
+            raise ConfigError(f"token: contains blanks or odd characters; a token from TMDB is expected; {where}")
         return token
 
     def checked_unity_token(self) -> str:
-        """Unity Catalog's token, which may be empty; `ConfigError` where it would travel for all to see."""
+        """Unity Catalog's token, which may be empty; `ConfigError` if it would be sent unencrypted."""
         token, url = self.unity_token.strip(), self.unity_url.strip()
         if token and "://" in url:
-            _require(carries_secrets(url), "unity_url", f"{_PRIVATE}, since a token is set", url)
+            _require(carries_secrets(url), "unity_url", f"{_PRIVATE}, because a token is set", url)
         return token
 
     def overridden(self, **options: Any) -> Self:
@@ -188,11 +188,11 @@ def load(
     folder: Path | None = None,
     in_bucket: Callable[[Settings], bytes | None] = lambda settings: None,
 ) -> Settings:
-    """The settings that hold: *options* over *environ* over the file beside you (else in the lake) over defaults.
+    """The effective settings: *options* over *environ* over the local file (else the lake's) over defaults.
 
-    *in_bucket* reads the file of a lake that is no folder, where the settings so far say how.
+    *in_bucket* reads the file of a lake in a bucket, with the settings known so far.
 
-    Raises `ConfigError` that names the key, what was expected and where to mend it.
+    Raises `ConfigError` that names the key, what was expected and where to correct it.
     """
     given = {name: value for name, value in (options or {}).items() if value is not None}
     stated = _from_environ(environ)
@@ -207,7 +207,7 @@ def load(
 
 
 def shared(body: bytes, place: str) -> Settings:
-    """The settings that a lake's own file makes; `ConfigError` where it is none, or holds what must not lie there."""
+    """The settings of a lake's own file; `ConfigError` if it is not valid, or has settings that are refused there."""
     found = _from_toml(body, place)
     _check_shared(found, place)
     return Settings(**found)
@@ -222,7 +222,7 @@ def _from_lake(lake: str, in_bucket: Callable[[], bytes | None]) -> dict[str, An
         path = _folder(lake) / FILE
         place, filed = str(path), _from_file(path)
     _check_shared(filed, place)
-    # The lake is where its file was found: a copy of it, or a stranger's, must not name another one.
+    # The lake is where its file was found: a copied or foreign file must not name another one.
     return {**filed, "lake": lake}
 
 
@@ -234,8 +234,8 @@ def _check_shared(filed: Mapping[str, Any], place: str) -> None:
     for one in fields(Settings):
         if one.metadata["local"] and one.name in filed:
             raise ConfigError(
-                f"{one.name}: a lake's own file ({place}) must not decide where secrets go or what happens on your "
-                f"machine, since others may write it; set {env_name(one.name)}, or {one.name} in a {FILE} beside you"
+                f"{one.name}: a lake's own file ({place}) must not decide where secrets are sent or what runs on your "
+                f"machine, because others may write it; set {env_name(one.name)}, or {one.name} in a local {FILE}"
             )
 
 
@@ -257,11 +257,11 @@ def _from_toml(body: bytes, place: str) -> dict[str, Any]:
     try:
         found = tomllib.loads(body.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{place} is no TOML: {exc}") from exc
+        raise ConfigError(f"{place} is not TOML: {exc}") from exc
     known = {one.name: one for one in fields(Settings)}
     for name, value in found.items():
         if name not in known:
-            raise ConfigError(f"{name}: no such setting{did_you_mean(name, known)}; mend it in {place}")
+            raise ConfigError(f"{name}: no such setting{did_you_mean(name, known)}; correct it in {place}")
         found[name] = _check_type(known[name], value, f" in {place}")
     return found
 
@@ -297,7 +297,7 @@ def _parse(one: Field[Any], text: str, where: str) -> Any:
         if kind.startswith("dict"):
             return dict(part.split("=", 1) for part in text.split())
     except (KeyError, ValueError):
-        raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {text!r}; mend {where}") from None
+        raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {text!r}; correct {where}") from None
     return text
 
 
@@ -315,7 +315,7 @@ def _check_type(one: Field[Any], value: Any, where: str) -> Any:
         return None
     if not fits[kind.removesuffix(" | None")]:
         shown = type(value).__name__ if one.metadata["secret"] else repr(value)
-        raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {shown}; mend it{where}")
+        raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {shown}; correct it{where}")
     return value
 
 
@@ -333,11 +333,11 @@ def _expected(one: Field[Any]) -> str:
 
 def _require(fits: bool, name: str, expected: str, value: object) -> None:
     if not fits:
-        raise ConfigError(f"{name}: {expected} is expected, not {value!r}; mend it in {FILE} or {env_name(name)}")
+        raise ConfigError(f"{name}: {expected} is expected, not {value!r}; correct it in {FILE} or {env_name(name)}")
 
 
 def carries_secrets(address: str) -> bool:
-    """Whether a token may travel to *address*: by https, or to this machine itself."""
+    """Whether a token may be sent to *address*: by https, or to this machine itself."""
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
@@ -352,18 +352,18 @@ def carries_secrets(address: str) -> bool:
 
 
 def environment(prefix: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What is set under names that begin with *prefix*: for what a program of somebody else's would read there."""
+    """The environment variables that begin with *prefix*, for code that stands in for another program."""
     return {name: value for name, value in environ.items() if name.startswith(prefix)}
 
 
 def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where this user's programs keep what they may lose."""
+    """The user's cache folder."""
     stated = Path(environ.get("XDG_CACHE_HOME", ""))
-    # The XDG rules say to ignore one that is relative.
+    # The XDG specification says to ignore a relative path.
     if stated.is_absolute():
         return stated
     if "AWS_LAMBDA_FUNCTION_NAME" in environ:
-        # A function can write nowhere else. Not by `tempfile`, which raises where that is full.
+        # A function can write nowhere else. Not by `tempfile`, which raises if the folder is full.
         return Path(environ.get("TMPDIR", "/tmp"))  # noqa: S108 (whose folder below it is, is checked)
     try:
         return Path("~/.cache").expanduser()
@@ -373,10 +373,10 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def template() -> str:
-    """A commented `reelhouse.toml`: every setting with its sentence, its environment variable and its default."""
+    """A commented `reelhouse.toml`: every setting with description, environment variable and default."""
     lines = [
-        "# Settings of reelhouse. Every line is a default: uncomment what you change.",
-        "# The environment overrides this file, options of a command override both.",
+        "# Settings of reelhouse. Every line shows a default: uncomment what you change.",
+        "# The environment overrides this file; options of a command override both.",
     ]
     for one in fields(Settings):
         shown = "" if one.name == "token" else one.metadata["example"] if one.default is MISSING else _toml(one.default)

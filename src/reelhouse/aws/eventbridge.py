@@ -1,4 +1,4 @@
-"""Telling an EventBridge bus of a reconciled run, at least once: a marker in the lake says that it was done."""
+"""Announces each reconciled run to an EventBridge bus, at least once; a marker in the lake records it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOURCE, DETAIL_TYPE = "reelhouse", "reelhouse.run.reconciled"
 
 
 class Announced(msgspec.Struct, frozen=True):
-    """`runs/<seq>/announced.json`: which bus was told, and what it calls the event."""
+    """`runs/<seq>/announced.json`: the bus, and its id of the event."""
 
     run: int
     bus: str
@@ -27,9 +27,9 @@ class Announced(msgspec.Struct, frozen=True):
 
 
 def announce(storage: Storage, settings: Settings, made: Reconciliation) -> bool:
-    """Tell the bus of this run, unless there is none or it was told; whether it was told now.
+    """Announce this run, unless there is no bus or it was announced before; returns whether it was announced now.
 
-    Raises `ReelhouseError` where the bus does not take it: then the next tick tells it.
+    Raises `ReelhouseError` if the bus does not accept the event; the next tick tries again.
     """
     if not settings.event_bus or storage.size(announced_key(made.run)) is not None:
         return False
@@ -37,13 +37,13 @@ def announce(storage: Storage, settings: Settings, made: Reconciliation) -> bool
     try:
         storage.put_new(announced_key(made.run), encode(Announced(made.run, settings.event_bus, event)))
     except KeyTakenError:
-        # Two told it at once: whoever listens must bear that anyway.
+        # Another invocation announced it at the same time; listeners must tolerate duplicates anyway.
         return True
     return True
 
 
 def _put_event(settings: Settings, made: Reconciliation) -> str:
-    what = f"run {made.run} is reconciled, but the event bus {settings.event_bus} could not be told"
+    what = f"run {made.run} is reconciled, but could not be announced on the event bus {settings.event_bus}"
     counts = {name: getattr(made, name) for name in ("asked", "landed", "filtered", "gone", "quarantined")}
     detail = {
         "run": made.run,

@@ -1,4 +1,4 @@
-"""What an event asks for. Several services wrap the same few wishes in shapes of their own."""
+"""Parses events. Several services wrap the same few requests, each in its own form."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _MOST_NAMED = 20
 
 
 class Asked(NamedTuple):
-    """Ids, or a kind of run, that somebody wants; *name* is the same each time that the event is delivered.
+    """Requested ids, or a requested kind of run; *name* is the same for each delivery of the event.
 
-    *listed* tells how a list was read that came as a text.
+    *listed* is how a list was read, if the ids came as text.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 
 
 class ListedIn(NamedTuple):
-    """A list of ids that was put into a bucket; *version* is what S3 calls this state of it."""
+    """A list of ids in a bucket; *version* is S3's id of this state of it."""
 
     bucket: str
     key: str
@@ -40,12 +40,12 @@ class ListedIn(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The same for each delivery, by whichever way; a later list under the same key has another one."""
+        """The same for each delivery, by any service; a later list under the same key has another one."""
         return "s3-" + hashlib.sha256("\0".join(self).encode()).hexdigest()[:32]
 
 
 class Call(NamedTuple):
-    """One event. *works* tells that the collector is to work now, *ticks* that it also looks at what is due."""
+    """One event. With *works* the collector works now, with *ticks* it also starts a run that is due."""
 
     wishes: tuple[Asked | ListedIn, ...] = ()
     works: bool = False
@@ -53,7 +53,7 @@ class Call(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One message of a queue; `read` is its event, or raises what is wrong with it."""
+    """One message of a queue; `read` returns its event, or raises what is wrong with it."""
 
     id: str
     body: str
@@ -62,7 +62,7 @@ class Message(NamedTuple):
         try:
             event = json.loads(self.body)
         except (ValueError, RecursionError):
-            raise ReelhouseError("a message is no JSON") from None
+            raise ReelhouseError("a message is not JSON") from None
         return _call(event, _named("sqs", self.id))
 
 
@@ -73,9 +73,9 @@ class Batch(NamedTuple):
 
 
 def read_event(event: object, request: str) -> Call | Batch:
-    """What *event* asks for; *request* names this invocation, the same when Lambda tries it again.
+    """Parse *event*; *request* names this invocation, and stays the same when Lambda retries it.
 
-    Raises `ReelhouseError` that names the keys of an event it does not know, never its values.
+    Raises `ReelhouseError` that names the keys of an unknown event, never its values.
     """
     records = event.get("Records") if isinstance(event, dict) else None
     if isinstance(records, list) and _sources(records) == {"aws:sqs"}:
@@ -112,7 +112,7 @@ def _sources(records: list[Any]) -> set[str]:
 
 def _tick(event: dict[str, Any], name: str) -> Call:
     if "ids" in event or "run" in event:
-        # They would be ignored.
+        # Ids next to a kind of run would be ignored.
         raise _unknown(event)
     return Call(works=True, ticks=True)
 
@@ -125,7 +125,7 @@ def _ids(event: dict[str, Any], name: str) -> Call:
         raise _unknown(event)
     listed = read_asks(event["ids"], _reading(event))
     if not listed.asks:
-        raise ReelhouseError("ids: the list holds no id")
+        raise ReelhouseError("ids: the list has no ids")
     return Call((Asked(name, listed.asks, listed=listed if listed.columns else None),), works=True)
 
 
@@ -137,28 +137,28 @@ def _run(event: dict[str, Any], name: str) -> Call:
 
 
 def _check_alone(event: dict[str, Any], key: str) -> None:
-    """A word beside it would be ignored, though somebody meant something by it."""
+    """Refuse other keys, which would be ignored silently."""
     if len(event) > 1:
         raise _unknown(event)
 
 
 def _asks_of(ids: object) -> tuple[str, ...]:
-    """The distinct asks of a list of numbers and texts."""
+    """The distinct ids of a list of numbers and texts."""
     if not isinstance(ids, list):
         raise ReelhouseError("ids: a list of ids is expected")
     asks: dict[str, None] = {}
     for at, one in enumerate(ids):
         ask = id_of(one)
         if ask is None:
-            raise ReelhouseError(f"ids[{at}] is no TMDB id (550) and no IMDb id ('tt0137523')")
+            raise ReelhouseError(f"ids[{at}] is neither a TMDB id (550) nor an IMDb id ('tt0137523')")
         asks[ask] = None
     if not asks:
-        raise ReelhouseError("ids: the list holds no id")
+        raise ReelhouseError("ids: the list has no ids")
     return tuple(asks)
 
 
 def _reading(event: dict[str, Any]) -> Reading:
-    """How the text of an event is to be read."""
+    """How to read the text of an event."""
     column, quotes, escape = event.get("column"), event.get("quotes", True), event.get("escape", "")
     kinds = event.get("all_kinds", False)
     if not (column is None or isinstance(column, str)) or not isinstance(escape, str):
@@ -170,19 +170,19 @@ def _reading(event: dict[str, Any]) -> Reading:
         quotes,
         escape_of(escape),
         not kinds,
-        say_column='"column": "{}" beside "ids"',
-        say_quotes='"quotes": false beside "ids"',
-        say_escape='"escape": "\\\\" beside "ids"',
-        say_kinds='"all_kinds": true beside "ids"',
+        say_column='"column": "{}" next to "ids"',
+        say_quotes='"quotes": false next to "ids"',
+        say_escape='"escape": "\\\\" next to "ids"',
+        say_kinds='"all_kinds": true next to "ids"',
     )
 
 
 def _of_records(event: dict[str, Any], name: str) -> Call:
-    """What S3 sends by itself. Its keys are quoted as in a form."""
+    """An event that S3 sends itself. Keys are quoted as in a form."""
     wishes = []
     for record in event["Records"]:
         if not str(record.get("eventName", "")).removeprefix("s3:").startswith("ObjectCreated"):
-            raise ReelhouseError("an event of S3 that is no ObjectCreated brings no list of ids")
+            raise ReelhouseError("this S3 event is not ObjectCreated and has no list of ids")
         bucket, found = _part(record, "s3", "bucket", "name"), _part(record, "s3", "object")
         if not isinstance(found, dict) or not isinstance(found.get("key"), str):
             raise _unknown(record)
@@ -191,7 +191,7 @@ def _of_records(event: dict[str, Any], name: str) -> Call:
 
 
 def _of_eventbridge(event: dict[str, Any], name: str) -> Call:
-    """The same by way of EventBridge, where keys are as they are."""
+    """The same event through EventBridge, where keys are not quoted."""
     found = _part(event, "detail", "object")
     if not isinstance(found, dict):
         raise _unknown(event)
@@ -218,12 +218,12 @@ def _named(kind: str, id_: str) -> str:
 
 
 def _shapes() -> Iterator[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], str], Call]]]:
-    # Scheduler's own attributes may stand beside it.
+    # EventBridge Scheduler may add attributes.
     yield lambda event: event.get("tick") is True, _tick
     yield lambda event: event.get("source") in ("aws.scheduler", "aws.events"), _tick
     yield lambda event: "ids" in event, _ids
     yield lambda event: "run" in event, _run
-    # What S3 says once, when its notifications are set up.
+    # S3 sends this once, when its notifications are set up.
     yield lambda event: event.get("Event") == "s3:TestEvent", lambda event, name: Call()
     yield lambda event: event.get("detail-type") == "Object Created", _of_eventbridge
     yield (

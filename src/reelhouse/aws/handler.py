@@ -1,6 +1,6 @@
 """AWS Lambda: one event in, one small answer out. An error is raised, so that Lambda's own retries see it.
 
-Nothing of a run stays here between invocations: only what is costly to make and true for all of them is kept.
+No state of a run is kept between invocations, only what is costly to create and valid for all of them.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Protocol
 
-# Needed by any lake of a function: what is loaded now has a whole processor, what an event loads a share of one.
+# Every invocation needs it. Lambda gives a full processor to imports here, and a share of one to later imports.
 import reelhouse.storage.s3  # noqa: F401
 from reelhouse.aws import metrics
 from reelhouse.aws.events import Asked, Batch, ListedIn, read_event
@@ -27,7 +27,7 @@ from reelhouse.storage.protocol import Storage
 
 
 class Context(Protocol):
-    """What Lambda tells of an invocation."""
+    """Lambda's context of an invocation."""
 
     @property
     def aws_request_id(self) -> str: ...
@@ -35,13 +35,13 @@ class Context(Protocol):
     def get_remaining_time_in_millis(self) -> int: ...
 
 
-# What a warm environment keeps: storages, which know that their bucket was found fit, and how long leaving takes.
+# What a warm environment keeps: storages, whose bucket was checked, and how long stopping takes.
 _storages: dict[tuple[str, ...], Storage] = {}
 _margin = Margin()
 
 
 def handler(event: object, context: Context) -> Answer:
-    """Carry out what *event* asks for; the answer's numbers add up. Raises whatever kept it from that."""
+    """Execute *event*; the numbers of the returned summary add up. Raises the error that prevented it."""
     metrics.log_as_json()
     with metrics.request(context.aws_request_id):
         try:
@@ -87,9 +87,9 @@ def _file_in_bucket(settings: Settings) -> bytes | None:
 
 
 def _put(storage: Storage, settings: Settings, wish: Asked | ListedIn) -> dict[str, int]:
-    """Put a wish down where no run that is open and no end of this process can lose it.
+    """Put a request into the inbox, where neither an open run nor the end of this process can lose it.
 
-    Returns how many rows of a list are not asked, by their kind.
+    Returns how many rows of a list are not requested, by their kind.
     """
     if isinstance(wish, ListedIn):
         listed: Asks | None = read_list(wish, profile=settings.s3_profile)
@@ -105,15 +105,15 @@ def _put(storage: Storage, settings: Settings, wish: Asked | ListedIn) -> dict[s
 
 
 def _take(storage: Storage, settings: Settings, batch: Batch) -> Answer:
-    """Put down what messages ask for; those that could not be are named, so that the queue keeps them."""
+    """Put requests of messages into the inbox; returns those that failed, so that the queue keeps them."""
     failed: list[str] = []
     for message in batch.messages:
         try:
             for wish in message.read().wishes:
                 _put(storage, settings, wish)
         except ReelhouseError as exc:
-            log.error("a message was not taken: %s", secrets.hidden(str(exc)), extra={"messageId": message.id})
+            log.error("a message was not accepted: %s", secrets.hidden(str(exc)), extra={"messageId": message.id})
             failed.append(message.id)
     log.info("queued", extra={"messages": len(batch.messages), "failed": len(failed)})
-    # Nothing else may stand in here, or SQS takes the whole batch for failed.
+    # With any other key SQS treats the whole batch as failed.
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failed]}

@@ -1,4 +1,4 @@
-"""Lists of ids that somebody put into a bucket: what is too long for an event comes as an object."""
+"""Lists of ids in a bucket, for lists that are too long for an event."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from reelhouse.collect.id_lists import Asks, Reading, read_asks
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.strict_csv import escape_of
 
-# Half a million ids: what a function of 256 MB can take in at once.
+# Half a million ids: what a function of 256 MB can read.
 MOST_BYTES = 4 << 20
 
 
 def read_list(found: ListedIn, *, profile: str = "") -> Asks:
-    """The list, as `collect --ids` reads it; the object's metadata stands for that command's options.
+    """The list, as `collect --ids` reads it; the object's metadata gives the options of that command.
 
     Raises `ReelhouseError` that names the object.
     """
@@ -24,7 +24,7 @@ def read_list(found: ListedIn, *, profile: str = "") -> Asks:
     except ConfigError as exc:
         raise ReelhouseError(f"{place}: {exc}") from None
     if not listed.asks:
-        raise ReelhouseError(f"{place}: the list holds no id")
+        raise ReelhouseError(f"{place}: the list has no ids")
     return listed
 
 
@@ -46,7 +46,7 @@ def _reading(metadata: dict[str, str]) -> Reading:
 
 def _body(found: ListedIn, place: str, profile: str) -> tuple[bytes, dict[str, str]]:
     try:
-        # Whatever lies there now: if it is a later list, its own event brings nothing new.
+        # The current version: if it is a later list, its own event adds nothing new.
         answer = aws_clients.client("s3", profile=profile).get_object(Bucket=found.bucket, Key=found.key)
         # One byte more, so that a wrong length cannot hide a long list.
         body: bytes = answer["Body"].read(MOST_BYTES + 1)

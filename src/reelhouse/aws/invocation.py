@@ -1,4 +1,4 @@
-"""One invocation's work on a lake: look what there is to do, do it in the time there is, and say what became of it."""
+"""One invocation's work on a lake: find work, do it in the available time, report the result."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from reelhouse.raw.reconciliation import Reconciliation
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
-# Another run is planned only while so much of the time is left.
+# Another run is planned only while this share of the time is left.
 _PLANNING_SHARE = 0.5
 
 _STATES = ("landed", "filtered", "gone", "quarantined")
 
-# Minutes to wait for a TMDB that answers nobody: the next tick asks again, and nothing is paid for in between.
+# Minutes to wait during an outage of TMDB: the next tick tries again, and time in between costs nothing.
 _MOST_OUTAGE = 1.0
 
-# TMDB's terms forbid to keep anything for longer.
+# TMDB's terms forbid caching for longer.
 _MOST_DAYS = 180
 
 Answer = dict[str, Any]
 
 
 class Invocation:
-    """*remaining* tells how many seconds this process has left."""
+    """*remaining* returns the seconds that this process has left."""
 
     def __init__(self, storage: Storage, settings: Settings, margin: Margin, remaining: Callable[[], float]) -> None:
         self._storage = storage
@@ -50,12 +50,12 @@ class Invocation:
         self._untold: ReelhouseError | None = None
 
     def work(self, *, ticks: bool) -> Answer:
-        """Continue the open run, then what letters ask for and, with *ticks*, what is due.
+        """Continue the open run, then execute what the inbox requests and, with *ticks*, what is due.
 
-        Raises what kept it from that, and `LakeError` where a run that came to its end does not add up.
+        Raises the error that prevented it, and `LakeError` if a finished run does not add up.
         """
         self._ticks = ticks
-        # Before the lake is held and TMDB is asked, since most ticks find nothing to do.
+        # Before the lake is locked and TMDB is contacted, because most ticks find nothing to do.
         found = lake_state(self._storage)
         if not found.is_open and self._next(found) is None:
             return self._leave(found)
@@ -67,7 +67,7 @@ class Invocation:
             metrics.tell(self._settings.lake, dict(self._meter.metrics))
             raise
         if not done.results:
-            # Somebody else did it in the meantime.
+            # Another invocation has done it meanwhile.
             return self._leave(lake_state(self._storage))
         return self._close(done)
 
@@ -75,7 +75,7 @@ class Invocation:
         try:
             return self._within_budget()
         except DeniedError:
-            # Perhaps it was replaced since this environment read it.
+            # The token may have been replaced since this environment read it.
             if not secrets.changed(self._settings):
                 raise
             return self._within_budget()
@@ -93,21 +93,21 @@ class Invocation:
 
     def _next_in_turn(self) -> RunSpec | None:
         if self._meter.runs and self._remaining() < self._life * _PLANNING_SHARE:
-            # A plan of everything takes a while; the next tick has all the time for it.
+            # Planning a full run takes a while; the next tick has its whole time for it.
             return None
         wanted = self._next(lake_state(self._storage))
-        # Once is enough: by a clock that differs from TMDB's, what was just planned could be due again at once.
+        # Only once: with a clock that differs from TMDB's, the run just planned could be due again at once.
         self._ticks = False
         return wanted
 
     def _next(self, found: LakeState) -> RunSpec | None:
-        """The next run that is wanted, while none is open; the one before it is announced first."""
+        """The next run to plan while none is open; the previous one is announced first."""
         if found.made is not None:
             self._announce(found.made)
         return next_run(self._storage, self._settings, found.plan, datetime.now(UTC), ticks=self._ticks)
 
     def _announce(self, made: Reconciliation) -> None:
-        """A bus that does not listen keeps nobody from collecting; it is an error at the end."""
+        """An error of the bus does not stop collecting; it is raised at the end."""
         if made.run in self._told:
             return
         self._told.add(made.run)
@@ -147,7 +147,7 @@ class Invocation:
 
 
 def _summary(done: Done) -> Answer:
-    """The last run as it stands now: asked = landed + filtered + gone + quarantined + pending."""
+    """The current state of the last run: asked = landed + filtered + gone + quarantined + pending."""
     last = done.results[-1]
     return {
         "state": "open" if last.reconciliation is None else "reconciled",
@@ -164,7 +164,7 @@ def _summary(done: Done) -> Answer:
 
 
 def _days_to_expiry(last: RunResult) -> float | None:
-    """Until the oldest answer must be gone; known when a run was just reconciled."""
+    """Days until the oldest answer must be deleted; known when a run was just reconciled."""
     if last.oldest is None:
         return None
     age = datetime.now(UTC) - datetime.fromisoformat(last.oldest)

@@ -1,4 +1,4 @@
-"""What a function tells of itself: JSON lines for its log, and one line that CloudWatch takes metrics from (EMF)."""
+"""Reports of a function: JSON lines for its log, and one line from which CloudWatch takes metrics (EMF)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _request: ContextVar[str | None] = ContextVar("request", default=None)
 
 @contextmanager
 def request(id_: str) -> Iterator[None]:
-    """Lines of the log name this invocation while inside."""
+    """Let log lines name this invocation."""
     token = _request.set(id_)
     try:
         yield
@@ -64,7 +64,7 @@ class Meter(Progress):
         log.info("landed", extra={**place, **states, "bytes": size, "requests": receipt.requests})
 
     def replayed(self, count: int, place: str) -> None:
-        log.info("brought in from the spool", extra={"answers": count})
+        log.info("replayed from the spool", extra={"answers": count})
 
     def left(self, text: str) -> None:
         log.warning("left in the spool: %s", text)
@@ -80,13 +80,13 @@ class Meter(Progress):
 
 
 def tell(lake: str, numbers: dict[str, float | None], at: float | None = None) -> None:
-    """One line of CloudWatch's Embedded Metric Format on stdout; what is None is not known and not told."""
-    # Not through logging: what CloudWatch reads must be the whole line, whatever the log's format and level.
+    """Print one line of CloudWatch's Embedded Metric Format on stdout; None values are left out."""
+    # Not through logging: CloudWatch needs the bare line, whatever the log's format and level.
     print(emf(lake, numbers, time.time() if at is None else at), flush=True)
 
 
 def emf(lake: str, numbers: dict[str, float | None], at: float) -> str:
-    """The line. *lake* is a property and no dimension: each dimension's value would be billed as metrics of its own."""
+    """The line. *lake* is a property, not a dimension, because each value of a dimension is billed separately."""
     known = {name: value for name, value in numbers.items() if value is not None}
     metrics = [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in known]
     about = {
@@ -97,7 +97,7 @@ def emf(lake: str, numbers: dict[str, float | None], at: float) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """A record as one line of JSON; what was given as `extra` beside the message."""
+    """A record as one line of JSON: the message and the fields of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -113,7 +113,7 @@ class JsonLines(logging.Formatter):
 
 
 class _Stdout(logging.Handler):
-    """Whatever stdout is at the moment: Lambda's runtime puts its own in place."""
+    """The current stdout, which Lambda's runtime replaces."""
 
     def emit(self, record: logging.LogRecord) -> None:
         sys.stdout.write(self.format(record) + "\n")
@@ -121,9 +121,9 @@ class _Stdout(logging.Handler):
 
 
 def log_as_json() -> None:
-    """Lines of JSON from us, whether or not Lambda's own log format is JSON already."""
+    """Log JSON lines, whether or not Lambda's own log format is JSON."""
     if any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logging.getLogger().handlers):
-        # Lambda's, with its level.
+        # Lambda's handler, with its level.
         return
     if not any(isinstance(handler, _Stdout) for handler in log.handlers):
         handler = _Stdout()

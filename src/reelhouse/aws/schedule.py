@@ -1,4 +1,4 @@
-"""What a tick finds to do: the open run, the next one that is due or that somebody asked for, or nothing."""
+"""What a tick has to do: the open run, the next run that is due or requested, or nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reelhouse.storage.protocol import Storage
 
 ENTITY = "movie"
 
-# Seconds that TMDB's clock may be ahead of this machine's.
+# Seconds by which TMDB's clock may be ahead of this machine's.
 _MOST_AHEAD = 86400.0
 
 
@@ -34,29 +34,29 @@ class LakeState(NamedTuple):
 
 
 def lake_state(storage: Storage) -> LakeState:
-    """How the lake stands, without a listing."""
+    """The state of the lake, without a listing."""
     last = last_run(storage)
     if not last:
         return LakeState(None, None)
     plan = read_plan(storage, last)
     if plan is None:
-        raise LakeError(f"the plan of run {last} was there a moment ago and is gone")
+        raise LakeError(f"the plan of run {last} has disappeared")
     return LakeState(plan, read_reconciliation(storage, last))
 
 
 def next_run(
     storage: Storage, settings: Settings, plan: Plan | None, now: datetime, *, ticks: bool = True
 ) -> RunSpec | None:
-    """What the run after the reconciled *plan* is to be about, None where nothing is wanted or due.
+    """The run to plan after the reconciled *plan*, None if nothing is requested or due.
 
-    Without *ticks* only letters count: who names three ids has not asked for everything.
+    Without *ticks* only inbox messages count: a request for three ids is not a request for everything.
     """
-    # The last run's letters may have been left by a kill, or delivered again: the next planning clears them.
+    # A kill may have left the last run's messages, or they were delivered again: the next planning clears them.
     taken = set(plan.inbox) if plan else set()
     inbox = read_inbox(storage, ENTITY, ENTITIES)
     for one in inbox.set_aside:
         if not one.count:
-            # No run takes it, so this is the only place that says so in a lake where nothing else is wanted.
+            # No run takes such a message. If nothing else is requested, only this line reports it.
             log.warning("set aside: %s", one.why)
     kinds = {letter.run for key, letter in inbox.letters if key not in taken}
     if ticks and _is_due(storage, settings, plan, now):
@@ -68,11 +68,11 @@ def next_run(
 
 def _is_due(storage: Storage, settings: Settings, plan: Plan | None, now: datetime) -> bool:
     lag = lag_seconds(storage, plan, now)
-    # A plan from the future was made by a clock that was wrong: it would hold everything up until then.
+    # A plan from the future was made by a wrong clock. It would delay all runs until then.
     return lag is None or lag >= settings.run_every_hours * 3600 or lag < -_MOST_AHEAD
 
 
 def lag_seconds(storage: Storage, plan: Plan | None, now: datetime) -> float | None:
-    """The age of what is known as of the reconciled *plan*: since everything was last listed; None for never."""
+    """Seconds since everything was last listed, as of the reconciled *plan*; None for never."""
     before = listed_at(storage, plan)
     return (now - datetime.fromisoformat(before)).total_seconds() if before else None

@@ -1,4 +1,4 @@
-"""Clients of AWS's services beside S3, made when they are first needed, by boto3's own chain of credentials."""
+"""Clients of AWS services other than S3, created on first use, with boto3's own chain of credentials."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from reelhouse.errors import ReelhouseError
 
 @functools.cache
 def client(service: str, *, profile: str = "", region: str = "") -> Any:
-    """A botocore client; *region* where it is not the one of the environment or the profile."""
+    """A botocore client; *region* overrides that of the environment or the profile."""
     import botocore.session
     from botocore.config import Config
 
-    # At DEBUG it logs the bodies of answers, and with them what a parameter holds.
+    # At DEBUG botocore logs bodies of responses, and with them the value of a parameter.
     logging.getLogger("botocore").setLevel(logging.INFO)
     session = botocore.session.Session(profile=profile or None)
     config = Config(
@@ -28,14 +28,14 @@ def client(service: str, *, profile: str = "", region: str = "") -> Any:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """What a client may raise."""
+    """The exceptions that a client may raise."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return (ClientError, BotoCoreError)
 
 
 def refusal(what: str, exc: Exception) -> ReelhouseError:
-    """*what* failed, in one line: AWS's own name of the error, never its message, which may quote what was sent."""
+    """*what* failed, in one line with AWS's name of the error; never its message, which may quote a secret."""
     named = getattr(exc, "response", {}).get("Error", {}).get("Code", "")
     return ReelhouseError(f"{what}: {named or _LOCAL.get(type(exc).__name__, type(exc).__name__)}")
 
@@ -43,7 +43,7 @@ def refusal(what: str, exc: Exception) -> ReelhouseError:
 _LOCAL = {
     "NoCredentialsError": "no AWS credentials found",
     "NoRegionError": "no AWS region is set (AWS_REGION)",
-    "ProfileNotFound": "there is no such AWS profile: mend s3_profile or AWS_PROFILE",
+    "ProfileNotFound": "there is no such AWS profile: correct s3_profile or AWS_PROFILE",
     "EndpointConnectionError": "AWS cannot be reached",
     "ConnectTimeoutError": "AWS cannot be reached",
 }

@@ -1,4 +1,4 @@
-"""Collecting, as the command line and Lambda start it: the open run first, then what was asked for."""
+"""Collecting, as the command line and Lambda start it: the open run first, then what was requested."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from reelhouse.storage.protocol import Storage
 class CollectOptions(NamedTuple):
     """What a caller wants beyond the settings.
 
-    *selected* tells that a slice was named for this call, *full* that what is known and fresh is asked as well,
-    *seconds* how long this process can live at most, where somebody ends it then. *grace* is what answers on their way
-    may take beyond the deadline. *listed* is the list that *asks* come from.
+    *selected* is True if this call names a slice, *full* if it also requests what is up to date. *seconds* is how long
+    this process can live at most, if it will be killed then. *grace* is the time after the deadline for answers on
+    their way. *listed* is the list that *asks* come from.
     """
 
     asks: tuple[str, ...] = ()
@@ -45,8 +45,8 @@ class CollectOptions(NamedTuple):
 class Done(NamedTuple):
     """What one call did.
 
-    *requests* are all to the API, with those of planning, *throttled* those answered 429, *waited* the seconds for
-    which these kept everybody waiting.
+    **requests* are all requests to the API, planning included, *throttled* those answered 429, *waited* the seconds of
+    pauses that these caused.
     """
 
     results: list[RunResult]
@@ -59,45 +59,45 @@ Work = Callable[[Tmdb, RunOptions, StopConditions], Awaitable[list[RunResult]]]
 
 
 def collect(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> list[RunResult]:
-    """Continue the open run, then plan and carry out what was asked for; the last result is the one that counts."""
+    """Continue the open run, then plan and execute what was requested; the last result is the one that counts."""
     return _held(storage, settings, request, progress, partial(_collect, storage, settings, request, progress)).results
 
 
 def run_until_idle(
     storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, due: Callable[[], RunSpec | None]
 ) -> Done:
-    """For who comes again and again: continue the open run, then whatever *due* names, until it names nothing.
+    """Continue the open run, then plan and execute what *due* returns, until it returns None.
 
-    *due* is asked while nobody else works on the lake and no run is open.
+    *due* is called while this process has the lock of the lake and no run is open.
     """
     return _held(storage, settings, request, progress, partial(_run_until_idle, storage, progress, due))
 
 
 def _held(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, work: Work) -> Done:
-    """Do *work* while nobody else works on the lake, after what an earlier call could not land."""
+    """Do *work* under the lock of the lake, after replaying what an earlier call could not land."""
     token_of(settings)
     storage.check()
     stop_conditions = StopConditions(max_requests=request.max_requests, deadline=request.deadline, grace=request.grace)
 
-    async def asking(ways: RunOptions) -> Done:
+    async def collecting(options: RunOptions) -> Done:
         async with collector.open_tmdb(settings) as tmdb:
             limiter = tmdb.client.limiter
             limiter.on_pause = progress.paused
             with _stopping(stop_conditions):
-                results = await work(tmdb, ways, stop_conditions)
+                results = await work(tmdb, options, stop_conditions)
             return Done(results, tmdb.client.requests, limiter.throttles, limiter.waited)
 
-    # Whoever holds the lake now asks at the full rate.
+    # A collector that takes the lock now would request at the full rate.
     with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
         spool = collector.spool(settings, storage)
         replayed = _replay(storage, spool, stop_conditions, progress)
-        done = asyncio.run(asking(collector.ways(settings)._replace(spool=spool)))
+        done = asyncio.run(collecting(collector.ways(settings)._replace(spool=spool)))
         results = [result._replace(replayed=replayed) for result in done.results[:1]] + done.results[1:]
         return done._replace(results=results)
 
 
 def draft(storage: Storage, settings: Settings, request: CollectOptions) -> PlannedRun:
-    """What the next run would ask. Nothing of it is put; an export that was fetched stays, for the run to use."""
+    """Plan the next run without putting the plan; a fetched export stays, for the run to use."""
 
     async def plan() -> PlannedRun:
         async with collector.open_tmdb(settings) as tmdb:
@@ -108,7 +108,7 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
 
 
 def _replay(storage: Storage, spool: Spool, stop_conditions: StopConditions, progress: Progress) -> int:
-    """Bring in what an earlier call could not land; returns how many answers those were."""
+    """Replay what an earlier call could not land; returns how many answers that were."""
     found = replay(storage, spool, lambda: stop_conditions.why is not None)
     if found.answers:
         progress.replayed(found.answers, str(spool.folder))
@@ -123,7 +123,7 @@ async def _collect(
     request: CollectOptions,
     progress: Progress,
     tmdb: Tmdb,
-    ways: RunOptions,
+    options: RunOptions,
     stop_conditions: StopConditions,
 ) -> list[RunResult]:
     wanted = _wanted(settings, request)
@@ -131,18 +131,18 @@ async def _collect(
     plan = open_run(storage)
     if plan is not None:
         leave_asks(storage, wanted.entity.name, request.asks)
-        results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
+        results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
         waits = any(not letter.run for _, letter in waiting(storage, wanted.entity.name))
         named = request.selected or request.full
         if not results[-1].whole or not (named or waits):
             return results
         if request.asks or not named:
-            # The letters that lie in the inbox are the next run's list.
+            # Messages in the inbox are the next run's list.
             wanted = collector.wanted(settings, listed=True)
     plan = await _start(storage, tmdb, wanted, stop_conditions)
     if plan is None:
         return _unplanned(results, stop_conditions)
-    results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
+    results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
     return results
 
 
@@ -151,7 +151,7 @@ async def _run_until_idle(
     progress: Progress,
     due: Callable[[], RunSpec | None],
     tmdb: Tmdb,
-    ways: RunOptions,
+    options: RunOptions,
     stop_conditions: StopConditions,
 ) -> list[RunResult]:
     results: list[RunResult] = []
@@ -164,13 +164,13 @@ async def _run_until_idle(
             plan = await _start(storage, tmdb, wanted, stop_conditions)
             if plan is None:
                 return _unplanned(results, stop_conditions)
-        results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
+        results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
         if not results[-1].whole or stop_conditions.why is not None:
             return results
 
 
 async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions: StopConditions) -> Plan | None:
-    """The next run's plan, None where the brakes came first. What planning had begun leaves nothing behind."""
+    """The next run's plan, or None if a stop condition came first; unfinished planning leaves nothing behind."""
     if stop_conditions.why is not None:
         return None
     planning = asyncio.ensure_future(start_run(storage, tmdb, wanted))
@@ -187,7 +187,7 @@ async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions:
 
 
 def _unplanned(results: list[RunResult], stop_conditions: StopConditions) -> list[RunResult]:
-    """What was done before the next run could be planned; an error where that is nothing."""
+    """The results so far, if the next run could not be planned; an error if there are none."""
     why = f"{stop_conditions.why or 'the deadline is reached'}, so the next run is not planned"
     if not results:
         raise ReelhouseError(f"{why}; nothing is open")
@@ -196,13 +196,13 @@ def _unplanned(results: list[RunResult], stop_conditions: StopConditions) -> lis
 
 def _wanted(settings: Settings, request: CollectOptions) -> RunSpec:
     wanted = collector.wanted(settings, asks=request.asks, listed=bool(request.asks), full=request.full)
-    # A slice is not the run that a letter waits for.
+    # A run of a slice does not satisfy a message that waits for a full or incremental run.
     return wanted._replace(runs=()) if request.selected else wanted
 
 
 @contextmanager
 def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lands what is there and leaves the run open; the second ends at once."""
+    """The first Ctrl-C or SIGTERM lands received answers and leaves the run open; the second ends at once."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
 
@@ -215,7 +215,7 @@ def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
         for number in signals:
             loop.add_signal_handler(number, stop, number)
     except (ValueError, RuntimeError):
-        # Not in the main thread: whoever runs this there has handlers of its own.
+        # Not in the main thread: the caller has its own handlers.
         yield
         return
     try:

@@ -1,4 +1,4 @@
-"""The one place where settings become parts: storage, TMDB, what is wanted and how it is carried out."""
+"""The one place where settings become parts: storage, TMDB, what to request and how to run it."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from reelhouse.tmdb.rate import Limiter
 def wanted(
     settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] = (), listed: bool = False, full: bool = False
 ) -> RunSpec:
-    """What the settings ask for; *listed* for a run about *asks* only, *full* for one that asks what is fresh as well.
+    """The run that the settings describe; *listed* for a run of *asks* only, *full* to request up-to-date ids too.
 
-    Raises `ConfigError` before TMDB is asked.
+    Raises `ConfigError` before TMDB is contacted.
     """
     kind = ENTITIES[entity]
     append = tuple(settings.append) if settings.append is not None else kind.default_appends
@@ -58,17 +58,17 @@ def wanted(
             discover={} if listed else filters,
         ),
         asks=asks,
-        # What is older than no time at all is everything.
+        # With an age of 0 everything is stale.
         stale_after_days=0 if full else settings.stale_after_days,
         min_export_share=settings.min_export_share,
         made_by=f"reelhouse {__version__}",
-        # A full run is more than an incremental one.
+        # A full run includes an incremental one.
         runs=() if listed else ("incremental", "full") if full else ("incremental",),
     )
 
 
 def ways(settings: Settings) -> RunOptions:
-    """How the settings want a run carried out."""
+    """The options for executing a run."""
     return RunOptions(
         connections=settings.connections,
         retry_policy=RetryPolicy(
@@ -84,7 +84,7 @@ def ways(settings: Settings) -> RunOptions:
 
 
 def spool(settings: Settings, storage: Storage) -> Spool:
-    """Where answers wait that *storage* could not take. Each lake has a folder of its own."""
+    """Where answers wait while *storage* cannot be written. Each lake has its own folder."""
     lake = hashlib.sha256(storage.url.encode()).hexdigest()[:16]
     folder = Path(settings.spool) if settings.spool else cache_folder() / "reelhouse" / "spool"
     return Spool(folder / lake, int(settings.spool_megabytes * (1 << 20)))
@@ -92,7 +92,7 @@ def spool(settings: Settings, storage: Storage) -> Spool:
 
 @asynccontextmanager
 async def open_tmdb(settings: Settings) -> AsyncIterator[Tmdb]:
-    """TMDB at the address, token, rate and number of connections of the settings."""
+    """TMDB with the settings' address, token, rate and number of connections."""
     token = token_of(settings)
     async with open_session(settings.connections) as session:
         largest = int(settings.body_megabytes * (1 << 20))

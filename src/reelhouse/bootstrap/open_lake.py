@@ -1,4 +1,4 @@
-"""`reelhouse.open`: a lake for a person at a Python prompt."""
+"""`reelhouse.open`: a lake in Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from reelhouse.serve.lake import Lake
 
 
 def open_lake(address: str | None) -> Lake:
-    """The lake at *address*, or the one that the settings name; `ConfigError` where there is none."""
+    """The lake at *address*, or the one that the settings name; `ConfigError` if there is none."""
     settings = load_settings({"lake": address})
     storage = lake_of(settings)
     return Lake(storage, session_of(settings, storage), course=settings.layout == "course")

@@ -1,6 +1,6 @@
-"""TMDB's token: as it is set, or from where `ssm:/name` (Parameter Store) or `secret:id` (Secrets Manager) says.
+"""TMDB's token: the value set, or read from `ssm:/name` (Parameter Store) or `secret:id` (Secrets Manager).
 
-What was read is kept for as long as the process lives, and is in no text that leaves it.
+A token that was read is kept until the process ends, and appears in no text that leaves it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ SSM, SECRET = "ssm:", "secret:"
 
 _ARN = re.compile(r"arn:[a-z-]+:(?:ssm|secretsmanager):([a-z0-9-]+):")
 
-# By where it lies. A rotated one is read again: `changed`.
+# Tokens by the place they were read from. `changed` reads a rotated one again.
 _kept: dict[str, str] = {}
-# Every token that was used here, for `hidden`.
+# Every token that this process has used, for `hidden`.
 _used: set[str] = set()
 
 
 def token_of(settings: Settings) -> str:
-    """The token, fit to be sent; `ConfigError` says in one line what is wrong with it or with reading it."""
+    """The checked token; `ConfigError` says in one line what is wrong with it or with reading it."""
     place = settings.token.strip()
     if not place.startswith((SSM, SECRET)):
         token = settings.checked_token()
@@ -35,13 +35,13 @@ def token_of(settings: Settings) -> str:
         try:
             _kept[place] = settings.overridden(token=found).checked_token()
         except ConfigError as exc:
-            raise ConfigError(f"what lies in {place} is no token of TMDB's: {exc}") from None
+            raise ConfigError(f"{place} holds no token of TMDB's: {exc}") from None
         _used.add(_kept[place])
     return _kept[place]
 
 
 def changed(settings: Settings) -> bool:
-    """Read the token again, where it lies elsewhere; whether it is another one now."""
+    """Read a token from ssm: or secret: again; returns whether it has changed."""
     place = settings.token.strip()
     before = _kept.pop(place, None)
     return before is not None and token_of(settings) != before
@@ -55,7 +55,7 @@ def hidden(text: str) -> str:
 
 
 def safe(exc: Exception) -> Exception:
-    """*exc* itself, or where it or what led to it quotes a token an error without that, and without a past."""
+    """*exc* itself; if it or one of its causes quotes a token, an error without token and causes."""
     seen: list[BaseException] = []
     one: BaseException | None = exc
     while one is not None and one not in seen:
@@ -86,13 +86,13 @@ def _read(place: str, settings: Settings) -> str:
 
 
 def _field(place: str, text: Any, key: str) -> str:
-    """The token in a secret's text: the text itself, or what a JSON object holds under *key*, `token` or alone."""
+    """The token in a secret's text: the text itself, or a JSON object's value of *key*, `token` or its only key."""
     if not isinstance(text, str):
         raise ConfigError(f"token: {place} holds bytes, a text is expected")
     fields = _object(text)
     if fields is None:
         if key:
-            raise ConfigError(f"token: {place} names a key, but the secret is no JSON object")
+            raise ConfigError(f"token: {place} names a key, but the secret is not a JSON object")
         return text.strip()
     only = next(iter(fields)) if len(fields) == 1 else "token"
     found = fields.get(key or only)

@@ -1,4 +1,4 @@
-"""From settings to the place where the lake lies, and to the settings that lie there."""
+"""From settings to the storage of the lake, and to the settings that are kept in the lake."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
 
-# Names in a folder that are looked at for a hint.
-_BESIDE = 1000
+# Names in a folder to look at for a hint.
+_NEARBY = 1000
 
 
 def storage_of(settings: Settings) -> Storage:
@@ -26,22 +26,22 @@ def storage_of(settings: Settings) -> Storage:
 
 
 def lake_of(settings: Settings) -> Storage:
-    """The storage that the settings name, or `ConfigError` where no lake is: for what does not begin one."""
+    """The storage that the settings name, or `ConfigError` without a lake: for commands that do not begin one."""
     storage = storage_of(settings)
     if not has_lake(storage):
-        raise ConfigError(f"there is no lake at {settings.lake}{_lakes_beside(storage)}")
+        raise ConfigError(f"there is no lake at {settings.lake}{_lakes_nearby(storage)}")
     return storage
 
 
 def has_lake(storage: Storage) -> bool:
-    """Whether anything of a lake is there, its settings apart."""
+    """Whether the storage holds anything of a lake besides its settings."""
     if storage.size(plan_key(1)) is not None:
         return True
     return any(of_a_lake(key) for place in PLACES for key in storage.keys(place))
 
 
-def _lakes_beside(storage: Storage) -> str:
-    """Names a lake in a folder close by, if there is one."""
+def _lakes_nearby(storage: Storage) -> str:
+    """Names a lake in a nearby folder, if there is one."""
     if not isinstance(storage, FolderStorage):
         return ""
     here = storage.root
@@ -53,14 +53,14 @@ def _lakes_beside(storage: Storage) -> str:
 
 def _folders(folder: Path) -> list[Path]:
     try:
-        return [each for each in islice(folder.iterdir(), _BESIDE) if each.is_dir()]
+        return [each for each in islice(folder.iterdir(), _NEARBY) if each.is_dir()]
     except OSError:
-        # A hint alone is lost.
+        # Only the hint is lost.
         return []
 
 
 def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
-    """`settings.load`, also with the file that lies in a bucket."""
+    """`settings.load`, including the file in a bucket."""
     return load(options, in_bucket=_file_in_bucket)
 
 

@@ -1,1 +1,1 @@
-"""The command line: one module a command; `output` shows results."""
+"""The command line: one module a command; `display` shows results."""

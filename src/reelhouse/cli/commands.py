@@ -1,4 +1,4 @@
-"""What each command does: make the parts, make one call, show the result. Returns exit codes."""
+"""What each command does: create the parts, make one call, show the result. Returns exit codes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
     storage = storage_of(settings)
     opened = open_run(storage)
     if opened is not None:
-        display.note(f"Run {opened.run} is open: collect goes on with it before it plans another one.")
+        display.note(f"Run {opened.run} is open: collect continues it before it plans another one.")
     with display.spinner("planning"):
         drafted = collecting.draft(storage, settings, request)
     made = drafted.plan
@@ -59,12 +59,12 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
     rows = [
         ("listed", made.counts.listed, f"export of {made.export.day}" if made.export else made.selection.source),
         *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
-        ("known and fresh", made.counts.fresh, ""),
-        *((f"asked: {name}", count, "") for name, count in sorted(made.counts.asked.items())),
+        ("up to date", made.counts.fresh, ""),
+        *((f"requested: {name}", count, "") for name, count in sorted(made.counts.asked.items())),
         ("requests", made.ids.count, f"{display.duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
         ("objects", objects, ""),
     ]
-    display.table(f"Run {made.run} ({made.entity}) would ask {made.ids.count:,}", ("", "count", ""), rows)
+    display.table(f"Run {made.run} ({made.entity}) would request {made.ids.count:,} ids", ("", "count", ""), rows)
     for text in drafted.notes:
         display.note(f"Note: {text}.")
     display.set_aside(made)
@@ -136,7 +136,7 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     from reelhouse.engines.session import session_of
 
     storage = storage_of(settings)
-    # Not after nine hours of collecting.
+    # A missing engine must be noticed now, not after nine hours of collecting.
     session_of(settings, storage)
     results = _collect(storage, settings, request)
     if not as_json:
@@ -220,7 +220,7 @@ def _verify(storage: Storage, *, since: int, deep: bool = False) -> Verdict:
     return verdict._replace(problems=problems, looked=[*verdict.looked, looked])
 
 
-_CHEAPLY = "logs and the sizes of data files; what is inside of them `reelhouse verify --deep` reads"
+_CHEAPLY = "logs and sizes of data files were checked; `reelhouse verify --deep` also reads all values"
 
 
 def _check_deep() -> None:
@@ -240,7 +240,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 def _show_verdict(verdict: Verdict) -> None:
     rows = [
         ("runs", verdict.runs),
-        ("asked", verdict.asked),
+        ("requested", verdict.asked),
         *sorted(verdict.states.items()),
         ("pending", verdict.pending),
         ("chunks", verdict.chunks),
@@ -248,7 +248,7 @@ def _show_verdict(verdict: Verdict) -> None:
         ("chunks that no receipt names", verdict.unclaimed),
         ("problems", len(verdict.problems)),
     ]
-    word = "whole and clean" if verdict.clean else "whole, not clean" if verdict.whole else "not whole"
+    word = display.verdict(whole=verdict.whole, clean=verdict.clean)
     display.table(f"Verified: {word}", ("", "count"), rows)
     for text in (*verdict.looked, *verdict.notes, *verdict.problems):
         display.note(text)
@@ -257,7 +257,7 @@ def _show_verdict(verdict: Verdict) -> None:
 def verify_course(settings: Settings, listed: Asks | None, as_json: bool) -> int:
     from reelhouse.course.checker import check_course
 
-    with display.spinner("looking at files"):
+    with display.spinner("checking files"):
         found = check_course(storage_of(settings), listed.asks if listed else None)
     if as_json:
         display.as_json({"place": settings.lake, **found._asdict(), "right": found.right, **_of_list(listed)})
@@ -320,7 +320,7 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
     check_installed(settings.engine)
     from reelhouse.serve import dictionary
 
-    # The dictionary is of use before there is a lake; one that was named must be there.
+    # The dictionary is useful before there is a lake; a lake that the user names must exist.
     storage = storage_of(settings) if settings.lake == Settings().lake else lake_of(settings)
     found = dictionary.describe(storage, name)
     if as_json:

@@ -1,4 +1,4 @@
-"""How results look: tables for a person on stdout, one JSON object for a program, progress on stderr."""
+"""How results are shown: tables or one JSON object on stdout, progress on stderr."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def text(found: str, output: Path | None) -> None:
 
 def arrow(title: str, found: Any, output: Path | None = None) -> None:
     """A query's result (an Arrow table) for a person."""
-    # Plain, since a query's whole numbers may be ids and years.
+    # Without separators, because whole numbers of a query may be ids and years.
     rows = (
         [_plain(value) for value in row] for row in zip(*(column.to_pylist() for column in found.columns), strict=True)
     )
@@ -66,7 +66,7 @@ def arrow(title: str, found: Any, output: Path | None = None) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table of ours on stdout: whole numbers are counts, and grouped."""
+    """A table of ours on stdout: whole numbers are counts, shown with separators."""
     _draw(title, columns, ([_grouped(value) for value in row] for row in rows), _stdout())
 
 
@@ -74,7 +74,7 @@ def _stdout() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
-# A value as it is shown, and whether it is a number, which stands to the right.
+# A value as it is shown, and whether it is a number, which is aligned right.
 _Cell = tuple[str, bool]
 
 
@@ -105,18 +105,18 @@ def _plain(value: object) -> _Cell:
 
 
 def note(text: str) -> None:
-    """A line for the person who watches, on stderr."""
+    """A line for the user, on stderr."""
     click.echo(text, err=True)
 
 
 def check_terminal(option: str) -> None:
-    """Raise `ConfigError` where nobody can be asked, so that *option* has to say it."""
+    """Raise `ConfigError` without a terminal: then *option* must give the answer."""
     if not sys.stdin.isatty():
-        raise ConfigError(f"without a terminal to ask at, {option} is needed (--dry-run shows what would happen)")
+        raise ConfigError(f"without a terminal, {option} is required (--dry-run shows what would happen)")
 
 
 def confirm(question: str) -> None:
-    """Go on only if a person says yes."""
+    """Continue only if the user says yes."""
     click.confirm(question, abort=True, err=True)
 
 
@@ -133,7 +133,7 @@ _SHOWN = 50
 
 
 def checked(place: str, found: Checked) -> None:
-    """What a look at the course's files brought, for a person."""
+    """The result of checking files of the course layout, as tables."""
     rows = [
         ("files", found.files),
         ("files that are no .json", found.others),
@@ -155,7 +155,7 @@ def checked(place: str, found: Checked) -> None:
 
 
 class _Pause(ProgressColumn):
-    """Says that TMDB asked to slow down, for as long as nothing is asked."""
+    """Shows that TMDB asked to slow down, while no request is made."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,19 +187,19 @@ class Bar(runs.Progress):
         self._pause.until = time.monotonic() + seconds
 
     def replayed(self, count: int, place: str) -> None:
-        self._say(f"{count:,} answers that waited in {place} were brought in.")
+        self._say(f"{count:,} answers were brought in from {place}.")
 
     def left(self, text: str) -> None:
         self._say(text)
 
     def _say(self, text: str) -> None:
-        # Above the bar, which would be drawn through it.
+        # Above the bar, or the bar would be drawn through it.
         self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def progress() -> Iterator[Bar]:
-    """A bar on stderr while inside; without a terminal only its last state is written."""
+    """Show a bar on stderr; without a terminal only its last state is written."""
     pause = _Pause()
     columns = (
         SpinnerColumn(),
@@ -215,7 +215,7 @@ def progress() -> Iterator[Bar]:
 
 @contextmanager
 def spinner(text: str) -> Iterator[Any]:
-    """A line on stderr that shows what goes on; call what is given with each new step."""
+    """Show the current step on stderr; call the yielded function with each new step."""
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
         task = bar.add_task(text, total=None)
 
@@ -227,7 +227,7 @@ def spinner(text: str) -> Iterator[Any]:
 
 
 def set_aside(plan: Plan) -> None:
-    """What of the inbox a run cannot ask, for a person."""
+    """Show what of the inbox a run cannot request."""
     for one in plan.set_aside:
         named = ", ".join(f"'{each}'" for each in one.shown)
         note(f"Set aside: {one.why}{f': {named} ({one.count:,} in all)' if one.count else ''}.")
@@ -263,7 +263,7 @@ def run_summary(result: RunResult) -> dict[str, Any]:
 
 
 def _missing(drift: dict[str, int]) -> list[tuple[str, int, str]]:
-    """What was asked with answers that landed, and that TMDB sent with none."""
+    """Appends that were requested, and that landed answers lack."""
     found = {name.removeprefix("missing:"): count for name, count in drift.items() if name.startswith("missing:")}
     if not found:
         return []
@@ -274,28 +274,35 @@ def _waited(seconds: float) -> str:
     return f"TMDB asked to slow down: {duration(seconds)} waited"
 
 
+def verdict(*, whole: bool, clean: bool) -> str:
+    """How a run or a lake stands, in words."""
+    if not whole:
+        return "not complete"
+    return "complete, no quarantine" if clean else "complete, not clean"
+
+
 def run_result(result: RunResult) -> None:
-    """A run's two equations, for a person."""
+    """Show a run's two sums."""
     found = run_summary(result)
     excluded = ", ".join(f"{count:,} {name}" for name, count in sorted(found["excluded"].items()))
     reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(found["reasons"].items()))
-    verdict = "whole and clean" if found["clean"] else "whole, not clean" if found["whole"] else "not whole"
     rows = [
         ("listed", found["listed"], ""),
-        ("asked beyond the listing", found["beyond"], "known, but no longer listed"),
-        ("excluded before asking", sum(found["excluded"].values()), excluded),
-        ("known and fresh", found["fresh"], ""),
-        ("asked", found["asked"], reasons),
+        ("not in listing", found["beyond"], "known, but no longer listed"),
+        ("excluded before requesting", sum(found["excluded"].values()), excluded),
+        ("up to date", found["fresh"], ""),
+        ("requested", found["asked"], reasons),
         *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
         *_missing(found["drift"]),
         ("requests in this call", found["requests"], ""),
         *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),
         *([("brought in from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
-    table(f"Run {found['run']} ({found['entity']}): {verdict}", ("", "count", ""), rows)
+    words = verdict(whole=found["whole"], clean=found["clean"])
+    table(f"Run {found['run']} ({found['entity']}): {words}", ("", "count", ""), rows)
     for text in found["notes"]:
         note(f"Note: {text}.")
     set_aside(result.plan)
     if found["why"]:
-        left = f"The run is left open: {found['why']}. {found['pending']:,} ids are pending; collect goes on with them."
+        left = f"The run is open: {found['why']}. {found['pending']:,} ids are pending; collect continues with them."
         note(left if found["pending"] else f"Stopped: {found['why']}.")

@@ -1,4 +1,4 @@
-"""The emulator and the demo, as the command line starts them."""
+"""`reelhouse emulate` and `reelhouse demo`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def emulate(*, latency: float, faults: str, **options: Any) -> None:
 
 
 def _announce(address: str) -> None:
-    display.note(f"TMDB is emulated at {address}/3, exports at {address}/p/exports. Ctrl-C ends it. To use it:")
+    display.note(f"TMDB is emulated at {address}/3, exports at {address}/p/exports. Stop it with Ctrl-C. To use it:")
     print(
         f"export REELHOUSE_TMDB_URL={address}/3 REELHOUSE_EXPORTS_URL={address}/p/exports TMDB_TOKEN=emulator",
         flush=True,
@@ -37,8 +37,8 @@ def _announce(address: str) -> None:
 
 
 def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
-    """Collect an invented catalogue, build it, verify it and ask it three questions."""
-    # What is set for the real TMDB must not reach the emulator, nor the other way round.
+    """Collect an invented catalogue, build and verify it, and run three queries."""
+    # Settings for the real TMDB must not reach the emulator, nor the other way round.
     started = time.monotonic()
     with Emulator(movies=movies, seed=7, process=True) as tmdb:
         settings = configuration.load(
@@ -54,10 +54,10 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
             environ=configuration.environment(configuration.env_name("shared_machine_ok")),
             folder=Path(os.devnull),
         )
-        display.note(f"The emulated TMDB holds {movies:,} invented movies; the lake goes to {Path(lake).absolute()}.")
+        display.note(f"The emulated TMDB has {movies:,} invented movies; the lake is {Path(lake).absolute()}.")
         code = commands.sync(settings, CollectOptions(), as_json=False)
     _answer(settings)
-    display.note(f"\nDone in {display.duration(time.monotonic() - started)}. Ask it more:")
+    display.note(f"\nDone in {display.duration(time.monotonic() - started)}. More queries:")
     display.note(f'  .venv/bin/reelhouse --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')
     display.note(f"  .venv/bin/reelhouse --lake {lake} tables")
     return code

@@ -34,7 +34,7 @@ def export(
 def _check_installed() -> None:
     if not (find_spec("deltalake") and find_spec("pyspark")):
         raise ConfigError(
-            'export: what reads tables is not installed; install it with: pip install "reelhouse[lake,sql]"'
+            'export: packages to read tables are not installed; install them with: pip install "reelhouse[lake,sql]"'
         )
 
 
@@ -69,6 +69,6 @@ def _show(target: Target, snapshot: Snapshot, done: list[Exported], *, as_json: 
     )
     if oldest:
         display.note(
-            f"The oldest answer in it is of {oldest:%Y-%m-%d}. TMDB's terms end keeping it after six months, and "
-            "`reelhouse purge` does not reach what was exported: export again after a purge and a build."
+            f"The oldest answer in it is from {oldest:%Y-%m-%d}. TMDB's terms end keeping it after six months, and "
+            "`reelhouse purge` does not reach exports: export again after a purge and a build."
         )

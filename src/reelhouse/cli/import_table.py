@@ -1,4 +1,4 @@
-"""`reelhouse import`: a person's own files and tables beside TMDB's."""
+"""`reelhouse import`: a user's own files and tables next to TMDB's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ImportSpec(NamedTuple):
-    """What is to be imported as *name*: files, or the *table* of a database. *nulls* are texts that mean unknown."""
+    """What to import as *name*: files, or the *table* of a database. *nulls* are texts to read as NULL."""
 
     name: str
     files: Sequence[Path] = ()
@@ -37,7 +37,7 @@ class ImportSpec(NamedTuple):
 
 
 def import_table(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> None:
-    """Make a table of what is *wanted*, and show what its columns became."""
+    """Make a table of what is *wanted*, and show its columns."""
     check_extra("lake", "deltalake", "pyarrow")
     _check_together(settings, wanted)
     from reelhouse.marts import REGISTRY
@@ -55,9 +55,9 @@ def import_table(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> No
 
 
 def drop(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> None:
-    """Remove the imported table of that name, and all of its bytes."""
+    """Remove the imported table of that name with all its files."""
     if wanted.files or wanted.source:
-        raise ConfigError("import: --drop takes a table away; files are not looked at, so leave them out")
+        raise ConfigError("import: --drop removes a table and reads no files; leave them out")
     rows = drop_import(lake_of(settings), wanted.name)
     if as_json:
         display.as_json({"name": wanted.name, "dropped": True, "rows": rows})
@@ -74,7 +74,7 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
     step("reading")
     stamp = given.stamp(files)
     sources = [given.source(file) for file in files]
-    # The number of the rules that CSV is read by: what looser ones took in is read again.
+    # Includes the version of the rules for CSV: files that were read by looser rules are read again.
     options = [*sorted(wanted.nulls), "" if wanted.quotes else "no quotes", f"escape {wanted.escape}", "strict 1"]
     made_from = mark_of(sources, options if kind == "csv" else options[:-2])
     same = None if wanted.new_schema else up_to_date(storage, wanted.name, made_from)
@@ -184,9 +184,7 @@ def _check_together(settings: Settings, wanted: ImportSpec) -> None:
     if (wanted.source is None) != (wanted.table is None):
         raise ConfigError("import: --from names a database and --table its table: give both")
     if wanted.split_by is not None and (wanted.source is None or settings.engine == "sail"):
-        raise ConfigError(
-            "import: --split-by shares a database's rows out among Apache Spark's tasks: give --spark too"
-        )
+        raise ConfigError("import: --split-by divides a database's rows among Apache Spark's tasks: give --spark too")
     if wanted.source is not None and (wanted.nulls or not wanted.quotes or wanted.escape):
         raise ConfigError("import: --null, --no-quotes and --escape are about CSV files")
 
@@ -224,9 +222,9 @@ def _show(name: str, outcome: Outcome, as_json: bool) -> None:
         )
         return
     if not outcome.done:
-        display.note(f"{name} was imported from these very files at {table.imported_at}: nothing to do.")
+        display.note(f"{name} was imported from the same files at {table.imported_at}: nothing to do.")
         return
     rows = [(one["name"], one["type"], one["nulls"], one["example"], one["source"]) for one in columns]
-    display.table(f"{name}: {table.rows:,} rows", ("column", "type", "NULLs", "for example", "there called"), rows)
+    display.table(f"{name}: {table.rows:,} rows", ("column", "type", "NULLs", "for example", "source column"), rows)
     for text in outcome.notes:
         display.note(text)

@@ -1,4 +1,4 @@
-"""The command line: read the input, make one call. What is heavy is imported by the command that needs it."""
+"""The command line: read the input, make one call. Each command imports its heavy modules itself."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from reelhouse.collect.id_lists import Asks
 
 _TERMS = """\
-TMDB's terms: not for commercial use without a written agreement with TMDB.
-Not in connection with machine learning or AI, including training.
-Nothing may be kept for longer than six months: reelhouse asks again what grows old.
-No redistribution; and say that you use TMDB but are not endorsed, certified or otherwise approved by it (README).\
+TMDB's terms: no commercial use without a written agreement with TMDB.
+No use in connection with machine learning or AI, including training.
+No caching for longer than six months: reelhouse requests old records again.
+No redistribution. State that you use TMDB but are not endorsed, certified or otherwise approved by it (README).\
 """
 
 
 class _Group(click.Group):
-    """Turns reelhouse's errors into one line and an exit code: 2 for a setting, 1 for everything else."""
+    """Shows errors of reelhouse as one line; exit code 2 for a setting or input, 1 for all others."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -36,7 +36,7 @@ class _Group(click.Group):
             click.echo(f"reelhouse: {exc}", err=True)
             ctx.exit(2 if isinstance(exc, ConfigError) else 1)
         except BrokenPipeError:
-            # Whoever read our output has enough; there is nobody to tell.
+            # The reader of our output has closed it.
             sys.stderr.close()
             ctx.exit(1)
 
@@ -50,21 +50,21 @@ def _settings(ctx: click.Context, **options: Any) -> Settings:
 @click.option(
     "--lake",
     metavar="PLACE",
-    help="Where the lake lies: a folder or s3://bucket/prefix (REELHOUSE_LAKE; default ./lake).",
+    help="The lake: a folder or s3://bucket/prefix (REELHOUSE_LAKE; default ./lake).",
 )
 @click.pass_context
 def main(ctx: click.Context, lake: str | None) -> None:
-    """TMDB as data: collect it whole, land it as it came, build typed tables, prove that nothing is missing."""
+    """TMDB as data: collect it completely, store it unchanged, build typed tables, prove that nothing is missing."""
     ctx.obj = {"lake": lake}
 
 
 def _json(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout, nothing else there.")(
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout, nothing else.")(
         command
     )
 
 
-_ESCAPE = "What stands before a quote inside a value of {}: '\\\\' for a backslash; without it quotes are doubled."
+_ESCAPE = "Escape character for quotes inside values of {}: '\\\\' for a backslash; by default quotes are doubled."
 
 
 def _list(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,10 +76,10 @@ def _list(command: Callable[..., Any]) -> Callable[..., Any]:
             "--column",
             "column",
             metavar="NAME",
-            help="The column of a CSV of ids, where it has another name than usual, or several may be meant.",
+            help="The column of ids, if its name is unusual or several columns are possible.",
         ),
-        click.option("--all-kinds", is_flag=True, help="Ask every row of --ids as a movie, whatever kind it names."),
-        click.option("--no-quotes", is_flag=True, help="Quotes in the CSV of --ids are text."),
+        click.option("--all-kinds", is_flag=True, help="Request every row of --ids as a movie, whatever its kind."),
+        click.option("--no-quotes", is_flag=True, help="Read quotes in the CSV of --ids as text."),
         click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("the CSV of --ids")),
     )
     for option in reversed(options):
@@ -88,10 +88,10 @@ def _list(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say what a run is about."""
+    """The options that select ids."""
     options = (
-        click.option("--top", type=click.IntRange(min=1), help="Only the N most popular."),
-        click.option("--min-popularity", type=float, help="Only what the export says is at least this popular."),
+        click.option("--top", type=click.IntRange(min=1), help="Select the N most popular."),
+        click.option("--min-popularity", type=float, help="Select what the export says is at least this popular."),
         click.option(
             "--discover", multiple=True, metavar="KEY=VALUE", help="Select by a TMDB discover filter; may be repeated."
         ),
@@ -106,9 +106,9 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that end a collection early."""
     options = (
         click.option(
-            "--max-requests", type=click.IntRange(min=1), help="Stop after so many requests; the run stays open."
+            "--max-requests", type=click.IntRange(min=1), help="Stop after this many requests; the run stays open."
         ),
-        click.option("--deadline", type=float, metavar="SECONDS", help="Stop after so long; the run stays open."),
+        click.option("--deadline", type=float, metavar="SECONDS", help="Stop after this time; the run stays open."),
     )
     for option in reversed(options):
         command = option(command)
@@ -126,17 +126,17 @@ def _engine(command: Callable[..., Any]) -> Callable[..., Any]:
         is_flag=True,
         expose_value=False,
         callback=note,
-        help="Start the engine also where other people's processes could reach it (docs/security.md).",
+        help="Start the engine even if other people's processes could reach it (docs/security.md).",
     )(command)
 
 
 def _spark(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a command that starts an engine, and may put Apache Spark in the embedded one's place."""
+    """The options of a command that starts an engine: the embedded one, or Apache Spark."""
     options = (
         click.option(
             "--spark",
             metavar="ADDRESS",
-            help="Work on Apache Spark: local[*], sc://host:port, spark://host:port or yarn (docs/spark.md).",
+            help="Use Apache Spark: local[*], sc://host:port, spark://host:port or yarn (docs/spark.md).",
         ),
         click.option("--conf", multiple=True, metavar="KEY=VALUE", help="A setting of Apache Spark; may be repeated."),
         _engine,
@@ -147,7 +147,7 @@ def _spark(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _engine_settings(ctx: click.Context, spark: str | None, conf: tuple[str, ...]) -> Settings:
-    """Settings with the options of `_spark`; what is given here is added to what a file says of Spark."""
+    """Settings with the options of `_spark`; Spark settings given here are added to those of a file."""
     settings = _settings(ctx, engine=spark)
     return settings.overridden(spark_conf={**settings.spark_conf, **_pairs(conf, "conf")})
 
@@ -163,23 +163,23 @@ def _pairs(texts: Iterable[str], option: str = "discover") -> dict[str, str]:
 
 
 def _check_together(options: dict[str, Any]) -> None:
-    """A list of ids is a selection of its own: another one beside it would be ignored."""
+    """A list of ids excludes other selections, which would be ignored."""
     if options["ids"] is None:
         return
     for name in ("top", "min_popularity", "discover"):
         if options[name] not in (None, ()):
-            raise ConfigError(f"{name}: --ids names exactly what is asked; give one of them")
+            raise ConfigError(f"{name}: --ids already names the ids; give only one of them")
 
 
 def _asks(options: dict[str, Any]) -> Asks | None:
-    """The ids of a list by the options of `_list`, None where there is no list; how it was read is said."""
+    """The ids of a list by the options of `_list`, None without a list; prints how it was read."""
     from reelhouse.collect.id_lists import Reading, read_asks
     from reelhouse.strict_csv import escape_of
 
     if options["ids"] is None:
         for name, option in _OF_A_LIST.items():
             if options[name]:
-                raise ConfigError(f"{option} says how --ids is read, which is not there")
+                raise ConfigError(f"{option} is an option of --ids, which is missing")
         return None
     escape = escape_of(options["escape"])
     read = read_asks(
@@ -188,7 +188,7 @@ def _asks(options: dict[str, Any]) -> Asks | None:
     for text in read.notes:
         click.echo(text, err=True)
     if not read.asks:
-        raise ConfigError("ids: the list holds no id")
+        raise ConfigError("ids: the list has no ids")
     return read
 
 
@@ -201,7 +201,7 @@ _OF_A_LIST = {
 
 
 def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
-    """Settings and request out of the options of `_selection` and `_limits`."""
+    """Settings and request from the options of `_selection` and `_limits`."""
     from reelhouse.bootstrap.collecting import CollectOptions
 
     discover = _pairs(options["discover"]) or None
@@ -220,17 +220,17 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
 
 
 @main.command()
-@click.option("--force", is_flag=True, help="Replace a file that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 def init(force: bool) -> None:
-    """Write a commented reelhouse.toml, and say what TMDB's terms allow."""
+    """Write a commented reelhouse.toml, and print TMDB's terms."""
     path = Path(FILE)
     if path.exists() and not force:
-        raise ConfigError(f"{path} is there already; --force replaces it")
+        raise ConfigError(f"{path} exists; --force replaces it")
     try:
         path.write_text(template(), encoding="utf-8")
     except OSError as exc:
         raise ReelhouseError(f"{path} cannot be written: {exc.strerror}") from exc
-    click.echo(f"{path} is written; now set TMDB_TOKEN and run: reelhouse sync --top 1000", err=True)
+    click.echo(f"{path} is written. Now set TMDB_TOKEN and run: reelhouse sync --top 1000", err=True)
     click.echo(_TERMS)
 
 
@@ -239,7 +239,7 @@ def init(force: bool) -> None:
 @_json
 @click.pass_context
 def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
-    """Show what a run would ask, why, and how long it would take."""
+    """Show what the next run would request, why, and how long it would take."""
     settings, request = _chosen(ctx, options)
     from reelhouse.cli import commands
 
@@ -248,12 +248,12 @@ def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 
 @main.command()
 @_selection
-@click.option("--full", is_flag=True, help="Ask what is known and fresh as well.")
+@click.option("--full", is_flag=True, help="Also request what is up to date.")
 @_limits
 @_json
 @click.pass_context
 def collect(ctx: click.Context, /, full: bool, as_json: bool, **options: Any) -> None:
-    """Continue the open run, or plan and carry out the next one."""
+    """Continue the open run, or plan and execute the next one."""
     settings, request = _chosen(ctx, options)
     from reelhouse.cli import commands
 
@@ -261,7 +261,7 @@ def collect(ctx: click.Context, /, full: bool, as_json: bool, **options: Any) ->
 
 
 @main.command()
-@click.option("--full", is_flag=True, help="Build everything anew from raw.")
+@click.option("--full", is_flag=True, help="Build everything again from raw.")
 @_spark
 @_json
 @click.pass_context
@@ -289,60 +289,60 @@ def sync(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 @main.command()
 @click.argument("place", required=False)
 @click.option(
-    "--layout", type=click.Choice(("lake", "course")), default="lake", help="course: check files, whoever wrote them."
+    "--layout", type=click.Choice(("lake", "course")), default="lake", help="course: check files of any program."
 )
-@click.option("--deep", is_flag=True, help="Read every value of the tables too, and not only the sizes of their files.")
+@click.option("--deep", is_flag=True, help="Also read every value of the tables.")
 @_list
 @_json
 @click.pass_context
 def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as_json: bool, **options: Any) -> None:
-    """Recompute the reconciliation from what lies there, and name what is wrong.
+    """Recompute every count from the stored objects and name what is wrong.
 
-    Of tables it reads logs, and compares the files that these name with what is there, by size.
+    Tables are checked by their logs and by the sizes of the files that the logs name.
 
-    With --layout course, check the JSON files below PLACE (the lake, unless it is named): valid, at most 100 records
-    and 10 MB each, of one structure; and which ids are twice, or missing of a list.
+    With --layout course, check the JSON files below PLACE (by default the lake): valid, at most 100 records and 10 MB
+    each, one structure; and name ids that are repeated, or missing from a list.
     """
     from reelhouse.cli import commands
 
     if layout == "lake":
         if place or any(options.values()):
-            raise ConfigError("verify: PLACE and --ids go with --layout course; --lake says where a lake lies")
+            raise ConfigError("verify: PLACE and --ids require --layout course; name a lake with --lake")
         ctx.exit(commands.verify(_settings(ctx), as_json, deep=deep))
     if deep:
-        raise ConfigError("verify: --deep reads the tables of a lake, and goes without --layout course")
+        raise ConfigError("verify: --deep reads the tables of a lake; leave out --layout course")
     listed = _asks(options)
     settings = _settings(ctx)
     ctx.exit(commands.verify_course(settings.overridden(lake=place), listed, as_json))
 
 
 @main.command()
-@click.option("--older-than", metavar="AGE", help="What was fetched longer ago than 180d (days) or 12h (hours).")
+@click.option("--older-than", metavar="AGE", help="Purge what was fetched longer ago than 180d (days) or 12h (hours).")
 @click.option(
     "--as-of",
     type=click.DateTime(("%Y-%m-%d",)),
     metavar="DATE",
-    help="Count ages from this day (2026-11-29) instead of by this machine's clock.",
+    help="Count ages from this day (2026-11-29), not by this machine's clock.",
 )
-@click.option("--entity", metavar="NAME", help="All of one kind of thing: movie.")
+@click.option("--entity", metavar="NAME", help="Purge one entity: movie.")
 @_list
-@click.option("--all", "everything", is_flag=True, help="Everything that TMDB ever answered.")
-@click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@click.option("--all", "everything", is_flag=True, help="Purge every answer.")
+@click.option("--dry-run", is_flag=True, help="Show what would be purged; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required without a terminal.")
 @_engine
 @_json
 @click.pass_context
 def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: bool, as_json: bool, **what: Any) -> None:
-    """Remove answers for good, old versions in a bucket included, and prove that they are gone.
+    """Delete answers, old versions in a bucket included, and prove that they are gone.
 
-    Receipts keep ids, states and times, so that every run still adds up. An open run asks nothing again that is purged
-    of it; for the next plan such an id is unknown, so it is asked again (as new) if it is still listed. Exports,
-    which hold titles, go by age, entity or --all, and popularity_daily with them; --ids takes answers only, and reads
-    all of them where IMDb ids are named. Tables are erased and built anew; until then they cannot be asked. Nothing is
-    purged while answers wait in this machine's spool; see to it that none wait on another machine, or they come back.
+    Receipts keep ids, states and times, so every run still adds up. An open run does not request purged ids again. For
+    the next plan they are unknown, so they are requested (as new) if they are still listed. Exports hold titles, so
+    --older-than, --entity and --all purge them too, with popularity_daily. --ids purges answers only, and reads all of
+    them if IMDb ids are named. Tables are erased and built again; until then they cannot be read. Nothing is purged
+    while answers wait in this machine's spool. Make sure that none wait on another machine, or they come back.
 
-    Ages are refused that this machine's clock cannot have right: where the lake has seen a later instant of TMDB's
-    clock, or none for 30 days and most answers would go. --as-of then names the day to count from.
+    A purge is refused if this machine's clock seems wrong: if the lake has seen a later time of TMDB's clock, or none
+    for 30 days and most answers would go. Then --as-of names the day to count from.
     """
     from reelhouse.cli import commands
 
@@ -354,12 +354,12 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
 
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option("--layout", type=click.Choice(("course",)), help="course: whole, under Raw/Local/CSV/<kind>/<date>.")
-@click.option("--kind", type=click.Choice(("movie", "series")), help="What the files are about; else their names tell.")
+@click.option("--layout", type=click.Choice(("course",)), help="course: unchanged, under Raw/Local/CSV/<kind>/<date>.")
+@click.option("--kind", type=click.Choice(("movie", "series")), help="What the files are about; else their names say.")
 @_json
 @click.pass_context
 def upload(ctx: click.Context, files: tuple[Path, ...], layout: str | None, kind: str | None, as_json: bool) -> None:
-    """Put local files into the lake: its reelhouse.toml, or with --layout course tables as text."""
+    """Put local files into the lake: its reelhouse.toml, or with --layout course CSV files."""
     from reelhouse.cli import commands
 
     commands.upload(_settings(ctx), files, layout, kind, as_json)
@@ -383,15 +383,15 @@ def status(ctx: click.Context, as_json: bool) -> None:
     type=click.Choice(("table", "csv", "json")),
     default="table",
     show_default=True,
-    help="How rows are written.",
+    help="The format of rows.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
 @_engine
 @click.pass_context
 def sql(ctx: click.Context, query: str, form: str, output: Path | None) -> None:
-    """Ask tables and marts in Spark SQL, by their plain names.
+    """Run a Spark SQL query against tables and marts.
 
-    One query that reads the lake's tables, marts and imports; what writes or reads anything else is refused.
+    A query may read the lake's tables, marts and imports. It is refused if it writes, or reads anything else.
     """
     from reelhouse.cli import commands
 
@@ -417,16 +417,16 @@ def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
     metavar="PLACE",
     help="postgresql://..., x.duckdb, x.sqlite, csv:FOLDER, parquet:FOLDER.",
 )
-@click.option("--tables", metavar="NAMES", help="Only these, with commas between; else all.")
-@click.option("--schema", metavar="NAME", help="The database's schema that takes them; else tmdb.")
-@click.option("--full", is_flag=True, help="Everything anew, also what has not changed.")
+@click.option("--tables", metavar="NAMES", help="Only these, separated by commas; by default all.")
+@click.option("--schema", metavar="NAME", help="The database's schema; by default tmdb.")
+@click.option("--full", is_flag=True, help="Write everything, even what has not changed.")
 @_spark
 @_json
 @click.pass_context
 def export(
     ctx: click.Context, /, target: str, tables: str | None, schema: str | None, full: bool, as_json: bool, **engine: Any
 ) -> None:
-    """Copy tables and marts of the last whole build into a database or files."""
+    """Copy tables and marts of the last complete build into a database or files."""
     from reelhouse.cli import export
 
     names = tuple(name.strip() for name in tables.split(",") if name.strip()) if tables is not None else None
@@ -439,12 +439,12 @@ def export(
 @click.option(
     "--from", "source", metavar="URL", help="A database instead of files: postgresql://..., x.duckdb, x.sqlite."
 )
-@click.option("--table", metavar="NAME", help="The database's table, with its schema where it has one.")
-@click.option("--new-schema", is_flag=True, help="Take other columns and types than those of last time.")
-@click.option("--null", "nulls", multiple=True, metavar="TEXT", help="What stands for NULL in a CSV, beside nothing.")
-@click.option("--no-quotes", is_flag=True, help="Quotes in a CSV are text, and no value spans lines.")
+@click.option("--table", metavar="NAME", help="The database's table, with its schema if it has one.")
+@click.option("--new-schema", is_flag=True, help="Accept other columns and types than last time.")
+@click.option("--null", "nulls", multiple=True, metavar="TEXT", help="Additional text to read as NULL in a CSV.")
+@click.option("--no-quotes", is_flag=True, help="Read quotes in a CSV as text; no value spans lines.")
 @click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("a CSV"))
-@click.option("--split-by", metavar="COLUMN", help="By which numbers Apache Spark reads a database's table in parts.")
+@click.option("--split-by", metavar="COLUMN", help="The numbers by which Apache Spark divides a database's table.")
 @click.option("--drop", is_flag=True, help="Remove the imported table NAME.")
 @_spark
 @_json
@@ -461,10 +461,10 @@ def import_(
     conf: tuple[str, ...],
     **wanted: Any,
 ) -> None:
-    """Bring your own CSV, Parquet or JSON files, or a database's table, into the lake as table NAME.
+    """Import your own CSV, Parquet or JSON files, or a database's table, into the lake as table NAME.
 
-    FILE may be a folder or a pattern; several files make one table. It replaces the table of that name whole, and
-    only with the columns and types of last time. Types are found in all of the values, and none is lost by them.
+    FILE may be a folder or a pattern; several files make one table. The import replaces the whole table of that name,
+    and must have its columns and types. Types are derived from all values, and no value is lost.
     """
     from reelhouse.cli import import_table
     from reelhouse.strict_csv import escape_of
@@ -478,13 +478,13 @@ def import_(
 
 
 @main.command()
-@click.option("--catalog", type=click.Choice(("glue", "unity")), required=True, help="AWS Glue's or Unity Catalog.")
+@click.option("--catalog", type=click.Choice(("glue", "unity")), required=True, help="AWS Glue or Unity Catalog.")
 @click.option("--database", required=True, metavar="NAME", help="The database; for Unity Catalog catalog.schema.")
-@click.option("--tables", metavar="NAMES", help="Only these, with commas between; else all.")
+@click.option("--tables", metavar="NAMES", help="Only these, separated by commas; by default all.")
 @_json
 @click.pass_context
 def register(ctx: click.Context, catalog: str, database: str, tables: str | None, as_json: bool) -> None:
-    """Name the tables of a lake in S3 in a catalogue, with columns and comments, for Athena and Databricks."""
+    """Register the tables of a lake in S3 for Athena or Databricks, with columns and comments."""
     from reelhouse.cli import register
 
     names = tuple(name.strip() for name in tables.split(",") if name.strip()) if tables is not None else None
@@ -498,16 +498,16 @@ def register(ctx: click.Context, catalog: str, database: str, tables: str | None
     type=click.IntRange(min=1),
     default=7,
     show_default=True,
-    help="Leave what was current within so many days, for whoever reads it still, and files that young.",
+    help="Keep versions that were current within this many days, and files that young, for readers.",
 )
 @_json
 @click.pass_context
 def maintain(ctx: click.Context, dry_run: bool, keep_days: int, as_json: bool) -> None:
-    """Compact tables, write checkpoints, remove what no reader needs and what killed builds left.
+    """Compact, checkpoint and vacuum tables.
 
-    Needs neither engine nor Java, and may run beside builds and readers; once a week is enough. Old versions in a
-    bucket go with what is removed. Exits 1 while answers lie in the lake that are older than TMDB's terms allow, and
-    names the purge that ends them.
+    Needs neither an engine nor Java, and may run at the same time as builds and readers; once a week is enough. Files
+    that no reader needs are removed, in a bucket with their old versions. Exits 1 while the lake has answers that are
+    older than TMDB's terms allow, and names the purge that deletes them.
     """
     from reelhouse.cli import maintain
 
@@ -516,17 +516,15 @@ def maintain(ctx: click.Context, dry_run: bool, keep_days: int, as_json: bool) -
 
 @main.command()
 @click.option("--movies", type=click.IntRange(min=0), default=5000, show_default=True, help="Titles in the catalogue.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another catalogue.")
+@click.option("--seed", type=int, default=1, show_default=True, help="A different seed makes a different catalogue.")
 @click.option("--port", type=int, default=0, help="Port; a free one by default.")
-@click.option(
-    "--rate", type=float, default=0.0, help="Answer 429 beyond so many requests a second; 0 is without limit."
-)
+@click.option("--rate", type=float, default=0.0, help="Answer 429 beyond this many requests a second; 0 is no limit.")
 @click.option("--retry-after", type=float, help="Send Retry-After with a 429.")
 @click.option("--latency", type=float, default=0.0, help="Milliseconds before each answer.")
-@click.option("--faults", default="none", metavar="PROFILE", help="Misbehave; `--faults help` names the profiles.")
+@click.option("--faults", default="none", metavar="PROFILE", help="Inject faults; `--faults help` lists the profiles.")
 @click.option("--payloads", type=click.Path(path_type=Path), help="Serve the bodies in this folder instead.")
 def emulate(**options: Any) -> None:
-    """Run the bundled TMDB: the API under /3, exports under /p/exports. Any bearer will do."""
+    """Run the bundled TMDB: the API under /3, exports under /p/exports. Any bearer token is accepted."""
     from reelhouse.cli import emulate
 
     emulate.emulate(**options)
@@ -537,7 +535,7 @@ def emulate(**options: Any) -> None:
 @_engine
 @click.pass_context
 def demo(ctx: click.Context, movies: int) -> None:
-    """Run everything against the emulator, into ./demo-lake: no key, no network."""
+    """Collect, build and query a demo lake from the emulator, in ./demo-lake: no key, no network."""
     from reelhouse.cli import emulate
 
     ctx.exit(emulate.demo(ctx.obj["lake"] or "demo-lake", movies, ctx.obj["shared_machine_ok"]))

@@ -1,4 +1,4 @@
-"""`reelhouse maintain`: upkeep of tables, and a word on answers that TMDB's terms allow no longer."""
+"""`reelhouse maintain`: maintenance of tables, and a warning about answers older than TMDB's terms allow."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from reelhouse.storage.protocol import Storage
 if TYPE_CHECKING:
     from reelhouse.maintenance.run import Upkeep
 
-# TMDB's terms end caching at six months.
+# TMDB's terms forbid caching for longer than six months.
 ALLOWED = "180d"
 
 
 def maintain(settings: Settings, *, dry_run: bool, as_json: bool, keep_days: int) -> int:
-    """Do the upkeep that is due; returns the exit code: 1 where something had to be left, or answers are too old."""
+    """Do the maintenance that is due; returns the exit code: 1 if a table was left alone or answers are too old."""
     now = datetime.now(UTC).replace(microsecond=0)
     storage = lake_of(settings)
-    with display.spinner("looking") as step:
+    with display.spinner("checking") as step:
         done = _foresee(storage, now, keep_days) if dry_run else _maintain(storage, now, keep_days, step)
         old = _too_old(storage, now)
     found = {"dry_run": dry_run, "keep_days": keep_days, **done.summary(), "too_old": old}
@@ -53,11 +53,11 @@ def _maintain(storage: Storage, now: datetime, keep_days: int, step: Callable[[s
 
     def held_step(name: str) -> None:
         if lost:
-            raise LockedError(f"{lost[0]}; the next upkeep goes on")
+            raise LockedError(f"{lost[0]}; the next `reelhouse maintain` continues")
         step(name)
 
     storage.check()
-    # A purge would erase tables and begin them anew, under names that upkeep is about to remove.
+    # A purge erases tables and creates them again, under names that maintenance is about to remove.
     with storage.lock(lost=lost.append):
         return run.maintain(storage, now, timedelta(days=keep_days), held_step)
 
@@ -72,9 +72,9 @@ def _check_installed() -> None:
 
 
 def _too_old(storage: Storage, now: datetime) -> dict[str, int]:
-    """Answers and exports that only a purge may take, since every run has to add up after it."""
+    """Answers and exports that only a purge may delete, because every run must add up afterwards."""
     chosen = chosen_by(Clock(now), older_than=ALLOWED, entity=None, asks=(), everything=False)
-    # Nothing goes by this; the purge itself holds the clock against the lake.
+    # Nothing is deleted here; the purge itself checks the clock against the lake.
     found = erasure.foresee(storage, chosen._replace(clock=None), now)
     return {"answers": found.answers, "exports": found.exports}
 
@@ -84,10 +84,10 @@ def _show(found: dict[str, Any]) -> None:
     rows = [(one["folder"], one["files"], one["bytes"], one["superseded"]) for one in found["rewritten"]]
     if rows:
         title = "Would be rewritten" if would else "Rewritten"
-        display.table(title, ("table", "files before", "bytes before", "superseded rows"), rows)
+        display.table(title, ("table", "files before", "bytes before", "replaced rows"), rows)
     removed = found["removed"]
-    counts = [("logs summed up", len(found["checkpoints"])), *((_WORDS[name], removed[name]) for name in _WORDS)]
-    display.table("Upkeep that is due" if would else "Upkeep is done", ("", "count"), counts)
+    counts = [("checkpoints written", len(found["checkpoints"])), *((_WORDS[name], removed[name]) for name in _WORDS)]
+    display.table("Maintenance that is due" if would else "Maintenance is done", ("", "count"), counts)
     for text in found["problems"]:
         display.note(text)
     old = found["too_old"]

@@ -26,11 +26,11 @@ _AGE = re.compile(r"(\d{1,6})([dh])")
 def chosen_by(
     clock: Clock, *, older_than: str | None, entity: str | None, asks: tuple[str, ...], everything: bool
 ) -> Chosen:
-    """What the options of the command choose; `ConfigError` unless it is exactly one of them."""
+    """What the options of the command select; `ConfigError` unless exactly one of them is given."""
     if clock.as_of is not None and older_than is None:
-        raise ConfigError("as_of: it goes with --older-than, whose age it counts from")
+        raise ConfigError("as_of: give --older-than too, whose age is counted from it")
     if sum((older_than is not None, entity is not None, bool(asks), everything)) != 1:
-        raise ConfigError("purge: say what, by one of --older-than 180d, --entity movie, --ids FILE and --all")
+        raise ConfigError("purge: give one of --older-than 180d, --entity movie, --ids FILE and --all")
     if older_than is not None:
         as_of = "" if clock.as_of is None else f" as of {clock.as_of:%Y-%m-%d}"
         before = _before(older_than, clock.as_of or clock.now)
@@ -45,29 +45,29 @@ def chosen_by(
 def _before(age: str, now: datetime) -> str:
     found = _AGE.fullmatch(age)
     if found is None or not int(found[1]):
-        raise ConfigError(f"older_than: {age!r} is no age: a number of days (180d) or hours (12h) is expected")
+        raise ConfigError(f"older_than: {age!r} is not an age: a number of days (180d) or hours (12h) is expected")
     try:
         before = now - (timedelta(days=int(found[1])) if found[2] == "d" else timedelta(hours=int(found[1])))
     except OverflowError:
         raise ConfigError(f"older_than: {age!r} is before all dates") from None
-    # Not by `strftime`: it gives early years fewer digits, so that as text they would come after all others.
+    # Not by `strftime`: it writes early years with fewer digits, which sort after all others.
     return f"{before.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def foresee(storage: Storage, chosen: Chosen, now: datetime) -> dict[str, Any]:
-    """What a purge would take, as plain data; nothing is changed."""
+    """What a purge would delete, as plain data; nothing is changed."""
     found = erasure.foresee(storage, chosen, now)
     tables = _tables(storage) if found.answers or found.exports or leftovers(storage) else 0
     return _summary(found, dry_run=True, tables=tables, built=_Built(done=False))
 
 
 def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, step: Step) -> dict[str, Any]:
-    """Purge, erase the tables that may hold what went, and build them anew where there were some and an engine is."""
+    """Purge, erase the tables that may hold purged data, and build them again if an engine is installed."""
     lost: list[str] = []
 
     def held_step(name: str) -> None:
         if lost:
-            raise LockedError(f"{lost[0]}; what is purged by now is said, and the next purge goes on")
+            raise LockedError(f"{lost[0]}; what is purged by now is recorded, and the next purge continues")
         step(name)
 
     storage.check()
@@ -79,14 +79,14 @@ def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, s
         if leftovers(storage):
             held_step("erasing tables")
             erased = erase_tables(storage)
-        left = [f"{name} is from before this purge and still there: purge again" for name in leftovers(storage)]
+        left = [f"{name} is from before this purge and still exists: purge again" for name in leftovers(storage)]
     found = found._replace(problems=[*found.problems, *left])
     built = _rebuild(storage, settings, step) if erased and tables else _Built(done=False)
     return _summary(found, dry_run=False, tables=erased, built=built)
 
 
 def _check_spool(settings: Settings, storage: Storage) -> None:
-    """What waits beside the lake would come in after the purge that was to take it."""
+    """Raise if answers wait in the spool: they would land after the purge that was to delete them."""
     spool = collector.spool(settings, storage)
     if spool.waiting():
         raise ReelhouseError(
@@ -99,13 +99,13 @@ def _tables(storage: Storage) -> int:
     try:
         current = read_manifest(storage)
     except LakeError:
-        # It goes, whatever it said.
+        # It is erased, whatever it said.
         return 1
     return len(current.tables) if current else 0
 
 
 class _Built(NamedTuple):
-    """Whether tables were built anew; if not, a word for a person, and whether that is a failure."""
+    """Whether tables were built again; if not, a note for the user, and whether that is a failure."""
 
     done: bool
     note: str | None = None
@@ -113,19 +113,19 @@ class _Built(NamedTuple):
 
 
 def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
-    """Build everything anew. What was purged is gone whatever comes of it."""
+    """Build everything again. What was purged stays gone if this fails."""
     from reelhouse.engines.session import session_of
 
     try:
         session = session_of(settings, storage)
     except ConfigError as exc:
-        return _Built(done=False, note=f"The tables are erased; `reelhouse build` makes them anew, once it can: {exc}")
+        return _Built(done=False, note=f"The tables are erased; `reelhouse build` makes them again when it can: {exc}")
     from reelhouse.warehouse.run import build
 
     try:
         build(storage, session, full=True, progress=step, course=settings.layout == "course")
     except ReelhouseError as exc:
-        return _Built(done=False, note=f"The tables are erased and could not be built anew: {exc}", failed=True)
+        return _Built(done=False, note=f"The tables are erased and could not be built again: {exc}", failed=True)
     return _Built(done=True)
 
 

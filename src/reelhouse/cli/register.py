@@ -1,4 +1,4 @@
-"""`reelhouse register`: the tables of a lake in S3, named in a catalogue."""
+"""`reelhouse register`: entries for the tables of a lake in S3 in a catalogue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reelhouse.settings import Settings
 
 def register(settings: Settings, catalog: str, database: str, tables: tuple[str, ...] | None, *, as_json: bool) -> None:
     """Create or refresh *database* in *catalog*."""
-    # The tables' declarations are the engine's own types.
+    # The declared schemas are types of the engine.
     check_installed(settings.engine)
     from reelhouse.serve.catalog.entries import ATTRIBUTION, chosen, entries_of
     from reelhouse.serve.catalog.registration import refresh

@@ -1,4 +1,4 @@
-"""Local files into the lake: data files whole, where the course wants them, and the lake's own settings."""
+"""Local files into the lake: data files for the course layout, and the lake's own settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ENDINGS = re.compile(r"\.(csv|tsv|txt)(\.gz)?", re.IGNORECASE)
 
 
 class Uploaded(NamedTuple):
-    """A file as it lies in the lake; *new* is False where the same bytes lay there already."""
+    """An uploaded file; *new* is False if the lake already had the same bytes."""
 
     file: str
     key: str
@@ -36,16 +36,16 @@ class Uploaded(NamedTuple):
 
 
 def upload(storage: Storage, paths: Sequence[Path], layout: str | None, kind: str | None, day: date) -> list[Uploaded]:
-    """Put what `reelhouse upload` names; `ConfigError` where the names and the options do not go together."""
+    """Put what `reelhouse upload` names; `ConfigError` if names and options do not fit together."""
     if layout == "course":
         return upload_course(storage, paths, kind, day)
     if len(paths) == 1 and paths[0].suffix == ".toml" and kind is None:
         return [upload_settings(storage, paths[0])]
-    raise ConfigError(f"upload: one {FILE} goes alone; data files go with --layout course")
+    raise ConfigError(f"upload: give one {FILE} alone, or data files with --layout course")
 
 
 def upload_settings(storage: Storage, path: Path) -> Uploaded:
-    """Make *path* the lake's `reelhouse.toml`, once it is proven to hold settings and no secret."""
+    """Make *path* the lake's `reelhouse.toml`, after checking that it holds settings and no secret."""
     body = _read(path)
     found = shared(body, str(path))
     token = found.token.strip()
@@ -55,19 +55,19 @@ def upload_settings(storage: Storage, path: Path) -> Uploaded:
         )
     if (token and not token.startswith((SSM, SECRET))) or _TOKEN.search(body):
         raise ConfigError(
-            f"token: {path} holds a token, and secrets do not go into the lake; name where it lies "
+            f"token: {path} holds a token, and secrets do not go into the lake; name the place where it is kept "
             '(token = "ssm:/…" or "secret:…"), or set TMDB_TOKEN where the collector runs'
         )
     storage.put(FILE, body)
     if storage.get(FILE) != body:
-        raise LakeError(f"{FILE} was put, but something else lies there now")
+        raise LakeError(f"{FILE} was put, but the lake now has something else there")
     return Uploaded(str(path), FILE, len(body), True)
 
 
 def upload_course(storage: Storage, paths: Sequence[Path], kind: str | None, day: date) -> list[Uploaded]:
-    """Put files whole under `Raw/Local/CSV/<Movies|Series>/<day>/`. Nothing is put while one of them cannot be.
+    """Put files unchanged under `Raw/Local/CSV/<Movies|Series>/<day>/`; all of them, or none.
 
-    *kind* is `movie` or `series`; None lets each file's name tell. What lies there under the same name stays.
+    **kind* is `movie` or `series`; with None each file's name decides. An existing file of the same name stays.
     """
     keys = [_key(path, kind, day) for path in paths]
     for key, count in Counter(keys).items():
@@ -92,7 +92,7 @@ def _kind_of(path: Path) -> str:
     words = {word for found in re.findall(r"[a-z]+", plain) for word in (found, found.removesuffix("s"))}
     kinds = [kind for kind, names in _WORDS.items() if words & {*names}]
     if len(kinds) != 1:
-        raise ConfigError(f"{path}: movies or series? Its name does not tell; add --kind movie or --kind series")
+        raise ConfigError(f"{path}: movies or series? Its name does not say; add --kind movie or --kind series")
     return kinds[0]
 
 
@@ -103,11 +103,11 @@ def _upload(storage: Storage, path: Path, key: str) -> Uploaded:
         storage.put_new(key, body)
     except KeyTakenError:
         if storage.get(key) != body:
-            raise ReelhouseError(f"{key} is there already and holds something else; rename {path}") from None
+            raise ReelhouseError(f"{key} exists with other content; rename {path}") from None
         new = False
     size = storage.size(key)
     if size != len(body):
-        raise LakeError(f"{key} was put with {len(body):,} bytes, but {size or 0:,} lie there")
+        raise LakeError(f"{key} was put with {len(body):,} bytes, but the lake has {size or 0:,}")
     return Uploaded(str(path), key, len(body), new)
 
 
