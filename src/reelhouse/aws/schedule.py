@@ -58,7 +58,7 @@ def next_run(
         if not one.count:
             # No run takes such a message. If nothing else is requested, only this line reports it.
             log.warning("set aside: %s", one.why)
-    kinds = {letter.run for key, letter in inbox.letters if key not in taken}
+    kinds = {message.run for key, message in inbox.letters if key not in taken}
     if ticks and _is_due(storage, settings, plan, now):
         kinds.add(settings.run_kind)
     if not kinds:

@@ -45,7 +45,7 @@ class CollectOptions(NamedTuple):
 class Done(NamedTuple):
     """What one call did.
 
-    **requests* are all requests to the API, planning included, *throttled* those answered 429, *waited* the seconds of
+    *requests* are all requests to the API, planning included, *throttled* those answered 429, *waited* the seconds of
     pauses that these caused.
     """
 
@@ -132,7 +132,7 @@ async def _collect(
     if plan is not None:
         leave_asks(storage, wanted.entity.name, request.asks)
         results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
-        waits = any(not letter.run for _, letter in waiting(storage, wanted.entity.name))
+        waits = any(not message.run for _, message in waiting(storage, wanted.entity.name))
         named = request.selected or request.full
         if not results[-1].whole or not (named or waits):
             return results

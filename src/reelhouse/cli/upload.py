@@ -67,7 +67,7 @@ def upload_settings(storage: Storage, path: Path) -> Uploaded:
 def upload_course(storage: Storage, paths: Sequence[Path], kind: str | None, day: date) -> list[Uploaded]:
     """Put files unchanged under `Raw/Local/CSV/<Movies|Series>/<day>/`; all of them, or none.
 
-    **kind* is `movie` or `series`; with None each file's name decides. An existing file of the same name stays.
+    *kind* is `movie` or `series`; with None each file's name decides. An existing file of the same name stays.
     """
     keys = [_key(path, kind, day) for path in paths]
     for key, count in Counter(keys).items():

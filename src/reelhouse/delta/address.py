@@ -1,4 +1,4 @@
-"""The address under which an engine finds a lake; an engine is not needed to know it."""
+"""The address at which an engine finds a lake; no engine is needed here."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9._/:@+=,-]*")
 
 
 def check_root(storage: Storage) -> None:
-    """Raise `ConfigError` where no engine can reach that lake."""
+    """Raise `ConfigError` if no engine can reach that lake."""
     url = storage.url
     if url.startswith("memory:"):
-        raise ConfigError("lake = 'memory:': tables need a place that an engine can open, a folder for example")
+        raise ConfigError("lake = 'memory:': tables need storage that an engine can open, such as a folder")
     if not url.startswith("file://") and not _PLAIN_KEY.fullmatch(url):
         raise ConfigError(
-            f"lake = {url!r}: table engines read some of these characters differently; take letters, digits and -_./=+ "
+            f"lake = {url!r}: table engines read some of these characters differently; use letters, digits and -_./=+ "
             "for a lake in a bucket"
         )
 
@@ -39,7 +39,7 @@ def engine_root(storage: Storage) -> str:
 
 
 def _linked(storage: Storage, path: str) -> str:
-    # Engines disagree on how a blank or an umlaut is written in an address; a link without either avoids the question.
+    # Engines disagree on how to write a blank or an umlaut in an address; a link without them avoids the problem.
     folder = tempfile.TemporaryDirectory(prefix="reelhouse-")
     link = Path(folder.name) / "lake"
     link.symlink_to(path, target_is_directory=True)

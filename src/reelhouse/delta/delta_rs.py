@@ -1,6 +1,6 @@
-"""The one seam to delta-rs: a table of the lake read as Arrow batches, written from them and kept up without an engine.
+"""The only module that uses delta-rs: tables are read and written as Arrow batches and maintained without an engine.
 
-delta-rs would take what it is not told from the environment. It is told everything that it could find there.
+delta-rs reads missing settings from the environment, so every setting that it could find there is passed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ENCRYPTIONS = {"": "", "sse-s3": "AES256", "sse-kms": "aws:kms"}
 
 
 def open_delta(storage: Storage, folder: str, version: int | None = None) -> DeltaTable:
-    """The Delta table in *folder* (`tables/movie`) as of *version*, or as it is; `LakeError` where there is none."""
+    """The Delta table in *folder* (`tables/movie`) as of *version*, or its newest one; `LakeError` if there is none."""
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
@@ -50,8 +50,8 @@ def read_delta(
 ) -> pa.RecordBatchReader:
     """The rows of one version in batches of bounded size, with *columns* in that order or all; in no order of rows.
 
-    Files are opened one after another, so memory holds a few batches whatever the size of the table, and credentials
-    that end meanwhile are renewed. An unknown column, and what goes wrong on the way, is a `LakeError`.
+    Files are opened one after another, so memory holds a few batches whatever the size of the table, and expired
+    credentials are renewed. An unknown column, or any error on the way, is a `LakeError`.
     """
     import pyarrow as pa
 
@@ -65,7 +65,7 @@ def read_delta(
 
 
 def delta_files(storage: Storage, folder: str, version: int) -> list[str]:
-    """The files of one version, by their names in *folder*: what `read_files` reads, here or on another machine."""
+    """The files of one version, by their names in *folder*, for `read_files`, here or on another machine."""
     return _files(folder, open_delta(storage, folder, version))
 
 
@@ -76,7 +76,7 @@ def _files(folder: str, table: DeltaTable) -> list[str]:
 
 
 def arrow_schema_of(table: DeltaTable) -> pa.Schema:
-    """The columns of a table as pyarrow knows them, instants in microseconds of UTC."""
+    """The columns of a table as a pyarrow schema, timestamps in microseconds of UTC."""
     import pyarrow as pa
 
     return pa.schema(table.schema().to_arrow())
@@ -92,12 +92,12 @@ def write_delta(
     new_schema: bool = False,
     over: int | None = None,
 ) -> int:
-    """Commit *rows* to the table in *folder* and return the version; *user* is noted down as its `userMetadata`.
+    """Commit *rows* to the table in *folder* and return the version; *user* is its `userMetadata`.
 
-    A table that is there keeps its declared columns and comments unless an overwrite brings a *new_schema*; one that is
-    not is made with the columns of *rows*, all of which may be NULL. Batches are taken as they come. With *over* it is
-    the version after that one or none. Raises `LakeError` where it fails, `KeyTakenError` where somebody else committed
-    to what is overwritten: then the table is as it was, or as they left it.
+    An existing table keeps its declared columns and comments unless an overwrite has a *new_schema*; a new one gets the
+    columns of *rows*, all nullable. With *over* the commit is the version after that one or fails. Raises `LakeError` if
+    it fails, `KeyTakenError` if another writer committed to what is overwritten: then the table is as it was, or as
+    they left it.
     """
     from deltalake import PostCommitHookProperties, write_deltalake
     from deltalake.exceptions import DeltaError
@@ -113,16 +113,16 @@ def write_delta(
             mode=mode,
             schema_mode="overwrite" if new_schema else None,
             storage_options=options,
-            # Tried again, an overwrite would land on top of what others wrote meanwhile, and leave their rows in.
+            # A retried overwrite would land on top of what others wrote meanwhile, and keep their rows.
             commit_properties=noted({**user, "token": token}, tries=0 if mode == "overwrite" else None),
-            # Left alone, delta-rs removes commits after thirty days, whoever may still read them.
+            # By default delta-rs removes commits after thirty days, even if somebody still reads them.
             post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
         )
     except (DeltaError, OSError) as exc:
-        # What failed may be the answer alone.
+        # Only the response may have been lost.
         version = _committed(storage, folder, token, before)
         if version is None and type(exc).__name__ == "CommitFailedError" and mode == "overwrite":
-            raise KeyTakenError(f"{folder} was written by somebody else meanwhile: {delta_word(exc)}") from exc
+            raise KeyTakenError(f"{folder} was written by another writer meanwhile: {delta_word(exc)}") from exc
         if version is None:
             raise LakeError(f"{folder} could not be written: {delta_word(exc)}") from exc
         return version
@@ -144,21 +144,21 @@ def _committed(storage: Storage, folder: str, token: str, before: int | None) ->
 
 
 def noted(user: Mapping[str, Any], tries: int | None = None) -> Any:
-    """Commit properties that note *user* down where every engine's commits have it; *tries* after the first."""
+    """Commit properties that store *user* where every engine stores it; *tries* after the first."""
     from deltalake import CommitProperties
 
     return CommitProperties(custom_metadata={"userMetadata": json.dumps(user)}, max_commit_retries=tries)
 
 
 class File(NamedTuple):
-    """A file below a table's folder: *size* in bytes, *put* is when it was."""
+    """A file below a table's folder: *size* in bytes, *put* is when it was written."""
 
     size: int
     put: datetime
 
 
 def files_below(storage: Storage, folder: str) -> dict[str, File]:
-    """What lies in a table's folder, by path in it, the log included."""
+    """The files in a table's folder, by path in it, the log included."""
     from deltalake.exceptions import DeltaError
     from deltalake.fs import DeltaStorageHandler
     from pyarrow.fs import FileSelector, FileType, PyFileSystem
@@ -173,39 +173,39 @@ def files_below(storage: Storage, folder: str) -> dict[str, File]:
 
 
 def put_checkpoint(storage: Storage, folder: str) -> None:
-    """Sum up the log of a table as it is, so that readers need not begin at its first commit."""
+    """Write a checkpoint of a table's newest version, so that readers need not begin at its first commit."""
     from deltalake.exceptions import DeltaError
 
     try:
         open_delta(storage, folder).create_checkpoint()
     except (DeltaError, OSError) as exc:
-        raise LakeError(f"{folder} could not be summed up: {delta_word(exc)}") from exc
+        raise LakeError(f"{folder}: the checkpoint could not be written: {delta_word(exc)}") from exc
 
 
 def delta_word(exc: BaseException) -> str:
-    """What delta-rs says, in one line and without the body of an S3 answer."""
+    """delta-rs's message, in one line and without the body of an S3 response."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     return lines[0].partition("<?xml")[0].strip()[:300] if lines else type(exc).__name__
 
 
 def _check_columns(folder: str, schema: pa.Schema) -> None:
-    """Delta would raise the table's protocol for an instant without a time zone, and old readers would be shut out."""
+    """Refuse timestamps without a zone: Delta would raise the table's protocol and exclude old readers."""
     import pyarrow as pa
 
     for field in schema:
         if pa.types.is_timestamp(field.type) and field.type.tz is None:
-            raise LakeError(f"{folder}: column {field.name} has instants without a time zone: take UTC")
+            raise LakeError(f"{folder}: column {field.name} has timestamps without a time zone: use UTC")
 
 
 def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """The columns of *schema* in some files of a table; what goes wrong on the way is a `LakeError`."""
+    """The columns of *schema* in some files of a table; an error on the way is a `LakeError`."""
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
     from deltalake.fs import DeltaStorageHandler
     from pyarrow.dataset import ParquetFileFormat, ParquetReadOptions
     from pyarrow.fs import PyFileSystem
 
-    # Spark writes instants in a form that knows nanoseconds, which end in 2262.
+    # Spark writes timestamps in a form with nanoseconds, which end in 2262.
     form = ParquetFileFormat(read_options=ParquetReadOptions(coerce_int96_timestamp_unit="us"))
     for path in paths:
         files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder)))
@@ -248,7 +248,7 @@ def misread(storage: Storage, folder: str, version: int) -> Iterator[str]:
 
 
 def _place(storage: Storage, folder: str) -> tuple[str, dict[str, str]]:
-    """Where delta-rs finds *folder*, and how it gets in just now; `ConfigError` where it cannot."""
+    """Where delta-rs finds *folder*, and its current access; `ConfigError` if it cannot reach it."""
     check_root(storage)
     if isinstance(storage, Accessible):
         return f"{storage.url}/{folder}", s3_options(storage.access())
@@ -259,7 +259,7 @@ def _place(storage: Storage, folder: str) -> tuple[str, dict[str, str]]:
 
 
 def s3_options(access: S3Access) -> dict[str, str]:
-    """delta-rs's options for a bucket, with credentials that hold for ten minutes at least."""
+    """delta-rs's options for a bucket, with credentials that are valid for at least ten minutes."""
     keys = access.credentials()
     options = {
         "aws_endpoint": access.endpoint,
@@ -273,7 +273,7 @@ def s3_options(access: S3Access) -> dict[str, str]:
         "aws_conditional_put": "etag",
     }
     if keys.token or "AWS_SESSION_TOKEN" in os.environ:
-        # That of other keys in the environment would be sent with ours.
+        # A session token in the environment, of other keys, would be sent with ours.
         options["aws_session_token"] = keys.token
     if access.options.encryption or access.options.kms_key:
         options["aws_server_side_encryption"] = (

@@ -1,4 +1,4 @@
-"""What the build asks of Spark beyond DataFrames: where tables lie, reading a version, writing a commit."""
+"""What a build needs of Spark beyond DataFrames: addresses of tables, reading a version, writing a commit."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
-# Who commits at the same moment wins; the loser looks again.
+# Of two commits at the same moment one wins; the loser looks again.
 _ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A session together with the lake it works on, as so many purges left it."""
+    """A session with its lake; *purges* is how many purges the lake has had."""
 
     spark: SparkSession
     storage: Storage
@@ -38,7 +38,7 @@ class Engine:
 
     @property
     def at_once(self) -> int:
-        """How many tables to make at a time. To a bucket an engine mostly waits, in a folder it is busy with one."""
+        """How many tables to make at a time. With a bucket an engine mostly waits; in a folder one keeps it busy."""
         return 1 if self.root.startswith("file://") else 4
 
     def address(self, key: str) -> str:
@@ -50,7 +50,7 @@ class Engine:
         return self.spark.read.text([self.address(key) for key in keys])
 
     def rows(self, rows: list[dict[str, Any]], schema: T.StructType) -> DataFrame:
-        """Rows that this process made itself."""
+        """Rows from this process."""
         if not rows:
             return self.spark.createDataFrame([], schema)
         return self.spark.createDataFrame(pa.Table.from_pylist(rows, schema=arrow_schema(schema)))
@@ -61,16 +61,16 @@ class Engine:
         return reader.load(self.address(folder))
 
     def held(self, folder: str, version: int) -> DataFrame:
-        """As `table`, found once: else the engine reads a table's log again for each mention of it in each plan."""
+        """As `table`, resolved once: otherwise the engine reads the log again for each use in each plan."""
         place = hashlib.sha256(self.address(folder).encode()).hexdigest()[:16]
         name = f"held_{place}_{version}"
         self.table(folder, version).createOrReplaceTempView(name)
         return self.spark.table(name)
 
     def write(self, frame: DataFrame, folder: str, *, mode: str, user: Mapping[str, Any], known: int = 0) -> Commit:
-        """Commit *frame* and return the commit; whoever loses a race against another writer tries again.
+        """Commit *frame* and return the commit; retried after losing a race against another writer.
 
-        Raises `LakeError` once answers are purged: what was read before must not come back.
+        Raises `LakeError` after a purge: what was read before must not come back.
         """
         for _ in range(_ATTEMPTS):
             if purge_count(self.storage) != self.purges:
@@ -78,11 +78,11 @@ class Engine:
             before = latest_version(self.storage, folder, known)
             following = 0 if before is None else before + 1
             commit = self._write(frame, folder, mode, user, following)
-            # Sail puts an overwrite that lost the race for an empty table on top of the winner's, whose rows stay in.
-            # Who is killed before the next attempt leaves that as the newest version: `Commit.in_place` tells.
+            # Sail puts an overwrite that lost the race for an empty table on top of the winner's, and keeps its rows.
+            # After a kill before the next attempt that is the newest version: `Commit.in_place` detects it.
             if mode == "append" or commit.version == following:
                 return commit
-        raise LakeError(f"{folder} could not be written: others keep writing to it")
+        raise LakeError(f"{folder} could not be written: other writers keep writing to it")
 
     def _write(self, frame: DataFrame, folder: str, mode: str, user: Mapping[str, Any], following: int) -> Commit:
         token = f"{time.time_ns():x}-{secrets.token_hex(4)}"
@@ -93,7 +93,7 @@ class Engine:
                 writer.save(self.address(folder))
                 break
             except ENGINE_ERRORS as exc:
-                # What failed may be the answer alone, and a second append would double the rows.
+                # Only the response may have been lost, and a second append would double the rows.
                 if (commit := self._own_commit(folder, token, following)) is not None:
                     return commit
                 if attempt == _ATTEMPTS - 1 or not lost_race(exc):
@@ -116,13 +116,13 @@ class Engine:
 
 
 def open_engine(storage: Storage, spark: SparkSession, purges: int = 0) -> Engine:
-    """An engine on the lake in *storage*; `ConfigError` where no engine can reach that."""
+    """An engine on the lake in *storage*; `ConfigError` if no engine can reach it."""
     return Engine(spark, storage, engine_root(storage), purges)
 
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """What the engine says inside becomes a `LakeError`."""
+    """Turn errors of the engine into `LakeError`."""
     try:
         yield
     except ENGINE_ERRORS as exc:

@@ -1,4 +1,4 @@
-"""What an engine raises, by Spark Connect or from Java in this process, and what of it a person should read."""
+"""Errors of an engine, by Spark Connect or from Java in this process, and their messages for the user."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyspark.errors import PySparkException
 try:
     from py4j.protocol import Py4JJavaError
 except ImportError:
-    # The client that talks to Sail and to Spark Connect knows no Java.
+    # The client of Sail and Spark Connect has no Java errors.
     ENGINE_ERRORS: tuple[type[Exception], ...] = (PySparkException,)
 else:
     # PySpark translates Java's exceptions where it knows them: neither Delta's conflicts nor a job that failed.
@@ -17,20 +17,20 @@ else:
 
 _LOST_RACE = re.compile("failed to commit transaction|concurrent|conflict|version .* already exists", re.IGNORECASE)
 _XML = re.compile(r"<\?xml.*?<Code>(\w+)</Code>.*")
-# What Py4J puts before Java's own words.
+# Py4J puts this before Java's message.
 _CALLING = re.compile(r"An error occurred while calling .*")
 
 
 def lost_race(exc: Exception) -> bool:
-    """Whether another writer committed first, so that trying again may help."""
+    """Whether another writer committed first, so that a retry may help."""
     # Java's packages for threads have "concurrent" in their names.
     return any(_LOST_RACE.search(line.replace("java.util.concurrent", "")) for line in _lines(exc))
 
 
 def first_line(exc: BaseException) -> str:
-    """What an engine says, without its stack; of S3's XML only the name of the error."""
+    """An engine's message, without its stack; of S3's XML only the code of the error."""
     if "StatusCode.UNAVAILABLE" in str(exc):
-        return "the table engine has ended, perhaps for want of memory"
+        return "the engine process exited (possibly out of memory)"
     lines = _lines(exc)
     return _XML.sub(r"\1", lines[0]) if lines else type(exc).__name__
 

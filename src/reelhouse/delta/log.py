@@ -1,7 +1,7 @@
 """The log of a Delta table, read and begun without an engine: a version is one small JSON object.
 
-Declaring a table is a commit of its own, so that every engine finds the declared types, comments and nullability, and
-none of them invents its own.
+Declaring a table is a separate commit, so that every engine finds the declared types, comments and nullability and
+does not derive its own.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ Sizes = Mapping[str, int]
 
 
 class Commit(NamedTuple):
-    """One version of a table. *user* is what its writer noted down, *rows* how many it added.
+    """One version of a table. *user* is its writer's metadata, *rows* how many it added.
 
-    *files* are those it added, with their *sizes* in bytes (None where it names none); *changes* tells whether it adds
-    or removes any, or declares other columns, *what* names the operation.
+    **files* are those it added, with their *sizes* in bytes (None if not stated); *changes* is True if it adds or
+    removes files or declares other columns; *what* names the operation.
     """
 
     version: int
@@ -52,22 +52,22 @@ class Commit(NamedTuple):
 
     @property
     def in_place(self) -> bool:
-        """Whether it came right after the version that its writer had seen: else it may hold others' rows besides."""
+        """Whether it directly follows the version that its writer had seen: if not, it may include others' rows."""
         return bool(self.user.get("over", self.version - 1) == self.version - 1)
 
     @property
     def foreign(self) -> bool:
-        """Whether somebody else than reelhouse changed the table by it: all commits of ours carry one of these."""
+        """Whether another program changed the table by it: all commits of reelhouse have one of these."""
         return self.changes and not self.user.keys() & {"token", "schema"}
 
 
 def log_key(folder: str, version: int) -> str:
-    """Where the commit of a version lies."""
+    """The key of a version's commit."""
     return f"{folder}/_delta_log/{version:020d}.json"
 
 
 def latest_version(storage: Storage, folder: str, known: int = 0) -> int | None:
-    """The newest version, looked for from *known* on; None where there is no table."""
+    """The newest version, searched from *known* on; None if there is no table."""
     version = known if _there(storage, folder, known) else _checkpointed(storage, folder, known)
     if version is None:
         return None
@@ -87,14 +87,14 @@ def _there(storage: Storage, folder: str, version: int) -> bool:
 
 
 def _checkpointed(storage: Storage, folder: str, missing: int) -> int | None:
-    """Where to start when early commits were cleaned away, or the first version; not at the one that is *missing*."""
+    """Where to start if early commits were removed, or the first version; not at the one that is *missing*."""
     try:
         noted = int(json.loads(storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"])
     except (MissingKeyError, ValueError, KeyError, TypeError):
         noted = 0
     if noted != missing and _there(storage, folder, noted):
         return noted
-    # The word of a checkpoint comes after it, and whoever was killed in between left none, or that of a former one.
+    # The pointer to a checkpoint is written after it; a kill in between leaves none, or that of an earlier one.
     log = f"{folder}/_delta_log/"
     found = (_CHECKPOINT.fullmatch(key.removeprefix(log)) for key in storage.keys(log))
     versions = {int(one[1]) for one in found if one}
@@ -140,7 +140,7 @@ def _rows(add: dict[str, Any]) -> int:
 def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_ONCE) -> Iterator[Commit]:
     """The commits that a version consists of, newest first: its last overwrite and the appends since.
 
-    So many of them are read *at_once*, some of which may turn out to be older.
+    *at_once* of them are read at a time, of which some may turn out to be older.
     """
     newest = read_commit(storage, folder, version)
     yield newest
@@ -155,7 +155,7 @@ def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_
 def damage(storage: Storage, folder: str, commits: list[Commit], listed: Sizes) -> Iterator[str]:
     """What is wrong with the version that consists of *commits*, newest first, by the sizes of its files.
 
-    Each thing is named; no file is read. Only what *listed* does not show as it should be is asked for by itself.
+    No file is read. Only files that differ in *listed* are looked up one by one.
     """
     version = commits[0].version
     yield from (_foreign(folder, commit) for commit in commits if commit.foreign)
@@ -164,7 +164,7 @@ def damage(storage: Storage, folder: str, commits: list[Commit], listed: Sizes) 
         key = f"{folder}/{unquote(path)}"
         size = listed.get(key)
         if size is None or size != stated:
-            # A listing may lack what is there, and another program may name files outside of the lake.
+            # A listing may be incomplete, and another program may name files outside of the lake.
             size = storage.size(key) if is_key(key) else None
         if size is None:
             yield f"{folder}/{path} is gone, though version {version} needs it"
@@ -173,7 +173,7 @@ def damage(storage: Storage, folder: str, commits: list[Commit], listed: Sizes) 
 
 
 def foreign_on_top(storage: Storage, folder: str, version: int, listed: Sizes) -> list[str]:
-    """What others committed on top of a version: readers that take the newest one see that, and not ours."""
+    """Commits of other programs after a version: readers of the newest version see those, not ours."""
     found: list[str] = []
     for each in takewhile(lambda each: log_key(folder, each) in listed, count(version + 1)):
         commit = read_commit(storage, folder, each)
@@ -185,9 +185,9 @@ def foreign_on_top(storage: Storage, folder: str, version: int, listed: Sizes) -
 
 
 def sound(storage: Storage, folder: str, version: int, rows: int | None = None, listed: Sizes | None = None) -> bool:
-    """Whether a version can be read and has *rows*, as far as `damage` can tell, and nobody else changed it since.
+    """Whether a version is readable and has *rows*, as far as `damage` can tell, and no other program changed it since.
 
-    *listed* is what `list_sizes` gave for the folder, looked up where it is not given.
+    *listed* is the result of `list_sizes` for the folder, looked up if it is not given.
     """
     listed = list_sizes(storage, f"{folder}/") if listed is None else listed
     try:
@@ -202,7 +202,7 @@ def sound(storage: Storage, folder: str, version: int, rows: int | None = None, 
 
 
 def list_sizes(storage: Storage, *prefixes: str) -> Sizes:
-    """The bytes of everything below some folders of tables, by key: a listing each, where each file would be a look."""
+    """The sizes of everything below some folders of tables, by key; one listing instead of one request per file."""
     return {key: size for prefix in prefixes for key, size in storage.sizes(prefix)}
 
 
@@ -221,14 +221,14 @@ def rows_held(storage: Storage, folder: str, version: int, known: tuple[int, int
 
 
 def schema_mark(schema: T.StructType) -> str:
-    """The same for the same declared schema, comments included."""
+    """A hash of the declared schema, comments included."""
     return hashlib.sha256(schema.json().encode()).hexdigest()[:16]
 
 
 def declare(storage: Storage, folder: str, schema: T.StructType, known: int = 0) -> int:
-    """Make sure that the table exists with *schema*; returns its newest version, looked for from *known* on.
+    """Make sure that the table exists with *schema*; returns its newest version, searched from *known* on.
 
-    Data stays as it is.
+    Data is not changed.
     """
     mark = schema_mark(schema)
     while True:
@@ -244,12 +244,12 @@ def declare(storage: Storage, folder: str, schema: T.StructType, known: int = 0)
 
 
 def declare_readable(storage: Storage, folder: str, schema: T.StructType, known: int = 0) -> int:
-    """As `declare`; a table whose log cannot be read, so that no engine can open it, is removed and begun again."""
+    """As `declare`; a table whose log cannot be read, so no engine can open it, is removed and created again."""
     try:
         version = declare(storage, folder, schema, known)
         list(commits_held(storage, folder, version))
     except MissingKeyError:
-        # Another engine may have removed the log's beginning, and reads on from a checkpoint.
+        # Another engine may have removed the log's beginning, and reads from a checkpoint.
         return version
     except LakeError:
         for _ in prefetch(storage.delete, list(storage.keys(f"{folder}/"))):
@@ -259,9 +259,9 @@ def declare_readable(storage: Storage, folder: str, schema: T.StructType, known:
 
 
 def put_note(storage: Storage, folder: str, mode: str, user: dict[str, Any], known: int = 0) -> Commit:
-    """A commit that changes no row. Sail leaves one out, but what a table was made from has to be written down.
+    """Commit without changing rows. Sail omits such a commit, but what the table was made from must be recorded.
 
-    Raises `LakeError` where version *known* is gone: to a table that was erased meanwhile nothing is added.
+    Raises `LakeError` if version *known* is gone: a table that was erased meanwhile stays erased.
     """
     info = {"operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}, "userMetadata": json.dumps(user)}
     while True:
@@ -284,14 +284,14 @@ def _declaration(folder: str, schema: T.StructType, mark: str, *, first: bool) -
         {"commitInfo": {"timestamp": now, "operation": "DECLARE", "operationParameters": {}, "userMetadata": user}}
     ]
     if first:
-        # The oldest protocol: every reader and writer of the last years understands it.
+        # The oldest protocol, which every reader and writer understands.
         actions.append({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
     metadata = {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, folder)),
         "format": {"provider": "parquet", "options": {}},
         "schemaString": schema.json(),
         "partitionColumns": [],
-        # Spark would remove commits after thirty days; upkeep does, which knows what is still needed.
+        # Spark would remove commits after thirty days; `reelhouse maintain` removes them, and knows which are needed.
         "configuration": {"delta.enableExpiredLogCleanup": "false"},
         "createdTime": now,
     }

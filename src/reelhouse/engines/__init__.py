@@ -1,1 +1,1 @@
-"""Sessions of the table engine: Sail beside this process, or Apache Spark; and what they need to reach a lake."""
+"""Sessions of the table engine: Sail in its own process, or Apache Spark; and how they reach a lake."""

@@ -1,7 +1,7 @@
-"""Lends this process's AWS credentials to a program beside it, the way containers get theirs: over HTTP on loopback.
+"""Serves this process's AWS credentials to a local program, as containers get theirs: over HTTP on loopback.
 
-The program asks again when what it got ends, so that a build may outlive credentials by hours, and no secret stands in
-an environment.
+The program requests them again when they expire, so a build may outlive credentials by hours, and no secret is in an
+environment.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 from reelhouse.errors import ReelhouseError
 from reelhouse.storage.credentials import Credentials, S3Access
 
-# Less than what credentials hold for when they are handed over.
+# Less than the time that credentials are still valid when they are served.
 _ASK_AGAIN = timedelta(minutes=5)
 
-# Seconds for somebody who connects to say what is wanted.
+# Seconds in which a client must send its request.
 _PATIENCE = 10
 
 _ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
@@ -31,8 +31,8 @@ _ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
 def engine_environ(
     access: S3Access, environ: Mapping[str, str], without: tuple[str, ...] = ("AWS_", "REELHOUSE_", "TMDB_")
 ) -> dict[str, str]:
-    """*environ* for an engine that reaches S3 as *access* says, and gets its credentials from this process."""
-    # What a person has set was read by boto3 already; the engine would read some of it otherwise.
+    """*environ* for an engine that reaches S3 by *access*, with credentials from this process."""
+    # boto3 has read the user's settings already; the engine would interpret some of them differently.
     found = {name: value for name, value in environ.items() if not name.startswith(without)}
     found |= {
         **lend(access.credentials),
@@ -51,7 +51,7 @@ def engine_environ(
 
 
 def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:
-    """Start lending; returns the environment by which an AWS SDK finds its way here and nowhere else."""
+    """Start the server; returns the environment that makes an AWS SDK use it, and nothing else."""
     word = secrets.token_urlsafe(32)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(credentials, word))
     threading.Thread(target=server.serve_forever, name="lending", daemon=True).start()
@@ -63,12 +63,12 @@ def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:
 
 def _answering(credentials: Callable[[], Credentials], word: str) -> type[BaseHTTPRequestHandler]:
     class Answering(BaseHTTPRequestHandler):
-        # Anybody on this machine may connect and say nothing.
+        # Any program on this machine may connect and send nothing.
         timeout = _PATIENCE
 
         def do_GET(self) -> None:
             if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), word.encode()):
-                self._answer(403, {"code": "AccessDenied", "message": "this is not for you"})
+                self._answer(403, {"code": "AccessDenied", "message": "not authorized"})
                 return
             try:
                 lent = credentials()
@@ -95,6 +95,6 @@ def _answering(credentials: Callable[[], Credentials], word: str) -> type[BaseHT
             self.wfile.write(body)
 
         def log_message(self, *said: object) -> None:
-            """Nothing to tell anybody."""
+            """Log nothing."""
 
     return Answering

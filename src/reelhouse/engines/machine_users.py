@@ -1,4 +1,4 @@
-"""Whose processes run on this machine, beside our own."""
+"""Finds out whether other people's processes run on this machine."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Below are the system's own accounts; root can do everything anyway.
+# Lower uids are system accounts; root can do everything anyway.
 _FIRST_PERSON = 500 if sys.platform == "darwin" else 1000
-# What stands in for a shell where nobody can log in.
+# Shells of accounts that cannot log in.
 _NO_SHELLS = {"nologin", "false", "true", "sync"}
 
-UNSEEN = "it cannot be seen whose"
+UNSEEN = "unknown, processes are hidden"
 
 
 def other_people() -> list[str]:
-    """The names of other people whose processes run here: accounts that can log in, neither ours nor root's.
+    """The names of other people with processes here: accounts that can log in, neither ours nor root's.
 
-    One that says so where the system hides other people's processes.
+    If the system hides other people's processes, one name that says so.
     """
     try:
         uids = set(_uids())
@@ -29,7 +29,7 @@ def other_people() -> list[str]:
 
 
 def _uids() -> Iterator[int]:
-    """As whom processes run: all four of each process's uids."""
+    """The uids of all processes, four of each."""
     proc = Path("/proc")
     if not (proc / "self").exists():
         shown = subprocess.run(["ps", "-axo", "uid=,ruid="], capture_output=True, text=True, check=False)  # noqa: S607
@@ -37,7 +37,7 @@ def _uids() -> Iterator[int]:
             raise OSError("ps failed")
         yield from map(int, shown.stdout.split())
         return
-    # Where this is not to be seen, other people's processes are hidden too.
+    # If this is not visible, other people's processes are hidden too.
     (proc / "1").stat()
     for process in proc.iterdir():
         if process.name.isdecimal():
@@ -50,7 +50,7 @@ def _uids_of(process: Path) -> list[int]:
     except PermissionError:
         return [process.stat().st_uid]
     except (FileNotFoundError, ProcessLookupError):
-        # It has ended meanwhile.
+        # The process has ended meanwhile.
         return []
     return [int(uid) for line in lines if line.startswith("Uid:") for uid in line.split()[1:]]
 
@@ -64,6 +64,6 @@ def _person(uid: int) -> str | None:
     try:
         account = pwd.getpwuid(uid)
     except KeyError:
-        # No account here: a container's, or a service's.
+        # No account: the uid of a container or a service.
         return None
     return None if Path(account.pw_shell).name in _NO_SHELLS else account.pw_name

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DRIVER = "org.postgresql:postgresql:42.7.8"
 
-# What libpq and the driver for Java call by one name; another parameter would be lost without a word.
+# Parameters with one name in libpq and in the Java driver; others would be ignored silently.
 _SHARED = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 _OURS = {"application_name": "ApplicationName", "connect_timeout": "connectTimeout"}
 _KNOWN = (*_SHARED, *_OURS, "user", "password", "host", "port", "dbname", "keepalives_idle", "tcp_user_timeout")
@@ -60,18 +60,18 @@ def jdbc_of(url: str, environ: Mapping[str, str]) -> Jdbc:
         parts = urlsplit(url)
         stated_port = parts.port
     except ValueError as exc:
-        raise ConfigError("the database's address is none: postgresql://USER@HOST:PORT/DATABASE is expected") from exc
+        raise ConfigError("invalid address of a database: postgresql://USER@HOST:PORT/DATABASE is expected") from exc
     query = dict(parse_qsl(parts.query))
     unknown = sorted(query.keys() - set(_KNOWN))
     if unknown:
-        raise ConfigError(f"from Spark the database's address may say {', '.join(_KNOWN[:6])}, not {unknown[0]}")
+        raise ConfigError(f"from Spark the database's address may set {', '.join(_KNOWN[:6])}, not {unknown[0]}")
     host = query.get("host") or parts.hostname or environ.get("PGHOST") or "localhost"
     if host.startswith("/"):
-        raise ConfigError("Spark does not reach PostgreSQL by a socket in a folder: name a host and a port")
+        raise ConfigError("Spark cannot use PostgreSQL's socket in a folder: name a host and a port")
     port = query.get("port") or str(stated_port or environ.get("PGPORT") or 5432)
     user = query.get("user") or unquote(parts.username or "") or environ.get("PGUSER", "")
     if not user:
-        raise ConfigError("from Spark the database's address has to say the user: postgresql://USER@HOST/DATABASE")
+        raise ConfigError("from Spark the database's address must name the user: postgresql://USER@HOST/DATABASE")
     database = query.get("dbname") or unquote(parts.path.lstrip("/")) or environ.get("PGDATABASE") or user
     password = (
         query.get("password")
@@ -88,7 +88,7 @@ def jdbc_of(url: str, environ: Mapping[str, str]) -> Jdbc:
         # Many rows a statement instead of one.
         "reWriteBatchedInserts": "true",
     }
-    # An address of IPv6 stands in brackets, which libpq's `host` and urlsplit leave away.
+    # IPv6 addresses need brackets, which libpq's `host` and urlsplit leave out.
     named = f"[{host}]" if ":" in host else host
     address = f"jdbc:postgresql://{named}:{port}/{quote(database, safe='')}?{urlencode(options)}"
     return Jdbc(address, {"user": user, **({"password": password} if password else {})})
@@ -109,14 +109,14 @@ def _from_file(environ: Mapping[str, str], *wanted: str) -> str:
 
 
 def _fields(line: str) -> Iterator[str]:
-    """What stands between colons; a backslash lets the next letter stand for itself."""
+    """The fields between colons; a backslash escapes the next character."""
     if line.startswith("#"):
         return
-    field, letters = "", iter(line)
-    for letter in letters:
-        if letter == ":":
+    field, characters = "", iter(line)
+    for character in characters:
+        if character == ":":
             yield field
             field = ""
         else:
-            field += next(letters, "") if letter == "\\" else letter
+            field += next(characters, "") if character == "\\" else character
     yield field

@@ -1,4 +1,4 @@
-"""Sessions on Sail, which runs in a process beside this one."""
+"""Sessions on Sail, which runs in its own process."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 # The longest path of a Unix socket is 107 bytes.
 _LONGEST_FOLDER = 90
 
-# Engines of this process: one for each way to S3, one for folders.
+# Engines of this process: one for each access to S3, one for folders.
 _engines: dict[Any, _Engine] = {}
 _starting = threading.Lock()
 
 
 def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> SparkSession:
-    """A session of its own on Sail, which is started where it does not run yet.
+    """A new session on Sail, which is started if it does not run yet.
 
     Raises `ConfigError` as `check_private` does.
     """
@@ -44,13 +44,13 @@ def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> Sp
         session = connected_by(_channels(_engines[key]))
         from pyspark.sql.connect.client.retries import DefaultPolicy
 
-    # Nothing lies between: what does not answer has ended, and ten minutes of asking would not bring it back.
+    # The engine is local: if it does not answer it has ended, and ten minutes of retries would be useless.
     session.client.set_retry_policies([DefaultPolicy(max_retries=4)])
     return session
 
 
 def check_private() -> None:
-    """Raise `ConfigError` where Sail could be reached by other people, whose processes run on this machine."""
+    """Raise `ConfigError` if other people, whose processes run on this machine, could reach Sail."""
     people = other_people()
     if people and (reason := _closed()):
         raise _not_private(people, reason)
@@ -58,15 +58,15 @@ def check_private() -> None:
 
 @cache
 def _closed() -> str:
-    """Why Sail cannot run where nobody reaches it; empty where it can."""
+    """Why Sail cannot be hidden from others; empty if it can."""
     done = _server("--check", _environ(None))
     said, _ = done.communicate()
     return str(json.loads(said)["closed"]) if said else ""
 
 
 def _server(door: str, environ: dict[str, str]) -> subprocess.Popen[str]:
-    # Not found beside the working directory, where anybody may have put another. A session of its own, so that a Ctrl-C
-    # at a prompt ends the query and not the engine.
+    # Not imported from the working directory, where others may have put modules. In a new process session, so that
+    # Ctrl-C at a prompt ends the query and not the engine.
     return subprocess.Popen(  # noqa: S603 (it starts this Python and a module of ours)
         [sys.executable, "-P", "-m", "reelhouse.engines.sail_server", door],
         stdin=subprocess.PIPE,
@@ -80,8 +80,8 @@ def _server(door: str, environ: dict[str, str]) -> subprocess.Popen[str]:
 def _not_private(people: list[str], reason: str) -> ConfigError:
     return ConfigError(
         f"shared_machine_ok: processes of other people run on this machine ({', '.join(people)}), and all of them "
-        f"could read and write your files through the table engine: it cannot be kept apart here ({reason}). Let them "
-        "end, or trust them with --shared-machine-ok (REELHOUSE_SHARED_MACHINE_OK=1); docs/security.md says more"
+        f"could read and write your files through the table engine: it cannot be hidden here ({reason}). Let them "
+        "end, or trust them with --shared-machine-ok (REELHOUSE_SHARED_MACHINE_OK=1); see docs/security.md"
     )
 
 
@@ -96,13 +96,13 @@ def _started(access: S3Access | None, shared_machine_ok: bool) -> _Engine:
 
 
 class _Engine:
-    """Sail in a process of its own; *closed* says why it is none where it was to be private and cannot."""
+    """Sail in its own process; *closed* says why it did not start, if it had to be private and cannot be."""
 
     def __init__(self, access: S3Access | None, *, private: bool) -> None:
         self._folder = _new_folder() if private else None
         self._process = _server(f"{self._folder}/engine" if self._folder else "", _environ(access))
         atexit.register(self._end, os.getpid())
-        # While it starts.
+        # Kept while it starts.
         import pyspark.sql.connect.session  # noqa: F401
 
         line = self._read()
@@ -114,7 +114,7 @@ class _Engine:
         if self.closed:
             atexit.unregister(self._end)
             self._end(os.getpid())
-        # What reaches S3 has an environment of its own. Else it is as if Sail ran in this process.
+        # An engine for S3 has its own environment. For folders it is as if Sail ran in this process.
         self._follows = access is None
         self._told: dict[str, Any] = {}
         self._telling = threading.Lock()
@@ -124,7 +124,7 @@ class _Engine:
         return self._process.stdout.readline()
 
     def follow(self) -> None:
-        """Let the engine have the environment and the working directory that this process has now."""
+        """Pass this process's current environment and working directory to the engine."""
         if not self._follows:
             return
         with self._telling:
@@ -135,16 +135,16 @@ class _Engine:
             try:
                 print(json.dumps(now), file=self._process.stdin, flush=True)
             except BrokenPipeError:
-                # The call for which this is done says that the engine has ended.
+                # The call that follows reports that the engine has ended.
                 return
             self._read()
             self._told = now
 
     def _end(self, owner: int) -> None:
         if os.getpid() != owner:
-            # A fork of the process that the engine belongs to.
+            # This process is a fork of the engine's owner.
             return
-        # Its input ends with this process anyway; this waits for it.
+        # The engine ends with its input anyway; this waits for it.
         self._process.kill()
         self._process.communicate()
         if self._folder:
@@ -152,7 +152,7 @@ class _Engine:
 
 
 def _new_folder() -> Path:
-    """A new folder that only we may enter."""
+    """A new folder that only this user may enter."""
     folder = tempfile.mkdtemp(prefix="reelhouse-")
     if len(os.fsencode(folder)) <= _LONGEST_FOLDER:
         return Path(folder)
@@ -162,7 +162,7 @@ def _new_folder() -> Path:
 
 def _environ(access: S3Access | None) -> dict[str, str]:
     environ = engine_environ(access, os.environ) if access else dict(os.environ)
-    # It finds what this process finds.
+    # It imports what this process imports.
     return {**environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
@@ -174,7 +174,7 @@ def _cwd() -> str:
 
 
 def _channels(engine: _Engine) -> Any:
-    """What opens connections to *engine* for a client of Spark Connect."""
+    """A builder of connections to *engine* for a client of Spark Connect."""
     import grpc
     from pyspark.sql.connect.client import ChannelBuilder
 

@@ -1,8 +1,8 @@
-"""Sail's server: a process of its own that ends with the one that started it.
+"""Sail's server: its own process, which ends with the one that started it.
 
-Sail 0.7.2 listens on TCP and lets in all who connect. So its port is put where nobody is: the thread that binds it has
-left for a network namespace of its own, in which nothing but a loopback exists, while the threads that read and write
-stay outside and reach files, S3 and TMDB as ever. The only way in is a Unix socket that its owner alone may open.
+Sail 0.7.2 listens on TCP without authentication. Therefore the thread that binds the port moves into a new network
+namespace, which has only a loopback. The threads that read and write stay outside and reach files, S3 and TMDB. The
+only way in is a Unix socket that only its owner may open.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import IO, Any
 from urllib.parse import quote
 
 _SETTINGS = {
-    # Sail logs every session it makes; what goes wrong reaches the client as an error anyway.
+    # Sail logs every session; the client gets errors anyway.
     "RUST_LOG": "error",
-    # Sail forgets who is silent for long, and a prompt is. The server ends with its user, so nothing piles up.
+    # Sail drops idle sessions, and a prompt is often idle. The server ends with its user, so sessions do not pile up.
     "SAIL_SPARK__SESSION_TIMEOUT_SECS": str(366 * 86_400),
 }
-# Its other modes listen on more ports, from threads that are not in the namespace.
+# Sail's other modes listen on more ports, from threads outside of the namespace.
 _MODE = {"SAIL_MODE": "local"}
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
@@ -36,16 +36,16 @@ _PIECE = 1 << 20
 
 
 def runs_here() -> bool:
-    """Whether this process is Sail's, as it is for the data sources that it runs."""
+    """Whether this is Sail's process, which also runs data sources."""
     return "pysail" in sys.modules
 
 
 def main(door: str) -> None:
-    """Serve until the input ends: behind the Unix socket *door*, or on a port that all can reach where it is empty.
+    """Serve until the input ends: behind the Unix socket *door*, or, if it is empty, on a port open to everybody.
 
-    Says one line of JSON on stdout: `address` for gRPC, or `closed` with the reason where this machine lets nobody
-    have a namespace. Each line of the input is `environ`, `cwd` and `path` of the process that started this one, and is
-    answered by an empty line once they hold here.
+    Prints one line of JSON on stdout: `address` for gRPC, or `closed` with the reason if this machine refuses
+    namespaces. Each line of the input has `environ`, `cwd` and `path` of the process that started this one, and is
+    answered by an empty line once they are applied.
     """
     orders, answers = _take_streams()
     try:
@@ -59,12 +59,12 @@ def main(door: str) -> None:
         print(file=answers, flush=True)
     if door:
         shutil.rmtree(Path(door).parent, ignore_errors=True)
-    # Not by returning: what Sail still works on must not land after its user has gone.
+    # Not by returning: work that Sail has not finished must not land after its user has gone.
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def check_namespaces() -> None:
-    """Enter the namespaces that a server would be in, and say as a server would where this machine forbids it."""
+    """Enter the namespaces of a server, and report as a server if this machine refuses them."""
     try:
         _enter_user_namespace()
         _enter_network_namespace()
@@ -73,7 +73,7 @@ def check_namespaces() -> None:
 
 
 def _take_streams() -> tuple[IO[str], IO[str]]:
-    """Input and output for ourselves, so that what a person's function prints goes to stderr and answers nobody."""
+    """Take stdin and stdout for the protocol; prints of user functions go to stderr."""
     orders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     with open(os.devnull) as nothing:  # noqa: PTH123 (a descriptor is wanted)
         os.dup2(nothing.fileno(), 0)
@@ -90,7 +90,7 @@ def _follow(environ: dict[str, str], cwd: str, path: list[str]) -> None:
         del os.environ[name]
     os.environ.update({**environ, **_MODE})
     sys.path[:] = path
-    # Where it was removed meanwhile, what is relative to it is not there for anybody.
+    # If the folder was removed meanwhile, relative paths do not exist for anybody.
     with suppress(OSError):
         os.chdir(cwd)
 
@@ -99,26 +99,26 @@ _alive: list[Any] = []
 
 
 def _new_sail() -> Any:
-    """A server that is not started; its threads are, and stay in the namespaces of now."""
+    """A server that is not started. Its threads are, and stay in the current namespaces."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     os.environ.update(_MODE)
     from pysail.spark import SparkConnectServer
 
-    # A server ends with the object that stands for it.
+    # A server ends with its Python object.
     _alive.append(SparkConnectServer("127.0.0.1", 0))
     return _alive[-1]
 
 
 def _serve_openly() -> str:
-    """Start Sail where all of this machine reach it; its address."""
+    """Start Sail where everybody on this machine can reach it; returns its address."""
     server = _new_sail()
     server.start(background=True)
     return "{}:{}".format(*server.listening_address)
 
 
 def _serve_behind(door: str) -> str:
-    """Start Sail where nobody reaches it, and forward what comes through *door*; its address."""
+    """Start Sail in the namespace and forward connections from *door*; returns its address."""
     _enter_user_namespace()
     server = _new_sail()
     _enter_network_namespace()
@@ -135,10 +135,10 @@ def _serve_behind(door: str) -> str:
 
 
 def _enter_user_namespace() -> None:
-    """As ourselves, into a user namespace where we may make others. Only a process with one thread can."""
+    """Enter a user namespace, as the same user, to create others. Only a process with one thread can."""
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
-        # It may make others anyway, and would lose its rights over other people's files.
+        # Root may create namespaces anyway, and would lose its rights over other users' files.
         return
     _unshare(_CLONE_NEWUSER)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
@@ -146,7 +146,7 @@ def _enter_user_namespace() -> None:
 
 
 def _enter_network_namespace() -> None:
-    """This thread, and those that it starts from now on, into a network of nothing but a loopback."""
+    """Move this thread, and threads that it starts later, into a network with only a loopback."""
     import fcntl
 
     _unshare(_CLONE_NEWNET)
@@ -174,7 +174,7 @@ def _forward(listener: socket.socket, port: int) -> None:
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
     piece = memoryview(bytearray(_PIECE))
-    # Where one side has gone, the other learns of it by the end of its own connection.
+    # If one side has gone, the other sees the end of its connection.
     with suppress(OSError):
         while size := source.recv_into(piece):
             target.sendall(piece[:size])

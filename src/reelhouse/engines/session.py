@@ -1,4 +1,4 @@
-"""Sessions of the table engine: Sail beside this process, or Apache Spark. Nothing else of the package knows which."""
+"""Sessions of the table engine: Sail in its own process, or Apache Spark. No other module knows which."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SessionFactory = Callable[[], "SparkSession"]
 
-# Instants are UTC, and a value that does not fit is NULL (and counted) instead of the end of the build.
+# Timestamps are UTC. A value that does not fit is NULL (and counted) and does not end the build.
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "false",
@@ -32,7 +32,7 @@ _INSTALL = 'pip install "reelhouse[lake]"'
 def session_of(settings: Settings, storage: Storage) -> SessionFactory:
     """The session for the tables of the lake in *storage*, made when it is first called.
 
-    Raises `ConfigError` where there can be none, so that nobody learns of it after nine hours of collecting.
+    Raises `ConfigError` if no session is possible, before and not after nine hours of collecting.
     """
     check_root(storage)
     access = storage.access() if isinstance(storage, Accessible) else None
@@ -45,13 +45,13 @@ def session_factory(
     stated: Mapping[str, str] | None = None,
     shared_machine_ok: bool = False,
 ) -> SessionFactory:
-    """Makes a session of *engine* when it is first called, and gives the same one from then on.
+    """A factory that makes a session of *engine* on its first call and then returns the same one.
 
-    `sail` runs in a process beside this one; `local[N]`, `spark://host:port` and `yarn` are Apache Spark (Java 17) with
-    its driver in this process, `sc://host:port` a Spark Connect server. *access* is that of a lake in S3, *stated* what
-    a person sets of Spark's own settings, which wins over ours. Two factories give two sessions on one engine, so that
-    the views of two lakes do not meet. Raises `ConfigError` where what the engine needs is not installed, or clashes,
-    and, unless *shared_machine_ok*, where other people's processes could reach Sail.
+    `sail` runs in its own process; `local[N]`, `spark://host:port` and `yarn` are Apache Spark (Java 17) with
+    its driver in this process, `sc://host:port` a Spark Connect server. *access* is that of a lake in S3, *stated* are
+    the user's own Spark settings, which override ours. Two factories give two sessions on one engine, so views of two
+    lakes do not collide. Raises `ConfigError` if the engine's packages are missing or clash, and, unless
+    *shared_machine_ok*, if other people's processes could reach Sail.
     """
     stated = dict(stated or {})
     check_engine(engine)
@@ -67,7 +67,7 @@ def session_factory(
 
 
 def check_engine(engine: str) -> None:
-    """Raise `ConfigError` where *engine* names none."""
+    """Raise `ConfigError` if *engine* does not name an engine."""
     if engine != "sail" and not engine.startswith("sc://"):
         from reelhouse.engines.spark import check_master
 
@@ -81,7 +81,7 @@ def _spark_session(engine: str, access: S3Access | None, stated: Mapping[str, st
 
 
 def adopted_by(settings: Settings, storage: Storage, spark: SparkSession) -> SessionFactory:
-    """As `session_of`, with a session beside one that somebody else started: a spark-submit, a notebook, Glue, EMR."""
+    """As `session_of`, with a new session in a running Spark: of a spark-submit, a notebook, Glue, EMR."""
     check_root(storage)
     _warn(settings.spark_conf)
     from reelhouse.engines.spark import adopted
@@ -91,29 +91,29 @@ def adopted_by(settings: Settings, storage: Storage, spark: SparkSession) -> Ses
 
 
 def _warn(stated: Mapping[str, str]) -> None:
-    """Say which stated settings make other rows than documented; what a person states holds all the same."""
+    """Warn about the user's settings that change rows; they are used anyway."""
     for name, value in _SETTINGS.items():
         if stated.get(name, value).lower() != value.lower():
-            said = f"{name} = {stated[name]} instead of {value} makes other rows than documented, or ends the build"
+            said = f"{name} = {stated[name]} instead of {value} changes rows from what is documented, or ends the build"
             print(f"reelhouse: spark_conf: {said}", file=sys.stderr)
 
 
 def check_installed(engine: str) -> None:
-    """Raise `ConfigError` where what *engine* needs is not installed, or clashes."""
+    """Raise `ConfigError` if packages of *engine* are missing or clash."""
     full, client, sail = _version("pyspark"), _version("pyspark-client"), _version("pysail")
     if full and client:
         raise ConfigError(
             f"pyspark {full} and pyspark-client {client} are installed in one environment and overwrite each other's "
-            f"files: keep one of them (reelhouse changes neither), or use an environment of its own: {_INSTALL}"
+            f"files: keep one of them (reelhouse changes neither), or use a separate environment: {_INSTALL}"
         )
     if engine == "sail" and not (sail and client):
-        beside = f" (pyspark {full} is here and would clash: use an environment of its own)" if full else ""
+        beside = f" (pyspark {full} is installed and would clash: use a separate environment)" if full else ""
         raise ConfigError(f"the table engine is not installed; install it with: {_INSTALL}{beside}")
     if engine.startswith("sc://") and not (client or full):
         raise ConfigError(f"a Spark client is not installed; install one with: {_INSTALL}")
     if not engine.startswith(("sail", "sc://")) and not full:
         raise ConfigError(
-            f"engine: {engine!r} needs Apache Spark, which is not installed; in an environment of its own: "
+            f"engine: {engine!r} needs Apache Spark, which is not installed; in a separate environment: "
             'pip install "reelhouse[spark]"'
         )
 

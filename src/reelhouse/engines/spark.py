@@ -1,5 +1,5 @@
-"""Sessions on Apache Spark: started here (in this process, or as the driver of a cluster), asked of a Connect server,
-or taken from whoever started it."""
+"""Sessions on Apache Spark: started here (in this process, or as the driver of a cluster), from a Connect server, or
+in a Spark that is already running."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from reelhouse.storage.credentials import S3Access
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Java code of our own: Delta's log in S3 and in a folder, for many programs at once.
+# Our own Java code: safe commits to Delta's log in S3 and in a folder.
 JAR = Path(__file__).with_name("jars") / "reelhouse-delta.jar"
 
 
 class Jars(NamedTuple):
-    """What an Apache Spark needs beside its own: Delta Lake, S3A of its Hadoop, and the AWS SDK which that was made
-    with."""
+    """The jars that a version of Apache Spark needs: Delta Lake, S3A of its Hadoop, and S3A's version of the AWS
+    SDK."""
 
     delta: str
     hadoop: str
     sdk: str
 
 
-# By the version of Spark; these were tried together.
+# By the version of Spark; these were tested together.
 JARS = {
     "4.0": Jars("io.delta:delta-spark_2.13:4.0.1", "3.4.2", "2.29.52"),
     "4.2": Jars("io.delta:delta-spark_4.2_2.13:4.4.0", "3.5.0", "2.35.4"),
 }
 
-# Of the SDK S3A needs a fiftieth, and Hadoop's client is Spark's own: 740 MB that each executor would be sent.
+# S3A needs a fiftieth of the SDK, and Spark has Hadoop's client: without this each executor would get 740 MB.
 _SDK = ("s3", "s3-transfer-manager", "sts")
 _NOT_NEEDED = (
     "software.amazon.awssdk:bundle",
@@ -56,8 +56,8 @@ _STARTED = {
     "spark.ui.showConsoleProgress": "false",
 }
 
-# Of one machine: nobody looks at a UI that ends with the command, and neither the network nor other people of the
-# machine have any business on Spark's own ports.
+# On one machine: no UI, because it would end with the command; and Spark's ports are closed to the network and to
+# other users.
 _LOCAL = {
     "spark.ui.enabled": "false",
     "spark.driver.host": "127.0.0.1",
@@ -65,22 +65,22 @@ _LOCAL = {
     "spark.authenticate": "true",
 }
 
-# Commits of many programs at once, in a folder and in S3.
+# Concurrent commits of several programs, in a folder and in S3.
 _LOG_STORES = {
     "spark.delta.logStore.file.impl": "reelhouse.delta.FolderLogStore",
     "spark.delta.logStore.s3.impl": "reelhouse.delta.S3LogStore",
     "spark.delta.logStore.s3a.impl": "reelhouse.delta.S3LogStore",
 }
 
-# Spark does not know these before Delta is first used, and then knows them all.
+# Spark knows these only after Delta is first used.
 _DELTAS = "spark.databricks.delta."
 _ONE_OF_DELTAS = f"{_DELTAS}snapshotPartitions"
 
-# Set in each session that has no mind of its own about them.
+# Set in each session that does not set them itself.
 _SPARK_SETTINGS = {
     # Delta's default of fifty tasks to read a table's log of a few lines would cost more than the tables.
     _ONE_OF_DELTAS: "2",
-    # Its default, INT96, is what other readers of Parquet have given up on.
+    # The default, INT96, is obsolete for other readers of Parquet.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 
@@ -88,13 +88,13 @@ _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 _ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "SSE-KMS"}
 
 _TOO_OLD = "Apache Spark 4.0 or newer is needed"
-_BY_CONNECT = "this session goes through Spark Connect"
+_BY_CONNECT = "this session uses Spark Connect"
 
 _master = re.compile(r"local(\[(\d+|\*)(,\d+)?\])?|spark://.+|yarn")
 
 
 def check_master(master: str) -> None:
-    """Raise `ConfigError` where *master* is no address of Apache Spark that reelhouse knows."""
+    """Raise `ConfigError` if *master* is not an address of Apache Spark that reelhouse knows."""
     if not _master.fullmatch(master):
         raise ConfigError(
             f"engine: sail, local[N], sc://host:port, spark://host:port or yarn is expected, not {master!r}"
@@ -102,7 +102,7 @@ def check_master(master: str) -> None:
 
 
 def spark_session(master: str, stated: Mapping[str, str], access: S3Access | None) -> SparkSession:
-    """A session of its own on Apache Spark, started with *stated* over our defaults where this process has none yet."""
+    """A new session on Apache Spark, which is started with *stated* over our defaults if it does not run yet."""
     from pyspark import SparkContext
 
     with _starting:
@@ -111,15 +111,15 @@ def spark_session(master: str, stated: Mapping[str, str], access: S3Access | Non
             _borrowers[:] = [_caller(access)]
         elif access and _borrowers and _borrowers != [_caller(access)]:
             raise ConfigError(
-                "engine: Apache Spark was started in this process for another place than this lake in S3, and keeps "
-                "the credentials of then: open the lake in a process of its own"
+                "engine: Apache Spark was started in this process for another place than this lake in S3. It keeps "
+                "its credentials: open the lake in a separate process"
             )
     from pyspark.sql import SparkSession
 
     return adopted(SparkSession.builder.getOrCreate(), stated, access)
 
 
-# As whom the Java of this process asks S3, where we started it.
+# The AWS caller of this process's Java, if we started it.
 _borrowers: list[str | None] = []
 
 
@@ -128,21 +128,21 @@ def _caller(access: S3Access | None) -> str | None:
 
 
 def connect_session(address: str, stated: Mapping[str, str]) -> SparkSession:
-    """A session of its own on a Spark Connect server, which reaches S3 with credentials of its own."""
+    """A new session on a Spark Connect server, which reaches S3 with its own credentials."""
     check_listens(address)
     session = connected(address)
     _check_version(session)
     for name in stated.keys() - set(_settable(session, stated)):
-        print(f"reelhouse: spark_conf: {name} is left out: a server is started with it", file=sys.stderr)
+        print(f"reelhouse: spark_conf: {name} is ignored: it must be given when the server starts", file=sys.stderr)
     return _set(session, {**_SPARK_SETTINGS, **stated})
 
 
 def adopted(
     session: SparkSession, stated: Mapping[str, str] | None = None, access: S3Access | None = None
 ) -> SparkSession:
-    """A session beside *session* (of a spark-submit, a notebook, Glue), which stays as it is.
+    """A new session in the Spark of *session* (of a spark-submit, a notebook, Glue), which is not changed.
 
-    Raises `ConfigError` for one through Spark Connect, which has none beside it and no Java at hand.
+    Raises `ConfigError` for a session of Spark Connect, where neither a new session nor Java is available.
     """
     _check_version(session)
     if not hasattr(session, "newSession"):
@@ -153,7 +153,7 @@ def adopted(
     mine = session.newSession()
     found = dict(s3a_conf(access)) if access else {}
     if access and session.sparkContext._jsc.hadoopConfiguration().get("fs.s3.impl") is None:
-        # A lake's address says s3://, which is S3A's other name; EMR and Glue have their own way to it.
+        # A lake's address says s3://, which plain Spark must map to S3A; EMR and Glue know it.
         found["fs.s3.impl"] = _S3A
     return _set(mine, {**_SPARK_SETTINGS, **found, **(stated or {})})
 
@@ -170,7 +170,7 @@ def _set(session: SparkSession, conf: Mapping[str, str]) -> SparkSession:
 
 
 def _settable(session: SparkSession, conf: Mapping[str, str]) -> list[str]:
-    """The names that a session may set; Hadoop's are among them, and Spark does not know those."""
+    """The names that a session may set, including Hadoop's, which Spark does not know."""
     free = () if session.conf.isModifiable(_ONE_OF_DELTAS) else (_DELTAS,)
     return [
         name
@@ -180,7 +180,7 @@ def _settable(session: SparkSession, conf: Mapping[str, str]) -> list[str]:
 
 
 def s3a_conf(access: S3Access) -> Iterator[tuple[str, str]]:
-    """How S3A reaches the lake's bucket, by Hadoop's names: no credentials, which are never written down."""
+    """Hadoop settings with which S3A reaches the lake's bucket; no credentials, which are never written."""
     of = f"fs.s3a.bucket.{access.bucket}." if access.bucket else "fs.s3a."
     yield f"{of}endpoint.region", access.region
     if not re.search(r"\.amazonaws\.com(\.cn)?$", access.endpoint):
@@ -200,9 +200,9 @@ _starting = threading.Lock()
 def started_conf(
     master: str, version: str, there: set[str], stated: Mapping[str, str], access: S3Access | None
 ) -> dict[str, str]:
-    """What Apache Spark of *version* is started with, *stated* over our own; *there* are names of jars it has.
+    """The settings with which Apache Spark of *version* starts, *stated* over ours; *there* are names of its jars.
 
-    Raises `ConfigError` where it is not known which jars that version needs.
+    Raises `ConfigError` if the jars for that version are unknown.
     """
     ours = {"spark.master": master, **_STARTED}
     if master.startswith("local"):
@@ -212,8 +212,8 @@ def started_conf(
         ours |= {f"spark.hadoop.{name}": value for name, value in s3a_conf(access)}
     packages = _packages(version, there, stated, with_s3=access is not None)
     if packages:
-        # A folder of our own: a Maven repository that others fill half stops the download of the jars. Not below
-        # `cache_folder`, which tests and services empty: what is fetched once is there for all.
+        # Our own folder: a Maven repository that other programs have filled in part stops the download of jars. Not
+        # below `cache_folder`, which tests and services empty: downloads are shared.
         ours |= {
             "spark.jars.ivy": str(_ivy()),
             "spark.jars.excludes": ",".join(_NOT_NEEDED),
@@ -226,7 +226,7 @@ def started_conf(
 
 
 def _packages(version: str, there: set[str], stated: Mapping[str, str], *, with_s3: bool) -> list[str]:
-    """Maven's names of the jars that are neither there nor stated."""
+    """Maven's names of the jars that are neither present nor in *stated*."""
     found = [name for name in stated.get("spark.jars.packages", "").split(",") if name]
     has = [*found, *there, *stated.get("spark.jars", "").split(",")]
     wanted = [
@@ -235,7 +235,7 @@ def _packages(version: str, there: set[str], stated: Mapping[str, str], *, with_
     known = JARS.get(".".join(version.split(".")[:2]))
     if wanted and known is None:
         raise ConfigError(
-            f"engine: which {wanted[0]} goes with Spark {version} is not known here (it is for {', '.join(JARS)}); "
+            f"engine: which {wanted[0]} goes with Spark {version} is unknown (known: {', '.join(JARS)}); "
             "name it in spark_conf as spark.jars.packages"
         )
     if known and "delta-spark" in wanted:
@@ -255,7 +255,7 @@ def _ivy() -> Path:
 
 
 def _partitions(master: str) -> str:
-    """One for each core of `local[N]`, and at least four: adaptive execution makes fewer of them, but never more."""
+    """One per core of `local[N]`, at least four: adaptive execution merges partitions, but never adds any."""
     cores = re.search(r"\d+|\*", master)
     found = 1 if cores is None else (os.cpu_count() or 1) if cores[0] == "*" else int(cores[0])
     return str(max(4, found))
@@ -271,7 +271,7 @@ def _driver_memory() -> str:
 
 
 def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> None:
-    """Start Apache Spark in and below this process; what it says on the way is told only where it does not start."""
+    """Start Apache Spark in this process and its children; its output is shown only if it does not start."""
     from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkException
     from pyspark.java_gateway import launch_gateway
@@ -286,20 +286,20 @@ def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> N
     conf = SparkConf(loadDefaults=False)
     for name, value in started_conf(master, version, there, stated, access).items():
         conf.set(name, value)
-    said = _Said()
+    said = _Output()
     with _environment(access):
         try:
             gateway = launch_gateway(conf, {"stdout": said.pipe, "stderr": said.pipe})  # type: ignore[no-untyped-call]
         except PySparkException as exc:
             raise _not_started(said.ended()) from exc
     said.goes_on()
-    # Without `conf`, which Java has by now and has added Maven's jars to: executors get those from there.
+    # Without `conf`: Java has it already, with Maven's jars added, and executors get the jars from Java.
     context = SparkContext(gateway=gateway)
     context.setLogLevel("ERROR")
 
 
-class _Said:
-    """What Java writes: kept while it starts, on our stderr from then on."""
+class _Output:
+    """Java's output: kept while it starts, then passed to our stderr."""
 
     def __init__(self) -> None:
         reading, self.pipe = os.pipe()
@@ -318,12 +318,12 @@ class _Said:
                     self._lines.append(line)
 
     def goes_on(self) -> None:
-        """Java has started and holds the pipe alone."""
+        """Java has started and is the pipe's only writer."""
         self._started.set()
         os.close(self.pipe)
 
     def ended(self) -> str:
-        """All of it; Java has ended."""
+        """The whole output; Java has ended."""
         os.close(self.pipe)
         self._listener.join(5)
         return "".join(self._lines)
@@ -331,7 +331,7 @@ class _Said:
 
 @contextmanager
 def _environment(access: S3Access | None) -> Iterator[None]:
-    """For the time of a start, the environment by which Java borrows this process's credentials."""
+    """During a start, set the environment by which Java gets this process's credentials."""
     before = dict(os.environ)
     if access:
         _replace(engine_environ(access, before, without=("AWS_",)))
@@ -350,7 +350,7 @@ def _replace(environ: Mapping[str, str]) -> None:
 def _check_java() -> None:
     home = os.environ.get("JAVA_HOME")
     if not (Path(home, "bin", "java").is_file() if home else shutil.which("java")):
-        where = f"JAVA_HOME is {home!r} and holds none" if home else "there is none here"
+        where = f"JAVA_HOME is {home!r} and has none" if home else "none is installed"
         raise ConfigError(f"engine: Apache Spark needs Java 17, and {where}: install one, or use engine = 'sail'")
 
 
@@ -358,14 +358,14 @@ _MISSING = re.compile(r"UNRESOLVED DEPENDENC|unresolved dependency|download fail
 
 
 def _not_started(said: str) -> ReelhouseError:
-    """Why Java ended, as far as what it said tells."""
+    """Why Java ended, as far as its output says."""
     if _MISSING.search(said):
         names = sorted(set(re.findall(r"(?:unresolved dependency: |not found: )([\w.#;:-]+)", said)))
         return ConfigError(
-            f"engine: jars could not be fetched from Maven ({', '.join(names) or 'by spark.jars.packages'}): is there "
-            "a network? Else put them into the folder jars/ of Apache Spark"
+            f"engine: jars could not be fetched from Maven ({', '.join(names) or 'by spark.jars.packages'}): check "
+            "the network, or put them into the folder jars/ of Apache Spark"
         )
     if "UnsupportedClassVersionError" in said or "Unrecognized option" in said or "requires Java" in said:
         return ConfigError("engine: this Java is too old for Apache Spark 4, which needs Java 17: set JAVA_HOME")
     lines = [line.strip() for line in said.splitlines() if re.search(r"exception|error", line, re.I)]
-    return ReelhouseError(f"Apache Spark did not start: {lines[0] if lines else 'it said nothing'}"[:400])
+    return ReelhouseError(f"Apache Spark did not start: {lines[0] if lines else 'it printed nothing'}"[:400])

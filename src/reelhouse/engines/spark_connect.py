@@ -1,4 +1,4 @@
-"""Sessions by Spark Connect: Sail's, and those of an Apache Spark server."""
+"""Sessions by Spark Connect: of Sail, and of an Apache Spark server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PORT = 15002
 
 
 def connected(address: str) -> SparkSession:
-    """A session of its own on the server at *address*."""
+    """A new session on the server at *address*."""
     from pyspark.sql import SparkSession
 
     with main_with_a_file():
@@ -29,7 +29,7 @@ def connected(address: str) -> SparkSession:
 
 
 def connected_by(channels: Any) -> SparkSession:
-    """A session of its own on the server to which *channels*, a `ChannelBuilder`, opens connections."""
+    """A new session on the server to which *channels*, a `ChannelBuilder`, opens connections."""
     from pyspark.sql.connect.session import SparkSession as Connected
 
     # As pyspark does itself for an address.
@@ -39,9 +39,9 @@ def connected_by(channels: Any) -> SparkSession:
 
 
 def check_listens(address: str) -> None:
-    """Raise `ConfigError` where nobody listens at `scheme://host:port`: Spark would try for minutes before it says so.
+    """Raise `ConfigError` if nothing listens at `scheme://host:port`, which Spark would report only after minutes.
 
-    What follows the port may hold a password and is not shown.
+    The text after the port may contain a password and is not shown.
     """
     found = re.match(r"(\w+://)(\[[^]]+\]|[^:/;,]+)(?::(\d+))?", address)
     if found is None:
@@ -55,7 +55,7 @@ def check_listens(address: str) -> None:
 
 @contextmanager
 def main_with_a_file() -> Iterator[None]:
-    """pyspark-client takes `python -c` for a doctest run, looks for a Spark that is not there, and exits."""
+    """Work around pyspark-client: it takes `python -c` for a doctest run, looks for a local Spark, and exits."""
     main = sys.modules["__main__"]
     if hasattr(main, "__file__"):
         yield

@@ -1,8 +1,8 @@
-"""Writes a table's rows into few files, as one overwrite, and lets the pins of readers follow.
+"""Rewrites a table's rows into few files, as one overwrite, and moves the published version to it.
 
-An overwrite and not Delta's OPTIMIZE: every reader of logs here takes it for a beginning, so that the commits before it
-may go in time, and staging can leave out what newer answers replaced. It lands on the version it was made from or not
-at all; killed before the pin follows, the next upkeep finds it by its word that it *rewrites* the pinned version.
+An overwrite and not Delta's OPTIMIZE: all code here that reads logs treats it as a beginning, so the commits before it
+may be removed in time, and staging can drop replaced answers. It lands on the version it was made from or not at all.
+After a kill before the published version moves, the next run finds it by its note that it *rewrites* that version.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE, imported, pin_import
 from reelhouse.warehouse.manifest import CURRENT, BuildManifest, pin
 
-# Another builder may pin at the same moment; more than a few in a row is no race any more.
+# Another builder may publish at the same moment; many times in a row is not a race any more.
 _ATTEMPTS = 5
 
 
@@ -33,9 +33,9 @@ def rewrite(
     more: dict[str, Any],
     kept: Callable[[pa.RecordBatch], pa.RecordBatch] = lambda batch: batch,
 ) -> int:
-    """Overwrite version *over* with what of its rows is *kept*, *rows* in number; returns the new version.
+    """Overwrite version *over* with its *kept* rows, *rows* in number; returns the new version.
 
-    Its commit says all that the old one said, and *more*. Raises `KeyTakenError` where somebody else wrote meanwhile.
+    Its commit has the metadata of the old one, and *more*. Raises `KeyTakenError` if another writer wrote meanwhile.
     """
     found = read_delta(storage, folder, over.version)
     counted = pa.RecordBatchReader.from_batches(found.schema, _counted(folder, map(kept, found), rows))
@@ -44,7 +44,7 @@ def rewrite(
 
 
 def _counted(folder: str, batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
-    """The batches; an error instead of their end unless they held so many *rows*, so that no other number commits."""
+    """The batches; raises at their end unless they had *rows* rows, so that no other number is committed."""
     for batch in batches:
         rows -= len(batch)
         yield batch
@@ -53,17 +53,17 @@ def _counted(folder: str, batches: Iterator[pa.RecordBatch], rows: int) -> Itera
 
 
 def rewritten(latest: Commit, pinned: int) -> bool:
-    """Whether *latest* holds the rows of the version that is *pinned*, so that the pin may follow."""
+    """Whether *latest* holds the rows of the *pinned* version, so that it may be published."""
     return latest.user.get("rewrites") == pinned
 
 
 def staging_notes(current: BuildManifest) -> dict[str, Any]:
-    """What a commit that begins staging anew has to say of what it holds."""
+    """The metadata of a commit that replaces staging: what it holds."""
     return {"epoch": current.read.epoch, "reads": msgspec.to_builtins(current.read.receipts), "parts": []}
 
 
 def follow(storage: Storage, moved: dict[str, tuple[int, int]], staging: str) -> None:
-    """Let pins follow from old versions to new ones, by folder; one that points elsewhere by now stays.
+    """Move published versions from old to new, by folder; one that has changed meanwhile stays.
 
     *staging* is the folder of parsed answers.
     """
@@ -78,7 +78,7 @@ def follow(storage: Storage, moved: dict[str, tuple[int, int]], staging: str) ->
         new = _followed(current, moved, staging)
         if new == current or pin(storage, new, body):
             return
-    raise LakeError("other builds of this lake keep coming first: wait for them, then maintain again")
+    raise LakeError("other builds of this lake keep finishing first: wait for them, then maintain again")
 
 
 def _followed(current: BuildManifest, moved: dict[str, tuple[int, int]], staging: str) -> BuildManifest:

@@ -1,8 +1,8 @@
-"""What lies in a table's folder, what of it somebody may still read, and what may therefore go.
+"""The contents of a table's folder: what readers may still need, and what may be removed.
 
-Needed are the pinned version, the newest one (others read that), and every version that was the newest within the time
-that readers are given; each with the commits and files it consists of. What no commit names may be a writer's at work,
-so it too stays until it is older than that.
+Needed are the published version, the newest one (which other programs read), and every version that was the newest
+within the time that readers are given; each with its commits and files. Files that no commit names may belong to an
+active writer, so they stay until they are older than that time.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _ENTRY = re.compile(r"_delta_log/(\d{20})\.[^/]+")
 class Folder(NamedTuple):
     """One table's folder.
 
-    *commits* are those that anything kept consists of, oldest first; *past* are paths of which a bucket has only old
-    versions. A *problem* is why nothing in it may be touched.
+    *commits* are those of all kept versions, oldest first; **past* are paths of which a bucket has only old versions.
+    With a *problem* nothing in the folder may be changed.
     """
 
     name: str
@@ -55,12 +55,12 @@ class Folder(NamedTuple):
 
     @property
     def since_checkpoint(self) -> int:
-        """Commits that a reader has to go through one by one."""
+        """Commits that a reader must read one by one."""
         newest = max(_versions(_CHECKPOINT, self.files), default=-1)
         return self.latest.version - newest if self.latest else 0
 
     def unneeded(self, before: datetime) -> list[str]:
-        """Data files that nobody reads and that were put *before*."""
+        """Data files that no reader needs and that were put *before*."""
         if self.problem:
             return []
         named = {unquote(path) for commit in self.commits for path in commit.files}
@@ -71,9 +71,9 @@ class Folder(NamedTuple):
         ]
 
     def outdated(self, before: datetime) -> list[str]:
-        """What of the log came before a checkpoint that all kept versions can be read from, oldest first.
+        """The log entries before a checkpoint from which all kept versions can be read, oldest first.
 
-        In that order it goes one by one: whatever a kill leaves has no gap.
+        They are removed in that order, so a kill leaves no gap.
         """
         if self.problem or not self.commits:
             return []
@@ -87,12 +87,12 @@ class Folder(NamedTuple):
         ]
 
     def _removable(self, path: str) -> bool:
-        # Others may have put what this package could not have named.
+        # Other programs may have put names that are not valid keys.
         return is_key(f"{self.name}/{path}")
 
 
 def folders(storage: Storage, pins: dict[str, int]) -> dict[str, list[str]]:
-    """What ever lay in each table's folder, old versions included, by the folder's name."""
+    """Everything in each table's folder, old versions included, by the folder's name."""
     found: dict[str, list[str]] = {name: [] for name in pins}
     for zone in ZONES:
         for key in storage.list_all_versions(f"{zone}/"):
@@ -103,18 +103,18 @@ def folders(storage: Storage, pins: dict[str, int]) -> dict[str, list[str]]:
 
 
 def look(storage: Storage, name: str, pinned: int | None, ever: Iterable[str], before: datetime) -> Folder:
-    """One folder. *ever* was listed before, so that what is not there any more was removed, and is not new."""
+    """Read one folder. *ever* was listed before, so a missing object was removed, and is not new."""
     files = files_below(storage, name)
     past = [path for path in ever if path not in files]
     put = {version: files[f"_delta_log/{version:020d}.json"].put for version in _versions(_COMMIT, files)}
     if pinned is not None and pinned not in put:
-        return Folder(name, pinned, files, [], past, f"{name} has lost version {pinned}, which readers are shown")
+        return Folder(name, pinned, files, [], past, f"{name} has lost version {pinned}, which readers see")
     if not put:
         return Folder(name, pinned, files, [], past)
     try:
         commits = _needed(storage, name, put, pinned, before)
     except MissingKeyError:
-        lost = f"{name} is left alone, since its log has lost its beginning: `reelhouse build --full` begins it anew"
+        lost = f"{name} is left alone, because the beginning of its log is missing: run `reelhouse build --full`"
         return Folder(name, pinned, files, [], past, lost)
     except LakeError as exc:
         return Folder(name, pinned, files, [], past, f"{name} is left alone: {exc}")
@@ -126,7 +126,7 @@ def _needed(
 ) -> list[Commit]:
     """The commits that the versions to keep consist of, oldest first."""
     oldest = latest = max(put)
-    # A version is read until the next one comes, and by whoever opened it then for some time more.
+    # A version is read until the next one exists, and for some time longer by readers that opened it before.
     while oldest - 1 in put and put[oldest] >= before:
         oldest -= 1
     if pinned is not None:

@@ -1,7 +1,7 @@
-"""One upkeep: rewrite what lies in many small files, sum up long logs, remove what no reader needs any more.
+"""Maintenance: rewrite tables of many small files, checkpoint long logs, remove what no reader needs.
 
-Done in this order, it may be killed anywhere: nothing goes that anything shown or begun still needs, and the next
-upkeep goes on. The caller keeps purges away, which begin tables anew under the same names.
+In this order it may be killed anywhere: nothing is removed that a published version or a running reader needs, and the
+next run continues. The caller keeps purges away, which create tables again under the same names.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from reelhouse.warehouse.manifest import BuildManifest, believed, staging_folder
 
 Step = Callable[[str], None]
 
-# A file this large is worth opening, and is not joined with others.
+# A file this large is not merged with others.
 _LARGE = 32 << 20
-# So many small files cost a query more than writing them anew costs once.
+# This many small files cost queries more than one rewrite.
 _MANY = 50
-# A reader goes through so many commits as quickly as through a checkpoint.
+# Up to this many commits are read as quickly as a checkpoint.
 _COMMITS = 10
-# Where more than this part of staging is replaced by newer answers, every build reads it in vain.
+# If newer answers have replaced more than this share of staging, every build reads it for nothing.
 _SUPERSEDED = 0.2
 
 
 class Rewriting(NamedTuple):
-    """A table in many small files, or with many rows that nothing is made from; *files* and *bytes* of its version."""
+    """A table of many small files, or with many unused rows; *files* and *bytes* of its version."""
 
     folder: str
     files: int
@@ -45,7 +45,7 @@ class Rewriting(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """What nobody needs: data *files*, entries of *logs*, and *past* objects that a bucket keeps after they went."""
+    """Objects to remove: data *files*, entries of *logs*, and *past* objects that a bucket keeps after deletion."""
 
     files: int = 0
     bytes: int = 0
@@ -54,7 +54,7 @@ class Removal(NamedTuple):
 
 
 class Upkeep(NamedTuple):
-    """What an upkeep did, or would do. *problems* are what it left alone, each for its own reason."""
+    """What maintenance did, or would do. *problems* say what it left alone, and why."""
 
     rewritten: list[Rewriting]
     checkpoints: list[str]
@@ -81,7 +81,7 @@ def maintain(
     step: Step = lambda name: None,
     entities: Mapping[str, Entity] = ENTITIES,
 ) -> Upkeep:
-    """Do what is due; what a reader needs who began less than *keep* ago stays."""
+    """Do what is due; what readers that began less than *keep* ago need stays."""
     work = _Work(storage, now - keep, step, entities)
     done = work.rewrite()
     checkpoints = work.long_logs()
@@ -95,7 +95,7 @@ def maintain(
 
 
 class _Work:
-    """The lake as an upkeep finds it."""
+    """The state of the lake before maintenance."""
 
     def __init__(self, storage: Storage, before: datetime, step: Step, entities: Mapping[str, Entity]) -> None:
         self._storage = storage
@@ -113,7 +113,7 @@ class _Work:
         self.problems = [folder.problem for folder in self.folders if folder.problem]
 
     def due(self, folder: Folder) -> Rewriting | None:
-        """Why a table should be rewritten, if it should. One that somebody writes just now waits for its pin."""
+        """Why a table should be rewritten, if it should. One that is being written waits until it is published."""
         if folder.problem or folder.latest is None or folder.latest.version != folder.pinned:
             return None
         sizes = [folder.files[path].size for path in folder.live if path in folder.files]
@@ -126,7 +126,7 @@ class _Work:
         return found if sum(size < _LARGE for size in sizes) > _MANY else None
 
     def rewrite(self) -> list[Rewriting]:
-        """Rewrite what is due, and let pins follow, also those that an upkeep before was killed over."""
+        """Rewrite what is due and publish it, including rewrites that a killed run did not publish."""
         done: list[Rewriting] = []
         moved: dict[str, tuple[int, int]] = {}
         for folder in self.folders:
@@ -141,7 +141,7 @@ class _Work:
                 try:
                     moved[folder.name] = (pinned, self._rewritten(folder.name, latest))
                 except KeyTakenError:
-                    # Whoever writes it made it their business.
+                    # Another writer is changing it, so it is left alone.
                     continue
                 done.append(found)
         if moved:
@@ -157,7 +157,7 @@ class _Work:
         return rewrite(self._storage, name, latest, len(claims.places), notes, claims.of)
 
     def long_logs(self) -> list[str]:
-        """Tables whose log is long enough to be summed up."""
+        """Tables whose log is long enough for a checkpoint."""
         return [one.name for one in self.folders if not one.problem and one.since_checkpoint >= _COMMITS]
 
     def removal(self) -> Removal:
@@ -176,8 +176,8 @@ class _Work:
             pass
 
     def _clean(self, folder: Folder) -> None:
-        """Remove what may have gone meanwhile and come again: an import that is dropped and imported anew."""
-        # Looked at again: only a table that was begun anew has young entries under these names.
+        """Remove objects whose table may have been created again meanwhile: an import dropped and imported again."""
+        # Check again: only a table that was created again has young entries under these names.
         there = files_below(self._storage, folder.name)
         for path in folder.past:
             if path not in there:
@@ -188,7 +188,7 @@ class _Work:
 
 
 def _pins(storage: Storage, current: BuildManifest | None, staging: str) -> dict[str, int]:
-    """The version of each folder that readers are shown."""
+    """The version of each folder that readers see."""
     pins = {f"{ZONE}/{name}": one.version for name, one in imported(storage).items()}
     if current is not None:
         pins |= {f"{one.zone}/{name}": one.version for name, one in current.tables.items()}

@@ -1,9 +1,9 @@
-"""Which rows of staging anything can still be made from: the others are answers that newer ones replaced.
+"""The rows of staging that tables still depend on; all others are answers that newer ones replaced.
 
-`tables/current_record.py` asks of an id's claims which is the newest of all, the newest that settles it, and the newest
-that says it is gone; no later claim can bring back a former one of these. `tables/metadata_tables.py` asks whether
-anything asked by an IMDb id was ever answered, so the newest answer to each ask stays too, and all that was set aside
-without an id.
+Of an id's outcomes `tables/current_record.py` uses the newest, the newest that settles the id, and the newest that says
+it is gone; a later outcome can never bring back an earlier one of these. `tables/metadata_tables.py` checks whether an
+IMDb id was ever answered, so the newest answer to each requested key stays too, and everything quarantined without an
+id.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Claims(NamedTuple):
 
     @property
     def superseded(self) -> int:
-        """Rows that nothing is made from any more."""
+        """The number of rows that no table depends on any more."""
         return self.rows - len(self.places)
 
     def of(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -49,12 +49,12 @@ class Claims(NamedTuple):
 
 
 def claims_of(storage: Storage, folder: str, version: int) -> Claims:
-    """What of a version of staging anything can still be made from; reads a few narrow columns."""
+    """The rows of a version of staging that tables still depend on; reads a few narrow columns."""
     return claims_needed(read_delta(storage, folder, version, COLUMNS))
 
 
 def claims_needed(rows: pa.RecordBatchReader) -> Claims:
-    """What of *rows* of staging, of which the narrow columns are there, anything can still be made from."""
+    """The rows among *rows*, the narrow columns of staging, that tables still depend on."""
     read = _Read.of(rows)
     newest = _last_of(read.batches, read.places)
     one = read.at(newest)
@@ -63,14 +63,14 @@ def claims_needed(rows: pa.RecordBatchReader) -> Claims:
     for marked in (named & one.settled, named & one.gone):
         rows = np.flatnonzero(marked)
         kept[rows[_last_of(one.places[rows], one.ids[rows])]] = True
-    # The newest of an id is the newest of one of its asks.
+    # The newest outcome of an id is the newest of one of its requested keys.
     rows = np.flatnonzero(named)
     kept[rows[_last_of(one.places[rows], one.asks[rows], one.ids[rows])]] = True
     return Claims(one.places[kept], one.batches[kept], len(read.places))
 
 
 class _Read(NamedTuple):
-    """The narrow columns of rows; *asks* as hashes, which need to differ only among the few asks about one id."""
+    """The narrow columns of rows; *asks* as hashes, which must differ only among the few keys of one id."""
 
     places: _Numbers
     batches: _Numbers
@@ -105,7 +105,7 @@ def _arrays(batch: pa.RecordBatch) -> Iterator[np.ndarray[tuple[int], np.dtype[A
 
 
 def _last_of(ranks: _Numbers, *groups: _Numbers) -> _Numbers:
-    """Where the greatest of *ranks* is for each value of *groups*, which ascend."""
+    """The index of the greatest of *ranks* for each value of *groups*, which are sorted."""
     order = np.lexsort((ranks, *reversed(groups)))
     ends = np.ones(len(order), np.bool_)
     ends[:-1] = np.any([group[order][1:] != group[order][:-1] for group in groups], axis=0)

@@ -1,6 +1,6 @@
-"""Asking TMDB for one partition: the collector's own run, in memory, at its share of the rate.
+"""Requests the ids of one partition: the collector's own run, in memory, at its share of the rate.
 
-Retries, 429s, what is believed, set aside or gone: all of it is what `reelhouse collect` does with the same ids.
+Retries, 429s and validation are those of `reelhouse collect`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from reelhouse.settings import Settings
 from reelhouse.spark.options import Options
 from reelhouse.storage.memory import MemoryStorage
 
-# As many partitions as may all be at work at once where nobody says how many there can be. One connection is enough to
-# use up the rate, so more of them would only wait for each other.
+# The number of partitions without `concurrency`, since all may run at once. One connection is enough to use up the
+# rate, so more partitions would only wait for each other.
 _MOST_AT_ONCE = 4
 
-# What is asked at a time: it is in memory until its rows are handed over.
+# Ids requested at a time: their answers are in memory until Spark has their rows.
 _ASKS_AT_ONCE = 1000
 
-# What of the driver's settings says how to ask. All others stay where they are: some are secrets, or hold one.
+# Settings of the driver that affect requests. All others stay with the driver: some are or contain secrets.
 _TRAVELLING = (
     "tmdb_url",
     "rate",
@@ -55,9 +55,9 @@ _TRAVELLING = (
 
 @dataclass(frozen=True)
 class AskedPartition(InputPartition):
-    """Ids that one task asks, and how: *settings* hold its share of rate and connections, and no token.
+    """The ids that one task requests; *settings* hold its share of rate and connections, and no token.
 
-    *elsewhere* are ids that other partitions ask, where an IMDb id may turn out to mean one of them.
+    *elsewhere* are ids of other partitions, because an IMDb id may turn out to be one of them.
     """
 
     asks: tuple[str, ...]
@@ -67,7 +67,7 @@ class AskedPartition(InputPartition):
 
 
 class Settled(NamedTuple):
-    """One ask with its end: the claim of a receipt, and where it landed the body and its sha256."""
+    """The outcome of one requested id: the entry of its receipt, and for a landed one the body with its sha256."""
 
     claim: Claim
     body: bytes | None = None
@@ -75,9 +75,9 @@ class Settled(NamedTuple):
 
 
 def partitions_of(asks: Sequence[str], options: Options, settings: Settings) -> list[AskedPartition]:
-    """*asks* in partitions whose tasks together keep to the rate of *settings*, be they all at work at once.
+    """*asks* in partitions whose tasks together keep the rate of *settings*, even if all run at once.
 
-    With `concurrency` there are as many as it takes, of which so many are at work at once.
+    With `concurrency` there may be more partitions, of which that many run at once.
     """
     if not asks:
         return []
@@ -86,12 +86,12 @@ def partitions_of(asks: Sequence[str], options: Options, settings: Settings) -> 
         count = min(count, _MOST_AT_ONCE)
     at_once = min(options.concurrency or count, count)
     if settings.rate and at_once > settings.rate:
-        # A task begins with a request, and all may begin together: in that second there would be too many.
+        # Each task begins with a request, and all may begin together: that second would have too many.
         count = at_once = max(1, int(settings.rate))
     share = travelling(settings).overridden(
         rate=settings.rate / at_once, connections=max(1, settings.connections // at_once)
     )
-    # What IMDb ids stand for is known once they are answered: together they can be told apart.
+    # Only answers say which TMDB ids IMDb ids are. In one partition, duplicates can be recognized.
     ordered = sorted(asks, key=lambda ask: tmdb_id(ask) is not None)
     plain = frozenset(id_ for ask in asks if (id_ := tmdb_id(ask)) is not None)
     bounds = [len(ordered) * number // count for number in range(count + 1)]
@@ -107,7 +107,7 @@ def partitions_of(asks: Sequence[str], options: Options, settings: Settings) -> 
 
 
 def travelling(settings: Settings) -> Settings:
-    """What of *settings* may travel in a plan: how to ask. Where a token lies is no secret, the token itself stays."""
+    """The *settings* that may be sent in a plan: those that affect requests. A token's place may, the token may not."""
     reference = settings.token.strip().startswith((SSM, SECRET))
     how = {name: getattr(settings, name) for name in _TRAVELLING}
     return Settings(**how, token=settings.token if reference else "")
@@ -115,9 +115,9 @@ def travelling(settings: Settings) -> Settings:
 
 @contextmanager
 def asking(settings: Settings) -> Iterator[None]:
-    """For what asks TMDB in a worker of Spark's: no error of it quotes a token.
+    """Wraps code that contacts TMDB in a worker of Spark: errors never quote a token.
 
-    Workers outlive what they read, so a token that TMDB refuses is looked up again by whoever asks next.
+    Workers live longer than one read, so a token that TMDB refuses is read again before the next request.
     """
     try:
         yield
@@ -131,7 +131,7 @@ def asking(settings: Settings) -> Iterator[None]:
 
 
 def selected(settings: Settings) -> list[str]:
-    """The ids that discover filters, or the listing's most popular, come to. This asks TMDB, where the driver runs."""
+    """The ids that discover filters or `top` select. The driver requests them from TMDB."""
 
     async def plan() -> list[str]:
         async with collector.open_tmdb(settings) as tmdb:
@@ -144,10 +144,10 @@ def selected(settings: Settings) -> list[str]:
 
 
 def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Iterator[list[Settled]]:
-    """Ask every id of a partition, some at a time, at its share of the rate.
+    """Request every id of a partition, in batches, at its share of the rate.
 
-    Raises where one of them stays without an answer, and, unless they are to be kept or skipped, where an answer cannot
-    be believed: then the task has failed, and is tried again by whoever runs it.
+    Raises if an id stays without an answer, and, unless quarantined answers are kept or skipped, if an answer cannot be
+    trusted: then the task fails, and Spark tries it again.
     """
     here = load_settings()
     settings = partition.settings.overridden(token=here.token or None, s3_profile=here.s3_profile)
@@ -156,7 +156,7 @@ def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Itera
         stack = AsyncExitStack()
         try:
             tmdb = runner.run(stack.enter_async_context(collector.open_tmdb(settings)))
-            # Another task may have asked in this one's place a moment ago.
+            # The task that used this share before may have made requests a moment ago.
             runner.run(tmdb.client.limiter.wait_turn())
             asks = iter(partition.asks)
             while some := tuple(islice(asks, _ASKS_AT_ONCE)):
@@ -171,13 +171,13 @@ def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Itera
 
 
 async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, asks: tuple[str, ...]) -> Plan:
-    """A whole run about *asks* alone."""
-    # Nothing that is kept follows from when it was planned, so nobody is asked for the time.
+    """A run of *asks* only."""
+    # Nothing stored depends on when it was planned, so TMDB is not asked for the time.
     tmdb.client.assume(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     plan = await start_run(storage, tmdb, collector.wanted(settings, asks=asks, listed=True))
     result = await execute(storage, tmdb, plan, collector.ways(settings), StopConditions(), Progress())
     if not result.whole:
-        raise TransientError(f"{result.pending} of {len(asks)} ids are not answered: {result.why}")
+        raise TransientError(f"{result.pending} of {len(asks)} ids have no answer: {result.why}")
     return plan
 
 
@@ -201,6 +201,6 @@ def _refuse_quarantined(settled: list[Settled]) -> None:
     if found:
         shown = ", ".join(f"{claim.ask} ({claim.why})" for claim in found[:5])
         raise ReelhouseError(
-            f"{len(found)} of {len(settled)} ids have no answer that can be believed: {shown}. Option "
+            f"{len(found)} of {len(settled)} ids have no answer that can be trusted: {shown}. Option "
             "quarantined=skip leaves them out, table=quarantine lists them"
         )

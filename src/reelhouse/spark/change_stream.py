@@ -1,4 +1,4 @@
-"""The change feed as a stream: which days a batch is about, as offsets that Spark keeps in its checkpoint."""
+"""The change feed as a stream: offsets, which Spark keeps in its checkpoint, say which days a batch covers."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 Offset = dict[str, str]
 
 _ATTEMPTS = 8
-# Seconds for which this machine's clock is good enough to add to TMDB's.
+# Seconds for which TMDB's time may be extrapolated with this machine's clock.
 _LOOK_AGAIN = 600.0
 _EARLIEST = timedelta(days=FEED_DAYS - 1)
 
 
 class FeedReader(DataSourceStreamReader):
-    """Batches of what the change feed names, day by day of TMDB's clock.
+    """Batches of the ids that the change feed names, day by day of TMDB's clock.
 
-    An offset is `{"day": …}`, the last day that was asked whole: an answer fetched after eight in the morning of the
-    next day surely holds its changes. With `early` it also says in which hour today's feed was looked at (`seen`); what
-    that named by then is asked at once, and again with its whole day.
+    An offset is `{"day": …}`, the last day that was requested in full: answers fetched after 08:00 of the next day hold
+    its changes. With `early` it also has the hour in which today's feed was read (`seen`); the ids that the feed named
+    by then are requested at once, and again with their whole day.
     """
 
     def __init__(self, options: Options, schema: T.StructType) -> None:
@@ -50,7 +50,7 @@ class FeedReader(DataSourceStreamReader):
         self._options = options
         self._schema = schema
         self._clock = _Clock(options)
-        # An offset never goes back behind this day.
+        # An offset never goes back before this day.
         self._day = ""
 
     def initialOffset(self) -> Offset:  # noqa: N802
@@ -64,7 +64,7 @@ class FeedReader(DataSourceStreamReader):
         return {"day": self._day}
 
     def latestOffset(self, start: Offset | None = None, limit: Any = None) -> Offset:  # noqa: N802
-        # Spark says where it stands since 4.2 only.
+        # Spark passes its current offset since 4.2 only.
         self._day = max(self._day, start["day"] if start else "")
         found = offset_at(self._clock.now(), early=self._options.early)
         return {**found, "day": max(self._day, found["day"])}
@@ -82,14 +82,14 @@ class FeedReader(DataSourceStreamReader):
 
 
 def offset_at(now: datetime, *, early: bool) -> Offset:
-    """How far the feed can be read at *now*."""
+    """The offset up to which the feed can be read at *now*."""
     sure = f"{now:T%H:%M:%SZ}" >= SURE_HOUR
     whole = {"day": f"{now.date() - timedelta(days=1 if sure else 2)}"}
     return {**whole, "seen": f"{now:%Y-%m-%dT%H}"} if early else whole
 
 
 def days_between(start: Offset, end: Offset) -> list[date]:
-    """The days whose changes a batch from *start* to *end* is about."""
+    """The days whose changes a batch from *start* to *end* covers."""
     first = date.fromisoformat(start["day"]) + timedelta(days=1)
     last = date.fromisoformat(end["seen"][:10] if "seen" in end else end["day"])
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
@@ -99,14 +99,14 @@ def _check_reach(first: date, now: datetime) -> None:
     oldest = now.date() - _EARLIEST
     if first < oldest:
         raise ListingError(
-            f"the change feed reaches back {FEED_DAYS} days, to {oldest}, and the stream would go on at {first}: what "
-            "changed between is not named any more. Read those ids anew and start a stream with a new checkpoint"
+            f"the change feed reaches back {FEED_DAYS} days, to {oldest}, and the stream continues at {first}: what "
+            "changed in between is not named any more. Read those ids again and start a stream with a new checkpoint"
         )
 
 
 class _Clock:
-    """TMDB's own time; by this machine's, a wrong one, days would be skipped. It is asked for now and then: Spark wants
-    to know the latest offset a hundred times a second."""
+    """TMDB's time; a wrong clock of this machine would skip days. It is requested only now and then, because Spark asks
+    for the latest offset a hundred times a second."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -115,19 +115,19 @@ class _Clock:
     def now(self) -> datetime:
         if self._seen is None or time.monotonic() - self._seen[1] > _LOOK_AGAIN:
             try:
-                told = self._look()
+                seen = self._look()
             except (TransientError, UntrustedError):
-                # A query that runs for weeks must not end with the first minutes in which TMDB answers nobody.
+                # A query that runs for weeks must survive a short outage of TMDB.
                 if self._seen is None:
                     raise
-                told = self._told()
-            self._seen = (told, time.monotonic())
-        return self._told()
+                seen = self._extrapolated()
+            self._seen = (seen, time.monotonic())
+        return self._extrapolated()
 
-    def _told(self) -> datetime:
+    def _extrapolated(self) -> datetime:
         assert self._seen is not None
-        told, at = self._seen
-        return told + timedelta(seconds=time.monotonic() - at)
+        seen, at = self._seen
+        return seen + timedelta(seconds=time.monotonic() - at)
 
     def _look(self) -> datetime:
         settings = load_settings(self._options.settings)

@@ -1,7 +1,7 @@
 """TMDB as a data source of Spark: `spark.dataSource.register(TmdbSource)`, then `spark.read.format("tmdb")`.
 
-All of this runs in Python workers of the driver and of executors, none of which has a Spark session; `reelhouse` must
-be installed there. docs/data_source.md says which options there are.
+All of this runs in Python workers of the driver and of executors, which have no Spark session; `reelhouse` must be
+installed there. docs/data_source.md lists the options.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class TmdbSource(DataSource):
 
     def __init__(self, options: MutableMapping[str, str]) -> None:
         super().__init__(options)
-        # Before Spark shows them anywhere.
+        # Check options before Spark shows them anywhere.
         self._read = read_options(options, self.registry)
 
     @classmethod
@@ -48,7 +48,7 @@ class TmdbSource(DataSource):
 
     def schema(self) -> Any:
         known = known_columns(self._read)
-        # Sail 0.7.2 takes neither a `StructType` that holds an instant nor, in SQL, an instant for one.
+        # Sail 0.7.2 accepts neither a `StructType` with a timestamp nor, in SQL, a timestamp for one.
         return arrow_schema(known) if sail_server.runs_here() else known
 
     def reader(self, schema: T.StructType) -> DataSourceReader:
@@ -59,14 +59,14 @@ class TmdbSource(DataSource):
 
 
 def table_of(answers: DataFrame, table: str, registry: Registry = REGISTRY) -> DataFrame:
-    """A table of what `option("table", "answers")` has read, lazily; so that several tables cost one asking.
+    """A table from what `option("table", "answers")` has read, lazily; several tables then cost one request per id.
 
-    Raises `ConfigError` where *table* is not made of answers alone.
+    Raises `ConfigError` if *table* is not made from answers alone.
     """
     known = registry.of_answers
     if table not in known:
-        hint = did_you_mean(table, known) or f": take one of {', '.join(sorted(known))}"
-        raise ConfigError(f"table {table!r} is not made of answers alone{hint}")
+        hint = did_you_mean(table, known) or f"; choose one of {', '.join(sorted(known))}"
+        raise ConfigError(f"table {table!r} is not made from answers alone{hint}")
     return as_declared(rows_of(known[table], answers), known[table])
 
 

@@ -1,7 +1,7 @@
 """The entry of a Spark job: `spark-submit … spark.py --lake s3://bucket/prefix`, in EMR's and in AWS Glue's style.
 
-It works in the session that the job has, reads the same settings as the command line, prints the summary as one JSON
-line, and exits as the command line does: 2 for a setting, 1 for everything else. The file also runs alone, beside the
+It uses the session of the job, reads the same settings as the command line, prints the summary as one JSON line, and
+exits as the command line does: 2 for a setting, 1 for all other errors. The file also runs on its own, next to the
 package in an archive or a zip.
 """
 
@@ -16,11 +16,11 @@ from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# What a job may be given for settings: the rest comes from the lake's own reelhouse.toml and from the environment.
+# Settings that a job accepts as arguments: all others come from the lake's reelhouse.toml and from the environment.
 _VALUES = ("lake", "s3-region", "s3-encryption", "s3-kms-key")
 _FLAGS = ("full", "json")
 
-# Arguments of AWS Glue's own, which it hands to every script: with a value, and without.
+# AWS Glue's own arguments, which it passes to every script: with a value, and without.
 _GLUE = frozenset(
     (
         *("JOB_ID", "JOB_NAME", "JOB_RUN_ID", "SECURITY_CONFIGURATION", "TempDir", "WORKFLOW_NAME", "WORKFLOW_RUN_ID"),
@@ -44,21 +44,21 @@ _GLUE = frozenset(
     )
 )
 
-# Those of them whose value may begin with -- as well.
+# Those whose value may also begin with --.
 _GLUE_OPTIONS = frozenset(("conf", "python-modules-installer-option"))
 
 
 class Job(NamedTuple):
-    """What a job was asked: *settings* by their names, and whether to build everything anew."""
+    """The arguments of a job: *settings* by name, and whether to build everything again."""
 
     settings: dict[str, str]
     full: bool
 
 
 def read_arguments(arguments: Sequence[str]) -> Job:
-    """The job of a command line; `ConfigError` where it says what no job knows. AWS Glue's own arguments are left out.
+    """Parse a job's command line; `ConfigError` for an unknown argument. AWS Glue's own arguments are ignored.
 
-    A value may follow its name or stand behind an equals sign. A flag may carry `true` or `false`, since Glue gives no
+    A value follows its name or an equals sign. A flag may have the value `true` or `false`, because Glue passes no
     argument without a value.
     """
     settings: dict[str, str] = {}
@@ -75,7 +75,7 @@ def read_arguments(arguments: Sequence[str]) -> Job:
         elif name not in _GLUE:
             known = [f"--{each}" for each in (*_VALUES, *_FLAGS)]
             hint = did_you_mean(f"--{name}", known) or f"; there are: {', '.join(known)}"
-            raise ConfigError(f"there is no argument --{name}{hint}")
+            raise ConfigError(f"unknown argument --{name}{hint}")
     return Job(settings, flags["full"])
 
 
@@ -121,7 +121,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job in the session that there is; the exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        # Before Spark starts, which may take a minute.
+        # Check before Spark starts, which may take a minute.
         read_arguments(given)
         from pyspark.sql import SparkSession
 
@@ -137,6 +137,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # A job that ends well must not end by an exit: Glue takes each for a failure.
+    # A successful job must not call exit: Glue takes each exit for a failure.
     if code := main():
         sys.exit(code)

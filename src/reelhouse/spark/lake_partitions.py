@@ -1,4 +1,4 @@
-"""Reading a lake for a Spark job: which files a partition is, and their rows, without an engine."""
+"""Reads a lake for a Spark job without an engine: the files of partitions, and their rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FilePartition(InputPartition):
-    """One file of a table of the lake at *lake*. How to get in is for each machine's own environment to say."""
+    """One file of a table of the lake at *lake*. Each machine's own environment has the credentials."""
 
     lake: str
     folder: str
@@ -31,22 +31,22 @@ class FilePartition(InputPartition):
 
 
 def lake_schema(lake: str | None, table: str) -> T.StructType:
-    """The columns of a table of the last whole build, with their comments."""
+    """The columns of a table of the last complete build, with their comments."""
     storage = _open(lake)
     folder, version = _pinned(storage, table)
-    # Delta writes a schema down as Spark does.
+    # Delta writes schemas as Spark does.
     return T.StructType.fromJson(json.loads(open_delta(storage, folder, version).schema().to_json()))
 
 
 def lake_partitions(lake: str | None, table: str) -> list[FilePartition]:
-    """The files of a table of the last whole build."""
+    """The files of a table of the last complete build."""
     storage = _open(lake)
     folder, version = _pinned(storage, table)
     return [FilePartition(storage.url, folder, path) for path in delta_files(storage, folder, version)]
 
 
 def lake_batches(partition: FilePartition, schema: T.StructType) -> Iterator[pa.RecordBatch]:
-    """The rows of one file, with the columns of *schema* alone."""
+    """The rows of one file, with the columns of *schema* only."""
     return read_files(_open(partition.lake), partition.folder, [partition.path], arrow_schema(schema))
 
 

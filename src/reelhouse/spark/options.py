@@ -1,4 +1,4 @@
-"""What the options of `spark.read.format("tmdb")` mean. Anybody who sees the plan sees them: no secret is one."""
+"""The options of `spark.read.format("tmdb")`. Plans show them to everybody, so no option is a secret."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from reelhouse.strict_csv import escape_of
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.staging import staging_columns
 
-# What is known of an ask without its answer; the rest of the tables need an export or a build.
+# Columns that are known without an answer; the other tables need an export or a build.
 OF_CLAIMS = ("record", "quarantine", "tombstone")
 
 
 @cache
 def from_api(registry: Registry) -> dict[str, Table]:
-    """The tables that can be made straight from the API, by name."""
-    # One row an answer, all of it: whoever wants several tables of a slice has it asked once.
+    """The tables that can be made directly from the API, by name."""
+    # One row per answer, with all of it: several tables of a slice then cost one request per id.
     whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entity), inputs=(), key=("id",))
     some = [table for table in registry.tables if table.of_answers or table.name in OF_CLAIMS]
     return {table.name: table for table in (*some, whole)}
 
 
 _SECRET_NAME = re.compile(r"token|secret|password|api_?key|authorization|bearer", re.IGNORECASE)
-# How each of TMDB's tokens begins, and the whole of a key. Spark writes names in small letters.
+# The beginning of TMDB's tokens, and a whole API key. Spark writes names in lower case.
 _SECRET_VALUE = re.compile(r"\beyJ[\w-]{8}|\b[0-9a-f]{32}\b", re.IGNORECASE)
 _FILTER = "discover."
 
 
 @dataclass(frozen=True)
 class Options:
-    """What one read asks for; *settings* are those of `reelhouse.settings` that options gave."""
+    """The options of one read; *settings* are those of `reelhouse.settings` that options give."""
 
     entity: str = "movie"
     table: str = ""
@@ -56,42 +56,42 @@ class Options:
 
     @property
     def asks_tmdb(self) -> bool:
-        """Whether this is a slice to be asked, rather than a lake to be read."""
+        """Whether this reads a slice from the API, rather than a lake."""
         return self.asks is not None or bool({"discover", "top", "min_popularity"} & self.settings.keys())
 
     @property
     def from_api(self) -> dict[str, Table]:
-        """The tables that can be made straight from the API, by name."""
+        """The tables that can be made directly from the API, by name."""
         return from_api(self.registry)
 
     @property
     def spec(self) -> Table:
-        """The table as it comes straight from the API; `ConfigError` where it cannot."""
+        """The table as made directly from the API; `ConfigError` if it cannot be."""
         if self.table not in self.from_api:
-            hint = did_you_mean(self.table, self.from_api) or f": take one of {', '.join(sorted(self.from_api))}"
-            raise ConfigError(f"option table: {self.table!r} is not made straight from the API{hint}, or read a lake")
+            hint = did_you_mean(self.table, self.from_api) or f"; choose one of {', '.join(sorted(self.from_api))}"
+            raise ConfigError(f"option table: {self.table!r} is not made directly from the API{hint}, or read a lake")
         return self.from_api[self.table]
 
     def check_batch(self) -> None:
-        """Raise `ConfigError` where this is about a stream."""
+        """Raise `ConfigError` for options of streams."""
         if self.since is not None or self.early:
             raise ConfigError("options since and early are for `readStream` on Apache Spark; Sail runs it as a `read`")
         idle = sorted(self.settings.keys() - {"rate"})
         if idle and not self.asks_tmdb:
-            raise ConfigError(f"option {idle[0]}: is about asking TMDB; a lake is read as it was collected")
+            raise ConfigError(f"option {idle[0]}: affects requests to TMDB only; a lake is read as it was collected")
 
     def check_stream(self) -> None:
-        """Raise `ConfigError` where this is about a batch: a stream is about what the change feed names."""
+        """Raise `ConfigError` for options of batches: a stream reads what the change feed names."""
         if self.lake is not None or self.asks_tmdb:
             raise ConfigError("`readStream` follows the change feed: options that choose ids or a lake are for `read`")
         if self.since is None:
-            raise ConfigError("option since is missing: the day from which on changes are wanted, or today")
-        # A table of the settings' lake has columns too, so nobody else would say so before the first day that changed.
+            raise ConfigError("option since is missing: give the first day whose changes are wanted, or today")
+        # A table of the settings' lake has columns too, so nothing else would raise before the first day with changes.
         _ = self.spec
 
 
 def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Options:
-    """The options that Spark hands over. Raises `ConfigError` for one that would be ignored, or should be no option."""
+    """Parse Spark's options. Raises `ConfigError` for an option that would be ignored, or must not be one."""
     _refuse_secrets(given)
     read: dict[str, Any] = {}
     settings: dict[str, Any] = {}
@@ -112,7 +112,7 @@ def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Opt
     if discover:
         settings["discover"] = discover
     if of_list and "ids_file" not in read:
-        raise ConfigError(f"option {min(of_list)}: it says how ids_file is read, which is not there")
+        raise ConfigError(f"option {min(of_list)}: it is an option of ids_file, which is missing")
     if "ids_file" in read:
         read["ids_file"] = _asks_of_file(read["ids_file"], of_list)
     return _checked(read, settings, registry)
@@ -126,7 +126,7 @@ def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry)
         raise ConfigError(f"options: {' and '.join(selections)} cannot be read at once; give one of them")
     marks = [name for name in ("include_adult", "include_video") if name in settings]
     if marks and selections not in (["top"], ["min_popularity"]):
-        raise ConfigError(f"option {marks[0]}: only the export has such marks, so it goes with top or min_popularity")
+        raise ConfigError(f"option {marks[0]}: only the export has such marks; give top or min_popularity too")
     options = Options(
         **{"table": read.get("entity", registry.entity.name), **read},
         asks=asks[0] if asks else None,
@@ -134,7 +134,7 @@ def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry)
         registry=registry,
     )
     if options.asks == ():
-        raise ConfigError("option ids: the list holds no id")
+        raise ConfigError("option ids: the list has no ids")
     if options.entity not in registry.entities:
         raise ConfigError(f"option entity: {', '.join(registry.entities)} is expected, not {options.entity!r}")
     return options
@@ -162,13 +162,13 @@ def _asks(text: str) -> tuple[str, ...]:
     for one in text.replace(",", " ").split():
         ask = read_id(one.removesuffix(".0"))
         if ask is None:
-            raise ConfigError(f"option ids: {one[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
+            raise ConfigError(f"option ids: {one[:40]!r} is neither a TMDB id (550) nor an IMDb id (tt0137523)")
         asks[ask] = None
     return tuple(asks)
 
 
 def _asks_of_file(path: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids of a list; rows of other kinds than movies are said in a warning, since a read has no other place."""
+    """The ids of a list; a warning counts rows that are not movies, because a read has no other output."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (a path of the driver's, as it was given)
             body = file.read()
@@ -229,7 +229,7 @@ _OWN: dict[str, Callable[[str], Any]] = {
     "early": _flag,
 }
 
-# What each says of how `ids_file` is read, in the words of `Reading`.
+# The fields of `Reading` that these options set.
 _OF_LISTS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "ids_column": ("column", str),
     "ids_quotes": ("quotes", _flag),

@@ -1,4 +1,4 @@
-"""What batches and streams share: the columns that are wanted, and the rows of one partition."""
+"""Shared by batches and streams: the requested columns, and the rows of one partition."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def known_columns(options: Options) -> T.StructType:
-    """The columns of the table; a lake is asked only where it was named, or where nothing else knows the table."""
+    """The columns of the table; a lake is read only if it was named, or if nothing else knows the table."""
     named = options.lake is not None or options.table not in options.from_api
     return (
         lake_schema(options.lake, options.table) if named and not options.asks_tmdb else schema_of(options.spec.columns)
@@ -28,7 +28,7 @@ def known_columns(options: Options) -> T.StructType:
 
 
 def check_columns(wanted: T.StructType, known: T.StructType) -> None:
-    """A schema that a person gives may leave columns out; it changes none."""
+    """Check a given schema: it may leave out columns, but change none."""
     types = {field.name: field.dataType for field in known.fields}
     for one in wanted.fields:
         if types.get(one.name) != one.dataType:
@@ -43,4 +43,4 @@ def read_partition(partition: InputPartition, options: Options, schema: T.Struct
     elif isinstance(partition, AskedPartition):
         asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
         yield from batches_of(asked, options.registry.entity, options.spec, schema, partition.elsewhere)
-    # Spark makes one partition of none.
+    # Spark makes one partition if there are none.

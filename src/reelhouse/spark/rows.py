@@ -1,4 +1,4 @@
-"""From settled asks to rows of one table, as Arrow batches."""
+"""From outcomes to rows of one table, as Arrow batches."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from reelhouse.tables.select import staged_name
 # Rows of a batch: a movie may have a thousand of them in one table.
 _BATCH_ROWS = 5000
 
-# The state that a table of claims is about; `record` holds every ask that is known to mean an id.
+# The state that each table of outcomes holds; `record` holds every outcome with a known id.
 _STATES = {"quarantine": State.QUARANTINED, "tombstone": State.GONE}
 
 
 def batches_of(
     asked: Iterable[list[Settled]], entity: Entity, table: Table, schema: T.StructType, elsewhere: frozenset[int]
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a *table* with the columns of *schema*; an id that was asked under two names is there once."""
+    """The rows of a *table* with the columns of *schema*; an id requested under two names has one row."""
     arrow = arrow_schema(schema)
     seen: set[int] = set()
     rows: list[Row] = []
@@ -51,7 +51,7 @@ def _batch(rows: list[Row], schema: pa.Schema) -> pa.RecordBatch:
 
 
 def _null_throughout(values: pa.Array) -> pa.Array:
-    """*values* with NULL in each field of what is NULL: Sail 0.7.2 takes what pyarrow puts there, 0, for a value."""
+    """*values* with NULL in each field of a NULL struct: pyarrow puts 0 there, which Sail 0.7.2 takes for a value."""
     if pa.types.is_struct(values.type):
         there = values.is_valid()
         fields = list(values.type)
@@ -93,7 +93,7 @@ def _read(body: bytes, entity: Entity) -> tuple[dict[str, Any], list[dict[str, s
 
 
 def _whole_answer(one: Settled, entity: Entity, values: dict[str, Any], rejected: list[dict[str, str]]) -> Row:
-    """A row of staging: the answer as it came, typed, from which every table can be made."""
+    """A row of staging: the whole typed answer, from which every table can be made."""
     return {
         **_of_claim(one, entity),
         "reason": one.claim.reason.value,
@@ -103,7 +103,7 @@ def _whole_answer(one: Settled, entity: Entity, values: dict[str, Any], rejected
 
 
 def _of_claim(one: Settled, entity: Entity) -> Row:
-    """What tables of claims say of it; where its answer lies in a lake, nothing does."""
+    """The columns of tables of outcomes, without those that locate an answer in a lake."""
     claim = one.claim
     return {
         "entity": entity.name,

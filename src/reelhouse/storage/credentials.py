@@ -1,4 +1,4 @@
-"""What another program on this machine needs to reach the same bucket as the same caller."""
+"""What another local program needs to reach the same bucket as the same caller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reelhouse.storage.opening import S3Options
 
 
 class Credentials(NamedTuple):
-    """Keys that hold for ten minutes at least; *token* is empty where they hold for ever."""
+    """Keys that are valid for at least ten minutes; *token* is empty for keys that never expire."""
 
     access_key: str
     secret_key: str
@@ -20,7 +20,7 @@ class Credentials(NamedTuple):
 
 
 class S3Access(NamedTuple):
-    """Where S3 is, and as whom it is asked: *credentials* gives those that hold now, renewed where they end."""
+    """Where S3 is, and the caller: *credentials* returns valid keys, renewed when they expire."""
 
     endpoint: str
     region: str
@@ -31,7 +31,7 @@ class S3Access(NamedTuple):
 
 @runtime_checkable
 class Accessible(Protocol):
-    """A storage that others reach only with credentials."""
+    """A storage that other programs reach only with credentials."""
 
     def access(self) -> S3Access:
-        """How they do; `ConfigError` where not even this process can."""
+        """How to reach it; `ConfigError` if not even this process can."""

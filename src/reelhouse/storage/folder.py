@@ -1,4 +1,4 @@
-"""A lake in a local folder: written beside, fsynced, linked into place, the folder fsynced."""
+"""A lake in a local folder: write a temporary file, sync it, link it into place, sync the folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
 from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, unheard
 
-# Names that start with a dot are this module's own and never keys.
+# Names that start with a dot belong to this module and are never keys.
 _SCRATCH = ".scratch"
 _LOCK = ".lock"
 _SWAP = ".swap"
@@ -32,14 +32,14 @@ _REASONS = {
 
 
 class FolderStorage:
-    """Objects as files below *root*, which is made when something is first written."""
+    """Objects as files below *root*, which is created by the first write."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.expanduser().absolute()
 
     @property
     def root(self) -> Path:
-        """The folder, whether it is there or not."""
+        """The folder, which need not exist."""
         return self._root
 
     @property
@@ -72,7 +72,7 @@ class FolderStorage:
 
     def put_new(self, key: str, body: bytes) -> None:
         try:
-            # A link, unlike a rename, refuses to replace: that is the one winner.
+            # A link, unlike a rename, never replaces a file, so there is one winner.
             self._place(key, body, lambda scratch, path: path.hardlink_to(scratch))
         except FileExistsError:
             raise KeyTakenError(f"{self._path(key)}: exists already") from None
@@ -85,7 +85,7 @@ class FolderStorage:
             except MissingKeyError:
                 current = None
             if current != version:
-                raise KeyTakenError(f"{self._path(key)}: somebody changed it")
+                raise KeyTakenError(f"{self._path(key)}: another writer changed it")
             self.put(key, body)
 
     def delete(self, key: str) -> None:
@@ -104,7 +104,7 @@ class FolderStorage:
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        # What was removed since it was listed is not there.
+        # It may have been removed since it was listed.
         return ((key, size) for key in self.keys(prefix) if (size := self.size(key)) is not None)
 
     def delete_all_versions(self, key: str) -> None:
@@ -124,7 +124,7 @@ class FolderStorage:
 
     @contextmanager
     def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
-        # The kernel frees the lock of a process that ends, and of no other.
+        # The kernel releases the lock when the process ends, and only then.
         with self._locked(_LOCK, block=False):
             self._sweep()
             yield
@@ -165,7 +165,7 @@ class FolderStorage:
                 fcntl.flock(handle, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise LockedError(
-                    f"another collector works on {self._root}; it goes on by itself, come back later"
+                    f"the lake is locked by another collector ({self._root}); retry when it has finished"
                 ) from None
             except OSError as exc:
                 raise _failed("lock", path, exc) from exc
@@ -174,9 +174,9 @@ class FolderStorage:
             os.close(handle)
 
     def _sweep(self) -> None:
-        """Remove what killed writers left half-written; nothing refers to it."""
+        """Remove incomplete files of killed writers; nothing refers to them."""
         scratch = self._root / _SCRATCH
-        # An hour, since a writer without the lock may be at work in there.
+        # An hour, because a writer without the lock may be active.
         old = time.time() - 3600
         for left in scratch.iterdir() if scratch.is_dir() else ():
             try:
@@ -189,7 +189,7 @@ class FolderStorage:
 
 
 def _unlisted(exc: OSError) -> None:
-    """A folder that is not there holds nothing; one that cannot be read must not look as if it held nothing."""
+    """A missing folder is empty; an unreadable one must not look empty."""
     if not isinstance(exc, (FileNotFoundError, NotADirectoryError)):
         raise _failed("read", Path(exc.filename), exc) from exc
 
@@ -201,8 +201,8 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(exist_ok=True)
     except FileExistsError as exc:
-        raise NotADirectoryError(errno.ENOTDIR, "a file stands there", str(path)) from exc
-    # Without this a power cut could lose the folder, and with it a file that was fsynced.
+        raise NotADirectoryError(errno.ENOTDIR, "there is a file of this name", str(path)) from exc
+    # Without this a power cut could lose the folder, and with it a synced file.
     _sync_folder(path.parent)
 
 

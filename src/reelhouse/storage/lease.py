@@ -1,8 +1,7 @@
 """One collector at a time, by an object that is created and swapped conditionally.
 
-The lease protects TMDB's rate; the data is protected by write-once objects alone. Whether it has expired is judged by
-the storage's own clock, so no two machines need to agree on the time. The object stays when it is let go: its epoch
-only grows.
+The lease protects TMDB's rate; write-once objects protect the data. The storage's own clock decides whether a lease has
+expired, so machines need not agree on the time. The object stays after a release: its epoch only grows.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from reelhouse.storage.protocol import Lost
 
 LEASE = "lease.json"
 
-# A laptop that slept must notice: the plain monotonic clock stands still meanwhile.
+# A laptop that slept must notice: the plain monotonic clock stops during sleep.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-# Who loses a swap looks again; more often than this, the others are at work.
+# A collector that loses a swap looks again; after this many losses others are active.
 _LOOKS = 5
 
 
 class Found(NamedTuple):
-    """An object with its version and the seconds since it was written, by the storage's clock."""
+    """An object with its version and its age in seconds, by the storage's clock."""
 
     body: bytes
     version: str
@@ -37,20 +36,20 @@ class Found(NamedTuple):
 
 
 class LeaseStore(Protocol):
-    """What a lease asks of a storage; all may raise `StorageError`."""
+    """What a lease needs of a storage; all methods may raise `StorageError`."""
 
     def look(self, key: str) -> Found:
         """The object, or `MissingKeyError`."""
 
     def create(self, key: str, body: bytes) -> str:
-        """Put it where there is none and give its version, else `KeyTakenError`."""
+        """Put it if there is none and return its version, else raise `KeyTakenError`."""
 
     def swap(self, key: str, body: bytes, version: str) -> str:
-        """Replace this version and give the new one, else `KeyTakenError`."""
+        """Replace this version and return the new one, else raise `KeyTakenError`."""
 
 
 class Pace(NamedTuple):
-    """Seconds: what a holder may be silent, how often it renews, when it tries again, how early it gives up."""
+    """Seconds: how long a lease lasts without renewal, between renewals, before a retry, before giving up early."""
 
     ttl: float = 120.0
     every: float = 30.0
@@ -63,21 +62,21 @@ class _Record(msgspec.Struct):
     epoch: int
     ttl_seconds: float
     state: Literal["held", "free"]
-    # Drawn for each write: an ETag is made of the bytes, and must never come back.
+    # Random for each write: an ETag is made from the bytes, and must never repeat.
     write: str
 
 
 @contextmanager
 def held(
-    shelf: LeaseStore,
+    store: LeaseStore,
     place: str,
     *,
     seconds: float | None,
     lost: Lost,
     pace: Pace = Pace(),  # noqa: B008 (a tuple)
 ) -> Iterator[None]:
-    """Hold the lease of *place* while inside, or `LockedError`; as `Storage.hold` says."""
-    lease = _Lease(shelf, place, pace.ttl if seconds is None else seconds, pace.ttl)
+    """Hold the lease of *place* inside the context, or raise `LockedError`; see `Storage.lock`."""
+    lease = _Lease(store, place, pace.ttl if seconds is None else seconds, pace.ttl)
     lease.take()
     keeper = _Keeper(lease, lost, pace) if seconds is None else None
     try:
@@ -85,16 +84,16 @@ def held(
     finally:
         if keeper is not None:
             keeper.end()
-        # What was done inside counts, not this: a lease that cannot be let go expires.
+        # Not an error of the work inside: a lease that cannot be released expires.
         with suppress(StorageError):
             lease.release()
 
 
 class _Lease:
-    """What one holder knows of the lease; *since* is when the write began that it is held by."""
+    """A holder's knowledge of the lease; *since* is when the write that holds it began."""
 
-    def __init__(self, shelf: LeaseStore, place: str, ttl: float, unreadable_ttl: float) -> None:
-        self._shelf = shelf
+    def __init__(self, store: LeaseStore, place: str, ttl: float, unreadable_ttl: float) -> None:
+        self._store = store
         self._place = place
         self._unreadable_ttl = unreadable_ttl
         self._owner = secrets.token_hex(8)
@@ -115,7 +114,7 @@ class _Lease:
         raise self._busy()
 
     def renew(self) -> None:
-        """Write it anew; `LockedError` where it is somebody else's by now."""
+        """Renew it; `LockedError` if another collector has it by now."""
         since = clock()
         self._swap("held")
         self.since = since
@@ -125,34 +124,34 @@ class _Lease:
 
     def _taken(self) -> str:
         try:
-            found = self._shelf.look(LEASE)
+            found = self._store.look(LEASE)
         except MissingKeyError:
             self._epoch = 1
-            return self._shelf.create(LEASE, self._body("held"))
+            return self._store.create(LEASE, self._body("held"))
         record = _parsed(found.body)
         self._check_left(record, found.age)
         if record is None or record.state != "free":
-            # One answer with a wrong time must not take it from a holder that works: the next one has to agree.
-            again = self._shelf.look(LEASE)
+            # One response with a wrong time must not take the lease from an active holder: the next one must agree.
+            again = self._store.look(LEASE)
             if again.version != found.version:
-                raise KeyTakenError(f"{LEASE} was written meanwhile")
+                raise KeyTakenError(f"{LEASE} was changed meanwhile")
             self._check_left(record, again.age)
         self._epoch = record.epoch + 1 if record else 1
-        return self._shelf.swap(LEASE, self._body("held"), found.version)
+        return self._store.swap(LEASE, self._body("held"), found.version)
 
     def _swap(self, state: Literal["held", "free"]) -> None:
         body = self._body(state)
         try:
-            self._version = self._shelf.swap(LEASE, body, self._version)
+            self._version = self._store.swap(LEASE, body, self._version)
         except KeyTakenError:
-            # An earlier write of ours may have come through although no answer did.
-            self._version = self._shelf.swap(LEASE, body, self._own_version())
+            # An earlier write of ours may have succeeded although its response was lost.
+            self._version = self._store.swap(LEASE, body, self._own_version())
 
     def _own_version(self) -> str:
         try:
-            found = self._shelf.look(LEASE)
+            found = self._store.look(LEASE)
         except MissingKeyError:
-            raise LockedError(f"somebody removed the lease of {self._place}") from None
+            raise LockedError(f"the lease of {self._place} was removed") from None
         record = _parsed(found.body)
         if record is None or record.owner != self._owner:
             raise LockedError(f"another collector took over {self._place}")
@@ -161,12 +160,12 @@ class _Lease:
     def _check_left(self, record: _Record | None, age: float) -> None:
         left = self._left(record, age)
         if left >= 0:
-            # By a clock that is wrong it could have been written in the future.
+            # With a wrong clock it could have been written in the future.
             free = min(left, record.ttl_seconds if record else self._unreadable_ttl) + 1
-            raise self._busy(f"if it was cut off, this is free in {free:.0f} s; ")
+            raise self._busy(f"if that collector was killed, its lock ends in {free:.0f} s; ")
 
     def _left(self, record: _Record | None, age: float) -> float:
-        """Seconds for which it is still somebody else's; negative where it is free."""
+        """Seconds for which another collector still has it; negative if it is free."""
         if record is not None and (record.state == "free" or record.owner == self._owner):
             return -1.0
         # Both times are whole seconds.
@@ -176,11 +175,13 @@ class _Lease:
         return msgspec.json.encode(_Record(self._owner, self._epoch, self.ttl, state, secrets.token_hex(8)))
 
     def _busy(self, unless: str = "") -> LockedError:
-        return LockedError(f"another collector works on {self._place}; {unless}it goes on by itself, come back later")
+        return LockedError(
+            f"the lake is locked by another collector ({self._place}); {unless}retry when it has finished"
+        )
 
 
 class _Keeper:
-    """Renews a lease from a thread; another thread tells in time when that fails, whatever the first hangs in."""
+    """Renews a lease from a thread; another thread reports a failure in time, even if the first one hangs."""
 
     def __init__(self, lease: _Lease, lost: Lost, pace: Pace) -> None:
         self._lease = lease
@@ -194,7 +195,7 @@ class _Keeper:
             thread.start()
 
     def end(self) -> None:
-        """Renew no more; a renewal that is on its way gets a moment."""
+        """Stop renewing; a renewal on its way gets a moment."""
         with self._guard:
             self._over.set()
         for thread in self._threads:
@@ -226,12 +227,12 @@ class _Keeper:
 
 
 def clock() -> float:
-    """Seconds that go on while the machine sleeps."""
+    """A clock in seconds that continues while the machine sleeps."""
     return time.clock_gettime(_CLOCK)
 
 
 def _parsed(body: bytes) -> _Record | None:
-    """What the object says; None for what no collector wrote, which counts as held for the usual time."""
+    """The parsed object; None if no collector wrote it, in which case it counts as held for the usual time."""
     try:
         return msgspec.json.decode(body, type=_Record)
     except msgspec.MsgspecError:

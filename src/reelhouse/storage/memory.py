@@ -1,4 +1,4 @@
-"""A lake in memory, gone with the process: for trying things out and for tests."""
+"""A lake in memory, for experiments and tests. It ends with the process."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class MemoryStorage:
         with self._guard:
             found = self._objects.get(check_key(key))
             if found is None or found.version != version:
-                raise KeyTakenError(f"{self.url}{key}: somebody changed it")
+                raise KeyTakenError(f"{self.url}{key}: another writer changed it")
             self._set(key, body)
 
     def delete(self, key: str) -> None:
@@ -79,7 +79,7 @@ class MemoryStorage:
     @contextmanager
     def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
         if not self._held.acquire(blocking=False):
-            raise LockedError("another collector works on this lake")
+            raise LockedError("the lake is locked by another collector")
         try:
             yield
         finally:

@@ -13,7 +13,7 @@ from reelhouse.storage.protocol import Storage
 
 
 class S3Options(NamedTuple):
-    """What boto3 is told beyond its own chain; empty leaves it to that. *encryption* is `sse-s3` or `sse-kms`."""
+    """Settings that override boto3's own chain; empty values do not. *encryption* is `sse-s3` or `sse-kms`."""
 
     region: str = ""
     profile: str = ""
@@ -29,7 +29,7 @@ def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa:
     if address.startswith("file://"):
         return FolderStorage(Path(unquote(address.removeprefix("file://"))))
     if address.startswith("s3://"):
-        # boto3 takes longer to load than everything else together.
+        # boto3 takes longer to load than everything else.
         from reelhouse.storage.s3 import S3Storage
 
         return S3Storage(address, s3)

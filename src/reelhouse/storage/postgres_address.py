@@ -1,14 +1,14 @@
-"""Addresses of PostgreSQL as others may see them: no password stands in one, also where it was written wrongly."""
+"""Addresses of PostgreSQL without passwords, for display, even if an address is malformed."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-MISREAD = "a sign in it is taken for another: in a user or password write %40 for @, %2F for /, %3F for ?, %23 for #"
+MISREAD = "it contains reserved characters: in a user or password write %40 for @, %2F for /, %3F for ?, %23 for #"
 
 
 def misread(url: str) -> bool:
-    """Whether *url* may hold a password that ends elsewhere than was meant: then nothing of it can be shown."""
+    """Whether *url* may contain a password that does not end where it was meant to: then it cannot be shown."""
     try:
         return url.count("@") > urlsplit(url).netloc.count("@") or urlsplit(url).netloc.count("@") > 1
     except ValueError:
@@ -26,7 +26,7 @@ def shown(url: str) -> str:
 
 
 class Secrets:
-    """What of an address nobody may read in an error."""
+    """The parts of an address that must not appear in an error."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -35,7 +35,7 @@ class Secrets:
             found += [value for name, value in parse_qsl(parts.query) if _is_secret(name)]
         except ValueError:
             found = [url]
-        # libpq splits what it takes for a mistake, so that a part of the password may stand alone.
+        # libpq splits malformed addresses, so a part of the password may appear alone.
         forms = [form for text in found for form in (text, unquote(text), quote(text, safe=""))]
         self._words = sorted(filter(None, (word for form in forms for word in (form, *form.split()))), key=len)
 

@@ -1,4 +1,4 @@
-"""Many small reads at once: a bucket takes some 20 ms for each, whatever its size."""
+"""Many small reads at once, because a bucket takes some 20 ms for each, whatever its size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Found = TypeVar("Found")
 
 
 def prefetch(function: Callable[[Item], Found], items: Iterable[Item], at_once: int = AT_ONCE) -> Iterator[Found]:
-    """`map`, in order, with up to *at_once* calls on their way; no more results than that wait in memory."""
+    """`map`, in order, with up to *at_once* calls in flight; no more results than that wait in memory."""
     with ThreadPoolExecutor(at_once) as pool:
         coming: deque[Future[Found]] = deque()
         for item in items:

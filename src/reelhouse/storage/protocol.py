@@ -1,7 +1,7 @@
-"""Bytes at keys: all that the rest of the package may ask of the place where a lake lies.
+"""Bytes at keys: the interface of the storage of a lake.
 
-Keys are `/`-separated, relative, in ASCII. Implementations are sibling files, held to one contract suite
-(`tests/storage/test_contract.py`). What is TMDB's does not appear here.
+Keys are `/`-separated, relative, in ASCII. Implementations are sibling files, tested by one contract suite
+(`tests/storage/test_contract.py`). Nothing here knows TMDB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Lost = Callable[[str], None]
 
 
 def unheard(why: str) -> None:
-    """For callers whose hold cannot be lost."""
+    """For callers whose lock cannot be lost."""
 
 
 class Storage(Protocol):
@@ -32,7 +32,7 @@ class Storage(Protocol):
 
     @property
     def url(self) -> str:
-        """The address under which a table engine finds the same objects."""
+        """The address at which a table engine finds the same objects."""
 
     def get(self, key: str) -> bytes:
         """The whole object, or `MissingKeyError`."""
@@ -41,10 +41,10 @@ class Storage(Protocol):
         """As `get`, with its version."""
 
     def size(self, key: str) -> int | None:
-        """Bytes, or None where there is no such object."""
+        """The size in bytes, or None without such an object."""
 
     def put(self, key: str, body: bytes) -> None:
-        """Replace whatever is there, wholly or not at all."""
+        """Put the object, replacing an existing one; completely or not at all."""
 
     def put_new(self, key: str, body: bytes) -> None:
         """Put durably if *key* is free, else raise `KeyTakenError`; of several writers one wins."""
@@ -53,37 +53,37 @@ class Storage(Protocol):
         """Replace the object if it still has *version*, else raise `KeyTakenError`."""
 
     def delete(self, key: str) -> None:
-        """Remove the object; one that is not there is no error."""
+        """Remove the object; a missing one is not an error."""
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All keys that start with *prefix*, sorted. For showing and checking, never needed to be correct."""
+        """All keys that start with *prefix*, sorted. For display and checks; correctness never depends on it."""
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         """All keys that start with *prefix* with the bytes of each, in any order; one listing, as `keys`."""
 
     def delete_all_versions(self, key: str) -> None:
-        """Remove the object with all its old versions, so that its bytes are gone; none there is no error."""
+        """Remove the object with all its old versions, so that its bytes are gone; a missing one is not an error."""
 
     def list_all_versions(self, prefix: str) -> Iterator[str]:
-        """As `keys`, with those of which only old versions are left."""
+        """As `keys`, including keys that have only old versions."""
 
     def check(self) -> None:
-        """Make sure that objects can be read and put as promised, or say in one line why not.
+        """Check that objects can be read and put as promised, or say in one line why not.
 
-        Raises `ConfigError` where a person must mend something (credentials, a name, a right), `StorageError` where the
-        place fails. Called before the first request to TMDB is spent.
+        Raises `ConfigError` if the user must correct something (credentials, a name, a right), `StorageError` if the
+        storage fails. Called before the first request to TMDB.
         """
 
     def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
-        """Keep other collectors out of this lake while inside, or raise `LockedError`.
+        """Keep other collectors out of this lake inside the context, or raise `LockedError`.
 
-        *seconds* is how long the caller can live at most, where somebody ends it then. *lost* is told, from another
-        thread, why this lake is held no longer although the caller is still inside: it must stop asking TMDB.
+        *seconds* is how long the caller can live at most, if it will be killed then. If the lock is lost while the
+        caller is still inside, *lost* is called with the reason from another thread: the caller must stop requesting.
         """
 
 
 def check_key(key: str) -> str:
-    """*key*, or `StorageError` where one storage or another would take it for something else."""
+    """*key*, or `StorageError` if a storage could interpret it differently."""
     if not all(key.split("/")):
         raise StorageError(f"{key!r} is not a key")
     check_prefix(key)
@@ -91,7 +91,7 @@ def check_key(key: str) -> str:
 
 
 def is_key(name: str) -> bool:
-    """Whether *name* could have been put here."""
+    """Whether *name* is a valid key."""
     try:
         check_key(name)
     except StorageError:
@@ -100,8 +100,8 @@ def is_key(name: str) -> bool:
 
 
 def check_prefix(prefix: str) -> str:
-    """*prefix*, or `StorageError` where no key could start with it."""
-    # Parts that start with a dot would leave the lake, or are a storage's own.
+    """*prefix*, or `StorageError` if no key could start with it."""
+    # Parts that start with a dot would leave the lake, or belong to a storage.
     odd = prefix.startswith("/") or "//" in prefix or any(part.startswith(".") for part in prefix.split("/"))
     if odd or "\\" in prefix or not prefix.isascii() or not prefix.isprintable():
         raise StorageError(f"{prefix!r} is not a key")

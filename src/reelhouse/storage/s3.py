@@ -1,4 +1,4 @@
-"""A lake in a bucket of S3, or of anything that speaks its language with conditional writes."""
+"""A lake in a bucket of S3, or of a compatible service with conditional writes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from reelhouse.storage.s3_probe import BODY, PROBE, probe
 
 T = TypeVar("T")
 
-# This storage's own objects, which are nobody's keys.
+# Objects of this storage itself, which are not keys of the lake.
 _OWN = frozenset({LEASE, PROBE})
 
-# Drawn for each conditional write and kept with the object: what was written by a request whose answer was lost is told
-# from what somebody else wrote, even in the same bytes.
+# Random for each conditional write and kept with the object: if the response is lost, it tells our write from another
+# writer's, even with the same bytes.
 _WRITING = "reelhouse-writing"
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
@@ -37,7 +37,7 @@ _PROMISED: set[tuple[str, str, S3Options]] = set()
 
 
 class S3Storage:
-    """Objects below `s3://bucket/prefix`; nothing is asked before the first call."""
+    """Objects below `s3://bucket/prefix`; no request before the first call."""
 
     def __init__(self, address: str, options: S3Options) -> None:
         self._bucket, self._root = _parsed(address)
@@ -77,7 +77,7 @@ class S3Storage:
 
     def keys(self, prefix: str) -> Iterator[str]:
         check_prefix(prefix)
-        # Not every S3 lists in the order of the keys.
+        # Not every S3 lists keys in order.
         return iter(sorted(key for key, _ in self._listed(prefix)))
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
@@ -107,14 +107,14 @@ class S3Storage:
         try:
             probe(self._probe, self._client.endpoint)
         except FAILURES as exc:
-            raise self._failed(PROBE, exc, mendable=ConfigError) from exc
+            raise self._failed(PROBE, exc, fixable=ConfigError) from exc
         _PROMISED.add(known)
 
     def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
         return held(self, self.url, seconds=seconds, lost=lost)
 
     def access(self) -> S3Access:
-        """What an engine needs to open the same bucket."""
+        """The access that an engine needs to open the same bucket."""
         client = self._client
         return S3Access(client.endpoint, client.region, self._options, client.credentials, self._bucket)
 
@@ -125,21 +125,21 @@ class S3Storage:
         try:
             now = parsedate_to_datetime(date)
         except (ValueError, OverflowError) as exc:
-            raise StorageError(f"{self.url}/{key}: S3 does not say what time it is: {date[:60]!r}") from exc
-        # `-0000` says UTC too, but comes without a zone.
+            raise StorageError(f"{self.url}/{key}: S3 sends no valid time: {date[:60]!r}") from exc
+        # `-0000` means UTC too, but parses without a zone.
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
         return Found(body, answer["ETag"], (now - answer["LastModified"]).total_seconds())
 
     def create(self, key: str, body: bytes) -> str:
-        """As `put_new`, giving the version."""
+        """As `put_new`; returns the version."""
         return self._put_where(key, body, "exists already", IfNoneMatch="*")
 
     def swap(self, key: str, body: bytes, version: str) -> str:
-        """As `put_if`, giving the new version."""
-        return self._put_where(key, body, "somebody changed it", IfMatch=version)
+        """As `put_if`; returns the new version."""
+        return self._put_where(key, body, "another writer changed it", IfMatch=version)
 
     def _put_where(self, key: str, body: bytes, otherwise: str, **condition: str) -> str:
-        """The version of *body*, put under *condition*, or `KeyTakenError`; looks where the outcome is unknown."""
+        """Put *body* under *condition* and return its version, or raise `KeyTakenError`; checks an unknown outcome."""
         check_key(key)
         writing = secrets.token_hex(8)
         doubtful = False
@@ -150,7 +150,7 @@ class S3Storage:
                 return self._put(key, body, Metadata={_WRITING: writing}, **condition)
             except FAILURES as exc:
                 if _refused(exc):
-                    # Only a try before this one can have been ours.
+                    # Only an earlier try can have been ours.
                     version = self._version_of(key, writing) if doubtful else None
                     if version is None:
                         raise KeyTakenError(f"{self.url}/{key}: {otherwise}") from exc
@@ -167,7 +167,7 @@ class S3Storage:
             return version
 
     def _version_of(self, key: str, writing: str, *, tries: int = 0) -> str | None:
-        """The version of *key* if that very writing lies there."""
+        """The version of *key* if it was written with that mark."""
         answer = self._headed(key, tries=tries)
         ours = answer is not None and answer["Metadata"].get(_WRITING) == writing
         return str(answer["ETag"]) if answer is not None and ours else None
@@ -181,13 +181,13 @@ class S3Storage:
         return self._client.retried(lambda: self._put(PROBE, BODY, **condition))
 
     def _got(self, key: str) -> tuple[bytes, Any]:
-        """The body, whole, and S3's answer."""
+        """The whole body, and S3's response."""
         check_key(key)
 
         def once() -> tuple[bytes, Any]:
             answer = self._request("get_object", key)
             with answer["Body"] as stream:
-                # A body that ends early is a failure, and asked for again.
+                # A body that ends early is a failure, and is requested again.
                 return stream.read(), answer
 
         try:
@@ -198,7 +198,7 @@ class S3Storage:
             raise self._failed(key, exc) from exc
 
     def _headed(self, key: str, *, tries: int = 0) -> Any:
-        """What S3 says about the object, or None where there is none."""
+        """S3's metadata of the object, or None without one."""
         try:
             return self._client.retried(lambda: self._request("head_object", key), tries=tries)
         except FAILURES as exc:
@@ -208,13 +208,13 @@ class S3Storage:
             raise self._failed(key, self._explained(key, exc)) from exc
 
     def _require_bucket(self, key: str) -> None:
-        """An answer to HEAD has no words: without a bucket nothing in it would be there either."""
+        """Tell a missing object from a missing bucket, because responses to HEAD have no message."""
         if not self._seen.is_set():
             self._asked(key, lambda: self._client.request("head_bucket", Bucket=self._bucket))
             self._seen.set()
 
     def _explained(self, key: str, exc: Exception) -> Exception:
-        """The failure in words, where it is the answer to a HEAD, which has none."""
+        """The failure with a message, if it came from HEAD, which has none."""
         if status(exc) in (400, 403):
             try:
                 self._request("get_object", key, Range="bytes=0-0")
@@ -233,7 +233,7 @@ class S3Storage:
             page = {"ContinuationToken": answer["NextContinuationToken"]}
 
     def _versions(self, prefix: str, *kinds: str) -> Iterator[Any] | None:
-        """The entries of all versions; None where the server has no versions at all."""
+        """The entries of all versions; None if the server has no versions."""
         try:
             first = self._client.retried(lambda: self._list_once("list_object_versions", prefix))
         except FAILURES as exc:
@@ -273,12 +273,12 @@ class S3Storage:
         except FAILURES as exc:
             raise self._failed(key, exc) from exc
 
-    def _failed(self, key: str, exc: Exception, mendable: type[ReelhouseError] = StorageError) -> ReelhouseError:
+    def _failed(self, key: str, exc: Exception, fixable: type[ReelhouseError] = StorageError) -> ReelhouseError:
         said = word(exc, self._client.endpoint, self._bucket)
-        return (mendable if said.mendable else StorageError)(f"{self.url}/{key}: {said.text}")
+        return (fixable if said.fixable else StorageError)(f"{self.url}/{key}: {said.text}")
 
     def _ours(self, entries: Iterable[Any]) -> Iterator[str]:
-        """The keys of *entries* that are keys: consoles and other tools put names like `inbox/` for a folder."""
+        """The valid keys of *entries*: consoles and other tools put names like `inbox/` for a folder."""
         return filter(_is_ours, map(self._key, entries))
 
     def _key(self, entry: Any) -> str:
@@ -290,24 +290,24 @@ def _is_ours(key: str) -> bool:
 
 
 def _refused(exc: Exception) -> bool:
-    """Whether the condition of a write did not hold; a version of what is gone is nobody's."""
+    """Whether the condition of a write failed, also because the object is gone."""
     return status(exc) == 412 or code(exc) == "NoSuchKey"
 
 
 def _parsed(address: str) -> tuple[str, str]:
-    """The bucket, and what all keys start with: empty or ending in `/`."""
+    """The bucket, and the prefix of all keys: empty or ending in `/`."""
     bucket, _, prefix = address.removeprefix("s3://").partition("/")
     prefix = prefix if prefix == "/" else prefix.removesuffix("/")
     if not _BUCKET.fullmatch(bucket):
-        raise ConfigError(f"lake = {address!r}: s3://bucket/prefix is expected, {bucket!r} is no bucket's name")
+        raise ConfigError(f"lake = {address!r}: s3://bucket/prefix is expected, {bucket!r} is not a bucket name")
     try:
         return bucket, f"{check_key(prefix)}/" if prefix else ""
     except StorageError:
-        raise ConfigError(f"lake = {address!r}: s3://bucket/prefix is expected, {prefix!r} is no prefix") from None
+        raise ConfigError(f"lake = {address!r}: s3://bucket/prefix is expected, {prefix!r} is not a prefix") from None
 
 
 def _encryption(options: S3Options) -> dict[str, str]:
-    """What each put says about its encryption at rest."""
+    """The encryption parameters of each put."""
     if options.encryption == "sse-s3":
         return {"ServerSideEncryption": "AES256"}
     if options.encryption == "sse-kms" or options.kms_key:

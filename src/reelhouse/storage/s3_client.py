@@ -1,4 +1,4 @@
-"""The way to S3: botocore with its own chain of credentials; retries are ours, so that each outcome is known."""
+"""Access to S3: botocore with its own chain of credentials; retries are ours, so that each outcome is known."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from reelhouse.storage.s3_errors import FAILURES, right_region, word, worth_anot
 
 T = TypeVar("T")
 
-# AWS_MAX_ATTEMPTS and `max_attempts` of an AWS profile say it differently.
+# AWS_MAX_ATTEMPTS and `max_attempts` of an AWS profile count it differently.
 TRIES = 8
-# Seconds after which no other try starts: together with the timeouts of one, what a call may last.
+# Seconds after which no other try starts; plus the timeouts of one try, the longest time of a call.
 PATIENCE = 30.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 
 _chance = random.SystemRandom()
 
-# botocore's descriptions of S3, read once: they are most of what a client costs.
+# botocore's descriptions of S3, read once: they are most of the cost of a client.
 _descriptions = botocore.loaders.create_loader()
 
 
 class S3Client:
-    """One botocore client, made at the first request. Requests are tried once; `retried` is for the caller."""
+    """One botocore client, created by the first request. `request` tries once; `retried` retries."""
 
     def __init__(self, options: S3Options) -> None:
         self._options = options
@@ -45,19 +45,19 @@ class S3Client:
 
     @property
     def endpoint(self) -> str:
-        """Where S3 is, for a person."""
+        """S3's address, for messages."""
         parts = urlsplit(self.made().meta.endpoint_url)
-        # A person may have put a name and a password before an `@`.
+        # The user may have put a name and a password before an `@`.
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
     def region(self) -> str:
-        """The region that is asked."""
+        """The region of requests."""
         region = str(self.made().meta.region_name or "")
         return "us-east-1" if region in ("", "aws-global") else region
 
     def credentials(self) -> Credentials:
-        """As whom S3 is asked, or `ConfigError`; botocore renews what ends within ten minutes."""
+        """The caller's credentials, or `ConfigError`; botocore renews those that expire within ten minutes."""
         self.made()
         try:
             found = self._session.get_credentials()
@@ -69,11 +69,11 @@ class S3Client:
         return Credentials(keys.access_key, keys.secret_key, keys.token or "")
 
     def request(self, operation: str, **arguments: Any) -> Any:
-        """One try of *operation* (`put_object`, …): botocore's answer, or one of its failures."""
+        """One try of *operation* (`put_object`, …): returns botocore's response, or raises one of its errors."""
         return getattr(self.made(), operation)(**arguments)
 
     def retried(self, call: Callable[[], T], *, tries: int = 0) -> T:
-        """*call*, again with growing, random waits as long as that may help; then its last failure."""
+        """Retry *call* with growing, random waits as long as that may help; then raise its last error."""
         self.made()
         tries = tries or self._tries
         ends = time.monotonic() + PATIENCE
@@ -88,13 +88,13 @@ class S3Client:
         raise AssertionError("unreachable")
 
     def made(self) -> Any:
-        """The botocore client, or `ConfigError` where its settings allow none."""
+        """The botocore client, or `ConfigError` if its settings are invalid."""
         with self._guard:
             if self._made is None:
                 try:
                     self._made = self._make()
                 except (BotoCoreError, ValueError) as exc:
-                    raise ConfigError(f"S3 cannot be asked: {word(exc, 'S3', '').text}") from exc
+                    raise ConfigError(f"S3 cannot be used: {word(exc, 'S3', '').text}") from exc
             return self._made
 
     def _make(self) -> Any:
@@ -109,11 +109,11 @@ class S3Client:
 _CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
-    # A try whose outcome is unknown must be seen: botocore's own retry would turn our success into a 412.
+    # An unknown outcome must be visible: botocore's own retry would turn our success into a 412.
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=32,
     tcp_keepalive=True,
-    # What is put carries Content-MD5, which every S3 checks; the newer sums are unknown to many.
+    # Puts carry Content-MD5, which every S3 checks; many do not know the newer checksums.
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",
     user_agent_extra="reelhouse",
@@ -121,8 +121,8 @@ _CONFIG = Config(
 
 
 def _stay_in_region(response: Any, operation: Any, **_: Any) -> None:
-    """Fail where botocore would follow a bucket to another region by itself, at the price of a request and of the
-    traffic between the two: table engines would not follow."""
+    """Fail instead of following a bucket to another region, as botocore would: that costs requests and traffic, and
+    table engines do not follow."""
     if response is None or response[0] is None:
         return
     misplaced = response[0].status_code in (301, 307) or (response[0].status_code == 400 and right_region(response[1]))

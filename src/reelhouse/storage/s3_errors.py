@@ -1,4 +1,4 @@
-"""What S3 or the way to it said, and what that means: ask again, perhaps done all the same, or a word for a person."""
+"""Errors of S3 and of the connection, and what they mean: retry, outcome unknown, or a message for the user."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from botocore import exceptions as said
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
-# A body that breaks off comes as urllib3's own.
+# A truncated body is an error of urllib3.
 FAILURES: tuple[type[Exception], ...] = (said.ClientError, said.BotoCoreError, ResponseParserError, HTTPError)
 
-# A conditional write met another one: neither says that the key is taken nor that anything was written.
+# Two conditional writes collided: neither says that the key is taken nor that anything was written.
 NOTHING_SETTLED = frozenset({"ConditionalRequestConflict", "OperationAborted"})
 
 _AGAIN = NOTHING_SETTLED | {
@@ -63,14 +63,14 @@ _BY_CODE = {
     "InvalidToken": "the AWS session token is not valid: sign in again or unset AWS_SESSION_TOKEN",
     "InvalidAccessKeyId": _WRONG_KEYS,
     "SignatureDoesNotMatch": _WRONG_KEYS,
-    "XAdminUserNotFound": _WRONG_KEYS,  # versitygw's word
+    "XAdminUserNotFound": _WRONG_KEYS,  # versitygw's code
     "AccountProblem": "AWS says that there is a problem with this account",
     "AllAccessDisabled": "AWS has disabled all access to this bucket",
     "RequestTimeTooSkewed": "this machine's clock is too far off for AWS: set it",
-    "KMS.NotFoundException": "there is no such KMS key: mend s3_kms_key",
-    "KMS.DisabledException": "the KMS key is disabled: enable it or mend s3_kms_key",
+    "KMS.NotFoundException": "there is no such KMS key: correct s3_kms_key",
+    "KMS.DisabledException": "the KMS key is disabled: enable it or correct s3_kms_key",
     "KMS.KMSInvalidStateException": "the KMS key cannot be used in its present state",
-    "NotImplemented": "this S3 cannot do what was asked",
+    "NotImplemented": "this S3 does not support the request",
 }
 
 _BY_CLASS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
@@ -78,34 +78,34 @@ _BY_CLASS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((said.NoAuthTokenError,), _NO_CREDENTIALS),
     (
         (said.SSOError, said.TokenRetrievalError, said.LoginError),
-        "the AWS sign-in has ended or is missing: run `aws sso login` (with --profile where it has a name)",
+        "the AWS sign-in has ended or is missing: run `aws sso login` (with --profile for a named profile)",
     ),
     ((said.CredentialRetrievalError, said.MetadataRetrievalError), "the AWS credentials could not be fetched"),
-    ((said.SSLError,), "the S3 endpoint's certificate is not trusted here (AWS_CA_BUNDLE names others)"),
+    ((said.SSLError,), "the S3 endpoint's certificate is not trusted here (add it by AWS_CA_BUNDLE)"),
 )
 
 
 class ErrorMessage(NamedTuple):
-    """One line for a person; *mendable* where a person must change something before it can work."""
+    """One line for the user; *fixable* if the user must change something."""
 
     text: str
-    mendable: bool
+    fixable: bool
 
 
 def code(exc: Exception) -> str:
-    """S3's own name of the error; empty where it was not S3 that spoke."""
+    """S3's code of the error; empty if it is not an error of S3."""
     return str(_error(exc).get("Code", ""))
 
 
 def status(exc: Exception) -> int:
-    """The HTTP status, 0 where there was no answer."""
+    """The HTTP status, 0 without a response."""
     if not isinstance(exc, said.ClientError):
         return 0
     return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def worth_another_try(exc: Exception) -> bool:
-    """Whether the same request may well be answered a moment later."""
+    """Whether a retry of the same request may help."""
     if isinstance(exc, said.ClientError):
         # 501: it never will; 507: it is full.
         passing = status(exc) >= 500 and status(exc) not in (501, 507)
@@ -114,14 +114,14 @@ def worth_another_try(exc: Exception) -> bool:
 
 
 def perhaps_done(exc: Exception) -> bool:
-    """Whether a write may have been carried out although this came instead of the answer."""
+    """Whether a write may have succeeded although this error came instead of the response."""
     if isinstance(exc, said.ClientError):
         return status(exc) >= 500 or status(exc) < 300
     return not isinstance(exc, _NEVER_SENT)
 
 
 def right_region(exc_or_answer: Exception | dict[str, Any]) -> str:
-    """The region that S3 names instead of the one that was asked; empty where it names none."""
+    """The region that S3 names instead of the requested one; empty if it names none."""
     answer = exc_or_answer
     if isinstance(answer, Exception):
         answer = getattr(answer, "response", {})
@@ -131,7 +131,7 @@ def right_region(exc_or_answer: Exception | dict[str, Any]) -> str:
 
 
 def word(exc: Exception, endpoint: str, bucket: str) -> ErrorMessage:
-    """What to say to a person; no text of ours holds keys, tokens, signatures or signed addresses."""
+    """The message for the user, without keys, tokens, signatures or signed addresses."""
     if isinstance(exc, said.ClientError):
         return _of_answer(exc, bucket)
     for kinds, text in _BY_CLASS:
@@ -139,11 +139,11 @@ def word(exc: Exception, endpoint: str, bucket: str) -> ErrorMessage:
             return ErrorMessage(text, True)
     if isinstance(exc, said.PartialCredentialsError):
         return ErrorMessage(
-            f"the AWS credentials are not whole: {exc.kwargs.get('cred_var', 'a part')} is missing", True
+            f"the AWS credentials are incomplete: {exc.kwargs.get('cred_var', 'a part')} is missing", True
         )
     if isinstance(exc, said.ProfileNotFound):
         return ErrorMessage(
-            f"there is no AWS profile {exc.kwargs.get('profile', '')!r}: mend s3_profile or AWS_PROFILE", True
+            f"there is no AWS profile {exc.kwargs.get('profile', '')!r}: correct s3_profile or AWS_PROFILE", True
         )
     if isinstance(exc, _NEVER_SENT):
         return ErrorMessage(f"{endpoint} cannot be reached", False)
@@ -157,7 +157,7 @@ def _of_answer(exc: said.ClientError, bucket: str) -> ErrorMessage:
     if named in _BY_CODE:
         return ErrorMessage(_BY_CODE[named], True)
     if named == "NoSuchBucket" or (exc.operation_name, status(exc)) == ("HeadBucket", 404):
-        return ErrorMessage(f"there is no bucket {bucket!r}: make it or mend the lake's address", True)
+        return ErrorMessage(f"there is no bucket {bucket!r}: create it or correct the lake's address", True)
     if region := _elsewhere(exc):
         return ErrorMessage(f"the bucket lies in region {region}: set s3_region = {region!r}", True)
     if status(exc) in (301, 307):
@@ -179,7 +179,7 @@ def _elsewhere(exc: said.ClientError) -> str:
 
 
 def _action(exc: said.ClientError) -> str:
-    # AWS names what was lacking, which may be a key's: kms:GenerateDataKey.
+    # AWS names the missing action, which may be a key's: kms:GenerateDataKey.
     named = re.search(r"perform: ([\w-]+:\w+)", str(_error(exc).get("Message", "")))
     return named.group(1) if named else _ACTIONS.get(exc.operation_name, exc.operation_name)
 
@@ -189,6 +189,6 @@ def _error(exc: Exception) -> dict[str, Any]:
 
 
 def _scrubbed(text: str) -> str:
-    """The first line, without what addresses carry before an `@` or behind a `?`: names, passwords, signatures."""
+    """The first line, without the parts of addresses before `@` and after `?`: names, passwords, signatures."""
     line = text.strip().partition("\n")[0]
     return re.sub(r"(?<=//)[^/\s]*@|\?\S*", "", line)[:300]

@@ -1,4 +1,4 @@
-"""Whether an S3 keeps conditional writes: without them two writers overwrite each other and both believe they won.
+"""Checks that an S3 honours conditional writes: without them two writers overwrite each other, and both think they won.
 
 Several S3 look-alikes answer 200 to a condition that they do not know.
 """
@@ -19,13 +19,13 @@ _NO_ETAG = f'"{"0" * 32}"'
 
 
 class Put(Protocol):
-    """Puts the probe under a condition, or raises botocore's failure."""
+    """Puts the probe under a condition, or raises botocore's error."""
 
     def __call__(self, **condition: str) -> Any: ...
 
 
 def probe(put: Put, endpoint: str) -> None:
-    """Two requests where the probe lies there already; `ConfigError` where a condition is not kept."""
+    """Check with two requests if the probe exists already; `ConfigError` if a condition is not honoured."""
     if not _refuses(put, endpoint, IfNoneMatch="*") and not _refuses(put, endpoint, IfNoneMatch="*"):
         raise ConfigError(_ignored(endpoint, "If-None-Match"))
     if not _refuses(put, endpoint, IfMatch=_NO_ETAG):
@@ -44,7 +44,7 @@ def _refuses(put: Put, endpoint: str, **condition: str) -> bool:
     return False
 
 
-_NEEDED = "a lake needs an S3 that keeps them, or two collectors could overwrite each other"
+_NEEDED = "a lake needs an S3 that honours them, or two collectors could overwrite each other"
 
 
 def _ignored(endpoint: str, header: str) -> str:

@@ -1,1 +1,1 @@
-"""How TMDB is asked: endpoints as data, one request at a time, listings read whole or refused."""
+"""Requests to TMDB: endpoints as data, one request at a time, listings read completely or refused."""

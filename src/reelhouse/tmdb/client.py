@@ -1,4 +1,4 @@
-"""One request to TMDB: its turn, its token, and which of our errors its answer is. Nothing is retried here."""
+"""One request to TMDB: rate limit, token, and the error that its answer means. Nothing is retried here."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _GONE_CODES = frozenset((6, 34))
 _LARGEST = 64 << 20
 _TIMEOUT = aiohttp.ClientTimeout(total=90, sock_connect=15, sock_read=20)
 
-# How often TMDB is asked for the time because an answer's disagrees with this machine's and no other confirms it.
+# How often TMDB is asked for the time if an answer's time disagrees with this machine's and no other confirms it.
 _LOOKS = 4
 
 
 class Answer(NamedTuple):
-    """An answer as it came; *fetched_at* is TMDB's clock (`Date`, where it is plausible), UTC, to the second."""
+    """An unchanged answer; *fetched_at* is TMDB's time (`Date`, if plausible) in UTC, to the second."""
 
     status: int
     body: bytes
@@ -43,15 +43,15 @@ class Answer(NamedTuple):
 
 
 class GoneAnswer(MissingError):
-    """TMDB's own 404, with the answer that says so."""
+    """TMDB's own 404, with its answer."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__("TMDB has no such thing (404)")
+        super().__init__("TMDB has no such record (404)")
         self.answer = answer
 
 
 class UntrustedAnswer(UntrustedError):
-    """An answer that cannot be believed, kept as evidence."""
+    """An answer that cannot be trusted, kept as evidence."""
 
     def __init__(self, why: str, text: str, answer: Answer) -> None:
         super().__init__(why, text)
@@ -59,7 +59,7 @@ class UntrustedAnswer(UntrustedError):
 
 
 class BudgetError(ReelhouseError):
-    """The requests that were allowed are used up, or asking was halted."""
+    """The allowed requests are used up, or requests were halted."""
 
 
 class _Verdict(msgspec.Struct):
@@ -68,7 +68,7 @@ class _Verdict(msgspec.Struct):
 
 
 class _Reply(NamedTuple):
-    """One answer before it has a time, and what it said of itself."""
+    """One answer without a time yet, and its own time headers."""
 
     answer: Answer
     body: Body
@@ -79,7 +79,7 @@ class _Reply(NamedTuple):
 @asynccontextmanager
 async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
     """A session of at most *connections* connections. It carries no token: that goes with each request to the API."""
-    # What is asked again is counted in the receipts; a line on stderr for each would drown the progress.
+    # Retries are counted in receipts; a line on stderr for each would hide the progress bar.
     stamina.instrumentation.set_on_retry_hooks([])
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections),
@@ -93,7 +93,7 @@ async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]
 class TmdbClient:
     """TMDB's API, one request at a time. The token stays in here and in the header.
 
-    A body of more than *largest* bytes, packed or unpacked, is not held.
+    A body of more than *largest* bytes, packed or unpacked, is not kept in memory.
     """
 
     def __init__(
@@ -121,31 +121,31 @@ class TmdbClient:
         self._halted = False
 
     def limit_requests(self, more: int | None) -> None:
-        """Raise `BudgetError` instead of a request beyond *more* from now on; None lifts the limit."""
+        """Raise `BudgetError` after *more* further requests; None removes the limit."""
         self._most = None if more is None else self.requests + more
 
     def halt(self) -> None:
-        """Raise `BudgetError` instead of any further request, also of those that wait for their turn."""
+        """Raise `BudgetError` for any further request, also for those that wait for their turn."""
         self._halted = True
 
     def assume(self, instant: str) -> None:
-        """Take *instant* for TMDB's time as long as no answer says another."""
+        """Use *instant* as TMDB's time until an answer has one."""
         self._assumed = instant
 
     @property
     def seen_at(self) -> str | None:
-        """The latest time that TMDB's answers have plausibly shown."""
+        """The latest plausible time of TMDB's answers."""
         return self.clock.seen() or self._assumed
 
     async def get(self, path: str, query: str = "", *, refused_at: float = math.inf) -> Answer:
-        """Ask once. *path* and *query* are encoded already; *refused_at* is when this was answered 429 before.
+        """Make one request. *path* and *query* are already encoded; *refused_at* is when it was last answered 429.
 
-        Raises `TransientError` (ask again), `GoneAnswer`, `UntrustedAnswer`, `DeniedError` (stop) or `BudgetError`.
+        Raises `TransientError` (retry), `GoneAnswer`, `UntrustedAnswer`, `DeniedError` (stop) or `BudgetError`.
         """
         check_path(path)
         if self._halted or (self._most is not None and self.requests >= self._most):
             raise BudgetError("no further request is allowed")
-        # Counted before the turn is waited for, so that waiting tasks cannot overdraw together.
+        # Counted before waiting for a turn, so that waiting tasks cannot exceed the limit together.
         self.requests += 1
         try:
             reply = await self._once(path, query, refused_at)
@@ -169,13 +169,13 @@ class TmdbClient:
         async with self._looking:
             while self.clock.in_doubt and self._looks and not self._halted:
                 self._looks -= 1
-                # It is no question of the run's, so it is none of those that are counted and limited. Without an answer
-                # the clock stays in doubt, which the summary says.
+                # Not a request of the run, so it is neither counted nor limited. Without an answer the clock stays in
+                # doubt, and the summary says so.
                 with suppress(TransientError, BudgetError):
                     await self._once(CANARY, "")
 
     async def _once(self, path: str, query: str, refused_at: float = math.inf) -> _Reply:
-        """One request in its turn; the answer has no time yet."""
+        """Wait for a turn and make one request; the answer has no time yet."""
         started = await self.limiter.wait_turn()
         if self._halted:
             raise BudgetError("no further request is allowed")
@@ -207,7 +207,7 @@ class TmdbClient:
         return stated if self.clock.trusts(stated) else None
 
     def believed(self) -> None:
-        """Somebody's question was answered by TMDB itself, just now."""
+        """Note that TMDB itself has just answered a request."""
         self.last_good = time.monotonic()
 
 
@@ -220,7 +220,7 @@ def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str], date: str 
         return DeniedError(f"TMDB refuses the token (401, code {code}): {text}")
     if answer.status == 403 and code:
         return DeniedError(f"TMDB denies access (403, code {code}): {text}")
-    # A 403, 404 or redirect without TMDB's own JSON is something in front of TMDB, and says nothing of the id.
+    # A 403, 404 or redirect without TMDB's own JSON comes from a proxy, and says nothing about the id.
     if answer.status >= 500 or answer.status in (403, 404, 408) or answer.status < 400:
         wait = retry_after(headers.get("Retry-After"), date)
         return TransientError(f"{path}: {text} ({answer.status})", retry_after=wait)
@@ -235,9 +235,9 @@ def _verdict(body: bytes) -> _Verdict:
 
 
 def retry_after(stated: str | None, date: str | None = None) -> float | None:
-    """Seconds to wait by a `Retry-After` header (seconds or a date), capped; None where it says nothing usable.
+    """Seconds to wait by a `Retry-After` header (seconds or a date), capped; None if it is not usable.
 
-    A date is measured by TMDB's own clock, a plausible `Date` header *date*, where there is one: this machine's may be
+    A date is compared with TMDB's own clock, a plausible `Date` header *date*, if there is one: this machine's may be
     wrong.
     """
     if stated is None:
@@ -252,7 +252,7 @@ def retry_after(stated: str | None, date: str | None = None) -> float | None:
 
 
 def _worded(exc: BaseException) -> str:
-    # aiohttp breaks its lines.
+    # aiohttp's messages have several lines.
     return " ".join(str(exc).split()) or type(exc).__name__
 
 

@@ -1,4 +1,4 @@
-"""What time it is at TMDB: the `Date` of its answers, as far as they agree with each other and with this machine."""
+"""TMDB's time: the `Date` of its answers, as far as they agree with each other and with this machine."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from typing import NamedTuple
 
 from yarl import URL
 
-# Two readings agree if they are no further apart. The hour from which an answer surely holds a day's changes leaves
-# half an hour to spare, so a believed `Date` must not be ahead by more than this.
+# Two readings agree if they differ by no more than this. The hour from which an answer surely holds a day's changes
+# leaves a margin of half an hour, so a trusted `Date` must not be ahead by more than this.
 AGREES = 600.0
 
-# An early `Date` does no harm (the id is asked again sooner), and a cached answer has one: TMDB lets caches keep an
+# An early `Date` is harmless (the id is requested again sooner) and normal for cached answers: TMDB lets caches keep an
 # answer for up to eight hours.
 OLDEST = 7 * 86400.0
 
-# How far TMDB may be ahead of this machine before nothing is concluded from its clock.
+# How far TMDB may be ahead of this machine before its clock is not used for decisions.
 _MOST_AHEAD = 86400.0
 
 _READINGS = 15
 
-# A laptop that slept must notice: the plain monotonic clock stands still meanwhile.
+# A laptop that slept must notice: the plain monotonic clock stops during sleep.
 _TICKS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Reading(NamedTuple):
-    """What one answer says: *stated* is its `Date` (seconds since 1970), which is *low* to *high* seconds ahead of this
-    machine, depending on whether the cache that it came from had renewed it."""
+    """The time of one answer: *stated* is its `Date` (seconds since 1970), which is *low* to *high* seconds ahead of
+    this machine, depending on whether the answer's cache had renewed it."""
 
     stated: float
     low: float
@@ -44,10 +44,10 @@ class Reading(NamedTuple):
 
 
 class ServerClock:
-    """Believes a `Date` that the other answers, or one answer and this machine, confirm.
+    """Trusts a `Date` that other answers, or one answer and this machine, confirm.
 
-    *simulated* is for a server whose clock may be moved far from this machine's. `refused` counts the dates and ages
-    that were not believed since `take_notes`.
+    *simulated* is for a server whose clock may differ far from this machine's. `refused` counts the dates and ages that
+    were not trusted since `take_notes`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ServerClock:
         wall: Callable[[], float] = time.time,
         ticks: Callable[[], float] = lambda: time.clock_gettime(_TICKS),
     ) -> None:
-        # An emulator on this machine has a clock that is moved on purpose.
+        # The clock of an emulator on this machine is moved on purpose.
         self._most_ahead = float("inf") if simulated else _MOST_AHEAD
         self._simulated = simulated
         self._ticks = ticks
@@ -68,7 +68,7 @@ class ServerClock:
         self.refused = 0
 
     def read(self, headers: Mapping[str, str]) -> Reading | None:
-        """Note what the headers of an answer say; None where they have no date that is one."""
+        """Note the time headers of an answer; None without a valid date."""
         age = age_of(headers.get("Age"))
         self.refused += age is None and "Age" in headers
         stated = parse_date(headers.get("Date"))
@@ -83,67 +83,67 @@ class ServerClock:
         return reading
 
     def stamp(self, reading: Reading | None) -> str:
-        """When an answer was given: its `Date` where that is believed, else what the others say that it is now."""
+        """When an answer was given: its `Date` if trusted, else the current time by the other answers."""
         if reading is not None:
             now = self._now()
             if now - OLDEST <= reading.stated <= now + AGREES:
                 return _written(reading.stated)
-            # In doubt it is not this one that is refused.
+            # While the clock is in doubt, this answer is not counted as refused.
             self.refused += not self.in_doubt
         return self.now()
 
     def trusts(self, stated: str | None) -> bool:
-        """Whether a `Date` is near enough to the time that it is, or nothing says that it is not."""
+        """Whether a `Date` is near the current time, or nothing contradicts it."""
         instant = parse_date(stated)
         return instant is not None and (self.in_doubt or abs(instant - self._now()) <= OLDEST)
 
     @property
     def in_doubt(self) -> bool:
-        """Whether there are dates of which no two agree, nor one with this machine."""
+        """Whether there are dates, but no two of them agree, and none agrees with this machine."""
         return self._dated and self._agreed is None
 
     def seen(self) -> str | None:
-        """The latest believed `Date`, None where no answer has shown one."""
+        """The latest trusted `Date`, None before the first."""
         if self.disputed is not None:
             return self.now()
         now = self._now()
         return max((_written(min(one.stated + one.high - one.low, now)) for one in self._believed()), default=None)
 
     def now(self) -> str:
-        """The time, by this machine until the answers agree, and in doubt."""
+        """The current time; by this machine until answers agree, and while in doubt."""
         return _written(self._now())
 
     def today(self) -> date:
-        """The day it is, by this machine until the answers agree."""
+        """The current day; by this machine until answers agree."""
         return datetime.fromtimestamp(self._now(), UTC).date()
 
     def stated_day(self) -> date:
-        """The day that the last answer stated, believed or not; this machine's where none has stated one."""
+        """The day of the last answer, trusted or not; this machine's if there is none."""
         stated = self._readings[-1].stated if self._readings else self._machine()
         return datetime.fromtimestamp(stated, UTC).date()
 
     @property
     def disputed(self) -> str | None:
-        """Why nothing that is lasting may follow from TMDB's clock; None where something may."""
+        """Why lasting decisions must not use TMDB's clock; None if they may."""
         here = _written(self._machine())
         if self.in_doubt:
             stated = ", ".join(sorted({_written(reading.stated) for reading in self._readings})[:3]) or "no date at all"
             return f"TMDB's answers do not agree on the time ({stated}; this machine says {here})"
         if self._agreed is not None and self._agreed[0] > self._most_ahead:
             there = _written(self._machine() + self._agreed[0])
-            return f"TMDB says that it is {there}, this machine says {here}: set this machine's clock, or ask later"
+            return f"TMDB's time is {there}, this machine's is {here}: set this machine's clock, or try later"
         return None
 
     @property
     def behind(self) -> str | None:
-        """A sentence where this machine is more than a day ahead of TMDB; TMDB's clock is used then."""
+        """A note if this machine is more than a day ahead of TMDB; then TMDB's clock is used."""
         if self._simulated or self._agreed is None or self._agreed[1] > -_MOST_AHEAD:
             return None
         there = _written(self._machine() + self._agreed[1])
         return f"this machine's clock says {_written(self._machine())}, TMDB's {there}: TMDB's is used"
 
     def take_notes(self) -> tuple[int, list[str]]:
-        """How many dates and ages were not believed since this was called last, and what a person must know of it."""
+        """How many dates and ages were not trusted since the last call, and notes about it for the user."""
         refused, self.refused = self.refused, 0
         notes = [self.behind] if self.behind else []
         if refused:
@@ -162,7 +162,7 @@ class ServerClock:
         return self._began + self._ticks()
 
     def _now(self) -> float:
-        """The time by what the answers agree on, by this machine where they do not, the earlier of both in doubt."""
+        """The time on which answers agree; this machine's if they do not; the earlier of both while in doubt."""
         offset = 0.0 if self._agreed is None else self._agreed[1]
         return self._machine() + (0.0 if offset > self._most_ahead else offset)
 
@@ -172,10 +172,10 @@ class ServerClock:
         return [reading for reading in self._readings if reading.agrees(self._agreed[0])]
 
     def _agree(self) -> tuple[float, float] | None:
-        """The offset that most witnesses allow, lowest and highest; None where no two agree or it is a tie."""
+        """The offset that most readings allow, lowest and highest; None if no two agree or on a tie."""
         machine = Reading(0.0, 0.0, 0.0)
         witnesses = [*self._readings, machine]
-        # The best place lies where some witness's range begins.
+        # The best offset is where some reading's range begins.
         found = max(
             ([one for one in witnesses if one.agrees(start.low - AGREES / 2)] for start in witnesses),
             key=lambda agreeing: (len(agreeing), machine in agreeing),
@@ -189,18 +189,18 @@ class ServerClock:
 
 @functools.lru_cache(maxsize=8)
 def parse_date(stated: str | None) -> float | None:
-    """A `Date` header in seconds since 1970; None for none, one that does not parse, or a year that has no server."""
+    """A `Date` header in seconds since 1970; None if missing, invalid, or of an impossible year."""
     try:
         instant = email.utils.parsedate_to_datetime(stated or "")
     except (ValueError, OverflowError, TypeError):
         return None
-    # `-0000` says UTC too, but comes without a zone.
+    # `-0000` means UTC too, but parses without a zone.
     instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     return instant.timestamp() if 1970 <= instant.year < 9999 else None
 
 
 def age_of(stated: str | None) -> int | None:
-    """An `Age` header in seconds; None for none, or one that no cache of TMDB's can have."""
+    """An `Age` header in seconds; None if missing or impossible for a cache of TMDB's."""
     if stated is None or not re.fullmatch(r"[0-9]{1,9}", stated) or int(stated) > OLDEST:
         return None
     return int(stated)

@@ -1,4 +1,4 @@
-"""Discover, past its cap: a query over 500 pages is split by date, votes and runtime until every part fits."""
+"""Discover beyond its limit: a query over 500 pages is split by date, votes and runtime until every part fits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SLACK = 20
 
 
 class _Dimension(NamedTuple):
-    """A filter with bounds, as whole numbers, and how a bound is written."""
+    """A filter with whole-number bounds, and how to write a bound."""
 
     name: str
     low: int
@@ -46,7 +46,7 @@ def _dimensions(entity: Entity) -> tuple[_Dimension, ...]:
 async def discover(client: TmdbClient, entity: Entity, filters: dict[str, str]) -> dict[int, float]:
     """Every id that the filters select, with its popularity.
 
-    Raises `ConfigError` for a filter or a value that TMDB would ignore, and `ListingError` where not every row can be
+    Raises `ConfigError` for a filter or a value that TMDB would ignore, and `ListingError` if some rows cannot be
     reached.
     """
     check_filters(entity, filters)
@@ -64,13 +64,13 @@ async def discover(client: TmdbClient, entity: Entity, filters: dict[str, str]) 
     if missing > max(_SLACK, first.total_results * _TOLERANCE):
         raise ListingError(
             f"discover promises {first.total_results} titles, {len(reader.found)} could be reached: {missing} have no "
-            f"date that could be split by. Give {entity.discover.date}.gte and .lte, or select from the export"
+            f"date to split by. Give {entity.discover.date}.gte and .lte, or select from the export"
         )
     return reader.found
 
 
 class _Reader:
-    """Collects ids; counts nothing twice."""
+    """Collects distinct ids."""
 
     def __init__(self, client: TmdbClient, path: str) -> None:
         self._client = client
@@ -84,7 +84,7 @@ class _Reader:
         self._keep(await read_pages(self._client, self._listing(filters), first))
 
     async def split(self, filters: dict[str, Any], first: Page, dimensions: list[_Dimension]) -> None:
-        """Read the two halves of *filters*, each split again while it is over the cap."""
+        """Read the two halves of *filters*, each split again while it is over the limit."""
         if first.total_pages <= LAST_PAGE:
             await self.rest(filters, first)
             return
@@ -93,14 +93,14 @@ class _Reader:
         if not dimensions:
             shown = ", ".join(f"{name}={value}" for name, value in sorted(filters.items()))
             raise ListingError(
-                f"discover lists {first.total_results} titles for {shown}; only {_MOST_ROWS} can be read and there is "
+                f"discover lists {first.total_results} titles for {shown}; only {_MOST_ROWS} can be read, and there is "
                 "nothing left to split by. Add a filter"
             )
         for half in _halves(filters, dimensions[0]):
             await self.split(half, await self.page(half), dimensions)
 
     async def undated(self, filters: dict[str, Any], dimension: str) -> None:
-        """Titles without a date, which no window holds: they lie at one end of the order by date."""
+        """Read titles without a date, which no window contains: they are at one end of the order by date."""
         for order in ("asc", "desc"):
             sorted_by = {**filters, "sort_by": f"{dimension}.{order}"}
             for number in range(1, LAST_PAGE + 1):

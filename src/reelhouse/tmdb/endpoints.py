@@ -1,4 +1,4 @@
-"""What holds for all of TMDB's endpoints; `entities/` has what is each kind's own."""
+"""Facts about all endpoints of TMDB; `entities/` declares what belongs to one kind."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from reelhouse.ids import read_id
 
 EXPORTS_URL = "https://files.tmdb.org/p/exports"
 
-# What a look at TMDB's health or clock asks.
+# Requested to check TMDB's health or clock.
 CANARY = "/configuration"
 
-# All of TMDB's paths are made of such parts. A dot or a `%` could lead out of where an id belongs.
+# All paths of TMDB are made of such segments. A dot or a `%` could lead to another path.
 _PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
 
 MOST_APPENDS = 20
@@ -23,22 +23,22 @@ CHANGES_ROWS = 100
 
 
 def details_path(path: str, ask: str) -> str:
-    """An entity's *path* for *ask*; `ReelhouseError` where that is no id."""
+    """An entity's *path* for *ask*; `ReelhouseError` if that is not an id."""
     if read_id(ask) is None:
-        raise ReelhouseError(f"{ask[:40]!r} is no TMDB id and no IMDb id, so TMDB is not asked")
+        raise ReelhouseError(f"{ask[:40]!r} is neither a TMDB id nor an IMDb id, so it is not requested")
     return path.replace("{id}", ask)
 
 
 def check_path(path: str) -> None:
-    """Raise `ReelhouseError` where a request to *path* could mean something else than it says."""
+    """Raise `ReelhouseError` if *path* could lead to another path."""
     if not _PATH.fullmatch(path):
-        raise ReelhouseError(f"{path[:80]!r} is no path of TMDB's API, so TMDB is not asked")
+        raise ReelhouseError(f"{path[:80]!r} is not a path of TMDB's API, so it is not requested")
 
 
 def check_appends(entity: Entity, appends: tuple[str, ...]) -> None:
-    """Raise `ConfigError` where TMDB would refuse or ignore one of *appends*."""
+    """Raise `ConfigError` if TMDB would refuse or ignore one of *appends*."""
     if len(appends) > MOST_APPENDS:
         raise ConfigError(f"append: {len(appends)} names, but TMDB takes at most {MOST_APPENDS} in one request")
     for name in appends:
         if name not in entity.appends:
-            raise ConfigError(f"append: TMDB knows no {name!r} for a {entity.name}{did_you_mean(name, entity.appends)}")
+            raise ConfigError(f"append: TMDB has no {name!r} for a {entity.name}{did_you_mean(name, entity.appends)}")

@@ -1,4 +1,4 @@
-"""TMDB's daily id exports: fetched whole or not believed at all. Their host is never shown the token."""
+"""TMDB's daily id exports: fetched completely or not used. The token is never sent to their host."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from reelhouse.tmdb.clock import Reading, ServerClock, is_here
 # An export appears between 07:00 and 08:00 UTC and may be late; a week without one is a fault.
 _DAYS_BACK = 7
 
-# Days of this machine, and days that the answers state, for which is asked until two agree on the time.
+# Days of this machine, and days stated by answers, that are requested until two agree on the time.
 _LOOKS = 3
 _ATTEMPTS = 6
 _PIECE = 1 << 14
-# The largest export has 77 MB and some 500 MB unpacked, its lines some hundred bytes.
+# The largest export has 77 MB, some 500 MB unpacked, and lines of some hundred bytes.
 _MOST_PACKED = 512 << 20
 _MOST_UNPACKED = 8 << 30
 _LONGEST_LINE = 1 << 20
@@ -29,11 +29,11 @@ _TIMEOUT = aiohttp.ClientTimeout(total=900, connect=15, sock_read=60)
 
 
 class _TooLargeError(ListingError):
-    """Asking again would not help."""
+    """A retry would not help."""
 
 
 class ExportRow(msgspec.Struct):
-    """One line of an export; kinds without a popularity or flags leave them at these."""
+    """One line of an export; kinds without popularity or flags have these defaults."""
 
     id: int
     popularity: float | None = None
@@ -42,7 +42,7 @@ class ExportRow(msgspec.Struct):
 
 
 class Export(NamedTuple):
-    """One day's file, verbatim; *body* is None where it is still the one of the ETag that was sent."""
+    """One day's file, verbatim; *body* is None if the file still has the ETag that was sent."""
 
     day: date
     body: bytes | None
@@ -57,10 +57,10 @@ async def fetch_export(
     known: tuple[date, str] | None = None,
     clock: ServerClock | None = None,
 ) -> Export:
-    """The newest export of *kind*, walking back a day at a time while it is not there.
+    """The newest export of *kind*, going back one day at a time while there is none.
 
-    *known* is the day and ETag of one that lies here already, *clock* what the API's answers said before. Raises
-    `ListingError` where none can be had whole.
+    *known* is the day and ETag of a stored export, *clock* the time by the API's answers. Raises `ListingError` if no
+    export can be read completely.
     """
     clock = clock or ServerClock(simulated=is_here(url))
     fetched: dict[date, _Fetched] = {}
@@ -90,7 +90,7 @@ async def fetch_export(
 
 
 class _Fetched(NamedTuple):
-    """One day's file; neither body nor ETag where there is none."""
+    """One day's file; neither body nor ETag if there is none."""
 
     body: bytes | None
     etag: str | None
@@ -104,7 +104,7 @@ async def _fetch(session: aiohttp.ClientSession, url: str, etag: str | None, clo
             with attempt:
                 return await _fetch_once(session, url, headers, clock)
     except TransientError as exc:
-        raise ListingError(f"{url} could not be read whole, so nothing of it is used: {exc}") from exc
+        raise ListingError(f"{url} could not be read completely, so it is not used: {exc}") from exc
     raise AssertionError("unreachable")
 
 
@@ -112,7 +112,7 @@ async def _fetch_once(
     session: aiohttp.ClientSession, url: str, headers: dict[str, str], clock: ServerClock
 ) -> _Fetched:
     try:
-        # The file must arrive as it lies there, so that its bytes and its checksum can be kept.
+        # The file must arrive unchanged, so that its bytes and its checksum can be kept.
         async with session.get(
             url,
             headers={"Accept-Encoding": "identity", **headers},
@@ -154,7 +154,7 @@ def _check_gzip(body: bytes) -> None:
 
 
 def _blocks(body: bytes) -> Iterator[bytes]:
-    """Decompressed pieces; `ListingError` where a member is cut or its CRC differs."""
+    """Decompressed pieces; `ListingError` if a member is truncated or its CRC differs."""
     unpacker = zlib.decompressobj(31)
     size = 0
     try:
@@ -162,7 +162,7 @@ def _blocks(body: bytes) -> Iterator[bytes]:
             piece = body[start : start + _PIECE]
             while piece:
                 if unpacker.eof:
-                    # A gzip file may have several members; to stop at the first would look like a mass deletion.
+                    # A gzip file may have several members; stopping at the first would look like a mass deletion.
                     unpacker = zlib.decompressobj(31)
                 block = unpacker.decompress(piece)
                 size += len(block)
@@ -173,7 +173,7 @@ def _blocks(body: bytes) -> Iterator[bytes]:
     except zlib.error as exc:
         raise ListingError(f"the export is damaged: {exc}") from exc
     if not unpacker.eof:
-        raise ListingError("the export is cut: its gzip stream does not end")
+        raise ListingError("the export is truncated: its gzip stream does not end")
 
 
 def read_rows(body: bytes) -> Iterator[list[ExportRow]]:

@@ -1,6 +1,6 @@
-"""Discover's filters: what TMDB would ignore is refused, and names of its reference lists become their codes.
+"""Discover's filters: what TMDB would ignore is refused, and names of its reference lists become codes.
 
-TMDB ignores a name or a value that it does not understand, and answers everything.
+TMDB ignores a name or a value that it does not understand, and returns everything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reelhouse.tmdb.retry import ask, whole_json
 
 _ATTEMPTS = 8
 
-# How a value of each kind is written, and what a person is to write.
+# The form of values of each kind, and its description for the user.
 _PATTERNS = {
     "date": (r"\d{4}-\d\d-\d\d", "a date; write YYYY-MM-DD"),
     "year": (r"1[89]\d\d|2[01]\d\d", "a year; write YYYY"),
@@ -36,14 +36,14 @@ _LIST_NAMES = ("english_name", "native_name", "name", "provider_name")
 
 
 def check_filters(entity: Entity, filters: Mapping[str, str]) -> None:
-    """Raise `ConfigError` for a filter or a value that the official spec does not know, or that is reelhouse's own."""
+    """Raise `ConfigError` for a filter or value that is not in the official spec, or that reelhouse sets itself."""
     for name, value in filters.items():
         if name == "page":
-            raise ConfigError("discover: `page` is read by reelhouse itself, which asks for all of them")
+            raise ConfigError("discover: leave out `page`; reelhouse reads all pages")
         if name not in entity.discover.filters:
             raise ConfigError(
                 f"discover: TMDB documents no filter {name!r}{did_you_mean(name, entity.discover.filters)}; "
-                "it would be ignored and answer everything"
+                "it would be ignored and return everything"
             )
         _check_value(name, value, entity.discover.filters[name])
     for name in filters:
@@ -54,7 +54,7 @@ def check_filters(entity: Entity, filters: Mapping[str, str]) -> None:
 
 
 def _ranks(low: str, high: str) -> bool:
-    """Whether *low* is above *high*; certificates have an order that only TMDB knows."""
+    """Whether *low* is above *high*; False for certificates, whose order only TMDB knows."""
     if re.fullmatch(r"[\d.]+", low) and re.fullmatch(r"[\d.]+", high):
         return float(low) > float(high)
     return bool(re.fullmatch(_PATTERNS["date"][0], low)) and low > high
@@ -80,7 +80,7 @@ def _check_day(name: str, text: str) -> None:
 
 
 def _refused(name: str, part: str, words: str) -> ConfigError:
-    return ConfigError(f"discover: {name}={part!r}: that is not {words}. TMDB would ignore it and answer everything")
+    return ConfigError(f"discover: {name}={part!r}: that is not {words}. TMDB would ignore it and return everything")
 
 
 def _parts(name: str, value: str, takes: Filter) -> Iterator[str]:
@@ -102,9 +102,9 @@ def _check_companions(name: str, filters: Mapping[str, str], takes: Filter) -> N
 
 
 async def resolve_filters(client: TmdbClient, entity: Entity, filters: Mapping[str, str]) -> dict[str, str]:
-    """*filters* with the codes of TMDB's reference lists, which may be given by name in the language asked for.
+    """*filters* with codes of TMDB's reference lists for values given by name in the requested language.
 
-    Raises `ConfigError` for what a list lacks, `ListingError` where a list cannot be read.
+    Raises `ConfigError` for a value that a list lacks, `ListingError` if a list cannot be read.
     """
     lists: dict[tuple[str, str], dict[str, str] | None] = {}
     resolved = dict(filters)
@@ -131,9 +131,7 @@ async def resolve_filters(client: TmdbClient, entity: Entity, filters: Mapping[s
 
 def _unlisted(name: str, part: str, reference: Reference, known: Mapping[str, str]) -> ConfigError:
     near = did_you_mean(_plain(part), known)
-    where = (
-        f"TMDB's list {reference.path}" if known else f"TMDB has no list {reference.path}, so only codes are taken and"
-    )
+    where = f"TMDB's list {reference.path}" if known else f"TMDB has no list {reference.path}, so only codes work and"
     return ConfigError(
         f"discover: {name}={part!r}: {where} has no such value{near}. TMDB would ignore it, or find nothing"
     )
@@ -149,7 +147,7 @@ def _params(reference: Reference, filters: Mapping[str, str], language: str) -> 
 async def _read_list(
     client: TmdbClient, reference: Reference, query: str, filters: Mapping[str, str]
 ) -> dict[str, str] | None:
-    """Codes by code and by name, as `_plain` writes them; None where TMDB has no such list."""
+    """Codes by code and by name, as `_plain` writes them; None if TMDB has no such list."""
     try:
         body = await ask(client, reference.path, query, lambda answer: whole_json(answer, Any), attempts=_ATTEMPTS)
     except MissingError:
@@ -174,7 +172,7 @@ def _known(rows: list[Any], code: str) -> Iterator[tuple[str, str]]:
     named = [row for row in rows if isinstance(row, dict) and row.get(code) not in (None, "")]
     for name in _LIST_NAMES:
         yield from ((_plain(str(row[name])), str(row[code])) for row in named if row.get(name))
-    # A code is meant before a name that reads alike.
+    # A code takes precedence over an equal name.
     yield from ((_plain(str(row[code])), str(row[code])) for row in named)
 
 
@@ -185,6 +183,6 @@ def _code(part: str, known: Mapping[str, str] | None) -> str | None:
 
 
 def _plain(text: str) -> str:
-    """As people may write a name: without accents, in any case."""
+    """A name in lower case, without accents."""
     split = unicodedata.normalize("NFKD", text.strip().casefold())
     return "".join(sign for sign in split if not unicodedata.combining(sign)) or text

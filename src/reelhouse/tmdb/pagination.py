@@ -1,4 +1,4 @@
-"""Paged listings, read to their last page or refused: the change feed and the shape that all of them share."""
+"""Paged listings, read to their last page or refused; and the change feed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from reelhouse.tmdb.retry import ask, whole_json
 
 _ATTEMPTS = 8
 
-# Rows that move to the next page while they are read: two in a thousand were seen, never half of a page.
+# Rows may move to the next page during reading: two in a thousand were observed, never half of a page.
 _MOST_MOVED = 5
 
-# Rows of the change feed without an id: some were seen, a feed of nothing else names nothing.
+# Rows of the change feed without an id: some were observed; a feed of only such rows is refused.
 _MOST_NULLS = 10
 
 
 class Row(msgspec.Struct):
-    """What every listing says of a thing. *id* has been null in the past."""
+    """A row of any listing. *id* has been null in the past."""
 
     id: int | None = None
     popularity: float | None = None
@@ -35,7 +35,7 @@ class Row(msgspec.Struct):
 
 
 class Page(msgspec.Struct):
-    """One page; *total_pages* may exceed what can be asked."""
+    """One page; *total_pages* may exceed the readable pages."""
 
     results: list[Row]
     page: int
@@ -53,7 +53,7 @@ class Listing(NamedTuple):
 
 
 async def read_page(client: TmdbClient, listing: Listing, number: int) -> Page:
-    """Page *number*, asked again while TMDB stumbles; `ListingError` where it cannot be had."""
+    """Page *number*, with retries; `ListingError` if it cannot be read."""
 
     def check(answer: Answer) -> Page:
         page = whole_json(answer, Page)
@@ -66,15 +66,15 @@ async def read_page(client: TmdbClient, listing: Listing, number: int) -> Page:
         return await ask(client, listing.path, query, check, attempts=_ATTEMPTS)
     except (TransientError, UntrustedError) as exc:
         raise ListingError(
-            f"page {number} of {listing.path} could not be read, so nothing of it is used: {exc}"
+            f"page {number} of {listing.path} could not be read, so the listing is not used: {exc}"
         ) from exc
 
 
 def _wrong_page(listing: Listing, page: Page, number: int) -> str | None:
-    """What a page says that cannot be, against the number that was asked and its own totals."""
+    """Contradictions of a page to its requested number and its own totals."""
     promise = f"{page.total_results} results on {page.total_pages} pages"
     if page.page != number:
-        return f"the answer says that it is page {page.page}"
+        return f"the answer is for page {page.page}"
     if min(page.total_pages, page.total_results) < 0:
         return f"it promises {promise}"
     if page.total_pages > LAST_PAGE and page.total_results <= LAST_PAGE * listing.page_rows:
@@ -88,23 +88,23 @@ def _wrong_page(listing: Listing, page: Page, number: int) -> str | None:
 
 
 def _drift(total: int) -> int:
-    """How many of *total* rows may be missing: rows move between pages while they are read, and pages can be short.
+    """How many of *total* rows may be missing: rows move between pages during reading, and pages can be short.
 
-    In a thousand rows of discover 2 were seen twice and so as many missed, and a page of 18 rows that promised 20.
+    In a thousand rows of discover, 2 were repeated and so 2 were missed; a page of 18 rows promised 20.
     """
     return max(min(_MOST_MOVED, max(total // 10, 1)), total // 200) if total > 1 else 0
 
 
 async def read_pages(client: TmdbClient, listing: Listing, first: Page) -> list[Row]:
-    """All rows of a listing whose first page is there, up to page 500; pages may repeat some rows.
+    """All rows of a listing after its *first* page, up to page 500; pages may repeat some rows.
 
-    What does not fit the listing's own totals is read once more; then it is a `ListingError`.
+    A listing that contradicts its own totals is read once more; then it is a `ListingError`.
     """
     pages = await _read_rest(client, listing, first)
     if _wrong_pages(listing, pages):
         pages = await _read_rest(client, listing, await read_page(client, listing, 1))
     if wrong := _wrong_pages(listing, pages):
-        raise ListingError(f"{listing.path} was read twice, and nothing of it is used: {wrong}")
+        raise ListingError(f"{listing.path} was read twice and is not used: {wrong}")
     return [row for page in pages for row in page.results]
 
 
@@ -120,7 +120,7 @@ async def _read_rest(client: TmdbClient, listing: Listing, first: Page) -> list[
 
 
 def _wrong_pages(listing: Listing, pages: list[Page]) -> str | None:
-    """What all pages together lack of what they promise."""
+    """What all pages together lack of their promised rows."""
     at: dict[int, int] = {}
     for page in pages:
         seen = [row.id for row in page.results if row.id is not None]
@@ -129,7 +129,7 @@ def _wrong_pages(listing: Listing, pages: list[Page]) -> str | None:
             return f"{len(again)} of the {len(seen)} rows of page {page.page} are those of page {at[again[0]]}"
         at.update((id_, page.page) for id_ in seen if id_ not in at)
     promised = min(max(page.total_results for page in pages), LAST_PAGE * listing.page_rows)
-    # Nobody has measured whether the totals of a listing with null ids count every id once.
+    # It is unknown whether the totals of a listing with null ids count every id once.
     got = sum(len(page.results) for page in pages) if listing.nulls else len(at)
     if promised - got <= _drift(promised):
         return None
@@ -139,7 +139,7 @@ def _wrong_pages(listing: Listing, pages: list[Page]) -> str | None:
 
 
 async def _together(reading: Sequence[Coroutine[Any, Any, Page]]) -> list[Page]:
-    """All pages, or the first error; then the others are not asked for any more."""
+    """All pages, or the first error; then the other requests are cancelled."""
     tasks = [asyncio.create_task(each) for each in reading]
     try:
         return await asyncio.gather(*tasks)

@@ -1,4 +1,4 @@
-"""The one limiter: spaces the starts of requests and slows everybody down when TMDB says so."""
+"""The rate limiter: spaces the starts of requests and slows all tasks down when TMDB says so."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-# A hostile or mistaken Retry-After must not park a run, or a Lambda, for a day.
+# A wrong Retry-After must not stop a run, or a Lambda, for a day.
 LONGEST_PAUSE = 120.0
 
-# Starts are spread so that a second's allowance takes `_PACE` seconds, and never are more than it started within
-# `_WINDOW`, whose last milliseconds absorb the jitter between our start and TMDB's arrival.
+# Starts are spaced so that a second's allowance takes `_PACE` seconds, and never more than it start within `_WINDOW`,
+# whose last milliseconds absorb the jitter between our start and TMDB's arrival.
 _PACE = 1.004
 _WINDOW = 1.009
 _SLOWEST = 1.0
 
-# One 429 costs a moment. Each further one within `_SOON` seconds of the pause's end slows us again, and doubles the
-# pause where nothing was answered in between: one refusal among many answers is no sign that a longer pause would help.
+# One 429 costs a short pause. Each further one within `_SOON` seconds of the pause's end slows down again, and doubles
+# the pause if nothing was answered in between: one refusal among many answers does not mean that a longer pause helps.
 _PAUSE = 0.15
 _SOON = 5.0
 _SLOWER = (0.9, 0.9, 0.7)
-# TMDB limits requests a second: one that is refused after far fewer than it has just answered within a second is not
-# refused for the rate, and does not slow us down.
+# TMDB limits requests a second. A request that is refused after far fewer than TMDB has just answered within a second
+# is not refused for the rate, and does not slow down.
 _FAR_FEWER = 0.75
-# Requests a second that a second without a 429 gives back, by how often it was repeated.
+# Requests a second to recover per second without a 429, by how often a 429 was repeated.
 _RECOVERY = (4.0, 2.0, 1.0)
 
 
 class Limiter:
-    """At most *per_second* starts in any second, evenly spaced; 0 means without limit."""
+    """At most *per_second* starts in any second, evenly spaced; 0 means no limit."""
 
     def __init__(
         self,
@@ -51,9 +51,9 @@ class Limiter:
         self._slowed = 0
         self._answered = 0
         self._raised_at = now()
-        # The last starts that may lie within one window. Tasks that overslept together must not start together.
+        # The last starts within one window. Tasks that overslept together must not start together.
         self._starts: deque[float] = deque(maxlen=max(1, int(per_second)))
-        # Starts that were not refused, the most of them within a second that all were answered, and when that was.
+        # Starts that were not refused; the most of them within a second in which all were answered, and when that was.
         self._sent: deque[float] = deque(maxlen=4 * max(1, int(per_second)))
         self._most = 0
         self._most_at = now()
@@ -65,37 +65,37 @@ class Limiter:
 
     @property
     def waited(self) -> float:
-        """Seconds for which 429s have kept everybody waiting so far."""
+        """Seconds of pauses caused by 429s so far."""
         return self._paused - max(0.0, self._closed_until - self._now())
 
     @property
     def rate(self) -> float:
-        """Requests a second at this moment; 0 without limit."""
+        """The current requests a second; 0 for no limit."""
         return self._rate
 
     async def wait_turn(self) -> float:
         """Return when a request may start, with that instant on the limiter's clock."""
         start = self._slot(self._now())
-        # No await between looking and noting the start, so two tasks cannot share one place in the window.
+        # No await between checking and noting the start, so two tasks cannot take one slot of the window.
         while (now := self._now()) < (ready := max(start, self._closed_until, self._free_at())):
             await self._sleep(ready - now)
             if self._closed_until > start:
-                # A 429 closed the gate while this one slept: it takes its place behind it, spaced like the others.
+                # A 429 began a pause while this task slept: it takes a slot after the pause, spaced like the others.
                 start = self._slot(self._now())
         self._starts.append(now)
         self._sent.append(now)
         return now
 
     def throttled(self, asked_at: float, retry_after: float | None, *, repeated: bool = False) -> None:
-        """A request that started at *asked_at* was answered 429: everybody waits, then goes on more slowly.
+        """Note that a request started at *asked_at* was answered 429: all tasks pause, then continue more slowly.
 
-        *repeated* says that the same thing was refused before and others were answered since: then the rate is not the
-        cause, and everybody only waits.
+        *repeated* means that the same request was refused before and others were answered since: then the rate is not
+        the cause, and all tasks only pause.
         """
         self.throttles += 1
         if asked_at in self._sent:
             self._sent.remove(asked_at)
-        # Requests that were on their way when the gate closed say nothing new.
+        # Requests that were on their way when the pause began say nothing new.
         if asked_at < self._closed_until:
             return
         now = self._now()
@@ -120,17 +120,17 @@ class Limiter:
             self._level = max(0, self._level - 1) if self._answered else self._level + 1
 
     def _is_light(self, at: float) -> bool:
-        """Whether far fewer requests went out within the second before *at* than TMDB has just answered in one."""
+        """Whether far fewer requests started within the second before *at* than TMDB has just answered in one."""
         return self._answered > 0 and at - self._most_at < _SOON and self._load(at) < _FAR_FEWER * self._most
 
     def _load(self, at: float) -> int:
         return sum(at - 1.0 < start <= at for start in self._sent)
 
     def answered(self, asked_at: float | None = None) -> None:
-        """A request that started at *asked_at* (now) was answered otherwise: recover a little."""
+        """Note that a request started at *asked_at* (default now) was not refused: recover a little."""
         now = self._now()
         asked_at = now if asked_at is None else asked_at
-        # Requests that were on their way when the gate closed do not tell how it is behind it.
+        # Requests that were on their way when the pause began say nothing about the time after it.
         if asked_at >= self._closed_until:
             self._answered += 1
         load = self._load(asked_at)
@@ -144,7 +144,7 @@ class Limiter:
     def _slot(self, now: float) -> float:
         if not self._allowed:
             return max(now, self._closed_until)
-        # Up to a quarter of a second that was slept away is made up for; `_free_at` keeps that from being a burst.
+        # Up to a quarter of a second of oversleeping is made up for; `_free_at` prevents a burst.
         start = max(self._next, now - _WINDOW / 4, self._closed_until)
         self._next = start + 1 / self._rate
         return start

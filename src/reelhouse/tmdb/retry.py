@@ -1,4 +1,4 @@
-"""Asking again: what is transient is asked up to a number of times, everything else is passed on."""
+"""Retries: transient errors are retried up to a number of times, all others are raised."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def _again(exc: Exception) -> bool | float:
-    # On a 429 the limiter already makes everybody wait; a second wait here would only waste the allowance.
+    # On a 429 the limiter already pauses all tasks; a second wait here would only waste the allowance.
     return 0.0 if isinstance(exc, TransientError) and exc.throttled else _again_unless_throttled(exc)
 
 
@@ -36,10 +36,10 @@ async def ask(
     wait: float = 0.5,
     refused_at: float | None = None,
 ) -> T:
-    """What *check* makes of the answer. An `UntrustedError` of *check* is asked again like a `TransientError`.
+    """Request and return the result of *check*. An `UntrustedError` of *check* is retried like a `TransientError`.
 
-    After *attempts* the last error is raised. *refused_at* is for a caller that has other things to ask after a 429,
-    which is raised at once then: when the last one came, `math.inf` if none has come yet.
+    After *attempts* the last error is raised. A caller with other requests to make passes *refused_at*, the time of the
+    last 429 or `math.inf`: then a 429 is raised at once.
     """
     async for attempt in stamina.retry_context(
         on=_again if refused_at is None else _again_unless_throttled,
@@ -52,19 +52,19 @@ async def ask(
         with attempt:
             answer = await client.get(path, query, refused_at=math.inf if refused_at is None else refused_at)
             found = check(answer)
-            # Not before: a page in front of TMDB is an answer too, but none of TMDB's.
+            # Only now: a proxy's page is an answer too, but not TMDB's.
             client.believed()
             return found
     raise AssertionError("unreachable")
 
 
 def is_error(fields: Mapping[str, msgspec.Raw]) -> bool:
-    """Whether a JSON object is TMDB's error body, whatever its HTTP status: no thing of TMDB's has these fields."""
+    """Whether a JSON object is TMDB's error body, whatever its HTTP status: no record of TMDB's has these fields."""
     return "status_code" in fields or bytes(fields.get("success", b"")) == b"false"
 
 
 def whole_json(answer: Answer, kind: type[T]) -> T:
-    """The answer's body as *kind*, or `UntrustedAnswer` where it is cut or something else."""
+    """The answer's body as *kind*, or `UntrustedAnswer` if it is truncated or something else."""
     try:
         return msgspec.json.decode(answer.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:

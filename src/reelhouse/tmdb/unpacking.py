@@ -1,4 +1,4 @@
-"""Bodies as they come over the wire: read and unpacked in bounded memory."""
+"""Reads and unpacks bodies in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from zlib_ng import zlib_ng
 
 _GZIP = b"\x1f\x8b"
 
-# What is kept of a body that is too large, as evidence.
+# How much of a body that is too large is kept as evidence.
 _KEPT = 1 << 16
 _GZIP_BITS = 31
-# A gzip body may have several members; TMDB's have one. Each costs a copy of what follows it.
+# A gzip body may have several members; TMDB's have one. Each costs a copy of the rest.
 _MOST_MEMBERS = 64
 
 
 class Body(NamedTuple):
-    """A body, unpacked; or, where that could not be, its beginning with a short name and a sentence that say why."""
+    """An unpacked body; or, if that failed, its beginning with a short name and a sentence for the reason."""
 
     content: bytes
     why: str = ""
@@ -33,7 +33,7 @@ class _TooLargeError(Exception):
 async def read_body(response: aiohttp.ClientResponse, most: int) -> Body:
     """The response's body, which aiohttp was asked not to unpack; at most *most* bytes are held, packed or unpacked.
 
-    Raises `aiohttp.ClientPayloadError` where it is cut or damaged.
+    Raises `aiohttp.ClientPayloadError` if it is truncated or damaged.
     """
     packed = bytearray()
     async for piece in response.content.iter_any():
@@ -44,16 +44,16 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> Body:
 
 
 def unpacked(body: bytes, encoding: str, most: int) -> Body:
-    """*body* unpacked by its `Content-Encoding`, and where it is gzip still: TMDB's CDN has left that header out."""
+    """*body* unpacked by its `Content-Encoding`, and also if it is gzip without one, which TMDB's CDN has sent."""
     codings = [name.strip() for name in encoding.lower().split(",") if name.strip() not in ("", "identity")]
     try:
         for name in reversed(codings):
             bits = _bits(name, body)
             if bits is None:
-                return Body(body[:_KEPT], "encoding", f"the body is packed as {name[:40]!r}, which was not asked for")
+                return Body(body[:_KEPT], "encoding", f"the body is packed as {name[:40]!r}, which was not requested")
             body = _inflated(body, bits, most)
         if body.startswith(_GZIP):
-            # No JSON begins so.
+            # JSON never begins like this.
             body = _inflated(body, _GZIP_BITS, most)
     except _TooLargeError as exc:
         return _too_large(exc.start, most)
@@ -63,9 +63,9 @@ def unpacked(body: bytes, encoding: str, most: int) -> Body:
 
 
 def _bits(name: str, body: bytes) -> int | None:
-    """zlib's name for a coding; None for one that cannot be unpacked."""
+    """zlib's parameter for a coding; None for one that cannot be unpacked."""
     if name == "deflate":
-        # With a zlib header, as the standard has it, or without, as some servers send it.
+        # With a zlib header, as in the standard, or without, as some servers send it.
         return 15 if body[:1] and body[0] & 15 == 8 else -15
     return _GZIP_BITS if name in ("gzip", "x-gzip") else None
 
@@ -80,7 +80,7 @@ def _inflated(body: bytes, bits: int, most: int) -> bytes:
         if size > most:
             raise _TooLargeError(parts[0][:_KEPT])
         if not unpacker.eof:
-            raise aiohttp.ClientPayloadError("the packed body is cut")
+            raise aiohttp.ClientPayloadError("the packed body is truncated")
         body = unpacker.unused_data
         if not body.strip(b"\0"):
             return b"".join(parts)

@@ -105,10 +105,10 @@ class Emulator:
 
     def stats(self) -> EmulatorStats:
         """The counts so far."""
-        told = self._exchange(urllib.request.Request(f"{self.address}/-/stats"))  # noqa: S310
-        told["asked"] = {int(number): times for number, times in told["asked"].items()}
-        told["day"] = date.fromisoformat(told["day"])
-        return EmulatorStats(**told)
+        answer_json = self._exchange(urllib.request.Request(f"{self.address}/-/stats"))  # noqa: S310
+        answer_json["asked"] = {int(number): times for number, times in answer_json["asked"].items()}
+        answer_json["day"] = date.fromisoformat(answer_json["day"])
+        return EmulatorStats(**answer_json)
 
     def reset_stats(self) -> None:
         """Start counting anew."""
@@ -125,8 +125,8 @@ class Emulator:
     def _exchange(self, request: urllib.request.Request) -> dict[str, Any]:
         try:
             with _open(request, timeout=_ANSWER_SECONDS) as answer:
-                told: dict[str, Any] = json.load(answer)
-                return told
+                answer_json: dict[str, Any] = json.load(answer)
+                return answer_json
         except urllib.error.HTTPError as error:
             with error:
                 raise EmulatorError(json.load(error)["error"]) from error

@@ -203,4 +203,4 @@ def refused(what: str, exc: Exception, endpoint: str) -> ReelhouseError:
         return ReelhouseError(f"{what}: Glue answers {named} again and again: try later")
     found = word(exc, endpoint, "")
     text = found.text.replace("S3 says", "Glue says").replace("S3 answers", "Glue answers")
-    return (ConfigError if found.mendable else ReelhouseError)(f"{what}: {text}")
+    return (ConfigError if found.fixable else ReelhouseError)(f"{what}: {text}")
