@@ -95,8 +95,8 @@ def write_delta(
     """Commit *rows* to the table in *folder* and return the version; *user* is its `userMetadata`.
 
     An existing table keeps its declared columns and comments unless an overwrite has a *new_schema*; a new one gets the
-    columns of *rows*, all nullable. With *over* the commit is the version after that one or fails. Raises `LakeError` if
-    it fails, `KeyTakenError` if another writer committed to what is overwritten: then the table is as it was, or as
+    columns of *rows*, all nullable. With *over* the commit is the version after that one or fails. Raises `LakeError`
+    if it fails, `KeyTakenError` if another writer committed to what is overwritten: then the table is as it was, or as
     they left it.
     """
     from deltalake import PostCommitHookProperties, write_deltalake

@@ -37,7 +37,7 @@ Sizes = Mapping[str, int]
 class Commit(NamedTuple):
     """One version of a table. *user* is its writer's metadata, *rows* how many it added.
 
-    **files* are those it added, with their *sizes* in bytes (None if not stated); *changes* is True if it adds or
+    *files* are those it added, with their *sizes* in bytes (None if not stated); *changes* is True if it adds or
     removes files or declares other columns; *what* names the operation.
     """
 

@@ -1,4 +1,4 @@
-"""A TMDB of one's own: a real HTTP server with an invented catalogue. It imports nothing else of reelhouse."""
+"""An emulator of TMDB: a real HTTP server with an invented catalogue. It imports nothing else of reelhouse."""
 
 from reelhouse.emulator.http.running import Emulator, EmulatorStats
 from reelhouse.emulator.http.serving import serve_forever

@@ -1,4 +1,4 @@
-"""`python -m reelhouse.emulator`: prints its address on the first line and serves until it is told to end."""
+"""`python -m reelhouse.emulator`: prints its address on the first line and serves until it is stopped."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from reelhouse.emulator.options import SETTINGS, EmulatorError, EmulatorOptions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve; a setting that cannot be is one line on stderr and exit code 2."""
+    """Serve; an invalid setting is one line on stderr and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m reelhouse.emulator", description=__doc__)
     for name, read in SETTINGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=read, default=argparse.SUPPRESS)

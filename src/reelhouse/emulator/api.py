@@ -1,4 +1,4 @@
-"""From a path and its query to the body that answers it: everything under `/3`."""
+"""From a path and its query to the body of the response: everything under `/3`."""
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -32,7 +32,7 @@ _FIXED: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """How to *build* the body asked for, *key* to remember it by (None: never), and whether it takes long."""
+    """How to *build* the requested body, the *key* to cache it by (None: never), and whether it takes long."""
 
     build: Callable[[], Any]
     key: Hashable = None
@@ -40,7 +40,7 @@ class ApiRequest:
 
 
 class Api:
-    """Reads questions over one world."""
+    """Answers requests about one world."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -56,7 +56,7 @@ class Api:
         }
 
     def question(self, path: str, query: Query) -> ApiRequest:
-        """What *path* (below `/3/`) asks for; raises `Refusal` where TMDB would."""
+        """The response to *path* (below `/3/`); raises `Refusal` as TMDB would."""
         if path in self._lists:
             return self._lists[path](query)
         if path in _FIXED:
@@ -145,7 +145,7 @@ class Api:
         return {"id": row.id, "adult": adult, "softcore": bool(self._catalogue.row(index).get("softcore"))}
 
     def _range(self, query: Query) -> tuple[date, date]:
-        """The asked days, both included; without any, the last 24 hours."""
+        """The requested days, both included; by default the last 24 hours."""
         first, last = _date(query.get("start_date")), _date(query.get("end_date"))
         today = self._world.clock.today()
         if first is None:
@@ -213,7 +213,7 @@ def _slice(found: Any, page: int, size: int) -> Any:
 
 
 def _appends(text: str) -> tuple[str, ...]:
-    """The asked blocks that exist; names nobody knows are counted, then ignored."""
+    """The requested blocks that exist; unknown names are counted, then ignored."""
     names = [name for name in text.split(",") if name]
     if len(names) > MOST_APPENDS:
         raise Refusal(27)
@@ -228,7 +228,7 @@ def _page(query: Query) -> int:
 
 
 def _date(text: str | None) -> date | None:
-    """A date whose time of day, if any, TMDB ignores."""
+    """A date; TMDB ignores a time of day."""
     if not text:
         return None
     found = _DATE.fullmatch(text)
@@ -239,13 +239,13 @@ def _date(text: str | None) -> date | None:
 
 
 def _filters(query: Query, blocks: tuple[str, ...]) -> tuple[str | None, ...]:
-    """The query as far as it changes a body with the asked blocks."""
+    """The parts of the query that change a body with the requested blocks."""
     names = ("language", "country", "include_image_language", "include_video_language")
     return tuple(query.get(name) for name in (names if blocks else names[:1]))
 
 
 def _filtered(name: str, block: dict[str, Any], query: Query) -> dict[str, Any]:
-    """The rows of images and videos in the asked languages, of alternative titles in the asked country."""
+    """The rows of images and videos in the requested languages, of alternative titles in the requested country."""
     if name == "alternative_titles" and query.get("country"):
         return {"titles": [row for row in block["titles"] if row["iso_3166_1"] == query["country"]]}
     if name not in ("images", "videos"):

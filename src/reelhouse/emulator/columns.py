@@ -1,4 +1,4 @@
-"""What discover filters by, as columns: some forty bytes a movie, filled the first time somebody discovers."""
+"""The columns that discover filters by: some forty bytes a movie, filled by the first discover request."""
 
 from array import array
 

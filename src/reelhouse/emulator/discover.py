@@ -1,4 +1,4 @@
-"""`/discover/movie`: filters over columns that are built the first time somebody asks, and over blocks where need be.
+"""`/discover/movie`: filters over columns that the first request builds, and over blocks if necessary.
 
 Filters by cast, crew, company, keyword, region, certificate or provider read the block of every movie that passed the
 cheap filters; combine them with a date or a vote window in a large catalogue.
@@ -50,7 +50,7 @@ def _date_bound(day: "array[int]", direction: str, text: str) -> Test | None:
         return None
     if direction == "gte":
         return lambda index: day[index] >= limit
-    # A movie without a date lies in no window, not even in one that is open to the past.
+    # A movie without a date is in no window, not even in one that is open to the past.
     return lambda index: 0 < day[index] <= limit
 
 
@@ -84,7 +84,7 @@ def _genres(columns: Columns, text: str) -> Test:
         return lambda index: genres[index] & any_of != 0
     masks = _genre_masks(text, ",")
     all_of = sum(set(masks))
-    # A genre nobody has is one that no movie can carry beside the others.
+    # No movie has an unknown genre.
     return lambda index: 0 not in masks and genres[index] & all_of == all_of
 
 
@@ -210,7 +210,7 @@ class Discover:
         self._lock = threading.Lock()
 
     def asked(self, query: Query) -> Asked:
-        """What of *query* matters."""
+        """The parts of *query* that matter."""
         known = (*_CHEAP, *_COSTLY, *_FLAGS)
         field, _, direction = query.get("sort_by", "popularity.desc").partition(".")
         sortable = (field in _NUMBERS or field in _TITLES) and direction in ("asc", "desc")
@@ -244,7 +244,7 @@ class Discover:
         return [*(test for test in made if test is not None), *self._visible(filters), self._world.is_living]
 
     def _visible(self, filters: Mapping[str, str]) -> list[Test]:
-        """Adult movies and videos stay out unless they are asked for."""
+        """Exclude adult movies and videos unless they are requested."""
         hidden = self._columns.hidden
         unwanted = (filters.get("include_adult") != "true") + 2 * (filters.get("include_video") != "true")
         return [lambda index: hidden[index] & unwanted == 0] if unwanted else []

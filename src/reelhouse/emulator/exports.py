@@ -1,4 +1,4 @@
-"""The daily id exports: written when first asked for, kept as files for as long as the emulator runs."""
+"""The daily id exports: written on first request, kept as files while the emulator runs."""
 
 import hashlib
 import re
@@ -54,7 +54,7 @@ class Exports:
         return day if today - timedelta(days=self._days) < day <= today else None
 
     def file(self, day: date) -> ExportFile:
-        """The export of *day*, written now if nobody asked before; days that began alike share one file."""
+        """The export of *day*, written on first request; days that began alike share one file."""
         snapshot = self._world.snapshot(day)
         with self._lock:
             known = next((file for other, file in self._files if snapshot.same_movies(other)), None)

@@ -1,4 +1,4 @@
-"""What `language` does to a body: the words of the translation, and "" where nobody translated; no fallback."""
+"""Applies `language` to a body: translated texts, and "" without a translation; no fallback."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ from reelhouse.emulator.options import EmulatorError
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The catalogue as a day began: how many movies there had ever been, and which of them were gone."""
+    """The catalogue at the start of a day: how many movies there had ever been, and which were deleted."""
 
     day: date
     count: int
@@ -93,13 +93,13 @@ class World:
         return self._for_each(ids, count, edit_one)
 
     def delete(self, ids: Iterable[int] | None, count: int) -> list[int]:
-        """Remove movies; no feed ever tells."""
+        """Remove movies; no feed names them."""
         gone = self._for_each(ids, count, self._deleted.add)
         self._changes = [change for change in self._changes if change.index not in self._deleted]
         return gone
 
     def restore(self, ids: Iterable[int]) -> list[int]:
-        """Bring deleted movies back."""
+        """Restore deleted movies."""
         with self._lock:
             self.roll_over()
             back = [(number, self.catalogue.index_of(number)) for number in ids]
@@ -169,7 +169,7 @@ class World:
             return [self.catalogue.id_of(index) for index in chosen]
 
     def _named(self, ids: Iterable[int]) -> list[int]:
-        """The living movies of *ids*; an id that is nobody's is a mistake of the caller."""
+        """The existing movies of *ids*; an unknown id is an error of the caller."""
         found = {number: self.living(number) for number in dict.fromkeys(ids)}
         unknown = [number for number, index in found.items() if index is None]
         if unknown:

@@ -28,7 +28,7 @@ _ENTRY = re.compile(r"_delta_log/(\d{20})\.[^/]+")
 class Folder(NamedTuple):
     """One table's folder.
 
-    *commits* are those of all kept versions, oldest first; **past* are paths of which a bucket has only old versions.
+    *commits* are those of all kept versions, oldest first; *past* are paths of which a bucket has only old versions.
     With a *problem* nothing in the folder may be changed.
     """
 

@@ -1,4 +1,4 @@
-"""Bridges, movie × genre and the like. Weights of 1/n, so that money summed over a bridge stays what it was."""
+"""Bridges such as movie × genre. Weights are 1/n, so money summed over a bridge keeps its total."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def dim_date(dim_movie: DataFrame, fact_release: DataFrame) -> DataFrame:
         "first", F.explode(F.sequence(F.lit(0), F.datediff("last", "first"))).alias("n")
     )
     day = F.col("date")
-    # Not `F.weekday`: Sail 0.7.2 answers -1 for a Sunday.
+    # Not `F.weekday`: Sail 0.7.2 returns -1 for a Sunday.
     weekday = (F.dayofweek(day) + 5) % 7 + 1
     return days.select(F.date_add("first", F.col("n")).alias("date")).select(
         date_key(day).alias("date_key"),
@@ -56,5 +56,5 @@ def dim_date(dim_movie: DataFrame, fact_release: DataFrame) -> DataFrame:
 
 
 def _named(names: tuple[str, ...], number: Column) -> Column:
-    # The names that a format gives depend on the engine and its locale.
+    # Names from a date format depend on the engine and its locale.
     return F.element_at(F.array(*(F.lit(name) for name in names)), number.cast("int"))

@@ -1,6 +1,6 @@
 """Dimensions: who, what and where. Each holds exactly what the titles of `dim_movie` refer to.
 
-An id that answers name differently takes the name of the newest day, so that all lakes that hold the same agree.
+If answers give an id different names, it gets the name of the newest day, so that lakes with equal answers agree.
 """
 
 from __future__ import annotations

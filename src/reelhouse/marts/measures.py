@@ -1,4 +1,4 @@
-"""What the measures mean, each written once, and the settings they take."""
+"""The definitions of measures, each written once, and their settings."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ FIRST_YEAR, LAST_YEAR = 1870, 2100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measures:
-    """*adult_titles* lets titles marked as adult in; *rating_votes* is m, where a title's own mean counts half."""
+    """*adult_titles* includes titles marked as adult; *rating_votes* is m, at which a title's own mean counts half."""
 
     adult_titles: bool = False
     rating_votes: int = 300
 
 
 def kept(adult_titles: bool) -> Column:
-    """Whether a movie belongs into the marts. A movie that nothing is known of is no adult title."""
+    """Whether a movie belongs in the marts. A movie without the flag is not an adult title."""
     return F.lit(True) if adult_titles else ~F.coalesce(F.col("adult"), F.lit(False))
 
 
 def in_calendar(date: Column) -> Column:
-    """Whether `dim_date` may hold *date*: nothing was filmed before, and nothing is planned later."""
+    """Whether `dim_date` may hold *date*: no film is older, and none is planned later."""
     return F.year(date).between(FIRST_YEAR, LAST_YEAR)
 
 
 def date_key(date: Column) -> Column:
-    """yyyymmdd; NULL where the date is unknown or none that `dim_date` holds."""
+    """yyyymmdd; NULL if the date is unknown or not in `dim_date`."""
     number = F.year(date) * 10000 + F.month(date) * 100 + F.dayofmonth(date)
     return F.when(in_calendar(date), number.cast("int"))
 
@@ -43,14 +43,14 @@ def profit(budget: Column, revenue: Column) -> Column:
 
 
 def roi(budget: Column, revenue: Column) -> Column:
-    """Profit per dollar of budget. The guard is for a budget that is not positive: ANSI mode would stop the build."""
+    """Profit per dollar of budget. The guard is for budgets that are not positive: ANSI mode would end the build."""
     return F.when(budget > 0, (revenue - budget).cast("double") / budget.cast("double"))
 
 
 def mean(value: Column) -> Column:
-    """The mean, of a group's values between minus and plus a million; the same bits whatever the order of rows.
+    """The mean of a group's values between minus and plus a million; the same bits for any order of rows.
 
-    Doubles added up in another order differ in their last bits. Whole millionths do not.
+    Sums of doubles depend on the order in their last bits. Sums of whole millionths do not.
     """
     millionths = F.floor(F.when(F.abs(value) <= 1e6, value) * 1e6 + 0.5).cast("bigint")
     count = F.count(millionths)

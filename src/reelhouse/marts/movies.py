@@ -1,4 +1,4 @@
-"""The movie as a dimension, and `movie_flat`, the table that thousands of notebooks already read."""
+"""The movie as a dimension, and `movie_flat`, a table whose columns thousands of notebooks use."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DIM_MOVIE_COLUMNS = (
 
 
 def dim_movie(movie: DataFrame, *, adult_titles: bool = False) -> DataFrame:
-    """One row a current movie that counts; every other mart takes its titles from here or by the same rule."""
+    """One row for each current movie in the marts; every other mart takes its titles from here or by the same rule."""
     released = F.col("release_date")
     return movie.filter(kept(adult_titles)).select(
         "movie_id",
@@ -107,7 +107,7 @@ def movie_flat(
     *,
     adult_titles: bool = False,
 ) -> DataFrame:
-    """One row a movie, lists as texts; column for column the table that is passed around as a CSV."""
+    """One row a movie, lists as texts; the same columns as the widely shared CSV."""
     return (
         movie.filter(kept(adult_titles))
         .join(_joined(movie_genre, "name", "genres"), "movie_id", "left")

@@ -203,5 +203,5 @@ _BRIDGES = (
 
 MARTS: tuple[Table, ...] = marts_with(Measures())
 
-# What every lake is built to hold, unless a caller says otherwise.
+# What lakes are built to hold by default.
 REGISTRY = Registry.of(ENTITIES, MARTS)

@@ -1,4 +1,4 @@
-"""What several marts do with their inputs: keep the titles that count, take the newest names, share a movie out."""
+"""Shared by marts: keep the titles of `dim_movie`, take the newest names, divide a movie by weights."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from pyspark.sql import functions as F
 
 def of_titles(rows: DataFrame, dim_movie: DataFrame) -> DataFrame:
     """The rows that belong to a movie of `dim_movie`, which alone decides which titles count."""
-    # One number a title goes to every task; lists of credits and the like stay where they are.
+    # One number a title is broadcast to every task; lists of credits and the like are not shuffled.
     return rows.join(F.broadcast(dim_movie.select("movie_id")), "movie_id", "left_semi")
 
 
 def newest(rows: DataFrame, key: str, name: str, *others: str) -> DataFrame:
     """One row a *key* with the *name* and *others* of its newest day; among the answers of one day the smallest.
 
-    Which of a day's answers came last says nothing of which is right, and differs between lakes that hold the same. A
-    name that is NULL does not hide one that is known. One pass over *rows*, which leaves one for each key and day, and
-    somebody in thousands of films is one of few by then. `min` over a struct costs Sail several times as much.
+    The order of a day's answers does not say which is right, and differs between lakes with equal answers. A NULL name
+    does not hide a known one. One pass over *rows* leaves one row for each key and day, so a person in thousands of
+    films becomes a few rows. `min` over a struct costs Sail several times as much.
     """
     columns = (name, *others)
     # Rows without a name count as older than any answer with one.
@@ -35,7 +35,7 @@ def newest(rows: DataFrame, key: str, name: str, *others: str) -> DataFrame:
 def shares(rows: DataFrame, key: str) -> DataFrame:
     """One row for each *key* of a movie, with a weight of 1/n, so that the weights of a movie add up to 1.
 
-    `collect_list` leaves NULL out, so what has no key takes no share.
+    `collect_list` leaves NULL out, so rows without a key get no share.
     """
     lists = rows.groupBy("movie_id").agg(F.array_distinct(F.collect_list(key)).alias("keys"))
     weight = F.lit(1.0) / F.size("keys").cast("double")

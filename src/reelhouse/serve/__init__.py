@@ -1,1 +1,1 @@
-"""What has been built, handed out: SQL, DataFrames, files, and the dictionary of it all."""
+"""Access to what was built: SQL, DataFrames, exports, catalogues and the data dictionary."""

@@ -1,4 +1,4 @@
-"""The data dictionary: every table and mart, column by column, from the declarations they are built by; and imports."""
+"""The data dictionary: every table and mart, column by column, from their declarations; and imports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reelhouse.warehouse.manifest import believed
 
 
 def describe(storage: Storage, name: str | None, registry: Registry = REGISTRY) -> dict[str, Any]:
-    """All tables with their rows, also imported ones, or the columns of one; *rows* is None for what is not built."""
+    """All tables with their rows, imports included, or the columns of one; *rows* is None for tables not built."""
     current = believed(storage)
     own = imported(storage)
     rows = {each: pin.rows for each, pin in own.items()}
@@ -42,7 +42,7 @@ def describe(storage: Storage, name: str | None, registry: Registry = REGISTRY) 
 
 
 def _find(name: str, zones: dict[str, tuple[Table, ...]]) -> tuple[str, Table]:
-    # Backwards, since TMDB's table is meant where an import has its name.
+    # In reverse order, so that TMDB's table wins over an import of the same name.
     specs = {spec.name: (zone, spec) for zone in reversed(zones) for spec in zones[zone]}
     if name not in specs:
         raise LakeError(f"there is no table {name!r}{did_you_mean(name, specs)}")

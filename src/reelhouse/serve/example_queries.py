@@ -1,4 +1,4 @@
-"""Questions that the demo asks the marts, in Spark SQL, with answers a person can read."""
+"""Example queries of the demo over the marts, in Spark SQL."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """*query* names marts by their plain names."""
+    """*query* uses marts by their names."""
 
     name: str
     title: str
@@ -17,7 +17,7 @@ class Question:
 QUESTIONS: tuple[Question, ...] = (
     Question(
         "roi_by_genre",
-        "What earns: return on investment by genre (money shared out over a movie's genres)",
+        "Return on investment by genre (money divided over a movie's genres)",
         """
 select g.name as genre,
        count(*) as movies,
@@ -36,7 +36,7 @@ order by roi desc, genre
     ),
     Question(
         "best_directors",
-        "Who is liked: directors of three films or more by weighted rating",
+        "Directors of three films or more, by weighted rating",
         """
 select p.name as director,
        count(*) as movies,
@@ -54,7 +54,7 @@ limit 10
     ),
     Question(
         "releases_by_decade",
-        "When: releases by decade, and of how many the money is known",
+        "Releases by decade, and how many have known money",
         """
 select d.decade,
        count(*) as movies,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def as_csv(table: pa.Table) -> str:
-    """A header and a line a row; NULL is empty, nested values are JSON, instants are ISO in UTC."""
+    """CSV with a header; NULL is empty, nested values are JSON, timestamps are ISO in UTC."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table.column_names)
@@ -27,7 +27,7 @@ def as_csv(table: pa.Table) -> str:
 
 
 def as_json(table: pa.Table) -> str:
-    """One array of objects, one a row, in the columns' order."""
+    """A JSON array with one object a row, in the columns' order."""
     names = table.column_names
     rows = [dict(zip(names, row, strict=True)) for row in _rows(table)]
     return msgspec.json.encode(rows).decode() + "\n"
@@ -37,14 +37,14 @@ FORMS: dict[str, Callable[[Any], str]] = {"csv": as_csv, "json": as_json}
 
 
 def _rows(table: pa.Table) -> Iterator[list[Any]]:
-    # In batches, so that a large result is never held as Python objects as a whole.
+    # In batches, so that a large result is never held as Python objects at once.
     for batch in table.to_batches(max_chunksize=10_000):
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             yield [_plain(value) for value in row]
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: no NaN, instants as `2026-11-23T20:00:00Z`, decimals exact as text."""
+    """A JSON value: no NaN, timestamps as `2026-11-23T20:00:00Z`, decimals exact as text."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, datetime):

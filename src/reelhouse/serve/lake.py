@@ -1,4 +1,4 @@
-"""A lake at a Python prompt: its tables, marts and imports as DataFrames and in SQL, in versions that go together."""
+"""A lake in Python: its tables, marts and imports as DataFrames and in SQL, in versions that belong together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Lake:
-    """A lake that is open for reading (and building). The engine starts when it is first needed."""
+    """A lake for reading (and building). The engine starts when it is first needed."""
 
     def __init__(self, storage: Storage, session: Callable[[], SparkSession], *, course: bool = False) -> None:
         self._storage = storage
@@ -29,11 +29,11 @@ class Lake:
         self._viewed: dict[str, TableVersion] = {}
 
     def tables(self) -> dict[str, int]:
-        """Rows of each table and mart of the last whole build and of each imported table, by name."""
+        """Rows of each table and mart of the last complete build and of each imported table, by name."""
         return {name: pin.rows for name, pin in sorted(readable(self._storage).items())}
 
     def table(self, name: str) -> DataFrame:
-        """One table, mart or import, lazily; `.toArrow()` and `.toPandas()` bring it here. `LakeError` if none is."""
+        """One table, mart or import, lazily; `.toArrow()` and `.toPandas()` fetch it. `LakeError` if unknown."""
         pins = readable(self._storage)
         if name not in pins:
             hint = did_you_mean(name, pins) or f"; there are: {', '.join(sorted(pins))}"
@@ -43,14 +43,14 @@ class Lake:
     def sql(self, query: str) -> DataFrame:
         """One query in Spark SQL over tables, marts and imports by their names, lazily.
 
-        A mistake in it is a `ReelhouseError`; what is no query, or reaches beyond the lake's tables, a `ConfigError`.
+        A mistake in it is a `ReelhouseError`; anything but a query over the lake's tables is a `ConfigError`.
         """
         pins = readable(self._storage)
         try:
             checked = checked_query(query, pins.keys())
         except UnknownTableError as exc:
             built = any(pin.zone != IMPORTED for pin in pins.values())
-            unbuilt = "" if built else "; but for imports nothing is built in this lake: run `reelhouse build`"
+            unbuilt = "" if built else "; except for imports nothing is built in this lake: run `reelhouse build`"
             raise UnknownTableError(f"{exc}{unbuilt}") from None
         session = self._session()
         from pyspark.errors import PySparkException
@@ -58,14 +58,14 @@ class Lake:
         try:
             self._show(checked.tables, pins)
             found = session.sql(checked.text)
-            # Connect is lazy even about names: asking for the columns brings mistakes out here.
+            # Connect resolves even names lazily: reading the columns raises mistakes here.
             _ = found.columns
         except PySparkException as exc:
             raise ReelhouseError(str(exc).strip().splitlines()[0]) from exc
         return found
 
     def arrow(self, query: str) -> pa.Table:
-        """The rows of `sql`, brought here as an Arrow table; what goes wrong on the way is a `ReelhouseError` too."""
+        """The rows of `sql` as an Arrow table; any error on the way is a `ReelhouseError` too."""
         found = self.sql(query)
         from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line
 
@@ -75,7 +75,7 @@ class Lake:
             raise ReelhouseError(f"the query failed: {first_line(exc)}") from exc
 
     def build(self, *, full: bool = False) -> BuildResult:
-        """Build what has landed since the last build; *full* builds everything anew from raw."""
+        """Build what has landed since the last build; **full* builds everything again from raw."""
         from reelhouse.warehouse.run import build
 
         return build(self._storage, self._session, full=full, course=self._course)
@@ -87,7 +87,7 @@ class Lake:
         return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version)
 
     def _show(self, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> None:
-        """Make views of the *tables* that a query names; one for each of fifty would cost more than most queries."""
+        """Make views of the *tables* that a query names; views of all fifty would cost more than most queries."""
         for name in self._viewed.keys() - pins.keys():
             self._session().catalog.dropTempView(name)
             del self._viewed[name]

@@ -1,7 +1,7 @@
-"""What `reelhouse sql` and `Lake.sql` pass to an engine: one query over the lake's own tables, and nothing else.
+"""Checks queries of `reelhouse sql` and `Lake.sql`: only one query over the lake's own tables reaches an engine.
 
-sqlglot parses it, and every node, function and table of the parse has to be on a list. The engine gets no text that the
-parse does not cover: comments are left out, and what an engine replaces before it parses (`${env:HOME}`) is refused.
+sqlglot parses it, and every node, function and table of the parse must be on a list. The engine gets no text outside of
+the parse: comments are removed, and text that an engine replaces before parsing (`${env:HOME}`) is refused.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _SHOW_TABLES = re.compile(r"\s*show\s+tables[\s;]*", re.IGNORECASE)
 _HINT = re.compile(r"/\*\+[\w\s,.()`]*\*/")
 _MESSAGE = re.compile(r" but got <Token.*")
 
-# What a query may consist of. Some are base classes (Binary, Predicate, SetOperation, Unary): nothing of those families
-# reads or writes anything.
+# The nodes that a query may have. Some are base classes (Binary, Predicate, SetOperation, Unary): none of their
+# subclasses reads or writes anything.
 _NODES = (
     "Alias Aliases All Any Array AtTimeZone Between Binary Boolean Bracket CTE Case Cast Ceil Cluster Column "
     "ColumnDef Concat Cube CurrentDate CurrentTimestamp CurrentUser DataType DataTypeParam Distinct Distribute "
@@ -35,26 +35,26 @@ _NODES = (
     "Star StrPosition Struct Subquery Substring Table TableAlias TableSample Transform Trim TryCast Tuple Unary "
     "Values Var Where Window WindowSpec With WithinGroup"
 )
-# Calls with a grammar of their own; all others are parsed as plain calls, and checked by the name that is written.
+# Calls with special grammar; all others are parsed as plain calls, and checked by their written name.
 _SPECIAL_CALLS = frozenset(("CAST", "CEIL", "EXTRACT", "FLOOR", "OVERLAY", "POSITION", "SUBSTRING", "TRIM", "TRY_CAST"))
 
 
 class Query(NamedTuple):
-    """A query that only reads: the *text* for the engine, and which of the lake's *tables* it names."""
+    """A checked query: the *text* for the engine, and the lake's *tables* that it names."""
 
     text: str
     tables: frozenset[str]
 
 
 def checked_query(query: str, tables: Collection[str]) -> Query:
-    """*query* where it reads *tables* only.
+    """Check that *query* reads *tables* only.
 
-    Raises `ConfigError` where it does anything else or cannot be read, `UnknownTableError` for another table.
+    Raises `ConfigError` if it does anything else or cannot be parsed, `UnknownTableError` for another table.
     """
     if _SHOW_TABLES.fullmatch(query):
         rows = ", ".join(f"('{name}')" for name in sorted(tables))
         return Query(f"select * from values {rows} as t(table_name)", frozenset())
-    # sqlglot takes what follows these words for one text.
+    # sqlglot does not parse the text after these words.
     explain = _EXPLAIN.match(query)
     start = explain.end() if explain else 0
     text = _without_comments(query[start:])
@@ -69,7 +69,7 @@ def _without_comments(query: str) -> str:
         tokens.pop()
     parts, end = [], 0
     for token in tokens:
-        # One word can be several tokens: `2L` is a number and its type.
+        # One word may be several tokens: `2L` is a number and its type.
         if token.start < end:
             continue
         gap, end_of_word = query[end : token.start], token.end + 1
@@ -134,7 +134,7 @@ def _unreadable(error: dict[str, Any]) -> ConfigError:
 
 
 def _walked(root: exp.Expr) -> Iterator[exp.Expr]:
-    """Each node of a query, checked; what is in a hint plays no part."""
+    """Check each node of a query; hints are ignored."""
     hint = _nodes("Hint")
     for node in root.walk(prune=lambda node: isinstance(node, hint)):
         if isinstance(node, hint):
@@ -147,14 +147,14 @@ def _walked(root: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _is_qualified(call: exp.Expr) -> bool:
-    """Whether a call names a schema, and so a function that somebody else made: `mine.abs(1)`."""
+    """Whether a call names a schema, and so a user-defined function: `mine.abs(1)`."""
     return isinstance(call.parent, _nodes("Dot")) and call.arg_key == "expression"
 
 
 def _check_call(name: str) -> None:
     if name.lower() not in FUNCTIONS:
         hint = did_you_mean(name.lower(), FUNCTIONS)
-        raise ConfigError(f"sql: {name}() is no function that a query may call here{hint}; {_READS}")
+        raise ConfigError(f"sql: {name}() is not a function that a query may call here{hint}; {_READS}")
 
 
 def _check_describe(root: exp.Expr) -> None:
@@ -179,7 +179,7 @@ def _table(node: exp.Expr, tables: Collection[str]) -> str | None:
 
 
 def _is_cte(node: exp.Expr, name: str) -> bool:
-    """Whether *name* means a common table expression where *node* stands."""
+    """Whether *name* at *node* means a common table expression."""
     while (parent := node.parent) is not None:
         known: list[exp.Expr] = []
         if isinstance(parent, _nodes("With")):
@@ -198,7 +198,7 @@ def _refused(node: exp.Expr) -> ConfigError:
 
     shown = re.sub(r"\s+", " ", node.sql(dialect="spark", unsupported_level=ErrorLevel.IGNORE)) or node.key
     shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
-    return ConfigError(f"sql: {shown} is nothing that a query may hold here; {_READS}")
+    return ConfigError(f"sql: {shown} is not allowed in a query here; {_READS}")
 
 
 @cache

@@ -52,7 +52,7 @@ def _cast(facts: Facts, things: Things, rng: Random, credit_ids: list[str]) -> l
 
 
 def _without_person(row: Row) -> Row:
-    """What is left of a credit whose person was removed: no `id`, no `name`, but a hex `person_id`."""
+    """A credit whose person was removed: no `id`, no `name`, but a hex `person_id`."""
     gone = {"id", "name", "original_name"}
     return {key: value for key, value in row.items() if key not in gone} | {"person_id": row["credit_id"][::-1]}
 

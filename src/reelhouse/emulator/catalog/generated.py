@@ -26,7 +26,7 @@ _BUILDERS: dict[str, Callable[[Facts, Things, Random], dict[str, Any]]] = {
     "videos": appends.videos_of,
     "watch/providers": appends.watch_providers_of,
 }
-# Sections read their chance from their own salt, so that asking for one never changes another.
+# Each block has its own salt, so that requesting one never changes another.
 _SALTS = {name: mix_text(7, name) for name in (*_BUILDERS, "detail", "recommendations", "similar")}
 _PAGE_SIZE = 20
 

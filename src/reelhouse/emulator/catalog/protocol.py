@@ -1,4 +1,4 @@
-"""What a catalogue of movies can be asked, whether it is generated or read from given bodies.
+"""The interface of catalogues, generated or read from given bodies.
 
 A movie is named by its index: 0 to `size - 1`, and above that for movies added while the emulator runs.
 """
@@ -52,7 +52,7 @@ class Traits(msgspec.Struct, frozen=True, gc=False):
 
 
 class Catalogue(Protocol):
-    """Movies by index; every answer is the same whenever and however often it is asked for."""
+    """Movies by index; every answer is always the same."""
 
     size: int
     grows: bool

@@ -11,7 +11,7 @@ _NOT_A_SLUG = re.compile(r"[^a-z0-9]+")
 
 
 def overview_of(facts: Facts) -> str:
-    """Two to five sentences; "" for a share of the movies hardly anybody knows."""
+    """Two to five sentences; "" for a share of the least known movies."""
     bits = mix(facts.bits, 0x0E)
     if (bits & 15 == 0 and facts.fame < 0.6) or (bits & 7 == 1 and facts.fame < 0.1):
         return ""
@@ -32,7 +32,7 @@ def tagline_of(facts: Facts) -> str:
 
 
 def overview_in(language: str, rng: Random) -> str:
-    """A short overview in another language, "" where nobody wrote one."""
+    """A short overview in another language, "" if there is none."""
     sentences = vocabulary.SENTENCES.get(language)
     if sentences is None or rng.random() < 0.15:
         return ""
@@ -40,7 +40,7 @@ def overview_in(language: str, rng: Random) -> str:
 
 
 def slug(title: str) -> str:
-    """A title as it stands in a web address."""
+    """A title as in a web address."""
     return _NOT_A_SLUG.sub("-", title.lower()).strip("-")
 
 

@@ -34,7 +34,7 @@ def render(content: Any) -> Body:
 
 
 class Bodies:
-    """The most recently asked bodies, up to *room* bytes."""
+    """The most recently requested bodies, up to *room* bytes."""
 
     def __init__(self, room: int) -> None:
         self._room = room
@@ -49,7 +49,7 @@ class Bodies:
         return body
 
     def keep(self, key: Hashable, body: Body) -> None:
-        """Keep *body*, and let go of the ones not asked for longest when room runs out."""
+        """Keep *body*, and drop the least recently requested ones when room runs out."""
         if key in self._kept:
             return
         self._kept[key] = body

@@ -1,4 +1,4 @@
-"""The control API under `/-/`: no part of TMDB, but how a test changes it while it runs."""
+"""The control API under `/-/`: not part of TMDB; tests change the emulator by it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Control:
-    """Carries out control requests."""
+    """Executes control requests."""
 
     def __init__(self, world: World, stats: Stats, faults: Faults, pace: Pace) -> None:
         self._world, self._stats, self._faults, self._pace = world, stats, faults, pace

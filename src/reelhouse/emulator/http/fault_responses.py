@@ -1,4 +1,4 @@
-"""How each fault of `faults.PROFILES` looks on the wire."""
+"""The response of each fault in `faults.PROFILES`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.http.bodies import Body
 
 SLOW_SECONDS = 0.5
-# What the statistics say of a connection that ended without an answer.
+# The status in the statistics for a connection closed without a response.
 GONE = 499
 _SLOW_PIECES = 5
 _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>openresty</body></html>\r\n"
@@ -23,7 +23,7 @@ _TITLES = {200: "Just a moment...", 404: "404 Not Found", 502: "502 Bad Gateway"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request that is about to go wrong, and what would have answered it."""
+    """A request that gets a fault, and the response that it would have had."""
 
     request: web.BaseRequest
     headers: dict[str, str]

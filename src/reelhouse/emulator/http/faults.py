@@ -1,4 +1,4 @@
-"""Which request goes wrong, and how: decided by the seed, the profile, what was asked and how often before."""
+"""Which request fails, and how: decided by seed, profile, request and how often it was made before."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from reelhouse.emulator.catalog.seeds import mix, mix_text
 from reelhouse.emulator.options import EmulatorError
 
 _SCALE = 10_000
-# Listings and exports misbehave this much less often than movies, and never so long that a patient client gives up.
+# Listings and exports fail this much less often than movies, and never so long that a patient client gives up.
 _LISTING_SHARE = 0.5
 _LISTING_TIMES = 2
 _BURST = 8
@@ -55,7 +55,7 @@ class Faults:
         self.switch(profile)
 
     def switch(self, profile: str | None) -> None:
-        """Change to *profile* (None: no faults) and forget how often anything was asked."""
+        """Change to *profile* (None: no faults) and reset all counts of requests."""
         if profile in (None, "", "none"):
             self.profile, self._plan = None, None
         elif profile in PROFILES:

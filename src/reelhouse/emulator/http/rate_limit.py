@@ -4,7 +4,7 @@ from collections import deque
 
 
 class Pace:
-    """Lets at most *rate* requests pass in any second; 0 lets all pass. What it turns away does not count."""
+    """Lets at most *rate* requests pass in any second; 0 lets all pass. Refused requests do not count."""
 
     def __init__(self, rate: float, retry_after: float | None) -> None:
         self.rate, self.retry_after = rate, retry_after

@@ -25,7 +25,7 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 @dataclass(frozen=True, slots=True)
 class EmulatorStats:
-    """What was asked since the start or the last reset.
+    """What was requested since the start or the last reset.
 
     `asked` counts detail requests by movie id; in `by_status` a connection closed without an answer is 499.
     """
@@ -45,9 +45,9 @@ class EmulatorStats:
 
 
 class Emulator:
-    """A TMDB of one's own on a free loopback port.
+    """An emulator of TMDB on a free loopback port.
 
-    It runs in a thread, or with *process* in a process of its own so that it shares no GIL with its client.
+    It runs in a thread, or with *process* in a separate process, so that it shares no GIL with its client.
     The keyword settings are those of `EmulatorOptions`.
     """
 
@@ -100,7 +100,7 @@ class Emulator:
         self._tell("faults", profile=profile)
 
     def set_rate(self, rate: float, *, retry_after: float | None = None) -> None:
-        """Turn away more than *rate* requests in any second; 0 for no limit."""
+        """Refuse more than *rate* requests in any second; 0 for no limit."""
         self._tell("rate", rate=rate, retry_after=retry_after)
 
     def stats(self) -> EmulatorStats:
@@ -111,7 +111,7 @@ class Emulator:
         return EmulatorStats(**answer_json)
 
     def reset_stats(self) -> None:
-        """Start counting anew."""
+        """Reset all counts."""
         self._tell("reset-stats")
 
     def _concerned(self, deed: str, **order: Any) -> list[int]:
@@ -161,7 +161,7 @@ class _Thread:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        # Whatever kept it from starting belongs to the thread that waits for it.
+        # An error of starting is raised in the thread that waits for it.
         except BaseException as error:
             self._error = error
         finally:
@@ -182,7 +182,7 @@ class _Process:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> str:
-        # A file takes the complaints: nobody reads a pipe while the emulator runs, and a full one would stop it.
+        # stderr goes to a file: nobody reads a pipe while the emulator runs, and a full one would stop it.
         with tempfile.TemporaryFile("w+") as complaints:
             self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=complaints, text=True)  # noqa: S603
             assert self._process.stdout is not None, "asked for a pipe"

@@ -1,4 +1,4 @@
-"""The HTTP side: who may ask, how fast, what goes wrong, and how an answer is packed."""
+"""The HTTP server: authorization, rate limit, faults and compression."""
 
 import asyncio
 import posixpath
@@ -49,7 +49,7 @@ class Server:
         try:
             return await self._handle(request)
         except ConnectionResetError:
-            # Whoever asked has hung up, as clients with a time limit do; that is no error of the server's.
+            # The client has hung up, as clients with a time limit do; that is not an error of the server.
             return web.Response(status=GONE)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -128,7 +128,7 @@ class Server:
         return body
 
     def _somebody_else(self, movie: int) -> int:
-        """The id of another movie, for an answer that belongs elsewhere."""
+        """The id of another movie, for a fault that answers with the wrong body."""
         world = self._world
         start = (world.catalogue.index_of(movie) or 0) + 1
         others = (index % world.count for index in range(start, start + world.count))
@@ -236,7 +236,7 @@ def _classify(path: str) -> tuple[str, int | None]:
 
 
 def _authorized(request: web.BaseRequest, query: Query) -> bool:
-    """Any bearer will do, and any key that looks like one."""
+    """Accept any bearer token, and any key in the right form."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return True

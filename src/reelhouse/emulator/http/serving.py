@@ -24,7 +24,7 @@ _PATIENCE_AT_THE_END = 0.5
 
 
 def serve_forever(options: EmulatorOptions, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve until Ctrl-C or SIGTERM; *on_ready* is told the address, such as `http://127.0.0.1:8765`."""
+    """Serve until Ctrl-C or SIGTERM; **on_ready* gets the address, such as `http://127.0.0.1:8765`."""
 
     async def main() -> None:
         stop = asyncio.Event()

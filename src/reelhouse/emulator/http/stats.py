@@ -1,4 +1,4 @@
-"""What the emulator was asked: counted, so that a test can say "exactly"."""
+"""Exact counts of requests to the emulator, for tests."""
 
 from collections import Counter, deque
 from typing import Any

@@ -1,4 +1,4 @@
-"""The tables of a lake in S3, named in a catalogue: Athena and Databricks read only what theirs names.
+"""Entries for the tables of a lake in S3 in a catalogue: Athena and Databricks read only tables that theirs names.
 
-One contract (`refreshing.Catalogue`), two catalogues (`glue`, `unity`), one suite of tests over both.
+One contract (`registration.Catalogue`), two catalogues (`glue`, `unity`), one suite of tests over both.
 """

@@ -1,4 +1,4 @@
-"""What a catalogue is told of a lake: a table's name, where it lies, its columns, and what they mean."""
+"""The entries of a catalogue for a lake: a table's name, location, columns and comments."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from reelhouse.warehouse.manifest import TableVersion, built
 
 ATTRIBUTION = "This product uses TMDB and the TMDB APIs but is not endorsed, certified, or otherwise approved by TMDB."
 
-# By this property an entry is known as one of ours; its value is the lake's address.
+# This property marks an entry as ours; its value is the lake's address.
 MARK = "reelhouse.lake"
 
 
 class Column(NamedTuple):
-    """One column as it lies in the table."""
+    """One column of the stored table."""
 
     name: str
     type: T.DataType
@@ -42,12 +42,12 @@ class Entry(NamedTuple):
 
 
 def entries_of(storage: Storage, registry: Registry = REGISTRY) -> list[Entry]:
-    """Every table of *registry* that the last whole build has, and every imported one.
+    """Every table of *registry* in the last complete build, and every imported one.
 
-    Raises `ConfigError` for a lake that is no bucket, `LakeError` where nothing is built or a newer build is due.
+    Raises `ConfigError` for a lake that is not in a bucket, `LakeError` if nothing is built or a new build is needed.
     """
     if not storage.url.startswith("s3://"):
-        raise ConfigError(f"lake = {storage.url!r}: catalogues name tables in S3; a lake in a bucket is expected")
+        raise ConfigError(f"lake = {storage.url!r}: catalogues hold tables in S3; a lake in a bucket is expected")
     root = storage.url.rstrip("/")
     return [
         Entry(
@@ -61,7 +61,7 @@ def entries_of(storage: Storage, registry: Registry = REGISTRY) -> list[Entry]:
 
 
 def chosen(entries: list[Entry], names: tuple[str, ...] | None) -> list[Entry]:
-    """Those of *entries* that *names* names, all where it is None; `LakeError` for a name that none has."""
+    """The *entries* with *names*, all if it is None; `LakeError` for an unknown name."""
     if names is None:
         return entries
     known = {entry.name: entry for entry in entries}
@@ -83,7 +83,7 @@ def _specs(storage: Storage, registry: Registry) -> Iterator[tuple[str, Table]]:
 
 
 def _check_columns(spec: Table, pin: TableVersion) -> None:
-    """A catalogue must say what lies there; who built it with other declarations cannot be described by these."""
+    """Check that a table has the declared columns: entries made from other declarations would be wrong."""
     if pin.schema != schema_mark(schema_of(spec.columns)):
         raise LakeError(
             f"{spec.name} was built by another version of reelhouse, with other columns: run `reelhouse build` first"

@@ -1,7 +1,7 @@
-"""AWS's Glue Data Catalog, which Athena, EMR, Glue and Redshift ask where a table lies.
+"""AWS's Glue Data Catalog, in which Athena, EMR, Glue and Redshift look up tables.
 
-An entry names a native Delta table the way AWS's documentation and Trino's reader want it: by `table_type` and
-`spark.sql.sources.provider`, with the place in `Location` and, for Spark and Trino, in the SerDe's `path` as well.
+An entry describes a native Delta table as AWS's documentation and Trino's reader require: by `table_type` and
+`spark.sql.sources.provider`, with its address in `Location` and, for Spark and Trino, in the SerDe's `path` too.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PARAMETERS = {
     "table_type": "DELTA",
     "spark.sql.sources.provider": "delta",
 }
-# No reader of Delta looks at these, but a catalogue's entry has to have some.
+# Readers of Delta ignore these, but an entry must have them.
 _FORMATS = {
     "InputFormat": "org.apache.hadoop.mapred.SequenceFileInputFormat",
     "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveSequenceFileOutputFormat",
@@ -61,7 +61,7 @@ class GlueCatalogue:
         wanted = {"Name": self._database, "Description": _line(about, _ABOUT_BYTES), "Parameters": {MARK: self._lake}}
         found = self._database_found()
         if found is None:
-            # Another may have made it just now.
+            # Another process may have created it just now.
             self._ask("create_database", missing=("AlreadyExistsException",), DatabaseInput=wanted)
         elif found.get("Parameters", {}).get(MARK) == self._lake and found.get("Description") != wanted["Description"]:
             kept = {name: found[name] for name in ("LocationUri", "CreateTableDefaultPermissions") if name in found}
@@ -86,15 +86,15 @@ class GlueCatalogue:
             )
             if made is not None:
                 return "created"
-            # What came first may be our own request, whose answer was lost on the way.
+            # The existing entry may be from our own request, whose response was lost.
             found = self._ask("get_table", DatabaseName=self._database, Name=entry.name)["Table"]
             if found.get("Parameters", {}).get(MARK) != self._lake:
                 raise ReelhouseError(
-                    f"somebody made a table {entry.name} in {self._database} just now: look, then again"
+                    f"another process has just created the table {entry.name} in {self._database}: check it, then retry"
                 )
         if _says(found, wanted):
             return "unchanged"
-        # Parameters of others (statistics, tags of tools) stay; each update makes a version, so there is none in vain.
+        # Parameters of other tools (statistics, tags) stay. Each update makes a version, so needless ones are avoided.
         wanted["Parameters"] = {**found.get("Parameters", {}), **wanted["Parameters"]}
         self._ask("update_table", DatabaseName=self._database, TableInput=wanted)
         return "updated"
@@ -116,7 +116,7 @@ class GlueCatalogue:
             page = {"NextToken": answer["NextToken"]}
 
     def _ask(self, operation: str, *, missing: tuple[str, ...] = (), **arguments: Any) -> Any:
-        """Glue's answer; None for an error that is one of *missing*."""
+        """Glue's response; None for an error in *missing*."""
         try:
             return getattr(self._client, operation)(**arguments)
         except FAILURES as exc:
@@ -126,27 +126,27 @@ class GlueCatalogue:
 
 
 def check_database(name: str) -> str:
-    """*name*, or `ConfigError` where Athena could not write it down."""
+    """*name*, or `ConfigError` if Athena could not use it."""
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"database: {name!r} is no name for a Glue database: take a to z, 0 to 9 and _")
+        raise ConfigError(f"database: {name!r} is not a valid name for a Glue database: use a to z, 0 to 9 and _")
     return name
 
 
 def opened(make: Callable[[], T]) -> T:
-    """The client that *make* makes, or `ConfigError` where its settings allow none."""
+    """The client that *make* returns, or `ConfigError` if its settings are invalid."""
     try:
         return make()
     except said.NoRegionError:
         raise ConfigError("no AWS region is set: set s3_region, AWS_REGION or the profile's region") from None
     except (said.BotoCoreError, ValueError) as exc:
-        raise ConfigError(f"Glue cannot be asked: {word(exc, 'Glue', '').text}") from exc
+        raise ConfigError(f"Glue cannot be used: {word(exc, 'Glue', '').text}") from exc
 
 
 def table_input(entry: Entry, lake: str) -> dict[str, Any]:
-    """What Glue is told of a table."""
+    """Glue's entry for a table."""
     columns = [
         {
-            # Names in Hive's catalogue have no capitals; readers of Delta look past case.
+            # Names in Hive's catalogue are in lower case; readers of Delta ignore case.
             "Name": column.name.lower(),
             "Type": column.type.simpleString(),
             "Comment": _line(column.comment, _COMMENT_BYTES),
@@ -158,7 +158,7 @@ def table_input(entry: Entry, lake: str) -> dict[str, Any]:
         "Name": entry.name,
         "Description": _line(entry.about, _ABOUT_BYTES),
         "TableType": "EXTERNAL_TABLE",
-        # Athena does not take an entry without this.
+        # Athena refuses an entry without this.
         "PartitionKeys": [],
         "Parameters": {**_PARAMETERS, MARK: lake},
         "StorageDescriptor": {
@@ -174,7 +174,7 @@ def table_input(entry: Entry, lake: str) -> dict[str, Any]:
 
 
 def _says(found: Any, wanted: Any) -> bool:
-    """Whether *found* says all that *wanted* says; what others added to it does not count."""
+    """Whether *found* includes everything in *wanted*; additions of other tools do not count."""
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(_says(found.get(name), value) for name, value in wanted.items())
     if isinstance(wanted, list):
@@ -192,7 +192,7 @@ def _line(text: str, size: int) -> str:
 
 
 def refused(what: str, exc: Exception, endpoint: str) -> ReelhouseError:
-    """*what* failed, in one line for a person."""
+    """*what* failed, in one line for the user."""
     named = code(exc)
     if named in _DENIED:
         action = f"glue:{exc.operation_name}" if isinstance(exc, said.ClientError) else "that"

@@ -1,4 +1,4 @@
-"""What every catalogue can do, and how one is brought up to a lake: nothing is changed that is not the lake's own."""
+"""The interface of catalogues, and how one is brought up to date with a lake; only the lake's own entries change."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.serve.catalog.entries import Entry
 from reelhouse.storage.prefetch import prefetch
 
-# Catalogues answer slowly, and say so when they are asked too much.
+# Catalogues answer slowly, and throttle.
 _AT_ONCE = 4
 
 
 class Found(NamedTuple):
-    """A table as a catalogue has it: *lake* is the address of the lake it is marked with, None for a foreign one."""
+    """A table in a catalogue: *lake* is the address of the lake that it is marked with, None for other tables."""
 
     name: str
     lake: str | None
@@ -25,20 +25,20 @@ class Catalogue(Protocol):
     """One database (Glue) or schema (Unity Catalog). Every method may raise `ConfigError` or `ReelhouseError`."""
 
     def ensure(self, about: str) -> None:
-        """Make the database where there is none; one that is there and is not ours stays as it is."""
+        """Create the database if it is missing; an existing one that is not ours is not changed."""
 
     def tables(self) -> list[Found]:
-        """All tables in it, also those of others; asked once, before anything is changed."""
+        """All tables in it, including those of others; read once, before anything is changed."""
 
     def put(self, entry: Entry) -> str:
         """Create or refresh one; returns `created`, `updated` or `unchanged`."""
 
     def drop(self, name: str) -> None:
-        """Take a table out of the catalogue; its data stays. One that is not there is no error."""
+        """Remove a table from the catalogue; its data stays. A missing one is not an error."""
 
 
 class Registered(NamedTuple):
-    """What a refresh did, by the names of tables."""
+    """The names of tables by what a refresh did."""
 
     created: list[str]
     updated: list[str]
@@ -54,9 +54,9 @@ def refresh(
     about: str,
     step: Callable[[str], None] = lambda name: None,
 ) -> Registered:
-    """Bring *catalogue* to say what *entries* say, and drop entries of this *lake* for what is no longer *present*.
+    """Update *catalogue* to *entries*, and drop entries of this *lake* for tables that are no longer *present*.
 
-    Raises `ReelhouseError`, before any table is changed, where another's table has the name of one of *entries*.
+    Raises `ReelhouseError`, before any table is changed, if a table of somebody else has the name of one of *entries*.
     """
     step("looking")
     catalogue.ensure(about)
@@ -82,9 +82,9 @@ def _check_ours(found: Found | None, lake: str) -> None:
     if found is None or found.lake == lake:
         return
     whose = (
-        f"of the lake {found.lake}" if found.lake else f"not reelhouse's (it lies at {found.location or 'no place'})"
+        f"of the lake {found.lake}" if found.lake else f"not reelhouse's (its location is {found.location or 'empty'})"
     )
     raise ReelhouseError(
-        f"the database has a table {found.name} already that is {whose}: nothing is changed; take another database, "
+        f"the database has a table {found.name} already that is {whose}: nothing is changed; use another database, "
         "or drop or rename that table yourself"
     )

@@ -1,8 +1,8 @@
-"""Unity Catalog, of Databricks or on a server of one's own, by its REST API.
+"""Unity Catalog, of Databricks or on your own server, by its REST API.
 
-Written after the API's published description (unitycatalog/unitycatalog, `api/all.yaml`, version 2.1). It has no way to
-change a table's columns, so an entry that says something else is taken out and put anew: the data stay where they are,
-but grants on that one table are gone with it.
+Written from the API's published description (unitycatalog/unitycatalog, `api/all.yaml`, version 2.1). The API cannot
+change a table's columns, so an entry that differs is dropped and created again: the data stays, but grants on that
+table are lost.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TIMEOUT = 30.0
 _TRIES = 4
 _FOLDERS = ("tables", "marts", ZONE)
 
-# How servers say that a thing is not there, or there already: some by the status, some with 400 and a name.
+# How servers report a missing or an existing object: some by the status, some with 400 and a name.
 _ABSENT = (" 404",)
 _TAKEN = (" 409", "ALREADY_EXISTS")
 
@@ -61,7 +61,7 @@ class Place(NamedTuple):
 
 
 class UnityCatalogue:
-    """One schema of Unity Catalog at *address*; *token* is empty where the server asks for none."""
+    """One schema of Unity Catalog at *address*; **token* is empty if the server requires none."""
 
     def __init__(self, address: str, token: str, place: Place, lake: str) -> None:
         self._http = _Http(address, token)
@@ -82,7 +82,7 @@ class UnityCatalogue:
             made = self._http.ask("POST", "/schemas", body=schema, spared=_ABSENT + _TAKEN)
             if made is None and self._http.ask("GET", path, spared=_ABSENT) is None:
                 raise ConfigError(
-                    f"there is no catalog {self._place.catalog!r} in Unity Catalog: make it, or name another one "
+                    f"there is no catalog {self._place.catalog!r} in Unity Catalog: create it, or name another one "
                     "(--database catalog.schema)"
                 )
         elif (found.get("properties") or {}).get(MARK) == self._lake and found.get("comment") != about:
@@ -100,10 +100,12 @@ class UnityCatalogue:
         if found is not None:
             self.drop(entry.name)
         if self._http.ask("POST", "/tables", body=wanted, spared=_TAKEN) is None:
-            # What came first may be our own request, whose answer was lost on the way.
+            # The existing entry may be from our own request, whose response was lost.
             there = self._http.ask("GET", self._path(entry.name))
             if _said(there) != _said(wanted):
-                raise ReelhouseError(f"somebody made a table {entry.name} in {self._place} just now: look, then again")
+                raise ReelhouseError(
+                    f"another process has just created the table {entry.name} in {self._place}: check it, then retry"
+                )
         return "created" if found is None else "updated"
 
     def drop(self, name: str) -> None:
@@ -117,16 +119,16 @@ class UnityCatalogue:
         while True:
             answer = self._http.ask("GET", f"/tables?{urllib.parse.urlencode(query)}")
             yield from answer.get("tables") or ()
-            # A page may be empty and not be the last.
+            # An empty page need not be the last one.
             if not answer.get("next_page_token"):
                 return
             query["page_token"] = answer["next_page_token"]
 
     def _lake_of(self, table: Any) -> str | None:
-        """Whose it is: by its mark, or by where it lies, since not every server keeps properties."""
+        """The lake of an entry: by its mark, or by its location, because not every server keeps properties."""
         if mark := (table.get("properties") or {}).get(MARK):
             return str(mark)
-        # What a person has made of one of these tables lies there too, but has a name of its own.
+        # An entry that a user made for one of these tables has the same location, but another name.
         name = table.get("name")
         ours = _location(table) in {f"{self._lake}/{zone}/{name}" for zone in _FOLDERS}
         return self._lake if ours and table.get("table_type") == "EXTERNAL" else None
@@ -141,7 +143,7 @@ def parsed_place(database: str) -> Place:
 
 
 def table_body(entry: Entry, place: Place, lake: str) -> dict[str, Any]:
-    """What Unity Catalog is told of a table."""
+    """Unity Catalog's entry for a table."""
     return {
         "name": entry.name,
         "catalog_name": place.catalog,
@@ -160,7 +162,7 @@ def _column(position: int, column: Column) -> dict[str, Any]:
     made: dict[str, Any] = {
         "name": column.name,
         "type_text": column.type.simpleString(),
-        # A whole field of Spark's, as servers check since 2026, not its type alone.
+        # A complete field of Spark's schema, which servers check since 2026, not only its type.
         "type_json": field.json(),
         "type_name": _TYPE_NAMES[type(column.type)],
         "position": position,
@@ -173,7 +175,7 @@ def _column(position: int, column: Column) -> dict[str, Any]:
 
 
 def _said(table: Any) -> tuple[Any, ...]:
-    """What counts of an entry: servers add to it, and write it their way."""
+    """The compared parts of an entry: servers add to it, and format it differently."""
     columns = sorted(table.get("columns") or (), key=lambda one: int(one.get("position") or 0))
     named = tuple((one.get("name"), str(one.get("type_text", "")).lower(), one.get("comment") or "") for one in columns)
     return (_location(table), table.get("comment") or "", table.get("table_type"), named)
@@ -188,7 +190,7 @@ def _quoted(name: str) -> str:
 
 
 class _Refusal(NamedTuple):
-    """An answer that is none: its status, the server's name of the error (and some statuses), and its words."""
+    """An error response: its status, the server's error codes, and its message."""
 
     status: int
     named: str
@@ -196,14 +198,14 @@ class _Refusal(NamedTuple):
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The token goes where it was sent, and nowhere else."""
+    """Follow no redirect: the token must not be sent elsewhere."""
 
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
 
 
 class _Http:
-    """Requests to one server. What can be asked twice is asked again where the server or the way to it fails."""
+    """Requests to one server. Idempotent ones are retried if the server or the connection fails."""
 
     def __init__(self, address: str, token: str) -> None:
         self._root = _checked(address)
@@ -213,7 +215,7 @@ class _Http:
         self._opener = urllib.request.build_opener(_NoRedirects())
 
     def ask(self, method: str, path: str, *, body: Any = None, spared: tuple[str, ...] = ()) -> Any:
-        """The JSON that is answered; None for a refusal whose status or error code ends as one of *spared*."""
+        """The JSON response; None for an error whose status or code ends as one of *spared*."""
         for tried in range(_TRIES):
             last = tried == _TRIES - 1
             try:
@@ -239,16 +241,16 @@ class _Http:
         try:
             return json.loads(text) if text.strip() else {}
         except ValueError:
-            raise ReelhouseError(f"what answers at {self._root} is no Unity Catalog: mend unity_url") from None
+            raise ReelhouseError(f"the server at {self._root} is not a Unity Catalog: correct unity_url") from None
 
     def _refused(self, refusal: _Refusal) -> ReelhouseError:
         status, said = refusal.status, refusal.text
         if status == 401:
-            return ConfigError("Unity Catalog does not take this token: mend unity_token (DATABRICKS_TOKEN)")
+            return ConfigError("Unity Catalog refuses this token: correct unity_token (DATABRICKS_TOKEN)")
         if status == 403:
-            return ConfigError(f"Unity Catalog: access denied: {said or 'a right is missing'} (docs/catalogues.md)")
+            return ConfigError(f"Unity Catalog: access denied: {said or 'permission missing'} (docs/catalogues.md)")
         if 300 <= status < 400:
-            return ConfigError(f"Unity Catalog at {self._root} sends us elsewhere: mend unity_url (DATABRICKS_HOST)")
+            return ConfigError(f"Unity Catalog at {self._root} redirects: correct unity_url (DATABRICKS_HOST)")
         kind = ReelhouseError if status >= 500 or status == 429 else ConfigError
         return kind(f"Unity Catalog says {status}{f': {said}' if said else ''}")
 
@@ -267,7 +269,7 @@ def _checked(address: str) -> str:
 
 
 def _refusal(status: int, body: bytes) -> _Refusal:
-    """What a server says went wrong."""
+    """A server's error message."""
     try:
         found = json.loads(body)
         named, text = str(found.get("error_code") or ""), str(found.get("message") or "")
