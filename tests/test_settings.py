@@ -128,7 +128,7 @@ def test_a_lake_s_own_file_decides_nothing_about_secrets_and_the_machine(name: s
             load(options, environ=environ, folder=tmp_path)
         said = str(caught.value)
         assert said.startswith(f"{name}: a lake's own file ({tmp_path / 'lake' / FILE}) must not decide")
-        assert said.endswith(f"set {env_name(name)}, or {name} in a {FILE} beside you")
+        assert said.endswith(f"set {env_name(name)}, or {name} in a local {FILE}")
         assert "\n" not in said
     with pytest.raises(ConfigError, match=rf"^{name}: a lake's own file \(s3://bucket/lake/{FILE}\)"):
         load({"lake": "s3://bucket/lake/"}, environ={}, folder=tmp_path, in_bucket=lambda _: line.encode())
@@ -250,7 +250,7 @@ def test_the_file_beside_you_goes_before_the_lake_s_own(tmp_path: Path) -> None:
         ("append = [1]", ["append: a list of names is expected", FILE]),
         ("discover = {with_genres = 18}", ["discover: pairs of names and texts is expected", FILE]),
         ("language = 5", ["language: a text is expected, not 5", FILE]),
-        ("rate = ", ["is no TOML", FILE]),
+        ("rate = ", ["is not TOML", FILE]),
     ],
 )
 def test_a_wrong_line_in_the_file_names_key_expectation_and_place(line: str, says: list[str], tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_a_wrong_variable_names_key_expectation_and_place(name: str, text: str, 
     with pytest.raises(ConfigError) as caught:
         load(environ={name: text}, folder=tmp_path)
     assert expected in str(caught.value)
-    assert f"mend {name}" in str(caught.value)
+    assert f"correct {name}" in str(caught.value)
 
 
 @pytest.mark.parametrize(

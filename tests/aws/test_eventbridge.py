@@ -122,7 +122,7 @@ def test_a_bus_that_does_not_listen_is_an_error_but_collecting_goes_on(
     missing = Bus(f"later-{secrets.token_hex(4)}")
     function.set(REELHOUSE_EVENT_BUS=missing.name, AWS_ENDPOINT_URL_EVENTBRIDGE="http://127.0.0.1:9")
     with pytest.raises(
-        ReelhouseError, match=f"run 1 is reconciled, but the event bus {missing.name} could not be told"
+        ReelhouseError, match=f"run 1 is reconciled, but could not be announced on the event bus {missing.name}"
     ):
         function.tick()
     with pytest.raises(ReelhouseError, match="run 2 is reconciled"):

@@ -126,7 +126,7 @@ def test_what_cannot_be_meant_is_an_error(odd: Any) -> None:
 
 def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
     text = 'id,imdb_id,type,title\n1,tt0137523,movie,"Open\n2,tt0137524,show,b\n'
-    with pytest.raises(ReelhouseError, match=r'line 2 opens a quote .*"quotes": false beside "ids"'):
+    with pytest.raises(ReelhouseError, match=r'line 2 opens a quote .*"quotes": false next to "ids"'):
         read_event({"ids": text, "column": "id"}, "one")
     with pytest.raises(ReelhouseError, match='say which: "column": "id" beside "ids" or "column": "imdb_id"'):
         read_event({"ids": text, "quotes": False}, "one")

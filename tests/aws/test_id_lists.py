@@ -80,7 +80,7 @@ def test_a_list_that_is_told_of_twice_is_taken_once_and_a_new_one_again(function
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"", "holds no id"),
+        (b"", "has no ids"),
         (b"\xff\xfe1\n", "is no UTF-8"),
         (b"title\nFight Club\n", "neither an id nor a header"),
         (b"1\ntwo\n", "line 2"),

@@ -119,7 +119,7 @@ def test_a_database_that_was_there_keeps_its_description(place: Shown, lake: S3S
 
 
 def test_a_lake_in_a_folder_is_told_that_catalogues_want_a_bucket() -> None:
-    with pytest.raises(ConfigError, match="catalogues name tables in S3"):
+    with pytest.raises(ConfigError, match="catalogues hold tables in S3"):
         entries_of(MemoryStorage())
 
 

@@ -125,7 +125,7 @@ def test_an_answer_that_was_lost_does_no_harm(cloud: S3Server) -> None:
 
 @pytest.mark.parametrize("name", ["Films", "my-films", "films.tmdb", "", "fílms"])
 def test_a_database_has_a_name_that_athena_can_write(name: str) -> None:
-    with pytest.raises(ConfigError, match="is no name for a Glue database"):
+    with pytest.raises(ConfigError, match="is not a valid name for a Glue database"):
         check_database(name)
 
 

@@ -105,7 +105,7 @@ def test_a_catalog_that_is_not_there_is_not_made(unity: Unity) -> None:
 
 
 def test_a_wrong_token_is_one_line_without_it(unity: Unity) -> None:
-    with pytest.raises(ConfigError, match="does not take this token") as caught:
+    with pytest.raises(ConfigError, match="refuses this token") as caught:
         put(unity, token="dapi-another")
     assert "dapi" not in str(caught.value)
 
@@ -152,7 +152,7 @@ def test_the_token_goes_nowhere_else(unity: Unity) -> None:
     with serving(lambda request: web.json_response({})) as elsewhere:
         moved = web.Response(status=302, headers={"Location": elsewhere.url})
         unity[0].instead = lambda method, path: moved
-        with pytest.raises(ConfigError, match="sends us elsewhere: mend unity_url"):
+        with pytest.raises(ConfigError, match="redirects: correct unity_url"):
             put(unity)
         assert elsewhere.paths == []
 
@@ -161,7 +161,10 @@ def test_the_token_goes_nowhere_else(unity: Unity) -> None:
     ("answer", "says"),
     [
         (reset, "cannot be reached"),
-        (lambda request: web.Response(text="<html>", content_type="text/html"), "is no Unity Catalog: mend unity_url"),
+        (
+            lambda request: web.Response(text="<html>", content_type="text/html"),
+            "is not a Unity Catalog: correct unity_url",
+        ),
         (lambda request: web.Response(status=404, text="not here"), "there is no catalog 'films'"),
     ],
 )

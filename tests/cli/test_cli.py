@@ -160,7 +160,7 @@ def test_init_writes_a_file_that_loads_and_says_the_terms(here: Here, tmp_path: 
     assert "there is no lake" in here("status").stderr
     again = here("init")
     assert again.exit_code == 2
-    assert again.stderr == f"reelhouse: {FILE} is there already; --force replaces it\n"
+    assert again.stderr == f"reelhouse: {FILE} exists; --force replaces it\n"
     (tmp_path / FILE).write_text("changed")
     assert here("init", "--force").exit_code == 0
     assert (tmp_path / FILE).read_text() == written
@@ -175,7 +175,7 @@ def test_init_writes_a_file_that_loads_and_says_the_terms(here: Here, tmp_path: 
         (["status"], {"REELHOUSE_LAKE": "gopher://lake"}, "a folder"),
         (["collect", "--discover", "with_genres"], {}, "KEY=VALUE is expected"),
         (["collect", "--discover", "with_genre=18"], {"TMDB_TOKEN": TOKEN}, "did you mean 'with_genres'?"),
-        (["collect", "--ids", "-"], {"TMDB_TOKEN": TOKEN}, "the list holds no id"),
+        (["collect", "--ids", "-"], {"TMDB_TOKEN": TOKEN}, "the list has no ids"),
         (["collect"], {"TMDB_TOKEN": TOKEN, "REELHOUSE_RECORD_FILTER": "a >"}, "no JMESPath expression"),
         (["collect"], {"TMDB_TOKEN": TOKEN, "REELHOUSE_APPEND": "credit"}, "did you mean 'credits'?"),
         (["collect", "--top", "0"], {}, "--top"),
@@ -335,7 +335,7 @@ def test_a_list_comes_from_stdin_too(run: Run, tmdb: dict[str, str]) -> None:
 def test_for_a_person_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb: dict[str, str]) -> None:
     done = run("collect", "--top", "3", **tmdb)
     assert done.returncode == 0
-    assert "whole and clean" in done.stdout
+    assert "complete, no quarantine" in done.stdout
     assert "planning" not in done.stdout
     assert "known" in run("status", **tmdb).stdout
 

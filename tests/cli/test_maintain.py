@@ -56,10 +56,10 @@ def test_a_person_reads_what_was_done(lake: LakeInTheMaking) -> None:
     shown = _typed(lake, "--dry-run").stdout
     assert "Would be rewritten" in shown
     assert "imports/own" in shown
-    assert "Upkeep that is due" in shown
+    assert "Maintenance that is due" in shown
     done = _typed(lake)
     assert done.exit_code == 0
-    assert "Upkeep is done" in done.stdout
+    assert "Maintenance is done" in done.stdout
     assert "Rewritten" not in _typed(lake).stdout
 
 

@@ -104,8 +104,8 @@ def test_the_same_file_again_is_fine_and_another_of_its_name_is_refused(here: He
         (("movies.csv", ".", "--layout", "course"), "there is no such file"),
         (("movies.csv", "filmes a\u00e7\u00e3o.csv", "--layout", "course"), "a name in plain ASCII"),
         (("movies.csv", "sub/movies.csv", "--layout", "course"), "rename one of them"),
-        (("movies.csv",), "go with --layout course"),
-        (("reelhouse.toml", "movies.csv"), "goes alone"),
+        (("movies.csv",), "data files with --layout course"),
+        (("reelhouse.toml", "movies.csv"), "alone, or data files"),
     ],
 )
 def test_what_cannot_be_put_is_said_before_anything_is(
@@ -148,8 +148,8 @@ def test_the_commented_template_may_be_uploaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "word"),
     [
-        (b"layout = course", "is no TOML"),
-        (b"\xff", "is no TOML"),
+        (b"layout = course", "is not TOML"),
+        (b"\xff", "is not TOML"),
         (b'layot = "course"', "did you mean 'layout'"),
         (b"rate = -1", "0 or more"),
         (b'token = "%b"' % JWT.encode(), "secrets do not go into the lake"),
@@ -181,9 +181,9 @@ class Losing(MemoryStorage):
 
 def test_what_did_not_arrive_whole_is_an_error(tmp_path: Path) -> None:
     day = datetime.now(UTC).date()
-    with pytest.raises(LakeError, match="but 42 lie there"):
+    with pytest.raises(LakeError, match="but the lake has 42"):
         upload_course(Losing(), [_file(tmp_path, "movies.csv")], None, day)
-    with pytest.raises(LakeError, match="something else lies there"):
+    with pytest.raises(LakeError, match="has something else there"):
         upload_settings(Losing(), _file(tmp_path, FILE, b"top = 5\n"))
 
 

@@ -143,7 +143,7 @@ def test_one_process_asks_s3_as_one_caller(here: Engine, beside: Spark) -> None:
     lake = here.storage.url
     assert beside.does("open_as", lake=lake, profile="") == {"opened": True}
     failed = beside.does("open_as", lake=lake, profile="somebody-else")["failed"]
-    assert "open the lake in a process of its own" in failed
+    assert "open the lake in a separate process" in failed
 
 
 @needs_spark

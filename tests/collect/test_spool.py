@@ -268,12 +268,12 @@ def test_what_does_not_fit_is_counted_as_lost_and_what_fits_is_kept(lake: Memory
     assert len(spool.waiting()) == 2
 
 
-@pytest.mark.parametrize("why", ["no spool", "no room at all", "a file stands there"])
+@pytest.mark.parametrize("why", ["no spool", "no room at all", "there is a file of this name"])
 def test_without_a_place_everything_is_counted_as_lost_and_nothing_is_made(
     lake: MemoryStorage, tmp_path: Path, why: str
 ) -> None:
     folder = tmp_path / "spool"
-    if why == "a file stands there":
+    if why == "there is a file of this name":
         folder.write_text("")
     spool = None if why == "no spool" else Spool(folder, 0 if why == "no room at all" else ROOM)
     spooling, keep = _spooling(spool, _plan(lake))
@@ -281,7 +281,7 @@ def test_without_a_place_everything_is_counted_as_lost_and_nothing_is_made(
     keep(4, 10)
     with pytest.raises(ConfigError, match="the credentials have expired; 4 answers are lost and will be asked again"):
         spooling.check()
-    assert folder.is_file() == (why == "a file stands there")
+    assert folder.is_file() == (why == "there is a file of this name")
     assert not folder.is_dir()
 
 

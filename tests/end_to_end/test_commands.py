@@ -123,7 +123,7 @@ def test_the_demo_answers_three_questions(tmp_path: Path, world: World) -> None:
     done = reelhouse("demo", "--movies", "400", env=world.env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "demo-lake" / "marts" / "fact_movie").is_dir()
-    assert "whole and clean" in done.stdout
+    assert "complete, no quarantine" in done.stdout
 
 
 def test_a_table_for_a_person_shows_ids_years_and_brackets_as_they_are(world: World) -> None:

@@ -159,7 +159,7 @@ def test_without_java_it_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
     with pytest.raises(ConfigError, match="needs Java 17, and there is none here"):
         spark._check_java()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"JAVA_HOME is .* and holds none"):
+    with pytest.raises(ConfigError, match=r"JAVA_HOME is .* and has none"):
         spark._check_java()
 
 
@@ -173,7 +173,7 @@ def test_without_java_it_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
         ("[FAILED     ] download failed: a#b;1!b.jar", "could not be fetched from Maven"),
         ("java.lang.UnsupportedClassVersionError: org/apache/spark/launcher/Main", "this Java is too old"),
         ("Exception in thread main: something else\n\tat x", "did not start: Exception in thread main"),
-        ("", "it said nothing"),
+        ("", "it printed nothing"),
     ],
 )
 def test_why_java_ended_is_one_line(said: str, told: str) -> None:

@@ -157,7 +157,7 @@ def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
     result = collect(FolderStorage(reelhouse.lake), small(tiny, record_filter=""))
     display.run_result(result)
     shown = capfd.readouterr()
-    assert "whole, not clean" in shown.out
+    assert "complete, not clean" in shown.out
     assert (
         "inbox/c.json names what is no TMDB id (550) and no IMDb id (tt0137523): '../account' (1 in all)" in shown.err
     )

@@ -71,7 +71,7 @@ def _contents(lake: FolderStorage) -> dict[str, bytes]:
         (["--older-than", "999999d", "--yes"], "before all dates"),
         (["--entity", "movies", "--yes"], "did you mean 'movie'?"),
         (["--ids", "nowhere.txt", "--yes"], "nowhere.txt"),
-        (["--ids", "-", "--yes"], "holds no id"),
+        (["--ids", "-", "--yes"], "has no ids"),
         (["--column", "id", "--all", "--yes"], "--ids"),
     ],
     ids=" ".join,

@@ -286,7 +286,7 @@ def test_the_second_collector_says_so_and_asks_nothing(plain: Tiny, reelhouse: R
     before = plain.listings.total()
     code, _, told = reelhouse("collect", "--json")
     assert code == 1
-    assert "another collector works on" in told
+    assert "is locked by another collector" in told
     assert plain.listings.total() == before
     plain.delay = 0.0
     code, said, _ = reelhouse.end(first)

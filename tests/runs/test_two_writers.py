@@ -39,7 +39,7 @@ def test_the_second_one_is_told_to_come_back_and_asks_nothing(tiny: Tiny, scene:
     def second(step: int) -> None:
         if step % 10 == 5:
             asked = tiny.asked.total() + tiny.listings.total()
-            with pytest.raises(LockedError, match="another collector works on"):
+            with pytest.raises(LockedError, match="is locked by another collector"):
                 collect_small(lake, small(tiny))
             assert tiny.asked.total() + tiny.listings.total() <= asked + 2
             refused.append(str(step))

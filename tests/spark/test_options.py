@@ -42,7 +42,7 @@ def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
         ({"idss": "3"}, "did you mean 'ids'"),
         ({"path": "/lake"}, "there is no such option"),
         ({"ids": "603,x"}, "'x' is no TMDB id"),
-        ({"ids": " , "}, "holds no id"),
+        ({"ids": " , "}, "has no ids"),
         ({"ids": "603", "lake": "/lake"}, "lake and ids cannot be read at once"),
         ({"ids": "603", "discover.year": "1999"}, "ids and discover"),
         ({"ids": "603", "ids_file": "/dev/null"}, "ids and ids"),
@@ -174,6 +174,6 @@ def test_options_of_streams_and_of_batches_do_not_mix() -> None:
             read_options(given).check_stream()
     with pytest.raises(ConfigError, match="since is missing"):
         read_options({"table": "movie"}).check_stream()
-    with pytest.raises(ConfigError, match="not made straight from the API"):
+    with pytest.raises(ConfigError, match="not made directly from the API"):
         read_options({"table": "dim_movie", "since": "today"}).check_stream()
     read_options({"since": "2026-03-02", "early": "true"}).check_stream()

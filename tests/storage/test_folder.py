@@ -82,7 +82,7 @@ def test_another_process_is_kept_out_and_a_killed_one_lets_go(lake: FolderStorag
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(LockedError, match="come back later"), lake.lock():
+        with pytest.raises(LockedError, match="retry when it has finished"), lake.lock():
             pass
     finally:
         _killed(holder)

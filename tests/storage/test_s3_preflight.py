@@ -91,7 +91,7 @@ def test_a_server_without_conditions_is_refused(lake: S3Storage, proxy: Proxy) -
             "access denied: kms:GenerateDataKey is not allowed",
         ),
         (says(400, "AuthorizationHeaderMalformed"), "S3 says AuthorizationHeaderMalformed: as told"),
-        (says(400, "KMS.NotFoundException"), "mend s3_kms_key"),
+        (says(400, "KMS.NotFoundException"), "correct s3_kms_key"),
         (
             says(418, "Teapot", f"<Message>see https://a:b@c/?X-Amz-Signature={SECRET}</Message>"),
             "Teapot: see https://c/",
@@ -149,7 +149,7 @@ def test_no_credentials_at_all(lake: S3Storage, monkeypatch: pytest.MonkeyPatch)
 def test_half_the_credentials(lake: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     _alone(monkeypatch)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
-    assert "credentials are not whole" in _said(lake)
+    assert "credentials are incomplete" in _said(lake)
 
 
 def test_a_profile_that_is_not_there(lake: S3Storage) -> None:
@@ -199,7 +199,7 @@ def test_a_helper_that_gives_no_credentials(lake: S3Storage, tmp_path: Path, mon
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "http://user:hunter2-secret@", "ftp//x"])
 def test_an_endpoint_that_is_none(endpoint: str, lake: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    assert "S3 cannot be asked" in _said(S3Storage(lake.url, S3Options()))
+    assert "S3 cannot be used" in _said(S3Storage(lake.url, S3Options()))
 
 
 def test_what_stands_before_an_at_sign_is_never_said(lake: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:

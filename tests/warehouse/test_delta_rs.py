@@ -163,7 +163,7 @@ def test_a_folder_that_delta_rs_would_look_for_elsewhere_is_refused(tmp_path: Pa
 
 def test_an_instant_without_a_time_zone_is_refused(tmp_path: Path) -> None:
     naive = pa.table({"at": pa.array([0], pa.timestamp("us"))})
-    with pytest.raises(LakeError, match=r"column at has .*: take UTC"):
+    with pytest.raises(LakeError, match=r"column at has .*: use UTC"):
         put(open_storage(str(tmp_path)), naive)
 
 

@@ -384,7 +384,7 @@ def test_logs_that_another_engine_cut_short_are_named_with_what_mends_them(lake:
     assert [problem.split(" ")[0] for problem in check_tables(lake.storage)] == [POPULARITY, STAGING]
     done = _maintain(lake.storage)
     assert [one.split(" ")[0] for one in done.problems] == [STAGING, POPULARITY]
-    assert all("`reelhouse build --full` begins it anew" in one for one in done.problems)
+    assert all("run `reelhouse build --full`" in one for one in done.problems)
     _day(lake)
     lake.build()
     step_by_step = lake.everything()
