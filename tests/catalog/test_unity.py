@@ -163,7 +163,7 @@ def test_the_token_goes_nowhere_else(unity: Unity) -> None:
         (reset, "cannot be reached"),
         (
             lambda request: web.Response(text="<html>", content_type="text/html"),
-            "is not a Unity Catalog: correct unity_url",
+            "not a Unity Catalog: correct unity_url",
         ),
         (lambda request: web.Response(status=404, text="not here"), "there is no catalog 'films'"),
     ],

@@ -351,7 +351,7 @@ except Exception as exc:
 def test_an_engine_that_ends_is_told_of_soon() -> None:
     with subprocess.Popen([sys.executable, "-c", _LOSES_ITS_ENGINE], stdout=subprocess.PIPE, text=True) as started:
         said, _ = started.communicate(timeout=60)
-    assert said == "the table engine has ended, perhaps for want of memory\n"
+    assert said == "the engine process exited (possibly out of memory)\n"
 
 
 class Borrower:

@@ -74,12 +74,12 @@ def test_a_server_without_conditions_is_refused(lake: S3Storage, proxy: Proxy) -
         (says(403, "SignatureDoesNotMatch", f"<StringToSign>AWS4-HMAC-SHA256 {SECRET}</StringToSign>"), "is wrong"),
         (says(403, "RequestTimeTooSkewed"), "this machine's clock"),
         (says(404, "NoSuchBucket"), "there is no bucket 'lake-"),
-        (says(301, "PermanentRedirect", x_amz_bucket_region="eu-west-3"), "lies in region eu-west-3: set s3_region"),
-        (says(301, "PermanentRedirect"), "lies in another region: set s3_region"),
-        (says(307, "TemporaryRedirect", x_amz_bucket_region="eu-west-3"), "lies in region eu-west-3"),
+        (says(301, "PermanentRedirect", x_amz_bucket_region="eu-west-3"), "is in region eu-west-3: set s3_region"),
+        (says(301, "PermanentRedirect"), "is in another region: set s3_region"),
+        (says(307, "TemporaryRedirect", x_amz_bucket_region="eu-west-3"), "is in region eu-west-3"),
         (
             says(400, "AuthorizationHeaderMalformed", "<Region>eu-central-1</Region>"),
-            "lies in region eu-central-1: set s3_region = 'eu-central-1'",
+            "is in region eu-central-1: set s3_region = 'eu-central-1'",
         ),
         (says(403, "AccessDenied"), "/lake/probe.json: access denied: s3:PutObject is not allowed"),
         (

@@ -18,7 +18,7 @@ from reelhouse.delta.log import latest_version, log_key, put_note, read_commit
 from reelhouse.errors import LakeError
 from reelhouse.maintenance import compaction, run
 from reelhouse.maintenance.folders import look
-from reelhouse.maintenance.run import Removal, Upkeep
+from reelhouse.maintenance.run import MaintenanceResult, Removal
 from reelhouse.raw.json_objects import decode
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import Chosen
@@ -93,7 +93,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "_COMMITS", 2)
 
 
-def _maintain(storage: Storage, *, after: timedelta = timedelta(0), **options: Any) -> Upkeep:
+def _maintain(storage: Storage, *, after: timedelta = timedelta(0), **options: Any) -> MaintenanceResult:
     return run.maintain(storage, datetime.now(UTC) + after, WEEK, **options)
 
 
@@ -118,11 +118,11 @@ def test_a_young_lake_needs_nothing_but_to_lose_what_newer_answers_replaced(
     done = _maintain(lake.storage)
     # Of three answers to 100 one is left, and of all that were read twice.
     assert [(one.folder, one.superseded > 2) for one in done.rewritten] == [(STAGING, True)]
-    assert done._replace(rewritten=[]) == Upkeep([], [], Removal(), [])
+    assert done._replace(rewritten=[]) == MaintenanceResult([], [], Removal(), [])
     assert [name for name in _files(lake.root) if not name.startswith(staging)] == [
         name for name in before if not name.startswith(staging)
     ]
-    assert _maintain(lake.storage) == Upkeep([], [], Removal(), [])
+    assert _maintain(lake.storage) == MaintenanceResult([], [], Removal(), [])
     assert lake.everything() == rows
     assert check_tables(lake.storage) == []
 
@@ -276,7 +276,7 @@ def test_killed_right_after_a_commit_the_pin_follows_next_time(
     ):
         assert version is not None
         assert "rewrites" in read_commit(lake.storage, folder, version).user
-    assert _maintain(lake.storage) == Upkeep([], [], Removal(), [])
+    assert _maintain(lake.storage) == MaintenanceResult([], [], Removal(), [])
     assert lake.everything() == rows
     assert check_tables(lake.storage) == []
 

@@ -34,7 +34,7 @@ def lake_of(settings: Settings) -> Storage:
 
 
 def has_lake(storage: Storage) -> bool:
-    """Whether the storage holds anything of a lake besides its settings."""
+    """Whether the storage holds anything of a lake except settings."""
     if storage.size(plan_key(1)) is not None:
         return True
     return any(of_a_lake(key) for place in PLACES for key in storage.keys(place))

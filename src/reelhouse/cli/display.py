@@ -275,7 +275,7 @@ def _waited(seconds: float) -> str:
 
 
 def verdict(*, whole: bool, clean: bool) -> str:
-    """How a run or a lake stands, in words."""
+    """The verdict on a run or a lake, in words."""
     if not whole:
         return "not complete"
     return "complete, no quarantine" if clean else "complete, not clean"

@@ -16,7 +16,7 @@ from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
-    from reelhouse.maintenance.run import Upkeep
+    from reelhouse.maintenance.run import MaintenanceResult
 
 # TMDB's terms forbid caching for longer than six months.
 ALLOWED = "180d"
@@ -38,14 +38,14 @@ def maintain(settings: Settings, *, dry_run: bool, as_json: bool, keep_days: int
     return 0 if found["done"] else 1
 
 
-def _foresee(storage: Storage, now: datetime, keep_days: int) -> Upkeep:
+def _foresee(storage: Storage, now: datetime, keep_days: int) -> MaintenanceResult:
     _check_installed()
     from reelhouse.maintenance import run
 
     return run.foresee(storage, now, timedelta(days=keep_days))
 
 
-def _maintain(storage: Storage, now: datetime, keep_days: int, step: Callable[[str], None]) -> Upkeep:
+def _maintain(storage: Storage, now: datetime, keep_days: int, step: Callable[[str], None]) -> MaintenanceResult:
     _check_installed()
     from reelhouse.maintenance import run
 

@@ -54,7 +54,7 @@ def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:
     """Start the server; returns the environment that makes an AWS SDK use it, and nothing else."""
     word = secrets.token_urlsafe(32)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _answering(credentials, word))
-    threading.Thread(target=server.serve_forever, name="lending", daemon=True).start()
+    threading.Thread(target=server.serve_forever, name="credentials", daemon=True).start()
     return {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{server.server_port}/",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": word,

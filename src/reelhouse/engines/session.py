@@ -107,8 +107,8 @@ def check_installed(engine: str) -> None:
             f"files: keep one of them (reelhouse changes neither), or use a separate environment: {_INSTALL}"
         )
     if engine == "sail" and not (sail and client):
-        beside = f" (pyspark {full} is installed and would clash: use a separate environment)" if full else ""
-        raise ConfigError(f"the table engine is not installed; install it with: {_INSTALL}{beside}")
+        clash = f" (pyspark {full} is installed and would clash: use a separate environment)" if full else ""
+        raise ConfigError(f"the table engine is not installed; install it with: {_INSTALL}{clash}")
     if engine.startswith("sc://") and not (client or full):
         raise ConfigError(f"a Spark client is not installed; install one with: {_INSTALL}")
     if not engine.startswith(("sail", "sc://")) and not full:

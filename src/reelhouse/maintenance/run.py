@@ -53,7 +53,7 @@ class Removal(NamedTuple):
     past: int = 0
 
 
-class Upkeep(NamedTuple):
+class MaintenanceResult(NamedTuple):
     """What maintenance did, or would do. *problems* say what it left alone, and why."""
 
     rewritten: list[Rewriting]
@@ -67,11 +67,13 @@ class Upkeep(NamedTuple):
         return {**self._asdict(), "rewritten": rewritten, "removed": self.removed._asdict()}
 
 
-def foresee(storage: Storage, now: datetime, keep: timedelta, entities: Mapping[str, Entity] = ENTITIES) -> Upkeep:
+def foresee(
+    storage: Storage, now: datetime, keep: timedelta, entities: Mapping[str, Entity] = ENTITIES
+) -> MaintenanceResult:
     """What `maintain` would do; nothing is changed."""
     work = _Work(storage, now - keep, lambda name: None, entities)
     due = [found for folder in work.folders if (found := work.due(folder)) is not None]
-    return Upkeep(due, work.long_logs(), work.removal(), work.problems)
+    return MaintenanceResult(due, work.long_logs(), work.removal(), work.problems)
 
 
 def maintain(
@@ -80,7 +82,7 @@ def maintain(
     keep: timedelta,
     step: Step = lambda name: None,
     entities: Mapping[str, Entity] = ENTITIES,
-) -> Upkeep:
+) -> MaintenanceResult:
     """Do what is due; what readers that began less than *keep* ago need stays."""
     work = _Work(storage, now - keep, step, entities)
     done = work.rewrite()
@@ -91,7 +93,7 @@ def maintain(
     step("removing")
     removed = work.removal()
     work.remove()
-    return Upkeep(done, checkpoints, removed, work.problems)
+    return MaintenanceResult(done, checkpoints, removed, work.problems)
 
 
 class _Work:

@@ -100,7 +100,7 @@ def _truth(name: str, value: str | None) -> bool:
 
 
 def build(spark: SparkSession, arguments: Sequence[str]) -> dict[str, Any]:
-    """Build tables and marts in a session beside *spark*; the summary as plain data."""
+    """Build tables and marts in a new session of *spark*; returns the summary as plain data."""
     from reelhouse.bootstrap.storage import lake_of, load_settings
     from reelhouse.engines.session import adopted_by
     from reelhouse.warehouse.run import build as build_lake

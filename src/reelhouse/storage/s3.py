@@ -142,26 +142,26 @@ class S3Storage:
         """Put *body* under *condition* and return its version, or raise `KeyTakenError`; checks an unknown outcome."""
         check_key(key)
         writing = secrets.token_hex(8)
-        doubtful = False
+        unknown = False
 
         def once() -> str:
-            nonlocal doubtful
+            nonlocal unknown
             try:
                 return self._put(key, body, Metadata={_WRITING: writing}, **condition)
             except FAILURES as exc:
                 if _refused(exc):
                     # Only an earlier try can have been ours.
-                    version = self._version_of(key, writing) if doubtful else None
+                    version = self._version_of(key, writing) if unknown else None
                     if version is None:
                         raise KeyTakenError(f"{self.url}/{key}: {otherwise}") from exc
                     return version
-                doubtful = doubtful or perhaps_done(exc)
+                unknown = unknown or perhaps_done(exc)
                 raise
 
         try:
             return self._client.retried(once)
         except FAILURES as exc:
-            version = self._version_of(key, writing, tries=2) if doubtful else None
+            version = self._version_of(key, writing, tries=2) if unknown else None
             if version is None:
                 raise self._failed(key, exc) from exc
             return version

@@ -24,7 +24,7 @@ T = TypeVar("T")
 # AWS_MAX_ATTEMPTS and `max_attempts` of an AWS profile count it differently.
 TRIES = 8
 # Seconds after which no other try starts; plus the timeouts of one try, the longest time of a call.
-PATIENCE = 30.0
+RETRY_SECONDS = 30.0
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 5.0
 
 _chance = random.SystemRandom()
@@ -76,7 +76,7 @@ class S3Client:
         """Retry *call* with growing, random waits as long as that may help; then raise its last error."""
         self.made()
         tries = tries or self._tries
-        ends = time.monotonic() + PATIENCE
+        ends = time.monotonic() + RETRY_SECONDS
         for done in range(1, tries + 1):
             try:
                 return call()

@@ -159,9 +159,9 @@ def _of_answer(exc: said.ClientError, bucket: str) -> ErrorMessage:
     if named == "NoSuchBucket" or (exc.operation_name, status(exc)) == ("HeadBucket", 404):
         return ErrorMessage(f"there is no bucket {bucket!r}: create it or correct the lake's address", True)
     if region := _elsewhere(exc):
-        return ErrorMessage(f"the bucket lies in region {region}: set s3_region = {region!r}", True)
+        return ErrorMessage(f"the bucket is in region {region}: set s3_region = {region!r}", True)
     if status(exc) in (301, 307):
-        return ErrorMessage("the bucket lies in another region: set s3_region", True)
+        return ErrorMessage("the bucket is in another region: set s3_region", True)
     if status(exc) == 403:
         return ErrorMessage(f"access denied: {_action(exc)} is not allowed here", True)
     if worth_another_try(exc):

@@ -13,7 +13,15 @@ from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.exports import Exports
 from reelhouse.emulator.http.bodies import Bodies, Body, render
 from reelhouse.emulator.http.control import Control
-from reelhouse.emulator.http.fault_responses import GONE, Exchange, misbehave, needs_body, reset, send_cut, send_slowly
+from reelhouse.emulator.http.fault_responses import (
+    GONE,
+    Exchange,
+    respond_with_fault,
+    needs_body,
+    reset,
+    send_cut,
+    send_slowly,
+)
 from reelhouse.emulator.http.faults import Faults
 from reelhouse.emulator.http.rate_limit import Pace
 from reelhouse.emulator.http.stats import Stats
@@ -107,11 +115,13 @@ class Server:
         if fault == "wrong-id" and movie is not None:
             path, fault = path.replace(str(movie), str(self._somebody_else(movie)), 1), None
         if fault is not None and not needs_body(fault):
-            return await misbehave(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
+            return await respond_with_fault(
+                fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after)
+            )
         body = await self._body(self._api.question(path, request.query))
         headers = self._headers(request, body, movie)
         if fault is not None:
-            return await misbehave(fault, Exchange(request, headers, body, None))
+            return await respond_with_fault(fault, Exchange(request, headers, body, None))
         if body.etag in request.headers.get("If-None-Match", ""):
             del headers["Content-Type"]
             return web.Response(status=304, headers=headers)
@@ -211,7 +221,9 @@ class Server:
             case "reset":
                 return await reset(request)
             case _:
-                return await misbehave(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
+                return await respond_with_fault(
+                    fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after)
+                )
 
 
 def _classify(path: str) -> tuple[str, int | None]:

@@ -11,7 +11,7 @@ class Stats:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Reset all counts."""
         self.requests = 0
         self.by_kind: Counter[str] = Counter()
         self.by_status: Counter[str] = Counter()
