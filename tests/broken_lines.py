@@ -1,4 +1,4 @@
-"""A line to a server on loopback that breaks when it is told to; needs nothing beside Python."""
+"""A line to a server on loopback that breaks on command; needs only Python."""
 
 from __future__ import annotations
 

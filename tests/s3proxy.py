@@ -46,7 +46,7 @@ Fault = Callable[[CollectOptions, Callable[[], Answer]], Answer | None]
 
 def says(status: int, code: str, inside: str = "", **headers: str) -> Fault:
     """S3's error of this name, with more XML *inside*; the request goes no further."""
-    inside = inside or "<Message>as told</Message>"
+    inside = inside or "<Message>as configured</Message>"
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code>{inside}</Error>".encode()
     named = [(name.replace("_", "-"), value) for name, value in headers.items()]
     answer = Answer(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body))), *named], body)
@@ -136,7 +136,7 @@ class Proxy:
             return Counter(request.kind for request in self.seen)
 
     def forget(self) -> None:
-        """Count anew, spoil nothing any more."""
+        """Reset the counts, and break nothing any more."""
         with self._guard:
             self.seen.clear()
             self._rules.clear()

@@ -137,7 +137,7 @@ def _started(name: str) -> S3Server | str:
 def _moto() -> S3Server:
     port = free_ports(1)[0]
     program = Path(sys.executable).with_name("moto_server")
-    # Short pages, so that whoever believes in one page is found out.
+    # Short pages, so that code which reads only one page fails.
     pages = {"MOTO_S3_DEFAULT_MAX_KEYS": "100"}
     _guarded(tempfile.mkdtemp(prefix="moto-"), [str(program), "-H", "127.0.0.1", "-p", str(port)], **pages)
     return _ready(S3Server("moto", f"http://127.0.0.1:{port}", "AKIAMOTO", "moto-secret"))

@@ -1,4 +1,4 @@
-"""Settings: where each comes from, which one holds, and what a person is told who wrote a wrong one."""
+"""Settings: where each comes from, which one is used, and the message for a wrong one."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def lost_events(stack: Stack) -> Iterator[str]:
     }
     for name, queue in stack.of_type("AWS::SQS::Queue").items():
         if "RedrivePolicy" not in queue and name.lower() not in watched:
-            yield f"{name}: nobody is told of its letters"
+            yield f"{name}: nobody gets its dead letters"
         if "RedrivePolicy" in queue and queue["VisibilityTimeout"] < 6 * function["Timeout"]:
             yield f"{name}: a message comes back while it is worked on"
 

@@ -77,9 +77,9 @@ class Function:
         """What it answers, each time under another request id unless *context* says which."""
         self._count += 1
         answer = handler.handler(given, context or Given(request=f"request-{self._count}"))
-        told = json.dumps(answer)
-        assert len(told) < 4096
-        assert TOKEN not in told
+        body = json.dumps(answer)
+        assert len(body) < 4096
+        assert TOKEN not in body
         if answer.get("state") in ("open", "reconciled"):
             assert answer["asked"] == sum(
                 answer[name] for name in ("landed", "filtered", "gone", "quarantined", "pending")

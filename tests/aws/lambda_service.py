@@ -89,7 +89,7 @@ class Invocation(NamedTuple):
         return "" if self.outcome.error is None else str(self.outcome.error.get("errorType"))
 
     @property
-    def told(self) -> str:
+    def message(self) -> str:
         """The error's message, empty where there is none."""
         return "" if self.outcome.error is None else str(self.outcome.error.get("errorMessage"))
 
@@ -293,8 +293,8 @@ class _Environment:
             if self._api.deadline is not None and time.time() > self._api.deadline and self._api.outcomes.empty():
                 # No signal that could be handled, no time to clean up.
                 self.kill()
-                told = f"RequestId: {task.request_id} Error: Task timed out after {task.seconds:.2f} seconds"
-                return _failure("Sandbox.Timedout", told)
+                text = f"RequestId: {task.request_id} Error: Task timed out after {task.seconds:.2f} seconds"
+                return _failure("Sandbox.Timedout", text)
             if self._process.poll() is not None and self._api.outcomes.empty():
                 return self._exited(task.request_id)
 
@@ -335,8 +335,8 @@ class _Environment:
         self._api.__exit__()
 
 
-def _failure(kind: str, told: str) -> Outcome:
-    return Outcome(error={"errorType": kind, "errorMessage": told})
+def _failure(kind: str, text: str) -> Outcome:
+    return Outcome(error={"errorType": kind, "errorMessage": text})
 
 
 def unpacked(archive: Path, to: Path) -> Path:

@@ -84,12 +84,12 @@ class RuntimeApi:
         return task
 
     def answered(self, request_id: str, body: bytes) -> int:
-        """Take an answer; the status that the process is told."""
+        """Take an answer; the status that the process gets."""
         if request_id != self.current:
             return 400
         if len(body) > MOST_ANSWERED:
-            told = f"Response payload size exceeded maximum allowed payload size ({MOST_ANSWERED} bytes)."
-            self.outcomes.put(Outcome(error={"errorType": _TOO_LARGE, "errorMessage": told}))
+            message = f"Response payload size exceeded maximum allowed payload size ({MOST_ANSWERED} bytes)."
+            self.outcomes.put(Outcome(error={"errorType": _TOO_LARGE, "errorMessage": message}))
             return 413
         self.outcomes.put(Outcome(json.loads(body) if body else None))
         return 202

@@ -65,7 +65,7 @@ class _NoManagedPolicies:
 
 
 def lint(template: Template | str) -> list[str]:
-    """What cfn-lint finds wrong or doubtful, as `rule message`."""
+    """What cfn-lint finds wrong or suspicious, as `rule message`."""
     from cfnlint.api import lint_all
 
     text = template if isinstance(template, str) else json.dumps(template)

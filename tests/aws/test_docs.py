@@ -44,7 +44,7 @@ def test_every_command_of_reelhouse_exists(tmp_path: Path, monkeypatch: pytest.M
         context_of(name, rest)
 
 
-def test_an_option_that_is_not_there_would_be_seen() -> None:
+def test_an_unknown_option_would_be_noticed() -> None:
     with pytest.raises(click.UsageError):
         context_of("collect", ["--quickly"])
 
@@ -87,7 +87,7 @@ def test_the_policy_by_hand_is_the_one_of_the_template() -> None:
     assert policy == {"Version": "2012-10-17", "Statement": json.loads(expected)}
 
 
-def test_every_message_that_is_explained_can_be_said() -> None:
+def test_every_explained_message_exists() -> None:
     said = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "reelhouse").rglob("*.py"))
     said += (ROOT / "aws" / "build_zip.py").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([^`]+)`", TEXT.partition("## When something is wrong")[2], re.MULTILINE)

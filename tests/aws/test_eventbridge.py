@@ -93,14 +93,14 @@ class KilledError(BaseException):
     """What nothing catches."""
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_a_kill_before_or_amid_the_announcement_is_made_good_by_the_next_tick(
-    function: Function, bus: Bus, monkeypatch: pytest.MonkeyPatch, told: bool
+@pytest.mark.parametrize("announced", [False, True])
+def test_after_a_kill_during_the_announcement_the_next_tick_announces(
+    function: Function, bus: Bus, monkeypatch: pytest.MonkeyPatch, announced: bool
 ) -> None:
     put_event = eventbridge._put_event
 
     def dying(*given: Any) -> str:
-        if told:
+        if announced:
             put_event(*given)
         raise KilledError
 
@@ -109,16 +109,16 @@ def test_a_kill_before_or_amid_the_announcement_is_made_good_by_the_next_tick(
         function.tick()
     assert function.lake.size(announced_key(1)) is None
     assert function.tick() == {"state": "idle", "letters": 0}
-    assert [detail["run"] for detail in bus.heard()] == ([1, 1] if told else [1])
+    assert [detail["run"] for detail in bus.heard()] == ([1, 1] if announced else [1])
     function.tick()
     assert bus.heard() == []
 
 
 @pytest.mark.usefixtures("fresh_clients")
-def test_a_bus_that_does_not_listen_is_an_error_but_collecting_goes_on(
+def test_a_failing_bus_is_an_error_but_collecting_continues(
     function: Function, tiny: Tiny, cloud: S3Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The last run is told of as soon as it can be; what is built from a lake is built from all of it."""
+    """The last run is announced as soon as possible; a build reads the whole lake anyway."""
     missing = Bus(f"later-{secrets.token_hex(4)}")
     function.set(REELHOUSE_EVENT_BUS=missing.name, AWS_ENDPOINT_URL_EVENTBRIDGE="http://127.0.0.1:9")
     with pytest.raises(
@@ -149,6 +149,6 @@ def test_an_event_that_the_bus_refuses_is_an_error(
     assert [detail["run"] for detail in bus.heard()] == [1]
 
 
-def test_without_a_bus_nothing_is_told(function: Function) -> None:
+def test_without_a_bus_nothing_is_announced(function: Function) -> None:
     function.tick()
     assert function.lake.size(announced_key(1)) is None

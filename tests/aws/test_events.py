@@ -47,14 +47,14 @@ def test_messages_of_a_queue_are_events_of_their_own() -> None:
     assert of_s3.read().wishes == (LISTED,)
 
 
-def test_a_list_has_one_name_by_whichever_way_it_is_told_and_another_when_it_changes() -> None:
+def test_a_list_has_one_name_for_every_service_and_another_when_it_changes() -> None:
     names = set()
     for version in ("a", "b"):
-        told = copy.deepcopy(event("s3_notification"))
-        told["Records"][0]["s3"]["object"]["eTag"] = version
+        changed = copy.deepcopy(event("s3_notification"))
+        changed["Records"][0]["s3"]["object"]["eTag"] = version
         by_eventbridge = copy.deepcopy(event("eventbridge_object_created"))
         by_eventbridge["detail"]["object"]["etag"] = version
-        (first,) = read_event(told, "one").wishes  # type: ignore[union-attr]
+        (first,) = read_event(changed, "one").wishes  # type: ignore[union-attr]
         (second,) = read_event(by_eventbridge, "two").wishes  # type: ignore[union-attr]
         assert first.name == second.name
         names.add(first.name)
@@ -119,7 +119,7 @@ def test_the_error_names_its_keys_and_never_its_values() -> None:
         {"detail-type": "Object Deleted", "source": "aws.s3", "detail": {}},
     ],
 )
-def test_what_cannot_be_meant_is_an_error(odd: Any) -> None:
+def test_contradictory_events_are_errors(odd: Any) -> None:
     with pytest.raises(ReelhouseError):
         read_event(odd, "request-1")
 

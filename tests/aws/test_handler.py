@@ -106,7 +106,7 @@ def _grow_older(lake: Storage, run: int, **by: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["ids", "ids_as_text"])
-def test_ids_are_asked_at_once_and_nothing_else(function: Function, tiny: Tiny, name: str) -> None:
+def test_ids_are_requested_at_once_and_nothing_else(function: Function, tiny: Tiny, name: str) -> None:
     answer = function(event(name))
     assert (answer["state"], answer["run"], answer["asked"], answer["letters"]) == ("reconciled", 1, 3, 1)
     assert set(tiny.asked) == {"12", "25", "tt0000003"}
@@ -116,7 +116,7 @@ def test_ids_are_asked_at_once_and_nothing_else(function: Function, tiny: Tiny, 
     assert_whole(function.lake)
 
 
-def test_lists_of_ids_do_not_put_off_what_is_due(function: Function, tiny: Tiny) -> None:
+def test_lists_of_ids_do_not_delay_a_run_that_is_due(function: Function, tiny: Tiny) -> None:
     tiny.now = ago(hours=25)
     function.tick()
     tiny.now = ago()
@@ -137,7 +137,7 @@ def test_the_same_event_again_changes_nothing(function: Function, tiny: Tiny) ->
     assert function(event("ids"), again)["state"] == "idle"
     assert set(function.lake.keys("runs/")) == before
     assert tiny.asked.total() == 0
-    # Whoever really asks again is told that it is known.
+    # A real second request is answered: the ids are known.
     assert function(event("ids"))["asked"] == 0
     assert tiny.asked.total() == 0
     assert letters(function.lake) == []
@@ -154,7 +154,7 @@ def test_a_full_run_that_is_delivered_again_is_not_done_again(function: Function
     assert tiny.asked.total() == 0
 
 
-def test_a_run_that_is_wished_for_is_of_its_kind(function: Function, tiny: Tiny) -> None:
+def test_a_requested_run_is_of_its_kind(function: Function, tiny: Tiny) -> None:
     tiny.now = ago(minutes=10)
     function.tick()
     tiny.now = ago()
@@ -168,7 +168,7 @@ def test_a_run_that_is_wished_for_is_of_its_kind(function: Function, tiny: Tiny)
     assert_whole(function.lake)
 
 
-def test_wishes_that_come_while_a_run_is_open_wait_and_are_taken_next(function: Function, tiny: Tiny) -> None:
+def test_requests_during_an_open_run_wait_and_are_taken_next(function: Function, tiny: Tiny) -> None:
     first = _leave_open(function, tiny)
     # A queue's messages only wait.
     assert function(event("sqs_batch")) == {"batchItemFailures": []}
@@ -211,7 +211,7 @@ def test_the_next_run_is_left_to_the_next_tick_when_little_time_is_left(function
     assert letters(function.lake) == []
 
 
-def test_an_open_run_goes_on_where_it_was(function: Function, tiny: Tiny) -> None:
+def test_an_open_run_continues_where_it_stopped(function: Function, tiny: Tiny) -> None:
     first = _leave_open(function, tiny)
     tiny.instead = lambda request: None
     tiny.forget()
@@ -228,9 +228,9 @@ def test_messages_that_are_wrong_are_reported_and_the_others_are_kept(
     assert [each["itemIdentifier"] for each in failures] == ["no-json", "no-id", "unknown"]
     assert letters(function.lake) == ["inbox/sqs-good-1.json", "inbox/sqs-good-2.json"]
     assert tiny.asked.total() == 0
-    told = [line for line in lines(capsys.readouterr().out) if line["level"] == "ERROR"]
-    assert [line["messageId"] for line in told] == ["no-json", "no-id", "unknown"]
-    assert "twelve" not in json.dumps(told)
+    logged = [line for line in lines(capsys.readouterr().out) if line["level"] == "ERROR"]
+    assert [line["messageId"] for line in logged] == ["no-json", "no-id", "unknown"]
+    assert "twelve" not in json.dumps(logged)
     # Delivered again, as the queue does with what failed and sometimes with what did not.
     before = {key: function.lake.get(key) for key in letters(function.lake)}
     function(event("sqs_with_bad_messages"))
@@ -261,7 +261,7 @@ def test_an_event_that_is_not_known_is_raised_and_nothing_is_done(function: Func
     assert list(function.lake.keys("")) == []
 
 
-def test_whoever_finds_another_at_work_leaves_at_once(
+def test_a_second_invocation_returns_at_once(
     function: Function, tiny: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with function.lake.lock():
@@ -331,12 +331,12 @@ def test_a_tick_with_nothing_to_do_is_cheap(
     assert set(storage.calls) == {"size", "get", "keys"}
     # And one for the settings, where the lake is a bucket.
     assert storage.calls.total() <= 11
-    told = metrics(capsys.readouterr().out)
-    assert (told["requests"], told["landed"], told["pending"]) == (0, 0, 0)
-    assert 0 <= told["lag_seconds"] < 60
+    logged = metrics(capsys.readouterr().out)
+    assert (logged["requests"], logged["landed"], logged["pending"]) == (0, 0, 0)
+    assert 0 <= logged["lag_seconds"] < 60
 
 
-def test_it_leaves_before_its_time_is_up_and_the_next_tick_goes_on(function: Function, tiny: Tiny) -> None:
+def test_it_stops_before_its_time_is_up_and_the_next_tick_continues(function: Function, tiny: Tiny) -> None:
     function.set(REELHOUSE_CONNECTIONS="2", REELHOUSE_CHUNK_ANSWERS="5", REELHOUSE_CHUNK_SECONDS="1")
     tiny.delay = 0.25
     states = []
@@ -373,7 +373,7 @@ def test_a_run_that_cannot_even_be_planned_in_time_is_an_error(function: Functio
     assert last_run(function.lake) == 0
 
 
-def test_a_run_that_does_not_add_up_is_an_error_and_told_of_once(function: Function, tiny: Tiny) -> None:
+def test_a_run_that_does_not_add_up_is_an_error_and_reported_once(function: Function, tiny: Tiny) -> None:
     _leave_open(function, tiny)
     chunk, *_ = function.lake.keys("raw/movie/")
     function.lake.delete(chunk)
@@ -399,7 +399,7 @@ def test_errors_are_raised_so_that_lambda_sees_them(
     assert function.tick()["state"] == "reconciled"
 
 
-def test_what_a_kill_left_is_taken_up(function: Function, tiny: Tiny) -> None:
+def test_the_work_of_a_killed_invocation_is_continued(function: Function, tiny: Tiny) -> None:
     function.tick()
     # Killed between its reconciliation and the end: letters and ledger are as before.
     put_message(function.lake, "call-again", "movie", ["700"])
@@ -413,16 +413,16 @@ def test_what_a_kill_left_is_taken_up(function: Function, tiny: Tiny) -> None:
     assert answers(function.lake)["700"].state == "landed"
 
 
-def test_what_is_printed_is_json_with_the_invocation_the_run_and_the_numbers(
+def test_log_lines_are_json_with_the_invocation_the_run_and_the_numbers(
     function: Function, tiny: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny.broken = {9}
     function.set(REELHOUSE_CHUNK_ANSWERS="10")
     function.tick(Given(request="request-77"))
     printed = capsys.readouterr().out
-    told = [line for line in lines(printed) if "_aws" not in line]
-    assert {line["requestId"] for line in told} == {"request-77"}
-    landed = [line for line in told if line["message"] == "landed" and "unit" in line]
+    logged = [line for line in lines(printed) if "_aws" not in line]
+    assert {line["requestId"] for line in logged} == {"request-77"}
+    landed = [line for line in logged if line["message"] == "landed" and "unit" in line]
     assert len(landed) >= 3
     assert sum(line.get("landed", 0) for line in landed) == 29
     assert {(line["run"], line["unit"]) for line in landed} == {(1, 0)}
@@ -454,19 +454,19 @@ def test_lambdas_own_format_is_left_as_it_is(
     caplog.set_level(level)
     log.setLevel(logging.NOTSET)
     function.tick()
-    told = [line for line in lines(capsys.readouterr().out) if "_aws" not in line]
-    messages = [line["message"] for line in told if line["logger"] == "reelhouse"]
+    logged = [line for line in lines(capsys.readouterr().out) if "_aws" not in line]
+    messages = [line["message"] for line in logged if line["logger"] == "reelhouse"]
     assert messages == (["working", "landed", "reconciled"] if level == logging.INFO else [])
 
 
-def test_answers_of_429_are_told(function: Function, tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
+def test_answers_of_429_are_reported(function: Function, tiny: Tiny, capsys: pytest.CaptureFixture[str]) -> None:
     tiny.instead = lambda request: verdict(429, 25) if tiny.asked.total() == 3 and "movie/" in request.path else None
     answer = function.tick()
     assert answer["state"] == "reconciled"
     assert metrics(capsys.readouterr().out)["throttled"] >= 1
 
 
-def test_settings_lie_in_the_lake_and_are_read_anew(function: Function, tiny: Tiny) -> None:
+def test_settings_in_the_lake_are_read_by_each_invocation(function: Function, tiny: Tiny) -> None:
     function.lake.put("reelhouse.toml", b"top = 3\n")
     assert function.tick()["asked"] == 3
     function.lake.put("reelhouse.toml", b"top = 4\nrun_every_hours = 0.0001\n")
@@ -475,7 +475,7 @@ def test_settings_lie_in_the_lake_and_are_read_anew(function: Function, tiny: Ti
     assert function.tick()["asked"] == 1
 
 
-def test_no_token_is_in_what_is_raised(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_contain_no_token(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(*_: object) -> Any:
         try:
             raise ValueError(f"Authorization: Bearer {TOKEN}")
@@ -494,7 +494,7 @@ def test_no_token_is_in_what_is_raised(function: Function, monkeypatch: pytest.M
         function.tick()
 
 
-def test_while_tmdb_answers_nobody_a_tick_leaves_and_the_next_one_goes_on(
+def test_during_an_outage_a_tick_stops_and_the_next_one_continues(
     function: Function, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(invocation, "_MOST_OUTAGE", 0.005)

@@ -34,8 +34,8 @@ class Bucket:
         self.etag = made["ETag"].strip('"')
 
     def event(self, name: str) -> Any:
-        told = json.dumps(event(name))
-        found = told.replace("asks-of-tests", self.name)
+        text = json.dumps(event(name))
+        found = text.replace("asks-of-tests", self.name)
         return json.loads(found.replace("0f343b0931126a20f133d67c2b018a3b", self.etag))
 
 
@@ -52,7 +52,7 @@ def now(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize("name", ["s3_notification", "eventbridge_object_created", "sqs_of_s3"])
-def test_a_list_waits_in_the_inbox_and_is_asked_by_the_next_tick(
+def test_a_list_waits_in_the_inbox_and_the_next_tick_requests_it(
     function: Function, tiny: Tiny, bucket: Bucket, name: str
 ) -> None:
     answer = function(bucket.event(name))
@@ -64,7 +64,7 @@ def test_a_list_waits_in_the_inbox_and_is_asked_by_the_next_tick(
     assert {"12", "25", "tt0000003"} <= set(tiny.asked)
 
 
-def test_a_list_that_is_told_of_twice_is_taken_once_and_a_new_one_again(function: Function, bucket: Bucket) -> None:
+def test_a_list_announced_twice_is_taken_once_and_a_new_one_again(function: Function, bucket: Bucket) -> None:
     function(bucket.event("s3_notification"))
     function(bucket.event("eventbridge_object_created"))
     function(bucket.event("sqs_of_s3"))
@@ -89,7 +89,7 @@ def test_a_list_that_is_told_of_twice_is_taken_once_and_a_new_one_again(function
         (b"tmdb_id,type\n1,show\n", "holds no movie, only 1 show; .*metadata all-kinds=yes"),
     ],
 )
-def test_what_is_no_list_is_an_error_that_names_the_object(
+def test_an_invalid_list_is_an_error_that_names_the_object(
     function: Function, bucket: Bucket, body: bytes, why: str
 ) -> None:
     bucket.put(body)
@@ -115,9 +115,7 @@ def test_a_list_s_metadata_says_how_it_is_read_and_rows_of_other_kinds_are_count
 
 
 @pytest.mark.parametrize("body", [b'{"event":"e","entity":"movie","asks":["../account"],"run":"","format":1}', b"{"])
-def test_a_message_that_somebody_put_there_keeps_no_tick_from_working(
-    function: Function, tiny: Tiny, bucket: Bucket, body: bytes
-) -> None:
+def test_a_foreign_message_does_not_stop_ticks(function: Function, tiny: Tiny, bucket: Bucket, body: bytes) -> None:
     function.lake.put("inbox/odd.json", body)
     assert function.tick()["state"] == "reconciled"
     function({"ids": [25]})

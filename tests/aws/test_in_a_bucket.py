@@ -59,7 +59,7 @@ def test_a_tick_with_nothing_to_do_costs_a_handful_of_requests_and_one_listing(
     assert asked.total() <= 12
 
 
-def test_a_second_one_leaves_the_first_alone(
+def test_a_second_invocation_does_not_disturb_the_first(
     function: Function, tiny: Tiny, lake: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with lake.lock(seconds=60), recorded() as calls:
@@ -69,8 +69,8 @@ def test_a_second_one_leaves_the_first_alone(
     assert Counter(call.action for call in calls)["s3:PutObject"] <= 5
     assert function.tick()["asked"] == 31
     assert_whole(lake)
-    told = [line for line in lines(capsys.readouterr().out) if "_aws" not in line]
-    assert {line["requestId"] for line in told} == {"request-1", "request-2", "request-3"}
+    logged = [line for line in lines(capsys.readouterr().out) if "_aws" not in line]
+    assert {line["requestId"] for line in logged} == {"request-1", "request-2", "request-3"}
 
 
 def test_metrics_name_the_lake(function: Function, lake: Storage, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,13 +26,13 @@ MOST_AGAIN = 2 * CHUNK + CONNECTIONS
 
 
 class Scene:
-    """A lake that can be given to the function, and the runs of which the bus was told."""
+    """A lake that can be given to the function, and the runs that were announced on the bus."""
 
     def __init__(self, function: Function, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
         self.function = function
         self.tiny = tiny
         self.lake = MemoryStorage()
-        self.told: list[int] = []
+        self.announced: list[int] = []
         self._patch = monkeypatch
         tiny.listed = list(range(1, 13))
         tiny.now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -42,7 +42,7 @@ class Scene:
         monkeypatch.setattr(eventbridge, "_put_event", self._hear)
 
     def _hear(self, settings: Settings, made: Reconciliation) -> str:
-        self.told.append(made.run)
+        self.announced.append(made.run)
         return "an-event"
 
     def lives(self, at: Callable[[int], None]) -> Stepping:
@@ -60,7 +60,7 @@ def scene(function: Function, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, caplo
 
 
 @pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_kill_at_any_step_loses_no_wish_and_asks_little_again(scene: Scene, every: int) -> None:
+def test_a_kill_at_any_step_loses_no_request_and_repeats_few(scene: Scene, every: int) -> None:
     function, tiny = scene.function, scene.tiny
     again = Given(request="the-same")
     seen = scene.lives(counts)
@@ -92,19 +92,19 @@ def test_a_kill_at_any_step_loses_no_wish_and_asks_little_again(scene: Scene, ev
 def test_a_kill_at_any_step_keeps_no_run_from_being_announced(scene: Scene) -> None:
     seen = scene.lives(counts)
     scene.function.tick()
-    assert scene.told == [1]
+    assert scene.announced == [1]
     for step in range(0, seen.steps, 2):
-        scene.lake, scene.told = MemoryStorage(), []
+        scene.lake, scene.announced = MemoryStorage(), []
         scene.lives(dies_at(step))
         with pytest.raises(KilledError):
             scene.function.tick()
         scene.lives(counts)
         scene.function.tick()
-        assert set(scene.told) == {1}
-        assert len(scene.told) <= 2
-        told = copied(scene.lake)
+        assert set(scene.announced) == {1}
+        assert len(scene.announced) <= 2
+        expected = copied(scene.lake)
         assert scene.function.tick()["state"] == "idle"
-        assert list(scene.lake.keys("")) == list(told.keys("")), f"killed at step {step}"
+        assert list(scene.lake.keys("")) == list(expected.keys("")), f"killed at step {step}"
 
 
 def _check_no_wish_waits(lake: MemoryStorage) -> None:

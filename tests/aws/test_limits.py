@@ -91,16 +91,16 @@ def _adds_up(answer: Mapping[str, int]) -> bool:
     return answer["asked"] == sum(answer[state] for state in _STATES)
 
 
-def test_who_is_given_little_time_leaves_before_it_is_up_and_the_next_tick_goes_on(
+def test_with_little_time_it_stops_in_time_and_the_next_tick_continues(
     running: Running, tiny: Tiny, lake: Storage
 ) -> None:
     function = running(tiny.url, timeout=6, rate=60)
-    told = [function.invoke({"tick": True}) for _ in range(2)]
-    while told[-1].answer["state"] == "open":
-        told.append(function.invoke({"tick": True}))
-    assert [one.error for one in told] == [""] * len(told)
-    assert [one.cold for one in told] == [True] + [False] * (len(told) - 1)
-    first, last = told[0].answer, next(one.answer for one in told if one.answer["state"] == "reconciled")
+    results = [function.invoke({"tick": True}) for _ in range(2)]
+    while results[-1].answer["state"] == "open":
+        results.append(function.invoke({"tick": True}))
+    assert [one.error for one in results] == [""] * len(results)
+    assert [one.cold for one in results] == [True] + [False] * (len(results) - 1)
+    first, last = results[0].answer, next(one.answer for one in results if one.answer["state"] == "reconciled")
     assert first["state"] == "open"
     assert 0 < first["pending"] < TITLES
     assert _adds_up(first)
@@ -110,7 +110,7 @@ def test_who_is_given_little_time_leaves_before_it_is_up_and_the_next_tick_goes_
     assert set(tiny.asked.values()) == {1}
 
 
-def test_who_is_killed_at_any_instant_costs_at_most_two_chunks(running: Running, tiny: Tiny, lake: Storage) -> None:
+def test_a_kill_at_any_instant_costs_at_most_two_chunks(running: Running, tiny: Tiny, lake: Storage) -> None:
     function = running(tiny.url, rate=150)
     # As if it had hung; then as if its machine were gone, though its time is not over.
     assert function.invoke({"tick": True}, timeout=0.2).error == "Sandbox.Timedout"
@@ -162,7 +162,7 @@ def test_a_tmp_that_is_full_costs_no_answer(running: Running, tiny: Tiny, lake: 
     assert begun.answer["state"] == "open"
     full = running(tiny.url, tmp=0)
     landed = full.invoke({"tick": True})
-    assert (landed.error, "no room for temporary files" in landed.told) == ("StorageError", True), landed.told
+    assert (landed.error, "no room for temporary files" in landed.message) == ("StorageError", True), landed.message
     # All of it landed and was reconciled; only what planning reads was not kept.
     assert full.invoke({"tick": True}).answer["state"] == "idle"
     assert tiny.asked.total() == TITLES
@@ -187,7 +187,7 @@ def test_a_list_that_is_too_long_for_an_event_comes_as_an_object(
     assert _adds_up(done.answer)
 
 
-def test_of_two_at_the_same_time_the_second_leaves_at_once(running: Running, tiny: Tiny, lake: Storage) -> None:
+def test_of_two_at_the_same_time_the_second_returns_at_once(running: Running, tiny: Tiny, lake: Storage) -> None:
     function = running(tiny.url)
     tick = event("scheduler_own_input")
     # So slow that the first one is at it for as long as this takes.

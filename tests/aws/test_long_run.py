@@ -68,7 +68,7 @@ def test_a_run_ends_by_itself_whatever_happens_on_the_way(
             "TMDB_TOKEN": TOKEN,
         }
         with LambdaService(deployed.task(), env=environ, timeout=size.seconds, memory=512) as function:
-            told = _until_reconciled(function, size, chance)
+            invocations = _until_reconciled(function, size, chance)
         asked = int(urllib.request.urlopen(f"{tmdb}/asked", timeout=10).read())
     storage = open_storage(lake)
     made = read_reconciliation(storage, last_run(storage))
@@ -79,31 +79,33 @@ def test_a_run_ends_by_itself_whatever_happens_on_the_way(
     assert verdict.clean, verdict.problems[:5]
     assert verdict.states == {"landed": size.ids}
     # What a kill may cost, or an S3 that failed for good: what was open or landing, and what was on its way.
-    ended = [one for one in told if one.error]
-    assert len([one for one in told if one.outcome.answer and one.answer["state"] == "busy"]) > 0
-    assert asked - size.ids <= len(ended) * (_LANDING * size.chunk + _CONNECTIONS), [one.told for one in ended]
+    ended = [one for one in invocations if one.error]
+    assert len([one for one in invocations if one.outcome.answer and one.answer["state"] == "busy"]) > 0
+    assert asked - size.ids <= len(ended) * (_LANDING * size.chunk + _CONNECTIONS), [one.message for one in ended]
 
 
 def _until_reconciled(function: LambdaService, size: Size, chance: random.Random) -> list[Invocation]:
     """Tick, twice at a time, until there is nothing to do; some of the ticks die on the way."""
-    told: list[Invocation] = []
+    invocations: list[Invocation] = []
     kills = size.kills
     with ThreadPoolExecutor(2) as pool:
         for _ in range(400):
             ticks = [pool.submit(function.invoke, {"tick": True}) for _ in range(2)]
             # Not at once, so that a run has been planned and some answers are on their way.
-            if kills and told and chance.random() < 0.6:
+            if kills and invocations and chance.random() < 0.6:
                 kills -= 1
                 time.sleep(chance.uniform(0.2, size.seconds / 2))
                 function.kill()
             done = [tick.result() for tick in ticks]
-            told += done
+            invocations += done
             if not kills and any(one.outcome.answer and one.answer["state"] == "idle" for one in done):
-                return told
+                return invocations
             if all(one.error or one.answer["state"] == "busy" for one in done):
-                # Whoever was killed holds the lease until it would have ended anyway.
+                # A killed invocation holds the lease until it would have ended anyway.
                 time.sleep(0.5)
-    raise AssertionError(f"not done after {len(told)} ticks: {[one.told or one.answer for one in told[-4:]]}")
+    raise AssertionError(
+        f"not done after {len(invocations)} ticks: {[one.message or one.answer for one in invocations[-4:]]}"
+    )
 
 
 def _one_in_fifty(chance: random.Random) -> Fault:

@@ -189,8 +189,8 @@ def test_a_secret_and_no_bus_need_no_more_than_the_role_allows_then(
 
 
 def assert_alarms_are_fed(stack: Stack, printed: str) -> None:
-    """Every metric of ours that an alarm watches was told, in the same namespace and with the same dimensions."""
-    told = {
+    """Every metric of ours that an alarm watches was sent, in the same namespace and with the same dimensions."""
+    sent = {
         (block["Namespace"], metric["Name"])
         for line in lines(printed)
         if "_aws" in line
@@ -205,4 +205,4 @@ def assert_alarms_are_fed(stack: Stack, printed: str) -> None:
         assert all("Dimensions" not in one for one in ours)
         watched |= {(one["Namespace"], one["MetricName"]) for one in ours}
     assert watched
-    assert watched <= told
+    assert watched <= sent

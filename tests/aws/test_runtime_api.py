@@ -53,7 +53,7 @@ def function(code: Path) -> Iterator[LambdaService]:
         yield made
 
 
-def test_a_process_stays_warm_and_its_log_is_told_by_invocation(function: LambdaService) -> None:
+def test_a_process_stays_warm_and_its_log_is_split_by_invocation(function: LambdaService) -> None:
     first, second = function.invoke({}), function.invoke({})
     assert (first.cold, second.cold) == (True, False)
     assert (first.answer["count"], second.answer["count"]) == (1, 2)
@@ -62,7 +62,7 @@ def test_a_process_stays_warm_and_its_log_is_told_by_invocation(function: Lambda
     assert 15_000 < second.answer["left"] <= 20_000
 
 
-def test_who_outlives_its_time_is_killed_and_does_not_clean_up(function: LambdaService, tmp_path: Path) -> None:
+def test_a_process_over_its_time_is_killed_and_does_not_clean_up(function: LambdaService, tmp_path: Path) -> None:
     note = tmp_path / "note"
     late = function.invoke({"do": "sleep", "seconds": 30, "note": str(note)}, timeout=0.5)
     assert late.error == "Sandbox.Timedout"
@@ -73,19 +73,19 @@ def test_who_outlives_its_time_is_killed_and_does_not_clean_up(function: LambdaS
     assert after.answer["count"] == 1
 
 
-def test_errors_are_told_as_lambda_tells_them(function: LambdaService) -> None:
+def test_errors_have_the_form_of_lambdas(function: LambdaService) -> None:
     raised = function.invoke({"do": "raise"})
-    assert (raised.error, raised.told) == ("ValueError", "no such thing")
+    assert (raised.error, raised.message) == ("ValueError", "no such thing")
     assert not function.invoke({}).cold
     gone = function.invoke({"do": "exit"})
     assert gone.error == "Runtime.ExitError"
-    assert "exit status 7" in gone.told
+    assert "exit status 7" in gone.message
     with pytest.raises(FunctionError, match="ExitError"):
         _ = gone.answer
     assert function.invoke({}).cold
 
 
-def test_who_takes_too_much_memory_is_killed(function: LambdaService) -> None:
+def test_a_process_over_its_memory_is_killed(function: LambdaService) -> None:
     fits = function.invoke({"do": "grow", "megabytes": 40})
     assert fits.answer
     assert 40 << 20 < fits.peak < 128 << 20
@@ -98,7 +98,7 @@ def test_an_answer_of_more_than_six_megabytes_is_refused(function: LambdaService
     assert function.invoke({}).answer["count"] == 1
 
 
-def test_large_events_are_not_taken(function: LambdaService) -> None:
+def test_large_events_are_refused(function: LambdaService) -> None:
     large = {"ids": "x" * (300 << 10)}
     assert function.invoke(large).answer
     with pytest.raises(RequestTooLargeError):
@@ -134,7 +134,7 @@ def test_a_handler_that_is_not_there_is_an_error_of_the_start(code: Path) -> Non
         assert function.invoke({}).error == "Runtime.ImportModuleError"
 
 
-def test_who_writes_into_the_code_is_found_out(code: Path) -> None:
+def test_writing_into_the_code_is_detected(code: Path) -> None:
     with pytest.raises(AssertionError), LambdaService(code, handler="small.handler"):
         (code / "left").write_text("")
     (code / "left").unlink()

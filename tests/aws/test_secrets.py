@@ -1,4 +1,4 @@
-"""The token from Parameter Store or Secrets Manager: read once, told to TMDB and to nobody else."""
+"""The token from Parameter Store or Secrets Manager: read once, and sent to TMDB only."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def bearers(tiny: Tiny) -> set[str]:
     return shown
 
 
-def test_a_parameter_is_what_tmdb_is_shown(
+def test_the_value_of_a_parameter_is_sent_to_tmdb(
     function: Function, parameter: str, bearers: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     function.set(TMDB_TOKEN=f"ssm:{parameter}")
@@ -71,7 +71,7 @@ def test_it_is_read_once_for_all_invocations(
     assert function({"ids": [700]})["landed"] == 1
 
 
-def test_one_that_was_replaced_is_read_again(function: Function, cloud: S3Server, parameter: str, tiny: Tiny) -> None:
+def test_a_replaced_token_is_read_again(function: Function, cloud: S3Server, parameter: str, tiny: Tiny) -> None:
     function.set(TMDB_TOKEN=f"ssm:{parameter}")
     function.tick()
     another = TOKEN.replace("the-token", "another-token")
@@ -114,7 +114,7 @@ def test_a_secret_holds_it_as_a_text_or_as_json(cloud: S3Server, secret: str, ke
         (b"\x00" + TOKEN.encode(), ""),
     ],
 )
-def test_what_is_no_token_is_an_error_that_does_not_show_it(cloud: S3Server, secret: str | bytes, key: str) -> None:
+def test_an_invalid_token_is_an_error_that_does_not_show_it(cloud: S3Server, secret: str | bytes, key: str) -> None:
     name = f"tmdb-{secrets.token_hex(4)}"
     held = {"SecretBinary": secret} if isinstance(secret, bytes) else {"SecretString": secret}
     client(cloud, "secretsmanager").create_secret(Name=name, **held)
@@ -162,8 +162,8 @@ def test_it_is_in_no_log_even_when_everything_is_logged(
     with caplog.at_level(logging.DEBUG):
         function.tick()
     assert caplog.records
-    told = capfd.readouterr()
-    assert TOKEN not in caplog.text + told.out + told.err
+    printed_text = capfd.readouterr()
+    assert TOKEN not in caplog.text + printed_text.out + printed_text.err
 
 
 def test_a_token_that_is_used_is_hidden_in_every_text() -> None:

@@ -168,7 +168,7 @@ PLANTED: list[tuple[Callable[[Stack], Iterator[str]], tuple[str | int, ...], Any
     (checks.lost_events, ("AskQueueMapping", "Properties", "FunctionResponseTypes"), None, "one bad message"),
     (checks.lost_events, ("Tick", "Properties", "Target", "DeadLetterConfig"), None, "Tick: has no dead letters"),
     (checks.lost_events, ("AsksRule", "Properties", "Targets", 0, "DeadLetterConfig"), None, "AsksRule: has no dead"),
-    (checks.lost_events, ("DeadLettersAlarm",), None, "nobody is told"),
+    (checks.lost_events, ("DeadLettersAlarm",), None, "nobody gets"),
 ]
 
 
@@ -210,15 +210,15 @@ def test_a_given_bucket_is_left_as_it_is() -> None:
     assert "arn:aws:s3:::mine/lake/raw/*" in str(stack.of_type("AWS::IAM::Role")["FunctionRole"])
 
 
-def test_alarms_tell_whom_the_parameters_name() -> None:
-    def told(**parameters: str) -> set[str]:
+def test_alarms_notify_those_whom_the_parameters_name() -> None:
+    def recipients(**parameters: str) -> set[str]:
         alarms = deployed(parameters).of_type("AWS::CloudWatch::Alarm").values()
         return {str(one["AlarmActions"]) for one in alarms}
 
     topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms"
-    assert told() == {"[]"}
-    assert told(AlarmEmail="me@example.com") == {"['topic']"}
-    assert told(AlarmTopicArn=topic, AlarmEmail="me@example.com") == {str([topic])}
+    assert recipients() == {"[]"}
+    assert recipients(AlarmEmail="me@example.com") == {"['topic']"}
+    assert recipients(AlarmTopicArn=topic, AlarmEmail="me@example.com") == {str([topic])}
 
 
 def test_a_build_is_started_by_a_reconciled_run_where_a_target_is_named() -> None:

@@ -7,14 +7,14 @@ import pytest
 from reelhouse.aws.time_budget import Margin
 
 
-def test_who_knows_nothing_is_careful() -> None:
+def test_without_experience_the_margin_is_careful() -> None:
     budget = Margin().budget(900)
     assert budget == (877.0, 3.0)
 
 
 @pytest.mark.parametrize("remaining", [0.0, 0.5, 2.0, 6.0, 30.0, 900.0])
 @pytest.mark.parametrize("seen", [None, 0.0, 8.0, 400.0])
-def test_there_is_always_time_to_leave(remaining: float, seen: float | None) -> None:
+def test_there_is_always_time_to_stop(remaining: float, seen: float | None) -> None:
     margin = Margin()
     if seen is not None:
         margin.learn(seen)
@@ -24,7 +24,7 @@ def test_there_is_always_time_to_leave(remaining: float, seen: float | None) -> 
     assert min(5.0, remaining / 4) <= left <= remaining / 3 + 1e-9
 
 
-def test_what_took_long_is_remembered_for_a_while_and_then_forgotten() -> None:
+def test_a_slow_stop_is_remembered_for_a_while_and_then_forgotten() -> None:
     margin = Margin()
     margin.learn(40.0)
     assert margin.budget(900).deadline == pytest.approx(837)

@@ -61,7 +61,7 @@ def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "again.zip").read_bytes() == deployed.archive().read_bytes()
 
 
-def test_every_source_has_bytecode_that_is_believed_as_it_is(names: list[str]) -> None:
+def test_every_source_has_valid_bytecode(names: list[str]) -> None:
     sources = {name for name in names if name.endswith(".py")}
     with zipfile.ZipFile(deployed.archive()) as packed:
         for name in sources:
@@ -108,9 +108,9 @@ def test_starting_costs_little_more_than_the_two_libraries_that_it_needs() -> No
 
 
 def _cpu(program: str) -> float:
-    told = _run(f"{program}\nimport time; print(time.process_time())")
-    assert told.returncode == 0, told.stderr
-    return float(told.stdout)
+    result = _run(f"{program}\nimport time; print(time.process_time())")
+    assert result.returncode == 0, result.stderr
+    return float(result.stdout)
 
 
 def test_the_zip_for_another_machine_holds_that_machines_wheels(elsewhere: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_zip_for_another_runtime_says_so(elsewhere: Path) -> None:
     with LambdaService(elsewhere) as function:
         done = function.invoke({"tick": True})
     assert done.error == "Runtime.ImportModuleError"
-    assert f"built for python{PYTHON} on arm64, not for python{deployed.HERE.python}" in done.told
+    assert f"built for python{PYTHON} on arm64, not for python{deployed.HERE.python}" in done.message
 
 
 def test_the_lock_is_the_projects_own() -> None:

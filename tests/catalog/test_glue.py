@@ -104,7 +104,7 @@ def test_what_tools_of_aws_added_to_an_entry_stays(cloud: S3Server) -> None:
 
 
 class _Forgetful:
-    """A client whose first answer to `create_table` is lost, so that botocore asks again and is told it is there."""
+    """A client whose first answer to `create_table` is lost, so that botocore retries and gets "already exists"."""
 
     def __init__(self, client: Any) -> None:
         self._client = client

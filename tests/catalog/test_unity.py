@@ -1,4 +1,4 @@
-"""Unity Catalog: what its server may say, what it must not be told, and that another client finds the tables by it."""
+"""Unity Catalog: responses of its server, what must not be sent to it, and that another client finds the tables."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_another_client_finds_and_reads_a_table_by_its_name_alone(
     opened = UnityCatalogue(address, UNITY_TOKEN, Place("films", "tmdb"), lake.url)
     refresh(opened, lake.url, [entry], {"movie"}, "A lake.")
     server.keys = {"access_key_id": cloud.access_key, "secret_access_key": cloud.secret_key, "session_token": ""}
-    # delta-rs asks the catalog where the table lies and with which keys; only the endpoint is told beforehand.
-    told = {
+    # delta-rs asks the catalog where the table lies and with which keys; only the endpoint is configured.
+    settings = {
         "UNITY_CATALOG_URL": address,
         "DATABRICKS_HOST": address,
         "DATABRICKS_WORKSPACE_URL": address,
@@ -68,7 +68,7 @@ def test_another_client_finds_and_reads_a_table_by_its_name_alone(
         "TOKIO_WORKER_THREADS": "16",
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    done = _read_by_another("uc://films.tmdb.movie", {**kept, **told})
+    done = _read_by_another("uc://films.tmdb.movie", {**kept, **settings})
     assert done.stdout.strip() == "[1, 3]", done.stderr
     assert ("GET", "/tables/films.tmdb.movie") in server.calls
 

@@ -89,7 +89,7 @@ class UnityServer:
         self.schemas: dict[str, dict[str, Any]] = {}
         self.tables: dict[str, dict[str, Any]] = {}
         self.calls: list[tuple[str, str]] = []
-        # A server that forgets what it was told of its tables' properties.
+        # A server that does not keep properties of tables.
         self.keeps_properties = True
         self.page = 7
         # What is answered instead, for a test that wants something odd.

@@ -50,7 +50,7 @@ def test_what_needs_one_says_how_to_install_it(tmp_path: Path, arguments: list[s
     )
 
 
-def test_a_deep_verify_says_how_to_install_what_it_reads_tables_by(tmp_path: Path) -> None:
+def test_a_deep_verify_without_delta_rs_says_how_to_install_it(tmp_path: Path) -> None:
     done = _bare(tmp_path / "lake", "verify", "--deep")
     assert done.returncode == 2
     assert done.stderr.strip() == (

@@ -126,8 +126,8 @@ def _child(*arguments: str) -> tuple[str, float]:
     read, write = os.pipe()
     process = subprocess.Popen([sys.executable, *arguments], stdout=write, env=_environ())
     os.close(write)
-    with os.fdopen(read) as told:
-        printed = told.read()
+    with os.fdopen(read) as output:
+        printed = output.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
@@ -201,7 +201,7 @@ def test_a_list_that_is_no_utf_8_is_one_line(here: Here, tmp_path: Path) -> None
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_what_is_no_setting_s_fault_ends_with_1_and_one_line(run: Run, tmp_path: Path, tmdb: dict[str, str]) -> None:
+def test_other_errors_end_with_1_and_one_line(run: Run, tmp_path: Path, tmdb: dict[str, str]) -> None:
     denied = run("collect", **{**tmdb, "TMDB_TOKEN": "eyJ.another.token"}, REELHOUSE_LAKE="denied")
     assert denied.returncode == 1
     assert "Invalid API key" in denied.stderr
@@ -229,7 +229,7 @@ _NEED_A_LAKE = [
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty", "settings", "other", "bucket"])
-def test_what_does_not_begin_a_lake_ends_with_2_where_there_is_none(
+def test_commands_that_do_not_begin_a_lake_end_with_2_without_one(
     here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     lake = place
@@ -289,7 +289,7 @@ def test_the_data_dictionary_needs_no_lake_unless_one_is_named(here: Here) -> No
         "tables/movie/_delta_log/00000000000000000000.json",
     ],
 )
-def test_any_remains_of_a_lake_are_a_lake(key: str) -> None:
+def test_any_object_of_a_lake_makes_it_a_lake(key: str) -> None:
     storage = MemoryStorage()
     assert not has_lake(storage)
     storage.put(FILE, b"")
@@ -332,7 +332,7 @@ def test_a_list_comes_from_stdin_too(run: Run, tmdb: dict[str, str]) -> None:
     assert (found["asked"], found["reasons"]) == (2, {"listed": 2})
 
 
-def test_for_a_person_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb: dict[str, str]) -> None:
+def test_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb: dict[str, str]) -> None:
     done = run("collect", "--top", "3", **tmdb)
     assert done.returncode == 0
     assert "complete, no quarantine" in done.stdout
@@ -340,7 +340,7 @@ def test_for_a_person_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb
     assert "known" in run("status", **tmdb).stdout
 
 
-def test_whoever_stops_reading_gets_no_traceback(tmp_path: Path) -> None:
+def test_a_closed_pipe_gives_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "lake/inbox").mkdir(parents=True)
     (tmp_path / "lake/inbox/an-event.json").write_text("")
     for arguments in (["--help"], ["status"], ["status", "--json"], ["init"]):

@@ -52,7 +52,7 @@ def test_a_dry_run_shows_what_is_then_done(lake: LakeInTheMaking) -> None:
     assert imported(lake.storage)["own"].version == 3
 
 
-def test_a_person_reads_what_was_done(lake: LakeInTheMaking) -> None:
+def test_without_json_tables_show_what_was_done(lake: LakeInTheMaking) -> None:
     shown = _typed(lake, "--dry-run").stdout
     assert "Would be rewritten" in shown
     assert "imports/own" in shown
@@ -76,21 +76,21 @@ def test_answers_older_than_the_terms_allow_are_named_with_their_purge(lake: Lak
     assert len(list(lake.storage.keys("raw/movie/"))) == 2
 
 
-def test_what_had_to_be_left_is_an_exit_code(lake: LakeInTheMaking) -> None:
+def test_a_table_that_was_left_alone_sets_the_exit_code(lake: LakeInTheMaking) -> None:
     lake.storage.delete("imports/own/_delta_log/00000000000000000002.json")
     done = _typed(lake)
     assert done.exit_code == 1
     assert "imports/own has lost version 2, which readers are shown" in done.stderr
 
 
-def test_a_lake_that_somebody_works_on_is_left_alone(lake: LakeInTheMaking) -> None:
+def test_a_locked_lake_is_left_alone(lake: LakeInTheMaking) -> None:
     with lake.storage.lock():
         assert _typed(lake).exit_code == 1
         assert _typed(lake, "--dry-run").exit_code == 0
     assert imported(lake.storage)["own"].version == 2
 
 
-def test_less_than_a_day_would_take_from_who_writes_just_now(lake: LakeInTheMaking) -> None:
+def test_less_than_a_day_is_refused_because_of_active_writers(lake: LakeInTheMaking) -> None:
     assert _typed(lake, "--keep-days", "0").exit_code == 2
     assert _typed(lake, "--keep-days", "1").exit_code == 0
 

@@ -60,7 +60,7 @@ def _lying(lake: Path) -> dict[str, bytes]:
         ("tv-shows.csv", "Series"),
     ],
 )
-def test_a_table_lies_whole_below_its_kind_and_today(here: Here, tmp_path: Path, name: str, kind: str) -> None:
+def test_a_file_is_stored_unchanged_below_its_kind_and_today(here: Here, tmp_path: Path, name: str, kind: str) -> None:
     _file(tmp_path, name)
     days = [f"{datetime.now(UTC):%Y/%m/%d}"]
     done = here("upload", name, "--layout", "course", "--json")
@@ -73,7 +73,7 @@ def test_a_table_lies_whole_below_its_kind_and_today(here: Here, tmp_path: Path,
     assert _lying(tmp_path / "lake") == {one["key"]: CSV}
 
 
-def test_several_files_of_a_kind_that_is_named_go_together(here: Here, tmp_path: Path) -> None:
+def test_several_files_of_a_named_kind_are_uploaded_together(here: Here, tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         _file(tmp_path, name)
     done = here("upload", "a.csv", "b.csv", "--layout", "course", "--kind", "series")
@@ -108,7 +108,7 @@ def test_the_same_file_again_is_fine_and_another_of_its_name_is_refused(here: He
         (("reelhouse.toml", "movies.csv"), "alone, or data files"),
     ],
 )
-def test_what_cannot_be_put_is_said_before_anything_is(
+def test_a_file_that_cannot_be_put_is_named_before_any_is_put(
     here: Here, tmp_path: Path, arguments: tuple[str, ...], word: str
 ) -> None:
     (tmp_path / "sub").mkdir()
@@ -128,7 +128,7 @@ def test_what_cannot_be_put_is_said_before_anything_is(
     assert not (tmp_path / "lake").exists()
 
 
-def test_the_settings_of_a_lake_are_those_that_hold_there(here: Here, tmp_path: Path) -> None:
+def test_uploaded_settings_are_those_of_the_lake(here: Here, tmp_path: Path) -> None:
     _file(tmp_path, "mine.toml", b'layout = "course"\ntoken = "ssm:/reelhouse/token"\n')
     done = here("--lake", "elsewhere", "upload", "mine.toml")
     assert done.exit_code == 0, done.output
@@ -157,7 +157,7 @@ def test_the_commented_template_may_be_uploaded(tmp_path: Path) -> None:
         (b'# token = "%b"' % JWT.encode(), "secrets do not go into the lake"),
     ],
 )
-def test_what_is_no_settings_or_holds_a_secret_does_not_go_into_the_lake(
+def test_a_file_without_settings_or_with_a_secret_is_not_uploaded(
     here: Here, tmp_path: Path, body: bytes, word: str
 ) -> None:
     _file(tmp_path, "mine.toml", body)
@@ -179,7 +179,7 @@ class Losing(MemoryStorage):
         super().put_new(key, body[:-1])
 
 
-def test_what_did_not_arrive_whole_is_an_error(tmp_path: Path) -> None:
+def test_an_incomplete_upload_is_an_error(tmp_path: Path) -> None:
     day = datetime.now(UTC).date()
     with pytest.raises(LakeError, match="but the lake has 42"):
         upload_course(Losing(), [_file(tmp_path, "movies.csv")], None, day)
@@ -219,7 +219,7 @@ def test_options_that_do_not_go_together_are_refused(here: Here, tmp_path: Path,
     assert here("verify", *arguments).exit_code == 2
 
 
-def test_a_place_where_nothing_lies_is_not_right(here: Here) -> None:
+def test_an_empty_place_fails_the_check(here: Here) -> None:
     done = here("verify", "--layout", "course", "nowhere")
     assert done.exit_code == 1
     assert "there is no .json file" in done.stderr
@@ -264,7 +264,7 @@ def test_a_setting_that_a_lake_must_not_decide_is_not_uploaded(here: Here, tmp_p
     assert not (tmp_path / "lake").exists()
 
 
-def test_the_token_never_goes_where_a_lake_says(here: Here, tmp_path: Path) -> None:
+def test_the_token_is_never_sent_to_an_address_from_a_lake(here: Here, tmp_path: Path) -> None:
     """The whole command against a server that would have been shown the token."""
     with serving.serving(lambda request: serving.json({})) as server:
         (tmp_path / "lake").mkdir()

@@ -41,7 +41,7 @@ def blocks(heading: str) -> list[str]:
 
 
 def jar_of_the_page() -> str:
-    """What a terminal has been told before a job is submitted in it."""
+    """The commands that a terminal runs before a job is submitted in it."""
     activate, jar, *_ = blocks("Spark Connect")[0].splitlines()
     assert activate.endswith("/activate") and jar.startswith("JAR=")
     return f"{activate}\n{jar}"

@@ -17,11 +17,11 @@ def error_of(tmdb: Emulator, path: str) -> tuple[int, int]:
     return reply.status, reply.json()["status_code"]
 
 
-def test_any_bearer_will_do(tmdb: Emulator) -> None:
+def test_any_bearer_token_is_accepted(tmdb: Emulator) -> None:
     assert ask(tmdb.address, "/3/configuration", {"Authorization": "Bearer x"}).status == 200
 
 
-def test_a_key_of_32_hex_digits_will_do(tmdb: Emulator) -> None:
+def test_a_key_of_32_hex_digits_is_accepted(tmdb: Emulator) -> None:
     assert ask(tmdb.address, f"/3/configuration?api_key={'0123456789abcdef' * 2}").status == 200
 
 
@@ -42,7 +42,7 @@ def test_a_movie_that_is_not_there_is_404_code_34(tmdb: Emulator) -> None:
     assert error_of(tmdb, "movie/999999999") == (404, 34)
 
 
-def test_a_path_nobody_serves_is_404_code_34(tmdb: Emulator) -> None:
+def test_an_unknown_path_is_404_code_34(tmdb: Emulator) -> None:
     assert error_of(tmdb, "movie/2/sequels") == (404, 34)
     assert error_of(tmdb, "tv/1399") == (404, 34)
 

@@ -176,7 +176,7 @@ def test_votes_follow_fame_and_marks_gather_around_the_middle(bodies: list[Body]
     assert all(body["vote_count"] == body["revenue"] == 0 for body in bodies if body["status"] == "Planned")
 
 
-def test_texts_hold_what_trips_careless_readers(bodies: list[Body]) -> None:
+def test_texts_contain_what_breaks_careless_readers(bodies: list[Body]) -> None:
     texts = "".join(f"{body['title']}{body['original_title']}{body['overview']}" for body in bodies)
     for awkward in (
         "\n",

@@ -52,7 +52,7 @@ def test_the_changes_of_a_movie_name_the_fields_with_both_values(fresh: Emulator
     assert get(fresh, f"movie/{other}/changes").json() == {"changes": []}
 
 
-def test_a_deletion_is_404_at_once_leaves_the_next_export_and_no_feed_tells(fresh: Emulator) -> None:
+def test_a_deletion_is_404_at_once_leaves_the_next_export_and_is_in_no_feed(fresh: Emulator) -> None:
     today = fresh.stats().day
     gone = fresh.delete(count=5)
     assert {get(fresh, f"movie/{number}").json()["status_code"] for number in gone} == {34}
@@ -165,7 +165,7 @@ def test_the_same_seed_makes_the_same_changes() -> None:
     assert chosen[0] == chosen[1]
 
 
-def test_mistakes_are_told_in_a_sentence(fresh: Emulator) -> None:
+def test_mistakes_are_explained_in_a_sentence(fresh: Emulator) -> None:
     with pytest.raises(EmulatorError, match="no such movie: 999999"):
         fresh.edit([999999])
     with pytest.raises(EmulatorError, match="201 movies wanted, but only 200 exist"):

@@ -102,7 +102,7 @@ def test_people_keywords_and_companies_filter_by_id(
     assert len(either) < len(seen)
 
 
-def test_what_is_left_out_by_keyword_or_company_is_the_rest(tmdb: Emulator, bodies: list[Body]) -> None:
+def test_filters_without_keyword_or_company_find_the_rest(tmdb: Emulator, bodies: list[Body]) -> None:
     everything = ids(found(tmdb, ""))
     keyword = next(body["keywords"]["keywords"][0]["id"] for body in bodies if body["keywords"]["keywords"])
     assert ids(found(tmdb, f"without_keywords={keyword}")) == everything - ids(found(tmdb, f"with_keywords={keyword}"))

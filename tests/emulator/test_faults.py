@@ -73,7 +73,7 @@ def export_ids_when_well(tmdb: Emulator) -> list[int]:
         ("vanishing-ids", {"404"}),
     ],
 )
-def test_a_share_of_the_movies_misbehaves_for_a_while_and_then_is_well(profile: str, seen: set[str]) -> None:
+def test_a_share_of_the_movies_fails_for_a_while_and_then_recovers(profile: str, seen: set[str]) -> None:
     results = outcomes(profile)
     unlucky = {number: tries for number, tries in results.items() if tries[0] != "200"}
     assert {result for tries in results.values() for result in tries} == seen | {"200"}
@@ -93,7 +93,7 @@ def test_most_fail_once_some_twice_and_a_few_so_long_that_a_run_gives_up() -> No
 
 
 @pytest.mark.parametrize("profile", ["cut", "all"])
-def test_the_same_seed_misbehaves_alike(profile: str) -> None:
+def test_the_same_seed_gives_the_same_faults(profile: str) -> None:
     assert outcomes(profile, movies=15) == outcomes(profile, movies=15)
 
 
@@ -121,7 +121,7 @@ def test_the_share_is_an_option(share: float) -> None:
     assert abs(hit / 4000 - share) < 0.02
 
 
-def test_listings_misbehave_less_often_and_at_most_twice() -> None:
+def test_listings_fail_less_often_and_at_most_twice() -> None:
     faults = Faults(1, "500", 0.2)
     keys = [f"/3/movie/changes?page={page}" for page in range(1000)]
     tries = [[faults.for_listing(key) for key in keys] for _ in range(3)]
@@ -174,7 +174,7 @@ def test_in_an_outage_every_request_to_the_api_fails_until_it_ends(fresh: Emulat
     assert {outcome(fresh, f"movie/{number}") for number in ids} == {"200"}
 
 
-def test_switching_the_profile_starts_anew(fresh: Emulator) -> None:
+def test_switching_the_profile_resets_counts(fresh: Emulator) -> None:
     ids = export_ids(fresh)[:60]
     seen = []
     for _ in range(2):

@@ -16,7 +16,7 @@ def test_no_second_lets_more_than_the_rate_pass() -> None:
     assert len(passed) >= 75
 
 
-def test_what_is_turned_away_does_not_use_up_the_allowance() -> None:
+def test_refused_requests_do_not_use_up_the_allowance() -> None:
     pace = Pace(2, None)
     assert [pace.admits(now) for now in (0.0, 0.1, 0.2, 0.9, 1.0, 1.05, 1.1)] == [
         True, True, False, False, True, False, True,
@@ -69,7 +69,7 @@ def test_requests_are_counted_by_kind_status_and_id(fresh: Emulator) -> None:
     assert stats.busiest_second >= 1
 
 
-def test_counts_can_start_anew(fresh: Emulator) -> None:
+def test_counts_can_be_reset(fresh: Emulator) -> None:
     get(fresh, "configuration")
     fresh.reset_stats()
     stats = fresh.stats()

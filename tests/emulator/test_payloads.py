@@ -68,7 +68,7 @@ def test_edits_and_deletions_work_and_additions_are_refused(tmp_path: Path) -> N
             tmdb.add(count=1)
 
 
-def test_a_plain_file_will_do_and_the_later_of_two_lines_counts(tmp_path: Path) -> None:
+def test_a_plain_file_works_and_the_later_of_two_lines_counts(tmp_path: Path) -> None:
     lines = [movie(1, title="old"), movie(2), movie(1, title="new")]
     (tmp_path / "movie.jsonl").write_text("\n".join(json.dumps(body) for body in lines))
     with Emulator(payloads=tmp_path) as tmdb:

@@ -51,7 +51,7 @@ def test_a_taken_port_is_refused_in_one_line(process: bool) -> None:
 
 
 @pytest.mark.parametrize("setting", [{"movies": 0}, {"rate": -1}, {"fault_share": 2}, {"export_days": 0}])
-def test_a_setting_that_cannot_be_is_refused(setting: dict[str, Any]) -> None:
+def test_an_invalid_setting_is_refused(setting: dict[str, Any]) -> None:
     with pytest.raises(EmulatorError):
         Emulator(**setting)
 

@@ -124,7 +124,7 @@ def test_a_stranger_reaches_no_engine_and_gets_no_credentials() -> None:
 
 
 @needs_namespaces
-def test_the_engine_listens_where_nobody_is_and_works_outside() -> None:
+def test_the_engine_listens_in_a_namespace_and_works_outside() -> None:
     with an_owner() as owner:
         assert owner.listening() == []
         threads = list(Path(f"/proc/{owner.engine}/task").iterdir())
@@ -241,9 +241,7 @@ def somebody() -> Iterator[str]:
 
 
 @needs_root
-def test_without_namespaces_the_engine_starts_beside_others_only_if_it_is_allowed(
-    tmp_path: Path, somebody: str
-) -> None:
+def test_without_namespaces_the_engine_starts_among_others_only_if_allowed(tmp_path: Path, somebody: str) -> None:
     lake = LakeInTheMaking(tmp_path / "lake")
     lake.land(a_movie(1))
 
@@ -289,7 +287,7 @@ def test_people_are_accounts_that_log_in(monkeypatch: pytest.MonkeyPatch) -> Non
     assert other_people() == ["of-a-directory"]
 
 
-def test_where_processes_are_hidden_somebody_is_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hidden_processes_count_as_other_people(monkeypatch: pytest.MonkeyPatch) -> None:
     def hidden() -> list[int]:
         raise FileNotFoundError("/proc/1")
 
@@ -340,7 +338,7 @@ def test_a_folder_for_temporary_files_may_have_any_name(tmp_path: Path, monkeypa
         assert list(folder.iterdir()) == []
 
 
-def test_who_connects_to_what_lends_credentials_and_says_nothing_keeps_nobody_waiting() -> None:
+def test_a_silent_client_does_not_block_the_credential_server() -> None:
     lent = lend(lambda: Credentials("AKIA", "the-secret", ""))
     url = urlsplit(lent["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
     with socket.create_connection((url.hostname, url.port)):

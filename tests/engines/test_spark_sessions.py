@@ -41,13 +41,13 @@ def test_these_are_addresses_of_apache_spark(address: str) -> None:
 @pytest.mark.parametrize(
     "address", ["", "locals", "local[x]", "spark:", "http://a", "mesos://a", "yarn-client", "sale"]
 )
-def test_another_address_is_told_of_with_those_that_there_are(address: str) -> None:
+def test_an_unknown_address_is_refused_with_the_known_forms(address: str) -> None:
     with pytest.raises(ConfigError, match=r"local\[N\], sc://host:port, spark://host:port or yarn is expected, not"):
         session.check_engine(address)
 
 
 @pytest.mark.parametrize("scheme", ["sc", "spark"])
-def test_where_nobody_listens_is_told_at_once_and_without_a_password(scheme: str) -> None:
+def test_a_closed_port_is_reported_at_once_without_the_password(scheme: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
@@ -57,7 +57,7 @@ def test_where_nobody_listens_is_told_at_once_and_without_a_password(scheme: str
     assert "very-secret" not in str(failed.value)
 
 
-def test_what_a_person_states_wins() -> None:
+def test_the_users_settings_win() -> None:
     stated = {"spark.sql.shuffle.partitions": "64", "spark.driver.memory": "9g", "spark.executor.memory": "5g"}
     made = conf(stated=stated)
     assert made.items() >= stated.items()
@@ -70,7 +70,7 @@ def test_shuffles_of_one_machine_feed_all_its_cores(monkeypatch: pytest.MonkeyPa
     assert found == ["4", "4", "4", "16", "24"]
 
 
-def test_a_cluster_keeps_its_own_mind_about_sizes() -> None:
+def test_a_cluster_keeps_its_own_sizes() -> None:
     for master in ("spark://a:7077", "yarn"):
         made = conf(master)
         assert not {"spark.sql.shuffle.partitions", "spark.driver.memory", "spark.ui.enabled"} & made.keys()
@@ -110,7 +110,7 @@ def test_jars_that_are_there_or_stated_are_not_fetched() -> None:
     assert both == "org.postgresql:postgresql:42.7.8,io.delta:delta-spark_4.2_2.13:4.4.0"
 
 
-def test_a_version_whose_jars_are_not_known_is_told_of() -> None:
+def test_a_version_with_unknown_jars_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"which delta-spark goes with Spark 4\.9\.0 is not known here"):
         conf(version="4.9.0")
     stated = {"spark.jars.packages": "io.delta:delta-spark_4.9_2.13:5.0.0"}
@@ -153,7 +153,7 @@ def test_a_setting_that_makes_other_rows_is_named_in_one_line(capsys: pytest.Cap
     assert "spark.sql.ansi.enabled = TRUE instead of false" in said
 
 
-def test_without_java_it_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_java_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(ConfigError, match="needs Java 17, and there is none here"):
@@ -164,7 +164,7 @@ def test_without_java_it_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "expected"),
     [
         (
             ":: UNRESOLVED DEPENDENCIES ::\n unresolved dependency: io.delta#delta-spark_2.13;4.0.1: not found",
@@ -176,13 +176,13 @@ def test_without_java_it_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp
         ("", "it printed nothing"),
     ],
 )
-def test_why_java_ended_is_one_line(said: str, told: str) -> None:
+def test_why_java_ended_is_one_line(said: str, expected: str) -> None:
     failed = str(spark._not_started(said))
-    assert told in failed
+    assert expected in failed
     assert "\n" not in failed
 
 
-def test_an_environment_is_lent_for_a_start_and_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_changed_only_during_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-old")
     before = dict(os.environ)
     with spark._environment(ELSEWHERE):
@@ -210,7 +210,7 @@ def test_arguments_come_in_the_style_of_each_service() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["--lakes", "x"], "there is no argument --lakes (did you mean '--lake'?)"),
         (["--token", "x"], "there is no argument --token"),
@@ -220,7 +220,7 @@ def test_arguments_come_in_the_style_of_each_service() -> None:
     ],
 )
 def test_other_arguments_are_an_error_before_spark_starts(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert job.main(arguments) == 2
-    assert told in capsys.readouterr().err
+    assert expected in capsys.readouterr().err

@@ -52,7 +52,7 @@ def main() -> None:
     # What goes wrong here is for one test to show: the others have a server all the same.
     with suppress(StreamingQueryException):
         query.awaitTermination()
-    told = {
+    report = {
         "printed": printed.getvalue(),
         "port": port,
         "version": spark.version,
@@ -63,7 +63,7 @@ def main() -> None:
         "streaming_failed": str(query.exception() or ""),
         "comment": rows.schema["budget"].metadata.get("comment"),
     }
-    print(json.dumps(told), flush=True)
+    print(json.dumps(report), flush=True)
     sys.stdin.read()
     spark.stop()
 

@@ -119,7 +119,7 @@ def test_the_clock_is_not_asked_for_each_look(tmdb: Emulator) -> None:
     assert tmdb.stats().requests == 2
 
 
-def test_a_stream_outlives_a_tmdb_that_answers_nobody_when_it_is_asked_for_the_time(
+def test_a_stream_survives_an_outage_while_it_requests_the_time(
     tmdb: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(change_stream, "_LOOK_AGAIN", 0.0)

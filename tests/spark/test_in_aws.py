@@ -24,7 +24,7 @@ from tests.spark.reading import counted, read
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
 
-def test_a_lake_in_a_bucket_is_read_with_what_the_environment_lends(
+def test_a_lake_in_a_bucket_is_read_with_the_environments_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = LakeInTheMaking(tmp_path / "lake")
@@ -44,7 +44,7 @@ def test_a_lake_in_a_bucket_is_read_with_what_the_environment_lends(
 
 
 @pytest.mark.parametrize("where", ["driver", "executor"])
-def test_a_token_that_lies_elsewhere_is_fetched_by_who_asks(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_executors_read_a_token_from_parameter_store(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     server = s3servers.started("moto")
     s3servers.aim(monkeypatch, server)
     name = f"/reelhouse/{secrets.token_hex(4)}"
@@ -65,7 +65,7 @@ def test_a_token_that_lies_elsewhere_is_fetched_by_who_asks(where: str, monkeypa
     assert shown == {f"Bearer {TOKEN}"}
 
 
-def test_a_token_that_was_replaced_is_looked_up_by_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replaced_token_is_read_by_the_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     server = s3servers.started("moto")
     s3servers.aim(monkeypatch, server)
     name = f"/reelhouse/{secrets.token_hex(4)}"

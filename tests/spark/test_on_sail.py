@@ -171,7 +171,7 @@ def test_a_refused_token_is_not_shown(spark: Any, tmdb: Emulator, monkeypatch: p
             assert TOKEN not in str(refused.value)
 
 
-def test_an_id_without_a_believable_answer_fails_the_read_unless_it_may_be_skipped(
+def test_an_id_without_a_trusted_answer_fails_the_read_unless_skipped(
     spark: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # 7 is gone, 9 is broken.
@@ -189,7 +189,7 @@ def test_an_id_without_a_believable_answer_fails_the_read_unless_it_may_be_skipp
         assert dead["id"] == 7
 
 
-def test_nobody_who_answers_fails_the_read(spark: Any, tmdb: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_fails_the_read(spark: Any, tmdb: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REELHOUSE_OUTAGE_MINUTES", "0.005")
     tmdb.set_faults("outage")
     try:
@@ -199,7 +199,7 @@ def test_nobody_who_answers_fails_the_read(spark: Any, tmdb: Emulator, monkeypat
         tmdb.set_faults(None)
 
 
-def test_partitions_at_work_together_keep_to_the_rate(
+def test_concurrent_partitions_keep_the_rate(
     spark: Any, tmdb: Emulator, asks: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One for each of four partitions: so many requests at most can arrive later than they should.

@@ -48,7 +48,7 @@ pytestmark = [
 class Served:
     """Apache Spark as a classic session saw it, and a session through Connect."""
 
-    told: dict[str, Any]
+    report: dict[str, Any]
     spark: Any
     ids: list[int]
 
@@ -89,10 +89,10 @@ def serving(python: Path, tmdb: Emulator, ids: list[int], folder: Path) -> Itera
             assert server.stdout is not None
             line = server.stdout.readline()
             assert line, (folder / "complaints").read_text()[-3000:]
-            told = json.loads(line)
-            spark = session_factory(f"sc://127.0.0.1:{told['port']}")()
+            report = json.loads(line)
+            spark = session_factory(f"sc://127.0.0.1:{report['port']}")()
             spark.dataSource.register(reelhouse.TmdbSource)
-            yield Served(told, spark, ids)
+            yield Served(report, spark, ids)
             spark.stop()
             server.communicate(timeout=120)
         finally:
@@ -107,12 +107,12 @@ def served(tmdb: Emulator, ids: list[int], tmp_path_factory: pytest.TempPathFact
 
 
 def test_a_classic_session_reads_partitions_that_an_rdd_shows(served: Served) -> None:
-    assert served.told["ids"] == served.ids
-    assert served.told["partitions"] == 4
-    assert "DataSourceRDD" in served.told["lineage"]
-    assert "DataSourceRDD" in served.told["printed"]
-    assert "('en', " in served.told["printed"]
-    assert served.told["comment"] == "Production budget; NULL where TMDB has 0. Unit: US dollars. TMDB: budget"
+    assert served.report["ids"] == served.ids
+    assert served.report["partitions"] == 4
+    assert "DataSourceRDD" in served.report["lineage"]
+    assert "DataSourceRDD" in served.report["printed"]
+    assert "('en', " in served.report["printed"]
+    assert served.report["comment"] == "Production budget; NULL where TMDB has 0. Unit: US dollars. TMDB: budget"
 
 
 @pytest.mark.parametrize("table", ["movie_cast", "record"])
@@ -131,8 +131,8 @@ def test_connect_reads_what_sail_reads(
 
 
 def test_a_classic_session_streams_what_changed_today(served: Served) -> None:
-    assert served.told["streaming_failed"] == ""
-    assert served.told["streamed"] == served.ids
+    assert served.report["streaming_failed"] == ""
+    assert served.report["streamed"] == served.ids
 
 
 def test_a_lost_worker_costs_its_own_ids_once_more_and_no_others(served: Served, tmdb: Emulator) -> None:
@@ -190,9 +190,7 @@ def _offsets(folder: Path) -> list[Any]:
     return [json.loads(path.read_text().splitlines()[-1]) for path in files]
 
 
-def test_a_stream_brings_what_each_day_changed_once_and_goes_on_where_it_was(
-    served: Served, tmdb: Emulator, tmp_path: Path
-) -> None:
+def test_a_stream_brings_each_days_changes_once_and_resumes(served: Served, tmdb: Emulator, tmp_path: Path) -> None:
     # It is noon of the second of March, when `ids` were edited.
     assert _stream(served, tmp_path, since="2026-03-02") == []
     assert tmdb.next_day() == date(2026, 3, 3)
@@ -229,8 +227,8 @@ def test_spark_4_0_reads_the_same(tmp_path: Path) -> None:
     with Emulator(movies=200, seed=8, now=noon, process=True) as tmdb:
         ids = sorted(tmdb.edit(count=IDS))
         with serving(SPARK_40, tmdb, ids, tmp_path) as served:
-            assert served.told["version"].startswith("4.0")
-            assert served.told["ids"] == ids
+            assert served.report["version"].startswith("4.0")
+            assert served.report["ids"] == ids
             assert read(served.spark, ids=",".join(map(str, ids)), table="movie_cast").num_rows > IDS
             assert _stream(served, tmp_path, since="2026-03-02") == []
             tmdb.next_day()

@@ -59,7 +59,7 @@ def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
         ({"rate": "many"}, "rate"),
     ],
 )
-def test_what_would_be_ignored_is_an_error(given: dict[str, str], says: str) -> None:
+def test_options_that_would_be_ignored_are_errors(given: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         read_options(given)
 
@@ -96,7 +96,7 @@ def test_a_list_in_a_file_is_read_as_strictly_as_at_the_prompt(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("ids", ["../account", "²", "5;new", "0", "1" * 23, "id,603"])
-def test_what_is_no_id_is_no_option(ids: str) -> None:
+def test_an_invalid_id_is_refused(ids: str) -> None:
     with pytest.raises(ConfigError, match="is no TMDB id"):
         read_options({"ids": ids})
 
@@ -140,7 +140,7 @@ def test_only_partitions_of_imdb_ids_know_what_is_asked_elsewhere() -> None:
     assert [sorted(one.elsewhere) for one in found] == [[550, 603], []]
 
 
-def test_no_token_travels_but_where_one_lies_does() -> None:
+def test_a_token_is_not_sent_but_its_place_is() -> None:
     assert travelling(Settings(token=TOKEN)).token == ""
     assert travelling(Settings(token="ssm:/tmdb")).token == "ssm:/tmdb"
     (only,) = partitions_of(["1"], Options(), Settings(token=TOKEN))
@@ -148,7 +148,7 @@ def test_no_token_travels_but_where_one_lies_does() -> None:
     assert only.settings.token == ""
 
 
-def test_no_other_secret_of_the_drivers_travels() -> None:
+def test_no_other_secret_of_the_driver_is_sent() -> None:
     driver = Settings(
         unity_token="a-catalogues-secret", spark_conf={"spark.password": "a-sparks-secret"}, s3_profile="a-drivers-own"
     )
@@ -158,7 +158,7 @@ def test_no_other_secret_of_the_drivers_travels() -> None:
         assert stays not in travels
 
 
-def test_what_a_lake_cannot_heed_is_refused() -> None:
+def test_options_without_effect_on_a_lake_are_refused() -> None:
     for given in ({"lake": "/lake", "record_filter": "adult"}, {"language": "de-DE"}, {"append": "credits"}):
         with pytest.raises(ConfigError, match="a lake is read as it was collected"):
             read_options(given).check_batch()

@@ -36,7 +36,7 @@ def _ids(*settled: Settled, table: str = "movie", elsewhere: frozenset[int] = fr
     return [row[column] for batch in _batches([[one] for one in settled], spec, elsewhere) for row in batch.to_pylist()]
 
 
-def test_an_id_that_two_asks_mean_is_there_once() -> None:
+def test_an_id_requested_under_two_names_has_one_row() -> None:
     both = _landed("tt0000001", 1), _landed("tt0000009", 1), _landed("2", 2)
     for table in ("movie", "record", "answers"):
         assert _ids(*both, table=table) == [1, 2]
@@ -44,7 +44,7 @@ def test_an_id_that_two_asks_mean_is_there_once() -> None:
         assert _ids(*both, table=table, elsewhere=frozenset((1, 2))) == [2]
 
 
-def test_asks_that_nobody_answered_are_in_quarantine_alone() -> None:
+def test_unanswered_ids_are_in_quarantine_only() -> None:
     lost = Settled(Claim("tt0000001", State.QUARANTINED, Reason.LISTED, AT, why="unavailable"))
     assert _ids(lost, lost, table="quarantine") == [None, None]
     assert _ids(lost, table="record") == _ids(lost) == _ids(lost, table="answers") == []

@@ -55,7 +55,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """Stands before moto, and boto3 is aimed at it; whoever fails is asked four times in all."""
+    """A proxy before moto, which boto3 uses; a failed request is tried four times in all."""
     server = s3servers.started("moto")
     with proxied(server) as proxy:
         s3servers.aim(monkeypatch, server, endpoint=proxy.endpoint)

@@ -74,9 +74,7 @@ def test_put_new_refuses_what_put_wrote_too(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("round_", range(2))
-def test_of_many_writers_of_a_new_key_exactly_one_wins_and_its_bytes_lie_there(
-    storage: Storage, crowd: int, round_: int
-) -> None:
+def test_of_many_writers_of_a_new_key_one_wins_and_its_bytes_stay(storage: Storage, crowd: int, round_: int) -> None:
     def write(number: int) -> bool:
         try:
             storage.put_new(f"runs/{round_}/plan.json", f"{number}".encode() * 1000)
@@ -121,7 +119,7 @@ def test_put_if_replaces_what_still_has_the_version(storage: Storage) -> None:
     assert storage.get("lease") == b"2"
 
 
-def test_put_if_refuses_a_version_that_somebody_replaced(storage: Storage) -> None:
+def test_put_if_refuses_a_replaced_version(storage: Storage) -> None:
     storage.put("lease", b"1")
     version = storage.get_versioned("lease").version
     storage.put("lease", b"2")
@@ -268,7 +266,7 @@ def test_any_bytes_come_back(storage: Storage, body: bytes) -> None:
     assert storage.get("any") == body
 
 
-def test_a_held_lake_keeps_a_second_holder_out_until_it_is_let_go(storage: Storage) -> None:
+def test_a_locked_lake_refuses_a_second_lock_until_release(storage: Storage) -> None:
     with storage.lock():
         with pytest.raises(LockedError), storage.lock():
             pass
@@ -277,14 +275,14 @@ def test_a_held_lake_keeps_a_second_holder_out_until_it_is_let_go(storage: Stora
         assert storage.get("a") == b"holding stops no writer"
 
 
-def test_a_lake_is_let_go_when_its_holder_fails(storage: Storage) -> None:
+def test_a_lock_is_released_when_its_holder_fails(storage: Storage) -> None:
     with pytest.raises(RuntimeError), storage.lock():
         raise RuntimeError
     with storage.lock():
         pass
 
 
-def test_of_many_who_want_to_hold_one_does(storage: Storage, crowd: int) -> None:
+def test_of_many_lockers_one_succeeds(storage: Storage, crowd: int) -> None:
     over = Barrier(crowd)
 
     def take(number: int) -> bool:
@@ -299,14 +297,14 @@ def test_of_many_who_want_to_hold_one_does(storage: Storage, crowd: int) -> None
     assert sum(at_once(crowd, take)) == 1
 
 
-def test_who_can_live_only_so_long_holds_as_well(storage: Storage) -> None:
+def test_a_caller_with_limited_time_locks_too(storage: Storage) -> None:
     with storage.lock(seconds=30), pytest.raises(LockedError), storage.lock():
         pass
     with storage.lock(seconds=30):
         pass
 
 
-def test_holding_and_checking_leave_no_key_behind(storage: Storage) -> None:
+def test_locking_and_checking_leave_no_key(storage: Storage) -> None:
     storage.check()
     with storage.lock():
         storage.check()

@@ -77,7 +77,7 @@ def _killed(process: subprocess.Popen[str]) -> None:
     process.stdout.close()
 
 
-def test_another_process_is_kept_out_and_a_killed_one_lets_go(lake: FolderStorage, tmp_path: Path) -> None:
+def test_another_process_is_locked_out_and_a_killed_one_releases_the_lock(lake: FolderStorage, tmp_path: Path) -> None:
     holder = _started(HOLDER, tmp_path / "lake")
     try:
         assert holder.stdout is not None
@@ -105,7 +105,7 @@ def test_a_writer_killed_in_the_middle_leaves_whole_objects_only(lake: FolderSto
         assert list(storage.keys("")) == found
 
 
-def test_what_a_killed_writer_left_is_no_key_and_is_swept_when_it_is_old(lake: FolderStorage, tmp_path: Path) -> None:
+def test_files_of_killed_writers_are_no_keys_and_are_removed_when_old(lake: FolderStorage, tmp_path: Path) -> None:
     lake.put("a", b"1")
     scratch = tmp_path / "lake" / ".scratch"
     old, young = scratch / "0011223344556677", scratch / "8899aabbccddeeff"
@@ -158,7 +158,7 @@ def test_a_new_folder_is_synced_into_the_one_above_before_anything_lies_in_it(la
     assert _calls(lake.put_new, "x/y/a", b"1") == [*made, *made, "write", "fsync", "link", "fsync"]
 
 
-def test_a_full_disk_is_said_to_be_full_and_costs_nothing_that_lay_there(small_disk: Path) -> None:
+def test_a_full_disk_is_reported_and_loses_no_object(small_disk: Path) -> None:
     storage = FolderStorage(small_disk / "lake")
     storage.put_new("kept", b"k" * 100_000)
     for put in (storage.put, storage.put_new):
@@ -233,12 +233,12 @@ def _as_nobody(work: Callable[[], list[str]]) -> list[str]:
         os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)
-    told = os.read(reading, 1 << 16).decode()
+    printed = os.read(reading, 1 << 16).decode()
     os.close(reading)
-    return told.splitlines()
+    return printed.splitlines()
 
 
-def test_what_may_not_be_read_or_written_is_refused_in_words_and_never_looks_empty() -> None:
+def test_an_unreadable_folder_is_an_error_and_never_looks_empty() -> None:
     def lock() -> None:
         with storage.lock():
             pass
@@ -259,9 +259,9 @@ def test_what_may_not_be_read_or_written_is_refused_in_words_and_never_looks_emp
             lambda: storage.delete("shut/a"),
             lock,
         ]
-        told = _as_nobody(lambda: [_words(attempt) for attempt in attempts])
-        assert len(told) == len(attempts)
-        assert [line for line in told if not (line.endswith("permission denied") and folder in line)] == []
+        printed = _as_nobody(lambda: [_words(attempt) for attempt in attempts])
+        assert len(printed) == len(attempts)
+        assert [line for line in printed if not (line.endswith("permission denied") and folder in line)] == []
 
 
 def test_a_lake_may_be_named_by_its_address(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_an_address_names_a_bucket_and_what_keys_start_with(address: str, url: s
         "s3://bucket/é",
     ],
 )
-def test_an_odd_address_is_a_setting_to_mend(address: str) -> None:
+def test_an_invalid_address_is_a_config_error(address: str) -> None:
     with pytest.raises(ConfigError, match=r"s3://bucket/prefix is expected") as caught:
         open_storage(address)
     assert "\n" not in str(caught.value)
@@ -131,7 +131,7 @@ def test_a_lease_is_taken_and_let_go_with_three_requests(lake: S3Storage, proxy:
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("fault", PASSING)
-def test_what_passes_is_waited_for(lake: S3Storage, proxy: Proxy, write: str, fault: Fault) -> None:
+def test_transient_errors_are_retried(lake: S3Storage, proxy: Proxy, write: str, fault: Fault) -> None:
     _before(write, lake)
     proxy.when(fault, fault, kind="PUT")
     WRITES[write](lake, "a", b"mine")
@@ -140,7 +140,7 @@ def test_what_passes_is_waited_for(lake: S3Storage, proxy: Proxy, write: str, fa
 
 @pytest.mark.parametrize("write", WRITES)
 @pytest.mark.parametrize("fault", DONE_UNHEARD)
-def test_an_answer_that_was_lost_is_found_out(lake: S3Storage, proxy: Proxy, write: str, fault: Fault) -> None:
+def test_a_lost_response_is_resolved(lake: S3Storage, proxy: Proxy, write: str, fault: Fault) -> None:
     _before(write, lake)
     proxy.when(fault, kind="PUT")
     WRITES[write](lake, "a", b"mine")
@@ -148,7 +148,7 @@ def test_an_answer_that_was_lost_is_found_out(lake: S3Storage, proxy: Proxy, wri
 
 
 @pytest.mark.parametrize("write", ["put_new", "put_if"])
-def test_an_answer_that_is_always_lost_is_found_out(lake: S3Storage, proxy: Proxy, write: str) -> None:
+def test_a_response_that_is_always_lost_is_resolved(lake: S3Storage, proxy: Proxy, write: str) -> None:
     _before(write, lake)
     proxy.always(done_and_says(500, "InternalError"), kind="PUT")
     WRITES[write](lake, "a", b"mine")
@@ -157,9 +157,7 @@ def test_an_answer_that_is_always_lost_is_found_out(lake: S3Storage, proxy: Prox
 
 @pytest.mark.parametrize("write", ["put_new", "put_if"])
 @pytest.mark.parametrize("fault", [cut, BROKEN])
-def test_what_another_put_meanwhile_is_never_taken_for_ones_own(
-    lake: S3Storage, proxy: Proxy, write: str, fault: Fault
-) -> None:
+def test_another_writers_put_is_never_taken_for_ours(lake: S3Storage, proxy: Proxy, write: str, fault: Fault) -> None:
     _before(write, lake)
     bucket = lake.url.removeprefix("s3://").partition("/")[0]
 
@@ -183,7 +181,7 @@ def test_a_conflict_for_ever_is_no_success_and_no_taken_key(lake: S3Storage, pro
     assert proxy.counts["PUT"] == 4 + (write == "put_if")
 
 
-def test_a_refusal_without_any_doubt_before_it_costs_no_second_look(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_clear_refusal_costs_no_second_request(lake: S3Storage, proxy: Proxy) -> None:
     lake.put("a", b"1")
     proxy.forget()
     proxy.when(CONFLICT, kind="PUT")
@@ -192,7 +190,7 @@ def test_a_refusal_without_any_doubt_before_it_costs_no_second_look(lake: S3Stor
     assert proxy.counts == {"PUT": 2}
 
 
-def test_a_version_of_what_is_gone_is_nobodys(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_version_of_a_deleted_object_does_not_match(lake: S3Storage, proxy: Proxy) -> None:
     lake.put("a", b"1")
     version = lake.get_versioned("a").version
     # Amazon's word; others say 412.
@@ -201,7 +199,7 @@ def test_a_version_of_what_is_gone_is_nobodys(lake: S3Storage, proxy: Proxy) -> 
         lake.put_if("a", b"2", version)
 
 
-def test_what_is_put_carries_a_sum_that_every_s3_checks(lake: S3Storage, proxy: Proxy) -> None:
+def test_puts_carry_a_checksum_that_every_s3_checks(lake: S3Storage, proxy: Proxy) -> None:
     lake.put("a", b"x" * 10)
     headers = {name.lower(): value for name, value in proxy.seen[-1].headers.items()}
     assert headers["content-md5"] == "M2MRoBYYQybdvdYe3U7rUg=="
@@ -214,7 +212,7 @@ def test_what_changed_on_the_way_is_sent_again(lake: S3Storage, proxy: Proxy) ->
     assert lake.get("a") == b"whole"
 
 
-def test_an_outcome_that_cannot_be_found_out_is_an_error(lake: S3Storage, proxy: Proxy) -> None:
+def test_an_unresolved_outcome_is_an_error(lake: S3Storage, proxy: Proxy) -> None:
     proxy.always(lost, kind="PUT")
     proxy.always(cut, kind="HEAD")
     with pytest.raises(StorageError, match=r"connection to .* broke") as caught:
@@ -223,7 +221,7 @@ def test_an_outcome_that_cannot_be_found_out_is_an_error(lake: S3Storage, proxy:
 
 
 @pytest.mark.parametrize("fault", [SLOW_DOWN, BROKEN, cut, half, lost])
-def test_reading_gets_over_what_passes(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
+def test_reads_retry_transient_errors(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
     body = bytes(range(256)) * 400
     lake.put("a", body)
     proxy.when(fault, fault, kind="GET")
@@ -239,7 +237,7 @@ def test_a_body_that_is_always_cut_is_an_error_and_never_half_a_body(lake: S3Sto
 
 
 @pytest.mark.parametrize("fault", [SLOW_DOWN, BROKEN, cut, half])
-def test_listing_gets_over_what_passes(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
+def test_listings_retry_transient_errors(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
     lake.put("a", b"1")
     proxy.when(fault, fault, kind="LIST")
     assert list(lake.keys("")) == ["a"]
@@ -310,7 +308,7 @@ def test_a_missing_bucket_is_an_error_and_never_a_missing_key(proxy: Proxy) -> N
         assert not isinstance(caught.value, MissingKeyError)
 
 
-def test_an_error_on_looking_at_a_size_is_said_in_words(lake: S3Storage, proxy: Proxy) -> None:
+def test_an_error_of_head_has_a_message(lake: S3Storage, proxy: Proxy) -> None:
     proxy.always(says(400, "ExpiredToken"))
     with pytest.raises(StorageError, match="expired"):
         lake.size("a")
@@ -352,7 +350,7 @@ def test_a_server_without_versions_deletes(lake: S3Storage, proxy: Proxy) -> Non
     assert lake.size("a") is None
 
 
-def test_who_may_not_see_old_versions_hears_it(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_missing_right_to_list_versions_is_an_error(lake: S3Storage, proxy: Proxy) -> None:
     lake.put("a", b"1")
     proxy.always(says(403, "AccessDenied"), kind="LIST")
     for call in (lambda: lake.delete_all_versions("a"), lambda: list(lake.list_all_versions(""))):
@@ -400,7 +398,7 @@ def test_many_threads_share_one_client(lake: S3Storage, proxy: Proxy) -> None:
     assert len(list(lake.keys("k/"))) == 32
 
 
-def test_an_engine_hears_where_the_bucket_is_and_who_may_enter(lake: S3Storage, proxy: Proxy) -> None:
+def test_an_engine_gets_the_buckets_address_and_credentials(lake: S3Storage, proxy: Proxy) -> None:
     access = lake.access()
     assert access.endpoint == proxy.endpoint
     assert access.region == "us-east-1"

@@ -70,7 +70,7 @@ def _wait(until: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def test_the_lease_stays_when_it_is_let_go_and_its_epoch_grows(lake: S3Storage) -> None:
+def test_the_lease_stays_after_a_release_and_its_epoch_grows(lake: S3Storage) -> None:
     owners = set()
     for epoch in (1, 2, 3):
         with lake.lock():
@@ -81,7 +81,7 @@ def test_the_lease_stays_when_it_is_let_go_and_its_epoch_grows(lake: S3Storage) 
     assert len(owners) == 3
 
 
-def test_who_finds_it_held_writes_nothing(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_loser_writes_nothing(lake: S3Storage, proxy: Proxy) -> None:
     with lake.lock():
         before = lake.get("lease.json")
         proxy.forget()
@@ -118,7 +118,7 @@ def _dated(date: str) -> Fault:
     return fault
 
 
-def test_one_answer_whose_clock_is_years_ahead_takes_it_from_nobody(lake: S3Storage, proxy: Proxy) -> None:
+def test_one_response_with_a_wrong_clock_does_not_end_a_lease(lake: S3Storage, proxy: Proxy) -> None:
     with lake.lock():
         proxy.when(_later(10 * 365 * 86400), kind="GET", key="lease.json")
         with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).lock():
@@ -138,7 +138,7 @@ def test_a_strange_date_of_s3_is_no_traceback(lake: S3Storage, proxy: Proxy, dat
             pass
 
 
-def test_who_was_taken_over_hears_it_once_and_disturbs_nobody(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_holder_that_lost_the_lease_is_notified_once_and_does_nothing_more(lake: S3Storage, proxy: Proxy) -> None:
     heard: list[str] = []
     slow = Pace(ttl=60.0, every=0.5, again=0.5, margin=20.0)
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=slow):
@@ -168,7 +168,7 @@ def test_it_is_renewed_and_no_two_writings_are_alike(lake: S3Storage) -> None:
     assert (heard, _record(lake)["state"]) == ([], "free")
 
 
-def test_where_it_is_known_how_long_the_caller_lives_nothing_runs_beside_it(lake: S3Storage, proxy: Proxy) -> None:
+def test_with_a_known_lifetime_no_thread_renews_the_lease(lake: S3Storage, proxy: Proxy) -> None:
     with lake.lock(seconds=90):
         assert _record(lake)["ttl_seconds"] == 90
         ours = [thread.name for thread in threading.enumerate() if "_renew" in thread.name or "_watch" in thread.name]
@@ -199,7 +199,7 @@ def test_an_answer_that_fails_or_is_lost_changes_nothing(lake: S3Storage, proxy:
     assert (heard, _record(lake)["epoch"], _record(lake)["state"]) == ([], 2, "free")
 
 
-def test_taking_it_is_found_to_have_worked_where_an_s3_keeps_no_metadata(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_lost_response_is_resolved_on_an_s3_without_metadata(lake: S3Storage, proxy: Proxy) -> None:
     def bare(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
         answer = on()
         return answer._replace(
@@ -212,7 +212,7 @@ def test_taking_it_is_found_to_have_worked_where_an_s3_keeps_no_metadata(lake: S
         assert _record(lake)["state"] == "held"
 
 
-def test_a_renewal_that_came_through_unseen_is_found_to_be_ones_own(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_renewal_with_a_lost_response_is_recognized(lake: S3Storage, proxy: Proxy) -> None:
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
         before = _record(lake)["write"]
@@ -225,7 +225,7 @@ def test_a_renewal_that_came_through_unseen_is_found_to_be_ones_own(lake: S3Stor
     assert (heard, _record(lake)["state"]) == ([], "free")
 
 
-def test_a_holder_that_cannot_renew_hears_it_before_its_time_is_over(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_holder_that_cannot_renew_is_notified_before_expiry(lake: S3Storage, proxy: Proxy) -> None:
     heard: list[str] = []
     began = time.monotonic()
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=Pace(ttl=2.0, every=0.1, again=0.1, margin=1.0)):
@@ -239,7 +239,7 @@ def test_a_holder_that_cannot_renew_hears_it_before_its_time_is_over(lake: S3Sto
     assert 0.5 < took < 10
 
 
-def test_a_holder_whose_renewal_hangs_hears_it_too(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_holder_whose_renewal_hangs_is_notified_too(lake: S3Storage, proxy: Proxy) -> None:
     heard: list[str] = []
     began = time.monotonic()
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=Pace(ttl=2.0, every=0.1, again=0.1, margin=1.0)):
@@ -249,7 +249,7 @@ def test_a_holder_whose_renewal_hangs_hears_it_too(lake: S3Storage, proxy: Proxy
     assert len(heard) == 1
 
 
-def test_who_has_left_hears_nothing_any_more(lake: S3Storage, proxy: Proxy) -> None:
+def test_after_a_release_nothing_is_notified(lake: S3Storage, proxy: Proxy) -> None:
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
         proxy.forget()
@@ -260,7 +260,7 @@ def test_who_has_left_hears_nothing_any_more(lake: S3Storage, proxy: Proxy) -> N
     assert heard == []
 
 
-def test_a_lease_that_somebody_removed_is_lost(lake: S3Storage) -> None:
+def test_a_removed_lease_is_lost(lake: S3Storage) -> None:
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
         lake.delete("lease.json")
@@ -269,7 +269,7 @@ def test_a_lease_that_somebody_removed_is_lost(lake: S3Storage) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"owner": 1}', b"\xff"])
-def test_what_no_collector_wrote_counts_as_held_for_the_usual_time(lake: S3Storage, proxy: Proxy, body: bytes) -> None:
+def test_a_foreign_object_counts_as_held_for_the_usual_time(lake: S3Storage, proxy: Proxy, body: bytes) -> None:
     lake.put("lease.json", body)
     with pytest.raises(LockedError), lake.lock():
         pass
@@ -294,7 +294,7 @@ def test_an_s3_without_the_time_of_day_holds_nothing(lake: S3Storage, proxy: Pro
         pass
 
 
-def test_a_lake_that_cannot_be_let_go_hides_no_result(lake: S3Storage, proxy: Proxy) -> None:
+def test_a_failed_release_hides_no_result(lake: S3Storage, proxy: Proxy) -> None:
     done = []
     with lake.lock():
         done.append(1)
@@ -306,7 +306,7 @@ def test_a_lake_that_cannot_be_let_go_hides_no_result(lake: S3Storage, proxy: Pr
         raise AssertionError("nobody let it go")
 
 
-def test_what_fails_inside_is_what_is_heard(lake: S3Storage, proxy: Proxy) -> None:
+def test_an_error_inside_is_raised(lake: S3Storage, proxy: Proxy) -> None:
     def fail() -> None:
         with lake.lock():
             proxy.off()
@@ -316,7 +316,7 @@ def test_what_fails_inside_is_what_is_heard(lake: S3Storage, proxy: Proxy) -> No
         fail()
 
 
-def test_a_place_that_cannot_be_asked_is_not_held(lake: S3Storage, proxy: Proxy) -> None:
+def test_an_unreachable_storage_is_not_locked(lake: S3Storage, proxy: Proxy) -> None:
     proxy.off()
     with pytest.raises(StorageError, match="cannot be reached"), lake.lock():
         pass

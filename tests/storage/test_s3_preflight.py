@@ -44,7 +44,7 @@ def test_a_bucket_that_was_proven_before_is_proven_with_two_requests(lake: S3Sto
 
 
 @pytest.mark.parametrize("fault", [CONFLICT, SLOW_DOWN, BROKEN, cut, lost])
-def test_what_passes_is_waited_for(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
+def test_transient_errors_are_retried(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
     proxy.when(fault, passes, fault, kind="PUT")
     lake.check()
 
@@ -90,7 +90,7 @@ def test_a_server_without_conditions_is_refused(lake: S3Storage, proxy: Proxy) -
             ),
             "access denied: kms:GenerateDataKey is not allowed",
         ),
-        (says(400, "AuthorizationHeaderMalformed"), "S3 says AuthorizationHeaderMalformed: as told"),
+        (says(400, "AuthorizationHeaderMalformed"), "S3 says AuthorizationHeaderMalformed: as configured"),
         (says(400, "KMS.NotFoundException"), "correct s3_kms_key"),
         (
             says(418, "Teapot", f"<Message>see https://a:b@c/?X-Amz-Signature={SECRET}</Message>"),
@@ -98,7 +98,7 @@ def test_a_server_without_conditions_is_refused(lake: S3Storage, proxy: Proxy) -
         ),
     ],
 )
-def test_what_a_person_must_mend_is_said_in_one_line(lake: S3Storage, proxy: Proxy, fault: Fault, text: str) -> None:
+def test_config_errors_are_one_line(lake: S3Storage, proxy: Proxy, fault: Fault, text: str) -> None:
     proxy.always(fault)
     assert text in _said(lake)
     # A redirect is not followed, a wrong key is not tried again.
@@ -106,7 +106,7 @@ def test_what_a_person_must_mend_is_said_in_one_line(lake: S3Storage, proxy: Pro
 
 
 @pytest.mark.parametrize("fault", [SLOW_DOWN, BROKEN, cut])
-def test_a_place_that_fails_is_no_setting_to_mend(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
+def test_a_failing_storage_is_not_a_config_error(lake: S3Storage, proxy: Proxy, fault: Fault) -> None:
     proxy.always(fault)
     assert _said(lake, StorageError)
 
@@ -202,12 +202,12 @@ def test_an_endpoint_that_is_none(endpoint: str, lake: S3Storage, monkeypatch: p
     assert "S3 cannot be used" in _said(S3Storage(lake.url, S3Options()))
 
 
-def test_what_stands_before_an_at_sign_is_never_said(lake: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_before_an_at_sign_is_never_shown(lake: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://user:hunter2-secret@127.0.0.1:{free_ports(1)[0]}")
     assert "http://127.0.0.1:" in _said(S3Storage(lake.url, S3Options()), StorageError)
 
 
-def test_running_into_it_is_said_in_the_same_words(lake: S3Storage, proxy: Proxy) -> None:
+def test_later_errors_have_the_same_messages(lake: S3Storage, proxy: Proxy) -> None:
     proxy.always(says(400, "ExpiredToken"))
     for call in (
         lambda: lake.get("a"),

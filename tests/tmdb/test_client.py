@@ -108,7 +108,7 @@ def _everything_said(exc: BaseException) -> str:
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_each_refusal_is_the_error_that_says_what_to_do_and_tells_nobody_the_token(case: str) -> None:
+def test_each_refusal_is_the_right_error_and_never_shows_the_token(case: str) -> None:
     answering, kind, text = REFUSALS[case]
     found = _refused(answering)
     assert type(found) is kind
@@ -154,7 +154,7 @@ def test_the_token_goes_into_the_header_and_never_into_the_address() -> None:
     assert TOKEN not in "".join(others)
 
 
-def test_who_asks_is_said_honestly() -> None:
+def test_the_user_agent_is_honest() -> None:
     with serving(lambda request: json({"id": 550})) as server:
         _get(server.url)
         assert server.seen[0].headers["User-Agent"].startswith("reelhouse")
@@ -193,14 +193,14 @@ def test_neither_client_nor_settings_show_the_token() -> None:
         assert TOKEN not in with_client(server.url, shown)
 
 
-def test_nobody_listening_is_asked_again_later() -> None:
+def test_a_refused_connection_is_a_transient_error() -> None:
     with serving(lambda request: json({})) as server:
         url = server.url
     with pytest.raises(TransientError, match="/movie/550"):
         _get(url)
 
 
-def test_what_is_gone_or_cannot_be_believed_comes_with_the_answer_as_evidence() -> None:
+def test_gone_and_untrusted_errors_carry_the_answer() -> None:
     gone = _refused(lambda request: verdict(404, 34, "The resource you requested could not be found."))
     assert isinstance(gone, GoneAnswer)
     assert isinstance(gone, MissingError)
@@ -213,7 +213,7 @@ def test_what_is_gone_or_cannot_be_believed_comes_with_the_answer_as_evidence() 
     assert odd.answer.status == 422
 
 
-class Told:
+class RecordingLimiter:
     """A limiter that only listens."""
 
     def __init__(self) -> None:
@@ -246,7 +246,7 @@ class Told:
 def test_each_request_waits_its_turn_and_the_limiter_learns_how_it_went(
     answering: Answering, heard: list[object]
 ) -> None:
-    limiter = Told()
+    limiter = RecordingLimiter()
 
     async def ask(client: TmdbClient) -> None:
         await client.get("/movie/550")
@@ -259,7 +259,7 @@ def test_each_request_waits_its_turn_and_the_limiter_learns_how_it_went(
     assert limiter.heard == heard
 
 
-def test_only_tmdb_s_own_word_counts_as_a_sign_of_life() -> None:
+def test_only_tmdbs_own_answers_count_as_a_sign_of_life() -> None:
     # A 404 of TMDB is life as well as an answer that can be believed; a page of something in front is not.
     async def life(client: TmdbClient) -> list[bool]:
         signs = []
@@ -281,7 +281,7 @@ def test_only_tmdb_s_own_word_counts_as_a_sign_of_life() -> None:
         assert with_client(server.url, life) == [True, False, True, False, False, False]
 
 
-def test_no_request_beyond_what_is_allowed_however_many_ask_at_once() -> None:
+def test_concurrent_requests_never_exceed_the_limit() -> None:
     import asyncio
 
     async def many(client: TmdbClient) -> int:
@@ -331,7 +331,7 @@ def test_tmdb_s_clock_is_read_in_utc() -> None:
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Fri, 31 Dec 9999 23:59:59 -2359", "Mon, 99 Foo 2026 0:0:0"])
-def test_this_machine_s_clock_stands_in_where_tmdb_tells_no_time(date: str | None) -> None:
+def test_this_machines_clock_is_used_without_a_date(date: str | None) -> None:
     found = datetime.fromisoformat(_server_time(date))
     assert abs(datetime.now(UTC) - found) < timedelta(minutes=1)
 

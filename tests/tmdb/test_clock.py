@@ -144,7 +144,7 @@ def test_a_date_without_a_zone_is_utc() -> None:
     assert parse_date("Fri, 20 Nov 2026 12:00:00 -0000") == NOW.timestamp()
 
 
-def test_an_emulator_is_told_by_its_address() -> None:
+def test_an_emulator_is_recognized_by_its_address() -> None:
     assert all(is_here(url) for url in ("http://127.0.0.1:8765/3", "http://localhost/3", "http://[::1]:1/3"))
     assert not any(is_here(url) for url in ("https://api.themoviedb.org/3", "http://10.0.0.1/3", "http://local.host"))
 

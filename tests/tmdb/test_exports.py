@@ -141,7 +141,7 @@ def test_with_a_wrong_clock_it_still_walks_back_from_tmdb_s_day() -> None:
         assert _fetch(server.url).day == theirs - timedelta(days=2)
 
 
-def test_an_export_that_lies_here_already_is_not_sent_again() -> None:
+def test_a_stored_export_is_not_downloaded_again() -> None:
     def answering(request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("If-None-Match") == '"abc"':
             return web.Response(status=304)
@@ -154,7 +154,7 @@ def test_an_export_that_lies_here_already_is_not_sent_again() -> None:
         assert _fetch(server.url, (_today() - timedelta(days=1), '"abc"')).body == WHOLE
 
 
-def test_a_file_sent_with_content_encoding_comes_as_it_lies_there() -> None:
+def test_a_file_with_content_encoding_keeps_its_bytes() -> None:
     def answering(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(body=WHOLE, headers={"Content-Encoding": "gzip"})
 
@@ -174,11 +174,11 @@ CUTS = (0, 1, 9, 10, 18, 1000, len(WHOLE) // 2, 1 << 16, len(WHOLE) - 9, len(WHO
 
 @pytest.mark.usefixtures("no_waits")
 @pytest.mark.parametrize("at", CUTS)
-def test_a_download_that_is_cut_is_refused_whether_or_not_its_length_was_told(at: int) -> None:
-    told = _sent(f"Content-Length: {len(WHOLE)}", WHOLE[:at])
-    untold = _sent("Connection: close", WHOLE[:at])
+def test_a_truncated_download_is_refused_with_and_without_a_length(at: int) -> None:
+    stated = _sent(f"Content-Length: {len(WHOLE)}", WHOLE[:at])
+    unstated = _sent("Connection: close", WHOLE[:at])
     shortened = _published({_today(): WHOLE[:at]})
-    for answering in (told, untold, shortened):
+    for answering in (stated, unstated, shortened):
         with serving(answering) as server, pytest.raises(ListingError, match="nothing of it is used"):
             _fetch(server.url)
 
@@ -232,7 +232,7 @@ def test_a_length_that_is_not_the_body_s_is_refused(length: int) -> None:
 
 
 @pytest.mark.usefixtures("no_waits")
-def test_a_stumble_is_asked_again() -> None:
+def test_a_transient_error_is_retried() -> None:
     answers = iter((html(503), html(500), html(301, Location="/p/exports/other"), web.Response(body=WHOLE[:999])))
 
     def answering(request: web.BaseRequest) -> web.StreamResponse:

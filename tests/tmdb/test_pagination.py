@@ -140,7 +140,7 @@ def test_when_one_page_is_refused_the_others_are_not_asked_for_any_more() -> Non
 
 
 @pytest.mark.usefixtures("no_waits")
-def test_a_page_that_stumbles_is_asked_again() -> None:
+def test_a_page_with_a_transient_error_is_retried() -> None:
     tries: Counter[str] = Counter()
     good = _paged([[_row(page)] for page in range(9)])
 
@@ -256,14 +256,14 @@ def _good() -> web.Response:
     return json({"id": 550})
 
 
-def test_what_is_transient_or_cannot_be_believed_is_asked_again_up_to_a_number_of_times() -> None:
+def test_transient_and_untrusted_answers_are_retried_a_number_of_times() -> None:
     assert _asked(lambda: html(503), _good) == "answered after 2"
     assert _asked(lambda: html(502), _cut, lambda: html(404), _good) == "answered after 4"
     assert _asked(lambda: html(500), lambda: html(503), _good, attempts=2) == "TransientError after 2"
     assert _asked(lambda: html(500), _cut, attempts=2) == "UntrustedAnswer after 2"
 
 
-def test_what_is_final_is_not_asked_again() -> None:
+def test_final_errors_are_not_retried() -> None:
     assert _asked(lambda: verdict(404, 34)) == "GoneAnswer after 1"
     assert _asked(lambda: verdict(401, 7)) == "DeniedError after 1"
 
@@ -289,6 +289,6 @@ def test_after_a_429_only_the_limiter_waits() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"a"', b"\xff", b'{"page":1}', b"[" * 100_000, b"null"])
-def test_what_is_no_whole_page_is_not_believed(body: bytes) -> None:
+def test_an_incomplete_page_is_refused(body: bytes) -> None:
     with pytest.raises(UntrustedError):
         whole_json(Answer(200, body, "", None, None), Page)

@@ -15,7 +15,7 @@ from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
 
 
 class Time:
-    """A clock that jumps to whoever wakes next, so that an hour of requests takes no time."""
+    """A clock that jumps to the next wake-up, so that an hour of requests takes no time."""
 
     def __init__(self, late: float = 0.0) -> None:
         self.now = 1000.0
@@ -145,7 +145,7 @@ def test_retry_after_is_waited_for_but_never_longer_than_two_minutes(rate: float
     assert _pause_after(limiter, time) == pytest.approx(waits, abs=0.05)
 
 
-def test_without_retry_after_the_pause_doubles_with_each_429_in_a_row_and_starts_anew_after_some_quiet() -> None:
+def test_without_retry_after_the_pause_doubles_with_each_429_and_resets_later() -> None:
     time = Time()
     limiter = _limiter(time, 40)
     pauses: list[float] = []
@@ -166,7 +166,7 @@ def test_chance_spreads_the_pause(chance: float, waits: float) -> None:
     assert _pause_after(limiter, time) == pytest.approx(waits, abs=0.03)
 
 
-def test_a_429_makes_everybody_wait_also_who_had_a_turn_already() -> None:
+def test_a_429_pauses_all_tasks_even_those_that_had_a_turn() -> None:
     time = Time()
     limiter = _limiter(time, 10)
     starts: list[float] = []
@@ -267,7 +267,7 @@ def test_the_pause_doubles_only_while_nothing_at_all_is_answered_in_between() ->
     assert pauses == pytest.approx([0.15, 0.15, 0.15, 0.15, 0.3], abs=0.1)
 
 
-def test_an_answer_to_a_request_that_was_on_its_way_tells_nothing_of_how_it_is_behind_the_gate() -> None:
+def test_an_answer_to_an_earlier_request_says_nothing_about_the_time_after_the_pause() -> None:
     time = Time()
     limiter = _limiter(time, 40)
     limiter.throttled(time.now, None)
@@ -277,7 +277,7 @@ def test_an_answer_to_a_request_that_was_on_its_way_tells_nothing_of_how_it_is_b
     assert _pause_after(limiter, time) == pytest.approx(0.3, abs=0.1)
 
 
-def test_the_same_thing_refused_again_while_others_are_answered_only_makes_everybody_wait() -> None:
+def test_a_repeated_refusal_while_others_are_answered_only_pauses() -> None:
     time = Time()
     limiter = _limiter(time, 40)
     for _ in range(5):
@@ -314,7 +314,7 @@ def test_a_refusal_after_far_fewer_requests_than_a_second_has_just_held_does_not
 
 
 @pytest.mark.parametrize("times", [1.05, 1.5, 2.5, 6.0])
-def test_who_asks_too_fast_comes_down_to_what_the_server_takes(times: float) -> None:
+def test_a_client_that_is_too_fast_slows_to_the_servers_rate(times: float) -> None:
     """A server that takes so many in any second, as `emulate --rate` does."""
     time = Time()
     limiter = _limiter(time, 40 * times)
@@ -339,11 +339,11 @@ def test_who_asks_too_fast_comes_down_to_what_the_server_takes(times: float) -> 
     assert len(settled) < 0.1 * 40 * 30
 
 
-def test_how_long_429s_kept_everybody_waiting_is_counted_and_each_pause_is_announced() -> None:
+def test_the_seconds_of_pauses_are_counted_and_each_pause_is_announced() -> None:
     time = Time()
     limiter = _limiter(time, 40)
-    told: list[float] = []
-    limiter.on_pause = told.append
+    pauses: list[float] = []
+    limiter.on_pause = pauses.append
     limiter.throttled(time.now, 7.0)
     limiter.throttled(time.now, 7.0)
     time.now += 3.0
@@ -352,7 +352,7 @@ def test_how_long_429s_kept_everybody_waiting_is_counted_and_each_pause_is_annou
     limiter.throttled(time.now, 500.0)
     time.now += 500.0
     assert limiter.waited == pytest.approx(127.0)
-    assert told == [7.0, 120.0]
+    assert pauses == [7.0, 120.0]
 
 
 def test_nothing_is_given_back_for_the_pause_itself() -> None:

@@ -63,7 +63,7 @@ def test_an_error_of_tmdb_s_is_read_though_it_is_packed_without_a_header() -> No
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br", "nonsense"])
-def test_a_packing_that_nobody_asked_for_is_not_believed(encoding: str) -> None:
+def test_an_unrequested_encoding_is_refused(encoding: str) -> None:
     with pytest.raises(UntrustedAnswer, match="not requested") as caught:
         _got(BODY, encoding)
     assert caught.value.why == "encoding"

@@ -23,7 +23,7 @@ from reelhouse.storage.credentials import Credentials, S3Access
 _ASK_AGAIN = timedelta(minutes=5)
 
 # Seconds in which a client must send its request.
-_PATIENCE = 10
+_TIMEOUT = 10
 
 _ENCRYPTIONS = {"sse-s3": "AES256", "sse-kms": "aws:kms"}
 
@@ -64,7 +64,7 @@ def lend(credentials: Callable[[], Credentials]) -> dict[str, str]:
 def _answering(credentials: Callable[[], Credentials], word: str) -> type[BaseHTTPRequestHandler]:
     class Answering(BaseHTTPRequestHandler):
         # Any program on this machine may connect and send nothing.
-        timeout = _PATIENCE
+        timeout = _TIMEOUT
 
         def do_GET(self) -> None:
             if not hmac.compare_digest(self.headers.get("Authorization", "").encode(), word.encode()):

@@ -15,7 +15,7 @@ from reelhouse.errors import ConfigError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 _PORT = 15002
 
 
@@ -48,7 +48,7 @@ def check_listens(address: str) -> None:
         raise ConfigError(f"engine: {address.partition('://')[0]}://host:port is expected")
     host, port = found[2].strip("[]"), int(found[3] or _PORT)
     try:
-        socket.create_connection((host, port), timeout=_PATIENCE).close()
+        socket.create_connection((host, port), timeout=_TIMEOUT).close()
     except OSError as exc:
         raise ConfigError(f"engine: nobody answers at {found[1]}{found[2]}:{port} ({exc.strerror or exc})") from exc
 

@@ -51,7 +51,7 @@ def needs_body(fault: str) -> bool:
     return fault not in _CODES and fault not in _PAGES and fault != "reset"
 
 
-async def respond_with_fault(fault: str, exchange: Exchange) -> web.StreamResponse:
+async def send_fault(fault: str, exchange: Exchange) -> web.StreamResponse:
     """Answer with *fault*."""
     if fault in _CODES:
         return _error(_CODES[fault], exchange)

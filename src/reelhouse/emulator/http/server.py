@@ -16,10 +16,10 @@ from reelhouse.emulator.http.control import Control
 from reelhouse.emulator.http.fault_responses import (
     GONE,
     Exchange,
-    respond_with_fault,
     needs_body,
     reset,
     send_cut,
+    send_fault,
     send_slowly,
 )
 from reelhouse.emulator.http.faults import Faults
@@ -115,13 +115,11 @@ class Server:
         if fault == "wrong-id" and movie is not None:
             path, fault = path.replace(str(movie), str(self._somebody_else(movie)), 1), None
         if fault is not None and not needs_body(fault):
-            return await respond_with_fault(
-                fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after)
-            )
+            return await send_fault(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
         body = await self._body(self._api.question(path, request.query))
         headers = self._headers(request, body, movie)
         if fault is not None:
-            return await respond_with_fault(fault, Exchange(request, headers, body, None))
+            return await send_fault(fault, Exchange(request, headers, body, None))
         if body.etag in request.headers.get("If-None-Match", ""):
             del headers["Content-Type"]
             return web.Response(status=304, headers=headers)
@@ -221,9 +219,7 @@ class Server:
             case "reset":
                 return await reset(request)
             case _:
-                return await respond_with_fault(
-                    fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after)
-                )
+                return await send_fault(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
 
 
 def _classify(path: str) -> tuple[str, int | None]:
