@@ -52,7 +52,7 @@ def test_what_says_so_already_is_left_alone(place: Shown, lake: S3Storage) -> No
 
 
 @pytest.mark.parametrize("what", ["about", "comment", "column", "location"])
-def test_what_changed_is_told_anew_and_nothing_else(place: Shown, lake: S3Storage, what: str) -> None:
+def test_only_changed_entries_are_updated(place: Shown, lake: S3Storage, what: str) -> None:
     entries = entries_of(lake)
     present = {entry.name for entry in entries}
     first = entries[0]
@@ -118,7 +118,7 @@ def test_a_database_that_was_there_keeps_its_description(place: Shown, lake: S3S
     assert place.changes() == before + 1
 
 
-def test_a_lake_in_a_folder_is_told_that_catalogues_want_a_bucket() -> None:
+def test_a_lake_in_a_folder_is_refused() -> None:
     with pytest.raises(ConfigError, match="catalogues hold tables in S3"):
         entries_of(MemoryStorage())
 

@@ -82,7 +82,7 @@ def _read_by_another(address: str, env: dict[str, str]) -> subprocess.CompletedP
     pytest.skip("delta-rs hung five times without an answer")
 
 
-def test_a_server_that_forgets_marks_is_told_nothing_twice(unity: Unity) -> None:
+def test_a_server_without_properties_gets_nothing_twice(unity: Unity) -> None:
     unity[0].keeps_properties = False
     put(unity)
     before = len(unity[0].changes)

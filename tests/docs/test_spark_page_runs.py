@@ -62,9 +62,9 @@ class Desk:
             # What it costs is to compile, not to carry out.
             "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         }
-        self.start_anew()
+        self.restart()
 
-    def start_anew(self) -> Path:
+    def restart(self) -> Path:
         """The lake as it was collected; nothing built."""
         shutil.rmtree(self.folder / "lake", ignore_errors=True)
         return Path(shutil.copytree(self.collected, self.folder / "lake"))
@@ -129,7 +129,7 @@ def test_on_one_machine(desk: Desk) -> None:
     *install, build = install_and_build.splitlines()
     assert [line.partition(" ")[0] for line in install] == ["python3", "spark-env/bin/pip"]
     desk.types(build)
-    desk.start_anew()
+    desk.restart()
     desk.types(with_settings)
 
 
@@ -149,7 +149,7 @@ def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Pat
     jar = jar_of_the_page()
     assert '"done":true' in desk.types(f"{jar}\n{from_checkout}")
     assert '"done":false' in desk.types(f"{jar}\n{from_checkout}")
-    desk.start_anew()
+    desk.restart()
     make, *rest = packed.splitlines()
     assert make == "make spark-package"
     # For this Python instead of EMR's, and into the desk instead of the checkout.

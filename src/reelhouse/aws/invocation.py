@@ -46,7 +46,7 @@ class Invocation:
         self._life = remaining()
         self._meter = Meter()
         self._ticks = False
-        self._told: set[int] = set()
+        self._announced: set[int] = set()
         self._untold: ReelhouseError | None = None
 
     def work(self, *, ticks: bool) -> Answer:
@@ -108,9 +108,9 @@ class Invocation:
 
     def _announce(self, made: Reconciliation) -> None:
         """An error of the bus does not stop collecting; it is raised at the end."""
-        if made.run in self._told:
+        if made.run in self._announced:
             return
-        self._told.add(made.run)
+        self._announced.add(made.run)
         try:
             if eventbridge.announce(self._storage, self._settings, made):
                 log.info("announced", extra={"run": made.run})

@@ -116,7 +116,7 @@ class _Engine:
             self._end(os.getpid())
         # An engine for S3 has its own environment. For folders it is as if Sail ran in this process.
         self._follows = access is None
-        self._told: dict[str, Any] = {}
+        self._sent: dict[str, Any] = {}
         self._telling = threading.Lock()
 
     def _read(self) -> str:
@@ -129,7 +129,7 @@ class _Engine:
             return
         with self._telling:
             now = {"environ": dict(os.environ), "cwd": _cwd(), "path": list(sys.path)}
-            if now == self._told:
+            if now == self._sent:
                 return
             assert self._process.stdin is not None
             try:
@@ -138,7 +138,7 @@ class _Engine:
                 # The call that follows reports that the engine has ended.
                 return
             self._read()
-            self._told = now
+            self._sent = now
 
     def _end(self, owner: int) -> None:
         if os.getpid() != owner:

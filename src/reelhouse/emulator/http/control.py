@@ -53,18 +53,18 @@ class Control:
             return _json({"error": str(error)}, 400)
 
     def _edit(self, order: Order) -> dict[str, Any]:
-        return self._told(self._world.edit(order.ids, order.count))
+        return self._changed_ids(self._world.edit(order.ids, order.count))
 
     def _delete(self, order: Order) -> dict[str, Any]:
-        return self._told(self._world.delete(order.ids, order.count))
+        return self._changed_ids(self._world.delete(order.ids, order.count))
 
     def _restore(self, order: Order) -> dict[str, Any]:
-        return self._told(self._world.restore(order.ids or ()))
+        return self._changed_ids(self._world.restore(order.ids or ()))
 
     def _add(self, order: Order) -> dict[str, Any]:
-        return self._told(self._world.add(order.count, announce=order.announce))
+        return self._changed_ids(self._world.add(order.count, announce=order.announce))
 
-    def _told(self, ids: list[int]) -> dict[str, Any]:
+    def _changed_ids(self, ids: list[int]) -> dict[str, Any]:
         return {"ids": ids, "day": self._world.clock.today()}
 
     def _next_day(self, order: Order) -> dict[str, Any]:
