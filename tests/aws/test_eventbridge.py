@@ -108,7 +108,7 @@ def test_after_a_kill_during_the_announcement_the_next_tick_announces(
         patch.setattr(eventbridge, "_put_event", dying)
         function.tick()
     assert function.lake.size(announced_key(1)) is None
-    assert function.tick() == {"state": "idle", "letters": 0}
+    assert function.tick() == {"state": "idle", "messages": 0}
     assert [detail["run"] for detail in bus.heard()] == ([1, 1] if announced else [1])
     function.tick()
     assert bus.heard() == []

@@ -1,4 +1,4 @@
-"""Each shape of event becomes the same few wishes, or an error that tells its keys and not its values."""
+"""Each shape of event becomes the same few requests, or an error that tells its keys and not its values."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def test_messages_of_a_queue_are_events_of_their_own() -> None:
     batch = read_event(event("sqs_batch"), "request-1")
     assert isinstance(batch, Batch)
     ids, run, test, tick = (message.read() for message in batch.messages)
-    assert ids.wishes == (Asked("sqs-059f36b4-87a3-44ab-83d2-661975830a7d", ("12", "25")),)
-    assert run.wishes == (Asked("sqs-2e1424d4-f796-459a-8184-9c92662be6da", run="full"),)
-    assert test.wishes == tick.wishes == ()
+    assert ids.requests == (Asked("sqs-059f36b4-87a3-44ab-83d2-661975830a7d", ("12", "25")),)
+    assert run.requests == (Asked("sqs-2e1424d4-f796-459a-8184-9c92662be6da", run="full"),)
+    assert test.requests == tick.requests == ()
     (of_s3,) = read_event(event("sqs_of_s3"), "request-1").messages  # type: ignore[union-attr]
-    assert of_s3.read().wishes == (LISTED,)
+    assert of_s3.read().requests == (LISTED,)
 
 
 def test_a_list_has_one_name_for_every_service_and_another_when_it_changes() -> None:
@@ -54,8 +54,8 @@ def test_a_list_has_one_name_for_every_service_and_another_when_it_changes() -> 
         changed["Records"][0]["s3"]["object"]["eTag"] = version
         by_eventbridge = copy.deepcopy(event("eventbridge_object_created"))
         by_eventbridge["detail"]["object"]["etag"] = version
-        (first,) = read_event(changed, "one").wishes  # type: ignore[union-attr]
-        (second,) = read_event(by_eventbridge, "two").wishes  # type: ignore[union-attr]
+        (first,) = read_event(changed, "one").requests  # type: ignore[union-attr]
+        (second,) = read_event(by_eventbridge, "two").requests  # type: ignore[union-attr]
         assert first.name == second.name
         names.add(first.name)
     assert len(names) == 2
@@ -130,19 +130,19 @@ def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
         read_event({"ids": text, "column": "id"}, "one")
     with pytest.raises(ReelhouseError, match='say which: "column": "id" beside "ids" or "column": "imdb_id"'):
         read_event({"ids": text, "quotes": False}, "one")
-    (wish,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").wishes  # type: ignore[union-attr]
+    (wish,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").requests  # type: ignore[union-attr]
     assert isinstance(wish, Asked)
     assert wish.asks == ("tt0137523",)
     assert wish.listed is not None
     assert wish.listed.others == {"show": 1}
     given = {"ids": text, "column": "imdb_id", "quotes": False, "all_kinds": True}
-    (wish,) = read_event(given, "one").wishes  # type: ignore[union-attr]
+    (wish,) = read_event(given, "one").requests  # type: ignore[union-attr]
     assert wish.asks == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])
 def test_any_id_of_an_event_gives_a_key(id_: str) -> None:
-    (wish,) = read_event({"ids": [1]}, id_).wishes  # type: ignore[union-attr]
+    (wish,) = read_event({"ids": [1]}, id_).requests  # type: ignore[union-attr]
     assert check_key(f"inbox/{wish.name}.json")
     assert len(wish.name) < 120
 
@@ -153,7 +153,7 @@ def test_a_message_that_is_no_json_is_an_error_of_its_own() -> None:
     good = []
     for message in batch.messages:
         try:
-            good.append(message.read().wishes)
+            good.append(message.read().requests)
         except ReelhouseError as exc:
             assert "collect" not in str(exc).replace("collector", "") and "twelve" not in str(exc)
     assert len(good) == 2

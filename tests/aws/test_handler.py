@@ -63,11 +63,11 @@ def test_the_first_tick_collects_everything_and_the_next_one_finds_nothing_to_do
         "throttled": 0,
         "waited_seconds": 0.0,
         "why": None,
-        "letters": 0,
+        "messages": 0,
     }
     assert tiny.asked.total() == 30
     tiny.forget()
-    assert function(event(name)) == {"state": "idle", "letters": 0}
+    assert function(event(name)) == {"state": "idle", "messages": 0}
     assert tiny.asked.total() + tiny.listings.total() == 0
     assert last_run(function.lake) == 1
     assert_whole(function.lake)
@@ -91,7 +91,7 @@ def test_a_run_is_due_by_its_settings(function: Function, tiny: Tiny) -> None:
     assert (answer["run"], answer["asked"]) == (2, 1)
     function.set(REELHOUSE_RUN_EVERY_HOURS="0.001", REELHOUSE_RUN_KIND="full")
     tiny.now = ago(minutes=-5)
-    assert function.tick() == {"state": "idle", "letters": 0}
+    assert function.tick() == {"state": "idle", "messages": 0}
     _grow_older(function.lake, 2, hours=1)
     assert function.tick()["asked"] == 31
     assert set(reasons(function.lake, 3).values()) == {"stale"}
@@ -108,7 +108,7 @@ def _grow_older(lake: Storage, run: int, **by: float) -> None:
 @pytest.mark.parametrize("name", ["ids", "ids_as_text"])
 def test_ids_are_requested_at_once_and_nothing_else(function: Function, tiny: Tiny, name: str) -> None:
     answer = function(event(name))
-    assert (answer["state"], answer["run"], answer["asked"], answer["letters"]) == ("reconciled", 1, 3, 1)
+    assert (answer["state"], answer["run"], answer["asked"], answer["messages"]) == ("reconciled", 1, 3, 1)
     assert set(tiny.asked) == {"12", "25", "tt0000003"}
     assert letters(function.lake) == []
     # It was no run over everything, so that one is still due.
@@ -266,8 +266,8 @@ def test_a_second_invocation_returns_at_once(
 ) -> None:
     with function.lake.lock():
         given = Given()
-        assert function.tick(given) == {"state": "busy", "letters": 0}
-        assert function(event("ids")) == {"state": "busy", "letters": 1}
+        assert function.tick(given) == {"state": "busy", "messages": 0}
+        assert function(event("ids")) == {"state": "busy", "messages": 1}
         assert given.seconds > 890
     assert tiny.asked.total() + tiny.listings.total() == 0
     assert last_run(function.lake) == 0

@@ -56,7 +56,7 @@ def test_a_list_waits_in_the_inbox_and_the_next_tick_requests_it(
     function: Function, tiny: Tiny, bucket: Bucket, name: str
 ) -> None:
     answer = function(bucket.event(name))
-    assert answer in ({"state": "queued", "letters": 1}, {"batchItemFailures": []})
+    assert answer in ({"state": "queued", "messages": 1}, {"batchItemFailures": []})
     assert tiny.asked.total() + tiny.listings.total() == 0
     ((_, letter),) = waiting(function.lake, "movie")
     assert letter.asks == ["12", "tt0000003", "25"]
@@ -106,7 +106,7 @@ def test_a_list_s_metadata_says_how_it_is_read_and_rows_of_other_kinds_are_count
 ) -> None:
     body = b'id,imdb_id,type,title\n1,tt0000012,movie,"Open\n2,tt0000013,show,b\n'
     bucket.put(body, column="imdb_id", quotes="no")
-    assert function(bucket.event("s3_notification")) == {"state": "queued", "letters": 1, "other_kinds": {"show": 1}}
+    assert function(bucket.event("s3_notification")) == {"state": "queued", "messages": 1, "other_kinds": {"show": 1}}
     ((_, letter),) = waiting(function.lake, "movie")
     assert letter.asks == ["tt0000012"]
     bucket.put(body + b" ", column="imdb_id", quotes="perhaps")
@@ -129,7 +129,7 @@ def test_a_list_that_is_too_long_is_refused_before_it_fills_the_memory(
 ) -> None:
     monkeypatch.setattr(id_lists, "MOST_BYTES", 1 << 20)
     bucket.put(b"5\n" * (1 << 19))
-    assert function(bucket.event("s3_notification"))["letters"] == 1
+    assert function(bucket.event("s3_notification"))["messages"] == 1
     bucket.put(b"5\n" * (1 << 19) + b"6")
     with pytest.raises(ReelhouseError, match="larger than 1 MB"):
         function(bucket.event("s3_notification"))

@@ -180,7 +180,7 @@ def test_a_list_that_is_too_long_for_an_event_comes_as_an_object(
     s3servers.client(server).put_object(Bucket=bucket, Key="asks/long.txt", Body="\n".join(map(str, ids)).encode())
     put = event("eventbridge_object_created")
     put["detail"]["bucket"]["name"], put["detail"]["object"]["key"] = bucket, "asks/long.txt"
-    assert function.invoke(put, later=True).answer == {"state": "queued", "letters": 1}
+    assert function.invoke(put, later=True).answer == {"state": "queued", "messages": 1}
     done = function.invoke({"tick": True})
     assert done.answer["asked"] == 40_000
     assert done.answer["state"] == "open"
@@ -201,7 +201,7 @@ def test_of_two_at_the_same_time_the_second_returns_at_once(running: Running, ti
     listings = tiny.listings.total()
     second = function.invoke(tick)
     assert not first, "the first one was done too soon to be in the way"
-    assert second.answer == {"state": "busy", "letters": 0}
+    assert second.answer == {"state": "busy", "messages": 0}
     assert second.cold
     assert tiny.listings.total() == listings
     tiny.delay = 0.0

@@ -47,7 +47,7 @@ class ListedIn(NamedTuple):
 class Call(NamedTuple):
     """One event. With *works* the collector works now, with *ticks* it also starts a run that is due."""
 
-    wishes: tuple[Asked | ListedIn, ...] = ()
+    requests: tuple[Asked | ListedIn, ...] = ()
     works: bool = False
     ticks: bool = False
 
@@ -179,15 +179,17 @@ def _reading(event: dict[str, Any]) -> Reading:
 
 def _of_records(event: dict[str, Any], name: str) -> Call:
     """An event that S3 sends itself. Keys are quoted as in a form."""
-    wishes = []
+    requests = []
     for record in event["Records"]:
         if not str(record.get("eventName", "")).removeprefix("s3:").startswith("ObjectCreated"):
             raise ReelhouseError("this S3 event is not ObjectCreated and has no list of ids")
         bucket, found = _part(record, "s3", "bucket", "name"), _part(record, "s3", "object")
         if not isinstance(found, dict) or not isinstance(found.get("key"), str):
             raise _unknown(record)
-        wishes.append(_listed(record, bucket, unquote_plus(found["key"]), found.get("versionId") or found.get("eTag")))
-    return Call(tuple(wishes))
+        requests.append(
+            _listed(record, bucket, unquote_plus(found["key"]), found.get("versionId") or found.get("eTag"))
+        )
+    return Call(tuple(requests))
 
 
 def _of_eventbridge(event: dict[str, Any], name: str) -> Call:

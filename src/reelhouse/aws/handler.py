@@ -58,14 +58,14 @@ def _answer(event: object, context: Context) -> Answer:
     if isinstance(found, Batch):
         return _take(storage, settings, found)
     others: Counter[str] = Counter()
-    for wish in found.wishes:
-        others.update(_put(storage, settings, wish))
+    for request in found.requests:
+        others.update(_put(storage, settings, request))
     if found.works:
         shift = Invocation(storage, settings, _margin, lambda: context.get_remaining_time_in_millis() / 1000)
         answer = shift.work(ticks=found.ticks)
     else:
         answer = Answer(state="queued")
-    answer["letters"] = len(found.wishes)
+    answer["messages"] = len(found.requests)
     if others:
         answer["other_kinds"] = dict(others)
     log.info(answer["state"], extra=answer)
@@ -86,18 +86,18 @@ def _file_in_bucket(settings: Settings) -> bytes | None:
         return None
 
 
-def _put(storage: Storage, settings: Settings, wish: Asked | ListedIn) -> dict[str, int]:
+def _put(storage: Storage, settings: Settings, request: Asked | ListedIn) -> dict[str, int]:
     """Put a request into the inbox, where neither an open run nor the end of this process can lose it.
 
     Returns how many rows of a list are not requested, by their kind.
     """
-    if isinstance(wish, ListedIn):
-        listed: Asks | None = read_list(wish, profile=settings.s3_profile)
+    if isinstance(request, ListedIn):
+        listed: Asks | None = read_list(request, profile=settings.s3_profile)
         assert listed is not None
-        put_message(storage, wish.name, ENTITY, listed.asks)
+        put_message(storage, request.name, ENTITY, listed.asks)
     else:
-        listed = wish.listed
-        put_message(storage, wish.name, ENTITY, wish.asks, wish.run)
+        listed = request.listed
+        put_message(storage, request.name, ENTITY, request.asks, request.run)
     if listed is None:
         return {}
     log.info("read a list: %s", "; ".join(listed.notes), extra=listed.summary())
@@ -109,8 +109,8 @@ def _take(storage: Storage, settings: Settings, batch: Batch) -> Answer:
     failed: list[str] = []
     for message in batch.messages:
         try:
-            for wish in message.read().wishes:
-                _put(storage, settings, wish)
+            for request in message.read().requests:
+                _put(storage, settings, request)
         except ReelhouseError as exc:
             log.error("a message was not accepted: %s", secrets.hidden(str(exc)), extra={"messageId": message.id})
             failed.append(message.id)

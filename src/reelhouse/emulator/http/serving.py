@@ -20,7 +20,7 @@ from reelhouse.emulator.options import EmulatorError, EmulatorOptions
 from reelhouse.emulator.world import World
 
 _MEGABYTE = 1 << 20
-_PATIENCE_AT_THE_END = 0.5
+_SHUTDOWN_TIMEOUT = 0.5
 
 
 def serve_forever(options: EmulatorOptions, on_ready: Callable[[str], None] | None = None) -> None:
@@ -49,7 +49,7 @@ async def serve(options: EmulatorOptions, on_ready: Callable[[str], None], stop:
 
 
 async def _run(server: Server, options: EmulatorOptions, on_ready: Callable[[str], None], stop: asyncio.Event) -> None:
-    runner = web.ServerRunner(server.http, shutdown_timeout=_PATIENCE_AT_THE_END)
+    runner = web.ServerRunner(server.http, shutdown_timeout=_SHUTDOWN_TIMEOUT)
     await runner.setup()
     try:
         on_ready(await _listen(runner, options))
