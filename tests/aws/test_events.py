@@ -130,21 +130,21 @@ def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
         read_event({"ids": text, "column": "id"}, "one")
     with pytest.raises(ReelhouseError, match='say which: "column": "id" beside "ids" or "column": "imdb_id"'):
         read_event({"ids": text, "quotes": False}, "one")
-    (wish,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").requests  # type: ignore[union-attr]
-    assert isinstance(wish, Asked)
-    assert wish.asks == ("tt0137523",)
-    assert wish.listed is not None
-    assert wish.listed.others == {"show": 1}
+    (request,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").requests  # type: ignore[union-attr]
+    assert isinstance(request, Asked)
+    assert request.asks == ("tt0137523",)
+    assert request.listed is not None
+    assert request.listed.others == {"show": 1}
     given = {"ids": text, "column": "imdb_id", "quotes": False, "all_kinds": True}
-    (wish,) = read_event(given, "one").requests  # type: ignore[union-attr]
-    assert wish.asks == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
+    (request,) = read_event(given, "one").requests  # type: ignore[union-attr]
+    assert request.asks == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])
 def test_any_id_of_an_event_gives_a_key(id_: str) -> None:
-    (wish,) = read_event({"ids": [1]}, id_).requests  # type: ignore[union-attr]
-    assert check_key(f"inbox/{wish.name}.json")
-    assert len(wish.name) < 120
+    (request,) = read_event({"ids": [1]}, id_).requests  # type: ignore[union-attr]
+    assert check_key(f"inbox/{request.name}.json")
+    assert len(request.name) < 120
 
 
 def test_a_message_that_is_no_json_is_an_error_of_its_own() -> None:

@@ -436,9 +436,9 @@ def test_a_tmdb_that_is_days_ahead_of_this_machine_in_all_its_answers_moves_no_c
     here = datetime.now(UTC)
     cursor = f"{here - timedelta(days=2):%Y-%m-%dT%H:%M:%SZ}"
     storage = _lake({1: Known(State.LANDED, cursor, True)}, [_row(1)], cursor)
-    prefetch = World(now=f"{here + timedelta(days=900):%Y-%m-%dT%H:%M:%SZ}", export=[_row(1), _row(2)])
+    ahead = World(now=f"{here + timedelta(days=900):%Y-%m-%dT%H:%M:%SZ}", export=[_row(1), _row(2)])
     clock = ServerClock()
-    with a_world(prefetch) as server:
+    with a_world(ahead) as server:
         plan = planned(storage, server, wanted(selection=Selection(source="list"), asks=("2",)), clock=clock)
     assert plan.changes_read_to == cursor
     assert abs((datetime.fromisoformat(plan.planned_at) - here).total_seconds()) < 60

@@ -199,12 +199,12 @@ def test_an_answer_from_years_ahead_moves_no_cursor_dates_no_id_and_is_counted_a
     assert reelhouse("collect", "--json")[0] == 0
     tiny.now = "2026-03-03T12:00:00+00:00"
     tiny.changed = {"2026-03-01": {3}, "2026-03-03": {4}}
-    prefetch = "2036-03-01T12:00:00+00:00"
+    ahead = "2036-03-01T12:00:00+00:00"
     odd = {
         "/3/movie/3": {"id": 3, "title": "Title"},
         "/3/movie/changes": {"results": [{"id": 3}], "page": 1, "total_pages": 1, "total_results": 1},
     }
-    tiny.instead = lambda request: _dated(prefetch, odd.pop(request.path)) if request.path in odd else None
+    tiny.instead = lambda request: _dated(ahead, odd.pop(request.path)) if request.path in odd else None
     code, said, _ = reelhouse("collect", "--json")
     assert (code, said["reasons"], said["dates_refused"]) == (0, {"changed": 2}, 2)
     assert said["notes"] == [

@@ -40,9 +40,9 @@ def _stamped(clock: ServerClock, **headers: str) -> str:
 
 
 @pytest.mark.parametrize("ahead", [-10 * YEAR, -30 * DAY, HOUR, 10 * YEAR])
-def test_one_answer_that_no_other_confirms_is_not_believed_and_counted(prefetch: float) -> None:
+def test_one_answer_that_no_other_confirms_is_not_believed_and_counted(ahead: float) -> None:
     clock = _clock(0, 1)
-    assert _stamped(clock, Date=_date(prefetch)) == _written(1)
+    assert _stamped(clock, Date=_date(ahead)) == _written(1)
     assert clock.refused == 1
     assert clock.seen() == _written(1)
     assert clock.disputed is None
@@ -90,12 +90,12 @@ def test_a_machine_that_is_far_ahead_uses_tmdb_s_clock_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("ahead", [40 * DAY, -400 * DAY, 5 * YEAR])
-def test_an_emulator_s_clock_may_be_anywhere_as_long_as_it_is_one_clock(prefetch: float) -> None:
-    clock = _clock(prefetch, prefetch, simulated=True)
+def test_an_emulator_s_clock_may_be_anywhere_as_long_as_it_is_one_clock(ahead: float) -> None:
+    clock = _clock(ahead, ahead, simulated=True)
     assert clock.disputed is None
-    assert clock.seen() == _written(prefetch)
+    assert clock.seen() == _written(ahead)
     assert clock.take_notes() == (0, [])
-    assert _stamped(clock, Date=_date(prefetch + YEAR)) == _written(prefetch)
+    assert _stamped(clock, Date=_date(ahead + YEAR)) == _written(ahead)
 
 
 def test_an_answer_from_a_cache_keeps_its_early_date_whether_or_not_the_cache_renewed_it() -> None:

@@ -99,7 +99,7 @@ def _tables(storage: Storage) -> int:
     try:
         current = read_manifest(storage)
     except LakeError:
-        # It is erased, whatever it said.
+        # It is erased anyway.
         return 1
     return len(current.tables) if current else 0
 

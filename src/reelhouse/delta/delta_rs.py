@@ -42,7 +42,7 @@ def open_delta(storage: Storage, folder: str, version: int | None = None) -> Del
         return DeltaTable(address, version=version, storage_options=options)
     except (DeltaError, OSError) as exc:
         at = "" if version is None else f" version {version}"
-        raise LakeError(f"{folder}{at} cannot be opened: {delta_word(exc)}") from exc
+        raise LakeError(f"{folder}{at} cannot be opened: {delta_message(exc)}") from exc
 
 
 def read_delta(
@@ -122,9 +122,9 @@ def write_delta(
         # Only the response may have been lost.
         version = _committed(storage, folder, token, before)
         if version is None and type(exc).__name__ == "CommitFailedError" and mode == "overwrite":
-            raise KeyTakenError(f"{folder} was written by another writer meanwhile: {delta_word(exc)}") from exc
+            raise KeyTakenError(f"{folder} was written by another writer meanwhile: {delta_message(exc)}") from exc
         if version is None:
-            raise LakeError(f"{folder} could not be written: {delta_word(exc)}") from exc
+            raise LakeError(f"{folder} could not be written: {delta_message(exc)}") from exc
         return version
     version = _committed(storage, folder, token, before)
     if version is None:
@@ -168,7 +168,7 @@ def files_below(storage: Storage, folder: str) -> dict[str, File]:
             FileSelector("", recursive=True, allow_not_found=True)
         )
     except (DeltaError, OSError) as exc:
-        raise LakeError(f"{folder} cannot be listed: {delta_word(exc)}") from exc
+        raise LakeError(f"{folder} cannot be listed: {delta_message(exc)}") from exc
     return {one.path: File(one.size, one.mtime) for one in found if one.type == FileType.File}
 
 
@@ -179,10 +179,10 @@ def put_checkpoint(storage: Storage, folder: str) -> None:
     try:
         open_delta(storage, folder).create_checkpoint()
     except (DeltaError, OSError) as exc:
-        raise LakeError(f"{folder}: the checkpoint could not be written: {delta_word(exc)}") from exc
+        raise LakeError(f"{folder}: the checkpoint could not be written: {delta_message(exc)}") from exc
 
 
-def delta_word(exc: BaseException) -> str:
+def delta_message(exc: BaseException) -> str:
     """delta-rs's message, in one line and without the body of an S3 response."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     return lines[0].partition("<?xml")[0].strip()[:300] if lines else type(exc).__name__
@@ -215,7 +215,7 @@ def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.S
                 schema=schema, columns=schema.names, batch_size=BATCH_ROWS, batch_readahead=1, use_threads=False
             )
         except (DeltaError, OSError, pa.ArrowException) as exc:
-            raise LakeError(f"{folder}/{path} cannot be read: {delta_word(exc)}") from exc
+            raise LakeError(f"{folder}/{path} cannot be read: {delta_message(exc)}") from exc
 
 
 def misread(storage: Storage, folder: str, version: int) -> Iterator[str]:

@@ -86,15 +86,15 @@ def _answering(credentials: Callable[[], Credentials], word: str) -> type[BaseHT
                 },
             )
 
-        def _answer(self, status: int, said: dict[str, Any]) -> None:
-            body = json.dumps(said).encode()
+        def _answer(self, status: int, fields: dict[str, Any]) -> None:
+            body = json.dumps(fields).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *said: object) -> None:
+        def log_message(self, *fields: object) -> None:
             """Log nothing."""
 
     return Answering

@@ -60,8 +60,8 @@ def check_private() -> None:
 def _closed() -> str:
     """Why Sail cannot be hidden from others; empty if it can."""
     done = _server("--check", _environ(None))
-    said, _ = done.communicate()
-    return str(json.loads(said)["closed"]) if said else ""
+    reply, _ = done.communicate()
+    return str(json.loads(reply)["closed"]) if reply else ""
 
 
 def _server(door: str, environ: dict[str, str]) -> subprocess.Popen[str]:
@@ -108,9 +108,9 @@ class _Engine:
         line = self._read()
         if not line:
             raise ReelhouseError(f"the table engine ended with code {self._process.wait()} before it was ready")
-        said = json.loads(line)
-        self.address: str = said.get("address", "")
-        self.closed: str = said.get("closed", "")
+        reply = json.loads(line)
+        self.address: str = reply.get("address", "")
+        self.closed: str = reply.get("closed", "")
         if self.closed:
             atexit.unregister(self._end)
             self._end(os.getpid())

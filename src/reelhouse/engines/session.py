@@ -94,8 +94,10 @@ def _warn(stated: Mapping[str, str]) -> None:
     """Warn about the user's settings that change rows; they are used anyway."""
     for name, value in _SETTINGS.items():
         if stated.get(name, value).lower() != value.lower():
-            said = f"{name} = {stated[name]} instead of {value} changes rows from what is documented, or ends the build"
-            print(f"reelhouse: spark_conf: {said}", file=sys.stderr)
+            warning = (
+                f"{name} = {stated[name]} instead of {value} changes rows from what is documented, or ends the build"
+            )
+            print(f"reelhouse: spark_conf: {warning}", file=sys.stderr)
 
 
 def check_installed(engine: str) -> None:

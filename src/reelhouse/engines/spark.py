@@ -286,13 +286,13 @@ def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> N
     conf = SparkConf(loadDefaults=False)
     for name, value in started_conf(master, version, there, stated, access).items():
         conf.set(name, value)
-    said = _Output()
+    output = _Output()
     with _environment(access):
         try:
-            gateway = launch_gateway(conf, {"stdout": said.pipe, "stderr": said.pipe})  # type: ignore[no-untyped-call]
+            gateway = launch_gateway(conf, {"stdout": output.pipe, "stderr": output.pipe})  # type: ignore[no-untyped-call]
         except PySparkException as exc:
-            raise _not_started(said.ended()) from exc
-    said.goes_on()
+            raise _not_started(output.ended()) from exc
+    output.goes_on()
     # Without `conf`: Java has it already, with Maven's jars added, and executors get the jars from Java.
     context = SparkContext(gateway=gateway)
     context.setLogLevel("ERROR")
@@ -357,15 +357,15 @@ def _check_java() -> None:
 _MISSING = re.compile(r"UNRESOLVED DEPENDENC|unresolved dependency|download failed|Could not find artifact", re.I)
 
 
-def _not_started(said: str) -> ReelhouseError:
+def _not_started(output: str) -> ReelhouseError:
     """Why Java ended, as far as its output says."""
-    if _MISSING.search(said):
-        names = sorted(set(re.findall(r"(?:unresolved dependency: |not found: )([\w.#;:-]+)", said)))
+    if _MISSING.search(output):
+        names = sorted(set(re.findall(r"(?:unresolved dependency: |not found: )([\w.#;:-]+)", output)))
         return ConfigError(
             f"engine: jars could not be fetched from Maven ({', '.join(names) or 'by spark.jars.packages'}): check "
             "the network, or put them into the folder jars/ of Apache Spark"
         )
-    if "UnsupportedClassVersionError" in said or "Unrecognized option" in said or "requires Java" in said:
+    if "UnsupportedClassVersionError" in output or "Unrecognized option" in output or "requires Java" in output:
         return ConfigError("engine: this Java is too old for Apache Spark 4, which needs Java 17: set JAVA_HOME")
-    lines = [line.strip() for line in said.splitlines() if re.search(r"exception|error", line, re.I)]
+    lines = [line.strip() for line in output.splitlines() if re.search(r"exception|error", line, re.I)]
     return ReelhouseError(f"Apache Spark did not start: {lines[0] if lines else 'it printed nothing'}"[:400])

@@ -19,7 +19,7 @@ from reelhouse.storage.lease import LEASE, Found, held
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, is_key, unheard
 from reelhouse.storage.s3_client import S3Client
-from reelhouse.storage.s3_errors import FAILURES, code, perhaps_done, status, word
+from reelhouse.storage.s3_errors import FAILURES, code, error_message, outcome_unknown, status
 from reelhouse.storage.s3_probe import BODY, PROBE, probe
 
 T = TypeVar("T")
@@ -155,7 +155,7 @@ class S3Storage:
                     if version is None:
                         raise KeyTakenError(f"{self.url}/{key}: {otherwise}") from exc
                     return version
-                unknown = unknown or perhaps_done(exc)
+                unknown = unknown or outcome_unknown(exc)
                 raise
 
         try:
@@ -274,8 +274,8 @@ class S3Storage:
             raise self._failed(key, exc) from exc
 
     def _failed(self, key: str, exc: Exception, fixable: type[ReelhouseError] = StorageError) -> ReelhouseError:
-        said = word(exc, self._client.endpoint, self._bucket)
-        return (fixable if said.fixable else StorageError)(f"{self.url}/{key}: {said.text}")
+        found = error_message(exc, self._client.endpoint, self._bucket)
+        return (fixable if found.fixable else StorageError)(f"{self.url}/{key}: {found.text}")
 
     def _ours(self, entries: Iterable[Any]) -> Iterator[str]:
         """The valid keys of *entries*: consoles and other tools put names like `inbox/` for a folder."""

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from reelhouse.errors import ConfigError
 from reelhouse.storage.credentials import Credentials
 from reelhouse.storage.opening import S3Options
-from reelhouse.storage.s3_errors import FAILURES, right_region, word, worth_another_try
+from reelhouse.storage.s3_errors import FAILURES, error_message, right_region, worth_another_try
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class S3Client:
                 raise NoCredentialsError
             keys = found.get_frozen_credentials()
         except BotoCoreError as exc:
-            raise ConfigError(word(exc, self.endpoint, "").text) from exc
+            raise ConfigError(error_message(exc, self.endpoint, "").text) from exc
         return Credentials(keys.access_key, keys.secret_key, keys.token or "")
 
     def request(self, operation: str, **arguments: Any) -> Any:
@@ -94,7 +94,7 @@ class S3Client:
                 try:
                     self._made = self._make()
                 except (BotoCoreError, ValueError) as exc:
-                    raise ConfigError(f"S3 cannot be used: {word(exc, 'S3', '').text}") from exc
+                    raise ConfigError(f"S3 cannot be used: {error_message(exc, 'S3', '').text}") from exc
             return self._made
 
     def _make(self) -> Any:

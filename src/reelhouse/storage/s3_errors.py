@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from botocore import exceptions as said
+from botocore import exceptions
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 # A truncated body is an error of urllib3.
-FAILURES: tuple[type[Exception], ...] = (said.ClientError, said.BotoCoreError, ResponseParserError, HTTPError)
+FAILURES: tuple[type[Exception], ...] = (
+    exceptions.ClientError,
+    exceptions.BotoCoreError,
+    ResponseParserError,
+    HTTPError,
+)
 
 # Two conditional writes collided: neither says that the key is taken nor that anything was written.
 NOTHING_SETTLED = frozenset({"ConditionalRequestConflict", "OperationAborted"})
@@ -26,14 +31,14 @@ _AGAIN = NOTHING_SETTLED | {
     "IncompleteBody",
 }
 
-_NEVER_SENT = (said.EndpointConnectionError, said.ConnectTimeoutError, said.ProxyConnectionError)
+_NEVER_SENT = (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyConnectionError)
 
 _ON_THE_WAY = (
-    said.HTTPClientError,
-    said.EndpointConnectionError,
-    said.ConnectTimeoutError,
-    said.ProxyConnectionError,
-    said.IncompleteReadError,
+    exceptions.HTTPClientError,
+    exceptions.EndpointConnectionError,
+    exceptions.ConnectTimeoutError,
+    exceptions.ProxyConnectionError,
+    exceptions.IncompleteReadError,
     ResponseParserError,
     HTTPError,
 )
@@ -74,14 +79,17 @@ _BY_CODE = {
 }
 
 _BY_CLASS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
-    ((said.NoCredentialsError,), _NO_CREDENTIALS),
-    ((said.NoAuthTokenError,), _NO_CREDENTIALS),
+    ((exceptions.NoCredentialsError,), _NO_CREDENTIALS),
+    ((exceptions.NoAuthTokenError,), _NO_CREDENTIALS),
     (
-        (said.SSOError, said.TokenRetrievalError, said.LoginError),
+        (exceptions.SSOError, exceptions.TokenRetrievalError, exceptions.LoginError),
         "the AWS sign-in has ended or is missing: run `aws sso login` (with --profile for a named profile)",
     ),
-    ((said.CredentialRetrievalError, said.MetadataRetrievalError), "the AWS credentials could not be fetched"),
-    ((said.SSLError,), "the S3 endpoint's certificate is not trusted here (add it by AWS_CA_BUNDLE)"),
+    (
+        (exceptions.CredentialRetrievalError, exceptions.MetadataRetrievalError),
+        "AWS credentials could not be fetched",
+    ),
+    ((exceptions.SSLError,), "the S3 endpoint's certificate is not trusted here (add it by AWS_CA_BUNDLE)"),
 )
 
 
@@ -99,23 +107,23 @@ def code(exc: Exception) -> str:
 
 def status(exc: Exception) -> int:
     """The HTTP status, 0 without a response."""
-    if not isinstance(exc, said.ClientError):
+    if not isinstance(exc, exceptions.ClientError):
         return 0
     return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def worth_another_try(exc: Exception) -> bool:
     """Whether a retry of the same request may help."""
-    if isinstance(exc, said.ClientError):
+    if isinstance(exc, exceptions.ClientError):
         # 501: it never will; 507: it is full.
         passing = status(exc) >= 500 and status(exc) not in (501, 507)
         return passing or status(exc) == 429 or code(exc) in _AGAIN
-    return isinstance(exc, _ON_THE_WAY) and not isinstance(exc, said.SSLError)
+    return isinstance(exc, _ON_THE_WAY) and not isinstance(exc, exceptions.SSLError)
 
 
-def perhaps_done(exc: Exception) -> bool:
+def outcome_unknown(exc: Exception) -> bool:
     """Whether a write may have succeeded although this error came instead of the response."""
-    if isinstance(exc, said.ClientError):
+    if isinstance(exc, exceptions.ClientError):
         return status(exc) >= 500 or status(exc) < 300
     return not isinstance(exc, _NEVER_SENT)
 
@@ -130,18 +138,18 @@ def right_region(exc_or_answer: Exception | dict[str, Any]) -> str:
     return str(error.get("Region") or headers.get("x-amz-bucket-region") or "")
 
 
-def word(exc: Exception, endpoint: str, bucket: str) -> ErrorMessage:
+def error_message(exc: Exception, endpoint: str, bucket: str) -> ErrorMessage:
     """The message for the user, without keys, tokens, signatures or signed addresses."""
-    if isinstance(exc, said.ClientError):
+    if isinstance(exc, exceptions.ClientError):
         return _of_answer(exc, bucket)
     for kinds, text in _BY_CLASS:
         if isinstance(exc, kinds):
             return ErrorMessage(text, True)
-    if isinstance(exc, said.PartialCredentialsError):
+    if isinstance(exc, exceptions.PartialCredentialsError):
         return ErrorMessage(
             f"the AWS credentials are incomplete: {exc.kwargs.get('cred_var', 'a part')} is missing", True
         )
-    if isinstance(exc, said.ProfileNotFound):
+    if isinstance(exc, exceptions.ProfileNotFound):
         return ErrorMessage(
             f"there is no AWS profile {exc.kwargs.get('profile', '')!r}: correct s3_profile or AWS_PROFILE", True
         )
@@ -152,7 +160,7 @@ def word(exc: Exception, endpoint: str, bucket: str) -> ErrorMessage:
     return ErrorMessage(f"{type(exc).__name__}: {_scrubbed(str(exc))}", True)
 
 
-def _of_answer(exc: said.ClientError, bucket: str) -> ErrorMessage:
+def _of_answer(exc: exceptions.ClientError, bucket: str) -> ErrorMessage:
     named = code(exc)
     if named in _BY_CODE:
         return ErrorMessage(_BY_CODE[named], True)
@@ -169,7 +177,7 @@ def _of_answer(exc: said.ClientError, bucket: str) -> ErrorMessage:
     return ErrorMessage(f"S3 says {named}: {_scrubbed(str(_error(exc).get('Message', '')))}", status(exc) < 500)
 
 
-def _elsewhere(exc: said.ClientError) -> str:
+def _elsewhere(exc: exceptions.ClientError) -> str:
     misplaced = status(exc) in (301, 307) or code(exc) in (
         "PermanentRedirect",
         "AuthorizationHeaderMalformed",
@@ -178,14 +186,14 @@ def _elsewhere(exc: said.ClientError) -> str:
     return right_region(exc) if misplaced else ""
 
 
-def _action(exc: said.ClientError) -> str:
+def _action(exc: exceptions.ClientError) -> str:
     # AWS names the missing action, which may be a key's: kms:GenerateDataKey.
     named = re.search(r"perform: ([\w-]+:\w+)", str(_error(exc).get("Message", "")))
     return named.group(1) if named else _ACTIONS.get(exc.operation_name, exc.operation_name)
 
 
 def _error(exc: Exception) -> dict[str, Any]:
-    return exc.response.get("Error", {}) if isinstance(exc, said.ClientError) else {}
+    return exc.response.get("Error", {}) if isinstance(exc, exceptions.ClientError) else {}
 
 
 def _scrubbed(text: str) -> str:

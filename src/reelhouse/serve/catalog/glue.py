@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from botocore import exceptions as said
+from botocore import exceptions
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.catalog.entries import MARK, Entry
 from reelhouse.serve.catalog.registration import Found
-from reelhouse.storage.s3_errors import FAILURES, code, word
+from reelhouse.storage.s3_errors import FAILURES, code, error_message
 
 T = TypeVar("T")
 
@@ -136,10 +136,10 @@ def opened(make: Callable[[], T]) -> T:
     """The client that *make* returns, or `ConfigError` if its settings are invalid."""
     try:
         return make()
-    except said.NoRegionError:
+    except exceptions.NoRegionError:
         raise ConfigError("no AWS region is set: set s3_region, AWS_REGION or the profile's region") from None
-    except (said.BotoCoreError, ValueError) as exc:
-        raise ConfigError(f"Glue cannot be used: {word(exc, 'Glue', '').text}") from exc
+    except (exceptions.BotoCoreError, ValueError) as exc:
+        raise ConfigError(f"Glue cannot be used: {error_message(exc, 'Glue', '').text}") from exc
 
 
 def table_input(entry: Entry, lake: str) -> dict[str, Any]:
@@ -195,12 +195,12 @@ def refused(what: str, exc: Exception, endpoint: str) -> ReelhouseError:
     """*what* failed, in one line for the user."""
     named = code(exc)
     if named in _DENIED:
-        action = f"glue:{exc.operation_name}" if isinstance(exc, said.ClientError) else "that"
+        action = f"glue:{exc.operation_name}" if isinstance(exc, exceptions.ClientError) else "that"
         return ConfigError(f"{what}: access denied: {action} is not allowed here (docs/catalogues.md has the policy)")
     if named in _WRONG_KEYS:
         return ConfigError(f"{what}: the AWS access key or its secret is wrong")
     if named in _BUSY:
         return ReelhouseError(f"{what}: Glue answers {named} again and again: try later")
-    found = word(exc, endpoint, "")
+    found = error_message(exc, endpoint, "")
     text = found.text.replace("S3 says", "Glue says").replace("S3 answers", "Glue answers")
     return (ConfigError if found.fixable else ReelhouseError)(f"{what}: {text}")
