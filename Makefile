@@ -20,7 +20,7 @@ help:
 	@echo "make spark-package  what Spark jobs on EMR Serverless and AWS Glue are given, into ./dist/spark (docs/spark.md)"
 	@echo "make bench      measure, and write docs/benchmarks.md"
 	@echo "make docs       write what is generated: docs/tables.md, docs/cli.md"
-	@echo "make lock       resolve the locked versions anew"
+	@echo "make lock       resolve the locked versions again"
 
 demo: $(VENV)/.lake
 	$(BIN)/reelhouse demo

@@ -61,7 +61,7 @@ def test_an_id_is_read_as_it_is_asked(text: str, ask: str) -> None:
 )
 def test_anything_else_is_none(text: str) -> None:
     assert read_id(text) is None
-    with pytest.raises(ReelhouseError, match="no TMDB id"):
+    with pytest.raises(ReelhouseError, match="neither a TMDB id"):
         details_path("/movie/{id}", text)
 
 

@@ -312,7 +312,7 @@ def test_a_value_out_of_bounds_names_key_bounds_and_both_places(name: str, value
 
 def test_a_file_that_cannot_be_read_is_an_error_and_no_default(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b'language = "\xff"')
-    with pytest.raises(ConfigError, match=r"reelhouse\.toml is no TOML"):
+    with pytest.raises(ConfigError, match=r"reelhouse\.toml is not TOML"):
         load(environ={}, folder=tmp_path)
     with pytest.raises(ConfigError, match=r"reelhouse\.toml cannot be read"):
         (tmp_path / "lake" / FILE).mkdir(parents=True)

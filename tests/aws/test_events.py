@@ -128,7 +128,7 @@ def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
     text = 'id,imdb_id,type,title\n1,tt0137523,movie,"Open\n2,tt0137524,show,b\n'
     with pytest.raises(ReelhouseError, match=r'line 2 opens a quote .*"quotes": false next to "ids"'):
         read_event({"ids": text, "column": "id"}, "one")
-    with pytest.raises(ReelhouseError, match='say which: "column": "id" beside "ids" or "column": "imdb_id"'):
+    with pytest.raises(ReelhouseError, match='say which: "column": "id" next to "ids" or "column": "imdb_id"'):
         read_event({"ids": text, "quotes": False}, "one")
     (request,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").requests  # type: ignore[union-attr]
     assert isinstance(request, Asked)

@@ -100,7 +100,7 @@ def test_a_schema_of_ours_gets_the_newest_description_and_a_strangers_keeps_its_
 
 
 def test_a_catalog_that_is_not_there_is_not_made(unity: Unity) -> None:
-    with pytest.raises(ConfigError, match="there is no catalog 'film' in Unity Catalog: make it, or name another"):
+    with pytest.raises(ConfigError, match="there is no catalog 'film' in Unity Catalog: create it, or name another"):
         put(unity, place="film.tmdb")
 
 

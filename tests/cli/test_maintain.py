@@ -80,7 +80,7 @@ def test_a_table_that_was_left_alone_sets_the_exit_code(lake: LakeInTheMaking) -
     lake.storage.delete("imports/own/_delta_log/00000000000000000002.json")
     done = _typed(lake)
     assert done.exit_code == 1
-    assert "imports/own has lost version 2, which readers are shown" in done.stderr
+    assert "imports/own has lost version 2, which readers see" in done.stderr
 
 
 def test_a_locked_lake_is_left_alone(lake: LakeInTheMaking) -> None:

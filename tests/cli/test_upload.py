@@ -90,7 +90,7 @@ def test_the_same_file_again_is_fine_and_another_of_its_name_is_refused(here: He
     _file(tmp_path, "movies.csv", CSV + CSV)
     other = here("upload", "movies.csv", "--layout", "course")
     assert other.exit_code == 1
-    assert "is there already and holds something else; rename movies.csv" in other.stderr
+    assert "exists with other content; rename movies.csv" in other.stderr
     assert list(_lying(tmp_path / "lake").values()) == [CSV]
 
 

@@ -111,7 +111,7 @@ def test_jars_that_are_there_or_stated_are_not_fetched() -> None:
 
 
 def test_a_version_with_unknown_jars_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"which delta-spark goes with Spark 4\.9\.0 is not known here"):
+    with pytest.raises(ConfigError, match=r"which delta-spark goes with Spark 4\.9\.0 is unknown"):
         conf(version="4.9.0")
     stated = {"spark.jars.packages": "io.delta:delta-spark_4.9_2.13:5.0.0"}
     assert conf(version="4.9.0", stated=stated)["spark.jars.packages"] == stated["spark.jars.packages"]
@@ -156,7 +156,7 @@ def test_a_setting_that_makes_other_rows_is_named_in_one_line(capsys: pytest.Cap
 def test_without_java_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    with pytest.raises(ConfigError, match="needs Java 17, and there is none here"):
+    with pytest.raises(ConfigError, match="needs Java 17, and none is installed"):
         spark._check_java()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(ConfigError, match=r"JAVA_HOME is .* and has none"):
@@ -192,7 +192,7 @@ def test_the_environment_is_changed_only_during_a_start(monkeypatch: pytest.Monk
 
 
 def test_a_job_is_not_begun_in_a_session_through_spark_connect() -> None:
-    with pytest.raises(ConfigError, match="this session goes through Spark Connect: start the job with spark-submit"):
+    with pytest.raises(ConfigError, match="this session uses Spark Connect: start the job with spark-submit"):
         spark.adopted(session.session_factory("sail")())
 
 
@@ -212,8 +212,8 @@ def test_arguments_come_in_the_style_of_each_service() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--lakes", "x"], "there is no argument --lakes (did you mean '--lake'?)"),
-        (["--token", "x"], "there is no argument --token"),
+        (["--lakes", "x"], "unknown argument --lakes (did you mean '--lake'?)"),
+        (["--token", "x"], "unknown argument --token"),
         (["lake"], "an argument begins with --, not as 'lake' does"),
         (["--lake"], "--lake: a value is expected"),
         (["--full", "perhaps"], "--full: true or false is expected, not 'perhaps'"),

@@ -384,7 +384,7 @@ def test_an_export_that_arrives_damaged_every_time_plans_nothing() -> None:
     def refused(spoil: Callable[[Tiny], bytes]) -> None:
         with tiny_tmdb() as tiny:
             tiny.export_instead = _only(tiny, spoil(tiny))
-            _refused(tiny, MemoryStorage(), "nothing of it is used")
+            _refused(tiny, MemoryStorage(), "so it is not used")
             assert tiny.listings["export"] > 3
 
     # Each waits for seconds between its attempts.

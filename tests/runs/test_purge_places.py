@@ -61,10 +61,10 @@ def _contents(lake: FolderStorage) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ([], "say what"),
-        (["--yes"], "say what"),
-        (["--all"], "--yes is needed"),
-        (["--all", "--older-than", "180d", "--yes"], "say what"),
+        ([], "give one of"),
+        (["--yes"], "give one of"),
+        (["--all"], "--yes is required"),
+        (["--all", "--older-than", "180d", "--yes"], "give one of"),
         (["--older-than", "180", "--yes"], "no age"),
         (["--older-than", "0d", "--yes"], "no age"),
         (["--older-than", "-3d", "--yes"], "no age"),

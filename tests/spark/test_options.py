@@ -41,7 +41,7 @@ def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
     [
         ({"idss": "3"}, "did you mean 'ids'"),
         ({"path": "/lake"}, "there is no such option"),
-        ({"ids": "603,x"}, "'x' is no TMDB id"),
+        ({"ids": "603,x"}, "'x' is neither a TMDB id"),
         ({"ids": " , "}, "has no ids"),
         ({"ids": "603", "lake": "/lake"}, "lake and ids cannot be read at once"),
         ({"ids": "603", "discover.year": "1999"}, "ids and discover"),
@@ -97,7 +97,7 @@ def test_a_list_in_a_file_is_read_as_strictly_as_at_the_prompt(tmp_path: Path) -
 
 @pytest.mark.parametrize("ids", ["../account", "²", "5;new", "0", "1" * 23, "id,603"])
 def test_an_invalid_id_is_refused(ids: str) -> None:
-    with pytest.raises(ConfigError, match="is no TMDB id"):
+    with pytest.raises(ConfigError, match="is neither a TMDB id"):
         read_options({"ids": ids})
 
 

@@ -193,7 +193,7 @@ def test_a_helper_that_gives_no_credentials(lake: S3Storage, tmp_path: Path, mon
     config = tmp_path / "config"
     config.write_text("[profile work]\ncredential_process = false\n")
     _alone(monkeypatch, config)
-    assert "the AWS credentials could not be fetched" in _said(S3Storage(lake.url, S3Options(profile="work")))
+    assert "AWS credentials could not be fetched" in _said(S3Storage(lake.url, S3Options(profile="work")))
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "http://user:hunter2-secret@", "ftp//x"])

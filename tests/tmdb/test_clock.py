@@ -71,7 +71,7 @@ def test_a_machine_that_is_wrong_by_hours_uses_what_the_answers_agree_on(wrong: 
 
 def test_where_all_answers_are_far_ahead_of_this_machine_nothing_lasting_follows_from_them() -> None:
     clock = _clock(3 * DAY, 3 * DAY, 3 * DAY)
-    assert "TMDB says that it is 2026-11-23T12:00:00Z, this machine says 2026-11-20T12:00:00Z" in str(clock.disputed)
+    assert "TMDB's time is 2026-11-23T12:00:00Z, this machine's is 2026-11-20T12:00:00Z" in str(clock.disputed)
     assert _stamped(clock, Date=_date(3 * DAY)) == _written(0)
     assert clock.seen() == _written(0)
 

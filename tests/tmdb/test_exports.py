@@ -179,7 +179,7 @@ def test_a_truncated_download_is_refused_with_and_without_a_length(at: int) -> N
     unstated = _sent("Connection: close", WHOLE[:at])
     shortened = _published({_today(): WHOLE[:at]})
     for answering in (stated, unstated, shortened):
-        with serving(answering) as server, pytest.raises(ListingError, match="nothing of it is used"):
+        with serving(answering) as server, pytest.raises(ListingError, match="so it is not used"):
             _fetch(server.url)
 
 
@@ -218,7 +218,7 @@ def _flipped(at: int) -> bytes:
     ids=["crc", "length", "middle", "magic", "rubbish", "html", "second member cut", "second member begun"],
 )
 def test_a_damaged_file_is_refused(body: bytes) -> None:
-    with serving(_published({_today(): body})) as server, pytest.raises(ListingError, match="nothing of it is used"):
+    with serving(_published({_today(): body})) as server, pytest.raises(ListingError, match="so it is not used"):
         _fetch(server.url)
     with pytest.raises(ListingError):
         _ids(body)

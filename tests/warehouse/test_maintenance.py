@@ -321,7 +321,7 @@ def test_a_table_that_lost_its_pinned_version_is_named_and_left_alone(lake: Lake
     lake.storage.delete(log_key("tables/movie", pin.version))
     before = [name for name in _files(lake.root) if name.startswith("tables/movie/")]
     done = _maintain(lake.storage)
-    assert done.problems == [f"tables/movie has lost version {pin.version}, which readers are shown"]
+    assert done.problems == [f"tables/movie has lost version {pin.version}, which readers see"]
     assert [name for name in _files(lake.root) if name.startswith("tables/movie/")] == before
 
 
