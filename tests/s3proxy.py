@@ -1,4 +1,4 @@
-"""What stands between a collector and its S3, and spoils what a test wants spoilt.
+"""A proxy between a collector and its S3 that injects faults for tests.
 
 `proxied(server)` listens on loopback and passes everything on. `when` says what happens to which requests instead, once
 per fault named; `seen` and `counts` tell what was asked. `off` is a server that went away: refused and cut connections.

@@ -1,4 +1,4 @@
-"""What a program asks of AWS while inside: each call as the IAM action that it needs on the resource it names."""
+"""Records AWS calls of a program: each call as the IAM action that it needs on the resource it names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of ids that lie in a bucket: read where S3 says they are, taken once, refused with a clear word."""
+"""Lists of ids in a bucket: read from S3, taken once, refused with a clear message."""
 
 from __future__ import annotations
 

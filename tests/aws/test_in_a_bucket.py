@@ -1,4 +1,4 @@
-"""The handler with its lake in a bucket: what a tick costs, who leaves whom alone, and what is found in the bytes."""
+"""The handler with its lake in a bucket: the cost of a tick, concurrent invocations, and the stored bytes."""
 
 from __future__ import annotations
 

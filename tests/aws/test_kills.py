@@ -1,4 +1,4 @@
-"""An invocation that is killed at any step: its retry, or the next tick, ends what it began, and no request is lost."""
+"""An invocation that is killed at any step: its retry, or the next tick, finishes its work, and no request is lost."""
 
 from __future__ import annotations
 

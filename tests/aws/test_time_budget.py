@@ -1,4 +1,4 @@
-"""The margin: careful at first, learned afterwards, never more than a third of the life that is left."""
+"""The margin: careful at first, learned afterwards, never more than a third of the remaining time."""
 
 from __future__ import annotations
 

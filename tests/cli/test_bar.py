@@ -1,4 +1,4 @@
-"""The progress bar says that TMDB asked to slow down, for as long as nothing is asked."""
+"""The progress bar shows that TMDB asked to slow down, while no request is made."""
 
 from __future__ import annotations
 

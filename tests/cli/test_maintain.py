@@ -1,4 +1,4 @@
-"""`reelhouse maintain` as it is typed."""
+"""The command `reelhouse maintain`."""
 
 from __future__ import annotations
 

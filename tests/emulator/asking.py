@@ -1,4 +1,4 @@
-"""Plain HTTP, nothing decoded and nothing retried, so that a test sees what goes over the wire."""
+"""Plain HTTP, nothing decoded and nothing retried, so a test sees the bytes on the wire."""
 
 import gzip
 import http.client

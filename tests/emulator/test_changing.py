@@ -1,4 +1,4 @@
-"""The catalogue changes while it runs, and the feed, the exports and the clock tell of it as TMDB's do."""
+"""The catalogue changes while it runs, and feed, exports and clock show it as TMDB's do."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The daily id exports: where they lie, what they hold, and that they need no credential."""
+"""The daily id exports: their address, what they hold, and that they need no credential."""
 
 import gzip
 import json

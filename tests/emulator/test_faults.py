@@ -1,4 +1,4 @@
-"""Each fault profile misbehaves as its table says, in the same way for the same seed, and stops when it should."""
+"""Each fault profile fails as its table says, in the same way for the same seed, and stops when it should."""
 
 import gzip
 import http.client

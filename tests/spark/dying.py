@@ -1,4 +1,4 @@
-"""A TMDB source whose worker dies once: after it asked one partition, before its rows are handed over."""
+"""A TMDB source whose worker dies once: after the requests of one partition, before Spark has its rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the data source share: rows that can be compared, and what a TMDB is asked with."""
+"""Shared by tests of the data source: comparable rows, and settings for an emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which days a batch of the change feed's stream is about."""
+"""The days that a batch of the change feed's stream covers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Executors that find their way by their own environment: a lake in a bucket, and a token in Parameter Store."""
+"""Executors with their own environment: a lake in a bucket, and a token in Parameter Store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options: what they mean, and what is refused before anybody sees it."""
+"""Options: what they mean, and what is refused before Spark shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From settled asks to batches: an id is there once, whatever it was asked by, and batches stay small."""
+"""From outcomes to batches: an id has one row, whatever key requested it, and batches stay small."""
 
 from __future__ import annotations
 

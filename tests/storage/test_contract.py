@@ -1,4 +1,4 @@
-"""What every storage promises, whatever lies behind it. Written against the protocol only."""
+"""What every storage promises. Written against the protocol only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading ahead: in order, no further than asked, and who stops early leaves nothing running."""
+"""Prefetching: in order, no further than allowed, and an early stop leaves nothing running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One collector at a time: who holds the lease, until when by S3's clock, and how a holder hears that it is over."""
+"""One collector at a time: who holds the lease, until when by S3's clock, and how a holder is notified of its loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before the first request to TMDB is spent: one line each for what keeps a lake from lying in its bucket."""
+"""The check before the first request to TMDB: one line for each obstacle to a lake in a bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How these tests ask: a session and a client of the product, at a server of the test."""
+"""A session and a client of the product, at a server of the test."""
 
 from __future__ import annotations
 

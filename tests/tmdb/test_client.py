@@ -1,4 +1,4 @@
-"""The client: which of our errors each answer is, and where the token goes: into one header, and nowhere else."""
+"""The client: the error that each answer means, and the token: in one header, and nowhere else."""
 
 from __future__ import annotations
 

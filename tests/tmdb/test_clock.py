@@ -1,4 +1,4 @@
-"""TMDB's clock: a `Date` is believed if the other answers, or this machine, confirm it."""
+"""TMDB's clock: a `Date` is trusted if other answers, or this machine, confirm it."""
 
 from __future__ import annotations
 

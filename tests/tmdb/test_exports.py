@@ -1,4 +1,4 @@
-"""Exports: whole or not believed at all, and their host never learns the token."""
+"""Exports: complete or not used, and their host never gets the token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paged listings and asking again: read to their last page, or refused."""
+"""Paged listings and retries: read to their last page, or refused."""
 
 from __future__ import annotations
 
