@@ -91,7 +91,7 @@ def test_a_list_in_a_file_is_read_as_strictly_as_at_the_prompt(tmp_path: Path) -
     with pytest.raises(ConfigError, match=r'line 2 opens a quote .*option\("ids_quotes", "false"\)'):
         read_options({"ids_file": str(file)})
     assert read_options({"ids_file": str(file), "ids_quotes": "false"}).asks == ("1", "2")
-    with pytest.raises(ConfigError, match="ids_column: it says how ids_file is read"):
+    with pytest.raises(ConfigError, match="ids_column: it is an option of ids_file"):
         read_options({"ids": "603", "ids_column": "id"})
 
 
