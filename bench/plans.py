@@ -87,7 +87,7 @@ def plans_of(lake: Path, engine: str) -> dict[str, str]:
         version = latest_version(self.storage, folder)
         assert version is not None, f"{folder} is not built"
         commit = read_commit(self.storage, folder, version)
-        return commit._replace(rows=user.get("claims", commit.rows))
+        return commit._replace(rows=user.get("outcomes", commit.rows))
 
     with mock.patch.object(Engine, "write", write):
         build(FolderStorage(lake), session_factory(engine), full=True)

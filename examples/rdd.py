@@ -52,7 +52,7 @@ def answers(context: SparkContext, files: list[str]) -> RDD[Answer]:
 def newest(found: RDD[Answer]) -> RDD[tuple[int, Answer]]:
     """The last answer on each id, where that is a title: one that was removed since is none any more."""
     # What names no id is a 404 on an IMDb id; what tells why was set aside, and nothing that was won.
-    believed = found.filter(lambda answer: "id" in answer and "why" not in answer)
+    believed = found.filter(lambda answer: "id" in answer and "reason" not in answer)
     by_id = believed.map(lambda answer: (answer["id"], answer))
     last = by_id.reduceByKey(lambda one, other: max(one, other, key=lambda answer: answer["fetched_at"]))
     return last.filter(lambda title: title[1]["status"] == 200)

@@ -40,6 +40,6 @@ def shown_id(value: object) -> str:
     return repr(value)[:_MOST_SHOWN]
 
 
-def tmdb_id(ask: str) -> int | None:
+def tmdb_id(key: str) -> int | None:
     """The number of an ask that is a TMDB id; None for an IMDb id, or what is no id at all."""
-    return int(ask) if ask.isascii() and ask.isdigit() and len(ask) <= 18 else None
+    return int(key) if key.isascii() and key.isdigit() and len(key) <= 18 else None

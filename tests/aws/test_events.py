@@ -132,12 +132,12 @@ def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
         read_event({"ids": text, "quotes": False}, "one")
     (wish,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").wishes  # type: ignore[union-attr]
     assert isinstance(wish, Asked)
-    assert wish.asks == ("tt0137523",)
+    assert wish.keys == ("tt0137523",)
     assert wish.listed is not None
     assert wish.listed.others == {"show": 1}
     given = {"ids": text, "column": "imdb_id", "quotes": False, "all_kinds": True}
     (wish,) = read_event(given, "one").wishes  # type: ignore[union-attr]
-    assert wish.asks == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
+    assert wish.keys == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])

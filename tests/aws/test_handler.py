@@ -62,7 +62,7 @@ def test_the_first_tick_collects_everything_and_the_next_one_finds_nothing_to_do
         "requests": 30,
         "throttled": 0,
         "waited_seconds": 0.0,
-        "why": None,
+        "reason": None,
         "letters": 0,
     }
     assert tiny.asked.total() == 30
@@ -196,7 +196,7 @@ def _leave_open(function: Function, tiny: Tiny) -> dict[str, Any]:
     answer = function.tick()
     assert answer["state"] == "open"
     assert 0 < answer["pending"] < 30
-    assert "TMDB has answered nobody" in answer["why"]
+    assert "TMDB has answered nobody" in answer["reason"]
     return answer
 
 
@@ -347,7 +347,7 @@ def test_it_leaves_before_its_time_is_up_and_the_next_tick_goes_on(function: Fun
         states.append(answer["state"])
         if answer["state"] == "reconciled":
             break
-        assert answer["why"] == "the deadline is reached"
+        assert answer["reason"] == "the deadline is reached"
         assert answer["pending"] < 30
     assert states[-1] == "reconciled"
     assert len(states) > 1

@@ -96,7 +96,7 @@ def test_a_table_reads_of_staging_what_it_shows(sail: dict[str, str], name: str)
 
 def test_who_is_current_is_found_without_a_body(sail: dict[str, str]) -> None:
     (columns,) = _columns(sail["staging/movie_current"], "staging/movie")
-    assert columns <= {"id", "place", "batch", "state"}
+    assert columns <= {"id", "sequence", "append_id", "state"}
 
 
 def test_nothing_reads_staging_twice_but_quarantine(sail: dict[str, str]) -> None:

@@ -313,7 +313,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     assert opened.returncode == 1
     found = _one_object(opened)
     assert (found["asked"], found["pending"], found["whole"]) == (9, 5, False)
-    assert "max_requests" in str(found["why"])
+    assert "max_requests" in str(found["reason"])
     status = _one_object(run("status", "--json", **tmdb))
     assert isinstance(status["open_run"], dict)
     assert status["open_run"]["pending"] == 5
@@ -321,7 +321,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     assert done.returncode == 0
     found = _one_object(done)
     assert (found["asked"], found["landed"], found["gone"], found["pending"]) == (9, 8, 1, 0)
-    assert (found["whole"], found["clean"], found["why"]) == (True, True, None)
+    assert (found["whole"], found["clean"], found["reason"]) == (True, True, None)
 
 
 def test_a_list_comes_from_stdin_too(run: Run, tmdb: dict[str, str]) -> None:

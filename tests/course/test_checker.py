@@ -21,11 +21,11 @@ def _movie(id_: int, **more: Any) -> dict[str, Any]:
     return {"id": id_, "title": f"Movie {id_}", "runtime": 90, "imdb_id": f"tt{id_:07d}", **more}
 
 
-def _check(files: dict[str, Any], asks: list[str] | None = None) -> Checked:
+def _check(files: dict[str, Any], keys: list[str] | None = None) -> Checked:
     storage = MemoryStorage()
     for name, body in files.items():
         storage.put(name, body if isinstance(body, bytes) else json.dumps(body).encode())
-    return check_course(storage, asks)
+    return check_course(storage, keys)
 
 
 def _told(files: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import State
 from reelhouse.raw.reconciliation import reconcile, tally
 from reelhouse.storage.memory import MemoryStorage
-from tests.lakes import Noting, a_claim, a_plan, settle
+from tests.lakes import Noting, a_outcome, a_plan, settle
 
 UNITS, SIZE = 6, 3
 
@@ -18,8 +18,8 @@ UNITS, SIZE = 6, 3
 def _settled(storage: MemoryStorage, units: range, plan: Plan | None = None) -> Plan:
     plan = plan or a_plan(storage, map(str, range(1, UNITS * SIZE + 1)), unit_size=SIZE)
     for unit in units:
-        claims = [a_claim(str(unit * SIZE + each + 1), State.GONE) for each in range(SIZE)]
-        settle(storage, plan, claims, unit=unit, drift={"unknown:x": 1})
+        outcomes = [a_outcome(str(unit * SIZE + each + 1), State.GONE) for each in range(SIZE)]
+        settle(storage, plan, outcomes, unit=unit, drift={"unknown:x": 1})
     return plan
 
 
@@ -39,7 +39,7 @@ def test_a_count_goes_on_where_the_last_one_came_to() -> None:
 def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
     storage = Noting()
     plan = _settled(storage, range(1, UNITS))
-    settle(storage, plan, [a_claim("1", State.GONE)], drift={"unknown:x": 1})
+    settle(storage, plan, [a_outcome("1", State.GONE)], drift={"unknown:x": 1})
     whole = reconcile(storage, plan)[1]
     done = read_done(storage, plan)
     assert (done.units, done.open, done.first) == (UNITS, [0], 0)
@@ -47,7 +47,7 @@ def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
     storage.read.clear()
     assert tally(storage, plan, done) == whole
     assert not [key for key in storage.read if "receipts/" in key and "receipts/00000-" not in key]
-    settle(storage, plan, [a_claim(str(each), State.GONE) for each in range(2, SIZE + 1)], known={"1"})
+    settle(storage, plan, [a_outcome(str(each), State.GONE) for each in range(2, SIZE + 1)], known={"1"})
     made, _ = reconcile(storage, plan, done)
     assert made is not None
     assert (made.gone, made.whole) == (UNITS * SIZE, True)

@@ -15,7 +15,7 @@ from reelhouse.raw.keys import ledger_key, receipt_key
 from reelhouse.raw.ledger import Ledger, keep_ledger, open_ledger
 from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage
-from tests.lakes import ASKING, a_claim, a_plan, settle
+from tests.lakes import ASKING, a_outcome, a_plan, settle
 
 Rows = list[tuple[object, ...]]
 
@@ -30,21 +30,21 @@ def _live(storage: MemoryStorage, runs: int, *, keep: bool) -> None:
     """Several runs over some ids, each with other ends."""
     chance = random.Random(7)
     for run in range(1, runs + 1):
-        asks = [str(id_) for id_ in chance.sample(range(1, 200), 40)] + [f"tt{run:07d}"]
-        plan = a_plan(storage, asks, run=run, unit_size=15)
+        keys = [str(id_) for id_ in chance.sample(range(1, 200), 40)] + [f"tt{run:07d}"]
+        plan = a_plan(storage, keys, run=run, unit_size=15)
         for unit in range(plan.units):
-            of_unit = asks[unit * 15 : unit * 15 + 15]
+            of_unit = keys[unit * 15 : unit * 15 + 15]
             for half in (of_unit[:7], of_unit[7:]):
-                claims = [
-                    a_claim(
-                        ask,
+                outcomes = [
+                    a_outcome(
+                        key,
                         chance.choice(list(State)),
                         fetched_at=f"2026-11-{run:02d}T09:00:00Z",
-                        found=None if ask.isdigit() else 1000 + run,
+                        found=None if key.isdigit() else 1000 + run,
                     )
-                    for ask in half
+                    for key in half
                 ]
-                settle(storage, plan, claims, unit=unit)
+                settle(storage, plan, outcomes, unit=unit)
         if keep:
             with open_ledger(storage, run) as ledger:
                 keep_ledger(storage, ledger)
@@ -84,7 +84,7 @@ def test_the_newest_state_of_an_id_holds_whatever_came_before() -> None:
     storage = MemoryStorage()
     for run, state in enumerate((State.LANDED, State.GONE, State.QUARANTINED), 1):
         plan = a_plan(storage, ["550"], run=run)
-        settle(storage, plan, [a_claim("550", state, fetched_at=f"2026-11-0{run}T00:00:00Z")])
+        settle(storage, plan, [a_outcome("550", state, fetched_at=f"2026-11-0{run}T00:00:00Z")])
     with open_ledger(storage, 3) as ledger:
         assert _rows(ledger)["known"] == [("movie", 550, "quarantined", "2026-11-03T00:00:00Z", 3)]
     with open_ledger(storage, 1) as ledger:
@@ -94,7 +94,7 @@ def test_the_newest_state_of_an_id_holds_whatever_came_before() -> None:
 def test_an_imdb_id_stands_for_the_tmdb_id_that_answered_and_a_gone_one_for_none() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["tt0137523", "tt9999999"])
-    settle(storage, plan, [a_claim("tt0137523", found=550), a_claim("tt9999999", State.GONE)])
+    settle(storage, plan, [a_outcome("tt0137523", found=550), a_outcome("tt9999999", State.GONE)])
     with open_ledger(storage, 1) as ledger:
         aliases = ledger.db.execute("select entity, ask, id from alias order by ask").fetchall()
         rows = _rows(ledger)
@@ -105,7 +105,7 @@ def test_an_imdb_id_stands_for_the_tmdb_id_that_answered_and_a_gone_one_for_none
 def test_a_run_is_remembered_with_what_it_asked_for() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    settle(storage, plan, [a_claim("1"), a_claim("2", State.GONE)])
+    settle(storage, plan, [a_outcome("1"), a_outcome("2", State.GONE)])
     with open_ledger(storage, 1) as ledger:
         assert ledger.db.execute("select run, entity, asking from run").fetchall() == [(1, "movie", ASKING.fingerprint)]
 
@@ -114,7 +114,7 @@ def test_an_unreadable_receipt_makes_nothing_known() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
     storage.put(receipt_key(1, 0, 0), b"damaged")
-    settle(storage, plan, [a_claim("2")])
+    settle(storage, plan, [a_outcome("2")])
     with open_ledger(storage, 1) as ledger:
         assert [row[1] for row in _rows(ledger)["known"]] == [2]
 

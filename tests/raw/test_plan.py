@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw.keys import plan_key
 from reelhouse.raw.plan import (
+    Cause,
     Plan,
-    Reason,
     Request,
     RequestProfile,
     _gallop,
@@ -57,11 +57,11 @@ def test_units_hold_every_question_once_in_the_plan_s_order(count: int, size: in
     storage = MemoryStorage()
     plan = a_plan(storage, [str(number) for number in range(count)], unit_size=size)
     units = list(read_units(storage, plan))
-    assert [question for unit in units for question in unit.questions] == [
-        Request(str(number), Reason.NEW) for number in range(count)
+    assert [request for unit in units for request in unit.requests] == [
+        Request(str(number), Cause.NEW) for number in range(count)
     ]
     assert [unit.number for unit in units] == list(range(plan.units))
-    assert all(len(unit.questions) == size for unit in units[:-1])
+    assert all(len(unit.requests) == size for unit in units[:-1])
 
 
 def test_the_second_plan_of_a_run_is_refused_and_leaves_the_first_with_its_ids() -> None:

@@ -88,14 +88,14 @@ def reasons(storage: Storage, run: int) -> dict[str, str]:
     """Why each ask of a run is asked."""
     plan = read_plan(storage, run)
     assert plan is not None
-    return {question.ask: question.reason.value for unit in read_units(storage, plan) for question in unit.questions}
+    return {request.key: request.cause.value for unit in read_units(storage, plan) for request in unit.requests}
 
 
 class Known(NamedTuple):
     """What a lake says of one thing."""
 
     state: str
-    why: str | None
+    reason: str | None
     body: bytes | None
 
 
@@ -107,13 +107,13 @@ def answers(storage: Storage) -> dict[str, Known]:
         for receipt in read_receipts(storage, plan):
             assert isinstance(receipt, Receipt)
             lines = {answer.line: answer for answer in read_answers(storage, receipt)}
-            for claim in receipt.claims:
-                claimed[claim.ask] += 1
-                body = None if claim.line is None else lines[claim.line].bytes
-                assert claim.line is None or lines[claim.line].ask == claim.ask
-                found[claim.ask] = Known(claim.state.value, claim.why, body)
+            for outcome in receipt.outcomes:
+                claimed[outcome.key] += 1
+                body = None if outcome.line is None else lines[outcome.line].bytes
+                assert outcome.line is None or lines[outcome.line].key == outcome.key
+                found[outcome.key] = Known(outcome.state.value, outcome.reason, body)
         asked = set(reasons(storage, plan.run))
-        assert not [ask for ask, times in claimed.items() if times > 1]
+        assert not [key for key, times in claimed.items() if times > 1]
         assert claimed.keys() <= asked
     return found
 

@@ -38,7 +38,7 @@ ASKED = {f"/3/movie/{name}" for name in ("1", "2", "3", "changes")} | {"/3/confi
 
 
 def message(**fields: Any) -> bytes:
-    return msgspec.json.encode({"event": "e", "entity": "movie", "asks": [], "run": "", "format": 1, **fields})
+    return msgspec.json.encode({"event": "e", "entity": "movie", "keys": [], "run": "", "format": 1, **fields})
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def message(**fields: Any) -> bytes:
 )
 def test_an_ask_that_is_no_id_is_named_and_not_asked(tiny: Tiny, paths: set[str], odd: object) -> None:
     lake = MemoryStorage()
-    lake.put("inbox/e.json", message(asks=["20", odd, " tt0000021 ", 22]))
+    lake.put("inbox/e.json", message(keys=["20", odd, " tt0000021 ", 22]))
     result = collect(lake, small(tiny, record_filter=""))
     assert paths <= ASKED | {"/3/movie/20", "/3/movie/tt0000021", "/3/movie/22"}
     assert set(tiny.asked) == {"1", "2", "3", "20", "tt0000021", "22"}
@@ -94,9 +94,9 @@ def test_an_ask_that_is_no_id_is_named_and_not_asked(tiny: Tiny, paths: set[str]
         b"[" * 100_000,
         message(format=7),
         message(format="1"),
-        message(asks="603"),
-        message(asks={"603": 1}),
-        message(asks=None),
+        message(keys="603"),
+        message(keys={"603": 1}),
+        message(keys=None),
         message(entity=5),
         message(entity="../account"),
         message(event=None),
@@ -115,8 +115,8 @@ def test_a_message_that_nobody_understands_stays_and_is_named_and_the_lake_works
     assert set(tiny.asked) == {"1", "2", "3", "20"}
     assert paths <= ASKED | {"/3/movie/20"}
     (found,) = result.plan.set_aside
-    assert "inbox/odd.json" in found.why
-    assert "remove it" in found.why
+    assert "inbox/odd.json" in found.reason
+    assert "remove it" in found.reason
     assert (result.whole, result.clean) == (True, False)
     assert lake.get("inbox/odd.json") == body
     assert_whole(lake)
@@ -143,7 +143,7 @@ def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
 ) -> None:
     inbox = reelhouse.lake / "inbox"
     inbox.mkdir(parents=True)
-    (inbox / "a.json").write_bytes(message(asks=["../account", "1\n2", "20"]))
+    (inbox / "a.json").write_bytes(message(keys=["../account", "1\n2", "20"]))
     (inbox / "b.json").write_bytes(b"{")
     code, said, _ = reelhouse("plan", "--json")
     assert (code, len(said["set_aside"])) == (0, 2)
@@ -152,7 +152,7 @@ def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
     first, second = said["set_aside"]
     assert (first["key"], first["count"], first["shown"]) == ("inbox/a.json", 2, ["../account", "1\\n2"])
     assert second["key"] == "inbox/b.json"
-    (inbox / "c.json").write_bytes(message(asks=["../account"]))
+    (inbox / "c.json").write_bytes(message(keys=["../account"]))
     (inbox / "b.json").unlink()
     result = collect(FolderStorage(reelhouse.lake), small(tiny, record_filter=""))
     display.run_result(result)

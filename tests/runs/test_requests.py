@@ -144,7 +144,7 @@ def test_a_letter_that_a_listing_lacks_waits_for_the_next_one(tiny: Tiny) -> Non
     assert collect_small(seeing, small(tiny)).whole
     put_message(seeing, "an-event", "movie", ["33"])
     collect_small(Shortsighted(seeing, 0), small(tiny))
-    assert [letter.asks for _, letter in waiting(seeing, "movie")] == [["33"]]
+    assert [letter.keys for _, letter in waiting(seeing, "movie")] == [["33"]]
     collect_small(seeing, small(tiny))
     assert list(waiting(seeing, "movie")) == []
     assert "33" in answers(seeing)

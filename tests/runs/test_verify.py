@@ -57,7 +57,7 @@ def _place(lake: Storage) -> tuple[Receipt, str]:
     for part in range(9):
         found = read_part(lake, 1, UNIT, part)
         assert isinstance(found, Receipt)
-        if any(claim.ask == ID for claim in found.claims):
+        if any(outcome.key == ID for outcome in found.outcomes):
             return found, receipt_key(1, UNIT, part)
     raise AssertionError("no receipt claims it")
 
@@ -108,7 +108,7 @@ def test_an_id_taken_out_of_a_plans_ids_is_named_though_the_plan_was_made_to_fit
 
 def test_an_id_taken_out_of_a_receipt_is_named(lake: MemoryStorage) -> None:
     _, key = _place(lake)
-    _spoil(lake, key, lambda found: found.update(claims=[c for c in found["claims"] if c["ask"] != ID]))
+    _spoil(lake, key, lambda found: found.update(outcomes=[c for c in found["outcomes"] if c["key"] != ID]))
     _red(lake, f"id {ID} of run 1 has no receipt")
 
 
@@ -117,7 +117,7 @@ def test_an_id_taken_out_of_a_chunk_is_named(lake: MemoryStorage, refit: bool) -
     receipt, key = _place(lake)
     assert receipt.chunk is not None
     lines = gzip.decompress(lake.get(receipt.chunk.key)).splitlines(keepends=True)
-    kept = [line for line in lines if msgspec.json.decode(line)["ask"] != ID]
+    kept = [line for line in lines if msgspec.json.decode(line)["key"] != ID]
     assert len(kept) == len(lines) - 1
     spoilt = gzip.compress(b"".join(kept))
     lake.put(receipt.chunk.key, spoilt)
@@ -131,7 +131,7 @@ def test_an_answer_that_is_another_ids_is_named(lake: MemoryStorage) -> None:
     """Everything fits: sizes, hashes, numbers of lines; only what lies there is not what the receipt says."""
     receipt, key = _place(lake)
     assert receipt.chunk is not None
-    spoilt = gzip.compress(gzip.decompress(lake.get(receipt.chunk.key)).replace(b'"ask":"12"', b'"ask":"99"'))
+    spoilt = gzip.compress(gzip.decompress(lake.get(receipt.chunk.key)).replace(b'"key":"12"', b'"key":"99"'))
     lake.put(receipt.chunk.key, spoilt)
     stated = {"size": len(spoilt), "sha256": hashlib.sha256(spoilt).hexdigest()}
     _spoil(lake, key, lambda found: found["chunk"].update(stated))
@@ -236,7 +236,7 @@ def test_a_ledger_that_says_something_else_is_named(lake: MemoryStorage, two_run
     _, key = _place(lake)
 
     def gone(found: Any) -> None:
-        next(claim for claim in found["claims"] if claim["ask"] == ID)["state"] = "gone"
+        next(outcome for outcome in found["outcomes"] if outcome["key"] == ID)["state"] = "gone"
 
     _spoil(lake, key, gone)
     _red(lake, f"the ledger differs from the receipts for movie {ID}")

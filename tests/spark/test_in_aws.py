@@ -61,7 +61,7 @@ def test_a_token_that_lies_elsewhere_is_fetched_by_who_asks(where: str, monkeypa
         assert TOKEN not in repr(vars(partition)) + partition.settings.token
         monkeypatch.setenv("TMDB_TOKEN", f"ssm:{name}" if where == "executor" else "")
         ((settled,),) = ask_partition(partition, keep_quarantined=False)
-    assert settled.claim.id == 1
+    assert settled.outcome.id == 1
     assert shown == {f"Bearer {TOKEN}"}
 
 

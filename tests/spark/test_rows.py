@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from reelhouse.entities.schema import Table
 from reelhouse.marts import REGISTRY
-from reelhouse.raw.plan import Reason
-from reelhouse.raw.receipt import Claim, State
+from reelhouse.raw.plan import Cause
+from reelhouse.raw.receipt import Outcome, State
 from reelhouse.spark.api_partitions import Settled
 from reelhouse.spark.options import from_api
 from reelhouse.spark.rows import batches_of
@@ -19,9 +19,9 @@ from reelhouse.tables.schemas import schema_of
 AT = "2026-03-02T12:00:00Z"
 
 
-def _landed(ask: str, id_: int, **fields: object) -> Settled:
+def _landed(key: str, id_: int, **fields: object) -> Settled:
     body = json.dumps({"id": id_, **fields}).encode()
-    return Settled(Claim(ask, State.LANDED, Reason.LISTED, AT, id=id_, line=0), body, "0" * 64)
+    return Settled(Outcome(key, State.LANDED, Cause.LISTED, AT, id=id_, line=0), body, "0" * 64)
 
 
 def _batches(
@@ -45,7 +45,7 @@ def test_an_id_that_two_asks_mean_is_there_once() -> None:
 
 
 def test_asks_that_nobody_answered_are_in_quarantine_alone() -> None:
-    lost = Settled(Claim("tt0000001", State.QUARANTINED, Reason.LISTED, AT, why="unavailable"))
+    lost = Settled(Outcome("tt0000001", State.QUARANTINED, Cause.LISTED, AT, reason="unavailable"))
     assert _ids(lost, lost, table="quarantine") == [None, None]
     assert _ids(lost, table="record") == _ids(lost) == _ids(lost, table="answers") == []
 

@@ -209,7 +209,7 @@ def test_what_is_gone_or_cannot_be_believed_comes_with_the_answer_as_evidence() 
     odd = _refused(lambda request: verdict(422, 5))
     assert isinstance(odd, UntrustedError)
     assert isinstance(odd, UntrustedAnswer)
-    assert odd.why == "http_422"
+    assert odd.reason == "http_422"
     assert odd.answer.status == 422
 
 

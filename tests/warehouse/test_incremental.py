@@ -42,7 +42,7 @@ def _three_runs(lake: LakeInTheMaking, after: object = None) -> None:
     lake.land(odd, filtered(2), gone(3), quarantined(4), export=[1, 2], day="2026-11-02")
     built()
     renamed = {**_RICH, "genres": [{"id": 18, "name": "Tragedy"}]}
-    lake.land(a_movie(2, **renamed), gone(5), Answer(9, {"title": "x"}, ask="tt0000009"), parts=3)
+    lake.land(a_movie(2, **renamed), gone(5), Answer(9, {"title": "x"}, key="tt0000009"), parts=3)
     built()
 
 

@@ -55,7 +55,7 @@ def _day(lake: LakeInTheMaking) -> None:
         filtered(200),
         gone(300 + number),
         quarantined(100 + number),
-        quarantined(None, ask=f"tt{number}"),
+        quarantined(None, key=f"tt{number}"),
         export=[*range(1, number + 1), 100],
         day=f"2026-11-{number:02}",
     )
@@ -335,7 +335,7 @@ def test_rows_that_do_not_add_up_are_not_committed(lake: LakeInTheMaking) -> Non
 
 @pytest.mark.usefixtures("eager")
 def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: LakeInTheMaking) -> None:
-    purge(lake.storage, Chosen("1 id", asks=frozenset({"1"})), datetime.now(UTC))
+    purge(lake.storage, Chosen("1 id", keys=frozenset({"1"})), datetime.now(UTC))
     lake.storage.delete(CURRENT)
     shutil.rmtree(lake.root / "tables")
     shutil.rmtree(lake.root / "marts")

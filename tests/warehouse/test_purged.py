@@ -27,7 +27,7 @@ from tests.runs.dying import KilledError, Stepping, dies_at
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, filtered, gone, quarantined
 
 NOW = datetime(2026, 12, 20, tzinfo=UTC)
-TWO = Chosen("2 ids", asks=frozenset({"2", "7"}))
+TWO = Chosen("2 ids", keys=frozenset({"2", "7"}))
 FIRST = Chosen("older", before="2026-11-02T00:00:00Z")
 
 # Told apart from everything else in any file.

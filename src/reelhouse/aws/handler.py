@@ -19,7 +19,7 @@ from reelhouse.aws.schedule import ENTITY
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.storage import storage_of
-from reelhouse.collect.id_lists import Asks
+from reelhouse.collect.id_lists import KeyList
 from reelhouse.errors import MissingKeyError, ReelhouseError
 from reelhouse.raw.inbox import put_message
 from reelhouse.settings import FILE, Settings, load
@@ -92,12 +92,12 @@ def _put(storage: Storage, settings: Settings, wish: Asked | ListedIn) -> dict[s
     Returns how many rows of a list are not asked, by their kind.
     """
     if isinstance(wish, ListedIn):
-        listed: Asks | None = read_list(wish, profile=settings.s3_profile)
+        listed: KeyList | None = read_list(wish, profile=settings.s3_profile)
         assert listed is not None
-        put_message(storage, wish.name, ENTITY, listed.asks)
+        put_message(storage, wish.name, ENTITY, listed.keys)
     else:
         listed = wish.listed
-        put_message(storage, wish.name, ENTITY, wish.asks, wish.run)
+        put_message(storage, wish.name, ENTITY, wish.keys, wish.run)
     if listed is None:
         return {}
     log.info("read a list: %s", "; ".join(listed.notes), extra=listed.summary())

@@ -158,7 +158,7 @@ def _summary(done: Done) -> Answer:
         "requests": done.requests,
         "throttled": done.throttled,
         "waited_seconds": round(done.waited, 1),
-        "why": last.why,
+        "reason": last.reason,
         **({"set_aside": len(last.plan.set_aside)} if last.plan.set_aside else {}),
     }
 

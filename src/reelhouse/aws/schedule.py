@@ -57,7 +57,7 @@ def next_run(
     for one in inbox.set_aside:
         if not one.count:
             # No run takes it, so this is the only place that says so in a lake where nothing else is wanted.
-            log.warning("set aside: %s", one.why)
+            log.warning("set aside: %s", one.reason)
     kinds = {letter.run for key, letter in inbox.letters if key not in taken}
     if ticks and _is_due(storage, settings, plan, now):
         kinds.add(settings.run_kind)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.secrets import token_of
 from reelhouse.collect.fetching import GRACE, StopConditions
-from reelhouse.collect.id_lists import Asks
+from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
-from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_asks, open_run, start_run
+from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_keys, open_run, start_run
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
 from reelhouse.errors import ReelhouseError
@@ -29,17 +29,17 @@ class CollectOptions(NamedTuple):
 
     *selected* tells that a slice was named for this call, *full* that what is known and fresh is asked as well,
     *seconds* how long this process can live at most, where somebody ends it then. *grace* is what answers on their way
-    may take beyond the deadline. *listed* is the list that *asks* come from.
+    may take beyond the deadline. *listed* is the list that *keys* come from.
     """
 
-    asks: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     selected: bool = False
     max_requests: int | None = None
     deadline: float | None = None
     full: bool = False
     seconds: float | None = None
     grace: float = GRACE
-    listed: Asks | None = None
+    listed: KeyList | None = None
 
 
 class Done(NamedTuple):
@@ -109,7 +109,7 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
 
 def _replay(storage: Storage, spool: Spool, stop_conditions: StopConditions, progress: Progress) -> int:
     """Bring in what an earlier call could not land; returns how many answers those were."""
-    found = replay(storage, spool, lambda: stop_conditions.why is not None)
+    found = replay(storage, spool, lambda: stop_conditions.reason is not None)
     if found.answers:
         progress.replayed(found.answers, str(spool.folder))
     for text in found.left:
@@ -130,13 +130,13 @@ async def _collect(
     results: list[RunResult] = []
     plan = open_run(storage)
     if plan is not None:
-        leave_asks(storage, wanted.entity.name, request.asks)
+        leave_keys(storage, wanted.entity.name, request.keys)
         results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
         waits = any(not letter.run for _, letter in waiting(storage, wanted.entity.name))
         named = request.selected or request.full
         if not results[-1].whole or not (named or waits):
             return results
-        if request.asks or not named:
+        if request.keys or not named:
             # The letters that lie in the inbox are the next run's list.
             wanted = collector.wanted(settings, listed=True)
     plan = await _start(storage, tmdb, wanted, stop_conditions)
@@ -165,13 +165,13 @@ async def _run_until_idle(
             if plan is None:
                 return _unplanned(results, stop_conditions)
         results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
-        if not results[-1].whole or stop_conditions.why is not None:
+        if not results[-1].whole or stop_conditions.reason is not None:
             return results
 
 
 async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions: StopConditions) -> Plan | None:
     """The next run's plan, None where the brakes came first. What planning had begun leaves nothing behind."""
-    if stop_conditions.why is not None:
+    if stop_conditions.reason is not None:
         return None
     planning = asyncio.ensure_future(start_run(storage, tmdb, wanted))
     hurried = asyncio.ensure_future(stop_conditions.hurried())
@@ -188,14 +188,14 @@ async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions:
 
 def _unplanned(results: list[RunResult], stop_conditions: StopConditions) -> list[RunResult]:
     """What was done before the next run could be planned; an error where that is nothing."""
-    why = f"{stop_conditions.why or 'the deadline is reached'}, so the next run is not planned"
+    reason = f"{stop_conditions.reason or 'the deadline is reached'}, so the next run is not planned"
     if not results:
-        raise ReelhouseError(f"{why}; nothing is open")
-    return [*results[:-1], results[-1]._replace(why=why)]
+        raise ReelhouseError(f"{reason}; nothing is open")
+    return [*results[:-1], results[-1]._replace(reason=reason)]
 
 
 def _wanted(settings: Settings, request: CollectOptions) -> RunSpec:
-    wanted = collector.wanted(settings, asks=request.asks, listed=bool(request.asks), full=request.full)
+    wanted = collector.wanted(settings, keys=request.keys, listed=bool(request.keys), full=request.full)
     # A slice is not the run that a letter waits for.
     return wanted._replace(runs=()) if request.selected else wanted
 

@@ -27,9 +27,9 @@ from reelhouse.tmdb.rate import Limiter
 
 
 def wanted(
-    settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] = (), listed: bool = False, full: bool = False
+    settings: Settings, *, entity: str = "movie", keys: tuple[str, ...] = (), listed: bool = False, full: bool = False
 ) -> RunSpec:
-    """What the settings ask for; *listed* for a run about *asks* only, *full* for one that asks what is fresh as well.
+    """What the settings ask for; *listed* for a run about *keys* only, *full* for one that asks what is fresh as well.
 
     Raises `ConfigError` before TMDB is asked.
     """
@@ -57,7 +57,7 @@ def wanted(
             include_video=settings.include_video,
             discover={} if listed else filters,
         ),
-        asks=asks,
+        keys=keys,
         # What is older than no time at all is everything.
         stale_after_days=0 if full else settings.stale_after_days,
         min_export_share=settings.min_export_share,

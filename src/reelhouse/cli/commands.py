@@ -13,7 +13,7 @@ from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.storage import lake_of, storage_of
 from reelhouse.cli import display
-from reelhouse.collect.id_lists import Asks
+from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.run import RunResult, open_run
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
@@ -81,7 +81,7 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> l
         return collecting.collect(storage, settings, request, bar)
 
 
-def _of_list(listed: Asks | None) -> dict[str, Any]:
+def _of_list(listed: KeyList | None) -> dict[str, Any]:
     return {"list": listed.summary()} if listed else {}
 
 
@@ -169,7 +169,7 @@ def purge(
     settings: Settings,
     chosen: Mapping[str, Any],
     as_of: datetime | None,
-    listed: Asks | None = None,
+    listed: KeyList | None = None,
     *,
     dry_run: bool,
     yes: bool,
@@ -254,11 +254,11 @@ def _show_verdict(verdict: Verdict) -> None:
         display.note(text)
 
 
-def verify_course(settings: Settings, listed: Asks | None, as_json: bool) -> int:
+def verify_course(settings: Settings, listed: KeyList | None, as_json: bool) -> int:
     from reelhouse.course.checker import check_course
 
     with display.spinner("looking at files"):
-        found = check_course(storage_of(settings), listed.asks if listed else None)
+        found = check_course(storage_of(settings), listed.keys if listed else None)
     if as_json:
         display.as_json({"place": settings.lake, **found._asdict(), "right": found.right, **_of_list(listed)})
     else:

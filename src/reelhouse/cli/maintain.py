@@ -73,7 +73,7 @@ def _check_installed() -> None:
 
 def _too_old(storage: Storage, now: datetime) -> dict[str, int]:
     """Answers and exports that only a purge may take, since every run has to add up after it."""
-    chosen = chosen_by(Clock(now), older_than=ALLOWED, entity=None, asks=(), everything=False)
+    chosen = chosen_by(Clock(now), older_than=ALLOWED, entity=None, keys=(), everything=False)
     # Nothing goes by this; the purge itself holds the clock against the lake.
     found = erasure.foresee(storage, chosen._replace(clock=None), now)
     return {"answers": found.answers, "exports": found.exports}

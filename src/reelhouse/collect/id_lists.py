@@ -59,14 +59,14 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asks:
+class KeyList:
     """The distinct asks of a list in order, and what became of its other rows.
 
     `rows = asks + again + blank + the sum of others`: *again* named an id a second time, *blank* none, *others* are not
     about movies, by their kind as it is written there. *columns* were read, *spanning* values span lines.
     """
 
-    asks: tuple[str, ...]
+    keys: tuple[str, ...]
     blank: int
     again: int = field(default=0, compare=False)
     others: dict[str, int] = field(default_factory=dict, compare=False)
@@ -91,7 +91,7 @@ class Asks:
         """The same for a program."""
         return {
             "columns": list(self.columns),
-            "ids": len(self.asks),
+            "ids": len(self.keys),
             "again": self.again,
             "blank": self.blank,
             "other_kinds": self.others,
@@ -99,7 +99,7 @@ class Asks:
         }
 
 
-def read_asks(text: str | bytes, reading: Reading | str | None = None) -> Asks:
+def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyList:
     """Parse a list. A CSV's TMDB column is used, and where that is blank its IMDb column (MovieLens' `links.csv`).
 
     Raises `ConfigError` with the line of what is no id, or of a quote out of place, and where two columns may be meant.
@@ -107,7 +107,7 @@ def read_asks(text: str | bytes, reading: Reading | str | None = None) -> Asks:
     how = Reading(reading) if isinstance(reading, str) else reading or Reading()
     body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     first = _first_line(body)
-    plain = how.column is None and (not first.strip() or _is_ask(first.strip()))
+    plain = how.column is None and (not first.strip() or _is_key(first.strip()))
     tally = Tally()
     dialect = Dialect(max(DELIMITERS, key=first.count), how.quotes, how.escape)
     if plain:
@@ -123,7 +123,7 @@ def read_asks(text: str | bytes, reading: Reading | str | None = None) -> Asks:
 class _Found(NamedTuple):
     """What one row names: an id, nothing, or something of another kind."""
 
-    ask: str
+    key: str
     kind: str = ""
 
 
@@ -141,8 +141,8 @@ def _first_line(body: bytes) -> str:
     return first[0].decode(errors="replace")
 
 
-def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Reading) -> Asks:
-    asks: dict[str, None] = {}
+def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Reading) -> KeyList:
+    keys: dict[str, None] = {}
     others: Counter[str] = Counter()
     columns: tuple[str, ...] = ()
     rows = blank = 0
@@ -153,23 +153,23 @@ def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Re
         rows += 1
         if one.kind:
             others[one.kind] += 1
-        elif one.ask:
-            asks[one.ask] = None
+        elif one.key:
+            keys[one.key] = None
         else:
             blank += 1
-    again = rows - blank - others.total() - len(asks)
+    again = rows - blank - others.total() - len(keys)
     if rows + bool(columns) != tally.records:
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
-    if others and not asks:
+    if others and not keys:
         raise ConfigError(
             f"ids: the list holds no movie, only {_named(others)}; {how.say_kinds} asks every row as a movie"
         )
-    return Asks(tuple(asks), blank + tally.blank, again, dict(others), columns, tally.spanning)
+    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), columns, tally.spanning)
 
 
 def _plain(rows: Iterator[Row]) -> Iterator[_Found]:
     for row in rows:
-        yield _Found(_ask(_NOTHING.join(row.cells).strip(), row.line, imdb=False))
+        yield _Found(_key(_NOTHING.join(row.cells).strip(), row.line, imdb=False))
 
 
 def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | tuple[str, ...]]:
@@ -185,7 +185,7 @@ def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | t
             continue
         cells = [(_cell(row, at), imdb) for at, imdb in columns.ids]
         cell, imdb = next(((cell, imdb) for cell, imdb in cells if cell), ("", False))
-        yield _Found(_ask(cell, row.line, imdb=imdb))
+        yield _Found(_key(cell, row.line, imdb=imdb))
 
 
 def _cell(row: Row, at: int) -> str:
@@ -281,18 +281,18 @@ def _kind_column(names: Sequence[str]) -> int | None:
     return next((plain.index(name) for name in _KIND_COLUMNS if name in plain), None)
 
 
-def _is_ask(text: str) -> bool:
+def _is_key(text: str) -> bool:
     text = text.strip('"')
     return not text or re.fullmatch(r"[0-9]+(\.0)?|tt[0-9]+", text, re.IGNORECASE) is not None
 
 
-def _ask(cell: str, number: int, *, imdb: bool) -> str:
+def _key(cell: str, number: int, *, imdb: bool) -> str:
     if not cell:
         return ""
     # Spreadsheets write whole numbers as 862.0 where a column has blanks.
     text = cell.removesuffix(".0")
     # MovieLens writes IMDb's ids without their letters.
-    ask = read_id(f"tt{text}" if imdb and text.isdigit() else text)
-    if ask is None:
+    key = read_id(f"tt{text}" if imdb and text.isdigit() else text)
+    if key is None:
         raise ConfigError(f"ids: line {number}: {cell[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
-    return ask
+    return key

@@ -23,11 +23,11 @@ from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import export_key
 from reelhouse.raw.ledger import Ledger, open_ledger
 from reelhouse.raw.plan import (
+    Cause,
     Counts,
     ExportRef,
     IdsObject,
     Plan,
-    Reason,
     RequestProfile,
     Selection,
     pack_ids,
@@ -101,7 +101,7 @@ class RunSpec(NamedTuple):
     entity: Entity
     asking: RequestProfile
     selection: Selection
-    asks: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     stale_after_days: int = 150
     min_export_share: float = 0.95
     unit_size: int = UNIT_SIZE
@@ -155,7 +155,7 @@ class _Planner:
         inbox = read_inbox(self._storage, wanted.entity.name, ENTITIES)
         letters = [found for found in inbox.letters if found[1].run in kinds]
         left = {key for key, _ in inbox.letters} - {key for key, _ in letters}
-        named = [ask for _, letter in letters for ask in letter.asks]
+        named = [key for _, letter in letters for key in letter.keys]
         export, lines = await self._list(named)
         planned_at = await self._now()
         # What depends on a time that nothing confirms is left to a later run; a full run asks everything anyway.
@@ -196,8 +196,8 @@ class _Planner:
         if not needs_answers(asking.record_filter, entity, asking.append):
             return
         query = query_of(asking.params)
-        asks = [line.partition(" ")[0] for line in islice(_lines(self._ledger), _PROBED)]
-        found = await asyncio.gather(*(self._probed(details_path(entity.path, name), query) for name in asks))
+        keys = [line.partition(" ")[0] for line in islice(_lines(self._ledger), _PROBED)]
+        found = await asyncio.gather(*(self._probed(details_path(entity.path, name), query) for name in keys))
         check_fields(asking.record_filter, [body for body in found if body is not None], entity, asking.append)
 
     async def _probed(self, path: str, query: str) -> bytes | None:
@@ -229,7 +229,7 @@ class _Planner:
         elif selection.source == "discover":
             found = await discover(self._tmdb.client, self._wanted.entity, dict(selection.discover))
             lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
-        lines += [*self._wanted.asks, *named]
+        lines += [*self._wanted.keys, *named]
         self._listing.add_lines(lines, selection)
         self._listing.add_set_aside()
         return export, lines
@@ -320,9 +320,9 @@ class _Planner:
         named, set_aside = db.execute(
             "select count(*) filter (where listed), count(*) filter (where not listed) from unresolved"
         ).fetchone()
-        for reason, count in ((Reason.LISTED, named), (Reason.RETRY, set_aside)):
+        for cause, count in ((Cause.LISTED, named), (Cause.RETRY, set_aside)):
             if count:
-                asked[reason.value] = asked.get(reason.value, 0) + count
+                asked[cause.value] = asked.get(cause.value, 0) + count
         excluded = dict(
             db.execute(
                 "select excluded, count(*) from asked where reason is null and excluded is not null group by excluded"
@@ -361,8 +361,8 @@ def selection_notes(plan: Plan) -> Iterator[str]:
     if selection.source == "discover" and not counts.listed:
         yield "discover selects no title at all"
     if counts.listed and sum(counts.excluded.values()) == counts.listed:
-        why = ", ".join(f"{count:,} by {name}" for name, count in sorted(counts.excluded.items()))
-        yield f"all {counts.listed:,} listed ids are excluded ({why}): nothing of the listing is asked"
+        reason = ", ".join(f"{count:,} by {name}" for name, count in sorted(counts.excluded.items()))
+        yield f"all {counts.listed:,} listed ids are excluded ({reason}): nothing of the listing is asked"
     for name, limit in (("min_popularity", selection.min_popularity), ("top", selection.top)):
         if limit is not None and counts.listed >= NOTABLE and not counts.excluded.get(name):
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"

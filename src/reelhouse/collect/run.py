@@ -73,7 +73,7 @@ class RunResult(NamedTuple):
     plan: Plan
     reconciliation: Reconciliation | None
     pending: int
-    why: str | None
+    reason: str | None
     requests: int
     states: dict[str, int]
     throttled: int = 0
@@ -89,7 +89,7 @@ class RunResult(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        plain = self.whole and self.why is None and not self.plan.set_aside
+        plain = self.whole and self.reason is None and not self.plan.set_aside
         return plain and self.reconciliation is not None and self.reconciliation.clean
 
 
@@ -114,15 +114,15 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
             theirs = _plan(storage, draft.plan.run)
         else:
             return draft.plan
-    leave_asks(storage, wanted.entity.name, wanted.asks)
+    leave_keys(storage, wanted.entity.name, wanted.keys)
     return theirs
 
 
-def leave_asks(storage: Storage, entity: str, asks: tuple[str, ...]) -> None:
+def leave_keys(storage: Storage, entity: str, keys: tuple[str, ...]) -> None:
     """Put what somebody named into the inbox, for the next run."""
-    if asks:
-        event = hashlib.sha256("\n".join(asks).encode()).hexdigest()[:16]
-        inbox.put_message(storage, f"list-{event}", entity, asks)
+    if keys:
+        event = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
+        inbox.put_message(storage, f"list-{event}", entity, keys)
 
 
 def _unreconciled(storage: Storage, run: int) -> Plan | None:
@@ -146,7 +146,7 @@ async def execute(
     before, throttled, waited = client.requests, limiter.throttles, limiter.waited
     progress.planned(plan)
     done = read_done(storage, plan)
-    why = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress)
+    reason = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress)
     made, counted = reconcile(storage, plan, done)
     refused, notes = client.clock.take_notes()
     if made is not None:
@@ -155,7 +155,7 @@ async def execute(
         plan,
         made,
         counted.pending,
-        why,
+        reason,
         client.requests - before,
         dict(Counter(counted.states)),
         limiter.throttles - throttled,
@@ -170,7 +170,7 @@ async def execute(
         # Not when the hold on the lake may be lost: whoever has it may be about to claim them.
         drop_unclaimed(storage, plan)
     # The limit that was reached with the last id has stopped nothing.
-    return result._replace(why=None, oldest=oldest)
+    return result._replace(reason=None, oldest=oldest)
 
 
 def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:

@@ -62,9 +62,9 @@ def _land(storage: Storage, entry: Entry, body: bytes) -> int:
     if read_reconciliation(storage, receipt.run) is not None:
         return 0
     unit = open_unit(storage, plan, receipt.unit)
-    if all(claim.ask in unit.known for claim in receipt.claims):
+    if all(outcome.key in unit.known for outcome in receipt.outcomes):
         return 0
     if receipt.chunk is not None:
         put_chunk(storage, receipt.chunk.key, body)
     placed = put_receipt(storage, receipt, unit.known, unit.part)
-    return 0 if placed is None else len(placed.claims)
+    return 0 if placed is None else len(placed.outcomes)

@@ -122,8 +122,8 @@ def _unasked(storage: Storage, plan: Plan) -> list[str]:
         for line in unpack_lines(storage.get(plan.ids.key)):
             left.add(line.partition(" ")[0])
     receipts = readable(read_receipts(storage, plan))
-    lost = [claim.ask for receipt in receipts for claim in receipt.claims if claim.ask not in left]
-    return _some([f"id {ask} was asked in run {plan.run}, but its ids no longer name it" for ask in lost])
+    lost = [outcome.key for receipt in receipts for outcome in receipt.outcomes if outcome.key not in left]
+    return _some([f"id {key} was asked in run {plan.run}, but its ids no longer name it" for key in lost])
 
 
 def _some(problems: list[str]) -> list[str]:
@@ -157,9 +157,9 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     db = ledger.db
     db.execute("drop table if exists temp.planned")
     db.execute("create temp table planned (ask text primary key, id integer) without rowid")
-    asks = (line.partition(" ")[0] for line in read_plan_lines(storage, plan.ids))
+    keys = (line.partition(" ")[0] for line in read_plan_lines(storage, plan.ids))
     db.execute("begin")
-    db.executemany("insert or ignore into planned values (?, ?)", ((ask, tmdb_id(ask)) for ask in asks))
+    db.executemany("insert or ignore into planned values (?, ?)", ((key, tmdb_id(key)) for key in keys))
     db.execute("commit")
     db.execute("create index temp.planned_id on planned (id)")
     yield from _unaccounted(plan, ledger)
@@ -174,10 +174,10 @@ def _unaccounted(plan: Plan, ledger: Ledger) -> Iterator[str]:
     )
     for (id_,) in lost:
         yield f"id {id_} was listed in run {plan.run}, but neither filtered, asked nor known before"
-    for (ask,) in ledger.db.execute(
+    for (key,) in ledger.db.execute(
         "select ask from unresolved where ask not in (select ask from planned) limit ?", (_NAMED,)
     ):
-        yield f"id {ask} was listed in run {plan.run}, but not asked"
+        yield f"id {key} was listed in run {plan.run}, but not asked"
     odd = ledger.db.execute(
         "select id from planned where id is not null and id not in (select id from listed) "
         "and id not in (select id from known where entity = ?) order by id limit ?",
@@ -224,10 +224,10 @@ def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) ->
         if not newest:
             yield f"run {plan.run} has no reconciliation, though later runs follow"
         return
-    for ask in counted.pending_asks:
-        yield f"id {ask} of run {plan.run} has no receipt, though the run is reconciled"
-    if counted.pending > len(counted.pending_asks):
-        yield f"run {plan.run}: {counted.pending - len(counted.pending_asks)} more ids have no receipt"
+    for key in counted.pending_keys:
+        yield f"id {key} of run {plan.run} has no receipt, though the run is reconciled"
+    if counted.pending > len(counted.pending_keys):
+        yield f"run {plan.run}: {counted.pending - len(counted.pending_keys)} more ids have no receipt"
     yield from _differences(made, counted.states)
 
 
@@ -251,10 +251,10 @@ def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
                 yield problem
         yield from _some(
             [
-                f"id {claim.ask}: run {plan.run} says that its answer is line {claim.line} of "
+                f"id {outcome.key}: run {plan.run} says that its answer is line {outcome.line} of "
                 f"{receipt.chunk.key if receipt.chunk else 'no chunk'}, but it is not there"
-                for claim in receipt.claims
-                if claim.line is not None and held.get(claim.line) != claim.ask
+                for outcome in receipt.outcomes
+                if outcome.line is not None and held.get(outcome.line) != outcome.key
             ]
         )
 
@@ -274,7 +274,7 @@ def _held(storage: Storage, receipt: Receipt, chunk: ChunkRef) -> tuple[dict[int
         for line in lines:
             found += 1
             if hashlib.sha256(line.bytes).hexdigest() == line.sha256:
-                held[line.line] = line.ask
+                held[line.line] = line.key
     except (LakeError, binascii.Error) as exc:
         problem = problem or str(exc)
     if found != chunk.lines:

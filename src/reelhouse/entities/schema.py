@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from reelhouse.entities.paths import Level, Place, Shape, Tree, full_path, levels_of, place_of
 
-# What tables can be made of: the landed answers, staging as a whole, the claim that speaks for each id.
+# What tables can be made of: the landed answers, staging as a whole, the outcome that speaks for each id.
 ANSWERS = "answers"
 STAGING = "staging"
 CURRENT = "current"

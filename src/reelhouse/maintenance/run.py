@@ -17,7 +17,7 @@ from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
 from reelhouse.maintenance.compaction import follow, rewrite, rewritten, staging_notes
 from reelhouse.maintenance.folders import Folder, folders, look
-from reelhouse.maintenance.superseded import claims_of
+from reelhouse.maintenance.superseded import outcomes_of
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE, imported
@@ -119,9 +119,9 @@ class _Work:
         sizes = [folder.files[path].size for path in folder.live if path in folder.files]
         found = Rewriting(folder.name, len(sizes), sum(sizes))
         if folder.name == self._staging:
-            claims = claims_of(self._storage, folder.name, folder.pinned)
-            found = found._replace(superseded=claims.superseded)
-            if claims.superseded > _SUPERSEDED * claims.rows:
+            outcomes = outcomes_of(self._storage, folder.name, folder.pinned)
+            found = found._replace(superseded=outcomes.superseded)
+            if outcomes.superseded > _SUPERSEDED * outcomes.rows:
                 return found
         return found if sum(size < _LARGE for size in sizes) > _MANY else None
 
@@ -152,9 +152,9 @@ class _Work:
         if name != self._staging:
             return rewrite(self._storage, name, latest, _rows(self._storage, self._current, name), {})
         assert self._current is not None
-        claims = claims_of(self._storage, name, latest.version)
+        outcomes = outcomes_of(self._storage, name, latest.version)
         notes = staging_notes(self._current)
-        return rewrite(self._storage, name, latest, len(claims.places), notes, claims.of)
+        return rewrite(self._storage, name, latest, len(outcomes.sequences), notes, outcomes.of)
 
     def long_logs(self) -> list[str]:
         """Tables whose log is long enough to be summed up."""

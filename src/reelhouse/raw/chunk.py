@@ -28,7 +28,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     entity: str
     params: str
     line: int
-    ask: str
+    key: str
     path: str
     status: int
     fetched_at: str
@@ -36,7 +36,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     id: int | None = None
     etag: str | None = None
     age: int | None = None
-    why: str | None = None
+    reason: str | None = None
     body: msgspec.Raw = msgspec.Raw()
     base64: str | None = None
 
@@ -53,7 +53,7 @@ _ENVELOPE = msgspec.json.Decoder(Envelope)
 
 class _Line(msgspec.Struct, omit_defaults=True):
     line: int
-    ask: str
+    key: str
     path: str
     status: int
     fetched_at: str
@@ -61,7 +61,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     id: int | None = None
     etag: str | None = None
     age: int | None = None
-    why: str | None = None
+    reason: str | None = None
 
 
 def fits_a_line(body: bytes) -> bool:

@@ -15,7 +15,7 @@ from reelhouse.ids import tmdb_id
 from reelhouse.raw.keys import LEDGERS, ledger_key, receipt_key
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.purges import purge_count
-from reelhouse.raw.receipt import Receipt, purged_claims, read_receipts, readable
+from reelhouse.raw.receipt import Receipt, purged_outcomes, read_receipts, readable
 from reelhouse.storage.protocol import Storage
 
 # Objects are receipts, of which no size is known, and the chunks that they name.
@@ -80,24 +80,24 @@ class Ledger:
             self.db.executemany(
                 "insert or replace into known values (?, ?, ?, ?, ?)",
                 (
-                    (plan.entity, claim.id, claim.state.value, claim.fetched_at, plan.run)
-                    for claim in receipt.claims
-                    if claim.id is not None
+                    (plan.entity, outcome.id, outcome.state.value, outcome.fetched_at, plan.run)
+                    for outcome in receipt.outcomes
+                    if outcome.id is not None
                 ),
             )
             self.db.executemany(
                 "insert or replace into alias values (?, ?, ?, ?)",
                 (
-                    (plan.entity, claim.ask, claim.id, claim.state.value)
-                    for claim in receipt.claims
-                    if tmdb_id(claim.ask) is None
+                    (plan.entity, outcome.key, outcome.id, outcome.state.value)
+                    for outcome in receipt.outcomes
+                    if tmdb_id(outcome.key) is None
                 ),
             )
             self.db.executemany(
                 "insert or replace into purged values (?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (plan.entity, claim.ask, claim.id, claim.state.value, claim.fetched_at, plan.run, through)
-                    for claim, through in purged_claims(receipt)
+                    (plan.entity, outcome.key, outcome.id, outcome.state.value, outcome.fetched_at, plan.run, through)
+                    for outcome, through in purged_outcomes(receipt)
                 ),
             )
         self.db.execute(

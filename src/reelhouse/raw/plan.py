@@ -17,7 +17,7 @@ from reelhouse.raw.keys import FORMAT, ids_key, plan_key
 from reelhouse.storage.protocol import Storage
 
 
-class Reason(StrEnum):
+class Cause(StrEnum):
     """Why an id is asked."""
 
     NEW = "new"
@@ -30,21 +30,21 @@ class Reason(StrEnum):
 
 
 class Request(NamedTuple):
-    """One line of a plan: *ask* is a TMDB id, or an IMDb id such as `tt0137523`."""
+    """One line of a plan: *key* is a TMDB id, or an IMDb id such as `tt0137523`."""
 
-    ask: str
-    reason: Reason
+    key: str
+    cause: Cause
 
 
 class Unit(NamedTuple):
     """Questions [1000n, 1000n+1000) of a plan."""
 
     number: int
-    questions: list[Request]
+    requests: list[Request]
 
 
 class IdsObject(msgspec.Struct, frozen=True):
-    """Where a plan's ids lie: gzip, one `ask reason` a line."""
+    """Where a plan's ids lie: gzip, one `key cause` a line."""
 
     key: str
     sha256: str
@@ -112,13 +112,13 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class SetAside(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something in the inbox that a run cannot ask: *count* asks of the message at *key* that are no ids, or all of it.
+    """Something in the inbox that a run cannot ask: *count* keys of the message at *key* that are no ids, or all of it.
 
-    *shown* are the first of those asks. A message of which nothing is understood stays in the inbox.
+    *shown* are the first of those keys. A message of which nothing is understood stays in the inbox.
     """
 
     key: str
-    why: str
+    reason: str
     count: int = 0
     shown: list[str] = []
 
@@ -231,24 +231,24 @@ def unpack_lines(body: bytes) -> Iterator[str]:
 def read_units(storage: Storage, plan: Plan, first: int = 0) -> Iterator[Unit]:
     """The units of a plan in order, from number *first* on."""
     lines = islice(read_lines(storage, plan.ids), first * plan.unit_size, None)
-    questions: list[Request] = []
+    requests: list[Request] = []
     number = first
     for line in lines:
-        questions.append(_question(line, plan.ids.key))
-        if len(questions) == plan.unit_size:
-            yield Unit(number, questions)
-            questions = []
+        requests.append(_request(line, plan.ids.key))
+        if len(requests) == plan.unit_size:
+            yield Unit(number, requests)
+            requests = []
             number += 1
-    if questions:
-        yield Unit(number, questions)
+    if requests:
+        yield Unit(number, requests)
 
 
-def _question(line: str, key: str) -> Request:
-    ask, _, reason = line.partition(" ")
+def _request(line: str, named_by: str) -> Request:
+    key, _, cause = line.partition(" ")
     try:
-        return Request(ask, Reason(reason))
+        return Request(key, Cause(cause))
     except ValueError:
-        raise LakeError(f"{key} holds {line[:60]!r}, which is no id with a reason to ask it") from None
+        raise LakeError(f"{named_by} holds {line[:60]!r}, which is no id with a reason to ask it") from None
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from reelhouse.storage.protocol import Storage
 Step = Callable[[str], None]
 
 # What an envelope tells of an answer, apart from its place and its body.
-_TOLD = ("ask", "path", "status", "fetched_at", "id", "etag", "age", "why")
+_TOLD = ("key", "path", "status", "fetched_at", "id", "etag", "age", "reason")
 
 
 class Purging(NamedTuple):
@@ -115,9 +115,9 @@ class _Saying:
         parts = dict(self._one.parts)
         rests = dict(before.rests)
         replaced = list(before.replaced)
-        for place, asks in self._one.parts.items():
+        for place, keys in self._one.parts.items():
             try:
-                rest = self._rest(before, place, asks)
+                rest = self._rest(before, place, keys)
             except LakeError as exc:
                 # What is to stay must not be lost over what is to go.
                 self.problems.append(f"nothing of this part is purged, since what is left of it cannot be read: {exc}")
@@ -129,26 +129,26 @@ class _Saying:
         done = Purge(self._at, self._through, parts, self._one.listed)
         return Purged(before.run, [*before.purges, done], rests, replaced)
 
-    def _rest(self, before: Purged, place: str, asks: list[str] | None) -> ChunkRef | None:
-        """The chunk of a part without the answers to *asks*, put; None where none is left or it stays as it is."""
+    def _rest(self, before: Purged, place: str, keys: list[str] | None) -> ChunkRef | None:
+        """The chunk of a part without the answers to *keys*, put; None where none is left or it stays as it is."""
         unit, part = map(int, place.split("-"))
         receipt = read_part(self._storage, before.run, unit, part)
-        if asks is None or not isinstance(receipt, Receipt):
+        if keys is None or not isinstance(receipt, Receipt):
             return None
         now = reduced(receipt, before)
         if now.chunk is None or self._storage.size(now.chunk.key) is None:
             # A chunk that was lost holds nothing to keep; `verify` names it.
             return None
-        going = set(asks)
-        kept = sorted((one.line, one.ask) for one in now.claims if one.line is not None and one.ask not in going)
+        going = set(keys)
+        kept = sorted((one.line, one.key) for one in now.outcomes if one.line is not None and one.key not in going)
         if not kept or len(kept) == now.chunk.lines:
             return None
         lines = {answer.line: answer for answer in read_answers(self._storage, now)}
-        missing = [ask for line, ask in kept if line not in lines]
+        missing = [key for line, key in kept if line not in lines]
         if missing:
             raise LakeError(f"{now.chunk.key} lacks the answer to {missing[0]}")
         assert receipt.chunk is not None
-        token = hashlib.sha256("\n".join([receipt.chunk.key, *(ask for _, ask in kept)]).encode()).hexdigest()[:8]
+        token = hashlib.sha256("\n".join([receipt.chunk.key, *(key for _, key in kept)]).encode()).hexdigest()[:8]
         return _put_rest(self._storage, renewed_key(receipt.chunk.key, token), [lines[line] for line, _ in kept])
 
 

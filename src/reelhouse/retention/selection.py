@@ -12,7 +12,7 @@ from reelhouse.errors import ConfigError, LakeError
 from reelhouse.raw.keys import COURSE, EXPORTS, RAW, chunk_place
 from reelhouse.raw.plan import Plan, last_run, read_plan
 from reelhouse.raw.purges import read_purges
-from reelhouse.raw.receipt import Claim, Purged, Receipt, Unreadable, place_of, read_purged, reduced
+from reelhouse.raw.receipt import Outcome, Purged, Receipt, Unreadable, place_of, read_purged, reduced
 from reelhouse.retention.audit import chunks_of, listed_from, read_units
 from reelhouse.retention.id_resolution import Named, resolve
 from reelhouse.storage.protocol import Storage
@@ -28,7 +28,7 @@ class Clock(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *asks*.
+    """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *keys*.
 
     None of them chooses everything. *before* is an instant as receipts write it; *clock* is to be held against the
     lake, None where *before* is beyond doubt.
@@ -37,12 +37,12 @@ class Chosen(NamedTuple):
     words: str
     before: str | None = None
     entity: str | None = None
-    asks: frozenset[str] | None = None
+    keys: frozenset[str] | None = None
     clock: Clock | None = None
 
     def takes_export(self, kind: str, day: str) -> bool:
         """Whether an export of *day* goes. It holds what was so in the night before, so its day counts from 00:00."""
-        if self.asks is not None:
+        if self.keys is not None:
             return False
         if self.entity is not None and ENTITIES[self.entity].listing.name != kind:
             return False
@@ -115,18 +115,18 @@ class _Part(NamedTuple):
 
     receipt: Receipt
     left: Receipt
-    taken: list[Claim]
+    taken: list[Outcome]
     litter: bool
 
     @property
     def kept(self) -> int:
         """Lines that stay."""
-        return sum(claim.line is not None for claim in self.left.claims) - self.lines
+        return sum(outcome.line is not None for outcome in self.left.outcomes) - self.lines
 
     @property
     def lines(self) -> int:
         """Lines that go."""
-        return sum(claim.line is not None for claim in self.taken)
+        return sum(outcome.line is not None for outcome in self.taken)
 
 
 def survey(storage: Storage, chosen: Chosen, now: datetime) -> Survey:
@@ -141,8 +141,8 @@ class _Surveyor:
         self._yesterday = (now - timedelta(days=1)).date()
         self._plans = list(_plans(storage))
         self._named = Named(frozenset(), frozenset(), frozenset(), [])
-        if chosen.asks is not None:
-            self._named = resolve(storage, self._plans, chosen.asks)
+        if chosen.keys is not None:
+            self._named = resolve(storage, self._plans, chosen.keys)
         self._problems = list(self._named.problems)
         self._claimed: set[str] = set()
         self._unreadable: set[int] = set()
@@ -188,35 +188,37 @@ class _Surveyor:
             if isinstance(receipt, Unreadable):
                 # It may claim any of the run's chunks.
                 self._unreadable.add(plan.run)
-                self._problems.append(f"{receipt.key} names nothing, so what it claims cannot be purged: {receipt.why}")
+                self._problems.append(
+                    f"{receipt.key} names nothing, so what it claims cannot be purged: {receipt.reason}"
+                )
                 continue
             self._claimed.update(chunks_of(receipt, purged))
-            self._newest = max((self._newest, *(claim.fetched_at for claim in receipt.claims)))
+            self._newest = max((self._newest, *(outcome.fetched_at for outcome in receipt.outcomes)))
             left = reduced(receipt, purged)
-            taken = [claim for claim in left.claims if self._takes(plan, claim)]
-            self._staying += len(left.claims) - len(taken)
-            lines = sum(claim.line is not None for claim in left.claims)
+            taken = [outcome for outcome in left.outcomes if self._takes(plan, outcome)]
+            self._staying += len(left.outcomes) - len(taken)
+            lines = sum(outcome.line is not None for outcome in left.outcomes)
             yield _Part(receipt, left, taken, left.chunk is not None and left.chunk.lines > lines)
 
     def _take(self, part: _Part, found: dict[str, list[str] | None]) -> None:
         place = place_of(part.receipt)
         if part.taken:
             self._answers += len(part.taken)
-            whole = len(part.taken) == len(part.left.claims)
-            found[place] = None if whole else [claim.ask for claim in part.taken]
+            whole = len(part.taken) == len(part.left.outcomes)
+            found[place] = None if whole else [outcome.key for outcome in part.taken]
         elif part.litter:
-            # The answer of another worker to the same question: nobody claims it, but it lies there.
+            # The answer of another worker to the same request: nobody claims it, but it lies there.
             found[place] = []
         if part.left.chunk is not None and (part.lines or part.litter):
             self._going.add(part.left.chunk.key)
             self._rewritten += part.kept > 0
 
-    def _takes(self, plan: Plan, claim: Claim) -> bool:
-        if self._chosen.asks is not None:
-            return claim.ask in self._named.asks or claim.id in self._named.ids
+    def _takes(self, plan: Plan, outcome: Outcome) -> bool:
+        if self._chosen.keys is not None:
+            return outcome.key in self._named.keys or outcome.id in self._named.ids
         if self._chosen.entity is not None and plan.entity != self._chosen.entity:
             return False
-        return self._chosen.before is None or claim.fetched_at < self._chosen.before
+        return self._chosen.before is None or outcome.fetched_at < self._chosen.before
 
     def _takes_listing(self, plan: Plan) -> bool:
         day = plan.export.day if plan.export is not None else plan.planned_at[:10]

@@ -25,7 +25,7 @@ class Rejection(NamedTuple):
 
     path: str
     raw: str
-    rule: str
+    reason: str
 
 
 class Parsed(NamedTuple):
@@ -50,9 +50,9 @@ def lenient_parse(body: bytes, shape: Mapping[str, Shape]) -> Parsed:
     return Parsed(values, rejected)
 
 
-def nothing_of(body: bytes, rule: str) -> Parsed:
+def nothing_of(body: bytes, reason: str) -> Parsed:
     """An answer of which nothing can be read, and why."""
-    return Parsed({}, [Rejection("$", _raw(body.decode(errors="replace")), rule)])
+    return Parsed({}, [Rejection("$", _raw(body.decode(errors="replace")), reason)])
 
 
 def _read(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any:
@@ -94,10 +94,10 @@ def _read_map(value: dict[str, Any], shape: MapOf, path: str, rejected: list[Rej
 def _read_leaf(value: Any, leaf: str, path: str, rejected: list[Rejection]) -> Any:
     if value == "":
         return "" if leaf == "string" else None
-    read, rule = _READERS[leaf]
+    read, reason = _READERS[leaf]
     found = read(value)
     if found is None:
-        rejected.append(Rejection(path, _raw(value), rule))
+        rejected.append(Rejection(path, _raw(value), reason))
     return found
 
 

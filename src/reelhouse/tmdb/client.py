@@ -53,8 +53,8 @@ class GoneAnswer(MissingError):
 class UntrustedAnswer(UntrustedError):
     """An answer that cannot be believed, kept as evidence."""
 
-    def __init__(self, why: str, text: str, answer: Answer) -> None:
-        super().__init__(why, text)
+    def __init__(self, reason: str, text: str, answer: Answer) -> None:
+        super().__init__(reason, text)
         self.answer = answer
 
 
@@ -156,8 +156,8 @@ class TmdbClient:
             await self._settle_clock()
         answer = reply.answer._replace(fetched_at=self.clock.stamp(reply.reading))
         if answer.status == 200:
-            if reply.body.why:
-                raise UntrustedAnswer(reply.body.why, f"{path}: {reply.body.text}", answer)
+            if reply.body.reason:
+                raise UntrustedAnswer(reply.body.reason, f"{path}: {reply.body.text}", answer)
             return answer
         error = _error(path, answer, reply.headers, self._date(reply.headers))
         if isinstance(error, MissingError):

@@ -22,11 +22,11 @@ PAGE_ROWS = 20
 CHANGES_ROWS = 100
 
 
-def details_path(path: str, ask: str) -> str:
-    """An entity's *path* for *ask*; `ReelhouseError` where that is no id."""
-    if read_id(ask) is None:
-        raise ReelhouseError(f"{ask[:40]!r} is no TMDB id and no IMDb id, so TMDB is not asked")
-    return path.replace("{id}", ask)
+def details_path(path: str, key: str) -> str:
+    """An entity's *path* for *key*; `ReelhouseError` where that is no id."""
+    if read_id(key) is None:
+        raise ReelhouseError(f"{key[:40]!r} is no TMDB id and no IMDb id, so TMDB is not asked")
+    return path.replace("{id}", key)
 
 
 def check_path(path: str) -> None:

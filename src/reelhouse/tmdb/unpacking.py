@@ -20,7 +20,7 @@ class Body(NamedTuple):
     """A body, unpacked; or, where that could not be, its beginning with a short name and a sentence that say why."""
 
     content: bytes
-    why: str = ""
+    reason: str = ""
     text: str = ""
 
 

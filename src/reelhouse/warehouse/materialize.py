@@ -15,7 +15,7 @@ from reelhouse.delta.log import Commit, declare_readable, read_commit, rows_held
 from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.tables.current_record import CURRENT_COLUMNS, current_claims, landed_answers
+from reelhouse.tables.current_record import CURRENT_COLUMNS, current_outcomes, landed_answers
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.schemas import data_type, schema_of
@@ -151,7 +151,7 @@ def _make_current(making: Making, *, anew: bool) -> None:
     folder, kind = making.current_folder, making.registry.entity.name
     commit = None if anew else making.made_already(folder, CURRENT)
     if commit is None:
-        frame = current_claims(
+        frame = current_outcomes(
             making.frames[STAGING],
             _newest_export(making.frames[POPULARITY.name], making.exports, kind),
             entity=kind,

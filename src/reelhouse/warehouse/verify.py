@@ -37,7 +37,7 @@ class _Listed(msgspec.Struct):
 
 
 class _Known(NamedTuple):
-    """What the claims of one id add up to: its newest one, and whether it is shown, hidden or gone."""
+    """What the outcomes of one id add up to: its newest one, and whether it is shown, hidden or gone."""
 
     newest: State
     settled: State | None
@@ -151,7 +151,7 @@ def expected_rows(
 ) -> dict[str, int]:
     """Rows that follow from receipts alone, for the tables where they do."""
     (entity,) = entities
-    known, mute = _claims(storage, reads, entity)
+    known, mute = _outcomes(storage, reads, entity)
     gone = {id_ for id_, one in known.items() if one.gone}
     buried = gone - _listed(storage, exports, gone)
     landed = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
@@ -159,21 +159,21 @@ def expected_rows(
     return {entity: landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
 
 
-def _claims(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int, _Known], int]:
+def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int, _Known], int]:
     """Every id the receipts name, and how many asks are set aside that never got an answer with an id."""
     known: dict[int, _Known] = {}
     answered: set[str] = set()
     silent: dict[str, State] = {}
     for receipt in _receipts(storage, reads, entity):
-        for claim in sorted(receipt.claims, key=lambda one: -1 if one.line is None else one.line):
-            if claim.id is None:
-                silent[claim.ask] = claim.state
+        for outcome in sorted(receipt.outcomes, key=lambda one: -1 if one.line is None else one.line):
+            if outcome.id is None:
+                silent[outcome.key] = outcome.state
                 continue
-            if tmdb_id(claim.ask) is None:
-                answered.add(claim.ask)
-            known[claim.id] = _after(known.get(claim.id), claim.state)
+            if tmdb_id(outcome.key) is None:
+                answered.add(outcome.key)
+            known[outcome.id] = _after(known.get(outcome.id), outcome.state)
     # One that TMDB does not know (gone) is no answer that is set aside.
-    mute = (state for ask, state in silent.items() if ask not in answered)
+    mute = (state for key, state in silent.items() if key not in answered)
     return known, sum(state is State.QUARANTINED for state in mute)
 
 
