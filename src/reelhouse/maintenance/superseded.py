@@ -1,9 +1,9 @@
 """Which rows of staging anything can still be made from: the others are answers that newer ones replaced.
 
 `tables/current_record.py` asks of an id's outcomes which is the newest of all, the newest that settles it, and the
-newest that says it is gone; no later outcome can bring back a former one of these. `tables/metadata_tables.py` asks whether
-anything asked by an IMDb id was ever answered, so the newest answer to each key stays too, and all that was set aside
-without an id.
+newest that says it is gone; no later outcome can bring back a former one of these. `tables/metadata_tables.py` asks
+whether anything asked by an IMDb id was ever answered, so the newest answer to each key stays too, and all that was set
+aside without an id.
 """
 
 from __future__ import annotations
