@@ -50,7 +50,7 @@ def wanted(
             language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
         ),
         selection=Selection(
-            source="list" if listed else ("discover" if filters else "export"),
+            source="list" if listed else ("discover" if filters else kind.source),
             top=None if listed else settings.top,
             min_popularity=None if listed else settings.min_popularity,
             include_adult=settings.include_adult,

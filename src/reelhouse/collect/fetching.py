@@ -9,21 +9,25 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from reelhouse.collect.landing import ChunkSink, OpenUnit, open_unit
-from reelhouse.collect.validation import ResponseValidator, Validated, parses
+from reelhouse.collect.validation import Further, ResponseValidator, Validated, parses
+from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import DeniedError, TransientError
-from reelhouse.ids import read_id, tmdb_id
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.checkpoint import Done, nothing_done
 from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
-from reelhouse.tmdb.endpoints import CANARY, details_path
+from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer, query_of
+from reelhouse.tmdb.endpoints import CANARY, details_path, first_appends, is_key_of
 from reelhouse.tmdb.retry import ask, is_error, whole_json
+
+T = TypeVar("T")
 
 # Seconds that requests on their way may take beyond the moment when no new one is started.
 GRACE = 3.0
@@ -158,8 +162,7 @@ class Fetcher:
         sink: ChunkSink,
         stop_conditions: StopConditions,
         *,
-        path: str,
-        query: str,
+        entity: Entity,
         connections: int,
         retry_policy: RetryPolicy,
         skipped: Callable[[int], None] = lambda count: None,
@@ -171,8 +174,8 @@ class Fetcher:
         self._judge = judge
         self._lander = sink
         self._brakes = stop_conditions
-        self._path = path
-        self._query = query
+        self._path = entity.path
+        self._query = query_of(plan.asking.params, first_appends(entity, plan.asking.append))
         self._connections = connections
         self._patience = retry_policy
         self._skipped = skipped
@@ -326,7 +329,7 @@ class Fetcher:
     async def _validated(self, pending: _Pending, *, defer: bool) -> Validated | None:
         """What became of a request; None where it is put off, or nothing more may be asked."""
         request = pending.request
-        if read_id(request.key) is None:
+        if not is_key_of(self._path, request.key):
             return Validated(State.QUARANTINED, None, None, "not_an_id")
         while True:
             began = time.monotonic()
@@ -373,19 +376,31 @@ class Fetcher:
         return False
 
     async def _ask(self, request: Request, refused_at: float) -> Validated:
-        name = request.key
+        """All requests that a record takes: it lands as a whole, or it is asked again as a whole."""
+        key = request.key
         try:
-            return await ask(
-                self._client,
-                details_path(self._path, name),
-                self._query,
-                lambda answer: self._judge.judge(name, answer),
-                attempts=self._patience.attempts,
-                wait=self._patience.wait,
-                refused_at=refused_at,
-            )
+            first = await self._asked(key, self._query, partial(self._judge.judge, key), refused_at)
+            further: list[Further] = []
+            for start in range(0, len(first.missing), MOST_APPENDS):
+                appended = first.missing[start : start + MOST_APPENDS]
+                query = query_of(self._plan.asking.params, appended)
+                further.append(
+                    await self._asked(key, query, partial(self._judge.judge_further, key, appended), refused_at)
+                )
+            return first._replace(further=tuple(further))
         except GoneAnswer as exc:
             return Validated(State.GONE, exc.answer, _own_id(request))
+
+    async def _asked(self, key: str, query: str, check: Callable[[Answer], T], refused_at: float) -> T:
+        return await ask(
+            self._client,
+            details_path(self._path, key),
+            query,
+            check,
+            attempts=self._patience.attempts,
+            wait=self._patience.wait,
+            refused_at=refused_at,
+        )
 
 
 def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:

@@ -19,6 +19,7 @@ from reelhouse.raw.keys import Layout, chunk_key, course_key
 from reelhouse.raw.plan import Plan, Request
 from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt, read_parts
 from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.client import Answer
 
 # Open and landing together: this is what a kill may cost, and what bounds memory.
 MOST_CHUNKS = 2
@@ -191,18 +192,11 @@ class ChunkSink:
         answer = validated.answer
         line = None
         if answer is not None and validated.state is not State.FILTERED:
-            line = chunk.writer.add(
-                answer.body,
-                parses=validated.parses,
-                key=request.key,
-                path=self._path.replace("{id}", request.key),
-                status=answer.status,
-                fetched_at=answer.fetched_at,
-                id=validated.id,
-                etag=answer.etag,
-                age=answer.age,
-                reason=validated.reason,
-            )
+            path = self._path.replace("{id}", request.key)
+            line = self._add(chunk, path, answer, request, validated)
+            for further in validated.further:
+                parts = f"{path}?append_to_response={','.join(further.appended)}"
+                self._add(chunk, parts, further.answer, request, validated)
         chunk.drift.update(validated.drift)
         chunk.outcomes.append(
             Outcome(
@@ -212,9 +206,24 @@ class ChunkSink:
                 fetched_at=answer.fetched_at if answer else self._plan.planned_at,
                 id=validated.id,
                 line=line,
+                lines=1 + len(validated.further),
                 etag=answer.etag if answer else None,
                 reason=validated.reason,
             )
+        )
+
+    def _add(self, chunk: _OpenChunk, path: str, answer: Answer, request: Request, validated: Validated) -> int:
+        return chunk.writer.add(
+            answer.body,
+            parses=validated.parses,
+            key=request.key,
+            path=path,
+            status=answer.status,
+            fetched_at=answer.fetched_at,
+            id=validated.id,
+            etag=answer.etag,
+            age=answer.age,
+            reason=validated.reason,
         )
 
     def _close_all(self, unit: OpenUnit) -> None:

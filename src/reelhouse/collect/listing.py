@@ -71,10 +71,10 @@ class Listing:
         self.db.execute("commit")
         if selection.source == "discover":
             self._cut_top(selection.top)
-        self._add_keys(keys)
+        self._add_keys(keys, Cause.NEW if selection.source in ("single", "column") else Cause.LISTED)
 
-    def _add_keys(self, keys: Iterable[str]) -> None:
-        """TMDB ids and IMDb ids that somebody named. They are wanted whatever a filter says."""
+    def _add_keys(self, keys: Iterable[str], cause: Cause) -> None:
+        """Keys that somebody named or a table holds. They are wanted whatever a filter says."""
         self.db.execute("begin")
         for key in keys:
             id_ = tmdb_id(key)
@@ -86,7 +86,7 @@ class Listing:
                 self.db.execute(
                     "insert into listed values (?, null, ?, null) on conflict (id) do update "
                     "set reason = excluded.reason, excluded = null",
-                    (id_, Cause.LISTED.value),
+                    (id_, cause.value),
                 )
         self.db.execute("commit")
 

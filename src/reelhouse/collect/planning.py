@@ -16,7 +16,7 @@ import msgspec
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.record_filter import check_fields, needs_answers
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import Discovered, Entity, Export, FromColumn
 from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingError, TransientError, UntrustedError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.json_objects import get_named
@@ -168,7 +168,7 @@ class _Planner:
             run=self._run,
             entity=wanted.entity.name,
             planned_at=planned_at,
-            ids=self._ids(_lines(self._ledger)),
+            ids=self._ids(_lines(self._ledger, wanted.entity)),
             unit_size=wanted.unit_size,
             asking=wanted.asking,
             selection=wanted.selection,
@@ -196,7 +196,7 @@ class _Planner:
         if not needs_answers(asking.record_filter, entity, asking.append):
             return
         query = query_of(asking.params)
-        keys = [line.partition(" ")[0] for line in islice(_lines(self._ledger), _PROBED)]
+        keys = [line.partition(" ")[0] for line in islice(_lines(self._ledger, entity), _PROBED)]
         found = await asyncio.gather(*(self._probed(details_path(entity.path, name), query) for name in keys))
         check_fields(asking.record_filter, [body for body in found if body is not None], entity, asking.append)
 
@@ -224,18 +224,32 @@ class _Planner:
         selection = self._wanted.selection
         export = None
         lines: list[str] = []
+        entity = self._wanted.entity
         if selection.source == "export":
-            export = await self._list_export()
+            export = await self._list_export(entity.export)
         elif selection.source == "discover":
-            found = await discover(self._tmdb.client, self._wanted.entity, dict(selection.discover))
+            found = await discover(self._tmdb.client, entity, dict(selection.discover))
             lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
-        lines += [*self._wanted.keys, *named]
+        elif selection.source == "single":
+            lines = [entity.path]
+        lines += self._wanted.keys
+        self._check_floor(len(lines))
+        lines += named
         self._listing.add_lines(lines, selection)
         self._listing.add_set_aside()
         return export, lines
 
-    async def _list_export(self) -> ExportRef:
-        kind = self._wanted.entity.listing.name
+    def _check_floor(self, ids: int) -> None:
+        """Raise `ListingError` where discover or a column names fewer ids than are plausible."""
+        listing = self._wanted.entity.listing
+        unselected = self._wanted.selection.source == self._wanted.entity.source
+        if unselected and isinstance(listing, (Discovered, FromColumn)) and ids < listing.least_rows:
+            raise ListingError(
+                f"{self._wanted.entity.name}: {ids} ids are listed where at least {listing.least_rows} are plausible, "
+                "so nothing is planned from them"
+            )
+
+    async def _list_export(self, kind: str) -> ExportRef:
         before = self._before.export
         lies = self._landed(before)
         known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
@@ -267,7 +281,8 @@ class _Planner:
 
     def _check_size(self, rows: int, before: ExportRef | None) -> None:
         official = self._tmdb.exports_url.startswith(EXPORTS_URL)
-        least = self._wanted.entity.listing.least_rows if official else 1
+        listing = self._wanted.entity.listing
+        least = listing.least_rows if official and isinstance(listing, Export) else 1
         if before is not None:
             least = max(least, int(before.rows * self._wanted.min_export_share))
         if rows < least:
@@ -281,7 +296,7 @@ class _Planner:
         today = date.fromisoformat(planned_at[:10])
         stale_before = f"{today - timedelta(days=self._wanted.stale_after_days)}{planned_at[10:]}"
         cursor = self._before.changes_read_to
-        if cursor is None or not self._knows_any():
+        if cursor is None or not self._wanted.entity.changes or not self._knows_any():
             return stale_before
         if cursor > _shifted(planned_at, AGREES):
             # A wrong clock was believed when that run was planned: the days since an earlier one are still unread.
@@ -423,14 +438,16 @@ def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int,
     return ExportRef(key, sha256, day.isoformat(), rows, etag)
 
 
-def _lines(ledger: Ledger) -> Iterator[str]:
+def _lines(ledger: Ledger, entity: Entity) -> Iterator[str]:
+    """The lines of a plan's ids object."""
     for (line,) in ledger.db.execute(
         "select ask || iif(listed, ' listed', ' retry') from unresolved order by position"
     ):
         yield line
     rows = ledger.db.execute(
-        "select id || ' ' || reason from asked where reason is not null "
-        "order by popularity is null, popularity desc, id"
+        "select coalesce(?, id) || ' ' || reason from asked where reason is not null "
+        "order by popularity is null, popularity desc, id",
+        (None if entity.has_ids else entity.path,),
     )
     for (line,) in rows:
         yield line

@@ -26,6 +26,7 @@ from reelhouse.raw.receipt import Receipt, State
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
+from reelhouse.tmdb.endpoints import first_appends
 
 
 class RunOptions(NamedTuple):
@@ -207,7 +208,6 @@ async def _fetch(
     progress: Progress,
 ) -> str | None:
     entity = ENTITIES[plan.entity]
-    query = query_of(plan.asking.params)
     spooling = Spooling(ways.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
     fetcher = Fetcher(
         storage,
@@ -218,7 +218,7 @@ async def _fetch(
             storage,
             plan,
             entity.path,
-            query,
+            query_of(plan.asking.params, first_appends(entity, plan.asking.append)),
             ways.limits,
             progress.landed,
             lambda: tmdb.client.requests,
@@ -226,8 +226,7 @@ async def _fetch(
             ways.layout,
         ),
         stop_conditions,
-        path=entity.path,
-        query=query,
+        entity=entity,
         connections=ways.connections,
         retry_policy=ways.retry_policy,
         skipped=progress.skipped,

@@ -251,10 +251,11 @@ def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
                 yield problem
         yield from _some(
             [
-                f"id {outcome.key}: run {plan.run} says that its answer is line {outcome.line} of "
+                f"id {outcome.key}: run {plan.run} says that its answer is line {line} of "
                 f"{receipt.chunk.key if receipt.chunk else 'no chunk'}, but it is not there"
                 for outcome in receipt.outcomes
-                if outcome.line is not None and held.get(outcome.line) != outcome.key
+                for line in outcome.span
+                if held.get(line) != outcome.key
             ]
         )
 

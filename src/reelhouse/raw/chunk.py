@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -115,6 +115,22 @@ class ChunkWriter:
         body = b"".join(self._parts)
         self._parts.clear()
         return ChunkRef(self.key, len(body), hashlib.sha256(body).hexdigest(), self.lines), body
+
+
+def whole_record(bodies: Sequence[bytes]) -> bytes:
+    """The record that several answers make: the first one with the members that only the others have.
+
+    Raises `LakeError` where several are not all objects.
+    """
+    if len(bodies) == 1:
+        return bodies[0]
+    try:
+        merged: dict[str, msgspec.Raw] = {}
+        for body in reversed(bodies):
+            merged |= msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise LakeError(f"one of {len(bodies)} answers to a record is no object: {exc}") from exc
+    return msgspec.json.encode(merged)
 
 
 def read_chunk(storage: Storage, chunk: ChunkRef) -> Iterator[Envelope]:

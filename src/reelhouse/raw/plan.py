@@ -30,7 +30,7 @@ class Cause(StrEnum):
 
 
 class Request(NamedTuple):
-    """One line of a plan: *key* is a TMDB id, or an IMDb id such as `tt0137523`."""
+    """One line of a plan: *key* is a TMDB id, an IMDb id such as `tt0137523` or the path of what has no ids."""
 
     key: str
     cause: Cause
@@ -83,7 +83,7 @@ class RequestProfile(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which ids a run is about. *source* is `export`, `discover` or `list`."""
+    """Which ids a run is about. *source* is `export`, `discover`, `column`, `single` or `list`."""
 
     source: str = "export"
     top: int | None = None

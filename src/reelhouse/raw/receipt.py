@@ -35,10 +35,11 @@ class ChunkRef(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a receipt says of one request.
+    """What a receipt says of one requested key.
 
-    *id* is TMDB's (None where the question was an IMDb id that nobody answered to), *line* counts from 0 in the chunk
-    (None where no line was kept: filtered), *fetched_at* is TMDB's clock, *reason* names the reason for a quarantine.
+    *id* is TMDB's (None for an IMDb id that nobody answered to), *line* counts from 0 in the chunk (None where no line
+    was kept: filtered). A record that took several requests has as many *lines*, one after the other. *fetched_at* is
+    TMDB's clock at the first, *reason* says why it was quarantined.
     """
 
     key: str
@@ -47,8 +48,14 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     fetched_at: str
     id: int | None = None
     line: int | None = None
+    lines: int = 1
     etag: str | None = None
     reason: str | None = None
+
+    @property
+    def span(self) -> range:
+        """The lines of the chunk that hold the record."""
+        return range(0) if self.line is None else range(self.line, self.line + self.lines)
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -191,7 +198,7 @@ def place_of(receipt: Receipt) -> str:
 
 def _renumbered(outcomes: list[Outcome]) -> list[Outcome]:
     """The outcomes with the lines that they have in a rest: counted from 0 in their old order."""
-    lines = sorted(outcome.line for outcome in outcomes if outcome.line is not None)
+    lines = sorted(line for outcome in outcomes for line in outcome.span)
     at = {line: number for number, line in enumerate(lines)}
     return [
         outcome if outcome.line is None else msgspec.structs.replace(outcome, line=at[outcome.line])

@@ -140,7 +140,7 @@ class _Saying:
             # A chunk that was lost holds nothing to keep; `verify` names it.
             return None
         going = set(keys)
-        kept = sorted((one.line, one.key) for one in now.outcomes if one.line is not None and one.key not in going)
+        kept = sorted((line, one.key) for one in now.outcomes if one.key not in going for line in one.span)
         if not kept or len(kept) == now.chunk.lines:
             return None
         lines = {answer.line: answer for answer in read_answers(self._storage, now)}

@@ -76,9 +76,7 @@ def _receipts(storage: Storage, plans: list[Plan]) -> Iterator[Receipt]:
 def _told(storage: Storage, imdb: frozenset[str], receipt: Receipt) -> tuple[list[tuple[str, int]], list[str]]:
     """Which of the IMDb ids answers in this chunk say are theirs."""
     found: list[tuple[str, int]] = []
-    ids = {
-        outcome.line: outcome.id for outcome in receipt.outcomes if outcome.line is not None and outcome.id is not None
-    }
+    ids = {line: outcome.id for outcome in receipt.outcomes if outcome.id is not None for line in outcome.span}
     try:
         for answer in read_answers(storage, receipt):
             id_ = ids.get(answer.line)

@@ -44,7 +44,7 @@ class Chosen(NamedTuple):
         """Whether an export of *day* goes. It holds what was so in the night before, so its day counts from 00:00."""
         if self.keys is not None:
             return False
-        if self.entity is not None and ENTITIES[self.entity].listing.name != kind:
+        if self.entity is not None and ENTITIES[self.entity].export != kind:
             return False
         return self.before is None or f"{day}T00:00:00Z" < self.before
 
@@ -121,12 +121,12 @@ class _Part(NamedTuple):
     @property
     def kept(self) -> int:
         """Lines that stay."""
-        return sum(outcome.line is not None for outcome in self.left.outcomes) - self.lines
+        return sum(len(outcome.span) for outcome in self.left.outcomes) - self.lines
 
     @property
     def lines(self) -> int:
         """Lines that go."""
-        return sum(outcome.line is not None for outcome in self.taken)
+        return sum(len(outcome.span) for outcome in self.taken)
 
 
 def survey(storage: Storage, chosen: Chosen, now: datetime) -> Survey:
@@ -197,7 +197,7 @@ class _Surveyor:
             left = reduced(receipt, purged)
             taken = [outcome for outcome in left.outcomes if self._takes(plan, outcome)]
             self._staying += len(left.outcomes) - len(taken)
-            lines = sum(outcome.line is not None for outcome in left.outcomes)
+            lines = sum(len(outcome.span) for outcome in left.outcomes)
             yield _Part(receipt, left, taken, left.chunk is not None and left.chunk.lines > lines)
 
     def _take(self, part: _Part, found: dict[str, list[str] | None]) -> None:
@@ -222,7 +222,7 @@ class _Surveyor:
 
     def _takes_listing(self, plan: Plan) -> bool:
         day = plan.export.day if plan.export is not None else plan.planned_at[:10]
-        return self._chosen.takes_export(ENTITIES[plan.entity].listing.name, day)
+        return self._chosen.takes_export(ENTITIES[plan.entity].export, day)
 
     def _listings(self, runs: set[int]) -> set[str]:
         """The exports and the like that nobody names any more once *runs* do not."""

@@ -23,6 +23,7 @@ from reelhouse.collect.planning import Tmdb, plan_run
 from reelhouse.collect.run import Progress, execute, start_run
 from reelhouse.errors import DeniedError, ReelhouseError, TransientError
 from reelhouse.ids import tmdb_id
+from reelhouse.raw.chunk import whole_record
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan, read_units
 from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
@@ -190,8 +191,8 @@ def _of_receipt(storage: MemoryStorage, receipt: Receipt) -> Iterator[Settled]:
     answers = {answer.line: answer for answer in read_answers(storage, receipt)}
     for outcome in receipt.outcomes:
         if outcome.state is State.LANDED and outcome.line is not None:
-            answer = answers[outcome.line]
-            yield Settled(outcome, answer.bytes, answer.sha256)
+            body = whole_record([answers[line].bytes for line in outcome.span])
+            yield Settled(outcome, body, answers[outcome.line].sha256)
         else:
             yield Settled(outcome)
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from reelhouse.entities.paths import MapOf, Shape
+from reelhouse.entities.paths import ITEMS, NUMBERED, MapOf, Shape
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
@@ -44,10 +44,20 @@ def lenient_parse(body: bytes, shape: Mapping[str, Shape]) -> Parsed:
         return nothing_of(body, "is nested too deeply")
     except ValueError:
         return nothing_of(body, "is no JSON")
+    if ITEMS in shape:
+        return Parsed({ITEMS: _read(answer, shape[ITEMS], "$", rejected)}, rejected)
     if not isinstance(answer, dict):
         return Parsed({}, [Rejection("$", _raw(answer), "is no object")])
-    values = {name: _read(answer.get(name), inner, name, rejected) for name, inner in shape.items()}
+    values = {name: _read(_member(answer, name), inner, name, rejected) for name, inner in shape.items()}
     return Parsed(values, rejected)
+
+
+def _member(answer: dict[str, Any], name: str) -> Any:
+    """A member of the answer; all that are named by number as one object."""
+    if not name.endswith(NUMBERED):
+        return answer.get(name)
+    start = name.removesuffix("*")
+    return {key.removeprefix(start): value for key, value in answer.items() if key.startswith(start)}
 
 
 def nothing_of(body: bytes, reason: str) -> Parsed:

@@ -9,9 +9,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from reelhouse.entities.paths import Shape
+from reelhouse.entities.paths import ITEMS, NUMBERED, MapOf, Shape
 from reelhouse.entities.schema import ColumnSpec, Entity
-from reelhouse.tables.parsing import any_of, maps_to_entries, read_type, suspect, typed
+from reelhouse.tables.parsing import any_of, maps_to_entries, numbered_entries, read_type, suspect, typed
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import staged_name
 
@@ -26,6 +26,7 @@ OUTCOME_COLUMNS = (
     ColumnSpec("part", "bigint", "Part of the unit's receipts."),
     ColumnSpec("chunk", "string", "Key of the chunk that holds the answer."),
     ColumnSpec("line", "bigint", "Line in the chunk, from 0."),
+    ColumnSpec("lines", "bigint", "Lines that hold the record, from `line` on."),
     ColumnSpec("requested_key", "string", "What was asked: a TMDB id or an IMDb id."),
     ColumnSpec("id", "bigint", "TMDB's id of the answer."),
     ColumnSpec("state", "string", "landed, filtered, gone or quarantined."),
@@ -63,7 +64,7 @@ def _envelope(shape: dict[str, Shape]) -> T.StructType:
             T.StructField("chunk", T.StringType()),
             T.StructField("line", T.LongType()),
             T.StructField("sha256", T.StringType()),
-            T.StructField("body", read_type(shape)),
+            T.StructField("body", read_type(shape.get(ITEMS, shape))),
         ]
     )
 
@@ -74,7 +75,7 @@ _KEPT = ("chunk", "line", "sha256")
 def staged(lines: DataFrame, outcomes: DataFrame, shape: dict[str, Shape]) -> DataFrame:
     """The rows of staging for landed *outcomes* to answers of *shape*; *lines* are the chunks' lines (`value`).
 
-    A line without an outcome is no row. An outcome is none either where its line is not there or the engine's
+    Each of *outcomes* has one line. A line without an outcome is no row. An outcome is none either where its line is not there or the engine's
     parser refuses it (a number out of range, too deep a nesting, too long a name): the caller counts, and reads those
     in Python.
     """
@@ -115,14 +116,26 @@ def _read(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
     """Envelope and body, objects whose keys are data as lists of key and value."""
     envelope = lines.select("value", F.from_json("value", _envelope(shape)).alias("envelope"))
     body = F.col("envelope")["body"]
-    fields = [maps_to_entries(body[name], inner).alias(staged_name(name)) for name, inner in shape.items()]
+    fields = [_field(name, inner, body).alias(staged_name(name)) for name, inner in shape.items()]
     kept = [F.col("envelope")[name].alias(name) for name in _KEPT]
     # A body that lies as base64, or is no object.
     return envelope.select("value", *kept, body.isNull().alias("unread"), *fields)
 
 
+def _field(name: str, shape: Shape, body: Column) -> Column:
+    """One field of the answer; all that are named by number are the entries of one."""
+    if name == ITEMS:
+        return maps_to_entries(body, shape)
+    if not name.endswith(NUMBERED):
+        return maps_to_entries(body[name], shape)
+    assert isinstance(shape, MapOf)
+    # The members of a struct have fixed names, so the body is read once more, as texts by name.
+    texts = F.from_json("value", T.StructType([T.StructField("body", T.MapType(T.StringType(), T.StringType()))]))
+    return numbered_entries(texts["body"], name.removesuffix("*"), shape.values)
+
+
 def _suspect_field(name: str, value: Column, shape: Shape) -> Column:
-    if isinstance(shape, str):
+    if isinstance(shape, str) or name == ITEMS or name.endswith(NUMBERED):
         return suspect(value, shape)
     # A member that was not asked for is missing, which is no loss; one that is there and came out NULL is.
     sent = F.col("value").contains(f'"{name}"') & ~F.col("value").contains(f'"{name}":null')

@@ -7,7 +7,7 @@ import email.utils
 import math
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping, Sequence, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -256,6 +256,8 @@ def _worded(exc: BaseException) -> str:
     return " ".join(str(exc).split()) or type(exc).__name__
 
 
-def query_of(params: dict[str, Any]) -> str:
-    """Parameters as an encoded query, sorted by name; `,` and `/` stay readable."""
+def query_of(params: Mapping[str, Any], appends: Sequence[str] = ()) -> str:
+    """Parameters as an encoded query, sorted by name; `,` and `/` stay readable. *appends* replace theirs."""
+    if appends:
+        params = {**params, "append_to_response": ",".join(appends)}
     return str(URL.build(query={name: str(params[name]) for name in sorted(params)}).raw_query_string)

@@ -32,7 +32,7 @@ from reelhouse.delta.log import (
 from reelhouse.entities.paths import Shape
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
-from reelhouse.raw.chunk import raw_lines, read_line
+from reelhouse.raw.chunk import raw_lines, read_line, whole_record
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import is_course
@@ -197,8 +197,10 @@ class Stager:
         aside = bodiless(self.engine.rows([row for row in rows if row["state"] != State.LANDED], OUTCOMES), self.entity)
         if not (keys and landed):
             return aside
-        bodies = staged(self.engine.lines(keys), self.engine.rows(landed, OUTCOMES), self.entity.shape)
-        return bodies if len(landed) == len(rows) else bodies.unionByName(aside)
+        # What took several requests is put together in Python, and appended as the rows that an engine did not make.
+        single = [row for row in landed if row["lines"] == 1]
+        bodies = staged(self.engine.lines(keys), self.engine.rows(single, OUTCOMES), self.entity.shape)
+        return bodies if len(single) == len(rows) else bodies.unionByName(aside)
 
     def _add_missing(self, state: Staged, parts: list[Part], batch: int) -> Staged:
         """Append the outcomes of *parts* that the engine made no row of; their lines are read in Python."""
@@ -212,7 +214,7 @@ class Stager:
             rows = [row for row in _outcome_rows(part, batch) if row["sequence"] not in there]
             lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and rows else {}
             for row in rows:
-                line = lines.get(row["line"])
+                line = _whole(lines, row)
                 if line is None:
                     yield _Reread(row, Parsed({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
                 else:
@@ -301,6 +303,14 @@ def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
     return found
 
 
+def _whole(lines: dict[int, _Line], row: dict[str, Any]) -> _Line | None:
+    """The record of *row*, put together from its *lines*; None where one is not there."""
+    found = [lines[at] for at in range(row["line"], row["line"] + row["lines"]) if at in lines]
+    if len(found) != row["lines"]:
+        return None
+    return _Line(whole_record([line.body for line in found]), found[0].sha256)
+
+
 def _parts_of(commit: Commit) -> list[tuple[int, int, int]]:
     """The parts of receipts that a commit holds: none where outcomes lack rows, since a builder was killed."""
     if commit.rows != commit.user.get("outcomes", commit.rows):
@@ -326,6 +336,7 @@ def _outcome_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
             "part": part.part,
             "chunk": chunk if outcome.line is not None else None,
             "line": outcome.line,
+            "lines": outcome.lines,
             "requested_key": outcome.key,
             "id": outcome.id,
             "state": outcome.state.value,
