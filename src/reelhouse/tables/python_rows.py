@@ -31,7 +31,7 @@ def python_rows(table: Table, answer: Answer) -> Iterator[Row]:
 
 
 def _declared(table: Table, answer: Answer) -> Iterator[Row]:
-    known = {table.id_column: answer.id} if table.id_column else {}
+    known: Row = {table.id_column: answer.id} if table.id_column else {}
     known[FETCHED_AT.name] = answer.fetched_at
     for item, found in _items(table, 0, answer.values, known):
         row = {column.name: _value(table, column, found, item) for column in table.columns}

@@ -75,9 +75,9 @@ _KEPT = ("chunk", "line", "sha256")
 def staged(lines: DataFrame, outcomes: DataFrame, shape: dict[str, Shape]) -> DataFrame:
     """The rows of staging for landed *outcomes* to answers of *shape*; *lines* are the chunks' lines (`value`).
 
-    Each of *outcomes* has one line. A line without an outcome is no row. An outcome is none either where its line is not there or the engine's
-    parser refuses it (a number out of range, too deep a nesting, too long a name): the caller counts, and reads those
-    in Python.
+    Each of *outcomes* has one line, and a line without one is no row. An outcome is none either where its line is not
+    there or the engine's parser refuses it (a number out of range, too deep a nesting, too long a name): the caller
+    counts, and reads those in Python.
     """
     answers = _parsed(lines, shape).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
     # Neither is ever NULL in *outcomes*. Said with `=`, Spark would ask first whether lines have them, and parse each

@@ -7,7 +7,7 @@ import email.utils
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence, AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 

@@ -195,10 +195,10 @@ class Stager:
         # Only landed answers are worth their body; what was set aside stays in raw.
         landed = [row for row in rows if row["state"] == State.LANDED and row["chunk"] is not None]
         aside = bodiless(self.engine.rows([row for row in rows if row["state"] != State.LANDED], OUTCOMES), self.entity)
-        if not (keys and landed):
-            return aside
         # What took several requests is put together in Python, and appended as the rows that an engine did not make.
         single = [row for row in landed if row["lines"] == 1]
+        if not (keys and single):
+            return aside
         bodies = staged(self.engine.lines(keys), self.engine.rows(single, OUTCOMES), self.entity.shape)
         return bodies if len(single) == len(rows) else bodies.unionByName(aside)
 
