@@ -54,7 +54,7 @@ def a_plan(
 ) -> Plan:
     """A plan of *asks*, put where its run is."""
     asks = list(asks)
-    ids = put_ids(storage, run, (f"{ask} {reason}" for ask in asks))
+    ids = put_ids(storage, "movie", run, (f"{ask} {reason}" for ask in asks))
     counts = Counts(listed=len(asks), beyond=0, excluded={}, fresh=0, asked={reason.value: len(asks)})
     plan = Plan(
         run=run,
