@@ -27,8 +27,8 @@ def build(lake: Path, out: Path, *, memory: str = "3GB") -> None:
     os.chdir(out)
     with duckdb.connect() as db:
         db.execute(f"set memory_limit = '{memory}'; set timezone = 'UTC'; set preserve_insertion_order = false")
-        db.execute("set variable receipts = ?", [_found(lake, "runs/*/receipts/*.json")])
-        db.execute("set variable plans = ?", [_found(lake, "runs/*/plan.json")])
+        db.execute("set variable receipts = ?", [_found(lake, "_reelhouse/runs/movie/*/receipts/*.json")])
+        db.execute("set variable plans = ?", [_found(lake, "_reelhouse/runs/movie/*/plan.json")])
         outcomes, staging = (_SQL / "staging.sql").read_text().split("copy (", 1)
         db.execute(outcomes)
         keys = db.execute("select distinct chunk from claim where chunk is not null").fetchall()

@@ -75,7 +75,7 @@ class Copies:
     def _landed(self, run: int) -> Iterator[Body]:
         """What a run of the lake that is copied landed, copy by copy."""
         storage = FolderStorage(lake_of(_RENDERED, runs=2))
-        plan = read_plan(storage, run)
+        plan = read_plan(storage, "movie", run)
         assert plan is not None
         for copy in self._copies:
             for receipt in readable(read_receipts(storage, plan)):
@@ -113,7 +113,7 @@ def _planned(storage: FolderStorage, run: int, listed: list[int], ids: list[int]
         run=run,
         entity="movie",
         planned_at=f"{_day(run)}T09:00:00Z",
-        ids=put_ids(storage, run, (f"{id_} {reason}" for id_ in ids)),
+        ids=put_ids(storage, "movie", run, (f"{id_} {reason}" for id_ in ids)),
         unit_size=_UNIT,
         asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),

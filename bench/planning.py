@@ -111,7 +111,7 @@ def _put_plan(storage: FolderStorage, count: int, at: str) -> Plan:
         run=1,
         entity="movie",
         planned_at=at,
-        ids=put_ids(storage, 1, (f"{id_} {Cause.NEW}" for id_ in range(1, count + 1))),
+        ids=put_ids(storage, "movie", 1, (f"{id_} {Cause.NEW}" for id_ in range(1, count + 1))),
         unit_size=1000,
         asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),

@@ -32,14 +32,14 @@ _MOVIES = 300
 _WIDTH = 150
 
 _TOLD = {
-    "staging/movie": (
+    "_reelhouse/staging/movie": (
         "The parse",
         "One read of the chunks, one `from_json`, one write. Claims of receipts are a local table that every task is "
         "handed (a broadcast), so that no body is shuffled or sorted. An outer join could not broadcast its outer "
         "side; that is why a claim whose line is missing is found by counting the rows of the commit, and added then. "
         "Partitions are the chunks, packed together by size; what was set aside comes by a union with a local table.",
     ),
-    "staging/movie_current": (
+    "_reelhouse/staging/movie_current": (
         "Which answer speaks for an id",
         "Four narrow columns of staging and the ids of the newest export: two shuffles, one for each, by id; the "
         "window, the join and the aggregation after them all use the same partitioning. Nobody's claims are "

@@ -30,8 +30,8 @@ Answer = dict[str, Any]
 
 def chunks(storage: Storage) -> Iterator[str]:
     """The files that receipts name; what lies beside them was never settled."""
-    for run in range(1, last_run(storage) + 1):
-        plan = read_plan(storage, run)
+    for run in range(1, last_run(storage, "movie") + 1):
+        plan = read_plan(storage, "movie", run)
         for receipt in read_receipts(storage, plan) if plan else ():
             if isinstance(receipt, Receipt) and receipt.chunk:
                 if is_course(receipt.chunk.key):

@@ -54,7 +54,7 @@ def a_plan(
 ) -> Plan:
     """A plan of *keys*, put where its run is."""
     keys = list(keys)
-    ids = put_ids(storage, run, (f"{key} {cause}" for key in keys))
+    ids = put_ids(storage, "movie", run, (f"{key} {cause}" for key in keys))
     counts = Counts(listed=len(keys), beyond=0, excluded={}, fresh=0, asked={cause.value: len(keys)})
     plan = Plan(
         run=run,

@@ -143,7 +143,7 @@ def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])
 def test_any_id_of_an_event_gives_a_key(id_: str) -> None:
     (wish,) = read_event({"ids": [1]}, id_).wishes  # type: ignore[union-attr]
-    assert check_key(f"inbox/{wish.name}.json")
+    assert check_key(f"_reelhouse/inbox/{wish.name}.json")
     assert len(wish.name) < 120
 
 

@@ -118,7 +118,7 @@ def test_a_list_s_metadata_says_how_it_is_read_and_rows_of_other_kinds_are_count
 def test_a_message_that_somebody_put_there_keeps_no_tick_from_working(
     function: Function, tiny: Tiny, bucket: Bucket, body: bytes
 ) -> None:
-    function.lake.put("inbox/odd.json", body)
+    function.lake.put("_reelhouse/inbox/odd.json", body)
     assert function.tick()["state"] == "reconciled"
     function({"ids": [25]})
     function.tick()

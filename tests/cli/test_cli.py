@@ -259,8 +259,8 @@ def test_what_does_not_begin_a_lake_ends_with_2_where_there_is_none(
 
 def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:
     for name in ("filme", "lake-2025"):
-        (tmp_path / name / "runs/000001").mkdir(parents=True)
-        (tmp_path / name / "runs/000001/plan.json").write_text("{}")
+        (tmp_path / name / "_reelhouse/runs/movie/000001").mkdir(parents=True)
+        (tmp_path / name / "_reelhouse/runs/movie/000001/plan.json").write_text("{}")
     assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", "films", "verify").stderr
     assert f"(did you mean {tmp_path / 'lake-2025'}?)" in here("--lake", "lake-2026", "verify").stderr
     # One that stands above the lake, or in it.
@@ -281,11 +281,11 @@ def test_the_data_dictionary_needs_no_lake_unless_one_is_named(here: Here) -> No
         "Raw/TMDB/JSON/2026/03/02/000002-00000-0a1b2c3d.json",
         "Raw/Local/CSV/Movies/2026/03/02/movies.csv",
         "raw/exports/movie_ids/2026/03/02/movie_ids_03_02_2026-0123456789ab.json.gz",
-        "runs/000007/receipts/00000-0.json",
-        "ledger/000002.sqlite.gz",
-        "inbox/an-event.json",
-        "imports/pins.json",
-        "builds/current.json",
+        "_reelhouse/runs/movie/000007/receipts/00000-0.json",
+        "_reelhouse/ledger/movie/000002.sqlite.gz",
+        "_reelhouse/inbox/an-event.json",
+        "_reelhouse/imports.json",
+        "_reelhouse/manifest.json",
         "tables/movie/_delta_log/00000000000000000000.json",
     ],
 )

@@ -182,7 +182,7 @@ def test_nothing_is_told_before_chunk_and_receipt_lie_there_in_this_order() -> N
 
     def landed(receipt: Receipt) -> None:
         assert receipt.chunk is not None
-        order = [receipt.chunk.key, receipt_key(1, receipt.unit, receipt.part)]
+        order = [receipt.chunk.key, receipt_key("movie", 1, receipt.unit, receipt.part)]
         assert [key for key in storage.put_keys if key in order] == order
         told.append(tuple(outcome.key for outcome in receipt.outcomes))
 
@@ -387,11 +387,11 @@ def test_an_opened_unit_knows_what_readable_receipts_claim_and_where_the_log_end
     storage = Watched()
     plan = _plan(storage, 6)
     _land(storage, plan, Limits(answers=2, seconds=60.0), _add_all)
-    storage.put(receipt_key(1, 0, 1), b"damaged")
+    storage.put(receipt_key("movie", 1, 0, 1), b"damaged")
     opened = open_unit(storage, plan, 0)
     assert opened.known == {"1", "2", "5", "6"}
     assert opened.part == 3
-    assert read_part(storage, 1, 0, 3) is None
+    assert read_part(storage, "movie", 1, 0, 3) is None
 
 
 def test_a_chunk_lies_under_the_day_that_tmdb_answered() -> None:

@@ -77,7 +77,7 @@ def test_a_full_file_lands_at_once() -> None:
         for request in unit.requests[:150]:
             await sink.add(opened, request, _validated(request.key))
         until = time.monotonic() + 5
-        while not list(storage.keys("runs/000001/receipts/")) and time.monotonic() < until:
+        while not list(storage.keys("_reelhouse/runs/movie/000001/receipts/")) and time.monotonic() < until:
             await asyncio.sleep(0.02)
 
     asyncio.run(run())

@@ -222,7 +222,7 @@ def test_every_id_is_asked_for_the_reason_that_a_plain_account_gives_and_all_cou
     left = account.listed - asked
     assert counts.excluded == Counter(reason for id_ in left if (reason := account.excluded.get(id_)))
     assert counts.fresh == sum(1 for id_ in left if not account.excluded.get(id_))
-    assert plan.inbox == (["inbox/event.json"] if named else [])
+    assert plan.inbox == (["_reelhouse/inbox/event.json"] if named else [])
     assert plan.planned_at == plan.changes_read_to == NOW
 
 
@@ -289,10 +289,10 @@ def test_imdb_ids_that_are_not_known_yet_come_first_and_known_ones_are_their_tmd
 
 def test_the_plan_that_is_only_shown_says_the_same_and_leaves_no_plan(server: Server) -> None:
     storage = _lake({1: FRESH}, [_row(1), _row(2)])
-    keys = [key for key in storage.keys("") if key.startswith("runs/")]
+    keys = [key for key in storage.keys("") if key.startswith("_reelhouse/runs/movie/")]
     shown = planned(storage, server, put=False)
-    assert [key for key in storage.keys("") if key.startswith("runs/")] == keys
-    assert last_run(storage) == 2
+    assert [key for key in storage.keys("") if key.startswith("_reelhouse/runs/movie/")] == keys
+    assert last_run(storage, "movie") == 2
     put = planned(storage, server)
     assert (shown.counts, shown.ids.sha256) == (put.counts, put.ids.sha256)
 
@@ -308,7 +308,7 @@ def test_an_export_that_shrank_implausibly_is_refused_and_nothing_is_planned(
         return
     with pytest.raises(ListingError, match=f"holds {count} ids where at least 95 are plausible"):
         planned(storage, server)
-    assert last_run(storage) == 2
+    assert last_run(storage, "movie") == 2
 
 
 def test_an_export_without_a_row_is_never_believed(server: Server) -> None:
@@ -316,7 +316,7 @@ def test_an_export_without_a_row_is_never_believed(server: Server) -> None:
     WORLD.export = []
     with pytest.raises(ListingError, match="holds 0 ids"):
         planned(storage, server)
-    assert last_run(storage) == 0
+    assert last_run(storage, "movie") == 0
 
 
 def test_the_same_export_again_is_not_fetched_and_makes_nothing_vanish(server: Server) -> None:

@@ -53,7 +53,7 @@ def _spooled(spool: Spool, plan: Plan, keys: list[str], *, unit: int = 0, token:
 
 
 def _claimed(storage: MemoryStorage, unit: int = 0) -> list[str]:
-    found = [part for part in read_parts(storage, 1, unit) if isinstance(part, Receipt)]
+    found = [part for part in read_parts(storage, "movie", 1, unit) if isinstance(part, Receipt)]
     return [outcome.key for receipt in found for outcome in receipt.outcomes]
 
 
@@ -73,7 +73,7 @@ def test_what_waits_is_brought_in_with_its_receipt_and_goes(lake: MemoryStorage,
     _spooled(spool, plan, ["14", "11"], unit=1)
     assert replay(lake, spool) == Replayed(5, [])
     assert spool.waiting() == []
-    (receipt,) = read_parts(lake, 1, 0)
+    (receipt,) = read_parts(lake, "movie", 1, 0)
     assert isinstance(receipt, Receipt)
     assert (receipt.chunk, receipt.requests) == (chunk, 3)
     assert [line.key for line in read_chunk(lake, chunk)] == ["1", "2"]
@@ -90,7 +90,7 @@ def test_nothing_is_made_where_nothing_waits(lake: MemoryStorage, tmp_path: Path
 def test_ids_that_somebody_landed_meanwhile_are_dropped(lake: MemoryStorage, spool: Spool) -> None:
     plan = _plan(lake)
     settle(lake, plan, [a_outcome("2", line=0)], chunk=a_chunk(lake, plan, 0, [("2", b'{"id":2}')]))
-    lake.put("runs/000001/receipts/00000-1.json", b"damaged")
+    lake.put("_reelhouse/runs/movie/000001/receipts/00000-1.json", b"damaged")
     settle(lake, plan, [a_outcome("5", State.GONE)], known={"2"})
     _spooled(spool, plan, ["1", "2", "5", "7"])
     assert replay(lake, spool) == Replayed(2, [])
@@ -112,7 +112,7 @@ def test_a_run_that_was_reconciled_meanwhile_stays_as_it_is(lake: MemoryStorage,
         settle(lake, plan, [a_outcome(str(UNIT * unit + one), State.GONE) for one in range(1, 11)], unit=unit)
     assert reconcile(lake, plan)[0] is not None
     # Whatever became of its receipts since: nothing is added to a run that is closed.
-    lake.delete("runs/000001/receipts/00000-0.json")
+    lake.delete("_reelhouse/runs/movie/000001/receipts/00000-0.json")
     _spooled(spool, plan, ["1", "2"])
     before = set(lake.keys(""))
     assert replay(lake, spool) == Replayed(0, [])

@@ -125,7 +125,11 @@ def test_ids_of_a_list_are_found_by_tmdb_and_imdb_id() -> None:
 
 
 def test_a_lake_is_looked_at_only_where_the_course_has_its_files() -> None:
-    files = {f"{DAY}/a.json": [_movie(1)], "runs/000001/plan.json": {"run": 1}, "Raw/Local/CSV/Movies/m.csv": b"id"}
+    files = {
+        f"{DAY}/a.json": [_movie(1)],
+        "_reelhouse/runs/movie/000001/plan.json": {"run": 1},
+        "Raw/Local/CSV/Movies/m.csv": b"id",
+    }
     found = _check(files)
     assert (found.files, found.problems) == (1, [])
     found = _check({"a.JSON": [_movie(1)], "b.csv": b"id"})

@@ -76,7 +76,7 @@ def test_its_tables_equal_those_of_an_ordinary_lake_also_after_a_run_in_the_othe
     assert (done.returncode, told(done)["landed"]) == (0, 50), done.stderr
     assert reelhouse("sync", "--top", more, env=environment(catalogue, plain), cwd=tmp_path).returncode == 0
     assert differences(lake, plain, without=LINEAGE) == []
-    assert not list(lake.glob("staging/turned/**/*.gz"))
+    assert not list(lake.glob("_reelhouse/staging/turned/**/*.gz"))
 
 
 def test_every_file_is_an_array_of_a_hundred_movies_at_most(course: Path) -> None:

@@ -132,7 +132,7 @@ def test_what_is_purged_meanwhile_is_not_exported(lake: Path, place: Place) -> N
 
     def step(text: str) -> None:
         if not steps:
-            put_note(storage, Note("2026-11-25T00:00:00Z", "all", runs=[1]))
+            put_note(storage, Note("2026-11-25T00:00:00Z", "all", runs={"movie": [1]}))
         steps.append(text)
 
     with pytest.raises(LakeError, match="purged while they were exported"):

@@ -89,7 +89,7 @@ def test_the_pin_names_the_database_without_its_password(lake: Importer, databas
     assert done.exit_code == 0, done.output
     told = f"postgresql://postgres@127.0.0.1:{database.port}/{database.name} movies.box_office"
     assert [source.name for source in lake.pin("box").sources] == [told]
-    assert PASSWORD not in done.output + lake.storage.get("imports/pins.json").decode()
+    assert PASSWORD not in done.output + lake.storage.get("_reelhouse/imports.json").decode()
 
 
 def test_a_database_is_asked_again_each_time_and_its_columns_are_pinned(lake: Importer, database: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reelhouse.raw.checkpoint import Done, keep_done, nothing_done, read_done
-from reelhouse.raw.keys import progress_key, receipt_key
+from reelhouse.raw.keys import checkpoint_key, receipt_key
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import State
 from reelhouse.raw.reconciliation import reconcile, tally
@@ -57,24 +57,24 @@ def test_nothing_is_kept_while_no_unit_is_settled() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(0))
     assert reconcile(storage, plan)[1].done == nothing_done(plan)
-    assert storage.size(progress_key(1)) is None
+    assert storage.size(checkpoint_key("movie", 1)) is None
 
 
 def test_the_end_is_counted_from_the_receipts_and_a_progress_that_lies_goes() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(4))
-    lie = Done(1, plan.ids.sha256, UNITS, states={"gone": UNITS * SIZE})
+    lie = Done("movie", 1, plan.ids.sha256, UNITS, states={"gone": UNITS * SIZE})
     keep_done(storage, lie)
     made, counted = reconcile(storage, plan, read_done(storage, plan))
     assert made is None
     assert counted.pending == 2 * SIZE
-    assert storage.size(progress_key(1)) is None
+    assert storage.size(checkpoint_key("movie", 1)) is None
 
 
 def test_a_unit_with_a_problem_is_looked_at_again_by_every_count() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(4))
-    storage.put(receipt_key(1, 1, 1), b"?")
+    storage.put(receipt_key("movie", 1, 1, 1), b"?")
     _, counted = reconcile(storage, plan)
     assert (counted.done.units, counted.done.open) == (4, [1])
     _settled(storage, range(4, UNITS), plan)
@@ -89,7 +89,7 @@ def test_a_unit_with_a_problem_is_looked_at_again_by_every_count() -> None:
 def test_a_progress_that_is_damaged_newer_or_of_another_plan_counts_as_none(body: bytes) -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(2))
-    storage.put(progress_key(1), body)
+    storage.put(checkpoint_key("movie", 1), body)
     assert read_done(storage, plan) == nothing_done(plan)
     reconcile(storage, plan, read_done(storage, plan))
     assert read_done(storage, plan).units == 2

@@ -246,6 +246,6 @@ def test_nothing_is_removed_while_a_receipt_cannot_be_read() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1"])
     storage.put_new(f"{COURSE}2026/11/23/000001-00000-aa.json", b"")
-    storage.put_new(receipt_key(1, 0, 0), b"{half")
+    storage.put_new(receipt_key("movie", 1, 0, 0), b"{half")
     assert drop_unclaimed(storage, plan) == 0
     assert len(list(storage.keys(COURSE))) == 1

@@ -46,12 +46,12 @@ def _live(storage: MemoryStorage, runs: int, *, keep: bool) -> None:
                 ]
                 settle(storage, plan, outcomes, unit=unit)
         if keep:
-            with open_ledger(storage, run) as ledger:
-                keep_ledger(storage, ledger)
+            with open_ledger(storage, "movie", run) as ledger:
+                keep_ledger(storage, "movie", ledger)
 
 
 def _known(storage: MemoryStorage, run: int) -> dict[str, Rows]:
-    with open_ledger(storage, run) as ledger:
+    with open_ledger(storage, "movie", run) as ledger:
         assert ledger.through == run
         return _rows(ledger)
 
@@ -61,20 +61,24 @@ def test_a_ledger_that_was_kept_says_what_one_rebuilt_from_receipts_says() -> No
     _live(kept, 6, keep=True)
     _live(rebuilt, 6, keep=False)
     assert _known(kept, 6) == _known(rebuilt, 6)
-    assert list(rebuilt.keys("ledger/")) == []
+    assert list(rebuilt.keys("_reelhouse/ledger/movie/")) == []
 
 
 def test_only_the_newest_few_are_kept() -> None:
     storage = MemoryStorage()
     _live(storage, 6, keep=True)
-    assert list(storage.keys("ledger/")) == [ledger_key(4), ledger_key(5), ledger_key(6)]
+    assert list(storage.keys("_reelhouse/ledger/movie/")) == [
+        ledger_key("movie", 4),
+        ledger_key("movie", 5),
+        ledger_key("movie", 6),
+    ]
 
 
 def test_the_kept_one_is_used_and_not_every_receipt_read_again() -> None:
     storage = MemoryStorage()
     _live(storage, 3, keep=True)
     before = _known(storage, 3)
-    for key in list(storage.keys("runs/")):
+    for key in list(storage.keys("_reelhouse/runs/movie/")):
         if "/receipts/" in key:
             storage.delete(key)
     assert _known(storage, 3) == before
@@ -85,9 +89,9 @@ def test_the_newest_state_of_an_id_holds_whatever_came_before() -> None:
     for run, state in enumerate((State.LANDED, State.GONE, State.QUARANTINED), 1):
         plan = a_plan(storage, ["550"], run=run)
         settle(storage, plan, [a_outcome("550", state, fetched_at=f"2026-11-0{run}T00:00:00Z")])
-    with open_ledger(storage, 3) as ledger:
+    with open_ledger(storage, "movie", 3) as ledger:
         assert _rows(ledger)["known"] == [("movie", 550, "quarantined", "2026-11-03T00:00:00Z", 3)]
-    with open_ledger(storage, 1) as ledger:
+    with open_ledger(storage, "movie", 1) as ledger:
         assert _rows(ledger)["known"] == [("movie", 550, "landed", "2026-11-01T00:00:00Z", 1)]
 
 
@@ -95,7 +99,7 @@ def test_an_imdb_id_stands_for_the_tmdb_id_that_answered_and_a_gone_one_for_none
     storage = MemoryStorage()
     plan = a_plan(storage, ["tt0137523", "tt9999999"])
     settle(storage, plan, [a_outcome("tt0137523", found=550), a_outcome("tt9999999", State.GONE)])
-    with open_ledger(storage, 1) as ledger:
+    with open_ledger(storage, "movie", 1) as ledger:
         aliases = ledger.db.execute("select entity, ask, id from alias order by ask").fetchall()
         rows = _rows(ledger)
     assert aliases == [("movie", "tt0137523", 550), ("movie", "tt9999999", None)]
@@ -106,16 +110,16 @@ def test_a_run_is_remembered_with_what_it_asked_for() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
     settle(storage, plan, [a_outcome("1"), a_outcome("2", State.GONE)])
-    with open_ledger(storage, 1) as ledger:
+    with open_ledger(storage, "movie", 1) as ledger:
         assert ledger.db.execute("select run, entity, asking from run").fetchall() == [(1, "movie", ASKING.fingerprint)]
 
 
 def test_an_unreadable_receipt_makes_nothing_known() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    storage.put(receipt_key(1, 0, 0), b"damaged")
+    storage.put(receipt_key("movie", 1, 0, 0), b"damaged")
     settle(storage, plan, [a_outcome("2")])
-    with open_ledger(storage, 1) as ledger:
+    with open_ledger(storage, "movie", 1) as ledger:
         assert [row[1] for row in _rows(ledger)["known"]] == [2]
 
 
@@ -142,7 +146,7 @@ def test_a_damaged_one_is_passed_over(damage: Callable[[bytes], bytes]) -> None:
     storage = MemoryStorage()
     _live(storage, 4, keep=True)
     before = _known(storage, 4)
-    for key in list(storage.keys("ledger/")):
+    for key in list(storage.keys("_reelhouse/ledger/movie/")):
         storage.put(key, damage(storage.get(key)))
     assert _known(storage, 4) == before
 
@@ -151,10 +155,10 @@ def test_one_of_another_format_or_run_is_passed_over() -> None:
     storage = MemoryStorage()
     _live(storage, 4, keep=True)
     before = _known(storage, 4)
-    storage.put(ledger_key(4), storage.get(ledger_key(3)))
-    with open_ledger(storage, 4) as ledger:
+    storage.put(ledger_key("movie", 4), storage.get(ledger_key("movie", 3)))
+    with open_ledger(storage, "movie", 4) as ledger:
         ledger.db.execute("update meta set format = 99")
-        storage.put(ledger_key(3), ledger.pack())
+        storage.put(ledger_key("movie", 3), ledger.pack())
     assert _known(storage, 4) == before
 
 
@@ -162,8 +166,8 @@ def test_a_whole_one_before_a_damaged_one_is_brought_up_to_date() -> None:
     storage = MemoryStorage()
     _live(storage, 4, keep=True)
     before = _known(storage, 4)
-    storage.put(ledger_key(4), b"damaged")
-    for key in list(storage.keys("runs/000001/receipts/")):
+    storage.put(ledger_key("movie", 4), b"damaged")
+    for key in list(storage.keys("_reelhouse/runs/movie/000001/receipts/")):
         # What run 1 says can only come from the kept ledger of run 3.
         storage.delete(key)
     assert _known(storage, 4) == before
@@ -171,5 +175,5 @@ def test_a_whole_one_before_a_damaged_one_is_brought_up_to_date() -> None:
 
 def test_a_full_disk_is_said_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    with pytest.raises(StorageError, match="no room for temporary files"), open_ledger(MemoryStorage(), 0):
+    with pytest.raises(StorageError, match="no room for temporary files"), open_ledger(MemoryStorage(), "movie", 0):
         pass

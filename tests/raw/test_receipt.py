@@ -39,7 +39,7 @@ def test_a_receipt_comes_back_as_it_was_put() -> None:
     put = settle(storage, plan, outcomes, chunk=chunk, drift={"unknown:new_field": 1})
     assert put is not None
     assert (put.part, put.outcomes, put.chunk, put.drift) == (0, outcomes, chunk, {"unknown:new_field": 1})
-    assert list(read_parts(storage, 1, 0)) == [put]
+    assert list(read_parts(storage, "movie", 1, 0)) == [put]
     assert list(read_receipts(storage, plan)) == [put]
 
 
@@ -48,8 +48,8 @@ def test_the_next_part_follows_the_last_without_a_listing() -> None:
     plan = a_plan(storage, ["1", "2"])
     settle(storage, plan, [a_outcome("1")])
     settle(storage, plan, [a_outcome("2")])
-    assert [_keys(part) for part in read_parts(storage, 1, 0)] == [["1"], ["2"]]
-    assert read_part(storage, 1, 0, 2) is None
+    assert [_keys(part) for part in read_parts(storage, "movie", 1, 0)] == [["1"], ["2"]]
+    assert read_part(storage, "movie", 1, 0, 2) is None
 
 
 def test_who_comes_second_claims_only_what_the_first_left() -> None:
@@ -68,7 +68,7 @@ def test_who_comes_second_with_nothing_new_puts_nothing() -> None:
     plan = a_plan(storage, ["1", "2"])
     settle(storage, plan, [a_outcome("1"), a_outcome("2")])
     assert settle(storage, plan, [a_outcome("2"), a_outcome("1")]) is None
-    assert read_part(storage, 1, 0, 1) is None
+    assert read_part(storage, "movie", 1, 0, 1) is None
 
 
 def test_what_is_known_from_parts_before_is_not_claimed_again() -> None:
@@ -97,21 +97,21 @@ def test_a_second_writer_with_every_receipt_before_it_walks_past_them_all() -> N
 def test_a_part_that_cannot_be_read_names_nothing_is_reported_and_stops_nobody(body: bytes) -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    storage.put(receipt_key(1, 0, 0), body)
+    storage.put(receipt_key("movie", 1, 0, 0), body)
     put = settle(storage, plan, [a_outcome("1"), a_outcome("2")])
     assert put is not None
     assert (put.part, _keys(put)) == (1, ["1", "2"])
-    first, second = read_parts(storage, 1, 0)
+    first, second = read_parts(storage, "movie", 1, 0)
     assert isinstance(first, Unreadable)
-    assert first.key == receipt_key(1, 0, 0)
+    assert first.key == receipt_key("movie", 1, 0, 0)
     assert first.key in first.reason
     assert list(readable(iter([first, second]))) == [second]
 
 
 def test_a_receipt_of_a_newer_reelhouse_says_so() -> None:
     storage = MemoryStorage()
-    storage.put(receipt_key(1, 0, 0), b'{"format":9}')
-    (part,) = read_parts(storage, 1, 0)
+    storage.put(receipt_key("movie", 1, 0, 0), b'{"format":9}')
+    (part,) = read_parts(storage, "movie", 1, 0)
     assert isinstance(part, Unreadable)
     assert "upgrade reelhouse" in part.reason
 
@@ -120,8 +120,8 @@ def test_a_receipt_that_lies_in_another_s_place_names_nothing() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1"])
     settle(storage, plan, [a_outcome("1")])
-    storage.put(receipt_key(1, 0, 1), storage.get(receipt_key(1, 0, 0)))
-    _, copied = read_parts(storage, 1, 0)
+    storage.put(receipt_key("movie", 1, 0, 1), storage.get(receipt_key("movie", 1, 0, 0)))
+    _, copied = read_parts(storage, "movie", 1, 0)
     assert isinstance(copied, Unreadable)
     assert "another place" in copied.reason
 
@@ -138,7 +138,7 @@ class Contended:
 
     def put_new(self, key: str, body: bytes) -> None:
         if self._rivals:
-            run, _, rest = key.removeprefix("runs/").partition("/receipts/")
+            run, _, rest = key.removeprefix("_reelhouse/runs/movie/").partition("/receipts/")
             unit, _, part = rest.removesuffix(".json").partition("-")
             outcomes = [a_outcome(key) for key in self._rivals.pop(0)]
             rival = Receipt(run=int(run), unit=int(unit), part=int(part), entity="movie", outcomes=outcomes)
@@ -157,7 +157,7 @@ def test_losing_again_and_again_costs_neither_ids_nor_order() -> None:
     put = put_receipt(contended, Receipt(run=1, unit=0, part=0, entity="movie", outcomes=outcomes), set(), 0)
     assert put is not None
     assert (put.part, _keys(put)) == (3, ["4"])
-    assert [_keys(part) for part in read_parts(storage, 1, 0)] == [["1"], ["2", "9"], ["3"], ["4"]]
+    assert [_keys(part) for part in read_parts(storage, "movie", 1, 0)] == [["1"], ["2", "9"], ["3"], ["4"]]
 
 
 @settings(max_examples=25, deadline=None)
@@ -183,6 +183,6 @@ def test_many_who_write_receipts_of_one_unit_never_claim_an_id_twice_and_lose_no
 
     with ThreadPoolExecutor(len(workers)) as pool:
         list(pool.map(work, workers))
-    claimed = [key for part in read_parts(storage, 1, 0) for key in _keys(part)]
+    claimed = [key for part in read_parts(storage, "movie", 1, 0) for key in _keys(part)]
     assert len(claimed) == len(set(claimed))
     assert set(claimed) == {str(number) for batches in workers for batch in batches for number in batch}

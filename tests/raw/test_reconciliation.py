@@ -46,13 +46,13 @@ def test_states_and_what_is_pending_always_add_up_to_what_was_asked(
     made, _ = reconcile(storage, plan)
     if None in states:
         assert made is None
-        assert read_reconciliation(storage, 1) is None
+        assert read_reconciliation(storage, "movie", 1) is None
     else:
         assert made is not None
         assert made.landed + made.filtered + made.gone + made.quarantined == made.asked == len(keys)
         assert made.whole
         assert made.clean == (State.QUARANTINED not in states)
-        assert read_reconciliation(storage, 1) == made
+        assert read_reconciliation(storage, "movie", 1) == made
 
 
 def _lake() -> tuple[MemoryStorage, Plan, ChunkRef]:
@@ -75,8 +75,8 @@ def test_chunks_bytes_and_drift_are_counted_over_all_receipts() -> None:
 
 
 def _claimed_twice(storage: MemoryStorage, plan: Plan, chunk: ChunkRef) -> None:
-    third = storage.get(receipt_key(1, 0, 1)).replace(b'"part":1', b'"part":2')
-    storage.put(receipt_key(1, 0, 2), third)
+    third = storage.get(receipt_key("movie", 1, 0, 1)).replace(b'"part":1', b'"part":2')
+    storage.put(receipt_key("movie", 1, 0, 2), third)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def _claimed_twice(storage: MemoryStorage, plan: Plan, chunk: ChunkRef) -> None:
             "raw/movie/2026/11/23/000001-00000-t.jsonl.gz is gone",
         ),
         (lambda storage, plan, chunk: storage.put(chunk.key, b"cut"), "has another size than its receipt says"),
-        (lambda storage, plan, chunk: storage.put(receipt_key(1, 0, 2), b"?"), "00000-2.json names nothing"),
+        (lambda storage, plan, chunk: storage.put(receipt_key("movie", 1, 0, 2), b"?"), "00000-2.json names nothing"),
     ],
     ids=["claimed twice", "chunk gone", "chunk cut", "unreadable receipt"],
 )
@@ -118,17 +118,17 @@ def test_a_run_is_reconciled_once_and_the_first_word_stays() -> None:
     first, _ = reconcile(storage, plan)
     storage.delete(chunk.key)
     assert reconcile(storage, plan)[0] == first
-    assert read_reconciliation(storage, 1) == first
+    assert read_reconciliation(storage, "movie", 1) == first
 
 
 def test_a_damaged_or_newer_one_is_a_damage_and_no_open_run() -> None:
     storage = MemoryStorage()
-    storage.put(reconciliation_key(1), b"{")
+    storage.put(reconciliation_key("movie", 1), b"{")
     with pytest.raises(LakeError, match=r"reconciliation\.json cannot be read"):
-        read_reconciliation(storage, 1)
-    storage.put(reconciliation_key(1), b'{"format":2}')
+        read_reconciliation(storage, "movie", 1)
+    storage.put(reconciliation_key("movie", 1), b'{"format":3}')
     with pytest.raises(LakeError, match="upgrade reelhouse"):
-        read_reconciliation(storage, 1)
+        read_reconciliation(storage, "movie", 1)
 
 
 def test_a_run_that_asks_nothing_is_whole_at_once() -> None:

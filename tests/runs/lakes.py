@@ -73,20 +73,20 @@ async def collect_in_units(storage: Storage, chosen: Settings, spool: Spool | No
     wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
     ways = collector.ways(chosen)._replace(spool=spool)
     async with collector.open_tmdb(chosen) as tmdb:
-        plan = open_run(storage) or await start_run(storage, tmdb, wanted)
+        plan = open_run(storage, "movie") or await start_run(storage, tmdb, wanted)
         return await execute(storage, tmdb, plan, ways, StopConditions(), Progress())
 
 
 def plans(storage: Storage) -> Iterator[Plan]:
-    for run in range(1, last_run(storage) + 1):
-        plan = read_plan(storage, run)
+    for run in range(1, last_run(storage, "movie") + 1):
+        plan = read_plan(storage, "movie", run)
         assert plan is not None
         yield plan
 
 
 def reasons(storage: Storage, run: int) -> dict[str, str]:
     """Why each ask of a run is asked."""
-    plan = read_plan(storage, run)
+    plan = read_plan(storage, "movie", run)
     assert plan is not None
     return {request.key: request.cause.value for unit in read_units(storage, plan) for request in unit.requests}
 

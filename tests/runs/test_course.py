@@ -179,9 +179,9 @@ def collected() -> MemoryStorage:
 def _of_unit(lake: Storage, key: str) -> tuple[Receipt, str]:
     for unit in range(3):
         for part in range(9):
-            found = read_part(lake, 1, unit, part)
+            found = read_part(lake, "movie", 1, unit, part)
             if isinstance(found, Receipt) and any(outcome.key == key for outcome in found.outcomes):
-                return found, receipt_key(1, unit, part)
+                return found, receipt_key("movie", 1, unit, part)
     raise AssertionError(f"no receipt claims {key}")
 
 

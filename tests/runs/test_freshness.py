@@ -329,12 +329,12 @@ def test_an_export_older_than_the_one_that_is_here_is_not_used(tiny: Tiny) -> No
 
 
 def _refused(tiny: Tiny, lake: Storage, text: str) -> None:
-    runs, keys = last_run(lake), list(lake.keys("runs/"))
+    runs, keys = last_run(lake, "movie"), list(lake.keys("_reelhouse/runs/movie/"))
     tiny.forget()
     with pytest.raises(ListingError, match=text):
         collect(lake, small(tiny))
-    assert last_run(lake) == runs
-    assert list(lake.keys("runs/")) == keys
+    assert last_run(lake, "movie") == runs
+    assert list(lake.keys("_reelhouse/runs/movie/")) == keys
     assert tiny.asked.total() == 0
 
 

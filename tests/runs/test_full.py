@@ -63,7 +63,7 @@ def test_a_wish_for_a_run_starts_none_after_a_person_continued_the_open_one(tiny
     lake = MemoryStorage()
     collect(lake, small(tiny), max_requests=5)
     put_message(lake, "wish", "movie", run="full")
-    assert collect(lake, small(tiny)).plan.run == last_run(lake) == 1
+    assert collect(lake, small(tiny)).plan.run == last_run(lake, "movie") == 1
     assert len(list(waiting(lake, "movie"))) == 1
 
 
@@ -73,6 +73,6 @@ def test_a_plan_says_when_everything_was_last_listed(tiny: Tiny) -> None:
     collect(lake, small(tiny))
     tiny.now = "2026-03-01T13:00:00+00:00"
     collect(lake, small(tiny), keys=("501",), selected=True)
-    plans = [read_plan(lake, run) for run in (1, 2, 3)]
+    plans = [read_plan(lake, "movie", run) for run in (1, 2, 3)]
     listed = [plan.listed_at for plan in plans if plan]
     assert listed == ["", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"]

@@ -195,7 +195,7 @@ def test_an_id_that_is_still_listed_is_asked_again_as_new(tiny: Tiny, lived: Mem
     lake = copied(lived)
     _on_the_second_day(tiny)
     purge(lake, IDS, NOW)
-    with open_ledger(lake, 2) as ledger:
+    with open_ledger(lake, "movie", 2) as ledger:
         assert ledger.db.execute("select id from known where id in (12, 20, 27)").fetchall() == []
         assert ledger.db.execute("select ask from alias where ask = 'tt0000012'").fetchall() == []
     collect_small(lake, small(tiny))
@@ -224,7 +224,7 @@ def test_a_purged_id_that_the_next_plan_forgets_is_named(tiny: Tiny, lived: Memo
     _on_the_second_day(tiny)
     purge(lake, IDS, NOW)
     # A plan that knows what was purged, as one made from an old ledger would.
-    lake.put(ledger_key(2), lived.get(ledger_key(2)))
+    lake.put(ledger_key("movie", 2), lived.get(ledger_key("movie", 2)))
     kept = lake.get(PURGES)
     lake.delete(PURGES)
     collect_small(lake, small(tiny))
@@ -235,10 +235,10 @@ def test_a_purged_id_that_the_next_plan_forgets_is_named(tiny: Tiny, lived: Memo
 
 def test_a_ledger_that_was_kept_before_a_purge_is_not_used_after_it(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    old = {key: lake.get(key) for key in lake.keys("ledger/")}
+    old = {key: lake.get(key) for key in lake.keys("_reelhouse/ledger/movie/")}
     assert old
     purge(lake, ALL, NOW)
-    assert list(lake.list_all_versions("ledger/")) == []
+    assert list(lake.list_all_versions("_reelhouse/ledger/movie/")) == []
     # One that a slow collector puts after all.
     for key, body in old.items():
         lake.put(key, body)
@@ -361,12 +361,12 @@ def _loose(lake: Storage, day: str, run: int = 1) -> str:
 
 def test_a_chunk_whose_receipt_cannot_be_read_is_not_taken_for_one_that_nobody_names(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    part = read_part(lake, 1, 0, 0)
+    part = read_part(lake, "movie", 1, 0, 0)
     assert isinstance(part, Receipt)
     assert part.chunk is not None
-    lake.put(receipt_key(1, 0, 0), b"{half")
+    lake.put(receipt_key("movie", 1, 0, 0), b"{half")
     found = purge(lake, ALL, NOW)
-    assert any(receipt_key(1, 0, 0) in problem for problem in found.problems)
+    assert any(receipt_key("movie", 1, 0, 0) in problem for problem in found.problems)
     assert lake.size(part.chunk.key) is not None
     # Nor is one of a run whose plan is lost.
     loose = _loose(lake, "2026-03-01", run=7)
@@ -382,7 +382,7 @@ def test_the_same_answer_that_another_worker_landed_too_goes_with_it(lived: Memo
     body = gzip.compress(gzip.decompress(lake.get(part.chunk.key)) + more + b"\n")
     chunk = ChunkRef(part.chunk.key, len(body), hashlib.sha256(body).hexdigest(), part.chunk.lines + 1)
     lake.put(chunk.key, body)
-    lake.put(receipt_key(1, 1, part.part), encode(msgspec.structs.replace(part, chunk=chunk)))
+    lake.put(receipt_key("movie", 1, 1, part.part), encode(msgspec.structs.replace(part, chunk=chunk)))
     _whole(lake)
     before = _outcomes(lake)
     found = purge(lake, Chosen("1 id", keys=frozenset({"20"})), NOW)
@@ -393,7 +393,7 @@ def test_the_same_answer_that_another_worker_landed_too_goes_with_it(lived: Memo
 
 
 def _parts(lake: Storage, run: int) -> Iterator[Receipt]:
-    plan = read_plan(lake, run)
+    plan = read_plan(lake, "movie", run)
     assert plan is not None
     return readable(read_receipts(lake, plan))
 
@@ -424,12 +424,12 @@ def test_what_discover_said_of_popularity_goes_with_the_run(tiny: Tiny) -> None:
     lake = MemoryStorage()
     plan = a_plan(lake, ["1"])
     settle(lake, plan, [a_outcome("1", line=0)])
-    listing = "runs/000001/ids-feedfeedfeedfeed.gz"
+    listing = "_reelhouse/runs/movie/000001/ids-feedfeedfeedfeed.gz"
     lake.put(listing, gzip.compress(b"1 7.5\n"))
-    found = msgspec.json.decode(lake.get("runs/000001/plan.json"))
+    found = msgspec.json.decode(lake.get("_reelhouse/runs/movie/000001/plan.json"))
     found["listing"] = {"key": listing, "sha256": "", "count": 1}
     found["selection"]["source"] = "discover"
-    lake.put("runs/000001/plan.json", msgspec.json.encode(found))
+    lake.put("_reelhouse/runs/movie/000001/plan.json", msgspec.json.encode(found))
     purge(lake, ALL, NOW)
     assert lake.size(listing) is None
     _whole(lake)
@@ -455,7 +455,7 @@ def test_what_was_set_aside_under_an_imdb_id_goes_with_the_title() -> None:
 
 def test_nothing_goes_where_a_plan_is_lost(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    lake.delete("runs/000001/plan.json")
+    lake.delete("_reelhouse/runs/movie/000001/plan.json")
     before = {key: lake.get(key) for key in lake.keys("")}
     # Without its first plan a lake looks as if it had none.
     assert any("has no plan" in problem for problem in purge(lake, ALL, NOW).problems)
@@ -466,13 +466,13 @@ def test_nothing_goes_where_a_plan_is_lost(lived: MemoryStorage) -> None:
 def test_a_damaged_word_on_what_was_purged_stops_readers_and_is_named(lived: MemoryStorage) -> None:
     lake = copied(lived)
     purge(lake, IDS, NOW)
-    for body, text in ((b"{half", "cannot be read"), (lake.get(purged_key(2)), "speaks for another run")):
+    for body, text in ((b"{half", "cannot be read"), (lake.get(purged_key("movie", 2)), "speaks for another run")):
         spoilt = copied(lake)
-        spoilt.put(purged_key(1), body)
+        spoilt.put(purged_key("movie", 1), body)
         assert any(text in problem for problem in verify(spoilt).problems)
         with pytest.raises(LakeError):
             purge(spoilt, ALL, NOW)
-        with pytest.raises(LakeError), open_ledger(spoilt, 2):
+        with pytest.raises(LakeError), open_ledger(spoilt, "movie", 2):
             pass
     lake.delete(PURGES)
     assert any("no list of purges names run 1" in problem for problem in verify(lake).problems)
@@ -482,12 +482,12 @@ def test_receipts_keep_ids_states_and_times_and_no_title() -> None:
     with tiny_tmdb() as tiny:
         lake = MemoryStorage()
         collect_small(lake, small(tiny))
-    receipts = {key: lake.get(key) for key in lake.keys("runs/") if "/receipts/" in key}
+    receipts = {key: lake.get(key) for key in lake.keys("_reelhouse/runs/movie/") if "/receipts/" in key}
     purge(lake, ALL, NOW)
-    assert {key: lake.get(key) for key in lake.keys("runs/") if "/receipts/" in key} == receipts
+    assert {key: lake.get(key) for key in lake.keys("_reelhouse/runs/movie/") if "/receipts/" in key} == receipts
     for key in lake.list_all_versions(""):
         assert b"Title" not in _unpacked(lake.get(key)), key
-    assert read_purged(lake, 1).purges[0].parts["0-0"] is None
+    assert read_purged(lake, "movie", 1).purges[0].parts["0-0"] is None
 
 
 def test_files_of_the_course_are_purged_too(tiny: Tiny) -> None:

@@ -94,7 +94,7 @@ def test_status_and_verify_put_nothing(world: World) -> None:
     status(world.storage, 40)
     assert_within(world.counted(), GET=10, HEAD=12)
     assert verify(world.storage).clean
-    runs = last_run(world.storage)
+    runs = last_run(world.storage, "movie")
     # Each unit's receipts are read three times, each chunk once; listings are what verify finds leavings by.
     world.counted()
     assert verify(world.storage).clean
@@ -135,7 +135,7 @@ def test_listings_that_lack_keys_cost_neither_an_answer_nor_a_row(tiny: Tiny, tm
     assert_whole(seeing)
     assert check_tables(seeing) == []
     assert set(answers(storage)) == set(map(str, tiny.listed))
-    with open_ledger(storage, last_run(storage)) as ledger:
+    with open_ledger(storage, "movie", last_run(storage, "movie")) as ledger:
         assert ledger.db.execute("select count(*) from known").fetchone() == (len(tiny.listed),)
 
 

@@ -194,7 +194,7 @@ def test_the_deadline_holds_while_planning(plain: Tiny) -> None:
     with pytest.raises(ReelhouseError, match="deadline"):
         collect(lake, small(plain), deadline=0.5)
     assert time.monotonic() - began < 3
-    assert last_run(lake) == 0
+    assert last_run(lake, "movie") == 0
     plain.delay = 0.0
     assert collect(lake, small(plain)).clean
 
@@ -204,14 +204,14 @@ def test_a_list_given_while_a_run_is_open_waits_in_the_inbox_and_is_asked_next(p
     collect(lake, small(plain), max_requests=10)
     stopped = collect(lake, small(plain), keys=("500", "tt0000025"), selected=True, max_requests=5)
     assert (stopped.plan.run, stopped.pending) == (1, 15)
-    assert len(list(lake.keys("inbox/"))) == 1
+    assert len(list(lake.keys("_reelhouse/inbox/"))) == 1
     plain.forget()
     result = collect(lake, small(plain))
     assert result.plan.run == 2
     assert result.plan.inbox
     assert reasons(lake, 2) == {"500": "listed", "tt0000025": "listed"}
     assert set(plain.asked) >= {"500", "tt0000025"}
-    assert list(lake.keys("inbox/")) == []
+    assert list(lake.keys("_reelhouse/inbox/")) == []
     assert_whole(lake)
 
 
@@ -220,7 +220,7 @@ def test_the_same_list_twice_while_a_run_is_open_is_one_letter(plain: Tiny) -> N
     collect(lake, small(plain), max_requests=10)
     for _ in range(2):
         collect(lake, small(plain), keys=("500",), selected=True, max_requests=1)
-    assert len(list(lake.keys("inbox/"))) == 1
+    assert len(list(lake.keys("_reelhouse/inbox/"))) == 1
     collect(lake, small(plain))
     assert plain.asked["500"] == 1
 
@@ -241,14 +241,14 @@ def test_whoever_loses_the_plan_leaves_its_list_in_the_inbox(plain: Tiny) -> Non
 
     def other(step: int) -> None:
         # Another collector plans first, just before this one's plan is put.
-        if step == 4 and last_run(lake) == 0:
+        if step == 4 and last_run(lake, "movie") == 0:
             from concurrent.futures import ThreadPoolExecutor
 
             with ThreadPoolExecutor() as pool:
                 pool.submit(collect, Stepping(lake, lambda step: None, locked=False), small(plain)).result()
 
     result = collect(Stepping(lake, other, locked=False), small(plain), keys=("500", "501"), selected=True)
-    plan = read_plan(lake, 1)
+    plan = read_plan(lake, "movie", 1)
     assert plan is not None
     assert plan.selection.source == "export"
     assert result.plan == plan

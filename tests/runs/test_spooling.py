@@ -85,7 +85,7 @@ def test_wherever_the_lake_fails_no_answer_is_asked_for_twice(
         spool = Spool(tmp_path / str(step), ROOM)
         with pytest.raises(StorageError, match="the connection is lost"):
             collect_small(Stepping(lake, failing(step), reads=True), small(sound), spool)
-        if read_reconciliation(lake, 1) is None:
+        if read_reconciliation(lake, "movie", 1) is None:
             assert collect_small(lake, small(sound), spool).whole, f"failed at step {step}"
         assert sound.asked == ONCE, f"failed at step {step}"
         assert answers(lake) == wanted, f"failed at step {step}"
@@ -186,7 +186,7 @@ def test_what_another_collector_landed_meanwhile_is_not_landed_again(
         assert len(answers(lake)) == len(landed) + found.answers
         partly += 0 < found.answers < 9
         assert spool.waiting() == []
-        if read_reconciliation(lake, 1) is None:
+        if read_reconciliation(lake, "movie", 1) is None:
             assert collect_small(lake, small(sound)).whole
         assert_whole(lake)
     assert partly
@@ -503,4 +503,4 @@ def test_a_lost_lease_is_noticed_soon_wherever_the_collector_waits(sound: Tiny, 
     assert result.pending == 5 - len(answers(lake))
     assert time.monotonic() - began < 10
     assert sound.asked.total() <= 3
-    assert read_plan(lake, 1) is not None
+    assert read_plan(lake, "movie", 1) is not None

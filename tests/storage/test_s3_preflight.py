@@ -55,7 +55,7 @@ def test_what_passes_is_waited_for(lake: S3Storage, proxy: Proxy, fault: Fault) 
 def test_a_server_that_ignores_a_condition_is_refused(
     lake: S3Storage, proxy: Proxy, faults: list[Fault], header: str
 ) -> None:
-    proxy.when(*faults, kind="PUT", key="probe.json")
+    proxy.when(*faults, kind="PUT", key="_reelhouse/probe.json")
     assert f"{proxy.endpoint} ignores the condition of a write ({header})" in _said(lake)
 
 

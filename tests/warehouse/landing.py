@@ -110,7 +110,7 @@ class LakeInTheMaking:
             run=self.runs,
             entity=self.entity,
             planned_at=at or f"2026-11-{self.runs:02}T08:00:00Z",
-            ids=put_ids(self.storage, self.runs, (f"{key} new" for key in keys)),
+            ids=put_ids(self.storage, "movie", self.runs, (f"{key} new" for key in keys)),
             unit_size=1000,
             asking=RequestProfile("en-US", ("credits",)),
             selection=Selection(),
@@ -163,7 +163,7 @@ class LakeInTheMaking:
 
     def spoil_part(self, plan: Plan, part: int, unit: int = 0) -> None:
         """A part of receipts that does not parse, where the next one would go."""
-        self.storage.put_new(receipt_key(plan.run, unit, part), b"{half")
+        self.storage.put_new(receipt_key("movie", plan.run, unit, part), b"{half")
 
     def close(self, plan: Plan) -> None:
         made, _ = reconcile(self.storage, plan)

@@ -89,7 +89,7 @@ def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2, release_date="x"), quarantined(3))
     lake.build()
     before = lake.everything()
-    log = sorted((lake.root / "staging/movie/_delta_log").glob("*.json"))
+    log = sorted((lake.root / "_reelhouse/staging/movie/_delta_log").glob("*.json"))
     # Another builder, slower, appends what this one had: the very same files once more.
     for number, commit in enumerate(log[1:], len(log)):
         again = commit.read_text().replace('"mode":"Overwrite"', '"mode":"Append"')
@@ -199,7 +199,7 @@ def _damage(path: Path) -> None:
 def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1], day="2026-11-01")
     lake.build()
-    before = (lake.root / "builds/current.json").read_bytes()
+    before = (lake.root / "_reelhouse/manifest.json").read_bytes()
     lake.land(a_movie(2), export=[1, 2], day="2026-11-02")
     new = [path for path in (lake.root / "raw").rglob("*.gz") if "000002-" in path.name or "11_02" in path.name]
     assert len(new) == 2
@@ -210,7 +210,7 @@ def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking
             harm(path)
             with pytest.raises(LakeError, match=path.name):
                 lake.build()
-            assert (lake.root / "builds/current.json").read_bytes() == before
+            assert (lake.root / "_reelhouse/manifest.json").read_bytes() == before
             assert lake.values("movie", "movie_id") == [1]
             path.write_bytes(saved)
     assert lake.build().rows["movie"] == 2
@@ -218,7 +218,7 @@ def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking
 
 def test_a_build_of_a_newer_reelhouse_is_not_overwritten(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1))
-    lake.storage.put("builds/current.json", json.dumps({"format": 2, "everything": "else"}).encode())
+    lake.storage.put("_reelhouse/manifest.json", json.dumps({"format": 3, "everything": "else"}).encode())
     with pytest.raises(LakeError, match="upgrade"):
         lake.build()
 
@@ -227,7 +227,7 @@ def test_a_current_that_does_not_parse_is_made_anew_from_what_is_there(lake: Lak
     lake.land(a_movie(1), export=[1])
     lake.build()
     before = lake.everything()
-    lake.storage.put("builds/current.json", b'{"half')
+    lake.storage.put("_reelhouse/manifest.json", b'{"half')
     found = lake.build()
     assert (found.done, found.rebuilt) == (True, [])
     assert lake.everything() == before
@@ -237,7 +237,7 @@ def test_tables_that_somebody_removed_come_back(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH), export=[1])
     lake.build()
     before = lake.everything()
-    for gone_folder in ("tables/movie", "staging/movie", "marts/fact_movie"):
+    for gone_folder in ("tables/movie", "_reelhouse/staging/movie", "marts/fact_movie"):
         shutil.rmtree(lake.root / gone_folder)
     lake.build()
     assert lake.everything() == before
@@ -248,12 +248,12 @@ def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> 
     for number in range(1, 4):
         lake.land(a_movie(number, **_RICH), export=range(1, number + 1), day=f"2026-11-0{number}")
         lake.build()
-        builds.append(lake.storage.get("builds/current.json"))
+        builds.append(lake.storage.get("_reelhouse/manifest.json"))
     assert check_tables(lake.storage) == []
     assert len(list((lake.root / "tables/movie").glob("*.parquet"))) == 2
     assert len(lake.rows("popularity_daily")) == 6
     # What the build before this one pinned is still there to be read, whole.
-    lake.storage.put("builds/current.json", builds[-2])
+    lake.storage.put("_reelhouse/manifest.json", builds[-2])
     assert {name: len(rows) for name, rows in lake.everything().items()} == {
         name: pin.rows for name, pin in lake.current.tables.items()
     }

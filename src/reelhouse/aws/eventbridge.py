@@ -18,7 +18,7 @@ SOURCE, DETAIL_TYPE = "reelhouse", "reelhouse.run.reconciled"
 
 
 class Announced(msgspec.Struct, frozen=True):
-    """`runs/<seq>/announced.json`: which bus was told, and what it calls the event."""
+    """`_reelhouse/runs/<entity>/<seq>/announced.json`: which bus was told, and what it calls the event."""
 
     run: int
     bus: str
@@ -31,11 +31,11 @@ def announce(storage: Storage, settings: Settings, made: Reconciliation) -> bool
 
     Raises `ReelhouseError` where the bus does not take it: then the next tick tells it.
     """
-    if not settings.event_bus or storage.size(announced_key(made.run)) is not None:
+    if not settings.event_bus or storage.size(announced_key(made.entity, made.run)) is not None:
         return False
     event = _put_event(settings, made)
     try:
-        storage.put_new(announced_key(made.run), encode(Announced(made.run, settings.event_bus, event)))
+        storage.put_new(announced_key(made.entity, made.run), encode(Announced(made.run, settings.event_bus, event)))
     except KeyTakenError:
         # Two told it at once: whoever listens must bear that anyway.
         return True

@@ -18,7 +18,7 @@ from reelhouse.aws.metrics import log
 from reelhouse.aws.schedule import ENTITY
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
-from reelhouse.bootstrap.storage import storage_of
+from reelhouse.bootstrap.storage import readable_storage
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.errors import MissingKeyError, ReelhouseError
 from reelhouse.raw.inbox import put_message
@@ -75,7 +75,7 @@ def _answer(event: object, context: Context) -> Answer:
 def _storage(settings: Settings) -> Storage:
     key = (settings.lake, settings.s3_region, settings.s3_profile, settings.s3_encryption, settings.s3_kms_key)
     if key not in _storages:
-        _storages[key] = storage_of(settings)
+        _storages[key] = readable_storage(settings)
     return _storages[key]
 
 

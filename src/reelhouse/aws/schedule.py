@@ -35,13 +35,13 @@ class LakeState(NamedTuple):
 
 def lake_state(storage: Storage) -> LakeState:
     """How the lake stands, without a listing."""
-    last = last_run(storage)
+    last = last_run(storage, ENTITY)
     if not last:
         return LakeState(None, None)
-    plan = read_plan(storage, last)
+    plan = read_plan(storage, ENTITY, last)
     if plan is None:
         raise LakeError(f"the plan of run {last} was there a moment ago and is gone")
-    return LakeState(plan, read_reconciliation(storage, last))
+    return LakeState(plan, read_reconciliation(storage, ENTITY, last))
 
 
 def next_run(
@@ -59,20 +59,20 @@ def next_run(
             # No run takes it, so this is the only place that says so in a lake where nothing else is wanted.
             log.warning("set aside: %s", one.reason)
     kinds = {letter.run for key, letter in inbox.letters if key not in taken}
-    if ticks and _is_due(storage, settings, plan, now):
+    if ticks and _is_due(settings, plan, now):
         kinds.add(settings.run_kind)
     if not kinds:
         return None
     return collector.wanted(settings, listed=kinds == {""}, full="full" in kinds)
 
 
-def _is_due(storage: Storage, settings: Settings, plan: Plan | None, now: datetime) -> bool:
-    lag = lag_seconds(storage, plan, now)
+def _is_due(settings: Settings, plan: Plan | None, now: datetime) -> bool:
+    lag = lag_seconds(plan, now)
     # A plan from the future was made by a clock that was wrong: it would hold everything up until then.
     return lag is None or lag >= settings.run_every_hours * 3600 or lag < -_MOST_AHEAD
 
 
-def lag_seconds(storage: Storage, plan: Plan | None, now: datetime) -> float | None:
+def lag_seconds(plan: Plan | None, now: datetime) -> float | None:
     """The age of what is known as of the reconciled *plan*: since everything was last listed; None for never."""
-    before = listed_at(storage, plan)
+    before = listed_at(plan)
     return (now - datetime.fromisoformat(before)).total_seconds() if before else None

@@ -101,7 +101,8 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
 
     async def plan() -> PlannedRun:
         async with collector.open_tmdb(settings) as tmdb:
-            made = await plan_run(storage, tmdb, _wanted(settings, request), after=last_run(storage), put=False)
+            wanted = _wanted(settings, request)
+            made = await plan_run(storage, tmdb, wanted, after=last_run(storage, wanted.entity.name), put=False)
             return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
     return asyncio.run(plan())
@@ -128,7 +129,7 @@ async def _collect(
 ) -> list[RunResult]:
     wanted = _wanted(settings, request)
     results: list[RunResult] = []
-    plan = open_run(storage)
+    plan = open_run(storage, wanted.entity.name)
     if plan is not None:
         leave_keys(storage, wanted.entity.name, request.keys)
         results.append(await execute(storage, tmdb, plan, ways, stop_conditions, progress))
@@ -156,7 +157,7 @@ async def _run_until_idle(
 ) -> list[RunResult]:
     results: list[RunResult] = []
     while True:
-        plan = open_run(storage)
+        plan = open_run(storage, "movie")
         if plan is None:
             wanted = due()
             if wanted is None:

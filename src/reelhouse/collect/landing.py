@@ -48,7 +48,7 @@ def open_unit(storage: Storage, plan: Plan, number: int) -> OpenUnit:
     """What the receipts of a unit claim; everything else of it is pending."""
     known: set[str] = set()
     part = 0
-    for receipt in read_parts(storage, plan.run, number):
+    for receipt in read_parts(storage, plan.entity, plan.run, number):
         part += 1
         if isinstance(receipt, Receipt):
             known.update(outcome.key for outcome in receipt.outcomes)

@@ -130,7 +130,7 @@ async def plan_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec, *, after: int,
 
     Raises `ListingError` where a listing cannot be read whole: then nothing is planned from a part of it.
     """
-    with open_ledger(storage, after) as ledger:
+    with open_ledger(storage, wanted.entity.name, after) as ledger:
         return await _Planner(storage, tmdb, wanted, ledger, after + 1, put).draft()
 
 
@@ -210,7 +210,7 @@ class _Planner:
     def _listed_at(self, planned_at: str) -> str:
         if self._wanted.selection.source != "list":
             return planned_at
-        return listed_at(self._storage, self._before.plan)
+        return listed_at(self._before.plan)
 
     async def _now(self) -> str:
         """TMDB's clock: by this machine's, a wrong one, changes would be skipped or everything would be stale."""
@@ -352,7 +352,7 @@ class _Planner:
 
     def _ids(self, lines: Iterable[str]) -> IdsObject:
         if self._put:
-            return put_ids(self._storage, self._run, lines)
+            return put_ids(self._storage, self._wanted.entity.name, self._run, lines)
         body, count = pack_ids(lines)
         return IdsObject("", hashlib.sha256(body).hexdigest(), count)
 
@@ -383,19 +383,11 @@ def selection_notes(plan: Plan) -> Iterator[str]:
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"
 
 
-def listed_at(storage: Storage, plan: Plan | None) -> str:
+def listed_at(plan: Plan | None) -> str:
     """When the newest run up to *plan*'s was planned that is about more than a list; empty for none yet."""
-    entity = plan.entity if plan else ""
-    run = plan.run if plan else 0
-    while run:
-        if plan is not None and plan.entity == entity:
-            if plan.selection.source != "list":
-                return plan.planned_at
-            if plan.listed_at is not None:
-                return plan.listed_at
-        run -= 1
-        plan = read_plan(storage, run) if run else None
-    return ""
+    if plan is None:
+        return ""
+    return plan.planned_at if plan.selection.source != "list" else plan.listed_at
 
 
 def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> _Before:
@@ -403,8 +395,8 @@ def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) ->
     newest: Plan | None = None
     cursor: str | None = None
     for run in range(last, 0, -1):
-        plan = read_plan(storage, run)
-        if plan is None or plan.entity != entity:
+        plan = read_plan(storage, entity, run)
+        if plan is None:
             continue
         newest = newest or plan
         cursor = cursor or plan.changes_read_to
@@ -416,8 +408,8 @@ def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) ->
 def _cursor_before(storage: Storage, last: int, entity: str, now: str) -> str:
     """The newest cursor up to run *last* that does not lie in the future; one long ago for none."""
     for run in range(last, 0, -1):
-        plan = read_plan(storage, run)
-        if plan is not None and plan.entity == entity and plan.changes_read_to and plan.changes_read_to <= now:
+        plan = read_plan(storage, entity, run)
+        if plan is not None and plan.changes_read_to and plan.changes_read_to <= now:
             return plan.changes_read_to
     return _LONG_AGO
 

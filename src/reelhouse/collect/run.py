@@ -94,28 +94,29 @@ class RunResult(NamedTuple):
         return plain and self.reconciliation is not None and self.reconciliation.clean
 
 
-def open_run(storage: Storage) -> Plan | None:
-    """The run that is not reconciled yet, if there is one."""
-    return _unreconciled(storage, last_run(storage))
+def open_run(storage: Storage, entity: str) -> Plan | None:
+    """The run of *entity* that is not reconciled yet, if there is one."""
+    return _unreconciled(storage, entity, last_run(storage, entity))
 
 
 async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
     """Plan the next run and put it; where somebody was quicker, theirs, and what *wanted* names waits in the inbox."""
-    after = last_run(storage)
+    entity = wanted.entity.name
+    after = last_run(storage, entity)
     # Somebody may have planned since the caller looked. A run planned after an open one would know its answers in part.
-    if (theirs := _unreconciled(storage, after)) is None:
-        check_free(storage, after + 1)
+    if (theirs := _unreconciled(storage, entity, after)) is None:
+        check_free(storage, entity, after + 1)
         if after:
             # A kill between its reconciliation and here may have left the letters that it took.
-            inbox.clear(storage, _plan(storage, after))
+            inbox.clear(storage, _plan(storage, entity, after))
         draft: PlannedRun = await plan_run(storage, tmdb, wanted, after=after, put=True)
         try:
             put_plan(storage, draft.plan)
         except KeyTakenError:
-            theirs = _plan(storage, draft.plan.run)
+            theirs = _plan(storage, entity, draft.plan.run)
         else:
             return draft.plan
-    leave_keys(storage, wanted.entity.name, wanted.keys)
+    leave_keys(storage, entity, wanted.keys)
     return theirs
 
 
@@ -126,14 +127,14 @@ def leave_keys(storage: Storage, entity: str, keys: tuple[str, ...]) -> None:
         inbox.put_message(storage, f"list-{event}", entity, keys)
 
 
-def _unreconciled(storage: Storage, run: int) -> Plan | None:
-    if not run or read_reconciliation(storage, run) is not None:
+def _unreconciled(storage: Storage, entity: str, run: int) -> Plan | None:
+    if not run or read_reconciliation(storage, entity, run) is not None:
         return None
-    return _plan(storage, run)
+    return _plan(storage, entity, run)
 
 
-def _plan(storage: Storage, run: int) -> Plan:
-    plan = read_plan(storage, run)
+def _plan(storage: Storage, entity: str, run: int) -> Plan:
+    plan = read_plan(storage, entity, run)
     if plan is None:
         raise LakeError(f"the plan of run {run} was there a moment ago and is gone")
     return plan
@@ -190,10 +191,10 @@ def finalize(storage: Storage, plan: Plan) -> str | None:
 
     Returns when the oldest answer was fetched that counts as landed.
     """
-    with open_ledger(storage, plan.run) as ledger:
-        keep_ledger(storage, ledger)
+    with open_ledger(storage, plan.entity, plan.run) as ledger:
+        keep_ledger(storage, plan.entity, ledger)
         oldest = ledger.oldest_landed()
-    drop_done(storage, plan.run)
+    drop_done(storage, plan.entity, plan.run)
     inbox.clear(storage, plan)
     return oldest
 

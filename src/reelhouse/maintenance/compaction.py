@@ -17,9 +17,10 @@ from reelhouse.delta.delta_rs import read_delta, write_delta
 from reelhouse.delta.log import Commit
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode
+from reelhouse.raw.keys import MANIFEST
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE, imported, pin_import
-from reelhouse.warehouse.manifest import CURRENT, BuildManifest, pin
+from reelhouse.warehouse.manifest import BuildManifest, pin
 
 # Another builder may pin at the same moment; more than a few in a row is no race any more.
 _ATTEMPTS = 5
@@ -71,10 +72,10 @@ def follow(storage: Storage, moved: dict[str, tuple[int, int]], staging: str) ->
         _follow_import(storage, folder.removeprefix(f"{ZONE}/"), *moved[folder])
     for _ in range(_ATTEMPTS):
         try:
-            body = storage.get(CURRENT)
+            body = storage.get(MANIFEST)
         except MissingKeyError:
             return
-        current = decode(CURRENT, body, BuildManifest)
+        current = decode(MANIFEST, body, BuildManifest)
         new = _followed(current, moved, staging)
         if new == current or pin(storage, new, body):
             return

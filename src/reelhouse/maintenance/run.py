@@ -18,10 +18,11 @@ from reelhouse.errors import KeyTakenError
 from reelhouse.maintenance.compaction import follow, rewrite, rewritten, staging_notes
 from reelhouse.maintenance.folders import Folder, folders, look
 from reelhouse.maintenance.superseded import outcomes_of
+from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE, imported
-from reelhouse.warehouse.manifest import BuildManifest, believed, staging_folder
+from reelhouse.warehouse.manifest import BuildManifest, believed
 
 Step = Callable[[str], None]
 
@@ -198,5 +199,5 @@ def _pins(storage: Storage, current: BuildManifest | None, staging: str) -> dict
 
 
 def _rows(storage: Storage, current: BuildManifest | None, folder: str) -> int:
-    zone, name = folder.split("/")
+    zone, _, name = folder.rpartition("/")
     return imported(storage)[name].rows if zone == ZONE or current is None else current.tables[name].rows

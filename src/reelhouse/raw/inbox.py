@@ -23,7 +23,7 @@ _MOST_SHOWN = 20
 
 
 class InboxMessage(msgspec.Struct, frozen=True):
-    """`inbox/<event id>.json`: asks of one entity that somebody wants, or the kind of run (`full`, `incremental`)."""
+    """`_reelhouse/inbox/<event id>.json`: ids of one entity that somebody wants, or a kind of run (`RUN_KINDS`)."""
 
     event: str
     entity: str

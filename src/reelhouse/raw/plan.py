@@ -124,10 +124,10 @@ class SetAside(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`runs/<seq>/plan.json`.
+    """`_reelhouse/runs/<entity>/<seq>/plan.json`.
 
-    *listed_at* is when the newest run up to this one was planned that is about more than a list; empty for none yet,
-    None in plans that were made before there was such a field. *set_aside* is what of the inbox this run cannot ask.
+    *listed_at* is when the newest run up to this one was planned that is about more than a list; empty for none yet.
+    *set_aside* is what of the inbox this run cannot ask.
     """
 
     run: int
@@ -141,11 +141,16 @@ class Plan(msgspec.Struct, frozen=True):
     export: ExportRef | None = None
     listing: IdsObject | None = None
     changes_read_to: str | None = None
-    listed_at: str | None = None
+    listed_at: str = ""
     inbox: list[str] = []
     set_aside: list[SetAside] = []
     made_by: str = ""
     format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        """What a person calls the run."""
+        return f"{self.entity} run {self.run}"
 
     @property
     def units(self) -> int:
@@ -170,11 +175,11 @@ def pack_ids(lines: Iterable[str]) -> tuple[bytes, int]:
     return b"".join(parts), count
 
 
-def put_ids(storage: Storage, run: int, lines: Iterable[str]) -> IdsObject:
-    """Put the lines where a plan of *run* may name them."""
+def put_ids(storage: Storage, entity: str, run: int, lines: Iterable[str]) -> IdsObject:
+    """Put the lines where a plan of an *entity*'s *run* may name them."""
     body, count = pack_ids(lines)
     sha256 = hashlib.sha256(body).hexdigest()
-    key = ids_key(run, sha256)
+    key = ids_key(entity, run, sha256)
     storage.put(key, body)
     return IdsObject(key, sha256, count)
 
@@ -182,22 +187,25 @@ def put_ids(storage: Storage, run: int, lines: Iterable[str]) -> IdsObject:
 def put_plan(storage: Storage, plan: Plan) -> None:
     """Make *plan* the plan of its run, or raise `KeyTakenError`: somebody else's holds."""
     if not plan.counts.balanced:
-        raise LakeError(f"plan of run {plan.run} does not add up: {plan.counts}")
-    storage.put_new(plan_key(plan.run), encode(plan))
+        raise LakeError(f"plan of {plan.name} does not add up: {plan.counts}")
+    storage.put_new(plan_key(plan.entity, plan.run), encode(plan))
 
 
-def read_plan(storage: Storage, run: int) -> Plan | None:
-    """The plan of *run*, or None where there is none; `LakeError` where it cannot be read."""
-    key = plan_key(run)
+def read_plan(storage: Storage, entity: str, run: int) -> Plan | None:
+    """The plan of an *entity*'s *run*, None where there is none; `LakeError` where it cannot be read."""
+    key = plan_key(entity, run)
     try:
-        return decode(key, storage.get(key), Plan)
+        found = decode(key, storage.get(key), Plan)
     except MissingKeyError:
         return None
+    if (found.entity, found.run) != (entity, run):
+        raise LakeError(f"{key} speaks for another run: {found.entity} {found.run}")
+    return found
 
 
-def last_run(storage: Storage) -> int:
-    """The highest run that has a plan, 0 where there is none; some 2·log2(n) look-ups, no listing."""
-    return _gallop(lambda run: storage.size(plan_key(run)) is not None)
+def last_run(storage: Storage, entity: str) -> int:
+    """The highest run of *entity* that has a plan, 0 where there is none; some 2·log2(n) look-ups, no listing."""
+    return _gallop(lambda run: storage.size(plan_key(entity, run)) is not None)
 
 
 def _gallop(there: Callable[[int], bool]) -> int:

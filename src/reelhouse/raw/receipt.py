@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -59,7 +60,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """`runs/<seq>/receipts/<unit>-<part>.json`.
+    """`_reelhouse/runs/<entity>/<seq>/receipts/<unit>-<part>.json`.
 
     *drift* counts what TMDB sent otherwise than expected, *requests* what was asked since the last receipt, with
     retries.
@@ -104,12 +105,13 @@ class Purge(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Purged(msgspec.Struct, frozen=True):
-    """`runs/<seq>/purged.json`, put before any byte goes: these answers exist no more.
+    """`_reelhouse/runs/<entity>/<seq>/purged.json`, put before any byte goes: these answers exist no more.
 
     *rests* are the chunks that hold what is left of a part's own, in the order of its outcomes' lines; *replaced* are
     keys of rests that a later purge made smaller.
     """
 
+    entity: str
     run: int
     purges: list[Purge] = []
     rests: dict[str, ChunkRef] = {}
@@ -128,46 +130,48 @@ class Unreadable(msgspec.Struct, frozen=True):
     reason: str
 
 
-def read_purged(storage: Storage, run: int) -> Purged:
+def read_purged(storage: Storage, entity: str, run: int) -> Purged:
     """What was purged of a run; `LakeError` where that cannot be read: nothing of the run may be believed then."""
-    key = purged_key(run)
+    key = purged_key(entity, run)
     try:
         found = decode(key, storage.get(key), Purged)
     except MissingKeyError:
-        return Purged(run)
-    if found.run != run:
-        raise LakeError(f"{key} speaks for another run: {found.run}")
+        return Purged(entity, run)
+    if (found.entity, found.run) != (entity, run):
+        raise LakeError(f"{key} speaks for another run: {found.entity} {found.run}")
     return found
 
 
 def read_parts(
-    storage: Storage, run: int, unit: int, start: int = 0, purged: Purged | None = None
+    storage: Storage, entity: str, run: int, unit: int, start: int = 0, purged: Purged | None = None
 ) -> Iterator[Receipt | Unreadable]:
     """The parts of one unit from *start* on, found by probing; without what was *purged* of them."""
     part = start
-    while (found := read_part(storage, run, unit, part)) is not None:
+    while (found := read_part(storage, entity, run, unit, part)) is not None:
         yield reduced(found, purged) if purged and isinstance(found, Receipt) else found
         part += 1
 
 
-def read_part(storage: Storage, run: int, unit: int, part: int) -> Receipt | Unreadable | None:
+def read_part(storage: Storage, entity: str, run: int, unit: int, part: int) -> Receipt | Unreadable | None:
     """One part, None where there is none."""
-    key = receipt_key(run, unit, part)
+    key = receipt_key(entity, run, unit, part)
     try:
         receipt = decode(key, storage.get(key), Receipt)
     except MissingKeyError:
         return None
     except LakeError as exc:
         return Unreadable(key, str(exc))
-    if (receipt.run, receipt.unit, receipt.part) != (run, unit, part):
-        return Unreadable(key, f"{key} speaks for another place: {receipt.run}, {receipt.unit}, {receipt.part}")
+    said = (receipt.entity, receipt.run, receipt.unit, receipt.part)
+    if said != (entity, run, unit, part):
+        return Unreadable(key, f"{key} speaks for another place: {', '.join(map(str, said))}")
     return receipt
 
 
 def read_receipts(storage: Storage, plan: Plan) -> Iterator[Receipt | Unreadable]:
     """All parts of all units of a run, in order, without what was purged of them."""
-    purged = read_purged(storage, plan.run)
-    for parts in prefetch(lambda unit: list(read_parts(storage, plan.run, unit, purged=purged)), range(plan.units)):
+    purged = read_purged(storage, plan.entity, plan.run)
+    read = partial(read_parts, storage, plan.entity, plan.run, purged=purged)
+    for parts in prefetch(lambda unit: list(read(unit)), range(plan.units)):
         yield from parts
 
 
@@ -228,9 +232,9 @@ def put_receipt(storage: Storage, receipt: Receipt, known: set[str], part: int) 
             return None
         placed = msgspec.structs.replace(receipt, part=part, outcomes=outcomes)
         try:
-            storage.put_new(receipt_key(receipt.run, receipt.unit, part), encode(placed))
+            storage.put_new(receipt_key(receipt.entity, receipt.run, receipt.unit, part), encode(placed))
         except KeyTakenError:
-            found = read_part(storage, receipt.run, receipt.unit, part)
+            found = read_part(storage, receipt.entity, receipt.run, receipt.unit, part)
             if isinstance(found, Receipt):
                 known.update(outcome.key for outcome in found.outcomes)
             part += 1

@@ -20,7 +20,10 @@ from reelhouse.storage.protocol import Storage
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
-    """`runs/<seq>/reconciliation.json`: the second equation, asked = landed + filtered + gone + quarantined."""
+    """`_reelhouse/runs/<entity>/<seq>/reconciliation.json`.
+
+    It holds the second equation: asked = landed + filtered + gone + quarantined.
+    """
 
     run: int
     entity: str
@@ -96,7 +99,7 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
     pending_keys: list[str] = []
     pending = 0
     units, still_open = before.units, []
-    read = partial(_read_log, storage, read_purged(storage, plan.run))
+    read = partial(_read_log, storage, read_purged(storage, plan.entity, plan.run))
     unsettled = (unit for unit in read_units(storage, plan, before.first) if not before.settled(unit.number))
     for log in prefetch(read, unsettled):
         wanted = {request.key for request in log.unit.requests}
@@ -112,6 +115,7 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
             settled.add(here)
             units = max(units, log.unit.number + 1)
     done = Done(
+        plan.entity,
         plan.run,
         plan.ids.sha256,
         units,
@@ -143,7 +147,7 @@ def _count_parts(log: _UnitLog, wanted: set[str], count: _Count, purged: Counter
 
 
 def _read_log(storage: Storage, purged: Purged, unit: Unit) -> _UnitLog:
-    parts = list(read_parts(storage, purged.run, unit.number, purged=purged))
+    parts = list(read_parts(storage, purged.entity, purged.run, unit.number, purged=purged))
     chunks = [part.chunk.key for part in parts if isinstance(part, Receipt) and part.chunk is not None]
     return _UnitLog(unit, parts, {key: storage.size(key) for key in chunks})
 
@@ -173,7 +177,7 @@ def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple
         # Success is claimed only from the receipts themselves.
         counted = tally(storage, plan)
         if counted.pending:
-            drop_done(storage, plan.run)
+            drop_done(storage, plan.entity, plan.run)
             return None, counted
     if counted.pending:
         if counted.done != before:
@@ -195,15 +199,15 @@ def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple
         clean=not counted.states[State.QUARANTINED],
     )
     try:
-        storage.put_new(reconciliation_key(plan.run), encode(made))
+        storage.put_new(reconciliation_key(plan.entity, plan.run), encode(made))
     except KeyTakenError:
-        return read_reconciliation(storage, plan.run), counted
+        return read_reconciliation(storage, plan.entity, plan.run), counted
     return made, counted
 
 
-def read_reconciliation(storage: Storage, run: int) -> Reconciliation | None:
-    """The reconciliation of *run*, None while the run is open."""
-    key = reconciliation_key(run)
+def read_reconciliation(storage: Storage, entity: str, run: int) -> Reconciliation | None:
+    """The reconciliation of an *entity*'s *run*, None while the run is open."""
+    key = reconciliation_key(entity, run)
     try:
         return decode(key, storage.get(key), Reconciliation)
     except MissingKeyError:

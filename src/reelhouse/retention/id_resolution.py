@@ -68,7 +68,7 @@ def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> Named:
 
 def _receipts(storage: Storage, plans: list[Plan]) -> Iterator[Receipt]:
     for plan in plans:
-        purged = read_purged(storage, plan.run)
+        purged = read_purged(storage, plan.entity, plan.run)
         for receipt in readable(chain.from_iterable(read_units(storage, plan))):
             yield reduced(receipt, purged)
 

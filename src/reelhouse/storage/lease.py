@@ -17,9 +17,9 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import Lost
+from reelhouse.storage.protocol import HOUSE, Lost
 
-LEASE = "lease.json"
+LEASE = f"{HOUSE}lease.json"
 
 # A laptop that slept must notice: the plain monotonic clock stands still meanwhile.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

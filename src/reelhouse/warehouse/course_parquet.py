@@ -4,8 +4,8 @@
     Refined/<mart>/<yyyy>/<mm>/<dd>/part-00000.parquet
 
 The day is the one on which the newest run that the build reflects asked TMDB, by TMDB's clock. A part is put as a
-whole, and `_SUCCESS` (what the folder holds) last; `builds/course.json` is put once all tables are there. Killed
-anywhere, the next build completes it. What lies beside under other names is other people's, and stays.
+whole, and `_SUCCESS` (what the folder holds) last; `_reelhouse/builds/course.json` is put once all tables are there.
+Killed anywhere, the next build completes it. What lies beside under other names is other people's, and stays.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from reelhouse.delta.delta_rs import read_delta
 from reelhouse.errors import ConfigError, LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode, encode
-from reelhouse.raw.keys import FORMAT
+from reelhouse.raw.keys import BUILDS, COURSE_ENTITY, FORMAT
 from reelhouse.raw.plan import read_plan
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
@@ -31,7 +31,7 @@ from reelhouse.warehouse.manifest import BuildManifest, TableVersion, built
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COPIES = "builds/course.json"
+COPIES = f"{BUILDS}course.json"
 
 # Copies of the newest so many days stay: each is a whole lake's tables.
 KEPT_DAYS = 7
@@ -186,7 +186,7 @@ def _day_of(storage: Storage, current: BuildManifest) -> str | None:
     """`yyyy/mm/dd` of the newest run that a build reflects."""
     reads = current.read.receipts
     run = max([reads.through, *map(int, reads.open)])
-    plan = read_plan(storage, run) if run else None
+    plan = read_plan(storage, COURSE_ENTITY, run) if run else None
     return plan.planned_at[:10].replace("-", "/") if plan else None
 
 

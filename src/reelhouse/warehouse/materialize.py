@@ -14,13 +14,14 @@ from reelhouse.delta.engine_errors import first_line
 from reelhouse.delta.log import Commit, declare_readable, read_commit, rows_held, schema_mark, sound
 from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.tables.current_record import CURRENT_COLUMNS, current_outcomes, landed_answers
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import rows_of
-from reelhouse.warehouse.manifest import ExportRead, TableVersion, staging_folder
+from reelhouse.warehouse.manifest import ExportRead, TableVersion
 from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
 from reelhouse.warehouse.staging import Staged
 

@@ -12,14 +12,13 @@ import reelhouse
 from reelhouse.delta.log import list_sizes, sound
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.marts import REGISTRY
-from reelhouse.raw.keys import FORMAT
+from reelhouse.raw.keys import FORMAT, MANIFEST, staging_folder
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.fingerprints import parsing_fingerprint, wanted_fingerprints
 from reelhouse.warehouse.manifest import (
-    CURRENT,
     BuildManifest,
     ExportRead,
     Read,
@@ -28,7 +27,6 @@ from reelhouse.warehouse.manifest import (
     newest_build,
     pin,
     read_manifest,
-    staging_folder,
 )
 from reelhouse.warehouse.pending import PendingRuns, exports_left, exports_named, has_news, look_ahead
 from reelhouse.warehouse.staging import Staged, look_at_staging
@@ -148,20 +146,19 @@ def _bring_up_to_date(
 def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
     # Before anything else: what a purge takes from here on makes this build one that nobody believes.
     purges = purge_count(storage)
+    entity = registry.entity.name
     code = parsing_fingerprint(registry.entity, purges)
     newest = newest_build(storage)
     current, body = _current(storage)
     read = current.read if current and current.read.code == code else Read()
     pinned = Staged(read.staging, read.epoch, read.receipts)
     staging = (
-        Staged(None, "", Read().receipts)
-        if full
-        else look_at_staging(storage, staging_folder(registry.entity.name), pinned, code)
+        Staged(None, "", Read().receipts) if full else look_at_staging(storage, staging_folder(entity), pinned, code)
     )
-    horizon = look_ahead(storage, staging.reads)
+    horizon = look_ahead(storage, entity, staging.reads)
     known = [] if full or not current or current.purges != purges else current.read.exports
     # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
-    plans = horizon.plans if known or staging.reads.through == 0 else look_ahead(storage, Read().receipts).plans
+    plans = horizon.plans if known or staging.reads.through == 0 else look_ahead(storage, entity, Read().receipts).plans
     exports = exports_named(known, exports_left(storage, plans) if purges else plans)
     return _Situation(registry, current, body, staging, horizon, exports, purges, newest)
 
@@ -169,7 +166,7 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
 def _current(storage: Storage) -> tuple[BuildManifest | None, bytes | None]:
     """The last build; a `current.json` that does not parse is as good as none, since everything can be made anew."""
     try:
-        body = storage.get(CURRENT)
+        body = storage.get(MANIFEST)
     except MissingKeyError:
         return None, None
     try:
@@ -185,14 +182,14 @@ def _refuse_newer(body: bytes) -> None:
     except msgspec.DecodeError:
         return
     if isinstance(number, int) and number > FORMAT:
-        raise LakeError(f"{CURRENT} has format {number}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
+        raise LakeError(f"{MANIFEST} has format {number}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
 
 
 def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
     if situation.current is None or situation.staging.version is None:
         return False
     registry = situation.registry
-    if has_news(storage, situation.staging.reads, situation.horizon, registry.entity.name):
+    if has_news(storage, situation.staging.reads, situation.horizon):
         return False
     wanted = wanted_fingerprints(registry, situation.staging.reads, situation.exports, situation.purges)
     pins = situation.pins

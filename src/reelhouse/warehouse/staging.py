@@ -35,14 +35,14 @@ from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.raw.chunk import raw_lines, read_line, whole_record
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.keys import is_course
+from reelhouse.raw.keys import is_course, staging_folder
 from reelhouse.raw.receipt import ChunkRef, Receipt, State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
 from reelhouse.tables.select import staged_name
 from reelhouse.tables.staging import OUTCOMES, bodiless, staged, staging_schema
 from reelhouse.warehouse.course_staging import as_lines, sweep_turned
-from reelhouse.warehouse.manifest import Watermark, staging_folder
+from reelhouse.warehouse.manifest import Watermark
 from reelhouse.warehouse.pending import Part, PendingRuns, new_parts, with_closed, with_parts
 
 Progress = Callable[[str], None]
@@ -169,7 +169,7 @@ class Stager:
         anew = anew or found.version is None
         state = Staged(None, f"{time.time_ns():x}", Watermark()) if anew else found
         done = 0
-        for parts in _batches(new_parts(self.engine.storage, state.reads, horizon, self.entity.name)):
+        for parts in _batches(new_parts(self.engine.storage, state.reads, horizon)):
             state = self._append(state, parts)
             done += sum(_answers(part) for part in parts)
             progress(f"parsed {done:,} answers")

@@ -12,6 +12,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.ids import tmdb_id
+from reelhouse.raw.keys import STAGING
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
 from reelhouse.storage.prefetch import AT_ONCE, prefetch
@@ -27,7 +28,6 @@ from reelhouse.warehouse.manifest import (
     check_manifest,
     newest_build,
     read_manifest,
-    staging_folder,
 )
 from reelhouse.warehouse.purged_tables import leftovers
 
@@ -76,7 +76,7 @@ def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -
         if current is None:
             return problems
         # With *deep*, one after another: each is read in batches, and memory holds those of one.
-        check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", "staging/"), _BUILD, deep)
+        check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", STAGING), _BUILD, deep)
         found = prefetch(lambda table: list(check(*table)), _pins(current, entities), 1 if deep else AT_ONCE)
         problems += [problem for table in found for problem in table]
         return [*problems, *_check_counts(storage, current, entities), *check_copies(storage)]
@@ -99,8 +99,7 @@ def _pins(current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[tu
     yield from sorted(current.tables.items())
     if current.read.staging is not None:
         (entity,) = entities
-        zone, name = staging_folder(entity).split("/")
-        yield name, TableVersion(zone, current.read.staging, -1, "", "")
+        yield entity, TableVersion(STAGING.rstrip("/"), current.read.staging, -1, "", "")
 
 
 class _PinCheck:
@@ -188,20 +187,19 @@ def _after(before: _Known | None, state: State) -> _Known:
 
 def _receipts(storage: Storage, reads: Watermark, entity: str) -> Iterator[Receipt]:
     for run in range(1, max([reads.through, *map(int, reads.open)]) + 1):
-        plan = read_plan(storage, run)
+        plan = read_plan(storage, entity, run)
         if plan is None:
-            raise LakeError(f"the plan of run {run} is gone, though tables reflect it")
-        if plan.entity == entity:
-            yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
+            raise LakeError(f"the plan of {entity} run {run} is gone, though tables reflect it")
+        yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
 
 
 def _parts(storage: Storage, reads: Watermark, plan: Plan) -> Iterator[object]:
     if plan.run <= reads.through:
         yield from read_receipts(storage, plan)
         return
-    purged = read_purged(storage, plan.run)
+    purged = read_purged(storage, plan.entity, plan.run)
     for unit, read in sorted(reads.open.get(str(plan.run), {}).items(), key=lambda one: int(one[0])):
-        parts = read_parts(storage, plan.run, int(unit), purged=purged)
+        parts = read_parts(storage, plan.entity, plan.run, int(unit), purged=purged)
         yield from (found for _, found in zip(range(read), parts, strict=False))
 
 
