@@ -237,7 +237,9 @@ def test_what_does_not_begin_a_lake_ends_with_2_where_there_is_none(
         server = s3servers.started("moto")
         s3servers.aim(monkeypatch, server)
         bucket = s3servers.fresh_bucket(server)
-        s3servers.client(server).put_object(Bucket=bucket, Key="lake/runs/000001/plan.json", Body=b"{}")
+        s3servers.client(server).put_object(
+            Bucket=bucket, Key="lake/_reelhouse/runs/movie/000001/plan.json", Body=b"{}"
+        )
         lake = f"s3://{bucket}/lak"
     elif place != "nowhere":
         (tmp_path / place / "raw").mkdir(parents=True)
@@ -341,8 +343,8 @@ def test_for_a_person_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb
 
 
 def test_whoever_stops_reading_gets_no_traceback(tmp_path: Path) -> None:
-    (tmp_path / "lake/inbox").mkdir(parents=True)
-    (tmp_path / "lake/inbox/an-event.json").write_text("")
+    (tmp_path / "lake/_reelhouse/inbox").mkdir(parents=True)
+    (tmp_path / "lake/_reelhouse/inbox/an-event.json").write_text("")
     for arguments in (["--help"], ["status"], ["status", "--json"], ["init"]):
         read, write = os.pipe()
         os.close(read)

@@ -133,7 +133,7 @@ def test_what_belongs_to_another_plan_stays_and_is_named(lake: MemoryStorage, sp
     assert found.answers == 0
     (text,) = found.left
     assert str(spool.folder / name) in text
-    assert "of another run 1 than memory: holds" in text
+    assert "of another movie run 1 than memory: holds" in text
     assert spool.waiting() == [name]
     assert set(lake.keys("")) == before
 
@@ -166,7 +166,7 @@ def test_one_wrong_bit_or_a_missing_end_is_noticed(
 def test_an_entry_of_a_newer_reelhouse_stays_and_is_named(lake: MemoryStorage, spool: Spool) -> None:
     _spooled(spool, _plan(lake), ["1", "2"])
     (name,) = spool.waiting()
-    newer = (spool.folder / name).read_bytes().replace(b'"format":1', b'"format":9')
+    newer = (spool.folder / name).read_bytes().replace(b'"format":2', b'"format":9')
     (spool.folder / name).unlink()
     (spool.folder / f"000001-00000-{hashlib.sha256(newer).hexdigest()[:16]}.spooled").write_bytes(newer)
     (text,) = replay(lake, spool).left

@@ -116,7 +116,7 @@ def test_a_damaged_lake_leaves_all_that_was_there(lake: Path, states: tuple[Path
 
 
 def test_fewer_rows_than_were_built_are_refused(lake: Path, place: Place) -> None:
-    path = lake / "builds" / "current.json"
+    path = lake / "_reelhouse" / "manifest.json"
     body = path.read_text()
     rows = look(FolderStorage(lake), ("dim_genre",)).tables[0].rows
     path.write_text(body.replace(f'"rows":{rows},', f'"rows":{rows + 1},'))

@@ -145,7 +145,7 @@ def test_objects_that_others_put_by_odd_names_are_no_messages(tiny: Tiny, paths:
 def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
     tiny: Tiny, paths: set[str], reelhouse: Reelhouse, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    inbox = reelhouse.lake / "inbox"
+    inbox = reelhouse.lake / "_reelhouse/inbox"
     inbox.mkdir(parents=True)
     (inbox / "a.json").write_bytes(message(keys=["../account", "1\n2", "20"]))
     (inbox / "b.json").write_bytes(b"{")

@@ -33,7 +33,7 @@ def test_a_lake_in_a_bucket_is_read_with_what_the_environment_lends(
     server = s3servers.started("moto")
     s3servers.aim(monkeypatch, server)
     bucket = s3servers.fresh_bucket(server)
-    for path in (path for folder in ("builds", "tables/movie") for path in (lake.root / folder).rglob("*.*")):
+    for path in (path for folder in ("_reelhouse", "tables/movie") for path in (lake.root / folder).rglob("*.*")):
         key = f"some/lake/{path.relative_to(lake.root)}"
         s3servers.client(server).put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
     spark = session_factory("sail")()

@@ -27,11 +27,11 @@ def _landed(key: str, id_: int, **fields: object) -> Settled:
 def _batches(
     settled: list[list[Settled]], table: Table, elsewhere: frozenset[int] = frozenset()
 ) -> Iterator[pa.RecordBatch]:
-    return batches_of(settled, REGISTRY.entity, table, schema_of(table.columns), elsewhere)
+    return batches_of(settled, REGISTRY.entities["movie"], table, schema_of(table.columns), elsewhere)
 
 
 def _ids(*settled: Settled, table: str = "movie", elsewhere: frozenset[int] = frozenset()) -> list[int]:
-    spec = from_api(REGISTRY)[table]
+    spec = from_api(REGISTRY, "movie")[table]
     column = "movie_id" if table == "movie" else "id"
     return [row[column] for batch in _batches([[one] for one in settled], spec, elsewhere) for row in batch.to_pylist()]
 
@@ -51,7 +51,7 @@ def test_asks_that_nobody_answered_are_in_quarantine_alone() -> None:
 
 
 def test_a_movie_of_many_rows_does_not_wait_for_others() -> None:
-    spec = from_api(REGISTRY)["movie_keyword"]
+    spec = from_api(REGISTRY, "movie")["movie_keyword"]
     many = {"keywords": {"keywords": [{"id": number, "name": "k"} for number in range(4000)]}}
     settled = [[_landed(str(number), number, **many) for number in range(1, 4)]]
     sizes = [batch.num_rows for batch in _batches(settled, spec)]

@@ -351,6 +351,9 @@ def test_of_many_that_find_it_expired_one_takes_over(lake: S3Storage, proxy: Pro
     assert len(took) == 1
     bucket = lake.url.removeprefix("s3://").partition("/")[0]
     assert (
-        json.loads(client(proxy.server).get_object(Bucket=bucket, Key="lake/lease.json")["Body"].read())["epoch"] == 2
+        json.loads(client(proxy.server).get_object(Bucket=bucket, Key="lake/_reelhouse/lease.json")["Body"].read())[
+            "epoch"
+        ]
+        == 2
     )
     stack.close()

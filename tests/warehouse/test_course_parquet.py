@@ -56,7 +56,9 @@ def next_build(lake: LakeInTheMaking, *ids: int, day: str | None = None) -> None
     read = pins.read
     if day is not None:
         plan = lake.land(a_movie(1000), at=f"{day.replace('/', '-')}T08:00:00Z")
-        read = replace(read, receipts=replace(read.receipts, through=plan.run))
+        stream = read.stream("movie")
+        stream = replace(stream, receipts=replace(stream.receipts, through=plan.run))
+        read = replace(read, streams={"movie": stream})
     assert pin(lake.storage, replace(pins, build=pins.build + 1, tables=tables, read=read), encode(pins))
 
 

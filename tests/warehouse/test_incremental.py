@@ -68,7 +68,7 @@ def test_a_build_of_nothing_new_does_nothing_and_starts_no_engine(lake: LakeInTh
 def test_an_open_run_is_built_part_by_part(lake: LakeInTheMaking) -> None:
     plan = lake.land(a_movie(1), close=False)
     lake.build()
-    assert lake.current.read.receipts.through == 0
+    assert lake.current.read.stream("movie").receipts.through == 0
     lake.append(plan, [a_movie(2)])
     lake.append(plan, [a_movie(3)])
     lake.append(plan, [a_movie(1001)], unit=0)
@@ -106,18 +106,18 @@ def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
 def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_again(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
-    staging = lake.current.read.staging
+    staging = lake.current.read.stream("movie").staging
     marts = (replace(mart, version=mart.version + 1) if mart.name == "fact_credit" else mart for mart in REGISTRY.marts)
     newer = replace(REGISTRY, marts=tuple(marts))
     assert set(lake.build(registry=newer).rebuilt) == {"fact_credit", "fact_movie"}
-    assert lake.current.read.staging == staging
+    assert lake.current.read.stream("movie").staging == staging
     assert not lake.build(registry=newer).done
 
 
 def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
-    staging = lake.current.read.staging
+    staging = lake.current.read.stream("movie").staging
     changed = (
         replace(one, columns=tuple(replace(each, zero_is_null=True) for each in one.columns))
         if one.name == "movie_keyword"
@@ -126,7 +126,7 @@ def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
     )
     found = lake.build(registry=replace(REGISTRY, tables=tuple(changed)))
     assert {"movie_keyword", "dim_keyword", "bridge_movie_keyword", "movie_flat"} == set(found.rebuilt)
-    assert lake.current.read.staging == staging
+    assert lake.current.read.stream("movie").staging == staging
 
 
 def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
@@ -142,10 +142,10 @@ def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
 def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2))
     lake.build()
-    before, epoch = lake.everything(), lake.current.read.epoch
+    before, epoch = lake.everything(), lake.current.read.stream("movie").epoch
     monkeypatch.setattr("reelhouse.tables.staging.VERSION", "other")
     assert lake.build().done
-    assert lake.current.read.epoch != epoch
+    assert lake.current.read.stream("movie").epoch != epoch
     assert lake.everything() == before
     assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
 

@@ -19,7 +19,7 @@ class Died(BaseException):
 
 def _lose_last_line(lake: LakeInTheMaking) -> str:
     """Let the only receipt name a line behind the end for its last answer; the chunk's key."""
-    (path,) = (lake.root / "runs").rglob("receipts/*.json")
+    (path,) = (lake.root / "_reelhouse/runs").rglob("receipts/*.json")
     receipt = json.loads(path.read_bytes())
     last = max(receipt["outcomes"], key=lambda outcome: outcome.get("line", -1))
     last["line"] += 1

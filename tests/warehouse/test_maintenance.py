@@ -107,7 +107,7 @@ def _older(root: Path, by: timedelta) -> None:
 
 def _files(root: Path) -> list[str]:
     """Data files and logs of all tables."""
-    zones = (root / zone for zone in ("staging", "tables", "marts", "imports"))
+    zones = (root / zone for zone in ("_reelhouse/staging", "tables", "marts", "imports"))
     return sorted(path.relative_to(root).as_posix() for zone in zones for path in zone.rglob("*") if path.is_file())
 
 
@@ -145,8 +145,8 @@ def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows
     assert [(one.folder, one.files) for one in done.rewritten if one.folder == POPULARITY] == [(POPULARITY, 3)]
     assert len(done.checkpoints) > 40
     pinned = lake.current
-    assert (pinned.read.staging, pinned.tables["popularity_daily"].version) == (
-        read_commit(lake.storage, STAGING, pinned.read.staging or 0).user["rewrites"] + 1,
+    assert (pinned.read.stream("movie").staging, pinned.tables["popularity_daily"].version) == (
+        read_commit(lake.storage, STAGING, pinned.read.stream("movie").staging or 0).user["rewrites"] + 1,
         read_commit(lake.storage, POPULARITY, pinned.tables["popularity_daily"].version).user["rewrites"] + 1,
     )
     # Much later, so that everything of before goes, and twice, so that logs go up to the checkpoints.
@@ -232,7 +232,7 @@ def test_an_upkeep_that_is_killed_at_any_instant_is_completed_by_the_next(
         newest = read_commit(lake.storage, POPULARITY, lake.current.tables["popularity_daily"].version)
         some = read_delta(lake.storage, POPULARITY, newest.version).read_all().slice(0, 0)
         version = write_delta(lake.storage, POPULARITY, some.to_reader(), mode="append", user=newest.user)
-        compaction.follow(lake.storage, {POPULARITY: (newest.version, version)}, STAGING)
+        compaction.follow(lake.storage, {POPULARITY: (newest.version, version)})
     _older(lake.root, 2 * WEEK)
     whole = Stepping(_copied(lake, tmp_path / "whole").storage, lambda step: None)
     undisturbed = _maintain(whole)
@@ -272,7 +272,7 @@ def test_killed_right_after_a_commit_the_pin_follows_next_time(
     _maintain(lake.storage)
     pinned = lake.current
     for folder, version in (
-        (STAGING, pinned.read.staging),
+        (STAGING, pinned.read.stream("movie").staging),
         (POPULARITY, pinned.tables["popularity_daily"].version),
     ):
         assert version is not None
@@ -299,11 +299,11 @@ def test_a_builder_that_writes_meanwhile_comes_first(lake: LakeInTheMaking, rows
 def test_a_build_that_pins_meanwhile_keeps_its_pins(lake: LakeInTheMaking) -> None:
     moved = compaction.follow
 
-    def later(storage: Storage, versions: dict[str, tuple[int, int]], staging: str) -> None:
+    def later(storage: Storage, versions: dict[str, tuple[int, int]]) -> None:
         _day(lake)
         lake.build()
         pinned = lake.current
-        moved(storage, versions, staging)
+        moved(storage, versions)
         assert lake.current == pinned
 
     with pytest.MonkeyPatch.context() as patched:
@@ -340,7 +340,7 @@ def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: La
     lake.storage.delete(MANIFEST)
     shutil.rmtree(lake.root / "tables")
     shutil.rmtree(lake.root / "marts")
-    shutil.rmtree(lake.root / "staging")
+    shutil.rmtree(lake.root / "_reelhouse/staging")
     lake.build(full=True)
     _day(lake)
     lake.build()
@@ -362,10 +362,10 @@ def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
         patched.setattr(run, "follow", killed)
         with pytest.raises(KilledError):
             _maintain(lake.storage)
-    before = lake.current.read.staging
+    before = lake.current.read.stream("movie").staging
     _day(lake)
     lake.build()
-    after = lake.current.read.staging
+    after = lake.current.read.stream("movie").staging
     assert before is not None and after is not None
     commits = [read_commit(lake.storage, STAGING, version) for version in range(before + 1, after + 1)]
     # The new day alone is parsed: its six answers, and the two of them again that were doubtful.

@@ -96,7 +96,9 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
     assert "_reelhouse/staging/movie" in leftovers(lake.storage)
     assert erase_tables(lake.storage) == len(describe(lake.storage, None)["tables"])
     assert [
-        key for zone in ("staging", "tables", "marts", "builds") for key in lake.storage.list_all_versions(f"{zone}/")
+        key
+        for zone in ("_reelhouse/staging", "tables", "marts", "_reelhouse/builds")
+        for key in lake.storage.list_all_versions(f"{zone}/")
     ] == []
     assert check_tables(lake.storage) == []
     lake.build()

@@ -12,7 +12,7 @@ from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables.schemas import schema_of
-from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, pin
+from reelhouse.warehouse.manifest import BuildManifest, Read, StreamRead, TableVersion, pin
 from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
@@ -87,14 +87,18 @@ def test_rows_that_the_receipts_do_not_explain_are_named(built: LakeInTheMaking)
     assert "make 2" in problem
 
 
+def _staged(version: int) -> Read:
+    return Read(streams={"movie": StreamRead(staging=version)})
+
+
 def test_a_build_that_another_one_overtook_is_not_pinned() -> None:
     storage = MemoryStorage()
     assert pin(storage, BuildManifest(1, {}, Read()), None)
     seen = storage.get("_reelhouse/manifest.json")
-    assert pin(storage, BuildManifest(2, {}, Read(staging=2)), seen)
-    assert not pin(storage, BuildManifest(2, {}, Read(staging=1)), seen)
+    assert pin(storage, BuildManifest(2, {}, _staged(2)), seen)
+    assert not pin(storage, BuildManifest(2, {}, _staged(1)), seen)
     assert not pin(storage, BuildManifest(1, {}, Read()), None)
-    assert storage.get("_reelhouse/manifest.json") == encode(BuildManifest(2, {}, Read(staging=2)))
+    assert storage.get("_reelhouse/manifest.json") == encode(BuildManifest(2, {}, _staged(2)))
 
 
 def test_a_table_is_declared_once_and_again_when_its_schema_changes(tmp_path: Path) -> None:

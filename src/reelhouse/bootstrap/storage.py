@@ -46,7 +46,7 @@ def check_format(storage: Storage) -> None:
 
     A newer format is refused by whatever reads an object of it.
     """
-    if storage.size(FIRST_PLAN_OF_FORMAT_1) is not None:
+    if not _has_plan(storage) and storage.size(FIRST_PLAN_OF_FORMAT_1) is not None:
         raise ConfigError(
             f"lake: {storage.url} is a lake of format 1, which this reelhouse does not read (its own is {FORMAT}): "
             "name another place and collect again"
@@ -55,9 +55,11 @@ def check_format(storage: Storage) -> None:
 
 def has_lake(storage: Storage) -> bool:
     """Whether anything of a lake is there, its settings apart."""
-    if any(storage.size(plan_key(entity, 1)) is not None for entity in ENTITIES):
-        return True
-    return any(of_a_lake(key) for place in PLACES for key in storage.keys(place))
+    return _has_plan(storage) or any(of_a_lake(key) for place in PLACES for key in storage.keys(place))
+
+
+def _has_plan(storage: Storage) -> bool:
+    return any(storage.size(plan_key(entity, 1)) is not None for entity in ENTITIES)
 
 
 def _lakes_beside(storage: Storage) -> str:

@@ -102,11 +102,10 @@ class _Work:
         self._storage = storage
         self._before = before
         self._step = step
-        (entity,) = entities
-        self._staging = staging_folder(entity)
+        self._staging = {staging_folder(entity): entity for entity in entities}
         step("looking")
         self._current = believed(storage)
-        pins = _pins(storage, self._current, self._staging)
+        pins = _pins(storage, self._current)
         ever = folders(storage, pins)
         self.folders = list(
             prefetch(lambda name: look(storage, name, pins.get(name), ever[name], before), sorted(ever))
@@ -119,7 +118,7 @@ class _Work:
             return None
         sizes = [folder.files[path].size for path in folder.live if path in folder.files]
         found = Rewriting(folder.name, len(sizes), sum(sizes))
-        if folder.name == self._staging:
+        if folder.name in self._staging:
             outcomes = outcomes_of(self._storage, folder.name, folder.pinned)
             found = found._replace(superseded=outcomes.superseded)
             if outcomes.superseded > _SUPERSEDED * outcomes.rows:
@@ -146,15 +145,15 @@ class _Work:
                     continue
                 done.append(found)
         if moved:
-            follow(self._storage, moved, self._staging)
+            follow(self._storage, moved)
         return done
 
     def _rewritten(self, name: str, latest: Commit) -> int:
-        if name != self._staging:
+        if name not in self._staging:
             return rewrite(self._storage, name, latest, _rows(self._storage, self._current, name), {})
         assert self._current is not None
         outcomes = outcomes_of(self._storage, name, latest.version)
-        notes = staging_notes(self._current)
+        notes = staging_notes(self._current.read.stream(self._staging[name]))
         return rewrite(self._storage, name, latest, len(outcomes.sequences), notes, outcomes.of)
 
     def long_logs(self) -> list[str]:
@@ -188,13 +187,12 @@ class _Work:
                 self._storage.delete_all_versions(f"{folder.name}/{path}")
 
 
-def _pins(storage: Storage, current: BuildManifest | None, staging: str) -> dict[str, int]:
+def _pins(storage: Storage, current: BuildManifest | None) -> dict[str, int]:
     """The version of each folder that readers are shown."""
     pins = {f"{ZONE}/{name}": one.version for name, one in imported(storage).items()}
     if current is not None:
         pins |= {f"{one.zone}/{name}": one.version for name, one in current.tables.items()}
-        if current.read.staging is not None:
-            pins[staging] = current.read.staging
+        pins |= current.read.staged
     return pins
 
 

@@ -24,11 +24,13 @@ OF_OUTCOMES = ("record", "quarantine", "tombstone")
 
 
 @cache
-def from_api(registry: Registry) -> dict[str, Table]:
-    """The tables that can be made straight from the API, by name."""
+def from_api(registry: Registry, entity: str) -> dict[str, Table]:
+    """The tables of an *entity* that can be made straight from the API, by name."""
     # One row an answer, all of it: whoever wants several tables of a slice has it asked once.
-    whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entity), inputs=(), key=("id",))
-    some = [table for table in registry.tables if table.of_answers or table.name in OF_OUTCOMES]
+    whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entities[entity]), inputs=(), key=("id",))
+    others = {table.name for name, one in registry.entities.items() if name != entity for table in one.tables}
+    made = [table for table in registry.tables if table.of_answers or table.name in OF_OUTCOMES]
+    some = [table for table in made if table.name not in others]
     return {table.name: table for table in (*some, whole)}
 
 
@@ -42,7 +44,7 @@ _FILTER = "discover."
 class Options:
     """What one read asks for; *settings* are those of `reelhouse.settings` that options gave."""
 
-    entity: str = "movie"
+    entity: str = next(iter(REGISTRY.entities))
     table: str = ""
     lake: str | None = None
     keys: tuple[str, ...] | None = None
@@ -62,7 +64,7 @@ class Options:
     @property
     def from_api(self) -> dict[str, Table]:
         """The tables that can be made straight from the API, by name."""
-        return from_api(self.registry)
+        return from_api(self.registry, self.entity)
 
     @property
     def spec(self) -> Table:
@@ -107,7 +109,7 @@ def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Opt
         elif name in _OWN:
             read[name] = _parsed(name, value, _OWN[name])
         else:
-            known = [*KNOWN, *(_FILTER + each for each in registry.entity.discover.filters)]
+            known = [*KNOWN, *(_FILTER + each for one in registry.entities.values() for each in one.discover.filters)]
             raise ConfigError(f"option {name}: there is no such option{did_you_mean(name, known)}")
     if discover:
         settings["discover"] = discover
@@ -128,7 +130,7 @@ def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry)
     if marks and selections not in (["top"], ["min_popularity"]):
         raise ConfigError(f"option {marks[0]}: only the export has such marks, so it goes with top or min_popularity")
     options = Options(
-        **{"table": read.get("entity", registry.entity.name), **read},
+        **{"entity": next(iter(registry.entities)), "table": read.get("entity", next(iter(registry.entities))), **read},
         keys=keys[0] if keys else None,
         settings=settings,
         registry=registry,

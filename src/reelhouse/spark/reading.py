@@ -42,5 +42,7 @@ def read_partition(partition: InputPartition, options: Options, schema: T.Struct
         yield from lake_batches(partition, schema)
     elif isinstance(partition, AskedPartition):
         asked = ask_partition(partition, keep_quarantined=options.table in OF_OUTCOMES)
-        yield from batches_of(asked, options.registry.entity, options.spec, schema, partition.elsewhere)
+        yield from batches_of(
+            asked, options.registry.entities[options.entity], options.spec, schema, partition.elsewhere
+        )
     # Spark makes one partition of none.

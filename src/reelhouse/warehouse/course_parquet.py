@@ -21,7 +21,7 @@ import msgspec
 from reelhouse.delta.delta_rs import read_delta
 from reelhouse.errors import ConfigError, LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode, encode
-from reelhouse.raw.keys import BUILDS, COURSE_ENTITY, FORMAT
+from reelhouse.raw.keys import BUILDS, FORMAT
 from reelhouse.raw.plan import read_plan
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
@@ -184,10 +184,12 @@ def _ours(listed: Callable[[str], Iterable[str]]) -> Iterator[tuple[str, re.Matc
 
 def _day_of(storage: Storage, current: BuildManifest) -> str | None:
     """`yyyy/mm/dd` of the newest run that a build reflects."""
-    reads = current.read.receipts
-    run = max([reads.through, *map(int, reads.open)])
-    plan = read_plan(storage, COURSE_ENTITY, run) if run else None
-    return plan.planned_at[:10].replace("-", "/") if plan else None
+    days = []
+    for name, one in current.read.streams.items():
+        run = max([one.receipts.through, *map(int, one.receipts.open)])
+        plan = read_plan(storage, name, run) if run else None
+        days += [] if plan is None else [plan.planned_at[:10]]
+    return max(days).replace("-", "/") if days else None
 
 
 def _copied(

@@ -12,7 +12,7 @@ import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode, encode
-from reelhouse.raw.keys import BUILDS, FORMAT, MANIFEST, PURGES
+from reelhouse.raw.keys import BUILDS, FORMAT, MANIFEST, PURGES, staging_folder
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
@@ -41,14 +41,29 @@ class ExportRead(msgspec.Struct, frozen=True, order=True):
     sha256: str
 
 
-class Read(msgspec.Struct, frozen=True):
-    """What of the raw zone a build reflects, and where staging stood then: *epoch* names its last beginning."""
+class StreamRead(msgspec.Struct, frozen=True):
+    """What of an entity's receipts a build reflects, and where staging stood then: *epoch* names its last beginning."""
 
     receipts: Watermark = Watermark()
-    exports: list[ExportRead] = []
     staging: int | None = None
     epoch: str = ""
     code: str = ""
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What of the raw zone a build reflects: the stream of each entity, and exports."""
+
+    streams: dict[str, StreamRead] = {}
+    exports: list[ExportRead] = []
+
+    def stream(self, entity: str) -> StreamRead:
+        """What is read of an *entity*, nothing where it has no stream yet."""
+        return self.streams.get(entity, StreamRead())
+
+    @property
+    def staged(self) -> dict[str, int]:
+        """The version of each folder of parsed answers."""
+        return {staging_folder(name): one.staging for name, one in self.streams.items() if one.staging is not None}
 
 
 class TableVersion(msgspec.Struct, frozen=True):

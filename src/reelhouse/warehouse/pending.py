@@ -141,4 +141,4 @@ def _export(plan: Plan) -> ExportRead:
 
 def check_export(storage: Storage, export: ExportRead) -> None:
     """Raise `LakeError` if an export is not what its plan names."""
-    get_named(storage, export.key, export.sha256, f"the plan of run {export.run}")
+    get_named(storage, export.key, export.sha256, f"the plan of {export.kind} run {export.run}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
 
 from reelhouse.delta.log import Sizes, commits_held, damage, foreign_on_top, list_sizes
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.keys import STAGING
@@ -23,6 +22,7 @@ from reelhouse.warehouse.import_registry import imported
 from reelhouse.warehouse.manifest import (
     BuildManifest,
     ExportRead,
+    Read,
     TableVersion,
     Watermark,
     check_manifest,
@@ -49,7 +49,7 @@ _BUILD = "`reelhouse build` makes it again"
 _IMPORT = "import it again"
 
 
-def check_tables(storage: Storage, entities: Mapping[str, Entity] = ENTITIES, *, deep: bool = False) -> list[str]:
+def check_tables(storage: Storage, entities: Iterable[str] = ENTITIES, *, deep: bool = False) -> list[str]:
     """What is wrong with tables of *entities*: versions that are lost or changed, rows that receipts do not explain.
 
     Data files are checked by their sizes; with *deep* every value is read and rows are counted, which needs delta-rs.
@@ -67,7 +67,7 @@ def _check_imports(storage: Storage, deep: bool) -> list[str]:
         return [str(exc)]
 
 
-def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -> list[str]:
+def _check_built(storage: Storage, entities: Iterable[str], deep: bool) -> list[str]:
     try:
         old = leftovers(storage)
         if old:
@@ -77,7 +77,7 @@ def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -
             return problems
         # With *deep*, one after another: each is read in batches, and memory holds those of one.
         check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", STAGING), _BUILD, deep)
-        found = prefetch(lambda table: list(check(*table)), _pins(current, entities), 1 if deep else AT_ONCE)
+        found = prefetch(lambda table: list(check(*table)), _pins(current), 1 if deep else AT_ONCE)
         problems += [problem for table in found for problem in table]
         return [*problems, *_check_counts(storage, current, entities), *check_copies(storage)]
     except LakeError as exc:
@@ -94,12 +94,12 @@ def _check_manifest(storage: Storage) -> tuple[BuildManifest | None, list[str]]:
             return current, problems
 
 
-def _pins(current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[tuple[str, TableVersion]]:
+def _pins(current: BuildManifest) -> Iterator[tuple[str, TableVersion]]:
     """What a build pinned, staging included, of which no rows are written down."""
     yield from sorted(current.tables.items())
-    if current.read.staging is not None:
-        (entity,) = entities
-        yield entity, TableVersion(STAGING.rstrip("/"), current.read.staging, -1, "", "")
+    for name, one in current.read.streams.items():
+        if one.staging is not None:
+            yield name, TableVersion(STAGING.rstrip("/"), one.staging, -1, "", "")
 
 
 class _PinCheck:
@@ -137,25 +137,26 @@ class _PinCheck:
             yield from (f"{problem}: {remedy}" for problem in misread(self._storage, folder, pin.version))
 
 
-def _check_counts(storage: Storage, current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[str]:
-    expected = expected_rows(storage, current.read.receipts, current.read.exports, entities)
+def _check_counts(storage: Storage, current: BuildManifest, entities: Iterable[str]) -> Iterator[str]:
+    expected = expected_rows(storage, current.read, entities)
     for name, rows in expected.items():
         pin = current.tables.get(name)
         if pin is not None and pin.rows != rows:
             yield f"{pin.zone}/{name} was built with {pin.rows} rows, the receipts it reflects make {rows}"
 
 
-def expected_rows(
-    storage: Storage, reads: Watermark, exports: list[ExportRead], entities: Mapping[str, Entity]
-) -> dict[str, int]:
+def expected_rows(storage: Storage, read: Read, entities: Iterable[str]) -> dict[str, int]:
     """Rows that follow from receipts alone, for the tables where they do."""
-    (entity,) = entities
-    known, mute = _outcomes(storage, reads, entity)
-    gone = {id_ for id_, one in known.items() if one.gone}
-    buried = gone - _listed(storage, exports, gone)
-    landed = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
-    aside = sum(one.newest is State.QUARANTINED for one in known.values())
-    return {entity: landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
+    found = dict.fromkeys(("record", "tombstone", "quarantine"), 0)
+    for entity in entities:
+        known, mute = _outcomes(storage, read.stream(entity).receipts, entity)
+        gone = {id_ for id_, one in known.items() if one.gone}
+        buried = gone - _listed(storage, [export for export in read.exports if export.kind == entity], gone)
+        found[entity] = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
+        found["record"] += len(known)
+        found["tombstone"] += len(buried)
+        found["quarantine"] += sum(one.newest is State.QUARANTINED for one in known.values()) + mute
+    return found
 
 
 def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int, _Known], int]:
@@ -213,4 +214,4 @@ def _listed(storage: Storage, exports: list[ExportRead], ids: set[int]) -> set[i
         lines = unpack_lines(storage.get(newest.key))
         return ids & {decode(line).id for line in lines if line}
     except MissingKeyError:
-        raise LakeError(f"{newest.key} is gone, though the plan of run {newest.run} names it") from None
+        raise LakeError(f"{newest.key} is gone, though the plan of {newest.kind} run {newest.run} names it") from None
