@@ -93,6 +93,11 @@ class Table:
         return levels_of(self.rows)
 
     @cached_property
+    def outer(self) -> dict[str, Place]:
+        """Those of `placed` that are members of the object around an item."""
+        return {name: place for name, place in self.placed.items() if place.around}
+
+    @cached_property
     def placed(self) -> dict[str, Place]:
         """Where each value is, for the columns that have a path of their own; the others come with the row."""
         return {column.name: place_of(column.at) for column in self.columns if column.at}

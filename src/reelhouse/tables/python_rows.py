@@ -45,9 +45,8 @@ def _items(table: Table, number: int, item: Any, known: Row) -> Iterator[tuple[A
         yield item, known
         return
     level = table.levels[number]
-    if number == around(table.levels):
-        outer = {name: place for name, place in table.placed.items() if place.around}
-        known = {**known, **{name: _member(item, place.members) for name, place in outer.items()}}
+    if table.outer and number == around(table.levels):
+        known = {**known, **{name: _member(item, place.members) for name, place in table.outer.items()}}
     for place, inner in _entries(_member(item, level.members), level):
         if place not in table.except_keys:
             yield from _items(table, number + 1, inner, {**known, level.column or POSITION.name: place})

@@ -31,9 +31,8 @@ def _declared(table: Table, answers: DataFrame) -> DataFrame:
     known = {table.id_column: F.col("id")} if table.id_column else {}
     known[FETCHED_AT.name] = F.col(FETCHED_AT.name)
     for number, level in enumerate(table.levels):
-        if number == around(table.levels):
-            outer = {name: place for name, place in table.placed.items() if place.around}
-            known |= {name: _member(item, place.members) for name, place in outer.items()}
+        if table.outer and number == around(table.levels):
+            known |= {name: _member(item, place.members) for name, place in table.outer.items()}
         # Of lists within lists the inner one counts.
         known.pop(POSITION.name, None)
         entries = _entries(_member(item, level.members), level, member_of(shape, level.members))

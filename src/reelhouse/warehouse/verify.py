@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
 
 from reelhouse.delta.log import Sizes, commits_held, damage, foreign_on_top, list_sizes
 from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.keys import STAGING
@@ -49,7 +50,7 @@ _BUILD = "`reelhouse build` makes it again"
 _IMPORT = "import it again"
 
 
-def check_tables(storage: Storage, entities: Iterable[str] = ENTITIES, *, deep: bool = False) -> list[str]:
+def check_tables(storage: Storage, entities: Mapping[str, Entity] = ENTITIES, *, deep: bool = False) -> list[str]:
     """What is wrong with tables of *entities*: versions that are lost or changed, rows that receipts do not explain.
 
     Data files are checked by their sizes; with *deep* every value is read and rows are counted, which needs delta-rs.
@@ -67,7 +68,7 @@ def _check_imports(storage: Storage, deep: bool) -> list[str]:
         return [str(exc)]
 
 
-def _check_built(storage: Storage, entities: Iterable[str], deep: bool) -> list[str]:
+def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -> list[str]:
     try:
         old = leftovers(storage)
         if old:
@@ -137,7 +138,7 @@ class _PinCheck:
             yield from (f"{problem}: {remedy}" for problem in misread(self._storage, folder, pin.version))
 
 
-def _check_counts(storage: Storage, current: BuildManifest, entities: Iterable[str]) -> Iterator[str]:
+def _check_counts(storage: Storage, current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[str]:
     expected = expected_rows(storage, current.read, entities)
     for name, rows in expected.items():
         pin = current.tables.get(name)
@@ -145,14 +146,17 @@ def _check_counts(storage: Storage, current: BuildManifest, entities: Iterable[s
             yield f"{pin.zone}/{name} was built with {pin.rows} rows, the receipts it reflects make {rows}"
 
 
-def expected_rows(storage: Storage, read: Read, entities: Iterable[str]) -> dict[str, int]:
+def expected_rows(storage: Storage, read: Read, entities: Mapping[str, Entity]) -> dict[str, int]:
     """Rows that follow from receipts alone, for the tables where they do."""
     found = dict.fromkeys(("record", "tombstone", "quarantine"), 0)
-    for entity in entities:
+    for entity, declared in entities.items():
         known, mute = _outcomes(storage, read.stream(entity).receipts, entity)
         gone = {id_ for id_, one in known.items() if one.gone}
         buried = gone - _listed(storage, [export for export in read.exports if export.kind == entity], gone)
-        found[entity] = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
+        shown = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
+        found |= dict.fromkeys(
+            (table.name for table in declared.tables if not table.rows and not table.required), shown
+        )
         found["record"] += len(known)
         found["tombstone"] += len(buried)
         found["quarantine"] += sum(one.newest is State.QUARANTINED for one in known.values()) + mute
