@@ -237,9 +237,8 @@ def test_what_does_not_begin_a_lake_ends_with_2_where_there_is_none(
         server = s3servers.started("moto")
         s3servers.aim(monkeypatch, server)
         bucket = s3servers.fresh_bucket(server)
-        s3servers.client(server).put_object(
-            Bucket=bucket, Key="lake/_reelhouse/runs/movie/000001/plan.json", Body=b"{}"
-        )
+        first = "lake/_reelhouse/runs/movie/000001/plan.json"
+        s3servers.client(server).put_object(Bucket=bucket, Key=first, Body=b"{}")
         lake = f"s3://{bucket}/lak"
     elif place != "nowhere":
         (tmp_path / place / "raw").mkdir(parents=True)

@@ -20,6 +20,7 @@ from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.storage import readable_storage
 from reelhouse.collect.id_lists import KeyList
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import MissingKeyError, ReelhouseError
 from reelhouse.raw.inbox import put_message
 from reelhouse.settings import FILE, Settings, load
@@ -52,7 +53,7 @@ def handler(event: object, context: Context) -> Answer:
 
 
 def _answer(event: object, context: Context) -> Answer:
-    settings = load(in_bucket=_file_in_bucket)
+    settings = load(in_bucket=_file_in_bucket, entities=ENTITIES)
     storage = _storage(settings)
     found = read_event(event, context.aws_request_id)
     if isinstance(found, Batch):

@@ -84,7 +84,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
     """`settings.load`, also with the file that lies in a bucket."""
-    return load(options, in_bucket=_file_in_bucket)
+    return load(options, in_bucket=_file_in_bucket, entities=ENTITIES)
 
 
 def _file_in_bucket(settings: Settings) -> bytes | None:
