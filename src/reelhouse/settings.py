@@ -36,7 +36,7 @@ def _setting(
 
     A *local* setting decides where secrets go, which are used, or what runs on this machine. People who may write
     into a lake must not decide that, so a lake's own file may not hold it. One *by_entity* may also be in the
-    table of an entity, `[entity.movie]`.
+    table of an entity, `[entity.NAME]`.
     """
     metadata = {
         "about": about,
@@ -106,7 +106,7 @@ class Settings:
     chunk_megabytes: float = _setting(8.0, "or this size at rest,")
     chunk_seconds: float = _setting(15.0, "or this age: it is what a kill may cost.")
     layout: str = _setting("lake", "How answers lie: lake, or course for plain JSON arrays under Raw/TMDB/JSON.")
-    course_kinds: bool = _setting(False, "With the course layout: a level for the kind (Movies) above the date.")
+    course_kinds: bool = _setting(False, "With the course layout: a level for the kind above the date.")
     course_quotes: bool = _setting(
         True, "With the course layout: quotes in Raw/Local/CSV enclose values; false takes them as text."
     )
@@ -324,7 +324,7 @@ def _from_toml(body: bytes, place: str) -> dict[str, Any]:
     known = {one.name: one for one in _general()}
     checked = _checked(found, known, place)
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
-        raise ConfigError(f"entity: tables such as [entity.movie] are expected; correct it in {place}")
+        raise ConfigError(f"entity: tables such as [entity.NAME] are expected; correct it in {place}")
     for entity, table in tables.items():
         for name in table.keys() & known.keys():
             if not known[name].metadata["by_entity"]:
@@ -464,7 +464,7 @@ def template() -> str:
         lines += ["", f"# {one.metadata['about']}{local} ({env_name(one.name)})", f"# {one.name} = {shown}".rstrip()]
     names = ", ".join(one.name for one in _general() if one.metadata["by_entity"])
     lines += ["", *textwrap.wrap(f"What holds for one entity alone, at the end of the file: {names}.", 118, **_COMMENT)]
-    lines += ["# [entity.movie]", '#   language = "en-US"']
+    lines += ["# [entity.NAME]", '#   language = "en-US"']
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reelhouse.aws.metrics import log
 from reelhouse.bootstrap import collector
 from reelhouse.collect.planning import RunSpec, listed_at
-from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.errors import LakeError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.plan import Plan, last_run, read_plan
@@ -16,7 +16,7 @@ from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
-ENTITY = "movie"
+ENTITY = DEFAULT
 
 # Seconds that TMDB's clock may be ahead of this machine's.
 _MOST_AHEAD = 86400.0

@@ -17,6 +17,7 @@ from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
 from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_keys, open_run, start_run
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
+from reelhouse.entities.registry import DEFAULT
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
@@ -157,7 +158,7 @@ async def _run_until_idle(
 ) -> list[RunResult]:
     results: list[RunResult] = []
     while True:
-        plan = open_run(storage, "movie")
+        plan = open_run(storage, DEFAULT)
         if plan is None:
             wanted = due()
             if wanted is None:

@@ -15,7 +15,7 @@ from reelhouse.collect.planning import RunSpec, Tmdb
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
 from reelhouse.collect.spool import Spool
-from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.raw.keys import Layout
 from reelhouse.raw.plan import RequestProfile, Selection
 from reelhouse.settings import Settings, cache_folder
@@ -27,7 +27,7 @@ from reelhouse.tmdb.rate import Limiter
 
 
 def wanted(
-    settings: Settings, *, entity: str = "movie", keys: tuple[str, ...] = (), listed: bool = False, full: bool = False
+    settings: Settings, *, entity: str = DEFAULT, keys: tuple[str, ...] = (), listed: bool = False, full: bool = False
 ) -> RunSpec:
     """What the settings ask for; *listed* for a run about *keys* only, *full* for one that asks what is fresh as well.
 

@@ -18,6 +18,7 @@ from reelhouse.collect.run import RunResult, open_run
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
 from reelhouse.collect.verify import verify as verify_raw
+from reelhouse.entities.registry import DEFAULT
 from reelhouse.errors import ConfigError
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
@@ -26,7 +27,7 @@ from reelhouse.storage.protocol import Storage
 
 def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
     storage = readable_storage(settings)
-    opened = open_run(storage, "movie")
+    opened = open_run(storage, DEFAULT)
     if opened is not None:
         display.note(f"Run {opened.run} is open: collect goes on with it before it plans another one.")
     with display.spinner("planning"):

@@ -66,7 +66,7 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
 def _answer(settings: configuration.Settings) -> None:
     from reelhouse.bootstrap.storage import readable_storage
     from reelhouse.engines.session import session_of
-    from reelhouse.serve.example_queries import QUESTIONS
+    from reelhouse.marts.example_queries import QUESTIONS
     from reelhouse.serve.lake import Lake
 
     storage = readable_storage(settings)

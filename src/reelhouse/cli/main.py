@@ -78,7 +78,7 @@ def _list(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME",
             help="The column of a CSV of ids, where it has another name than usual, or several may be meant.",
         ),
-        click.option("--all-kinds", is_flag=True, help="Ask every row of --ids as a movie, whatever kind it names."),
+        click.option("--all-kinds", is_flag=True, help="Ask every row of --ids, whatever kind it names."),
         click.option("--no-quotes", is_flag=True, help="Quotes in the CSV of --ids are text."),
         click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("the CSV of --ids")),
     )
@@ -324,7 +324,7 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
     metavar="DATE",
     help="Count ages from this day (2026-11-29) instead of by this machine's clock.",
 )
-@click.option("--entity", metavar="NAME", help="All of one kind of thing: movie.")
+@click.option("--entity", metavar="NAME", help="All of one kind of thing.")
 @_list
 @click.option("--all", "everything", is_flag=True, help="Everything that TMDB ever answered.")
 @click.option("--dry-run", is_flag=True, help="Show what would go; change nothing.")

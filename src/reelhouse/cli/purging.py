@@ -30,7 +30,7 @@ def chosen_by(
     if clock.as_of is not None and older_than is None:
         raise ConfigError("as_of: it goes with --older-than, whose age it counts from")
     if sum((older_than is not None, entity is not None, bool(keys), everything)) != 1:
-        raise ConfigError("purge: say what, by one of --older-than 180d, --entity movie, --ids FILE and --all")
+        raise ConfigError("purge: say what, by one of --older-than 180d, --entity NAME, --ids FILE and --all")
     if older_than is not None:
         as_of = "" if clock.as_of is None else f" as of {clock.as_of:%Y-%m-%d}"
         before = _before(older_than, clock.as_of or clock.now)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from reelhouse.entities.registry import DEFAULT, ENTITIES, OTHER_WORDS
 from reelhouse.errors import ConfigError
 from reelhouse.ids import read_id
 from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Tally, read_rows
@@ -18,22 +19,15 @@ from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Tall
 _TMDB_COLUMNS = frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid"))
 _IMDB_COLUMNS = frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const"))
 # These may hold anybody's ids.
-_VAGUE_COLUMNS = frozenset(("id", "movie_id", "movie id"))
+_VAGUE_COLUMNS = frozenset(("id", *(name for one in ENTITIES.values() for name in (one.id_column, f"{one.name} id"))))
 _KIND_COLUMNS = ("mediatype", "titletype", "itemtype", "kind", "type")
 
-# What services call kinds of things, without what is no letter. IMDb's shorts and TV movies are movies at TMDB.
-_KINDS = {
-    "movie": (
-        "movie movies film films filme filmes pelicula peliculas feature featurefilm short shortfilm tvmovie tvshort "
-        "tvspecial video documentary musicvideo"
-    ),
-    "series": "tv show shows tvshow tvshows series serie tvseries miniseries tvminiseries podcastseries",
-    "season": "season seasons temporada tvseason",
-    "episode": "episode episodes episodio tvepisode tvpilot podcastepisode",
-    "person": "person people actor actress director cast crew pessoa persona name",
-    "other": "collection list company network keyword game videogame book album",
+# What lists call a kind of thing, with the kind.
+_KIND_OF = {
+    word: kind
+    for kind, words in (*((one.name, one.words) for one in ENTITIES.values()), *OTHER_WORDS.items())
+    for word in words.split()
 }
-_KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
 _NO_KIND = "without a kind"
 _LONGEST_KIND = 40
 _MOST_NAMED = 5
@@ -43,7 +37,7 @@ _NOTHING = "\0"
 
 
 class Reading(NamedTuple):
-    """How a list is read: its *column* of ids, quotes, and whether its *kinds* count.
+    """How a list is read: its *column* of ids, quotes, and whether its *kinds* count. It is about an *entity*.
 
     The other fields are how a person gives these, for messages; the command line's unless others are given.
     """
@@ -52,6 +46,7 @@ class Reading(NamedTuple):
     quotes: bool = True
     escape: str = ""
     kinds: bool = True
+    entity: str = DEFAULT
     say_column: str = "--ids-column {}"
     say_quotes: str = "--no-quotes"
     say_escape: str = "--escape '\\'"
@@ -60,10 +55,10 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True)
 class KeyList:
-    """The distinct asks of a list in order, and what became of its other rows.
+    """The distinct keys of a list in order, and what became of its other rows.
 
-    `rows = asks + again + blank + the sum of others`: *again* named an id a second time, *blank* none, *others* are not
-    about movies, by their kind as it is written there. *columns* were read, *spanning* values span lines.
+    `rows = keys + again + blank + the sum of others`: *again* named an id a second time, *blank* none, *others* are not
+    about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values span lines.
     """
 
     keys: tuple[str, ...]
@@ -72,6 +67,7 @@ class KeyList:
     others: dict[str, int] = field(default_factory=dict, compare=False)
     columns: tuple[str, ...] = field(default=(), compare=False)
     spanning: int = field(default=0, compare=False)
+    entity: str = field(default=DEFAULT, compare=False)
 
     @property
     def notes(self) -> list[str]:
@@ -82,7 +78,7 @@ class KeyList:
         if self.blank:
             found.append(f"{self.blank:,} rows of the list name no id")
         if self.others:
-            found.append(f"not asked, since they are no movies: {_named(self.others)}")
+            found.append(f"not asked, since they are no {ENTITIES[self.entity].plural}: {_named(self.others)}")
         if self.spanning:
             found.append(f"{self.spanning:,} values of the list span lines")
         return found
@@ -162,9 +158,10 @@ def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Re
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
     if others and not keys:
         raise ConfigError(
-            f"ids: the list holds no movie, only {_named(others)}; {how.say_kinds} asks every row as a movie"
+            f"ids: the list holds no {how.entity}, only {_named(others)}; "
+            f"{how.say_kinds} asks every row as a {how.entity}"
         )
-    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), columns, tally.spanning)
+    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), columns, tally.spanning, how.entity)
 
 
 def _plain(rows: Iterator[Row]) -> Iterator[_Found]:
@@ -179,7 +176,7 @@ def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | t
     yield columns.names
     for row in rows:
         _check_inside(row, columns, len(names), first, how)
-        kind = _other_kind(row, columns.kind)
+        kind = _other_kind(row, columns.kind, how.entity)
         if kind:
             yield _Found("", kind)
             continue
@@ -212,12 +209,12 @@ def _is_id(cell: str, *, imdb: bool) -> bool:
     return read_id(f"tt{cell}" if imdb and cell.isdigit() else cell) is not None
 
 
-def _other_kind(row: Row, at: int | None) -> str:
-    """The kind of a row that is about no movie, as it is written there; empty for a movie."""
+def _other_kind(row: Row, at: int | None, entity: str) -> str:
+    """The kind of a row that is not about *entity*, as it is written there; empty for one that is."""
     if at is None:
         return ""
     written = _cell(row, at)
-    return "" if _KIND_OF.get(_letters(written)) == "movie" else written[:_LONGEST_KIND] or _NO_KIND
+    return "" if _KIND_OF.get(_letters(written)) == entity else written[:_LONGEST_KIND] or _NO_KIND
 
 
 def _letters(name: str) -> str:

@@ -232,6 +232,8 @@ class Entity:
     *core* are fields that no answer lacks, so many that no other body is taken for one. A record is stale after
     *stale_after_days*; of several entities the one with the lowest *priority* is collected first.
 
+    *plural* is the name of several; *words* are what lists call one, without what is no letter.
+
     *tables* are given without the columns that all have; here they get them: the id (where there are ids) and what else
     is in the key first, in its order, and the instant last. Raises `ValueError` for what cannot work.
     """
@@ -249,6 +251,8 @@ class Entity:
     numbered: Numbered | None = None
     stale_after_days: int = 150
     priority: int = 0
+    plural: str = ""
+    words: str = ""
 
     def __post_init__(self) -> None:
         self._refuse(self._problems())

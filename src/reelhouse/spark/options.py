@@ -170,7 +170,7 @@ def _keys(text: str) -> tuple[str, ...]:
 
 
 def _keys_of_file(path: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids of a list; rows of other kinds than movies are said in a warning, since a read has no other place."""
+    """The ids of a list; rows of other kinds are said in a warning, since a read has no other place."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (a path of the driver's, as it was given)
             body = file.read()

@@ -19,7 +19,7 @@ from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, Row, python_rows
 from reelhouse.tables.select import staged_name
 
-# Rows of a batch: a movie may have a thousand of them in one table.
+# Rows of a batch: an answer may have a thousand of them in one table.
 _BATCH_ROWS = 5000
 
 # The state that a table of outcomes is about; `record` holds every ask that is known to mean an id.

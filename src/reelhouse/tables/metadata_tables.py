@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ANSWERS, CURRENT, FETCHED_AT, STAGING, ColumnSpec, Table
 
-_ENTITY = ColumnSpec("entity", "string", "The kind of thing: movie.")
+_ENTITY = ColumnSpec("entity", "string", "The kind of thing.")
 _ID = ColumnSpec("id", "bigint", "TMDB's id.", path="id")
 _LINEAGE = (
     FETCHED_AT,
