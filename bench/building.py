@@ -16,6 +16,7 @@ from bench.lakes import CHANGED_EVERY, lake_of
 from bench.measuring import MB, REELHOUSE, Usage, least_of, measured, median_of
 from bench.report import CACHE, Measure, Section
 from bench.sameness import differences
+from reelhouse.raw.keys import MANIFEST
 
 _GB = 1 << 30
 _TARGET_PEAK = 3 * _GB
@@ -66,8 +67,9 @@ def add_raw(lake: Path, to: Path) -> None:
 
 
 def _anew(lake: Path) -> Usage:
-    for zone in ("staging", "tables", "marts", "builds"):
+    for zone in ("_reelhouse/staging", "tables", "marts", "_reelhouse/builds"):
         shutil.rmtree(lake / zone, ignore_errors=True)
+    (lake / MANIFEST).unlink(missing_ok=True)
     return build(lake)
 
 

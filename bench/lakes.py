@@ -19,8 +19,8 @@ from bench.tiny_server import export_of
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.chunk import ChunkWriter, read_chunk
 from reelhouse.raw.keys import chunk_key, export_key
-from reelhouse.raw.plan import Counts, ExportRef, Plan, Reason, RequestProfile, Selection, put_ids, put_plan, read_plan
-from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt, read_receipts, readable
+from reelhouse.raw.plan import Cause, Counts, ExportRef, Plan, RequestProfile, Selection, put_ids, put_plan, read_plan
+from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt, read_receipts, readable
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.tmdb.client import query_of
@@ -75,7 +75,7 @@ class Copies:
     def _landed(self, run: int) -> Iterator[Body]:
         """What a run of the lake that is copied landed, copy by copy."""
         storage = FolderStorage(lake_of(_RENDERED, runs=2))
-        plan = read_plan(storage, run)
+        plan = read_plan(storage, "movie", run)
         assert plan is not None
         for copy in self._copies:
             for receipt in readable(read_receipts(storage, plan)):
@@ -97,7 +97,7 @@ def _copied(content: bytes, copy: int) -> Body:
 
 def land(storage: FolderStorage, run: int, listed: list[int], ids: list[int], bodies: Iterator[Body]) -> None:
     """One whole run, as a collector would have left it."""
-    reason = Reason.NEW if run == 1 else Reason.CHANGED
+    reason = Cause.NEW if run == 1 else Cause.CHANGED
     plan = _planned(storage, run, listed, ids, reason)
     for unit in range(plan.units):
         _land_unit(storage, plan, unit, reason, islice(bodies, _UNIT))
@@ -105,7 +105,7 @@ def land(storage: FolderStorage, run: int, listed: list[int], ids: list[int], bo
     assert made is not None and made.whole, made
 
 
-def _planned(storage: FolderStorage, run: int, listed: list[int], ids: list[int], reason: Reason) -> Plan:
+def _planned(storage: FolderStorage, run: int, listed: list[int], ids: list[int], reason: Cause) -> Plan:
     export = _put_export(storage, _day(run), listed)
     fresh = len(listed) - len(ids)
     counts = Counts(listed=len(listed), beyond=0, excluded={}, fresh=fresh, asked={reason.value: len(ids)})
@@ -113,7 +113,7 @@ def _planned(storage: FolderStorage, run: int, listed: list[int], ids: list[int]
         run=run,
         entity="movie",
         planned_at=f"{_day(run)}T09:00:00Z",
-        ids=put_ids(storage, run, (f"{id_} {reason}" for id_ in ids)),
+        ids=put_ids(storage, "movie", run, (f"{id_} {reason}" for id_ in ids)),
         unit_size=_UNIT,
         asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),
@@ -136,24 +136,24 @@ def _day(run: int) -> date:
     return date(2026, 11, 20) + timedelta(days=run)
 
 
-def _land_unit(storage: FolderStorage, plan: Plan, unit: int, reason: Reason, bodies: Iterable[Body]) -> None:
+def _land_unit(storage: FolderStorage, plan: Plan, unit: int, reason: Cause, bodies: Iterable[Body]) -> None:
     at = plan.planned_at
     key = chunk_key("movie", _day(plan.run), plan.run, unit, secrets.token_hex(4))
     writer = ChunkWriter(key, plan.run, "movie", query_of(QUERY))
-    claims = []
+    outcomes = []
     for body in bodies:
-        ask = str(body.id)
+        key = str(body.id)
         line = writer.add(
             body.content,
             parses=True,
-            ask=ask,
-            path=f"/movie/{ask}",
+            key=key,
+            path=f"/movie/{key}",
             status=200,
             fetched_at=at,
             id=body.id,
             etag=f'W/"{secrets.token_hex(16)}"',
         )
-        claims.append(Claim(ask, State.LANDED, reason, at, id=body.id, line=line))
+        outcomes.append(Outcome(key, State.LANDED, reason, at, id=body.id, line=line))
     reference, packed = writer.close()
     storage.put_new(reference.key, packed)
-    put_receipt(storage, Receipt(plan.run, unit, 0, "movie", claims, reference), set(), 0)
+    put_receipt(storage, Receipt(plan.run, unit, 0, "movie", outcomes, reference), set(), 0)

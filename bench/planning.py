@@ -15,8 +15,8 @@ from bench.tiny_server import export_of, tiny_server
 from reelhouse.collect.run import finalize
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.keys import export_key
-from reelhouse.raw.plan import Counts, ExportRef, Plan, Reason, RequestProfile, Selection, put_ids, put_plan, read_units
-from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt
+from reelhouse.raw.plan import Cause, Counts, ExportRef, Plan, RequestProfile, Selection, put_ids, put_plan, read_units
+from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
 
@@ -90,11 +90,11 @@ def _known_lake(count: int) -> Path:
     storage = FolderStorage(scratch)
     plan = _put_plan(storage, count, f"{today}T00:00:00Z")
     for unit in read_units(storage, plan):
-        claims = [
-            Claim(question.ask, State.LANDED, question.reason, plan.planned_at, id=int(question.ask), line=line)
-            for line, question in enumerate(unit.questions)
+        outcomes = [
+            Outcome(question.key, State.LANDED, question.cause, plan.planned_at, id=int(question.key), line=line)
+            for line, question in enumerate(unit.requests)
         ]
-        put_receipt(storage, Receipt(plan.run, unit.number, 0, plan.entity, claims), set(), 0)
+        put_receipt(storage, Receipt(plan.run, unit.number, 0, plan.entity, outcomes), set(), 0)
     made, _ = reconcile(storage, plan)
     assert made is not None and made.whole
     finalize(storage, plan)
@@ -111,11 +111,11 @@ def _put_plan(storage: FolderStorage, count: int, at: str) -> Plan:
         run=1,
         entity="movie",
         planned_at=at,
-        ids=put_ids(storage, 1, (f"{id_} {Reason.NEW}" for id_ in range(1, count + 1))),
+        ids=put_ids(storage, "movie", 1, (f"{id_} {Cause.NEW}" for id_ in range(1, count + 1))),
         unit_size=1000,
         asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),
-        counts=Counts(listed=count, beyond=0, excluded={}, fresh=0, asked={Reason.NEW.value: count}),
+        counts=Counts(listed=count, beyond=0, excluded={}, fresh=0, asked={Cause.NEW.value: count}),
         export=ExportRef(key, sha256, day.isoformat(), count, "yesterday's"),
         changes_read_to=at,
     )

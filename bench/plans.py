@@ -33,14 +33,14 @@ _MOVIES = 300
 _WIDTH = 120
 
 _EXPLAINED = {
-    "staging/movie": (
+    "_reelhouse/staging/movie": (
         "The parse",
         "One read of the chunks, one `from_json`, one write. The entries of receipts are a local table that is "
         "broadcast to every task, so no body is shuffled or sorted. An outer join could not broadcast its outer "
         "side; therefore an entry whose line is missing is found by counting the rows of the commit, and then added. "
         "Partitions are the chunks, packed together by size. Quarantined answers come by a union with a local table.",
     ),
-    "staging/movie_current": (
+    "_reelhouse/staging/movie_current": (
         "The current answer of each id",
         "Four narrow columns of staging and the ids of the newest export: two shuffles by id, one for each. The "
         "window, the join and the aggregation after them all use the same partitioning. No id is skewed, "
@@ -88,7 +88,7 @@ def plans_of(lake: Path, engine: str) -> dict[str, str]:
         version = latest_version(self.storage, folder)
         assert version is not None, f"{folder} is not built"
         commit = read_commit(self.storage, folder, version)
-        return commit._replace(rows=user.get("claims", commit.rows))
+        return commit._replace(rows=user.get("outcomes", commit.rows))
 
     with mock.patch.object(Engine, "write", write):
         build(FolderStorage(lake), session_factory(engine), full=True)

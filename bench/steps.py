@@ -57,8 +57,8 @@ def _written(bodies: Sequence[Body]) -> None:
     for start in range(0, len(bodies), _PER_CHUNK):
         writer = ChunkWriter("raw/movie/2026/11/23/000001-00000-00000000.jsonl.gz", 1, "movie", "")
         for body in bodies[start : start + _PER_CHUNK]:
-            ask = str(body.id)
-            writer.add(body.content, parses=True, ask=ask, path=f"/movie/{ask}", status=200, fetched_at=_AT, id=body.id)
+            key = str(body.id)
+            writer.add(body.content, parses=True, key=key, path=f"/movie/{key}", status=200, fetched_at=_AT, id=body.id)
         writer.close()
 
 

@@ -15,9 +15,9 @@ _ANSWERS_AT_RATE = 594
 
 _ZONES = {
     "chunks": "raw/movie/**/*.jsonl.gz",
-    "receipts": "runs/*/receipts/*.json",
-    "plan, ids, reconciliation": "runs/*/*",
-    "ledger": "ledger/*",
+    "receipts": "_reelhouse/runs/movie/*/receipts/*.json",
+    "plan, ids, reconciliation": "_reelhouse/runs/movie/*/*",
+    "ledger": "_reelhouse/ledger/movie/*",
 }
 
 

@@ -17,7 +17,7 @@ from bench.lakes import CHANGED_EVERY, lake_of, land
 from bench.measuring import MB, REELHOUSE, Usage, measured
 from reelhouse.storage.folder import FolderStorage
 
-_ZONES = ("staging", "tables", "marts")
+_ZONES = ("_reelhouse/staging", "tables", "marts")
 _QUERY = "select day, count(*), avg(popularity) from popularity_daily group by 1 order by 1"
 _MONTH = 30 * 86_400
 

@@ -30,8 +30,8 @@ Answer = dict[str, Any]
 
 def chunks(storage: Storage) -> Iterator[str]:
     """The files that receipts name; what lies beside them was never settled."""
-    for run in range(1, last_run(storage) + 1):
-        plan = read_plan(storage, run)
+    for run in range(1, last_run(storage, "movie") + 1):
+        plan = read_plan(storage, "movie", run)
         for receipt in read_receipts(storage, plan) if plan else ():
             if isinstance(receipt, Receipt) and receipt.chunk:
                 if is_course(receipt.chunk.key):
@@ -52,7 +52,7 @@ def answers(context: SparkContext, files: list[str]) -> RDD[Answer]:
 def newest(found: RDD[Answer]) -> RDD[tuple[int, Answer]]:
     """The last answer on each id, where that is a title: one that was removed since is none any more."""
     # What names no id is a 404 on an IMDb id; what tells why was set aside, and nothing that was won.
-    believed = found.filter(lambda answer: "id" in answer and "why" not in answer)
+    believed = found.filter(lambda answer: "id" in answer and "reason" not in answer)
     by_id = believed.map(lambda answer: (answer["id"], answer))
     last = by_id.reduceByKey(lambda one, other: max(one, other, key=lambda answer: answer["fetched_at"]))
     return last.filter(lambda title: title[1]["status"] == 200)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reelhouse.raw.chunk import ChunkWriter
-from reelhouse.raw.plan import Counts, ExportRef, Plan, Reason, RequestProfile, Selection, put_ids, put_plan
-from reelhouse.raw.receipt import ChunkRef, Claim, Receipt, State, put_receipt
+from reelhouse.raw.plan import Cause, Counts, ExportRef, Plan, RequestProfile, Selection, put_ids, put_plan
+from reelhouse.raw.receipt import ChunkRef, Outcome, Receipt, State, put_receipt
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 
@@ -41,21 +41,21 @@ def tmdb_data(*parts: str) -> Path:
 
 def a_plan(
     storage: Storage,
-    asks: Iterable[str],
+    keys: Iterable[str],
     *,
     run: int = 1,
     unit_size: int = 1000,
-    reason: Reason = Reason.NEW,
+    cause: Cause = Cause.NEW,
     asking: RequestProfile = ASKING,
     planned_at: str = MORNING,
     export: ExportRef | None = None,
     changes_read_to: str | None = None,
     put: bool = True,
 ) -> Plan:
-    """A plan of *asks*, put where its run is."""
-    asks = list(asks)
-    ids = put_ids(storage, run, (f"{ask} {reason}" for ask in asks))
-    counts = Counts(listed=len(asks), beyond=0, excluded={}, fresh=0, asked={reason.value: len(asks)})
+    """A plan of *keys*, put where its run is."""
+    keys = list(keys)
+    ids = put_ids(storage, "movie", run, (f"{key} {cause}" for key in keys))
+    counts = Counts(listed=len(keys), beyond=0, excluded={}, fresh=0, asked={cause.value: len(keys)})
     plan = Plan(
         run=run,
         entity="movie",
@@ -73,25 +73,25 @@ def a_plan(
     return plan
 
 
-def a_claim(
-    ask: str,
+def a_outcome(
+    key: str,
     state: State = State.LANDED,
     *,
     line: int | None = None,
     fetched_at: str = MORNING,
     found: int | None = None,
-) -> Claim:
-    own = int(ask) if ask.isdigit() else None
-    return Claim(
-        ask=ask, state=state, reason=Reason.NEW, fetched_at=fetched_at, id=own if found is None else found, line=line
+) -> Outcome:
+    own = int(key) if key.isdigit() else None
+    return Outcome(
+        key=key, state=state, cause=Cause.NEW, fetched_at=fetched_at, id=own if found is None else found, line=line
     )
 
 
 def a_chunk(storage: Storage, plan: Plan, unit: int, bodies: Sequence[tuple[str, bytes]], token: str = "t") -> ChunkRef:
     """A chunk of (ask, body), put."""
     writer = ChunkWriter(f"raw/movie/2026/11/23/{plan.run:06d}-{unit:05d}-{token}.jsonl.gz", plan.run, "movie", "")
-    for ask, body in bodies:
-        writer.add(body, parses=True, ask=ask, path=f"/movie/{ask}", status=200, fetched_at=MORNING, id=int(ask))
+    for key, body in bodies:
+        writer.add(body, parses=True, key=key, path=f"/movie/{key}", status=200, fetched_at=MORNING, id=int(key))
     reference, packed = writer.close()
     storage.put_new(reference.key, packed)
     return reference
@@ -100,15 +100,15 @@ def a_chunk(storage: Storage, plan: Plan, unit: int, bodies: Sequence[tuple[str,
 def settle(
     storage: Storage,
     plan: Plan,
-    claims: Sequence[Claim],
+    outcomes: Sequence[Outcome],
     *,
     unit: int = 0,
     chunk: ChunkRef | None = None,
     known: set[str] | None = None,
     drift: dict[str, int] | None = None,
 ) -> Receipt | None:
-    """Append a receipt of *claims* to the log of a unit."""
+    """Append a receipt of *outcomes* to the log of a unit."""
     receipt = Receipt(
-        run=plan.run, unit=unit, part=0, entity="movie", claims=list(claims), chunk=chunk, drift=drift or {}
+        run=plan.run, unit=unit, part=0, entity="movie", outcomes=list(outcomes), chunk=chunk, drift=drift or {}
     )
     return put_receipt(storage, receipt, set() if known is None else known, 0)

@@ -12,7 +12,7 @@ from reelhouse.tmdb.endpoints import check_path, details_path
 
 
 @pytest.mark.parametrize(
-    ("text", "ask"),
+    ("text", "key"),
     [
         ("603", "603"),
         ("000603", "603"),
@@ -22,8 +22,8 @@ from reelhouse.tmdb.endpoints import check_path, details_path
         ("tt10872600", "tt10872600"),
     ],
 )
-def test_an_id_is_read_as_it_is_asked(text: str, ask: str) -> None:
-    assert read_id(text) == ask
+def test_an_id_is_read_as_it_is_asked(text: str, key: str) -> None:
+    assert read_id(text) == key
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_anything_else_is_none(text: str) -> None:
 
 @given(st.text())
 def test_what_is_asked_is_one_segment_of_digits_and_reading_it_again_changes_nothing(text: str) -> None:
-    ask = read_id(text)
-    if ask is not None:
-        assert ask.removeprefix("tt").isascii()
-        assert ask.removeprefix("tt").isdigit()
-        assert read_id(ask) == ask
-        assert (tmdb_id(ask) is None) == ask.startswith("tt")
-        check_path(details_path("/movie/{id}", ask))
+    key = read_id(text)
+    if key is not None:
+        assert key.removeprefix("tt").isascii()
+        assert key.removeprefix("tt").isdigit()
+        assert read_id(key) == key
+        assert (tmdb_id(key) is None) == key.startswith("tt")
+        check_path(details_path("/movie/{id}", key))
 
 
-@pytest.mark.parametrize("ask", ["²", "٣", "1" * 23, "../account", "", "tt0133093"])
-def test_what_is_no_number_has_none(ask: str) -> None:
-    assert tmdb_id(ask) is None
+@pytest.mark.parametrize("key", ["²", "٣", "1" * 23, "../account", "", "tt0133093"])
+def test_what_is_no_number_has_none(key: str) -> None:
+    assert tmdb_id(key) is None

@@ -73,7 +73,7 @@ def _toml(value: Any) -> str:
 
 
 def test_every_setting_is_tried_here() -> None:
-    assert list(OTHERS) == [one.name for one in fields(Settings)]
+    assert list(OTHERS) == [one.name for one in fields(Settings) if one.name != "entity"]
 
 
 def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
@@ -356,6 +356,8 @@ def test_the_template_loads_as_it_is_and_every_line_of_it_is_the_default(tmp_pat
     assert load(environ={}, folder=tmp_path) == Settings()
     defaults = Settings()
     for one in fields(Settings):
+        if one.name == "entity":
+            continue
         (line,) = (line for line in template().splitlines() if line.startswith(f"# {one.name} ="))
         value = line.partition("=")[2].strip()
         assert env_name(one.name) in template()
@@ -367,3 +369,53 @@ def test_the_template_loads_as_it_is_and_every_line_of_it_is_the_default(tmp_pat
             assert load(environ={}, folder=tmp_path) == defaults
         else:
             assert getattr(defaults, one.name) in (None, "")
+
+
+TABLES = """
+language = "en-US"
+top = 10
+[entity.movie]
+language = "de-DE"
+append = ["credits"]
+[entity.gadget]
+stale_after_days = 30
+"""
+
+
+def _load(folder: Path, body: str, environ: dict[str, str] | None = None, **options: Any) -> Settings:
+    (folder / FILE).write_text(body)
+    return load(options, environ=environ or {}, folder=folder, entities=("movie", "gadget"))
+
+
+def test_an_entity_has_its_own_settings_beside_the_general_ones(tmp_path: Path) -> None:
+    found = _load(tmp_path, TABLES)
+    movie, gadget, other = found.of("movie"), found.of("gadget"), found.of("other")
+    assert (movie.language, movie.append, movie.top, movie.stale_after_days) == ("de-DE", ["credits"], 10, 150)
+    assert (gadget.language, gadget.append, gadget.top, gadget.stale_after_days) == ("en-US", None, 10, 30)
+    assert (other.language, other.stale_after_days) == ("en-US", 150)
+
+
+def test_the_environment_and_options_hold_for_every_entity(tmp_path: Path) -> None:
+    assert _load(tmp_path, TABLES, {"REELHOUSE_LANGUAGE": "fr-FR"}).of("movie").language == "fr-FR"
+    assert _load(tmp_path, TABLES, language="fr-FR").of("movie").language == "fr-FR"
+    assert _load(tmp_path, TABLES).overridden(language="fr-FR").of("movie").language == "fr-FR"
+    assert _load(tmp_path, TABLES).overridden(top=3).of("movie").language == "de-DE"
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        ('[entity.movies]\nlanguage = "de-DE"', "entity.movies: no such entity is collected"),
+        ("[entity.movie]\nlanguag = 1", "languag: no such setting (did you mean 'language'?)"),
+        ("[entity.movie]\nrate = 1.0", "rate: it holds for the whole lake: move it out of [entity.movie]"),
+        ("[entity.movie]\nlanguage = 1", "language: a text is expected"),
+        ("[entity.movie]\nstale_after_days = 200", "stale_after_days: 1 to 180 is expected"),
+        ("[entity.movie]\ntop = 0", "top: 1 or more is expected"),
+        ("entity = 1", "entity: tables such as [entity.movie] are expected"),
+        ("[entity]\nmovie = 1", "entity: tables such as [entity.movie] are expected"),
+    ],
+)
+def test_what_makes_no_sense_for_an_entity_is_refused(body: str, word: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as told:
+        _load(tmp_path, body)
+    assert word in str(told.value)

@@ -73,11 +73,11 @@ class TransientError(TmdbError):
 
 
 class UntrustedError(TmdbError):
-    """An answer that cannot be trusted; *why* is its short name in receipts and tables."""
+    """An answer that cannot be trusted; *reason* is its short name in receipts and tables."""
 
-    def __init__(self, why: str, text: str) -> None:
+    def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
-        self.why = why
+        self.reason = reason
 
 
 class DeniedError(TmdbError):

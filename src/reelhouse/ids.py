@@ -1,12 +1,22 @@
-"""What an id is: a title's number at TMDB, or its name at IMDb. Every door reads ids here, and nowhere else."""
+"""What a requested key is: a number of TMDB's, a name of IMDb's, or the path of what has no ids.
+
+Keys are read here, and nowhere else.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 # The official spec declares int32, and TMDB's largest ids have eight digits: room enough, and far from 64 bits.
 _TMDB = re.compile(r"0*([1-9][0-9]{0,9})")
 _IMDB = re.compile(r"[Tt]{2}0*([1-9][0-9]{0,9})")
+
+# All of TMDB's paths are made of such parts. A dot or a `%` could lead out of where an id belongs.
+_PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
+
+# The id of the one record of an entity that has no ids.
+SINGLE = 0
 
 _MOST_SHOWN = 60
 
@@ -20,6 +30,37 @@ def read_id(text: str) -> str | None:
         return found[1]
     found = _IMDB.fullmatch(text)
     return f"tt{int(found[1]):07d}" if found else None
+
+
+def is_path(text: str) -> bool:
+    """Whether *text* is a path of TMDB's API."""
+    return _PATH.fullmatch(text) is not None
+
+
+class Key(NamedTuple):
+    """A requested key: its *text* as plans, receipts and requests have it, and TMDB's *id* for it.
+
+    The *id* is None for an IMDb id, and `SINGLE` for a path, since what is there has no other.
+    """
+
+    text: str
+    id: int | None
+
+    @property
+    def is_path(self) -> bool:
+        return self.text.startswith("/")
+
+    @property
+    def is_imdb(self) -> bool:
+        return self.id is None
+
+
+def read_key(text: str) -> Key | None:
+    """The key that *text* is, None where it is none."""
+    if is_path(text):
+        return Key(text, SINGLE)
+    found = read_id(text)
+    return None if found is None else Key(found, int(found) if found.isdigit() else None)
 
 
 def id_of(value: object) -> str | None:
@@ -40,6 +81,8 @@ def shown_id(value: object) -> str:
     return repr(value)[:_MOST_SHOWN]
 
 
-def tmdb_id(ask: str) -> int | None:
-    """The number of an ask that is a TMDB id; None for an IMDb id, or what is no id at all."""
-    return int(ask) if ask.isascii() and ask.isdigit() and len(ask) <= 18 else None
+def tmdb_id(key: str) -> int | None:
+    """The id of a key that holds it: a TMDB id or a path; None for an IMDb id, or what is no key at all."""
+    if key.startswith("/"):
+        return SINGLE
+    return int(key) if key.isascii() and key.isdigit() and len(key) <= 18 else None

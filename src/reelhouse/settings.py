@@ -6,8 +6,9 @@ import math
 import os
 import re
 import tempfile
+import textwrap
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,14 +23,29 @@ _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 def _setting(
-    default: Any, about: str, *, secret: bool = False, local: bool = False, env: str = "", example: str = "{}"
+    default: Any,
+    about: str,
+    *,
+    secret: bool = False,
+    local: bool = False,
+    by_entity: bool = False,
+    env: str = "",
+    example: str = "{}",
 ) -> Any:
     """A setting with its description for the file; *env* overrides the name made from `REELHOUSE_` and the key.
 
     A *local* setting decides where secrets are sent, which are used, or what runs on this machine. Others who may write
-    to a lake must not decide that, so a lake's own file may not contain it.
+    to a lake must not decide that, so a lake's own file may not contain it. One *by_entity* may also be in the
+    table of an entity, `[entity.NAME]`.
     """
-    metadata = {"about": about, "env": env, "secret": secret, "local": local, "example": example}
+    metadata = {
+        "about": about,
+        "env": env,
+        "secret": secret,
+        "local": local,
+        "by_entity": by_entity,
+        "example": example,
+    }
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, repr=not secret, metadata=metadata)
@@ -54,21 +70,32 @@ class Settings:
     )
     rate: float = _setting(40.0, "Requests a second; TMDB allows about 40 per address. 0 is no limit.")
     connections: int = _setting(20, "Connections at once, at most 20.")
-    language: str = _setting("en-US", "Language of titles and texts, as TMDB writes it.")
-    region: str = _setting("", "Region (ISO 3166-1) sent with requests; empty for none.")
+    language: str = _setting("en-US", "Language of titles and texts, as TMDB writes it.", by_entity=True)
+    region: str = _setting("", "Region (ISO 3166-1) sent with requests; empty for none.", by_entity=True)
     append: list[str] | None = _setting(
-        None, "Appends to request with each movie, at most 20. Unset: those that the tables need."
+        None, "Appends to request with each title, at most 20. Unset: those that the tables need.", by_entity=True
     )
-    top: int | None = _setting(None, "Select this many of the most popular titles.")
-    min_popularity: float | None = _setting(None, "Select titles that the listing says are at least this popular.")
-    include_adult: bool = _setting(True, "Request titles that the listing marks as adult.")
-    include_video: bool = _setting(True, "Request titles that the listing marks as video (no film).")
+    top: int | None = _setting(None, "Select this many of the most popular titles.", by_entity=True)
+    min_popularity: float | None = _setting(
+        None, "Select titles that the listing says are at least this popular.", by_entity=True
+    )
+    include_adult: bool = _setting(True, "Request titles that the listing marks as adult.", by_entity=True)
+    include_video: bool = _setting(True, "Request titles that the listing marks as video (no film).", by_entity=True)
     discover: dict[str, str] = _setting(
-        {}, "Select by TMDB's discover filters instead of the export.", example='{ with_genres = "18" }'
+        {},
+        "Select by TMDB's discover filters instead of the export.",
+        by_entity=True,
+        example='{ with_genres = "18" }',
     )
-    record_filter: str = _setting("", "A JMESPath predicate; records that do not pass are counted as filtered.")
-    stale_after_days: int = _setting(150, "Request again what is older. TMDB's terms end caching at six months.")
-    min_export_share: float = _setting(0.95, "Refuse an export smaller than this share of the last one.")
+    record_filter: str = _setting(
+        "", "A JMESPath predicate; records that do not pass are counted as filtered.", by_entity=True
+    )
+    stale_after_days: int = _setting(
+        150, "Request again what is older. TMDB's terms end caching at six months.", by_entity=True
+    )
+    min_export_share: float = _setting(
+        0.95, "Refuse an export smaller than this share of the last one.", by_entity=True
+    )
     attempts: int = _setting(5, "How often an id is requested before it is deferred.")
     retry_wait: float = _setting(0.5, "Seconds before the first retry; doubles, with jitter.")
     body_megabytes: float = _setting(64.0, "The largest answer that is unpacked; larger ones are quarantined.")
@@ -77,7 +104,7 @@ class Settings:
     chunk_megabytes: float = _setting(8.0, "or this size at rest,")
     chunk_seconds: float = _setting(15.0, "or this age, which is what a kill may cost.")
     layout: str = _setting("lake", "How answers are stored: lake, or course for plain JSON arrays under Raw/TMDB/JSON.")
-    course_kinds: bool = _setting(False, "With the course layout: a folder for the kind (Movies) above the date.")
+    course_kinds: bool = _setting(False, "With the course layout: a folder for the kind above the date.")
     course_quotes: bool = _setting(
         True, "With the course layout: quotes in Raw/Local/CSV enclose values; false reads them as text."
     )
@@ -89,9 +116,13 @@ class Settings:
         "", "Where answers wait while the lake cannot be written; empty for the user's cache folder.", local=True
     )
     spool_megabytes: float = _setting(512.0, "How much may wait there; 0 for nothing.")
-    run_every_hours: float = _setting(24.0, "In Lambda: how long after a run was planned the next one is due.")
+    run_every_hours: float = _setting(
+        24.0,
+        "How long after a run was planned the next one is due: in Lambda, and during another entity's run.",
+        by_entity=True,
+    )
     run_kind: str = _setting(
-        "incremental", "In Lambda: incremental is what is new, changed or old; full is everything."
+        "incremental", "In Lambda: incremental is what is new, changed or old; full is everything.", by_entity=True
     )
     event_bus: str = _setting("", "In Lambda: the EventBridge bus that announces reconciled runs; empty for none.")
     engine: str = _setting(
@@ -114,10 +145,19 @@ class Settings:
         "", "Unity Catalog's token. Keep it out of files: set DATABRICKS_TOKEN.", secret=True, env="DATABRICKS_TOKEN"
     )
 
+    # The tables `[entity.NAME]` of the file: what holds for one entity instead of the general value.
+    entity: dict[str, dict[str, Any]] = field(default_factory=dict)
+
     def __post_init__(self) -> None:
-        for one in fields(self):
+        for one in _general():
             _check_type(one, getattr(self, one.name), f" in {FILE} or {env_name(one.name)}")
         self._check_values()
+        for name in self.entity:
+            self.of(name)
+
+    def of(self, entity: str) -> Self:
+        """The settings that hold for an *entity*."""
+        return replace(self, entity={}, **self.entity.get(entity, {}))
 
     def _check_values(self) -> None:
         _require(self.tmdb_url.rstrip("/").endswith("/3"), "tmdb_url", "an address that ends in /3", self.tmdb_url)
@@ -177,8 +217,9 @@ class Settings:
         return token
 
     def overridden(self, **options: Any) -> Self:
-        """These settings with those of *options* that are not None."""
-        return replace(self, **{name: value for name, value in options.items() if value is not None})
+        """These settings with those of *options* that are not None, for every entity."""
+        given = {name: value for name, value in options.items() if value is not None}
+        return replace(self, **given, entity=_without(self.entity, given))
 
 
 def load(
@@ -187,10 +228,12 @@ def load(
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
     in_bucket: Callable[[Settings], bytes | None] = lambda settings: None,
+    entities: Collection[str] = (),
 ) -> Settings:
     """The effective settings: *options* over *environ* over the local file (else the lake's) over defaults.
 
-    *in_bucket* reads the file of a lake in a bucket, with the settings known so far.
+    *in_bucket* reads the file of a lake in a bucket, with the settings known so far; *entities* are those that the file
+    may have a table of.
 
     Raises `ConfigError` that names the key, what was expected and where to correct it.
     """
@@ -203,13 +246,30 @@ def load(
         filed = _from_lake(lake, lambda: in_bucket(Settings(**{**stated, **given})))
     elif _is_in_lake(here, lake):
         _check_shared(filed, str(here))
-    return Settings(**{**filed, **stated, **given})
+    tables = filed.pop("entity", {})
+    _check_entities(tables, entities, FILE)
+    return Settings(**{**filed, **stated, **given}, entity=_without(tables, {**stated, **given}))
 
 
-def shared(body: bytes, place: str) -> Settings:
+def _without(tables: Mapping[str, Mapping[str, Any]], stated: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tables of entities without what is *stated* for all of them, which wins."""
+    return {
+        entity: {name: value for name, value in table.items() if name not in stated} for entity, table in tables.items()
+    }
+
+
+def _check_entities(tables: Iterable[str], entities: Collection[str], place: str) -> None:
+    for name in tables:
+        if name not in entities:
+            hint = did_you_mean(name, entities) or f"; there are: {', '.join(entities)}"
+            raise ConfigError(f"entity.{name}: no such entity is collected{hint}; correct it in {place}")
+
+
+def shared(body: bytes, place: str, entities: Collection[str] = ()) -> Settings:
     """The settings of a lake's own file; `ConfigError` if it is not valid, or has settings that are refused there."""
     found = _from_toml(body, place)
     _check_shared(found, place)
+    _check_entities(found.get("entity", {}), entities, place)
     return Settings(**found)
 
 
@@ -231,7 +291,7 @@ def _is_in_lake(path: Path, lake: str) -> bool:
 
 
 def _check_shared(filed: Mapping[str, Any], place: str) -> None:
-    for one in fields(Settings):
+    for one in _general():
         if one.metadata["local"] and one.name in filed:
             raise ConfigError(
                 f"{one.name}: a lake's own file ({place}) must not decide where secrets are sent or what runs on your "
@@ -258,23 +318,41 @@ def _from_toml(body: bytes, place: str) -> dict[str, Any]:
         found = tomllib.loads(body.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{place} is not TOML: {exc}") from exc
-    known = {one.name: one for one in fields(Settings)}
-    for name, value in found.items():
+    tables = found.pop("entity", {})
+    known = {one.name: one for one in _general()}
+    checked = _checked(found, known, place)
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
+        raise ConfigError(f"entity: tables such as [entity.NAME] are expected; correct it in {place}")
+    for entity, table in tables.items():
+        for name in table.keys() & known.keys():
+            if not known[name].metadata["by_entity"]:
+                raise ConfigError(f"{name}: it holds for the whole lake: move it out of [entity.{entity}] in {place}")
+        own = {name: one for name, one in known.items() if one.metadata["by_entity"]}
+        checked.setdefault("entity", {})[entity] = _checked(table, own, f"[entity.{entity}] of {place}")
+    return checked
+
+
+def _checked(found: Mapping[str, Any], known: Mapping[str, Field[Any]], place: str) -> dict[str, Any]:
+    for name in found:
         if name not in known:
             raise ConfigError(f"{name}: no such setting{did_you_mean(name, known)}; correct it in {place}")
-        found[name] = _check_type(known[name], value, f" in {place}")
-    return found
+    return {name: _check_type(known[name], value, f" in {place}") for name, value in found.items()}
+
+
+def _general() -> list[Field[Any]]:
+    """The settings that have one value."""
+    return [one for one in fields(Settings) if one.name != "entity"]
 
 
 def env_name(name: str) -> str:
     """The environment variable of a setting."""
-    one = next(one for one in fields(Settings) if one.name == name)
+    one = next(one for one in _general() if one.name == name)
     return one.metadata["env"] or f"REELHOUSE_{name.upper()}"
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     stated: dict[str, Any] = {}
-    for one in fields(Settings):
+    for one in _general():
         names = (one.metadata["env"], f"REELHOUSE_{one.name.upper()}")
         name = next((name for name in names if name and environ.get(name)), None)
         if name is not None:
@@ -378,11 +456,17 @@ def template() -> str:
         "# Settings of reelhouse. Every line shows a default: uncomment what you change.",
         "# The environment overrides this file; options of a command override both.",
     ]
-    for one in fields(Settings):
+    for one in _general():
         shown = "" if one.name == "token" else one.metadata["example"] if one.default is MISSING else _toml(one.default)
         local = " Refused in a lake's own file." if one.metadata["local"] else ""
         lines += ["", f"# {one.metadata['about']}{local} ({env_name(one.name)})", f"# {one.name} = {shown}".rstrip()]
+    names = ", ".join(one.name for one in _general() if one.metadata["by_entity"])
+    lines += ["", *textwrap.wrap(f"What holds for one entity alone, at the end of the file: {names}.", 118, **_COMMENT)]
+    lines += ["# [entity.NAME]", '#   language = "en-US"']
     return "\n".join(lines) + "\n"
+
+
+_COMMENT: Any = {"initial_indent": "# ", "subsequent_indent": "# "}
 
 
 def _toml(value: object) -> str:

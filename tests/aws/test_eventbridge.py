@@ -81,7 +81,7 @@ def test_each_run_is_announced_once_with_its_numbers(function: Function, tiny: T
     assert bus.heard() == []
     function({"ids": [500]})
     assert [detail["run"] for detail in bus.heard()] == [2]
-    assert function.lake.size(announced_key(2)) is not None
+    assert function.lake.size(announced_key("movie", 2)) is not None
 
 
 def test_a_run_that_ends_with_little_time_left_is_announced_at_once(function: Function, bus: Bus) -> None:
@@ -107,7 +107,7 @@ def test_after_a_kill_during_the_announcement_the_next_tick_announces(
     with monkeypatch.context() as patch, pytest.raises(KilledError):
         patch.setattr(eventbridge, "_put_event", dying)
         function.tick()
-    assert function.lake.size(announced_key(1)) is None
+    assert function.lake.size(announced_key("movie", 1)) is None
     assert function.tick() == {"state": "idle", "messages": 0}
     assert [detail["run"] for detail in bus.heard()] == ([1, 1] if announced else [1])
     function.tick()
@@ -144,11 +144,11 @@ def test_an_event_that_the_bus_refuses_is_an_error(
         patch.setattr(aws_clients, "client", lambda *_, **__: Refusing())
         with pytest.raises(ReelhouseError, match="ThrottlingException"):
             function.tick()
-    assert function.lake.size(announced_key(1)) is None
+    assert function.lake.size(announced_key("movie", 1)) is None
     function.tick()
     assert [detail["run"] for detail in bus.heard()] == [1]
 
 
 def test_without_a_bus_nothing_is_announced(function: Function) -> None:
     function.tick()
-    assert function.lake.size(announced_key(1)) is None
+    assert function.lake.size(announced_key("movie", 1)) is None

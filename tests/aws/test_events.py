@@ -132,18 +132,18 @@ def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
         read_event({"ids": text, "quotes": False}, "one")
     (request,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").requests  # type: ignore[union-attr]
     assert isinstance(request, Asked)
-    assert request.asks == ("tt0137523",)
+    assert request.keys == ("tt0137523",)
     assert request.listed is not None
     assert request.listed.others == {"show": 1}
     given = {"ids": text, "column": "imdb_id", "quotes": False, "all_kinds": True}
     (request,) = read_event(given, "one").requests  # type: ignore[union-attr]
-    assert request.asks == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
+    assert request.keys == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])
 def test_any_id_of_an_event_gives_a_key(id_: str) -> None:
     (request,) = read_event({"ids": [1]}, id_).requests  # type: ignore[union-attr]
-    assert check_key(f"inbox/{request.name}.json")
+    assert check_key(f"_reelhouse/inbox/{request.name}.json")
     assert len(request.name) < 120
 
 

@@ -43,7 +43,7 @@ def now(tiny: Tiny) -> None:
 
 
 def letters(lake: Storage) -> list[str]:
-    return list(lake.keys("inbox/"))
+    return list(lake.keys("_reelhouse/inbox/"))
 
 
 @pytest.mark.parametrize("name", ["scheduler_own_input", "scheduler_default", "rule_schedule"])
@@ -62,14 +62,14 @@ def test_the_first_tick_collects_everything_and_the_next_one_finds_nothing_to_do
         "requests": 30,
         "throttled": 0,
         "waited_seconds": 0.0,
-        "why": None,
+        "reason": None,
         "messages": 0,
     }
     assert tiny.asked.total() == 30
     tiny.forget()
     assert function(event(name)) == {"state": "idle", "messages": 0}
     assert tiny.asked.total() + tiny.listings.total() == 0
-    assert last_run(function.lake) == 1
+    assert last_run(function.lake, "movie") == 1
     assert_whole(function.lake)
 
 
@@ -99,10 +99,10 @@ def test_a_run_is_due_by_its_settings(function: Function, tiny: Tiny) -> None:
 
 def _grow_older(lake: Storage, run: int, **by: float) -> None:
     """The same run, planned earlier."""
-    plan = json.loads(lake.get(plan_key(run)))
+    plan = json.loads(lake.get(plan_key("movie", run)))
     for name in ("planned_at", "listed_at"):
         plan[name] = (datetime.fromisoformat(plan[name]) - timedelta(**by)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    lake.put(plan_key(run), json.dumps(plan).encode())
+    lake.put(plan_key("movie", run), json.dumps(plan).encode())
 
 
 @pytest.mark.parametrize("name", ["ids", "ids_as_text"])
@@ -133,9 +133,9 @@ def test_the_same_event_again_changes_nothing(function: Function, tiny: Tiny) ->
     again = Given(request="the-same")
     function(event("ids"), again)
     tiny.forget()
-    before = set(function.lake.keys("runs/"))
+    before = set(function.lake.keys("_reelhouse/runs/movie/"))
     assert function(event("ids"), again)["state"] == "idle"
-    assert set(function.lake.keys("runs/")) == before
+    assert set(function.lake.keys("_reelhouse/runs/movie/")) == before
     assert tiny.asked.total() == 0
     # A real second request is answered: the ids are known.
     assert function(event("ids"))["asked"] == 0
@@ -178,12 +178,12 @@ def test_requests_during_an_open_run_wait_and_are_taken_next(function: Function,
     tiny.forget()
     answer = function({"ids": [601]})
     assert letters(function.lake) == []
-    assert open_run(function.lake) is None
+    assert open_run(function.lake, "movie") is None
     # The open run first, then a full one, of what is older than it, which takes the ids as well.
     asked = Counter(reasons(function.lake, 2).values())
     assert (answer["run"], asked) == (2, {"stale": 30 - first["pending"], "listed": 1})
     assert "601" in tiny.asked
-    plan = read_plan(function.lake, 2)
+    plan = read_plan(function.lake, "movie", 2)
     assert plan is not None
     assert len(plan.inbox) == 3
     assert_whole(function.lake)
@@ -196,7 +196,7 @@ def _leave_open(function: Function, tiny: Tiny) -> dict[str, Any]:
     answer = function.tick()
     assert answer["state"] == "open"
     assert 0 < answer["pending"] < 30
-    assert "TMDB has answered nobody" in answer["why"]
+    assert "TMDB has answered nobody" in answer["reason"]
     return answer
 
 
@@ -205,7 +205,7 @@ def test_the_next_run_is_left_to_the_next_tick_when_little_time_is_left(function
     function(event("sqs_with_bad_messages"))
     tiny.instead = lambda request: None
     assert function.tick(Ageing())["run"] == 1
-    assert open_run(function.lake) is None
+    assert open_run(function.lake, "movie") is None
     assert len(letters(function.lake)) == 2
     assert function.tick()["run"] == 2
     assert letters(function.lake) == []
@@ -226,7 +226,7 @@ def test_messages_that_are_wrong_are_reported_and_the_others_are_kept(
 ) -> None:
     failures = function(event("sqs_with_bad_messages"))["batchItemFailures"]
     assert [each["itemIdentifier"] for each in failures] == ["no-json", "no-id", "unknown"]
-    assert letters(function.lake) == ["inbox/sqs-good-1.json", "inbox/sqs-good-2.json"]
+    assert letters(function.lake) == ["_reelhouse/inbox/sqs-good-1.json", "_reelhouse/inbox/sqs-good-2.json"]
     assert tiny.asked.total() == 0
     logged = [line for line in lines(capsys.readouterr().out) if line["level"] == "ERROR"]
     assert [line["messageId"] for line in logged] == ["no-json", "no-id", "unknown"]
@@ -251,7 +251,7 @@ def test_messages_that_the_lake_does_not_take_go_back_to_the_queue(
     monkeypatch.setattr(handler, "storage_of", lambda settings: Full(Path(settings.lake)))
     failures = function(event("sqs_with_bad_messages"))["batchItemFailures"]
     assert "good-2" in {each["itemIdentifier"] for each in failures}
-    assert letters(function.lake) == ["inbox/sqs-good-1.json"]
+    assert letters(function.lake) == ["_reelhouse/inbox/sqs-good-1.json"]
 
 
 def test_an_event_that_is_not_known_is_raised_and_nothing_is_done(function: Function, tiny: Tiny) -> None:
@@ -270,7 +270,7 @@ def test_a_second_invocation_returns_at_once(
         assert function(event("ids")) == {"state": "busy", "messages": 1}
         assert given.seconds > 890
     assert tiny.asked.total() + tiny.listings.total() == 0
-    assert last_run(function.lake) == 0
+    assert last_run(function.lake, "movie") == 0
     assert "_aws" not in capsys.readouterr().out
     # What it was asked for is not lost.
     assert {"12", "25", "tt0000003"} <= set(reasons(function.lake, function.tick()["run"]))
@@ -290,7 +290,7 @@ def test_of_many_at_once_one_works(function: Function, tiny: Tiny) -> None:
         thread.join()
     assert Counter(found) == {"reconciled": 1, "busy": 5} or set(found) == {"reconciled", "busy", "idle"}
     assert max(tiny.asked.values()) == 1
-    assert last_run(function.lake) == 1
+    assert last_run(function.lake, "movie") == 1
 
 
 class Counting:
@@ -347,7 +347,7 @@ def test_it_stops_before_its_time_is_up_and_the_next_tick_continues(function: Fu
         states.append(answer["state"])
         if answer["state"] == "reconciled":
             break
-        assert answer["why"] == "the deadline is reached"
+        assert answer["reason"] == "the deadline is reached"
         assert answer["pending"] < 30
     assert states[-1] == "reconciled"
     assert len(states) > 1
@@ -370,7 +370,7 @@ def test_a_run_that_cannot_even_be_planned_in_time_is_an_error(function: Functio
     with pytest.raises(ReelhouseError, match="the next run is not planned"):
         function.tick(given)
     assert given.seconds > 0
-    assert last_run(function.lake) == 0
+    assert last_run(function.lake, "movie") == 0
 
 
 def test_a_run_that_does_not_add_up_is_an_error_and_reported_once(function: Function, tiny: Tiny) -> None:
@@ -380,7 +380,7 @@ def test_a_run_that_does_not_add_up_is_an_error_and_reported_once(function: Func
     tiny.instead = lambda request: None
     with pytest.raises(LakeError, match="run 1 does not add up"):
         function.tick()
-    made = read_reconciliation(function.lake, 1)
+    made = read_reconciliation(function.lake, "movie", 1)
     assert made is not None
     assert not made.whole
     assert function.tick()["state"] == "idle"
@@ -403,9 +403,9 @@ def test_the_work_of_a_killed_invocation_is_continued(function: Function, tiny: 
     function.tick()
     # Killed between its reconciliation and the end: letters and ledger are as before.
     put_message(function.lake, "call-again", "movie", ["700"])
-    function.lake.delete("ledger/000001.sqlite.gz")
+    function.lake.delete("_reelhouse/ledger/movie/000001.sqlite.gz")
     assert function.tick()["asked"] == 1
-    function.lake.delete(reconciliation_key(2))
+    function.lake.delete(reconciliation_key("movie", 2))
     tiny.forget()
     assert function.tick()["run"] == 2
     assert tiny.asked.total() == 0
@@ -430,7 +430,7 @@ def test_log_lines_are_json_with_the_invocation_the_run_and_the_numbers(
     # Whether it is the id or TMDB is asked as well.
     requests = tiny.asked.total() + tiny.listings["/3/configuration"]
     assert (numbers["requests"], numbers["landed"], numbers["quarantined"]) == (requests, 29, 1)
-    made = read_reconciliation(function.lake, 1)
+    made = read_reconciliation(function.lake, "movie", 1)
     assert made is not None
     assert numbers["bytes"] == made.bytes == sum(line["bytes"] for line in landed)
     assert 179.9 < numbers["days_to_expiry"] <= 180

@@ -59,7 +59,7 @@ def test_a_list_waits_in_the_inbox_and_the_next_tick_requests_it(
     assert answer in ({"state": "queued", "messages": 1}, {"batchItemFailures": []})
     assert tiny.asked.total() + tiny.listings.total() == 0
     ((_, letter),) = waiting(function.lake, "movie")
-    assert letter.asks == ["12", "tt0000003", "25"]
+    assert letter.keys == ["12", "tt0000003", "25"]
     function.tick()
     assert {"12", "25", "tt0000003"} <= set(tiny.asked)
 
@@ -71,14 +71,14 @@ def test_a_list_announced_twice_is_taken_once_and_a_new_one_again(function: Func
     assert len(list(waiting(function.lake, "movie"))) == 1
     bucket.put(b"7\n8\n")
     function(bucket.event("s3_notification"))
-    assert sorted(letter.asks for _, letter in waiting(function.lake, "movie")) == [
+    assert sorted(letter.keys for _, letter in waiting(function.lake, "movie")) == [
         ["12", "tt0000003", "25"],
         ["7", "8"],
     ]
 
 
 @pytest.mark.parametrize(
-    ("body", "why"),
+    ("body", "reason"),
     [
         (b"", "has no ids"),
         (b"\xff\xfe1\n", "is no UTF-8"),
@@ -90,10 +90,10 @@ def test_a_list_announced_twice_is_taken_once_and_a_new_one_again(function: Func
     ],
 )
 def test_an_invalid_list_is_an_error_that_names_the_object(
-    function: Function, bucket: Bucket, body: bytes, why: str
+    function: Function, bucket: Bucket, body: bytes, reason: str
 ) -> None:
     bucket.put(body)
-    with pytest.raises(ReelhouseError, match=why) as caught:
+    with pytest.raises(ReelhouseError, match=reason) as caught:
         function(bucket.event("s3_notification"))
     assert f"s3://{bucket.name}/{KEY}" in str(caught.value)
     failures = function(bucket.event("sqs_of_s3"))["batchItemFailures"]
@@ -108,15 +108,15 @@ def test_a_list_s_metadata_says_how_it_is_read_and_rows_of_other_kinds_are_count
     bucket.put(body, column="imdb_id", quotes="no")
     assert function(bucket.event("s3_notification")) == {"state": "queued", "messages": 1, "other_kinds": {"show": 1}}
     ((_, letter),) = waiting(function.lake, "movie")
-    assert letter.asks == ["tt0000012"]
+    assert letter.keys == ["tt0000012"]
     bucket.put(body + b" ", column="imdb_id", quotes="perhaps")
     with pytest.raises(ReelhouseError, match="metadata quotes: yes or no is expected"):
         function(bucket.event("s3_notification"))
 
 
-@pytest.mark.parametrize("body", [b'{"event":"e","entity":"movie","asks":["../account"],"run":"","format":1}', b"{"])
+@pytest.mark.parametrize("body", [b'{"event":"e","entity":"movie","keys":["../account"],"run":"","format":1}', b"{"])
 def test_a_foreign_message_does_not_stop_ticks(function: Function, tiny: Tiny, bucket: Bucket, body: bytes) -> None:
-    function.lake.put("inbox/odd.json", body)
+    function.lake.put("_reelhouse/inbox/odd.json", body)
     assert function.tick()["state"] == "reconciled"
     function({"ids": [25]})
     function.tick()

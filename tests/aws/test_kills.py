@@ -84,7 +84,7 @@ def test_a_kill_at_any_step_loses_no_request_and_repeats_few(scene: Scene, every
         function.tick()
         assert tiny.asked.total() - asked <= MOST_AGAIN, f"killed at step {step}"
         assert answers(scene.lake) == wanted, f"killed at step {step}"
-        assert open_run(scene.lake) is None
+        assert open_run(scene.lake, "movie") is None
         _check_no_wish_waits(scene.lake)
         assert_whole(scene.lake)
 
@@ -109,6 +109,6 @@ def test_a_kill_at_any_step_keeps_no_run_from_being_announced(scene: Scene) -> N
 
 def _check_no_wish_waits(lake: MemoryStorage) -> None:
     """What the last run took may still lie there: the next planning clears it."""
-    last = read_plan(lake, last_run(lake))
+    last = read_plan(lake, "movie", last_run(lake, "movie"))
     assert last is not None
     assert {key for key, _ in waiting(lake, "movie")} <= set(last.inbox)

@@ -128,7 +128,7 @@ def test_a_kill_at_any_instant_costs_at_most_two_chunks(running: Running, tiny: 
 
 def _let_the_lease_end(lake: Storage) -> None:
     """As it does by itself when the life is over that it was taken for."""
-    lake.delete("lease.json")
+    lake.delete("_reelhouse/lease.json")
 
 
 def test_memory_stays_within_256_megabytes_and_does_not_grow_with_the_ids(running: Running) -> None:

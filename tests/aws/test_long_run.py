@@ -71,7 +71,7 @@ def test_a_run_ends_by_itself_whatever_happens_on_the_way(
             invocations = _until_reconciled(function, size, chance)
         asked = int(urllib.request.urlopen(f"{tmdb}/asked", timeout=10).read())
     storage = open_storage(lake)
-    made = read_reconciliation(storage, last_run(storage))
+    made = read_reconciliation(storage, "movie", last_run(storage, "movie"))
     assert made is not None
     assert made.clean
     assert made.landed == made.asked

@@ -19,7 +19,7 @@ pytest.importorskip("pysail")
 # How often rows are shuffled for each folder: once for each input that has to be brought together by some key. What is
 # not named here is made where its rows lie.
 _SHUFFLES = {
-    "staging/movie_current": 2,
+    "_reelhouse/staging/movie_current": 2,
     "tables/quarantine": 3,
     "marts/fact_movie": 2,
     "marts/dim_date": 0,
@@ -90,22 +90,22 @@ def test_sail_shuffles_no_more_than_the_result_needs(sail: dict[str, str]) -> No
 
 @pytest.mark.parametrize("name", sorted(REGISTRY.of_answers.keys() - {"movie"}))
 def test_a_table_reads_of_staging_what_it_shows(sail: dict[str, str], name: str) -> None:
-    (columns,) = _columns(sail[f"tables/{name}"], "staging/movie")
+    (columns,) = _columns(sail[f"tables/{name}"], "_reelhouse/staging/movie")
     assert columns <= _ALWAYS | _READ[name]
 
 
 def test_who_is_current_is_found_without_a_body(sail: dict[str, str]) -> None:
-    (columns,) = _columns(sail["staging/movie_current"], "staging/movie")
-    assert columns <= {"id", "place", "batch", "state"}
+    (columns,) = _columns(sail["_reelhouse/staging/movie_current"], "_reelhouse/staging/movie")
+    assert columns <= {"id", "sequence", "append_id", "state"}
 
 
 def test_nothing_reads_staging_twice_but_quarantine(sail: dict[str, str]) -> None:
-    scans = {folder: len(_columns(plan, "staging/movie")) for folder, plan in sail.items()}
+    scans = {folder: len(_columns(plan, "_reelhouse/staging/movie")) for folder, plan in sail.items()}
     assert {folder for folder, found in scans.items() if found > 1} <= {"tables/quarantine"}
 
 
 def test_raw_is_read_and_parsed_once(sail: dict[str, str]) -> None:
-    assert sail["staging/movie"].count("file_type=text") == 1
+    assert sail["_reelhouse/staging/movie"].count("file_type=text") == 1
 
 
 @pytest.mark.slow
@@ -116,7 +116,7 @@ def test_apache_spark_shuffles_no_more_and_reads_only_parts_of_columns(lake: Pat
     shuffles = {folder: plan.count("Exchange hashpartitioning") for folder, plan in plans.items()}
     assert {folder: found for folder, found in shuffles.items() if found > _SHUFFLES.get(folder, 0)} == {}
     # An answer is parsed once: a filter on what it holds would parse it again.
-    assert plans["staging/movie"].count("from_json(StructField(chunk") == 1
+    assert plans["_reelhouse/staging/movie"].count("from_json(StructField(chunk") == 1
     assert not [folder for folder, plan in plans.items() if folder.startswith("tables/") and "SortMergeJoin" in plan]
     assert "_extract_cast" in plans["tables/movie_cast"] and "crew" not in plans["tables/movie_cast"]
     assert "_extract_crew" in plans["tables/movie_crew"] and "cast:" not in plans["tables/movie_crew"]

@@ -35,8 +35,8 @@ def _bare(lake: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("command", ["verify", "status"])
 def test_what_needs_no_engine_works(tmp_path: Path, command: str) -> None:
-    (tmp_path / "lake/inbox").mkdir(parents=True)
-    (tmp_path / "lake/inbox/an-event.json").write_text("")
+    (tmp_path / "lake/_reelhouse/inbox").mkdir(parents=True)
+    (tmp_path / "lake/_reelhouse/inbox/an-event.json").write_text("")
     done = _bare(tmp_path / "lake", command)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 

@@ -237,7 +237,8 @@ def test_commands_that_do_not_begin_a_lake_end_with_2_without_one(
         server = s3servers.started("moto")
         s3servers.aim(monkeypatch, server)
         bucket = s3servers.fresh_bucket(server)
-        s3servers.client(server).put_object(Bucket=bucket, Key="lake/runs/000001/plan.json", Body=b"{}")
+        first = "lake/_reelhouse/runs/movie/000001/plan.json"
+        s3servers.client(server).put_object(Bucket=bucket, Key=first, Body=b"{}")
         lake = f"s3://{bucket}/lak"
     elif place != "nowhere":
         (tmp_path / place / "raw").mkdir(parents=True)
@@ -259,8 +260,8 @@ def test_commands_that_do_not_begin_a_lake_end_with_2_without_one(
 
 def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:
     for name in ("filme", "lake-2025"):
-        (tmp_path / name / "runs/000001").mkdir(parents=True)
-        (tmp_path / name / "runs/000001/plan.json").write_text("{}")
+        (tmp_path / name / "_reelhouse/runs/movie/000001").mkdir(parents=True)
+        (tmp_path / name / "_reelhouse/runs/movie/000001/plan.json").write_text("{}")
     assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", "films", "verify").stderr
     assert f"(did you mean {tmp_path / 'lake-2025'}?)" in here("--lake", "lake-2026", "verify").stderr
     # One that stands above the lake, or in it.
@@ -281,11 +282,11 @@ def test_the_data_dictionary_needs_no_lake_unless_one_is_named(here: Here) -> No
         "Raw/TMDB/JSON/2026/03/02/000002-00000-0a1b2c3d.json",
         "Raw/Local/CSV/Movies/2026/03/02/movies.csv",
         "raw/exports/movie_ids/2026/03/02/movie_ids_03_02_2026-0123456789ab.json.gz",
-        "runs/000007/receipts/00000-0.json",
-        "ledger/000002.sqlite.gz",
-        "inbox/an-event.json",
-        "imports/pins.json",
-        "builds/current.json",
+        "_reelhouse/runs/movie/000007/receipts/00000-0.json",
+        "_reelhouse/ledger/movie/000002.sqlite.gz",
+        "_reelhouse/inbox/an-event.json",
+        "_reelhouse/imports.json",
+        "_reelhouse/manifest.json",
         "tables/movie/_delta_log/00000000000000000000.json",
     ],
 )
@@ -313,7 +314,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     assert opened.returncode == 1
     found = _one_object(opened)
     assert (found["asked"], found["pending"], found["whole"]) == (9, 5, False)
-    assert "max_requests" in str(found["why"])
+    assert "max_requests" in str(found["reason"])
     status = _one_object(run("status", "--json", **tmdb))
     assert isinstance(status["open_run"], dict)
     assert status["open_run"]["pending"] == 5
@@ -321,7 +322,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     assert done.returncode == 0
     found = _one_object(done)
     assert (found["asked"], found["landed"], found["gone"], found["pending"]) == (9, 8, 1, 0)
-    assert (found["whole"], found["clean"], found["why"]) == (True, True, None)
+    assert (found["whole"], found["clean"], found["reason"]) == (True, True, None)
 
 
 def test_a_list_comes_from_stdin_too(run: Run, tmdb: dict[str, str]) -> None:
@@ -341,8 +342,8 @@ def test_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb: dict[str, s
 
 
 def test_a_closed_pipe_gives_no_traceback(tmp_path: Path) -> None:
-    (tmp_path / "lake/inbox").mkdir(parents=True)
-    (tmp_path / "lake/inbox/an-event.json").write_text("")
+    (tmp_path / "lake/_reelhouse/inbox").mkdir(parents=True)
+    (tmp_path / "lake/_reelhouse/inbox/an-event.json").write_text("")
     for arguments in (["--help"], ["status"], ["status", "--json"], ["init"]):
         read, write = os.pipe()
         os.close(read)

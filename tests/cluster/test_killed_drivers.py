@@ -64,7 +64,7 @@ class Twins:
         if isinstance(self._theirs, Bucket):
             self._theirs.upload(self.ours)
             return
-        for part in ("raw", "runs"):
+        for part in ("raw", "_reelhouse/runs"):
             shutil.copytree(self.ours / part, self._theirs / part, dirs_exist_ok=True)
 
     def change(self) -> None:

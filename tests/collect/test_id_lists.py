@@ -11,50 +11,50 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelhouse.collect.id_lists import Asks, Reading, read_asks
+from reelhouse.collect.id_lists import KeyList, Reading, read_keys
 from reelhouse.errors import ConfigError
 
 
 def test_a_plain_list_keeps_its_order_and_names_each_id_once() -> None:
-    assert read_asks("550\ntt0137523\n 11 \n550\n0013\n") == Asks(("550", "tt0137523", "11", "13"), 0)
+    assert read_keys("550\ntt0137523\n 11 \n550\n0013\n") == KeyList(("550", "tt0137523", "11", "13"), 0)
 
 
 def test_blank_lines_name_nothing_and_are_counted() -> None:
-    assert read_asks("\n550\n\n  \n11\n") == Asks(("550", "11"), 3)
+    assert read_keys("\n550\n\n  \n11\n") == KeyList(("550", "11"), 3)
 
 
 @pytest.mark.parametrize("text", ["", "\ufeff", "\n", "\n\n"])
 def test_an_empty_list_is_empty(text: str) -> None:
-    assert read_asks(text).asks == ()
+    assert read_keys(text).keys == ()
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_any_line_end_ends_a_line(ending: str) -> None:
-    assert read_asks(ending.join(("550", "11", ""))) == Asks(("550", "11"), 0)
-    assert read_asks(ending.join(("id,title", "550,Fight Club", "11,Star Wars", ""))) == Asks(("550", "11"), 0)
+    assert read_keys(ending.join(("550", "11", ""))) == KeyList(("550", "11"), 0)
+    assert read_keys(ending.join(("id,title", "550,Fight Club", "11,Star Wars", ""))) == KeyList(("550", "11"), 0)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_id_or_column() -> None:
-    assert read_asks("\ufeff550\n11").asks == ("550", "11")
-    assert read_asks("\ufeffid\n550").asks == ("550",)
+    assert read_keys("\ufeff550\n11").keys == ("550", "11")
+    assert read_keys("\ufeffid\n550").keys == ("550",)
 
 
 def test_a_spreadsheet_s_whole_numbers_are_ids() -> None:
-    assert read_asks("862.0\n550.0").asks == ("862", "550")
-    assert read_asks("id\n862.0\n").asks == ("862",)
+    assert read_keys("862.0\n550.0").keys == ("862", "550")
+    assert read_keys("id\n862.0\n").keys == ("862",)
 
 
 def test_imdb_ids_are_written_as_imdb_writes_them() -> None:
-    assert read_asks("tt137523\ntt00137523\ntt10872600").asks == ("tt0137523", "tt10872600")
+    assert read_keys("tt137523\ntt00137523\ntt10872600").keys == ("tt0137523", "tt10872600")
 
 
 def test_movielens_links_use_tmdb_s_id_and_where_it_is_blank_imdb_s() -> None:
     text = "movieId,imdbId,tmdbId\n1,0114709,862\n2,0113497,8844\n142,0094878,\n3,,\n"
-    assert read_asks(text) == Asks(("862", "8844", "tt0094878"), 1)
+    assert read_keys(text) == KeyList(("862", "8844", "tt0094878"), 1)
 
 
 @pytest.mark.parametrize(
-    ("text", "asks"),
+    ("text", "keys"),
     [
         ("id;title\n550;Fight Club, uncut\n", ("550",)),
         ("title|tmdb_id\nFight Club|550\n", ("550",)),
@@ -66,20 +66,20 @@ def test_movielens_links_use_tmdb_s_id_and_where_it_is_blank_imdb_s() -> None:
         ("title,id\nshort row\nStar Wars,11\n", ("11",)),
     ],
 )
-def test_tables_of_any_usual_shape_are_read(text: str, asks: tuple[str, ...]) -> None:
-    assert read_asks(text).asks == asks
+def test_tables_of_any_usual_shape_are_read(text: str, keys: tuple[str, ...]) -> None:
+    assert read_keys(text).keys == keys
 
 
 def test_a_named_column_is_the_one_that_is_read() -> None:
     text = "id,Film,imdb_id\n1,550,tt0137523\n2,11,\n"
-    assert read_asks(text, "film").asks == ("550", "11")
-    assert read_asks(text, "IMDB_ID") == Asks(("tt0137523",), 1)
-    assert read_asks("550\n11\n12\n", "550").asks == ("11", "12")
+    assert read_keys(text, "film").keys == ("550", "11")
+    assert read_keys(text, "IMDB_ID") == KeyList(("tt0137523",), 1)
+    assert read_keys("550\n11\n12\n", "550").keys == ("11", "12")
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     with pytest.raises(ConfigError, match=r"no column 'film' among id, title"):
-        read_asks("id,title\n1,x\n", "film")
+        read_keys("id,title\n1,x\n", "film")
 
 
 @pytest.mark.parametrize(
@@ -101,18 +101,18 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
 )
 def test_what_is_no_id_is_named_with_its_line(text: str, line: int, shown: str) -> None:
     with pytest.raises(ConfigError, match=rf"line {line}: '{shown}' is no TMDB id"):
-        read_asks(text)
+        read_keys(text)
 
 
 def test_a_table_without_a_column_of_ids_says_so() -> None:
     with pytest.raises(ConfigError, match=r"line 1, 'title,year', is neither an id nor a header"):
-        read_asks("title,year\nFight Club,1999\n")
+        read_keys("title,year\nFight Club,1999\n")
 
 
 def test_a_cell_of_any_length_is_read() -> None:
     long = "x" * 200_000
-    assert read_asks(f"id,overview\n550,{long}\n").asks == ("550",)
-    assert read_asks(f'id,overview\n550,"{long}"\n11,y\n').asks == ("550", "11")
+    assert read_keys(f"id,overview\n550,{long}\n").keys == ("550",)
+    assert read_keys(f'id,overview\n550,"{long}"\n11,y\n').keys == ("550", "11")
 
 
 @pytest.mark.parametrize(
@@ -130,51 +130,51 @@ def test_a_cell_of_any_length_is_read() -> None:
 )
 def test_a_stray_quote_takes_no_row_away(rows: str, said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)) as caught:
-        read_asks("tmdbId,title\n" + rows)
+        read_keys("tmdbId,title\n" + rows)
     assert "(--no-quotes takes quotes as text)" in str(caught.value)
     ids = tuple(line.split(",")[0] for line in rows.splitlines())
-    assert read_asks("tmdbId,title\n" + rows, Reading(quotes=False)).asks == ids
+    assert read_keys("tmdbId,title\n" + rows, Reading(quotes=False)).keys == ids
 
 
 def test_a_stray_quote_in_a_title_before_the_ids_takes_no_row_away() -> None:
     with pytest.raises(ConfigError, match="line 2 opens a quote"):
-        read_asks('title,tmdb_id\n"A,1\nB,2"\nC,3\n')
+        read_keys('title,tmdb_id\n"A,1\nB,2"\nC,3\n')
     with pytest.raises(ConfigError, match="line 2 opens a quote and takes in a line that looks like a row, 'B,2'"):
-        read_asks('title,tmdb_id\n"A,1\nB,2\nC",3\n')
+        read_keys('title,tmdb_id\n"A,1\nB,2\nC",3\n')
 
 
 def test_a_value_that_spans_lines_in_a_row_of_another_width_is_refused() -> None:
     with pytest.raises(ConfigError, match="line 2 opens a quote and goes on for 2 lines, and then it has 3 values"):
-        read_asks('id,title\n862,"A\nb\n",x\n')
+        read_keys('id,title\n862,"A\nb\n",x\n')
 
 
 def test_two_columns_of_one_name_are_named() -> None:
     with pytest.raises(ConfigError, match="several columns are called 'id': rename all but one"):
-        read_asks("id,id\n1,2\n")
+        read_keys("id,id\n1,2\n")
 
 
 def test_a_stray_quote_in_the_column_of_ids_or_in_a_plain_list_is_refused() -> None:
     with pytest.raises(ConfigError, match="line 2 opens a quote that is never closed"):
-        read_asks('id\n"550\n11\n')
+        read_keys('id\n"550\n11\n')
     with pytest.raises(ConfigError, match="line 2: a quote stands inside"):
-        read_asks('550\n11"\n12\n')
+        read_keys('550\n11"\n12\n')
 
 
 def test_what_a_quote_takes_in_is_bounded() -> None:
     with pytest.raises(ConfigError, match=r"line 2 opens a quote that is not closed within 64 MB or 100,000 lines"):
-        read_asks('id,title\n550,"' + "x\n" * 150_000)
+        read_keys('id,title\n550,"' + "x\n" * 150_000)
 
 
 def test_escapes_are_read_where_they_are_named_and_suggested_where_they_are_likely() -> None:
     text = 'id,title\n550,"He said \\"hi\\" and left"\n11,x\n'
     with pytest.raises(ConfigError, match=r"line 2 opens a quote.*\(--escape .*; --no-quotes"):
-        read_asks(text)
-    assert read_asks(text, Reading(escape="\\")).asks == ("550", "11")
+        read_keys(text)
+    assert read_keys(text, Reading(escape="\\")).keys == ("550", "11")
 
 
 def test_values_that_span_lines_are_read_and_counted() -> None:
-    found = read_asks('id,title\n550,"two\nlines"\n11,"a\n\nb, c"\n')
-    assert (found.asks, found.spanning) == (("550", "11"), 2)
+    found = read_keys('id,title\n550,"two\nlines"\n11,"a\n\nb, c"\n')
+    assert (found.keys, found.spanning) == (("550", "11"), 2)
     assert "2 values of the list span lines" in found.notes
 
 
@@ -183,13 +183,13 @@ KINDS = "rated_at,type,title,year,imdb_id,tmdb_id\n"
 
 def test_rows_of_other_kinds_are_not_asked_but_counted_by_kind() -> None:
     rows = "d,movie,Heat,1995,tt0113277,949\nd,show,S,2008,tt0000001,1396\nd,episode,P,2008,tt0000002,62085\n"
-    found = read_asks(KINDS + rows)
-    assert (found.asks, found.others) == (("949",), {"show": 1, "episode": 1})
+    found = read_keys(KINDS + rows)
+    assert (found.keys, found.others) == (("949",), {"show": 1, "episode": 1})
     assert found.notes == [
         "ids read from column tmdb_id and, where that is blank, imdb_id",
         "not asked, since they are no movies: 1 show, 1 episode",
     ]
-    assert read_asks(KINDS + rows, Reading(kinds=False)).asks == ("949", "1396", "62085")
+    assert read_keys(KINDS + rows, Reading(kinds=False)).keys == ("949", "1396", "62085")
 
 
 @pytest.mark.parametrize("column", ["Type", "media_type", "kind", "titleType", "Title Type", "MEDIA TYPE"])
@@ -211,24 +211,24 @@ def test_rows_of_other_kinds_are_not_asked_but_counted_by_kind() -> None:
     ],
 )
 def test_a_column_of_kinds_is_honoured_whatever_it_is_called(column: str, kind: str, asked: bool) -> None:
-    found = read_asks(f"tmdb_id,{column}\n1,movie\n2,{kind}\n")
-    assert found.asks == (("1", "2") if asked else ("1",))
+    found = read_keys(f"tmdb_id,{column}\n1,movie\n2,{kind}\n")
+    assert found.keys == (("1", "2") if asked else ("1",))
     assert found.others == ({} if asked else {kind or "without a kind": 1})
 
 
 def test_a_kind_that_nobody_knows_is_named_as_such() -> None:
-    found = read_asks("tmdb_id,type\n1,movie\n2,podcast\n3,\n")
+    found = read_keys("tmdb_id,type\n1,movie\n2,podcast\n3,\n")
     assert found.notes[1] == "not asked, since they are no movies: 1 of an unknown kind ('podcast'), 1 without a kind"
 
 
 def test_a_list_without_any_movie_says_what_it_holds_and_how_to_ask_it_all_the_same() -> None:
     with pytest.raises(ConfigError, match=r"holds no movie, only 2 show; --all-kinds asks every row as a movie"):
-        read_asks("tmdb_id,type\n1,show\n2,show\n")
+        read_keys("tmdb_id,type\n1,show\n2,show\n")
 
 
 def test_tmdb_s_column_wins_over_imdb_s_and_a_blank_one_falls_back_to_it() -> None:
-    found = read_asks("TMDb ID,IMDb ID,Type,Name\n603,tt0133093,movie,a\n,tt0000005,movie,b\n1399,tt0944947,tv,c\n")
-    assert (found.asks, found.others) == (("603", "tt0000005"), {"tv": 1})
+    found = read_keys("TMDb ID,IMDb ID,Type,Name\n603,tt0133093,movie,a\n,tt0000005,movie,b\n1399,tt0944947,tv,c\n")
+    assert (found.keys, found.others) == (("603", "tt0000005"), {"tv": 1})
 
 
 @pytest.mark.parametrize(
@@ -246,20 +246,20 @@ def test_two_columns_that_may_be_meant_are_a_question(header: str, both: str, ch
     with pytest.raises(
         ConfigError, match=re.escape(f"{both} may all hold the ids that are meant; say which: {choose}")
     ):
-        read_asks(text)
+        read_keys(text)
     chosen = header.split(",")[1]
     with contextlib.suppress(ConfigError):
-        assert read_asks(text, chosen).columns == (chosen,)
+        assert read_keys(text, chosen).columns == (chosen,)
 
 
 def test_a_chosen_column_is_the_only_one_that_is_read() -> None:
     text = "id,imdb_id,title\n1,tt0114709,First\n2,,Second\n"
-    assert read_asks(text, "imdb_id") == Asks(("tt0114709",), 1)
-    assert read_asks(text, "id") == Asks(("1", "2"), 0)
+    assert read_keys(text, "imdb_id") == KeyList(("tt0114709",), 1)
+    assert read_keys(text, "id") == KeyList(("1", "2"), 0)
 
 
 def test_every_row_of_a_list_is_accounted_for() -> None:
-    found = read_asks("tmdb_id,type\n1,movie\n1,movie\n,movie\n\n2,show\n3,movie\n")
+    found = read_keys("tmdb_id,type\n1,movie\n1,movie\n,movie\n\n2,show\n3,movie\n")
     assert found.summary() == {
         "columns": ["tmdb_id"],
         "ids": 2,
@@ -272,11 +272,11 @@ def test_every_row_of_a_list_is_accounted_for() -> None:
 
 def test_a_list_that_is_no_utf_8_is_named_by_line() -> None:
     with pytest.raises(ConfigError, match="line 3 is no UTF-8"):
-        read_asks(b"id,title\n550,x\n11,L\xe9on\n")
+        read_keys(b"id,title\n550,x\n11,L\xe9on\n")
 
 
 def test_upper_case_and_quotes_around_ids_are_read() -> None:
-    assert read_asks('TT0114709\n"603"\n').asks == ("tt0114709", "603")
+    assert read_keys('TT0114709\n"603"\n').keys == ("tt0114709", "603")
 
 
 @given(
@@ -295,4 +295,4 @@ def test_whatever_stands_in_other_columns_the_ids_are_read(rows: list[tuple[int,
     written = io.StringIO()
     table = csv.writer(written, delimiter=delimiter, lineterminator="\n")
     table.writerows([("id", "title"), *rows])
-    assert read_asks(written.getvalue()).asks == tuple(dict.fromkeys(str(id_) for id_, _ in rows))
+    assert read_keys(written.getvalue()).keys == tuple(dict.fromkeys(str(id_) for id_, _ in rows))

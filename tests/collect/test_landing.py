@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 
 from reelhouse.collect.landing import MOST_CHUNKS, ChunkSink, Limits, OpenUnit, open_unit
-from reelhouse.collect.validation import Outcome
+from reelhouse.collect.validation import Validated
 from reelhouse.errors import StorageError
 from reelhouse.raw.chunk import read_chunk
 from reelhouse.raw.keys import receipt_key
-from reelhouse.raw.plan import Plan, Reason, Request, read_units
+from reelhouse.raw.plan import Cause, Plan, Request, read_units
 from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_part, read_receipts
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tmdb.client import Answer
@@ -49,11 +49,11 @@ class Watched(MemoryStorage):
                 self.at_once -= 1
 
 
-def _outcome(ask: str, state: State = State.LANDED, size: int = 0) -> Outcome:
+def _validated(key: str, state: State = State.LANDED, size: int = 0) -> Validated:
     # Noise, since what packs well would weigh nothing.
-    noise = hashlib.shake_128(ask.encode()).hexdigest(size).encode()
-    body = b'{"id":%b,"x":"%b"}' % (ask.encode(), noise)
-    return Outcome(state, Answer(200, body, "2026-11-23T09:00:00Z", 'W/"1"', 3), int(ask), drift=("unknown:x",))
+    noise = hashlib.shake_128(key.encode()).hexdigest(size).encode()
+    body = b'{"id":%b,"x":"%b"}' % (key.encode(), noise)
+    return Validated(state, Answer(200, body, "2026-11-23T09:00:00Z", 'W/"1"', 3), int(key), drift=("unknown:x",))
 
 
 def _plan(storage: MemoryStorage, count: int, unit_size: int = 1000) -> Plan:
@@ -64,8 +64,8 @@ def _units(storage: MemoryStorage, plan: Plan) -> list[tuple[OpenUnit, list[Requ
     opened = []
     for unit in read_units(storage, plan):
         one = open_unit(storage, plan, unit.number)
-        one.outstanding = len(unit.questions)
-        opened.append((one, unit.questions))
+        one.outstanding = len(unit.requests)
+        opened.append((one, unit.requests))
     return opened
 
 
@@ -97,21 +97,21 @@ def _land(
 
 
 async def _add_all(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-    for unit, questions in units:
-        for question in questions:
-            await sink.add(unit, question, _outcome(question.ask))
+    for unit, requests in units:
+        for request in requests:
+            await sink.add(unit, request, _validated(request.key))
 
 
 def test_everything_added_lies_there_once_with_a_receipt() -> None:
     storage = Watched()
     plan = _plan(storage, 95, unit_size=30)
     _land(storage, plan, Limits(answers=7, seconds=60.0), _add_all)
-    claims = [claim for receipt in _receipts(storage, plan) for claim in receipt.claims]
-    assert sorted(int(claim.ask) for claim in claims) == list(range(1, 96))
+    outcomes = [outcome for receipt in _receipts(storage, plan) for outcome in receipt.outcomes]
+    assert sorted(int(outcome.key) for outcome in outcomes) == list(range(1, 96))
     for receipt in _receipts(storage, plan):
         assert receipt.chunk is not None
         lines = list(read_chunk(storage, receipt.chunk))
-        assert [(line.line, line.ask, line.id) for line in lines] == [(c.line, c.ask, c.id) for c in receipt.claims]
+        assert [(line.line, line.key, line.id) for line in lines] == [(c.line, c.key, c.id) for c in receipt.outcomes]
         assert {line.chunk for line in lines} == {receipt.chunk.key}
 
 
@@ -119,7 +119,7 @@ def test_a_chunk_is_closed_at_so_many_answers_and_at_the_end_of_its_unit() -> No
     storage = Watched()
     plan = _plan(storage, 25, unit_size=20)
     _land(storage, plan, Limits(answers=8, seconds=60.0), _add_all)
-    assert [(r.unit, r.part, len(r.claims)) for r in _receipts(storage, plan)] == [
+    assert [(r.unit, r.part, len(r.outcomes)) for r in _receipts(storage, plan)] == [
         (0, 0, 8),
         (0, 1, 8),
         (0, 2, 4),
@@ -132,9 +132,9 @@ def test_a_chunk_is_closed_at_so_many_bytes_at_rest() -> None:
     plan = _plan(storage, 60)
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        ((unit, questions),) = units
-        for question in questions:
-            await sink.add(unit, question, _outcome(question.ask, size=4000))
+        ((unit, requests),) = units
+        for request in requests:
+            await sink.add(unit, request, _validated(request.key, size=4000))
 
     _land(storage, plan, Limits(size=40_000, seconds=60.0), work)
     chunks = [receipt.chunk for receipt in _receipts(storage, plan)]
@@ -150,9 +150,9 @@ def test_a_chunk_is_closed_when_it_was_open_for_long_enough_though_nothing_more_
     waited: list[float] = []
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        ((unit, questions),) = units
+        ((unit, requests),) = units
         began = time.monotonic()
-        await sink.add(unit, questions[0], _outcome("1"))
+        await sink.add(unit, requests[0], _validated("1"))
         while not storage.put_keys:
             await asyncio.sleep(0.01)
             assert time.monotonic() - began < 5
@@ -167,12 +167,12 @@ def test_what_is_open_at_the_end_is_landed() -> None:
     plan = _plan(storage, 10)
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        ((unit, questions),) = units
-        await sink.add(unit, questions[3], _outcome("4"))
+        ((unit, requests),) = units
+        await sink.add(unit, requests[3], _validated("4"))
         assert storage.put_keys == []
 
     _land(storage, plan, PATIENT, work)
-    assert [claim.ask for receipt in _receipts(storage, plan) for claim in receipt.claims] == ["4"]
+    assert [outcome.key for receipt in _receipts(storage, plan) for outcome in receipt.outcomes] == ["4"]
 
 
 def test_nothing_is_told_before_chunk_and_receipt_lie_there_in_this_order() -> None:
@@ -182,13 +182,13 @@ def test_nothing_is_told_before_chunk_and_receipt_lie_there_in_this_order() -> N
 
     def landed(receipt: Receipt) -> None:
         assert receipt.chunk is not None
-        order = [receipt.chunk.key, receipt_key(1, receipt.unit, receipt.part)]
+        order = [receipt.chunk.key, receipt_key("movie", 1, receipt.unit, receipt.part)]
         assert [key for key in storage.put_keys if key in order] == order
-        told.append(tuple(claim.ask for claim in receipt.claims))
+        told.append(tuple(outcome.key for outcome in receipt.outcomes))
 
     _land(storage, plan, Limits(answers=4, seconds=60.0), _add_all, landed)
     assert len(told) == 12
-    assert {ask for asks in told for ask in asks} == {str(number + 1) for number in range(40)}
+    assert {key for keys in told for key in keys} == {str(number + 1) for number in range(40)}
 
 
 def test_what_somebody_else_claimed_meanwhile_is_not_claimed_again() -> None:
@@ -197,16 +197,19 @@ def test_what_somebody_else_claimed_meanwhile_is_not_claimed_again() -> None:
     told: list[list[str]] = []
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        ((unit, questions),) = units
+        ((unit, requests),) = units
         rival = ChunkSink(storage, plan, "/movie/{id}", "", PATIENT)
         ((other, _),) = _units(storage, plan)
-        await rival.add(other, questions[0], _outcome("1"))
+        await rival.add(other, requests[0], _validated("1"))
         await rival.finish()
-        for question in questions:
-            await sink.add(unit, question, _outcome(question.ask))
+        for request in requests:
+            await sink.add(unit, request, _validated(request.key))
 
-    _land(storage, plan, PATIENT, work, lambda receipt: told.append([claim.ask for claim in receipt.claims]))
-    assert [[claim.ask for claim in receipt.claims] for receipt in _receipts(storage, plan)] == [["1"], ["2", "3", "4"]]
+    _land(storage, plan, PATIENT, work, lambda receipt: told.append([outcome.key for outcome in receipt.outcomes]))
+    assert [[outcome.key for outcome in receipt.outcomes] for receipt in _receipts(storage, plan)] == [
+        ["1"],
+        ["2", "3", "4"],
+    ]
     assert told == [["2", "3", "4"]]
 
 
@@ -215,15 +218,18 @@ def test_a_filtered_answer_is_claimed_and_not_kept_and_an_answer_that_never_came
     plan = _plan(storage, 4)
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        ((unit, questions),) = units
-        await sink.add(unit, questions[0], _outcome("1", State.FILTERED))
-        await sink.add(unit, questions[1], Outcome(State.QUARANTINED, None, 2, "unavailable"))
-        await sink.add(unit, questions[2], _outcome("3", State.GONE))
-        await sink.add(unit, questions[3], _outcome("4", State.QUARANTINED)._replace(why="wrong_id"))
+        ((unit, requests),) = units
+        await sink.add(unit, requests[0], _validated("1", State.FILTERED))
+        await sink.add(unit, requests[1], Validated(State.QUARANTINED, None, 2, "unavailable"))
+        await sink.add(unit, requests[2], _validated("3", State.GONE))
+        await sink.add(unit, requests[3], _validated("4", State.QUARANTINED)._replace(reason="wrong_id"))
 
     _land(storage, plan, PATIENT, work)
     (receipt,) = _receipts(storage, plan)
-    found = [(claim.ask, claim.state.value, claim.line, claim.why, claim.fetched_at) for claim in receipt.claims]
+    found = [
+        (outcome.key, outcome.state.value, outcome.line, outcome.reason, outcome.fetched_at)
+        for outcome in receipt.outcomes
+    ]
     assert found == [
         ("1", "filtered", None, None, "2026-11-23T09:00:00Z"),
         ("2", "quarantined", None, "unavailable", plan.planned_at),
@@ -240,8 +246,8 @@ def test_a_receipt_without_a_kept_answer_has_no_chunk() -> None:
     plan = _plan(storage, 1)
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        ((unit, questions),) = units
-        await sink.add(unit, questions[0], _outcome("1", State.FILTERED))
+        ((unit, requests),) = units
+        await sink.add(unit, requests[0], _validated("1", State.FILTERED))
 
     _land(storage, plan, PATIENT, work)
     (receipt,) = _receipts(storage, plan)
@@ -260,10 +266,10 @@ def test_at_most_two_chunks_are_open_or_landing_however_many_units_are_asked_at_
         unlanded.discard(receipt.unit)
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        async def unit_by_itself(unit: OpenUnit, questions: list[Request]) -> None:
+        async def unit_by_itself(unit: OpenUnit, requests: list[Request]) -> None:
             nonlocal most
-            for question in questions[:-1]:
-                await sink.add(unit, question, _outcome(question.ask))
+            for request in requests[:-1]:
+                await sink.add(unit, request, _validated(request.key))
                 unlanded.add(unit.number)
                 most = max(most, len(unlanded))
                 await asyncio.sleep(0)
@@ -274,7 +280,7 @@ def test_at_most_two_chunks_are_open_or_landing_however_many_units_are_asked_at_
     _land(storage, plan, PATIENT, work, landed)
     assert most <= MOST_CHUNKS
     assert storage.most_at_once <= MOST_CHUNKS
-    claimed = [claim.ask for receipt in _receipts(storage, plan) for claim in receipt.claims]
+    claimed = [outcome.key for receipt in _receipts(storage, plan) for outcome in receipt.outcomes]
     assert len(claimed) == len(set(claimed)) == 108
 
 
@@ -285,9 +291,9 @@ def test_while_two_chunks_are_landing_a_third_waits_until_one_is_through() -> No
     storage.gate = lambda key: _wait(free)
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        for unit, questions in units[:2]:
-            await sink.add(unit, questions[0], _outcome(questions[0].ask))
-        third = asyncio.create_task(sink.add(units[2][0], units[2][1][0], _outcome("3")))
+        for unit, requests in units[:2]:
+            await sink.add(unit, requests[0], _validated(requests[0].key))
+        third = asyncio.create_task(sink.add(units[2][0], units[2][1][0], _validated("3")))
         await asyncio.sleep(0.1)
         assert not third.done()
         free.set()
@@ -317,9 +323,9 @@ def test_without_a_spool_a_failure_of_the_lake_says_how_many_answers_are_lost_an
     told: list[Receipt] = []
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        ((unit, questions),) = units
-        for question in questions[:3]:
-            await sink.add(unit, question, _outcome(question.ask))
+        ((unit, requests),) = units
+        for request in requests[:3]:
+            await sink.add(unit, request, _validated(request.key))
 
     with pytest.raises(StorageError, match="the disk is full; 3 answers are lost and will be asked again"):
         _land(storage, plan, Limits(answers=1), work, told.append)
@@ -337,11 +343,11 @@ def test_a_bug_surfaces_at_the_next_call_and_at_the_end() -> None:
     storage.gate = gate
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        ((unit, questions),) = units
-        await sink.add(unit, questions[0], _outcome("1"))
+        ((unit, requests),) = units
+        await sink.add(unit, requests[0], _validated("1"))
         await asyncio.sleep(0.1)
         with pytest.raises(ZeroDivisionError):
-            await sink.add(unit, questions[1], _outcome("2"))
+            await sink.add(unit, requests[1], _validated("2"))
 
     with pytest.raises(ZeroDivisionError):
         _land(storage, plan, Limits(answers=1), work)
@@ -358,7 +364,7 @@ def test_an_error_does_not_leave_anybody_waiting_for_a_free_place(failure: Excep
     storage.gate = gate
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
-        adding = [sink.add(unit, questions[0], _outcome(questions[0].ask)) for unit, questions in units]
+        adding = [sink.add(unit, requests[0], _validated(requests[0].key)) for unit, requests in units]
         done = await asyncio.wait_for(asyncio.gather(*adding, return_exceptions=True), 5)
         failed = sum(isinstance(each, ZeroDivisionError) for each in done)
         assert failed >= 30 - MOST_CHUNKS if isinstance(failure, ZeroDivisionError) else not failed
@@ -381,11 +387,11 @@ def test_an_opened_unit_knows_what_readable_receipts_claim_and_where_the_log_end
     storage = Watched()
     plan = _plan(storage, 6)
     _land(storage, plan, Limits(answers=2, seconds=60.0), _add_all)
-    storage.put(receipt_key(1, 0, 1), b"damaged")
+    storage.put(receipt_key("movie", 1, 0, 1), b"damaged")
     opened = open_unit(storage, plan, 0)
     assert opened.known == {"1", "2", "5", "6"}
     assert opened.part == 3
-    assert read_part(storage, 1, 0, 3) is None
+    assert read_part(storage, "movie", 1, 0, 3) is None
 
 
 def test_a_chunk_lies_under_the_day_that_tmdb_answered() -> None:
@@ -394,7 +400,7 @@ def test_a_chunk_lies_under_the_day_that_tmdb_answered() -> None:
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         answer = Answer(200, b'{"id":1}', "2027-01-02T00:00:00Z", None, None)
-        await sink.add(units[0][0], Request("1", Reason.NEW), Outcome(State.LANDED, answer, 1))
+        await sink.add(units[0][0], Request("1", Cause.NEW), Validated(State.LANDED, answer, 1))
 
     _land(storage, plan, PATIENT, work)
     keys: Iterator[str] = storage.keys("raw/")

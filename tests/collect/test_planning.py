@@ -20,7 +20,7 @@ from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tmdb.clock import ServerClock
 from tests.collect.worlds import NOW, Row, World, a_world, lines, packed, planned, wanted
-from tests.lakes import ASKING, a_claim, a_plan, settle
+from tests.lakes import ASKING, a_outcome, a_plan, settle
 from tests.serving import Server
 
 WORLD = World()
@@ -88,19 +88,19 @@ feeds = st.dictionaries(
 def _history(storage: MemoryStorage, known: dict[int, Known], export: list[Row] | None, cursor: str | None) -> None:
     """Two earlier runs: one asked with other settings, the newer one with today's and from *export*."""
     for run, same in ((1, False), (2, True)):
-        asks = {id_: one for id_, one in known.items() if one.same_settings == same}
+        keys = {id_: one for id_, one in known.items() if one.same_settings == same}
         reference: ExportRef | None = None
         if same and export is not None:
             reference = _land_export(storage, "movie_ids", date(2027, 3, 1), packed(export), len(export), '"e1"')
         plan = a_plan(
             storage,
-            [str(id_) for id_ in asks],
+            [str(id_) for id_ in keys],
             run=run,
             asking=ASKING if same else OTHER,
             export=reference,
             changes_read_to=cursor,
         )
-        settle(storage, plan, [a_claim(str(id_), one.state, fetched_at=one.fetched_at) for id_, one in asks.items()])
+        settle(storage, plan, [a_outcome(str(id_), one.state, fetched_at=one.fetched_at) for id_, one in keys.items()])
 
 
 def _why_not(row: Row, selection: Selection) -> str | None:
@@ -134,7 +134,7 @@ class Account:
         self.excluded = {id_: _why_not(row, selection) for id_, row in export.items()}
         self.popularity: dict[int, float | None] = {id_: row["popularity"] for id_, row in export.items()}
         if selection.top is not None:
-            left = sorted((id_ for id_, why in self.excluded.items() if not why), key=self._order)
+            left = sorted((id_ for id_, reason in self.excluded.items() if not reason), key=self._order)
             self.excluded.update((id_, "top") for id_ in left[selection.top :])
         self.vanished = set(before or {}) - set(export) if before != export else set()
         for id_ in named:
@@ -159,7 +159,7 @@ class Account:
                 sure = f"{date.fromisoformat(day) + timedelta(days=1)}T08:00:00Z"
                 self.sure_after.update((id_, sure) for id_ in feed[day])
 
-    def reason(self, id_: int) -> str | None:
+    def cause(self, id_: int) -> str | None:
         one, listed = self.known.get(id_), id_ in self.listed
         wanted = listed and not self.excluded.get(id_)
         if one is None:
@@ -177,7 +177,7 @@ class Account:
         return "stale" if one.fetched_at < self.stale_before else None
 
     def asked(self) -> list[str]:
-        reasons = {id_: self.reason(id_) for id_ in self.listed | set(self.known)}
+        reasons = {id_: self.cause(id_) for id_ in self.listed | set(self.known)}
         return [f"{id_} {reasons[id_]}" for id_ in sorted(reasons, key=self._order) if reasons[id_]]
 
 
@@ -220,9 +220,9 @@ def test_every_id_is_asked_for_the_reason_that_a_plain_account_gives_and_all_cou
     asked = {int(line.partition(" ")[0]) for line in expected}
     assert counts.beyond == len(asked - account.listed)
     left = account.listed - asked
-    assert counts.excluded == Counter(why for id_ in left if (why := account.excluded.get(id_)))
+    assert counts.excluded == Counter(reason for id_ in left if (reason := account.excluded.get(id_)))
     assert counts.fresh == sum(1 for id_ in left if not account.excluded.get(id_))
-    assert plan.inbox == (["inbox/event.json"] if named else [])
+    assert plan.inbox == (["_reelhouse/inbox/event.json"] if named else [])
     assert plan.planned_at == plan.changes_read_to == NOW
 
 
@@ -280,8 +280,8 @@ def test_most_popular_come_first_and_unknown_popularity_last(server: Server) -> 
 def test_imdb_ids_that_are_not_known_yet_come_first_and_known_ones_are_their_tmdb_id(server: Server) -> None:
     storage = _lake({}, [_row(1)])
     plan = a_plan(storage, ["tt0137523"], run=3)
-    settle(storage, plan, [a_claim("tt0137523", found=550, fetched_at=FRESH.fetched_at)])
-    want = wanted(asks=("tt0137523", "tt0000001", "7"), selection=Selection(source="list"))
+    settle(storage, plan, [a_outcome("tt0137523", found=550, fetched_at=FRESH.fetched_at)])
+    want = wanted(keys=("tt0137523", "tt0000001", "7"), selection=Selection(source="list"))
     plan = planned(storage, server, want)
     assert lines(storage, plan) == ["tt0000001 listed", "7 listed"]
     assert (plan.counts.listed, plan.counts.fresh) == (3, 1)
@@ -289,10 +289,10 @@ def test_imdb_ids_that_are_not_known_yet_come_first_and_known_ones_are_their_tmd
 
 def test_the_plan_that_is_only_shown_says_the_same_and_leaves_no_plan(server: Server) -> None:
     storage = _lake({1: FRESH}, [_row(1), _row(2)])
-    keys = [key for key in storage.keys("") if key.startswith("runs/")]
+    keys = [key for key in storage.keys("") if key.startswith("_reelhouse/runs/movie/")]
     shown = planned(storage, server, put=False)
-    assert [key for key in storage.keys("") if key.startswith("runs/")] == keys
-    assert last_run(storage) == 2
+    assert [key for key in storage.keys("") if key.startswith("_reelhouse/runs/movie/")] == keys
+    assert last_run(storage, "movie") == 2
     put = planned(storage, server)
     assert (shown.counts, shown.ids.sha256) == (put.counts, put.ids.sha256)
 
@@ -308,7 +308,7 @@ def test_an_export_that_shrank_implausibly_is_refused_and_nothing_is_planned(
         return
     with pytest.raises(ListingError, match=f"holds {count} ids where at least 95 are plausible"):
         planned(storage, server)
-    assert last_run(storage) == 2
+    assert last_run(storage, "movie") == 2
 
 
 def test_an_export_without_a_row_is_never_believed(server: Server) -> None:
@@ -316,14 +316,14 @@ def test_an_export_without_a_row_is_never_believed(server: Server) -> None:
     WORLD.export = []
     with pytest.raises(ListingError, match="holds 0 ids"):
         planned(storage, server)
-    assert last_run(storage) == 0
+    assert last_run(storage, "movie") == 0
 
 
 def test_the_same_export_again_is_not_fetched_and_makes_nothing_vanish(server: Server) -> None:
     storage = _lake({}, [_row(1)])
     WORLD.etag = '"same"'
     first = planned(storage, server)
-    settle(storage, first, [a_claim("1", fetched_at=FRESH.fetched_at)])
+    settle(storage, first, [a_outcome("1", fetched_at=FRESH.fetched_at)])
     second = planned(storage, server)
     assert second.export == first.export
     assert lines(storage, second) == []
@@ -361,8 +361,8 @@ def test_a_run_that_is_listed_from_no_export_does_not_look_for_one_in_all_plans(
     storage = Counting()
     want = wanted(selection=Selection(source=source, discover={} if source == "list" else {"year": "1999"}))
     for number in range(12):
-        plan = planned(storage, server, want._replace(asks=(str(number + 1),)))
-        settle(storage, plan, [a_claim(str(number + 1))])
+        plan = planned(storage, server, want._replace(keys=(str(number + 1),)))
+        settle(storage, plan, [a_outcome(str(number + 1))])
         finalize(storage, plan)
     storage.plans = 0
     assert planned(storage, server, want).changes_read_to
@@ -390,7 +390,7 @@ def test_answers_that_never_agree_on_the_time_leave_the_cursor_where_it_was() ->
     storage = _lake({1: FRESH}, [_row(1)], cursor)
     years = [f"{year}-03-01T00:00:00Z" for year in range(2030, 2060)]
     with a_world(World(export=[_row(1), _row(2)], odd=years)) as server:
-        plan = planned(storage, server, wanted(selection=Selection(source="list"), asks=("2",)))
+        plan = planned(storage, server, wanted(selection=Selection(source="list"), keys=("2",)))
         assert not [path for path in server.paths if "changes" in path]
         assert plan.changes_read_to == cursor
         assert lines(storage, plan) == ["2 listed"]
@@ -424,7 +424,7 @@ def test_after_a_cursor_from_the_future_the_feed_goes_on_at_the_last_one_that_is
     storage = MemoryStorage()
     for run, cursor in ((1, "2027-03-06T09:00:00Z"), (2, FUTURE)):
         plan = a_plan(storage, [str(run)], run=run, changes_read_to=cursor)
-        settle(storage, plan, [a_claim(str(run), fetched_at="2027-03-06T09:00:00Z")])
+        settle(storage, plan, [a_outcome(str(run), fetched_at="2027-03-06T09:00:00Z")])
     with a_world(World(export=[_row(1), _row(2)], changes={"2027-03-05": [1], "2027-03-07": [2]})) as server:
         plan = planned(storage, server)
         days = sorted(request.query["start_date"] for request in server.seen if "changes" in request.path)
@@ -439,7 +439,7 @@ def test_a_tmdb_that_is_days_ahead_of_this_machine_in_all_its_answers_moves_no_c
     ahead = World(now=f"{here + timedelta(days=900):%Y-%m-%dT%H:%M:%SZ}", export=[_row(1), _row(2)])
     clock = ServerClock()
     with a_world(ahead) as server:
-        plan = planned(storage, server, wanted(selection=Selection(source="list"), asks=("2",)), clock=clock)
+        plan = planned(storage, server, wanted(selection=Selection(source="list"), keys=("2",)), clock=clock)
     assert plan.changes_read_to == cursor
     assert abs((datetime.fromisoformat(plan.planned_at) - here).total_seconds()) < 60
     assert lines(storage, plan) == ["2 listed"]

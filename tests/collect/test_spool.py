@@ -21,7 +21,7 @@ from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_parts
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.memory import MemoryStorage
-from tests.lakes import MORNING, a_chunk, a_claim, a_plan, settle
+from tests.lakes import MORNING, a_chunk, a_outcome, a_plan, settle
 
 ROOM = 1 << 20
 UNIT = 10
@@ -31,30 +31,30 @@ def _plan(storage: MemoryStorage, planned_at: str = MORNING) -> Plan:
     return a_plan(storage, map(str, range(1, 31)), unit_size=UNIT, planned_at=planned_at)
 
 
-def _spooled(spool: Spool, plan: Plan, asks: list[str], *, unit: int = 0, token: str = "waits") -> ChunkRef:
+def _spooled(spool: Spool, plan: Plan, keys: list[str], *, unit: int = 0, token: str = "waits") -> ChunkRef:
     """A chunk of *asks* that waits; the last one was filtered and has no line."""
     writer = ChunkWriter(f"raw/movie/2026/11/23/000001-{unit:05d}-{token}.jsonl.gz", plan.run, "movie", "")
-    for ask in asks[:-1]:
+    for key in keys[:-1]:
         writer.add(
-            b'{"id":%s}' % ask.encode(),
+            b'{"id":%s}' % key.encode(),
             parses=True,
-            ask=ask,
-            path=f"/movie/{ask}",
+            key=key,
+            path=f"/movie/{key}",
             status=200,
             fetched_at=MORNING,
-            id=int(ask),
+            id=int(key),
         )
     reference, body = writer.close()
-    claims = [a_claim(ask, line=line) for line, ask in enumerate(asks[:-1])]
-    claims.append(a_claim(asks[-1], State.FILTERED))
-    receipt = Receipt(run=plan.run, unit=unit, part=0, entity="movie", claims=claims, chunk=reference, requests=3)
+    outcomes = [a_outcome(key, line=line) for line, key in enumerate(keys[:-1])]
+    outcomes.append(a_outcome(keys[-1], State.FILTERED))
+    receipt = Receipt(run=plan.run, unit=unit, part=0, entity="movie", outcomes=outcomes, chunk=reference, requests=3)
     spool.keep(Entry("memory:", plan.ids.sha256, plan.planned_at, receipt), body)
     return reference
 
 
 def _claimed(storage: MemoryStorage, unit: int = 0) -> list[str]:
-    found = [part for part in read_parts(storage, 1, unit) if isinstance(part, Receipt)]
-    return [claim.ask for receipt in found for claim in receipt.claims]
+    found = [part for part in read_parts(storage, "movie", 1, unit) if isinstance(part, Receipt)]
+    return [outcome.key for receipt in found for outcome in receipt.outcomes]
 
 
 @pytest.fixture
@@ -73,10 +73,10 @@ def test_what_waits_is_brought_in_with_its_receipt_and_goes(lake: MemoryStorage,
     _spooled(spool, plan, ["14", "11"], unit=1)
     assert replay(lake, spool) == Replayed(5, [])
     assert spool.waiting() == []
-    (receipt,) = read_parts(lake, 1, 0)
+    (receipt,) = read_parts(lake, "movie", 1, 0)
     assert isinstance(receipt, Receipt)
     assert (receipt.chunk, receipt.requests) == (chunk, 3)
-    assert [line.ask for line in read_chunk(lake, chunk)] == ["1", "2"]
+    assert [line.key for line in read_chunk(lake, chunk)] == ["1", "2"]
     assert _claimed(lake, 1) == ["14", "11"]
     assert replay(lake, spool) == Replayed(0, [])
 
@@ -89,9 +89,9 @@ def test_nothing_is_made_where_nothing_waits(lake: MemoryStorage, tmp_path: Path
 
 def test_ids_that_somebody_landed_meanwhile_are_dropped(lake: MemoryStorage, spool: Spool) -> None:
     plan = _plan(lake)
-    settle(lake, plan, [a_claim("2", line=0)], chunk=a_chunk(lake, plan, 0, [("2", b'{"id":2}')]))
-    lake.put("runs/000001/receipts/00000-1.json", b"damaged")
-    settle(lake, plan, [a_claim("5", State.GONE)], known={"2"})
+    settle(lake, plan, [a_outcome("2", line=0)], chunk=a_chunk(lake, plan, 0, [("2", b'{"id":2}')]))
+    lake.put("_reelhouse/runs/movie/000001/receipts/00000-1.json", b"damaged")
+    settle(lake, plan, [a_outcome("5", State.GONE)], known={"2"})
     _spooled(spool, plan, ["1", "2", "5", "7"])
     assert replay(lake, spool) == Replayed(2, [])
     assert _claimed(lake) == ["2", "5", "1", "7"]
@@ -99,7 +99,7 @@ def test_ids_that_somebody_landed_meanwhile_are_dropped(lake: MemoryStorage, spo
 
 def test_where_somebody_landed_all_of_it_not_even_the_chunk_is_put(lake: MemoryStorage, spool: Spool) -> None:
     plan = _plan(lake)
-    settle(lake, plan, [a_claim("1", State.GONE), a_claim("2", State.GONE)])
+    settle(lake, plan, [a_outcome("1", State.GONE), a_outcome("2", State.GONE)])
     chunk = _spooled(spool, plan, ["1", "2"])
     assert replay(lake, spool) == Replayed(0, [])
     assert spool.waiting() == []
@@ -109,10 +109,10 @@ def test_where_somebody_landed_all_of_it_not_even_the_chunk_is_put(lake: MemoryS
 def test_a_run_that_was_reconciled_meanwhile_stays_as_it_is(lake: MemoryStorage, spool: Spool) -> None:
     plan = _plan(lake)
     for unit in range(3):
-        settle(lake, plan, [a_claim(str(UNIT * unit + one), State.GONE) for one in range(1, 11)], unit=unit)
+        settle(lake, plan, [a_outcome(str(UNIT * unit + one), State.GONE) for one in range(1, 11)], unit=unit)
     assert reconcile(lake, plan)[0] is not None
     # Whatever became of its receipts since: nothing is added to a run that is closed.
-    lake.delete("runs/000001/receipts/00000-0.json")
+    lake.delete("_reelhouse/runs/movie/000001/receipts/00000-0.json")
     _spooled(spool, plan, ["1", "2"])
     before = set(lake.keys(""))
     assert replay(lake, spool) == Replayed(0, [])
@@ -133,7 +133,7 @@ def test_what_belongs_to_another_plan_stays_and_is_named(lake: MemoryStorage, sp
     assert found.answers == 0
     (text,) = found.left
     assert str(spool.folder / name) in text
-    assert "of another run 1 than memory: holds" in text
+    assert "of another movie run 1 than memory: holds" in text
     assert spool.waiting() == [name]
     assert set(lake.keys("")) == before
 
@@ -166,7 +166,7 @@ def test_one_wrong_bit_or_a_missing_end_is_noticed(
 def test_an_entry_of_a_newer_reelhouse_stays_and_is_named(lake: MemoryStorage, spool: Spool) -> None:
     _spooled(spool, _plan(lake), ["1", "2"])
     (name,) = spool.waiting()
-    newer = (spool.folder / name).read_bytes().replace(b'"format":1', b'"format":9')
+    newer = (spool.folder / name).read_bytes().replace(b'"format":2', b'"format":9')
     (spool.folder / name).unlink()
     (spool.folder / f"000001-00000-{hashlib.sha256(newer).hexdigest()[:16]}.spooled").write_bytes(newer)
     (text,) = replay(lake, spool).left
@@ -235,13 +235,13 @@ def test_a_folder_of_somebody_else_is_not_believed(
 
 
 def _spooling(
-    spool: Spool | None, plan: Plan, alarm: Callable[[str], None] = lambda why: None
+    spool: Spool | None, plan: Plan, alarm: Callable[[str], None] = lambda reason: None
 ) -> tuple[Spooling, Callable[[int, int], None]]:
     spooling = Spooling(spool, "memory:", plan, alarm)
 
     def keep(count: int, size: int) -> None:
-        claims = [a_claim(str(number), State.GONE) for number in range(count)]
-        spooling.keep(Receipt(run=1, unit=0, part=0, entity="movie", claims=claims), b"x" * size)
+        outcomes = [a_outcome(str(number), State.GONE) for number in range(count)]
+        spooling.keep(Receipt(run=1, unit=0, part=0, entity="movie", outcomes=outcomes), b"x" * size)
 
     return spooling, keep
 
@@ -268,20 +268,20 @@ def test_what_does_not_fit_is_counted_as_lost_and_what_fits_is_kept(lake: Memory
     assert len(spool.waiting()) == 2
 
 
-@pytest.mark.parametrize("why", ["no spool", "no room at all", "there is a file of this name"])
+@pytest.mark.parametrize("reason", ["no spool", "no room at all", "there is a file of this name"])
 def test_without_a_place_everything_is_counted_as_lost_and_nothing_is_made(
-    lake: MemoryStorage, tmp_path: Path, why: str
+    lake: MemoryStorage, tmp_path: Path, reason: str
 ) -> None:
     folder = tmp_path / "spool"
-    if why == "there is a file of this name":
+    if reason == "there is a file of this name":
         folder.write_text("")
-    spool = None if why == "no spool" else Spool(folder, 0 if why == "no room at all" else ROOM)
+    spool = None if reason == "no spool" else Spool(folder, 0 if reason == "no room at all" else ROOM)
     spooling, keep = _spooling(spool, _plan(lake))
     spooling.fail(ConfigError("the credentials have expired"))
     keep(4, 10)
     with pytest.raises(ConfigError, match="the credentials have expired; 4 answers are lost and will be asked again"):
         spooling.check()
-    assert folder.is_file() == (why == "there is a file of this name")
+    assert folder.is_file() == (reason == "there is a file of this name")
     assert not folder.is_dir()
 
 
@@ -292,8 +292,8 @@ def test_whatever_an_answer_holds_comes_back_as_it_was(
 ) -> None:
     folder = tmp_path_factory.mktemp("spool")
     spool = Spool(folder, ROOM)
-    claims = [a_claim("1", line=0), a_claim("2", State.QUARANTINED)]
-    receipt = Receipt(run=1, unit=0, part=0, entity="movie", claims=claims, drift={etag: 1})
+    outcomes = [a_outcome("1", line=0), a_outcome("2", State.QUARANTINED)]
+    receipt = Receipt(run=1, unit=0, part=0, entity="movie", outcomes=outcomes, drift={etag: 1})
     entry = Entry("s3://bucket/prefix", "a" * 64, MORNING, receipt)
     spool.keep(entry, body)
     (name,) = spool.waiting()

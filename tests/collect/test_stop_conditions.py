@@ -23,7 +23,7 @@ def test_whoever_waits_learns_at_once_though_its_loop_sleeps_and_another_thread_
 
     # Nothing else wakes this loop before its six seconds are over.
     assert asyncio.run(wait()) < 3
-    assert stop_conditions.why == "the lease is lost"
+    assert stop_conditions.reason == "the lease is lost"
 
 
 def test_whoever_comes_later_does_not_wait_and_another_loop_may_wait_anew() -> None:
@@ -39,7 +39,7 @@ def test_whoever_comes_later_does_not_wait_and_another_loop_may_wait_anew() -> N
     stop_conditions.stop("enough", hurry=True)
     stop_conditions.stop("another word")
     asyncio.run(asyncio.wait_for(stop_conditions.hurried(), 3))
-    assert stop_conditions.why == "enough"
+    assert stop_conditions.reason == "enough"
 
 
 def test_to_stop_without_hurry_wakes_nobody() -> None:

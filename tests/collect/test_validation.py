@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from reelhouse.collect.record_filter import compile_filter
-from reelhouse.collect.validation import Outcome, ResponseValidator, parses
+from reelhouse.collect.validation import ResponseValidator, Validated, parses
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError
 from reelhouse.raw.receipt import State
@@ -26,20 +26,20 @@ def _answer(body: bytes) -> Answer:
     return Answer(200, body, "2026-11-23T09:00:00Z", None, None)
 
 
-def _judged(ask: str, body: bytes, *, append: tuple[str, ...] = (), record_filter: str = "") -> Outcome:
-    return ResponseValidator(MOVIE, append, record_filter).judge(ask, _answer(body))
+def _judged(key: str, body: bytes, *, append: tuple[str, ...] = (), record_filter: str = "") -> Validated:
+    return ResponseValidator(MOVIE, append, record_filter).judge(key, _answer(body))
 
 
-def _why(ask: str, body: bytes) -> str:
+def _reason(key: str, body: bytes) -> str:
     with pytest.raises(UntrustedAnswer) as caught:
-        _judged(ask, body)
+        _judged(key, body)
     assert caught.value.answer.body == body
-    return caught.value.why
+    return caught.value.reason
 
 
 def test_the_answer_to_what_was_asked_is_kept() -> None:
     body = b'{"id":550,"title":"Fight Club"}'
-    assert _judged("550", body) == Outcome(State.LANDED, _answer(body), 550)
+    assert _judged("550", body) == Validated(State.LANDED, _answer(body), 550)
 
 
 def test_an_id_that_came_as_a_string_is_the_same_id() -> None:
@@ -47,7 +47,7 @@ def test_an_id_that_came_as_a_string_is_the_same_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ask", "body", "why"),
+    ("key", "body", "reason"),
     [
         ("550", b'{"id":551}', "wrong_id"),
         ("550", b'{"id":"551"}', "wrong_id"),
@@ -74,8 +74,8 @@ def test_an_id_that_came_as_a_string_is_the_same_id() -> None:
         ("550", b'\xef\xbb\xbf{"id":550}', "not_json"),
     ],
 )
-def test_what_is_not_what_was_asked_for_is_not_believed_and_says_why(ask: str, body: bytes, why: str) -> None:
-    assert _why(ask, body) == why
+def test_what_is_not_what_was_asked_for_is_not_believed_and_says_why(key: str, body: bytes, reason: str) -> None:
+    assert _reason(key, body) == reason
 
 
 @pytest.mark.parametrize("imdb", [b'"tt0137523"', b"null", b'""'])
@@ -123,7 +123,7 @@ def test_a_field_that_is_new_is_drift_and_no_fault() -> None:
 )
 def test_an_append_that_is_none_is_missing(block: Any) -> None:
     found = _distrusted(ResponseValidator(MOVIE, APPEND), msgspec.json.encode(WHOLE | {"credits": block}))
-    assert found.why == "missing:credits"
+    assert found.reason == "missing:credits"
 
 
 def test_an_append_that_speaks_of_errors_is_none_itself() -> None:
@@ -143,14 +143,14 @@ def test_an_append_that_speaks_of_errors_is_none_itself() -> None:
     ],
 )
 def test_an_error_with_the_status_200_is_never_a_movie(body: bytes) -> None:
-    assert _why("550", body) == "error_body"
+    assert _reason("550", body) == "error_body"
 
 
 def test_an_append_that_tmdb_sends_to_others_sets_the_answer_aside_that_stays_without_it() -> None:
     judge = ResponseValidator(MOVIE, APPEND)
     judge.judge("550", _answer(_without()))
     found = _distrusted(judge, _without("credits", "watch/providers"))
-    assert found.why == "missing:credits,watch/providers"
+    assert found.reason == "missing:credits,watch/providers"
     assert judge.lands_yet(found) is None
 
 
@@ -159,7 +159,7 @@ def test_an_append_that_tmdb_sends_to_nobody_is_asked_for_again_some_times_and_n
     body = _without("credits")
     for _ in range(5):
         landed = judge.lands_yet(_distrusted(judge, body))
-        assert landed == Outcome(State.LANDED, _answer(body), 550, drift=("missing:credits",))
+        assert landed == Validated(State.LANDED, _answer(body), 550, drift=("missing:credits",))
     assert judge.judge("550", _answer(body)) == landed
     # Until somebody has it.
     judge.judge("550", _answer(_without()))
@@ -236,8 +236,8 @@ RECORD = {
     ],
 )
 def test_a_filter_passes_what_jmespath_takes_for_true(expression: str, passes: bool) -> None:
-    outcome = _judged("550", msgspec.json.encode(RECORD), record_filter=expression)
-    assert (outcome.state, outcome.id) == (State.LANDED if passes else State.FILTERED, 550)
+    validated = _judged("550", msgspec.json.encode(RECORD), record_filter=expression)
+    assert (validated.state, validated.id) == (State.LANDED if passes else State.FILTERED, 550)
 
 
 def _nested(depth: int) -> bytes:
@@ -251,7 +251,7 @@ def test_what_nests_as_deeply_as_can_be_read_here_is_set_aside_since_others_coul
     # It lies one level deeper in its line, and is read again from wherever a command stands.
     assert msgspec.json.decode(b"[" * 90 + _nested(deepest) + b"]" * 90, type=msgspec.Raw)
     assert _judged("550", _nested(deepest - 20)).state is State.LANDED
-    assert _why("550", _nested(deepest + 20)) == "not_json"
+    assert _reason("550", _nested(deepest + 20)) == "not_json"
 
 
 @pytest.mark.parametrize("number", [b"1e400", b"-1e400", b"9" * 310, b"9" * 5000])
@@ -297,12 +297,12 @@ def test_functions_that_jmespath_has_are_let_through(expression: str) -> None:
 
 
 def test_a_record_that_a_filter_cannot_be_applied_to_is_set_aside_with_the_reason_and_ends_nothing() -> None:
-    outcome = _judged("550", b'{"id":550,"title":null}', record_filter="contains(title, 'Club')")
-    assert outcome.state is State.QUARANTINED
-    assert outcome.id == 550
-    assert outcome.why is not None
-    assert outcome.why.startswith("record_filter: ")
-    assert "\n" not in outcome.why
+    validated = _judged("550", b'{"id":550,"title":null}', record_filter="contains(title, 'Club')")
+    assert validated.state is State.QUARANTINED
+    assert validated.id == 550
+    assert validated.reason is not None
+    assert validated.reason.startswith("record_filter: ")
+    assert "\n" not in validated.reason
 
 
 def test_what_a_filter_cannot_judge_because_it_is_not_what_was_asked_is_not_believed() -> None:

@@ -86,7 +86,7 @@ def planned(
         async with open_session(20) as session:
             client = TmdbClient(session, f"{server.url}/3", "token", Limiter(0), clock)
             tmdb = Tmdb(client, session, f"{server.url}/p/exports")
-            return (await plan_run(storage, tmdb, want or wanted(), after=last_run(storage), put=put)).plan
+            return (await plan_run(storage, tmdb, want or wanted(), after=last_run(storage, "movie"), put=put)).plan
 
     plan = asyncio.run(run())
     if put:

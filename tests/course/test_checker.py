@@ -21,11 +21,11 @@ def _movie(id_: int, **more: Any) -> dict[str, Any]:
     return {"id": id_, "title": f"Movie {id_}", "runtime": 90, "imdb_id": f"tt{id_:07d}", **more}
 
 
-def _check(files: dict[str, Any], asks: list[str] | None = None) -> Checked:
+def _check(files: dict[str, Any], keys: list[str] | None = None) -> Checked:
     storage = MemoryStorage()
     for name, body in files.items():
         storage.put(name, body if isinstance(body, bytes) else json.dumps(body).encode())
-    return check_course(storage, asks)
+    return check_course(storage, keys)
 
 
 def _told(files: dict[str, Any]) -> list[str]:
@@ -125,7 +125,11 @@ def test_ids_of_a_list_are_found_by_tmdb_and_imdb_id() -> None:
 
 
 def test_a_lake_is_looked_at_only_where_the_course_has_its_files() -> None:
-    files = {f"{DAY}/a.json": [_movie(1)], "runs/000001/plan.json": {"run": 1}, "Raw/Local/CSV/Movies/m.csv": b"id"}
+    files = {
+        f"{DAY}/a.json": [_movie(1)],
+        "_reelhouse/runs/movie/000001/plan.json": {"run": 1},
+        "Raw/Local/CSV/Movies/m.csv": b"id",
+    }
     found = _check(files)
     assert (found.files, found.problems) == (1, [])
     found = _check({"a.JSON": [_movie(1)], "b.csv": b"id"})

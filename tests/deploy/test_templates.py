@@ -59,7 +59,10 @@ def test_no_role_may_do_everything_anywhere(name: str) -> None:
 def test_a_build_cannot_write_what_was_collected(name: str) -> None:
     (write,) = [one for one in statements(name) if "s3:PutObject" in one["Action"]]
     places = {one["Fn::Sub"].partition("${Prefix}/")[2] for one in write["Resource"]}
-    assert places == {f"{each}/*" for each in ("staging", "tables", "marts", "builds", "Trusted", "Refined")}
+    assert places == {
+        *(f"{each}/*" for each in ("_reelhouse/staging", "_reelhouse/builds", "tables", "marts", "Trusted", "Refined")),
+        "_reelhouse/manifest.json",
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)

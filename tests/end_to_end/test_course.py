@@ -76,7 +76,7 @@ def test_its_tables_equal_those_of_an_ordinary_lake_also_after_a_run_in_the_othe
     assert (done.returncode, told(done)["landed"]) == (0, 50), done.stderr
     assert reelhouse("sync", "--top", more, env=environment(catalogue, plain), cwd=tmp_path).returncode == 0
     assert differences(lake, plain, without=LINEAGE) == []
-    assert not list(lake.glob("staging/turned/**/*.gz"))
+    assert not list(lake.glob("_reelhouse/staging/turned/**/*.gz"))
 
 
 def test_every_file_is_an_array_of_a_hundred_movies_at_most(course: Path) -> None:
@@ -91,14 +91,14 @@ def test_every_file_is_an_array_of_a_hundred_movies_at_most(course: Path) -> Non
 def test_a_folder_that_reelhouse_filled_passes_as_others_would(
     course: Path, catalogue: Emulator, tmp_path: Path
 ) -> None:
-    asks = tmp_path / "ids.txt"
+    keys = tmp_path / "ids.txt"
     ids = [record["id"] for path in _files(course) for record in json.loads(path.read_bytes())]
-    asks.write_text("\n".join(str(id_) for id_ in ids))
+    keys.write_text("\n".join(str(id_) for id_ in ids))
     env = environment(catalogue, tmp_path / "nowhere")
-    done = reelhouse("verify", "--layout", "course", str(course), "--ids", str(asks), "--json", env=env, cwd=tmp_path)
+    done = reelhouse("verify", "--layout", "course", str(course), "--ids", str(keys), "--json", env=env, cwd=tmp_path)
     assert (done.returncode, told(done)["problems"], told(done)["records"]) == (0, [], COUNT), done.stderr
-    asks.write_text(f"{ids[0]}\n900000001\n")
-    done = reelhouse("verify", "--layout", "course", str(course), "--ids", str(asks), "--json", env=env, cwd=tmp_path)
+    keys.write_text(f"{ids[0]}\n900000001\n")
+    done = reelhouse("verify", "--layout", "course", str(course), "--ids", str(keys), "--json", env=env, cwd=tmp_path)
     assert (done.returncode, told(done)["missing"]) == (1, ["900000001"])
 
 

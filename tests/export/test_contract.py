@@ -116,7 +116,7 @@ def test_a_damaged_lake_leaves_all_that_was_there(lake: Path, states: tuple[Path
 
 
 def test_fewer_rows_than_were_built_are_refused(lake: Path, place: Place) -> None:
-    path = lake / "builds" / "current.json"
+    path = lake / "_reelhouse" / "manifest.json"
     body = path.read_text()
     rows = look(FolderStorage(lake), ("dim_genre",)).tables[0].rows
     path.write_text(body.replace(f'"rows":{rows},', f'"rows":{rows + 1},'))
@@ -132,7 +132,7 @@ def test_what_is_purged_meanwhile_is_not_exported(lake: Path, place: Place) -> N
 
     def step(text: str) -> None:
         if not steps:
-            put_note(storage, Note("2026-11-25T00:00:00Z", "all", runs=[1]))
+            put_note(storage, Note("2026-11-25T00:00:00Z", "all", runs={"movie": [1]}))
         steps.append(text)
 
     with pytest.raises(LakeError, match="purged while they were exported"):

@@ -48,15 +48,15 @@ for arguments in json.loads(sys.argv[1]):
 def test_spark_imports_the_rows_that_adbc_imports(lake: Importer, postgres: Postgres, tmp_path: Path) -> None:
     database = postgres.database()
     database.run("create schema movies", TABLE, ROWS, MORE, "create table keyless as select * from movies.box_office")
-    ask = ("--from", database.url, "--table", "movies.box_office")
-    ours = lake.bring("box", *ask)
+    key = ("--from", database.url, "--table", "movies.box_office")
+    ours = lake.bring("box", *key)
 
     theirs = Importer(tmp_path / "spark")
     (tmp_path / "spark").mkdir()
     keyless = ("--from", database.url, "--table", "keyless")
     asked = [
-        ("box", *ask),
-        ("box", *ask),
+        ("box", *key),
+        ("box", *key),
         ("keyless", *keyless),
         ("split", *keyless, "--split-by", "id"),
         ("nope", *keyless, "--split-by", "title"),
@@ -79,7 +79,7 @@ def test_spark_imports_the_rows_that_adbc_imports(lake: Importer, postgres: Post
     assert "has no column title of whole numbers" in str(last[2])
     assert sorted(imported(FolderStorage(theirs.root))) == ["box", "keyless", "split"]
     # And back: what Spark wrote is replaced without it.
-    theirs.bring("box", *ask)
+    theirs.bring("box", *key)
     assert theirs.rows("box") == rows
 
 

@@ -272,9 +272,9 @@ def test_long_values_are_read_at_the_begin_of_a_file_too(lake: Importer) -> None
 def test_a_file_that_was_read_by_looser_rules_is_read_again(lake: Importer) -> None:
     path = lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,"C\n4,D\n')
     lake.bring("t", lake.file("u.csv", "id,t\n1,A\n"))
-    pins = msgspec.json.decode(lake.storage.get("imports/pins.json"))
+    pins = msgspec.json.decode(lake.storage.get("_reelhouse/imports.json"))
     pins["tables"]["t"]["made_from"] = mark_of([source(Path(path))], [""])
-    lake.storage.put("imports/pins.json", msgspec.json.encode(pins))
+    lake.storage.put("_reelhouse/imports.json", msgspec.json.encode(pins))
     assert "opens a quote" in lake.refused("t", path)
 
 

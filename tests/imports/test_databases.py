@@ -89,21 +89,21 @@ def test_the_pin_names_the_database_without_its_password(lake: Importer, databas
     assert done.exit_code == 0, done.output
     told = f"postgresql://postgres@127.0.0.1:{database.port}/{database.name} movies.box_office"
     assert [source.name for source in lake.pin("box").sources] == [told]
-    assert PASSWORD not in done.output + lake.storage.get("imports/pins.json").decode()
+    assert PASSWORD not in done.output + lake.storage.get("_reelhouse/imports.json").decode()
 
 
 def test_a_database_is_asked_again_each_time_and_its_columns_are_pinned(lake: Importer, database: Database) -> None:
-    ask = ("box", "--from", database.url, "--table", "movies.box_office")
-    lake.bring(*ask)
+    key = ("box", "--from", database.url, "--table", "movies.box_office")
+    lake.bring(*key)
     database.run("delete from movies.box_office where id = 1")
-    assert lake.bring(*ask)["done"]
+    assert lake.bring(*key)["done"]
     assert [row["id"] for row in lake.rows("box")] == [2]
     database.run("alter table movies.box_office alter id type text")
-    said = lake.refused(*ask)
+    said = lake.refused(*key)
     assert "column id is string, which is no bigint; nothing is changed; --new-schema" in said
     database.run("alter table movies.box_office drop id")
-    assert "has no column id, which box has; nothing is changed" in lake.refused(*ask)
-    assert "id" not in lake.types(*ask, "--new-schema")
+    assert "has no column id, which box has; nothing is changed" in lake.refused(*key)
+    assert "id" not in lake.types(*key, "--new-schema")
 
 
 def test_an_empty_table_is_a_table(lake: Importer, database: Database) -> None:
@@ -207,8 +207,8 @@ def test_a_line_that_breaks_in_the_middle_leaves_the_old_table(
     lake: Importer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.run("create table big as select i, repeat('x', 500) as t from generate_series(1, 100000) i")
-    ask = ("big", "--table", "big", "--from")
-    lake.bring(*ask, database.url)
+    key = ("big", "--table", "big", "--from")
+    lake.bring(*key, database.url)
     before = lake.pin("big")
     batches = Source.batches
     with line_to(database.port) as line:
@@ -220,7 +220,7 @@ def test_a_line_that_breaks_in_the_middle_leaves_the_old_table(
             yield from found
 
         monkeypatch.setattr(Source, "batches", cut_after_one)
-        said = lake.refused(*ask, database.as_user("postgres", port=line.port))
+        said = lake.refused(*key, database.as_user("postgres", port=line.port))
     assert said.startswith(f"postgresql://postgres@127.0.0.1:{line.port}/{database.name}: ")
     assert PASSWORD not in said
     assert lake.pin("big") == before

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from reelhouse.marts import MARTS
-from reelhouse.serve.example_queries import QUESTIONS
+from reelhouse.marts.example_queries import QUESTIONS
 from tests.marts.lake import Lake, Row
 
 QUERIES = {question.name: question.query for question in QUESTIONS}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from reelhouse.raw.checkpoint import Done, keep_done, nothing_done, read_done
-from reelhouse.raw.keys import progress_key, receipt_key
+from reelhouse.raw.keys import checkpoint_key, receipt_key
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import State
 from reelhouse.raw.reconciliation import reconcile, tally
 from reelhouse.storage.memory import MemoryStorage
-from tests.lakes import Noting, a_claim, a_plan, settle
+from tests.lakes import Noting, a_outcome, a_plan, settle
 
 UNITS, SIZE = 6, 3
 
@@ -18,8 +18,8 @@ UNITS, SIZE = 6, 3
 def _settled(storage: MemoryStorage, units: range, plan: Plan | None = None) -> Plan:
     plan = plan or a_plan(storage, map(str, range(1, UNITS * SIZE + 1)), unit_size=SIZE)
     for unit in units:
-        claims = [a_claim(str(unit * SIZE + each + 1), State.GONE) for each in range(SIZE)]
-        settle(storage, plan, claims, unit=unit, drift={"unknown:x": 1})
+        outcomes = [a_outcome(str(unit * SIZE + each + 1), State.GONE) for each in range(SIZE)]
+        settle(storage, plan, outcomes, unit=unit, drift={"unknown:x": 1})
     return plan
 
 
@@ -39,7 +39,7 @@ def test_a_count_goes_on_where_the_last_one_came_to() -> None:
 def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
     storage = Noting()
     plan = _settled(storage, range(1, UNITS))
-    settle(storage, plan, [a_claim("1", State.GONE)], drift={"unknown:x": 1})
+    settle(storage, plan, [a_outcome("1", State.GONE)], drift={"unknown:x": 1})
     whole = reconcile(storage, plan)[1]
     done = read_done(storage, plan)
     assert (done.units, done.open, done.first) == (UNITS, [0], 0)
@@ -47,7 +47,7 @@ def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
     storage.read.clear()
     assert tally(storage, plan, done) == whole
     assert not [key for key in storage.read if "receipts/" in key and "receipts/00000-" not in key]
-    settle(storage, plan, [a_claim(str(each), State.GONE) for each in range(2, SIZE + 1)], known={"1"})
+    settle(storage, plan, [a_outcome(str(each), State.GONE) for each in range(2, SIZE + 1)], known={"1"})
     made, _ = reconcile(storage, plan, done)
     assert made is not None
     assert (made.gone, made.whole) == (UNITS * SIZE, True)
@@ -57,24 +57,24 @@ def test_nothing_is_kept_while_no_unit_is_settled() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(0))
     assert reconcile(storage, plan)[1].done == nothing_done(plan)
-    assert storage.size(progress_key(1)) is None
+    assert storage.size(checkpoint_key("movie", 1)) is None
 
 
 def test_the_end_is_counted_from_the_receipts_and_a_progress_that_lies_goes() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(4))
-    lie = Done(1, plan.ids.sha256, UNITS, states={"gone": UNITS * SIZE})
+    lie = Done("movie", 1, plan.ids.sha256, UNITS, states={"gone": UNITS * SIZE})
     keep_done(storage, lie)
     made, counted = reconcile(storage, plan, read_done(storage, plan))
     assert made is None
     assert counted.pending == 2 * SIZE
-    assert storage.size(progress_key(1)) is None
+    assert storage.size(checkpoint_key("movie", 1)) is None
 
 
 def test_a_unit_with_a_problem_is_looked_at_again_by_every_count() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(4))
-    storage.put(receipt_key(1, 1, 1), b"?")
+    storage.put(receipt_key("movie", 1, 1, 1), b"?")
     _, counted = reconcile(storage, plan)
     assert (counted.done.units, counted.done.open) == (4, [1])
     _settled(storage, range(4, UNITS), plan)
@@ -89,7 +89,7 @@ def test_a_unit_with_a_problem_is_looked_at_again_by_every_count() -> None:
 def test_a_progress_that_is_damaged_newer_or_of_another_plan_counts_as_none(body: bytes) -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(2))
-    storage.put(progress_key(1), body)
+    storage.put(checkpoint_key("movie", 1), body)
     assert read_done(storage, plan) == nothing_done(plan)
     reconcile(storage, plan, read_done(storage, plan))
     assert read_done(storage, plan).units == 2

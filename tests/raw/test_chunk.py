@@ -42,7 +42,7 @@ def _written(bodies: list[bytes]) -> tuple[ChunkRef, bytes]:
         writer.add(
             body,
             parses=parses(body),
-            ask=str(number),
+            key=str(number),
             path=f"/movie/{number}",
             status=200,
             fetched_at="2026-11-23T09:00:00Z",
@@ -80,7 +80,7 @@ def test_an_envelope_says_where_its_answer_came_from() -> None:
     line = writer.add(
         b'{"id":550}',
         parses=True,
-        ask="tt0137523",
+        key="tt0137523",
         path="/movie/tt0137523",
         status=200,
         fetched_at="2026-11-23T09:00:00Z",
@@ -91,13 +91,13 @@ def test_an_envelope_says_where_its_answer_came_from() -> None:
     assert line == 0
     (read,) = read_lines(KEY, writer.close()[1])
     assert (read.chunk, read.run, read.entity, read.params) == (KEY, 7, "movie", "language=en-US")
-    assert (read.ask, read.path, read.status, read.fetched_at) == (
+    assert (read.key, read.path, read.status, read.fetched_at) == (
         "tt0137523",
         "/movie/tt0137523",
         200,
         "2026-11-23T09:00:00Z",
     )
-    assert (read.id, read.etag, read.age, read.why) == (550, 'W/"abc"', 17, None)
+    assert (read.id, read.etag, read.age, read.reason) == (550, 'W/"abc"', 17, None)
 
 
 def test_all_recorded_movies_come_back_as_they_came() -> None:
@@ -119,7 +119,7 @@ def test_a_writer_knows_roughly_what_its_chunk_will_weigh() -> None:
     writer = ChunkWriter(KEY, 7, "movie", "")
     for number in range(300):
         noise = hashlib.shake_128(str(number).encode()).hexdigest(2000).encode()
-        writer.add(b'"%b"' % noise, parses=True, ask="1", path="/movie/1", status=200, fetched_at="")
+        writer.add(b'"%b"' % noise, parses=True, key="1", path="/movie/1", status=200, fetched_at="")
     so_far = writer.size
     reference, _ = writer.close()
     assert 0.7 * reference.size < so_far <= reference.size

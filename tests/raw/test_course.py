@@ -24,8 +24,8 @@ from reelhouse.raw.course import (
     read_records,
 )
 from reelhouse.raw.keys import COURSE, Layout, course_key, is_course, receipt_key
-from reelhouse.raw.plan import Reason
-from reelhouse.raw.receipt import ChunkRef, Claim, Receipt, State
+from reelhouse.raw.plan import Cause
+from reelhouse.raw.receipt import ChunkRef, Outcome, Receipt, State
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import a_plan, settle, tmdb_data
 
@@ -35,7 +35,7 @@ KEY = "Raw/TMDB/JSON/2026/11/23/000007-00003-0badcafe.json"
 def _written(bodies: Sequence[bytes], key: str = KEY) -> tuple[ChunkRef, bytes]:
     writer = CourseWriter(key)
     for body in bodies:
-        writer.add(body, parses=True, ask="1", path="/movie/1", status=200, fetched_at="")
+        writer.add(body, parses=True, key="1", path="/movie/1", status=200, fetched_at="")
     size = writer.size
     reference, made = writer.close()
     assert (reference.size, reference.lines) == (len(made), len(bodies)) == (size, len(bodies))
@@ -43,12 +43,12 @@ def _written(bodies: Sequence[bytes], key: str = KEY) -> tuple[ChunkRef, bytes]:
     return reference, made
 
 
-def _receipt(chunk: ChunkRef, asks: Sequence[str]) -> Receipt:
-    claims = [
-        Claim(ask, State.LANDED, Reason.NEW, "2026-11-23T09:00:00Z", id=550 + line, line=line, etag='W/"1"')
-        for line, ask in enumerate(asks)
+def _receipt(chunk: ChunkRef, keys: Sequence[str]) -> Receipt:
+    outcomes = [
+        Outcome(key, State.LANDED, Cause.NEW, "2026-11-23T09:00:00Z", id=550 + line, line=line, etag='W/"1"')
+        for line, key in enumerate(keys)
     ]
-    return Receipt(run=7, unit=3, part=0, entity="movie", claims=claims, chunk=chunk)
+    return Receipt(run=7, unit=3, part=0, entity="movie", outcomes=outcomes, chunk=chunk)
 
 
 def test_a_file_is_an_array_with_a_record_on_each_line() -> None:
@@ -154,7 +154,7 @@ def test_a_receipt_makes_envelopes_of_its_records() -> None:
     found = list(read_answers(storage, _receipt(reference, ["550", "551", "tt0000552"])))
     assert [one.bytes for one in found] == bodies
     assert [one.sha256 for one in found] == [hashlib.sha256(body).hexdigest() for body in bodies]
-    assert [(one.chunk, one.run, one.entity, one.line, one.ask, one.id, one.etag) for one in found] == [
+    assert [(one.chunk, one.run, one.entity, one.line, one.key, one.id, one.etag) for one in found] == [
         (KEY, 7, "movie", 0, "550", 550, 'W/"1"'),
         (KEY, 7, "movie", 1, "551", 551, 'W/"1"'),
         (KEY, 7, "movie", 2, "tt0000552", 552, 'W/"1"'),
@@ -167,12 +167,12 @@ def test_a_record_that_no_claim_names_does_not_exist() -> None:
     reference, made = _written([b'{"id":550}', b'{"id":551}'])
     storage.put_new(KEY, made)
     receipt = _receipt(reference, ["550", "551"])
-    del receipt.claims[0]
-    assert [one.ask for one in read_answers(storage, receipt)] == ["551"]
+    del receipt.outcomes[0]
+    assert [one.key for one in read_answers(storage, receipt)] == ["551"]
 
 
 def test_a_receipt_without_a_chunk_has_no_answers() -> None:
-    receipt = Receipt(run=7, unit=3, part=0, entity="movie", claims=[])
+    receipt = Receipt(run=7, unit=3, part=0, entity="movie", outcomes=[])
     assert list(read_answers(MemoryStorage(), receipt)) == []
 
 
@@ -236,8 +236,8 @@ def test_files_that_no_receipt_of_a_reconciled_run_names_are_removed_and_nobody_
     reference, made = _written(list(bodies.values()), mine)
     for key in (mine, left, other, theirs):
         storage.put_new(key, made)
-    claims = [Claim(ask, State.LANDED, Reason.NEW, "", id=int(ask), line=int(ask) - 1) for ask in bodies]
-    settle(storage, plan, claims, chunk=reference)
+    outcomes = [Outcome(key, State.LANDED, Cause.NEW, "", id=int(key), line=int(key) - 1) for key in bodies]
+    settle(storage, plan, outcomes, chunk=reference)
     assert drop_unclaimed(storage, plan) == 1
     assert list(storage.keys(COURSE)) == sorted([mine, other, theirs])
 
@@ -246,6 +246,6 @@ def test_nothing_is_removed_while_a_receipt_cannot_be_read() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1"])
     storage.put_new(f"{COURSE}2026/11/23/000001-00000-aa.json", b"")
-    storage.put_new(receipt_key(1, 0, 0), b"{half")
+    storage.put_new(receipt_key("movie", 1, 0, 0), b"{half")
     assert drop_unclaimed(storage, plan) == 0
     assert len(list(storage.keys(COURSE))) == 1

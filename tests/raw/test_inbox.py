@@ -18,7 +18,7 @@ def test_a_letter_waits_with_its_asks() -> None:
     key = put_message(storage, "event-1", "movie", ("550", "tt0137523"))
     ((found, letter),) = waiting(storage, "movie")
     assert found == key
-    assert letter.asks == ["550", "tt0137523"]
+    assert letter.keys == ["550", "tt0137523"]
 
 
 def test_the_same_event_delivered_again_changes_nothing() -> None:
@@ -49,17 +49,17 @@ def test_only_letters_that_the_plan_took_are_cleared_and_clearing_twice_is_no_er
 
 @pytest.mark.parametrize(
     "body",
-    [b"?", b'{"format":7}', b'{"format":1,"event":"\xff"}', b'{"format":1,"event":"e","entity":"movie","asks":"1"}'],
+    [b"?", b'{"format":7}', b'{"format":1,"event":"\xff"}', b'{"format":1,"event":"e","entity":"movie","keys":"1"}'],
 )
 def test_a_letter_that_cannot_be_read_is_named_and_not_lost_and_the_others_wait(body: bytes) -> None:
     storage = MemoryStorage()
-    storage.put("inbox/event-1.json", body)
+    storage.put("_reelhouse/inbox/event-1.json", body)
     put_message(storage, "event-2", "movie", ["1"])
     found = read_inbox(storage, "movie")
     assert [letter.event for _, letter in found.letters] == ["event-2"]
     (odd,) = found.set_aside
-    assert odd.key == "inbox/event-1.json"
-    assert odd.key in odd.why
+    assert odd.key == "_reelhouse/inbox/event-1.json"
+    assert odd.key in odd.reason
     assert storage.get(odd.key) == body
 
 
@@ -67,7 +67,7 @@ def test_asks_are_ids_as_they_are_asked_and_what_is_none_is_counted_and_shown_in
     storage = MemoryStorage()
     put_message(storage, "event-1", "movie", [" 0550 ", "TT137523", "1\n2", "²", *("x" * 500 for _ in range(40))])
     found = read_inbox(storage, "movie")
-    assert [letter.asks for _, letter in found.letters] == [["550", "tt0137523"]]
+    assert [letter.keys for _, letter in found.letters] == [["550", "tt0137523"]]
     (odd,) = found.set_aside
     assert odd.count == 42
     assert odd.shown[:2] == ["1\\n2", "²"]
@@ -78,8 +78,8 @@ def test_asks_are_ids_as_they_are_asked_and_what_is_none_is_counted_and_shown_in
 def test_a_letter_may_ask_for_a_run_and_one_from_before_there_were_such_still_reads() -> None:
     storage = MemoryStorage()
     put_message(storage, "wish", "movie", run="full")
-    storage.put("inbox/old.json", b'{"format":1,"event":"old","entity":"movie","asks":["1"]}')
-    assert [(letter.event, letter.asks, letter.run) for _, letter in waiting(storage, "movie")] == [
+    storage.put("_reelhouse/inbox/old.json", b'{"format":1,"event":"old","entity":"movie","keys":["1"]}')
+    assert [(letter.event, letter.keys, letter.run) for _, letter in waiting(storage, "movie")] == [
         ("old", ["1"], ""),
         ("wish", [], "full"),
     ]
@@ -90,14 +90,15 @@ def test_a_letter_that_no_run_would_ever_take_is_set_aside() -> None:
     put_message(storage, "wish", "movie", run="weekly")
     assert list(waiting(storage, "movie")) == []
     assert (
-        "inbox/wish.json asks for a run of an unknown kind, 'weekly'" in read_inbox(storage, "movie").set_aside[0].why
+        "_reelhouse/inbox/wish.json asks for a run of an unknown kind, 'weekly'"
+        in read_inbox(storage, "movie").set_aside[0].reason
     )
 
 
 def test_a_letter_about_what_nobody_collects_is_set_aside_where_that_is_known() -> None:
     storage = MemoryStorage()
     put_message(storage, "wish", "person", ["287"])
-    assert "'person', which" in read_inbox(storage, "movie", ("movie",)).set_aside[0].why
+    assert "'person', which" in read_inbox(storage, "movie", ("movie",)).set_aside[0].reason
     assert read_inbox(storage, "movie").set_aside == []
 
 
@@ -122,7 +123,7 @@ def test_many_letters_are_cleared_at_once() -> None:
 def test_a_letter_that_goes_while_letters_are_read_is_no_error() -> None:
     class Clearing(MemoryStorage):
         def get(self, key: str) -> bytes:
-            self.delete("inbox/b.json")
+            self.delete("_reelhouse/inbox/b.json")
             return super().get(key)
 
     storage = Clearing()

@@ -15,7 +15,7 @@ from reelhouse.raw.keys import ledger_key, receipt_key
 from reelhouse.raw.ledger import Ledger, keep_ledger, open_ledger
 from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage
-from tests.lakes import ASKING, a_claim, a_plan, settle
+from tests.lakes import ASKING, a_outcome, a_plan, settle
 
 Rows = list[tuple[object, ...]]
 
@@ -30,28 +30,28 @@ def _live(storage: MemoryStorage, runs: int, *, keep: bool) -> None:
     """Several runs over some ids, each with other ends."""
     chance = random.Random(7)
     for run in range(1, runs + 1):
-        asks = [str(id_) for id_ in chance.sample(range(1, 200), 40)] + [f"tt{run:07d}"]
-        plan = a_plan(storage, asks, run=run, unit_size=15)
+        keys = [str(id_) for id_ in chance.sample(range(1, 200), 40)] + [f"tt{run:07d}"]
+        plan = a_plan(storage, keys, run=run, unit_size=15)
         for unit in range(plan.units):
-            of_unit = asks[unit * 15 : unit * 15 + 15]
+            of_unit = keys[unit * 15 : unit * 15 + 15]
             for half in (of_unit[:7], of_unit[7:]):
-                claims = [
-                    a_claim(
-                        ask,
+                outcomes = [
+                    a_outcome(
+                        key,
                         chance.choice(list(State)),
                         fetched_at=f"2026-11-{run:02d}T09:00:00Z",
-                        found=None if ask.isdigit() else 1000 + run,
+                        found=None if key.isdigit() else 1000 + run,
                     )
-                    for ask in half
+                    for key in half
                 ]
-                settle(storage, plan, claims, unit=unit)
+                settle(storage, plan, outcomes, unit=unit)
         if keep:
-            with open_ledger(storage, run) as ledger:
-                keep_ledger(storage, ledger)
+            with open_ledger(storage, "movie", run) as ledger:
+                keep_ledger(storage, "movie", ledger)
 
 
 def _known(storage: MemoryStorage, run: int) -> dict[str, Rows]:
-    with open_ledger(storage, run) as ledger:
+    with open_ledger(storage, "movie", run) as ledger:
         assert ledger.through == run
         return _rows(ledger)
 
@@ -61,20 +61,24 @@ def test_a_ledger_that_was_kept_says_what_one_rebuilt_from_receipts_says() -> No
     _live(kept, 6, keep=True)
     _live(rebuilt, 6, keep=False)
     assert _known(kept, 6) == _known(rebuilt, 6)
-    assert list(rebuilt.keys("ledger/")) == []
+    assert list(rebuilt.keys("_reelhouse/ledger/movie/")) == []
 
 
 def test_only_the_newest_few_are_kept() -> None:
     storage = MemoryStorage()
     _live(storage, 6, keep=True)
-    assert list(storage.keys("ledger/")) == [ledger_key(4), ledger_key(5), ledger_key(6)]
+    assert list(storage.keys("_reelhouse/ledger/movie/")) == [
+        ledger_key("movie", 4),
+        ledger_key("movie", 5),
+        ledger_key("movie", 6),
+    ]
 
 
 def test_the_kept_one_is_used_and_not_every_receipt_read_again() -> None:
     storage = MemoryStorage()
     _live(storage, 3, keep=True)
     before = _known(storage, 3)
-    for key in list(storage.keys("runs/")):
+    for key in list(storage.keys("_reelhouse/runs/movie/")):
         if "/receipts/" in key:
             storage.delete(key)
     assert _known(storage, 3) == before
@@ -84,18 +88,18 @@ def test_the_newest_state_of_an_id_holds_whatever_came_before() -> None:
     storage = MemoryStorage()
     for run, state in enumerate((State.LANDED, State.GONE, State.QUARANTINED), 1):
         plan = a_plan(storage, ["550"], run=run)
-        settle(storage, plan, [a_claim("550", state, fetched_at=f"2026-11-0{run}T00:00:00Z")])
-    with open_ledger(storage, 3) as ledger:
+        settle(storage, plan, [a_outcome("550", state, fetched_at=f"2026-11-0{run}T00:00:00Z")])
+    with open_ledger(storage, "movie", 3) as ledger:
         assert _rows(ledger)["known"] == [("movie", 550, "quarantined", "2026-11-03T00:00:00Z", 3)]
-    with open_ledger(storage, 1) as ledger:
+    with open_ledger(storage, "movie", 1) as ledger:
         assert _rows(ledger)["known"] == [("movie", 550, "landed", "2026-11-01T00:00:00Z", 1)]
 
 
 def test_an_imdb_id_stands_for_the_tmdb_id_that_answered_and_a_gone_one_for_none() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["tt0137523", "tt9999999"])
-    settle(storage, plan, [a_claim("tt0137523", found=550), a_claim("tt9999999", State.GONE)])
-    with open_ledger(storage, 1) as ledger:
+    settle(storage, plan, [a_outcome("tt0137523", found=550), a_outcome("tt9999999", State.GONE)])
+    with open_ledger(storage, "movie", 1) as ledger:
         aliases = ledger.db.execute("select entity, ask, id from alias order by ask").fetchall()
         rows = _rows(ledger)
     assert aliases == [("movie", "tt0137523", 550), ("movie", "tt9999999", None)]
@@ -105,17 +109,17 @@ def test_an_imdb_id_stands_for_the_tmdb_id_that_answered_and_a_gone_one_for_none
 def test_a_run_is_remembered_with_what_it_asked_for() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    settle(storage, plan, [a_claim("1"), a_claim("2", State.GONE)])
-    with open_ledger(storage, 1) as ledger:
+    settle(storage, plan, [a_outcome("1"), a_outcome("2", State.GONE)])
+    with open_ledger(storage, "movie", 1) as ledger:
         assert ledger.db.execute("select run, entity, asking from run").fetchall() == [(1, "movie", ASKING.fingerprint)]
 
 
 def test_an_unreadable_receipt_makes_nothing_known() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    storage.put(receipt_key(1, 0, 0), b"damaged")
-    settle(storage, plan, [a_claim("2")])
-    with open_ledger(storage, 1) as ledger:
+    storage.put(receipt_key("movie", 1, 0, 0), b"damaged")
+    settle(storage, plan, [a_outcome("2")])
+    with open_ledger(storage, "movie", 1) as ledger:
         assert [row[1] for row in _rows(ledger)["known"]] == [2]
 
 
@@ -142,7 +146,7 @@ def test_a_damaged_one_is_passed_over(damage: Callable[[bytes], bytes]) -> None:
     storage = MemoryStorage()
     _live(storage, 4, keep=True)
     before = _known(storage, 4)
-    for key in list(storage.keys("ledger/")):
+    for key in list(storage.keys("_reelhouse/ledger/movie/")):
         storage.put(key, damage(storage.get(key)))
     assert _known(storage, 4) == before
 
@@ -151,10 +155,10 @@ def test_one_of_another_format_or_run_is_passed_over() -> None:
     storage = MemoryStorage()
     _live(storage, 4, keep=True)
     before = _known(storage, 4)
-    storage.put(ledger_key(4), storage.get(ledger_key(3)))
-    with open_ledger(storage, 4) as ledger:
+    storage.put(ledger_key("movie", 4), storage.get(ledger_key("movie", 3)))
+    with open_ledger(storage, "movie", 4) as ledger:
         ledger.db.execute("update meta set format = 99")
-        storage.put(ledger_key(3), ledger.pack())
+        storage.put(ledger_key("movie", 3), ledger.pack())
     assert _known(storage, 4) == before
 
 
@@ -162,8 +166,8 @@ def test_a_whole_one_before_a_damaged_one_is_brought_up_to_date() -> None:
     storage = MemoryStorage()
     _live(storage, 4, keep=True)
     before = _known(storage, 4)
-    storage.put(ledger_key(4), b"damaged")
-    for key in list(storage.keys("runs/000001/receipts/")):
+    storage.put(ledger_key("movie", 4), b"damaged")
+    for key in list(storage.keys("_reelhouse/runs/movie/000001/receipts/")):
         # What run 1 says can only come from the kept ledger of run 3.
         storage.delete(key)
     assert _known(storage, 4) == before
@@ -171,5 +175,5 @@ def test_a_whole_one_before_a_damaged_one_is_brought_up_to_date() -> None:
 
 def test_a_full_disk_is_said_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
-    with pytest.raises(StorageError, match="no room for temporary files"), open_ledger(MemoryStorage(), 0):
+    with pytest.raises(StorageError, match="no room for temporary files"), open_ledger(MemoryStorage(), "movie", 0):
         pass

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw.keys import plan_key
 from reelhouse.raw.plan import (
+    Cause,
     Plan,
-    Reason,
     Request,
     RequestProfile,
     _gallop,
@@ -47,8 +47,8 @@ def test_a_million_ids_come_back() -> None:
 def test_a_plan_comes_back_as_it_was_put() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "tt0137523"])
-    assert read_plan(storage, 1) == plan
-    assert read_plan(storage, 2) is None
+    assert read_plan(storage, "movie", 1) == plan
+    assert read_plan(storage, "movie", 2) is None
 
 
 @settings(max_examples=30)
@@ -57,11 +57,11 @@ def test_units_hold_every_question_once_in_the_plan_s_order(count: int, size: in
     storage = MemoryStorage()
     plan = a_plan(storage, [str(number) for number in range(count)], unit_size=size)
     units = list(read_units(storage, plan))
-    assert [question for unit in units for question in unit.questions] == [
-        Request(str(number), Reason.NEW) for number in range(count)
+    assert [request for unit in units for request in unit.requests] == [
+        Request(str(number), Cause.NEW) for number in range(count)
     ]
     assert [unit.number for unit in units] == list(range(plan.units))
-    assert all(len(unit.questions) == size for unit in units[:-1])
+    assert all(len(unit.requests) == size for unit in units[:-1])
 
 
 def test_the_second_plan_of_a_run_is_refused_and_leaves_the_first_with_its_ids() -> None:
@@ -69,7 +69,7 @@ def test_the_second_plan_of_a_run_is_refused_and_leaves_the_first_with_its_ids()
     first = a_plan(storage, ["1", "2"])
     with pytest.raises(KeyTakenError):
         a_plan(storage, ["3"])
-    assert read_plan(storage, 1) == first
+    assert read_plan(storage, "movie", 1) == first
     assert list(read_lines(storage, first.ids)) == ["1 new", "2 new"]
 
 
@@ -79,7 +79,7 @@ def test_a_plan_that_does_not_add_up_is_never_put() -> None:
     counts = msgspec.structs.replace(plan.counts, listed=2)
     with pytest.raises(LakeError, match="does not add up"):
         put_plan(storage, msgspec.structs.replace(plan, counts=counts))
-    assert last_run(storage) == 0
+    assert last_run(storage, "movie") == 0
 
 
 def _changed(change: Callable[[MemoryStorage, Plan], None]) -> None:
@@ -114,25 +114,25 @@ def test_ids_that_are_not_what_the_plan_names_are_refused() -> None:
 )
 def test_a_damaged_plan_is_a_damage_and_no_missing_run(body: bytes) -> None:
     storage = MemoryStorage()
-    storage.put(plan_key(1), body)
-    assert last_run(storage) == 1
-    with pytest.raises(LakeError, match=r"runs/000001/plan\.json"):
-        read_plan(storage, 1)
+    storage.put(plan_key("movie", 1), body)
+    assert last_run(storage, "movie") == 1
+    with pytest.raises(LakeError, match=r"_reelhouse/runs/movie/000001/plan\.json"):
+        read_plan(storage, "movie", 1)
 
 
 def test_a_plan_of_a_newer_reelhouse_asks_for_an_upgrade() -> None:
     storage = MemoryStorage()
     # Nothing else of a newer format can be counted on.
-    storage.put(plan_key(1), b'{"format":2,"runs":[1],"things":null}')
-    with pytest.raises(LakeError, match=r"plan\.json has format 2.*upgrade reelhouse"):
-        read_plan(storage, 1)
+    storage.put(plan_key("movie", 1), b'{"format":3,"runs":[1],"things":null}')
+    with pytest.raises(LakeError, match=r"plan\.json has format 3.*upgrade reelhouse"):
+        read_plan(storage, "movie", 1)
 
 
 def test_a_plan_with_fields_that_are_not_known_yet_reads() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1"])
-    storage.put(plan_key(1), storage.get(plan_key(1)).replace(b"{", b'{"added_later":true,', 1))
-    assert read_plan(storage, 1) == plan
+    storage.put(plan_key("movie", 1), storage.get(plan_key("movie", 1)).replace(b"{", b'{"added_later":true,', 1))
+    assert read_plan(storage, "movie", 1) == plan
 
 
 @given(last=st.integers(0, 5000))
@@ -149,10 +149,10 @@ def test_the_last_run_is_found_in_few_look_ups(last: int) -> None:
 
 def test_the_last_run_of_a_lake_is_that_of_its_newest_plan() -> None:
     storage = MemoryStorage()
-    assert last_run(storage) == 0
+    assert last_run(storage, "movie") == 0
     for run in range(1, 20):
         a_plan(storage, ["1"], run=run)
-        assert last_run(storage) == run
+        assert last_run(storage, "movie") == run
 
 
 def test_a_fingerprint_changes_with_what_changes_an_answer_and_with_nothing_else() -> None:

@@ -23,70 +23,70 @@ from reelhouse.raw.receipt import (
 )
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
-from tests.lakes import a_chunk, a_claim, a_plan, settle
+from tests.lakes import a_chunk, a_outcome, a_plan, settle
 
 
-def _asks(receipt: Receipt | Unreadable | None) -> list[str]:
+def _keys(receipt: Receipt | Unreadable | None) -> list[str]:
     assert isinstance(receipt, Receipt)
-    return [claim.ask for claim in receipt.claims]
+    return [outcome.key for outcome in receipt.outcomes]
 
 
 def test_a_receipt_comes_back_as_it_was_put() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2", "3"])
     chunk = a_chunk(storage, plan, 0, [("1", b"{}")])
-    claims = [a_claim("1", line=0), a_claim("2", State.GONE), a_claim("3", State.FILTERED)]
-    put = settle(storage, plan, claims, chunk=chunk, drift={"unknown:new_field": 1})
+    outcomes = [a_outcome("1", line=0), a_outcome("2", State.GONE), a_outcome("3", State.FILTERED)]
+    put = settle(storage, plan, outcomes, chunk=chunk, drift={"unknown:new_field": 1})
     assert put is not None
-    assert (put.part, put.claims, put.chunk, put.drift) == (0, claims, chunk, {"unknown:new_field": 1})
-    assert list(read_parts(storage, 1, 0)) == [put]
+    assert (put.part, put.outcomes, put.chunk, put.drift) == (0, outcomes, chunk, {"unknown:new_field": 1})
+    assert list(read_parts(storage, "movie", 1, 0)) == [put]
     assert list(read_receipts(storage, plan)) == [put]
 
 
 def test_the_next_part_follows_the_last_without_a_listing() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    settle(storage, plan, [a_claim("1")])
-    settle(storage, plan, [a_claim("2")])
-    assert [_asks(part) for part in read_parts(storage, 1, 0)] == [["1"], ["2"]]
-    assert read_part(storage, 1, 0, 2) is None
+    settle(storage, plan, [a_outcome("1")])
+    settle(storage, plan, [a_outcome("2")])
+    assert [_keys(part) for part in read_parts(storage, "movie", 1, 0)] == [["1"], ["2"]]
+    assert read_part(storage, "movie", 1, 0, 2) is None
 
 
 def test_who_comes_second_claims_only_what_the_first_left() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2", "3"])
-    settle(storage, plan, [a_claim("1"), a_claim("2")])
+    settle(storage, plan, [a_outcome("1"), a_outcome("2")])
     known: set[str] = set()
-    put = settle(storage, plan, [a_claim("2"), a_claim("3")], known=known)
+    put = settle(storage, plan, [a_outcome("2"), a_outcome("3")], known=known)
     assert put is not None
-    assert (put.part, _asks(put)) == (1, ["3"])
+    assert (put.part, _keys(put)) == (1, ["3"])
     assert known == {"1", "2", "3"}
 
 
 def test_who_comes_second_with_nothing_new_puts_nothing() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    settle(storage, plan, [a_claim("1"), a_claim("2")])
-    assert settle(storage, plan, [a_claim("2"), a_claim("1")]) is None
-    assert read_part(storage, 1, 0, 1) is None
+    settle(storage, plan, [a_outcome("1"), a_outcome("2")])
+    assert settle(storage, plan, [a_outcome("2"), a_outcome("1")]) is None
+    assert read_part(storage, "movie", 1, 0, 1) is None
 
 
 def test_what_is_known_from_parts_before_is_not_claimed_again() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    put = settle(storage, plan, [a_claim("1"), a_claim("2")], known={"1"})
-    assert _asks(put) == ["2"]
+    put = settle(storage, plan, [a_outcome("1"), a_outcome("2")], known={"1"})
+    assert _keys(put) == ["2"]
 
 
 def test_a_second_writer_with_every_receipt_before_it_walks_past_them_all() -> None:
     storage = MemoryStorage()
-    asks = [str(number) for number in range(10)]
-    plan = a_plan(storage, asks)
-    for ask in asks[:9]:
-        settle(storage, plan, [a_claim(ask)])
-    put = settle(storage, plan, [a_claim(ask) for ask in asks])
+    keys = [str(number) for number in range(10)]
+    plan = a_plan(storage, keys)
+    for key in keys[:9]:
+        settle(storage, plan, [a_outcome(key)])
+    put = settle(storage, plan, [a_outcome(key) for key in keys])
     assert put is not None
-    assert (put.part, _asks(put)) == (9, ["9"])
+    assert (put.part, _keys(put)) == (9, ["9"])
 
 
 @pytest.mark.parametrize(
@@ -97,33 +97,33 @@ def test_a_second_writer_with_every_receipt_before_it_walks_past_them_all() -> N
 def test_a_part_that_cannot_be_read_names_nothing_is_reported_and_stops_nobody(body: bytes) -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2"])
-    storage.put(receipt_key(1, 0, 0), body)
-    put = settle(storage, plan, [a_claim("1"), a_claim("2")])
+    storage.put(receipt_key("movie", 1, 0, 0), body)
+    put = settle(storage, plan, [a_outcome("1"), a_outcome("2")])
     assert put is not None
-    assert (put.part, _asks(put)) == (1, ["1", "2"])
-    first, second = read_parts(storage, 1, 0)
+    assert (put.part, _keys(put)) == (1, ["1", "2"])
+    first, second = read_parts(storage, "movie", 1, 0)
     assert isinstance(first, Unreadable)
-    assert first.key == receipt_key(1, 0, 0)
-    assert first.key in first.why
+    assert first.key == receipt_key("movie", 1, 0, 0)
+    assert first.key in first.reason
     assert list(readable(iter([first, second]))) == [second]
 
 
 def test_a_receipt_of_a_newer_reelhouse_says_so() -> None:
     storage = MemoryStorage()
-    storage.put(receipt_key(1, 0, 0), b'{"format":9}')
-    (part,) = read_parts(storage, 1, 0)
+    storage.put(receipt_key("movie", 1, 0, 0), b'{"format":9}')
+    (part,) = read_parts(storage, "movie", 1, 0)
     assert isinstance(part, Unreadable)
-    assert "upgrade reelhouse" in part.why
+    assert "upgrade reelhouse" in part.reason
 
 
 def test_a_receipt_that_lies_in_another_s_place_names_nothing() -> None:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1"])
-    settle(storage, plan, [a_claim("1")])
-    storage.put(receipt_key(1, 0, 1), storage.get(receipt_key(1, 0, 0)))
-    _, copied = read_parts(storage, 1, 0)
+    settle(storage, plan, [a_outcome("1")])
+    storage.put(receipt_key("movie", 1, 0, 1), storage.get(receipt_key("movie", 1, 0, 0)))
+    _, copied = read_parts(storage, "movie", 1, 0)
     assert isinstance(copied, Unreadable)
-    assert "another place" in copied.why
+    assert "another place" in copied.reason
 
 
 class Contended:
@@ -138,10 +138,10 @@ class Contended:
 
     def put_new(self, key: str, body: bytes) -> None:
         if self._rivals:
-            run, _, rest = key.removeprefix("runs/").partition("/receipts/")
+            run, _, rest = key.removeprefix("_reelhouse/runs/movie/").partition("/receipts/")
             unit, _, part = rest.removesuffix(".json").partition("-")
-            claims = [a_claim(ask) for ask in self._rivals.pop(0)]
-            rival = Receipt(run=int(run), unit=int(unit), part=int(part), entity="movie", claims=claims)
+            outcomes = [a_outcome(key) for key in self._rivals.pop(0)]
+            rival = Receipt(run=int(run), unit=int(unit), part=int(part), entity="movie", outcomes=outcomes)
             put_receipt(self._inner, rival, set(), int(part))
             raise KeyTakenError(key)
         self._inner.put_new(key, body)
@@ -153,11 +153,11 @@ def test_losing_again_and_again_costs_neither_ids_nor_order() -> None:
     storage = MemoryStorage()
     a_plan(storage, ["1", "2", "3", "4"])
     contended = cast(Storage, Contended(storage, [["1"], ["2", "9"], ["3"]]))
-    claims = [a_claim(ask) for ask in ("1", "2", "3", "4")]
-    put = put_receipt(contended, Receipt(run=1, unit=0, part=0, entity="movie", claims=claims), set(), 0)
+    outcomes = [a_outcome(key) for key in ("1", "2", "3", "4")]
+    put = put_receipt(contended, Receipt(run=1, unit=0, part=0, entity="movie", outcomes=outcomes), set(), 0)
     assert put is not None
-    assert (put.part, _asks(put)) == (3, ["4"])
-    assert [_asks(part) for part in read_parts(storage, 1, 0)] == [["1"], ["2", "9"], ["3"], ["4"]]
+    assert (put.part, _keys(put)) == (3, ["4"])
+    assert [_keys(part) for part in read_parts(storage, "movie", 1, 0)] == [["1"], ["2", "9"], ["3"], ["4"]]
 
 
 @settings(max_examples=25, deadline=None)
@@ -179,10 +179,10 @@ def test_many_who_write_receipts_of_one_unit_never_claim_an_id_twice_and_lose_no
         barrier.wait(10)
         known: set[str] = set()
         for batch in batches:
-            settle(storage, plan, [a_claim(str(number)) for number in batch], known=known)
+            settle(storage, plan, [a_outcome(str(number)) for number in batch], known=known)
 
     with ThreadPoolExecutor(len(workers)) as pool:
         list(pool.map(work, workers))
-    claimed = [ask for part in read_parts(storage, 1, 0) for ask in _asks(part)]
+    claimed = [key for part in read_parts(storage, "movie", 1, 0) for key in _keys(part)]
     assert len(claimed) == len(set(claimed))
     assert set(claimed) == {str(number) for batches in workers for batch in batches for number in batch}

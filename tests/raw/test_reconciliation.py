@@ -14,7 +14,7 @@ from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import ChunkRef, State
 from reelhouse.raw.reconciliation import read_reconciliation, reconcile, tally
 from reelhouse.storage.memory import MemoryStorage
-from tests.lakes import a_chunk, a_claim, a_plan, settle
+from tests.lakes import a_chunk, a_outcome, a_plan, settle
 
 
 @settings(max_examples=60, deadline=None)
@@ -27,40 +27,40 @@ def test_states_and_what_is_pending_always_add_up_to_what_was_asked(
     states: list[State | None], unit_size: int, cut: int
 ) -> None:
     storage = MemoryStorage()
-    asks = [str(number + 1) for number in range(len(states))]
-    plan = a_plan(storage, asks, unit_size=unit_size)
+    keys = [str(number + 1) for number in range(len(states))]
+    plan = a_plan(storage, keys, unit_size=unit_size)
     for unit in range(plan.units):
         start = unit * unit_size
         settled = [
-            (ask, state)
-            for ask, state in zip(asks[start : start + unit_size], states[start : start + unit_size], strict=True)
+            (key, state)
+            for key, state in zip(keys[start : start + unit_size], states[start : start + unit_size], strict=True)
             if state is not None
         ]
         for at in range(0, len(settled), cut):
-            settle(storage, plan, [a_claim(ask, state) for ask, state in settled[at : at + cut]], unit=unit)
+            settle(storage, plan, [a_outcome(key, state) for key, state in settled[at : at + cut]], unit=unit)
     counted = tally(storage, plan)
-    assert counted.settled + counted.pending == len(asks)
+    assert counted.settled + counted.pending == len(keys)
     assert counted.pending == states.count(None)
     assert {state: counted.states[state] for state in State} == {state: states.count(state) for state in State}
     assert counted.problems == []
     made, _ = reconcile(storage, plan)
     if None in states:
         assert made is None
-        assert read_reconciliation(storage, 1) is None
+        assert read_reconciliation(storage, "movie", 1) is None
     else:
         assert made is not None
-        assert made.landed + made.filtered + made.gone + made.quarantined == made.asked == len(asks)
+        assert made.landed + made.filtered + made.gone + made.quarantined == made.asked == len(keys)
         assert made.whole
         assert made.clean == (State.QUARANTINED not in states)
-        assert read_reconciliation(storage, 1) == made
+        assert read_reconciliation(storage, "movie", 1) == made
 
 
 def _lake() -> tuple[MemoryStorage, Plan, ChunkRef]:
     storage = MemoryStorage()
     plan = a_plan(storage, ["1", "2", "3"])
     chunk = a_chunk(storage, plan, 0, [("1", b"{}"), ("2", b"{}")])
-    settle(storage, plan, [a_claim("1", line=0), a_claim("2", line=1)], chunk=chunk, drift={"unknown:x": 2})
-    settle(storage, plan, [a_claim("3", State.GONE)], drift={"unknown:x": 1, "missing:credits": 1})
+    settle(storage, plan, [a_outcome("1", line=0), a_outcome("2", line=1)], chunk=chunk, drift={"unknown:x": 2})
+    settle(storage, plan, [a_outcome("3", State.GONE)], drift={"unknown:x": 1, "missing:credits": 1})
     return storage, plan, chunk
 
 
@@ -75,8 +75,8 @@ def test_chunks_bytes_and_drift_are_counted_over_all_receipts() -> None:
 
 
 def _claimed_twice(storage: MemoryStorage, plan: Plan, chunk: ChunkRef) -> None:
-    third = storage.get(receipt_key(1, 0, 1)).replace(b'"part":1', b'"part":2')
-    storage.put(receipt_key(1, 0, 2), third)
+    third = storage.get(receipt_key("movie", 1, 0, 1)).replace(b'"part":1', b'"part":2')
+    storage.put(receipt_key("movie", 1, 0, 2), third)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def _claimed_twice(storage: MemoryStorage, plan: Plan, chunk: ChunkRef) -> None:
             "raw/movie/2026/11/23/000001-00000-t.jsonl.gz is gone",
         ),
         (lambda storage, plan, chunk: storage.put(chunk.key, b"cut"), "has another size than its receipt says"),
-        (lambda storage, plan, chunk: storage.put(receipt_key(1, 0, 2), b"?"), "00000-2.json names nothing"),
+        (lambda storage, plan, chunk: storage.put(receipt_key("movie", 1, 0, 2), b"?"), "00000-2.json names nothing"),
     ],
     ids=["claimed twice", "chunk gone", "chunk cut", "unreadable receipt"],
 )
@@ -109,8 +109,8 @@ def test_pending_ids_are_named_but_not_without_end() -> None:
     plan = a_plan(storage, [str(number) for number in range(100, 150)], unit_size=7)
     counted = tally(storage, plan)
     assert counted.pending == 50
-    assert len(counted.pending_asks) == 20
-    assert counted.pending_asks[0] == "100"
+    assert len(counted.pending_keys) == 20
+    assert counted.pending_keys[0] == "100"
 
 
 def test_a_run_is_reconciled_once_and_the_first_word_stays() -> None:
@@ -118,17 +118,17 @@ def test_a_run_is_reconciled_once_and_the_first_word_stays() -> None:
     first, _ = reconcile(storage, plan)
     storage.delete(chunk.key)
     assert reconcile(storage, plan)[0] == first
-    assert read_reconciliation(storage, 1) == first
+    assert read_reconciliation(storage, "movie", 1) == first
 
 
 def test_a_damaged_or_newer_one_is_a_damage_and_no_open_run() -> None:
     storage = MemoryStorage()
-    storage.put(reconciliation_key(1), b"{")
+    storage.put(reconciliation_key("movie", 1), b"{")
     with pytest.raises(LakeError, match=r"reconciliation\.json cannot be read"):
-        read_reconciliation(storage, 1)
-    storage.put(reconciliation_key(1), b'{"format":2}')
+        read_reconciliation(storage, "movie", 1)
+    storage.put(reconciliation_key("movie", 1), b'{"format":3}')
     with pytest.raises(LakeError, match="upgrade reelhouse"):
-        read_reconciliation(storage, 1)
+        read_reconciliation(storage, "movie", 1)
 
 
 def test_a_run_that_asks_nothing_is_whole_at_once() -> None:

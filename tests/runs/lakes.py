@@ -73,29 +73,29 @@ async def collect_in_units(storage: Storage, chosen: Settings, spool: Spool | No
     wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
     ways = collector.ways(chosen)._replace(spool=spool)
     async with collector.open_tmdb(chosen) as tmdb:
-        plan = open_run(storage) or await start_run(storage, tmdb, wanted)
+        plan = open_run(storage, "movie") or await start_run(storage, tmdb, wanted)
         return await execute(storage, tmdb, plan, ways, StopConditions(), Progress())
 
 
 def plans(storage: Storage) -> Iterator[Plan]:
-    for run in range(1, last_run(storage) + 1):
-        plan = read_plan(storage, run)
+    for run in range(1, last_run(storage, "movie") + 1):
+        plan = read_plan(storage, "movie", run)
         assert plan is not None
         yield plan
 
 
 def reasons(storage: Storage, run: int) -> dict[str, str]:
     """Why each ask of a run is asked."""
-    plan = read_plan(storage, run)
+    plan = read_plan(storage, "movie", run)
     assert plan is not None
-    return {question.ask: question.reason.value for unit in read_units(storage, plan) for question in unit.questions}
+    return {request.key: request.cause.value for unit in read_units(storage, plan) for request in unit.requests}
 
 
 class Known(NamedTuple):
     """What a lake says of one thing."""
 
     state: str
-    why: str | None
+    reason: str | None
     body: bytes | None
 
 
@@ -107,13 +107,13 @@ def answers(storage: Storage) -> dict[str, Known]:
         for receipt in read_receipts(storage, plan):
             assert isinstance(receipt, Receipt)
             lines = {answer.line: answer for answer in read_answers(storage, receipt)}
-            for claim in receipt.claims:
-                claimed[claim.ask] += 1
-                body = None if claim.line is None else lines[claim.line].bytes
-                assert claim.line is None or lines[claim.line].ask == claim.ask
-                found[claim.ask] = Known(claim.state.value, claim.why, body)
+            for outcome in receipt.outcomes:
+                claimed[outcome.key] += 1
+                body = None if outcome.line is None else lines[outcome.line].bytes
+                assert outcome.line is None or lines[outcome.line].key == outcome.key
+                found[outcome.key] = Known(outcome.state.value, outcome.reason, body)
         asked = set(reasons(storage, plan.run))
-        assert not [ask for ask, times in claimed.items() if times > 1]
+        assert not [key for key, times in claimed.items() if times > 1]
         assert claimed.keys() <= asked
     return found
 

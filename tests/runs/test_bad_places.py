@@ -96,7 +96,7 @@ def test_tmdbs_clock_decides_whatever_this_machines_says(tiny: Tiny, now: str) -
     tiny.gone, tiny.broken = set(), set()
     tiny.now = now
     lake = MemoryStorage()
-    collect(lake, small(tiny), asks=("3", "500"), selected=True)
+    collect(lake, small(tiny), keys=("3", "500"), selected=True)
     collect(lake, small(tiny))
     tiny.forget()
     assert collect(lake, small(tiny)).clean

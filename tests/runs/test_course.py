@@ -54,7 +54,7 @@ def test_landed_answers_lie_in_arrays_and_everything_else_apart(tiny: Tiny) -> N
     lake = MemoryStorage()
     assert collect_small(lake, small(tiny, **COURSE_SETTINGS)).whole
     assert answers(lake) == _settled(tiny)
-    landed = {int(ask) for ask, known in answers(lake).items() if known.state == "landed"}
+    landed = {int(key) for key, known in answers(lake).items() if known.state == "landed"}
     assert _ids(lake) == Counter(landed)
     (keys,) = {frozenset(record) for records in _files(lake).values() for record in records}
     assert keys == frozenset(msgspec.json.decode(tiny.body(1)))
@@ -176,13 +176,13 @@ def collected() -> MemoryStorage:
     return lake
 
 
-def _of_unit(lake: Storage, ask: str) -> tuple[Receipt, str]:
+def _of_unit(lake: Storage, key: str) -> tuple[Receipt, str]:
     for unit in range(3):
         for part in range(9):
-            found = read_part(lake, 1, unit, part)
-            if isinstance(found, Receipt) and any(claim.ask == ask for claim in found.claims):
-                return found, receipt_key(1, unit, part)
-    raise AssertionError(f"no receipt claims {ask}")
+            found = read_part(lake, "movie", 1, unit, part)
+            if isinstance(found, Receipt) and any(outcome.key == key for outcome in found.outcomes):
+                return found, receipt_key("movie", 1, unit, part)
+    raise AssertionError(f"no receipt claims {key}")
 
 
 def _swapped(body: bytes) -> bytes:
@@ -219,7 +219,9 @@ def test_damage_is_named(collected: MemoryStorage, how: str, refit: bool) -> Non
         lake.put(key, msgspec.json.encode(stated))
     problems = verify(lake).problems
     assert any(chunk in problem for problem in problems)
-    named = {claim.ask for claim in receipt.claims if any(f"id {claim.ask}:" in problem for problem in problems)}
+    named = {
+        outcome.key for outcome in receipt.outcomes if any(f"id {outcome.key}:" in problem for problem in problems)
+    }
     assert named, problems
     if how == "a record less" and refit:
         assert any(f"{chunk} has {receipt.chunk.lines - 1} records, its receipt says" in each for each in problems)
@@ -251,12 +253,12 @@ def test_a_folder_holds_the_arrays_as_files(tiny: Tiny, tmp_path: Path) -> None:
 def test_a_purged_answer_leaves_the_files_and_the_others_stay(collected: MemoryStorage) -> None:
     lake = copied(collected)
     before = answers(lake)
-    chosen = Chosen("ids 12 and 13", asks=frozenset(("12", "13")))
+    chosen = Chosen("ids 12 and 13", keys=frozenset(("12", "13")))
     done = purge(lake, chosen, datetime(2026, 3, 5, tzinfo=UTC))
     assert (done.answers, done.problems) == (2, [])
-    left = {ask: known for ask, known in before.items() if ask not in ("12", "13")}
-    assert _ids(lake) == Counter(int(ask) for ask, known in left.items() if known.state == "landed")
-    assert {ask: known for ask, known in answers(lake).items() if ask in left} == left
+    left = {key: known for key, known in before.items() if key not in ("12", "13")}
+    assert _ids(lake) == Counter(int(key) for key, known in left.items() if known.state == "landed")
+    assert {key: known for key, known in answers(lake).items() if key in left} == left
     assert not any(b"Title 12," in lake.get(key) for key in lake.keys(COURSE))
     assert verify(lake).problems == []
 

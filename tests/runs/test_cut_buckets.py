@@ -53,7 +53,7 @@ def _cut_and_go_on(proxy: Proxy, lake: S3Storage, chosen: Settings) -> str:
     proxy.on()
     # As if two minutes were over: a lease that could not be let go expires.
     lake.delete_all_versions(LEASE)
-    if read_reconciliation(lake, 1) is None:
+    if read_reconciliation(lake, "movie", 1) is None:
         assert collect(lake, chosen).whole
     return str(caught.value)
 
@@ -79,13 +79,13 @@ def test_an_s3_that_goes_away_at_any_request_costs_no_answer(tiny: Tiny, proxy: 
     tiny.broken = set()
     collect(_fresh_lake(proxy), small(tiny))
     # Which thread is quicker makes a difference of a few reads.
-    requests = sum("lake/r" in request.key for request in proxy.seen) - 3
+    requests = sum("/r" in request.key for request in proxy.seen) - 3
     assert requests > 30
     for place in range(requests):
         tiny.forget()
         lake = _fresh_lake(proxy)
         chosen = small(tiny, spool=str(tmp_path / str(place)))
-        _gone_at(proxy, place, "", "lake/r")
+        _gone_at(proxy, place, "", "/r")
         _cut_and_go_on(proxy, lake, chosen)
         assert tiny.asked == ONCE, f"gone at request {place}"
         assert assert_whole(lake).unclaimed == 0, f"gone at request {place}"

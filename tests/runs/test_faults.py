@@ -81,8 +81,8 @@ def test_an_outage_leaves_the_run_open_and_no_id_with_a_wrong_state(tmp_path: An
         assert commands.collect(chosen, CollectOptions(), as_json=True) == 1
         result = collect(lake, chosen)
         assert (result.pending, result.states, result.reconciliation) == (MOVIES, {}, None)
-        assert result.why is not None
-        assert "TMDB has answered nobody for" in result.why
+        assert result.reason is not None
+        assert "TMDB has answered nobody for" in result.reason
         emulator.set_faults(None)
         assert collect(lake, chosen).clean
     assert answers(lake) == wanted
@@ -190,7 +190,7 @@ def test_an_answer_that_stays_without_an_append_is_set_aside_and_asked_again_by_
     chosen = small(tiny, append=["credits"], attempts=3)
     result = collect(lake, chosen)
     assert (result.whole, result.clean, result.states) == (True, False, {"landed": 27, "filtered": 2, "quarantined": 1})
-    assert answers(lake)["4"].why == "missing:credits"
+    assert answers(lake)["4"].reason == "missing:credits"
     assert tiny.asked["4"] == 3
     tiny.instead = lambda request: None
     assert collect(lake, chosen).states == {"landed": 1}
@@ -252,7 +252,7 @@ def test_a_run_in_which_only_an_id_is_left_that_always_fails_comes_to_its_end(ti
     assert collect(lake, small(tiny)).whole
     tiny.forget()
     second = collect(lake, small(tiny))
-    assert (second.plan.counts.asked, second.states, second.why) == ({"retry": 1}, {"quarantined": 1}, None)
+    assert (second.plan.counts.asked, second.states, second.reason) == ({"retry": 1}, {"quarantined": 1}, None)
     assert tiny.asked["28"] <= 4
     # And so does one that goes on after everything else was settled.
     interrupted = MemoryStorage()
@@ -265,7 +265,7 @@ def test_a_run_in_which_only_an_id_is_left_that_always_fails_comes_to_its_end(ti
 def test_an_imdb_id_that_was_set_aside_is_asked_again_though_no_table_knows_it(tiny: Tiny) -> None:
     lake = MemoryStorage()
     tiny.instead = lambda request: html(200) if request.path == "/3/movie/tt0000020" else None
-    first = collect(lake, small(tiny), asks=("tt0000020", "tt0000021"))
+    first = collect(lake, small(tiny), keys=("tt0000020", "tt0000021"))
     assert first.states == {"landed": 1, "quarantined": 1}
     assert status(lake, 40.0).entities[0].quarantined == 1
     tiny.instead = lambda request: None

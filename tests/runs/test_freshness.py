@@ -49,13 +49,13 @@ class Asked:
         self.by_kind = stats.by_kind
         self.ids = set(stats.asked)
         self.details = stats.by_kind.get("detail", 0)
-        self.why = Counter(reasons(lake, self.result.plan.run).values())
+        self.reason = Counter(reasons(lake, self.result.plan.run).values())
         assert self.result.clean
 
 
 def test_days_in_the_life_of_a_lake(emulator: Emulator, lake: MemoryStorage) -> None:
     first = Asked(emulator, lake)
-    assert first.why == {"new": MOVIES}
+    assert first.reason == {"new": MOVIES}
     assert first.details == MOVIES
     assert first.by_kind.keys() == {"export", "detail"}
     known = sorted(first.ids)
@@ -65,7 +65,7 @@ def test_days_in_the_life_of_a_lake(emulator: Emulator, lake: MemoryStorage) -> 
     emulator.next_day()
 
     second = Asked(emulator, lake)
-    assert second.why == {"changed": 200, "vanished": 20, "new": 30}
+    assert second.reason == {"changed": 200, "vanished": 20, "new": 30}
     assert second.details == 250
     assert second.ids == edited | deleted | added
     # The export (asked for under this machine's day first), and the feed from the day before the last run to today.
@@ -82,7 +82,7 @@ def test_days_in_the_life_of_a_lake(emulator: Emulator, lake: MemoryStorage) -> 
     today = set(emulator.edit(known[400:407]))
     for _ in range(2):
         again = Asked(emulator, lake)
-        assert again.why == {"changed": 7}
+        assert again.reason == {"changed": 7}
         assert again.ids == today
     emulator.next_day()
     assert Asked(emulator, lake).ids == today
@@ -329,12 +329,12 @@ def test_an_export_older_than_the_one_that_is_here_is_not_used(tiny: Tiny) -> No
 
 
 def _refused(tiny: Tiny, lake: Storage, text: str) -> None:
-    runs, keys = last_run(lake), list(lake.keys("runs/"))
+    runs, keys = last_run(lake, "movie"), list(lake.keys("_reelhouse/runs/movie/"))
     tiny.forget()
     with pytest.raises(ListingError, match=text):
         collect(lake, small(tiny))
-    assert last_run(lake) == runs
-    assert list(lake.keys("runs/")) == keys
+    assert last_run(lake, "movie") == runs
+    assert list(lake.keys("_reelhouse/runs/movie/")) == keys
     assert tiny.asked.total() == 0
 
 

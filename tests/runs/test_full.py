@@ -32,7 +32,7 @@ def test_the_open_run_comes_first_and_then_the_full_one(tiny: Tiny) -> None:
     assert result.plan.run == 2
     assert result.plan.selection.source == "export"
     # The five of before; the others were fetched just now, what is gone or broken is tried again anyway.
-    assert [ask for ask, why in reasons(lake, 2).items() if why == "stale"] == ["1", "2", "3", "4", "5"]
+    assert [key for key, reason in reasons(lake, 2).items() if reason == "stale"] == ["1", "2", "3", "4", "5"]
     assert_whole(lake)
 
 
@@ -47,7 +47,7 @@ def test_a_letter_waits_for_a_run_of_its_kind(tiny: Tiny) -> None:
     def left() -> list[str]:
         return [letter.event for _, letter in waiting(lake, "movie")]
 
-    assert set(reasons(lake, collect(lake, small(tiny), asks=("501",), selected=True).plan.run)) >= {"500", "501"}
+    assert set(reasons(lake, collect(lake, small(tiny), keys=("501",), selected=True).plan.run)) >= {"500", "501"}
     assert left() == ["other-wish", "wish"]
     collect(lake, small(tiny, top=3), selected=True)
     assert left() == ["other-wish", "wish"]
@@ -63,16 +63,16 @@ def test_a_wish_for_a_run_starts_none_after_a_person_continued_the_open_one(tiny
     lake = MemoryStorage()
     collect(lake, small(tiny), max_requests=5)
     put_message(lake, "wish", "movie", run="full")
-    assert collect(lake, small(tiny)).plan.run == last_run(lake) == 1
+    assert collect(lake, small(tiny)).plan.run == last_run(lake, "movie") == 1
     assert len(list(waiting(lake, "movie"))) == 1
 
 
 def test_a_plan_says_when_everything_was_last_listed(tiny: Tiny) -> None:
     lake = MemoryStorage()
-    collect(lake, small(tiny), asks=("500",), selected=True)
+    collect(lake, small(tiny), keys=("500",), selected=True)
     collect(lake, small(tiny))
     tiny.now = "2026-03-01T13:00:00+00:00"
-    collect(lake, small(tiny), asks=("501",), selected=True)
-    plans = [read_plan(lake, run) for run in (1, 2, 3)]
+    collect(lake, small(tiny), keys=("501",), selected=True)
+    plans = [read_plan(lake, "movie", run) for run in (1, 2, 3)]
     listed = [plan.listed_at for plan in plans if plan]
     assert listed == ["", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"]

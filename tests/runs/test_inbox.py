@@ -38,7 +38,7 @@ ASKED = {f"/3/movie/{name}" for name in ("1", "2", "3", "changes")} | {"/3/confi
 
 
 def message(**fields: Any) -> bytes:
-    return msgspec.json.encode({"event": "e", "entity": "movie", "asks": [], "run": "", "format": 1, **fields})
+    return msgspec.json.encode({"event": "e", "entity": "movie", "keys": [], "run": "", "format": 1, **fields})
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,17 @@ def message(**fields: Any) -> bytes:
 )
 def test_an_ask_that_is_no_id_is_named_and_not_asked(tiny: Tiny, paths: set[str], odd: object) -> None:
     lake = MemoryStorage()
-    lake.put("inbox/e.json", message(asks=["20", odd, " tt0000021 ", 22]))
+    lake.put("_reelhouse/inbox/e.json", message(keys=["20", odd, " tt0000021 ", 22]))
     result = collect(lake, small(tiny, record_filter=""))
     assert paths <= ASKED | {"/3/movie/20", "/3/movie/tt0000021", "/3/movie/22"}
     assert set(tiny.asked) == {"1", "2", "3", "20", "tt0000021", "22"}
     (found,) = result.plan.set_aside
-    assert (found.key, found.count, len(found.shown)) == ("inbox/e.json", 1, 1)
+    assert (found.key, found.count, len(found.shown)) == ("_reelhouse/inbox/e.json", 1, 1)
     assert result.whole
     assert not result.clean
     assert_whole(lake)
     # The message was taken, so the next run has nothing to say of it.
-    assert list(lake.keys("inbox/")) == []
+    assert list(lake.keys("_reelhouse/inbox/")) == []
     assert collect(lake, small(tiny, record_filter="")).clean
 
 
@@ -94,9 +94,9 @@ def test_an_ask_that_is_no_id_is_named_and_not_asked(tiny: Tiny, paths: set[str]
         b"[" * 100_000,
         message(format=7),
         message(format="1"),
-        message(asks="603"),
-        message(asks={"603": 1}),
-        message(asks=None),
+        message(keys="603"),
+        message(keys={"603": 1}),
+        message(keys=None),
         message(entity=5),
         message(entity="../account"),
         message(event=None),
@@ -109,57 +109,62 @@ def test_a_message_that_nobody_understands_stays_and_is_named_and_the_lake_works
     tiny: Tiny, paths: set[str], body: bytes
 ) -> None:
     lake = MemoryStorage()
-    lake.put("inbox/odd.json", body)
+    lake.put("_reelhouse/inbox/odd.json", body)
     put_message(lake, "plain", "movie", ["20"])
     result = collect(lake, small(tiny, record_filter=""))
     assert set(tiny.asked) == {"1", "2", "3", "20"}
     assert paths <= ASKED | {"/3/movie/20"}
     (found,) = result.plan.set_aside
-    assert "inbox/odd.json" in found.why
-    assert "remove it" in found.why
+    assert "_reelhouse/inbox/odd.json" in found.reason
+    assert "remove it" in found.reason
     assert (result.whole, result.clean) == (True, False)
-    assert lake.get("inbox/odd.json") == body
+    assert lake.get("_reelhouse/inbox/odd.json") == body
     assert_whole(lake)
     again = collect(lake, small(tiny, record_filter=""))
-    assert [one.key for one in again.plan.set_aside] == ["inbox/odd.json"]
-    lake.delete("inbox/odd.json")
+    assert [one.key for one in again.plan.set_aside] == ["_reelhouse/inbox/odd.json"]
+    lake.delete("_reelhouse/inbox/odd.json")
     assert collect(lake, small(tiny, record_filter="")).clean
 
 
 def test_objects_that_others_put_by_odd_names_are_no_messages(tiny: Tiny, paths: set[str]) -> None:
     class Bucket(MemoryStorage):
         def keys(self, prefix: str) -> Any:
-            odd = ["inbox/", "inbox/.my.json", "inbox/ä.json"] if prefix == "inbox/" else []
+            odd = (
+                ["_reelhouse/inbox/", "_reelhouse/inbox/.my.json", "_reelhouse/inbox/ä.json"]
+                if prefix == "_reelhouse/inbox/"
+                else []
+            )
             return iter(sorted([*super().keys(prefix), *odd]))
 
     lake = Bucket()
     result = collect(lake, small(tiny, record_filter=""))
-    assert sorted(one.key for one in result.plan.set_aside) == ["inbox/.my.json", "inbox/ä.json"]
+    assert sorted(one.key for one in result.plan.set_aside) == ["_reelhouse/inbox/.my.json", "_reelhouse/inbox/ä.json"]
     assert result.whole
 
 
 def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
     tiny: Tiny, paths: set[str], reelhouse: Reelhouse, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    inbox = reelhouse.lake / "inbox"
+    inbox = reelhouse.lake / "_reelhouse/inbox"
     inbox.mkdir(parents=True)
-    (inbox / "a.json").write_bytes(message(asks=["../account", "1\n2", "20"]))
+    (inbox / "a.json").write_bytes(message(keys=["../account", "1\n2", "20"]))
     (inbox / "b.json").write_bytes(b"{")
     code, said, _ = reelhouse("plan", "--json")
     assert (code, len(said["set_aside"])) == (0, 2)
     code, said, _ = reelhouse("collect", "--json")
     assert (code, said["whole"], said["clean"], said["landed"]) == (1, True, False, 4)
     first, second = said["set_aside"]
-    assert (first["key"], first["count"], first["shown"]) == ("inbox/a.json", 2, ["../account", "1\\n2"])
-    assert second["key"] == "inbox/b.json"
-    (inbox / "c.json").write_bytes(message(asks=["../account"]))
+    assert (first["key"], first["count"], first["shown"]) == ("_reelhouse/inbox/a.json", 2, ["../account", "1\\n2"])
+    assert second["key"] == "_reelhouse/inbox/b.json"
+    (inbox / "c.json").write_bytes(message(keys=["../account"]))
     (inbox / "b.json").unlink()
     result = collect(FolderStorage(reelhouse.lake), small(tiny, record_filter=""))
     display.run_result(result)
     shown = capfd.readouterr()
     assert "complete, not clean" in shown.out
     assert (
-        "inbox/c.json names what is no TMDB id (550) and no IMDb id (tt0137523): '../account' (1 in all)" in shown.err
+        "_reelhouse/inbox/c.json names what is no TMDB id (550) and no IMDb id (tt0137523): '../account' (1 in all)"
+        in shown.err
     )
 
 
@@ -182,7 +187,7 @@ def test_a_plan_that_holds_a_broken_line_is_named(tiny: Tiny, paths: set[str]) -
     lake = MemoryStorage()
     collect(lake, small(tiny, record_filter=""), max_requests=1)
     _forge(lake, ["1", "2 listed"])
-    with pytest.raises(LakeError, match=r"runs/000001/ids-\w+\.gz holds '1', which is no id with a reason"):
+    with pytest.raises(LakeError, match=r"movie/000001/ids-\w+\.gz holds '1', which is no id with a reason"):
         collect(lake, small(tiny, record_filter=""))
 
 
@@ -190,8 +195,8 @@ def _forge(lake: MemoryStorage, lines: list[str]) -> None:
     """Let the plan of run 1 ask these, as one of an earlier version may."""
     body, count = pack_ids(lines)
     sha256 = hashlib.sha256(body).hexdigest()
-    lake.put(ids_key(1, sha256), body)
-    plan = read_plan(lake, 1)
+    lake.put(ids_key("movie", 1, sha256), body)
+    plan = read_plan(lake, "movie", 1)
     assert plan is not None
-    forged = msgspec.structs.replace(plan, ids=IdsObject(ids_key(1, sha256), sha256, count))
-    lake.put(plan_key(1), msgspec.json.encode(forged))
+    forged = msgspec.structs.replace(plan, ids=IdsObject(ids_key("movie", 1, sha256), sha256, count))
+    lake.put(plan_key("movie", 1), msgspec.json.encode(forged))

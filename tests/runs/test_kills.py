@@ -51,8 +51,8 @@ def test_a_kill_before_or_after_any_change_loses_nothing_and_asks_little_again(t
         collect_small(lake, small(tiny))
         assert answers(lake) == wanted, f"killed at step {step}"
         assert_whole(lake)
-        assert list(lake.keys("inbox/")) == [], f"killed at step {step}"
-        assert "ledger/000003.sqlite.gz" in list(lake.keys("ledger/"))
+        assert list(lake.keys("_reelhouse/inbox/")) == [], f"killed at step {step}"
+        assert "_reelhouse/ledger/movie/000003.sqlite.gz" in list(lake.keys("_reelhouse/ledger/movie/"))
 
 
 def test_the_first_run_of_a_lake_survives_a_kill_at_any_step(tiny: Tiny) -> None:
@@ -62,7 +62,7 @@ def test_the_first_run_of_a_lake_survives_a_kill_at_any_step(tiny: Tiny) -> None
         tiny.forget()
         with pytest.raises(KilledError):
             collect_small(Stepping(lake, dies_at(step)), small(tiny))
-        if read_reconciliation(lake, 1) is None:
+        if read_reconciliation(lake, "movie", 1) is None:
             collect_small(lake, small(tiny))
         assert sum((Counter(tiny.asked) - asked).values()) <= MOST_AGAIN, f"killed at step {step}"
         assert answers(lake) == wanted, f"killed at step {step}"
@@ -78,7 +78,7 @@ def test_a_run_that_is_killed_again_and_again_still_ends(tiny: Tiny) -> None:
     tiny.forget()
     kills = 0
     # Each start lives for eleven steps: long enough to land something, too short to end.
-    while read_reconciliation(lake, 2) is None:
+    while read_reconciliation(lake, "movie", 2) is None:
         with suppress(KilledError):
             collect_small(Stepping(lake, dies_at(11)), small(tiny))
         kills += 1
@@ -118,5 +118,5 @@ def _laid_down(objects: Storage, folder: Path) -> Path:
 
 def _finish(lake: Storage, tiny: Tiny) -> None:
     """Carry the second run to its end, if it is not there."""
-    if read_reconciliation(lake, 2) is None:
+    if read_reconciliation(lake, "movie", 2) is None:
         assert collect_small(lake, small(tiny)).whole

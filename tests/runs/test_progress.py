@@ -8,7 +8,7 @@ from reelhouse.bootstrap import collector
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.run import Progress, RunResult, execute, open_run, start_run
 from reelhouse.raw.checkpoint import Done, keep_done
-from reelhouse.raw.keys import progress_key
+from reelhouse.raw.keys import checkpoint_key
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import Noting
@@ -21,7 +21,7 @@ def _collect(storage: MemoryStorage, chosen: Settings, most: int | None = None) 
     async def collect() -> RunResult:
         async with collector.open_tmdb(chosen) as tmdb:
             wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
-            plan = open_run(storage) or await start_run(storage, tmdb, wanted)
+            plan = open_run(storage, "movie") or await start_run(storage, tmdb, wanted)
             return await execute(
                 storage, tmdb, plan, collector.ways(chosen), StopConditions(max_requests=most), Progress()
             )
@@ -38,7 +38,7 @@ def test_a_second_start_reads_no_receipt_of_units_that_were_settled(tiny: Tiny) 
     assert _collect(storage, small(tiny), most=1).pending == 4
     assert [key for key in storage.read if "receipts/00000" in key or "receipts/00001" in key] == []
     assert _collect(storage, small(tiny)).clean
-    assert storage.size(progress_key(1)) is None
+    assert storage.size(checkpoint_key("movie", 1)) is None
     assert tiny.asked.total() == 30
 
 
@@ -59,9 +59,9 @@ def test_behind_an_id_that_nobody_answers_no_unit_is_read_again(tiny: Tiny) -> N
 def test_a_progress_that_says_too_much_costs_a_start_and_no_id(tiny: Tiny) -> None:
     storage = MemoryStorage()
     _collect(storage, small(tiny), most=5)
-    plan = open_run(storage)
+    plan = open_run(storage, "movie")
     assert plan is not None
-    keep_done(storage, Done(plan.run, plan.ids.sha256, plan.units, states={"landed": plan.ids.count}))
+    keep_done(storage, Done("movie", plan.run, plan.ids.sha256, plan.units, states={"landed": plan.ids.count}))
     assert _collect(storage, small(tiny)).pending == 25
     assert _collect(storage, small(tiny)).whole
     assert_whole(storage)

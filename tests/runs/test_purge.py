@@ -26,7 +26,7 @@ from reelhouse.retention.selection import Chosen
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
-from tests.lakes import a_claim, a_plan, settle
+from tests.lakes import a_outcome, a_plan, settle
 from tests.runs.dying import KilledError, Stepping, counts, dies_at
 from tests.runs.lakes import answers, assert_whole, collect, collect_small, plans, reasons, small
 from tests.runs.scenes import copied, two_days
@@ -38,7 +38,7 @@ OLDER = Chosen("older than 18d", before="2026-03-02T12:00:00Z")
 MOVIES = Chosen("entity movie", entity="movie")
 ALL = Chosen("all")
 # By TMDB's id, by the IMDb id that was asked, and by one that only an answer tells.
-IDS = Chosen("3 ids", asks=frozenset({"20", "tt0000012", "tt0000027"}))
+IDS = Chosen("3 ids", keys=frozenset({"20", "tt0000012", "tt0000027"}))
 NAMED = {"20", "12", "tt0000012", "27"}
 
 CHOICES = [IDS, OLDER, MOVIES, ALL]
@@ -74,33 +74,33 @@ def _unpacked(body: bytes) -> bytes:
 def _lying(storage: Storage) -> set[tuple[int, str]]:
     """The runs and asks whose answers lie in chunks, whoever claims them."""
     lines = (line for key, body in _bytes(storage).items() if "/movie/" in key for line in body.splitlines())
-    return {(envelope["run"], envelope["ask"]) for envelope in map(msgspec.json.decode, lines)}
+    return {(envelope["run"], envelope["key"]) for envelope in map(msgspec.json.decode, lines)}
 
 
 def _read(storage: Storage) -> set[tuple[int, str]]:
     """The runs and asks whose answers readers find."""
-    return {place for place, body in _claims(storage).items() if body is not None}
+    return {place for place, body in _outcomes(storage).items() if body is not None}
 
 
-def _taken(chosen: Chosen, run: int, ask: str) -> bool:
+def _taken(chosen: Chosen, run: int, key: str) -> bool:
     if chosen is IDS:
-        return ask in NAMED
+        return key in NAMED
     return chosen is not OLDER or run == 1
 
 
 def _kept(storage: Storage, chosen: Chosen) -> dict[tuple[int, str], bytes | None]:
     """What is to stay as it is."""
-    return {place: body for place, body in _claims(storage).items() if not _taken(chosen, *place)}
+    return {place: body for place, body in _outcomes(storage).items() if not _taken(chosen, *place)}
 
 
-def _claims(storage: Storage) -> dict[tuple[int, str], bytes | None]:
+def _outcomes(storage: Storage) -> dict[tuple[int, str], bytes | None]:
     """The body of every answer of every run that a reader sees, None where it has none."""
     found: dict[tuple[int, str], bytes | None] = {}
     for plan in plans(storage):
         for receipt in _parts(storage, plan.run):
-            lines = {(line.line, line.ask): line.bytes for line in read_answers(storage, receipt)}
-            for claim in receipt.claims:
-                found[plan.run, claim.ask] = None if claim.line is None else lines[claim.line, claim.ask]
+            lines = {(line.line, line.key): line.bytes for line in read_answers(storage, receipt)}
+            for outcome in receipt.outcomes:
+                found[plan.run, outcome.key] = None if outcome.line is None else lines[outcome.line, outcome.key]
     return found
 
 
@@ -113,13 +113,13 @@ def _whole(storage: Storage) -> Verdict:
 
 @pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.words)
 def test_what_is_chosen_is_gone_and_everything_else_lies_as_it_was(lake: Storage, chosen: Chosen) -> None:
-    before, kept = _claims(lake), _kept(lake, chosen)
+    before, kept = _outcomes(lake), _kept(lake, chosen)
     foreseen = foresee(lake, chosen, NOW)
-    assert _claims(lake) == before
+    assert _outcomes(lake) == before
     found = purge(lake, chosen, NOW)
     assert found == foreseen
     assert found.problems == []
-    assert _claims(lake) == kept
+    assert _outcomes(lake) == kept
     assert found.answers == len(before) - len(kept) > 0
     assert _lying(lake) == _read(lake)
     verdict = _whole(lake)
@@ -137,19 +137,19 @@ def test_purging_twice_takes_nothing_more_and_writes_nothing(lake: Storage, chos
 
 
 def test_one_purge_after_another_takes_more_of_the_same_chunks(lake: Storage) -> None:
-    before = _claims(lake)
+    before = _outcomes(lake)
     gone: set[str] = set()
-    for ask in ("11", "13", "14", "16", "18"):
-        gone.add(ask)
-        found = purge(lake, Chosen("1 id", asks=frozenset({ask})), NOW)
+    for key in ("11", "13", "14", "16", "18"):
+        gone.add(key)
+        found = purge(lake, Chosen("1 id", keys=frozenset({key})), NOW)
         assert found.problems == []
-        assert _claims(lake) == {place: body for place, body in before.items() if place[1] not in gone}
+        assert _outcomes(lake) == {place: body for place, body in before.items() if place[1] not in gone}
         _whole(lake)
     # No rest of a rest is left behind.
     named = {part.chunk.key for plan in plans(lake) for part in _parts(lake, plan.run) if part.chunk}
     assert set(lake.list_all_versions("raw/movie/")) == named
     purge(lake, ALL, NOW)
-    assert _claims(lake) == {}
+    assert _outcomes(lake) == {}
     assert list(lake.list_all_versions("raw/")) == []
     assert _whole(lake).states == {"purged": len(before)}
 
@@ -158,7 +158,7 @@ def test_one_purge_after_another_takes_more_of_the_same_chunks(lake: Storage) ->
 def test_a_purge_that_is_killed_at_any_step_is_completed_by_the_next(lived: MemoryStorage, chosen: Chosen) -> None:
     undisturbed = Stepping(copied(lived), counts)
     purge(undisturbed, chosen, NOW)
-    before, kept = _claims(lived), _kept(lived, chosen)
+    before, kept = _outcomes(lived), _kept(lived, chosen)
     assert undisturbed.steps > 10
     named = 0
     for step in range(undisturbed.steps):
@@ -166,14 +166,14 @@ def test_a_purge_that_is_killed_at_any_step_is_completed_by_the_next(lived: Memo
         with pytest.raises(KilledError):
             purge(Stepping(lake, dies_at(step)), chosen, NOW)
         # A reader sees each answer whole or not at all, and never again what was said to be purged.
-        seen = _claims(lake)
+        seen = _outcomes(lake)
         assert kept.items() <= seen.items() <= before.items(), f"killed at step {step}"
         left = [problem for problem in verify(lake).problems if "was purged, but its bytes are still there" in problem]
         named += len(left)
         assert verify(lake).problems == left, f"killed at step {step}"
         assert left or seen == before or _lying(lake) == _read(lake), f"killed at step {step}"
         assert purge(lake, chosen, NOW).problems == []
-        assert _claims(lake) == kept, f"killed at step {step}"
+        assert _outcomes(lake) == kept, f"killed at step {step}"
         assert _lying(lake) == _read(lake), f"killed at step {step}"
         _whole(lake)
     assert named
@@ -195,11 +195,11 @@ def test_an_id_that_is_still_listed_is_asked_again_as_new(tiny: Tiny, lived: Mem
     lake = copied(lived)
     _on_the_second_day(tiny)
     purge(lake, IDS, NOW)
-    with open_ledger(lake, 2) as ledger:
+    with open_ledger(lake, "movie", 2) as ledger:
         assert ledger.db.execute("select id from known where id in (12, 20, 27)").fetchall() == []
         assert ledger.db.execute("select ask from alias where ask = 'tt0000012'").fetchall() == []
     collect_small(lake, small(tiny))
-    assert {ask: why for ask, why in reasons(lake, 3).items() if ask in NAMED} == {
+    assert {key: reason for key, reason in reasons(lake, 3).items() if key in NAMED} == {
         "12": "new",
         "20": "new",
         "27": "new",
@@ -224,7 +224,7 @@ def test_a_purged_id_that_the_next_plan_forgets_is_named(tiny: Tiny, lived: Memo
     _on_the_second_day(tiny)
     purge(lake, IDS, NOW)
     # A plan that knows what was purged, as one made from an old ledger would.
-    lake.put(ledger_key(2), lived.get(ledger_key(2)))
+    lake.put(ledger_key("movie", 2), lived.get(ledger_key("movie", 2)))
     kept = lake.get(PURGES)
     lake.delete(PURGES)
     collect_small(lake, small(tiny))
@@ -235,10 +235,10 @@ def test_a_purged_id_that_the_next_plan_forgets_is_named(tiny: Tiny, lived: Memo
 
 def test_a_ledger_that_was_kept_before_a_purge_is_not_used_after_it(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    old = {key: lake.get(key) for key in lake.keys("ledger/")}
+    old = {key: lake.get(key) for key in lake.keys("_reelhouse/ledger/movie/")}
     assert old
     purge(lake, ALL, NOW)
-    assert list(lake.list_all_versions("ledger/")) == []
+    assert list(lake.list_all_versions("_reelhouse/ledger/movie/")) == []
     # One that a slow collector puts after all.
     for key, body in old.items():
         lake.put(key, body)
@@ -262,7 +262,7 @@ def test_a_run_that_is_open_does_not_ask_again_what_was_purged_of_it(tiny: Tiny)
     chosen = small(tiny, chunk_answers=2)
     with pytest.raises(KilledError):
         collect_small(Stepping(lake, dies_at(25)), chosen)
-    seen = {ask for _, ask in _claims(lake)}
+    seen = {key for _, key in _outcomes(lake)}
     assert 2 < len(seen) < 20
     found = purge(lake, ALL, NOW)
     assert (found.answers, len(found.problems)) == (len(seen), len(_young(lake)))
@@ -275,7 +275,7 @@ def test_a_run_that_is_open_does_not_ask_again_what_was_purged_of_it(tiny: Tiny)
     assert verdict.states["purged"] == len(seen)
     assert sum(verdict.states.values()) == 30
     collect_small(lake, chosen)
-    assert {ask for ask, why in reasons(lake, 2).items() if why == "new"} == seen
+    assert {key for key, reason in reasons(lake, 2).items() if reason == "new"} == seen
 
 
 def _young(lake: Storage) -> list[str]:
@@ -302,7 +302,7 @@ def test_an_export_stays_as_long_as_one_run_that_keeps_it_names_it(tiny: Tiny) -
     assert lake.size(first.export.key) is not None
     verdict = _whole(lake)
     assert [note[:5] for note in verdict.notes] == ["run 1", "run 2"]
-    one = Chosen("1 id", asks=frozenset({"1"}))
+    one = Chosen("1 id", keys=frozenset({"1"}))
     assert (foresee(lake, one, NOW).exports, purge(lake, one, NOW).exports) == (0, 0)
     assert purge(lake, MOVIES, NOW).exports == 1
     _whole(lake)
@@ -349,7 +349,7 @@ def _loose(lake: Storage, day: str, run: int = 1) -> str:
     writer.add(
         b'{"id":20,"title":"Title 20"}',
         parses=True,
-        ask="20",
+        key="20",
         path="",
         status=200,
         fetched_at=f"{day}T00:00:00Z",
@@ -361,12 +361,12 @@ def _loose(lake: Storage, day: str, run: int = 1) -> str:
 
 def test_a_chunk_whose_receipt_cannot_be_read_is_not_taken_for_one_that_nobody_names(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    part = read_part(lake, 1, 0, 0)
+    part = read_part(lake, "movie", 1, 0, 0)
     assert isinstance(part, Receipt)
     assert part.chunk is not None
-    lake.put(receipt_key(1, 0, 0), b"{half")
+    lake.put(receipt_key("movie", 1, 0, 0), b"{half")
     found = purge(lake, ALL, NOW)
-    assert any(receipt_key(1, 0, 0) in problem for problem in found.problems)
+    assert any(receipt_key("movie", 1, 0, 0) in problem for problem in found.problems)
     assert lake.size(part.chunk.key) is not None
     # Nor is one of a run whose plan is lost.
     loose = _loose(lake, "2026-03-01", run=7)
@@ -376,41 +376,41 @@ def test_a_chunk_whose_receipt_cannot_be_read_is_not_taken_for_one_that_nobody_n
 
 def test_the_same_answer_that_another_worker_landed_too_goes_with_it(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    part = next(part for part in _parts(lake, 1) if part.unit == 1 and "20" not in {one.ask for one in part.claims})
+    part = next(part for part in _parts(lake, 1) if part.unit == 1 and "20" not in {one.key for one in part.outcomes})
     assert part.chunk is not None
     more = msgspec.json.encode({**msgspec.json.decode(_line(lake, "20")), "line": part.chunk.lines})
     body = gzip.compress(gzip.decompress(lake.get(part.chunk.key)) + more + b"\n")
     chunk = ChunkRef(part.chunk.key, len(body), hashlib.sha256(body).hexdigest(), part.chunk.lines + 1)
     lake.put(chunk.key, body)
-    lake.put(receipt_key(1, 1, part.part), encode(msgspec.structs.replace(part, chunk=chunk)))
+    lake.put(receipt_key("movie", 1, 1, part.part), encode(msgspec.structs.replace(part, chunk=chunk)))
     _whole(lake)
-    before = _claims(lake)
-    found = purge(lake, Chosen("1 id", asks=frozenset({"20"})), NOW)
+    before = _outcomes(lake)
+    found = purge(lake, Chosen("1 id", keys=frozenset({"20"})), NOW)
     assert (found.problems, found.rewritten) == ([], 3)
     assert _lying(lake) == _read(lake)
-    assert _claims(lake) == {place: body for place, body in before.items() if place[1] != "20"}
+    assert _outcomes(lake) == {place: body for place, body in before.items() if place[1] != "20"}
     _whole(lake)
 
 
 def _parts(lake: Storage, run: int) -> Iterator[Receipt]:
-    plan = read_plan(lake, run)
+    plan = read_plan(lake, "movie", run)
     assert plan is not None
     return readable(read_receipts(lake, plan))
 
 
-def _line(lake: Storage, ask: str) -> bytes:
+def _line(lake: Storage, key: str) -> bytes:
     lines = (line for key, body in _bytes(lake).items() if "/movie/" in key for line in body.splitlines())
-    return next(line for line in lines if msgspec.json.decode(line)["ask"] == ask)
+    return next(line for line in lines if msgspec.json.decode(line)["key"] == key)
 
 
 def test_what_is_to_stay_is_not_lost_over_what_is_to_go(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    claimed = next(part for part in _parts(lake, 1) if any(claim.ask == "20" for claim in part.claims))
+    claimed = next(part for part in _parts(lake, 1) if any(outcome.key == "20" for outcome in part.outcomes))
     assert claimed.chunk is not None
     spoilt = bytearray(lake.get(claimed.chunk.key))
     spoilt[len(spoilt) // 2] ^= 1
     lake.put(claimed.chunk.key, bytes(spoilt))
-    found = purge(lake, Chosen("1 id", asks=frozenset({"20"})), NOW)
+    found = purge(lake, Chosen("1 id", keys=frozenset({"20"})), NOW)
     assert any(claimed.chunk.key in problem for problem in found.problems)
     assert lake.get(claimed.chunk.key) == bytes(spoilt)
     # Said to be purged it would be believed to be gone.
@@ -423,13 +423,13 @@ def test_what_is_to_stay_is_not_lost_over_what_is_to_go(lived: MemoryStorage) ->
 def test_what_discover_said_of_popularity_goes_with_the_run(tiny: Tiny) -> None:
     lake = MemoryStorage()
     plan = a_plan(lake, ["1"])
-    settle(lake, plan, [a_claim("1", line=0)])
-    listing = "runs/000001/ids-feedfeedfeedfeed.gz"
+    settle(lake, plan, [a_outcome("1", line=0)])
+    listing = "_reelhouse/runs/movie/000001/ids-feedfeedfeedfeed.gz"
     lake.put(listing, gzip.compress(b"1 7.5\n"))
-    found = msgspec.json.decode(lake.get("runs/000001/plan.json"))
+    found = msgspec.json.decode(lake.get("_reelhouse/runs/movie/000001/plan.json"))
     found["listing"] = {"key": listing, "sha256": "", "count": 1}
     found["selection"]["source"] = "discover"
-    lake.put("runs/000001/plan.json", msgspec.json.encode(found))
+    lake.put("_reelhouse/runs/movie/000001/plan.json", msgspec.json.encode(found))
     purge(lake, ALL, NOW)
     assert lake.size(listing) is None
     _whole(lake)
@@ -439,7 +439,7 @@ def test_what_discover_said_of_popularity_goes_with_the_run(tiny: Tiny) -> None:
 
 def test_ids_that_no_answer_is_about_are_told(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    found = purge(lake, Chosen("3 ids", asks=frozenset({"20", "999", "tt0000888"})), NOW)
+    found = purge(lake, Chosen("3 ids", keys=frozenset({"20", "999", "tt0000888"})), NOW)
     assert found.unknown == ["999", "tt0000888"]
     assert found.answers == 2
 
@@ -448,14 +448,14 @@ def test_what_was_set_aside_under_an_imdb_id_goes_with_the_title() -> None:
     lake = MemoryStorage()
     for run, state, found in ((1, State.QUARANTINED, None), (2, State.LANDED, 5)):
         plan = a_plan(lake, ["tt0000005", "6"], run=run)
-        settle(lake, plan, [a_claim("tt0000005", state, found=found), a_claim("6")])
-    assert purge(lake, Chosen("1 id", asks=frozenset({"5"})), NOW).answers == 2
-    assert {ask for _, ask in _claims(lake)} == {"6"}
+        settle(lake, plan, [a_outcome("tt0000005", state, found=found), a_outcome("6")])
+    assert purge(lake, Chosen("1 id", keys=frozenset({"5"})), NOW).answers == 2
+    assert {key for _, key in _outcomes(lake)} == {"6"}
 
 
 def test_nothing_goes_where_a_plan_is_lost(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    lake.delete("runs/000001/plan.json")
+    lake.delete("_reelhouse/runs/movie/000001/plan.json")
     before = {key: lake.get(key) for key in lake.keys("")}
     # Without its first plan a lake looks as if it had none.
     assert any("has no plan" in problem for problem in purge(lake, ALL, NOW).problems)
@@ -466,13 +466,13 @@ def test_nothing_goes_where_a_plan_is_lost(lived: MemoryStorage) -> None:
 def test_a_damaged_word_on_what_was_purged_stops_readers_and_is_named(lived: MemoryStorage) -> None:
     lake = copied(lived)
     purge(lake, IDS, NOW)
-    for body, text in ((b"{half", "cannot be read"), (lake.get(purged_key(2)), "speaks for another run")):
+    for body, text in ((b"{half", "cannot be read"), (lake.get(purged_key("movie", 2)), "speaks for another run")):
         spoilt = copied(lake)
-        spoilt.put(purged_key(1), body)
+        spoilt.put(purged_key("movie", 1), body)
         assert any(text in problem for problem in verify(spoilt).problems)
         with pytest.raises(LakeError):
             purge(spoilt, ALL, NOW)
-        with pytest.raises(LakeError), open_ledger(spoilt, 2):
+        with pytest.raises(LakeError), open_ledger(spoilt, "movie", 2):
             pass
     lake.delete(PURGES)
     assert any("no list of purges names run 1" in problem for problem in verify(lake).problems)
@@ -482,12 +482,12 @@ def test_receipts_keep_ids_states_and_times_and_no_title() -> None:
     with tiny_tmdb() as tiny:
         lake = MemoryStorage()
         collect_small(lake, small(tiny))
-    receipts = {key: lake.get(key) for key in lake.keys("runs/") if "/receipts/" in key}
+    receipts = {key: lake.get(key) for key in lake.keys("_reelhouse/runs/movie/") if "/receipts/" in key}
     purge(lake, ALL, NOW)
-    assert {key: lake.get(key) for key in lake.keys("runs/") if "/receipts/" in key} == receipts
+    assert {key: lake.get(key) for key in lake.keys("_reelhouse/runs/movie/") if "/receipts/" in key} == receipts
     for key in lake.list_all_versions(""):
         assert b"Title" not in _unpacked(lake.get(key)), key
-    assert read_purged(lake, 1).purges[0].parts["0-0"] is None
+    assert read_purged(lake, "movie", 1).purges[0].parts["0-0"] is None
 
 
 def test_files_of_the_course_are_purged_too(tiny: Tiny) -> None:
@@ -495,12 +495,12 @@ def test_files_of_the_course_are_purged_too(tiny: Tiny) -> None:
     collect(lake, small(tiny, layout="course"))
     others = "Raw/TMDB/JSON/2020/01/01/000001-somebody-else.json"
     lake.put(others, b"[]")
-    before = _claims(lake)
+    before = _outcomes(lake)
     files = [is_course(part.chunk.key) for part in _parts(lake, 1) if part.chunk]
     assert any(files)
-    asks = {"1", "2", "20"}
-    assert purge(lake, Chosen("3 ids", asks=frozenset(asks)), NOW).problems == []
-    assert _claims(lake) == {place: body for place, body in before.items() if place[1] not in asks}
+    keys = {"1", "2", "20"}
+    assert purge(lake, Chosen("3 ids", keys=frozenset(keys)), NOW).problems == []
+    assert _outcomes(lake) == {place: body for place, body in before.items() if place[1] not in keys}
     assert [is_course(part.chunk.key) for part in _parts(lake, 1) if part.chunk] == files
     assert not any(b'"title":"Title 20,' in body for body in _bytes(lake).values())
     _whole(lake)

@@ -225,7 +225,7 @@ def test_a_day_that_cannot_be_meant_is_refused(
 
 
 def test_one_answer_dated_far_ahead_makes_no_wrong_clock_right(lake: FolderStorage, typed: Typed, clock: Clock) -> None:
-    (key, *_) = lake.keys("runs/000001/receipts/")
+    (key, *_) = lake.keys("_reelhouse/runs/movie/000001/receipts/")
     lake.put(key, lake.get(key).replace(b"2026-03-01T", b"2029-03-01T", 1))
     for day in ("2026-03-20", "2030-03-02"):
         clock(day)
@@ -254,9 +254,9 @@ def test_answers_that_wait_in_the_spool_are_not_overlooked(
     lake: FolderStorage, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = Spool(tmp_path / "spool", 1 << 20)
-    plan = read_plan(lake, 2)
+    plan = read_plan(lake, "movie", 2)
     assert plan is not None
-    receipt = Receipt(run=2, unit=0, part=9, entity="movie", claims=[])
+    receipt = Receipt(run=2, unit=0, part=9, entity="movie", outcomes=[])
     waiting.keep(Entry(lake.url, plan.ids.sha256, plan.planned_at, receipt), b"")
     monkeypatch.setattr(collector, "spool", lambda settings, storage: waiting)
     before = _contents(lake)
@@ -299,10 +299,10 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
 
 def test_old_versions_go_too(bucket: Bucket) -> None:
     lake = bucket.lake
-    assert any(b'"ask":"20"' in body for _, body in bucket.bodies())
-    found = purge(lake, Chosen("1 id", asks=frozenset({"20"})), NOW)
+    assert any(b'"key":"20"' in body for _, body in bucket.bodies())
+    found = purge(lake, Chosen("1 id", keys=frozenset({"20"})), NOW)
     assert (found.answers, found.problems) == (2, [])
-    assert not any(b'"ask":"20"' in body for _, body in bucket.bodies())
+    assert not any(b'"key":"20"' in body for _, body in bucket.bodies())
     assert verify(lake).problems == []
     # One that is there only as an old version is there.
     (gone, *_) = sorted(set(two_days().keys("raw/")) - set(lake.keys("raw/")))

@@ -119,8 +119,8 @@ def test_who_refuses_everybody_is_an_outage_and_is_asked_little(tiny: Tiny) -> N
     began = time.monotonic()
     result = collect(MemoryStorage(), small(tiny, connections=20, outage_minutes=0.03))
     assert (result.pending, result.states) == (30, {})
-    assert result.why is not None
-    assert "TMDB has answered nobody" in result.why
+    assert result.reason is not None
+    assert "TMDB has answered nobody" in result.reason
     assert time.monotonic() - began < 30
     # The pause doubles, for nothing at all is answered.
     assert result.requests < 100

@@ -94,7 +94,7 @@ def test_status_and_verify_put_nothing(world: World) -> None:
     status(world.storage, 40)
     assert_within(world.counted(), GET=10, HEAD=12)
     assert verify(world.storage).clean
-    runs = last_run(world.storage)
+    runs = last_run(world.storage, "movie")
     # Each unit's receipts are read three times, each chunk once; listings are what verify finds leavings by.
     world.counted()
     assert verify(world.storage).clean
@@ -135,7 +135,7 @@ def test_listings_that_lack_keys_cost_neither_an_answer_nor_a_row(tiny: Tiny, tm
     assert_whole(seeing)
     assert check_tables(seeing) == []
     assert set(answers(storage)) == set(map(str, tiny.listed))
-    with open_ledger(storage, last_run(storage)) as ledger:
+    with open_ledger(storage, "movie", last_run(storage, "movie")) as ledger:
         assert ledger.db.execute("select count(*) from known").fetchone() == (len(tiny.listed),)
 
 
@@ -144,7 +144,7 @@ def test_a_letter_that_a_listing_lacks_waits_for_the_next_one(tiny: Tiny) -> Non
     assert collect_small(seeing, small(tiny)).whole
     put_message(seeing, "an-event", "movie", ["33"])
     collect_small(Shortsighted(seeing, 0), small(tiny))
-    assert [letter.asks for _, letter in waiting(seeing, "movie")] == [["33"]]
+    assert [letter.keys for _, letter in waiting(seeing, "movie")] == [["33"]]
     collect_small(seeing, small(tiny))
     assert list(waiting(seeing, "movie")) == []
     assert "33" in answers(seeing)

@@ -66,19 +66,19 @@ def test_what_discover_selects_is_what_is_asked() -> None:
 
 def test_a_list_is_asked_whatever_filter_would_say(plain: Tiny) -> None:
     lake = MemoryStorage()
-    result = collect(lake, small(plain, min_popularity=999.0), asks=("20", "500", "tt0000025"), selected=True)
+    result = collect(lake, small(plain, min_popularity=999.0), keys=("20", "500", "tt0000025"), selected=True)
     assert set(plain.asked) == {"20", "500", "tt0000025"}
     assert result.plan.selection.source == "list"
     assert_whole(lake)
     # What an IMDb id stood for is remembered.
     plain.forget()
-    collect(lake, small(plain), asks=("25", "tt0000025", "500"), selected=True)
+    collect(lake, small(plain), keys=("25", "tt0000025", "500"), selected=True)
     assert plain.asked.total() == 0
 
 
 def test_one_movie_under_both_its_names_is_two_questions_and_one_thing(plain: Tiny) -> None:
     lake = MemoryStorage()
-    result = collect(lake, small(plain), asks=("12", "tt0000012"), selected=True)
+    result = collect(lake, small(plain), keys=("12", "tt0000012"), selected=True)
     assert result.clean
     assert plain.asked == {"12": 1, "tt0000012": 1}
     first, second = answers(lake).values()
@@ -93,7 +93,7 @@ def test_an_imdb_id_that_nobody_has_is_gone_and_asked_again_when_it_is_named_aga
     lake = MemoryStorage()
     for _ in range(2):
         plain.forget()
-        result = collect(lake, small(plain), asks=("tt0000999",), selected=True)
+        result = collect(lake, small(plain), keys=("tt0000999",), selected=True)
         assert (result.states, plain.asked) == ({"gone": 1}, {"tt0000999": 1})
         assert_whole(lake)
 
@@ -105,7 +105,7 @@ def test_no_request_more_than_allowed_and_what_remains_is_said(plain: Tiny, most
     assert plain.asked.total() == most
     assert result.requests == most
     assert (result.pending, result.reconciliation) == (30 - most, None)
-    assert result.why == "max_requests is used up"
+    assert result.reason == "max_requests is used up"
     plain.forget()
     rest = collect(lake, small(plain))
     assert plain.asked.total() == 30 - most
@@ -132,7 +132,7 @@ def test_asking_again_counts_as_a_request_too(plain: Tiny) -> None:
 def test_a_run_that_ends_with_its_last_allowed_request_is_no_open_run(plain: Tiny) -> None:
     result = collect(MemoryStorage(), small(plain), max_requests=30)
     assert result.clean
-    assert result.why is None
+    assert result.reason is None
 
 
 def test_the_limit_is_one_for_all_runs_of_a_call(plain: Tiny) -> None:
@@ -140,7 +140,7 @@ def test_the_limit_is_one_for_all_runs_of_a_call(plain: Tiny) -> None:
     collect(lake, small(plain), max_requests=25)
     plain.forget()
     # Five are left of the open run, so three are allowed for the next one.
-    result = collect(lake, small(plain), asks=("501", "502", "503", "504", "505"), selected=True, max_requests=8)
+    result = collect(lake, small(plain), keys=("501", "502", "503", "504", "505"), selected=True, max_requests=8)
     assert plain.asked.total() == 8
     assert (result.plan.run, result.pending) == (2, 2)
     collect(lake, small(plain))
@@ -160,8 +160,8 @@ def test_requests_that_failed_in_the_first_run_of_a_call_count_in_the_second(pla
         return verdict(500, 11) if first and request.path.startswith("/3/movie/") else None
 
     plain.instead = each_fails_once
-    asks = ("501", "502", "503", "504", "505")
-    result = collect(lake, small(plain, attempts=3), asks=asks, selected=True, max_requests=14)
+    keys = ("501", "502", "503", "504", "505")
+    result = collect(lake, small(plain, attempts=3), keys=keys, selected=True, max_requests=14)
     assert plain.asked.total() == 14
     assert result.plan.run == 2
     assert result.pending in (3, 4)
@@ -178,7 +178,7 @@ def test_the_deadline_holds(plain: Tiny, hanging: bool) -> None:
     began = time.monotonic()
     result = collect(lake, small(plain), deadline=1.0)
     assert time.monotonic() - began < 1.0 + 3.0 + 1.0
-    assert result.why == "the deadline is reached"
+    assert result.reason == "the deadline is reached"
     assert 0 < sum(result.states.values()) < 30
     assert result.reconciliation is None
     plain.instead = lambda request: None
@@ -194,7 +194,7 @@ def test_the_deadline_holds_while_planning(plain: Tiny) -> None:
     with pytest.raises(ReelhouseError, match="deadline"):
         collect(lake, small(plain), deadline=0.5)
     assert time.monotonic() - began < 3
-    assert last_run(lake) == 0
+    assert last_run(lake, "movie") == 0
     plain.delay = 0.0
     assert collect(lake, small(plain)).clean
 
@@ -202,16 +202,16 @@ def test_the_deadline_holds_while_planning(plain: Tiny) -> None:
 def test_a_list_given_while_a_run_is_open_waits_in_the_inbox_and_is_asked_next(plain: Tiny) -> None:
     lake = MemoryStorage()
     collect(lake, small(plain), max_requests=10)
-    stopped = collect(lake, small(plain), asks=("500", "tt0000025"), selected=True, max_requests=5)
+    stopped = collect(lake, small(plain), keys=("500", "tt0000025"), selected=True, max_requests=5)
     assert (stopped.plan.run, stopped.pending) == (1, 15)
-    assert len(list(lake.keys("inbox/"))) == 1
+    assert len(list(lake.keys("_reelhouse/inbox/"))) == 1
     plain.forget()
     result = collect(lake, small(plain))
     assert result.plan.run == 2
     assert result.plan.inbox
     assert reasons(lake, 2) == {"500": "listed", "tt0000025": "listed"}
     assert set(plain.asked) >= {"500", "tt0000025"}
-    assert list(lake.keys("inbox/")) == []
+    assert list(lake.keys("_reelhouse/inbox/")) == []
     assert_whole(lake)
 
 
@@ -219,8 +219,8 @@ def test_the_same_list_twice_while_a_run_is_open_is_one_letter(plain: Tiny) -> N
     lake = MemoryStorage()
     collect(lake, small(plain), max_requests=10)
     for _ in range(2):
-        collect(lake, small(plain), asks=("500",), selected=True, max_requests=1)
-    assert len(list(lake.keys("inbox/"))) == 1
+        collect(lake, small(plain), keys=("500",), selected=True, max_requests=1)
+    assert len(list(lake.keys("_reelhouse/inbox/"))) == 1
     collect(lake, small(plain))
     assert plain.asked["500"] == 1
 
@@ -241,14 +241,14 @@ def test_whoever_loses_the_plan_leaves_its_list_in_the_inbox(plain: Tiny) -> Non
 
     def other(step: int) -> None:
         # Another collector plans first, just before this one's plan is put.
-        if step == 4 and last_run(lake) == 0:
+        if step == 4 and last_run(lake, "movie") == 0:
             from concurrent.futures import ThreadPoolExecutor
 
             with ThreadPoolExecutor() as pool:
                 pool.submit(collect, Stepping(lake, lambda step: None, locked=False), small(plain)).result()
 
-    result = collect(Stepping(lake, other, locked=False), small(plain), asks=("500", "501"), selected=True)
-    plan = read_plan(lake, 1)
+    result = collect(Stepping(lake, other, locked=False), small(plain), keys=("500", "501"), selected=True)
+    plan = read_plan(lake, "movie", 1)
     assert plan is not None
     assert plan.selection.source == "export"
     assert result.plan == plan
@@ -268,7 +268,7 @@ def test_a_signal_lands_what_is_there_and_leaves_the_run_open(
     running.send_signal(number)
     code, said, told = reelhouse.end(running)
     assert code == 1, told
-    assert said["why"] == f"stopped by {number.name}"
+    assert said["reason"] == f"stopped by {number.name}"
     assert 8 <= said["landed"] < 30
     assert said["landed"] + said["pending"] == 30
     asked = set(plain.asked)
@@ -334,7 +334,7 @@ def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Re
     assert "1 rows of the list name no id" in told
     assert set(plain.asked) == {"12", "tt0000013", "14"}
     code, said, _ = reelhouse("collect", "--json", "--top", "3", "--max-requests", "2")
-    assert (code, said["pending"], said["why"]) == (1, 1, "max_requests is used up")
+    assert (code, said["pending"], said["reason"]) == (1, 1, "max_requests is used up")
     code, said, _ = reelhouse("collect", "--json")
     assert (code, said["pending"]) == (0, 0)
     code, said, told = reelhouse("collect", "--json", "--discover", "with_genre=18")

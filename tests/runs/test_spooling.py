@@ -85,7 +85,7 @@ def test_wherever_the_lake_fails_no_answer_is_asked_for_twice(
         spool = Spool(tmp_path / str(step), ROOM)
         with pytest.raises(StorageError, match="the connection is lost"):
             collect_small(Stepping(lake, failing(step), reads=True), small(sound), spool)
-        if read_reconciliation(lake, 1) is None:
+        if read_reconciliation(lake, "movie", 1) is None:
             assert collect_small(lake, small(sound), spool).whole, f"failed at step {step}"
         assert sound.asked == ONCE, f"failed at step {step}"
         assert answers(lake) == wanted, f"failed at step {step}"
@@ -186,7 +186,7 @@ def test_what_another_collector_landed_meanwhile_is_not_landed_again(
         assert len(answers(lake)) == len(landed) + found.answers
         partly += 0 < found.answers < 9
         assert spool.waiting() == []
-        if read_reconciliation(lake, 1) is None:
+        if read_reconciliation(lake, "movie", 1) is None:
             assert collect_small(lake, small(sound)).whole
         assert_whole(lake)
     assert partly
@@ -209,7 +209,7 @@ class _Told(Progress):
         self.safe = 0
 
     def landed(self, receipt: Receipt) -> None:
-        self.safe += len(receipt.claims)
+        self.safe += len(receipt.outcomes)
 
     def replayed(self, count: int, place: str) -> None:
         self.brought.append((count, place))
@@ -289,7 +289,7 @@ def test_a_deadline_that_comes_while_the_lake_is_slow_costs_no_answer(sound: Tin
 
     lake = _Slow(0.1)
     result = collect(lake, small(sound, connections=10, chunk_answers=1), deadline=0.15, grace=0.05)
-    assert result.why == "the deadline is reached"
+    assert result.reason == "the deadline is reached"
     assert len(answers(lake)) == sound.asked.total() < 30
 
 
@@ -361,7 +361,7 @@ def test_a_damaged_entry_is_named_and_its_ids_are_asked_again(sound: Tiny) -> No
     (result,), told = _told_collect(lake, small(sound))
     assert [f"{path} is damaged" in text for text in told.stayed] == [True]
     assert result.whole
-    again = {ask: times for ask, times in sound.asked.items() if times > 1}
+    again = {key: times for key, times in sound.asked.items() if times > 1}
     assert 0 < len(again) <= CHUNK
     assert_whole(lake)
 
@@ -419,7 +419,7 @@ def test_a_lost_lease_stops_asking_and_lands_what_is_on_its_way(sound: Tiny) -> 
 
     sound.instead = lose
     result = collect(lake, small(sound, connections=4))
-    assert result.why == "the lease is lost"
+    assert result.reason == "the lease is lost"
     # Those that had started, and what another thread of the server counted meanwhile.
     assert 8 <= sound.asked.total() <= 8 + 4
     assert len(answers(lake)) == sound.asked.total()
@@ -438,7 +438,7 @@ def test_after_a_lost_lease_not_even_those_start_that_wait_for_their_turn(sound:
     sound.instead = lose
     # A third of a second between two starts, so that the others wait for their turn.
     result = collect(lake, small(sound, connections=6, rate=3.0), grace=10.0)
-    assert result.why == "the lease is lost"
+    assert result.reason == "the lease is lost"
     assert sound.asked.total() <= 3
     assert result.requests == len(answers(lake)) == sound.asked.total()
 
@@ -497,10 +497,10 @@ def test_a_lost_lease_is_noticed_soon_wherever_the_collector_waits(sound: Tiny, 
     lose.start()
     began = time.monotonic()
     chosen = small(sound, **{"connections": 3, **more})
-    result = collect(lake, chosen, asks=("3", "4", "5", "6", "8"), selected=True, grace=0.2)
+    result = collect(lake, chosen, keys=("3", "4", "5", "6", "8"), selected=True, grace=0.2)
     lose.join()
-    assert result.why == "the lease is lost"
+    assert result.reason == "the lease is lost"
     assert result.pending == 5 - len(answers(lake))
     assert time.monotonic() - began < 10
     assert sound.asked.total() <= 3
-    assert read_plan(lake, 1) is not None
+    assert read_plan(lake, "movie", 1) is not None

@@ -61,7 +61,7 @@ def test_after_a_kill_the_lock_is_free_for_the_second_one(tiny: Tiny, scene: Sce
 
         with pytest.raises(KilledError):
             collect_small(Stepping(lake, _dies_after(step, other)), small(tiny))
-        if read_reconciliation(lake, 2) is None:
+        if read_reconciliation(lake, "movie", 2) is None:
             collect_small(lake, small(tiny))
         assert answers(lake) == wanted, f"killed at step {step}"
         assert_whole(lake)
@@ -135,13 +135,13 @@ def test_without_the_lock_both_may_be_killed_at_any_pair_of_steps(tiny: Tiny, sc
 def _assert_as_if_nothing_happened(lake: Storage, tiny: Tiny, wanted: dict[str, Known], when: str) -> None:
     assert collect_small(lake, small(tiny)).whole, when
     # Letters that a kill left behind are taken by the run after.
-    if list(lake.keys("inbox/")):
+    if list(lake.keys("_reelhouse/inbox/")):
         assert collect_small(lake, small(tiny)).whole, when
-    assert list(lake.keys("inbox/")) == [], when
+    assert list(lake.keys("_reelhouse/inbox/")) == [], when
     assert answers(lake) == wanted, when
     assert_whole(lake)
     # Every run was ended before the next was planned.
-    assert all(read_reconciliation(lake, plan.run) is not None for plan in plans(lake)), when
+    assert all(read_reconciliation(lake, "movie", plan.run) is not None for plan in plans(lake)), when
 
 
 def _at(step: int, deed: Callable[[], None]) -> Callable[[int], None]:

@@ -38,7 +38,7 @@ def two_runs() -> MemoryStorage:
         first_day(tiny, made)
         second_day(tiny, made)
         tiny.changed = {}
-        for key in list(made.keys("inbox/")):
+        for key in list(made.keys("_reelhouse/inbox/")):
             made.delete(key)
         collect_small(made, small(tiny))
     return made
@@ -55,10 +55,10 @@ def lake(two_runs: MemoryStorage) -> MemoryStorage:
 def _place(lake: Storage) -> tuple[Receipt, str]:
     """The receipt that claims `ID`, and its key."""
     for part in range(9):
-        found = read_part(lake, 1, UNIT, part)
+        found = read_part(lake, "movie", 1, UNIT, part)
         assert isinstance(found, Receipt)
-        if any(claim.ask == ID for claim in found.claims):
-            return found, receipt_key(1, UNIT, part)
+        if any(outcome.key == ID for outcome in found.outcomes):
+            return found, receipt_key("movie", 1, UNIT, part)
     raise AssertionError("no receipt claims it")
 
 
@@ -85,14 +85,14 @@ def _without(body: bytes, start: bytes) -> bytes:
 
 
 def test_an_id_taken_out_of_a_plans_ids_is_named(lake: MemoryStorage) -> None:
-    plan = read_plan(lake, 1)
+    plan = read_plan(lake, "movie", 1)
     assert plan is not None
     lake.put(plan.ids.key, _without(lake.get(plan.ids.key), f"{ID} ".encode()))
     _red(lake, "the sha256 differs", f"id {ID} ")
 
 
 def test_an_id_taken_out_of_a_plans_ids_is_named_though_the_plan_was_made_to_fit(lake: MemoryStorage) -> None:
-    plan = read_plan(lake, 1)
+    plan = read_plan(lake, "movie", 1)
     assert plan is not None
     spoilt = _without(lake.get(plan.ids.key), f"{ID} ".encode())
     lake.put(plan.ids.key, spoilt)
@@ -102,13 +102,13 @@ def test_an_id_taken_out_of_a_plans_ids_is_named_though_the_plan_was_made_to_fit
         found["counts"]["asked"]["new"] -= 1
         found["counts"]["listed"] -= 1
 
-    _spoil(lake, plan_key(1), refit)
+    _spoil(lake, plan_key("movie", 1), refit)
     _red(lake, f"id {ID} was listed in run 1, but neither filtered, asked nor known before")
 
 
 def test_an_id_taken_out_of_a_receipt_is_named(lake: MemoryStorage) -> None:
     _, key = _place(lake)
-    _spoil(lake, key, lambda found: found.update(claims=[c for c in found["claims"] if c["ask"] != ID]))
+    _spoil(lake, key, lambda found: found.update(outcomes=[c for c in found["outcomes"] if c["key"] != ID]))
     _red(lake, f"id {ID} of run 1 has no receipt")
 
 
@@ -117,7 +117,7 @@ def test_an_id_taken_out_of_a_chunk_is_named(lake: MemoryStorage, refit: bool) -
     receipt, key = _place(lake)
     assert receipt.chunk is not None
     lines = gzip.decompress(lake.get(receipt.chunk.key)).splitlines(keepends=True)
-    kept = [line for line in lines if msgspec.json.decode(line)["ask"] != ID]
+    kept = [line for line in lines if msgspec.json.decode(line)["key"] != ID]
     assert len(kept) == len(lines) - 1
     spoilt = gzip.compress(b"".join(kept))
     lake.put(receipt.chunk.key, spoilt)
@@ -131,7 +131,7 @@ def test_an_answer_that_is_another_ids_is_named(lake: MemoryStorage) -> None:
     """Everything fits: sizes, hashes, numbers of lines; only what lies there is not what the receipt says."""
     receipt, key = _place(lake)
     assert receipt.chunk is not None
-    spoilt = gzip.compress(gzip.decompress(lake.get(receipt.chunk.key)).replace(b'"ask":"12"', b'"ask":"99"'))
+    spoilt = gzip.compress(gzip.decompress(lake.get(receipt.chunk.key)).replace(b'"key":"12"', b'"key":"99"'))
     lake.put(receipt.chunk.key, spoilt)
     stated = {"size": len(spoilt), "sha256": hashlib.sha256(spoilt).hexdigest()}
     _spoil(lake, key, lambda found: found["chunk"].update(stated))
@@ -151,15 +151,15 @@ def test_a_body_that_was_altered_is_named(lake: MemoryStorage) -> None:
 @pytest.mark.parametrize("what", ["plan", "ids", "export", "reconciliation", "receipt"])
 @pytest.mark.parametrize("how", ["cut", "emptied", "deleted", "garbled", "binary"])
 def test_the_newest_run_is_no_exception(lake: MemoryStorage, what: str, how: str) -> None:
-    plan = read_plan(lake, 2)
+    plan = read_plan(lake, "movie", 2)
     assert plan is not None
     assert plan.export is not None
     keys = {
-        "plan": plan_key(2),
+        "plan": plan_key("movie", 2),
         "ids": plan.ids.key,
         "export": plan.export.key,
-        "receipt": receipt_key(2, 0, 0),
-        "reconciliation": reconciliation_key(2),
+        "receipt": receipt_key("movie", 2, 0, 0),
+        "reconciliation": reconciliation_key("movie", 2),
     }
     _damage(lake, keys[what], how)
     if (what, how) == ("reconciliation", "deleted"):
@@ -172,12 +172,12 @@ def test_the_newest_run_is_no_exception(lake: MemoryStorage, what: str, how: str
 
 
 def test_an_export_that_was_made_to_fit_and_does_not_parse_is_one_problem_of_one_run(lake: MemoryStorage) -> None:
-    plan = read_plan(lake, 1)
+    plan = read_plan(lake, "movie", 1)
     assert plan is not None
     assert plan.export is not None
     lake.put(plan.export.key, b"no gzip")
     stated = hashlib.sha256(b"no gzip").hexdigest()
-    _spoil(lake, plan_key(1), lambda found: found["export"].update(sha256=stated))
+    _spoil(lake, plan_key("movie", 1), lambda found: found["export"].update(sha256=stated))
     assert all("run 1" in problem for problem in _red(lake, "the export is damaged"))
 
 
@@ -185,17 +185,17 @@ def test_an_export_that_was_made_to_fit_and_does_not_parse_is_one_problem_of_one
 @pytest.mark.parametrize("how", ["cut", "emptied", "deleted", "garbled", "binary"])
 def test_anything_cut_or_gone_is_reported_and_never_read_as_less(lake: MemoryStorage, what: str, how: str) -> None:
     receipt, key = _place(lake)
-    plan = read_plan(lake, 1)
+    plan = read_plan(lake, "movie", 1)
     assert plan is not None
     assert plan.export is not None
     assert receipt.chunk is not None
     keys = {
-        "plan": plan_key(1),
+        "plan": plan_key("movie", 1),
         "ids": plan.ids.key,
         "export": plan.export.key,
         "receipt": key,
         "chunk": receipt.chunk.key,
-        "reconciliation": reconciliation_key(1),
+        "reconciliation": reconciliation_key("movie", 1),
     }
     _damage(lake, keys[what], how)
     problems = _red(lake)
@@ -219,7 +219,7 @@ def _damage(lake: MemoryStorage, key: str, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["cut", "emptied", "deleted", "garbled", "binary"])
 def test_a_lost_ledger_is_rebuilt_and_no_problem(lake: MemoryStorage, how: str, tiny: Tiny) -> None:
-    for key in list(lake.keys("ledger/")):
+    for key in list(lake.keys("_reelhouse/ledger/movie/")):
         _damage(lake, key, how)
     assert_whole(lake)
     tiny.now = "2026-03-02T12:00:00+00:00"
@@ -231,12 +231,12 @@ def test_a_lost_ledger_is_rebuilt_and_no_problem(lake: MemoryStorage, how: str, 
 
 
 def test_a_ledger_that_says_something_else_is_named(lake: MemoryStorage, two_runs: MemoryStorage) -> None:
-    lake.put("ledger/000002.sqlite.gz", two_runs.get("ledger/000002.sqlite.gz"))
+    lake.put("_reelhouse/ledger/movie/000002.sqlite.gz", two_runs.get("_reelhouse/ledger/movie/000002.sqlite.gz"))
     assert_whole(lake)
     _, key = _place(lake)
 
     def gone(found: Any) -> None:
-        next(claim for claim in found["claims"] if claim["ask"] == ID)["state"] = "gone"
+        next(outcome for outcome in found["outcomes"] if outcome["key"] == ID)["state"] = "gone"
 
     _spoil(lake, key, gone)
     _red(lake, f"the ledger differs from the receipts for movie {ID}")
@@ -247,9 +247,9 @@ def test_a_lake_of_a_newer_format_is_refused_with_a_word_on_what_to_do(
     lake: MemoryStorage, what: str, tiny: Tiny
 ) -> None:
     _, receipt = _place(lake)
-    key = {"plan": plan_key(2), "receipt": receipt, "reconciliation": reconciliation_key(2)}[what]
+    key = {"plan": plan_key("movie", 2), "receipt": receipt, "reconciliation": reconciliation_key("movie", 2)}[what]
     _spoil(lake, key, lambda found: found.update(format=2))
-    _red(lake, "has format 2, this reelhouse reads up to 1: upgrade reelhouse")
+    _red(lake, "has format 3, this reelhouse reads up to 2: upgrade reelhouse")
     if what != "receipt":
         with pytest.raises(LakeError, match="upgrade reelhouse"):
             collect_small(lake, small(tiny))
@@ -258,7 +258,7 @@ def test_a_lake_of_a_newer_format_is_refused_with_a_word_on_what_to_do(
 
 @pytest.mark.parametrize("run", [1, 2])
 def test_a_whole_run_that_is_gone_is_missed(lake: MemoryStorage, run: int) -> None:
-    for key in list(lake.keys(f"runs/{run:06d}/")):
+    for key in list(lake.keys(f"_reelhouse/runs/movie/{run:06d}/")):
         lake.delete(key)
     _red(lake, f"the plan of run {run} is gone")
 
@@ -266,7 +266,7 @@ def test_a_whole_run_that_is_gone_is_missed(lake: MemoryStorage, run: int) -> No
 def test_a_run_of_which_nothing_is_left_is_missed_by_those_that_follow(lake: MemoryStorage, tiny: Tiny) -> None:
     collect_small(lake, small(tiny))
     for key in list(lake.keys("")):
-        if key.startswith(("runs/000002/", "ledger/")) or "/000002-" in key:
+        if key.startswith(("_reelhouse/runs/movie/000002/", "_reelhouse/ledger/movie/")) or "/000002-" in key:
             lake.delete(key)
     assert "the plan of run 2 is gone, though something of run 3 is there" in _red(lake)
     with pytest.raises(LakeError, match="the plan of run 2 is gone"):
@@ -279,27 +279,29 @@ def test_a_forged_number_costs_no_look_up_for_each_before_it(lake: MemoryStorage
 
 
 def test_a_plan_that_is_gone_is_missed_though_nothing_is_found_by_probing(lake: MemoryStorage) -> None:
-    lake.delete(plan_key(1))
+    lake.delete(plan_key("movie", 1))
     _red(lake, "the plan of run 1 is gone")
-    lake.delete(plan_key(2))
+    lake.delete(plan_key("movie", 2))
     _red(lake, "the plan of run 1 is gone", "the plan of run 2 is gone")
 
 
 def test_no_run_is_planned_over_the_receipts_of_a_lost_one(lake: MemoryStorage, tiny: Tiny) -> None:
-    lake.delete(plan_key(2))
+    lake.delete(plan_key("movie", 2))
     with pytest.raises(LakeError, match=r"the plan of run 2 is gone, though .*: nothing is planned"):
         collect_small(lake, small(tiny))
     assert tiny.asked.total() == 0
 
 
-@pytest.mark.parametrize("left", ["raw/", "ledger/", "Raw/"])
+@pytest.mark.parametrize("left", ["raw/", "_reelhouse/ledger/movie/", "Raw/"])
 def test_no_run_is_planned_while_anything_is_left_of_a_lost_one_of_its_number(
     lake: MemoryStorage, tiny: Tiny, left: str
 ) -> None:
     if left == "Raw/":
         lake.put("Raw/TMDB/JSON/Movies/2026/03/02/000002-00000-0a1b2c3d.json", b"[]")
     for key in list(lake.keys("")):
-        if key.startswith("runs/000002/") or (key.startswith(("raw/movie/", "ledger/")) and not key.startswith(left)):
+        if key.startswith("_reelhouse/runs/movie/000002/") or (
+            key.startswith(("raw/movie/", "_reelhouse/ledger/movie/")) and not key.startswith(left)
+        ):
             lake.delete(key)
     _red(lake, "the plan of run 2 is gone, though ")
     before = set(lake.keys(""))
@@ -313,7 +315,7 @@ def test_no_run_is_planned_while_anything_is_left_of_a_lost_one_of_its_number(
 def test_runs_that_are_lost_altogether_are_named_and_nothing_is_collected_over_their_chunks(
     lake: MemoryStorage, tiny: Tiny
 ) -> None:
-    for key in [*lake.keys("runs/"), *lake.keys("ledger/")]:
+    for key in [*lake.keys("_reelhouse/runs/movie/"), *lake.keys("_reelhouse/ledger/movie/")]:
         lake.delete(key)
     problems = _red(lake, "the plan of run 1 is gone, though ", "the plan of run 2 is gone, though ")
     assert any("of its chunks are there, such as raw/movie/" in problem for problem in problems)
@@ -324,7 +326,7 @@ def test_runs_that_are_lost_altogether_are_named_and_nothing_is_collected_over_t
 
 def test_a_plan_that_comes_while_a_verify_lists_is_no_lost_run(two_runs: MemoryStorage) -> None:
     lake = copied(two_runs)
-    for key in list(two_runs.keys("runs/000002/")):
+    for key in list(two_runs.keys("_reelhouse/runs/movie/000002/")):
         lake.delete(key)
 
     class Overtaken(Stepping):
@@ -344,7 +346,7 @@ def test_a_chunk_that_no_receipt_names_is_counted_and_no_problem(tiny: Tiny) -> 
         with pytest.raises(KilledError):
             collect_small(Stepping(made, dies_at(step)), small(tiny))
         chunks = [key for key in made.keys("raw/movie/") if key.endswith(".jsonl.gz")]
-        receipts = list(made.keys("runs/000001/receipts/"))
+        receipts = list(made.keys("_reelhouse/runs/movie/000001/receipts/"))
         if len(chunks) > len(receipts):
             lake, killed = made, killed + 1
             break
@@ -368,7 +370,7 @@ def test_an_unreadable_receipt_of_the_open_run_costs_its_answers_alone(tiny: Tin
     lake = MemoryStorage()
     with pytest.raises(KilledError):
         collect_small(Stepping(lake, dies_at(16)), small(tiny))
-    (first, *_) = lake.keys("runs/000001/receipts/")
+    (first, *_) = lake.keys("_reelhouse/runs/movie/000001/receipts/")
     lake.put(first, b'{"run": 1')
     result = collect_small(lake, small(tiny))
     assert (result.pending, result.whole) == (0, False)
@@ -386,7 +388,7 @@ def test_verify_of_what_is_new_sees_that_an_earlier_object_is_gone_or_cut(
     assert receipt.chunk is not None
     victim = receipt.chunk.key if what == "chunk" else key
     _damage(lake, victim, how)
-    verdict = verify(lake, since=2)
+    verdict = verify(lake, since={"movie": 2})
     if (what, how) in {("receipt", "cut"), ("receipt", "emptied")}:
         # No size of a receipt is written down; a verify of everything reads it.
         _red(lake, victim)
@@ -398,25 +400,32 @@ def test_verify_of_what_is_new_sees_that_an_earlier_object_is_gone_or_cut(
 def test_verify_says_what_it_looked_at(lake: MemoryStorage) -> None:
     chunks = verify(lake).chunks
     assert verify(lake).looked == ["runs 1 to 2 were read whole: plans, receipts, and every answer by its hash"]
-    new, before = verify(lake, since=2).looked
-    assert new.startswith("run 2 was read whole")
-    assert f"receipts and {chunks - verify(lake, since=2).chunks} chunks are to be there, in full size" in before
+    new, before = verify(lake, since={"movie": 2}).looked
+    assert new.startswith("movie run 2 was read whole")
+    assert (
+        f"receipts and {chunks - verify(lake, since={'movie': 2}).chunks} chunks are to be there, in full size"
+        in before
+    )
 
 
 def test_verify_of_what_is_new_reads_nothing_of_the_runs_before(lake: MemoryStorage) -> None:
     noting = Noting()
     for key in lake.keys(""):
         noting.put(key, lake.get(key))
-    assert verify(noting, since=2).whole
-    assert [key for key in noting.read if key.startswith(("raw/movie/2026/03/01/", "runs/000001/receipts/"))] == []
+    assert verify(noting, since={"movie": 2}).whole
+    assert [
+        key
+        for key in noting.read
+        if key.startswith(("raw/movie/2026/03/01/", "_reelhouse/runs/movie/000001/receipts/"))
+    ] == []
 
 
 def test_verify_of_what_is_new_sees_what_is_new(lake: MemoryStorage) -> None:
-    assert verify(lake, since=2).whole
-    plan = read_plan(lake, 2)
+    assert verify(lake, since={"movie": 2}).whole
+    plan = read_plan(lake, "movie", 2)
     assert plan is not None
-    lake.delete(receipt_key(2, 0, 0))
-    assert not verify(lake, since=2).whole
+    lake.delete(receipt_key("movie", 2, 0, 0))
+    assert not verify(lake, since={"movie": 2}).whole
 
 
 def test_the_command_fails_where_the_lake_is_not_whole(lake: MemoryStorage, tmp_path: Any) -> None:

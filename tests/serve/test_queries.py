@@ -11,7 +11,7 @@ import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError, UnknownTableError
 from reelhouse.marts import REGISTRY
-from reelhouse.serve.example_queries import QUESTIONS
+from reelhouse.marts.example_queries import QUESTIONS
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.queries import checked_query
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie

@@ -77,7 +77,7 @@ def _asks(reader: FeedReader, start: dict[str, str], end: dict[str, str]) -> lis
     found = []
     for partition in reader.partitions(start, end):
         assert isinstance(partition, AskedPartition)
-        found += [int(ask) for ask in partition.asks]
+        found += [int(key) for key in partition.keys]
     return sorted(found)
 
 

@@ -33,7 +33,7 @@ def test_a_lake_in_a_bucket_is_read_with_the_environments_credentials(
     server = s3servers.started("moto")
     s3servers.aim(monkeypatch, server)
     bucket = s3servers.fresh_bucket(server)
-    for path in (path for folder in ("builds", "tables/movie") for path in (lake.root / folder).rglob("*.*")):
+    for path in (path for folder in ("_reelhouse", "tables/movie") for path in (lake.root / folder).rglob("*.*")):
         key = f"some/lake/{path.relative_to(lake.root)}"
         s3servers.client(server).put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
     spark = session_factory("sail")()
@@ -61,7 +61,7 @@ def test_executors_read_a_token_from_parameter_store(where: str, monkeypatch: py
         assert TOKEN not in repr(vars(partition)) + partition.settings.token
         monkeypatch.setenv("TMDB_TOKEN", f"ssm:{name}" if where == "executor" else "")
         ((settled,),) = ask_partition(partition, keep_quarantined=False)
-    assert settled.claim.id == 1
+    assert settled.outcome.id == 1
     assert shown == {f"Bearer {TOKEN}"}
 
 

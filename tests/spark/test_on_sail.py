@@ -44,7 +44,7 @@ def settings(tmdb: Emulator) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def asks(tmdb: Emulator) -> list[str]:
+def keys(tmdb: Emulator) -> list[str]:
     """All ids that there are, some that there are not, and two titles by their IMDb ids as well."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in asking(tmdb).items():
@@ -68,34 +68,34 @@ def spark(tmdb: Emulator, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture(scope="module")
-def lake(tmdb: Emulator, asks: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lake(tmdb: Emulator, keys: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What collecting and building make of the same ids under the same faults."""
     folder = tmp_path_factory.mktemp("collected") / "lake"
     storage = FolderStorage(folder)
     tmdb.set_faults("all")
-    assert collect(storage, of(tmdb, attempts=3), asks=tuple(asks)).whole
+    assert collect(storage, of(tmdb, attempts=3), keys=tuple(keys)).whole
     tmdb.set_faults(None)
     build(storage, SAIL)
     return folder
 
 
 def test_every_table_has_the_rows_of_collecting_and_building_the_same_ids_under_faults(
-    tmdb: Emulator, settings: Settings, asks: list[str], lake: Path
+    tmdb: Emulator, settings: Settings, keys: list[str], lake: Path
 ) -> None:
     tmdb.set_faults("all")
-    partitions = partitions_of(asks, Options(partition_ids=40), settings)
+    partitions = partitions_of(keys, Options(partition_ids=40), settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMDB_TOKEN", settings.token)
         asked = [(one, list(ask_partition(one, keep_quarantined=True))) for one in partitions]
     tmdb.set_faults(None)
     compared = 0
-    for name, table in from_api(REGISTRY).items():
+    for name, table in from_api(REGISTRY, "movie").items():
         if name == "answers":
             continue
         batches = [
             batch
             for one, settled in asked
-            for batch in batches_of(settled, REGISTRY.entity, table, schema_of(table.columns), one.elsewhere)
+            for batch in batches_of(settled, REGISTRY.entities["movie"], table, schema_of(table.columns), one.elsewhere)
         ]
         ours = counted(pa.Table.from_batches(batches)) if batches else {}
         theirs = rows_of_lake(lake, name)
@@ -114,10 +114,10 @@ def rows_of_lake(lake: Path, name: str) -> Any:
 
 @pytest.mark.parametrize("table", ["movie", "movie_cast", "record", "rejected_value"])
 def test_a_read_gives_the_rows_and_the_columns_of_the_lakes_table(
-    spark: Any, tmdb: Emulator, asks: list[str], lake: Path, table: str
+    spark: Any, tmdb: Emulator, keys: list[str], lake: Path, table: str
 ) -> None:
     tmdb.set_faults("all")
-    found = read(spark, ids=",".join(asks), table=table, partition_ids=40, quarantined="skip")
+    found = read(spark, ids=",".join(keys), table=table, partition_ids=40, quarantined="skip")
     tmdb.set_faults(None)
     assert counted(found) == rows_of_lake(lake, table)
     declared = read(spark, lake=lake, table=table)
@@ -133,8 +133,8 @@ def test_a_discover_slice_is_what_the_filters_select(spark: Any, tmdb: Emulator)
     assert len(languages) == everything.count("en") > 5
 
 
-def test_a_schema_may_leave_columns_out_and_change_none(spark: Any, asks: list[str], lake: Path) -> None:
-    for options in ({"ids": ",".join(asks[:10])}, {"lake": str(lake)}):
+def test_a_schema_may_leave_columns_out_and_change_none(spark: Any, keys: list[str], lake: Path) -> None:
+    for options in ({"ids": ",".join(keys[:10])}, {"lake": str(lake)}):
         slim = spark.read.format("tmdb").schema("title string, movie_id bigint").options(**options)
         found = slim.load().toArrow()
         assert found.column_names == ["title", "movie_id"]
@@ -184,7 +184,7 @@ def test_an_id_without_a_trusted_answer_fails_the_read_unless_skipped(
         states = read(spark, ids="1,7,8,9", table="record").to_pylist()
         assert {row["id"]: row["state"] for row in states} == {1: "landed", 7: "gone", 8: "landed", 9: "quarantined"}
         (aside,) = read(spark, ids="1,7,8,9", table="quarantine").to_pylist()
-        assert (aside["id"], aside["ask"], aside["why"]) == (9, "9", "not_json")
+        assert (aside["id"], aside["requested_key"], aside["reason"]) == (9, "9", "not_json")
         (dead,) = read(spark, ids="1,7,8,9", table="tombstone").to_pylist()
         assert dead["id"] == 7
 
@@ -200,19 +200,19 @@ def test_an_outage_fails_the_read(spark: Any, tmdb: Emulator, monkeypatch: pytes
 
 
 def test_concurrent_partitions_keep_the_rate(
-    spark: Any, tmdb: Emulator, asks: list[str], monkeypatch: pytest.MonkeyPatch
+    spark: Any, tmdb: Emulator, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One for each of four partitions: so many requests at most can arrive later than they should.
     monkeypatch.setenv("REELHOUSE_CONNECTIONS", "4")
     tmdb.reset_stats()
-    assert read(spark, ids=",".join(asks[:80]), rate=20, partition_ids=20, append="credits").num_rows == 80
+    assert read(spark, ids=",".join(keys[:80]), rate=20, partition_ids=20, append="credits").num_rows == 80
     # Each on its own at the whole rate, they would come to four times as many.
     assert tmdb.stats().busiest_second <= 24
 
 
-def test_each_id_is_asked_once_and_nothing_else_is(spark: Any, tmdb: Emulator, asks: list[str]) -> None:
+def test_each_id_is_asked_once_and_nothing_else_is(spark: Any, tmdb: Emulator, keys: list[str]) -> None:
     tmdb.reset_stats()
-    read(spark, ids=",".join(asks[:60]), partition_ids=20)
+    read(spark, ids=",".join(keys[:60]), partition_ids=20)
     stats = tmdb.stats()
     assert set(stats.asked.values()) == {1}
     assert (stats.requests, stats.distinct_ids) == (60, 60)
@@ -224,8 +224,8 @@ def test_a_stream_that_sail_would_read_once_is_refused(spark: Any) -> None:
         stream.load().writeStream.format("console").start().awaitTermination(60)
 
 
-def test_whole_answers_make_every_table_of_a_slice(spark: Any, tmdb: Emulator, asks: list[str]) -> None:
-    options = {"ids": ",".join(asks), "partition_ids": 40}
+def test_whole_answers_make_every_table_of_a_slice(spark: Any, tmdb: Emulator, keys: list[str]) -> None:
+    options = {"ids": ",".join(keys), "partition_ids": 40}
     answers = spark.read.format("tmdb").options(table="answers", **options).load()
     for name in ("movie", "movie_crew", "watch_provider_offer", "movie_external_id"):
         made = reelhouse.table_of(answers, name).toArrow()
@@ -236,10 +236,10 @@ def test_whole_answers_make_every_table_of_a_slice(spark: Any, tmdb: Emulator, a
 
 
 def test_answers_that_are_read_once_make_all_tables(
-    spark: Any, tmdb: Emulator, asks: list[str], tmp_path: Path
+    spark: Any, tmdb: Emulator, keys: list[str], tmp_path: Path
 ) -> None:
     tmdb.reset_stats()
-    reader = spark.read.format("tmdb").options(ids=",".join(asks), table="answers")
+    reader = spark.read.format("tmdb").options(ids=",".join(keys), table="answers")
     reader.load().write.format("delta").save(str(tmp_path / "answers"))
     answers = spark.read.format("delta").load(str(tmp_path / "answers"))
     assert sum(reelhouse.table_of(answers, name).count() for name in REGISTRY.of_answers) > 3000

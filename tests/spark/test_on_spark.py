@@ -147,12 +147,12 @@ def test_a_lost_worker_costs_its_own_ids_once_more_and_no_others(served: Served,
 
 
 def test_tasks_together_keep_to_the_rate_also_when_some_are_tried_again(served: Served, tmdb: Emulator) -> None:
-    asks = [number for number in range(2, 400) if number not in served.ids][:90]
+    keys = [number for number in range(2, 400) if number not in served.ids][:90]
     tmdb.reset_stats()
     # Some answers cannot be believed for so long that their task fails first.
     tmdb.set_faults("wrong-ids")
     found = read(
-        served.spark, ids=",".join(map(str, asks)), rate=RATE, concurrency=2, partition_ids=30, append="credits"
+        served.spark, ids=",".join(map(str, keys)), rate=RATE, concurrency=2, partition_ids=30, append="credits"
     )
     tmdb.set_faults(None)
     stats = tmdb.stats()

@@ -74,8 +74,8 @@ def test_a_table_that_is_not_made_from_answers_is_named() -> None:
 def test_ids_come_from_an_option_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "links.csv"
     file.write_text("movieId,imdbId,tmdbId\n1,0114709,862\n2,0113497,\n")
-    assert read_options({"ids": "603, 550 tt133093,603"}).asks == ("603", "550", "tt0133093")
-    assert read_options({"ids_file": str(file)}).asks == ("862", "tt0113497")
+    assert read_options({"ids": "603, 550 tt133093,603"}).keys == ("603", "550", "tt0133093")
+    assert read_options({"ids_file": str(file)}).keys == ("862", "tt0113497")
 
 
 def test_a_list_in_a_file_is_read_as_strictly_as_at_the_prompt(tmp_path: Path) -> None:
@@ -84,13 +84,13 @@ def test_a_list_in_a_file_is_read_as_strictly_as_at_the_prompt(tmp_path: Path) -
     with pytest.raises(ConfigError, match=r'id and imdb_id may all hold .*option\("ids_column", "imdb_id"\)'):
         read_options({"ids_file": str(file)})
     with pytest.warns(UserWarning, match="1 show"):
-        assert read_options({"ids_file": str(file), "ids_column": "imdb_id"}).asks == ("tt0114709",)
+        assert read_options({"ids_file": str(file), "ids_column": "imdb_id"}).keys == ("tt0114709",)
     both = read_options({"ids_file": str(file), "ids_column": "imdb_id", "ids_kinds": "false"})
-    assert both.asks == ("tt0114709", "tt0113497")
+    assert both.keys == ("tt0114709", "tt0113497")
     file.write_text('id,title\n1,"Open\n2,b\n')
     with pytest.raises(ConfigError, match=r'line 2 opens a quote .*option\("ids_quotes", "false"\)'):
         read_options({"ids_file": str(file)})
-    assert read_options({"ids_file": str(file), "ids_quotes": "false"}).asks == ("1", "2")
+    assert read_options({"ids_file": str(file), "ids_quotes": "false"}).keys == ("1", "2")
     with pytest.raises(ConfigError, match="ids_column: it is an option of ids_file"):
         read_options({"ids": "603", "ids_column": "id"})
 
@@ -117,26 +117,26 @@ def test_shares_of_all_that_may_be_at_work_make_up_the_rate() -> None:
     settings = Settings(rate=40.0, connections=20)
     ids = [str(number) for number in range(1, 1001)]
     alone = partitions_of(ids[:200], Options(), settings)
-    assert [(len(one.asks), one.settings.rate, one.settings.connections) for one in alone] == [(200, 40.0, 20)]
+    assert [(len(one.keys), one.settings.rate, one.settings.connections) for one in alone] == [(200, 40.0, 20)]
     few = partitions_of(ids, Options(), settings)
-    assert [(len(one.asks), one.settings.rate, one.settings.connections) for one in few] == [(250, 10.0, 5)] * 4
+    assert [(len(one.keys), one.settings.rate, one.settings.connections) for one in few] == [(250, 10.0, 5)] * 4
     many = partitions_of(ids, Options(concurrency=2, partition_ids=100), settings)
-    assert [(len(one.asks), one.settings.rate) for one in many] == [(100, 20.0)] * 10
+    assert [(len(one.keys), one.settings.rate) for one in many] == [(100, 20.0)] * 10
     fewer = partitions_of(ids, Options(concurrency=50, partition_ids=500), settings)
     assert [one.settings.rate for one in fewer] == [20.0, 20.0]
     # Of sixty tasks that begin together each asks once in the first second.
     most = partitions_of(ids, Options(concurrency=60, partition_ids=10), settings)
-    assert [(len(one.asks), one.settings.rate) for one in most] == [(25, 1.0)] * 40
+    assert [(len(one.keys), one.settings.rate) for one in most] == [(25, 1.0)] * 40
     (slow,) = partitions_of(ids, Options(concurrency=60), settings.overridden(rate=0.5))
     assert slow.settings.rate == 0.5
     for found in (alone, few, many, fewer, most):
-        assert sorted(ask for one in found for ask in one.asks) == sorted(ids[: sum(len(one.asks) for one in found)])
+        assert sorted(key for one in found for key in one.keys) == sorted(ids[: sum(len(one.keys) for one in found)])
     assert partitions_of([], Options(), settings) == []
 
 
 def test_only_partitions_of_imdb_ids_know_what_is_asked_elsewhere() -> None:
     found = partitions_of(["603", "tt1", "550", "tt2"], Options(partition_ids=2), Settings())
-    assert [one.asks for one in found] == [("tt1", "tt2"), ("603", "550")]
+    assert [one.keys for one in found] == [("tt1", "tt2"), ("603", "550")]
     assert [sorted(one.elsewhere) for one in found] == [[550, 603], []]
 
 

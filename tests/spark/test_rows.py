@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from reelhouse.entities.schema import Table
 from reelhouse.marts import REGISTRY
-from reelhouse.raw.plan import Reason
-from reelhouse.raw.receipt import Claim, State
+from reelhouse.raw.plan import Cause
+from reelhouse.raw.receipt import Outcome, State
 from reelhouse.spark.api_partitions import Settled
 from reelhouse.spark.options import from_api
 from reelhouse.spark.rows import batches_of
@@ -19,19 +19,19 @@ from reelhouse.tables.schemas import schema_of
 AT = "2026-03-02T12:00:00Z"
 
 
-def _landed(ask: str, id_: int, **fields: object) -> Settled:
+def _landed(key: str, id_: int, **fields: object) -> Settled:
     body = json.dumps({"id": id_, **fields}).encode()
-    return Settled(Claim(ask, State.LANDED, Reason.LISTED, AT, id=id_, line=0), body, "0" * 64)
+    return Settled(Outcome(key, State.LANDED, Cause.LISTED, AT, id=id_, line=0), body, "0" * 64)
 
 
 def _batches(
     settled: list[list[Settled]], table: Table, elsewhere: frozenset[int] = frozenset()
 ) -> Iterator[pa.RecordBatch]:
-    return batches_of(settled, REGISTRY.entity, table, schema_of(table.columns), elsewhere)
+    return batches_of(settled, REGISTRY.entities["movie"], table, schema_of(table.columns), elsewhere)
 
 
 def _ids(*settled: Settled, table: str = "movie", elsewhere: frozenset[int] = frozenset()) -> list[int]:
-    spec = from_api(REGISTRY)[table]
+    spec = from_api(REGISTRY, "movie")[table]
     column = "movie_id" if table == "movie" else "id"
     return [row[column] for batch in _batches([[one] for one in settled], spec, elsewhere) for row in batch.to_pylist()]
 
@@ -45,13 +45,13 @@ def test_an_id_requested_under_two_names_has_one_row() -> None:
 
 
 def test_unanswered_ids_are_in_quarantine_only() -> None:
-    lost = Settled(Claim("tt0000001", State.QUARANTINED, Reason.LISTED, AT, why="unavailable"))
+    lost = Settled(Outcome("tt0000001", State.QUARANTINED, Cause.LISTED, AT, reason="unavailable"))
     assert _ids(lost, lost, table="quarantine") == [None, None]
     assert _ids(lost, table="record") == _ids(lost) == _ids(lost, table="answers") == []
 
 
 def test_a_movie_of_many_rows_does_not_wait_for_others() -> None:
-    spec = from_api(REGISTRY)["movie_keyword"]
+    spec = from_api(REGISTRY, "movie")["movie_keyword"]
     many = {"keywords": {"keywords": [{"id": number, "name": "k"} for number in range(4000)]}}
     settled = [[_landed(str(number), number, **many) for number in range(1, 4)]]
     sizes = [batch.num_rows for batch in _batches(settled, spec)]

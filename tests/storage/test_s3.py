@@ -374,7 +374,7 @@ def test_each_object_asks_for_its_encryption(proxy: Proxy, options: S3Options, e
     lake.put_new("b", b"1")
     lake.put_if("a", b"2", lake.get_versioned("a").version)
     lake.check()
-    for name in ("a", "b", "probe.json"):
+    for name in ("a", "b", "_reelhouse/probe.json"):
         found = _look(proxy, lake, name)
         assert (found["ServerSideEncryption"], found.get("SSEKMSKeyId")) == (expected, key)
 

@@ -54,7 +54,7 @@ def _moved(date: str, seconds: float) -> str:
 
 
 def _record(lake: S3Storage) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(lake.get("lease.json"))
+    found: dict[str, Any] = json.loads(lake.get("_reelhouse/lease.json"))
     return found
 
 
@@ -83,13 +83,13 @@ def test_the_lease_stays_after_a_release_and_its_epoch_grows(lake: S3Storage) ->
 
 def test_a_loser_writes_nothing(lake: S3Storage, proxy: Proxy) -> None:
     with lake.lock():
-        before = lake.get("lease.json")
+        before = lake.get("_reelhouse/lease.json")
         proxy.forget()
         said = rf"locked by another collector \({lake.url}\); if .* was killed, its lock ends in 1\d\d s; retry"
         with pytest.raises(LockedError, match=said):
             _again(lake).lock().__enter__()
         assert proxy.counts == {"GET": 1}
-        assert lake.get("lease.json") == before
+        assert lake.get("_reelhouse/lease.json") == before
 
 
 @pytest.mark.parametrize("seconds", [None, 200.0])
@@ -100,10 +100,10 @@ def test_it_ends_by_the_clock_of_s3_whatever_the_clock_here_says(
     with ExitStack() as stack:
         stack.enter_context(lake.lock(seconds=seconds))
         for clock in (0, ttl - 60, ttl - 5, -3600):
-            proxy.when(_later(clock), kind="GET", key="lease.json")
+            proxy.when(_later(clock), kind="GET", key="_reelhouse/lease.json")
             with pytest.raises(LockedError), _again(lake).lock():
                 pass
-        proxy.when(_later(ttl + 5), _later(ttl + 5), kind="GET", key="lease.json")
+        proxy.when(_later(ttl + 5), _later(ttl + 5), kind="GET", key="_reelhouse/lease.json")
         stack.enter_context(_again(lake).lock())
         assert _record(lake)["epoch"] == 2
 
@@ -120,11 +120,11 @@ def _dated(date: str) -> Fault:
 
 def test_one_response_with_a_wrong_clock_does_not_end_a_lease(lake: S3Storage, proxy: Proxy) -> None:
     with lake.lock():
-        proxy.when(_later(10 * 365 * 86400), kind="GET", key="lease.json")
+        proxy.when(_later(10 * 365 * 86400), kind="GET", key="_reelhouse/lease.json")
         with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).lock():
             pass
         # Nor does one from long ago say that it will take years.
-        proxy.when(_later(-10 * 365 * 86400), kind="GET", key="lease.json")
+        proxy.when(_later(-10 * 365 * 86400), kind="GET", key="_reelhouse/lease.json")
         with pytest.raises(LockedError, match=r"free in 1\d\d s"), _again(lake).lock():
             pass
         assert _record(lake)["epoch"] == 1
@@ -133,7 +133,7 @@ def test_one_response_with_a_wrong_clock_does_not_end_a_lease(lake: S3Storage, p
 @pytest.mark.parametrize("date", ["Sun, 06 Nov 0999 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 -0000"])
 def test_a_strange_date_of_s3_is_no_traceback(lake: S3Storage, proxy: Proxy, date: str) -> None:
     with lake.lock():
-        proxy.when(_dated(date), kind="GET", key="lease.json")
+        proxy.when(_dated(date), kind="GET", key="_reelhouse/lease.json")
         with pytest.raises(LockedError), _again(lake).lock():
             pass
 
@@ -143,7 +143,7 @@ def test_a_holder_that_lost_the_lease_is_notified_once_and_does_nothing_more(lak
     slow = Pace(ttl=60.0, every=0.5, again=0.5, margin=20.0)
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=slow):
         # More than once: a renewal between a look and a swap makes the other one look again.
-        proxy.always(_later(100), kind="GET", key="lease.json")
+        proxy.always(_later(100), kind="GET", key="_reelhouse/lease.json")
         with _again(lake).lock():
             taken = _record(lake)
             _wait(lambda: heard)
@@ -156,11 +156,11 @@ def test_a_holder_that_lost_the_lease_is_notified_once_and_does_nothing_more(lak
 def test_it_is_renewed_and_no_two_writings_are_alike(lake: S3Storage) -> None:
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
-        first = lake.look("lease.json")
+        first = lake.look("_reelhouse/lease.json")
         versions = {first.version}
 
         def renewed() -> bool:
-            versions.add(lake.look("lease.json").version)
+            versions.add(lake.look("_reelhouse/lease.json").version)
             return len(versions) > 3
 
         _wait(renewed)
@@ -183,7 +183,7 @@ def test_an_answer_that_fails_or_is_lost_changes_nothing(lake: S3Storage, proxy:
 
     def spoil(*faults: Fault) -> None:
         proxy.forget()
-        proxy.when(*faults, kind="PUT", key="lease.json")
+        proxy.when(*faults, kind="PUT", key="_reelhouse/lease.json")
 
     spoil(fault)
     with lake.lock():
@@ -216,8 +216,8 @@ def test_a_renewal_with_a_lost_response_is_recognized(lake: S3Storage, proxy: Pr
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
         before = _record(lake)["write"]
-        proxy.when(*[cut] * 8, kind="HEAD", key="lease.json")
-        proxy.when(*[lost] * 4, kind="PUT", key="lease.json")
+        proxy.when(*[cut] * 8, kind="HEAD", key="_reelhouse/lease.json")
+        proxy.when(*[lost] * 4, kind="PUT", key="_reelhouse/lease.json")
         _wait(lambda: proxy.counts["HEAD"] > 1)
         _wait(lambda: _record(lake)["write"] != before)
         seen = _record(lake)["write"]
@@ -243,7 +243,7 @@ def test_a_holder_whose_renewal_hangs_is_notified_too(lake: S3Storage, proxy: Pr
     heard: list[str] = []
     began = time.monotonic()
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=Pace(ttl=2.0, every=0.1, again=0.1, margin=1.0)):
-        proxy.when(late(3.0), kind="PUT", key="lease.json")
+        proxy.when(late(3.0), kind="PUT", key="_reelhouse/lease.json")
         _wait(lambda: heard)
         assert time.monotonic() - began < 2.9
     assert len(heard) == 1
@@ -253,8 +253,8 @@ def test_after_a_release_nothing_is_notified(lake: S3Storage, proxy: Proxy) -> N
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
         proxy.forget()
-        proxy.always(late(0.4), kind="GET", key="lease.json")
-        lake.delete("lease.json")
+        proxy.always(late(0.4), kind="GET", key="_reelhouse/lease.json")
+        lake.delete("_reelhouse/lease.json")
         # The renewal that finds it gone is on its way.
         _wait(lambda: proxy.counts["GET"])
     assert heard == []
@@ -263,17 +263,17 @@ def test_after_a_release_nothing_is_notified(lake: S3Storage, proxy: Proxy) -> N
 def test_a_removed_lease_is_lost(lake: S3Storage) -> None:
     heard: list[str] = []
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=BRISK):
-        lake.delete("lease.json")
+        lake.delete("_reelhouse/lease.json")
         _wait(lambda: heard)
     assert heard == [f"the lease of {lake.url} was removed"]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"owner": 1}', b"\xff"])
 def test_a_foreign_object_counts_as_held_for_the_usual_time(lake: S3Storage, proxy: Proxy, body: bytes) -> None:
-    lake.put("lease.json", body)
+    lake.put("_reelhouse/lease.json", body)
     with pytest.raises(LockedError), lake.lock():
         pass
-    proxy.when(_later(130), _later(130), kind="GET", key="lease.json")
+    proxy.when(_later(130), _later(130), kind="GET", key="_reelhouse/lease.json")
     with lake.lock():
         assert _record(lake)["epoch"] == 1
 
@@ -330,7 +330,7 @@ def test_of_many_that_find_it_expired_one_takes_over(lake: S3Storage, proxy: Pro
         answer = on()
         return _later(60)(request, lambda: answer) if b'"epoch":1,' in answer.body else answer
 
-    proxy.always(expired, kind="GET", key="lease.json")
+    proxy.always(expired, kind="GET", key="_reelhouse/lease.json")
     start, over = threading.Barrier(6), threading.Barrier(6)
     took: list[int] = []
 
@@ -350,7 +350,6 @@ def test_of_many_that_find_it_expired_one_takes_over(lake: S3Storage, proxy: Pro
         thread.join(30)
     assert len(took) == 1
     bucket = lake.url.removeprefix("s3://").partition("/")[0]
-    assert (
-        json.loads(client(proxy.server).get_object(Bucket=bucket, Key="lake/lease.json")["Body"].read())["epoch"] == 2
-    )
+    held = client(proxy.server).get_object(Bucket=bucket, Key="lake/_reelhouse/lease.json")
+    assert json.loads(held["Body"].read())["epoch"] == 2
     stack.close()

@@ -55,7 +55,7 @@ def test_transient_errors_are_retried(lake: S3Storage, proxy: Proxy, fault: Faul
 def test_a_server_that_ignores_a_condition_is_refused(
     lake: S3Storage, proxy: Proxy, faults: list[Fault], header: str
 ) -> None:
-    proxy.when(*faults, kind="PUT", key="probe.json")
+    proxy.when(*faults, kind="PUT", key="_reelhouse/probe.json")
     assert f"{proxy.endpoint} ignores the condition of a write ({header})" in _said(lake)
 
 
@@ -81,7 +81,7 @@ def test_a_server_without_conditions_is_refused(lake: S3Storage, proxy: Proxy) -
             says(400, "AuthorizationHeaderMalformed", "<Region>eu-central-1</Region>"),
             "is in region eu-central-1: set s3_region = 'eu-central-1'",
         ),
-        (says(403, "AccessDenied"), "/lake/probe.json: access denied: s3:PutObject is not allowed"),
+        (says(403, "AccessDenied"), "/lake/_reelhouse/probe.json: access denied: s3:PutObject is not allowed"),
         (
             says(
                 403,
@@ -168,7 +168,7 @@ def test_a_profile_is_used(lake: S3Storage, proxy: Proxy, tmp_path: Path, monkey
     assert "AKIAFILM" in proxy.seen[-1].headers["Authorization"]
     assert "/eu-north-1/" in proxy.seen[-1].headers["Authorization"]
     # The bucket stands in the path, since no name of its own would lead here.
-    assert proxy.seen[-1].key == "lake/probe.json"
+    assert proxy.seen[-1].key == "lake/_reelhouse/probe.json"
 
 
 def test_a_region_that_is_set_is_asked(lake: S3Storage, proxy: Proxy) -> None:

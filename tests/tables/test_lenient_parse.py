@@ -141,7 +141,7 @@ def _like(shape: Shape) -> st.SearchStrategy[Any]:
 @given(_like(MOVIE.shape))
 def test_no_answer_is_too_odd_to_be_read(answer: Any) -> None:
     found = lenient_parse(json.dumps(answer).encode(), MOVIE.shape)
-    assert all(isinstance(one.raw, str) and one.rule for one in found.rejected)
+    assert all(isinstance(one.raw, str) and one.reason for one in found.rejected)
     if isinstance(answer, dict):
         assert set(found.values) == set(MOVIE.shape)
 
@@ -151,7 +151,7 @@ def test_bytes_that_are_no_json_are_named(body: bytes) -> None:
     try:
         json.loads(body)
     except ValueError:
-        assert lenient_parse(body, MOVIE.shape).rejected[0].rule == "is no JSON"
+        assert lenient_parse(body, MOVIE.shape).rejected[0].reason == "is no JSON"
 
 
 def test_a_scalar_that_is_null_keeps_its_place_in_a_list() -> None:

@@ -162,7 +162,7 @@ def _all(lake: LakeInTheMaking, table: str, id_: int) -> list[Row]:
 
 def _rejected(lake: LakeInTheMaking, id_: int) -> list[tuple[str, str, str]]:
     rows = [row for row in lake.rows("rejected_value") if row["id"] == id_]
-    return sorted((row["path"], row["raw"], row["rule"]) for row in rows)
+    return sorted((row["path"], row["raw"], row["reason"]) for row in rows)
 
 
 def test_no_row_is_lost(lake: LakeInTheMaking) -> None:

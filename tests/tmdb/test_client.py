@@ -209,7 +209,7 @@ def test_gone_and_untrusted_errors_carry_the_answer() -> None:
     odd = _refused(lambda request: verdict(422, 5))
     assert isinstance(odd, UntrustedError)
     assert isinstance(odd, UntrustedAnswer)
-    assert odd.why == "http_422"
+    assert odd.reason == "http_422"
     assert odd.answer.status == 422
 
 

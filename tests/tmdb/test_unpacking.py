@@ -66,7 +66,7 @@ def test_an_error_of_tmdb_s_is_read_though_it_is_packed_without_a_header() -> No
 def test_an_unrequested_encoding_is_refused(encoding: str) -> None:
     with pytest.raises(UntrustedAnswer, match="not requested") as caught:
         _got(BODY, encoding)
-    assert caught.value.why == "encoding"
+    assert caught.value.reason == "encoding"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_damaged_body_is_asked_again(sent: bytes, encoding: str) -> None:
 def test_a_body_that_is_too_large_comes_back_as_its_beginning_with_the_reason(sent: bytes, encoding: str) -> None:
     with pytest.raises(UntrustedAnswer, match="more than 1,048,576 bytes") as caught:
         _got(sent, encoding)
-    assert caught.value.why == "too_large"
+    assert caught.value.reason == "too_large"
     assert caught.value.answer.body == b"0" * (1 << 16)
 
 
@@ -118,7 +118,7 @@ def test_an_error_page_that_is_too_large_says_what_its_status_says() -> None:
 def test_a_bomb_takes_no_more_memory_than_it_may() -> None:
     bomb = _bomb(256 << 20)
     tracemalloc.start()
-    assert unpacked(bomb, "gzip", 8 << 20).why == "too_large"
+    assert unpacked(bomb, "gzip", 8 << 20).reason == "too_large"
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 24 << 20

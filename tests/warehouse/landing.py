@@ -16,8 +16,8 @@ from reelhouse.engines.session import session_factory
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.keys import chunk_key, export_key, receipt_key
-from reelhouse.raw.plan import Counts, ExportRef, Plan, Reason, RequestProfile, Selection, pack_ids, put_ids, put_plan
-from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt
+from reelhouse.raw.plan import Cause, Counts, ExportRef, Plan, RequestProfile, Selection, pack_ids, put_ids, put_plan
+from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
@@ -37,14 +37,14 @@ class Answer:
     id: int | None
     body: Any = None
     state: State = State.LANDED
-    ask: str = ""
-    why: str | None = None
+    key: str = ""
+    reason: str | None = None
     parses: bool = True
     claimed: bool = True
 
     @property
     def asked(self) -> str:
-        return self.ask or str(self.id)
+        return self.key or str(self.id)
 
     @property
     def bytes(self) -> bytes:
@@ -66,8 +66,8 @@ def gone(id_: int) -> Answer:
     return Answer(id_, {"success": False, "status_code": 34}, state=State.GONE)
 
 
-def quarantined(id_: int | None, ask: str = "", why: str = "cut") -> Answer:
-    return Answer(id_, b'{"id":1,"ti', state=State.QUARANTINED, ask=ask, why=why, parses=False)
+def quarantined(id_: int | None, key: str = "", reason: str = "cut") -> Answer:
+    return Answer(id_, b'{"id":1,"ti', state=State.QUARANTINED, key=key, reason=reason, parses=False)
 
 
 @dataclass
@@ -103,18 +103,18 @@ class LakeInTheMaking:
         return plan
 
     def plan(
-        self, asks: list[str], *, export: Iterable[int] | None = None, day: str = "2026-11-20", at: str | None = None
+        self, keys: list[str], *, export: Iterable[int] | None = None, day: str = "2026-11-20", at: str | None = None
     ) -> Plan:
         ref = None if export is None else self.export(export, day)
         plan = Plan(
             run=self.runs,
             entity=self.entity,
             planned_at=at or f"2026-11-{self.runs:02}T08:00:00Z",
-            ids=put_ids(self.storage, self.runs, (f"{ask} new" for ask in asks)),
+            ids=put_ids(self.storage, "movie", self.runs, (f"{key} new" for key in keys)),
             unit_size=1000,
             asking=RequestProfile("en-US", ("credits",)),
             selection=Selection(),
-            counts=Counts(len(asks), 0, {}, 0, {"new": len(asks)}),
+            counts=Counts(len(keys), 0, {}, 0, {"new": len(keys)}),
             export=ref,
         )
         put_plan(self.storage, plan)
@@ -138,32 +138,32 @@ class LakeInTheMaking:
         key = chunk_key(self.entity, date.fromisoformat(plan.planned_at[:10]), plan.run, unit, f"{self.chunks:08x}")
         writer = ChunkWriter(key, plan.run, self.entity, "")
         at = plan.planned_at
-        claims = []
+        outcomes = []
         for answer in answers:
             line = None
             if answer.state is not State.FILTERED:
                 line = writer.add(
                     answer.bytes,
                     parses=answer.parses,
-                    ask=answer.asked,
+                    key=answer.asked,
                     path=f"/{self.entity}/{answer.asked}",
                     status=404 if answer.state is State.GONE else 200,
                     fetched_at=at,
                     id=answer.id,
-                    why=answer.why,
+                    reason=answer.reason,
                 )
             if answer.claimed:
-                claims.append(
-                    Claim(answer.asked, answer.state, Reason.NEW, at, id=answer.id, line=line, why=answer.why)
+                outcomes.append(
+                    Outcome(answer.asked, answer.state, Cause.NEW, at, id=answer.id, line=line, reason=answer.reason)
                 )
         reference, body = writer.close()
         self.storage.put_new(reference.key, body)
         chunk = reference if reference.lines else None
-        put_receipt(self.storage, Receipt(plan.run, unit, 0, self.entity, claims, chunk), set(), 0)
+        put_receipt(self.storage, Receipt(plan.run, unit, 0, self.entity, outcomes, chunk), set(), 0)
 
     def spoil_part(self, plan: Plan, part: int, unit: int = 0) -> None:
         """A part of receipts that does not parse, where the next one would go."""
-        self.storage.put_new(receipt_key(plan.run, unit, part), b"{half")
+        self.storage.put_new(receipt_key("movie", plan.run, unit, part), b"{half")
 
     def close(self, plan: Plan) -> None:
         made, _ = reconcile(self.storage, plan)

@@ -56,7 +56,9 @@ def next_build(lake: LakeInTheMaking, *ids: int, day: str | None = None) -> None
     read = pins.read
     if day is not None:
         plan = lake.land(a_movie(1000), at=f"{day.replace('/', '-')}T08:00:00Z")
-        read = replace(read, receipts=replace(read.receipts, through=plan.run))
+        stream = read.stream("movie")
+        stream = replace(stream, receipts=replace(stream.receipts, through=plan.run))
+        read = replace(read, streams={"movie": stream})
     assert pin(lake.storage, replace(pins, build=pins.build + 1, tables=tables, read=read), encode(pins))
 
 
@@ -294,7 +296,7 @@ def test_verify_names_a_part_that_is_gone_or_cut(world: LakeInTheMaking) -> None
 def test_a_purge_leaves_no_copy_and_what_others_put_there_stays(world: LakeInTheMaking) -> None:
     others = world.root / "Refined/fact_movie/2026/11/01/part-00000-6f1c-c000.snappy.parquet"
     others.write_bytes(b"a student's own")
-    put_note(world.storage, Note("2026-11-20T00:00:00Z", "all", [1], []))
+    put_note(world.storage, Note("2026-11-20T00:00:00Z", "all", {"movie": [1]}, []))
     old = leftovers(world.storage)
     assert f"Refined/fact_movie/{DAY}" in old
     assert f"Trusted/TMDB/Parquet/movie/{DAY}" in old

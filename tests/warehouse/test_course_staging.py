@@ -12,8 +12,8 @@ from reelhouse.errors import LakeError
 from reelhouse.raw.chunk import read_lines
 from reelhouse.raw.course import CourseWriter
 from reelhouse.raw.keys import COURSE
-from reelhouse.raw.plan import Reason
-from reelhouse.raw.receipt import Claim, Receipt, State
+from reelhouse.raw.plan import Cause
+from reelhouse.raw.receipt import Outcome, Receipt, State
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.warehouse.course_staging import TURNED, as_lines, sweep_turned
 from tests.lakes import a_chunk, a_plan
@@ -23,20 +23,22 @@ def test_a_record_with_line_ends_stays_one_line() -> None:
     lake = MemoryStorage()
     writer = CourseWriter(f"{COURSE}2026/11/23/000001-00000-aa.json")
     body = b'{\r\n "id": 1}\n'
-    claim = Claim("1", State.LANDED, Reason.NEW, "", id=1, line=writer.add(body))
+    outcome = Outcome("1", State.LANDED, Cause.NEW, "", id=1, line=writer.add(body))
     chunk, made = writer.close()
     lake.put_new(chunk.key, made)
-    with as_lines(lake, [Receipt(1, 0, 0, "movie", [claim], chunk)]) as (key,):
+    with as_lines(lake, [Receipt(1, 0, 0, "movie", [outcome], chunk)]) as (key,):
         assert len(gzip.decompress(lake.get(key)).splitlines()) == 1
         assert [line.bytes for line in read_lines(key, lake.get(key))] == [body]
 
 
 def _course(lake: MemoryStorage, part: int, *ids: int) -> Receipt:
     writer = CourseWriter(f"{COURSE}2026/11/23/000001-00000-{part:08x}.json")
-    claims = [Claim(str(id_), State.LANDED, Reason.NEW, "", id=id_, line=writer.add(b'{"id":%d}' % id_)) for id_ in ids]
+    outcomes = [
+        Outcome(str(id_), State.LANDED, Cause.NEW, "", id=id_, line=writer.add(b'{"id":%d}' % id_)) for id_ in ids
+    ]
     chunk, body = writer.close()
     lake.put_new(chunk.key, body)
-    return Receipt(1, 0, part, "movie", claims, chunk)
+    return Receipt(1, 0, part, "movie", outcomes, chunk)
 
 
 def test_records_become_envelopes_that_name_their_file_and_go_again() -> None:

@@ -15,14 +15,14 @@ from reelhouse.delta import log
 from reelhouse.delta.log import log_key
 from reelhouse.errors import LakeError
 from reelhouse.raw.json_objects import decode, encode
-from reelhouse.raw.keys import plan_key
-from reelhouse.warehouse.manifest import CURRENT, BuildManifest, copy_key
+from reelhouse.raw.keys import MANIFEST, plan_key
+from reelhouse.warehouse.manifest import BuildManifest, copy_key
 from reelhouse.warehouse.staging import Stager
 from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.landing import LakeInTheMaking, Row, a_movie, gone
 
 FIELDS: dict[str, Any] = {"genres": [{"id": 18, "name": "Drama"}], "release_date": "2020-12-02", "revenue": 7}
-STAGING = "staging/movie"
+STAGING = "_reelhouse/staging/movie"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
     lake = LakeInTheMaking(tmp_path_factory.mktemp("damage") / "lake")
     lake.land(*(a_movie(id_, **FIELDS) for id_ in range(1, 5)), export=[1, 2, 3, 4], day="2026-11-01")
     lake.build()
-    (lake.root.parent / "older.json").write_bytes(lake.storage.get(CURRENT))
+    (lake.root.parent / "older.json").write_bytes(lake.storage.get(MANIFEST))
     lake.land(a_movie(2, **{**FIELDS, "revenue": 8}), gone(1), export=[2, 3, 4], day="2026-11-02")
     lake.build()
     assert check_tables(lake.storage) == []
@@ -54,8 +54,8 @@ def lake(lived: LakeInTheMaking, tmp_path: Path) -> LakeInTheMaking:
 
 def _files(lake: LakeInTheMaking, folder: str) -> list[Path]:
     """The data files of the version that is pinned."""
-    version = lake.current.read.staging if folder == STAGING else None
-    if folder not in (STAGING, "staging/movie_current"):
+    version = lake.current.read.stream("movie").staging if folder == STAGING else None
+    if folder not in (STAGING, "_reelhouse/staging/movie_current"):
         version = lake.current.tables[folder.rpartition("/")[2]].version
     return [lake.root / folder / path for path in DeltaTable(str(lake.root / folder), version=version).file_uris()]
 
@@ -91,7 +91,7 @@ def test_data_files_that_are_not_as_they_were_written_are_named(
 
 @pytest.mark.parametrize(
     "folders",
-    [["tables/movie"], ["marts/fact_movie", "tables/popularity_daily", "staging/movie_current"], [STAGING]],
+    [["tables/movie"], ["marts/fact_movie", "tables/popularity_daily", "_reelhouse/staging/movie_current"], [STAGING]],
     ids=" ".join,
 )
 def test_the_next_build_makes_damaged_tables_again_and_no_others(
@@ -106,9 +106,9 @@ def test_the_next_build_makes_damaged_tables_again_and_no_others(
     assert check_tables(lake.storage) == []
     assert lake.everything() == rows
     if STAGING in folders:
-        assert lake.current.read.staging != before.read.staging
+        assert lake.current.read.stream("movie").staging != before.read.stream("movie").staging
     else:
-        made = {folder.rpartition("/")[2] for folder in folders if not folder.startswith("staging/")}
+        made = {folder.rpartition("/")[2] for folder in folders if not folder.startswith("_reelhouse/staging/")}
         assert set(result.rebuilt) == made
     assert not lake.build().done
 
@@ -173,7 +173,7 @@ def test_what_others_do_to_a_log_without_changing_rows_is_no_problem(lake: LakeI
 
 
 def _edited(lake: LakeInTheMaking, change: Callable[[BuildManifest], BuildManifest]) -> None:
-    lake.storage.put(CURRENT, encode(change(lake.current)))
+    lake.storage.put(MANIFEST, encode(change(lake.current)))
 
 
 @pytest.mark.parametrize(
@@ -191,16 +191,16 @@ def test_a_manifest_that_is_not_the_newest_builds_is_named_and_repaired(
         movie = msgspec.structs.replace(lake.current.tables["movie"], version=1)
         _edited(lake, lambda one: msgspec.structs.replace(one, tables={**one.tables, "movie": movie}))
     elif how in ("gone", "all gone"):
-        for key in [CURRENT] if how == "gone" else list(lake.storage.keys("builds/")):
+        for key in [MANIFEST] if how == "gone" else list(lake.storage.keys("_reelhouse/builds/")):
             lake.storage.delete(key)
     elif how == "garbled":
-        lake.storage.put(CURRENT, b"{")
+        lake.storage.put(MANIFEST, b"{")
     else:
-        lake.storage.put(CURRENT, older)
+        lake.storage.put(MANIFEST, older)
     if how == "two older ones":
-        lake.storage.put(copy_key(7), encode(msgspec.structs.replace(decode(CURRENT, older, BuildManifest), build=7)))
+        lake.storage.put(copy_key(7), encode(msgspec.structs.replace(decode(MANIFEST, older, BuildManifest), build=7)))
     problems = check_tables(lake.storage)
-    assert any(CURRENT in problem for problem in problems), problems
+    assert any(MANIFEST in problem for problem in problems), problems
     assert lake.build().done
     assert check_tables(lake.storage) == []
     assert lake.everything() == rows
@@ -208,8 +208,8 @@ def test_a_manifest_that_is_not_the_newest_builds_is_named_and_repaired(
 
 
 def test_only_the_newest_builds_copy_of_its_manifest_stays(lived: LakeInTheMaking) -> None:
-    assert sorted(lived.storage.keys("builds/")) == [copy_key(2), CURRENT]
-    assert lived.storage.get(copy_key(2)) == lived.storage.get(CURRENT)
+    assert sorted(lived.storage.keys("_reelhouse/builds/")) == [copy_key(2), MANIFEST]
+    assert lived.storage.get(copy_key(2)) == lived.storage.get(MANIFEST)
 
 
 def test_a_log_that_cannot_be_read_is_one_problem_among_others(lake: LakeInTheMaking) -> None:
@@ -224,7 +224,7 @@ def test_a_log_that_cannot_be_read_is_one_problem_among_others(lake: LakeInTheMa
 def test_a_table_whose_log_is_damaged_is_named_and_begun_again(
     lake: LakeInTheMaking, rows: dict[str, list[Row]], how: bytes | None
 ) -> None:
-    staged = lake.current.read.staging
+    staged = lake.current.read.stream("movie").staging
     assert staged is not None
     versions = {f"tables/{name}": lake.current.tables[name].version for name in ("movie", "popularity_daily")}
     for folder, version in {**versions, STAGING: staged}.items():
@@ -283,7 +283,7 @@ def test_a_whole_lake_is_read_through_without_a_problem(lived: LakeInTheMaking) 
 
 
 def test_a_build_says_that_runs_are_lost_which_tables_reflect(lake: LakeInTheMaking) -> None:
-    lake.storage.delete(plan_key(2))
+    lake.storage.delete(plan_key("movie", 2))
     with pytest.raises(LakeError, match="the plan of run 2 is gone, though tables reflect run 2"):
         lake.build()
 

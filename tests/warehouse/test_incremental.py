@@ -42,7 +42,7 @@ def _three_runs(lake: LakeInTheMaking, after: object = None) -> None:
     lake.land(odd, filtered(2), gone(3), quarantined(4), export=[1, 2], day="2026-11-02")
     built()
     renamed = {**_RICH, "genres": [{"id": 18, "name": "Tragedy"}]}
-    lake.land(a_movie(2, **renamed), gone(5), Answer(9, {"title": "x"}, ask="tt0000009"), parts=3)
+    lake.land(a_movie(2, **renamed), gone(5), Answer(9, {"title": "x"}, key="tt0000009"), parts=3)
     built()
 
 
@@ -68,7 +68,7 @@ def test_a_build_of_nothing_new_does_nothing_and_starts_no_engine(lake: LakeInTh
 def test_an_open_run_is_built_part_by_part(lake: LakeInTheMaking) -> None:
     plan = lake.land(a_movie(1), close=False)
     lake.build()
-    assert lake.current.read.receipts.through == 0
+    assert lake.current.read.stream("movie").receipts.through == 0
     lake.append(plan, [a_movie(2)])
     lake.append(plan, [a_movie(3)])
     lake.append(plan, [a_movie(1001)], unit=0)
@@ -89,7 +89,7 @@ def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2, release_date="x"), quarantined(3))
     lake.build()
     before = lake.everything()
-    log = sorted((lake.root / "staging/movie/_delta_log").glob("*.json"))
+    log = sorted((lake.root / "_reelhouse/staging/movie/_delta_log").glob("*.json"))
     # Another builder, slower, appends what this one had: the very same files once more.
     for number, commit in enumerate(log[1:], len(log)):
         again = commit.read_text().replace('"mode":"Overwrite"', '"mode":"Append"')
@@ -106,18 +106,18 @@ def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
 def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_again(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
-    staging = lake.current.read.staging
+    staging = lake.current.read.stream("movie").staging
     marts = (replace(mart, version=mart.version + 1) if mart.name == "fact_credit" else mart for mart in REGISTRY.marts)
     newer = replace(REGISTRY, marts=tuple(marts))
     assert set(lake.build(registry=newer).rebuilt) == {"fact_credit", "fact_movie"}
-    assert lake.current.read.staging == staging
+    assert lake.current.read.stream("movie").staging == staging
     assert not lake.build(registry=newer).done
 
 
 def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
-    staging = lake.current.read.staging
+    staging = lake.current.read.stream("movie").staging
     changed = (
         replace(one, columns=tuple(replace(each, zero_is_null=True) for each in one.columns))
         if one.name == "movie_keyword"
@@ -126,7 +126,7 @@ def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
     )
     found = lake.build(registry=replace(REGISTRY, tables=tuple(changed)))
     assert {"movie_keyword", "dim_keyword", "bridge_movie_keyword", "movie_flat"} == set(found.rebuilt)
-    assert lake.current.read.staging == staging
+    assert lake.current.read.stream("movie").staging == staging
 
 
 def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
@@ -142,10 +142,10 @@ def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
 def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2))
     lake.build()
-    before, epoch = lake.everything(), lake.current.read.epoch
+    before, epoch = lake.everything(), lake.current.read.stream("movie").epoch
     monkeypatch.setattr("reelhouse.tables.staging.VERSION", "other")
     assert lake.build().done
-    assert lake.current.read.epoch != epoch
+    assert lake.current.read.stream("movie").epoch != epoch
     assert lake.everything() == before
     assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
 
@@ -199,7 +199,7 @@ def _damage(path: Path) -> None:
 def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1], day="2026-11-01")
     lake.build()
-    before = (lake.root / "builds/current.json").read_bytes()
+    before = (lake.root / "_reelhouse/manifest.json").read_bytes()
     lake.land(a_movie(2), export=[1, 2], day="2026-11-02")
     new = [path for path in (lake.root / "raw").rglob("*.gz") if "000002-" in path.name or "11_02" in path.name]
     assert len(new) == 2
@@ -210,7 +210,7 @@ def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking
             harm(path)
             with pytest.raises(LakeError, match=path.name):
                 lake.build()
-            assert (lake.root / "builds/current.json").read_bytes() == before
+            assert (lake.root / "_reelhouse/manifest.json").read_bytes() == before
             assert lake.values("movie", "movie_id") == [1]
             path.write_bytes(saved)
     assert lake.build().rows["movie"] == 2
@@ -218,7 +218,7 @@ def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking
 
 def test_a_build_of_a_newer_reelhouse_is_not_overwritten(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1))
-    lake.storage.put("builds/current.json", json.dumps({"format": 2, "everything": "else"}).encode())
+    lake.storage.put("_reelhouse/manifest.json", json.dumps({"format": 3, "everything": "else"}).encode())
     with pytest.raises(LakeError, match="upgrade"):
         lake.build()
 
@@ -227,7 +227,7 @@ def test_a_current_that_does_not_parse_is_made_anew_from_what_is_there(lake: Lak
     lake.land(a_movie(1), export=[1])
     lake.build()
     before = lake.everything()
-    lake.storage.put("builds/current.json", b'{"half')
+    lake.storage.put("_reelhouse/manifest.json", b'{"half')
     found = lake.build()
     assert (found.done, found.rebuilt) == (True, [])
     assert lake.everything() == before
@@ -237,7 +237,7 @@ def test_tables_that_somebody_removed_come_back(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH), export=[1])
     lake.build()
     before = lake.everything()
-    for gone_folder in ("tables/movie", "staging/movie", "marts/fact_movie"):
+    for gone_folder in ("tables/movie", "_reelhouse/staging/movie", "marts/fact_movie"):
         shutil.rmtree(lake.root / gone_folder)
     lake.build()
     assert lake.everything() == before
@@ -248,12 +248,12 @@ def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> 
     for number in range(1, 4):
         lake.land(a_movie(number, **_RICH), export=range(1, number + 1), day=f"2026-11-0{number}")
         lake.build()
-        builds.append(lake.storage.get("builds/current.json"))
+        builds.append(lake.storage.get("_reelhouse/manifest.json"))
     assert check_tables(lake.storage) == []
     assert len(list((lake.root / "tables/movie").glob("*.parquet"))) == 2
     assert len(lake.rows("popularity_daily")) == 6
     # What the build before this one pinned is still there to be read, whole.
-    lake.storage.put("builds/current.json", builds[-2])
+    lake.storage.put("_reelhouse/manifest.json", builds[-2])
     assert {name: len(rows) for name, rows in lake.everything().items()} == {
         name: pin.rows for name, pin in lake.current.tables.items()
     }

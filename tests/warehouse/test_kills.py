@@ -12,9 +12,9 @@ import pytest
 from reelhouse.delta.engine import Engine
 from reelhouse.delta.log import latest_version, read_commit
 from reelhouse.errors import LakeError
+from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse import popularity_daily, staging
-from reelhouse.warehouse.manifest import staging_folder
 from reelhouse.warehouse.run import BuildResult, build
 from reelhouse.warehouse.staging import Stager
 from reelhouse.warehouse.verify import check_tables

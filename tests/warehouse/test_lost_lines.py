@@ -19,9 +19,9 @@ class Died(BaseException):
 
 def _lose_last_line(lake: LakeInTheMaking) -> str:
     """Let the only receipt name a line behind the end for its last answer; the chunk's key."""
-    (path,) = (lake.root / "runs").rglob("receipts/*.json")
+    (path,) = (lake.root / "_reelhouse/runs").rglob("receipts/*.json")
     receipt = json.loads(path.read_bytes())
-    last = max(receipt["claims"], key=lambda claim: claim.get("line", -1))
+    last = max(receipt["outcomes"], key=lambda outcome: outcome.get("line", -1))
     last["line"] += 1
     path.write_text(json.dumps(receipt))
     return str(receipt["chunk"]["key"])
@@ -32,7 +32,7 @@ def _expected(key: str) -> list[tuple[Any, ...]]:
 
 
 def _rejected(lake: LakeInTheMaking) -> list[tuple[Any, ...]]:
-    return lake.values("rejected_value", "id", "path", "raw", "rule")
+    return lake.values("rejected_value", "id", "path", "raw", "reason")
 
 
 @pytest.fixture

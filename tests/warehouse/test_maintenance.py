@@ -20,13 +20,14 @@ from reelhouse.maintenance import compaction, run
 from reelhouse.maintenance.folders import look
 from reelhouse.maintenance.run import MaintenanceResult, Removal
 from reelhouse.raw.json_objects import decode
+from reelhouse.raw.keys import MANIFEST, staging_folder
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import Chosen
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import Import, drop_import, imported, pin_import
-from reelhouse.warehouse.manifest import CURRENT, BuildManifest, copy_key, staging_folder
+from reelhouse.warehouse.manifest import BuildManifest, copy_key
 from reelhouse.warehouse.purged_tables import leftovers
 from reelhouse.warehouse.verify import check_tables
 from tests import s3servers
@@ -55,7 +56,7 @@ def _day(lake: LakeInTheMaking) -> None:
         filtered(200),
         gone(300 + number),
         quarantined(100 + number),
-        quarantined(None, ask=f"tt{number}"),
+        quarantined(None, key=f"tt{number}"),
         export=[*range(1, number + 1), 100],
         day=f"2026-11-{number:02}",
     )
@@ -106,7 +107,7 @@ def _older(root: Path, by: timedelta) -> None:
 
 def _files(root: Path) -> list[str]:
     """Data files and logs of all tables."""
-    zones = (root / zone for zone in ("staging", "tables", "marts", "imports"))
+    zones = (root / zone for zone in ("_reelhouse/staging", "tables", "marts", "imports"))
     return sorted(path.relative_to(root).as_posix() for zone in zones for path in zone.rglob("*") if path.is_file())
 
 
@@ -144,8 +145,8 @@ def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows
     assert [(one.folder, one.files) for one in done.rewritten if one.folder == POPULARITY] == [(POPULARITY, 3)]
     assert len(done.checkpoints) > 40
     pinned = lake.current
-    assert (pinned.read.staging, pinned.tables["popularity_daily"].version) == (
-        read_commit(lake.storage, STAGING, pinned.read.staging or 0).user["rewrites"] + 1,
+    assert (pinned.read.stream("movie").staging, pinned.tables["popularity_daily"].version) == (
+        read_commit(lake.storage, STAGING, pinned.read.stream("movie").staging or 0).user["rewrites"] + 1,
         read_commit(lake.storage, POPULARITY, pinned.tables["popularity_daily"].version).user["rewrites"] + 1,
     )
     # Much later, so that everything of before goes, and twice, so that logs go up to the checkpoints.
@@ -167,7 +168,7 @@ def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows
 def test_who_began_to_read_within_the_week_reads_on(
     lake: LakeInTheMaking, three_days: LakeInTheMaking, rows: dict[str, list[Row]]
 ) -> None:
-    pinned = lake.storage.get(CURRENT)
+    pinned = lake.storage.get(MANIFEST)
     # Old files, of versions that were current until just now.
     _older(lake.root, 2 * WEEK)
     _maintain(lake.storage)
@@ -176,11 +177,11 @@ def test_who_began_to_read_within_the_week_reads_on(
     lake.build()
     _older(lake.root, WEEK / 2)
     _maintain(lake.storage)
-    newest = lake.storage.get(CURRENT)
-    lake.storage.put(CURRENT, pinned)
+    newest = lake.storage.get(MANIFEST)
+    lake.storage.put(MANIFEST, pinned)
     assert lake.everything() == rows
     assert ["an older one was put back" in problem for problem in check_tables(lake.storage)] == [True]
-    lake.storage.put(CURRENT, newest)
+    lake.storage.put(MANIFEST, newest)
     assert check_tables(lake.storage) == []
     # And who is shown the newest version of everything reads what is pinned.
     for name, pin in lake.current.tables.items():
@@ -190,7 +191,7 @@ def test_who_began_to_read_within_the_week_reads_on(
 def test_files_of_a_killed_build_go_when_they_are_old(lake: LakeInTheMaking, rows: dict[str, list[Row]]) -> None:
     left = [
         "tables/movie/part-left.parquet",
-        "staging/turned/000000000001-ab/00000.jsonl.gz",
+        "_reelhouse/staging/turned/000000000001-ab/00000.jsonl.gz",
         "imports/own/part.parquet",
     ]
     for name in left:
@@ -208,11 +209,11 @@ def test_a_version_that_only_a_pin_needs_stays_however_old_it_is(
     lake: LakeInTheMaking, rows: dict[str, list[Row]]
 ) -> None:
     """A build that was killed before it pinned left newer versions; readers are still shown those of before."""
-    pinned = lake.storage.get(CURRENT)
+    pinned = lake.storage.get(MANIFEST)
     _day(lake)
     lake.build()
-    lake.storage.put(CURRENT, pinned)
-    lake.storage.delete(copy_key(decode(CURRENT, pinned, BuildManifest).build + 1))
+    lake.storage.put(MANIFEST, pinned)
+    lake.storage.delete(copy_key(decode(MANIFEST, pinned, BuildManifest).build + 1))
     _older(lake.root, 10 * WEEK)
     done = _maintain(lake.storage)
     assert done.rewritten == []
@@ -231,7 +232,7 @@ def test_an_upkeep_that_is_killed_at_any_instant_is_completed_by_the_next(
         newest = read_commit(lake.storage, POPULARITY, lake.current.tables["popularity_daily"].version)
         some = read_delta(lake.storage, POPULARITY, newest.version).read_all().slice(0, 0)
         version = write_delta(lake.storage, POPULARITY, some.to_reader(), mode="append", user=newest.user)
-        compaction.follow(lake.storage, {POPULARITY: (newest.version, version)}, STAGING)
+        compaction.follow(lake.storage, {POPULARITY: (newest.version, version)})
     _older(lake.root, 2 * WEEK)
     whole = Stepping(_copied(lake, tmp_path / "whole").storage, lambda step: None)
     undisturbed = _maintain(whole)
@@ -271,7 +272,7 @@ def test_killed_right_after_a_commit_the_pin_follows_next_time(
     _maintain(lake.storage)
     pinned = lake.current
     for folder, version in (
-        (STAGING, pinned.read.staging),
+        (STAGING, pinned.read.stream("movie").staging),
         (POPULARITY, pinned.tables["popularity_daily"].version),
     ):
         assert version is not None
@@ -298,11 +299,11 @@ def test_a_builder_that_writes_meanwhile_comes_first(lake: LakeInTheMaking, rows
 def test_a_build_that_pins_meanwhile_keeps_its_pins(lake: LakeInTheMaking) -> None:
     moved = compaction.follow
 
-    def later(storage: Storage, versions: dict[str, tuple[int, int]], staging: str) -> None:
+    def later(storage: Storage, versions: dict[str, tuple[int, int]]) -> None:
         _day(lake)
         lake.build()
         pinned = lake.current
-        moved(storage, versions, staging)
+        moved(storage, versions)
         assert lake.current == pinned
 
     with pytest.MonkeyPatch.context() as patched:
@@ -335,11 +336,11 @@ def test_rows_that_do_not_add_up_are_not_committed(lake: LakeInTheMaking) -> Non
 
 @pytest.mark.usefixtures("eager")
 def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: LakeInTheMaking) -> None:
-    purge(lake.storage, Chosen("1 id", asks=frozenset({"1"})), datetime.now(UTC))
-    lake.storage.delete(CURRENT)
+    purge(lake.storage, Chosen("1 id", keys=frozenset({"1"})), datetime.now(UTC))
+    lake.storage.delete(MANIFEST)
     shutil.rmtree(lake.root / "tables")
     shutil.rmtree(lake.root / "marts")
-    shutil.rmtree(lake.root / "staging")
+    shutil.rmtree(lake.root / "_reelhouse/staging")
     lake.build(full=True)
     _day(lake)
     lake.build()
@@ -361,10 +362,10 @@ def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
         patched.setattr(run, "follow", killed)
         with pytest.raises(KilledError):
             _maintain(lake.storage)
-    before = lake.current.read.staging
+    before = lake.current.read.stream("movie").staging
     _day(lake)
     lake.build()
-    after = lake.current.read.staging
+    after = lake.current.read.stream("movie").staging
     assert before is not None and after is not None
     commits = [read_commit(lake.storage, STAGING, version) for version in range(before + 1, after + 1)]
     # The new day alone is parsed: its six answers, and the two of them again that were doubtful.
@@ -449,12 +450,18 @@ def bucket(three_days: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> Iter
     s3servers.aim(monkeypatch, server)
     storage = open_storage(f"s3://{s3servers.fresh_bucket(server, versioned=True)}/lake")
     # A few tables are enough: each object is a request.
-    for place in ("builds/", "runs/", "staging/", "tables/movie/", "tables/popularity_daily/"):
+    for place in (
+        "_reelhouse/builds/",
+        "_reelhouse/runs/movie/",
+        "_reelhouse/staging/",
+        "tables/movie/",
+        "tables/popularity_daily/",
+    ):
         for key in three_days.storage.keys(place):
             storage.put(key, three_days.storage.get(key))
-    found = json.loads(storage.get(CURRENT))
+    found = json.loads(storage.get(MANIFEST))
     kept = {name: pin for name, pin in found["tables"].items() if name in ("movie", "popularity_daily")}
-    storage.put(CURRENT, json.dumps({**found, "tables": kept}).encode())
+    storage.put(MANIFEST, json.dumps({**found, "tables": kept}).encode())
     storage.put("tables/movie/swept.parquet", b"of a former build")
     storage.delete("tables/movie/swept.parquet")
     yield storage
@@ -468,9 +475,9 @@ def test_in_a_bucket_old_versions_go_too(bucket: Storage, rows: dict[str, list[R
     assert done.removed.past == 1
     _maintain(bucket, after=2 * WEEK)
     _maintain(bucket, after=2 * WEEK)
-    zones = ("staging/", "tables/")
+    zones = ("_reelhouse/staging/", "tables/")
     assert [list(bucket.list_all_versions(zone)) for zone in zones] == [list(bucket.keys(zone)) for zone in zones]
-    pin = json.loads(bucket.get(CURRENT))["tables"]["popularity_daily"]
+    pin = json.loads(bucket.get(MANIFEST))["tables"]["popularity_daily"]
     assert len([key for key in bucket.keys(f"{POPULARITY}/") if key.endswith("c000.snappy.parquet")]) == 1
     found = read_delta(bucket, POPULARITY, pin["version"], ["id"]).read_all()
     assert found.num_rows == len(rows["popularity_daily"]) == pin["rows"]

@@ -12,6 +12,7 @@ from reelhouse.cli import purging
 from reelhouse.delta.engine import Engine
 from reelhouse.errors import LakeError
 from reelhouse.raw.json_objects import encode
+from reelhouse.raw.keys import MANIFEST
 from reelhouse.retention.audit import remnants
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import Chosen
@@ -20,14 +21,14 @@ from reelhouse.serve.lake import Lake
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.warehouse import materialize
-from reelhouse.warehouse.manifest import CURRENT, BuildManifest, Read, TableVersion, pin, read_manifest
+from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, pin, read_manifest
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.dying import KilledError, Stepping, dies_at
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, filtered, gone, quarantined
 
 NOW = datetime(2026, 12, 20, tzinfo=UTC)
-TWO = Chosen("2 ids", asks=frozenset({"2", "7"}))
+TWO = Chosen("2 ids", keys=frozenset({"2", "7"}))
 FIRST = Chosen("older", before="2026-11-02T00:00:00Z")
 
 # Told apart from everything else in any file.
@@ -87,20 +88,22 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
         Lake(lake.storage, SAIL).tables()
     assert all(one["rows"] is None for one in describe(lake.storage, None)["tables"])
     # What lies there still is named; a table without a row has nothing to hide.
-    assert {CURRENT, "staging/movie", "tables/movie", "marts/dim_person"} <= set(leftovers(lake.storage))
+    assert {MANIFEST, "_reelhouse/staging/movie", "tables/movie", "marts/dim_person"} <= set(leftovers(lake.storage))
     assert [name in problem for name, problem in _paired(lake)] == [True] * len(leftovers(lake.storage))
     # A build that comes before they are erased parses everything anew.
     lake.build()
     assert sorted(lake.values("movie", "movie_id")) == [1, 3, 4, 5, 8]
-    assert "staging/movie" in leftovers(lake.storage)
+    assert "_reelhouse/staging/movie" in leftovers(lake.storage)
     assert erase_tables(lake.storage) == len(describe(lake.storage, None)["tables"])
     assert [
-        key for zone in ("staging", "tables", "marts", "builds") for key in lake.storage.list_all_versions(f"{zone}/")
+        key
+        for zone in ("_reelhouse/staging", "tables", "marts", "_reelhouse/builds")
+        for key in lake.storage.list_all_versions(f"{zone}/")
     ] == []
     assert check_tables(lake.storage) == []
     lake.build()
     assert _holding(lake.root, _TITLE) == []
-    assert check_tables(lake.storage) == list(remnants(lake.storage)) == []
+    assert check_tables(lake.storage) == list(remnants(lake.storage, ["movie"])) == []
     fresh = LakeInTheMaking(tmp_path / "fresh")
     _live(fresh, without=frozenset({2, 7}))
     fresh.build()
@@ -124,7 +127,7 @@ def test_a_purged_export_leaves_the_history_of_popularity(lake: LakeInTheMaking)
     assert result["tables"] == len(lake.current.tables)
     assert {str(day) for day in lake.values("popularity_daily", "day")} == {"2026-11-02"}
     assert sorted(lake.values("movie", "movie_id")) == [1, 2, 7, 8]
-    assert check_tables(lake.storage) == list(remnants(lake.storage)) == []
+    assert check_tables(lake.storage) == list(remnants(lake.storage, ["movie"])) == []
     again = purging.purge(lake.storage, Settings(lake=str(lake.root)), FIRST, NOW, lambda name: None)
     assert (again["tables"], again["rebuilt"], again["done"]) == (0, False, True)
     # Nothing is built from what nobody has.
@@ -156,8 +159,8 @@ def test_a_build_that_a_purge_overtakes_is_believed_by_nobody(lake: LakeInTheMak
     assert pin(lake.storage, BuildManifest(build=1, tables={}, read=Read(), purges=0), None)
     with pytest.raises(LakeError, match="purged since the last build"):
         Lake(lake.storage, SAIL).sql("select * from movie")
-    assert leftovers(lake.storage) == [CURRENT]
-    assert check_tables(lake.storage) == [f"{CURRENT} is from before the last purge: the next purge erases it"]
+    assert leftovers(lake.storage) == [MANIFEST]
+    assert check_tables(lake.storage) == [f"{MANIFEST} is from before the last purge: the next purge erases it"]
 
 
 @pytest.mark.parametrize("committed", [False, True])
@@ -205,18 +208,18 @@ def test_a_build_that_a_purge_overtakes_begins_no_table_that_was_erased(
 
 def test_tables_whose_erasing_was_cut_short_are_named_until_they_are_gone() -> None:
     lake = MemoryStorage()
-    before = {"tables/movie": 2, "marts/dim_person": 1, "staging/movie": 3}
+    before = {"tables/movie": 2, "marts/dim_person": 1, "_reelhouse/staging/movie": 3}
     for folder, commits in before.items():
         for version in range(commits):
             files = [f"part-{version}.parquet"]
             lake.put(f"{folder}/_delta_log/{version:020d}.json", _commit(files, purges=0))
             lake.put(f"{folder}/{files[0]}", b"PAR1")
-    lake.put(CURRENT, encode({"build": 1, "tables": {}, "read": {}, "format": 1}))
-    lake.put("staging/turned/000001000000-00c0ffee/00000.jsonl.gz", b"lines")
+    lake.put(MANIFEST, encode({"build": 1, "tables": {}, "read": {}, "format": 1}))
+    lake.put("_reelhouse/staging/turned/000001000000-00c0ffee/00000.jsonl.gz", b"lines")
     assert leftovers(lake) == []
-    note = {"at": "2026-12-20T00:00:00Z", "what": "all", "runs": [1]}
-    lake.put("runs/purges.json", encode({"notes": [note], "format": 1}))
-    assert set(leftovers(lake)) == {CURRENT, *before, "staging/turned"}
+    note = {"at": "2026-12-20T00:00:00Z", "what": "all", "runs": {"movie": [1]}}
+    lake.put("_reelhouse/purges.json", encode({"notes": [note], "format": 1}))
+    assert set(leftovers(lake)) == {MANIFEST, *before, "_reelhouse/staging/turned"}
     steps = 0
     while leftovers(lake):
         with pytest.raises(KilledError):
@@ -225,10 +228,10 @@ def test_tables_whose_erasing_was_cut_short_are_named_until_they_are_gone() -> N
         steps += 1
         assert steps < 30
     erase_tables(lake)
-    assert list(lake.keys("tables/")) == list(lake.keys("marts/")) == list(lake.keys("staging/")) == []
+    assert list(lake.keys("tables/")) == list(lake.keys("marts/")) == list(lake.keys("_reelhouse/staging/")) == []
     # What is made afterwards stays, and an old file that comes back is named.
     lake.put("tables/movie/_delta_log/00000000000000000000.json", _commit(["part-9.parquet"], purges=1))
-    lake.put("staging/turned/009999999999-00c0ffee/00000.jsonl.gz", b"lines")
+    lake.put("_reelhouse/staging/turned/009999999999-00c0ffee/00000.jsonl.gz", b"lines")
     assert leftovers(lake) == []
     lake.put("marts/dim_person/part-0.parquet", b"PAR1")
     assert leftovers(lake) == ["marts/dim_person"]

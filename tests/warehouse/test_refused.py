@@ -13,7 +13,7 @@ from reelhouse.warehouse import staging
 from tests.warehouse.landing import Answer, LakeInTheMaking
 from tests.warehouse.refused import FIRST, REFUSED, refused_answers
 
-_ASIDE = Answer(5, b'{"id":6,"x":1e400}', state=State.QUARANTINED, why="wrong_id")
+_ASIDE = Answer(5, b'{"id":6,"x":1e400}', state=State.QUARANTINED, reason="wrong_id")
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def test_all_other_values_stay(built: LakeInTheMaking) -> None:
 
 def test_the_one_value_is_named_as_it_came(built: LakeInTheMaking) -> None:
     expected = [(id_, *one.rejected) for id_, one in enumerate(REFUSED.values(), FIRST) if one.rejected]
-    assert sorted(built.values("rejected_value", "id", "path", "raw", "rule")) == expected
+    assert sorted(built.values("rejected_value", "id", "path", "raw", "reason")) == expected
 
 
 def test_what_was_set_aside_is_set_aside(built: LakeInTheMaking) -> None:
-    assert built.values("quarantine", "id", "why") == [(5, "wrong_id")]
+    assert built.values("quarantine", "id", "reason") == [(5, "wrong_id")]
 
 
 def test_many_are_read_a_few_at_a_time(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +54,6 @@ def test_a_line_that_nobody_can_read_is_not_called_missing(lake: LakeInTheMaking
     lake.land(Answer(1, b'{"id":1,"title":"T"', parses=True), Answer(2, {"id": 2, "title": "U"}))
     lake.build()
     assert sorted(lake.values("movie", "movie_id", "title")) == [(1, None), (2, "U")]
-    ((id_, path, raw, rule),) = lake.values("rejected_value", "id", "path", "raw", "rule")
-    assert (id_, path, rule) == (1, "$", "cannot be read")
+    ((id_, path, raw, reason),) = lake.values("rejected_value", "id", "path", "raw", "reason")
+    assert (id_, path, reason) == (1, "$", "cannot be read")
     assert '"body":{"id":1' in raw

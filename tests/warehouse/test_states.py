@@ -21,13 +21,13 @@ def test_every_state_at_once(lake: LakeInTheMaking) -> None:
         filtered(2),
         gone(3),
         gone(4),
-        quarantined(5, why="cut"),
+        quarantined(5, reason="cut"),
         filtered(6),
         gone(7),
         gone(12),
-        quarantined(13, why="empty"),
-        quarantined(None, ask="tt0000001", why="unavailable"),
-        Answer(8, {"id": 8, "title": "by IMDb id"}, ask="tt0000008"),
+        quarantined(13, reason="empty"),
+        quarantined(None, key="tt0000001", reason="unavailable"),
+        Answer(8, {"id": 8, "title": "by IMDb id"}, key="tt0000008"),
         # The export of this run lacks 3, 7 and 12: those are gone for good.
         export=[1, 2, 4, 5, 6, 8, 9, 10, 11],
         day="2026-11-21",
@@ -64,7 +64,7 @@ def test_every_state_at_once(lake: LakeInTheMaking) -> None:
         13: "quarantined",
     }
     assert sorted(lake.values("tombstone", "id")) == [3, 12]
-    assert sorted(lake.values("quarantine", "ask", "id", "why")) == [
+    assert sorted(lake.values("quarantine", "requested_key", "id", "reason")) == [
         ("13", 13, "empty"),
         ("5", 5, "cut"),
         ("tt0000001", None, "unavailable"),
@@ -103,8 +103,8 @@ def test_a_later_export_decides_about_what_is_gone(lake: LakeInTheMaking) -> Non
 
 
 def test_one_id_asked_twice_in_a_chunk_has_one_row_and_the_later_line(lake: LakeInTheMaking) -> None:
-    first = Answer(550, {"id": 550, "title": "first"}, ask="550")
-    second = Answer(550, {"id": 550, "title": "second"}, ask="tt0137523")
+    first = Answer(550, {"id": 550, "title": "first"}, key="550")
+    second = Answer(550, {"id": 550, "title": "second"}, key="tt0137523")
     lake.land(first, second)
     lake.build()
     assert _movies(lake) == {550: "second"}

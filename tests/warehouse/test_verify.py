@@ -12,7 +12,7 @@ from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables.schemas import schema_of
-from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, pin
+from reelhouse.warehouse.manifest import BuildManifest, Read, StreamRead, TableVersion, pin
 from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
@@ -27,10 +27,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
 
 def _repinned(lake: LakeInTheMaking, name: str, **changes: object) -> bytes:
     """Pin *name* otherwise; returns what was pinned, to be put back."""
-    before = lake.storage.get("builds/current.json")
+    before = lake.storage.get("_reelhouse/manifest.json")
     tables = dict(lake.current.tables)
     tables[name] = msgspec.structs.replace(tables[name], **changes)
-    lake.storage.put("builds/current.json", encode(msgspec.structs.replace(lake.current, tables=tables)))
+    lake.storage.put("_reelhouse/manifest.json", encode(msgspec.structs.replace(lake.current, tables=tables)))
     return before
 
 
@@ -45,7 +45,7 @@ def test_a_whole_build_has_no_problem(built: LakeInTheMaking) -> None:
 def test_a_version_that_is_gone_is_named(built: LakeInTheMaking) -> None:
     before = _repinned(built, "movie", version=99)
     (problem,) = check_tables(built.storage)
-    built.storage.put("builds/current.json", before)
+    built.storage.put("_reelhouse/manifest.json", before)
     assert "tables/movie" in problem
     assert "99" in problem
 
@@ -82,19 +82,23 @@ def test_rows_that_the_receipts_do_not_explain_are_named(built: LakeInTheMaking)
     before = _repinned(built, "movie", rows=1)
     (problem,) = check_tables(built.storage)
     log.write_text(saved)
-    built.storage.put("builds/current.json", before)
+    built.storage.put("_reelhouse/manifest.json", before)
     assert "1 rows" in problem
     assert "make 2" in problem
+
+
+def _staged(version: int) -> Read:
+    return Read(streams={"movie": StreamRead(staging=version)})
 
 
 def test_a_build_that_another_one_overtook_is_not_pinned() -> None:
     storage = MemoryStorage()
     assert pin(storage, BuildManifest(1, {}, Read()), None)
-    seen = storage.get("builds/current.json")
-    assert pin(storage, BuildManifest(2, {}, Read(staging=2)), seen)
-    assert not pin(storage, BuildManifest(2, {}, Read(staging=1)), seen)
+    seen = storage.get("_reelhouse/manifest.json")
+    assert pin(storage, BuildManifest(2, {}, _staged(2)), seen)
+    assert not pin(storage, BuildManifest(2, {}, _staged(1)), seen)
     assert not pin(storage, BuildManifest(1, {}, Read()), None)
-    assert storage.get("builds/current.json") == encode(BuildManifest(2, {}, Read(staging=2)))
+    assert storage.get("_reelhouse/manifest.json") == encode(BuildManifest(2, {}, _staged(2)))
 
 
 def test_a_table_is_declared_once_and_again_when_its_schema_changes(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ SOURCE, DETAIL_TYPE = "reelhouse", "reelhouse.run.reconciled"
 
 
 class Announced(msgspec.Struct, frozen=True):
-    """`runs/<seq>/announced.json`: the bus, and its id of the event."""
+    """`_reelhouse/runs/<entity>/<seq>/announced.json`: the bus, and its id of the event."""
 
     run: int
     bus: str
@@ -31,11 +31,11 @@ def announce(storage: Storage, settings: Settings, made: Reconciliation) -> bool
 
     Raises `ReelhouseError` if the bus does not accept the event; the next tick tries again.
     """
-    if not settings.event_bus or storage.size(announced_key(made.run)) is not None:
+    if not settings.event_bus or storage.size(announced_key(made.entity, made.run)) is not None:
         return False
     event = _put_event(settings, made)
     try:
-        storage.put_new(announced_key(made.run), encode(Announced(made.run, settings.event_bus, event)))
+        storage.put_new(announced_key(made.entity, made.run), encode(Announced(made.run, settings.event_bus, event)))
     except KeyTakenError:
         # Another invocation announced it at the same time; listeners must tolerate duplicates anyway.
         return True

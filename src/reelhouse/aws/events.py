@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
-from reelhouse.collect.id_lists import Asks, Reading, read_asks
+from reelhouse.collect.id_lists import KeyList, Reading, read_keys
 from reelhouse.errors import ReelhouseError
 from reelhouse.ids import id_of
 from reelhouse.raw.inbox import RUN_KINDS
@@ -26,9 +26,9 @@ class Asked(NamedTuple):
     """
 
     name: str
-    asks: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     run: str = ""
-    listed: Asks | None = None
+    listed: KeyList | None = None
 
 
 class ListedIn(NamedTuple):
@@ -120,13 +120,13 @@ def _tick(event: dict[str, Any], name: str) -> Call:
 def _ids(event: dict[str, Any], name: str) -> Call:
     if not isinstance(event["ids"], str):
         _check_alone(event, "ids")
-        return Call((Asked(name, _asks_of(event["ids"])),), works=True)
+        return Call((Asked(name, _keys_of(event["ids"])),), works=True)
     if event.keys() - {"ids", "column", "quotes", "escape", "all_kinds"}:
         raise _unknown(event)
-    listed = read_asks(event["ids"], _reading(event))
-    if not listed.asks:
+    listed = read_keys(event["ids"], _reading(event))
+    if not listed.keys:
         raise ReelhouseError("ids: the list has no ids")
-    return Call((Asked(name, listed.asks, listed=listed if listed.columns else None),), works=True)
+    return Call((Asked(name, listed.keys, listed=listed if listed.columns else None),), works=True)
 
 
 def _run(event: dict[str, Any], name: str) -> Call:
@@ -142,19 +142,19 @@ def _check_alone(event: dict[str, Any], key: str) -> None:
         raise _unknown(event)
 
 
-def _asks_of(ids: object) -> tuple[str, ...]:
+def _keys_of(ids: object) -> tuple[str, ...]:
     """The distinct ids of a list of numbers and texts."""
     if not isinstance(ids, list):
         raise ReelhouseError("ids: a list of ids is expected")
-    asks: dict[str, None] = {}
+    keys: dict[str, None] = {}
     for at, one in enumerate(ids):
-        ask = id_of(one)
-        if ask is None:
+        key = id_of(one)
+        if key is None:
             raise ReelhouseError(f"ids[{at}] is neither a TMDB id (550) nor an IMDb id ('tt0137523')")
-        asks[ask] = None
-    if not asks:
+        keys[key] = None
+    if not keys:
         raise ReelhouseError("ids: the list has no ids")
-    return tuple(asks)
+    return tuple(keys)
 
 
 def _reading(event: dict[str, Any]) -> Reading:

@@ -18,8 +18,9 @@ from reelhouse.aws.metrics import log
 from reelhouse.aws.schedule import ENTITY
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
-from reelhouse.bootstrap.storage import storage_of
-from reelhouse.collect.id_lists import Asks
+from reelhouse.bootstrap.storage import readable_storage
+from reelhouse.collect.id_lists import KeyList
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import MissingKeyError, ReelhouseError
 from reelhouse.raw.inbox import put_message
 from reelhouse.settings import FILE, Settings, load
@@ -52,7 +53,7 @@ def handler(event: object, context: Context) -> Answer:
 
 
 def _answer(event: object, context: Context) -> Answer:
-    settings = load(in_bucket=_file_in_bucket)
+    settings = load(in_bucket=_file_in_bucket, entities=ENTITIES)
     storage = _storage(settings)
     found = read_event(event, context.aws_request_id)
     if isinstance(found, Batch):
@@ -75,7 +76,7 @@ def _answer(event: object, context: Context) -> Answer:
 def _storage(settings: Settings) -> Storage:
     key = (settings.lake, settings.s3_region, settings.s3_profile, settings.s3_encryption, settings.s3_kms_key)
     if key not in _storages:
-        _storages[key] = storage_of(settings)
+        _storages[key] = readable_storage(settings)
     return _storages[key]
 
 
@@ -92,12 +93,12 @@ def _put(storage: Storage, settings: Settings, request: Asked | ListedIn) -> dic
     Returns how many rows of a list are not requested, by their kind.
     """
     if isinstance(request, ListedIn):
-        listed: Asks | None = read_list(request, profile=settings.s3_profile)
+        listed: KeyList | None = read_list(request, profile=settings.s3_profile)
         assert listed is not None
-        put_message(storage, request.name, ENTITY, listed.asks)
+        put_message(storage, request.name, ENTITY, listed.keys)
     else:
         listed = request.listed
-        put_message(storage, request.name, ENTITY, request.asks, request.run)
+        put_message(storage, request.name, ENTITY, request.keys, request.run)
     if listed is None:
         return {}
     log.info("read a list: %s", "; ".join(listed.notes), extra=listed.summary())

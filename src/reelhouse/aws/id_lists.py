@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reelhouse.aws.events import ListedIn
 from reelhouse.bootstrap import aws_clients
-from reelhouse.collect.id_lists import Asks, Reading, read_asks
+from reelhouse.collect.id_lists import KeyList, Reading, read_keys
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.strict_csv import escape_of
 
@@ -12,7 +12,7 @@ from reelhouse.strict_csv import escape_of
 MOST_BYTES = 4 << 20
 
 
-def read_list(found: ListedIn, *, profile: str = "") -> Asks:
+def read_list(found: ListedIn, *, profile: str = "") -> KeyList:
     """The list, as `collect --ids` reads it; the object's metadata gives the options of that command.
 
     Raises `ReelhouseError` that names the object.
@@ -20,10 +20,10 @@ def read_list(found: ListedIn, *, profile: str = "") -> Asks:
     place = f"s3://{found.bucket}/{found.key}"
     body, metadata = _body(found, place, profile)
     try:
-        listed = read_asks(body, _reading(metadata))
+        listed = read_keys(body, _reading(metadata))
     except ConfigError as exc:
         raise ReelhouseError(f"{place}: {exc}") from None
-    if not listed.asks:
+    if not listed.keys:
         raise ReelhouseError(f"{place}: the list has no ids")
     return listed
 

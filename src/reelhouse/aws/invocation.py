@@ -126,7 +126,7 @@ class Invocation:
         last = done.results[-1]
         if last.reconciliation is not None:
             self._announce(last.reconciliation)
-        before = last.plan if last.reconciliation else read_plan(self._storage, last.plan.run - 1)
+        before = last.plan if last.reconciliation else read_plan(self._storage, last.plan.entity, last.plan.run - 1)
         more = {"requests": done.requests, "throttled": done.throttled, "pending": last.pending}
         self._tell({**more, "lag_seconds": self._lag(before), "days_to_expiry": _days_to_expiry(last)})
         for result in done.results:
@@ -136,7 +136,7 @@ class Invocation:
         return _summary(done)
 
     def _lag(self, plan: Plan | None) -> float | None:
-        return lag_seconds(self._storage, plan, datetime.now(UTC))
+        return lag_seconds(plan, datetime.now(UTC))
 
     def _tell(self, numbers: dict[str, float | None]) -> None:
         metrics.tell(self._settings.lake, {**self._meter.metrics, **numbers})
@@ -158,7 +158,7 @@ def _summary(done: Done) -> Answer:
         "requests": done.requests,
         "throttled": done.throttled,
         "waited_seconds": round(done.waited, 1),
-        "why": last.why,
+        "reason": last.reason,
         **({"set_aside": len(last.plan.set_aside)} if last.plan.set_aside else {}),
     }
 

@@ -52,10 +52,10 @@ class Meter(Progress):
         self.runs += 1
         log.info("working", extra={"run": plan.run, "entity": plan.entity, "asked": plan.ids.count})
         for one in plan.set_aside:
-            log.warning("set aside: %s", one.why, extra={"count": one.count, "shown": one.shown})
+            log.warning("set aside: %s", one.reason, extra={"count": one.count, "shown": one.shown})
 
     def landed(self, receipt: Receipt) -> None:
-        states = Counter(claim.state.value for claim in receipt.claims)
+        states = Counter(outcome.state.value for outcome in receipt.outcomes)
         size = receipt.chunk.size if receipt.chunk else 0
         self.states += states
         self.requests += receipt.requests

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reelhouse.aws.metrics import log
 from reelhouse.bootstrap import collector
 from reelhouse.collect.planning import RunSpec, listed_at
-from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.errors import LakeError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.plan import Plan, last_run, read_plan
@@ -16,7 +16,7 @@ from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
-ENTITY = "movie"
+ENTITY = DEFAULT
 
 # Seconds by which TMDB's clock may be ahead of this machine's.
 _MOST_AHEAD = 86400.0
@@ -35,13 +35,13 @@ class LakeState(NamedTuple):
 
 def lake_state(storage: Storage) -> LakeState:
     """The state of the lake, without a listing."""
-    last = last_run(storage)
+    last = last_run(storage, ENTITY)
     if not last:
         return LakeState(None, None)
-    plan = read_plan(storage, last)
+    plan = read_plan(storage, ENTITY, last)
     if plan is None:
         raise LakeError(f"the plan of run {last} has disappeared")
-    return LakeState(plan, read_reconciliation(storage, last))
+    return LakeState(plan, read_reconciliation(storage, ENTITY, last))
 
 
 def next_run(
@@ -57,22 +57,22 @@ def next_run(
     for one in inbox.set_aside:
         if not one.count:
             # No run takes such a message. If nothing else is requested, only this line reports it.
-            log.warning("set aside: %s", one.why)
+            log.warning("set aside: %s", one.reason)
     kinds = {message.run for key, message in inbox.letters if key not in taken}
-    if ticks and _is_due(storage, settings, plan, now):
+    if ticks and _is_due(settings, plan, now):
         kinds.add(settings.run_kind)
     if not kinds:
         return None
     return collector.wanted(settings, listed=kinds == {""}, full="full" in kinds)
 
 
-def _is_due(storage: Storage, settings: Settings, plan: Plan | None, now: datetime) -> bool:
-    lag = lag_seconds(storage, plan, now)
+def _is_due(settings: Settings, plan: Plan | None, now: datetime) -> bool:
+    lag = lag_seconds(plan, now)
     # A plan from the future was made by a wrong clock. It would delay all runs until then.
     return lag is None or lag >= settings.run_every_hours * 3600 or lag < -_MOST_AHEAD
 
 
-def lag_seconds(storage: Storage, plan: Plan | None, now: datetime) -> float | None:
+def lag_seconds(plan: Plan | None, now: datetime) -> float | None:
     """Seconds since everything was last listed, as of the reconciled *plan*; None for never."""
-    before = listed_at(storage, plan)
+    before = listed_at(plan)
     return (now - datetime.fromisoformat(before)).total_seconds() if before else None

@@ -12,11 +12,12 @@ from typing import NamedTuple
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.secrets import token_of
 from reelhouse.collect.fetching import GRACE, StopConditions
-from reelhouse.collect.id_lists import Asks
+from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
-from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_asks, open_run, start_run
+from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_keys, open_run, start_run
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
+from reelhouse.entities.registry import DEFAULT
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
@@ -29,17 +30,17 @@ class CollectOptions(NamedTuple):
 
     *selected* is True if this call names a slice, *full* if it also requests what is up to date. *seconds* is how long
     this process can live at most, if it will be killed then. *grace* is the time after the deadline for answers on
-    their way. *listed* is the list that *asks* come from.
+    their way. *listed* is the list that *keys* come from.
     """
 
-    asks: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     selected: bool = False
     max_requests: int | None = None
     deadline: float | None = None
     full: bool = False
     seconds: float | None = None
     grace: float = GRACE
-    listed: Asks | None = None
+    listed: KeyList | None = None
 
 
 class Done(NamedTuple):
@@ -101,7 +102,8 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
 
     async def plan() -> PlannedRun:
         async with collector.open_tmdb(settings) as tmdb:
-            made = await plan_run(storage, tmdb, _wanted(settings, request), after=last_run(storage), put=False)
+            wanted = _wanted(settings, request)
+            made = await plan_run(storage, tmdb, wanted, after=last_run(storage, wanted.entity.name), put=False)
             return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
     return asyncio.run(plan())
@@ -109,7 +111,7 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
 
 def _replay(storage: Storage, spool: Spool, stop_conditions: StopConditions, progress: Progress) -> int:
     """Replay what an earlier call could not land; returns how many answers that were."""
-    found = replay(storage, spool, lambda: stop_conditions.why is not None)
+    found = replay(storage, spool, lambda: stop_conditions.reason is not None)
     if found.answers:
         progress.replayed(found.answers, str(spool.folder))
     for text in found.left:
@@ -128,15 +130,15 @@ async def _collect(
 ) -> list[RunResult]:
     wanted = _wanted(settings, request)
     results: list[RunResult] = []
-    plan = open_run(storage)
+    plan = open_run(storage, wanted.entity.name)
     if plan is not None:
-        leave_asks(storage, wanted.entity.name, request.asks)
+        leave_keys(storage, wanted.entity.name, request.keys)
         results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
         waits = any(not message.run for _, message in waiting(storage, wanted.entity.name))
         named = request.selected or request.full
         if not results[-1].whole or not (named or waits):
             return results
-        if request.asks or not named:
+        if request.keys or not named:
             # Messages in the inbox are the next run's list.
             wanted = collector.wanted(settings, listed=True)
     plan = await _start(storage, tmdb, wanted, stop_conditions)
@@ -156,7 +158,7 @@ async def _run_until_idle(
 ) -> list[RunResult]:
     results: list[RunResult] = []
     while True:
-        plan = open_run(storage)
+        plan = open_run(storage, DEFAULT)
         if plan is None:
             wanted = due()
             if wanted is None:
@@ -165,13 +167,13 @@ async def _run_until_idle(
             if plan is None:
                 return _unplanned(results, stop_conditions)
         results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
-        if not results[-1].whole or stop_conditions.why is not None:
+        if not results[-1].whole or stop_conditions.reason is not None:
             return results
 
 
 async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions: StopConditions) -> Plan | None:
     """The next run's plan, or None if a stop condition came first; unfinished planning leaves nothing behind."""
-    if stop_conditions.why is not None:
+    if stop_conditions.reason is not None:
         return None
     planning = asyncio.ensure_future(start_run(storage, tmdb, wanted))
     hurried = asyncio.ensure_future(stop_conditions.hurried())
@@ -188,14 +190,14 @@ async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions:
 
 def _unplanned(results: list[RunResult], stop_conditions: StopConditions) -> list[RunResult]:
     """The results so far, if the next run could not be planned; an error if there are none."""
-    why = f"{stop_conditions.why or 'the deadline is reached'}, so the next run is not planned"
+    reason = f"{stop_conditions.reason or 'the deadline is reached'}, so the next run is not planned"
     if not results:
-        raise ReelhouseError(f"{why}; nothing is open")
-    return [*results[:-1], results[-1]._replace(why=why)]
+        raise ReelhouseError(f"{reason}; nothing is open")
+    return [*results[:-1], results[-1]._replace(reason=reason)]
 
 
 def _wanted(settings: Settings, request: CollectOptions) -> RunSpec:
-    wanted = collector.wanted(settings, asks=request.asks, listed=bool(request.asks), full=request.full)
+    wanted = collector.wanted(settings, keys=request.keys, listed=bool(request.keys), full=request.full)
     # A run of a slice does not satisfy a message that waits for a full or incremental run.
     return wanted._replace(runs=()) if request.selected else wanted
 

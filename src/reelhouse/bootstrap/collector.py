@@ -15,7 +15,7 @@ from reelhouse.collect.planning import RunSpec, Tmdb
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
 from reelhouse.collect.spool import Spool
-from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.raw.keys import Layout
 from reelhouse.raw.plan import RequestProfile, Selection
 from reelhouse.settings import Settings, cache_folder
@@ -27,9 +27,9 @@ from reelhouse.tmdb.rate import Limiter
 
 
 def wanted(
-    settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] = (), listed: bool = False, full: bool = False
+    settings: Settings, *, entity: str = DEFAULT, keys: tuple[str, ...] = (), listed: bool = False, full: bool = False
 ) -> RunSpec:
-    """The run that the settings describe; *listed* for a run of *asks* only, *full* to request up-to-date ids too.
+    """The run that the settings describe; *listed* for a run of *keys* only, *full* to request up-to-date ids too.
 
     Raises `ConfigError` before TMDB is contacted.
     """
@@ -50,14 +50,14 @@ def wanted(
             language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
         ),
         selection=Selection(
-            source="list" if listed else ("discover" if filters else "export"),
+            source="list" if listed else ("discover" if filters else kind.source),
             top=None if listed else settings.top,
             min_popularity=None if listed else settings.min_popularity,
             include_adult=settings.include_adult,
             include_video=settings.include_video,
             discover={} if listed else filters,
         ),
-        asks=asks,
+        keys=keys,
         # With an age of 0 everything is stale.
         stale_after_days=0 if full else settings.stale_after_days,
         min_export_share=settings.min_export_share,

@@ -8,8 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, MissingKeyError
-from reelhouse.raw.keys import PLACES, of_a_lake, plan_key
+from reelhouse.raw.keys import FIRST_PLAN_OF_FORMAT_1, FORMAT, PLACES, of_a_lake, plan_key
 from reelhouse.settings import FILE, Settings, load
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options, open_storage
@@ -20,24 +21,45 @@ _NEARBY = 1000
 
 
 def storage_of(settings: Settings) -> Storage:
-    """The storage that the settings name."""
+    """The storage that the settings name, whatever it holds."""
     s3 = S3Options(settings.s3_region, settings.s3_profile, settings.s3_encryption, settings.s3_kms_key)
     return open_storage(settings.lake, s3)
 
 
 def lake_of(settings: Settings) -> Storage:
     """The storage that the settings name, or `ConfigError` without a lake: for commands that do not begin one."""
-    storage = storage_of(settings)
+    storage = readable_storage(settings)
     if not has_lake(storage):
         raise ConfigError(f"there is no lake at {settings.lake}{_lakes_nearby(storage)}")
     return storage
 
 
+def readable_storage(settings: Settings) -> Storage:
+    """The storage that the settings name, whether there is a lake yet or not."""
+    storage = storage_of(settings)
+    check_format(storage)
+    return storage
+
+
+def check_format(storage: Storage) -> None:
+    """Raise `ConfigError` where a lake of format 1 is: its keys are elsewhere, so it would be taken for an empty one.
+
+    A newer format is refused by whatever reads an object of it.
+    """
+    if not _has_plan(storage) and storage.size(FIRST_PLAN_OF_FORMAT_1) is not None:
+        raise ConfigError(
+            f"lake: {storage.url} is a lake of format 1, which this reelhouse does not read (its own is {FORMAT}): "
+            "name another place and collect again"
+        )
+
+
 def has_lake(storage: Storage) -> bool:
     """Whether the storage holds anything of a lake except settings."""
-    if storage.size(plan_key(1)) is not None:
-        return True
-    return any(of_a_lake(key) for place in PLACES for key in storage.keys(place))
+    return _has_plan(storage) or any(of_a_lake(key) for place in PLACES for key in storage.keys(place))
+
+
+def _has_plan(storage: Storage) -> bool:
+    return any(storage.size(plan_key(entity, 1)) is not None for entity in ENTITIES)
 
 
 def _lakes_nearby(storage: Storage) -> str:
@@ -45,8 +67,9 @@ def _lakes_nearby(storage: Storage) -> str:
     if not isinstance(storage, FolderStorage):
         return ""
     here = storage.root
-    near = [each for each in (*_folders(here), *_folders(here.parent), here.parent) if (each / plan_key(1)).is_file()]
-    names = {str(each): each for each in near if each != here}
+    near = [each for each in (*_folders(here), *_folders(here.parent), here.parent) if each != here]
+    plans = [plan_key(entity, 1) for entity in ENTITIES]
+    names = {str(each): each for each in near if any((each / plan).is_file() for plan in plans)}
     best = difflib.get_close_matches(str(here), names, 1, cutoff=0) if names else []
     return f" (did you mean {best[0]}?)" if best else ": reelhouse sync begins one"
 
@@ -61,7 +84,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
     """`settings.load`, including the file in a bucket."""
-    return load(options, in_bucket=_file_in_bucket)
+    return load(options, in_bucket=_file_in_bucket, entities=ENTITIES)
 
 
 def _file_in_bucket(settings: Settings) -> bytes | None:

@@ -11,13 +11,14 @@ import msgspec
 
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.bootstrap.storage import lake_of, storage_of
+from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
-from reelhouse.collect.id_lists import Asks
+from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.run import RunResult, open_run
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
 from reelhouse.collect.verify import verify as verify_raw
+from reelhouse.entities.registry import DEFAULT
 from reelhouse.errors import ConfigError
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
@@ -25,8 +26,8 @@ from reelhouse.storage.protocol import Storage
 
 
 def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
-    storage = storage_of(settings)
-    opened = open_run(storage)
+    storage = readable_storage(settings)
+    opened = open_run(storage, DEFAULT)
     if opened is not None:
         display.note(f"Run {opened.run} is open: collect continues it before it plans another one.")
     with display.spinner("planning"):
@@ -71,7 +72,7 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
 
 
 def collect(settings: Settings, request: CollectOptions, as_json: bool) -> int:
-    results = _collect(storage_of(settings), settings, request)
+    results = _collect(readable_storage(settings), settings, request)
     _show_runs(results, request, as_json)
     return 0 if all(result.clean for result in results) else 1
 
@@ -81,7 +82,7 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> l
         return collecting.collect(storage, settings, request, bar)
 
 
-def _of_list(listed: Asks | None) -> dict[str, Any]:
+def _of_list(listed: KeyList | None) -> dict[str, Any]:
     return {"list": listed.summary()} if listed else {}
 
 
@@ -135,14 +136,14 @@ def _show_build(built: dict[str, Any]) -> None:
 def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     from reelhouse.engines.session import session_of
 
-    storage = storage_of(settings)
+    storage = readable_storage(settings)
     # A missing engine must be noticed now, not after nine hours of collecting.
     session_of(settings, storage)
     results = _collect(storage, settings, request)
     if not as_json:
         _show_runs(results, request, as_json=False)
     built = _build(storage, settings)
-    verdict = _verify(storage, since=results[0].plan.run)
+    verdict = _verify(storage, since={results[0].plan.entity: results[0].plan.run})
     if as_json:
         runs = [display.run_summary(result) for result in results]
         display.as_json(
@@ -157,7 +158,7 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
 def verify(settings: Settings, as_json: bool, *, deep: bool = False) -> int:
     if deep:
         _check_deep()
-    verdict = _verify(lake_of(settings), since=1, deep=deep)
+    verdict = _verify(lake_of(settings), since=None, deep=deep)
     if as_json:
         display.as_json(_verdict(verdict))
     else:
@@ -169,7 +170,7 @@ def purge(
     settings: Settings,
     chosen: Mapping[str, Any],
     as_of: datetime | None,
-    listed: Asks | None = None,
+    listed: KeyList | None = None,
     *,
     dry_run: bool,
     yes: bool,
@@ -210,7 +211,7 @@ def _show_purge(found: dict[str, Any]) -> None:
         display.note(text)
 
 
-def _verify(storage: Storage, *, since: int, deep: bool = False) -> Verdict:
+def _verify(storage: Storage, *, since: Mapping[str, int] | None, deep: bool = False) -> Verdict:
     from reelhouse.warehouse.verify import check_tables
 
     with display.spinner("verifying"):
@@ -254,11 +255,11 @@ def _show_verdict(verdict: Verdict) -> None:
         display.note(text)
 
 
-def verify_course(settings: Settings, listed: Asks | None, as_json: bool) -> int:
+def verify_course(settings: Settings, listed: KeyList | None, as_json: bool) -> int:
     from reelhouse.course.checker import check_course
 
     with display.spinner("checking files"):
-        found = check_course(storage_of(settings), listed.asks if listed else None)
+        found = check_course(readable_storage(settings), listed.keys if listed else None)
     if as_json:
         display.as_json({"place": settings.lake, **found._asdict(), "right": found.right, **_of_list(listed)})
     else:
@@ -269,7 +270,7 @@ def verify_course(settings: Settings, listed: Asks | None, as_json: bool) -> int
 def upload(settings: Settings, files: Sequence[Path], layout: str | None, kind: str | None, as_json: bool) -> None:
     from reelhouse.cli import upload
 
-    storage = storage_of(settings)
+    storage = readable_storage(settings)
     uploaded = upload.upload(storage, files, layout, kind, datetime.now(UTC).date())
     if as_json:
         display.as_json({"files": [one._asdict() for one in uploaded]})
@@ -283,17 +284,13 @@ def status(settings: Settings, as_json: bool) -> None:
     found = lake_status(storage, settings.rate)
     if as_json:
         entities = {one.entity: one._asdict() for one in found.entities}
-        display.as_json(
-            {"runs": found.runs, "entities": entities, "open_run": found.open._asdict() if found.open else None}
-        )
+        display.as_json({"runs": found.runs, "entities": entities, "open_runs": [one._asdict() for one in found.open]})
         return
     columns = ("entity", "known", "landed", "filtered", "gone", "quarantined", "pending", "oldest", "requests")
     display.table(f"{settings.lake}: {found.runs} runs", columns, found.entities)
-    if found.open:
-        eta = f", {display.duration(found.open.eta_seconds)} at the allowed rate" if found.open.eta_seconds else ""
-        display.note(
-            f"Run {found.open.run} is open: {found.open.pending:,} of {found.open.asked:,} ids are pending{eta}."
-        )
+    for one in found.open:
+        eta = f", {display.duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
+        display.note(f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}.")
 
 
 def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
@@ -321,7 +318,7 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
     from reelhouse.serve import dictionary
 
     # The dictionary is useful before there is a lake; a lake that the user names must exist.
-    storage = storage_of(settings) if settings.lake == Settings().lake else lake_of(settings)
+    storage = readable_storage(settings) if settings.lake == Settings().lake else lake_of(settings)
     found = dictionary.describe(storage, name)
     if as_json:
         display.as_json(found)

@@ -147,7 +147,7 @@ def checked(place: str, found: Checked) -> None:
         ("problems", len(found.problems)),
     ]
     table(f"{place}: {'right' if found.right else 'not right'}", ("", "count"), rows)
-    lines = [*found.problems, *(f"id {ask} of the list is missing" for ask in found.missing)]
+    lines = [*found.problems, *(f"id {key} of the list is missing" for key in found.missing)]
     for line in lines[:_SHOWN]:
         note(line)
     if len(lines) > _SHOWN:
@@ -181,7 +181,7 @@ class Bar(runs.Progress):
         self._bar.advance(self._task, count)
 
     def landed(self, receipt: Receipt) -> None:
-        self._bar.advance(self._task, len(receipt.claims))
+        self._bar.advance(self._task, len(receipt.outcomes))
 
     def paused(self, seconds: float) -> None:
         self._pause.until = time.monotonic() + seconds
@@ -230,7 +230,7 @@ def set_aside(plan: Plan) -> None:
     """Show what of the inbox a run cannot request."""
     for one in plan.set_aside:
         named = ", ".join(f"'{each}'" for each in one.shown)
-        note(f"Set aside: {one.why}{f': {named} ({one.count:,} in all)' if one.count else ''}.")
+        note(f"Set aside: {one.reason}{f': {named} ({one.count:,} in all)' if one.count else ''}.")
 
 
 def run_summary(result: RunResult) -> dict[str, Any]:
@@ -258,7 +258,7 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         "drift": result.reconciliation.drift if result.reconciliation else {},
         "dates_refused": result.dates_refused,
         "notes": result.notes,
-        "why": result.why,
+        "reason": result.reason,
     }
 
 
@@ -303,6 +303,6 @@ def run_result(result: RunResult) -> None:
     for text in found["notes"]:
         note(f"Note: {text}.")
     set_aside(result.plan)
-    if found["why"]:
-        left = f"The run is open: {found['why']}. {found['pending']:,} ids are pending; collect continues with them."
-        note(left if found["pending"] else f"Stopped: {found['why']}.")
+    if found["reason"]:
+        left = f"The run is open: {found['reason']}. {found['pending']:,} ids are pending; collect continues with them."
+        note(left if found["pending"] else f"Stopped: {found['reason']}.")

@@ -64,12 +64,12 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
 
 
 def _answer(settings: configuration.Settings) -> None:
-    from reelhouse.bootstrap.storage import storage_of
+    from reelhouse.bootstrap.storage import readable_storage
     from reelhouse.engines.session import session_of
-    from reelhouse.serve.example_queries import QUESTIONS
+    from reelhouse.marts.example_queries import QUESTIONS
     from reelhouse.serve.lake import Lake
 
-    storage = storage_of(settings)
+    storage = readable_storage(settings)
     lake = Lake(storage, session_of(settings, storage))
     for question in QUESTIONS:
         display.arrow(question.title, lake.arrow(question.query))

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reelhouse.bootstrap.storage import lake_of, storage_of
+from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.settings import Settings
@@ -43,7 +43,7 @@ def import_table(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> No
     from reelhouse.marts import REGISTRY
 
     check_name(wanted.name, REGISTRY.names)
-    storage = storage_of(settings)
+    storage = readable_storage(settings)
     with display.spinner(f"importing {wanted.name}") as step:
         if wanted.source is None:
             outcome = _from_files(storage, wanted, step)

@@ -16,7 +16,7 @@ from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.settings import FILE, Settings, template
 
 if TYPE_CHECKING:
-    from reelhouse.collect.id_lists import Asks
+    from reelhouse.collect.id_lists import KeyList
 
 _TERMS = """\
 TMDB's terms: no commercial use without a written agreement with TMDB.
@@ -78,7 +78,7 @@ def _list(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME",
             help="The column of ids, if its name is unusual or several columns are possible.",
         ),
-        click.option("--all-kinds", is_flag=True, help="Request every row of --ids as a movie, whatever its kind."),
+        click.option("--all-kinds", is_flag=True, help="Request every row of --ids, whatever its kind."),
         click.option("--no-quotes", is_flag=True, help="Read quotes in the CSV of --ids as text."),
         click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("the CSV of --ids")),
     )
@@ -171,9 +171,9 @@ def _check_together(options: dict[str, Any]) -> None:
             raise ConfigError(f"{name}: --ids already names the ids; give only one of them")
 
 
-def _asks(options: dict[str, Any]) -> Asks | None:
+def _keys(options: dict[str, Any]) -> KeyList | None:
     """The ids of a list by the options of `_list`, None without a list; prints how it was read."""
-    from reelhouse.collect.id_lists import Reading, read_asks
+    from reelhouse.collect.id_lists import Reading, read_keys
     from reelhouse.strict_csv import escape_of
 
     if options["ids"] is None:
@@ -182,12 +182,12 @@ def _asks(options: dict[str, Any]) -> Asks | None:
                 raise ConfigError(f"{option} is an option of --ids, which is missing")
         return None
     escape = escape_of(options["escape"])
-    read = read_asks(
+    read = read_keys(
         options["ids"].read(), Reading(options["column"], not options["no_quotes"], escape, not options["all_kinds"])
     )
     for text in read.notes:
         click.echo(text, err=True)
-    if not read.asks:
+    if not read.keys:
         raise ConfigError("ids: the list has no ids")
     return read
 
@@ -207,10 +207,10 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
     discover = _pairs(options["discover"]) or None
     _check_together(options)
     settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
-    listed = _asks(options)
+    listed = _keys(options)
     named = (options["top"], options["min_popularity"], discover, options["ids"])
     request = CollectOptions(
-        asks=listed.asks if listed else (),
+        keys=listed.keys if listed else (),
         listed=listed,
         selected=any(value is not None for value in named),
         max_requests=options.get("max_requests"),
@@ -311,7 +311,7 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
         ctx.exit(commands.verify(_settings(ctx), as_json, deep=deep))
     if deep:
         raise ConfigError("verify: --deep reads the tables of a lake; leave out --layout course")
-    listed = _asks(options)
+    listed = _keys(options)
     settings = _settings(ctx)
     ctx.exit(commands.verify_course(settings.overridden(lake=place), listed, as_json))
 
@@ -324,7 +324,7 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
     metavar="DATE",
     help="Count ages from this day (2026-11-29), not by this machine's clock.",
 )
-@click.option("--entity", metavar="NAME", help="Purge one entity: movie.")
+@click.option("--entity", metavar="NAME", help="Purge one entity.")
 @_list
 @click.option("--all", "everything", is_flag=True, help="Purge every answer.")
 @click.option("--dry-run", is_flag=True, help="Show what would be purged; change nothing.")
@@ -346,9 +346,9 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
     """
     from reelhouse.cli import commands
 
-    listed = _asks(what)
+    listed = _keys(what)
     chosen = {name: what[name] for name in ("older_than", "entity", "everything")}
-    chosen["asks"] = listed.asks if listed else ()
+    chosen["keys"] = listed.keys if listed else ()
     ctx.exit(commands.purge(_settings(ctx), chosen, as_of, listed, dry_run=dry_run, yes=yes, as_json=as_json))
 
 

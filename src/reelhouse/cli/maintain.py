@@ -73,7 +73,7 @@ def _check_installed() -> None:
 
 def _too_old(storage: Storage, now: datetime) -> dict[str, int]:
     """Answers and exports that only a purge may delete, because every run must add up afterwards."""
-    chosen = chosen_by(Clock(now), older_than=ALLOWED, entity=None, asks=(), everything=False)
+    chosen = chosen_by(Clock(now), older_than=ALLOWED, entity=None, keys=(), everything=False)
     # Nothing is deleted here; the purge itself checks the clock against the lake.
     found = erasure.foresee(storage, chosen._replace(clock=None), now)
     return {"answers": found.answers, "exports": found.exports}

@@ -24,13 +24,13 @@ _AGE = re.compile(r"(\d{1,6})([dh])")
 
 
 def chosen_by(
-    clock: Clock, *, older_than: str | None, entity: str | None, asks: tuple[str, ...], everything: bool
+    clock: Clock, *, older_than: str | None, entity: str | None, keys: tuple[str, ...], everything: bool
 ) -> Chosen:
     """What the options of the command select; `ConfigError` unless exactly one of them is given."""
     if clock.as_of is not None and older_than is None:
         raise ConfigError("as_of: give --older-than too, whose age is counted from it")
-    if sum((older_than is not None, entity is not None, bool(asks), everything)) != 1:
-        raise ConfigError("purge: give one of --older-than 180d, --entity movie, --ids FILE and --all")
+    if sum((older_than is not None, entity is not None, bool(keys), everything)) != 1:
+        raise ConfigError("purge: give one of --older-than 180d, --entity NAME, --ids FILE and --all")
     if older_than is not None:
         as_of = "" if clock.as_of is None else f" as of {clock.as_of:%Y-%m-%d}"
         before = _before(older_than, clock.as_of or clock.now)
@@ -39,7 +39,7 @@ def chosen_by(
         if entity not in ENTITIES:
             raise ConfigError(f"entity: {entity!r} is not collected{did_you_mean(entity, ENTITIES)}")
         return Chosen(f"entity {entity}", entity=entity)
-    return Chosen("all") if everything else Chosen(f"{len(asks)} ids", asks=frozenset(asks))
+    return Chosen("all") if everything else Chosen(f"{len(keys)} ids", keys=frozenset(keys))
 
 
 def _before(age: str, now: datetime) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reelhouse.bootstrap.secrets import SECRET, SSM
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.keys import upload_key
 from reelhouse.settings import FILE, shared
@@ -47,7 +48,7 @@ def upload(storage: Storage, paths: Sequence[Path], layout: str | None, kind: st
 def upload_settings(storage: Storage, path: Path) -> Uploaded:
     """Make *path* the lake's `reelhouse.toml`, after checking that it holds settings and no secret."""
     body = _read(path)
-    found = shared(body, str(path))
+    found = shared(body, str(path), ENTITIES)
     token = found.token.strip()
     if found.unity_token:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Fetching: every pending question of a run is asked until it is settled, or stays pending with a word on why."""
+"""Fetching: every pending request of a run is asked until it is settled, or stays pending with a word on why."""
 
 from __future__ import annotations
 
@@ -9,21 +9,25 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from reelhouse.collect.landing import ChunkSink, OpenUnit, open_unit
-from reelhouse.collect.validation import Outcome, ResponseValidator, parses
+from reelhouse.collect.validation import Further, ResponseValidator, Validated, parses
+from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import DeniedError, TransientError
-from reelhouse.ids import read_id, tmdb_id
+from reelhouse.ids import tmdb_id
 from reelhouse.raw.checkpoint import Done, nothing_done
 from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer
-from reelhouse.tmdb.endpoints import CANARY, details_path
+from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer, query_of
+from reelhouse.tmdb.endpoints import CANARY, details_path, first_appends, is_key_of
 from reelhouse.tmdb.retry import ask, is_error, whole_json
+
+T = TypeVar("T")
 
 # Seconds that requests on their way may take beyond the moment when no new one is started.
 GRACE = 3.0
@@ -53,10 +57,10 @@ class StopConditions:
         self._guard = threading.RLock()
         self._wakes: list[Callable[[], object]] = []
 
-    def stop(self, why: str, *, hurry: bool = False) -> None:
+    def stop(self, reason: str, *, hurry: bool = False) -> None:
         """Take no further id; with *hurry* start no request either, and wait for none that takes long."""
         with self._guard:
-            self._wished = self._wished or why
+            self._wished = self._wished or reason
             if hurry:
                 self._hurry = True
                 for wake in self._wakes:
@@ -82,13 +86,13 @@ class StopConditions:
 
     def take(self) -> bool:
         """Whether one more id may be asked; if so it is counted."""
-        if self.why is not None:
+        if self.reason is not None:
             return False
         self._taken += 1
         return True
 
     @property
-    def why(self) -> str | None:
+    def reason(self) -> str | None:
         """Why no further id may be taken, None while one may."""
         if self._wished:
             return self._wished
@@ -131,10 +135,10 @@ class OutageError(TransientError):
 
 
 class _Pending(NamedTuple):
-    """A question of an open unit, and when TMDB last answered it 429 (on the monotonic clock), if it did."""
+    """A request of an open unit, and when TMDB last answered it 429 (on the monotonic clock), if it did."""
 
     unit: OpenUnit
-    question: Request
+    request: Request
     refused_at: float = math.inf
 
 
@@ -158,8 +162,7 @@ class Fetcher:
         sink: ChunkSink,
         stop_conditions: StopConditions,
         *,
-        path: str,
-        query: str,
+        entity: Entity,
         connections: int,
         retry_policy: RetryPolicy,
         skipped: Callable[[int], None] = lambda count: None,
@@ -171,8 +174,8 @@ class Fetcher:
         self._judge = judge
         self._lander = sink
         self._brakes = stop_conditions
-        self._path = path
-        self._query = query
+        self._path = entity.path
+        self._query = query_of(plan.asking.params, first_appends(entity, plan.asking.append))
         self._connections = connections
         self._patience = retry_policy
         self._skipped = skipped
@@ -205,7 +208,7 @@ class Fetcher:
         self._client.limit_requests(self._brakes.requests_left)
         try:
             await self._all_hands(self._work)
-            while self._deferred and self._brakes.why is None:
+            while self._deferred and self._brakes.reason is None:
                 await self._reopen_deferred()
                 await self._all_hands(self._work_off)
                 await self._lander.finish()
@@ -218,7 +221,7 @@ class Fetcher:
             self._client.limit_requests(None)
             self._brakes.spend(self._client.requests - before)
             await self._lander.finish()
-        return self._brakes.why
+        return self._brakes.reason
 
     async def _all_hands(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run *work* once per connection. When one fails or time is up, the others may bring in what is on its way."""
@@ -238,8 +241,8 @@ class Fetcher:
             await asyncio.gather(*tasks, hurried, return_exceptions=True)
         _raise_first([task for task in tasks if not task.cancelled()])
 
-    def _halt(self, why: str) -> None:
-        self._brakes.stop(why)
+    def _halt(self, reason: str) -> None:
+        self._brakes.stop(reason)
         self._client.halt()
 
     async def _while_all_is_well(
@@ -258,7 +261,7 @@ class Fetcher:
         return tasks
 
     async def _work(self) -> None:
-        while self._brakes.why is None and len(self._deferred) < _MOST_DEFERRED:
+        while self._brakes.reason is None and len(self._deferred) < _MOST_DEFERRED:
             found = await self._next()
             if found is None or not self._brakes.take():
                 return
@@ -269,14 +272,14 @@ class Fetcher:
             await self._settle((self._late or self._refused).popleft(), defer=False)
 
     async def _reopen_deferred(self) -> None:
-        """Turn what was put off into questions of units as they lie there now."""
+        """Turn what was put off into requests of units as they lie there now."""
         await self._lander.finish()
         units: dict[int, OpenUnit] = {}
-        for number, question in self._deferred:
+        for number, request in self._deferred:
             if number not in units:
                 units[number] = await asyncio.to_thread(open_unit, self._storage, self._plan, number)
             units[number].outstanding += 1
-            self._late.append(_Pending(units[number], question))
+            self._late.append(_Pending(units[number], request))
         self._deferred = []
 
     async def _next(self) -> _Pending | None:
@@ -290,56 +293,56 @@ class Fetcher:
 
     async def _feed(self, unit: Unit) -> None:
         if self._done.settled(unit.number):
-            self._skipped(len(unit.questions))
+            self._skipped(len(unit.requests))
             return
         opened = await asyncio.to_thread(open_unit, self._storage, self._plan, unit.number)
-        pending = [question for question in unit.questions if question.ask not in opened.known]
+        pending = [request for request in unit.requests if request.key not in opened.known]
         opened.outstanding = len(pending)
-        self._ready.extend(_Pending(opened, question) for question in pending)
-        self._skipped(len(unit.questions) - len(pending))
+        self._ready.extend(_Pending(opened, request) for request in pending)
+        self._skipped(len(unit.requests) - len(pending))
 
     async def _settle(self, pending: _Pending, *, defer: bool) -> None:
-        """Ask one question until it has an outcome, is refused or put off, or nobody is answered any more."""
-        unit, question, _ = pending
+        """Ask one request until it has an outcome, is refused or put off, or nobody is answered any more."""
+        unit, request, _ = pending
         try:
-            outcome = await self._outcome(pending, defer=defer)
+            validated = await self._validated(pending, defer=defer)
         except BudgetError:
             self._brakes.stop("max_requests is used up")
             return
         except _RefusedError as exc:
             self._refused.append(pending._replace(refused_at=exc.at))
             return
-        if outcome is None:
-            self._deferred.append((unit.number, question))
+        if validated is None:
+            self._deferred.append((unit.number, request))
             self._lander.release(unit)
         else:
-            await self._bring_in(unit, question, outcome)
+            await self._bring_in(unit, request, validated)
 
-    async def _bring_in(self, unit: OpenUnit, question: Request, outcome: Outcome) -> None:
+    async def _bring_in(self, unit: OpenUnit, request: Request, validated: Validated) -> None:
         task = asyncio.current_task()
         self._landing.add(task)
         try:
-            await self._lander.add(unit, question, outcome)
+            await self._lander.add(unit, request, validated)
         finally:
             self._landing.discard(task)
 
-    async def _outcome(self, pending: _Pending, *, defer: bool) -> Outcome | None:
-        """What became of a question; None where it is put off, or nothing more may be asked."""
-        question = pending.question
-        if read_id(question.ask) is None:
-            return Outcome(State.QUARANTINED, None, None, "not_an_id")
+    async def _validated(self, pending: _Pending, *, defer: bool) -> Validated | None:
+        """What became of a request; None where it is put off, or nothing more may be asked."""
+        request = pending.request
+        if not is_key_of(self._path, request.key):
+            return Validated(State.QUARANTINED, None, None, "not_an_id")
         while True:
             began = time.monotonic()
             try:
-                return await self._ask(question, pending.refused_at)
+                return await self._ask(request, pending.refused_at)
             except UntrustedAnswer as exc:
                 # A page in front of TMDB answers everybody; only while others succeed is it this id's own fault.
                 if await self._is_well():
-                    return self._judge.lands_yet(exc) or _set_aside(question, exc)
+                    return self._judge.lands_yet(exc) or _set_aside(request, exc)
                 failure: Exception = exc
             except TransientError as exc:
                 if not exc.throttled and await self._others_succeed(began, defer=defer):
-                    return None if defer else Outcome(State.QUARANTINED, None, _own_id(question), "unavailable")
+                    return None if defer else Validated(State.QUARANTINED, None, _own_id(request), "unavailable")
                 failure = exc
             silent = time.monotonic() - max(self._client.last_good, self._began)
             if silent >= self._patience.outage:
@@ -349,16 +352,16 @@ class Fetcher:
                 refused = _RefusedError(time.monotonic())
                 await self._look_if_alone(refused.at)
                 raise refused
-            if self._brakes.why is not None:
+            if self._brakes.reason is not None:
                 return None
 
     async def _look_if_alone(self, refused_at: float) -> None:
-        """Where only refused questions are left, ask something else: else nothing tells whom TMDB refuses."""
+        """Where only refused requests are left, ask something else: else nothing tells whom TMDB refuses."""
         async with self._looking:
             alone = not self._ready and not self._late
             # One look tells it to all that were refused before it ended.
             known = max(self._client.last_good, self._looked_at)
-            if alone and known < refused_at and self._brakes.why is None:
+            if alone and known < refused_at and self._brakes.reason is None:
                 await self._is_well()
                 self._looked_at = time.monotonic()
 
@@ -372,20 +375,32 @@ class Fetcher:
             return True
         return False
 
-    async def _ask(self, question: Request, refused_at: float) -> Outcome:
-        name = question.ask
+    async def _ask(self, request: Request, refused_at: float) -> Validated:
+        """All requests that a record takes: it lands as a whole, or it is asked again as a whole."""
+        key = request.key
         try:
-            return await ask(
-                self._client,
-                details_path(self._path, name),
-                self._query,
-                lambda answer: self._judge.judge(name, answer),
-                attempts=self._patience.attempts,
-                wait=self._patience.wait,
-                refused_at=refused_at,
-            )
+            first = await self._asked(key, self._query, partial(self._judge.judge, key), refused_at)
+            further: list[Further] = []
+            for start in range(0, len(first.missing), MOST_APPENDS):
+                appended = first.missing[start : start + MOST_APPENDS]
+                query = query_of(self._plan.asking.params, appended)
+                further.append(
+                    await self._asked(key, query, partial(self._judge.judge_further, key, appended), refused_at)
+                )
+            return first._replace(further=tuple(further))
         except GoneAnswer as exc:
-            return Outcome(State.GONE, exc.answer, _own_id(question))
+            return Validated(State.GONE, exc.answer, _own_id(request))
+
+    async def _asked(self, key: str, query: str, check: Callable[[Answer], T], refused_at: float) -> T:
+        return await ask(
+            self._client,
+            details_path(self._path, key),
+            query,
+            check,
+            attempts=self._patience.attempts,
+            wait=self._patience.wait,
+            refused_at=refused_at,
+        )
 
 
 def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
@@ -395,8 +410,8 @@ def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
     return fields
 
 
-def _set_aside(question: Request, exc: UntrustedAnswer) -> Outcome:
-    return Outcome(State.QUARANTINED, exc.answer, _own_id(question), exc.why, parses(exc.answer.body))
+def _set_aside(request: Request, exc: UntrustedAnswer) -> Validated:
+    return Validated(State.QUARANTINED, exc.answer, _own_id(request), exc.reason, parses(exc.answer.body))
 
 
 def _raise_first(tasks: list[asyncio.Future[None]]) -> None:
@@ -406,5 +421,5 @@ def _raise_first(tasks: list[asyncio.Future[None]]) -> None:
         raise error
 
 
-def _own_id(question: Request) -> int | None:
-    return tmdb_id(question.ask)
+def _own_id(request: Request) -> int | None:
+    return tmdb_id(request.key)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from reelhouse.entities.registry import DEFAULT, ENTITIES, OTHER_WORDS
 from reelhouse.errors import ConfigError
 from reelhouse.ids import read_id
 from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Tally, read_rows
@@ -18,22 +19,15 @@ from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Tall
 _TMDB_COLUMNS = frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid"))
 _IMDB_COLUMNS = frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const"))
 # These may hold anybody's ids.
-_VAGUE_COLUMNS = frozenset(("id", "movie_id", "movie id"))
+_VAGUE_COLUMNS = frozenset(("id", *(name for one in ENTITIES.values() for name in (one.id_column, f"{one.name} id"))))
 _KIND_COLUMNS = ("mediatype", "titletype", "itemtype", "kind", "type")
 
-# What services call kinds of things, without what is no letter. IMDb's shorts and TV movies are movies at TMDB.
-_KINDS = {
-    "movie": (
-        "movie movies film films filme filmes pelicula peliculas feature featurefilm short shortfilm tvmovie tvshort "
-        "tvspecial video documentary musicvideo"
-    ),
-    "series": "tv show shows tvshow tvshows series serie tvseries miniseries tvminiseries podcastseries",
-    "season": "season seasons temporada tvseason",
-    "episode": "episode episodes episodio tvepisode tvpilot podcastepisode",
-    "person": "person people actor actress director cast crew pessoa persona name",
-    "other": "collection list company network keyword game videogame book album",
+# What lists call a kind of thing, with the kind.
+_KIND_OF = {
+    word: kind
+    for kind, words in (*((one.name, one.words) for one in ENTITIES.values()), *OTHER_WORDS.items())
+    for word in words.split()
 }
-_KIND_OF = {word: kind for kind, words in _KINDS.items() for word in words.split()}
 _NO_KIND = "without a kind"
 _LONGEST_KIND = 40
 _MOST_NAMED = 5
@@ -43,7 +37,7 @@ _NOTHING = "\0"
 
 
 class Reading(NamedTuple):
-    """How a list is read: its *column* of ids, quotes, and whether its *kinds* count.
+    """How a list is read: its *column* of ids, quotes, and whether its *kinds* count. It is about an *entity*.
 
     The other fields are how a person gives these, for messages; the command line's unless others are given.
     """
@@ -52,6 +46,7 @@ class Reading(NamedTuple):
     quotes: bool = True
     escape: str = ""
     kinds: bool = True
+    entity: str = DEFAULT
     say_column: str = "--ids-column {}"
     say_quotes: str = "--no-quotes"
     say_escape: str = "--escape '\\'"
@@ -59,19 +54,20 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Asks:
-    """The distinct asks of a list in order, and what became of its other rows.
+class KeyList:
+    """The distinct keys of a list in order, and what became of its other rows.
 
-    `rows = asks + again + blank + the sum of others`: *again* named an id a second time, *blank* none, *others* are not
-    about movies, by their kind as it is written there. *columns* were read, *spanning* values span lines.
+    `rows = keys + again + blank + the sum of others`: *again* named an id a second time, *blank* none, *others* are not
+    about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values span lines.
     """
 
-    asks: tuple[str, ...]
+    keys: tuple[str, ...]
     blank: int
     again: int = field(default=0, compare=False)
     others: dict[str, int] = field(default_factory=dict, compare=False)
     columns: tuple[str, ...] = field(default=(), compare=False)
     spanning: int = field(default=0, compare=False)
+    entity: str = field(default=DEFAULT, compare=False)
 
     @property
     def notes(self) -> list[str]:
@@ -82,7 +78,7 @@ class Asks:
         if self.blank:
             found.append(f"{self.blank:,} rows of the list name no id")
         if self.others:
-            found.append(f"not asked, since they are no movies: {_named(self.others)}")
+            found.append(f"not asked, since they are no {ENTITIES[self.entity].plural}: {_named(self.others)}")
         if self.spanning:
             found.append(f"{self.spanning:,} values of the list span lines")
         return found
@@ -91,7 +87,7 @@ class Asks:
         """The same for a program."""
         return {
             "columns": list(self.columns),
-            "ids": len(self.asks),
+            "ids": len(self.keys),
             "again": self.again,
             "blank": self.blank,
             "other_kinds": self.others,
@@ -99,7 +95,7 @@ class Asks:
         }
 
 
-def read_asks(text: str | bytes, reading: Reading | str | None = None) -> Asks:
+def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyList:
     """Parse a list. A CSV's TMDB column is used, and where that is blank its IMDb column (MovieLens' `links.csv`).
 
     Raises `ConfigError` with the line of what is no id, or of a quote out of place, and where two columns may be meant.
@@ -107,7 +103,7 @@ def read_asks(text: str | bytes, reading: Reading | str | None = None) -> Asks:
     how = Reading(reading) if isinstance(reading, str) else reading or Reading()
     body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     first = _first_line(body)
-    plain = how.column is None and (not first.strip() or _is_ask(first.strip()))
+    plain = how.column is None and (not first.strip() or _is_key(first.strip()))
     tally = Tally()
     dialect = Dialect(max(DELIMITERS, key=first.count), how.quotes, how.escape)
     if plain:
@@ -123,7 +119,7 @@ def read_asks(text: str | bytes, reading: Reading | str | None = None) -> Asks:
 class _Found(NamedTuple):
     """What one row names: an id, nothing, or something of another kind."""
 
-    ask: str
+    key: str
     kind: str = ""
 
 
@@ -141,8 +137,8 @@ def _first_line(body: bytes) -> str:
     return first[0].decode(errors="replace")
 
 
-def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Reading) -> Asks:
-    asks: dict[str, None] = {}
+def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Reading) -> KeyList:
+    keys: dict[str, None] = {}
     others: Counter[str] = Counter()
     columns: tuple[str, ...] = ()
     rows = blank = 0
@@ -153,23 +149,24 @@ def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Re
         rows += 1
         if one.kind:
             others[one.kind] += 1
-        elif one.ask:
-            asks[one.ask] = None
+        elif one.key:
+            keys[one.key] = None
         else:
             blank += 1
-    again = rows - blank - others.total() - len(asks)
+    again = rows - blank - others.total() - len(keys)
     if rows + bool(columns) != tally.records:
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
-    if others and not asks:
+    if others and not keys:
         raise ConfigError(
-            f"ids: the list holds no movie, only {_named(others)}; {how.say_kinds} asks every row as a movie"
+            f"ids: the list holds no {how.entity}, only {_named(others)}; "
+            f"{how.say_kinds} asks every row as a {how.entity}"
         )
-    return Asks(tuple(asks), blank + tally.blank, again, dict(others), columns, tally.spanning)
+    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), columns, tally.spanning, how.entity)
 
 
 def _plain(rows: Iterator[Row]) -> Iterator[_Found]:
     for row in rows:
-        yield _Found(_ask(_NOTHING.join(row.cells).strip(), row.line, imdb=False))
+        yield _Found(_key(_NOTHING.join(row.cells).strip(), row.line, imdb=False))
 
 
 def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | tuple[str, ...]]:
@@ -179,13 +176,13 @@ def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | t
     yield columns.names
     for row in rows:
         _check_inside(row, columns, len(names), first, how)
-        kind = _other_kind(row, columns.kind)
+        kind = _other_kind(row, columns.kind, how.entity)
         if kind:
             yield _Found("", kind)
             continue
         cells = [(_cell(row, at), imdb) for at, imdb in columns.ids]
         cell, imdb = next(((cell, imdb) for cell, imdb in cells if cell), ("", False))
-        yield _Found(_ask(cell, row.line, imdb=imdb))
+        yield _Found(_key(cell, row.line, imdb=imdb))
 
 
 def _cell(row: Row, at: int) -> str:
@@ -212,12 +209,12 @@ def _is_id(cell: str, *, imdb: bool) -> bool:
     return read_id(f"tt{cell}" if imdb and cell.isdigit() else cell) is not None
 
 
-def _other_kind(row: Row, at: int | None) -> str:
-    """The kind of a row that is about no movie, as it is written there; empty for a movie."""
+def _other_kind(row: Row, at: int | None, entity: str) -> str:
+    """The kind of a row that is not about *entity*, as it is written there; empty for one that is."""
     if at is None:
         return ""
     written = _cell(row, at)
-    return "" if _KIND_OF.get(_letters(written)) == "movie" else written[:_LONGEST_KIND] or _NO_KIND
+    return "" if _KIND_OF.get(_letters(written)) == entity else written[:_LONGEST_KIND] or _NO_KIND
 
 
 def _letters(name: str) -> str:
@@ -281,18 +278,18 @@ def _kind_column(names: Sequence[str]) -> int | None:
     return next((plain.index(name) for name in _KIND_COLUMNS if name in plain), None)
 
 
-def _is_ask(text: str) -> bool:
+def _is_key(text: str) -> bool:
     text = text.strip('"')
     return not text or re.fullmatch(r"[0-9]+(\.0)?|tt[0-9]+", text, re.IGNORECASE) is not None
 
 
-def _ask(cell: str, number: int, *, imdb: bool) -> str:
+def _key(cell: str, number: int, *, imdb: bool) -> str:
     if not cell:
         return ""
     # Spreadsheets write whole numbers as 862.0 where a column has blanks.
     text = cell.removesuffix(".0")
     # MovieLens writes IMDb's ids without their letters.
-    ask = read_id(f"tt{text}" if imdb and text.isdigit() else text)
-    if ask is None:
+    key = read_id(f"tt{text}" if imdb and text.isdigit() else text)
+    if key is None:
         raise ConfigError(f"ids: line {number}: {cell[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
-    return ask
+    return key

@@ -11,14 +11,15 @@ from datetime import date
 from typing import NamedTuple
 
 from reelhouse.collect.spool import Spooling
-from reelhouse.collect.validation import Outcome
+from reelhouse.collect.validation import Validated
 from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.course import CourseWriter
 from reelhouse.raw.keys import Layout, chunk_key, course_key
 from reelhouse.raw.plan import Plan, Request
-from reelhouse.raw.receipt import Claim, Receipt, State, put_receipt, read_parts
+from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt, read_parts
 from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.client import Answer
 
 # Open and landing together: this is what a kill may cost, and what bounds memory.
 MOST_CHUNKS = 2
@@ -33,7 +34,7 @@ class Limits(NamedTuple):
 
 
 class OpenUnit:
-    """One unit being asked: what its receipts claim so far, and how many questions are still out."""
+    """One unit being asked: what its receipts claim so far, and how many requests are still out."""
 
     def __init__(self, number: int, known: set[str], part: int) -> None:
         self.number = number
@@ -47,10 +48,10 @@ def open_unit(storage: Storage, plan: Plan, number: int) -> OpenUnit:
     """What the receipts of a unit claim; everything else of it is pending."""
     known: set[str] = set()
     part = 0
-    for receipt in read_parts(storage, plan.run, number):
+    for receipt in read_parts(storage, plan.entity, plan.run, number):
         part += 1
         if isinstance(receipt, Receipt):
-            known.update(claim.ask for claim in receipt.claims)
+            known.update(outcome.key for outcome in receipt.outcomes)
     return OpenUnit(number, known, part)
 
 
@@ -76,7 +77,7 @@ class _OpenChunk:
         self.unit = unit
         self.writer = writer
         self.until = until
-        self.claims: list[Claim] = []
+        self.outcomes: list[Outcome] = []
         self.drift: Counter[str] = Counter()
         self.requests = 0
 
@@ -108,7 +109,7 @@ class ChunkSink:
         self._landed = landed
         self._requests = requests
         self._told = requests()
-        self._spooling = spooling or Spooling(None, storage.url, plan, lambda why: None)
+        self._spooling = spooling or Spooling(None, storage.url, plan, lambda reason: None)
         self._slots = asyncio.Semaphore(MOST_CHUNKS)
         self._layout = layout
         self._open: dict[_Place, _OpenChunk] = {}
@@ -116,20 +117,20 @@ class ChunkSink:
         self._landing: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
 
-    async def add(self, unit: OpenUnit, question: Request, outcome: Outcome) -> None:
+    async def add(self, unit: OpenUnit, request: Request, validated: Validated) -> None:
         """Put one outcome into its unit's chunk, and land the chunk if that fills it or ends the unit."""
         self._check()
-        chunk = await self._chunk_for(unit, outcome)
-        self._write(chunk, question, outcome)
+        chunk = await self._chunk_for(unit, validated)
+        self._write(chunk, request, validated)
         unit.outstanding -= 1
-        full = len(chunk.claims) >= self._limits.answers or chunk.writer.size >= self._limits.size
+        full = len(chunk.outcomes) >= self._limits.answers or chunk.writer.size >= self._limits.size
         if full or not chunk.writer.fits(b""):
             self._close(chunk)
         if not unit.outstanding:
             self._close_all(unit)
 
     def release(self, unit: OpenUnit) -> None:
-        """A question of *unit* stays pending; land what the unit has if it was the last one out."""
+        """A request of *unit* stays pending; land what the unit has if it was the last one out."""
         unit.outstanding -= 1
         if not unit.outstanding:
             self._close_all(unit)
@@ -151,17 +152,17 @@ class ChunkSink:
         self._check()
         self._spooling.check()
 
-    async def _chunk_for(self, unit: OpenUnit, outcome: Outcome) -> _OpenChunk:
+    async def _chunk_for(self, unit: OpenUnit, validated: Validated) -> _OpenChunk:
         """The open chunk that takes *outcome*; one that has no room for it is landed."""
-        place = _Place(unit.number, self._layout.course and outcome.state is State.LANDED)
-        body = outcome.answer.body if outcome.answer else b""
+        place = _Place(unit.number, self._layout.course and validated.state is State.LANDED)
+        body = validated.answer.body if validated.answer else b""
         while True:
-            chunk = self._open.get(place) or await self._opened(place, unit, outcome)
+            chunk = self._open.get(place) or await self._opened(place, unit, validated)
             if chunk.writer.fits(body):
                 return chunk
             self._close(chunk)
 
-    async def _opened(self, place: _Place, unit: OpenUnit, outcome: Outcome) -> _OpenChunk:
+    async def _opened(self, place: _Place, unit: OpenUnit, validated: Validated) -> _OpenChunk:
         async with self._opening:
             # Another answer of the unit may have opened it while this one waited.
             if (chunk := self._open.get(place)) is not None:
@@ -174,7 +175,9 @@ class ChunkSink:
                 # Whoever waits next must learn of it too, not wait for a place that nobody frees.
                 self._slots.release()
             self._check()
-            day = date.fromisoformat(outcome.answer.fetched_at[:10] if outcome.answer else self._plan.planned_at[:10])
+            day = date.fromisoformat(
+                validated.answer.fetched_at[:10] if validated.answer else self._plan.planned_at[:10]
+            )
             chunk = _OpenChunk(place, unit, self._writer(place, day), time.monotonic() + self._limits.seconds)
             self._open[place] = chunk
             return chunk
@@ -185,34 +188,42 @@ class ChunkSink:
             return CourseWriter(course_key(self._layout, entity, day, run, place.unit, token))
         return ChunkWriter(chunk_key(entity, day, run, place.unit, token), run, entity, self._params)
 
-    def _write(self, chunk: _OpenChunk, question: Request, outcome: Outcome) -> None:
-        answer = outcome.answer
+    def _write(self, chunk: _OpenChunk, request: Request, validated: Validated) -> None:
+        answer = validated.answer
         line = None
-        if answer is not None and outcome.state is not State.FILTERED:
-            line = chunk.writer.add(
-                answer.body,
-                parses=outcome.parses,
-                ask=question.ask,
-                path=self._path.replace("{id}", question.ask),
-                status=answer.status,
-                fetched_at=answer.fetched_at,
-                id=outcome.id,
-                etag=answer.etag,
-                age=answer.age,
-                why=outcome.why,
-            )
-        chunk.drift.update(outcome.drift)
-        chunk.claims.append(
-            Claim(
-                ask=question.ask,
-                state=outcome.state,
-                reason=question.reason,
+        if answer is not None and validated.state is not State.FILTERED:
+            path = self._path.replace("{id}", request.key)
+            line = self._add(chunk, path, answer, request, validated)
+            for further in validated.further:
+                parts = f"{path}?append_to_response={','.join(further.appended)}"
+                self._add(chunk, parts, further.answer, request, validated)
+        chunk.drift.update(validated.drift)
+        chunk.outcomes.append(
+            Outcome(
+                key=request.key,
+                state=validated.state,
+                cause=request.cause,
                 fetched_at=answer.fetched_at if answer else self._plan.planned_at,
-                id=outcome.id,
+                id=validated.id,
                 line=line,
+                lines=1 + len(validated.further),
                 etag=answer.etag if answer else None,
-                why=outcome.why,
+                reason=validated.reason,
             )
+        )
+
+    def _add(self, chunk: _OpenChunk, path: str, answer: Answer, request: Request, validated: Validated) -> int:
+        return chunk.writer.add(
+            answer.body,
+            parses=validated.parses,
+            key=request.key,
+            path=path,
+            status=answer.status,
+            fetched_at=answer.fetched_at,
+            id=validated.id,
+            etag=answer.etag,
+            age=answer.age,
+            reason=validated.reason,
         )
 
     def _close_all(self, unit: OpenUnit) -> None:
@@ -249,7 +260,7 @@ class ChunkSink:
             unit=chunk.unit.number,
             part=chunk.unit.part,
             entity=self._plan.entity,
-            claims=chunk.claims,
+            outcomes=chunk.outcomes,
             chunk=reference,
             drift=dict(chunk.drift),
             requests=chunk.requests,

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from reelhouse.ids import read_id, tmdb_id
-from reelhouse.raw.plan import Reason, Selection
+from reelhouse.raw.plan import Cause, Selection
 from reelhouse.tmdb.exports import read_rows
 
 _SCHEMA = """
@@ -49,7 +49,7 @@ class Listing:
             )
         self.db.execute(
             "insert or ignore into listed select id, popularity, ?, excluded from incoming order by id",
-            (Reason.NEW.value,),
+            (Cause.NEW.value,),
         )
         self.db.execute("commit")
         self.db.execute("drop table incoming")
@@ -58,35 +58,35 @@ class Listing:
 
     def add_lines(self, lines: Iterable[str], selection: Selection) -> None:
         """A plan's listing object: `id popularity` as discover gave it, or an id that somebody named."""
-        asks: list[str] = []
+        keys: list[str] = []
         self.db.execute("begin")
         for line in lines:
-            ask, _, popularity = line.partition(" ")
+            key, _, popularity = line.partition(" ")
             if popularity:
                 ranked = float(popularity)
-                why = _excluded(False, False, ranked, selection)
-                self.db.execute(_ADD, (int(ask), ranked, Reason.LISTED.value, why))
+                reason = _excluded(False, False, ranked, selection)
+                self.db.execute(_ADD, (int(key), ranked, Cause.LISTED.value, reason))
             else:
-                asks.append(ask)
+                keys.append(key)
         self.db.execute("commit")
         if selection.source == "discover":
             self._cut_top(selection.top)
-        self._add_asks(asks)
+        self._add_keys(keys, Cause.NEW if selection.source in ("single", "column") else Cause.LISTED)
 
-    def _add_asks(self, asks: Iterable[str]) -> None:
-        """TMDB ids and IMDb ids that somebody named. They are wanted whatever a filter says."""
+    def _add_keys(self, keys: Iterable[str], cause: Cause) -> None:
+        """Keys that somebody named or a table holds. They are wanted whatever a filter says."""
         self.db.execute("begin")
-        for ask in asks:
-            id_ = tmdb_id(ask)
+        for key in keys:
+            id_ = tmdb_id(key)
             if id_ is None:
-                id_ = self._alias(ask)
+                id_ = self._alias(key)
             if id_ is None:
-                self.db.execute("insert or ignore into unresolved (ask, listed) values (?, 1)", (ask,))
+                self.db.execute("insert or ignore into unresolved (ask, listed) values (?, 1)", (key,))
             else:
                 self.db.execute(
                     "insert into listed values (?, null, ?, null) on conflict (id) do update "
                     "set reason = excluded.reason, excluded = null",
-                    (id_, Reason.LISTED.value),
+                    (id_, cause.value),
                 )
         self.db.execute("commit")
 
@@ -138,9 +138,9 @@ class Listing:
         ).fetchone()
         return int(count)
 
-    def _alias(self, ask: str) -> int | None:
+    def _alias(self, key: str) -> int | None:
         found = self.db.execute(
-            "select id from alias where entity = ? and ask = ? and id is not null", (self._entity, ask)
+            "select id from alias where entity = ? and ask = ? and id is not null", (self._entity, key)
         ).fetchone()
         return found[0] if found else None
 

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from reelhouse.errors import LakeError
-from reelhouse.raw.keys import COURSE, LEDGERS, RAW, chunk_place, ledger_run, plan_key, run_folder, run_of
+from reelhouse.raw.keys import (
+    RUNS,
+    chunk_place,
+    chunks_of_entity,
+    ledger_place,
+    ledgers,
+    plan_key,
+    run_folder,
+    run_place,
+)
 from reelhouse.raw.purges import read_purges
 from reelhouse.storage.protocol import Storage
 
@@ -19,47 +28,50 @@ from reelhouse.storage.protocol import Storage
 _BETWEEN = 1000
 
 
-def lost_runs(storage: Storage, last: int, keys: Iterable[str]) -> Iterator[str]:
-    """Each run after *last*, the last one with a plan, of which something is left: its number and what that is.
+def lost_runs(storage: Storage, entity: str, last: int, keys: Iterable[str]) -> Iterator[str]:
+    """Each run of *entity* after *last*, the last one with a plan, of which something is left, and what that is.
 
     *keys* name the objects of the raw zone and of the folders of runs.
     """
-    found = _traces(storage, last, keys)
+    found = _traces(storage, entity, last, keys)
     newest = max(found, default=last)
     # A name may be forged, and give any number.
     between = islice((run for run in range(last + 1, newest) if run not in found), _BETWEEN)
     for run in [*sorted(found), *between]:
         # Somebody may have planned it since the caller looked.
-        if storage.size(plan_key(run)) is None:
-            yield f"the plan of run {run} is gone, though {found.get(run, f'something of run {newest} is there')}"
+        if storage.size(plan_key(entity, run)) is None:
+            trace = found.get(run, f"something of run {newest} is there")
+            yield f"the plan of {entity} run {run} is gone, though {trace}"
 
 
-def check_free(storage: Storage, run: int) -> None:
-    """Raise `LakeError` if something is left of a lost run that had number *run* or a later one."""
-    keys = (key for place in (RAW, COURSE, run_folder(run)) for key in storage.keys(place))
-    for lost in lost_runs(storage, run - 1, keys):
+def check_free(storage: Storage, entity: str, run: int) -> None:
+    """Raise `LakeError` if something is left of a lost run of *entity* that had number *run* or a later one."""
+    places = (*chunks_of_entity(entity), run_folder(entity, run))
+    keys = (key for place in places for key in storage.keys(place))
+    for lost in lost_runs(storage, entity, run - 1, keys):
         raise LakeError(
-            f"{lost}: nothing is planned, since run {run} could be taken for the lost one. Restore runs/ from a copy, "
-            "or collect into another lake; `reelhouse verify` names everything that is missing"
+            f"{lost}: nothing is planned, since run {run} could be taken for the lost one. Restore {RUNS} from a "
+            "copy, or collect into another lake; `reelhouse verify` names everything that is missing"
         )
 
 
-def _traces(storage: Storage, last: int, keys: Iterable[str]) -> dict[int, str]:
-    """What is left of each run after *last*, in words."""
+def _traces(storage: Storage, entity: str, last: int, keys: Iterable[str]) -> dict[int, str]:
+    """What is left of each run of *entity* after *last*, in words."""
     found: dict[int, str] = {}
-    for noted in (run for note in read_purges(storage).notes for run in note.runs):
+    for noted in (run for note in read_purges(storage).notes for run in note.runs.get(entity, [])):
         found[noted] = "a purge took something of it"
-    for key in storage.keys(LEDGERS):
-        if (run := ledger_run(key)) is not None:
-            found[run] = f"{key} was made after it"
+    for key in storage.keys(ledgers(entity)):
+        if (kept := ledger_place(key)) is not None:
+            found[kept.run] = f"{key} was made after it"
     chunks = Counter[int]()
     for key in keys:
-        place = chunk_place(key)
-        run = run_of(key) if place is None else place.run
+        chunk = chunk_place(key)
+        place = chunk or run_place(key)
         # Ids alone are what a planning that was cut short leaves.
-        if run is None or run <= last or key.rpartition("/")[2].startswith("ids-"):
+        if place is None or place.run <= last or key.rpartition("/")[2].startswith("ids-"):
             continue
-        if place is not None:
+        run = place.run
+        if chunk is not None:
             chunks[run] += 1
             found[run] = f"{chunks[run]} of its chunks are there, such as {key}"
         elif not chunks[run]:

@@ -16,18 +16,18 @@ import msgspec
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.record_filter import check_fields, needs_answers
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import Discovered, Entity, Export, FromColumn
 from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingError, TransientError, UntrustedError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import export_key
 from reelhouse.raw.ledger import Ledger, open_ledger
 from reelhouse.raw.plan import (
+    Cause,
     Counts,
     ExportRef,
     IdsObject,
     Plan,
-    Reason,
     RequestProfile,
     Selection,
     pack_ids,
@@ -101,7 +101,7 @@ class RunSpec(NamedTuple):
     entity: Entity
     asking: RequestProfile
     selection: Selection
-    asks: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     stale_after_days: int = 150
     min_export_share: float = 0.95
     unit_size: int = UNIT_SIZE
@@ -130,7 +130,7 @@ async def plan_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec, *, after: int,
 
     Raises `ListingError` where a listing cannot be read whole: then nothing is planned from a part of it.
     """
-    with open_ledger(storage, after) as ledger:
+    with open_ledger(storage, wanted.entity.name, after) as ledger:
         return await _Planner(storage, tmdb, wanted, ledger, after + 1, put).draft()
 
 
@@ -155,7 +155,7 @@ class _Planner:
         inbox = read_inbox(self._storage, wanted.entity.name, ENTITIES)
         letters = [found for found in inbox.letters if found[1].run in kinds]
         left = {key for key, _ in inbox.letters} - {key for key, _ in letters}
-        named = [ask for _, letter in letters for ask in letter.asks]
+        named = [key for _, letter in letters for key in letter.keys]
         export, lines = await self._list(named)
         planned_at = await self._now()
         # What depends on a time that nothing confirms is left to a later run; a full run asks everything anyway.
@@ -168,7 +168,7 @@ class _Planner:
             run=self._run,
             entity=wanted.entity.name,
             planned_at=planned_at,
-            ids=self._ids(_lines(self._ledger)),
+            ids=self._ids(_lines(self._ledger, wanted.entity)),
             unit_size=wanted.unit_size,
             asking=wanted.asking,
             selection=wanted.selection,
@@ -196,8 +196,8 @@ class _Planner:
         if not needs_answers(asking.record_filter, entity, asking.append):
             return
         query = query_of(asking.params)
-        asks = [line.partition(" ")[0] for line in islice(_lines(self._ledger), _PROBED)]
-        found = await asyncio.gather(*(self._probed(details_path(entity.path, name), query) for name in asks))
+        keys = [line.partition(" ")[0] for line in islice(_lines(self._ledger, entity), _PROBED)]
+        found = await asyncio.gather(*(self._probed(details_path(entity.path, name), query) for name in keys))
         check_fields(asking.record_filter, [body for body in found if body is not None], entity, asking.append)
 
     async def _probed(self, path: str, query: str) -> bytes | None:
@@ -210,7 +210,7 @@ class _Planner:
     def _listed_at(self, planned_at: str) -> str:
         if self._wanted.selection.source != "list":
             return planned_at
-        return listed_at(self._storage, self._before.plan)
+        return listed_at(self._before.plan)
 
     async def _now(self) -> str:
         """TMDB's clock: by this machine's, a wrong one, changes would be skipped or everything would be stale."""
@@ -224,18 +224,32 @@ class _Planner:
         selection = self._wanted.selection
         export = None
         lines: list[str] = []
+        entity = self._wanted.entity
         if selection.source == "export":
-            export = await self._list_export()
+            export = await self._list_export(entity.export)
         elif selection.source == "discover":
-            found = await discover(self._tmdb.client, self._wanted.entity, dict(selection.discover))
+            found = await discover(self._tmdb.client, entity, dict(selection.discover))
             lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
-        lines += [*self._wanted.asks, *named]
+        elif selection.source == "single":
+            lines = [entity.path]
+        lines += self._wanted.keys
+        self._check_floor(len(lines))
+        lines += named
         self._listing.add_lines(lines, selection)
         self._listing.add_set_aside()
         return export, lines
 
-    async def _list_export(self) -> ExportRef:
-        kind = self._wanted.entity.listing.name
+    def _check_floor(self, ids: int) -> None:
+        """Raise `ListingError` where discover or a column names fewer ids than are plausible."""
+        listing = self._wanted.entity.listing
+        unselected = self._wanted.selection.source == self._wanted.entity.source
+        if unselected and isinstance(listing, (Discovered, FromColumn)) and ids < listing.least_rows:
+            raise ListingError(
+                f"{self._wanted.entity.name}: {ids} ids are listed where at least {listing.least_rows} are plausible, "
+                "so nothing is planned from them"
+            )
+
+    async def _list_export(self, kind: str) -> ExportRef:
         before = self._before.export
         lies = self._landed(before)
         known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
@@ -267,7 +281,8 @@ class _Planner:
 
     def _check_size(self, rows: int, before: ExportRef | None) -> None:
         official = self._tmdb.exports_url.startswith(EXPORTS_URL)
-        least = self._wanted.entity.listing.least_rows if official else 1
+        listing = self._wanted.entity.listing
+        least = listing.least_rows if official and isinstance(listing, Export) else 1
         if before is not None:
             least = max(least, int(before.rows * self._wanted.min_export_share))
         if rows < least:
@@ -281,7 +296,7 @@ class _Planner:
         today = date.fromisoformat(planned_at[:10])
         stale_before = f"{today - timedelta(days=self._wanted.stale_after_days)}{planned_at[10:]}"
         cursor = self._before.changes_read_to
-        if cursor is None or not self._knows_any():
+        if cursor is None or not self._wanted.entity.changes or not self._knows_any():
             return stale_before
         if cursor > _shifted(planned_at, AGREES):
             # A wrong clock was believed when that run was planned: the days since an earlier one are still unread.
@@ -320,9 +335,9 @@ class _Planner:
         named, set_aside = db.execute(
             "select count(*) filter (where listed), count(*) filter (where not listed) from unresolved"
         ).fetchone()
-        for reason, count in ((Reason.LISTED, named), (Reason.RETRY, set_aside)):
+        for cause, count in ((Cause.LISTED, named), (Cause.RETRY, set_aside)):
             if count:
-                asked[reason.value] = asked.get(reason.value, 0) + count
+                asked[cause.value] = asked.get(cause.value, 0) + count
         excluded = dict(
             db.execute(
                 "select excluded, count(*) from asked where reason is null and excluded is not null group by excluded"
@@ -337,7 +352,7 @@ class _Planner:
 
     def _ids(self, lines: Iterable[str]) -> IdsObject:
         if self._put:
-            return put_ids(self._storage, self._run, lines)
+            return put_ids(self._storage, self._wanted.entity.name, self._run, lines)
         body, count = pack_ids(lines)
         return IdsObject("", hashlib.sha256(body).hexdigest(), count)
 
@@ -361,26 +376,18 @@ def selection_notes(plan: Plan) -> Iterator[str]:
     if selection.source == "discover" and not counts.listed:
         yield "discover selects no title at all"
     if counts.listed and sum(counts.excluded.values()) == counts.listed:
-        why = ", ".join(f"{count:,} by {name}" for name, count in sorted(counts.excluded.items()))
-        yield f"all {counts.listed:,} listed ids are excluded ({why}): nothing of the listing is asked"
+        reason = ", ".join(f"{count:,} by {name}" for name, count in sorted(counts.excluded.items()))
+        yield f"all {counts.listed:,} listed ids are excluded ({reason}): nothing of the listing is asked"
     for name, limit in (("min_popularity", selection.min_popularity), ("top", selection.top)):
         if limit is not None and counts.listed >= NOTABLE and not counts.excluded.get(name):
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"
 
 
-def listed_at(storage: Storage, plan: Plan | None) -> str:
+def listed_at(plan: Plan | None) -> str:
     """When the newest run up to *plan*'s was planned that is about more than a list; empty for none yet."""
-    entity = plan.entity if plan else ""
-    run = plan.run if plan else 0
-    while run:
-        if plan is not None and plan.entity == entity:
-            if plan.selection.source != "list":
-                return plan.planned_at
-            if plan.listed_at is not None:
-                return plan.listed_at
-        run -= 1
-        plan = read_plan(storage, run) if run else None
-    return ""
+    if plan is None:
+        return ""
+    return plan.planned_at if plan.selection.source != "list" else plan.listed_at
 
 
 def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> _Before:
@@ -388,8 +395,8 @@ def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) ->
     newest: Plan | None = None
     cursor: str | None = None
     for run in range(last, 0, -1):
-        plan = read_plan(storage, run)
-        if plan is None or plan.entity != entity:
+        plan = read_plan(storage, entity, run)
+        if plan is None:
             continue
         newest = newest or plan
         cursor = cursor or plan.changes_read_to
@@ -401,8 +408,8 @@ def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) ->
 def _cursor_before(storage: Storage, last: int, entity: str, now: str) -> str:
     """The newest cursor up to run *last* that does not lie in the future; one long ago for none."""
     for run in range(last, 0, -1):
-        plan = read_plan(storage, run)
-        if plan is not None and plan.entity == entity and plan.changes_read_to and plan.changes_read_to <= now:
+        plan = read_plan(storage, entity, run)
+        if plan is not None and plan.changes_read_to and plan.changes_read_to <= now:
             return plan.changes_read_to
     return _LONG_AGO
 
@@ -423,14 +430,16 @@ def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int,
     return ExportRef(key, sha256, day.isoformat(), rows, etag)
 
 
-def _lines(ledger: Ledger) -> Iterator[str]:
+def _lines(ledger: Ledger, entity: Entity) -> Iterator[str]:
+    """The lines of a plan's ids object."""
     for (line,) in ledger.db.execute(
         "select ask || iif(listed, ' listed', ' retry') from unresolved order by position"
     ):
         yield line
     rows = ledger.db.execute(
-        "select id || ' ' || reason from asked where reason is not null "
-        "order by popularity is null, popularity desc, id"
+        "select coalesce(?, id) || ' ' || reason from asked where reason is not null "
+        "order by popularity is null, popularity desc, id",
+        (None if entity.has_ids else entity.path,),
     )
     for (line,) in rows:
         yield line

@@ -26,6 +26,7 @@ from reelhouse.raw.receipt import Receipt, State
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
+from reelhouse.tmdb.endpoints import first_appends
 
 
 class RunOptions(NamedTuple):
@@ -73,7 +74,7 @@ class RunResult(NamedTuple):
     plan: Plan
     reconciliation: Reconciliation | None
     pending: int
-    why: str | None
+    reason: str | None
     requests: int
     states: dict[str, int]
     throttled: int = 0
@@ -89,50 +90,51 @@ class RunResult(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        plain = self.whole and self.why is None and not self.plan.set_aside
+        plain = self.whole and self.reason is None and not self.plan.set_aside
         return plain and self.reconciliation is not None and self.reconciliation.clean
 
 
-def open_run(storage: Storage) -> Plan | None:
-    """The run that is not reconciled yet, if there is one."""
-    return _unreconciled(storage, last_run(storage))
+def open_run(storage: Storage, entity: str) -> Plan | None:
+    """The run of *entity* that is not reconciled yet, if there is one."""
+    return _unreconciled(storage, entity, last_run(storage, entity))
 
 
 async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
     """Plan the next run and put it; where somebody was quicker, theirs, and what *wanted* names waits in the inbox."""
-    after = last_run(storage)
+    entity = wanted.entity.name
+    after = last_run(storage, entity)
     # Somebody may have planned since the caller looked. A run planned after an open one would know its answers in part.
-    if (theirs := _unreconciled(storage, after)) is None:
-        check_free(storage, after + 1)
+    if (theirs := _unreconciled(storage, entity, after)) is None:
+        check_free(storage, entity, after + 1)
         if after:
             # A kill between its reconciliation and here may have left the letters that it took.
-            inbox.clear(storage, _plan(storage, after))
+            inbox.clear(storage, _plan(storage, entity, after))
         draft: PlannedRun = await plan_run(storage, tmdb, wanted, after=after, put=True)
         try:
             put_plan(storage, draft.plan)
         except KeyTakenError:
-            theirs = _plan(storage, draft.plan.run)
+            theirs = _plan(storage, entity, draft.plan.run)
         else:
             return draft.plan
-    leave_asks(storage, wanted.entity.name, wanted.asks)
+    leave_keys(storage, entity, wanted.keys)
     return theirs
 
 
-def leave_asks(storage: Storage, entity: str, asks: tuple[str, ...]) -> None:
+def leave_keys(storage: Storage, entity: str, keys: tuple[str, ...]) -> None:
     """Put what somebody named into the inbox, for the next run."""
-    if asks:
-        event = hashlib.sha256("\n".join(asks).encode()).hexdigest()[:16]
-        inbox.put_message(storage, f"list-{event}", entity, asks)
+    if keys:
+        event = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
+        inbox.put_message(storage, f"list-{event}", entity, keys)
 
 
-def _unreconciled(storage: Storage, run: int) -> Plan | None:
-    if not run or read_reconciliation(storage, run) is not None:
+def _unreconciled(storage: Storage, entity: str, run: int) -> Plan | None:
+    if not run or read_reconciliation(storage, entity, run) is not None:
         return None
-    return _plan(storage, run)
+    return _plan(storage, entity, run)
 
 
-def _plan(storage: Storage, run: int) -> Plan:
-    plan = read_plan(storage, run)
+def _plan(storage: Storage, entity: str, run: int) -> Plan:
+    plan = read_plan(storage, entity, run)
     if plan is None:
         raise LakeError(f"the plan of run {run} was there a moment ago and is gone")
     return plan
@@ -146,7 +148,7 @@ async def execute(
     before, throttled, waited = client.requests, limiter.throttles, limiter.waited
     progress.planned(plan)
     done = read_done(storage, plan)
-    why = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress)
+    reason = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress)
     made, counted = reconcile(storage, plan, done)
     refused, notes = client.clock.take_notes()
     if made is not None:
@@ -155,7 +157,7 @@ async def execute(
         plan,
         made,
         counted.pending,
-        why,
+        reason,
         client.requests - before,
         dict(Counter(counted.states)),
         limiter.throttles - throttled,
@@ -170,7 +172,7 @@ async def execute(
         # Not when the hold on the lake may be lost: whoever has it may be about to claim them.
         drop_unclaimed(storage, plan)
     # The limit that was reached with the last id has stopped nothing.
-    return result._replace(why=None, oldest=oldest)
+    return result._replace(reason=None, oldest=oldest)
 
 
 def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
@@ -189,10 +191,10 @@ def finalize(storage: Storage, plan: Plan) -> str | None:
 
     Returns when the oldest answer was fetched that counts as landed.
     """
-    with open_ledger(storage, plan.run) as ledger:
-        keep_ledger(storage, ledger)
+    with open_ledger(storage, plan.entity, plan.run) as ledger:
+        keep_ledger(storage, plan.entity, ledger)
         oldest = ledger.oldest_landed()
-    drop_done(storage, plan.run)
+    drop_done(storage, plan.entity, plan.run)
     inbox.clear(storage, plan)
     return oldest
 
@@ -207,7 +209,6 @@ async def _fetch(
     progress: Progress,
 ) -> str | None:
     entity = ENTITIES[plan.entity]
-    query = query_of(plan.asking.params)
     spooling = Spooling(ways.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
     fetcher = Fetcher(
         storage,
@@ -218,7 +219,7 @@ async def _fetch(
             storage,
             plan,
             entity.path,
-            query,
+            query_of(plan.asking.params, first_appends(entity, plan.asking.append)),
             ways.limits,
             progress.landed,
             lambda: tmdb.client.requests,
@@ -226,8 +227,7 @@ async def _fetch(
             ways.layout,
         ),
         stop_conditions,
-        path=entity.path,
-        query=query,
+        entity=entity,
         connections=ways.connections,
         retry_policy=ways.retry_policy,
         skipped=progress.skipped,

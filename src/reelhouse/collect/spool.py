@@ -117,7 +117,7 @@ class Spooling:
 
     def keep(self, receipt: Receipt, body: bytes) -> None:
         """Spool a chunk that could not be landed, and its receipt; where that fails too, its answers are lost."""
-        count = len(receipt.claims)
+        count = len(receipt.outcomes)
         try:
             if self._spool is None:
                 raise StorageError("there is no folder for them")

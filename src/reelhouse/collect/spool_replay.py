@@ -56,15 +56,15 @@ def _bring_in(storage: Storage, spool: Spool, entry: Entry, body: bytes) -> int:
 
 def _land(storage: Storage, entry: Entry, body: bytes) -> int:
     receipt = entry.receipt
-    plan = read_plan(storage, receipt.run)
+    plan = read_plan(storage, receipt.entity, receipt.run)
     if plan is None or not entry.is_of(plan):
-        raise LakeError(f"it is of another run {receipt.run} than {storage.url} holds")
-    if read_reconciliation(storage, receipt.run) is not None:
+        raise LakeError(f"it is of another {receipt.entity} run {receipt.run} than {storage.url} holds")
+    if read_reconciliation(storage, receipt.entity, receipt.run) is not None:
         return 0
     unit = open_unit(storage, plan, receipt.unit)
-    if all(claim.ask in unit.known for claim in receipt.claims):
+    if all(outcome.key in unit.known for outcome in receipt.outcomes):
         return 0
     if receipt.chunk is not None:
         put_chunk(storage, receipt.chunk.key, body)
     placed = put_receipt(storage, receipt, unit.known, unit.part)
-    return 0 if placed is None else len(placed.claims)
+    return 0 if placed is None else len(placed.outcomes)

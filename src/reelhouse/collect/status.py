@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from reelhouse.collect.run import open_run
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.checkpoint import read_done
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
@@ -13,7 +15,7 @@ from reelhouse.storage.protocol import Storage
 
 
 class OpenRun(NamedTuple):
-    """The run that is not reconciled; *eta_seconds* at the allowed rate, None without a limit."""
+    """A run that is not reconciled; *eta_seconds* at the allowed rate, None without a limit."""
 
     run: int
     entity: str
@@ -37,43 +39,52 @@ class EntityStatus(NamedTuple):
 
 
 class Status(NamedTuple):
+    """*runs* of all entities, what each entity is known by that has any, and the open runs: one an entity at most."""
+
     runs: int
     entities: list[EntityStatus]
-    open: OpenRun | None
+    open: list[OpenRun]
 
 
-def status(storage: Storage, rate: float) -> Status:
-    """The lake's state from its receipts (by way of the ledger)."""
-    last = last_run(storage)
-    plan = open_run(storage)
-    opened = None
-    if plan is not None:
-        pending = tally(storage, plan, read_done(storage, plan)).pending
-        opened = OpenRun(plan.run, plan.entity, plan.ids.count, pending, pending / rate if rate else None)
-    with open_ledger(storage, last) as ledger:
-        requests = dict(ledger.db.execute("select entity, sum(requests) from run group by entity"))
-        rows = ledger.db.execute(
-            "select entity, count(*), sum(state = 'landed'), sum(state = 'filtered'), sum(state = 'gone'), "
-            "sum(state = 'quarantined'), min(case when state = 'landed' then fetched_at end) from known group by entity"
-        ).fetchall()
+def status(storage: Storage, rate: float, entities: Iterable[str] = ENTITIES) -> Status:
+    """The lake's state from its receipts (by way of the ledgers)."""
+    runs = 0
+    known: list[EntityStatus] = []
+    opened: list[OpenRun] = []
+    for entity in entities:
+        last = last_run(storage, entity)
+        runs += last
+        pending = 0
+        plan = open_run(storage, entity)
+        if plan is not None:
+            pending = tally(storage, plan, read_done(storage, plan)).pending
+            opened.append(OpenRun(plan.run, entity, plan.ids.count, pending, pending / rate if rate else None))
+        if last and (found := _known(storage, entity, last, pending)) is not None:
+            known.append(found)
+    return Status(runs, known, opened)
+
+
+def _known(storage: Storage, entity: str, last: int, pending: int) -> EntityStatus | None:
+    with open_ledger(storage, entity, last) as ledger:
+        (requests,) = ledger.db.execute("select sum(requests) from run").fetchone()
+        known, landed, filtered, gone, quarantined, oldest = ledger.db.execute(
+            "select count(*), sum(state = 'landed'), sum(state = 'filtered'), sum(state = 'gone'), "
+            "sum(state = 'quarantined'), min(case when state = 'landed' then fetched_at end) from known"
+        ).fetchone()
         # An IMDb id that was set aside before anybody said which TMDB id it is.
-        unnamed = dict(
-            ledger.db.execute(
-                "select entity, count(*) from alias where id is null and state = 'quarantined' group by entity"
-            )
-        )
-    entities = [
-        EntityStatus(
-            entity,
-            known + unnamed.get(entity, 0),
-            landed,
-            filtered,
-            gone,
-            quarantined + unnamed.get(entity, 0),
-            opened.pending if opened and opened.entity == entity else 0,
-            oldest,
-            requests.get(entity, 0),
-        )
-        for entity, known, landed, filtered, gone, quarantined, oldest in rows
-    ]
-    return Status(last, entities, opened)
+        (unnamed,) = ledger.db.execute(
+            "select count(*) from alias where id is null and state = 'quarantined'"
+        ).fetchone()
+    if not known:
+        return None
+    return EntityStatus(
+        entity,
+        known + unnamed,
+        landed,
+        filtered,
+        gone,
+        quarantined + unnamed,
+        pending,
+        oldest,
+        requests or 0,
+    )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from reelhouse.collect.record_filter import compile_filter
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import Entity, Single
 from reelhouse.errors import ConfigError
-from reelhouse.ids import tmdb_id
+from reelhouse.ids import SINGLE, tmdb_id
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.retry import is_error
@@ -20,27 +20,42 @@ from reelhouse.tmdb.retry import is_error
 _DEEPER, _DEEPER_ENDS = b"[" * 100, b"]" * 100
 
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+T = TypeVar("T")
 
 
-class Outcome(NamedTuple):
-    """What became of one question. *answer* is None only where nobody ever answered."""
+class Further(NamedTuple):
+    """A further answer to the same record, and what was *appended* to it."""
+
+    appended: tuple[str, ...]
+    answer: Answer
+
+
+class Validated(NamedTuple):
+    """What became of one record. *answer* is None only where nobody ever answered.
+
+    *missing* are numbered parts that the answer names and lacks: they are requested next and come as *further*.
+    """
 
     state: State
     answer: Answer | None
     id: int | None
-    why: str | None = None
+    reason: str | None = None
     parses: bool = True
     drift: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    further: tuple[Further, ...] = ()
 
 
 class _IncompleteAnswer(UntrustedAnswer):
     """An answer without *missing* of the appends; *outcome* is what it comes to where TMDB sends these to nobody."""
 
-    def __init__(self, ask: str, answer: Answer, missing: tuple[str, ...], outcome: Outcome | None) -> None:
+    def __init__(self, key: str, answer: Answer, missing: tuple[str, ...], validated: Validated | None) -> None:
         names = ",".join(missing)
-        super().__init__(f"missing:{names}", f"{ask}: the answer lacks {names}, which was asked with it", answer)
+        super().__init__(f"missing:{names}", f"{key}: the answer lacks {names}, which was asked with it", answer)
         self.missing = missing
-        self.outcome = outcome
+        self.validated = validated
 
 
 # After so many answers that lacked an append however often they were asked for, none is asked again for it.
@@ -51,6 +66,7 @@ class ResponseValidator:
     """Says of each answer to one entity's details whether it is what was asked for, and whether the user wants it."""
 
     def __init__(self, entity: Entity, append: tuple[str, ...], record_filter: str = "") -> None:
+        self._entity = entity
         self._known = entity.fields | set(append)
         self._append = append
         self._core = entity.core
@@ -59,54 +75,95 @@ class ResponseValidator:
         self._in_vain: Counter[str] = Counter()
         self._wanted = compile_filter(record_filter)
 
-    def judge(self, ask: str, answer: Answer) -> Outcome:
+    def judge(self, key: str, answer: Answer) -> Validated:
         """The outcome of a 200; `UntrustedAnswer` where it cannot be believed."""
-        try:
-            _check_body(answer.body)
-            fields = _decode_object(answer.body)
-        except UnicodeDecodeError as exc:
-            raise UntrustedAnswer("not_utf8", f"{ask}: the answer is not UTF-8: {exc}", answer) from exc
-        except (msgspec.DecodeError, RecursionError) as exc:
-            raise UntrustedAnswer("not_json", f"{ask}: the answer does not parse: {exc}", answer) from exc
-        if is_error(fields):
-            raise UntrustedAnswer("error_body", f"{ask}: the answer is an error though its status is 200", answer)
-        id_ = _checked_id(ask, fields, answer)
+        if self._entity.is_list:
+            return self._judge_list(key, answer)
+        fields = _fields(key, answer)
+        id_ = _checked_id(key, fields, answer) if self._entity.has_ids else SINGLE
+        if not self._entity.has_ids and not self._core <= fields.keys():
+            raise UntrustedAnswer("wrong_body", f"{key}: the answer lacks fields that it always has", answer)
         missing = tuple(name for name in self._append if not _is_block(fields.get(name)))
         self._carried.update(name for name in self._append if name not in missing)
         if missing and not self._core <= fields.keys():
-            raise _IncompleteAnswer(ask, answer, missing, None)
-        outcome = self._outcome(answer, id_, fields, missing)
+            raise _IncompleteAnswer(key, answer, missing, None)
+        validated = self._validated(answer, id_, fields, missing)
         if self._are_expected(missing):
-            return outcome
-        raise _IncompleteAnswer(ask, answer, missing, outcome)
+            return validated
+        raise _IncompleteAnswer(key, answer, missing, validated)
 
-    def lands_yet(self, exc: UntrustedAnswer) -> Outcome | None:
+    def judge_further(self, key: str, appended: tuple[str, ...], answer: Answer) -> Further:
+        """A further answer to the record of *key*; `UntrustedAnswer` where it cannot be believed or lacks a part."""
+        fields = _fields(key, answer)
+        _checked_id(key, fields, answer)
+        if missing := tuple(name for name in appended if not _is_block(fields.get(name))):
+            raise _IncompleteAnswer(key, answer, missing, None)
+        return Further(appended, answer)
+
+    def _judge_list(self, key: str, answer: Answer) -> Validated:
+        items = _decoded(key, answer, _decode_list)
+        least = self._entity.listing.least_rows if isinstance(self._entity.listing, Single) else 0
+        if len(items) < least:
+            raise UntrustedAnswer("too_short", f"{key}: the list has {len(items)} of at least {least} items", answer)
+        return self._validated(answer, SINGLE, {}, ())
+
+    def _missing_parts(self, fields: Mapping[str, msgspec.Raw]) -> tuple[str, ...]:
+        numbered = self._entity.numbered
+        if numbered is None:
+            return ()
+        of = numbered.of.partition(".")[0].removesuffix("[]")
+        named = numbered.numbers({of: msgspec.json.decode(fields.get(of, msgspec.Raw(b"null")))})
+        return tuple(name for name in map(numbered.name, named) if not _is_block(fields.get(name)))
+
+    def _is_known(self, name: str) -> bool:
+        numbered = self._entity.numbered
+        return name in self._known or (numbered is not None and name.startswith(numbered.name_start))
+
+    def lands_yet(self, exc: UntrustedAnswer) -> Validated | None:
         """What an answer comes to that stayed without an append however often it was asked for; None to set it aside.
 
         In the tables, what was not sent looks like what does not exist. So it lands only where no answer has carried
         that append, so that TMDB does not send it; else it is set aside, and the next run asks it again.
         """
-        if not isinstance(exc, _IncompleteAnswer) or exc.outcome is None or self._carried & set(exc.missing):
+        if not isinstance(exc, _IncompleteAnswer) or exc.validated is None or self._carried & set(exc.missing):
             return None
         self._in_vain.update(exc.missing)
-        return exc.outcome
+        return exc.validated
 
     def _are_expected(self, missing: tuple[str, ...]) -> bool:
         return all(name not in self._carried and self._in_vain[name] >= _IN_VAIN for name in missing)
 
-    def _outcome(
+    def _validated(
         self, answer: Answer, id_: int, fields: Mapping[str, msgspec.Raw], missing: tuple[str, ...]
-    ) -> Outcome:
+    ) -> Validated:
         try:
             wanted = self._wanted is None or self._wanted(answer.body)
         except ConfigError as exc:
             # Raised, it would end this run at the same record for ever: a plan keeps its filter.
-            return Outcome(State.QUARANTINED, answer, id_, str(exc))
+            return Validated(State.QUARANTINED, answer, id_, str(exc))
         if not wanted:
-            return Outcome(State.FILTERED, answer, id_)
-        unknown = () if fields.keys() <= self._known else (name for name in fields if name not in self._known)
+            return Validated(State.FILTERED, answer, id_)
+        unknown = () if fields.keys() <= self._known else (name for name in fields if not self._is_known(name))
         drift = (*(f"missing:{name}" for name in missing), *(f"unknown:{name}" for name in unknown))
-        return Outcome(State.LANDED, answer, id_, drift=drift)
+        return Validated(State.LANDED, answer, id_, drift=drift, missing=self._missing_parts(fields))
+
+
+def _fields(key: str, answer: Answer) -> dict[str, msgspec.Raw]:
+    """The fields of an answer that is an object and no error."""
+    fields = _decoded(key, answer, _decode_object)
+    if is_error(fields):
+        raise UntrustedAnswer("error_body", f"{key}: the answer is an error though its status is 200", answer)
+    return fields
+
+
+def _decoded(key: str, answer: Answer, decode: Callable[[bytes], T]) -> T:
+    try:
+        _check_body(answer.body)
+        return decode(answer.body)
+    except UnicodeDecodeError as exc:
+        raise UntrustedAnswer("not_utf8", f"{key}: the answer is not UTF-8: {exc}", answer) from exc
+    except (msgspec.DecodeError, RecursionError) as exc:
+        raise UntrustedAnswer("not_json", f"{key}: the answer does not parse: {exc}", answer) from exc
 
 
 def _is_block(raw: msgspec.Raw | None) -> bool:
@@ -116,19 +173,19 @@ def _is_block(raw: msgspec.Raw | None) -> bool:
     return (b'"status_code"' not in body and b'"success"' not in body) or not is_error(_decode_object(body))
 
 
-def _checked_id(ask: str, fields: Mapping[str, msgspec.Raw], answer: Answer) -> int:
+def _checked_id(key: str, fields: Mapping[str, msgspec.Raw], answer: Answer) -> int:
     raw = bytes(fields.get("id", b"null"))
     # TMDB once sent an id as a string.
     text = raw.strip(b'"')
     # A number beyond 64 bits is no id, and would fit no table.
     id_ = tmdb_id(text.decode())
     if id_ is None:
-        raise UntrustedAnswer("no_id", f"{ask}: the answer has the id {raw[:40]!r}", answer)
-    asked = tmdb_id(ask)
+        raise UntrustedAnswer("no_id", f"{key}: the answer has the id {raw[:40]!r}", answer)
+    asked = tmdb_id(key)
     if asked is not None and id_ != asked:
-        raise UntrustedAnswer("wrong_id", f"{ask}: the answer is about {id_}", answer)
-    if asked is None and bytes(fields.get("imdb_id", b"null")) not in (f'"{ask}"'.encode(), b"null", b'""'):
-        raise UntrustedAnswer("wrong_id", f"{ask}: the answer is about {bytes(fields['imdb_id'])[:40]!r}", answer)
+        raise UntrustedAnswer("wrong_id", f"{key}: the answer is about {id_}", answer)
+    if asked is None and bytes(fields.get("imdb_id", b"null")) not in (f'"{key}"'.encode(), b"null", b'""'):
+        raise UntrustedAnswer("wrong_id", f"{key}: the answer is about {bytes(fields['imdb_id'])[:40]!r}", answer)
     return id_
 
 

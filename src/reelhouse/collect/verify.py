@@ -6,18 +6,19 @@ import binascii
 import hashlib
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.lost_runs import lost_runs
 from reelhouse.course.held import held_in_course
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError, ListingError, MissingKeyError
 from reelhouse.ids import tmdb_id
 from reelhouse.raw.chunk import read_chunk, read_lines
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.keys import COURSE, RAW, RUNS, chunk_place, is_course
+from reelhouse.raw.keys import RUNS, chunk_place, chunks_of_entity, is_course, run_place, runs_folder
 from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
@@ -56,25 +57,54 @@ class Verdict(NamedTuple):
         return self.whole and not self.states.get("quarantined", 0)
 
 
-def verify(storage: Storage, *, since: int = 1) -> Verdict:
-    """Check every run from *since* on: plan, listing, receipts, chunks by hash, reconciliation, ledger.
+def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities: Iterable[str] = ENTITIES) -> Verdict:
+    """Check every run of *entities*: plan, listing, receipts, chunks by hash, reconciliation, ledger.
 
-    Of the runs before *since*, that their receipts and chunks are there in full size.
+    With *since* only the runs of an entity from that number on, none where it names none; of the runs before, that
+    their receipts and chunks are there in full size.
     """
-    last = last_run(storage)
+    known = list(entities)
+    firsts = {name: 1 if since is None else since.get(name, last_run(storage, name) + 1) for name in known}
+    verdicts = [_verify_entity(storage, name, first) for name, first in firsts.items()]
+    problems = [problem for verdict in verdicts for problem in verdict.problems]
+    if since is None:
+        problems += [*remnants(storage, known), *_unknown_entities(storage, known)]
+    return Verdict(
+        sum(one.runs for one in verdicts),
+        sum(one.asked for one in verdicts),
+        dict(sum((Counter(one.states) for one in verdicts), Counter())),
+        sum(one.pending for one in verdicts),
+        sum(one.chunks for one in verdicts),
+        sum(one.bytes for one in verdicts),
+        sum(one.unclaimed for one in verdicts),
+        problems,
+        [text for one in verdicts for text in one.notes],
+        [text for one in verdicts for text in one.looked],
+    )
+
+
+def _unknown_entities(storage: Storage, known: list[str]) -> Iterator[str]:
+    """Runs that nobody looks at."""
+    places = (place for key in storage.keys(RUNS) if (place := run_place(key)) is not None)
+    for name in sorted({place.entity for place in places} - set(known)):
+        yield f"{RUNS}{name}/ holds runs of an entity that this reelhouse does not collect: nothing of it was checked"
+
+
+def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
+    last = last_run(storage, entity)
     problems: list[str] = []
     notes: list[str] = []
     states: Counter[str] = Counter()
     asked = pending = chunks = size = 0
     # A check of everything trusts no cache; a check of what is new may start from the kept ledger.
-    with open_ledger(storage, since - 1) if since > 1 else empty_ledger() as ledger:
+    with open_ledger(storage, entity, since - 1) if since > 1 else empty_ledger() as ledger:
         for run in range(since, last + 1):
-            plan = _readable_plan(storage, run, problems)
+            plan = _readable_plan(storage, entity, run, problems)
             if plan is None:
                 continue
-            if read_purged(storage, run).listed:
+            if read_purged(storage, entity, run).listed:
                 notes.append(
-                    f"run {run}: what it was listed from is purged, so its plan's counts are taken as they stand"
+                    f"{plan.name}: what it was listed from is purged, so its plan's counts are taken as they stand"
                 )
             counted = _check_run(storage, plan, ledger, problems, newest=run == last)
             problems += _check_chunks(storage, plan)
@@ -87,13 +117,12 @@ def verify(storage: Storage, *, since: int = 1) -> Verdict:
                 chunks += counted.chunks
                 size += counted.bytes
         if since == 1:
-            problems += _check_ledger(storage, ledger, last)
-            problems += remnants(storage)
-        _list_objects(storage, ledger)
+            problems += _check_ledger(storage, entity, ledger, last)
+        _list_objects(storage, entity, ledger)
         problems += _check_objects(storage, ledger, since)
-        problems += _check_lost(storage, ledger, last)
+        problems += _check_lost(storage, entity, ledger, last)
         unclaimed = _unclaimed(ledger)
-        looked = _looked(ledger, since, last)
+        looked = _looked(ledger, entity, since, last)
     found = {state: count for state, count in states.items() if count}
     return Verdict(last - since + 1, asked, found, pending, chunks, size, unclaimed, problems, notes, looked)
 
@@ -107,7 +136,7 @@ def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str]
     except (LakeError, ListingError) as exc:
         # What was being read into is left half full; the checks that follow make it anew.
         ledger.db.rollback()
-        problems.append(f"run {plan.run}: {exc}")
+        problems.append(f"{plan.name}: {exc}")
         problems += _unasked(storage, plan)
         return None
     problems += counted.problems
@@ -122,8 +151,8 @@ def _unasked(storage: Storage, plan: Plan) -> list[str]:
         for line in unpack_lines(storage.get(plan.ids.key)):
             left.add(line.partition(" ")[0])
     receipts = readable(read_receipts(storage, plan))
-    lost = [claim.ask for receipt in receipts for claim in receipt.claims if claim.ask not in left]
-    return _some([f"id {ask} was asked in run {plan.run}, but its ids no longer name it" for ask in lost])
+    lost = [outcome.key for receipt in receipts for outcome in receipt.outcomes if outcome.key not in left]
+    return _some([f"id {key} was asked in {plan.name}, but its ids no longer name it" for key in lost])
 
 
 def _some(problems: list[str]) -> list[str]:
@@ -132,21 +161,21 @@ def _some(problems: list[str]) -> list[str]:
     return problems if more <= 0 else [*problems[:_NAMED], f"{more} more like that"]
 
 
-def _readable_plan(storage: Storage, run: int, problems: list[str]) -> Plan | None:
+def _readable_plan(storage: Storage, entity: str, run: int, problems: list[str]) -> Plan | None:
     try:
-        plan = read_plan(storage, run)
-        read_purged(storage, run)
+        plan = read_plan(storage, entity, run)
+        read_purged(storage, entity, run)
     except LakeError as exc:
         problems.append(str(exc))
         return None
     if plan is None:
-        problems.append(f"the plan of run {run} is gone")
+        problems.append(f"the plan of {entity} run {run} is gone")
     return plan
 
 
 def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str]:
     """The first equation: every listed id is excluded, asked, or known from an earlier run."""
-    if read_purged(storage, plan.run).listed:
+    if read_purged(storage, plan.entity, plan.run).listed:
         return
     listing = Listing(ledger.db, plan.entity)
     if plan.export is not None:
@@ -157,9 +186,9 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     db = ledger.db
     db.execute("drop table if exists temp.planned")
     db.execute("create temp table planned (ask text primary key, id integer) without rowid")
-    asks = (line.partition(" ")[0] for line in read_plan_lines(storage, plan.ids))
+    keys = (line.partition(" ")[0] for line in read_plan_lines(storage, plan.ids))
     db.execute("begin")
-    db.executemany("insert or ignore into planned values (?, ?)", ((ask, tmdb_id(ask)) for ask in asks))
+    db.executemany("insert or ignore into planned values (?, ?)", ((key, tmdb_id(key)) for key in keys))
     db.execute("commit")
     db.execute("create index temp.planned_id on planned (id)")
     yield from _unaccounted(plan, ledger)
@@ -173,18 +202,18 @@ def _unaccounted(plan: Plan, ledger: Ledger) -> Iterator[str]:
         (plan.entity, _NAMED),
     )
     for (id_,) in lost:
-        yield f"id {id_} was listed in run {plan.run}, but neither filtered, asked nor known before"
-    for (ask,) in ledger.db.execute(
+        yield f"id {id_} was listed in {plan.name}, but neither filtered, asked nor known before"
+    for (key,) in ledger.db.execute(
         "select ask from unresolved where ask not in (select ask from planned) limit ?", (_NAMED,)
     ):
-        yield f"id {ask} was listed in run {plan.run}, but not asked"
+        yield f"id {key} was listed in {plan.name}, but not asked"
     odd = ledger.db.execute(
         "select id from planned where id is not null and id not in (select id from listed) "
         "and id not in (select id from known where entity = ?) order by id limit ?",
         (plan.entity, _NAMED),
     )
     for (id_,) in odd:
-        yield f"id {id_} is in the plan of run {plan.run}, but was neither listed nor known"
+        yield f"id {id_} is in the plan of {plan.name}, but was neither listed nor known"
 
 
 def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
@@ -210,24 +239,24 @@ def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
     }
     for name, value in stated.items():
         if found[name] != value:
-            yield f"run {plan.run}: its plan says {name} = {value}, what lies there says {found[name]}"
+            yield f"{plan.name}: its plan says {name} = {value}, what lies there says {found[name]}"
 
 
 def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) -> Iterator[str]:
     """The second equation, and that the reconciliation says the same."""
     try:
-        made = read_reconciliation(storage, plan.run)
+        made = read_reconciliation(storage, plan.entity, plan.run)
     except LakeError as exc:
         yield str(exc)
         return
     if made is None:
         if not newest:
-            yield f"run {plan.run} has no reconciliation, though later runs follow"
+            yield f"{plan.name} has no reconciliation, though later runs follow"
         return
-    for ask in counted.pending_asks:
-        yield f"id {ask} of run {plan.run} has no receipt, though the run is reconciled"
-    if counted.pending > len(counted.pending_asks):
-        yield f"run {plan.run}: {counted.pending - len(counted.pending_asks)} more ids have no receipt"
+    for key in counted.pending_keys:
+        yield f"id {key} of {plan.name} has no receipt, though the run is reconciled"
+    if counted.pending > len(counted.pending_keys):
+        yield f"{plan.name}: {counted.pending - len(counted.pending_keys)} more ids have no receipt"
     yield from _differences(made, counted.states)
 
 
@@ -235,9 +264,9 @@ def _differences(made: Reconciliation, states: dict[str, int]) -> Iterator[str]:
     for name in ("landed", "filtered", "gone", "quarantined"):
         stated, found = getattr(made, name), states.get(name, 0)
         if stated != found:
-            yield f"run {made.run}: its reconciliation says {name} = {stated}, its receipts say {found}"
+            yield f"{made.entity} run {made.run}: its reconciliation says {name} = {stated}, its receipts say {found}"
     if not made.whole:
-        yield f"run {made.run} was reconciled as not whole"
+        yield f"{made.entity} run {made.run} was reconciled as not whole"
 
 
 def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
@@ -251,10 +280,11 @@ def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
                 yield problem
         yield from _some(
             [
-                f"id {claim.ask}: run {plan.run} says that its answer is line {claim.line} of "
+                f"id {outcome.key}: {plan.name} says that its answer is line {line} of "
                 f"{receipt.chunk.key if receipt.chunk else 'no chunk'}, but it is not there"
-                for claim in receipt.claims
-                if claim.line is not None and held.get(claim.line) != claim.ask
+                for outcome in receipt.outcomes
+                for line in outcome.span
+                if held.get(line) != outcome.key
             ]
         )
 
@@ -274,7 +304,7 @@ def _held(storage: Storage, receipt: Receipt, chunk: ChunkRef) -> tuple[dict[int
         for line in lines:
             found += 1
             if hashlib.sha256(line.bytes).hexdigest() == line.sha256:
-                held[line.line] = line.ask
+                held[line.line] = line.key
     except (LakeError, binascii.Error) as exc:
         problem = problem or str(exc)
     if found != chunk.lines:
@@ -282,12 +312,12 @@ def _held(storage: Storage, receipt: Receipt, chunk: ChunkRef) -> tuple[dict[int
     return held, problem
 
 
-def _check_ledger(storage: Storage, rebuilt: Ledger, last: int) -> Iterator[str]:
+def _check_ledger(storage: Storage, entity: str, rebuilt: Ledger, last: int) -> Iterator[str]:
     """The kept ledger is a cache: where it differs from the receipts, the receipts are right."""
     columns = "entity, id, state, run"
     with ExitStack() as stack:
         try:
-            kept = stack.enter_context(open_ledger(storage, last))
+            kept = stack.enter_context(open_ledger(storage, entity, last))
         except LakeError:
             # A plan that cannot be read is a problem that was named already.
             return
@@ -297,16 +327,19 @@ def _check_ledger(storage: Storage, rebuilt: Ledger, last: int) -> Iterator[str]
                 f"select {columns} from {left}.known except select {columns} from {right}.known limit ?",
                 (_NAMED,),
             )
-            for entity, id_, state, run in rows:
+            for _, id_, state, run in rows:
                 yield f"the ledger differs from the receipts for {entity} {id_} ({state}, run {run}, in {left})"
         rebuilt.db.execute("detach kept")
 
 
-def _list_objects(storage: Storage, ledger: Ledger) -> None:
-    """Compare the objects of the raw zone with what receipts name. One listing saves a request for each object."""
+def _list_objects(storage: Storage, entity: str, ledger: Ledger) -> None:
+    """Compare the objects of an entity in the raw zone with what receipts name.
+
+    One listing saves a request for each object.
+    """
     db = ledger.db
     db.execute("create temp table lying (key text primary key, size integer, chunk integer) without rowid")
-    listed = (found for top in (RAW, COURSE, RUNS) for found in storage.sizes(top))
+    listed = (found for top in (*chunks_of_entity(entity), runs_folder(entity)) for found in storage.sizes(top))
     db.execute("begin")
     db.executemany(
         "insert or replace into lying values (?, ?, ?)",
@@ -333,10 +366,10 @@ def _check_objects(storage: Storage, ledger: Ledger, since: int) -> Iterator[str
     yield from _some(problems)
 
 
-def _check_lost(storage: Storage, ledger: Ledger, last: int) -> Iterator[str]:
+def _check_lost(storage: Storage, entity: str, ledger: Ledger, last: int) -> Iterator[str]:
     keys = (key for (key,) in ledger.db.execute("select key from lying order by key"))
     try:
-        yield from _some(list(lost_runs(storage, last, keys)))
+        yield from _some(list(lost_runs(storage, entity, last, keys)))
     except LakeError as exc:
         yield str(exc)
 
@@ -347,19 +380,19 @@ def _unclaimed(ledger: Ledger) -> int:
     return int(ledger.db.execute(query).fetchone()[0])
 
 
-def _looked(ledger: Ledger, since: int, last: int) -> list[str]:
+def _looked(ledger: Ledger, entity: str, since: int, last: int) -> list[str]:
     looked = []
     if last >= since:
-        looked.append(f"{_runs(since, last)} read whole: plans, receipts, and every answer by its hash")
+        looked.append(f"{_runs(entity, since, last)} read whole: plans, receipts, and every answer by its hash")
     if since > 1:
         query = "select count(*) from object where run < ? and size is not null"
         (chunks,) = ledger.db.execute(query, (since,)).fetchone()
         looked.append(
-            f"{_runs(1, since - 1)} checked for objects: their receipts and {chunks:,} chunks are to be there, in full "
-            "size; `reelhouse verify` reads them whole"
+            f"{_runs(entity, 1, since - 1)} checked for objects: their receipts and {chunks:,} chunks are to be there, "
+            "in full size; `reelhouse verify` reads them whole"
         )
     return looked
 
 
-def _runs(first: int, last: int) -> str:
-    return f"run {first} was" if first == last else f"runs {first} to {last} were"
+def _runs(entity: str, first: int, last: int) -> str:
+    return f"{entity} run {first} was" if first == last else f"{entity} runs {first} to {last} were"

@@ -53,7 +53,7 @@ class Checked(NamedTuple):
 
 
 def check_course(storage: Storage, asks: Iterable[str] | None = None) -> Checked:
-    """Check every `.json` file, below `Raw/TMDB/JSON/` where the place has that; *asks* are ids that should be in."""
+    """Check every `.json` file, below `Raw/TMDB/JSON/` where the place has that; *keys* are ids that should be in."""
     top = COURSE if next(storage.keys(COURSE), None) is not None else ""
     check = _Check(None if asks is None else dict.fromkeys(asks))
     for key in storage.keys(top):

@@ -7,7 +7,7 @@ import msgspec
 from reelhouse.errors import LakeError
 from reelhouse.raw.course import legible_records, read_records
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.receipt import ChunkRef, Claim, Receipt
+from reelhouse.raw.receipt import ChunkRef, Outcome, Receipt
 from reelhouse.storage.protocol import Storage
 
 
@@ -26,16 +26,16 @@ def held_in_course(storage: Storage, receipt: Receipt, chunk: ChunkRef) -> tuple
     if len(records) != chunk.lines:
         problem = problem or f"{chunk.key} has {len(records)} records, its receipt says {chunk.lines}"
     held = {
-        claim.line: claim.ask
-        for claim in receipt.claims
-        if claim.line is not None and claim.line < len(records) and _speaks_of(records[claim.line], claim)
+        outcome.line: outcome.key
+        for outcome in receipt.outcomes
+        if outcome.line is not None and outcome.line < len(records) and _speaks_of(records[outcome.line], outcome)
     }
     return held, problem
 
 
-def _speaks_of(record: bytes, claim: Claim) -> bool:
+def _speaks_of(record: bytes, outcome: Outcome) -> bool:
     try:
         found = bytes(msgspec.json.decode(record, type=_Ids).id).strip(b'"')
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return found.isdigit() and int(found) == claim.id
+    return found.isdigit() and int(found) == outcome.id

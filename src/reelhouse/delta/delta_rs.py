@@ -33,7 +33,7 @@ _ENCRYPTIONS = {"": "", "sse-s3": "AES256", "sse-kms": "aws:kms"}
 
 
 def open_delta(storage: Storage, folder: str, version: int | None = None) -> DeltaTable:
-    """The Delta table in *folder* (`tables/movie`) as of *version*, or its newest one; `LakeError` if there is none."""
+    """The Delta table in *folder* (`tables/NAME`) as of *version*, or its newest one; `LakeError` if there is none."""
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 

@@ -370,6 +370,12 @@ _TABLES = (
 
 MOVIE = Entity(
     name="movie",
+    plural="movies",
+    # IMDb's shorts and TV movies are movies at TMDB.
+    words=(
+        "movie movies film films filme filmes pelicula peliculas feature featurefilm short shortfilm tvmovie tvshort "
+        "tvspecial video documentary musicvideo"
+    ),
     path="/movie/{id}",
     id_column="movie_id",
     listing=Export("movie_ids", least_rows=150_000),

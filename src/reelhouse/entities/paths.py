@@ -2,7 +2,9 @@
 
 Where rows come from: `a.b[]` is a row for each item of a list, `a.{column}` one for each entry of an object whose keys
 are data, with the key in that column, and `a.{column=x,y}s` one for each of the members `xs` and `ys`, with `x` or `y`
-in that column. Levels may follow one another: `results[].release_dates[]`.
+in that column. `{column=x/*}` is a row for each member of the answer that is named `x/…`, with the rest of its name in
+that column, and `[]` one for each item of an answer that is a list. Levels may follow one another:
+`results[].release_dates[]`.
 
 Where a column's value is, seen from the item of its row: `a.b` a member, `.` the item itself, `^x` a member of the
 object around it, `a[]` all texts of a list.
@@ -30,8 +32,13 @@ Shape: TypeAlias = "str | list[Shape] | dict[str, Shape] | MapOf"
 SCALARS = frozenset(("bigint", "double", "string", "boolean", "date", "timestamp"))
 
 _SEGMENT = re.compile(
-    r"(?:\{(?P<column>\w+)(?:=(?P<keys>[\w,]+))?\}(?P<suffix>\w*)|(?P<name>[^{}\[\].]*))(?P<list>\[\])?"
+    r"(?:\{(?P<column>\w+)(?:=(?P<keys>[\w,]+|\w+/\*))?\}(?P<suffix>\w*)|(?P<name>[^{}\[\].]*))(?P<list>\[\])?"
 )
+
+# The field that stands for the whole of an answer that is a list.
+ITEMS = ""
+# Ends the field that stands for all members of an answer that are named so: `season/*`.
+NUMBERED = "/*"
 
 
 class Level(NamedTuple):
@@ -47,7 +54,7 @@ class Level(NamedTuple):
     @property
     def begins_at_object(self) -> bool:
         """Whether it starts from an object, which `^` then means, rather than from a list itself."""
-        return bool(self.members or self.column)
+        return bool(self.column or (self.members and self.members != (ITEMS,)))
 
 
 class Place(NamedTuple):
@@ -67,17 +74,24 @@ def levels_of(rows: str) -> tuple[Level, ...]:
         if found is None:
             raise ValueError(f"rows {rows!r}: {segment!r} is neither a member nor a list nor keys")
         if column := found["column"]:
-            named = tuple((f"{key}{found['suffix']}", key) for key in (found["keys"] or "").split(",") if key)
-            levels.append(Level(tuple(members), column, named))
+            levels.append(_level_of_keys(tuple(members), column, found["keys"] or "", found["suffix"]))
             members = []
         elif found["name"]:
             members.append(found["name"])
         if found["list"]:
-            levels.append(Level(tuple(members)))
+            levels.append(Level(tuple(members) if members or levels else (ITEMS,)))
             members = []
     if members:
         raise ValueError(f"rows {rows!r}: ends in a member, so there is nothing to make rows of")
     return tuple(levels)
+
+
+def _level_of_keys(members: tuple[str, ...], column: str, keys: str, suffix: str) -> Level:
+    if not keys.endswith(NUMBERED):
+        return Level(members, column, tuple((f"{key}{suffix}", key) for key in keys.split(",") if key))
+    if members or suffix:
+        raise ValueError(f"{{{column}={keys}}}: only members of the answer itself are named so")
+    return Level((keys,), column)
 
 
 def place_of(path: str) -> Place:

@@ -6,14 +6,15 @@ Python, comments, the data dictionary, what exports and catalogues create, and w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-from reelhouse.entities.paths import Level, Place, Shape, Tree, full_path, levels_of, place_of
+from reelhouse.entities.paths import ITEMS, NUMBERED, Level, Place, Shape, Tree, full_path, levels_of, place_of
 
-# What tables can be made of: the landed answers, staging as a whole, the claim that speaks for each id.
+# What tables can be made of: the landed answers, staging as a whole, the outcome that speaks for each id.
 ANSWERS = "answers"
 STAGING = "staging"
 CURRENT = "current"
@@ -92,6 +93,11 @@ class Table:
         return levels_of(self.rows)
 
     @cached_property
+    def outer(self) -> dict[str, Place]:
+        """Those of `placed` that are members of the object around an item."""
+        return {name: place for name, place in self.placed.items() if place.around}
+
+    @cached_property
     def placed(self) -> dict[str, Place]:
         """Where each value is, for the columns that have a path of their own; the others come with the row."""
         return {column.name: place_of(column.at) for column in self.columns if column.at}
@@ -103,6 +109,85 @@ class Export:
 
     name: str
     least_rows: int
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """Listed by what `discover` finds for the filters of the settings; fewer than *least_rows* ids are a fault."""
+
+    least_rows: int = 0
+
+
+@dataclass(frozen=True)
+class GivenIds:
+    """Not listed by TMDB: a user or the inbox names the ids."""
+
+
+@dataclass(frozen=True)
+class FromColumn:
+    """Listed by a *column* of another entity's table, `table.column`; fewer than *least_rows* ids are a fault."""
+
+    column: str
+    least_rows: int = 0
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The table and its column."""
+        table, _, column = self.column.partition(".")
+        return table, column
+
+
+@dataclass(frozen=True)
+class Single:
+    """No ids: one request to the entity's path gives all there is, as a reference list does.
+
+    A list of fewer than *least_rows* items is a fault.
+    """
+
+    least_rows: int = 1
+
+
+Listing: TypeAlias = Export | Discovered | GivenIds | FromColumn | Single
+
+# TMDB takes at most so many appends in one request.
+MOST_APPENDS = 20
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Parts of a record that are appended by number: *append*, such as `season/{n}`, for each number at *of*.
+
+    *of* is a path in the answer, such as `seasons[].season_number`. A number that an answer lacks is ignored by TMDB,
+    so the first request asks for as many as fit beside the other appends; further requests ask for the rest.
+    """
+
+    append: str
+    of: str
+
+    @property
+    def field(self) -> str:
+        """The field that stands for all these parts."""
+        return self.append.replace("{n}", "*")
+
+    @property
+    def name_start(self) -> str:
+        """What the names of all these parts begin with."""
+        return self.append.removesuffix("{n}")
+
+    def name(self, number: int) -> str:
+        """What is appended for *number*."""
+        return self.append.replace("{n}", str(number))
+
+    def numbers(self, answer: Mapping[str, Any]) -> list[int]:
+        """The numbers that *answer* names, each once, in its order."""
+        found: list[Any] = [answer]
+        for name in self.of.split("."):
+            key = name.removesuffix("[]")
+            found = [each.get(key) for each in found if isinstance(each, dict)]
+            if name.endswith("[]"):
+                found = [item for each in found if isinstance(each, list) for item in each]
+        whole = (each for each in found if isinstance(each, int) and not isinstance(each, bool) and each >= 0)
+        return list(dict.fromkeys(whole))
 
 
 class Reference(NamedTuple):
@@ -142,28 +227,58 @@ class Discover:
 
 @dataclass(frozen=True)
 class Entity:
-    """One kind of thing: where it is asked, listed and watched for changes, and its tables.
+    """One kind of thing: where it is requested, listed and watched for changes, and its tables.
 
-    *core* are fields that no answer lacks, so many that no other body is taken for one.
+    *core* are fields that no answer lacks, so many that no other body is taken for one. A record is stale after
+    *stale_after_days*; of several entities the one with the lowest *priority* is collected first.
 
-    *tables* are given without the columns that all have; here they get them: the id and what else is in the key first,
-    in its order, and the instant last.
+    *plural* is the name of several; *words* are what lists call one, without what is no letter.
+
+    *tables* are given without the columns that all have; here they get them: the id (where there are ids) and what else
+    is in the key first, in its order, and the instant last. Raises `ValueError` for what cannot work.
     """
 
     name: str
     path: str
-    id_column: str
-    listing: Export
-    changes: str
-    discover: Discover
-    appends: tuple[str, ...]
-    default_appends: tuple[str, ...]
-    core: frozenset[str]
+    listing: Listing
     tables: tuple[Table, ...]
+    id_column: str = ""
+    changes: str = ""
+    discover: Discover = Discover("", "", {})
+    appends: tuple[str, ...] = ()
+    default_appends: tuple[str, ...] = ()
+    core: frozenset[str] = frozenset()
+    numbered: Numbered | None = None
+    stale_after_days: int = 150
+    priority: int = 0
+    plural: str = ""
+    words: str = ""
 
     def __post_init__(self) -> None:
-        tables = [replace(self._completed(table), shape=self.shape) for table in self.tables]
-        object.__setattr__(self, "tables", tuple(tables))
+        self._refuse(self._problems())
+        object.__setattr__(self, "tables", tuple(self._completed(table) for table in self.tables))
+        self._refuse(self._problems_of_answers())
+        object.__setattr__(self, "tables", tuple(replace(table, shape=self.shape) for table in self.tables))
+
+    @property
+    def has_ids(self) -> bool:
+        return not isinstance(self.listing, Single)
+
+    @property
+    def export(self) -> str:
+        """The name of the daily export that lists it; empty where none does."""
+        return self.listing.name if isinstance(self.listing, Export) else ""
+
+    @property
+    def source(self) -> str:
+        """Where a run's ids come from if a user selects none: a plan's `selection.source`."""
+        sources = {Export: "export", Discovered: "discover", GivenIds: "list", FromColumn: "column", Single: "single"}
+        return sources[type(self.listing)]
+
+    @property
+    def is_list(self) -> bool:
+        """Whether an answer is a list, not an object."""
+        return ITEMS in self.shape
 
     @cached_property
     def shape(self) -> dict[str, Shape]:
@@ -180,18 +295,74 @@ class Entity:
     @cached_property
     def fields(self) -> frozenset[str]:
         """The fields of an answer beside its appends; one that is not here is counted as drift, never refused."""
-        return frozenset(("id", *self.shape)) - frozenset(self.appends)
+        of = {self.numbered.of.partition(".")[0].removesuffix("[]")} if self.numbered else set[str]()
+        apart = {*self.appends, ITEMS, *(name for name in self.shape if name.endswith(NUMBERED))}
+        return frozenset({"id", *self.shape, *of} - apart)
+
+    def _refuse(self, problems: Iterator[str]) -> None:
+        if found := next(problems, None):
+            raise ValueError(f"{self.name}: {found}")
+
+    def _problems(self) -> Iterator[str]:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            yield "a name has small letters, digits and _"
+        if self.has_ids and (self.path.count("{id}") != 1 or not self.id_column):
+            yield f"it has ids, so its path {self.path!r} must hold {{id}} once, and id_column must name their column"
+        if not self.has_ids and ("{id}" in self.path or self.id_column or self.changes or self.discover.path):
+            yield "a single answer has no ids: no {id} in its path, no id_column, no changes, no discover"
+        if isinstance(self.listing, Discovered) and not self.discover.path:
+            yield "it is listed by discover, and declares none"
+        if isinstance(self.listing, FromColumn) and not all(self.listing.parts):
+            yield f"it is listed from {self.listing.column!r}, which is not written as table.column"
+        if unknown := set(self.default_appends) - set(self.appends):
+            yield f"default_appends are not among appends: {', '.join(sorted(unknown))}"
+        if len(self.default_appends) > MOST_APPENDS:
+            yield f"TMDB takes at most {MOST_APPENDS} appends in one request"
+        if self.numbered and (self.numbered.append[-4:] != "/{n}" or not self.numbered.of or not self.has_ids):
+            yield "numbered needs an append such as season/{n}, the path of its numbers, and ids"
+        if again := _repeated(table.name for table in self.tables):
+            yield f"two tables are called {again}"
+
+    def _problems_of_answers(self) -> Iterator[str]:
+        fields = {*self.shape}
+        if ITEMS in fields and (len(fields) > 1 or self.has_ids):
+            yield "an answer that is a list has no other fields and no ids"
+        if unknown := self.core - self.fields:
+            yield f"core names what no column reads: {', '.join(sorted(unknown))}"
+        wanted = {self.numbered.field} if self.numbered else set()
+        if odd := {name for name in fields if name.endswith(NUMBERED)} ^ wanted:
+            yield f"numbered and the tables must name the same parts, and differ in {', '.join(sorted(odd))}"
+        if again := _repeated(name.removesuffix(NUMBERED).replace("/", "_") for name in fields):
+            yield f"two fields would be one column of staging: {again}"
 
     def _completed(self, table: Table) -> Table:
-        if table.id_column:
+        if FETCHED_AT in table.columns:
             return table
-        id_column = ColumnSpec(self.id_column, "bigint", f"The {self.name}.", path="id")
         own = {
             column.name: replace(column, path=full_path(table.rows, column.name, column.at)) for column in table.columns
         }
-        known = {id_column.name: id_column, POSITION.name: POSITION, **own}
-        if unknown := set(table.key) - known.keys():
-            raise ValueError(f"{table.name}: the key names no columns: {', '.join(sorted(unknown))}")
+        known = {POSITION.name: POSITION, **own}
+        if self.has_ids:
+            known = {self.id_column: ColumnSpec(self.id_column, "bigint", f"The {self.name}.", path="id"), **known}
+        self._refuse(self._problems_of_table(table, known))
         rest = [column for name, column in own.items() if name not in table.key]
         columns = (*(known[name] for name in table.key), *rest, FETCHED_AT)
         return replace(table, columns=columns, id_column=self.id_column)
+
+    def _problems_of_table(self, table: Table, known: Mapping[str, ColumnSpec]) -> Iterator[str]:
+        if unknown := set(table.key) - known.keys():
+            yield f"{table.name}: the key names no columns: {', '.join(sorted(unknown))}"
+        if again := _repeated(column.name for column in table.columns):
+            yield f"{table.name}: two columns are called {again}"
+        if table.required and table.required not in known:
+            yield f"{table.name}: required names no column: {table.required}"
+        if table.except_keys and not (table.levels and table.levels[-1].column):
+            yield f"{table.name}: except_keys needs rows that end in the keys of an object"
+        if POSITION.name in table.key and not (table.levels and not table.levels[-1].column):
+            yield f"{table.name}: a position needs rows that end in a list"
+
+
+def _repeated(names: Iterable[str]) -> str:
+    """The first of *names* that comes twice; empty where none does."""
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), "")  # type: ignore[func-returns-value]

@@ -17,9 +17,10 @@ from reelhouse.delta.delta_rs import read_delta, write_delta
 from reelhouse.delta.log import Commit
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode
+from reelhouse.raw.keys import MANIFEST, staging_folder
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE, imported, pin_import
-from reelhouse.warehouse.manifest import CURRENT, BuildManifest, pin
+from reelhouse.warehouse.manifest import BuildManifest, StreamRead, pin
 
 # Another builder may publish at the same moment; many times in a row is not a race any more.
 _ATTEMPTS = 5
@@ -57,39 +58,39 @@ def rewritten(latest: Commit, pinned: int) -> bool:
     return latest.user.get("rewrites") == pinned
 
 
-def staging_notes(current: BuildManifest) -> dict[str, Any]:
+def staging_notes(read: StreamRead) -> dict[str, Any]:
     """The metadata of a commit that replaces staging: what it holds."""
-    return {"epoch": current.read.epoch, "reads": msgspec.to_builtins(current.read.receipts), "parts": []}
+    return {"epoch": read.epoch, "reads": msgspec.to_builtins(read.receipts), "parts": []}
 
 
-def follow(storage: Storage, moved: dict[str, tuple[int, int]], staging: str) -> None:
-    """Move published versions from old to new, by folder; one that has changed meanwhile stays.
-
-    *staging* is the folder of parsed answers.
-    """
+def follow(storage: Storage, moved: dict[str, tuple[int, int]]) -> None:
+    """Move published versions from old to new, by folder; one that has changed meanwhile stays."""
     for folder in [folder for folder in moved if folder.startswith(f"{ZONE}/")]:
         _follow_import(storage, folder.removeprefix(f"{ZONE}/"), *moved[folder])
     for _ in range(_ATTEMPTS):
         try:
-            body = storage.get(CURRENT)
+            body = storage.get(MANIFEST)
         except MissingKeyError:
             return
-        current = decode(CURRENT, body, BuildManifest)
-        new = _followed(current, moved, staging)
+        current = decode(MANIFEST, body, BuildManifest)
+        new = _followed(current, moved)
         if new == current or pin(storage, new, body):
             return
     raise LakeError("other builds of this lake keep finishing first: wait for them, then maintain again")
 
 
-def _followed(current: BuildManifest, moved: dict[str, tuple[int, int]], staging: str) -> BuildManifest:
+def _followed(current: BuildManifest, moved: dict[str, tuple[int, int]]) -> BuildManifest:
     tables = dict(current.tables)
     for name, one in current.tables.items():
         old, new = moved.get(f"{one.zone}/{name}", (None, 0))
         if one.version == old:
             tables[name] = msgspec.structs.replace(one, version=new)
-    old, new = moved.get(staging, (None, 0))
-    read = current.read if current.read.staging != old else msgspec.structs.replace(current.read, staging=new)
-    return msgspec.structs.replace(current, tables=tables, read=read)
+    streams = dict(current.read.streams)
+    for name, read in current.read.streams.items():
+        old, new = moved.get(staging_folder(name), (None, 0))
+        if old is not None and read.staging == old:
+            streams[name] = msgspec.structs.replace(read, staging=new)
+    return msgspec.structs.replace(current, tables=tables, read=msgspec.structs.replace(current.read, streams=streams))
 
 
 def _follow_import(storage: Storage, name: str, old: int, new: int) -> None:

@@ -16,9 +16,10 @@ from urllib.parse import unquote
 from reelhouse.delta.delta_rs import File, files_below
 from reelhouse.delta.log import Commit, read_commit
 from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.keys import STAGING
 from reelhouse.storage.protocol import Storage, is_key
 
-ZONES = ("staging", "tables", "marts", "imports")
+ZONES = (STAGING.rstrip("/"), "tables", "marts", "imports")
 
 _COMMIT = re.compile(r"_delta_log/(\d{20})\.json")
 _CHECKPOINT = re.compile(r"_delta_log/(\d{20})\.checkpoint\.parquet")

@@ -17,11 +17,12 @@ from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
 from reelhouse.maintenance.compaction import follow, rewrite, rewritten, staging_notes
 from reelhouse.maintenance.folders import Folder, folders, look
-from reelhouse.maintenance.superseded import claims_of
+from reelhouse.maintenance.superseded import outcomes_of
+from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE, imported
-from reelhouse.warehouse.manifest import BuildManifest, believed, staging_folder
+from reelhouse.warehouse.manifest import BuildManifest, believed
 
 Step = Callable[[str], None]
 
@@ -103,11 +104,10 @@ class _Work:
         self._storage = storage
         self._before = before
         self._step = step
-        (entity,) = entities
-        self._staging = staging_folder(entity)
+        self._staging = {staging_folder(entity): entity for entity in entities}
         step("looking")
         self._current = believed(storage)
-        pins = _pins(storage, self._current, self._staging)
+        pins = _pins(storage, self._current)
         ever = folders(storage, pins)
         self.folders = list(
             prefetch(lambda name: look(storage, name, pins.get(name), ever[name], before), sorted(ever))
@@ -120,10 +120,10 @@ class _Work:
             return None
         sizes = [folder.files[path].size for path in folder.live if path in folder.files]
         found = Rewriting(folder.name, len(sizes), sum(sizes))
-        if folder.name == self._staging:
-            claims = claims_of(self._storage, folder.name, folder.pinned)
-            found = found._replace(superseded=claims.superseded)
-            if claims.superseded > _SUPERSEDED * claims.rows:
+        if folder.name in self._staging:
+            outcomes = outcomes_of(self._storage, folder.name, folder.pinned)
+            found = found._replace(superseded=outcomes.superseded)
+            if outcomes.superseded > _SUPERSEDED * outcomes.rows:
                 return found
         return found if sum(size < _LARGE for size in sizes) > _MANY else None
 
@@ -147,16 +147,16 @@ class _Work:
                     continue
                 done.append(found)
         if moved:
-            follow(self._storage, moved, self._staging)
+            follow(self._storage, moved)
         return done
 
     def _rewritten(self, name: str, latest: Commit) -> int:
-        if name != self._staging:
+        if name not in self._staging:
             return rewrite(self._storage, name, latest, _rows(self._storage, self._current, name), {})
         assert self._current is not None
-        claims = claims_of(self._storage, name, latest.version)
-        notes = staging_notes(self._current)
-        return rewrite(self._storage, name, latest, len(claims.places), notes, claims.of)
+        outcomes = outcomes_of(self._storage, name, latest.version)
+        notes = staging_notes(self._current.read.stream(self._staging[name]))
+        return rewrite(self._storage, name, latest, len(outcomes.sequences), notes, outcomes.of)
 
     def long_logs(self) -> list[str]:
         """Tables whose log is long enough for a checkpoint."""
@@ -189,16 +189,15 @@ class _Work:
                 self._storage.delete_all_versions(f"{folder.name}/{path}")
 
 
-def _pins(storage: Storage, current: BuildManifest | None, staging: str) -> dict[str, int]:
+def _pins(storage: Storage, current: BuildManifest | None) -> dict[str, int]:
     """The version of each folder that readers see."""
     pins = {f"{ZONE}/{name}": one.version for name, one in imported(storage).items()}
     if current is not None:
         pins |= {f"{one.zone}/{name}": one.version for name, one in current.tables.items()}
-        if current.read.staging is not None:
-            pins[staging] = current.read.staging
+        pins |= current.read.staged
     return pins
 
 
 def _rows(storage: Storage, current: BuildManifest | None, folder: str) -> int:
-    zone, name = folder.split("/")
+    zone, _, name = folder.rpartition("/")
     return imported(storage)[name].rows if zone == ZONE or current is None else current.tables[name].rows

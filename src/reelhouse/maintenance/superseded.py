@@ -18,64 +18,66 @@ import pyarrow.compute as pc
 from reelhouse.delta.delta_rs import read_delta
 from reelhouse.storage.protocol import Storage
 
-COLUMNS = ("place", "batch", "id", "state", "ask")
+COLUMNS = ("sequence", "append_id", "id", "state", "requested_key")
 _SETTLED = pa.array(["landed", "filtered"])
 
 _Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 _Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
-class Claims(NamedTuple):
-    """The rows to keep: *places*, sorted, each in the one batch of *batches* that is its newest. *rows* are all."""
+class Outcomes(NamedTuple):
+    """The rows to keep: *sequences*, sorted, each in the append of *append_ids* that is its newest; *rows* are all."""
 
-    places: _Numbers
-    batches: _Numbers
+    sequences: _Numbers
+    append_ids: _Numbers
     rows: int
 
     @property
     def superseded(self) -> int:
         """The number of rows that no table depends on any more."""
-        return self.rows - len(self.places)
+        return self.rows - len(self.sequences)
 
     def of(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows of *batch* to keep."""
-        places = batch.column("place").to_numpy(zero_copy_only=False)
-        at = np.searchsorted(self.places, places)
-        at[at == len(self.places)] = 0
-        if not len(self.places):
+        sequences = batch.column("sequence").to_numpy(zero_copy_only=False)
+        at = np.searchsorted(self.sequences, sequences)
+        at[at == len(self.sequences)] = 0
+        if not len(self.sequences):
             return batch.slice(0, 0)
-        kept = (self.places[at] == places) & (self.batches[at] == batch.column("batch").to_numpy(zero_copy_only=False))
+        kept = (self.sequences[at] == sequences) & (
+            self.append_ids[at] == batch.column("append_id").to_numpy(zero_copy_only=False)
+        )
         return batch.filter(pa.array(kept))
 
 
-def claims_of(storage: Storage, folder: str, version: int) -> Claims:
+def outcomes_of(storage: Storage, folder: str, version: int) -> Outcomes:
     """The rows of a version of staging that tables still depend on; reads a few narrow columns."""
-    return claims_needed(read_delta(storage, folder, version, COLUMNS))
+    return outcomes_needed(read_delta(storage, folder, version, COLUMNS))
 
 
-def claims_needed(rows: pa.RecordBatchReader) -> Claims:
+def outcomes_needed(rows: pa.RecordBatchReader) -> Outcomes:
     """The rows among *rows*, the narrow columns of staging, that tables still depend on."""
     read = _Read.of(rows)
-    newest = _last_of(read.batches, read.places)
+    newest = _last_of(read.append_ids, read.sequences)
     one = read.at(newest)
     named = ~one.unnamed
     kept = one.unnamed.copy()
     for marked in (named & one.settled, named & one.gone):
         rows = np.flatnonzero(marked)
-        kept[rows[_last_of(one.places[rows], one.ids[rows])]] = True
+        kept[rows[_last_of(one.sequences[rows], one.ids[rows])]] = True
     # The newest outcome of an id is the newest of one of its requested keys.
     rows = np.flatnonzero(named)
-    kept[rows[_last_of(one.places[rows], one.asks[rows], one.ids[rows])]] = True
-    return Claims(one.places[kept], one.batches[kept], len(read.places))
+    kept[rows[_last_of(one.sequences[rows], one.keys[rows], one.ids[rows])]] = True
+    return Outcomes(one.sequences[kept], one.append_ids[kept], len(read.sequences))
 
 
 class _Read(NamedTuple):
-    """The narrow columns of rows; *asks* as hashes, which must differ only among the few keys of one id."""
+    """The narrow columns of rows; *keys* as hashes, which must differ only among the few keys of one id."""
 
-    places: _Numbers
-    batches: _Numbers
+    sequences: _Numbers
+    append_ids: _Numbers
     ids: _Numbers
-    asks: _Numbers
+    keys: _Numbers
     unnamed: _Marks
     settled: _Marks
     gone: _Marks
@@ -95,10 +97,10 @@ class _Read(NamedTuple):
 
 def _arrays(batch: pa.RecordBatch) -> Iterator[np.ndarray[tuple[int], np.dtype[Any]]]:
     states = batch.column("state")
-    yield batch.column("place").to_numpy(zero_copy_only=False)
-    yield batch.column("batch").to_numpy(zero_copy_only=False)
+    yield batch.column("sequence").to_numpy(zero_copy_only=False)
+    yield batch.column("append_id").to_numpy(zero_copy_only=False)
     yield batch.column("id").fill_null(0).to_numpy(zero_copy_only=False)
-    yield np.fromiter((hash(ask) for ask in batch.column("ask").to_pylist()), np.int64, len(batch))
+    yield np.fromiter((hash(key) for key in batch.column("requested_key").to_pylist()), np.int64, len(batch))
     yield batch.column("id").is_null().to_numpy(zero_copy_only=False)
     yield pc.is_in(states, value_set=_SETTLED).to_numpy(zero_copy_only=False)
     yield pc.fill_null(pc.equal(states, "gone"), False).to_numpy(zero_copy_only=False)

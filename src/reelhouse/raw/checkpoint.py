@@ -6,19 +6,22 @@ import msgspec
 
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode, encode
-from reelhouse.raw.keys import FORMAT, progress_key
+from reelhouse.raw.keys import FORMAT, checkpoint_key
 from reelhouse.raw.plan import Plan
 from reelhouse.storage.protocol import Storage
 
 
 class Done(msgspec.Struct, frozen=True):
-    """`runs/<seq>/progress.json`: the first *units* units but *open* have a receipt for each id, and what those say.
+    """`_reelhouse/runs/<entity>/<seq>/checkpoint.json`.
+
+    The first *units* units but *open* have a receipt for each id, and what those say.
 
     One id that nobody answers keeps its unit open to the end of a run, and must not have all others read again and
     again. Receipts are only ever added, so what was true stays true, whoever put it last. Believed until a run seems
     to be at its end; a reconciliation is counted from the receipts themselves.
     """
 
+    entity: str
     run: int
     ids: str
     units: int = 0
@@ -41,12 +44,12 @@ class Done(msgspec.Struct, frozen=True):
 
 def nothing_done(plan: Plan) -> Done:
     """The beginning."""
-    return Done(plan.run, plan.ids.sha256)
+    return Done(plan.entity, plan.run, plan.ids.sha256)
 
 
 def read_done(storage: Storage, plan: Plan) -> Done:
     """What was kept; the beginning where nothing was, where it does not parse or is about another plan."""
-    key = progress_key(plan.run)
+    key = checkpoint_key(plan.entity, plan.run)
     try:
         found = decode(key, storage.get(key), Done)
     except (MissingKeyError, LakeError):
@@ -56,9 +59,9 @@ def read_done(storage: Storage, plan: Plan) -> Done:
 
 def keep_done(storage: Storage, done: Done) -> None:
     """Put it where the next start finds it."""
-    storage.put(progress_key(done.run), encode(done))
+    storage.put(checkpoint_key(done.entity, done.run), encode(done))
 
 
-def drop_done(storage: Storage, run: int) -> None:
+def drop_done(storage: Storage, entity: str, run: int) -> None:
     """Remove it: the run is at its end, or the receipts say otherwise."""
-    storage.delete(progress_key(run))
+    storage.delete(checkpoint_key(entity, run))

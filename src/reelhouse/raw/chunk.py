@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -28,7 +28,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     entity: str
     params: str
     line: int
-    ask: str
+    key: str
     path: str
     status: int
     fetched_at: str
@@ -36,7 +36,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     id: int | None = None
     etag: str | None = None
     age: int | None = None
-    why: str | None = None
+    reason: str | None = None
     body: msgspec.Raw = msgspec.Raw()
     base64: str | None = None
 
@@ -53,7 +53,7 @@ _ENVELOPE = msgspec.json.Decoder(Envelope)
 
 class _Line(msgspec.Struct, omit_defaults=True):
     line: int
-    ask: str
+    key: str
     path: str
     status: int
     fetched_at: str
@@ -61,7 +61,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     id: int | None = None
     etag: str | None = None
     age: int | None = None
-    why: str | None = None
+    reason: str | None = None
 
 
 def fits_a_line(body: bytes) -> bool:
@@ -115,6 +115,22 @@ class ChunkWriter:
         body = b"".join(self._parts)
         self._parts.clear()
         return ChunkRef(self.key, len(body), hashlib.sha256(body).hexdigest(), self.lines), body
+
+
+def whole_record(bodies: Sequence[bytes]) -> bytes:
+    """The record that several answers make: the first one with the members that only the others have.
+
+    Raises `LakeError` where several are not all objects.
+    """
+    if len(bodies) == 1:
+        return bodies[0]
+    try:
+        merged: dict[str, msgspec.Raw] = {}
+        for body in reversed(bodies):
+            merged |= msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise LakeError(f"one of {len(bodies)} answers to a record is no object: {exc}") from exc
+    return msgspec.json.encode(merged)
 
 
 def read_chunk(storage: Storage, chunk: ChunkRef) -> Iterator[Envelope]:

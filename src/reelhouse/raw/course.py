@@ -110,12 +110,12 @@ def read_answers(storage: Storage, receipt: Receipt) -> Iterator[Envelope]:
 def _enveloped(receipt: Receipt, records: list[bytes]) -> Iterator[Envelope]:
     """The records that the receipt claims. Parameters stand in the plan; `Age` was not kept."""
     assert receipt.chunk is not None
-    for claim in receipt.claims:
-        if claim.line is None:
+    for outcome in receipt.outcomes:
+        if outcome.line is None:
             continue
-        if claim.line >= len(records):
-            raise LakeError(f"{receipt.chunk.key} has {len(records)} records, its receipt claims record {claim.line}")
-        body = records[claim.line]
+        if outcome.line >= len(records):
+            raise LakeError(f"{receipt.chunk.key} has {len(records)} records, its receipt claims record {outcome.line}")
+        body = records[outcome.line]
         # Never an empty body: encoded, that would be no JSON.
         lying: Any = {"body": msgspec.Raw(body)} if fits_a_line(body) else {"base64": base64.b64encode(body).decode()}
         yield Envelope(
@@ -123,14 +123,14 @@ def _enveloped(receipt: Receipt, records: list[bytes]) -> Iterator[Envelope]:
             run=receipt.run,
             entity=receipt.entity,
             params="",
-            line=claim.line,
-            ask=claim.ask,
-            path=f"/{receipt.entity}/{claim.ask}",
+            line=outcome.line,
+            key=outcome.key,
+            path=f"/{receipt.entity}/{outcome.key}",
             status=200,
-            fetched_at=claim.fetched_at,
+            fetched_at=outcome.fetched_at,
             sha256=hashlib.sha256(body).hexdigest(),
-            id=claim.id,
-            etag=claim.etag,
+            id=outcome.id,
+            etag=outcome.etag,
             **lying,
         )
 

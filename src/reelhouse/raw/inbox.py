@@ -18,16 +18,16 @@ from reelhouse.storage.protocol import Storage, is_key
 
 RUN_KINDS = ("full", "incremental")
 
-# Of the asks of one message that are no ids, so many are named; all are counted.
+# Of the keys of one message that are no ids, so many are named; all are counted.
 _MOST_SHOWN = 20
 
 
 class InboxMessage(msgspec.Struct, frozen=True):
-    """`inbox/<event id>.json`: asks of one entity that somebody wants, or the kind of run (`full`, `incremental`)."""
+    """`_reelhouse/inbox/<event id>.json`: ids of one entity that somebody wants, or a kind of run (`RUN_KINDS`)."""
 
     event: str
     entity: str
-    asks: list[Any]
+    keys: list[Any]
     run: str = ""
     format: int = FORMAT
 
@@ -39,11 +39,11 @@ class Inbox(NamedTuple):
     set_aside: list[SetAside]
 
 
-def put_message(storage: Storage, event: str, entity: str, asks: Iterable[str] = (), run: str = "") -> str:
+def put_message(storage: Storage, event: str, entity: str, keys: Iterable[str] = (), run: str = "") -> str:
     """Put down what is wanted; the same event a second time changes nothing. Returns the key."""
     key = inbox_key(event)
     try:
-        storage.put_new(key, encode(InboxMessage(event, entity, list(asks), run)))
+        storage.put_new(key, encode(InboxMessage(event, entity, list(keys), run)))
     except KeyTakenError:
         # The same event delivered twice, or a plan took it already: either way it is safe.
         return key
@@ -51,7 +51,7 @@ def put_message(storage: Storage, event: str, entity: str, asks: Iterable[str] =
 
 
 def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, InboxMessage]]:
-    """Letters that no plan has taken yet, oldest event name first, with the ids of their asks."""
+    """Letters that no plan has taken yet, oldest event name first, with the ids of their keys."""
     return iter(read_inbox(storage, entity).letters)
 
 
@@ -71,11 +71,11 @@ def read_inbox(storage: Storage, entity: str, known: Container[str] | None = Non
             set_aside.append(SetAside(key, f"{exc}; it stays there: correct or remove it"))
             continue
         if letter.entity == entity:
-            asks, odd = _read_asks(letter.asks)
-            letters.append((key, msgspec.structs.replace(letter, asks=asks)))
+            keys, odd = _read_keys(letter.keys)
+            letters.append((key, msgspec.structs.replace(letter, keys=keys)))
             if odd:
-                why = f"{key} names what is no TMDB id (550) and no IMDb id (tt0137523)"
-                set_aside.append(SetAside(key, why, len(odd), [shown_id(one) for one in odd[:_MOST_SHOWN]]))
+                reason = f"{key} names what is no TMDB id (550) and no IMDb id (tt0137523)"
+                set_aside.append(SetAside(key, reason, len(odd), [shown_id(one) for one in odd[:_MOST_SHOWN]]))
     return Inbox(letters, set_aside)
 
 
@@ -91,17 +91,17 @@ def _understood(key: str, body: bytes, known: Container[str] | None) -> InboxMes
     return letter
 
 
-def _read_asks(given: list[Any]) -> tuple[list[str], list[object]]:
+def _read_keys(given: list[Any]) -> tuple[list[str], list[object]]:
     """What is asked, and what is no id."""
-    asks: list[str] = []
+    keys: list[str] = []
     odd: list[object] = []
     for one in given:
-        ask = id_of(one)
-        if ask is None:
+        key = id_of(one)
+        if key is None:
             odd.append(one)
         else:
-            asks.append(ask)
-    return asks, odd
+            keys.append(key)
+    return keys, odd
 
 
 def _opened(storage: Storage, key: str) -> tuple[str, bytes | None]:

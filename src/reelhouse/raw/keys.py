@@ -1,4 +1,4 @@
-"""The names of things at rest. No other module spells a key of the raw zone."""
+"""The names of things at rest. No other module spells a key of the raw zone or of what keeps house."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 from datetime import date
 from typing import NamedTuple
 
-FORMAT = 1
+from reelhouse.storage.protocol import HOUSE
+
+FORMAT = 2
 """The version of everything that lies in the raw zone; a reader refuses what is newer."""
 
 
@@ -17,33 +19,33 @@ class Layout(NamedTuple):
     kinds: bool = False
 
 
-def plan_key(run: int) -> str:
-    return f"runs/{run:06d}/plan.json"
+def plan_key(entity: str, run: int) -> str:
+    return f"{run_folder(entity, run)}plan.json"
 
 
-def ids_key(run: int, sha256: str) -> str:
+def ids_key(entity: str, run: int, sha256: str) -> str:
     # Two planners of one run differ here, so the loser never overwrites what the winner's plan names.
-    return f"runs/{run:06d}/ids-{sha256[:16]}.gz"
+    return f"{run_folder(entity, run)}ids-{sha256[:16]}.gz"
 
 
-def receipt_key(run: int, unit: int, part: int) -> str:
-    return f"runs/{run:06d}/receipts/{unit:05d}-{part}.json"
+def receipt_key(entity: str, run: int, unit: int, part: int) -> str:
+    return f"{run_folder(entity, run)}receipts/{unit:05d}-{part}.json"
 
 
-def progress_key(run: int) -> str:
-    return f"runs/{run:06d}/progress.json"
+def checkpoint_key(entity: str, run: int) -> str:
+    return f"{run_folder(entity, run)}checkpoint.json"
 
 
-def purged_key(run: int) -> str:
-    return f"runs/{run:06d}/purged.json"
+def purged_key(entity: str, run: int) -> str:
+    return f"{run_folder(entity, run)}purged.json"
 
 
-def reconciliation_key(run: int) -> str:
-    return f"runs/{run:06d}/reconciliation.json"
+def reconciliation_key(entity: str, run: int) -> str:
+    return f"{run_folder(entity, run)}reconciliation.json"
 
 
-def announced_key(run: int) -> str:
-    return f"runs/{run:06d}/announced.json"
+def announced_key(entity: str, run: int) -> str:
+    return f"{run_folder(entity, run)}announced.json"
 
 
 def chunk_key(entity: str, day: date, run: int, unit: int, token: str) -> str:
@@ -67,10 +69,18 @@ def renewed_key(key: str, token: str) -> str:
     return f"{folder}/{stem.rpartition('-')[0]}-{token}.{ending}"
 
 
+class RunPlace(NamedTuple):
+    """One run: each entity counts its own."""
+
+    entity: str
+    run: int
+
+
 class ChunkPlace(NamedTuple):
     """What a chunk's key tells: the day of its answers and the run that put it."""
 
     day: date
+    entity: str
     run: int
 
 
@@ -83,7 +93,7 @@ def chunk_place(key: str) -> ChunkPlace | None:
         day = date(int(found["year"]), int(found["month"]), int(found["day"]))
     except ValueError:
         return None
-    return ChunkPlace(day, int(found["run"]))
+    return ChunkPlace(day, found["entity"] if "entity" in found.re.groupindex else COURSE_ENTITY, int(found["run"]))
 
 
 def of_a_lake(key: str) -> bool:
@@ -101,47 +111,73 @@ def export_key(kind: str, day: date, sha256: str) -> str:
     return f"raw/exports/{kind}/{day:%Y/%m/%d}/{kind}_{day:%m_%d_%Y}-{sha256[:12]}.json.gz"
 
 
-def ledger_key(run: int) -> str:
-    return f"ledger/{run:06d}.sqlite.gz"
+def ledgers(entity: str) -> str:
+    """The folder of an entity's kept ledgers."""
+    return f"{LEDGERS}{entity}/"
 
 
-def ledger_run(key: str) -> int | None:
+def ledger_key(entity: str, run: int) -> str:
+    return f"{ledgers(entity)}{run:06d}.sqlite.gz"
+
+
+def ledger_place(key: str) -> RunPlace | None:
     """The run that a kept ledger was made after; None for what is no ledger."""
     found = _LEDGER.fullmatch(key)
-    return int(found["run"]) if found else None
+    return RunPlace(found["entity"], int(found["run"])) if found else None
 
 
-def run_folder(run: int) -> str:
-    return f"{RUNS}{run:06d}/"
+def chunks_of_entity(entity: str) -> tuple[str, ...]:
+    """The folders below which an entity's chunks are."""
+    return (f"{RAW}{entity}/", COURSE) if entity == COURSE_ENTITY else (f"{RAW}{entity}/",)
 
 
-def run_of(key: str) -> int | None:
+def staging_folder(entity: str) -> str:
+    """Where an entity's parsed answers are."""
+    return f"{STAGING}{entity}"
+
+
+def runs_folder(entity: str) -> str:
+    return f"{RUNS}{entity}/"
+
+
+def run_folder(entity: str, run: int) -> str:
+    return f"{runs_folder(entity)}{run:06d}/"
+
+
+def run_place(key: str) -> RunPlace | None:
     """The run whose folder *key* is in; None for what is in no run's."""
     found = _RUN.match(key)
-    return int(found["run"]) if found else None
+    return RunPlace(found["entity"], int(found["run"])) if found else None
 
 
 def inbox_key(event: str) -> str:
-    return f"inbox/{event}.json"
+    return f"{INBOX}{event}.json"
 
 
-INBOX = "inbox/"
+INBOX = f"{HOUSE}inbox/"
 SETTINGS = "reelhouse.toml"
 EXPORTS = "raw/exports/"
 RAW = "raw/"
-RUNS = "runs/"
-PURGES = "runs/purges.json"
-LEDGERS = "ledger/"
+RUNS = f"{HOUSE}runs/"
+PURGES = f"{HOUSE}purges.json"
+LEDGERS = f"{HOUSE}ledger/"
+STAGING = f"{HOUSE}staging/"
+BUILDS = f"{HOUSE}builds/"
+MANIFEST = f"{HOUSE}manifest.json"
+IMPORTS = f"{HOUSE}imports.json"
 COURSE = "Raw/TMDB/JSON/"
 COURSE_KINDS = {"movie": "Movies", "series": "Series"}
-_LEDGER = re.compile(rf"{LEDGERS}(?P<run>\d{{6,}})\.sqlite\.gz")
-_RUN = re.compile(rf"{RUNS}(?P<run>\d{{6,}})/")
+COURSE_ENTITY = "movie"
+_ENTITY = r"(?P<entity>[a-z][a-z_]*)"
+_LEDGER = re.compile(rf"{LEDGERS}{_ENTITY}/(?P<run>\d{{6,}})\.sqlite\.gz")
+_RUN = re.compile(rf"{RUNS}{_ENTITY}/(?P<run>\d{{6,}})/")
 _NAME = r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<run>\d{6,})-\d{5,}-[0-9a-f]+"
 _OF_COURSE = re.compile(re.escape(COURSE) + rf"([A-Za-z]+/)?{_NAME}\.json")
-_CHUNK = re.compile(rf"raw/[a-z_]+/{_NAME}\.jsonl\.gz")
+_CHUNK = re.compile(rf"raw/{_ENTITY}/{_NAME}\.jsonl\.gz")
 _OF_A_LAKE = re.compile(
-    rf"{EXPORTS}|{INBOX}[^/]+\.json|{PURGES}|builds/current\.json|imports/pins\.json|Raw/Local/CSV/"
-    r"|(staging|tables|marts|imports)/[a-z_0-9]+/_delta_log/"
+    rf"{EXPORTS}|{INBOX}[^/]+\.json|{PURGES}|{MANIFEST}|{IMPORTS}|Raw/Local/CSV/"
+    rf"|({STAGING}|(tables|marts|imports)/)[a-z_0-9]+/_delta_log/"
 )
+FIRST_PLAN_OF_FORMAT_1 = "runs/000001/plan.json"
 # Where a lake's keys begin, those first that nearly every lake has and that hold few.
-PLACES = (RUNS, "builds/", LEDGERS, "imports/", INBOX, RAW, "Raw/", "tables/", "marts/", "staging/")
+PLACES = (HOUSE, "imports/", RAW, "Raw/", "tables/", "marts/")

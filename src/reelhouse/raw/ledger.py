@@ -12,10 +12,10 @@ from pathlib import Path
 
 from reelhouse.errors import MissingKeyError, StorageError
 from reelhouse.ids import tmdb_id
-from reelhouse.raw.keys import LEDGERS, ledger_key, receipt_key
+from reelhouse.raw.keys import LEDGERS, ledger_key, ledgers, receipt_key
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.purges import purge_count
-from reelhouse.raw.receipt import Receipt, purged_claims, read_receipts, readable
+from reelhouse.raw.receipt import Receipt, purged_outcomes, read_receipts, readable
 from reelhouse.storage.protocol import Storage
 
 # Objects are receipts, of which no size is known, and the chunks that they name.
@@ -80,24 +80,24 @@ class Ledger:
             self.db.executemany(
                 "insert or replace into known values (?, ?, ?, ?, ?)",
                 (
-                    (plan.entity, claim.id, claim.state.value, claim.fetched_at, plan.run)
-                    for claim in receipt.claims
-                    if claim.id is not None
+                    (plan.entity, outcome.id, outcome.state.value, outcome.fetched_at, plan.run)
+                    for outcome in receipt.outcomes
+                    if outcome.id is not None
                 ),
             )
             self.db.executemany(
                 "insert or replace into alias values (?, ?, ?, ?)",
                 (
-                    (plan.entity, claim.ask, claim.id, claim.state.value)
-                    for claim in receipt.claims
-                    if tmdb_id(claim.ask) is None
+                    (plan.entity, outcome.key, outcome.id, outcome.state.value)
+                    for outcome in receipt.outcomes
+                    if tmdb_id(outcome.key) is None
                 ),
             )
             self.db.executemany(
                 "insert or replace into purged values (?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (plan.entity, claim.ask, claim.id, claim.state.value, claim.fetched_at, plan.run, through)
-                    for claim, through in purged_claims(receipt)
+                    (plan.entity, outcome.key, outcome.id, outcome.state.value, outcome.fetched_at, plan.run, through)
+                    for outcome, through in purged_outcomes(receipt)
                 ),
             )
         self.db.execute(
@@ -110,7 +110,7 @@ class Ledger:
 
     def _note_objects(self, receipt: Receipt) -> None:
         chunk = [] if receipt.chunk is None else [(receipt.chunk.key, receipt.run, receipt.chunk.size)]
-        objects = [(receipt_key(receipt.run, receipt.unit, receipt.part), receipt.run, None), *chunk]
+        objects = [(receipt_key(receipt.entity, receipt.run, receipt.unit, receipt.part), receipt.run, None), *chunk]
         self.db.executemany("insert or replace into object values (?, ?, ?)", objects)
 
     @contextmanager
@@ -136,13 +136,13 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(storage: Storage, through: int) -> Iterator[Ledger]:
-    """The ledger as of run *through*: from the newest kept one that reads, brought up to date from receipts."""
+def open_ledger(storage: Storage, entity: str, through: int) -> Iterator[Ledger]:
+    """The ledger of *entity* as of run *through*: the newest kept one that reads, brought up to date by receipts."""
     # Before any receipt is read: one that a purge overtakes counts as none when it is looked for.
     purges = purge_count(storage)
-    with _file() as path, _made(lambda: _newest(storage, path, through, purges)) as ledger:
+    with _file() as path, _made(lambda: _newest(storage, entity, path, through, purges)) as ledger:
         for run in range(ledger.through + 1, through + 1):
-            plan = read_plan(storage, run)
+            plan = read_plan(storage, entity, run)
             if plan is not None:
                 ledger.take(plan, readable(read_receipts(storage, plan)))
         yield ledger
@@ -182,22 +182,22 @@ def _no_room(exc: Exception) -> StorageError:
     return StorageError(f"there is no room for temporary files: {getattr(exc, 'strerror', None) or exc}")
 
 
-def keep_ledger(storage: Storage, ledger: Ledger) -> None:
-    """Put the ledger where the next planning finds it, and drop those before."""
-    storage.put(ledger_key(ledger.through), ledger.pack())
-    for key in list(storage.keys(LEDGERS))[:-_KEPT]:
+def keep_ledger(storage: Storage, entity: str, ledger: Ledger) -> None:
+    """Put an *entity*'s ledger where the next planning finds it, and drop those before."""
+    storage.put(ledger_key(entity, ledger.through), ledger.pack())
+    for key in list(storage.keys(ledgers(entity)))[:-_KEPT]:
         storage.delete(key)
 
 
 def drop_ledgers(storage: Storage) -> None:
-    """Remove all that are kept, old versions too."""
+    """Remove all that are kept of all entities, old versions too."""
     for key in list(storage.list_all_versions(LEDGERS)):
         storage.delete_all_versions(key)
 
 
-def _newest(storage: Storage, path: Path, through: int, purges: int) -> Ledger:
+def _newest(storage: Storage, entity: str, path: Path, through: int, purges: int) -> Ledger:
     for run in range(through, max(through - _KEPT, 0), -1):
-        if (ledger := _unpack(storage, path, run, purges)) is not None:
+        if (ledger := _unpack(storage, entity, path, run, purges)) is not None:
             return ledger
     path.unlink(missing_ok=True)
     return _empty(path, purges)
@@ -209,10 +209,10 @@ def _empty(path: Path, purges: int = 0) -> Ledger:
     return ledger
 
 
-def _unpack(storage: Storage, path: Path, run: int, purges: int) -> Ledger | None:
+def _unpack(storage: Storage, entity: str, path: Path, run: int, purges: int) -> Ledger | None:
     """The kept ledger of *run*; None where it is gone, damaged, of another format or from before a purge."""
     try:
-        body = storage.get(ledger_key(run))
+        body = storage.get(ledger_key(entity, run))
     except MissingKeyError:
         return None
     unpacker = zlib.decompressobj(31)

@@ -17,7 +17,7 @@ from reelhouse.raw.keys import FORMAT, ids_key, plan_key
 from reelhouse.storage.protocol import Storage
 
 
-class Reason(StrEnum):
+class Cause(StrEnum):
     """Why an id is asked."""
 
     NEW = "new"
@@ -30,21 +30,21 @@ class Reason(StrEnum):
 
 
 class Request(NamedTuple):
-    """One line of a plan: *ask* is a TMDB id, or an IMDb id such as `tt0137523`."""
+    """One line of a plan: *key* is a TMDB id, an IMDb id such as `tt0137523` or the path of what has no ids."""
 
-    ask: str
-    reason: Reason
+    key: str
+    cause: Cause
 
 
 class Unit(NamedTuple):
     """Questions [1000n, 1000n+1000) of a plan."""
 
     number: int
-    questions: list[Request]
+    requests: list[Request]
 
 
 class IdsObject(msgspec.Struct, frozen=True):
-    """Where a plan's ids lie: gzip, one `ask reason` a line."""
+    """Where a plan's ids lie: gzip, one `key cause` a line."""
 
     key: str
     sha256: str
@@ -83,7 +83,7 @@ class RequestProfile(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which ids a run is about. *source* is `export`, `discover` or `list`."""
+    """Which ids a run is about. *source* is `export`, `discover`, `column`, `single` or `list`."""
 
     source: str = "export"
     top: int | None = None
@@ -112,22 +112,22 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class SetAside(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something in the inbox that a run cannot ask: *count* asks of the message at *key* that are no ids, or all of it.
+    """Something in the inbox that a run cannot ask: *count* keys of the message at *key* that are no ids, or all of it.
 
-    *shown* are the first of those asks. A message of which nothing is understood stays in the inbox.
+    *shown* are the first of those keys. A message of which nothing is understood stays in the inbox.
     """
 
     key: str
-    why: str
+    reason: str
     count: int = 0
     shown: list[str] = []
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """`runs/<seq>/plan.json`.
+    """`_reelhouse/runs/<entity>/<seq>/plan.json`.
 
-    *listed_at* is when the newest run up to this one was planned that is about more than a list; empty for none yet,
-    None in plans that were made before there was such a field. *set_aside* is what of the inbox this run cannot ask.
+    *listed_at* is when the newest run up to this one was planned that is about more than a list; empty for none yet.
+    *set_aside* is what of the inbox this run cannot ask.
     """
 
     run: int
@@ -141,11 +141,16 @@ class Plan(msgspec.Struct, frozen=True):
     export: ExportRef | None = None
     listing: IdsObject | None = None
     changes_read_to: str | None = None
-    listed_at: str | None = None
+    listed_at: str = ""
     inbox: list[str] = []
     set_aside: list[SetAside] = []
     made_by: str = ""
     format: int = FORMAT
+
+    @property
+    def name(self) -> str:
+        """What a person calls the run."""
+        return f"{self.entity} run {self.run}"
 
     @property
     def units(self) -> int:
@@ -170,11 +175,11 @@ def pack_ids(lines: Iterable[str]) -> tuple[bytes, int]:
     return b"".join(parts), count
 
 
-def put_ids(storage: Storage, run: int, lines: Iterable[str]) -> IdsObject:
-    """Put the lines where a plan of *run* may name them."""
+def put_ids(storage: Storage, entity: str, run: int, lines: Iterable[str]) -> IdsObject:
+    """Put the lines where a plan of an *entity*'s *run* may name them."""
     body, count = pack_ids(lines)
     sha256 = hashlib.sha256(body).hexdigest()
-    key = ids_key(run, sha256)
+    key = ids_key(entity, run, sha256)
     storage.put(key, body)
     return IdsObject(key, sha256, count)
 
@@ -182,22 +187,25 @@ def put_ids(storage: Storage, run: int, lines: Iterable[str]) -> IdsObject:
 def put_plan(storage: Storage, plan: Plan) -> None:
     """Make *plan* the plan of its run, or raise `KeyTakenError`: somebody else's holds."""
     if not plan.counts.balanced:
-        raise LakeError(f"plan of run {plan.run} does not add up: {plan.counts}")
-    storage.put_new(plan_key(plan.run), encode(plan))
+        raise LakeError(f"plan of {plan.name} does not add up: {plan.counts}")
+    storage.put_new(plan_key(plan.entity, plan.run), encode(plan))
 
 
-def read_plan(storage: Storage, run: int) -> Plan | None:
-    """The plan of *run*, or None where there is none; `LakeError` where it cannot be read."""
-    key = plan_key(run)
+def read_plan(storage: Storage, entity: str, run: int) -> Plan | None:
+    """The plan of an *entity*'s *run*, None where there is none; `LakeError` where it cannot be read."""
+    key = plan_key(entity, run)
     try:
-        return decode(key, storage.get(key), Plan)
+        found = decode(key, storage.get(key), Plan)
     except MissingKeyError:
         return None
+    if (found.entity, found.run) != (entity, run):
+        raise LakeError(f"{key} speaks for another run: {found.entity} {found.run}")
+    return found
 
 
-def last_run(storage: Storage) -> int:
-    """The highest run that has a plan, 0 where there is none; some 2·log2(n) look-ups, no listing."""
-    return _gallop(lambda run: storage.size(plan_key(run)) is not None)
+def last_run(storage: Storage, entity: str) -> int:
+    """The highest run of *entity* that has a plan, 0 where there is none; some 2·log2(n) look-ups, no listing."""
+    return _gallop(lambda run: storage.size(plan_key(entity, run)) is not None)
 
 
 def _gallop(there: Callable[[int], bool]) -> int:
@@ -231,24 +239,24 @@ def unpack_lines(body: bytes) -> Iterator[str]:
 def read_units(storage: Storage, plan: Plan, first: int = 0) -> Iterator[Unit]:
     """The units of a plan in order, from number *first* on."""
     lines = islice(read_lines(storage, plan.ids), first * plan.unit_size, None)
-    questions: list[Request] = []
+    requests: list[Request] = []
     number = first
     for line in lines:
-        questions.append(_question(line, plan.ids.key))
-        if len(questions) == plan.unit_size:
-            yield Unit(number, questions)
-            questions = []
+        requests.append(_request(line, plan.ids.key))
+        if len(requests) == plan.unit_size:
+            yield Unit(number, requests)
+            requests = []
             number += 1
-    if questions:
-        yield Unit(number, questions)
+    if requests:
+        yield Unit(number, requests)
 
 
-def _question(line: str, key: str) -> Request:
-    ask, _, reason = line.partition(" ")
+def _request(line: str, named_by: str) -> Request:
+    key, _, cause = line.partition(" ")
     try:
-        return Request(ask, Reason(reason))
+        return Request(key, Cause(cause))
     except ValueError:
-        raise LakeError(f"{key} holds {line[:60]!r}, which is no id with a reason to ask it") from None
+        raise LakeError(f"{named_by} holds {line[:60]!r}, which is no id with a reason to ask it") from None
 
 
 def settings_of(plan: Plan) -> dict[str, Any]:

@@ -20,16 +20,16 @@ _ATTEMPTS = 20
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One purge: when, what for, which runs it took something of, and what it took that no run names (*loose*)."""
+    """One purge: when, what for, which runs of each entity it took something of, and what no run names (*loose*)."""
 
     at: str
     what: str
-    runs: list[int] = []
+    runs: dict[str, list[int]] = {}
     loose: list[str] = []
 
 
 class Purges(msgspec.Struct, frozen=True):
-    """`runs/purges.json`: all purges of a lake. Ledgers and tables that were made before the last one count as none."""
+    """`_reelhouse/purges.json`: all purges of a lake. Ledgers and tables from before the last one count as none."""
 
     notes: list[Note] = []
     format: int = FORMAT
@@ -58,9 +58,9 @@ def put_note(storage: Storage, note: Note) -> None:
     _change(storage, PURGES, Purges(), lambda found: msgspec.structs.replace(found, notes=[*found.notes, note]))
 
 
-def change_purged(storage: Storage, run: int, change: Callable[[Purged], Purged]) -> None:
+def change_purged(storage: Storage, entity: str, run: int, change: Callable[[Purged], Purged]) -> None:
     """Put what *change* makes of a run's `purged.json`; it is called again where somebody else was quicker."""
-    _change(storage, purged_key(run), Purged(run), change)
+    _change(storage, purged_key(entity, run), Purged(entity, run), change)
 
 
 def _change(storage: Storage, key: str, empty: T, change: Callable[[T], T]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, purged_key, receipt_key
-from reelhouse.raw.plan import Plan, Reason
+from reelhouse.raw.plan import Cause, Plan
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
@@ -34,25 +35,32 @@ class ChunkRef(msgspec.Struct, frozen=True):
     lines: int
 
 
-class Claim(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a receipt says of one question.
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a receipt says of one requested key.
 
-    *id* is TMDB's (None where the question was an IMDb id that nobody answered to), *line* counts from 0 in the chunk
-    (None where no line was kept: filtered), *fetched_at* is TMDB's clock, *why* names the reason for a quarantine.
+    *id* is TMDB's (None for an IMDb id that nobody answered to), *line* counts from 0 in the chunk (None where no line
+    was kept: filtered). A record that took several requests has as many *lines*, one after the other. *fetched_at* is
+    TMDB's clock at the first, *reason* says why it was quarantined.
     """
 
-    ask: str
+    key: str
     state: State
-    reason: Reason
+    cause: Cause
     fetched_at: str
     id: int | None = None
     line: int | None = None
+    lines: int = 1
     etag: str | None = None
-    why: str | None = None
+    reason: str | None = None
+
+    @property
+    def span(self) -> range:
+        """The lines of the chunk that hold the record."""
+        return range(0) if self.line is None else range(self.line, self.line + self.lines)
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """`runs/<seq>/receipts/<unit>-<part>.json`.
+    """`_reelhouse/runs/<entity>/<seq>/receipts/<unit>-<part>.json`.
 
     *drift* counts what TMDB sent otherwise than expected, *requests* what was asked since the last receipt, with
     retries.
@@ -62,30 +70,30 @@ class Receipt(msgspec.Struct, frozen=True):
     unit: int
     part: int
     entity: str
-    claims: list[Claim]
+    outcomes: list[Outcome]
     chunk: ChunkRef | None = None
     drift: dict[str, int] = {}
     requests: int = 0
     format: int = FORMAT
 
 
-class PurgedClaim(NamedTuple):
-    """A claim whose answer was purged when run *through* was the last one planned: plans up to it knew the answer."""
+class PurgedOutcome(NamedTuple):
+    """An outcome whose answer was purged after run *through* was planned: plans up to that run knew the answer."""
 
-    claim: Claim
+    outcome: Outcome
     through: int
 
 
 class Reduced(Receipt, frozen=True):
-    """A receipt as readers see it once some of its answers were purged: *claims* and *chunk* are what is left."""
+    """A receipt as readers see it once some of its answers were purged: *outcomes* and *chunk* are what is left."""
 
-    purged: list[PurgedClaim] = []
+    purged: list[PurgedOutcome] = []
 
 
 class Purge(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one purge took of a run.
 
-    *parts* names the asks that went from `<unit>-<part>`, None for all of them; lines that nobody claims went as well.
+    *parts* names the keys that went from `<unit>-<part>`, None for all of them; lines that nobody claims went as well.
     *listed* tells that what the run was listed from (an export, the popularities of discover) went too. *through* is
     the last run that was planned by then.
     """
@@ -97,12 +105,13 @@ class Purge(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Purged(msgspec.Struct, frozen=True):
-    """`runs/<seq>/purged.json`, put before any byte goes: these answers exist no more.
+    """`_reelhouse/runs/<entity>/<seq>/purged.json`, put before any byte goes: these answers exist no more.
 
-    *rests* are the chunks that hold what is left of a part's own, in the order of its claims' lines; *replaced* are
+    *rests* are the chunks that hold what is left of a part's own, in the order of its outcomes' lines; *replaced* are
     keys of rests that a later purge made smaller.
     """
 
+    entity: str
     run: int
     purges: list[Purge] = []
     rests: dict[str, ChunkRef] = {}
@@ -118,70 +127,72 @@ class Unreadable(msgspec.Struct, frozen=True):
     """A part that is there and does not parse. It names nothing; it is reported."""
 
     key: str
-    why: str
+    reason: str
 
 
-def read_purged(storage: Storage, run: int) -> Purged:
+def read_purged(storage: Storage, entity: str, run: int) -> Purged:
     """What was purged of a run; `LakeError` where that cannot be read: nothing of the run may be believed then."""
-    key = purged_key(run)
+    key = purged_key(entity, run)
     try:
         found = decode(key, storage.get(key), Purged)
     except MissingKeyError:
-        return Purged(run)
-    if found.run != run:
-        raise LakeError(f"{key} speaks for another run: {found.run}")
+        return Purged(entity, run)
+    if (found.entity, found.run) != (entity, run):
+        raise LakeError(f"{key} speaks for another run: {found.entity} {found.run}")
     return found
 
 
 def read_parts(
-    storage: Storage, run: int, unit: int, start: int = 0, purged: Purged | None = None
+    storage: Storage, entity: str, run: int, unit: int, start: int = 0, purged: Purged | None = None
 ) -> Iterator[Receipt | Unreadable]:
     """The parts of one unit from *start* on, found by probing; without what was *purged* of them."""
     part = start
-    while (found := read_part(storage, run, unit, part)) is not None:
+    while (found := read_part(storage, entity, run, unit, part)) is not None:
         yield reduced(found, purged) if purged and isinstance(found, Receipt) else found
         part += 1
 
 
-def read_part(storage: Storage, run: int, unit: int, part: int) -> Receipt | Unreadable | None:
+def read_part(storage: Storage, entity: str, run: int, unit: int, part: int) -> Receipt | Unreadable | None:
     """One part, None where there is none."""
-    key = receipt_key(run, unit, part)
+    key = receipt_key(entity, run, unit, part)
     try:
         receipt = decode(key, storage.get(key), Receipt)
     except MissingKeyError:
         return None
     except LakeError as exc:
         return Unreadable(key, str(exc))
-    if (receipt.run, receipt.unit, receipt.part) != (run, unit, part):
-        return Unreadable(key, f"{key} speaks for another place: {receipt.run}, {receipt.unit}, {receipt.part}")
+    said = (receipt.entity, receipt.run, receipt.unit, receipt.part)
+    if said != (entity, run, unit, part):
+        return Unreadable(key, f"{key} speaks for another place: {', '.join(map(str, said))}")
     return receipt
 
 
 def read_receipts(storage: Storage, plan: Plan) -> Iterator[Receipt | Unreadable]:
     """All parts of all units of a run, in order, without what was purged of them."""
-    purged = read_purged(storage, plan.run)
-    for parts in prefetch(lambda unit: list(read_parts(storage, plan.run, unit, purged=purged)), range(plan.units)):
+    purged = read_purged(storage, plan.entity, plan.run)
+    read = partial(read_parts, storage, plan.entity, plan.run, purged=purged)
+    for parts in prefetch(lambda unit: list(read(unit)), range(plan.units)):
         yield from parts
 
 
 def reduced(receipt: Receipt, purged: Purged) -> Receipt:
-    """*receipt* without what was purged: the claims that are left, the chunk that holds them and their lines there."""
+    """*receipt* without what was purged: the outcomes that are left, their chunk and their lines there."""
     place = place_of(receipt)
     purges = [(purge.parts[place], purge.through) for purge in purged.purges if place in purge.parts]
     if not purges:
         return receipt
-    kept, went = receipt.claims, []
-    for asks, through in purges:
-        taken = {claim.ask for claim in kept} if asks is None else set(asks)
-        went += [PurgedClaim(claim, through) for claim in kept if claim.ask in taken]
-        kept = [claim for claim in kept if claim.ask not in taken]
+    kept, went = receipt.outcomes, []
+    for keys, through in purges:
+        taken = {outcome.key for outcome in kept} if keys is None else set(keys)
+        went += [PurgedOutcome(outcome, through) for outcome in kept if outcome.key in taken]
+        kept = [outcome for outcome in kept if outcome.key not in taken]
     chunk = receipt.chunk
-    if all(claim.line is None for claim in kept):
+    if all(outcome.line is None for outcome in kept):
         chunk = None
     elif (rest := purged.rests.get(place)) is not None:
         chunk, kept = rest, _renumbered(kept)
     fields = {name: getattr(receipt, name) for name in Receipt.__struct_fields__}
-    return Reduced(**{**fields, "claims": kept, "chunk": chunk, "purged": went})
+    return Reduced(**{**fields, "outcomes": kept, "chunk": chunk, "purged": went})
 
 
 def place_of(receipt: Receipt) -> str:
@@ -189,15 +200,18 @@ def place_of(receipt: Receipt) -> str:
     return f"{receipt.unit}-{receipt.part}"
 
 
-def _renumbered(claims: list[Claim]) -> list[Claim]:
-    """The claims with the lines that they have in a rest: counted from 0 in their old order."""
-    lines = sorted(claim.line for claim in claims if claim.line is not None)
+def _renumbered(outcomes: list[Outcome]) -> list[Outcome]:
+    """The outcomes with the lines that they have in a rest: counted from 0 in their old order."""
+    lines = sorted(line for outcome in outcomes for line in outcome.span)
     at = {line: number for number, line in enumerate(lines)}
-    return [claim if claim.line is None else msgspec.structs.replace(claim, line=at[claim.line]) for claim in claims]
+    return [
+        outcome if outcome.line is None else msgspec.structs.replace(outcome, line=at[outcome.line])
+        for outcome in outcomes
+    ]
 
 
-def purged_claims(receipt: Receipt) -> list[PurgedClaim]:
-    """The claims of a part that were purged."""
+def purged_outcomes(receipt: Receipt) -> list[PurgedOutcome]:
+    """The outcomes of a part that were purged."""
     return receipt.purged if isinstance(receipt, Reduced) else []
 
 
@@ -207,23 +221,23 @@ def readable(parts: Iterator[Receipt | Unreadable]) -> Iterator[Receipt]:
 
 
 def put_receipt(storage: Storage, receipt: Receipt, known: set[str], part: int) -> Receipt | None:
-    """Append *receipt* to its unit's log at *part* or later, without the asks that others claimed meanwhile.
+    """Append *receipt* to its unit's log at *part* or later, without the keys that others claimed meanwhile.
 
-    *known* are the asks of the parts before *part*; it grows by what this call reads and puts. Returns what was put,
+    *known* are the keys of the parts before *part*; it grows by what this call reads and puts. Returns what was put,
     or None when others had claimed everything.
     """
     while True:
-        claims = [claim for claim in receipt.claims if claim.ask not in known]
-        if not claims:
+        outcomes = [outcome for outcome in receipt.outcomes if outcome.key not in known]
+        if not outcomes:
             return None
-        placed = msgspec.structs.replace(receipt, part=part, claims=claims)
+        placed = msgspec.structs.replace(receipt, part=part, outcomes=outcomes)
         try:
-            storage.put_new(receipt_key(receipt.run, receipt.unit, part), encode(placed))
+            storage.put_new(receipt_key(receipt.entity, receipt.run, receipt.unit, part), encode(placed))
         except KeyTakenError:
-            found = read_part(storage, receipt.run, receipt.unit, part)
+            found = read_part(storage, receipt.entity, receipt.run, receipt.unit, part)
             if isinstance(found, Receipt):
-                known.update(claim.ask for claim in found.claims)
+                known.update(outcome.key for outcome in found.outcomes)
             part += 1
         else:
-            known.update(claim.ask for claim in claims)
+            known.update(outcome.key for outcome in outcomes)
             return placed

@@ -14,13 +14,16 @@ from reelhouse.raw.checkpoint import Done, drop_done, keep_done, nothing_done
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, reconciliation_key
 from reelhouse.raw.plan import Counts, Plan, Unit, read_units
-from reelhouse.raw.receipt import Purged, Receipt, State, Unreadable, purged_claims, read_parts, read_purged
+from reelhouse.raw.receipt import Purged, Receipt, State, Unreadable, purged_outcomes, read_parts, read_purged
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
-    """`runs/<seq>/reconciliation.json`: the second equation, asked = landed + filtered + gone + quarantined."""
+    """`_reelhouse/runs/<entity>/<seq>/reconciliation.json`.
+
+    It holds the second equation: asked = landed + filtered + gone + quarantined.
+    """
 
     run: int
     entity: str
@@ -39,7 +42,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
 
 
 class Tally(NamedTuple):
-    """What the receipts of a run say, with the asks and objects that do not add up. *pending* names at most a few.
+    """What the receipts of a run say, with the keys and objects that do not add up. *pending* names at most a few.
 
     *states* are those that the receipts tell, *purged* how many of them belong to answers that were purged since.
     *done* is what the next count may start from: the units that are settled without a problem.
@@ -51,7 +54,7 @@ class Tally(NamedTuple):
     chunks: int
     bytes: int
     pending: int
-    pending_asks: list[str]
+    pending_keys: list[str]
     problems: list[str]
     done: Done
 
@@ -93,25 +96,26 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
     counted, settled = _Count(before), _Count(before)
     purged: Counter[str] = Counter()
     problems: list[str] = []
-    pending_asks: list[str] = []
+    pending_keys: list[str] = []
     pending = 0
     units, still_open = before.units, []
-    read = partial(_read_log, storage, read_purged(storage, plan.run))
+    read = partial(_read_log, storage, read_purged(storage, plan.entity, plan.run))
     unsettled = (unit for unit in read_units(storage, plan, before.first) if not before.settled(unit.number))
     for log in prefetch(read, unsettled):
-        wanted = {question.ask for question in log.unit.questions}
+        wanted = {request.key for request in log.unit.requests}
         here = _Count(nothing_done(plan))
         wrong = list(_count_parts(log, wanted, here, purged))
         problems += wrong
         counted.add(here)
         pending += len(wanted)
-        pending_asks.extend(sorted(wanted)[: _NAMED - len(pending_asks)])
+        pending_keys.extend(sorted(wanted)[: _NAMED - len(pending_keys)])
         if wanted or wrong:
             still_open.append(log.unit.number)
         else:
             settled.add(here)
             units = max(units, log.unit.number + 1)
     done = Done(
+        plan.entity,
         plan.run,
         plan.ids.sha256,
         units,
@@ -122,18 +126,18 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
         settled.bytes,
     )
     return Tally(
-        counted.states, purged, counted.drift, counted.chunks, counted.bytes, pending, pending_asks, problems, done
+        counted.states, purged, counted.drift, counted.chunks, counted.bytes, pending, pending_keys, problems, done
     )
 
 
 def _count_parts(log: _UnitLog, wanted: set[str], count: _Count, purged: Counter[str]) -> Iterator[str]:
-    """Count the parts of one unit, whose asks leave *wanted*; yields what is wrong with them."""
+    """Count the parts of one unit, whose keys leave *wanted*; yields what is wrong with them."""
     for receipt in log.parts:
         if not isinstance(receipt, Receipt):
-            yield f"{receipt.key} names nothing: {receipt.why}"
+            yield f"{receipt.key} names nothing: {receipt.reason}"
             continue
-        yield from _take_claims(receipt, wanted, count.states)
-        purged.update(one.claim.state.value for one in purged_claims(receipt))
+        yield from _take_outcomes(receipt, wanted, count.states)
+        purged.update(one.outcome.state.value for one in purged_outcomes(receipt))
         count.drift.update(receipt.drift)
         if receipt.chunk is not None:
             count.chunks += 1
@@ -143,20 +147,20 @@ def _count_parts(log: _UnitLog, wanted: set[str], count: _Count, purged: Counter
 
 
 def _read_log(storage: Storage, purged: Purged, unit: Unit) -> _UnitLog:
-    parts = list(read_parts(storage, purged.run, unit.number, purged=purged))
+    parts = list(read_parts(storage, purged.entity, purged.run, unit.number, purged=purged))
     chunks = [part.chunk.key for part in parts if isinstance(part, Receipt) and part.chunk is not None]
     return _UnitLog(unit, parts, {key: storage.size(key) for key in chunks})
 
 
-def _take_claims(receipt: Receipt, wanted: set[str], states: Counter[str]) -> Iterator[str]:
-    """Count the claims of one part, whose asks leave *wanted*."""
-    for claim in (*receipt.claims, *(one.claim for one in purged_claims(receipt))):
-        if claim.ask in wanted:
-            wanted.remove(claim.ask)
-            states[claim.state.value] += 1
+def _take_outcomes(receipt: Receipt, wanted: set[str], states: Counter[str]) -> Iterator[str]:
+    """Count the outcomes of one part, whose keys leave *wanted*."""
+    for outcome in (*receipt.outcomes, *(one.outcome for one in purged_outcomes(receipt))):
+        if outcome.key in wanted:
+            wanted.remove(outcome.key)
+            states[outcome.state.value] += 1
         else:
             yield (
-                f"id {claim.ask} is claimed by part {receipt.part} of unit {receipt.unit} of run {receipt.run}, "
+                f"id {outcome.key} is claimed by part {receipt.part} of unit {receipt.unit} of run {receipt.run}, "
                 "though the plan lacks it or another part has it"
             )
 
@@ -173,7 +177,7 @@ def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple
         # Success is claimed only from the receipts themselves.
         counted = tally(storage, plan)
         if counted.pending:
-            drop_done(storage, plan.run)
+            drop_done(storage, plan.entity, plan.run)
             return None, counted
     if counted.pending:
         if counted.done != before:
@@ -195,15 +199,15 @@ def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple
         clean=not counted.states[State.QUARANTINED],
     )
     try:
-        storage.put_new(reconciliation_key(plan.run), encode(made))
+        storage.put_new(reconciliation_key(plan.entity, plan.run), encode(made))
     except KeyTakenError:
-        return read_reconciliation(storage, plan.run), counted
+        return read_reconciliation(storage, plan.entity, plan.run), counted
     return made, counted
 
 
-def read_reconciliation(storage: Storage, run: int) -> Reconciliation | None:
-    """The reconciliation of *run*, None while the run is open."""
-    key = reconciliation_key(run)
+def read_reconciliation(storage: Storage, entity: str, run: int) -> Reconciliation | None:
+    """The reconciliation of an *entity*'s *run*, None while the run is open."""
+    key = reconciliation_key(entity, run)
     try:
         return decode(key, storage.get(key), Reconciliation)
     except MissingKeyError:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import NamedTuple
 
 from reelhouse.errors import LakeError
-from reelhouse.raw.keys import COURSE, RAW, RUNS, chunk_place, purged_key
+from reelhouse.raw.keys import COURSE, RAW, RUNS, RunPlace, chunk_place, purged_key
 from reelhouse.raw.plan import Plan, last_run, read_plan
-from reelhouse.raw.purges import read_purges
+from reelhouse.raw.purges import Purges, read_purges
 from reelhouse.raw.receipt import Purged, Receipt, Unreadable, place_of, read_parts, read_purged, readable, reduced
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
@@ -22,26 +21,35 @@ class ToErase(NamedTuple):
     loose: set[str]
 
 
-def remnants(storage: Storage) -> Iterator[str]:
+def remnants(storage: Storage, entities: Iterable[str]) -> Iterator[str]:
     """What is wrong with earlier purges, by name."""
     try:
-        noted = {run for note in read_purges(storage).notes for run in note.runs}
-        for run, purged in _purged(storage).items():
-            if purged.purges and run not in noted:
-                yield f"{purged_key(run)} is there, but no list of purges names run {run}: purge once more"
-        dead, loose = to_erase(storage)
+        noted = noted_runs(read_purges(storage))
+        purged = _purged(storage, entities)
+        for run, one in purged.items():
+            if one.purges and run not in noted:
+                yield f"{purged_key(*run)} is there, but no list of purges names run {run.run}: purge once more"
+        dead, loose = _to_erase(storage, purged)
         for key in remaining(storage, dead | loose):
             yield f"{key} was purged, but its bytes are still there: the next purge erases them"
     except LakeError as exc:
         yield str(exc)
 
 
-def to_erase(storage: Storage) -> ToErase:
+def noted_runs(purges: Purges) -> set[RunPlace]:
+    """The runs that the list of purges names."""
+    return {RunPlace(entity, run) for note in purges.notes for entity, runs in note.runs.items() for run in runs}
+
+
+def to_erase(storage: Storage, entities: Iterable[str]) -> ToErase:
     """The keys that the purges so far leave to nobody."""
-    purged = _purged(storage)
+    return _to_erase(storage, _purged(storage, entities))
+
+
+def _to_erase(storage: Storage, purged: dict[RunPlace, Purged]) -> ToErase:
     loose = {key for note in read_purges(storage).notes for key in note.loose}
     looked = {run for run, one in purged.items() if one.purges}
-    looked |= {place.run for key in loose if (place := chunk_place(key)) is not None}
+    looked |= {RunPlace(place.entity, place.run) for key in loose if (place := chunk_place(key)) is not None}
     dead, live = set[str](), set[str]()
     for run, one in purged.items() if looked or loose else ():
         plan = _plan(storage, run)
@@ -77,21 +85,21 @@ def _prefix(key: str) -> str:
     return key.rpartition("/")[0] + ("/ids-" if key.startswith(RUNS) else "/")
 
 
-def _purged(storage: Storage) -> dict[int, Purged]:
-    runs = range(1, last_run(storage) + 1)
-    return dict(zip(runs, prefetch(partial(read_purged, storage), runs), strict=True))
+def _purged(storage: Storage, entities: Iterable[str]) -> dict[RunPlace, Purged]:
+    runs = [RunPlace(entity, run) for entity in entities for run in range(1, last_run(storage, entity) + 1)]
+    return dict(zip(runs, prefetch(lambda run: read_purged(storage, *run), runs), strict=True))
 
 
-def _plan(storage: Storage, run: int) -> Plan:
-    plan = read_plan(storage, run)
+def _plan(storage: Storage, run: RunPlace) -> Plan:
+    plan = read_plan(storage, *run)
     if plan is None:
-        raise LakeError(f"the plan of run {run} is gone, so nobody knows what of it must be gone too")
+        raise LakeError(f"the plan of {run.entity} run {run.run} is gone, so nobody knows what of it must be gone too")
     return plan
 
 
 def read_units(storage: Storage, plan: Plan) -> Iterator[list[Receipt | Unreadable]]:
     """The parts of each unit of a run as they were put, whatever was purged of them."""
-    return prefetch(lambda unit: list(read_parts(storage, plan.run, unit)), range(plan.units))
+    return prefetch(lambda unit: list(read_parts(storage, plan.entity, plan.run, unit)), range(plan.units))
 
 
 def chunks_of(receipt: Receipt, purged: Purged) -> Iterator[str]:

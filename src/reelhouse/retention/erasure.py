@@ -6,10 +6,12 @@ Killed anywhere, what was said holds; the next purge erases what is left, and un
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw.checkpoint import drop_done
 from reelhouse.raw.chunk import ChunkWriter, Envelope
@@ -27,7 +29,7 @@ from reelhouse.storage.protocol import Storage
 Step = Callable[[str], None]
 
 # What an envelope tells of an answer, apart from its place and its body.
-_TOLD = ("ask", "path", "status", "fetched_at", "id", "etag", "age", "why")
+_TOLD = ("key", "path", "status", "fetched_at", "id", "etag", "age", "reason")
 
 
 class Purging(NamedTuple):
@@ -47,38 +49,44 @@ class Purging(NamedTuple):
     problems: list[str]
 
 
-def foresee(storage: Storage, chosen: Chosen, now: datetime) -> Purging:
+def foresee(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity] = ENTITIES) -> Purging:
     """What `purge` would take; nothing is changed. Raises as `purge` does."""
-    found = _survey(storage, chosen, now)
-    before = to_erase(storage)
+    found = _survey(storage, chosen, now, entities)
+    before = to_erase(storage, entities)
     going = _erasable(storage, ToErase(before.dead | found.going, before.loose | set(found.loose)), now)
     return _result(storage, found, going, found.problems)
 
 
-def purge(storage: Storage, chosen: Chosen, now: datetime, step: Step = lambda name: None) -> Purging:
+def purge(
+    storage: Storage,
+    chosen: Chosen,
+    now: datetime,
+    step: Step = lambda name: None,
+    entities: Mapping[str, Entity] = ENTITIES,
+) -> Purging:
     """Take what is *chosen*, and what earlier purges left; the caller holds the lake, and sees to its tables.
 
     Raises `LakeError` where a plan cannot be read, `ConfigError` where the clock cannot be right: then nothing is
     changed.
     """
     step("looking")
-    found = _survey(storage, chosen, now)
+    found = _survey(storage, chosen, now, entities)
     problems = list(found.problems)
     if found.runs or found.loose:
         problems += _say(storage, chosen, found, now, step)
     step("erasing")
-    going = _erasable(storage, to_erase(storage), now)
+    going = _erasable(storage, to_erase(storage, entities), now)
     result = _result(storage, found, going, problems)
     for _ in prefetch(storage.delete_all_versions, going):
         pass
     step("looking again")
-    dead, loose = to_erase(storage)
+    dead, loose = to_erase(storage, entities)
     left = remaining(storage, dead | loose)
     return result._replace(problems=[*problems, *(_still_there(key, key in loose) for key in left)])
 
 
-def _survey(storage: Storage, chosen: Chosen, now: datetime) -> Survey:
-    found = survey(storage, chosen, now)
+def _survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> Survey:
+    found = survey(storage, chosen, now, entities)
     if chosen.clock is not None:
         found.check_clock(chosen.clock)
     return found
@@ -86,15 +94,20 @@ def _survey(storage: Storage, chosen: Chosen, now: datetime) -> Survey:
 
 def _say(storage: Storage, chosen: Chosen, found: Survey, now: datetime, step: Step) -> Iterator[str]:
     """Write down what goes; yields what cannot."""
-    at, through = now.strftime("%Y-%m-%dT%H:%M:%SZ"), last_run(storage)
-    # First, since by this ledgers and tables that know more than what is left count as none.
-    put_note(storage, Note(at, chosen.words, [one.plan.run for one in found.runs], found.loose))
+    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    runs: dict[str, list[int]] = {}
     for one in found.runs:
-        step(f"run {one.plan.run}")
-        saying = _Saying(storage, one, at, through)
-        change_purged(storage, one.plan.run, saying.with_this)
+        runs.setdefault(one.plan.entity, []).append(one.plan.run)
+    through = {entity: last_run(storage, entity) for entity in runs}
+    # First, since by this ledgers and tables that know more than what is left count as none.
+    put_note(storage, Note(at, chosen.words, runs, found.loose))
+    for one in found.runs:
+        entity, run = one.plan.entity, one.plan.run
+        step(f"{entity} run {run}")
+        saying = _Saying(storage, one, at, through[entity])
+        change_purged(storage, entity, run, saying.with_this)
         yield from saying.problems
-        drop_done(storage, one.plan.run)
+        drop_done(storage, entity, run)
     if found.runs:
         drop_ledgers(storage)
 
@@ -115,9 +128,9 @@ class _Saying:
         parts = dict(self._one.parts)
         rests = dict(before.rests)
         replaced = list(before.replaced)
-        for place, asks in self._one.parts.items():
+        for place, keys in self._one.parts.items():
             try:
-                rest = self._rest(before, place, asks)
+                rest = self._rest(before, place, keys)
             except LakeError as exc:
                 # What is to stay must not be lost over what is to go.
                 self.problems.append(f"nothing of this part is purged, since what is left of it cannot be read: {exc}")
@@ -127,28 +140,28 @@ class _Saying:
                 replaced += [rests[place].key] if place in rests else []
                 rests[place] = rest
         done = Purge(self._at, self._through, parts, self._one.listed)
-        return Purged(before.run, [*before.purges, done], rests, replaced)
+        return Purged(before.entity, before.run, [*before.purges, done], rests, replaced)
 
-    def _rest(self, before: Purged, place: str, asks: list[str] | None) -> ChunkRef | None:
-        """The chunk of a part without the answers to *asks*, put; None where none is left or it stays as it is."""
+    def _rest(self, before: Purged, place: str, keys: list[str] | None) -> ChunkRef | None:
+        """The chunk of a part without the answers to *keys*, put; None where none is left or it stays as it is."""
         unit, part = map(int, place.split("-"))
-        receipt = read_part(self._storage, before.run, unit, part)
-        if asks is None or not isinstance(receipt, Receipt):
+        receipt = read_part(self._storage, before.entity, before.run, unit, part)
+        if keys is None or not isinstance(receipt, Receipt):
             return None
         now = reduced(receipt, before)
         if now.chunk is None or self._storage.size(now.chunk.key) is None:
             # A chunk that was lost holds nothing to keep; `verify` names it.
             return None
-        going = set(asks)
-        kept = sorted((one.line, one.ask) for one in now.claims if one.line is not None and one.ask not in going)
+        going = set(keys)
+        kept = sorted((line, one.key) for one in now.outcomes if one.key not in going for line in one.span)
         if not kept or len(kept) == now.chunk.lines:
             return None
         lines = {answer.line: answer for answer in read_answers(self._storage, now)}
-        missing = [ask for line, ask in kept if line not in lines]
+        missing = [key for line, key in kept if line not in lines]
         if missing:
             raise LakeError(f"{now.chunk.key} lacks the answer to {missing[0]}")
         assert receipt.chunk is not None
-        token = hashlib.sha256("\n".join([receipt.chunk.key, *(ask for _, ask in kept)]).encode()).hexdigest()[:8]
+        token = hashlib.sha256("\n".join([receipt.chunk.key, *(key for _, key in kept)]).encode()).hexdigest()[:8]
         return _put_rest(self._storage, renewed_key(receipt.chunk.key, token), [lines[line] for line, _ in kept])
 
 

@@ -23,9 +23,9 @@ _AT_ONCE = 4
 
 
 class Named(NamedTuple):
-    """*asks* and *ids* whose answers are meant, *unknown* what no answer in the lake is about."""
+    """*keys* and *ids* whose answers are meant, *unknown* what no answer in the lake is about."""
 
-    asks: frozenset[str]
+    keys: frozenset[str]
     ids: frozenset[int]
     unknown: frozenset[str]
     problems: list[str]
@@ -40,35 +40,35 @@ class _Title(msgspec.Struct):
     external_ids: _External | None = None
 
 
-def resolve(storage: Storage, plans: list[Plan], asks: frozenset[str]) -> Named:
-    """What *asks* name. An IMDb id is looked for in every answer, since only they tell whose it is."""
-    ids = {id_ for ask in asks if (id_ := tmdb_id(ask)) is not None}
-    imdb = frozenset(ask for ask in asks if tmdb_id(ask) is None)
-    known: dict[str, set[int]] = {ask: set() for ask in asks}
+def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> Named:
+    """What *keys* name. An IMDb id is looked for in every answer, since only they tell whose it is."""
+    ids = {id_ for key in keys if (id_ := tmdb_id(key)) is not None}
+    imdb = frozenset(key for key in keys if tmdb_id(key) is None)
+    known: dict[str, set[int]] = {key: set() for key in keys}
     aliases: list[tuple[str, int]] = []
     problems: list[str] = []
     for receipt in _receipts(storage, plans):
-        for claim in receipt.claims:
-            if claim.ask in known:
-                known[claim.ask].add(claim.id or 0)
-            if claim.id is not None:
-                known.get(str(claim.id), set()).add(claim.id)
-                if tmdb_id(claim.ask) is None:
-                    aliases.append((claim.ask, claim.id))
+        for outcome in receipt.outcomes:
+            if outcome.key in known:
+                known[outcome.key].add(outcome.id or 0)
+            if outcome.id is not None:
+                known.get(str(outcome.id), set()).add(outcome.id)
+                if tmdb_id(outcome.key) is None:
+                    aliases.append((outcome.key, outcome.id))
     if imdb:
         for found, problem in prefetch(partial(_told, storage, imdb), _receipts(storage, plans), _AT_ONCE):
-            for ask, id_ in found:
-                known[ask].add(id_)
+            for key, id_ in found:
+                known[key].add(id_)
             problems += problem
-    ids.update(id_ for ask in imdb for id_ in known[ask] if id_)
-    also = {ask for ask, id_ in aliases if id_ in ids}
-    unknown = frozenset(ask for ask, found in known.items() if not found)
-    return Named(asks | also, frozenset(ids), unknown, problems)
+    ids.update(id_ for key in imdb for id_ in known[key] if id_)
+    also = {key for key, id_ in aliases if id_ in ids}
+    unknown = frozenset(key for key, found in known.items() if not found)
+    return Named(keys | also, frozenset(ids), unknown, problems)
 
 
 def _receipts(storage: Storage, plans: list[Plan]) -> Iterator[Receipt]:
     for plan in plans:
-        purged = read_purged(storage, plan.run)
+        purged = read_purged(storage, plan.entity, plan.run)
         for receipt in readable(chain.from_iterable(read_units(storage, plan))):
             yield reduced(receipt, purged)
 
@@ -76,12 +76,12 @@ def _receipts(storage: Storage, plans: list[Plan]) -> Iterator[Receipt]:
 def _told(storage: Storage, imdb: frozenset[str], receipt: Receipt) -> tuple[list[tuple[str, int]], list[str]]:
     """Which of the IMDb ids answers in this chunk say are theirs."""
     found: list[tuple[str, int]] = []
-    ids = {claim.line: claim.id for claim in receipt.claims if claim.line is not None and claim.id is not None}
+    ids = {line: outcome.id for outcome in receipt.outcomes if outcome.id is not None for line in outcome.span}
     try:
         for answer in read_answers(storage, receipt):
             id_ = ids.get(answer.line)
             if id_ is not None:
-                found += [(ask, id_) for ask in _imdb_ids(answer.bytes) if ask in imdb]
+                found += [(key, id_) for key in _imdb_ids(answer.bytes) if key in imdb]
     except LakeError as exc:
         return found, [f"whose answers it holds is not known: {exc}"]
     return found, []

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, LakeError
-from reelhouse.raw.keys import COURSE, EXPORTS, RAW, chunk_place
+from reelhouse.raw.keys import COURSE, EXPORTS, RAW, RunPlace, chunk_place
 from reelhouse.raw.plan import Plan, last_run, read_plan
 from reelhouse.raw.purges import read_purges
-from reelhouse.raw.receipt import Claim, Purged, Receipt, Unreadable, place_of, read_purged, reduced
+from reelhouse.raw.receipt import Outcome, Purged, Receipt, Unreadable, place_of, read_purged, reduced
 from reelhouse.retention.audit import chunks_of, listed_from, read_units
 from reelhouse.retention.id_resolution import Named, resolve
 from reelhouse.storage.protocol import Storage
@@ -28,7 +29,7 @@ class Clock(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *asks*.
+    """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *keys*.
 
     None of them chooses everything. *before* is an instant as receipts write it; *clock* is to be held against the
     lake, None where *before* is beyond doubt.
@@ -37,14 +38,14 @@ class Chosen(NamedTuple):
     words: str
     before: str | None = None
     entity: str | None = None
-    asks: frozenset[str] | None = None
+    keys: frozenset[str] | None = None
     clock: Clock | None = None
 
-    def takes_export(self, kind: str, day: str) -> bool:
-        """Whether an export of *day* goes. It holds what was so in the night before, so its day counts from 00:00."""
-        if self.asks is not None:
+    def takes_listing(self, entities: Container[str], day: str) -> bool:
+        """Whether an export of *entities* of *day* goes. It holds the night before, so its day counts from 00:00."""
+        if self.keys is not None:
             return False
-        if self.entity is not None and ENTITIES[self.entity].listing.name != kind:
+        if self.entity is not None and self.entity not in entities:
             return False
         return self.before is None or f"{day}T00:00:00Z" < self.before
 
@@ -115,37 +116,38 @@ class _Part(NamedTuple):
 
     receipt: Receipt
     left: Receipt
-    taken: list[Claim]
+    taken: list[Outcome]
     litter: bool
 
     @property
     def kept(self) -> int:
         """Lines that stay."""
-        return sum(claim.line is not None for claim in self.left.claims) - self.lines
+        return sum(len(outcome.span) for outcome in self.left.outcomes) - self.lines
 
     @property
     def lines(self) -> int:
         """Lines that go."""
-        return sum(claim.line is not None for claim in self.taken)
+        return sum(len(outcome.span) for outcome in self.taken)
 
 
-def survey(storage: Storage, chosen: Chosen, now: datetime) -> Survey:
+def survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> Survey:
     """Look through everything; `LakeError` where a plan or what was purged before cannot be read."""
-    return _Surveyor(storage, chosen, now).survey()
+    return _Surveyor(storage, chosen, now, entities).survey()
 
 
 class _Surveyor:
-    def __init__(self, storage: Storage, chosen: Chosen, now: datetime) -> None:
+    def __init__(self, storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> None:
         self._storage = storage
+        self._entities = entities
         self._chosen = chosen
         self._yesterday = (now - timedelta(days=1)).date()
-        self._plans = list(_plans(storage))
+        self._plans = [plan for entity in entities for plan in _plans(storage, entity)]
         self._named = Named(frozenset(), frozenset(), frozenset(), [])
-        if chosen.asks is not None:
-            self._named = resolve(storage, self._plans, chosen.asks)
+        if chosen.keys is not None:
+            self._named = resolve(storage, self._plans, chosen.keys)
         self._problems = list(self._named.problems)
         self._claimed: set[str] = set()
-        self._unreadable: set[int] = set()
+        self._unreadable: set[RunPlace] = set()
         self._going: set[str] = set()
         self._answers = 0
         self._staying = 0
@@ -156,7 +158,7 @@ class _Surveyor:
         """One pass over all receipts, then one over what lies there."""
         looked = [self._look(plan) for plan in self._plans]
         runs = [one for one in looked if one.parts or one.listed]
-        self._going |= self._listings({one.plan.run for one in runs if one.listed})
+        self._going |= self._listings({_place(one.plan) for one in runs if one.listed})
         loose = [*self._loose_chunks(), *self._loose_exports()]
         self._going.update(loose)
         return Survey(
@@ -172,7 +174,7 @@ class _Surveyor:
         )
 
     def _look(self, plan: Plan) -> RunPurge:
-        purged = read_purged(self._storage, plan.run)
+        purged = read_purged(self._storage, *_place(plan))
         self._claimed.update(purged.replaced)
         found: dict[str, list[str] | None] = {}
         for parts in read_units(self._storage, plan):
@@ -187,46 +189,48 @@ class _Surveyor:
         for receipt in parts:
             if isinstance(receipt, Unreadable):
                 # It may claim any of the run's chunks.
-                self._unreadable.add(plan.run)
-                self._problems.append(f"{receipt.key} names nothing, so what it claims cannot be purged: {receipt.why}")
+                self._unreadable.add(_place(plan))
+                self._problems.append(
+                    f"{receipt.key} names nothing, so what it claims cannot be purged: {receipt.reason}"
+                )
                 continue
             self._claimed.update(chunks_of(receipt, purged))
-            self._newest = max((self._newest, *(claim.fetched_at for claim in receipt.claims)))
+            self._newest = max((self._newest, *(outcome.fetched_at for outcome in receipt.outcomes)))
             left = reduced(receipt, purged)
-            taken = [claim for claim in left.claims if self._takes(plan, claim)]
-            self._staying += len(left.claims) - len(taken)
-            lines = sum(claim.line is not None for claim in left.claims)
+            taken = [outcome for outcome in left.outcomes if self._takes(plan, outcome)]
+            self._staying += len(left.outcomes) - len(taken)
+            lines = sum(len(outcome.span) for outcome in left.outcomes)
             yield _Part(receipt, left, taken, left.chunk is not None and left.chunk.lines > lines)
 
     def _take(self, part: _Part, found: dict[str, list[str] | None]) -> None:
         place = place_of(part.receipt)
         if part.taken:
             self._answers += len(part.taken)
-            whole = len(part.taken) == len(part.left.claims)
-            found[place] = None if whole else [claim.ask for claim in part.taken]
+            whole = len(part.taken) == len(part.left.outcomes)
+            found[place] = None if whole else [outcome.key for outcome in part.taken]
         elif part.litter:
-            # The answer of another worker to the same question: nobody claims it, but it lies there.
+            # The answer of another worker to the same request: nobody claims it, but it lies there.
             found[place] = []
         if part.left.chunk is not None and (part.lines or part.litter):
             self._going.add(part.left.chunk.key)
             self._rewritten += part.kept > 0
 
-    def _takes(self, plan: Plan, claim: Claim) -> bool:
-        if self._chosen.asks is not None:
-            return claim.ask in self._named.asks or claim.id in self._named.ids
+    def _takes(self, plan: Plan, outcome: Outcome) -> bool:
+        if self._chosen.keys is not None:
+            return outcome.key in self._named.keys or outcome.id in self._named.ids
         if self._chosen.entity is not None and plan.entity != self._chosen.entity:
             return False
-        return self._chosen.before is None or claim.fetched_at < self._chosen.before
+        return self._chosen.before is None or outcome.fetched_at < self._chosen.before
 
     def _takes_listing(self, plan: Plan) -> bool:
         day = plan.export.day if plan.export is not None else plan.planned_at[:10]
-        return self._chosen.takes_export(ENTITIES[plan.entity].listing.name, day)
+        return self._chosen.takes_listing((plan.entity,), day)
 
-    def _listings(self, runs: set[int]) -> set[str]:
+    def _listings(self, runs: set[RunPlace]) -> set[str]:
         """The exports and the like that nobody names any more once *runs* do not."""
         going, staying = set[str](), set[str]()
         for plan in self._plans:
-            gone = plan.run in runs or read_purged(self._storage, plan.run).listed
+            gone = _place(plan) in runs or read_purged(self._storage, *_place(plan)).listed
             (going if gone else staying).update(listed_from(plan))
         return going - staying
 
@@ -236,11 +240,14 @@ class _Surveyor:
         Where something else than age chooses, the young ones too: they may hold what was chosen.
         """
         noted = {key for note in read_purges(self._storage).notes for key in note.loose}
+        planned = Counter(plan.entity for plan in self._plans)
         for key in (*self._storage.list_all_versions(RAW), *self._storage.list_all_versions(COURSE)):
             place = chunk_place(key)
-            if place is None or key in self._claimed or key in noted or place.run in self._unreadable:
+            if place is None or key in self._claimed or key in noted:
                 continue
-            if place.run > len(self._plans):
+            if RunPlace(place.entity, place.run) in self._unreadable:
+                continue
+            if place.run > planned[place.entity]:
                 self._problems.append(f"{key} is of a run that has no plan: `reelhouse verify` says what is missing")
             elif place.day < self._yesterday or self._chosen.before is None:
                 yield key
@@ -253,15 +260,20 @@ class _Surveyor:
             found = _EXPORT.fullmatch(key)
             if found is None or key in named or key in noted:
                 continue
-            if self._chosen.takes_export(found["kind"], found["day"].replace("/", "-")):
+            of = [name for name, entity in self._entities.items() if entity.export == found["kind"]]
+            if self._chosen.takes_listing(of, found["day"].replace("/", "-")):
                 yield key
 
 
-def _plans(storage: Storage) -> Iterator[Plan]:
-    for run in range(1, last_run(storage) + 1):
-        plan = read_plan(storage, run)
+def _place(plan: Plan) -> RunPlace:
+    return RunPlace(plan.entity, plan.run)
+
+
+def _plans(storage: Storage, entity: str) -> Iterator[Plan]:
+    for run in range(1, last_run(storage, entity) + 1):
+        plan = read_plan(storage, entity, run)
         if plan is None:
             raise LakeError(
-                f"the plan of run {run} is gone, so nothing is purged; `reelhouse verify` says what else is"
+                f"the plan of {entity} run {run} is gone, so nothing is purged; `reelhouse verify` says what else is"
             )
         yield plan

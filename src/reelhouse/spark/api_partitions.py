@@ -23,9 +23,10 @@ from reelhouse.collect.planning import Tmdb, plan_run
 from reelhouse.collect.run import Progress, execute, start_run
 from reelhouse.errors import DeniedError, ReelhouseError, TransientError
 from reelhouse.ids import tmdb_id
+from reelhouse.raw.chunk import whole_record
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan, read_units
-from reelhouse.raw.receipt import Claim, Receipt, State, read_receipts, readable
+from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
 from reelhouse.settings import Settings
 from reelhouse.spark.options import Options
 from reelhouse.storage.memory import MemoryStorage
@@ -60,28 +61,28 @@ class AskedPartition(InputPartition):
     *elsewhere* are ids of other partitions, because an IMDb id may turn out to be one of them.
     """
 
-    asks: tuple[str, ...]
+    keys: tuple[str, ...]
     settings: Settings
     quarantined: str = "fail"
     elsewhere: frozenset[int] = frozenset()
 
 
 class Settled(NamedTuple):
-    """The outcome of one requested id: the entry of its receipt, and for a landed one the body with its sha256."""
+    """The outcome of one requested key: the entry of its receipt, and for a landed one the body with its sha256."""
 
-    claim: Claim
+    outcome: Outcome
     body: bytes | None = None
     sha256: str | None = None
 
 
-def partitions_of(asks: Sequence[str], options: Options, settings: Settings) -> list[AskedPartition]:
-    """*asks* in partitions whose tasks together keep the rate of *settings*, even if all run at once.
+def partitions_of(keys: Sequence[str], options: Options, settings: Settings) -> list[AskedPartition]:
+    """*keys* in partitions whose tasks together keep the rate of *settings*, even if all run at once.
 
     With `concurrency` there may be more partitions, of which that many run at once.
     """
-    if not asks:
+    if not keys:
         return []
-    count = -(-len(asks) // options.partition_ids)
+    count = -(-len(keys) // options.partition_ids)
     if options.concurrency is None:
         count = min(count, _MOST_AT_ONCE)
     at_once = min(options.concurrency or count, count)
@@ -92,8 +93,8 @@ def partitions_of(asks: Sequence[str], options: Options, settings: Settings) -> 
         rate=settings.rate / at_once, connections=max(1, settings.connections // at_once)
     )
     # Only answers say which TMDB ids IMDb ids are. In one partition, duplicates can be recognized.
-    ordered = sorted(asks, key=lambda ask: tmdb_id(ask) is not None)
-    plain = frozenset(id_ for ask in asks if (id_ := tmdb_id(ask)) is not None)
+    ordered = sorted(keys, key=lambda key: tmdb_id(key) is not None)
+    plain = frozenset(id_ for key in keys if (id_ := tmdb_id(key)) is not None)
     bounds = [len(ordered) * number // count for number in range(count + 1)]
     return [
         AskedPartition(
@@ -137,7 +138,7 @@ def selected(settings: Settings) -> list[str]:
         async with collector.open_tmdb(settings) as tmdb:
             storage = MemoryStorage()
             draft = await plan_run(storage, tmdb, collector.wanted(settings), after=0, put=True)
-            return [question.ask for unit in read_units(storage, draft.plan) for question in unit.questions]
+            return [request.key for unit in read_units(storage, draft.plan) for request in unit.requests]
 
     with asking(settings):
         return asyncio.run(plan())
@@ -158,8 +159,8 @@ def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Itera
             tmdb = runner.run(stack.enter_async_context(collector.open_tmdb(settings)))
             # The task that used this share before may have made requests a moment ago.
             runner.run(tmdb.client.limiter.wait_turn())
-            asks = iter(partition.asks)
-            while some := tuple(islice(asks, _ASKS_AT_ONCE)):
+            keys = iter(partition.keys)
+            while some := tuple(islice(keys, _ASKS_AT_ONCE)):
                 storage = MemoryStorage()
                 plan = runner.run(_run(storage, tmdb, settings, some))
                 settled = list(_settled(storage, plan))
@@ -170,14 +171,14 @@ def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Itera
             runner.run(stack.aclose())
 
 
-async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, asks: tuple[str, ...]) -> Plan:
-    """A run of *asks* only."""
+async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, keys: tuple[str, ...]) -> Plan:
+    """A run of *keys* only."""
     # Nothing stored depends on when it was planned, so TMDB is not asked for the time.
     tmdb.client.assume(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    plan = await start_run(storage, tmdb, collector.wanted(settings, asks=asks, listed=True))
+    plan = await start_run(storage, tmdb, collector.wanted(settings, keys=keys, listed=True))
     result = await execute(storage, tmdb, plan, collector.ways(settings), StopConditions(), Progress())
     if not result.whole:
-        raise TransientError(f"{result.pending} of {len(asks)} ids have no answer: {result.why}")
+        raise TransientError(f"{result.pending} of {len(keys)} ids have no answer: {result.reason}")
     return plan
 
 
@@ -188,18 +189,18 @@ def _settled(storage: MemoryStorage, plan: Plan) -> Iterator[Settled]:
 
 def _of_receipt(storage: MemoryStorage, receipt: Receipt) -> Iterator[Settled]:
     answers = {answer.line: answer for answer in read_answers(storage, receipt)}
-    for claim in receipt.claims:
-        if claim.state is State.LANDED and claim.line is not None:
-            answer = answers[claim.line]
-            yield Settled(claim, answer.bytes, answer.sha256)
+    for outcome in receipt.outcomes:
+        if outcome.state is State.LANDED and outcome.line is not None:
+            body = whole_record([answers[line].bytes for line in outcome.span])
+            yield Settled(outcome, body, answers[outcome.line].sha256)
         else:
-            yield Settled(claim)
+            yield Settled(outcome)
 
 
 def _refuse_quarantined(settled: list[Settled]) -> None:
-    found = [one.claim for one in settled if one.claim.state is State.QUARANTINED]
+    found = [one.outcome for one in settled if one.outcome.state is State.QUARANTINED]
     if found:
-        shown = ", ".join(f"{claim.ask} ({claim.why})" for claim in found[:5])
+        shown = ", ".join(f"{outcome.key} ({outcome.reason})" for outcome in found[:5])
         raise ReelhouseError(
             f"{len(found)} of {len(settled)} ids have no answer that can be trusted: {shown}. Option "
             "quarantined=skip leaves them out, table=quarantine lists them"

@@ -89,8 +89,8 @@ class TmdbReader(DataSourceReader):
         if not options.asks_tmdb:
             return lake_partitions(options.lake, options.table)
         settings = load_settings(options.settings)
-        asks = options.asks if options.asks is not None else selected(settings)
-        return partitions_of(asks, options, settings)
+        keys = options.keys if options.keys is not None else selected(settings)
+        return partitions_of(keys, options, settings)
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         return read_partition(partition, self._options, self._schema)

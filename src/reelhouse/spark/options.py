@@ -10,7 +10,7 @@ from datetime import date
 from functools import cache
 from typing import Any, Literal
 
-from reelhouse.collect.id_lists import Reading, read_asks
+from reelhouse.collect.id_lists import Reading, read_keys
 from reelhouse.entities.schema import ANSWERS, Table
 from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.ids import read_id
@@ -20,15 +20,17 @@ from reelhouse.tables.registry import Registry
 from reelhouse.tables.staging import staging_columns
 
 # Columns that are known without an answer; the other tables need an export or a build.
-OF_CLAIMS = ("record", "quarantine", "tombstone")
+OF_OUTCOMES = ("record", "quarantine", "tombstone")
 
 
 @cache
-def from_api(registry: Registry) -> dict[str, Table]:
-    """The tables that can be made directly from the API, by name."""
+def from_api(registry: Registry, entity: str) -> dict[str, Table]:
+    """The tables of an *entity* that can be made directly from the API, by name."""
     # One row per answer, with all of it: several tables of a slice then cost one request per id.
-    whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entity), inputs=(), key=("id",))
-    some = [table for table in registry.tables if table.of_answers or table.name in OF_CLAIMS]
+    whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entities[entity]), inputs=(), key=("id",))
+    others = {table.name for name, one in registry.entities.items() if name != entity for table in one.tables}
+    made = [table for table in registry.tables if table.of_answers or table.name in OF_OUTCOMES]
+    some = [table for table in made if table.name not in others]
     return {table.name: table for table in (*some, whole)}
 
 
@@ -42,10 +44,10 @@ _FILTER = "discover."
 class Options:
     """The options of one read; *settings* are those of `reelhouse.settings` that options give."""
 
-    entity: str = "movie"
+    entity: str = next(iter(REGISTRY.entities))
     table: str = ""
     lake: str | None = None
-    asks: tuple[str, ...] | None = None
+    keys: tuple[str, ...] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     partition_ids: int = 200
     concurrency: int | None = None
@@ -57,12 +59,12 @@ class Options:
     @property
     def asks_tmdb(self) -> bool:
         """Whether this reads a slice from the API, rather than a lake."""
-        return self.asks is not None or bool({"discover", "top", "min_popularity"} & self.settings.keys())
+        return self.keys is not None or bool({"discover", "top", "min_popularity"} & self.settings.keys())
 
     @property
     def from_api(self) -> dict[str, Table]:
         """The tables that can be made directly from the API, by name."""
-        return from_api(self.registry)
+        return from_api(self.registry, self.entity)
 
     @property
     def spec(self) -> Table:
@@ -107,20 +109,20 @@ def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Opt
         elif name in _OWN:
             read[name] = _parsed(name, value, _OWN[name])
         else:
-            known = [*KNOWN, *(_FILTER + each for each in registry.entity.discover.filters)]
+            known = [*KNOWN, *(_FILTER + each for one in registry.entities.values() for each in one.discover.filters)]
             raise ConfigError(f"option {name}: there is no such option{did_you_mean(name, known)}")
     if discover:
         settings["discover"] = discover
     if of_list and "ids_file" not in read:
         raise ConfigError(f"option {min(of_list)}: it is an option of ids_file, which is missing")
     if "ids_file" in read:
-        read["ids_file"] = _asks_of_file(read["ids_file"], of_list)
+        read["ids_file"] = _keys_of_file(read["ids_file"], of_list)
     return _checked(read, settings, registry)
 
 
 def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry) -> Options:
-    asks = [read.pop(name) for name in ("ids", "ids_file") if name in read]
-    selections = [name for name in ("lake",) if name in read] + ["ids" for _ in asks]
+    keys = [read.pop(name) for name in ("ids", "ids_file") if name in read]
+    selections = [name for name in ("lake",) if name in read] + ["ids" for _ in keys]
     selections += [name for name in ("discover", "top", "min_popularity") if name in settings][:1]
     if len(selections) > 1:
         raise ConfigError(f"options: {' and '.join(selections)} cannot be read at once; give one of them")
@@ -128,12 +130,12 @@ def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry)
     if marks and selections not in (["top"], ["min_popularity"]):
         raise ConfigError(f"option {marks[0]}: only the export has such marks; give top or min_popularity too")
     options = Options(
-        **{"table": read.get("entity", registry.entity.name), **read},
-        asks=asks[0] if asks else None,
+        **{"entity": next(iter(registry.entities)), "table": read.get("entity", next(iter(registry.entities))), **read},
+        keys=keys[0] if keys else None,
         settings=settings,
         registry=registry,
     )
-    if options.asks == ():
+    if options.keys == ():
         raise ConfigError("option ids: the list has no ids")
     if options.entity not in registry.entities:
         raise ConfigError(f"option entity: {', '.join(registry.entities)} is expected, not {options.entity!r}")
@@ -157,27 +159,27 @@ def _parsed(name: str, value: str, parse: Callable[[str], Any]) -> Any:
         raise ConfigError(f"option {name}: {value[:40]!r} is not what is expected") from None
 
 
-def _asks(text: str) -> tuple[str, ...]:
-    asks: dict[str, None] = {}
+def _keys(text: str) -> tuple[str, ...]:
+    keys: dict[str, None] = {}
     for one in text.replace(",", " ").split():
-        ask = read_id(one.removesuffix(".0"))
-        if ask is None:
+        key = read_id(one.removesuffix(".0"))
+        if key is None:
             raise ConfigError(f"option ids: {one[:40]!r} is neither a TMDB id (550) nor an IMDb id (tt0137523)")
-        asks[ask] = None
-    return tuple(asks)
+        keys[key] = None
+    return tuple(keys)
 
 
-def _asks_of_file(path: str, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """The ids of a list; a warning counts rows that are not movies, because a read has no other output."""
+def _keys_of_file(path: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of a list; a warning counts rows of other kinds, because a read has no other output."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (a path of the driver's, as it was given)
             body = file.read()
     except OSError as exc:
         raise ConfigError(f"option ids_file: {path} cannot be read where the driver runs: {exc}") from exc
-    listed = read_asks(body, Reading(**{**_SAID, **{_OF_LISTS[name][0]: value for name, value in given.items()}}))
+    listed = read_keys(body, Reading(**{**_SAID, **{_OF_LISTS[name][0]: value for name, value in given.items()}}))
     if listed.others or listed.spanning:
         warnings.warn(f"{path}: {'; '.join(listed.notes)}", stacklevel=2)
-    return listed.asks
+    return listed.keys
 
 
 def _names(text: str) -> list[str]:
@@ -220,7 +222,7 @@ _OWN: dict[str, Callable[[str], Any]] = {
     "entity": str,
     "table": str,
     "lake": str,
-    "ids": _asks,
+    "ids": _keys,
     "ids_file": str,
     "partition_ids": _positive,
     "concurrency": _positive,

@@ -11,7 +11,7 @@ from pyspark.sql.datasource import InputPartition
 from reelhouse.errors import ConfigError
 from reelhouse.spark.api_partitions import AskedPartition, ask_partition
 from reelhouse.spark.lake_partitions import FilePartition, lake_batches, lake_schema
-from reelhouse.spark.options import OF_CLAIMS, Options
+from reelhouse.spark.options import OF_OUTCOMES, Options
 from reelhouse.spark.rows import batches_of
 from reelhouse.tables.schemas import schema_of
 
@@ -41,6 +41,8 @@ def read_partition(partition: InputPartition, options: Options, schema: T.Struct
     if isinstance(partition, FilePartition):
         yield from lake_batches(partition, schema)
     elif isinstance(partition, AskedPartition):
-        asked = ask_partition(partition, keep_quarantined=options.table in OF_CLAIMS)
-        yield from batches_of(asked, options.registry.entity, options.spec, schema, partition.elsewhere)
+        asked = ask_partition(partition, keep_quarantined=options.table in OF_OUTCOMES)
+        yield from batches_of(
+            asked, options.registry.entities[options.entity], options.spec, schema, partition.elsewhere
+        )
     # Spark makes one partition if there are none.

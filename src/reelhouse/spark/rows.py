@@ -19,7 +19,7 @@ from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, Row, python_rows
 from reelhouse.tables.select import staged_name
 
-# Rows of a batch: a movie may have a thousand of them in one table.
+# Rows of a batch: an answer may have a thousand of them in one table.
 _BATCH_ROWS = 5000
 
 # The state that each table of outcomes holds; `record` holds every outcome with a known id.
@@ -65,26 +65,28 @@ def _null_throughout(values: pa.Array) -> pa.Array:
 
 
 def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
-    id_ = one.claim.id
+    id_ = one.outcome.id
     if id_ is None:
         return False
-    if id_ in seen or (id_ in elsewhere and tmdb_id(one.claim.ask) is None):
+    if id_ in seen or (id_ in elsewhere and tmdb_id(one.outcome.key) is None):
         return True
     seen.add(id_)
     return False
 
 
 def _rows(one: Settled, entity: Entity, table: Table) -> Iterator[Row]:
-    claim = one.claim
+    outcome = one.outcome
     if table.name != ANSWERS and not table.of_answers:
-        if claim.state is _STATES.get(table.name, claim.state) and (claim.id is not None or table.name == "quarantine"):
-            yield _of_claim(one, entity)
-    elif one.body is not None and claim.id is not None:
+        if outcome.state is _STATES.get(table.name, outcome.state) and (
+            outcome.id is not None or table.name == "quarantine"
+        ):
+            yield _of_outcome(one, entity)
+    elif one.body is not None and outcome.id is not None:
         values, rejected = _read(one.body, entity)
         if table.name == ANSWERS:
             yield _whole_answer(one, entity, values, rejected)
         else:
-            yield from python_rows(table, Answer(claim.id, _instant(claim.fetched_at), values, rejected))
+            yield from python_rows(table, Answer(outcome.id, _instant(outcome.fetched_at), values, rejected))
 
 
 def _read(body: bytes, entity: Entity) -> tuple[dict[str, Any], list[dict[str, str]]]:
@@ -95,23 +97,23 @@ def _read(body: bytes, entity: Entity) -> tuple[dict[str, Any], list[dict[str, s
 def _whole_answer(one: Settled, entity: Entity, values: dict[str, Any], rejected: list[dict[str, str]]) -> Row:
     """A row of staging: the whole typed answer, from which every table can be made."""
     return {
-        **_of_claim(one, entity),
-        "reason": one.claim.reason.value,
+        **_of_outcome(one, entity),
+        "cause": one.outcome.cause.value,
         "rejected": rejected,
         **{staged_name(name): value for name, value in values.items()},
     }
 
 
-def _of_claim(one: Settled, entity: Entity) -> Row:
+def _of_outcome(one: Settled, entity: Entity) -> Row:
     """The columns of tables of outcomes, without those that locate an answer in a lake."""
-    claim = one.claim
+    outcome = one.outcome
     return {
         "entity": entity.name,
-        "id": claim.id,
-        "ask": claim.ask,
-        "state": claim.state.value,
-        "why": claim.why,
-        "fetched_at": _instant(claim.fetched_at),
+        "id": outcome.id,
+        "requested_key": outcome.key,
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "fetched_at": _instant(outcome.fetched_at),
         "sha256": one.sha256,
     }
 

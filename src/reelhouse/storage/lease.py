@@ -16,9 +16,9 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import Lost
+from reelhouse.storage.protocol import HOUSE, Lost
 
-LEASE = "lease.json"
+LEASE = f"{HOUSE}lease.json"
 
 # A laptop that slept must notice: the plain monotonic clock stops during sleep.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -12,6 +12,9 @@ from typing import NamedTuple, Protocol
 
 from reelhouse.errors import StorageError
 
+HOUSE = "_reelhouse/"
+"""Where housekeeping lies: everything that is not meant for people or other programs to read."""
+
 
 class Versioned(NamedTuple):
     """A body with the mark (an ETag) that `put_if` compares."""

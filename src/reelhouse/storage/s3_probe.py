@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError
 
 from reelhouse.errors import ConfigError
+from reelhouse.storage.protocol import HOUSE
 from reelhouse.storage.s3_errors import status
 
-PROBE = "probe.json"
+PROBE = f"{HOUSE}probe.json"
 BODY = b'{"for": "finding out whether conditional writes are kept"}\n'
 
 _NO_ETAG = f'"{"0" * 32}"'

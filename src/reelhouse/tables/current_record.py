@@ -7,23 +7,23 @@ from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec
 
-# Goes up when another claim may be chosen.
+# Goes up when another outcome may be chosen.
 VERSION = 1
 
 CURRENT_COLUMNS = (
     ColumnSpec("entity", "string", "The kind of thing."),
     ColumnSpec("id", "bigint", "TMDB's id."),
     ColumnSpec("state", "string", "landed, filtered, gone or quarantined."),
-    ColumnSpec("place", "bigint", "The claim that speaks for the id."),
-    ColumnSpec("batch", "bigint", "The append of staging that holds it."),
+    ColumnSpec("sequence", "bigint", "The claim that speaks for the id."),
+    ColumnSpec("append_id", "bigint", "The append of staging that holds it."),
     ColumnSpec("tombstoned", "boolean", "TMDB says gone and the newest export lacks the id."),
-    ColumnSpec("newest_state", "string", "State of the newest claim, whatever it is worth."),
-    ColumnSpec("newest_place", "bigint", "The newest claim."),
-    ColumnSpec("newest_batch", "bigint", "The append of staging that holds the newest claim."),
+    ColumnSpec("newest_state", "string", "State of the newest outcome, whatever it is worth."),
+    ColumnSpec("newest_sequence", "bigint", "The newest outcome."),
+    ColumnSpec("newest_append_id", "bigint", "The append of staging that holds the newest outcome."),
 )
 
 
-def current_claims(staging: DataFrame, export: DataFrame, *, entity: str, export_known: bool) -> DataFrame:
+def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, export_known: bool) -> DataFrame:
     """One row an id. *export* are the ids of the newest landed export; *export_known* is False where there is none.
 
     A quarantined answer never replaces another. `gone` counts only where the export lacks the id too; until then the
@@ -43,36 +43,36 @@ def current_claims(staging: DataFrame, export: DataFrame, *, entity: str, export
 
 
 def _ranked(staging: DataFrame) -> DataFrame:
-    """Every claim beside the newest, the newest settled and the newest gone one of its id.
+    """Every outcome beside the newest, the newest settled and the newest gone one of its id.
 
-    A window, because a claim appended twice is there twice: aggregations would have to find its rows again.
+    A window, because an outcome appended twice is there twice: aggregations would have to find its rows again.
     """
     state = F.col("state")
     of_id = Window.partitionBy("id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     return (
         staging.filter(F.col("id").isNotNull())
-        .select("id", "place", "batch", "state")
-        .withColumn("newest", F.max("place").over(of_id))
-        .withColumn("settled", F.max(F.when(state.isin("landed", "filtered"), F.col("place"))).over(of_id))
-        .withColumn("gone", F.max(F.when(state == "gone", F.col("place"))).over(of_id))
+        .select("id", "sequence", "append_id", "state")
+        .withColumn("newest", F.max("sequence").over(of_id))
+        .withColumn("settled", F.max(F.when(state.isin("landed", "filtered"), F.col("sequence"))).over(of_id))
+        .withColumn("gone", F.max(F.when(state == "gone", F.col("sequence"))).over(of_id))
     )
 
 
 def _one_each(rows: DataFrame, entity: str) -> DataFrame:
-    """Of each id the claim that was chosen and the newest, each as its last append holds it."""
-    place = F.col("place")
-    chosen, newest = place == F.col("chosen"), place == F.col("newest")
+    """Of each id the outcome that was chosen and the newest, each as its last append holds it."""
+    sequence = F.col("sequence")
+    chosen, newest = sequence == F.col("chosen"), sequence == F.col("newest")
     found = (
         rows.filter(chosen | newest)
         .groupBy("id")
         .agg(
             F.max(F.when(chosen, F.col("state"))).alias("state"),
-            F.max("chosen").alias("place"),
-            F.max(F.when(chosen, F.col("batch"))).alias("batch"),
+            F.max("chosen").alias("sequence"),
+            F.max(F.when(chosen, F.col("append_id"))).alias("append_id"),
             F.max("tombstoned").alias("tombstoned"),
             F.max(F.when(newest, F.col("state"))).alias("newest_state"),
-            F.max("newest").alias("newest_place"),
-            F.max(F.when(newest, F.col("batch"))).alias("newest_batch"),
+            F.max("newest").alias("newest_sequence"),
+            F.max(F.when(newest, F.col("append_id"))).alias("newest_append_id"),
         )
     )
     return found.select(F.lit(entity).alias("entity"), *(column.name for column in CURRENT_COLUMNS[1:]))
@@ -80,6 +80,6 @@ def _one_each(rows: DataFrame, entity: str) -> DataFrame:
 
 def landed_answers(staging: DataFrame, current: DataFrame) -> DataFrame:
     """The rows of staging that speak for the titles shown now."""
-    shown = current.filter(F.col("state") == "landed").select("place", "batch")
+    shown = current.filter(F.col("state") == "landed").select("sequence", "append_id")
     # Two numbers a title go to every task; the bodies stay where they are.
-    return staging.join(F.broadcast(shown), ["place", "batch"])
+    return staging.join(F.broadcast(shown), ["sequence", "append_id"])

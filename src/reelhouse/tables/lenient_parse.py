@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from reelhouse.entities.paths import MapOf, Shape
+from reelhouse.entities.paths import ITEMS, NUMBERED, MapOf, Shape
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
@@ -25,7 +25,7 @@ class Rejection(NamedTuple):
 
     path: str
     raw: str
-    rule: str
+    reason: str
 
 
 class Parsed(NamedTuple):
@@ -44,15 +44,25 @@ def lenient_parse(body: bytes, shape: Mapping[str, Shape]) -> Parsed:
         return nothing_of(body, "is nested too deeply")
     except ValueError:
         return nothing_of(body, "is no JSON")
+    if ITEMS in shape:
+        return Parsed({ITEMS: _read(answer, shape[ITEMS], "$", rejected)}, rejected)
     if not isinstance(answer, dict):
         return Parsed({}, [Rejection("$", _raw(answer), "is no object")])
-    values = {name: _read(answer.get(name), inner, name, rejected) for name, inner in shape.items()}
+    values = {name: _read(_member(answer, name), inner, name, rejected) for name, inner in shape.items()}
     return Parsed(values, rejected)
 
 
-def nothing_of(body: bytes, rule: str) -> Parsed:
+def _member(answer: dict[str, Any], name: str) -> Any:
+    """A member of the answer; all that are named by number as one object."""
+    if not name.endswith(NUMBERED):
+        return answer.get(name)
+    start = name.removesuffix("*")
+    return {key.removeprefix(start): value for key, value in answer.items() if key.startswith(start)}
+
+
+def nothing_of(body: bytes, reason: str) -> Parsed:
     """An answer of which nothing can be read, and why."""
-    return Parsed({}, [Rejection("$", _raw(body.decode(errors="replace")), rule)])
+    return Parsed({}, [Rejection("$", _raw(body.decode(errors="replace")), reason)])
 
 
 def _read(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any:
@@ -94,10 +104,10 @@ def _read_map(value: dict[str, Any], shape: MapOf, path: str, rejected: list[Rej
 def _read_leaf(value: Any, leaf: str, path: str, rejected: list[Rejection]) -> Any:
     if value == "":
         return "" if leaf == "string" else None
-    read, rule = _READERS[leaf]
+    read, reason = _READERS[leaf]
     found = read(value)
     if found is None:
-        rejected.append(Rejection(path, _raw(value), rule))
+        rejected.append(Rejection(path, _raw(value), reason))
     return found
 
 

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ANSWERS, CURRENT, FETCHED_AT, STAGING, ColumnSpec, Table
 
-_ENTITY = ColumnSpec("entity", "string", "The kind of thing: movie.")
+_ENTITY = ColumnSpec("entity", "string", "The kind of thing.")
 _ID = ColumnSpec("id", "bigint", "TMDB's id.", path="id")
 _LINEAGE = (
     FETCHED_AT,
@@ -27,38 +27,40 @@ RECORD_COLUMNS = (
 
 def records(staging: DataFrame, current: DataFrame) -> DataFrame:
     """One row an id: the answer that speaks for it now."""
-    chosen = current.select("entity", "place", "batch")
-    return _claims(staging).join(chosen, ["place", "batch"]).select(*(column.name for column in RECORD_COLUMNS))
+    chosen = current.select("entity", "sequence", "append_id")
+    return (
+        _outcomes(staging).join(chosen, ["sequence", "append_id"]).select(*(column.name for column in RECORD_COLUMNS))
+    )
 
 
 QUARANTINE_COLUMNS = (
     _ENTITY,
     ColumnSpec("id", "bigint", "TMDB's id; NULL where an IMDb id was asked and not answered.", path="id"),
-    ColumnSpec("ask", "string", "What was asked: a TMDB id or an IMDb id."),
-    ColumnSpec("why", "string", "Why the answer cannot be trusted."),
+    ColumnSpec("requested_key", "string", "What was asked: a TMDB id or an IMDb id."),
+    ColumnSpec("reason", "string", "Why the answer cannot be trusted."),
     *_LINEAGE[:-1],
 )
 
 
 def quarantine(staging: DataFrame, current: DataFrame, *, entity: str) -> DataFrame:
     """One row for each id whose newest answer is set aside. Earlier good answers stay in the tables."""
-    claims = _claims(staging)
+    outcomes = _outcomes(staging)
     aside = current.filter(F.col("newest_state") == "quarantined").select(
-        F.col("newest_place").alias("place"), F.col("newest_batch").alias("batch")
+        F.col("newest_sequence").alias("sequence"), F.col("newest_append_id").alias("append_id")
     )
-    known = claims.join(aside, ["place", "batch"])
-    return known.unionByName(_unknown(claims)).select(
+    known = outcomes.join(aside, ["sequence", "append_id"])
+    return known.unionByName(_unknown(outcomes)).select(
         F.lit(entity).alias("entity"), *(column.name for column in QUARANTINE_COLUMNS[1:])
     )
 
 
-def _unknown(claims: DataFrame) -> DataFrame:
+def _unknown(outcomes: DataFrame) -> DataFrame:
     """IMDb ids that never got an answer with an id."""
-    newest = claims.groupBy("ask").agg(F.max("place").alias("place"), F.count("id").alias("answered"))
-    mute = newest.filter(F.col("answered") == 0).select("place")
-    rows = claims.filter(F.col("state") == "quarantined").join(mute, "place")
-    batches = rows.groupBy("place").agg(F.max("batch").alias("batch"))
-    return rows.join(batches, ["place", "batch"])
+    newest = outcomes.groupBy("requested_key").agg(F.max("sequence").alias("sequence"), F.count("id").alias("answered"))
+    mute = newest.filter(F.col("answered") == 0).select("sequence")
+    rows = outcomes.filter(F.col("state") == "quarantined").join(mute, "sequence")
+    batches = rows.groupBy("sequence").agg(F.max("append_id").alias("append_id"))
+    return rows.join(batches, ["sequence", "append_id"])
 
 
 REJECTED_COLUMNS = (
@@ -66,7 +68,7 @@ REJECTED_COLUMNS = (
     _ID,
     ColumnSpec("path", "string", "Where in the answer the value stands."),
     ColumnSpec("raw", "string", "The value as TMDB sent it (at most 1,000 characters)."),
-    ColumnSpec("rule", "string", "Why it is no value of its column."),
+    ColumnSpec("reason", "string", "Why it is no value of its column."),
     *_LINEAGE[:-1],
 )
 
@@ -79,7 +81,7 @@ def rejected_values(answers: DataFrame, *, entity: str) -> DataFrame:
         "id",
         item["path"].alias("path"),
         item["raw"].alias("raw"),
-        item["rule"].alias("rule"),
+        item["reason"].alias("reason"),
         "fetched_at",
         "run",
         "chunk",
@@ -92,17 +94,33 @@ TOMBSTONE_COLUMNS = (_ENTITY, _ID, *_LINEAGE[:-1])
 
 def tombstones(staging: DataFrame, current: DataFrame) -> DataFrame:
     """One row for each id that TMDB says is gone and the newest export lacks. It can come back."""
-    chosen = current.filter("tombstoned").select("entity", "place", "batch")
-    return _claims(staging).join(chosen, ["place", "batch"]).select(*(column.name for column in TOMBSTONE_COLUMNS))
+    chosen = current.filter("tombstoned").select("entity", "sequence", "append_id")
+    return (
+        _outcomes(staging)
+        .join(chosen, ["sequence", "append_id"])
+        .select(*(column.name for column in TOMBSTONE_COLUMNS))
+    )
 
 
-def _claims(staging: DataFrame) -> DataFrame:
-    return staging.select("place", "batch", "id", "ask", "state", "why", "fetched_at", "run", "chunk", "line", "sha256")
+def _outcomes(staging: DataFrame) -> DataFrame:
+    return staging.select(
+        "sequence",
+        "append_id",
+        "id",
+        "requested_key",
+        "state",
+        "reason",
+        "fetched_at",
+        "run",
+        "chunk",
+        "line",
+        "sha256",
+    )
 
 
 def metadata_tables(entity: str) -> tuple[Table, ...]:
     """The tables about the records of an *entity*."""
-    of_claims = (STAGING, CURRENT)
+    of_outcomes = (STAGING, CURRENT)
     named = {"entity": entity}
     return (
         Table(
@@ -110,7 +128,7 @@ def metadata_tables(entity: str) -> tuple[Table, ...]:
             "One row for each id the lake knows: the answer that speaks for it.",
             RECORD_COLUMNS,
             records,
-            of_claims,
+            of_outcomes,
             ("entity", "id"),
         ),
         Table(
@@ -118,8 +136,8 @@ def metadata_tables(entity: str) -> tuple[Table, ...]:
             "Ids whose newest answer cannot be trusted.",
             QUARANTINE_COLUMNS,
             quarantine,
-            of_claims,
-            ("entity", "ask"),
+            of_outcomes,
+            ("entity", "requested_key"),
             named,
         ),
         Table(
@@ -131,5 +149,5 @@ def metadata_tables(entity: str) -> tuple[Table, ...]:
             ("entity", "id", "path"),
             named,
         ),
-        Table("tombstone", "Ids that TMDB removed.", TOMBSTONE_COLUMNS, tombstones, of_claims, ("entity", "id")),
+        Table("tombstone", "Ids that TMDB removed.", TOMBSTONE_COLUMNS, tombstones, of_outcomes, ("entity", "id")),
     )

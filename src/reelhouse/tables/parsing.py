@@ -95,6 +95,19 @@ def _map_to_entries(value: Column, shape: MapOf) -> Column:
     return F.when(value.isNotNull(), F.struct(*fields, inner.alias("rest")))
 
 
+def numbered_entries(members: Column, start: str, shape: Shape) -> Column:
+    """The *members* (a map of texts) whose names begin with *start*: the rest of the name, and the value of *shape*."""
+    named = F.filter(F.map_entries(members), lambda pair: pair["key"].startswith(start))
+    schema = read_type(shape)
+    assert isinstance(schema, (T.ArrayType, T.StructType))
+
+    def entry(pair: Column) -> Column:
+        value = maps_to_entries(F.from_json(pair["value"], schema), shape)
+        return F.struct(F.substring(pair["key"], len(start) + 1, 1_000).alias("key"), value.alias("value"))
+
+    return F.transform(named, entry)
+
+
 def _pair(pair: Column, value: Column) -> Column:
     return F.struct(pair["key"].alias("key"), value.alias("value"))
 

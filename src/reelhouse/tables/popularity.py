@@ -10,7 +10,7 @@ from reelhouse.entities.schema import FETCHED_AT, ColumnSpec, Table
 from reelhouse.tables.nulls import text
 
 _COLUMNS = (
-    ColumnSpec("kind", "string", "The kind of thing: movie."),
+    ColumnSpec("kind", "string", "The kind of thing."),
     ColumnSpec("id", "bigint", "TMDB's id.", path="export.id"),
     ColumnSpec("day", "date", "The export's day."),
     ColumnSpec("popularity", "double", "Popularity on that day.", path="export.popularity"),

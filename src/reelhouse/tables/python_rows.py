@@ -31,7 +31,8 @@ def python_rows(table: Table, answer: Answer) -> Iterator[Row]:
 
 
 def _declared(table: Table, answer: Answer) -> Iterator[Row]:
-    known = {table.id_column: answer.id, FETCHED_AT.name: answer.fetched_at}
+    known: Row = {table.id_column: answer.id} if table.id_column else {}
+    known[FETCHED_AT.name] = answer.fetched_at
     for item, found in _items(table, 0, answer.values, known):
         row = {column.name: _value(table, column, found, item) for column in table.columns}
         if not table.required or row[table.required] is not None:
@@ -44,9 +45,8 @@ def _items(table: Table, number: int, item: Any, known: Row) -> Iterator[tuple[A
         yield item, known
         return
     level = table.levels[number]
-    if number == around(table.levels):
-        outer = {name: place for name, place in table.placed.items() if place.around}
-        known = {**known, **{name: _member(item, place.members) for name, place in outer.items()}}
+    if table.outer and number == around(table.levels):
+        known = {**known, **{name: _member(item, place.members) for name, place in table.outer.items()}}
     for place, inner in _entries(_member(item, level.members), level):
         if place not in table.except_keys:
             yield from _items(table, number + 1, inner, {**known, level.column or POSITION.name: place})
@@ -74,13 +74,19 @@ def _member(item: Any, members: tuple[str, ...]) -> Any:
 def _value(table: Table, column: ColumnSpec, known: Row, item: Any) -> Any:
     place = table.placed.get(column.name)
     if place is None:
-        return known[column.name]
+        key = known[column.name]
+        return _number(key) if column.type == "bigint" and isinstance(key, str) else key
     value = known[column.name] if place.around else _member(item, place.members)
     if column.type == "string":
         return _text(value)
     if column.type == "date":
         return _day(value)
     return value or None if column.zero_is_null else value
+
+
+def _number(key: str) -> int | None:
+    """A key of an object that is a number; None where it is none."""
+    return int(key) if key.isascii() and key.isdigit() and len(key) < 19 else None
 
 
 def _text(value: Any) -> str | None:

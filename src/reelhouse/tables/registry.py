@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reelhouse.entities.schema import Entity, Table
+from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Entity, Table
 from reelhouse.tables.metadata_tables import metadata_tables
 from reelhouse.tables.popularity import POPULARITY
+
+_OF_AN_ENTITY = frozenset((ANSWERS, STAGING, CURRENT))
+
+
+def input_of(entity: str, name: str) -> str:
+    """What a part of a table is made of: *name* is `ANSWERS`, `STAGING` or `CURRENT` of an *entity*, or a table."""
+    return f"{name} of {entity}" if name in _OF_AN_ENTITY else name
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +36,20 @@ class Registry:
     def of(cls, entities: Mapping[str, Entity], marts: Iterable[Table] = ()) -> Registry:
         """All that is declared of *entities*, what is known about their records, and *marts*."""
         declared = (table for entity in entities.values() for table in entity.tables)
-        about = (table for name in entities for table in metadata_tables(name))
-        return cls(entities, (*declared, POPULARITY, *about), tuple(marts))
+        return cls(entities, (*declared, POPULARITY, *metadata_tables(next(iter(entities)))), tuple(marts))
 
-    @property
-    def entity(self) -> Entity:
-        """The entity whose answers are staged: a lake has one stream of runs, so there is one."""
-        (found,) = self.entities.values()
-        return found
+    def parts_of(self, table: Table) -> list[tuple[Table, tuple[str, ...]]]:
+        """What the rows of *table* are the union of: each part with the names of what it is made of.
+
+        A table that an entity declares is made of its answers alone, one about records of those of every entity.
+        """
+        if not _OF_AN_ENTITY & set(table.inputs):
+            return [(table, table.inputs)]
+        owners = [name for name, entity in self.entities.items() if table in entity.tables] or list(self.entities)
+        about = {name: {one.name: one for one in metadata_tables(name)} for name in owners}
+        return [
+            (about[name].get(table.name, table), tuple(input_of(name, one) for one in table.inputs)) for name in owners
+        ]
 
     @property
     def zones(self) -> dict[str, tuple[Table, ...]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.entities.paths import Level, MapOf, Shape, around, member_of, row_of
+from reelhouse.entities.paths import ITEMS, NUMBERED, Level, MapOf, Shape, around, member_of, row_of
 from reelhouse.entities.schema import FETCHED_AT, POSITION, ColumnSpec, Table
 from reelhouse.tables.nulls import amount, text
+from reelhouse.tables.schemas import data_type
 
 # Goes up when the rows of a declared table may change though its declaration does not.
 VERSION = 1
@@ -15,7 +16,7 @@ VERSION = 1
 
 def staged_name(field: str) -> str:
     """The column of a field of the answer: TMDB's name, without the slash that paths of files cannot hold."""
-    return field.replace("/", "_")
+    return field.removesuffix(NUMBERED).replace("/", "_") if field != ITEMS else "items"
 
 
 def rows_of(table: Table, *inputs: DataFrame) -> DataFrame:
@@ -27,11 +28,11 @@ def rows_of(table: Table, *inputs: DataFrame) -> DataFrame:
 def _declared(table: Table, answers: DataFrame) -> DataFrame:
     """One step of `explode` for each level of the table's path, then its columns."""
     rows, item, shape = answers, None, table.shape
-    known = {table.id_column: F.col("id"), FETCHED_AT.name: F.col(FETCHED_AT.name)}
+    known = {table.id_column: F.col("id")} if table.id_column else {}
+    known[FETCHED_AT.name] = F.col(FETCHED_AT.name)
     for number, level in enumerate(table.levels):
-        if number == around(table.levels):
-            outer = {name: place for name, place in table.placed.items() if place.around}
-            known |= {name: _member(item, place.members) for name, place in outer.items()}
+        if table.outer and number == around(table.levels):
+            known |= {name: _member(item, place.members) for name, place in table.outer.items()}
         # Of lists within lists the inner one counts.
         known.pop(POSITION.name, None)
         entries = _entries(_member(item, level.members), level, member_of(shape, level.members))
@@ -73,7 +74,9 @@ def _column(table: Table, column: ColumnSpec, known: dict[str, Column], item: Co
     """The value of one column, with TMDB's ways to say "unknown" as NULL."""
     place = table.placed.get(column.name)
     if place is None:
-        return known[column.name]
+        # Keys of objects are texts.
+        key = any(level.column == column.name for level in table.levels) and column.type != "string"
+        return known[column.name].try_cast(data_type(column.type)) if key else known[column.name]
     value = known[column.name] if place.around else _member(item, place.members)
     if place.joined:
         value = F.array_join(value, ", ")

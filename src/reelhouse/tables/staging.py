@@ -1,4 +1,4 @@
-"""Staging: raw answers parsed once. One row for each claim of a receipt, with the parsed body where one landed.
+"""Staging: raw answers parsed once. One row for each outcome of a receipt, with the parsed body where one landed.
 
 Every table is a projection of it, so no other module reads a chunk.
 """
@@ -9,44 +9,47 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from reelhouse.entities.paths import Shape
+from reelhouse.entities.paths import ITEMS, NUMBERED, MapOf, Shape
 from reelhouse.entities.schema import ColumnSpec, Entity
-from reelhouse.tables.parsing import any_of, maps_to_entries, read_type, suspect, typed
+from reelhouse.tables.parsing import any_of, maps_to_entries, numbered_entries, read_type, suspect, typed
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import staged_name
 
 # Goes up when an answer may be parsed into other values, so that all are parsed again from raw.
 VERSION = 1
 
-CLAIM_COLUMNS = (
-    ColumnSpec("place", "bigint", "Where the claim stands among all: a greater one is newer."),
-    ColumnSpec("batch", "bigint", "The append that brought the row; tells a repeated append apart."),
+OUTCOME_COLUMNS = (
+    ColumnSpec("sequence", "bigint", "Where the outcome stands among all: a greater one is newer."),
+    ColumnSpec("append_id", "bigint", "The append that brought the row; tells a repeated append apart."),
     ColumnSpec("run", "bigint", "Number of the run."),
     ColumnSpec("unit", "bigint", "Unit of the run."),
     ColumnSpec("part", "bigint", "Part of the unit's receipts."),
     ColumnSpec("chunk", "string", "Key of the chunk that holds the answer."),
     ColumnSpec("line", "bigint", "Line in the chunk, from 0."),
-    ColumnSpec("ask", "string", "What was asked: a TMDB id or an IMDb id."),
+    ColumnSpec("lines", "bigint", "Lines that hold the record, from `line` on."),
+    ColumnSpec("requested_key", "string", "What was asked: a TMDB id or an IMDb id."),
     ColumnSpec("id", "bigint", "TMDB's id of the answer."),
     ColumnSpec("state", "string", "landed, filtered, gone or quarantined."),
-    ColumnSpec("reason", "string", "Why it was asked."),
-    ColumnSpec("why", "string", "Why it was quarantined."),
+    ColumnSpec("cause", "string", "Why it was asked."),
+    ColumnSpec("reason", "string", "Why it was quarantined."),
     ColumnSpec("fetched_at", "timestamp", "TMDB's clock when it answered."),
 )
-CLAIMS = schema_of(CLAIM_COLUMNS)
+OUTCOMES = schema_of(OUTCOME_COLUMNS)
 
 
-_REJECTED: Shape = [{"path": "string", "raw": "string", "rule": "string"}]
+_REJECTED: Shape = [{"path": "string", "raw": "string", "reason": "string"}]
 
 
 def staging_columns(entity: Entity) -> tuple[ColumnSpec, ...]:
-    """The columns of staging: the claim, each field of the answer, and what of it did not fit."""
+    """The columns of staging: the outcome, each field of the answer, and what of it did not fit."""
     return (
-        *CLAIM_COLUMNS,
+        *OUTCOME_COLUMNS,
         ColumnSpec("sha256", "string", "sha256 of the body as TMDB sent it."),
         *(ColumnSpec(staged_name(name), shape, f"As TMDB sent it: {name}.") for name, shape in entity.shape.items()),
         ColumnSpec("rejected", _REJECTED, "Values that do not fit: path, raw value and the rule they break."),
-        ColumnSpec("doubt", "string", "The line itself, where a value may have been lost; a later batch settles it."),
+        ColumnSpec(
+            "unparsed_line", "string", "The line itself, where a value may have been lost; a later batch settles it."
+        ),
     )
 
 
@@ -61,7 +64,7 @@ def _envelope(shape: dict[str, Shape]) -> T.StructType:
             T.StructField("chunk", T.StringType()),
             T.StructField("line", T.LongType()),
             T.StructField("sha256", T.StringType()),
-            T.StructField("body", read_type(shape)),
+            T.StructField("body", read_type(shape.get(ITEMS, shape))),
         ]
     )
 
@@ -69,34 +72,35 @@ def _envelope(shape: dict[str, Shape]) -> T.StructType:
 _KEPT = ("chunk", "line", "sha256")
 
 
-def staged(lines: DataFrame, claims: DataFrame, shape: dict[str, Shape]) -> DataFrame:
-    """The rows of staging for landed *claims* to answers of *shape*; *lines* are the chunks' lines (`value`).
+def staged(lines: DataFrame, outcomes: DataFrame, shape: dict[str, Shape]) -> DataFrame:
+    """The rows of staging for landed *outcomes* to answers of *shape*; *lines* are the chunks' lines (`value`).
 
-    A line without a claim is no row. A claim is none either where its line is not there or the engine's parser refuses
-    it (a number out of range, too deep a nesting, too long a name): the caller counts, and reads those in Python.
+    Each of *outcomes* has one line, and a line without one is no row. An outcome is none either where its line is not
+    there or the engine's parser refuses it (a number out of range, too deep a nesting, too long a name): the caller
+    counts, and reads those in Python.
     """
     answers = _parsed(lines, shape).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
-    # Neither is ever NULL in *claims*. Said with `=`, Spark would ask first whether lines have them, and parse each
+    # Neither is ever NULL in *outcomes*. Said with `=`, Spark would ask first whether lines have them, and parse each
     # line once more for either question.
     same = F.col("chunk").eqNullSafe(F.col("in_chunk")) & F.col("line").eqNullSafe(F.col("in_line"))
-    # Claims are handed to every task, so that no body is shuffled; an outer join could not do that.
+    # Outcomes are handed to every task, so that no body is shuffled; an outer join could not do that.
     return (
-        F.broadcast(claims)
+        F.broadcast(outcomes)
         .join(answers, same)
         .select(
-            *CLAIMS.names,
+            *OUTCOMES.names,
             "sha256",
             *(staged_name(name) for name in shape),
             F.lit(None).cast(data_type(_REJECTED)).alias("rejected"),
-            "doubt",
+            "unparsed_line",
         )
     )
 
 
-def bodiless(claims: DataFrame, entity: Entity) -> DataFrame:
-    """The rows of staging for claims without a body: what was set aside stays in raw."""
-    missing = staging_schema(entity).fields[len(CLAIMS.fields) :]
-    return claims.select(*CLAIMS.names, *(F.lit(None).cast(field.dataType).alias(field.name) for field in missing))
+def bodiless(outcomes: DataFrame, entity: Entity) -> DataFrame:
+    """The rows of staging for outcomes without a body: what was set aside stays in raw."""
+    missing = staging_schema(entity).fields[len(OUTCOMES.fields) :]
+    return outcomes.select(*OUTCOMES.names, *(F.lit(None).cast(field.dataType).alias(field.name) for field in missing))
 
 
 def _parsed(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
@@ -104,22 +108,34 @@ def _parsed(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
     values = {name: F.col(staged_name(name)) for name in shape}
     fields = [typed(values[name], inner).alias(staged_name(name)) for name, inner in shape.items()]
     suspects = [_suspect_field(name, values[name], inner) for name, inner in shape.items()]
-    doubt = F.when(any_of([F.col("unread"), *suspects]), F.col("value"))
-    return read.select("chunk", "line", "sha256", *fields, doubt.alias("doubt"))
+    unparsed = F.when(any_of([F.col("unread"), *suspects]), F.col("value"))
+    return read.select("chunk", "line", "sha256", *fields, unparsed.alias("unparsed_line"))
 
 
 def _read(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
     """Envelope and body, objects whose keys are data as lists of key and value."""
     envelope = lines.select("value", F.from_json("value", _envelope(shape)).alias("envelope"))
     body = F.col("envelope")["body"]
-    fields = [maps_to_entries(body[name], inner).alias(staged_name(name)) for name, inner in shape.items()]
+    fields = [_field(name, inner, body).alias(staged_name(name)) for name, inner in shape.items()]
     kept = [F.col("envelope")[name].alias(name) for name in _KEPT]
     # A body that lies as base64, or is no object.
     return envelope.select("value", *kept, body.isNull().alias("unread"), *fields)
 
 
+def _field(name: str, shape: Shape, body: Column) -> Column:
+    """One field of the answer; all that are named by number are the entries of one."""
+    if name == ITEMS:
+        return maps_to_entries(body, shape)
+    if not name.endswith(NUMBERED):
+        return maps_to_entries(body[name], shape)
+    assert isinstance(shape, MapOf)
+    # The members of a struct have fixed names, so the body is read once more, as texts by name.
+    texts = F.from_json("value", T.StructType([T.StructField("body", T.MapType(T.StringType(), T.StringType()))]))
+    return numbered_entries(texts["body"], name.removesuffix("*"), shape.values)
+
+
 def _suspect_field(name: str, value: Column, shape: Shape) -> Column:
-    if isinstance(shape, str):
+    if isinstance(shape, str) or name == ITEMS or name.endswith(NUMBERED):
         return suspect(value, shape)
     # A member that was not asked for is missing, which is no loss; one that is there and came out NULL is.
     sent = F.col("value").contains(f'"{name}"') & ~F.col("value").contains(f'"{name}":null')

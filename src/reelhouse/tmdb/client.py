@@ -7,7 +7,7 @@ import email.utils
 import math
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -53,8 +53,8 @@ class GoneAnswer(MissingError):
 class UntrustedAnswer(UntrustedError):
     """An answer that cannot be trusted, kept as evidence."""
 
-    def __init__(self, why: str, text: str, answer: Answer) -> None:
-        super().__init__(why, text)
+    def __init__(self, reason: str, text: str, answer: Answer) -> None:
+        super().__init__(reason, text)
         self.answer = answer
 
 
@@ -156,8 +156,8 @@ class TmdbClient:
             await self._settle_clock()
         answer = reply.answer._replace(fetched_at=self.clock.stamp(reply.reading))
         if answer.status == 200:
-            if reply.body.why:
-                raise UntrustedAnswer(reply.body.why, f"{path}: {reply.body.text}", answer)
+            if reply.body.reason:
+                raise UntrustedAnswer(reply.body.reason, f"{path}: {reply.body.text}", answer)
             return answer
         error = _error(path, answer, reply.headers, self._date(reply.headers))
         if isinstance(error, MissingError):
@@ -256,6 +256,8 @@ def _worded(exc: BaseException) -> str:
     return " ".join(str(exc).split()) or type(exc).__name__
 
 
-def query_of(params: dict[str, Any]) -> str:
-    """Parameters as an encoded query, sorted by name; `,` and `/` stay readable."""
+def query_of(params: Mapping[str, Any], appends: Sequence[str] = ()) -> str:
+    """Parameters as an encoded query, sorted by name; `,` and `/` stay readable. *appends* replace theirs."""
+    if appends:
+        params = {**params, "append_to_response": ",".join(appends)}
     return str(URL.build(query={name: str(params[name]) for name in sorted(params)}).raw_query_string)

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-import re
-
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
-from reelhouse.ids import read_id
+from reelhouse.ids import is_path, read_key
 
 EXPORTS_URL = "https://files.tmdb.org/p/exports"
 
 # Requested to check TMDB's health or clock.
 CANARY = "/configuration"
 
-# All paths of TMDB are made of such segments. A dot or a `%` could lead to another path.
-_PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
-
-MOST_APPENDS = 20
 LAST_PAGE = 500
 PAGE_ROWS = 20
 CHANGES_ROWS = 100
 
 
-def details_path(path: str, ask: str) -> str:
-    """An entity's *path* for *ask*; `ReelhouseError` if that is not an id."""
-    if read_id(ask) is None:
-        raise ReelhouseError(f"{ask[:40]!r} is neither a TMDB id nor an IMDb id, so it is not requested")
-    return path.replace("{id}", ask)
+def is_key_of(path: str, key: str) -> bool:
+    """Whether an entity with this *path* can be asked for *key*: an id where there are ids, else the path itself."""
+    found = read_key(key)
+    return found is not None and (key == path if found.is_path else "{id}" in path)
+
+
+def details_path(path: str, key: str) -> str:
+    """An entity's *path* for *key*; `ReelhouseError` if that is not an key of it."""
+    if not is_key_of(path, key):
+        raise ReelhouseError(f"{key[:40]!r} is neither a TMDB id nor an IMDb id, so it is not requested")
+    return path.replace("{id}", key)
+
+
+def first_appends(entity: Entity, appends: tuple[str, ...]) -> tuple[str, ...]:
+    """What the first request for a record appends: *appends*, and numbered parts as far as TMDB's limit allows.
+
+    TMDB leaves out numbers that a record does not have, so guessing them costs nothing.
+    """
+    if entity.numbered is None:
+        return appends
+    return (*appends, *(entity.numbered.name(number) for number in range(MOST_APPENDS - len(appends))))
 
 
 def check_path(path: str) -> None:
     """Raise `ReelhouseError` if *path* could lead to another path."""
-    if not _PATH.fullmatch(path):
+    if not is_path(path):
         raise ReelhouseError(f"{path[:80]!r} is not a path of TMDB's API, so it is not requested")
 
 

@@ -20,7 +20,7 @@ class Body(NamedTuple):
     """An unpacked body; or, if that failed, its beginning with a short name and a sentence for the reason."""
 
     content: bytes
-    why: str = ""
+    reason: str = ""
     text: str = ""
 
 

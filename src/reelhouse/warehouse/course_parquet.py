@@ -4,8 +4,8 @@
     Refined/<mart>/<yyyy>/<mm>/<dd>/part-00000.parquet
 
 The day is the one on which the newest run that the build reflects asked TMDB, by TMDB's clock. A part is put as a
-whole, and `_SUCCESS` (what the folder holds) last; `builds/course.json` is put once all tables are there. Killed
-anywhere, the next build completes it. What lies beside under other names is other people's, and stays.
+whole, and `_SUCCESS` (what the folder holds) last; `_reelhouse/builds/course.json` is put once all tables are there.
+Killed anywhere, the next build completes it. What lies beside under other names is other people's, and stays.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 from reelhouse.delta.delta_rs import read_delta
 from reelhouse.errors import ConfigError, LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode, encode
-from reelhouse.raw.keys import FORMAT
+from reelhouse.raw.keys import BUILDS, FORMAT
 from reelhouse.raw.plan import read_plan
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
@@ -31,7 +31,7 @@ from reelhouse.warehouse.manifest import BuildManifest, TableVersion, built
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COPIES = "builds/course.json"
+COPIES = f"{BUILDS}course.json"
 
 # Copies of the newest so many days stay: each is a whole lake's tables.
 KEPT_DAYS = 7
@@ -184,10 +184,12 @@ def _ours(listed: Callable[[str], Iterable[str]]) -> Iterator[tuple[str, re.Matc
 
 def _day_of(storage: Storage, current: BuildManifest) -> str | None:
     """`yyyy/mm/dd` of the newest run that a build reflects."""
-    reads = current.read.receipts
-    run = max([reads.through, *map(int, reads.open)])
-    plan = read_plan(storage, run) if run else None
-    return plan.planned_at[:10].replace("-", "/") if plan else None
+    days = []
+    for name, one in current.read.streams.items():
+        run = max([one.receipts.through, *map(int, one.receipts.open)])
+        plan = read_plan(storage, name, run) if run else None
+        days += [] if plan is None else [plan.planned_at[:10]]
+    return max(days).replace("-", "/") if days else None
 
 
 def _copied(

@@ -15,13 +15,13 @@ import msgspec
 from zlib_ng import zlib_ng
 
 from reelhouse.raw.course import read_answers
-from reelhouse.raw.keys import is_course
+from reelhouse.raw.keys import STAGING, is_course
 from reelhouse.raw.receipt import Receipt
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.pending import check_chunks
 
-TURNED = "staging/turned/"
+TURNED = f"{STAGING}turned/"
 
 # An object of lines: large enough to be worth a request, small enough to wait in memory.
 _OBJECT_BYTES = 8 << 20

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from itertools import chain
 
 import msgspec
 
@@ -11,7 +13,7 @@ from reelhouse.delta.log import schema_mark
 from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Entity, Table
 from reelhouse.tables import current_record, select, staging
 from reelhouse.tables.popularity import POPULARITY
-from reelhouse.tables.registry import Registry
+from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import schema_of
 from reelhouse.warehouse.manifest import ExportRead, Watermark
 
@@ -35,16 +37,21 @@ def rows_fingerprint(table: Table) -> str:
 
 
 def wanted_fingerprints(
-    registry: Registry, reads: Watermark, exports: list[ExportRead], purges: int = 0
+    registry: Registry, reads: Mapping[str, Watermark], exports: list[ExportRead], purges: int = 0
 ) -> dict[str, str]:
-    """The fingerprint of each table that reflects *reads* and *exports* as so many purges left them."""
-    last = max((export.day for export in exports), default="")
-    newest = [export.key for export in exports if export.day == last]
-    found = {STAGING: _hash(parsing_fingerprint(registry.entity, purges), reads.digest)}
-    found[CURRENT] = _hash(found[STAGING], str(current_record.VERSION), *newest)
-    found[ANSWERS] = found[CURRENT]
+    """The fingerprint of each table that reflects *reads*, by entity, and *exports* as so many purges left them."""
+    found: dict[str, str] = {}
+    for name, entity in registry.entities.items():
+        own = [export for export in exports if export.kind == name]
+        last = max((export.day for export in own), default="")
+        staged, current = input_of(name, STAGING), input_of(name, CURRENT)
+        found[staged] = _hash(parsing_fingerprint(entity, purges), reads[name].digest)
+        newest = (export.key for export in own if export.day == last)
+        found[current] = _hash(found[staged], str(current_record.VERSION), *newest)
+        found[input_of(name, ANSWERS)] = found[current]
     for table in (*registry.tables, *registry.marts):
-        found[table.name] = _hash(rows_fingerprint(table), *(found[name] for name in table.inputs))
+        made = [(rows_fingerprint(part), *map(found.__getitem__, inputs)) for part, inputs in registry.parts_of(table)]
+        found[table.name] = _hash(*chain.from_iterable(made))
         if table.name == POPULARITY.name:
             known = msgspec.json.encode(exports).decode()
             found[table.name] = _hash(after_purges(found[table.name], purges), known)

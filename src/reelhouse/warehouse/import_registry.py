@@ -1,7 +1,7 @@
-"""`imports/pins.json`: the tables that a person brought into the lake, and the version of each that readers see.
+"""`_reelhouse/imports.json`: the tables that a person brought into the lake, and the version of each that readers see.
 
 They are the person's own, not TMDB's: no build makes them anew and no purge takes them, so they are pinned apart from
-`builds/`, which a purge empties. An import's pin moves last, so that a reader sees the old rows or the new ones.
+the manifest, which a purge empties. An import's pin moves last, so that a reader sees the old rows or the new ones.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import msgspec
 
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError, did_you_mean
 from reelhouse.raw.json_objects import decode, encode
-from reelhouse.raw.keys import FORMAT
+from reelhouse.raw.keys import FORMAT, IMPORTS
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import TableVersion, believed, built
 
-IMPORTS = "imports/pins.json"
 ZONE = "imports"
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")

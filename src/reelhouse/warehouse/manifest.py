@@ -1,4 +1,4 @@
-"""`builds/current.json`: the versions of tables and marts that belong together, and what they were made from.
+"""`_reelhouse/manifest.json`: the versions of tables and marts that belong together, and what they were made from.
 
 It is written last, so that a reader sees the tables of one whole build or of the one before it, never a mixture.
 """
@@ -12,18 +12,11 @@ import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.json_objects import decode, encode
-from reelhouse.raw.keys import FORMAT, PURGES
+from reelhouse.raw.keys import BUILDS, FORMAT, MANIFEST, PURGES, staging_folder
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
-CURRENT = "builds/current.json"
-BUILDS = "builds/"
 _COPY = re.compile(rf"{BUILDS}(\d{{6,}})\.json")
-
-
-def staging_folder(entity: str) -> str:
-    """Where an entity's parsed answers are."""
-    return f"staging/{entity}"
 
 
 class Watermark(msgspec.Struct, frozen=True):
@@ -48,14 +41,29 @@ class ExportRead(msgspec.Struct, frozen=True, order=True):
     sha256: str
 
 
-class Read(msgspec.Struct, frozen=True):
-    """What of the raw zone a build reflects, and where staging stood then: *epoch* names its last beginning."""
+class StreamRead(msgspec.Struct, frozen=True):
+    """What of an entity's receipts a build reflects, and where staging stood then: *epoch* names its last beginning."""
 
     receipts: Watermark = Watermark()
-    exports: list[ExportRead] = []
     staging: int | None = None
     epoch: str = ""
     code: str = ""
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What of the raw zone a build reflects: the stream of each entity, and exports."""
+
+    streams: dict[str, StreamRead] = {}
+    exports: list[ExportRead] = []
+
+    def stream(self, entity: str) -> StreamRead:
+        """What is read of an *entity*, nothing where it has no stream yet."""
+        return self.streams.get(entity, StreamRead())
+
+    @property
+    def staged(self) -> dict[str, int]:
+        """The version of each folder of parsed answers."""
+        return {staging_folder(name): one.staging for name, one in self.streams.items() if one.staging is not None}
 
 
 class TableVersion(msgspec.Struct, frozen=True):
@@ -89,7 +97,7 @@ class BuildManifest(msgspec.Struct, frozen=True):
 def read_manifest(storage: Storage) -> BuildManifest | None:
     """The last whole build, None before the first."""
     try:
-        return decode(CURRENT, storage.get(CURRENT), BuildManifest)
+        return decode(MANIFEST, storage.get(MANIFEST), BuildManifest)
     except MissingKeyError:
         return None
 
@@ -114,12 +122,12 @@ def pin(storage: Storage, current: BuildManifest, over: bytes | None) -> bool:
     """Make *current* what readers see, unless another build took the place of *over*; tells whether it did."""
     try:
         if over is None:
-            storage.put_new(CURRENT, encode(current))
+            storage.put_new(MANIFEST, encode(current))
         else:
-            found = storage.get_versioned(CURRENT)
+            found = storage.get_versioned(MANIFEST)
             if found.body != over:
                 return False
-            storage.put_if(CURRENT, encode(current), found.version)
+            storage.put_if(MANIFEST, encode(current), found.version)
     except (KeyTakenError, MissingKeyError):
         return False
     # By it an older manifest that was put back is known, and one that was edited.
@@ -134,23 +142,23 @@ def copy_key(build: int) -> str:
 
 
 def newest_build(storage: Storage) -> int:
-    """The newest build that was pinned, 0 for none. To be asked for before `CURRENT` is read, which may move on."""
+    """The newest build that was pinned, 0 for none. To be asked for before `MANIFEST` is read, which may move on."""
     found = (_COPY.fullmatch(key) for key in storage.keys(BUILDS))
     return max((int(one[1]) for one in found if one), default=0)
 
 
 def check_manifest(storage: Storage, current: BuildManifest | None, newest: int) -> Iterator[str]:
-    """What is wrong with `CURRENT` going by the copies that builds leave; *newest* is `newest_build` before."""
+    """What is wrong with `MANIFEST` going by the copies that builds leave; *newest* is `newest_build` before."""
     if current is None:
         if newest:
-            yield f"{CURRENT} is gone, though build {newest} was pinned"
+            yield f"{MANIFEST} is gone, though build {newest} was pinned"
         elif next(storage.keys("tables/"), None) is not None:
-            yield f"{CURRENT} is gone, or the first build is not done: nothing says which tables belong together"
+            yield f"{MANIFEST} is gone, or the first build is not done: nothing says which tables belong together"
         return
     if current.purges > purge_count(storage):
         yield f"build {current.build} was made after {current.purges} purges, of which {PURGES} lacks some"
     if newest > current.build:
-        yield f"{CURRENT} is that of build {current.build}, though build {newest} was pinned: an older one was put back"
+        yield f"{MANIFEST} is that of build {current.build}, though build {newest} was pinned: an older one is back"
         return
     try:
         own = decode(copy_key(current.build), storage.get(copy_key(current.build)), BuildManifest)
@@ -159,6 +167,6 @@ def check_manifest(storage: Storage, current: BuildManifest | None, newest: int)
     for name, one in sorted(own.tables.items()):
         found = current.tables.get(name)
         if found is None:
-            yield f"{CURRENT} lacks {name}, which build {current.build} made"
+            yield f"{MANIFEST} lacks {name}, which build {current.build} made"
         elif found.version < one.version:
-            yield f"{CURRENT} names version {found.version} of {name}, build {current.build} made {one.version}"
+            yield f"{MANIFEST} names version {found.version} of {name}, build {current.build} made {one.version}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 from pyspark.errors import PySparkException
@@ -14,13 +14,14 @@ from reelhouse.delta.engine_errors import first_line
 from reelhouse.delta.log import Commit, declare_readable, read_commit, rows_held, schema_mark, sound
 from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.tables.current_record import CURRENT_COLUMNS, current_claims, landed_answers
+from reelhouse.tables.current_record import CURRENT_COLUMNS, current_outcomes, landed_answers
 from reelhouse.tables.popularity import POPULARITY
-from reelhouse.tables.registry import Registry
+from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import rows_of
-from reelhouse.warehouse.manifest import ExportRead, TableVersion, staging_folder
+from reelhouse.warehouse.manifest import ExportRead, TableVersion
 from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
 from reelhouse.warehouse.staging import Staged
 
@@ -34,37 +35,48 @@ class Making:
         self,
         engine: Engine,
         registry: Registry,
-        staging: Staged,
+        staging: Mapping[str, Staged],
         wanted: dict[str, str],
         exports: list[ExportRead],
         before: dict[str, TableVersion],
     ) -> None:
-        assert staging.version is not None
         self.engine = engine
         self.registry = registry
         self.exports = exports
         self.before = before
-        self.current_folder = f"{staging_folder(registry.entity.name)}_current"
-        # Its rows point into one version of staging, and to no other that reflects the same receipts.
-        self.wanted = {**wanted, CURRENT: f"{wanted[CURRENT]} {staging.epoch} {staging.version}"}
+        self.wanted = dict(wanted)
         # The newest version of each folder when this pass began.
         self.versions = self._declared()
         self.pins: dict[str, TableVersion] = {}
         self.rebuilt: list[str] = []
-        parsed = engine.held(staging_folder(registry.entity.name), staging.version)
-        self.frames: dict[str, DataFrame] = {STAGING: parsed}
+        self.frames: dict[str, DataFrame] = {}
+        for name, one in staging.items():
+            assert one.version is not None
+            # The rows of `CURRENT` point into one version of staging, and to no other that reflects the same receipts.
+            self.wanted[input_of(name, CURRENT)] += f" {one.epoch} {one.version}"
+            self.frames[input_of(name, STAGING)] = engine.held(staging_folder(name), one.version)
 
     def _declared(self) -> dict[str, int]:
         """Make sure that every table exists as declared; the newest version of each by folder."""
         tables = {f"{zone}/{one.name}": one for zone, tables in self.registry.zones.items() for one in tables}
         schemas = {folder: schema_of(one.columns) for folder, one in tables.items()}
         known = {folder: self.before[one.name].version for folder, one in tables.items() if one.name in self.before}
-        schemas[self.current_folder] = _CURRENT
+        schemas |= {_current_folder(name): _CURRENT for name in self.registry.entities}
 
         def declared(folder: str) -> tuple[str, int]:
             return folder, declare_readable(self.engine.storage, folder, schemas[folder], known.get(folder, 0))
 
         return dict(prefetch(declared, schemas))
+
+    def inputs_of(self, table: Table) -> set[str]:
+        """What must be there before *table* can be made."""
+        return {name for _, inputs in self.registry.parts_of(table) for name in inputs}
+
+    def rows(self, table: Table) -> DataFrame:
+        """The rows of *table*, in its declared columns."""
+        parts = self.registry.parts_of(table)
+        frames = [rows_of(part, *(self.frames[name] for name in inputs)) for part, inputs in parts]
+        return reduce(DataFrame.unionByName, (as_declared(frame, table) for frame in frames))
 
     def keep(self, zone: str, table: Table, commit: Commit, rows: int) -> None:
         """Note a table's version, and let later tables read it."""
@@ -91,11 +103,12 @@ def make_tables(
     step(POPULARITY.name)
     _make_popularity(making, making.before.get(POPULARITY.name), anew=anew)
     step("current")
-    _make_current(making, anew=anew)
+    for name in making.registry.entities:
+        _make_current(making, name, anew=anew)
     zones = making.registry.zones.items()
     left = [(zone, one) for zone, tables in zones for one in tables if one.name != POPULARITY.name]
     while left:
-        ready = [one for one in left if making.frames.keys() >= set(one[1].inputs)]
+        ready = [one for one in left if making.frames.keys() >= making.inputs_of(one[1])]
         assert ready, f"nothing makes what {left[0][1].name} reads"
         left = [one for one in left if one not in ready]
         for _ in prefetch(lambda one: _make(making, *one, step, anew=anew), ready, making.engine.at_once):
@@ -108,9 +121,8 @@ def _make(making: Making, zone: str, table: Table, step: Callable[[str], None], 
     folder = f"{zone}/{table.name}"
     commit = None if anew else making.made_already(folder, table.name)
     if commit is None:
-        frame = rows_of(table, *(making.frames[name] for name in table.inputs))
         schema = schema_mark(schema_of(table.columns))
-        commit = making.overwrite(folder, table.name, as_declared(frame, table), schema)
+        commit = making.overwrite(folder, table.name, making.rows(table), schema)
         making.rebuilt.append(table.name)
     making.keep(zone, table, commit, commit.rows)
 
@@ -147,20 +159,24 @@ def _make_popularity(making: Making, pin: TableVersion | None, *, anew: bool) ->
     making.keep("tables", POPULARITY, commit, rows)
 
 
-def _make_current(making: Making, *, anew: bool) -> None:
-    folder, kind = making.current_folder, making.registry.entity.name
-    commit = None if anew else making.made_already(folder, CURRENT)
+def _current_folder(entity: str) -> str:
+    return f"{staging_folder(entity)}_current"
+
+
+def _make_current(making: Making, kind: str, *, anew: bool) -> None:
+    folder, name, staged = _current_folder(kind), input_of(kind, CURRENT), making.frames[input_of(kind, STAGING)]
+    commit = None if anew else making.made_already(folder, name)
     if commit is None:
-        frame = current_claims(
-            making.frames[STAGING],
+        frame = current_outcomes(
+            staged,
             _newest_export(making.frames[POPULARITY.name], making.exports, kind),
             entity=kind,
             export_known=any(one.kind == kind for one in making.exports),
         )
-        commit = making.overwrite(folder, CURRENT, frame, schema_mark(_CURRENT))
+        commit = making.overwrite(folder, name, frame, schema_mark(_CURRENT))
     current = making.engine.held(folder, commit.version)
-    making.frames[CURRENT] = current
-    making.frames[ANSWERS] = landed_answers(making.frames[STAGING], current)
+    making.frames[name] = current
+    making.frames[input_of(kind, ANSWERS)] = landed_answers(staged, current)
 
 
 def _newest_export(popularity: DataFrame, exports: list[ExportRead], kind: str) -> DataFrame:

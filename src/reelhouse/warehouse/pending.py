@@ -31,36 +31,34 @@ class Part(NamedTuple):
 
 
 class PendingRuns(NamedTuple):
-    """What there is to read: the plans after what was read, and which of them are closed."""
+    """What there is to read of an entity: the plans after what was read, and which of them are closed."""
 
     plans: list[Plan]
     closed: frozenset[int]
 
 
-def look_ahead(storage: Storage, reads: Watermark) -> PendingRuns:
-    """The runs that may hold news. Whether a run is closed is asked before its parts are, so none is missed."""
-    last = last_run(storage)
+def look_ahead(storage: Storage, entity: str, reads: Watermark) -> PendingRuns:
+    """The runs of *entity* that may hold news. Whether one is closed is asked before its parts, so none is missed."""
+    last = last_run(storage, entity)
     if reads.through > last:
-        raise LakeError(f"the plan of run {last + 1} is gone, though tables reflect run {reads.through}")
+        raise LakeError(f"the plan of {entity} run {last + 1} is gone, though tables reflect run {reads.through}")
     plans = []
     for run in range(reads.through + 1, last + 1):
-        plan = read_plan(storage, run)
+        plan = read_plan(storage, entity, run)
         if plan is None:
-            raise LakeError(f"the plan of run {run} is gone, though run {last} has one")
+            raise LakeError(f"the plan of {entity} run {run} is gone, though run {last} has one")
         plans.append(plan)
     closed = set(range(reads.through + 1, last))
-    if plans and storage.size(reconciliation_key(last)) is not None:
+    if plans and storage.size(reconciliation_key(entity, last)) is not None:
         closed.add(last)
     return PendingRuns(plans, frozenset(closed))
 
 
-def new_parts(storage: Storage, reads: Watermark, horizon: PendingRuns, entity: str) -> Iterator[Part]:
-    """The parts of an *entity*'s receipts that *reads* does not hold, in order."""
+def new_parts(storage: Storage, reads: Watermark, horizon: PendingRuns) -> Iterator[Part]:
+    """The parts of receipts that *reads* does not hold, in order."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for plan in horizon.plans:
-            if plan.entity != entity:
-                continue
-            purged = read_purged(storage, plan.run)
+            purged = read_purged(storage, plan.entity, plan.run)
             known = reads.open.get(str(plan.run), {})
             for start in range(0, plan.units, 4 * _AT_ONCE):
                 units = range(start, min(start + 4 * _AT_ONCE, plan.units))
@@ -70,11 +68,11 @@ def new_parts(storage: Storage, reads: Watermark, horizon: PendingRuns, entity: 
 
 
 def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable[[int], list[Part]]:
-    run = purged.run
+    entity, run = purged.entity, purged.run
 
     def look(unit: int) -> list[Part]:
         start = known.get(str(unit), 0)
-        found = read_parts(storage, run, unit, start, purged)
+        found = read_parts(storage, entity, run, unit, start, purged)
         return [
             Part(run, unit, part, None if isinstance(one, Unreadable) else one) for part, one in enumerate(found, start)
         ]
@@ -82,9 +80,9 @@ def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable
     return look
 
 
-def has_news(storage: Storage, reads: Watermark, horizon: PendingRuns, entity: str) -> bool:
+def has_news(storage: Storage, reads: Watermark, horizon: PendingRuns) -> bool:
     """Whether there is any part to read."""
-    return any(True for _ in new_parts(storage, reads, horizon, entity))
+    return any(True for _ in new_parts(storage, reads, horizon))
 
 
 def with_parts(reads: Watermark, parts: Iterable[tuple[int, int, int]]) -> Watermark:
@@ -131,7 +129,7 @@ def exports_named(known: list[ExportRead], plans: list[Plan]) -> list[ExportRead
 def exports_left(storage: Storage, plans: list[Plan]) -> list[Plan]:
     """*plans* without those whose export was purged."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        gone = pool.map(lambda plan: read_purged(storage, plan.run).listed, plans)
+        gone = pool.map(lambda plan: read_purged(storage, plan.entity, plan.run).listed, plans)
         return [plan for plan, purged in zip(plans, gone, strict=True) if not purged]
 
 
@@ -143,4 +141,4 @@ def _export(plan: Plan) -> ExportRead:
 
 def check_export(storage: Storage, export: ExportRead) -> None:
     """Raise `LakeError` if an export is not what its plan names."""
-    get_named(storage, export.key, export.sha256, f"the plan of run {export.run}")
+    get_named(storage, export.key, export.sha256, f"the plan of {export.kind} run {export.run}")

@@ -8,15 +8,16 @@ from datetime import datetime
 
 from reelhouse.delta.log import read_commit
 from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.raw.keys import BUILDS, MANIFEST, STAGING
 from reelhouse.raw.purges import Purges, read_purges
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.course_parquet import erasable_copies, old_copies
 from reelhouse.warehouse.course_staging import TURNED
-from reelhouse.warehouse.manifest import CURRENT, read_manifest
+from reelhouse.warehouse.manifest import read_manifest
 
 # In the order in which they go: first what readers look for.
-_PLACES = ("builds/", "marts/", "tables/", "staging/")
+_PLACES = (MANIFEST, BUILDS, "marts/", "tables/", STAGING)
 
 _LOG = re.compile(r"_delta_log/(\d{20})\.json")
 
@@ -31,9 +32,9 @@ def _leftovers(storage: Storage, purges: Purges) -> Iterator[str]:
     try:
         current = read_manifest(storage)
         if current is not None and current.purges != purges.count:
-            yield CURRENT
+            yield MANIFEST
     except LakeError:
-        yield CURRENT
+        yield MANIFEST
     for folder, names in _folders(storage).items():
         if f"{folder}/" == TURNED:
             last = max(datetime.fromisoformat(note.at).timestamp() for note in purges.notes if note.runs)
@@ -47,10 +48,10 @@ def _leftovers(storage: Storage, purges: Purges) -> Iterator[str]:
 def _folders(storage: Storage) -> dict[str, list[str]]:
     """The names below each table's folder, those of which only old versions are left included."""
     found: dict[str, list[str]] = {}
-    for place in _PLACES[1:]:
+    for place in _PLACES[2:]:
         for key in storage.list_all_versions(place):
-            zone, name, rest = [*key.split("/", 2), ""][:3]
-            found.setdefault(f"{zone}/{name}", []).append(rest)
+            name, _, rest = key.removeprefix(place).partition("/")
+            found.setdefault(f"{place}{name}", []).append(rest)
     return found
 
 
@@ -74,7 +75,7 @@ def erase_tables(storage: Storage) -> int:
 
     The logs of tables go last: by them an erasing that was cut short is known.
     """
-    names = [folder for folder in _folders(storage) if not folder.startswith("staging/")]
+    names = [folder for folder in _folders(storage) if not folder.startswith(STAGING)]
     for place in _PLACES:
         keys = list(storage.list_all_versions(place))
         for logs in (False, True):

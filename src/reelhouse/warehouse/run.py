@@ -10,25 +10,27 @@ import msgspec
 
 import reelhouse
 from reelhouse.delta.log import list_sizes, sound
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.marts import REGISTRY
-from reelhouse.raw.keys import FORMAT
+from reelhouse.raw.keys import FORMAT, MANIFEST, staging_folder
+from reelhouse.raw.plan import Plan
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.fingerprints import parsing_fingerprint, wanted_fingerprints
 from reelhouse.warehouse.manifest import (
-    CURRENT,
     BuildManifest,
     ExportRead,
     Read,
+    StreamRead,
     TableVersion,
+    Watermark,
     check_manifest,
     newest_build,
     pin,
     read_manifest,
-    staging_folder,
 )
 from reelhouse.warehouse.pending import PendingRuns, exports_left, exports_named, has_news, look_ahead
 from reelhouse.warehouse.staging import Staged, look_at_staging
@@ -73,6 +75,18 @@ class BuildResult:
 
 
 @dataclass(frozen=True)
+class _Stream:
+    """One entity before a build: its staging as it is, made by *code*, and the runs that may hold more.
+
+    What was parsed before a purge is parsed again: *code* is another one then.
+    """
+
+    code: str
+    staging: Staged
+    pending: PendingRuns
+
+
+@dataclass(frozen=True)
 class _Situation:
     """The lake before a build of *registry*: the last build, staging as it is, and what is new.
 
@@ -82,16 +96,10 @@ class _Situation:
     registry: Registry
     current: BuildManifest | None
     body: bytes | None
-    staging: Staged
-    horizon: PendingRuns
+    streams: dict[str, _Stream]
     exports: list[ExportRead]
     purges: int
     newest: int
-
-    @property
-    def code(self) -> str:
-        """How staging is made; what was parsed before a purge is parsed again."""
-        return parsing_fingerprint(self.registry.entity, self.purges)
 
     @property
     def pins(self) -> dict[str, TableVersion]:
@@ -148,28 +156,39 @@ def _bring_up_to_date(
 def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
     # Before anything else: what a purge takes from here on makes this build one that nobody believes.
     purges = purge_count(storage)
-    code = parsing_fingerprint(registry.entity, purges)
     newest = newest_build(storage)
     current, body = _current(storage)
-    read = current.read if current and current.read.code == code else Read()
-    pinned = Staged(read.staging, read.epoch, read.receipts)
-    staging = (
-        Staged(None, "", Read().receipts)
-        if full
-        else look_at_staging(storage, staging_folder(registry.entity.name), pinned, code)
-    )
-    horizon = look_ahead(storage, staging.reads)
+    streams = {
+        name: _look_at_stream(storage, entity, current, purges, full=full) for name, entity in registry.entities.items()
+    }
     known = [] if full or not current or current.purges != purges else current.read.exports
-    # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
-    plans = horizon.plans if known or staging.reads.through == 0 else look_ahead(storage, Read().receipts).plans
+    plans: list[Plan] = []
+    for name, one in streams.items():
+        # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
+        told = one.staging.reads.through == 0 or any(export.kind == name for export in known)
+        plans += (one.pending if told else look_ahead(storage, name, Watermark())).plans
     exports = exports_named(known, exports_left(storage, plans) if purges else plans)
-    return _Situation(registry, current, body, staging, horizon, exports, purges, newest)
+    return _Situation(registry, current, body, streams, exports, purges, newest)
+
+
+def _look_at_stream(
+    storage: Storage, entity: Entity, current: BuildManifest | None, purges: int, *, full: bool
+) -> _Stream:
+    code = parsing_fingerprint(entity, purges)
+    read = current.read.stream(entity.name) if current else StreamRead()
+    if read.code != code:
+        read = StreamRead()
+    staging = Staged(None, "", Watermark())
+    if not full:
+        pinned = Staged(read.staging, read.epoch, read.receipts)
+        staging = look_at_staging(storage, staging_folder(entity.name), pinned, code)
+    return _Stream(code, staging, look_ahead(storage, entity.name, staging.reads))
 
 
 def _current(storage: Storage) -> tuple[BuildManifest | None, bytes | None]:
     """The last build; a `current.json` that does not parse is as good as none, since everything can be made anew."""
     try:
-        body = storage.get(CURRENT)
+        body = storage.get(MANIFEST)
     except MissingKeyError:
         return None, None
     try:
@@ -185,16 +204,18 @@ def _refuse_newer(body: bytes) -> None:
     except msgspec.DecodeError:
         return
     if isinstance(number, int) and number > FORMAT:
-        raise LakeError(f"{CURRENT} has format {number}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
+        raise LakeError(f"{MANIFEST} has format {number}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
 
 
 def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
-    if situation.current is None or situation.staging.version is None:
+    streams = situation.streams
+    if situation.current is None or any(one.staging.version is None for one in streams.values()):
         return False
     registry = situation.registry
-    if has_news(storage, situation.staging.reads, situation.horizon, registry.entity.name):
+    if any(has_news(storage, one.staging.reads, one.pending) for one in streams.values()):
         return False
-    wanted = wanted_fingerprints(registry, situation.staging.reads, situation.exports, situation.purges)
+    reads = {name: one.staging.reads for name, one in streams.items()}
+    wanted = wanted_fingerprints(registry, reads, situation.exports, situation.purges)
     pins = situation.pins
     names = registry.names
     if names != pins.keys() or any(pins[name].made_from != wanted[name] for name in names):
@@ -231,16 +252,24 @@ def _build(
     step("starting the engine")
     with in_one_line():
         engine = open_engine(storage, spark_factory(), situation.purges)
-        stager = Stager(engine, registry.entity, situation.code)
-        staging = stager.bring_up_to_date(situation.staging, situation.horizon, step, anew=parse)
-        wanted = wanted_fingerprints(registry, staging.reads, situation.exports, situation.purges)
+        staging = {
+            name: Stager(engine, registry.entities[name], one.code).bring_up_to_date(
+                one.staging, one.pending, step, anew=parse
+            )
+            for name, one in situation.streams.items()
+        }
+        reads = {name: one.reads for name, one in staging.items()}
+        wanted = wanted_fingerprints(registry, reads, situation.exports, situation.purges)
         making = Making(engine, registry, staging, wanted, situation.exports, situation.pins)
         pins, rebuilt = make_tables(making, step, anew=make)
-    assert staging.version is not None
+    read = {
+        name: StreamRead(one.reads, one.version, one.epoch, situation.streams[name].code)
+        for name, one in staging.items()
+    }
     current = BuildManifest(
         build=max(situation.newest, situation.current.build if situation.current else 0) + 1,
         tables=pins,
-        read=Read(staging.reads, situation.exports, staging.version, staging.epoch, situation.code),
+        read=Read(read, situation.exports),
         purges=situation.purges,
         made_by=f"reelhouse {reelhouse.__version__}",
     )
@@ -248,7 +277,7 @@ def _build(
     if not pin(storage, current, situation.body):
         return None
     if situation.current is not None:
-        sweep(storage, situation.current, staging_folder(registry.entity.name))
+        sweep(storage, situation.current)
     return _result(current, done=True, rebuilt=rebuilt)
 
 

@@ -1,7 +1,7 @@
 """Brings staging up to date: the chunks of new receipts are parsed and appended, suspect answers read again.
 
 A commit names the parts of receipts it holds, so what a killed build had done is found in the log. A part appended
-twice (two builders) does no harm: claims are ranked by place and batch.
+twice (two builders) does no harm: outcomes are ranked by sequence and append_id.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from reelhouse.delta.log import (
 from reelhouse.entities.paths import Shape
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
-from reelhouse.raw.chunk import raw_lines, read_line
+from reelhouse.raw.chunk import raw_lines, read_line, whole_record
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.keys import is_course
+from reelhouse.raw.keys import is_course, staging_folder
 from reelhouse.raw.receipt import ChunkRef, Receipt, State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
 from reelhouse.tables.select import staged_name
-from reelhouse.tables.staging import CLAIMS, bodiless, staged, staging_schema
+from reelhouse.tables.staging import OUTCOMES, bodiless, staged, staging_schema
 from reelhouse.warehouse.course_staging import as_lines, sweep_turned
-from reelhouse.warehouse.manifest import Watermark, staging_folder
+from reelhouse.warehouse.manifest import Watermark
 from reelhouse.warehouse.pending import Part, PendingRuns, new_parts, with_closed, with_parts
 
 Progress = Callable[[str], None]
@@ -68,16 +68,21 @@ class _Line(NamedTuple):
 
 
 class _Reread(NamedTuple):
-    """A claim, what of its answer could be kept, and the answer's *weight* in bytes."""
+    """An outcome, what of its answer could be kept, and the answer's *weight* in bytes."""
 
-    claim: dict[str, Any]
+    outcome: dict[str, Any]
     found: Parsed
     weight: int
 
     @property
     def row(self) -> dict[str, Any]:
         values = {staged_name(name): value for name, value in self.found.values.items()}
-        return {**self.claim, **values, "rejected": [one._asdict() for one in self.found.rejected], "doubt": None}
+        return {
+            **self.outcome,
+            **values,
+            "rejected": [one._asdict() for one in self.found.rejected],
+            "unparsed_line": None,
+        }
 
 
 class Staged(NamedTuple):
@@ -164,22 +169,22 @@ class Stager:
         anew = anew or found.version is None
         state = Staged(None, f"{time.time_ns():x}", Watermark()) if anew else found
         done = 0
-        for parts in _batches(new_parts(self.engine.storage, state.reads, horizon, self.entity.name)):
+        for parts in _batches(new_parts(self.engine.storage, state.reads, horizon)):
             state = self._append(state, parts)
             done += sum(_answers(part) for part in parts)
             progress(f"parsed {done:,} answers")
         if state.version is None:
             state = self._append(state, [])
-        state = self._settle_doubts(state)
+        state = self._settle_unparsed(state)
         return Staged(state.version, state.epoch, with_closed(state.reads, horizon))
 
     def _append(self, state: Staged, parts: list[Part]) -> Staged:
         receipts = [part.receipt for part in parts if part.receipt is not None]
         with as_lines(self.engine.storage, receipts) as keys:
-            batch = _batch_number()
-            rows = [row for part in parts for row in _claim_rows(part, batch)]
+            batch = _new_append_id()
+            rows = [row for part in parts for row in _outcome_rows(part, batch)]
             names = [(part.run, part.unit, part.part) for part in parts]
-            commit = self._commit(state, self._frame(keys, rows), names, claims=len(rows))
+            commit = self._commit(state, self._frame(keys, rows), names, outcomes=len(rows))
             state = Staged(commit.version, state.epoch, state.reads)
             if commit.rows != len(rows):
                 state = self._add_missing(state, parts, batch)
@@ -189,42 +194,44 @@ class Stager:
     def _frame(self, keys: list[str], rows: list[dict[str, Any]]) -> DataFrame:
         # Only landed answers are worth their body; what was set aside stays in raw.
         landed = [row for row in rows if row["state"] == State.LANDED and row["chunk"] is not None]
-        aside = bodiless(self.engine.rows([row for row in rows if row["state"] != State.LANDED], CLAIMS), self.entity)
-        if not (keys and landed):
+        aside = bodiless(self.engine.rows([row for row in rows if row["state"] != State.LANDED], OUTCOMES), self.entity)
+        # What took several requests is put together in Python, and appended as the rows that an engine did not make.
+        single = [row for row in landed if row["lines"] == 1]
+        if not (keys and single):
             return aside
-        bodies = staged(self.engine.lines(keys), self.engine.rows(landed, CLAIMS), self.entity.shape)
-        return bodies if len(landed) == len(rows) else bodies.unionByName(aside)
+        bodies = staged(self.engine.lines(keys), self.engine.rows(single, OUTCOMES), self.entity.shape)
+        return bodies if len(single) == len(rows) else bodies.unionByName(aside)
 
     def _add_missing(self, state: Staged, parts: list[Part], batch: int) -> Staged:
-        """Append the claims of *parts* that the engine made no row of; their lines are read in Python."""
+        """Append the outcomes of *parts* that the engine made no row of; their lines are read in Python."""
         assert state.version is not None
-        there = self.engine.held(self.folder, state.version).filter(F.col("batch") == batch).select("place")
-        places = {row["place"] for row in there.toLocalIterator()}
-        return self._append_reread(state, self._missing(parts, batch, places))
+        there = self.engine.held(self.folder, state.version).filter(F.col("append_id") == batch).select("sequence")
+        sequences = {row["sequence"] for row in there.toLocalIterator()}
+        return self._append_reread(state, self._missing(parts, batch, sequences))
 
     def _missing(self, parts: list[Part], batch: int, there: set[int]) -> Iterator[_Reread]:
         for part in parts:
-            rows = [row for row in _claim_rows(part, batch) if row["place"] not in there]
+            rows = [row for row in _outcome_rows(part, batch) if row["sequence"] not in there]
             lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and rows else {}
             for row in rows:
-                line = lines.get(row["line"])
+                line = _whole(lines, row)
                 if line is None:
                     yield _Reread(row, Parsed({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
                 else:
                     yield _Reread({**row, "sha256": line.sha256}, line.parsed(self.entity.shape), len(line.body))
 
     def _commit(
-        self, state: Staged, frame: DataFrame, parts: list[tuple[int, int, int]], claims: int | None = None
+        self, state: Staged, frame: DataFrame, parts: list[tuple[int, int, int]], outcomes: int | None = None
     ) -> Commit:
-        """Commit *frame* with the *parts* it holds; *claims* are the rows it must have to hold them whole."""
+        """Commit *frame* with the *parts* it holds; *outcomes* are the rows it must have to hold them whole."""
         user: dict[str, Any] = {
             "epoch": state.epoch,
             "parts": parts,
             "code": self.code,
             "schema": schema_mark(self.schema),
         }
-        if claims is not None:
-            user["claims"] = claims
+        if outcomes is not None:
+            user["outcomes"] = outcomes
         if state.version is None:
             return self.engine.write(frame, self.folder, mode="overwrite", user=user)
         commit = self.engine.write(frame, self.folder, mode="append", user=user, known=state.version)
@@ -235,11 +242,11 @@ class Stager:
                 raise OvertakenError(f"{self.folder} was begun anew by somebody else meanwhile")
         return commit
 
-    def _settle_doubts(self, state: Staged) -> Staged:
+    def _settle_unparsed(self, state: Staged) -> Staged:
         assert state.version is not None
-        batch = _batch_number()
-        doubted = _doubted(self.engine.held(self.folder, state.version)).toLocalIterator()
-        return self._append_reread(state, (self._settled(row.asDict(), batch) for row in doubted))
+        batch = _new_append_id()
+        unparsed = _unparsed(self.engine.held(self.folder, state.version)).toLocalIterator()
+        return self._append_reread(state, (self._settled(row.asDict(), batch) for row in unparsed))
 
     def _append_reread(self, state: Staged, reread: Iterable[_Reread]) -> Staged:
         for some in _bounded(reread):
@@ -248,13 +255,13 @@ class Stager:
         return state
 
     def _settled(self, row: dict[str, Any], batch: int) -> _Reread:
-        doubt = row.pop("doubt")
-        claim = {**row, "fetched_at": _instant(row["fetched_at"]), "batch": batch}
+        unparsed = row.pop("unparsed_line")
+        outcome = {**row, "fetched_at": _instant(row["fetched_at"]), "append_id": batch}
         try:
-            line = _Line(read_line(doubt).bytes, row["sha256"])
+            line = _Line(read_line(unparsed).bytes, row["sha256"])
         except LakeError:
-            line = _Line(doubt.encode(), None)
-        return _Reread(claim, line.parsed(self.entity.shape), len(line.body))
+            line = _Line(unparsed.encode(), None)
+        return _Reread(outcome, line.parsed(self.entity.shape), len(line.body))
 
 
 def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
@@ -276,11 +283,11 @@ def _weight(chunk: ChunkRef) -> int:
 
 
 def _answers(part: Part) -> int:
-    return len(part.receipt.claims) if part.receipt else 0
+    return len(part.receipt.outcomes) if part.receipt else 0
 
 
 def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
-    """The lines of a receipt's chunk by the numbers that claims give them."""
+    """The lines of a receipt's chunk by the numbers that outcomes give them."""
     chunk = receipt.chunk
     if chunk is None or is_course(chunk.key):
         return {answer.line: _Line(answer.bytes, answer.sha256) for answer in read_answers(storage, receipt)}
@@ -296,37 +303,46 @@ def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
     return found
 
 
+def _whole(lines: dict[int, _Line], row: dict[str, Any]) -> _Line | None:
+    """The record of *row*, put together from its *lines*; None where one is not there."""
+    found = [lines[at] for at in range(row["line"], row["line"] + row["lines"]) if at in lines]
+    if len(found) != row["lines"]:
+        return None
+    return _Line(whole_record([line.body for line in found]), found[0].sha256)
+
+
 def _parts_of(commit: Commit) -> list[tuple[int, int, int]]:
-    """The parts of receipts that a commit holds: none where claims had no line, and who was to add them was killed."""
-    if commit.rows != commit.user.get("claims", commit.rows):
+    """The parts of receipts that a commit holds: none where outcomes lack rows, since a builder was killed."""
+    if commit.rows != commit.user.get("outcomes", commit.rows):
         return []
     return [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
 
 
-def _batch_number() -> int:
+def _new_append_id() -> int:
     return (time.time_ns() // 1_000_000 << 16) | random.getrandbits(16)
 
 
-def _claim_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
+def _outcome_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
     if part.receipt is None:
         return
     chunk = part.receipt.chunk.key if part.receipt.chunk else None
-    claims = sorted(part.receipt.claims, key=lambda claim: -1 if claim.line is None else claim.line)
-    for position, claim in enumerate(claims):
+    outcomes = sorted(part.receipt.outcomes, key=lambda outcome: -1 if outcome.line is None else outcome.line)
+    for position, outcome in enumerate(outcomes):
         yield {
-            "place": place_of(part.run, part.unit, part.part, position),
-            "batch": batch,
+            "sequence": sequence_of(part.run, part.unit, part.part, position),
+            "append_id": batch,
             "run": part.run,
             "unit": part.unit,
             "part": part.part,
-            "chunk": chunk if claim.line is not None else None,
-            "line": claim.line,
-            "ask": claim.ask,
-            "id": claim.id,
-            "state": claim.state.value,
-            "reason": claim.reason.value,
-            "why": claim.why,
-            "fetched_at": _instant(claim.fetched_at),
+            "chunk": chunk if outcome.line is not None else None,
+            "line": outcome.line,
+            "lines": outcome.lines,
+            "requested_key": outcome.key,
+            "id": outcome.id,
+            "state": outcome.state.value,
+            "cause": outcome.cause.value,
+            "reason": outcome.reason,
+            "fetched_at": _instant(outcome.fetched_at),
         }
 
 
@@ -338,8 +354,8 @@ def _instant(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def place_of(run: int, unit: int, part: int, position: int) -> int:
-    """Where a claim stands among all, as one number: the order (run, unit, part, line)."""
+def sequence_of(run: int, unit: int, part: int, position: int) -> int:
+    """Where an outcome stands among all, as one number: the order (run, unit, part, line)."""
     if run >= 1 << 19 or unit >= 1 << 17 or part >= 1 << 12 or position >= 1 << 15:
         raise LakeError(f"receipt {run}/{unit}/{part} lies beyond what staging can order")
     return run << 44 | unit << 27 | part << 15 | position
@@ -356,11 +372,11 @@ def _bounded(reread: Iterable[_Reread]) -> Iterator[list[_Reread]]:
         yield some
 
 
-def _doubted(staging: DataFrame) -> DataFrame:
-    """The claims whose newest batch is suspect."""
-    newest = staging.groupBy("place").agg(F.max("batch").alias("batch"))
+def _unparsed(staging: DataFrame) -> DataFrame:
+    """The outcomes whose newest append has an unparsed line."""
+    newest = staging.groupBy("sequence").agg(F.max("append_id").alias("append_id"))
     # As text, because rows carry instants in this machine's own time zone.
     instant = F.col("fetched_at").cast("string").alias("fetched_at")
-    claims = [instant if name == "fetched_at" else F.col(name) for name in CLAIMS.names]
-    doubted = staging.filter(F.col("doubt").isNotNull()).select(*claims, "sha256", "doubt")
-    return doubted.join(newest, ["place", "batch"]).select(*CLAIMS.names, "sha256", "doubt")
+    outcomes = [instant if name == "fetched_at" else F.col(name) for name in OUTCOMES.names]
+    unparsed = staging.filter(F.col("unparsed_line").isNotNull()).select(*outcomes, "sha256", "unparsed_line")
+    return unparsed.join(newest, ["sequence", "append_id"]).select(*OUTCOMES.names, "sha256", "unparsed_line")

@@ -15,14 +15,10 @@ from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import BuildManifest
 
 
-def sweep(storage: Storage, before: BuildManifest, staging: str) -> int:
-    """Remove what is older than the build *before* the newest one; returns how many files went.
-
-    *staging* is the folder of parsed answers.
-    """
+def sweep(storage: Storage, before: BuildManifest) -> int:
+    """Remove what is older than the build *before* the newest one; returns how many files went."""
     kept = {f"{pin.zone}/{name}": pin.version for name, pin in before.tables.items()}
-    if before.read.staging is not None:
-        kept[staging] = before.read.staging
+    kept |= before.read.staged
     return sum(prefetch(lambda table: sweep_table(storage, *table), kept.items()))
 
 

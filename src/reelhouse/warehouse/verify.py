@@ -12,6 +12,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.ids import tmdb_id
+from reelhouse.raw.keys import STAGING
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
 from reelhouse.storage.prefetch import AT_ONCE, prefetch
@@ -22,12 +23,12 @@ from reelhouse.warehouse.import_registry import imported
 from reelhouse.warehouse.manifest import (
     BuildManifest,
     ExportRead,
+    Read,
     TableVersion,
     Watermark,
     check_manifest,
     newest_build,
     read_manifest,
-    staging_folder,
 )
 from reelhouse.warehouse.purged_tables import leftovers
 
@@ -37,7 +38,7 @@ class _Listed(msgspec.Struct):
 
 
 class _Known(NamedTuple):
-    """What the claims of one id add up to: its newest one, and whether it is shown, hidden or gone."""
+    """What the outcomes of one id add up to: its newest one, and whether it is shown, hidden or gone."""
 
     newest: State
     settled: State | None
@@ -76,8 +77,8 @@ def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -
         if current is None:
             return problems
         # With *deep*, one after another: each is read in batches, and memory holds those of one.
-        check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", "staging/"), _BUILD, deep)
-        found = prefetch(lambda table: list(check(*table)), _pins(current, entities), 1 if deep else AT_ONCE)
+        check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", STAGING), _BUILD, deep)
+        found = prefetch(lambda table: list(check(*table)), _pins(current), 1 if deep else AT_ONCE)
         problems += [problem for table in found for problem in table]
         return [*problems, *_check_counts(storage, current, entities), *check_copies(storage)]
     except LakeError as exc:
@@ -94,13 +95,12 @@ def _check_manifest(storage: Storage) -> tuple[BuildManifest | None, list[str]]:
             return current, problems
 
 
-def _pins(current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[tuple[str, TableVersion]]:
+def _pins(current: BuildManifest) -> Iterator[tuple[str, TableVersion]]:
     """What a build pinned, staging included, of which no rows are written down."""
     yield from sorted(current.tables.items())
-    if current.read.staging is not None:
-        (entity,) = entities
-        zone, name = staging_folder(entity).split("/")
-        yield name, TableVersion(zone, current.read.staging, -1, "", "")
+    for name, one in current.read.streams.items():
+        if one.staging is not None:
+            yield name, TableVersion(STAGING.rstrip("/"), one.staging, -1, "", "")
 
 
 class _PinCheck:
@@ -139,41 +139,45 @@ class _PinCheck:
 
 
 def _check_counts(storage: Storage, current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[str]:
-    expected = expected_rows(storage, current.read.receipts, current.read.exports, entities)
+    expected = expected_rows(storage, current.read, entities)
     for name, rows in expected.items():
         pin = current.tables.get(name)
         if pin is not None and pin.rows != rows:
             yield f"{pin.zone}/{name} was built with {pin.rows} rows, the receipts it reflects make {rows}"
 
 
-def expected_rows(
-    storage: Storage, reads: Watermark, exports: list[ExportRead], entities: Mapping[str, Entity]
-) -> dict[str, int]:
+def expected_rows(storage: Storage, read: Read, entities: Mapping[str, Entity]) -> dict[str, int]:
     """Rows that follow from receipts alone, for the tables where they do."""
-    (entity,) = entities
-    known, mute = _claims(storage, reads, entity)
-    gone = {id_ for id_, one in known.items() if one.gone}
-    buried = gone - _listed(storage, exports, gone)
-    landed = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
-    aside = sum(one.newest is State.QUARANTINED for one in known.values())
-    return {entity: landed, "record": len(known), "tombstone": len(buried), "quarantine": aside + mute}
+    found = dict.fromkeys(("record", "tombstone", "quarantine"), 0)
+    for entity, declared in entities.items():
+        known, mute = _outcomes(storage, read.stream(entity).receipts, entity)
+        gone = {id_ for id_, one in known.items() if one.gone}
+        buried = gone - _listed(storage, [export for export in read.exports if export.kind == entity], gone)
+        shown = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
+        found |= dict.fromkeys(
+            (table.name for table in declared.tables if not table.rows and not table.required), shown
+        )
+        found["record"] += len(known)
+        found["tombstone"] += len(buried)
+        found["quarantine"] += sum(one.newest is State.QUARANTINED for one in known.values()) + mute
+    return found
 
 
-def _claims(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int, _Known], int]:
+def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int, _Known], int]:
     """Every id the receipts name, and how many asks are set aside that never got an answer with an id."""
     known: dict[int, _Known] = {}
     answered: set[str] = set()
     silent: dict[str, State] = {}
     for receipt in _receipts(storage, reads, entity):
-        for claim in sorted(receipt.claims, key=lambda one: -1 if one.line is None else one.line):
-            if claim.id is None:
-                silent[claim.ask] = claim.state
+        for outcome in sorted(receipt.outcomes, key=lambda one: -1 if one.line is None else one.line):
+            if outcome.id is None:
+                silent[outcome.key] = outcome.state
                 continue
-            if tmdb_id(claim.ask) is None:
-                answered.add(claim.ask)
-            known[claim.id] = _after(known.get(claim.id), claim.state)
+            if tmdb_id(outcome.key) is None:
+                answered.add(outcome.key)
+            known[outcome.id] = _after(known.get(outcome.id), outcome.state)
     # One that TMDB does not know (gone) is no answer that is set aside.
-    mute = (state for ask, state in silent.items() if ask not in answered)
+    mute = (state for key, state in silent.items() if key not in answered)
     return known, sum(state is State.QUARANTINED for state in mute)
 
 
@@ -188,20 +192,19 @@ def _after(before: _Known | None, state: State) -> _Known:
 
 def _receipts(storage: Storage, reads: Watermark, entity: str) -> Iterator[Receipt]:
     for run in range(1, max([reads.through, *map(int, reads.open)]) + 1):
-        plan = read_plan(storage, run)
+        plan = read_plan(storage, entity, run)
         if plan is None:
-            raise LakeError(f"the plan of run {run} is gone, though tables reflect it")
-        if plan.entity == entity:
-            yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
+            raise LakeError(f"the plan of {entity} run {run} is gone, though tables reflect it")
+        yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
 
 
 def _parts(storage: Storage, reads: Watermark, plan: Plan) -> Iterator[object]:
     if plan.run <= reads.through:
         yield from read_receipts(storage, plan)
         return
-    purged = read_purged(storage, plan.run)
+    purged = read_purged(storage, plan.entity, plan.run)
     for unit, read in sorted(reads.open.get(str(plan.run), {}).items(), key=lambda one: int(one[0])):
-        parts = read_parts(storage, plan.run, int(unit), purged=purged)
+        parts = read_parts(storage, plan.entity, plan.run, int(unit), purged=purged)
         yield from (found for _, found in zip(range(read), parts, strict=False))
 
 
@@ -215,4 +218,4 @@ def _listed(storage: Storage, exports: list[ExportRead], ids: set[int]) -> set[i
         lines = unpack_lines(storage.get(newest.key))
         return ids & {decode(line).id for line in lines if line}
     except MissingKeyError:
-        raise LakeError(f"{newest.key} is gone, though the plan of run {newest.run} names it") from None
+        raise LakeError(f"{newest.key} is gone, though the plan of {newest.kind} run {newest.run} names it") from None

@@ -91,7 +91,7 @@ class DatabaseFile:
             return {}
         there, notes = self._form.held(self._path)
         known = {one.table_name: one for one in notes if one.table_name in there}
-        # To these programs Movie and movie are one name, also in quotes.
+        # To these programs Title and title are one name, also in quotes.
         names = {name.casefold(): name for name in there}
         for table in snapshot.tables:
             if table.name in names and table.name not in known:

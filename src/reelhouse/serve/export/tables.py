@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reelhouse.entities.schema import Table
@@ -104,7 +105,8 @@ def _imports(own: dict[str, Import]) -> dict[str, ExportTable]:
 
 
 def _built(storage: Storage, current: BuildManifest, registry: Registry) -> dict[str, ExportTable]:
-    wanted = wanted_fingerprints(registry, current.read.receipts, current.read.exports, current.purges)
+    reads = {name: current.read.stream(name).receipts for name in registry.entities}
+    wanted = wanted_fingerprints(registry, reads, current.read.exports, current.purges)
     known = [spec for spec in (*registry.tables, *registry.marts) if spec.name in current.tables]
     return {spec.name: _of_build(storage, current, spec, wanted) for spec in known}
 
@@ -115,8 +117,13 @@ def _of_build(storage: Storage, current: BuildManifest, spec: Table, wanted: dic
     form = ""
     # A build of older code made its rows in a way that is not known here.
     if answer and pin.made_from == wanted[spec.name]:
-        form = _hash(storage.url, rows_fingerprint(spec), pin.schema, current.read.code)
+        form = _hash(storage.url, rows_fingerprint(spec), pin.schema, *_codes(current))
     return ExportTable(spec, pin, _hash(pin.made_from, pin.schema), form, answer)
+
+
+def _codes(current: BuildManifest) -> Iterable[str]:
+    """How the answers of each entity were parsed."""
+    return (one.code for _, one in sorted(current.read.streams.items()))
 
 
 def _answer(spec: Table) -> tuple[str, ...]:

@@ -1,0 +1,229 @@
+"""Two things that TMDB does not have are collected, verified and become tables by their declarations alone."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from reelhouse.bootstrap import collector
+from reelhouse.collect.fetching import StopConditions
+from reelhouse.collect.run import Progress, RunResult, execute, start_run
+from reelhouse.collect.verify import verify
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity, Export, Numbered, Single, Table, col
+from reelhouse.raw.chunk import read_chunk, whole_record
+from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import Chosen
+from reelhouse.tables.lenient_parse import lenient_parse
+from reelhouse.tables.python_rows import Answer, python_rows
+from reelhouse.tables.registry import Registry
+from reelhouse.warehouse.verify import check_tables
+from tests.runs.lakes import settings
+from tests.serving import html, json, serving, verdict
+from tests.warehouse.landing import LakeInTheMaking
+
+SAGA = Entity(
+    name="saga",
+    path="/saga/{id}",
+    id_column="saga_id",
+    listing=Export("saga_ids", least_rows=1),
+    appends=("cast",),
+    default_appends=("cast",),
+    core=frozenset(("title",)),
+    numbered=Numbered("chapter/{n}", of="chapters[].number"),
+    tables=(
+        Table("saga", "One row a saga.", key=("saga_id",), columns=(col("title", "string", "title", "Its title."),)),
+        Table(
+            "saga_scene",
+            "Scenes of chapters.",
+            rows="{chapter=chapter/*}.scenes[]",
+            key=("saga_id", "chapter", "position"),
+            columns=(
+                col("chapter", "bigint", "", "The chapter's number."),
+                col("aired", "date", "^aired", "The chapter's day."),
+                col("name", "string", "name", "The scene's name."),
+            ),
+        ),
+        Table(
+            "saga_cast",
+            "Who plays.",
+            rows="cast.people[]",
+            key=("saga_id", "position"),
+            columns=(col("name", "string", "name", "Their name."),),
+        ),
+    ),
+)
+DIALECT = Entity(
+    name="dialect",
+    path="/configuration/dialects",
+    listing=Single(least_rows=2),
+    tables=(
+        Table(
+            "dialect",
+            "One row a dialect.",
+            rows="[]",
+            key=("code",),
+            columns=(col("code", "string", "code", "Its code."), col("speakers", "bigint", "speakers", "How many.")),
+        ),
+    ),
+)
+INVENTED = {entity.name: entity for entity in (SAGA, DIALECT)}
+REGISTRY = Registry.of(INVENTED)
+
+# The chapters of each saga: within the first request, beyond it, by years, and one that is listed but never sent.
+CHAPTERS = {1: [1, 2], 2: list(range(45)), 3: [2001, 2002], 4: [1, 99]}
+NEVER_SENT = {(4, 99)}
+DIALECTS: list[Any] = [{"code": "aa", "speakers": 7}, {"code": "bb", "speakers": "many"}, {"code": ""}]
+SCENES = {saga: [(number, f"{saga}.{number}") for number in numbers] for saga, numbers in CHAPTERS.items()}
+
+
+def _chapter(saga: int, number: int) -> dict[str, Any]:
+    return {"_id": "x", "aired": "2020-01-02", "scenes": [{"name": f"{saga}.{number}"}]}
+
+
+def _saga(id_: int, query: Mapping[str, str]) -> web.Response:
+    appended = query.get("append_to_response", "").split(",")
+    if len(appended) > 20:
+        return verdict(400, 27)
+    body: dict[str, Any] = {"id": id_, "title": f"Saga {id_}", "chapters": [{"number": one} for one in CHAPTERS[id_]]}
+    for name in appended:
+        kind, _, number = name.partition("/")
+        if kind == "cast":
+            body[name] = {"people": [{"name": f"player of {id_}"}]}
+        elif int(number) in CHAPTERS[id_] and (id_, int(number)) not in NEVER_SENT:
+            body[name] = _chapter(id_, int(number))
+    return json(body)
+
+
+def _answer(request: web.BaseRequest) -> web.StreamResponse:
+    if "/p/exports/saga_ids_" in request.path:
+        rows = (msgspec.json.encode({"id": id_, "popularity": 9.0 - id_}) for id_ in CHAPTERS)
+        return web.Response(body=gzip.compress(b"\n".join(rows), mtime=0), content_type="application/gzip")
+    if request.path.startswith("/3/saga/"):
+        return _saga(int(request.path.rpartition("/")[2]), request.query)
+    known = {"/3/configuration/dialects": DIALECTS, "/3/configuration": {"images": {}}}
+    return json(known[request.path]) if request.path in known else html(404)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
+    """The paths that were requested, how often each."""
+    for name, entity in INVENTED.items():
+        monkeypatch.setitem(ENTITIES, name, entity)
+    with serving(_answer) as server:
+        monkeypatch.setenv("REELHOUSE_TEST_URL", server.url)
+        counted = Counter[str]()
+        server.answering = lambda request: (counted.update([request.path]), _answer(request))[1]
+        counted.url = server.url  # type: ignore[attr-defined]
+        yield counted
+
+
+def _collect(lake: LakeInTheMaking, url: str, entity: str) -> RunResult:
+    chosen = settings(url, attempts=2)
+
+    async def work() -> RunResult:
+        async with collector.open_tmdb(chosen) as tmdb:
+            plan = await start_run(lake.storage, tmdb, collector.wanted(chosen, entity=entity))
+            return await execute(lake.storage, tmdb, plan, collector.ways(chosen), StopConditions(), Progress())
+
+    return asyncio.run(work())
+
+
+def _outcomes(lake: LakeInTheMaking, result: RunResult) -> Iterator[tuple[Receipt, Outcome]]:
+    for receipt in readable(read_receipts(lake.storage, result.plan)):
+        yield from ((receipt, outcome) for outcome in receipt.outcomes)
+
+
+def _collected(tmp_path: Path, asked: Counter[str]) -> tuple[LakeInTheMaking, dict[str, RunResult]]:
+    lake = LakeInTheMaking(tmp_path)
+    url = asked.url  # type: ignore[attr-defined]
+    return lake, {name: _collect(lake, url, name) for name in INVENTED}
+
+
+def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(
+    tmp_path: Path, asked: Counter[str]
+) -> None:
+    lake, results = _collected(tmp_path, asked)
+    assert results["saga"].whole
+    found = {outcome.key: outcome for _, outcome in _outcomes(lake, results["saga"])}
+    assert {key: (one.state, one.lines, one.reason) for key, one in found.items()} == {
+        "1": (State.LANDED, 1, None),
+        "2": (State.LANDED, 3, None),
+        "3": (State.LANDED, 2, None),
+        "4": (State.QUARANTINED, 1, "missing:chapter/99"),
+    }
+    assert (asked["/3/saga/1"], asked["/3/saga/2"], asked["/3/saga/3"]) == (1, 3, 2)
+    for receipt, outcome in _outcomes(lake, results["saga"]):
+        assert receipt.chunk is not None
+        lines = {line.line: line for line in read_chunk(lake.storage, receipt.chunk)}
+        assert {lines[number].key for number in outcome.span} == {outcome.key}
+    verdict_ = verify(lake.storage, entities=INVENTED)
+    assert verdict_.problems == []
+    assert verdict_.states == {"landed": 4, "quarantined": 1}
+
+
+def test_what_was_collected_becomes_tables_on_an_engine_as_in_plain_python(tmp_path: Path, asked: Counter[str]) -> None:
+    lake, results = _collected(tmp_path, asked)
+    lake.build(registry=REGISTRY)
+    assert check_tables(lake.storage, INVENTED, deep=True) == []
+    assert sorted(lake.values("saga", "saga_id", "title")) == [(id_, f"Saga {id_}") for id_ in (1, 2, 3)]
+    scenes = sorted(lake.values("saga_scene", "saga_id", "chapter", "position", "name"))
+    assert scenes == [(id_, number, 0, name) for id_ in (1, 2, 3) for number, name in SCENES[id_]]
+    assert {str(day) for day in lake.values("saga_scene", "aired")} == {"2020-01-02"}
+    assert sorted(lake.values("saga_cast", "saga_id", "name")) == [(id_, f"player of {id_}") for id_ in (1, 2, 3)]
+    assert lake.values("dialect", "code", "speakers") == [("aa", 7), ("bb", None), (None, None)]
+    assert lake.values("rejected_value", "entity", "path", "raw") == [("dialect", "$[1].speakers", "many")]
+    assert lake.values("quarantine", "entity", "requested_key", "reason") == [("saga", "4", "missing:chapter/99")]
+    for entity in INVENTED.values():
+        for table in entity.tables:
+            answers = _answers(lake, results[entity.name], entity)
+            made = [row for answer in answers for row in python_rows(table, answer)]
+            assert sorted(map(_bare, made)) == sorted(map(_bare, lake.rows(table.name))), table.name
+
+
+def _bare(row: Mapping[str, Any]) -> str:
+    return str(sorted((name, value) for name, value in row.items() if name != "fetched_at"))
+
+
+def _answers(lake: LakeInTheMaking, result: RunResult, entity: Entity) -> Iterator[Answer]:
+    for receipt, outcome in _outcomes(lake, result):
+        if outcome.state is State.LANDED:
+            assert receipt.chunk is not None and outcome.id is not None
+            lines = {line.line: line.bytes for line in read_chunk(lake.storage, receipt.chunk)}
+            parsed = lenient_parse(whole_record([lines[number] for number in outcome.span]), entity.shape)
+            yield Answer(outcome.id, None, parsed.values, [])
+
+
+def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: Path, asked: Counter[str]) -> None:
+    lake, results = _collected(tmp_path, asked)
+    (outcome,) = (outcome for _, outcome in _outcomes(lake, results["dialect"]))
+    assert (outcome.key, outcome.id, outcome.state) == ("/configuration/dialects", 0, State.LANDED)
+    again = _collect(lake, asked.url, "dialect")  # type: ignore[attr-defined]
+    assert (again.plan.ids.count, again.plan.counts.fresh) == (0, 1)
+    assert asked["/3/configuration/dialects"] == 1
+
+
+@pytest.mark.parametrize("purged", ["1", "2"])
+def test_a_purge_takes_all_lines_of_a_record_and_leaves_those_of_others(
+    tmp_path: Path, asked: Counter[str], purged: str
+) -> None:
+    lake, results = _collected(tmp_path, asked)
+    chosen = Chosen("1 id", keys=frozenset({purged}))
+    purge(lake.storage, chosen, datetime(2100, 1, 1, tzinfo=UTC), entities=INVENTED)
+    left = {outcome.key: outcome.lines for _, outcome in _outcomes(lake, results["saga"])}
+    assert left == {key: lines for key, lines in {"1": 1, "2": 3, "3": 2, "4": 1}.items() if key != purged}
+    assert verify(lake.storage, entities=INVENTED).problems == []
+    lake.build(registry=REGISTRY)
+    kept = [one for one in (1, 2, 3) if str(one) != purged]
+    scenes = sorted(lake.values("saga_scene", "saga_id", "chapter", "name"))
+    assert scenes == [(id_, number, name) for id_ in kept for number, name in SCENES[id_]]
