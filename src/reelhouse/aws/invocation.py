@@ -119,7 +119,7 @@ class Invocation:
 
     def _leave(self, found: LakeState) -> Answer:
         self._tell({"pending": 0, "lag_seconds": self._lag(found.plan)})
-        self._raise_what_is_untold()
+        self._raise_pending_errors()
         return {"state": "idle"}
 
     def _close(self, done: Done) -> Answer:
@@ -132,7 +132,7 @@ class Invocation:
         for result in done.results:
             if result.reconciliation is not None and not result.whole:
                 raise LakeError(f"run {result.plan.run} does not add up; `reelhouse verify` names what is wrong")
-        self._raise_what_is_untold()
+        self._raise_pending_errors()
         return _summary(done)
 
     def _lag(self, plan: Plan | None) -> float | None:
@@ -141,7 +141,7 @@ class Invocation:
     def _tell(self, numbers: dict[str, float | None]) -> None:
         metrics.tell(self._settings.lake, {**self._meter.metrics, **numbers})
 
-    def _raise_what_is_untold(self) -> None:
+    def _raise_pending_errors(self) -> None:
         if self._untold is not None:
             raise self._untold
 
