@@ -323,7 +323,7 @@ def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
     code, _, told = reelhouse("collect", "--ids", str(mixed))
     assert (code, "--ids-column imdb_id" in told) == (2, True)
     code, _, told = reelhouse("collect", "--no-quotes")
-    assert (code, "--no-quotes says how --ids is read" in told) == (2, True)
+    assert (code, "--no-quotes is an option of --ids" in told) == (2, True)
 
 
 def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Reelhouse, tmp_path: Any) -> None:

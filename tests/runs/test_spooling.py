@@ -382,7 +382,7 @@ def test_a_person_is_told_by_the_command_and_nothing_in_the_spool_is_secret(
     in_the_way.unlink()
     code, said, told = reelhouse("collect", "--json", REELHOUSE_SPOOL=str(spool))
     assert (code, said["clean"], said["replayed"], said["requests"]) == (0, True, 30, 0)
-    assert f"30 answers that waited in {spool}/" in told
+    assert f"30 answers were replayed from {spool}/" in told
     assert sound.asked == ONCE
 
 

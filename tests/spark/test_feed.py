@@ -105,7 +105,7 @@ def test_what_todays_feed_names_is_asked_early_and_again(tmdb: Emulator) -> None
 
 def test_a_stream_begins_within_the_reach_of_the_feed(tmdb: Emulator) -> None:
     assert _reader(since="2026-02-25").initialOffset() == {"day": "2026-02-24"}
-    with pytest.raises(ListingError, match="to 2026-02-25, and the stream would go on at 2026-02-24"):
+    with pytest.raises(ListingError, match="to 2026-02-25, and the stream continues at 2026-02-24"):
         _reader(since="2026-02-24").initialOffset()
     with pytest.raises(ConfigError, match="2026-03-11 has not come yet"):
         _reader(since="2026-03-11").initialOffset()

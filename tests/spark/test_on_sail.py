@@ -178,7 +178,7 @@ def test_an_id_without_a_trusted_answer_fails_the_read_unless_skipped(
     with tiny_tmdb() as tiny:
         monkeypatch.setenv("REELHOUSE_TMDB_URL", f"{tiny.url}/3")
         monkeypatch.setenv("REELHOUSE_APPEND", "credits")
-        with pytest.raises(PySparkException, match=r"1 of 4 ids have no answer that can be believed: 9 \(not_json\)"):
+        with pytest.raises(PySparkException, match=r"1 of 4 ids have no answer that can be trusted: 9 \(not_json\)"):
             read(spark, ids="1,7,8,9")
         assert sorted(read(spark, ids="1,7,8,9", quarantined="skip").column("movie_id").to_pylist()) == [1, 8]
         states = read(spark, ids="1,7,8,9", table="record").to_pylist()
@@ -193,7 +193,7 @@ def test_an_outage_fails_the_read(spark: Any, tmdb: Emulator, monkeypatch: pytes
     monkeypatch.setenv("REELHOUSE_OUTAGE_MINUTES", "0.005")
     tmdb.set_faults("outage")
     try:
-        with pytest.raises(PySparkException, match="2 of 2 ids are not answered: TMDB has answered nobody for"):
+        with pytest.raises(PySparkException, match="2 of 2 ids have no answer: TMDB has answered nobody for"):
             read(spark, ids="2,3")
     finally:
         tmdb.set_faults(None)

@@ -228,7 +228,7 @@ def _odd(change: Callable[[int, dict[str, Any]], dict[str, Any]], count: int = 6
         (lambda page, body: {**body, "results": []} if page > 1 else body, "page [23] .* empty"),
         (lambda page, body: {**body, "results": _FIRST}, "20 of the 20 rows of page 2 are those of page 1"),
         (lambda page, body: {**body, "results": [{"id": None}] * 20} if page == 3 else body, "page 3 .* have no id"),
-        (lambda page, body: {**body, "page": 1}, "page [23] .* says that it is page 1"),
+        (lambda page, body: {**body, "page": 1}, "page [23] .* the answer is for page 1"),
         (lambda page, body: {**body, "total_pages": 1}, "promises 60 results, and its 1 pages hold 20"),
         (lambda page, body: {**body, "results": body["results"][:10]}, r"hold 30 \(page 1 has 10, page 2 has 10\)"),
     ],

@@ -62,8 +62,8 @@ def _answer(event: object, context: Context) -> Answer:
     for request in found.requests:
         others.update(_put(storage, settings, request))
     if found.works:
-        shift = Invocation(storage, settings, _margin, lambda: context.get_remaining_time_in_millis() / 1000)
-        answer = shift.work(ticks=found.ticks)
+        invocation = Invocation(storage, settings, _margin, lambda: context.get_remaining_time_in_millis() / 1000)
+        answer = invocation.work(ticks=found.ticks)
     else:
         answer = Answer(state="queued")
     answer["messages"] = len(found.requests)

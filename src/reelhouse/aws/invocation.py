@@ -47,7 +47,7 @@ class Invocation:
         self._meter = Meter()
         self._ticks = False
         self._announced: set[int] = set()
-        self._untold: ReelhouseError | None = None
+        self._bus_error: ReelhouseError | None = None
 
     def work(self, *, ticks: bool) -> Answer:
         """Continue the open run, then execute what the inbox requests and, with *ticks*, what is due.
@@ -64,7 +64,7 @@ class Invocation:
         except LockedError:
             return {"state": "busy"}
         except BaseException:
-            metrics.tell(self._settings.lake, dict(self._meter.metrics))
+            metrics.emit(self._settings.lake, dict(self._meter.metrics))
             raise
         if not done.results:
             # Another invocation has done it meanwhile.
@@ -115,11 +115,11 @@ class Invocation:
             if eventbridge.announce(self._storage, self._settings, made):
                 log.info("announced", extra={"run": made.run})
         except ReelhouseError as exc:
-            self._untold = exc
+            self._bus_error = exc
 
     def _leave(self, found: LakeState) -> Answer:
-        self._tell({"pending": 0, "lag_seconds": self._lag(found.plan)})
-        self._raise_what_is_untold()
+        self._emit({"pending": 0, "lag_seconds": self._lag(found.plan)})
+        self._raise_pending_errors()
         return {"state": "idle"}
 
     def _close(self, done: Done) -> Answer:
@@ -128,22 +128,22 @@ class Invocation:
             self._announce(last.reconciliation)
         before = last.plan if last.reconciliation else read_plan(self._storage, last.plan.entity, last.plan.run - 1)
         more = {"requests": done.requests, "throttled": done.throttled, "pending": last.pending}
-        self._tell({**more, "lag_seconds": self._lag(before), "days_to_expiry": _days_to_expiry(last)})
+        self._emit({**more, "lag_seconds": self._lag(before), "days_to_expiry": _days_to_expiry(last)})
         for result in done.results:
             if result.reconciliation is not None and not result.whole:
                 raise LakeError(f"run {result.plan.run} does not add up; `reelhouse verify` names what is wrong")
-        self._raise_what_is_untold()
+        self._raise_pending_errors()
         return _summary(done)
 
     def _lag(self, plan: Plan | None) -> float | None:
         return lag_seconds(plan, datetime.now(UTC))
 
-    def _tell(self, numbers: dict[str, float | None]) -> None:
-        metrics.tell(self._settings.lake, {**self._meter.metrics, **numbers})
+    def _emit(self, numbers: dict[str, float | None]) -> None:
+        metrics.emit(self._settings.lake, {**self._meter.metrics, **numbers})
 
-    def _raise_what_is_untold(self) -> None:
-        if self._untold is not None:
-            raise self._untold
+    def _raise_pending_errors(self) -> None:
+        if self._bus_error is not None:
+            raise self._bus_error
 
 
 def _summary(done: Done) -> Answer:

@@ -187,7 +187,7 @@ class Bar(runs.Progress):
         self._pause.until = time.monotonic() + seconds
 
     def replayed(self, count: int, place: str) -> None:
-        self._say(f"{count:,} answers were brought in from {place}.")
+        self._say(f"{count:,} answers were replayed from {place}.")
 
     def left(self, text: str) -> None:
         self._say(text)
@@ -296,7 +296,7 @@ def run_result(result: RunResult) -> None:
         *_missing(found["drift"]),
         ("requests in this call", found["requests"], ""),
         *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),
-        *([("brought in from the spool", found["replayed"], "")] if found["replayed"] else []),
+        *([("replayed from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
     words = verdict(whole=found["whole"], clean=found["clean"])
     table(f"Run {found['run']} ({found['entity']}): {words}", ("", "count", ""), rows)

@@ -68,21 +68,21 @@ def log_key(folder: str, version: int) -> str:
 
 def latest_version(storage: Storage, folder: str, known: int = 0) -> int | None:
     """The newest version, searched from *known* on; None if there is no table."""
-    version = known if _there(storage, folder, known) else _checkpointed(storage, folder, known)
+    version = known if _exists(storage, folder, known) else _checkpointed(storage, folder, known)
     if version is None:
         return None
     step = 1
-    while _there(storage, folder, version + step):
+    while _exists(storage, folder, version + step):
         version += step
         step *= 2
     while step > 1:
         step //= 2
-        if _there(storage, folder, version + step):
+        if _exists(storage, folder, version + step):
             version += step
     return version
 
 
-def _there(storage: Storage, folder: str, version: int) -> bool:
+def _exists(storage: Storage, folder: str, version: int) -> bool:
     return storage.size(log_key(folder, version)) is not None
 
 
@@ -92,13 +92,13 @@ def _checkpointed(storage: Storage, folder: str, missing: int) -> int | None:
         noted = int(json.loads(storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"])
     except (MissingKeyError, ValueError, KeyError, TypeError):
         noted = 0
-    if noted != missing and _there(storage, folder, noted):
+    if noted != missing and _exists(storage, folder, noted):
         return noted
     # The pointer to a checkpoint is written after it; a kill in between leaves none, or that of an earlier one.
     log = f"{folder}/_delta_log/"
     found = (_CHECKPOINT.fullmatch(key.removeprefix(log)) for key in storage.keys(log))
     versions = {int(one[1]) for one in found if one}
-    return next((version for version in sorted(versions, reverse=True) if _there(storage, folder, version)), None)
+    return next((version for version in sorted(versions, reverse=True) if _exists(storage, folder, version)), None)
 
 
 def read_commit(storage: Storage, folder: str, version: int) -> Commit:

@@ -115,7 +115,7 @@ class _Clock:
     def now(self) -> datetime:
         if self._seen is None or time.monotonic() - self._seen[1] > _LOOK_AGAIN:
             try:
-                seen = self._look()
+                seen = self._ask_time()
             except (TransientError, UntrustedError):
                 # A query that runs for weeks must survive a short outage of TMDB.
                 if self._seen is None:
@@ -129,13 +129,13 @@ class _Clock:
         seen, at = self._seen
         return seen + timedelta(seconds=time.monotonic() - at)
 
-    def _look(self) -> datetime:
+    def _ask_time(self) -> datetime:
         settings = load_settings(self._options.settings)
         with asking(settings):
-            return asyncio.run(_look(settings))
+            return asyncio.run(_ask_time(settings))
 
 
-async def _look(settings: Settings) -> datetime:
+async def _ask_time(settings: Settings) -> datetime:
     async with collector.open_tmdb(settings) as tmdb:
         return datetime.fromisoformat(await _seen(tmdb.client))
 

@@ -166,7 +166,7 @@ def _of_answer(exc: exceptions.ClientError, bucket: str) -> ErrorMessage:
         return ErrorMessage(_BY_CODE[named], True)
     if named == "NoSuchBucket" or (exc.operation_name, status(exc)) == ("HeadBucket", 404):
         return ErrorMessage(f"there is no bucket {bucket!r}: create it or correct the lake's address", True)
-    if region := _elsewhere(exc):
+    if region := _other_region(exc):
         return ErrorMessage(f"the bucket is in region {region}: set s3_region = {region!r}", True)
     if status(exc) in (301, 307):
         return ErrorMessage("the bucket is in another region: set s3_region", True)
@@ -177,7 +177,7 @@ def _of_answer(exc: exceptions.ClientError, bucket: str) -> ErrorMessage:
     return ErrorMessage(f"S3 says {named}: {_scrubbed(str(_error(exc).get('Message', '')))}", status(exc) < 500)
 
 
-def _elsewhere(exc: exceptions.ClientError) -> str:
+def _other_region(exc: exceptions.ClientError) -> str:
     misplaced = status(exc) in (301, 307) or code(exc) in (
         "PermanentRedirect",
         "AuthorizationHeaderMalformed",

@@ -188,7 +188,7 @@ class TmdbClient:
             ) as response:
                 body = await read_body(response, self._largest)
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
-            broken = _worded(exc)
+            broken = _one_line(exc)
         if broken is not None:
             # Not raised from aiohttp's error, which carries the request's headers and so the token.
             raise TransientError(f"{path}: {broken}")
@@ -251,7 +251,7 @@ def retry_after(stated: str | None, date: str | None = None) -> float | None:
     return min(max(wait, 0.0), LONGEST_PAUSE)
 
 
-def _worded(exc: BaseException) -> str:
+def _one_line(exc: BaseException) -> str:
     # aiohttp's messages have several lines.
     return " ".join(str(exc).split()) or type(exc).__name__
 

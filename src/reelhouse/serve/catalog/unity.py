@@ -95,14 +95,14 @@ class UnityCatalogue:
     def put(self, entry: Entry) -> str:
         wanted = table_body(entry, self._place, self._lake)
         found = self._found.get(entry.name)
-        if found is not None and _said(found) == _said(wanted):
+        if found is not None and _compared(found) == _compared(wanted):
             return "unchanged"
         if found is not None:
             self.drop(entry.name)
         if self._http.ask("POST", "/tables", body=wanted, spared=_TAKEN) is None:
             # The existing entry may be from our own request, whose response was lost.
             there = self._http.ask("GET", self._path(entry.name))
-            if _said(there) != _said(wanted):
+            if _compared(there) != _compared(wanted):
                 raise ReelhouseError(
                     f"another process has just created the table {entry.name} in {self._place}: check it, then retry"
                 )
@@ -174,7 +174,7 @@ def _column(position: int, column: Column) -> dict[str, Any]:
     return made
 
 
-def _said(table: Any) -> tuple[Any, ...]:
+def _compared(table: Any) -> tuple[Any, ...]:
     """The compared parts of an entry: servers add to it, and format it differently."""
     columns = sorted(table.get("columns") or (), key=lambda one: int(one.get("position") or 0))
     named = tuple((one.get("name"), str(one.get("type_text", "")).lower(), one.get("comment") or "") for one in columns)
@@ -244,15 +244,15 @@ class _Http:
             raise ReelhouseError(f"the server at {self._root} is not a Unity Catalog: correct unity_url") from None
 
     def _refused(self, refusal: _Refusal) -> ReelhouseError:
-        status, said = refusal.status, refusal.text
+        status, message = refusal.status, refusal.text
         if status == 401:
             return ConfigError("Unity Catalog refuses this token: correct unity_token (DATABRICKS_TOKEN)")
         if status == 403:
-            return ConfigError(f"Unity Catalog: access denied: {said or 'permission missing'} (docs/catalogues.md)")
+            return ConfigError(f"Unity Catalog: access denied: {message or 'permission missing'} (docs/catalogues.md)")
         if 300 <= status < 400:
             return ConfigError(f"Unity Catalog at {self._root} redirects: correct unity_url (DATABRICKS_HOST)")
         kind = ReelhouseError if status >= 500 or status == 429 else ConfigError
-        return kind(f"Unity Catalog says {status}{f': {said}' if said else ''}")
+        return kind(f"Unity Catalog says {status}{f': {message}' if message else ''}")
 
 
 def _checked(address: str) -> str:
