@@ -79,7 +79,7 @@ def _table(**given: Any) -> Table:
         ({"tables": (CLASHING,)}, "one column of staging: a_b"),
         ({"tables": (_table(columns=(ColumnSpec("colour", "string", "A."),)),)}, "has no path"),
     ],
-
+)
 def test_what_cannot_work_is_refused_and_named(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         _declared(**given)
