@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -115,17 +115,27 @@ def _answer(request: web.BaseRequest) -> web.StreamResponse:
     return json(known[request.path]) if request.path in known else html(404)
 
 
+class Invented:
+    """The server of both, the paths that were requested, and what answers *instead* of the usual."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked = Counter[str]()
+        self.instead: Callable[[web.BaseRequest], web.StreamResponse | None] = lambda request: None
+
+    def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked[request.path] += 1
+        return self.instead(request) or _answer(request)
+
+
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """The paths that were requested, how often each."""
+def tmdb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Invented]:
     for name, entity in INVENTED.items():
         monkeypatch.setitem(ENTITIES, name, entity)
-    with serving(_answer) as server:
-        monkeypatch.setenv("REELHOUSE_TEST_URL", server.url)
-        counted = Counter[str]()
-        server.answering = lambda request: (counted.update([request.path]), _answer(request))[1]
-        counted.url = server.url  # type: ignore[attr-defined]
-        yield counted
+    invented = Invented()
+    with serving(invented.answer) as server:
+        invented.url = server.url
+        yield invented
 
 
 def _collect(lake: LakeInTheMaking, url: str, entity: str) -> RunResult:
@@ -144,16 +154,13 @@ def _outcomes(lake: LakeInTheMaking, result: RunResult) -> Iterator[tuple[Receip
         yield from ((receipt, outcome) for outcome in receipt.outcomes)
 
 
-def _collected(tmp_path: Path, asked: Counter[str]) -> tuple[LakeInTheMaking, dict[str, RunResult]]:
+def _collected(tmp_path: Path, tmdb: Invented) -> tuple[LakeInTheMaking, dict[str, RunResult]]:
     lake = LakeInTheMaking(tmp_path)
-    url = asked.url  # type: ignore[attr-defined]
-    return lake, {name: _collect(lake, url, name) for name in INVENTED}
+    return lake, {name: _collect(lake, tmdb.url, name) for name in INVENTED}
 
 
-def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(
-    tmp_path: Path, asked: Counter[str]
-) -> None:
-    lake, results = _collected(tmp_path, asked)
+def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(tmp_path: Path, tmdb: Invented) -> None:
+    lake, results = _collected(tmp_path, tmdb)
     assert results["saga"].whole
     found = {outcome.key: outcome for _, outcome in _outcomes(lake, results["saga"])}
     assert {key: (one.state, one.lines, one.reason) for key, one in found.items()} == {
@@ -162,7 +169,7 @@ def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(
         "3": (State.LANDED, 2, None),
         "4": (State.QUARANTINED, 1, "missing:chapter/99"),
     }
-    assert (asked["/3/saga/1"], asked["/3/saga/2"], asked["/3/saga/3"]) == (1, 3, 2)
+    assert (tmdb.asked["/3/saga/1"], tmdb.asked["/3/saga/2"], tmdb.asked["/3/saga/3"]) == (1, 3, 2)
     for receipt, outcome in _outcomes(lake, results["saga"]):
         assert receipt.chunk is not None
         lines = {line.line: line for line in read_chunk(lake.storage, receipt.chunk)}
@@ -172,8 +179,8 @@ def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(
     assert verdict_.states == {"landed": 4, "quarantined": 1}
 
 
-def test_what_was_collected_becomes_tables_on_an_engine_as_in_plain_python(tmp_path: Path, asked: Counter[str]) -> None:
-    lake, results = _collected(tmp_path, asked)
+def test_what_was_collected_becomes_tables_on_an_engine_as_in_plain_python(tmp_path: Path, tmdb: Invented) -> None:
+    lake, results = _collected(tmp_path, tmdb)
     lake.build(registry=REGISTRY)
     assert check_tables(lake.storage, INVENTED, deep=True) == []
     assert sorted(lake.values("saga", "saga_id", "title")) == [(id_, f"Saga {id_}") for id_ in (1, 2, 3)]
@@ -204,20 +211,20 @@ def _answers(lake: LakeInTheMaking, result: RunResult, entity: Entity) -> Iterat
             yield Answer(outcome.id, None, parsed.values, [])
 
 
-def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: Path, asked: Counter[str]) -> None:
-    lake, results = _collected(tmp_path, asked)
+def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: Path, tmdb: Invented) -> None:
+    lake, results = _collected(tmp_path, tmdb)
     (outcome,) = (outcome for _, outcome in _outcomes(lake, results["dialect"]))
     assert (outcome.key, outcome.id, outcome.state) == ("/configuration/dialects", 0, State.LANDED)
-    again = _collect(lake, asked.url, "dialect")  # type: ignore[attr-defined]
+    again = _collect(lake, tmdb.url, "dialect")
     assert (again.plan.ids.count, again.plan.counts.fresh) == (0, 1)
-    assert asked["/3/configuration/dialects"] == 1
+    assert tmdb.asked["/3/configuration/dialects"] == 1
 
 
 @pytest.mark.parametrize("purged", ["1", "2"])
 def test_a_purge_takes_all_lines_of_a_record_and_leaves_those_of_others(
-    tmp_path: Path, asked: Counter[str], purged: str
+    tmp_path: Path, tmdb: Invented, purged: str
 ) -> None:
-    lake, results = _collected(tmp_path, asked)
+    lake, results = _collected(tmp_path, tmdb)
     chosen = Chosen("1 id", keys=frozenset({purged}))
     purge(lake.storage, chosen, datetime(2100, 1, 1, tzinfo=UTC), entities=INVENTED)
     left = {outcome.key: outcome.lines for _, outcome in _outcomes(lake, results["saga"])}
@@ -227,3 +234,58 @@ def test_a_purge_takes_all_lines_of_a_record_and_leaves_those_of_others(
     kept = [one for one in (1, 2, 3) if str(one) != purged]
     scenes = sorted(lake.values("saga_scene", "saga_id", "chapter", "name"))
     assert scenes == [(id_, number, name) for id_ in kept for number, name in SCENES[id_]]
+
+
+def _appends(request: web.BaseRequest) -> str:
+    return request.query.get("append_to_response", "")
+
+
+def _saga_two(lake: LakeInTheMaking, tmdb: Invented) -> Outcome:
+    (found,) = (outcome for _, outcome in _outcomes(lake, _collect(lake, tmdb.url, "saga")) if outcome.key == "2")
+    return found
+
+
+def test_a_record_whose_further_request_fails_for_a_while_lands_whole(tmp_path: Path, tmdb: Invented) -> None:
+    failures = iter(range(3))
+    tmdb.instead = lambda request: (
+        html(500) if "chapter/44" in _appends(request) and next(failures, None) is not None else None
+    )
+    found = _saga_two(lake := LakeInTheMaking(tmp_path), tmdb)
+    assert (found.state, found.lines) == (State.LANDED, 3)
+    assert verify(lake.storage, entities=INVENTED).problems == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        (lambda: html(500), State.QUARANTINED, "unavailable"),
+        (lambda: verdict(404, 34), State.GONE, None),
+        (lambda: json({"id": 3, "chapter/44": {}}), State.QUARANTINED, "wrong_id"),
+        (lambda: json({"id": 2, "chapter/44": {}}), State.QUARANTINED, "missing:chapter/39"),
+        (lambda: json([]), State.QUARANTINED, "not_json"),
+    ],
+)
+def test_nothing_of_a_record_lands_of_which_a_further_request_fails(
+    tmp_path: Path, tmdb: Invented, answer: Callable[[], web.Response], state: State, reason: str | None
+) -> None:
+    tmdb.instead = lambda request: answer() if "chapter/44" in _appends(request) else None
+    found = _saga_two(lake := LakeInTheMaking(tmp_path), tmdb)
+    assert (found.state, found.reason and found.reason[:18], len(found.span) <= 1) == (state, reason, True)
+    verdict_ = verify(lake.storage, entities=INVENTED)
+    assert (verdict_.problems, verdict_.unclaimed) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [([], "too_short"), ([{"code": "aa"}], "too_short"), ({"results": DIALECTS}, "not_json"), ("aa", "not_json")],
+)
+def test_a_body_that_is_not_the_declared_list_is_not_believed(
+    tmp_path: Path, tmdb: Invented, answer: Any, reason: str
+) -> None:
+    tmdb.instead = lambda request: json(answer) if request.path.endswith("/dialects") else None
+    lake = LakeInTheMaking(tmp_path)
+    (outcome,) = (outcome for _, outcome in _outcomes(lake, _collect(lake, tmdb.url, "dialect")))
+    assert (outcome.state, outcome.reason) == (State.QUARANTINED, reason)
+    tmdb.instead = lambda request: None
+    again = _collect(lake, tmdb.url, "dialect")
+    assert (again.plan.counts.asked, again.states) == ({"retry": 1}, {"landed": 1})
