@@ -6,6 +6,7 @@ import asyncio
 import gzip
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.run import Progress, RunResult, execute, start_run
 from reelhouse.collect.verify import verify
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Entity, Export, Numbered, Single, Table, col
+from reelhouse.entities.schema import Entity, Export, FromColumn, Numbered, Single, Table, col
+from reelhouse.errors import ListingError
 from reelhouse.raw.chunk import read_chunk, whole_record
 from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
 from reelhouse.retention.erasure import purge
@@ -27,6 +29,7 @@ from reelhouse.retention.selection import Chosen
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, python_rows
 from reelhouse.tables.registry import Registry
+from reelhouse.warehouse.listed_ids import ids_of_column
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.lakes import settings
 from tests.serving import html, json, serving, verdict
@@ -59,9 +62,19 @@ SAGA = Entity(
             "Who plays.",
             rows="cast.people[]",
             key=("saga_id", "position"),
-            columns=(col("name", "string", "name", "Their name."),),
+            columns=(
+                col("player_id", "bigint", "id", "The player."),
+                col("name", "string", "name", "Their name."),
+            ),
         ),
     ),
+)
+PLAYER = Entity(
+    name="player",
+    path="/player/{id}",
+    id_column="player_id",
+    listing=FromColumn("saga_cast.player_id", least_rows=2),
+    tables=(Table("player", "One row a player.", key=("player_id",), columns=(SAGA.tables[0].columns[1],)),),
 )
 DIALECT = Entity(
     name="dialect",
@@ -99,7 +112,7 @@ def _saga(id_: int, query: Mapping[str, str]) -> web.Response:
     for name in appended:
         kind, _, number = name.partition("/")
         if kind == "cast":
-            body[name] = {"people": [{"name": f"player of {id_}"}]}
+            body[name] = {"people": [{"id": 70 + id_ % 2, "name": f"player of {id_}"}, {"name": "nobody"}]}
         elif int(number) in CHAPTERS[id_] and (id_, int(number)) not in NEVER_SENT:
             body[name] = _chapter(id_, int(number))
     return json(body)
@@ -111,6 +124,9 @@ def _answer(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(body=gzip.compress(b"\n".join(rows), mtime=0), content_type="application/gzip")
     if request.path.startswith("/3/saga/"):
         return _saga(int(request.path.rpartition("/")[2]), request.query)
+    if request.path.startswith("/3/player/"):
+        number = int(request.path.rpartition("/")[2])
+        return json({"id": number, "title": f"Player {number}"})
     known = {"/3/configuration/dialects": DIALECTS, "/3/configuration": {"images": {}}}
     return json(known[request.path]) if request.path in known else html(404)
 
@@ -138,12 +154,12 @@ def tmdb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Invented]:
         yield invented
 
 
-def _collect(lake: LakeInTheMaking, url: str, entity: str) -> RunResult:
+def _collect(lake: LakeInTheMaking, url: str, entity: str, keys: tuple[str, ...] = ()) -> RunResult:
     chosen = settings(url, attempts=2)
 
     async def work() -> RunResult:
         async with collector.open_tmdb(chosen) as tmdb:
-            plan = await start_run(lake.storage, tmdb, collector.wanted(chosen, entity=entity))
+            plan = await start_run(lake.storage, tmdb, collector.wanted(chosen, entity=entity, keys=keys))
             return await execute(lake.storage, tmdb, plan, collector.ways(chosen), StopConditions(), Progress())
 
     return asyncio.run(work())
@@ -187,7 +203,8 @@ def test_what_was_collected_becomes_tables_on_an_engine_as_in_plain_python(tmp_p
     scenes = sorted(lake.values("saga_scene", "saga_id", "chapter", "position", "name"))
     assert scenes == [(id_, number, 0, name) for id_ in (1, 2, 3) for number, name in SCENES[id_]]
     assert {str(day) for day in lake.values("saga_scene", "aired")} == {"2020-01-02"}
-    assert sorted(lake.values("saga_cast", "saga_id", "name")) == [(id_, f"player of {id_}") for id_ in (1, 2, 3)]
+    cast = sorted(lake.values("saga_cast", "saga_id", "position", "name"))
+    assert cast == [(id_, *row) for id_ in (1, 2, 3) for row in ((0, f"player of {id_}"), (1, "nobody"))]
     assert lake.values("dialect", "code", "speakers") == [("aa", 7), ("bb", None), (None, None)]
     assert lake.values("rejected_value", "entity", "path", "raw") == [("dialect", "$[1].speakers", "many")]
     assert lake.values("quarantine", "entity", "requested_key", "reason") == [("saga", "4", "missing:chapter/99")]
@@ -289,3 +306,37 @@ def test_a_body_that_is_not_the_declared_list_is_not_believed(
     tmdb.instead = lambda request: None
     again = _collect(lake, tmdb.url, "dialect")
     assert (again.plan.counts.asked, again.states) == ({"retry": 1}, {"landed": 1})
+
+
+def test_ids_are_followed_from_a_column_of_what_was_built(
+    tmp_path: Path, tmdb: Invented, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENTITIES, "player", PLAYER)
+    assert isinstance(PLAYER.listing, FromColumn)
+    lake, _ = _collected(tmp_path, tmdb)
+    with pytest.raises(ListingError, match="never built"):
+        ids_of_column(lake.storage, PLAYER.listing)
+    registry = Registry.of({**INVENTED, "player": PLAYER})
+    lake.build(registry=registry)
+    ids = ids_of_column(lake.storage, PLAYER.listing)
+    assert ids == [70, 71]
+    with pytest.raises(ListingError, match="1 ids are listed where at least 2"):
+        _collect(lake, tmdb.url, "player", ("70",))
+    made = _collect(lake, tmdb.url, "player", tuple(map(str, ids)))
+    assert (made.plan.selection.source, made.plan.counts.asked, made.states) == ("column", {"new": 2}, {"landed": 2})
+    lake.build(registry=registry)
+    assert sorted(lake.values("player", "player_id", "title")) == [(70, "Player 70"), (71, "Player 71")]
+    assert verify(lake.storage, entities=registry.entities).problems == []
+    assert check_tables(lake.storage, registry.entities) == []
+
+
+@pytest.mark.parametrize("column", ["saga_cast.name", "saga_cast.nothing", "nothing.player_id"])
+def test_a_registry_refuses_an_entity_that_is_listed_from_no_column_of_ids(column: str) -> None:
+    odd = replace(PLAYER, listing=FromColumn(column))
+    with pytest.raises(ValueError, match="no column of ids"):
+        Registry.of({**INVENTED, "player": odd})
+
+
+def test_a_registry_refuses_two_tables_of_one_name() -> None:
+    with pytest.raises(ValueError, match="called saga"):
+        Registry.of({**INVENTED, "again": replace(SAGA, name="again")})
