@@ -7,7 +7,8 @@ import gzip
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ DIALECT = Entity(
     name="dialect",
     path="/configuration/dialects",
     listing=Single(least_rows=2),
+    stale_after_days=30,
     tables=(
         Table(
             "dialect",
@@ -137,11 +139,14 @@ class Invented:
     def __init__(self) -> None:
         self.url = ""
         self.asked = Counter[str]()
+        self.days_later = 0
         self.instead: Callable[[web.BaseRequest], web.StreamResponse | None] = lambda request: None
 
     def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self.asked[request.path] += 1
-        return self.instead(request) or _answer(request)
+        made = self.instead(request) or _answer(request)
+        made.headers["Date"] = format_datetime(datetime.now(UTC) + timedelta(days=self.days_later), usegmt=True)
+        return made
 
 
 @pytest.fixture
@@ -235,6 +240,9 @@ def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: P
     again = _collect(lake, tmdb.url, "dialect")
     assert (again.plan.ids.count, again.plan.counts.fresh) == (0, 1)
     assert tmdb.asked["/3/configuration/dialects"] == 1
+    tmdb.days_later = DIALECT.stale_after_days + 1
+    later = _collect(lake, tmdb.url, "dialect")
+    assert (later.plan.counts.asked, later.states) == ({"stale": 1}, {"landed": 1})
 
 
 @pytest.mark.parametrize("purged", ["1", "2"])

@@ -59,7 +59,7 @@ def wanted(
         ),
         keys=keys,
         # What is older than no time at all is everything.
-        stale_after_days=0 if full else settings.stale_after_days,
+        stale_after_days=0 if full else settings.stale_after_days or kind.stale_after_days,
         min_export_share=settings.min_export_share,
         made_by=f"reelhouse {__version__}",
         # A full run is more than an incremental one.
