@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.ids import read_id, tmdb_id
+from reelhouse.ids import SINGLE, Key, key_id, read_id, read_key
 from reelhouse.tmdb.endpoints import check_path, details_path
 
 
@@ -72,10 +72,33 @@ def test_what_is_asked_is_one_segment_of_digits_and_reading_it_again_changes_not
         assert key.removeprefix("tt").isascii()
         assert key.removeprefix("tt").isdigit()
         assert read_id(key) == key
-        assert (tmdb_id(key) is None) == key.startswith("tt")
+        assert (key_id(key) is None) == key.startswith("tt")
         check_path(details_path("/movie/{id}", key))
 
 
 @pytest.mark.parametrize("key", ["²", "٣", "1" * 23, "../account", "", "tt0133093"])
 def test_what_is_no_number_has_none(key: str) -> None:
-    assert tmdb_id(key) is None
+    assert key_id(key) is None
+
+
+@pytest.mark.parametrize("text", ["/configuration/languages", "/watch/providers/movie"])
+def test_a_path_is_the_key_of_the_one_record_there(text: str) -> None:
+    assert read_key(text) == Key(text, SINGLE)
+    assert details_path(text, text) == text
+    with pytest.raises(ReelhouseError, match="no TMDB id"):
+        details_path("/movie/{id}", text)
+
+
+@pytest.mark.parametrize("text", ["/", "/a/", "//a", "/a b", "/a?b", "/a/../b", "a/b", "/a%2f", "/a\n"])
+def test_what_could_mean_another_path_is_no_key(text: str) -> None:
+    assert read_key(text) is None
+
+
+def test_an_entity_without_ids_is_not_asked_for_one() -> None:
+    with pytest.raises(ReelhouseError, match="no TMDB id"):
+        details_path("/configuration/languages", "603")
+
+
+@pytest.mark.parametrize(("text", "id_"), [("603", 603), ("tt0133093", None)])
+def test_an_id_is_a_key(text: str, id_: int | None) -> None:
+    assert read_key(text) == Key(text, id_)

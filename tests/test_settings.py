@@ -390,9 +390,9 @@ def _load(folder: Path, body: str, environ: dict[str, str] | None = None, **opti
 def test_an_entity_has_its_own_settings_beside_the_general_ones(tmp_path: Path) -> None:
     found = _load(tmp_path, TABLES)
     movie, gadget, other = found.of("movie"), found.of("gadget"), found.of("other")
-    assert (movie.language, movie.append, movie.top, movie.stale_after_days) == ("de-DE", ["credits"], 10, 150)
+    assert (movie.language, movie.append, movie.top, movie.stale_after_days) == ("de-DE", ["credits"], 10, None)
     assert (gadget.language, gadget.append, gadget.top, gadget.stale_after_days) == ("en-US", None, 10, 30)
-    assert (other.language, other.stale_after_days) == ("en-US", 150)
+    assert (other.language, other.stale_after_days) == ("en-US", None)
 
 
 def test_the_environment_and_options_hold_for_every_entity(tmp_path: Path) -> None:
@@ -411,8 +411,8 @@ def test_the_environment_and_options_hold_for_every_entity(tmp_path: Path) -> No
         ("[entity.movie]\nlanguage = 1", "language: a text is expected"),
         ("[entity.movie]\nstale_after_days = 200", "stale_after_days: 1 to 180 is expected"),
         ("[entity.movie]\ntop = 0", "top: 1 or more is expected"),
-        ("entity = 1", "entity: tables such as [entity.movie] are expected"),
-        ("[entity]\nmovie = 1", "entity: tables such as [entity.movie] are expected"),
+        ("entity = 1", "entity: tables such as [entity.NAME] are expected"),
+        ("[entity]\nmovie = 1", "entity: tables such as [entity.NAME] are expected"),
     ],
 )
 def test_what_makes_no_sense_for_an_entity_is_refused(body: str, word: str, tmp_path: Path) -> None:

@@ -50,17 +50,13 @@ class Key(NamedTuple):
     def is_path(self) -> bool:
         return self.text.startswith("/")
 
-    @property
-    def is_imdb(self) -> bool:
-        return self.id is None
-
 
 def read_key(text: str) -> Key | None:
     """The key that *text* is, None where it is none."""
     if is_path(text):
         return Key(text, SINGLE)
     found = read_id(text)
-    return None if found is None else Key(found, int(found) if found.isdigit() else None)
+    return None if found is None else Key(found, number_of(found))
 
 
 def id_of(value: object) -> str | None:
@@ -81,8 +77,11 @@ def shown_id(value: object) -> str:
     return repr(value)[:_MOST_SHOWN]
 
 
-def tmdb_id(key: str) -> int | None:
+def key_id(key: str) -> int | None:
     """The id of a key that holds it: a TMDB id or a path; None for an IMDb id, or what is no key at all."""
-    if key.startswith("/"):
-        return SINGLE
-    return int(key) if key.isascii() and key.isdigit() and len(key) <= 18 else None
+    return SINGLE if key.startswith("/") else number_of(key)
+
+
+def number_of(text: str) -> int | None:
+    """The id that digits write; None for anything else, and for what would not fit into 64 bits."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None

@@ -90,8 +90,11 @@ class Settings:
     record_filter: str = _setting(
         "", "A JMESPath predicate; records that do not pass are counted as filtered.", by_entity=True
     )
-    stale_after_days: int = _setting(
-        150, "Request again what is older. TMDB's terms end caching at six months.", by_entity=True
+    stale_after_days: int | None = _setting(
+        None,
+        "Request again what is older than so many days; unset: 150. TMDB's terms end caching at six months.",
+        example="30",
+        by_entity=True,
     )
     min_export_share: float = _setting(
         0.95, "Refuse an export smaller than this share of the last one.", by_entity=True
@@ -192,7 +195,8 @@ class Settings:
         _require(self.run_every_hours > 0, "run_every_hours", "more than 0", self.run_every_hours)
         _require(self.run_kind in ("incremental", "full"), "run_kind", "incremental or full", self.run_kind)
         # TMDB's terms forbid to keep anything for longer than six months.
-        _require(1 <= self.stale_after_days <= 180, "stale_after_days", "1 to 180", self.stale_after_days)
+        stale = self.stale_after_days
+        _require(stale is None or 1 <= stale <= 180, "stale_after_days", "1 to 180", stale)
 
     def checked_token(self) -> str:
         """The token, or `ConfigError` with what is wrong with it; the token itself is never shown."""

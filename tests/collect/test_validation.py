@@ -58,6 +58,7 @@ def test_an_id_that_came_as_a_string_is_the_same_id() -> None:
         ("550", b'{"id":[550]}', "no_id"),
         ("550", b'{"id":' + b"5" * 5000 + b"}", "no_id"),
         ("tt0137523", b'{"id":99999999999999999999}', "no_id"),
+        ("tt0137523", b'{"id":"/550"}', "no_id"),
         ("tt0137523", b'{"id":550,"imdb_id":"tt0000001"}', "wrong_id"),
         ("550", b"", "not_json"),
         ("550", b"<html>Just a moment...</html>", "not_json"),

@@ -66,6 +66,8 @@ def _table(**given: Any) -> Table:
         ({"numbered": Numbered("part", of="parts[].number"), "tables": (GADGET, PARTS)}, r"such as season/\{n\}"),
         ({"numbered": Numbered("part/{n}", of=""), "tables": (GADGET, PARTS)}, "the path of its numbers"),
         ({"tables": (GADGET, PARTS)}, r"differ in part/\*"),
+        ({"stale_after_days": 0}, "is 1 to 180"),
+        ({"stale_after_days": 181}, "is 1 to 180"),
         ({"numbered": NUMBERED}, r"differ in part/\*"),
         ({"tables": (GADGET, GADGET)}, "two tables are called gadget"),
         ({"core": frozenset(("name", "colour"))}, "no column reads: colour"),

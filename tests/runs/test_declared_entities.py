@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.run import Progress, RunResult, execute, start_run
 from reelhouse.collect.verify import verify
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Entity, Export, Numbered, Single, Table, col
+from reelhouse.entities.schema import Entity, Export, FromColumn, Numbered, Single, Table, col
+from reelhouse.errors import ListingError
 from reelhouse.raw.chunk import read_chunk, whole_record
 from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
 from reelhouse.retention.erasure import purge
@@ -27,6 +30,7 @@ from reelhouse.retention.selection import Chosen
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, python_rows
 from reelhouse.tables.registry import Registry
+from reelhouse.warehouse.listed_ids import ids_of_column
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.lakes import settings
 from tests.serving import html, json, serving, verdict
@@ -59,14 +63,25 @@ SAGA = Entity(
             "Who plays.",
             rows="cast.people[]",
             key=("saga_id", "position"),
-            columns=(col("name", "string", "name", "Their name."),),
+            columns=(
+                col("player_id", "bigint", "id", "The player."),
+                col("name", "string", "name", "Their name."),
+            ),
         ),
     ),
+)
+PLAYER = Entity(
+    name="player",
+    path="/player/{id}",
+    id_column="player_id",
+    listing=FromColumn("saga_cast.player_id", least_rows=2),
+    tables=(Table("player", "One row a player.", key=("player_id",), columns=(SAGA.tables[0].columns[1],)),),
 )
 DIALECT = Entity(
     name="dialect",
     path="/configuration/dialects",
     listing=Single(least_rows=2),
+    stale_after_days=30,
     tables=(
         Table(
             "dialect",
@@ -99,7 +114,7 @@ def _saga(id_: int, query: Mapping[str, str]) -> web.Response:
     for name in appended:
         kind, _, number = name.partition("/")
         if kind == "cast":
-            body[name] = {"people": [{"name": f"player of {id_}"}]}
+            body[name] = {"people": [{"id": 70 + id_ % 2, "name": f"player of {id_}"}, {"name": "nobody"}]}
         elif int(number) in CHAPTERS[id_] and (id_, int(number)) not in NEVER_SENT:
             body[name] = _chapter(id_, int(number))
     return json(body)
@@ -111,29 +126,45 @@ def _answer(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(body=gzip.compress(b"\n".join(rows), mtime=0), content_type="application/gzip")
     if request.path.startswith("/3/saga/"):
         return _saga(int(request.path.rpartition("/")[2]), request.query)
+    if request.path.startswith("/3/player/"):
+        number = int(request.path.rpartition("/")[2])
+        return json({"id": number, "title": f"Player {number}"})
     known = {"/3/configuration/dialects": DIALECTS, "/3/configuration": {"images": {}}}
     return json(known[request.path]) if request.path in known else html(404)
 
 
+class Invented:
+    """The server of both, the paths that were requested, and what answers *instead* of the usual."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked = Counter[str]()
+        self.days_later = 0
+        self.instead: Callable[[web.BaseRequest], web.StreamResponse | None] = lambda request: None
+
+    def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked[request.path] += 1
+        made = self.instead(request) or _answer(request)
+        made.headers["Date"] = format_datetime(datetime.now(UTC) + timedelta(days=self.days_later), usegmt=True)
+        return made
+
+
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """The paths that were requested, how often each."""
+def tmdb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Invented]:
     for name, entity in INVENTED.items():
         monkeypatch.setitem(ENTITIES, name, entity)
-    with serving(_answer) as server:
-        monkeypatch.setenv("REELHOUSE_TEST_URL", server.url)
-        counted = Counter[str]()
-        server.answering = lambda request: (counted.update([request.path]), _answer(request))[1]
-        counted.url = server.url  # type: ignore[attr-defined]
-        yield counted
+    invented = Invented()
+    with serving(invented.answer) as server:
+        invented.url = server.url
+        yield invented
 
 
-def _collect(lake: LakeInTheMaking, url: str, entity: str) -> RunResult:
+def _collect(lake: LakeInTheMaking, url: str, entity: str, keys: tuple[str, ...] = ()) -> RunResult:
     chosen = settings(url, attempts=2)
 
     async def work() -> RunResult:
         async with collector.open_tmdb(chosen) as tmdb:
-            plan = await start_run(lake.storage, tmdb, collector.wanted(chosen, entity=entity))
+            plan = await start_run(lake.storage, tmdb, collector.wanted(chosen, entity=entity, keys=keys))
             return await execute(lake.storage, tmdb, plan, collector.ways(chosen), StopConditions(), Progress())
 
     return asyncio.run(work())
@@ -144,16 +175,13 @@ def _outcomes(lake: LakeInTheMaking, result: RunResult) -> Iterator[tuple[Receip
         yield from ((receipt, outcome) for outcome in receipt.outcomes)
 
 
-def _collected(tmp_path: Path, asked: Counter[str]) -> tuple[LakeInTheMaking, dict[str, RunResult]]:
+def _collected(tmp_path: Path, tmdb: Invented) -> tuple[LakeInTheMaking, dict[str, RunResult]]:
     lake = LakeInTheMaking(tmp_path)
-    url = asked.url  # type: ignore[attr-defined]
-    return lake, {name: _collect(lake, url, name) for name in INVENTED}
+    return lake, {name: _collect(lake, tmdb.url, name) for name in INVENTED}
 
 
-def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(
-    tmp_path: Path, asked: Counter[str]
-) -> None:
-    lake, results = _collected(tmp_path, asked)
+def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(tmp_path: Path, tmdb: Invented) -> None:
+    lake, results = _collected(tmp_path, tmdb)
     assert results["saga"].whole
     found = {outcome.key: outcome for _, outcome in _outcomes(lake, results["saga"])}
     assert {key: (one.state, one.lines, one.reason) for key, one in found.items()} == {
@@ -162,7 +190,7 @@ def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(
         "3": (State.LANDED, 2, None),
         "4": (State.QUARANTINED, 1, "missing:chapter/99"),
     }
-    assert (asked["/3/saga/1"], asked["/3/saga/2"], asked["/3/saga/3"]) == (1, 3, 2)
+    assert (tmdb.asked["/3/saga/1"], tmdb.asked["/3/saga/2"], tmdb.asked["/3/saga/3"]) == (1, 3, 2)
     for receipt, outcome in _outcomes(lake, results["saga"]):
         assert receipt.chunk is not None
         lines = {line.line: line for line in read_chunk(lake.storage, receipt.chunk)}
@@ -172,15 +200,16 @@ def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(
     assert verdict_.states == {"landed": 4, "quarantined": 1}
 
 
-def test_what_was_collected_becomes_tables_on_an_engine_as_in_plain_python(tmp_path: Path, asked: Counter[str]) -> None:
-    lake, results = _collected(tmp_path, asked)
+def test_what_was_collected_becomes_tables_on_an_engine_as_in_plain_python(tmp_path: Path, tmdb: Invented) -> None:
+    lake, results = _collected(tmp_path, tmdb)
     lake.build(registry=REGISTRY)
     assert check_tables(lake.storage, INVENTED, deep=True) == []
     assert sorted(lake.values("saga", "saga_id", "title")) == [(id_, f"Saga {id_}") for id_ in (1, 2, 3)]
     scenes = sorted(lake.values("saga_scene", "saga_id", "chapter", "position", "name"))
     assert scenes == [(id_, number, 0, name) for id_ in (1, 2, 3) for number, name in SCENES[id_]]
     assert {str(day) for day in lake.values("saga_scene", "aired")} == {"2020-01-02"}
-    assert sorted(lake.values("saga_cast", "saga_id", "name")) == [(id_, f"player of {id_}") for id_ in (1, 2, 3)]
+    cast = sorted(lake.values("saga_cast", "saga_id", "position", "name"))
+    assert cast == [(id_, *row) for id_ in (1, 2, 3) for row in ((0, f"player of {id_}"), (1, "nobody"))]
     assert lake.values("dialect", "code", "speakers") == [("aa", 7), ("bb", None), (None, None)]
     assert lake.values("rejected_value", "entity", "path", "raw") == [("dialect", "$[1].speakers", "many")]
     assert lake.values("quarantine", "entity", "requested_key", "reason") == [("saga", "4", "missing:chapter/99")]
@@ -204,20 +233,23 @@ def _answers(lake: LakeInTheMaking, result: RunResult, entity: Entity) -> Iterat
             yield Answer(outcome.id, None, parsed.values, [])
 
 
-def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: Path, asked: Counter[str]) -> None:
-    lake, results = _collected(tmp_path, asked)
+def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: Path, tmdb: Invented) -> None:
+    lake, results = _collected(tmp_path, tmdb)
     (outcome,) = (outcome for _, outcome in _outcomes(lake, results["dialect"]))
     assert (outcome.key, outcome.id, outcome.state) == ("/configuration/dialects", 0, State.LANDED)
-    again = _collect(lake, asked.url, "dialect")  # type: ignore[attr-defined]
+    again = _collect(lake, tmdb.url, "dialect")
     assert (again.plan.ids.count, again.plan.counts.fresh) == (0, 1)
-    assert asked["/3/configuration/dialects"] == 1
+    assert tmdb.asked["/3/configuration/dialects"] == 1
+    tmdb.days_later = DIALECT.stale_after_days + 1
+    later = _collect(lake, tmdb.url, "dialect")
+    assert (later.plan.counts.asked, later.states) == ({"stale": 1}, {"landed": 1})
 
 
 @pytest.mark.parametrize("purged", ["1", "2"])
 def test_a_purge_takes_all_lines_of_a_record_and_leaves_those_of_others(
-    tmp_path: Path, asked: Counter[str], purged: str
+    tmp_path: Path, tmdb: Invented, purged: str
 ) -> None:
-    lake, results = _collected(tmp_path, asked)
+    lake, results = _collected(tmp_path, tmdb)
     chosen = Chosen("1 id", keys=frozenset({purged}))
     purge(lake.storage, chosen, datetime(2100, 1, 1, tzinfo=UTC), entities=INVENTED)
     left = {outcome.key: outcome.lines for _, outcome in _outcomes(lake, results["saga"])}
@@ -227,3 +259,92 @@ def test_a_purge_takes_all_lines_of_a_record_and_leaves_those_of_others(
     kept = [one for one in (1, 2, 3) if str(one) != purged]
     scenes = sorted(lake.values("saga_scene", "saga_id", "chapter", "name"))
     assert scenes == [(id_, number, name) for id_ in kept for number, name in SCENES[id_]]
+
+
+def _appends(request: web.BaseRequest) -> str:
+    return request.query.get("append_to_response", "")
+
+
+def _saga_two(lake: LakeInTheMaking, tmdb: Invented) -> Outcome:
+    (found,) = (outcome for _, outcome in _outcomes(lake, _collect(lake, tmdb.url, "saga")) if outcome.key == "2")
+    return found
+
+
+def test_a_record_whose_further_request_fails_for_a_while_lands_whole(tmp_path: Path, tmdb: Invented) -> None:
+    failures = iter(range(3))
+    tmdb.instead = lambda request: (
+        html(500) if "chapter/44" in _appends(request) and next(failures, None) is not None else None
+    )
+    found = _saga_two(lake := LakeInTheMaking(tmp_path), tmdb)
+    assert (found.state, found.lines) == (State.LANDED, 3)
+    assert verify(lake.storage, entities=INVENTED).problems == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        (lambda: html(500), State.QUARANTINED, "unavailable"),
+        (lambda: verdict(404, 34), State.GONE, None),
+        (lambda: json({"id": 3, "chapter/44": {}}), State.QUARANTINED, "wrong_id"),
+        (lambda: json({"id": 2, "chapter/44": {}}), State.QUARANTINED, "missing:chapter/39"),
+        (lambda: json([]), State.QUARANTINED, "not_json"),
+    ],
+)
+def test_nothing_of_a_record_lands_of_which_a_further_request_fails(
+    tmp_path: Path, tmdb: Invented, answer: Callable[[], web.Response], state: State, reason: str | None
+) -> None:
+    tmdb.instead = lambda request: answer() if "chapter/44" in _appends(request) else None
+    found = _saga_two(lake := LakeInTheMaking(tmp_path), tmdb)
+    assert (found.state, found.reason and found.reason[:18], len(found.span) <= 1) == (state, reason, True)
+    verdict_ = verify(lake.storage, entities=INVENTED)
+    assert (verdict_.problems, verdict_.unclaimed) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [([], "too_short"), ([{"code": "aa"}], "too_short"), ({"results": DIALECTS}, "not_json"), ("aa", "not_json")],
+)
+def test_a_body_that_is_not_the_declared_list_is_not_believed(
+    tmp_path: Path, tmdb: Invented, answer: Any, reason: str
+) -> None:
+    tmdb.instead = lambda request: json(answer) if request.path.endswith("/dialects") else None
+    lake = LakeInTheMaking(tmp_path)
+    (outcome,) = (outcome for _, outcome in _outcomes(lake, _collect(lake, tmdb.url, "dialect")))
+    assert (outcome.state, outcome.reason) == (State.QUARANTINED, reason)
+    tmdb.instead = lambda request: None
+    again = _collect(lake, tmdb.url, "dialect")
+    assert (again.plan.counts.asked, again.states) == ({"retry": 1}, {"landed": 1})
+
+
+def test_ids_are_followed_from_a_column_of_what_was_built(
+    tmp_path: Path, tmdb: Invented, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENTITIES, "player", PLAYER)
+    assert isinstance(PLAYER.listing, FromColumn)
+    lake, _ = _collected(tmp_path, tmdb)
+    with pytest.raises(ListingError, match="never built"):
+        ids_of_column(lake.storage, PLAYER.listing)
+    registry = Registry.of({**INVENTED, "player": PLAYER})
+    lake.build(registry=registry)
+    ids = ids_of_column(lake.storage, PLAYER.listing)
+    assert ids == [70, 71]
+    with pytest.raises(ListingError, match="1 ids are listed where at least 2"):
+        _collect(lake, tmdb.url, "player", ("70",))
+    made = _collect(lake, tmdb.url, "player", tuple(map(str, ids)))
+    assert (made.plan.selection.source, made.plan.counts.asked, made.states) == ("column", {"new": 2}, {"landed": 2})
+    lake.build(registry=registry)
+    assert sorted(lake.values("player", "player_id", "title")) == [(70, "Player 70"), (71, "Player 71")]
+    assert verify(lake.storage, entities=registry.entities).problems == []
+    assert check_tables(lake.storage, registry.entities) == []
+
+
+@pytest.mark.parametrize("column", ["saga_cast.name", "saga_cast.nothing", "nothing.player_id"])
+def test_a_registry_refuses_an_entity_that_is_listed_from_no_column_of_ids(column: str) -> None:
+    odd = replace(PLAYER, listing=FromColumn(column))
+    with pytest.raises(ValueError, match="no column of ids"):
+        Registry.of({**INVENTED, "player": odd})
+
+
+def test_a_registry_refuses_two_tables_of_one_name() -> None:
+    with pytest.raises(ValueError, match="called saga"):
+        Registry.of({**INVENTED, "again": replace(SAGA, name="again")})

@@ -59,7 +59,7 @@ def wanted(
         ),
         keys=keys,
         # With an age of 0 everything is stale.
-        stale_after_days=0 if full else settings.stale_after_days,
+        stale_after_days=0 if full else settings.stale_after_days or kind.stale_after_days,
         min_export_share=settings.min_export_share,
         made_by=f"reelhouse {__version__}",
         # A full run includes an incremental one.

@@ -18,7 +18,6 @@ from reelhouse.collect.landing import ChunkSink, OpenUnit, open_unit
 from reelhouse.collect.validation import Further, ResponseValidator, Validated, parses
 from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import DeniedError, TransientError
-from reelhouse.ids import tmdb_id
 from reelhouse.raw.checkpoint import Done, nothing_done
 from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import State
@@ -342,7 +341,7 @@ class Fetcher:
                 failure: Exception = exc
             except TransientError as exc:
                 if not exc.throttled and await self._others_succeed(began, defer=defer):
-                    return None if defer else Validated(State.QUARANTINED, None, _own_id(request), "unavailable")
+                    return None if defer else Validated(State.QUARANTINED, None, request.id, "unavailable")
                 failure = exc
             silent = time.monotonic() - max(self._client.last_good, self._began)
             if silent >= self._patience.outage:
@@ -389,7 +388,7 @@ class Fetcher:
                 )
             return first._replace(further=tuple(further))
         except GoneAnswer as exc:
-            return Validated(State.GONE, exc.answer, _own_id(request))
+            return Validated(State.GONE, exc.answer, request.id)
 
     async def _asked(self, key: str, query: str, check: Callable[[Answer], T], refused_at: float) -> T:
         return await ask(
@@ -411,7 +410,7 @@ def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
 
 
 def _set_aside(request: Request, exc: UntrustedAnswer) -> Validated:
-    return Validated(State.QUARANTINED, exc.answer, _own_id(request), exc.reason, parses(exc.answer.body))
+    return Validated(State.QUARANTINED, exc.answer, request.id, exc.reason, parses(exc.answer.body))
 
 
 def _raise_first(tasks: list[asyncio.Future[None]]) -> None:
@@ -419,7 +418,3 @@ def _raise_first(tasks: list[asyncio.Future[None]]) -> None:
     failures = [error for task in tasks if (error := task.exception()) is not None]
     for error in sorted(failures, key=lambda error: not isinstance(error, DeniedError)):
         raise error
-
-
-def _own_id(request: Request) -> int | None:
-    return tmdb_id(request.key)

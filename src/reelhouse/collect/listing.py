@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from reelhouse.ids import read_id, tmdb_id
+from reelhouse.ids import key_id, read_id
 from reelhouse.raw.plan import Cause, Selection
 from reelhouse.tmdb.exports import read_rows
 
@@ -77,7 +77,7 @@ class Listing:
         """Keys that somebody named or a table holds. They are wanted whatever a filter says."""
         self.db.execute("begin")
         for key in keys:
-            id_ = tmdb_id(key)
+            id_ = key_id(key)
             if id_ is None:
                 id_ = self._alias(key)
             if id_ is None:

@@ -11,7 +11,7 @@ import msgspec
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.entities.schema import Entity, Single
 from reelhouse.errors import ConfigError
-from reelhouse.ids import SINGLE, tmdb_id
+from reelhouse.ids import SINGLE, key_id, number_of
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.retry import is_error
@@ -178,10 +178,10 @@ def _checked_id(key: str, fields: Mapping[str, msgspec.Raw], answer: Answer) -> 
     # TMDB once sent an id as a string.
     text = raw.strip(b'"')
     # A number beyond 64 bits is no id, and would fit no table.
-    id_ = tmdb_id(text.decode())
+    id_ = number_of(text.decode())
     if id_ is None:
         raise UntrustedAnswer("no_id", f"{key}: the answer has the id {raw[:40]!r}", answer)
-    asked = tmdb_id(key)
+    asked = key_id(key)
     if asked is not None and id_ != asked:
         raise UntrustedAnswer("wrong_id", f"{key}: the answer is about {id_}", answer)
     if asked is None and bytes(fields.get("imdb_id", b"null")) not in (f'"{key}"'.encode(), b"null", b'""'):

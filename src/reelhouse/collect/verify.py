@@ -15,7 +15,7 @@ from reelhouse.collect.lost_runs import lost_runs
 from reelhouse.course.held import held_in_course
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError, ListingError, MissingKeyError
-from reelhouse.ids import tmdb_id
+from reelhouse.ids import key_id
 from reelhouse.raw.chunk import read_chunk, read_lines
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import RUNS, chunk_place, chunks_of_entity, is_course, run_place, runs_folder
@@ -188,7 +188,7 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     db.execute("create temp table planned (ask text primary key, id integer) without rowid")
     keys = (line.partition(" ")[0] for line in read_plan_lines(storage, plan.ids))
     db.execute("begin")
-    db.executemany("insert or ignore into planned values (?, ?)", ((key, tmdb_id(key)) for key in keys))
+    db.executemany("insert or ignore into planned values (?, ?)", ((key, key_id(key)) for key in keys))
     db.execute("commit")
     db.execute("create index temp.planned_id on planned (id)")
     yield from _unaccounted(plan, ledger)

@@ -250,7 +250,7 @@ class Entity:
     core: frozenset[str] = frozenset()
     numbered: Numbered | None = None
     stale_after_days: int = 150
-    priority: int = 0
+    priority: int = 5
     plural: str = ""
     words: str = ""
 
@@ -306,6 +306,19 @@ class Entity:
     def _problems(self) -> Iterator[str]:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
             yield "a name has small letters, digits and _"
+        yield from self._problems_of_listing()
+        if unknown := set(self.default_appends) - set(self.appends):
+            yield f"default_appends are not among appends: {', '.join(sorted(unknown))}"
+        if len(self.default_appends) > MOST_APPENDS:
+            yield f"TMDB takes at most {MOST_APPENDS} appends in one request"
+        if self.numbered and (self.numbered.append[-4:] != "/{n}" or not self.numbered.of or not self.has_ids):
+            yield "numbered needs an append such as season/{n}, the path of its numbers, and ids"
+        if not 1 <= self.stale_after_days <= 180:
+            yield "stale_after_days is 1 to 180: TMDB's terms end caching at six months"
+        if again := _repeated(table.name for table in self.tables):
+            yield f"two tables are called {again}"
+
+    def _problems_of_listing(self) -> Iterator[str]:
         if self.has_ids and (self.path.count("{id}") != 1 or not self.id_column):
             yield f"it has ids, so its path {self.path!r} must hold {{id}} once, and id_column must name their column"
         if not self.has_ids and ("{id}" in self.path or self.id_column or self.changes or self.discover.path):
@@ -314,14 +327,6 @@ class Entity:
             yield "it is listed by discover, and declares none"
         if isinstance(self.listing, FromColumn) and not all(self.listing.parts):
             yield f"it is listed from {self.listing.column!r}, which is not written as table.column"
-        if unknown := set(self.default_appends) - set(self.appends):
-            yield f"default_appends are not among appends: {', '.join(sorted(unknown))}"
-        if len(self.default_appends) > MOST_APPENDS:
-            yield f"TMDB takes at most {MOST_APPENDS} appends in one request"
-        if self.numbered and (self.numbered.append[-4:] != "/{n}" or not self.numbered.of or not self.has_ids):
-            yield "numbered needs an append such as season/{n}, the path of its numbers, and ids"
-        if again := _repeated(table.name for table in self.tables):
-            yield f"two tables are called {again}"
 
     def _problems_of_answers(self) -> Iterator[str]:
         fields = {*self.shape}

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reelhouse.errors import MissingKeyError, StorageError
-from reelhouse.ids import tmdb_id
 from reelhouse.raw.keys import LEDGERS, ledger_key, ledgers, receipt_key
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.purges import purge_count
@@ -90,7 +89,7 @@ class Ledger:
                 (
                     (plan.entity, outcome.key, outcome.id, outcome.state.value)
                     for outcome in receipt.outcomes
-                    if tmdb_id(outcome.key) is None
+                    if outcome.by_imdb_id
                 ),
             )
             self.db.executemany(

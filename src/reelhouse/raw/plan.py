@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.ids import key_id
 from reelhouse.raw.json_objects import decode, encode, get_named
 from reelhouse.raw.keys import FORMAT, ids_key, plan_key
 from reelhouse.storage.protocol import Storage
@@ -34,6 +35,11 @@ class Request(NamedTuple):
 
     key: str
     cause: Cause
+
+    @property
+    def id(self) -> int | None:
+        """The id that the key holds; None for an IMDb id."""
+        return key_id(self.key)
 
 
 class Unit(NamedTuple):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.ids import key_id
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, purged_key, receipt_key
 from reelhouse.raw.plan import Cause, Plan
@@ -52,6 +53,11 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     lines: int = 1
     etag: str | None = None
     reason: str | None = None
+
+    @property
+    def by_imdb_id(self) -> bool:
+        """Whether the record was requested by an IMDb id."""
+        return key_id(self.key) is None
 
     @property
     def span(self) -> range:

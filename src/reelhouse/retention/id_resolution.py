@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.errors import LakeError
-from reelhouse.ids import tmdb_id
+from reelhouse.ids import key_id
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt, read_purged, readable, reduced
@@ -42,8 +42,8 @@ class _Title(msgspec.Struct):
 
 def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> Named:
     """What *keys* name. An IMDb id is looked for in every answer, since only they tell whose it is."""
-    ids = {id_ for key in keys if (id_ := tmdb_id(key)) is not None}
-    imdb = frozenset(key for key in keys if tmdb_id(key) is None)
+    ids = {id_ for key in keys if (id_ := key_id(key)) is not None}
+    imdb = frozenset(key for key in keys if key_id(key) is None)
     known: dict[str, set[int]] = {key: set() for key in keys}
     aliases: list[tuple[str, int]] = []
     problems: list[str] = []
@@ -53,7 +53,7 @@ def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> Named:
                 known[outcome.key].add(outcome.id or 0)
             if outcome.id is not None:
                 known.get(str(outcome.id), set()).add(outcome.id)
-                if tmdb_id(outcome.key) is None:
+                if outcome.by_imdb_id:
                     aliases.append((outcome.key, outcome.id))
     if imdb:
         for found, problem in prefetch(partial(_told, storage, imdb), _receipts(storage, plans), _AT_ONCE):

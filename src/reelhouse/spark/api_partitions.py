@@ -22,7 +22,7 @@ from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.planning import Tmdb, plan_run
 from reelhouse.collect.run import Progress, execute, start_run
 from reelhouse.errors import DeniedError, ReelhouseError, TransientError
-from reelhouse.ids import tmdb_id
+from reelhouse.ids import key_id
 from reelhouse.raw.chunk import whole_record
 from reelhouse.raw.course import read_answers
 from reelhouse.raw.plan import Plan, read_units
@@ -93,15 +93,15 @@ def partitions_of(keys: Sequence[str], options: Options, settings: Settings) -> 
         rate=settings.rate / at_once, connections=max(1, settings.connections // at_once)
     )
     # Only answers say which TMDB ids IMDb ids are. In one partition, duplicates can be recognized.
-    ordered = sorted(keys, key=lambda key: tmdb_id(key) is not None)
-    plain = frozenset(id_ for key in keys if (id_ := tmdb_id(key)) is not None)
+    ordered = sorted(keys, key=lambda key: key_id(key) is not None)
+    plain = frozenset(id_ for key in keys if (id_ := key_id(key)) is not None)
     bounds = [len(ordered) * number // count for number in range(count + 1)]
     return [
         AskedPartition(
             tuple(some := ordered[start:end]),
             share,
             options.quarantined,
-            plain if tmdb_id(some[0]) is None else frozenset(),
+            plain if key_id(some[0]) is None else frozenset(),
         )
         for start, end in pairwise(bounds)
     ]

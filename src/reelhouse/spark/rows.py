@@ -12,7 +12,6 @@ from pyspark.sql import types as T
 
 from reelhouse.delta.engine import arrow_schema
 from reelhouse.entities.schema import ANSWERS, Entity, Table
-from reelhouse.ids import tmdb_id
 from reelhouse.raw.receipt import State
 from reelhouse.spark.api_partitions import Settled
 from reelhouse.tables.lenient_parse import lenient_parse
@@ -68,7 +67,7 @@ def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
     id_ = one.outcome.id
     if id_ is None:
         return False
-    if id_ in seen or (id_ in elsewhere and tmdb_id(one.outcome.key) is None):
+    if id_ in seen or (id_ in elsewhere and one.outcome.by_imdb_id):
         return True
     seen.add(id_)
     return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Entity, Table
+from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Entity, FromColumn, Table
 from reelhouse.tables.metadata_tables import metadata_tables
 from reelhouse.tables.popularity import POPULARITY
 
@@ -31,6 +31,19 @@ class Registry:
     def __post_init__(self) -> None:
         if POPULARITY not in self.tables:
             raise ValueError(f"a registry needs the table {POPULARITY.name}")
+        names = [table.name for table in (*self.tables, *self.marts)]
+        if again := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two tables or marts are called {', '.join(again)}")
+        for entity in self.entities.values():
+            self._check_listing(entity)
+
+    def _check_listing(self, entity: Entity) -> None:
+        if not isinstance(entity.listing, FromColumn):
+            return
+        name, column = entity.listing.parts
+        types = {one.name: one.type for table in self.tables if table.name == name for one in table.columns}
+        if types.get(column) != "bigint":
+            raise ValueError(f"{entity.name} is listed from {entity.listing.column}, which is no column of ids")
 
     @classmethod
     def of(cls, entities: Mapping[str, Entity], marts: Iterable[Table] = ()) -> Registry:

@@ -11,7 +11,6 @@ from reelhouse.delta.log import Sizes, commits_held, damage, foreign_on_top, lis
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
-from reelhouse.ids import tmdb_id
 from reelhouse.raw.keys import STAGING
 from reelhouse.raw.plan import Plan, read_plan, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
@@ -173,7 +172,7 @@ def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int
             if outcome.id is None:
                 silent[outcome.key] = outcome.state
                 continue
-            if tmdb_id(outcome.key) is None:
+            if outcome.by_imdb_id:
                 answered.add(outcome.key)
             known[outcome.id] = _after(known.get(outcome.id), outcome.state)
     # One that TMDB does not know (gone) is no answer that is set aside.
