@@ -106,7 +106,7 @@ class Settings:
     chunk_answers: int = _setting(1000, "Close a chunk after this many answers,")
     chunk_megabytes: float = _setting(8.0, "or this size at rest,")
     chunk_seconds: float = _setting(15.0, "or this age, which is what a kill may cost.")
-    layout: str = _setting("lake", "How answers are stored: lake, or course for plain JSON arrays under Raw/TMDB/JSON.")
+    layout: str = _setting("lake", "lake, or course to copy landed answers as plain JSON arrays to Raw/TMDB/JSON.")
     course_kinds: bool = _setting(False, "With the course layout: a folder for the kind above the date.")
     course_quotes: bool = _setting(
         True, "With the course layout: quotes in Raw/Local/CSV enclose values; false reads them as text."

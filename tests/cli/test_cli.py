@@ -279,7 +279,6 @@ def test_the_data_dictionary_needs_no_lake_unless_one_is_named(here: Here) -> No
     "key",
     [
         "raw/movie/2026/03/02/000002-00000-0a1b2c3d.jsonl.gz",
-        "Raw/TMDB/JSON/2026/03/02/000002-00000-0a1b2c3d.json",
         "Raw/Local/CSV/Movies/2026/03/02/movies.csv",
         "raw/exports/movie_ids/2026/03/02/movie_ids_03_02_2026-0123456789ab.json.gz",
         "_reelhouse/runs/movie/000007/receipts/00000-0.json",

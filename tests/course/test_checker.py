@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from reelhouse.course.checker import Checked, check_course
+from reelhouse.course.layout import MOST_BYTES
 from reelhouse.course.structure import Structures
 from reelhouse.errors import StorageError
-from reelhouse.raw.course import MOST_BYTES
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import tmdb_data
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,22 @@ def test_a_lake_of_the_function_makes_the_tables_of_a_laptops(tmp_path: Path, mo
         "REELHOUSE_TOP": str(COUNT),
         # Some three lives of four seconds, of which asking gets half.
         "REELHOUSE_RATE": "25",
+        "REELHOUSE_LAYOUT": "course",
         "TMDB_TOKEN": TOKEN,
     }
     with Emulator(movies=1500, seed=29, process=True) as tmdb:
         environ |= {"REELHOUSE_TMDB_URL": f"{tmdb.address}/3", "REELHOUSE_EXPORTS_URL": f"{tmdb.address}/p/exports"}
         with LambdaService(deployed.task(), env=environ, timeout=4) as function:
             states: list[str] = []
+            copied: list[list[int]] = []
             while not states or states[-1] != "reconciled":
                 states.append(function.invoke({"tick": True}).answer["state"])
+                copied.append(_copied(server, bucket))
                 assert len(states) < 20
             assert states[0] == "open"
+            # Who invokes the function finds JSON, at once and each time more of it.
+            assert 0 < len(copied[0]) < len(copied[-1])
+            assert len(copied[-1]) == len(set(copied[-1])) == COUNT
         here = environment(tmdb, tmp_path / "laptop")
         done = reelhouse("sync", "--top", str(COUNT), "--json", env=here, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
@@ -45,6 +52,15 @@ def test_a_lake_of_the_function_makes_the_tables_of_a_laptops(tmp_path: Path, mo
             assert done.returncode == 0, done.stderr
         assert told(done)["states"] == {"landed": COUNT}
     assert differences(tmp_path / "function", tmp_path / "laptop", without=LINEAGE) == []
+
+
+def _copied(server: s3servers.S3Server, bucket: str) -> list[int]:
+    """The ids in the JSON files of the course."""
+    client = s3servers.client(server)
+    listed = client.list_objects_v2(Bucket=bucket, Prefix="films/Raw/TMDB/JSON/").get("Contents", ())
+    keys = [entry["Key"] for entry in listed if entry["Key"].endswith(".json")]
+    bodies = [client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
+    return [record["id"] for body in bodies for record in json.loads(body)]
 
 
 def _downloaded(server: s3servers.S3Server, bucket: str, into: Path) -> Path:

@@ -15,7 +15,7 @@ from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
 from reelhouse.collect.verify import Verdict, verify
 from reelhouse.emulator import Emulator
-from reelhouse.raw.course import read_answers
+from reelhouse.raw.chunk import read_answers
 from reelhouse.raw.plan import Plan, last_run, read_plan, read_units
 from reelhouse.raw.receipt import Receipt, read_receipts
 from reelhouse.settings import Settings

@@ -1,8 +1,7 @@
-"""The course's layout: plain arrays for whoever reads the folder, with the same receipts, resume and verify behind."""
+"""The course layout: copies for people beside the raw zone, made from receipts, whole at the end of each run."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -10,15 +9,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import msgspec
 import pytest
 from aiohttp import web
 
 from reelhouse.collect.verify import verify
-from reelhouse.raw.course import MOST_BYTES
-from reelhouse.raw.keys import COURSE, receipt_key
-from reelhouse.raw.receipt import Receipt, read_part
-from reelhouse.retention.erasure import purge
+from reelhouse.course.checker import check_course
+from reelhouse.course.copies import CopyState, read_state
+from reelhouse.course.layout import COPIES, MOST_BYTES, SUCCESS
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.errors import LakeError, StorageError
+from reelhouse.raw.receipt import Receipt, read_receipts
+from reelhouse.retention.erasure import foresee, purge
 from reelhouse.retention.selection import Chosen
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
@@ -26,21 +29,28 @@ from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
 from tests.runs.commands import Reelhouse
 from tests.runs.dying import KilledError, Stepping, counts, dies_at
-from tests.runs.lakes import CHUNK, CONNECTIONS, Known, answers, assert_whole, collect, collect_small, small
+from tests.runs.lakes import CHUNK, CONNECTIONS, Known, answers, assert_whole, collect, collect_small, plans, small
 from tests.runs.scenes import copied, second_day
 from tests.runs.tiny import Tiny, tiny_tmdb
 from tests.s3servers import aim, fresh_bucket, started
 
-COURSE_SETTINGS = {"layout": "course"}
+DAY = f"{COPIES}2026/03/01/"
+COURSE = {"layout": "course"}
+MOVIE = ENTITIES["movie"]
+NOW = datetime(2026, 3, 5, tzinfo=UTC)
 
 
-def _files(storage: Storage) -> dict[str, list[dict[str, Any]]]:
+def _files(storage: Storage, below: str = COPIES) -> dict[str, list[dict[str, Any]]]:
     """What somebody who knows nothing of reelhouse reads there."""
-    return {key: json.loads(storage.get(key)) for key in storage.keys(COURSE)}
+    return {key: json.loads(storage.get(key)) for key in storage.keys(below) if key.endswith(".json")}
 
 
-def _ids(storage: Storage) -> Counter[int]:
-    return Counter(record["id"] for records in _files(storage).values() for record in records)
+def _ids(storage: Storage, below: str = COPIES) -> Counter[int]:
+    return Counter(record["id"] for records in _files(storage, below).values() for record in records)
+
+
+def _landed(storage: Storage) -> Counter[int]:
+    return Counter(int(key) for key, known in answers(storage).items() if known.state == "landed")
 
 
 def _settled(tiny: Tiny, **more: Any) -> dict[str, Known]:
@@ -50,34 +60,49 @@ def _settled(tiny: Tiny, **more: Any) -> dict[str, Known]:
     return answers(lake)
 
 
-def test_landed_answers_lie_in_arrays_and_everything_else_apart(tiny: Tiny) -> None:
+def _assert_right(storage: Storage) -> None:
+    """The lake is whole, and a stranger's checker finds nothing in the copies."""
+    assert_whole(storage)
+    assert check_course(storage).problems == []
+
+
+def test_landed_answers_are_copied_into_arrays_and_nothing_else_is(tiny: Tiny) -> None:
     lake = MemoryStorage()
-    assert collect_small(lake, small(tiny, **COURSE_SETTINGS)).whole
+    assert collect_small(lake, small(tiny, **COURSE)).whole
     assert answers(lake) == _settled(tiny)
-    landed = {int(key) for key, known in answers(lake).items() if known.state == "landed"}
-    assert _ids(lake) == Counter(landed)
-    (keys,) = {frozenset(record) for records in _files(lake).values() for record in records}
-    assert keys == frozenset(msgspec.json.decode(tiny.body(1)))
-    assert all(key.startswith("Raw/TMDB/JSON/2026/03/01/000001-") for key in _files(lake))
-    assert list(lake.keys("raw/movie/"))
-    verdict = assert_whole(lake)
-    assert (verdict.states["landed"], verdict.unclaimed) == (len(landed), 0)
+    assert _ids(lake) == _landed(lake)
+    assert list(lake.keys(COPIES)) == [f"{DAY}{SUCCESS}", f"{DAY}movies_0001.json"]
+    for known in answers(lake).values():
+        assert (
+            known.state != "landed"
+            or f"\n{(known.body or b'').decode()}" in lake.get(f"{DAY}movies_0001.json").decode()
+        )
+    _assert_right(lake)
 
 
-def test_with_kinds_the_files_lie_below_movies(tiny: Tiny) -> None:
+def test_with_kinds_the_files_are_below_movies(tiny: Tiny) -> None:
     lake = MemoryStorage()
     collect_small(lake, small(tiny, layout="course", course_kinds=True))
-    assert {key.rpartition("/")[0] for key in _files(lake)} == {"Raw/TMDB/JSON/Movies/2026/03/01"}
-    assert_whole(lake)
+    assert list(_files(lake)) == ["Raw/TMDB/JSON/Movies/2026/03/01/movies_0001.json"]
+    _assert_right(lake)
 
 
-def test_a_file_holds_at_most_a_hundred_records() -> None:
+def test_a_day_stays_in_its_folder_when_the_level_for_kinds_is_switched_on(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect_small(lake, small(tiny, **COURSE))
+    tiny.listed.append(31)
+    collect_small(lake, small(tiny, layout="course", course_kinds=True))
+    assert list(_files(lake)) == [f"{DAY}movies_0001.json", f"{DAY}movies_0002.json"]
+    _assert_right(lake)
+
+
+def test_files_are_filled_to_a_hundred_records() -> None:
     lake = MemoryStorage()
     with tiny_tmdb(Tiny(range(1, 251))) as tiny:
-        collect(lake, small(tiny, chunk_answers=1000, **COURSE_SETTINGS))
-    sizes = sorted(len(records) for records in _files(lake).values())
-    assert (sum(sizes), sizes[-2:]) == (245, [100, 100])
-    assert_whole(lake)
+        collect(lake, small(tiny, chunk_answers=70, **COURSE))
+    assert [len(records) for records in _files(lake).values()] == [100, 100, 45]
+    assert list(_files(lake)) == [f"{DAY}movies_000{number}.json" for number in (1, 2, 3)]
+    _assert_right(lake)
 
 
 def test_a_file_holds_at_most_ten_megabytes_and_a_larger_record_is_alone() -> None:
@@ -94,8 +119,7 @@ def test_a_file_holds_at_most_ten_megabytes_and_a_larger_record_is_alone() -> No
     world.listed = list(padding)
     world.instead = padded
     with tiny_tmdb(world) as tiny:
-        chosen = small(tiny, record_filter="", chunk_answers=1000, chunk_megabytes=100.0, **COURSE_SETTINGS)
-        collect(lake, chosen)
+        collect(lake, small(tiny, record_filter="", chunk_answers=1000, chunk_megabytes=100.0, **COURSE))
     assert _ids(lake) == Counter(list(padding))
     for key, records in _files(lake).items():
         assert (lake.size(key) or 0) <= MOST_BYTES or [record["id"] for record in records] == [4]
@@ -107,51 +131,92 @@ def test_a_body_with_line_ends_is_kept_byte_for_byte_among_the_others(tiny: Tiny
     body = b' {\n  "id": 3,\r\n  "runtime": 90 }\n'
     tiny.instead = lambda request: web.Response(body=body) if request.path.endswith("/movie/3") else None
     lake = MemoryStorage()
-    collect_small(lake, small(tiny, **COURSE_SETTINGS))
+    collect_small(lake, small(tiny, **COURSE))
     assert answers(lake)["3"].body == body
+    assert body in lake.get(f"{DAY}movies_0001.json")
     assert _ids(lake)[3] == 1
-    assert_whole(lake)
+
+
+def test_an_open_run_has_its_copies_and_no_mark_of_success(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    chosen = small(tiny, **COURSE)
+    assert not collect(lake, chosen, max_requests=20).whole
+    assert _ids(lake) == _landed(lake)
+    assert 5 < _ids(lake).total() < 25
+    assert lake.size(DAY + SUCCESS) is None
+    assert verify(lake).problems == []
+    assert collect(lake, chosen).whole
+    assert _ids(lake) == _landed(lake)
+    _assert_right(lake)
+
+
+def test_the_newest_answer_of_the_day_wins_and_what_is_gone_or_filtered_by_then_leaves(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    chosen = small(tiny, **COURSE)
+    collect_small(lake, chosen)
+    before = _ids(lake)
+    tiny.now = "2026-03-01T15:00:00+00:00"
+    tiny.edition.update([1, 2, 30])
+    tiny.gone.add(3)
+    tiny.short.add(4)
+    tiny.broken.add(10)
+    collect(lake, chosen, full=True)
+    assert _ids(lake) == before - Counter([3, 4])
+    titles = {record["id"]: record["title"] for records in _files(lake).values() for record in records}
+    assert [titles[id_].split()[-1] for id_ in (1, 2, 30, 20)] == ["1", "1", "1", "0"]
+    assert 10 in titles, "an answer that cannot be believed replaces none"
+    assert lake.size(DAY + SUCCESS)
+    _assert_right(lake)
+    tiny.now = "2026-03-01T18:00:00+00:00"
+    tiny.gone.remove(3)
+    collect(lake, chosen, full=True)
+    assert _ids(lake) == before - Counter([4])
+    _assert_right(lake)
+
+
+def test_an_id_that_two_questions_of_a_run_came_to_has_one_record(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(tiny, **COURSE), keys=("12", "tt0000012", "13"))
+    assert _ids(lake) == Counter([12, 13])
+    _assert_right(lake)
+
+
+def test_another_day_has_a_folder_of_its_own_and_the_older_records_stay(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect_small(lake, small(tiny, **COURSE))
+    first = _files(lake)
+    second_day(tiny, lake)
+    collect_small(lake, small(tiny, **COURSE))
+    assert _files(lake, DAY) == first
+    assert _ids(lake, f"{COPIES}2026/03/02/")[1] == 1
+    _assert_right(lake)
+    assert check_course(lake).later > 0
 
 
 def test_a_kill_at_any_step_loses_nothing_and_leaves_no_record_twice(tiny: Tiny) -> None:
-    chosen = small(tiny, **COURSE_SETTINGS)
+    chosen = small(tiny, **COURSE)
     whole = Stepping(MemoryStorage(), counts)
     collect_small(whole, chosen)
     wanted, asked = answers(whole), Counter(tiny.asked)
-    assert whole.steps > 40
-    left = 0
+    assert whole.steps > 60
+    begun = 0
     for step in range(whole.steps):
         lake = MemoryStorage()
         tiny.forget()
         with pytest.raises(KilledError):
             collect_small(Stepping(lake, dies_at(step)), chosen)
-        left += verify(lake).unclaimed
+        begun += bool(_files(lake)) and lake.size(DAY + SUCCESS) is None
         collect_small(lake, chosen)
         assert sum((Counter(tiny.asked) - asked).values()) <= 2 * CHUNK + CONNECTIONS, f"killed at step {step}"
         assert answers(lake) == wanted, f"killed at step {step}"
-        assert_whole(lake)
-        assert set(_ids(lake).values()) == {1}, f"killed at step {step}"
-    assert left, "no kill left a file behind, so nothing was shown"
-
-
-def test_what_kills_left_goes_even_if_the_last_answer_uses_up_what_was_allowed(tiny: Tiny) -> None:
-    tiny.broken = set()
-    chosen = small(tiny, **COURSE_SETTINGS)
-    for step in range(40):
-        lake = MemoryStorage()
-        with pytest.raises(KilledError):
-            collect_small(Stepping(lake, dies_at(step)), chosen)
-        if verify(lake).unclaimed:
-            break
-    result = collect(lake, chosen, max_requests=verify(lake).pending)
-    assert result.whole
-    assert set(_ids(lake).values()) == {1}
-    assert assert_whole(lake).unclaimed == 0
+        assert _ids(lake) == _landed(lake), f"killed at step {step}"
+        _assert_right(lake)
+    assert begun, "no kill came while copies were written, so nothing was shown"
 
 
 def test_a_lake_may_change_its_layout_between_runs_and_within_one(tiny: Tiny) -> None:
     before, plain = MemoryStorage(), MemoryStorage()
-    for lake, more in ((before, COURSE_SETTINGS), (plain, {})):
+    for lake, more in ((before, COURSE), (plain, {})):
         tiny.now, tiny.listed, tiny.gone = "2026-03-01T12:00:00+00:00", list(range(1, 31)), {7, 17}
         tiny.changed, tiny.edition = {}, Counter()
         collect_small(lake, small(tiny, **more))
@@ -159,74 +224,122 @@ def test_a_lake_may_change_its_layout_between_runs_and_within_one(tiny: Tiny) ->
         if lake is before:
             with pytest.raises(KilledError):
                 collect_small(Stepping(lake, dies_at(20)), small(tiny))
-            collect_small(lake, small(tiny, **COURSE_SETTINGS))
+            collect_small(lake, small(tiny, **COURSE))
         else:
             collect_small(lake, small(tiny))
         assert_whole(lake)
     assert answers(before) == answers(plain)
-    assert list(before.keys("raw/movie/2026/03/02/"))
-    assert list(before.keys(f"{COURSE}2026/03/02/"))
+    assert not list(plain.keys(COPIES))
+    # What had landed before the layout was chosen is copied as well, each day in its folder.
+    collect_small(plain, small(tiny, **COURSE))
+    for day in (DAY, f"{COPIES}2026/03/02/"):
+        assert _ids(before, day) == _ids(plain, day)
+        assert _ids(plain, day)
+    _assert_right(before)
+    _assert_right(plain)
+
+
+def test_files_of_the_same_name_that_were_there_are_other_peoples(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    theirs = {f"{DAY}movies_0001.json": b"[]", f"{DAY}movies_0003.json": b"{}", f"{DAY}notes.json": b"[1]"}
+    for key, body in theirs.items():
+        lake.put(key, body)
+    chosen = small(tiny, **COURSE)
+    collect_small(lake, chosen)
+    tiny.now = "2026-03-01T15:00:00+00:00"
+    tiny.edition.update(range(1, 31))
+    collect(lake, chosen, full=True)
+    assert {key: lake.get(key) for key in theirs} == theirs
+    assert sorted(_files(lake).keys() - theirs.keys()) == [f"{DAY}movies_0004.json"]
+    assert_whole(lake)
+
+
+class Refusing(MemoryStorage):
+    """Takes no copies while it refuses, after so many of them."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.left = after
+
+    def put(self, key: str, body: bytes) -> None:
+        if key.startswith((COPIES, "_reelhouse/course/")):
+            self.left -= 1
+            if self.left < 0:
+                raise StorageError("the bucket takes no copies")
+        super().put(key, body)
+
+
+@pytest.mark.parametrize("after", range(12))
+def test_copies_that_cannot_be_put_are_an_error_and_the_next_run_puts_them(tiny: Tiny, after: int) -> None:
+    lake = Refusing(after)
+    chosen = small(tiny, **COURSE)
+    with pytest.raises(StorageError, match=r"the answers have landed, .* not complete: the bucket takes no copies"):
+        collect_small(lake, chosen)
+    assert answers(lake) == _settled(tiny)
+    assert after < 2 or any("the next run completes it" in problem for problem in verify(lake).problems)
+    lake.left = 1000
+    tiny.forget()
+    collect_small(lake, chosen)
+    assert set(tiny.asked) <= {"9", "7", "17"}
+    assert _ids(lake) == _landed(lake)
+    _assert_right(lake)
+
+
+def test_a_chunk_that_is_damaged_before_it_is_copied_is_named_and_the_others_are_copied(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect_small(lake, small(tiny))
+    receipt = _of(lake, "12")
+    assert receipt.chunk is not None
+    lake.put(receipt.chunk.key, b"")
+    tiny.listed.append(31)
+    with pytest.raises(LakeError, match=rf"lack answers: {receipt.chunk.key}"):
+        collect_small(lake, small(tiny, **COURSE))
+    lost = Counter(outcome.id for outcome in receipt.outcomes if outcome.state.value == "landed")
+    assert _ids(lake) == Counter([*range(1, 32)]) - Counter([5, 15, 7, 17, 9]) - lost
+    assert lake.size(DAY + SUCCESS)
+
+
+def _of(lake: Storage, key: str) -> Receipt:
+    for plan in plans(lake):
+        for found in read_receipts(lake, plan):
+            if isinstance(found, Receipt) and any(outcome.key == key for outcome in found.outcomes):
+                return found
+    raise AssertionError(f"no receipt claims {key}")
 
 
 @pytest.fixture(scope="module")
 def collected() -> MemoryStorage:
     lake = MemoryStorage()
     with tiny_tmdb() as tiny:
-        collect_small(lake, small(tiny, **COURSE_SETTINGS))
+        collect_small(lake, small(tiny, **COURSE))
     return lake
 
 
-def _of_unit(lake: Storage, key: str) -> tuple[Receipt, str]:
-    for unit in range(3):
-        for part in range(9):
-            found = read_part(lake, "movie", 1, unit, part)
-            if isinstance(found, Receipt) and any(outcome.key == key for outcome in found.outcomes):
-                return found, receipt_key("movie", 1, unit, part)
-    raise AssertionError(f"no receipt claims {key}")
-
-
-def _swapped(body: bytes) -> bytes:
-    first, second, *rest = body.split(b"\n")[1:]
-    return b"\n".join([b"[", second.removesuffix(b",") + b",", first, *rest])
-
-
-DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
-    "cut": lambda body: body[: len(body) // 2],
-    "emptied": lambda body: b"",
-    "gone": lambda body: None,
-    "a byte changed": lambda body: body.replace(b'"id":12,', b'"id":19,'),
-    "a record less": lambda body: b"[\n" + body.split(b"\n", 2)[2],
-    "two swapped": _swapped,
+DAMAGES: dict[str, Callable[[Storage], None]] = {
+    "cut": lambda lake: lake.put(f"{DAY}movies_0001.json", lake.get(f"{DAY}movies_0001.json")[:-10]),
+    "gone": lambda lake: lake.delete(f"{DAY}movies_0001.json"),
+    "no mark": lambda lake: lake.delete(DAY + SUCCESS),
 }
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-@pytest.mark.parametrize("refit", [False, True], ids=["receipt as it was", "receipt made to fit"])
-def test_damage_is_named(collected: MemoryStorage, how: str, refit: bool) -> None:
+def test_damage_to_copies_is_named(collected: MemoryStorage, how: str) -> None:
     lake = copied(collected)
-    receipt, key = _of_unit(lake, "12")
-    assert receipt.chunk is not None
-    chunk = receipt.chunk.key
-    spoilt = DAMAGES[how](lake.get(chunk))
-    if spoilt is None:
-        lake.delete(chunk)
-    else:
-        assert spoilt != lake.get(chunk)
-        lake.put(chunk, spoilt)
-    if refit and spoilt is not None:
-        stated = msgspec.json.decode(lake.get(key))
-        stated["chunk"] |= {"size": len(spoilt), "sha256": hashlib.sha256(spoilt).hexdigest()}
-        lake.put(key, msgspec.json.encode(stated))
-    problems = verify(lake).problems
-    assert any(chunk in problem for problem in problems)
-    named = {
-        outcome.key for outcome in receipt.outcomes if any(f"id {outcome.key}:" in problem for problem in problems)
-    }
-    assert named, problems
-    if how == "a record less" and refit:
-        assert any(f"{chunk} has {receipt.chunk.lines - 1} records, its receipt says" in each for each in problems)
-    if how == "a byte changed":
-        assert named == {"12"}
+    DAMAGES[how](lake)
+    (problem,) = verify(lake).problems
+    assert problem.startswith(f"{DAY} does not hold the 1 files of ")
+    assert answers(lake) == answers(collected)
+
+
+def test_what_the_message_on_damage_advises_repairs_it(collected: MemoryStorage, tiny: Tiny) -> None:
+    lake = copied(collected)
+    lake.put(f"{DAY}movies_0001.json", b"[]")
+    for key in [*lake.keys(COPIES), *lake.keys("_reelhouse/course/")]:
+        lake.delete(key)
+    collect_small(lake, small(tiny, **COURSE))
+    assert _files(lake).keys() == _files(collected).keys()
+    assert _ids(lake) == _ids(collected)
+    _assert_right(lake)
 
 
 def test_a_pipe_separated_list_of_imdb_ids_fills_the_course(tiny: Tiny, reelhouse: Reelhouse) -> None:
@@ -237,7 +350,7 @@ def test_a_pipe_separated_list_of_imdb_ids_fills_the_course(tiny: Tiny, reelhous
     assert (code, said["landed"], said["gone"]) == (0, 2, 1), told
     lake = FolderStorage(reelhouse.lake)
     ((key, records),) = _files(lake).items()
-    assert key.startswith("Raw/TMDB/JSON/Movies/2026/03/01/")
+    assert key == "Raw/TMDB/JSON/Movies/2026/03/01/movies_0001.json"
     assert sorted(record["imdb_id"] for record in records) == ["tt0000001", "tt0000002"]
     assert reelhouse("verify", "--json", **course)[0] == 0
     code, said, _ = reelhouse("status", "--json", **course)
@@ -245,29 +358,124 @@ def test_a_pipe_separated_list_of_imdb_ids_fills_the_course(tiny: Tiny, reelhous
 
 
 def test_a_folder_holds_the_arrays_as_files(tiny: Tiny, tmp_path: Path) -> None:
-    collect_small(FolderStorage(tmp_path), small(tiny, **COURSE_SETTINGS))
+    collect_small(FolderStorage(tmp_path), small(tiny, **COURSE))
     found = [record for path in tmp_path.glob("Raw/TMDB/JSON/*/*/*/*.json") for record in json.loads(path.read_text())]
     assert len(found) == 25
 
 
-def test_a_purged_answer_leaves_the_files_and_the_others_stay(collected: MemoryStorage) -> None:
-    lake = copied(collected)
-    before = answers(lake)
-    chosen = Chosen("ids 12 and 13", keys=frozenset(("12", "13")))
-    done = purge(lake, chosen, datetime(2026, 3, 5, tzinfo=UTC))
-    assert (done.answers, done.problems) == (2, [])
-    left = {key: known for key, known in before.items() if key not in ("12", "13")}
-    assert _ids(lake) == Counter(int(key) for key, known in left.items() if known.state == "landed")
-    assert {key: known for key, known in answers(lake).items() if key in left} == left
-    assert not any(b"Title 12," in lake.get(key) for key in lake.keys(COURSE))
+def test_names_of_other_people_that_are_no_keys_stand_in_nobodys_way(tiny: Tiny, tmp_path: Path) -> None:
+    theirs = tmp_path / DAY / "Anota\u00e7\u00f5es 1.json"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("[]")
+    lake = FolderStorage(tmp_path)
+    collect_small(lake, small(tiny, **COURSE))
+    assert_whole(lake)
+    assert purge(lake, PURGED, NOW).problems == []
     assert verify(lake).problems == []
+    assert theirs.read_text() == "[]"
 
 
 def test_a_bucket_is_filled_and_verified_as_a_folder_is(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     server = started("moto")
     aim(monkeypatch, server)
-    lake = open_storage(f"s3://{fresh_bucket(server)}/lake")
-    assert collect_small(lake, small(tiny, **COURSE_SETTINGS)).whole
+    bucket = fresh_bucket(server)
+    lake = open_storage(f"s3://{bucket}/lake")
+    assert collect_small(lake, small(tiny, **COURSE)).whole
     assert answers(lake) == _settled(tiny)
+    assert _ids(lake) == _landed(lake)
+    _assert_right(lake)
+    put = boto3.client("s3").head_object(Bucket=bucket, Key=f"lake/{DAY}movies_0001.json")
+    assert put["ContentType"] == "application/json"
+
+
+PURGED = Chosen("ids 12 and 13", keys=frozenset(("12", "13")))
+
+
+def test_a_purged_answer_leaves_the_copies_and_the_others_stay(collected: MemoryStorage) -> None:
+    lake = copied(collected)
+    before = answers(lake)
+    assert foresee(lake, PURGED, NOW).copies == 1
+    done = purge(lake, PURGED, NOW)
+    assert (done.answers, done.copies, done.exports, done.problems) == (2, 1, 0, [])
+    left = {key: known for key, known in before.items() if key not in ("12", "13")}
+    assert {key: known for key, known in answers(lake).items() if key in left} == left
+    assert _ids(lake) == Counter(int(key) for key, known in left.items() if known.state == "landed")
+    assert list(lake.keys(COPIES)) == [f"{DAY}{SUCCESS}", f"{DAY}movies_0001-p1.json"]
+    _assert_right(lake)
+
+
+def test_copies_that_hold_purged_answers_are_counted_and_the_next_purge_erases_them(collected: MemoryStorage) -> None:
+    lake = copied(collected)
+    purge(lake, PURGED, NOW)
+    lake.put(f"{DAY}movies_0001.json", collected.get(f"{DAY}movies_0001.json"))
+    (problem,) = verify(lake).problems
+    assert problem.startswith(f"1 files under {COPIES} are from before the last purge")
+    assert purge(lake, Chosen("nothing", keys=frozenset(("999",))), NOW).copies == 1
+    assert verify(lake).problems == []
+    assert b"Title 12," not in b"".join(lake.get(key) for key in lake.keys(COPIES))
+
+
+def test_a_purge_that_is_killed_leaves_no_purged_answer_unnamed_in_the_copies(
+    collected: MemoryStorage, tiny: Tiny
+) -> None:
+    undisturbed = Stepping(copied(collected), counts)
+    purge(undisturbed, PURGED, NOW)
+    kept = _ids(undisturbed)
+    named = 0
+    for step in range(undisturbed.steps):
+        for collects in (False, True):
+            lake = copied(collected)
+            with pytest.raises(KilledError):
+                purge(Stepping(lake, dies_at(step)), PURGED, NOW)
+            problems = verify(lake).problems
+            purged = "12" not in answers(lake)
+            remains = any(b"Title 12," in lake.get(key) for key in lake.keys(COPIES))
+            counted = any("files under" in problem for problem in problems)
+            assert counted or not (purged and remains), f"killed at step {step}"
+            named += counted
+            if collects and purged:
+                # The collector must not erase; it writes what is left beside what is still to be erased.
+                collect(lake, small(tiny, **COURSE), keys=("1",))
+                assert b"Title 12," not in b"".join(lake.get(key) for key in _files(lake) if "-p1" in key)
+            assert purge(lake, PURGED, NOW).problems == []
+            assert not any(b"Title 12," in lake.get(key) for key in lake.keys(COPIES)), f"killed at step {step}"
+            assert _ids(lake) == kept, f"killed at step {step}"
+            _assert_right(lake)
+    assert named
+
+
+def test_everything_purged_leaves_no_copy_and_no_mark(collected: MemoryStorage) -> None:
+    lake = copied(collected)
+    lake.put(f"{DAY}mine.json", b"[]")
+    assert purge(lake, Chosen("all"), NOW).problems == []
+    assert list(lake.list_all_versions(COPIES)) == [f"{DAY}mine.json"]
+    assert verify(lake).problems == []
+
+
+def test_old_versions_of_copies_in_a_bucket_are_purged_too(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = started("moto")
+    aim(monkeypatch, server)
+    bucket = fresh_bucket(server)
+    client = boto3.client("s3")
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    lake = open_storage(f"s3://{bucket}/lake")
+    chosen = small(tiny, **COURSE)
+    collect_small(lake, chosen)
+    tiny.now = "2026-03-01T15:00:00+00:00"
+    collect(lake, chosen, full=True)
+    assert purge(lake, PURGED, NOW).problems == []
+    entries = client.list_object_versions(Bucket=bucket, Prefix=f"lake/{COPIES}")["Versions"]
+    bodies = {
+        entry["Key"]: client.get_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])["Body"].read()
+        for entry in entries
+    }
+    assert len(bodies) >= 2
+    assert not any(b"Title 12," in body for body in bodies.values())
     assert set(_ids(lake).values()) == {1}
-    assert_whole(lake)
+
+
+def test_the_state_of_copies_names_runs_and_days_and_no_titles(collected: MemoryStorage) -> None:
+    state = read_state(collected, MOVIE)
+    assert isinstance(state, CopyState)
+    assert (state.through, state.open, list(state.days)) == (1, {}, [DAY])
+    assert b"Title" not in msgspec.json.encode(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import threading
 import time
@@ -21,8 +22,8 @@ from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.run import Progress, RunResult
 from reelhouse.collect.spool import Entry, Spool
 from reelhouse.collect.spool_replay import replay
+from reelhouse.course.layout import COPIES
 from reelhouse.errors import StorageError
-from reelhouse.raw.keys import COURSE
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt
 from reelhouse.raw.reconciliation import read_reconciliation
@@ -105,7 +106,7 @@ class _Full(MemoryStorage):
         self._trying = threading.Lock()
 
     def put_new(self, key: str, body: bytes) -> None:
-        if key.startswith(("raw/movie/", COURSE)):
+        if key.startswith("raw/movie/"):
             with self._trying:
                 self.tried += 1
                 refused = self.tried > self.takes
@@ -240,16 +241,18 @@ def test_the_next_start_tells_what_it_brought_in_and_whence(sound: Tiny, tmp_pat
     assert_whole(lake)
 
 
-def test_files_of_the_course_wait_as_well(sound: Tiny) -> None:
+def test_what_waited_is_copied_for_the_course_once_it_is_brought_in(sound: Tiny) -> None:
     lake = _Full(takes=2)
     chosen = small(sound, layout="course", connections=6)
     assert "answers wait in" in _failing_collect(lake, chosen)
-    keys = {entry.receipt.chunk.key for entry in _waiting(_spool_of(lake, chosen)) if entry.receipt.chunk}
-    assert any(key.startswith(COURSE) for key in keys)
+    waiting = {outcome.id for entry in _waiting(_spool_of(lake, chosen)) for outcome in entry.receipt.outcomes}
     lake.takes = 1000
     assert collect(lake, chosen).whole
     assert sound.asked == ONCE
-    assert keys <= set(lake.keys(""))
+    files = [key for key in lake.keys(COPIES) if key.endswith(".json")]
+    copied = [record["id"] for key in files for record in json.loads(lake.get(key))]
+    assert len(copied) == len(set(copied))
+    assert waiting & set(copied)
     assert_whole(lake)
 
 

@@ -191,7 +191,7 @@ def test_who_began_to_read_within_the_week_reads_on(
 def test_files_of_a_killed_build_go_when_they_are_old(lake: LakeInTheMaking, rows: dict[str, list[Row]]) -> None:
     left = [
         "tables/movie/part-left.parquet",
-        "_reelhouse/staging/turned/000000000001-ab/00000.jsonl.gz",
+        "_reelhouse/staging/movie/part-left.parquet",
         "imports/own/part.parquet",
     ]
     for name in left:

@@ -16,7 +16,6 @@ from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
 from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import DEFAULT, ENTITIES
-from reelhouse.raw.keys import Layout
 from reelhouse.raw.plan import RequestProfile, Selection
 from reelhouse.settings import Settings, cache_folder
 from reelhouse.storage.protocol import Storage
@@ -79,7 +78,8 @@ def ways(settings: Settings) -> RunOptions:
             size=int(settings.chunk_megabytes * (1 << 20)),
             seconds=settings.chunk_seconds,
         ),
-        layout=Layout(settings.layout == "course", settings.course_kinds),
+        course=settings.layout == "course",
+        course_kinds=settings.course_kinds,
     )
 
 

@@ -201,7 +201,7 @@ def purge(
 
 
 def _show_purge(found: dict[str, Any]) -> None:
-    names = ("runs", "answers", "chunks", "rewritten", "exports", "bytes", "tables")
+    names = ("runs", "answers", "chunks", "rewritten", "exports", "copies", "bytes", "tables")
     title = "Would be purged" if found["dry_run"] else "Purged and gone" if found["gone"] else "Purged, not all gone"
     display.table(title, ("", "count"), [(name, found[name]) for name in names])
     if found["unknown"]:

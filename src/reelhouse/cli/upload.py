@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reelhouse.bootstrap.secrets import SECRET, SSM
+from reelhouse.course.layout import LOCAL
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, ReelhouseError, StorageError
-from reelhouse.raw.keys import upload_key
 from reelhouse.settings import FILE, shared
 from reelhouse.storage.protocol import Storage, check_key
 
+# The folder of each kind of local files.
+_FOLDERS = {"movie": "Movies", "series": "Series"}
 # How people name such files, in English, Portuguese, Spanish and French.
 _WORDS = {
     "movie": ("movie", "film", "filme", "pelicula"),
@@ -83,7 +85,7 @@ def _key(path: Path, kind: str | None, day: date) -> str:
     if not _ENDINGS.fullmatch("".join(path.suffixes[-2:])) and not _ENDINGS.fullmatch(path.suffix):
         raise ConfigError(f"{path}: a table as text is expected (.csv, .tsv or .txt, also with .gz)")
     try:
-        return check_key(upload_key(kind or _kind_of(path), day, path.name))
+        return check_key(f"{LOCAL}{_FOLDERS[kind or _kind_of(path)]}/{day:%Y/%m/%d}/{path.name}")
     except StorageError:
         raise ConfigError(f"{path}: a name in plain ASCII without a dot in front is expected; rename it") from None
 

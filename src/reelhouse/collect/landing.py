@@ -14,8 +14,7 @@ from reelhouse.collect.spool import Spooling
 from reelhouse.collect.validation import Validated
 from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
 from reelhouse.raw.chunk import ChunkWriter
-from reelhouse.raw.course import CourseWriter
-from reelhouse.raw.keys import Layout, chunk_key, course_key
+from reelhouse.raw.keys import chunk_key
 from reelhouse.raw.plan import Plan, Request
 from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt, read_parts
 from reelhouse.storage.protocol import Storage
@@ -64,16 +63,8 @@ def put_chunk(storage: Storage, key: str, body: bytes) -> None:
             raise LakeError(f"{key} is there already and is another chunk") from None
 
 
-class _Place(NamedTuple):
-    """Where an outcome goes: its unit's chunk, or its unit's file of the course, which holds landed bodies alone."""
-
-    unit: int
-    course: bool
-
-
 class _OpenChunk:
-    def __init__(self, place: _Place, unit: OpenUnit, writer: ChunkWriter | CourseWriter, until: float) -> None:
-        self.place = place
+    def __init__(self, unit: OpenUnit, writer: ChunkWriter, until: float) -> None:
         self.unit = unit
         self.writer = writer
         self.until = until
@@ -86,7 +77,8 @@ class ChunkSink:
     """Takes outcomes of one run and lands them.
 
     Once the lake fails it is not tried again: what is open, and whatever else is added, goes to the spool, and `finish`
-    says so. Any other error surfaces at the next call.
+    says so. Any other error surfaces at the next call. *copy* gets each receipt once it is in the lake, in the thread
+    that put it; it must not fail.
     """
 
     def __init__(
@@ -99,7 +91,7 @@ class ChunkSink:
         landed: Callable[[Receipt], None] = lambda receipt: None,
         requests: Callable[[], int] = lambda: 0,
         spooling: Spooling | None = None,
-        layout: Layout = Layout(),  # noqa: B008 (a tuple)
+        copy: Callable[[Receipt], None] = lambda receipt: None,
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -111,8 +103,8 @@ class ChunkSink:
         self._told = requests()
         self._spooling = spooling or Spooling(None, storage.url, plan, lambda reason: None)
         self._slots = asyncio.Semaphore(MOST_CHUNKS)
-        self._layout = layout
-        self._open: dict[_Place, _OpenChunk] = {}
+        self._copy = copy
+        self._open: dict[int, _OpenChunk] = {}
         self._opening = asyncio.Lock()
         self._landing: set[asyncio.Task[None]] = set()
         self._error: BaseException | None = None
@@ -124,16 +116,14 @@ class ChunkSink:
         self._write(chunk, request, validated)
         unit.outstanding -= 1
         full = len(chunk.outcomes) >= self._limits.answers or chunk.writer.size >= self._limits.size
-        if full or not chunk.writer.fits(b""):
+        if full or not unit.outstanding:
             self._close(chunk)
-        if not unit.outstanding:
-            self._close_all(unit)
 
     def release(self, unit: OpenUnit) -> None:
         """A request of *unit* stays pending; land what the unit has if it was the last one out."""
         unit.outstanding -= 1
-        if not unit.outstanding:
-            self._close_all(unit)
+        if not unit.outstanding and (chunk := self._open.get(unit.number)) is not None:
+            self._close(chunk)
 
     async def tick(self) -> None:
         """Land chunks that have been open for long enough, for ever, until cancelled."""
@@ -153,19 +143,12 @@ class ChunkSink:
         self._spooling.check()
 
     async def _chunk_for(self, unit: OpenUnit, validated: Validated) -> _OpenChunk:
-        """The open chunk that takes *outcome*; one that has no room for it is landed."""
-        place = _Place(unit.number, self._layout.course and validated.state is State.LANDED)
-        body = validated.answer.body if validated.answer else b""
-        while True:
-            chunk = self._open.get(place) or await self._opened(place, unit, validated)
-            if chunk.writer.fits(body):
-                return chunk
-            self._close(chunk)
-
-    async def _opened(self, place: _Place, unit: OpenUnit, validated: Validated) -> _OpenChunk:
+        """The open chunk that takes *outcome*."""
+        if (chunk := self._open.get(unit.number)) is not None:
+            return chunk
         async with self._opening:
             # Another answer of the unit may have opened it while this one waited.
-            if (chunk := self._open.get(place)) is not None:
+            if (chunk := self._open.get(unit.number)) is not None:
                 return chunk
             if self._slots.locked() and self._open and not self._landing:
                 # All slots are open chunks of earlier units, kept waiting by stragglers: land the oldest.
@@ -178,15 +161,11 @@ class ChunkSink:
             day = date.fromisoformat(
                 validated.answer.fetched_at[:10] if validated.answer else self._plan.planned_at[:10]
             )
-            chunk = _OpenChunk(place, unit, self._writer(place, day), time.monotonic() + self._limits.seconds)
-            self._open[place] = chunk
+            key = chunk_key(self._plan.entity, day, self._plan.run, unit.number, secrets.token_hex(4))
+            writer = ChunkWriter(key, self._plan.run, self._plan.entity, self._params)
+            chunk = _OpenChunk(unit, writer, time.monotonic() + self._limits.seconds)
+            self._open[unit.number] = chunk
             return chunk
-
-    def _writer(self, place: _Place, day: date) -> ChunkWriter | CourseWriter:
-        entity, run, token = self._plan.entity, self._plan.run, secrets.token_hex(4)
-        if place.course:
-            return CourseWriter(course_key(self._layout, entity, day, run, place.unit, token))
-        return ChunkWriter(chunk_key(entity, day, run, place.unit, token), run, entity, self._params)
 
     def _write(self, chunk: _OpenChunk, request: Request, validated: Validated) -> None:
         answer = validated.answer
@@ -226,12 +205,8 @@ class ChunkSink:
             reason=validated.reason,
         )
 
-    def _close_all(self, unit: OpenUnit) -> None:
-        for chunk in [chunk for chunk in self._open.values() if chunk.place.unit == unit.number]:
-            self._close(chunk)
-
     def _close(self, chunk: _OpenChunk) -> None:
-        del self._open[chunk.place]
+        del self._open[chunk.unit.number]
         now = self._requests()
         chunk.requests, self._told = now - self._told, now
         task = asyncio.create_task(self._land(chunk))
@@ -270,9 +245,13 @@ class ChunkSink:
                 # Chunk first, receipt second: between the two the answers do not exist, and are asked again.
                 if reference is not None:
                     put_chunk(self._storage, reference.key, body)
-                return put_receipt(self._storage, receipt, chunk.unit.known, chunk.unit.part)
+                placed = put_receipt(self._storage, receipt, chunk.unit.known, chunk.unit.part)
             except ReelhouseError as exc:
                 self._spooling.fail(exc)
+            else:
+                if placed is not None:
+                    self._copy(placed)
+                return placed
         self._spooling.keep(receipt, body)
         return None
 

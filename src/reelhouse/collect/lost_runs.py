@@ -14,7 +14,7 @@ from reelhouse.errors import LakeError
 from reelhouse.raw.keys import (
     RUNS,
     chunk_place,
-    chunks_of_entity,
+    chunks_folder,
     ledger_place,
     ledgers,
     plan_key,
@@ -46,7 +46,7 @@ def lost_runs(storage: Storage, entity: str, last: int, keys: Iterable[str]) -> 
 
 def check_free(storage: Storage, entity: str, run: int) -> None:
     """Raise `LakeError` if something is left of a lost run of *entity* that had number *run* or a later one."""
-    places = (*chunks_of_entity(entity), run_folder(entity, run))
+    places = (chunks_folder(entity), run_folder(entity, run))
     keys = (key for place in places for key in storage.keys(place))
     for lost in lost_runs(storage, entity, run - 1, keys):
         raise LakeError(

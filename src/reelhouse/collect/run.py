@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,12 +15,11 @@ from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.planning import NOTABLE, PlannedRun, RunSpec, Tmdb, plan_run, selection_notes
 from reelhouse.collect.spool import Spool, Spooling
 from reelhouse.collect.validation import ResponseValidator
+from reelhouse.course.copies import Copies
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
 from reelhouse.raw.checkpoint import Done, drop_done, read_done
-from reelhouse.raw.course import drop_unclaimed
-from reelhouse.raw.keys import Layout
 from reelhouse.raw.ledger import keep_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
 from reelhouse.raw.receipt import Receipt, State
@@ -30,14 +30,15 @@ from reelhouse.tmdb.endpoints import first_appends
 
 
 class RunOptions(NamedTuple):
-    """How a run is carried out, apart from what it asks. *spool* takes what the lake does not, *layout* is for what it
-    does."""
+    """How a run is carried out, apart from what it asks. *spool* takes what the lake does not; with *course* landed
+    answers are copied as the course layout has them, with *course_kinds* a level for the entity above the date."""
 
     connections: int
     retry_policy: RetryPolicy
     limits: Limits
     spool: Spool | None = None
-    layout: Layout = Layout()
+    course: bool = False
+    course_kinds: bool = False
 
 
 class Progress:
@@ -148,7 +149,14 @@ async def execute(
     before, throttled, waited = client.requests, limiter.throttles, limiter.waited
     progress.planned(plan)
     done = read_done(storage, plan)
-    reason = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress)
+    copies = None
+    if ways.course:
+        # While somebody hurries, the hold on the lake may be lost, and another collector may be writing copies.
+        copies = Copies(
+            storage, ENTITIES[plan.entity], kinds=ways.course_kinds, held=lambda: not stop_conditions.hurries
+        )
+        await asyncio.to_thread(copies.start, plan.run, lambda: stop_conditions.reason is not None)
+    reason = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress, copies)
     made, counted = reconcile(storage, plan, done)
     refused, notes = client.clock.take_notes()
     if made is not None:
@@ -165,14 +173,13 @@ async def execute(
         dates_refused=refused,
         notes=tuple(notes),
     )
-    if made is None:
-        return result
-    oldest = finalize(storage, plan)
-    if ways.layout.course and not stop_conditions.hurries:
-        # Not when the hold on the lake may be lost: whoever has it may be about to claim them.
-        drop_unclaimed(storage, plan)
-    # The limit that was reached with the last id has stopped nothing.
-    return result._replace(reason=None, oldest=oldest)
+    if made is not None:
+        # The limit that was reached with the last id has stopped nothing.
+        result = result._replace(reason=None, oldest=finalize(storage, plan))
+    if copies is not None:
+        copies.leave() if made is None else copies.finish(plan.run)
+        copies.check()
+    return result
 
 
 def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
@@ -207,6 +214,7 @@ async def _fetch(
     ways: RunOptions,
     stop_conditions: StopConditions,
     progress: Progress,
+    copies: Copies | None,
 ) -> str | None:
     entity = ENTITIES[plan.entity]
     spooling = Spooling(ways.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
@@ -224,7 +232,7 @@ async def _fetch(
             progress.landed,
             lambda: tmdb.client.requests,
             spooling,
-            ways.layout,
+            *([] if copies is None else [copies.take]),
         ),
         stop_conditions,
         entity=entity,

@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.lost_runs import lost_runs
-from reelhouse.course.held import held_in_course
+from reelhouse.course.copies import check_copies
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError, ListingError, MissingKeyError
 from reelhouse.ids import key_id
 from reelhouse.raw.chunk import read_chunk, read_lines
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.keys import RUNS, chunk_place, chunks_of_entity, is_course, run_place, runs_folder
+from reelhouse.raw.keys import RUNS, chunk_place, chunks_folder, run_place, runs_folder
 from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
-from reelhouse.raw.receipt import ChunkRef, Receipt, read_purged, read_receipts, readable
+from reelhouse.raw.receipt import ChunkRef, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.retention.audit import remnants
 from reelhouse.storage.protocol import Storage
@@ -121,6 +121,7 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
         _list_objects(storage, entity, ledger)
         problems += _check_objects(storage, ledger, since)
         problems += _check_lost(storage, entity, ledger, last)
+        problems += _check_copies(storage)
         unclaimed = _unclaimed(ledger)
         looked = _looked(ledger, entity, since, last)
     found = {state: count for state, count in states.items() if count}
@@ -274,8 +275,7 @@ def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
     for receipt in readable(read_receipts(storage, plan)):
         held: dict[int, str] = {}
         if receipt.chunk is not None:
-            find = held_in_course if is_course(receipt.chunk.key) else _held
-            held, problem = find(storage, receipt, receipt.chunk)
+            held, problem = _held(storage, receipt.chunk)
             if problem is not None:
                 yield problem
         yield from _some(
@@ -289,7 +289,7 @@ def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
         )
 
 
-def _held(storage: Storage, receipt: Receipt, chunk: ChunkRef) -> tuple[dict[int, str], str | None]:
+def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, str], str | None]:
     """Whose unaltered answer each line of a chunk is, as far as it can be read, and what is wrong with the chunk."""
     held: dict[int, str] = {}
     problem = None
@@ -339,7 +339,7 @@ def _list_objects(storage: Storage, entity: str, ledger: Ledger) -> None:
     """
     db = ledger.db
     db.execute("create temp table lying (key text primary key, size integer, chunk integer) without rowid")
-    listed = (found for top in (*chunks_of_entity(entity), runs_folder(entity)) for found in storage.sizes(top))
+    listed = (found for top in (chunks_folder(entity), runs_folder(entity)) for found in storage.sizes(top))
     db.execute("begin")
     db.executemany(
         "insert or replace into lying values (?, ?, ?)",
@@ -370,6 +370,13 @@ def _check_lost(storage: Storage, entity: str, ledger: Ledger, last: int) -> Ite
     keys = (key for (key,) in ledger.db.execute("select key from lying order by key"))
     try:
         yield from _some(list(lost_runs(storage, entity, last, keys)))
+    except LakeError as exc:
+        yield str(exc)
+
+
+def _check_copies(storage: Storage) -> Iterator[str]:
+    try:
+        yield from check_copies(storage, ENTITIES.values())
     except LakeError as exc:
         yield str(exc)
 

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from reelhouse.course.layout import COPIES, MOST_BYTES, MOST_RECORDS
 from reelhouse.course.structure import ERROR, TITLE, Structures
 from reelhouse.errors import MissingKeyError, StorageError
-from reelhouse.raw.course import MOST_BYTES, MOST_RECORDS
-from reelhouse.raw.keys import COURSE
 from reelhouse.storage.protocol import Storage, check_key
 
 # Nobody who keeps to ten megabytes comes near it, and it must fit into memory.
@@ -54,7 +53,7 @@ class Checked(NamedTuple):
 
 def check_course(storage: Storage, asks: Iterable[str] | None = None) -> Checked:
     """Check every `.json` file, below `Raw/TMDB/JSON/` where the place has that; *keys* are ids that should be in."""
-    top = COURSE if next(storage.keys(COURSE), None) is not None else ""
+    top = COPIES if next(storage.keys(COPIES), None) is not None else ""
     check = _Check(None if asks is None else dict.fromkeys(asks))
     for key in storage.keys(top):
         if key.lower().endswith(".json"):

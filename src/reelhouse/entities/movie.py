@@ -386,4 +386,5 @@ MOVIE = Entity(
     # Of what every recorded answer has, so much that no other body is taken for a movie.
     core=frozenset(("title", "original_title", "original_language", "release_date", "genres", "vote_count")),
     tables=_TABLES,
+    course_name="Movies",
 )

@@ -232,7 +232,8 @@ class Entity:
     *core* are fields that no answer lacks, so many that no other body is taken for one. A record is stale after
     *stale_after_days*; of several entities the one with the lowest *priority* is collected first.
 
-    *plural* is the name of several; *words* are what lists call one, without what is no letter.
+    *plural* is the name of several; *words* are what lists call one, without what is no letter. *course_name* names the
+    files of the course layout and the level above their date; without it the entity's *name* does.
 
     *tables* are given without the columns that all have; here they get them: the id (where there are ids) and what else
     is in the key first, in its order, and the instant last. Raises `ValueError` for what cannot work.
@@ -253,6 +254,7 @@ class Entity:
     priority: int = 5
     plural: str = ""
     words: str = ""
+    course_name: str = ""
 
     def __post_init__(self) -> None:
         self._refuse(self._problems())

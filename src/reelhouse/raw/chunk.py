@@ -13,7 +13,7 @@ from zlib_ng import zlib_ng
 
 from reelhouse.errors import LakeError
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.receipt import ChunkRef
+from reelhouse.raw.receipt import ChunkRef, Receipt
 from reelhouse.storage.protocol import Storage
 
 # Level 6 of zlib-ng is a third cheaper than zlib's and as small (docs/benchmarks.md).
@@ -90,10 +90,6 @@ class ChunkWriter:
         """Bytes so far; the compressor may still hold some."""
         return self._size
 
-    def fits(self, body: bytes) -> bool:
-        """Any answer may join what is there; the lander closes a chunk that has grown enough."""
-        return True
-
     def add(self, body: bytes, *, parses: bool, **fields: Any) -> int:
         """Append one answer and return its line. *parses* tells that the body is JSON; *fields* are `Envelope`'s."""
         line = _Line(line=self.lines, sha256=hashlib.sha256(body).hexdigest(), **fields)
@@ -136,6 +132,11 @@ def whole_record(bodies: Sequence[bytes]) -> bytes:
 def read_chunk(storage: Storage, chunk: ChunkRef) -> Iterator[Envelope]:
     """The lines of a chunk after its sha256 was checked; `LakeError` where it is not what was put."""
     return read_lines(chunk.key, get_named(storage, chunk.key, chunk.sha256, "a receipt"))
+
+
+def read_answers(storage: Storage, receipt: Receipt) -> Iterator[Envelope]:
+    """The answers in a receipt's chunk; `LakeError` where it is not what was put."""
+    return iter(()) if receipt.chunk is None else read_chunk(storage, receipt.chunk)
 
 
 def read_lines(key: str, body: bytes) -> Iterator[Envelope]:

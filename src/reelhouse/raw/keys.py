@@ -12,13 +12,6 @@ FORMAT = 2
 """The version of everything that lies in the raw zone; a reader refuses what is newer."""
 
 
-class Layout(NamedTuple):
-    """How landed answers lie: in the envelopes of chunks, or as the *course* has it, with or without its *kinds*."""
-
-    course: bool = False
-    kinds: bool = False
-
-
 def plan_key(entity: str, run: int) -> str:
     return f"{run_folder(entity, run)}plan.json"
 
@@ -52,18 +45,8 @@ def chunk_key(entity: str, day: date, run: int, unit: int, token: str) -> str:
     return f"raw/{entity}/{day:%Y/%m/%d}/{run:06d}-{unit:05d}-{token}.jsonl.gz"
 
 
-def course_key(layout: Layout, entity: str, day: date, run: int, unit: int, token: str) -> str:
-    kind = f"{COURSE_KINDS[entity]}/" if layout.kinds else ""
-    return f"{COURSE}{kind}{day:%Y/%m/%d}/{run:06d}-{unit:05d}-{token}.json"
-
-
-def is_course(key: str) -> bool:
-    """Whether *key* is a chunk in the course's layout, and not what others laid beside it."""
-    return _OF_COURSE.fullmatch(key) is not None
-
-
 def renewed_key(key: str, token: str) -> str:
-    """Where the chunk lies that takes the place of the one at *key*, in the same layout."""
+    """Where the chunk lies that takes the place of the one at *key*."""
     folder, _, name = key.rpartition("/")
     stem, _, ending = name.partition(".")
     return f"{folder}/{stem.rpartition('-')[0]}-{token}.{ending}"
@@ -85,25 +68,21 @@ class ChunkPlace(NamedTuple):
 
 
 def chunk_place(key: str) -> ChunkPlace | None:
-    """Where a chunk of either layout belongs; None for what is no chunk of reelhouse's."""
-    found = _CHUNK.fullmatch(key) or _OF_COURSE.fullmatch(key)
+    """Where a chunk belongs; None for what is no chunk."""
+    found = _CHUNK.fullmatch(key)
     if found is None:
         return None
     try:
         day = date(int(found["year"]), int(found["month"]), int(found["day"]))
     except ValueError:
         return None
-    return ChunkPlace(day, found["entity"] if "entity" in found.re.groupindex else COURSE_ENTITY, int(found["run"]))
+    return ChunkPlace(day, found["entity"], int(found["run"]))
 
 
 def of_a_lake(key: str) -> bool:
     """Whether a lake has put *key*: answers, runs, tables, uploads or imports. Settings alone are no lake."""
     patterns = (_RUN, _LEDGER, _OF_A_LAKE)
     return any(pattern.match(key) for pattern in patterns) or chunk_place(key) is not None
-
-
-def upload_key(kind: str, day: date, name: str) -> str:
-    return f"Raw/Local/CSV/{COURSE_KINDS[kind]}/{day:%Y/%m/%d}/{name}"
 
 
 def export_key(kind: str, day: date, sha256: str) -> str:
@@ -126,9 +105,9 @@ def ledger_place(key: str) -> RunPlace | None:
     return RunPlace(found["entity"], int(found["run"])) if found else None
 
 
-def chunks_of_entity(entity: str) -> tuple[str, ...]:
-    """The folders below which an entity's chunks are."""
-    return (f"{RAW}{entity}/", COURSE) if entity == COURSE_ENTITY else (f"{RAW}{entity}/",)
+def chunks_folder(entity: str) -> str:
+    """Where an entity's chunks are, by day."""
+    return f"{RAW}{entity}/"
 
 
 def staging_folder(entity: str) -> str:
@@ -165,14 +144,10 @@ STAGING = f"{HOUSE}staging/"
 BUILDS = f"{HOUSE}builds/"
 MANIFEST = f"{HOUSE}manifest.json"
 IMPORTS = f"{HOUSE}imports.json"
-COURSE = "Raw/TMDB/JSON/"
-COURSE_KINDS = {"movie": "Movies", "series": "Series"}
-COURSE_ENTITY = "movie"
 _ENTITY = r"(?P<entity>[a-z][a-z_]*)"
 _LEDGER = re.compile(rf"{LEDGERS}{_ENTITY}/(?P<run>\d{{6,}})\.sqlite\.gz")
 _RUN = re.compile(rf"{RUNS}{_ENTITY}/(?P<run>\d{{6,}})/")
 _NAME = r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<run>\d{6,})-\d{5,}-[0-9a-f]+"
-_OF_COURSE = re.compile(re.escape(COURSE) + rf"([A-Za-z]+/)?{_NAME}\.json")
 _CHUNK = re.compile(rf"raw/{_ENTITY}/{_NAME}\.jsonl\.gz")
 _OF_A_LAKE = re.compile(
     rf"{EXPORTS}|{INBOX}[^/]+\.json|{PURGES}|{MANIFEST}|{IMPORTS}|Raw/Local/CSV/"

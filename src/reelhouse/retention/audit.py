@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from reelhouse.course.copies import copies_before
+from reelhouse.course.layout import COPIES
 from reelhouse.errors import LakeError
-from reelhouse.raw.keys import COURSE, RAW, RUNS, RunPlace, chunk_place, purged_key
+from reelhouse.raw.keys import RAW, RUNS, RunPlace, chunk_place, purged_key
 from reelhouse.raw.plan import Plan, last_run, read_plan
-from reelhouse.raw.purges import Purges, read_purges
+from reelhouse.raw.purges import Purges, purge_count, read_purges
 from reelhouse.raw.receipt import Purged, Receipt, Unreadable, place_of, read_parts, read_purged, readable, reduced
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
 
 class ToErase(NamedTuple):
-    """Keys of which no version may remain: *dead* were claimed or named by a run once, *loose* by none."""
+    """Keys of which no version may remain: *dead* were claimed or named by a run once, *loose* by none.
+
+    *copies* are those in the course layout from before the last purge.
+    """
 
     dead: set[str]
     loose: set[str]
+    copies: set[str]
 
 
 def remnants(storage: Storage, entities: Iterable[str]) -> Iterator[str]:
@@ -29,9 +35,11 @@ def remnants(storage: Storage, entities: Iterable[str]) -> Iterator[str]:
         for run, one in purged.items():
             if one.purges and run not in noted:
                 yield f"{purged_key(*run)} is there, but no list of purges names run {run.run}: purge once more"
-        dead, loose = _to_erase(storage, purged)
+        dead, loose, copies = _to_erase(storage, purged)
         for key in remaining(storage, dead | loose):
             yield f"{key} was purged, but its bytes are still there: the next purge erases them"
+        if copies:
+            yield f"{len(copies):,} files under {COPIES} are from before the last purge: the next purge erases them"
     except LakeError as exc:
         yield str(exc)
 
@@ -60,7 +68,7 @@ def _to_erase(storage: Storage, purged: dict[RunPlace, Purged]) -> ToErase:
                 dead.update(chunks_of(receipt, one))
                 left = reduced(receipt, one).chunk
                 live.update(() if left is None else (left.key,))
-    return ToErase(dead - live, loose - live - dead)
+    return ToErase(dead - live, loose - live - dead, copies_before(storage, purge_count(storage)))
 
 
 def listed_from(plan: Plan) -> list[str]:
@@ -79,7 +87,7 @@ def remaining(storage: Storage, keys: Iterable[str]) -> list[str]:
 
 
 def _prefix(key: str) -> str:
-    for prefix in (RAW, COURSE):
+    for prefix in (RAW, COPIES):
         if key.startswith(prefix):
             return prefix
     return key.rpartition("/")[0] + ("/ids-" if key.startswith(RUNS) else "/")

@@ -10,16 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from reelhouse.course.copies import copies_before, write_again
+from reelhouse.course.layout import is_file
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw.checkpoint import drop_done
-from reelhouse.raw.chunk import ChunkWriter, Envelope
-from reelhouse.raw.course import CourseWriter, read_answers
-from reelhouse.raw.keys import chunk_place, is_course, renewed_key
+from reelhouse.raw.chunk import ChunkWriter, Envelope, read_answers
+from reelhouse.raw.keys import chunk_place, renewed_key
 from reelhouse.raw.ledger import drop_ledgers
 from reelhouse.raw.plan import last_run
-from reelhouse.raw.purges import Note, change_purged, put_note
+from reelhouse.raw.purges import Note, change_purged, purge_count, put_note
 from reelhouse.raw.receipt import ChunkRef, Purge, Purged, Receipt, read_part, reduced
 from reelhouse.retention.audit import ToErase, remaining, to_erase
 from reelhouse.retention.selection import Chosen, RunPurge, Survey, survey
@@ -36,7 +37,8 @@ class Purging(NamedTuple):
     """What a purge took, or would take.
 
     *chunks* and *exports* are objects that went (*rewritten* chunks were put anew without what was purged), *bytes*
-    theirs; *unknown* are ids that no answer in the lake is about. *problems* name what is not gone.
+    theirs; *copies* are files of the course layout, which are written again without what was purged. *unknown* are ids
+    that no answer in the lake is about. *problems* name what is not gone.
     """
 
     runs: int
@@ -44,6 +46,7 @@ class Purging(NamedTuple):
     chunks: int
     rewritten: int
     exports: int
+    copies: int
     bytes: int
     unknown: list[str]
     problems: list[str]
@@ -53,7 +56,8 @@ def foresee(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[s
     """What `purge` would take; nothing is changed. Raises as `purge` does."""
     found = _survey(storage, chosen, now, entities)
     before = to_erase(storage, entities)
-    going = _erasable(storage, ToErase(before.dead | found.going, before.loose | set(found.loose)), now)
+    copies = copies_before(storage, purge_count(storage) + 1) if found.runs else before.copies
+    going = _erasable(storage, ToErase(before.dead | found.going, before.loose | set(found.loose), copies), now)
     return _result(storage, found, going, found.problems)
 
 
@@ -80,8 +84,9 @@ def purge(
     for _ in prefetch(storage.delete_all_versions, going):
         pass
     step("looking again")
-    dead, loose = to_erase(storage, entities)
-    left = remaining(storage, dead | loose)
+    dead, loose, copies = to_erase(storage, entities)
+    left = remaining(storage, dead | loose | copies)
+    problems += write_again(storage, ENTITIES.values())
     return result._replace(problems=[*problems, *(_still_there(key, key in loose) for key in left)])
 
 
@@ -166,9 +171,9 @@ class _Saying:
 
 
 def _put_rest(storage: Storage, key: str, answers: list[Envelope]) -> ChunkRef:
-    """The same answers as a chunk of the same layout at *key*."""
+    """The same answers as a chunk at *key*."""
     one = answers[0]
-    writer = CourseWriter(key) if is_course(key) else ChunkWriter(key, one.run, one.entity, one.params)
+    writer = ChunkWriter(key, one.run, one.entity, one.params)
     for answer in answers:
         fields = {name: getattr(answer, name) for name in _TOLD}
         writer.add(answer.bytes, parses=answer.base64 is None, **fields)
@@ -192,17 +197,19 @@ def _erasable(storage: Storage, keys: ToErase, now: datetime) -> list[str]:
     """Those of *keys* that are there and may go."""
     yesterday = (now - timedelta(days=1)).date()
     young = {key for key in keys.loose if (place := chunk_place(key)) is not None and place.day >= yesterday}
-    return remaining(storage, (keys.dead | keys.loose) - young)
+    return remaining(storage, (keys.dead | keys.loose | keys.copies) - young)
 
 
 def _result(storage: Storage, found: Survey, going: list[str], problems: list[str]) -> Purging:
     chunks = sum(chunk_place(key) is not None for key in going)
+    copies = sum(is_file(key) for key in going)
     return Purging(
         runs=len(found.runs),
         answers=found.answers,
         chunks=chunks,
         rewritten=found.rewritten,
-        exports=len(going) - chunks,
+        exports=len(going) - chunks - copies,
+        copies=copies,
         bytes=sum(size or 0 for size in prefetch(storage.size, going)),
         unknown=sorted(found.unknown),
         problems=problems,

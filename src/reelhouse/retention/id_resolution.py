@@ -11,7 +11,7 @@ import msgspec
 
 from reelhouse.errors import LakeError
 from reelhouse.ids import key_id
-from reelhouse.raw.course import read_answers
+from reelhouse.raw.chunk import read_answers
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt, read_purged, readable, reduced
 from reelhouse.retention.audit import read_units

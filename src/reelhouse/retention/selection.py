@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, LakeError
-from reelhouse.raw.keys import COURSE, EXPORTS, RAW, RunPlace, chunk_place
+from reelhouse.raw.keys import EXPORTS, RAW, RunPlace, chunk_place
 from reelhouse.raw.plan import Plan, last_run, read_plan
 from reelhouse.raw.purges import read_purges
 from reelhouse.raw.receipt import Outcome, Purged, Receipt, Unreadable, place_of, read_purged, reduced
@@ -241,7 +241,7 @@ class _Surveyor:
         """
         noted = {key for note in read_purges(self._storage).notes for key in note.loose}
         planned = Counter(plan.entity for plan in self._plans)
-        for key in (*self._storage.list_all_versions(RAW), *self._storage.list_all_versions(COURSE)):
+        for key in self._storage.list_all_versions(RAW):
             place = chunk_place(key)
             if place is None or key in self._claimed or key in noted:
                 continue

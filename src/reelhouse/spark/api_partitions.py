@@ -23,8 +23,7 @@ from reelhouse.collect.planning import Tmdb, plan_run
 from reelhouse.collect.run import Progress, execute, start_run
 from reelhouse.errors import DeniedError, ReelhouseError, TransientError
 from reelhouse.ids import key_id
-from reelhouse.raw.chunk import whole_record
-from reelhouse.raw.course import read_answers
+from reelhouse.raw.chunk import read_answers, whole_record
 from reelhouse.raw.plan import Plan, read_units
 from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
 from reelhouse.settings import Settings

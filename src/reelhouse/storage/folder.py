@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, unheard
+from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, is_key, unheard
 
 # Names that start with a dot belong to this module and are never keys.
 _SCRATCH = ".scratch"
@@ -104,8 +104,8 @@ class FolderStorage:
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        # It may have been removed since it was listed.
-        return ((key, size) for key in self.keys(prefix) if (size := self.size(key)) is not None)
+        # It may have been removed since it was listed; a name that is no key was never put by a lake.
+        return ((key, size) for key in self.keys(prefix) if is_key(key) and (size := self.size(key)) is not None)
 
     def delete_all_versions(self, key: str) -> None:
         self.delete(key)

@@ -174,6 +174,8 @@ class S3Storage:
 
     def _put(self, key: str, body: bytes, **arguments: Any) -> str:
         digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        if key.endswith(".json"):
+            arguments["ContentType"] = "application/json"
         answer = self._request("put_object", key, Body=body, ContentMD5=digest, **self._encryption, **arguments)
         return str(answer["ETag"])
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from reelhouse.course.layout import LOCAL
 from reelhouse.errors import LakeError
 from reelhouse.storage.protocol import Storage
 from reelhouse.strict_csv import CsvError, Dialect, check, read_rows
@@ -23,7 +24,6 @@ from reelhouse.strict_csv import CsvError, Dialect, check, read_rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RAW_LOCAL = "Raw/Local/CSV/"
 TRUSTED_LOCAL = "Trusted/Local/Parquet/"
 
 _FILE = re.compile(r"(?P<stem>[A-Za-z]+/\d{4}/\d\d/\d\d/[^/]+?)\.(?:csv|tsv|txt)(?:\.gz)?", re.IGNORECASE)
@@ -61,8 +61,8 @@ def copy_local(
     rules = _RULES if quotes else f"{_RULES}, no quotes"
     found: dict[str, LocalCopy] = {}
     targets: dict[str, str] = {}
-    for key in storage.keys(RAW_LOCAL):
-        match = _FILE.fullmatch(key.removeprefix(RAW_LOCAL))
+    for key in storage.keys(LOCAL):
+        match = _FILE.fullmatch(key.removeprefix(LOCAL))
         size = storage.size(key) if match else None
         if match is None or size is None:
             continue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
 from reelhouse.delta.log import read_commit
 from reelhouse.errors import LakeError, MissingKeyError
@@ -13,7 +12,6 @@ from reelhouse.raw.purges import Purges, read_purges
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.course_parquet import erasable_copies, old_copies
-from reelhouse.warehouse.course_staging import TURNED
 from reelhouse.warehouse.manifest import read_manifest
 
 # In the order in which they go: first what readers look for.
@@ -36,11 +34,7 @@ def _leftovers(storage: Storage, purges: Purges) -> Iterator[str]:
     except LakeError:
         yield MANIFEST
     for folder, names in _folders(storage).items():
-        if f"{folder}/" == TURNED:
-            last = max(datetime.fromisoformat(note.at).timestamp() for note in purges.notes if note.runs)
-            if any(made.isdigit() and int(made) <= last for made, _, _ in (name.partition("-") for name in names)):
-                yield folder
-        elif _is_old(storage, folder, names, purges.count):
+        if _is_old(storage, folder, names, purges.count):
             yield folder
     yield from old_copies(storage, purges.count)
 

@@ -33,25 +33,21 @@ from reelhouse.entities.paths import Shape
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.raw.chunk import raw_lines, read_line, whole_record
-from reelhouse.raw.course import read_answers
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.keys import is_course, staging_folder
-from reelhouse.raw.receipt import ChunkRef, Receipt, State
+from reelhouse.raw.keys import staging_folder
+from reelhouse.raw.receipt import Receipt, State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
 from reelhouse.tables.select import staged_name
 from reelhouse.tables.staging import OUTCOMES, bodiless, staged, staging_schema
-from reelhouse.warehouse.course_staging import as_lines, sweep_turned
 from reelhouse.warehouse.manifest import Watermark
-from reelhouse.warehouse.pending import Part, PendingRuns, new_parts, with_closed, with_parts
+from reelhouse.warehouse.pending import Part, PendingRuns, check_chunks, new_parts, with_closed, with_parts
 
 Progress = Callable[[str], None]
 
 # What one append parses at most: bounds memory, and is large enough that planning the query costs nothing.
 BATCH_BYTES = 160_000_000
 BATCH_ANSWERS = 100_000
-# How much more a course file weighs than a chunk of the same answers: at least, since a batch is a bound.
-_UNPACKED = 4
 # Answers read again travel from this process to the engine, whose messages are limited.
 _REREAD_AT_ONCE = 500
 _REREAD_BYTES = 16_000_000
@@ -165,7 +161,6 @@ class Stager:
         Raises `OvertakenError` where somebody else replaced everything meanwhile.
         """
         declare_readable(self.engine.storage, self.folder, self.schema)
-        sweep_turned(self.engine.storage)
         anew = anew or found.version is None
         state = Staged(None, f"{time.time_ns():x}", Watermark()) if anew else found
         done = 0
@@ -179,17 +174,17 @@ class Stager:
         return Staged(state.version, state.epoch, with_closed(state.reads, horizon))
 
     def _append(self, state: Staged, parts: list[Part]) -> Staged:
-        receipts = [part.receipt for part in parts if part.receipt is not None]
-        with as_lines(self.engine.storage, receipts) as keys:
-            batch = _new_append_id()
-            rows = [row for part in parts for row in _outcome_rows(part, batch)]
-            names = [(part.run, part.unit, part.part) for part in parts]
-            commit = self._commit(state, self._frame(keys, rows), names, outcomes=len(rows))
-            state = Staged(commit.version, state.epoch, state.reads)
-            if commit.rows != len(rows):
-                state = self._add_missing(state, parts, batch)
-                commit = self._commit(state, self.engine.rows([], self.schema), names)
-            return Staged(commit.version, state.epoch, with_parts(state.reads, names))
+        chunks = [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk]
+        check_chunks(self.engine.storage, chunks)
+        batch = _new_append_id()
+        rows = [row for part in parts for row in _outcome_rows(part, batch)]
+        names = [(part.run, part.unit, part.part) for part in parts]
+        commit = self._commit(state, self._frame([chunk.key for chunk in chunks], rows), names, outcomes=len(rows))
+        state = Staged(commit.version, state.epoch, state.reads)
+        if commit.rows != len(rows):
+            state = self._add_missing(state, parts, batch)
+            commit = self._commit(state, self.engine.rows([], self.schema), names)
+        return Staged(commit.version, state.epoch, with_parts(state.reads, names))
 
     def _frame(self, keys: list[str], rows: list[dict[str, Any]]) -> DataFrame:
         # Only landed answers are worth their body; what was set aside stays in raw.
@@ -269,17 +264,13 @@ def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
     size = answers = 0
     for part in parts:
         batch.append(part)
-        size += _weight(part.receipt.chunk) if part.receipt and part.receipt.chunk else 0
+        size += part.receipt.chunk.size if part.receipt and part.receipt.chunk else 0
         answers += _answers(part)
         if size >= BATCH_BYTES or answers >= BATCH_ANSWERS:
             yield batch
             batch, size, answers = [], 0, 0
     if batch:
         yield batch
-
-
-def _weight(chunk: ChunkRef) -> int:
-    return chunk.size // _UNPACKED if is_course(chunk.key) else chunk.size
 
 
 def _answers(part: Part) -> int:
@@ -289,8 +280,8 @@ def _answers(part: Part) -> int:
 def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
     """The lines of a receipt's chunk by the numbers that outcomes give them."""
     chunk = receipt.chunk
-    if chunk is None or is_course(chunk.key):
-        return {answer.line: _Line(answer.bytes, answer.sha256) for answer in read_answers(storage, receipt)}
+    if chunk is None:
+        return {}
     found: dict[int, _Line] = {}
     for position, line in enumerate(raw_lines(chunk.key, get_named(storage, chunk.key, chunk.sha256, "a receipt"))):
         try:
