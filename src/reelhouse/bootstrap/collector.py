@@ -16,6 +16,7 @@ from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
 from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.raw.keys import Layout
 from reelhouse.raw.plan import RequestProfile, Selection
 from reelhouse.settings import Settings, cache_folder
@@ -25,17 +26,27 @@ from reelhouse.tmdb.endpoints import check_appends
 from reelhouse.tmdb.filters import check_filters
 from reelhouse.tmdb.rate import Limiter
 
+# What is collected unless an entity is named.
+_FIRST = next(iter(ENTITIES.values()))
+
 
 def wanted(
-    settings: Settings, *, entity: str = "movie", asks: tuple[str, ...] = (), listed: bool = False, full: bool = False
+    settings: Settings,
+    entity: Entity = _FIRST,
+    *,
+    asks: tuple[str, ...] = (),
+    listed: bool = False,
+    full: bool = False,
 ) -> RunSpec:
-    """What the settings ask for; *listed* for a run about *asks* only, *full* for one that asks what is fresh as well.
+    """What the settings ask for of an *entity*.
+
+    *listed* is for a run about *asks* only, *full* for one that asks what is fresh as well.
 
     Raises `ConfigError` before TMDB is asked.
     """
-    kind = ENTITIES[entity]
-    append = tuple(settings.append) if settings.append is not None else kind.default_appends
-    check_appends(kind, append)
+    settings = settings.of(entity.name)
+    append = tuple(settings.append) if settings.append is not None else entity.default_appends
+    check_appends(entity, append)
     compile_filter(settings.record_filter)
     filters = dict(settings.discover)
     if filters:
@@ -43,9 +54,9 @@ def wanted(
             filters.setdefault("language", settings.language)
         if settings.region:
             filters.setdefault("region", settings.region)
-    check_filters(kind, filters)
+    check_filters(entity, filters)
     return RunSpec(
-        entity=kind,
+        entity=entity,
         asking=RequestProfile(
             language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
         ),

@@ -144,6 +144,8 @@ class Discover:
 class Entity:
     """One kind of thing: where it is asked, listed and watched for changes, and its tables.
 
+    *priority* says whose run goes first: that of the smaller number.
+
     *core* are fields that no answer lacks, so many that no other body is taken for one.
 
     *tables* are given without the columns that all have; here they get them: the id and what else is in the key first,
@@ -160,6 +162,7 @@ class Entity:
     default_appends: tuple[str, ...]
     core: frozenset[str]
     tables: tuple[Table, ...]
+    priority: int = 5
 
     def __post_init__(self) -> None:
         tables = [replace(self._completed(table), shape=self.shape) for table in self.tables]
