@@ -92,9 +92,9 @@ def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
         def planned(self, plan: Any) -> None:
             order.append(plan.name)
 
-    # By this machine's clock the tiny TMDB's runs are months old, so that the next one is due at once.
     request = CollectOptions(entities=BOTH, turn_seconds=0.1)
-    results = collecting.collect(lake, small(tiny, record_filter=""), request, Noting())
+    settings = small(tiny, record_filter="", run_every_hours=1e-6)
+    results = collecting.collect(lake, settings, request, Noting())
     begun = order.index("series run 1")
     assert "movie run 2" in order[begun + 1 : len(order) - order[::-1].index("series run 1") - 1], order
     assert all(one.whole for one in results)

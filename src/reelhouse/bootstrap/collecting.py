@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -16,14 +16,14 @@ from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import Asks
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
 from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_asks, open_run, start_run
-from reelhouse.collect.schedule import TURN_SECONDS, by_priority, is_due, take_turns
+from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
 from reelhouse.raw.inbox import waiting
-from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.plan import Plan, last_run
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
@@ -161,11 +161,6 @@ class _Call(NamedTuple):
         entities = self.request.entities
         return await execute(self.storage, self.tmdb, plan, self.ways, self.stop_conditions, self.progress, entities)
 
-    def is_due(self, entity: Entity) -> bool:
-        last = last_run(self.storage, entity.name)
-        plan = read_plan(self.storage, entity.name, last) if last else None
-        return is_due(plan, self.settings.of(entity.name).run_every_hours, datetime.now(UTC))
-
 
 class _Stream:
     """An entity in one call: its open run, then the next one where that was asked for. Results go to *results*."""
@@ -226,16 +221,25 @@ async def _collect(
     def overdue(waiting: list[_Stream]) -> list[_Stream]:
         """What became due while another entity's long run was worked on."""
         busy = {one.entity.name for one in waiting}
-        idle = [one for one in entities if one.name not in busy] if busy and not named else []
-        return [_Stream(call, results, entity) for entity in idle if call.is_due(entity)]
+        idle = [] if named else [one for one in entities if one.name not in busy]
+        return [stream(one) for one in idle if time.monotonic() - begun[one.name] >= _seconds_between(settings, one)]
 
-    streams = [_Stream(call, results, entity) for entity in entities]
+    def stream(entity: Entity) -> _Stream:
+        begun[entity.name] = time.monotonic()
+        return _Stream(call, results, entity)
+
+    begun: dict[str, float] = {}
+    streams = [stream(entity) for entity in entities]
     left = await take_turns(streams, overdue, stop_conditions, request.turn_seconds)
     if any(stream.plan is None for stream in left):
         return _unplanned(results, stop_conditions)
     if left and results:
         results[-1] = results[-1]._replace(why=stop_conditions.why)
     return results
+
+
+def _seconds_between(settings: Settings, entity: Entity) -> float:
+    return settings.of(entity.name).run_every_hours * 3600
 
 
 async def _run_until_idle(

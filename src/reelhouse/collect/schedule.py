@@ -40,7 +40,7 @@ async def take_turns(
 ) -> list[S]:
     """Work on all *streams* until they are done or *stop_conditions* end it; returns those that are not done.
 
-    After each turn *due* is called with the streams that wait; it returns others whose time has come by then.
+    After an interrupted turn *due* is called with the streams that wait; it returns others whose time has come.
     """
     waiting = list(streams)
     alone = len(waiting) == 1
@@ -53,8 +53,10 @@ async def take_turns(
             left = await stream.turn()
         finally:
             stop_conditions.begin_turn(None)
-        waiting += [stream] if left else []
-        waiting += due(waiting)
+        if left:
+            # Only after an interrupted run, so that one which is due again and again does not keep it from its turn.
+            waiting.append(stream)
+            waiting += due(waiting)
     return waiting
 
 
