@@ -15,7 +15,8 @@ from reelhouse.collect.planning import RunSpec, Tmdb
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
 from reelhouse.collect.spool import Spool
-from reelhouse.entities.registry import DEFAULT, ENTITIES
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.raw.keys import Layout
 from reelhouse.raw.plan import RequestProfile, Selection
 from reelhouse.settings import Settings, cache_folder
@@ -25,17 +26,27 @@ from reelhouse.tmdb.endpoints import check_appends
 from reelhouse.tmdb.filters import check_filters
 from reelhouse.tmdb.rate import Limiter
 
+# What is collected unless an entity is named.
+_FIRST = next(iter(ENTITIES.values()))
+
 
 def wanted(
-    settings: Settings, *, entity: str = DEFAULT, keys: tuple[str, ...] = (), listed: bool = False, full: bool = False
+    settings: Settings,
+    entity: Entity = _FIRST,
+    *,
+    keys: tuple[str, ...] = (),
+    listed: bool = False,
+    full: bool = False,
 ) -> RunSpec:
-    """What the settings ask for; *listed* for a run about *keys* only, *full* for one that asks what is fresh as well.
+    """What the settings ask for of an *entity*.
+
+    *listed* is for a run about *keys* only, *full* for one that asks what is fresh as well.
 
     Raises `ConfigError` before TMDB is asked.
     """
-    kind = ENTITIES[entity]
-    append = tuple(settings.append) if settings.append is not None else kind.default_appends
-    check_appends(kind, append)
+    settings = settings.of(entity.name)
+    append = tuple(settings.append) if settings.append is not None else entity.default_appends
+    check_appends(entity, append)
     compile_filter(settings.record_filter)
     filters = dict(settings.discover)
     if filters:
@@ -43,14 +54,14 @@ def wanted(
             filters.setdefault("language", settings.language)
         if settings.region:
             filters.setdefault("region", settings.region)
-    check_filters(kind, filters)
+    check_filters(entity, filters)
     return RunSpec(
-        entity=kind,
+        entity=entity,
         asking=RequestProfile(
             language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
         ),
         selection=Selection(
-            source="list" if listed else ("discover" if filters else kind.source),
+            source="list" if listed else ("discover" if filters else entity.source),
             top=None if listed else settings.top,
             min_popularity=None if listed else settings.min_popularity,
             include_adult=settings.include_adult,
@@ -59,7 +70,7 @@ def wanted(
         ),
         keys=keys,
         # What is older than no time at all is everything.
-        stale_after_days=0 if full else settings.stale_after_days or kind.stale_after_days,
+        stale_after_days=0 if full else settings.stale_after_days or entity.stale_after_days,
         min_export_share=settings.min_export_share,
         made_by=f"reelhouse {__version__}",
         # A full run is more than an incremental one.

@@ -15,6 +15,7 @@ from reelhouse.collect.planning import NOTABLE, PlannedRun, RunSpec, Tmdb, plan_
 from reelhouse.collect.spool import Spool, Spooling
 from reelhouse.collect.validation import ResponseValidator
 from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
 from reelhouse.raw.checkpoint import Done, drop_done, read_done
@@ -84,6 +85,16 @@ class RunResult(NamedTuple):
     dates_refused: int = 0
     notes: tuple[str, ...] = ()
 
+    def after(self, before: RunResult) -> RunResult:
+        """This and an earlier turn of the same run as one result."""
+        return self._replace(
+            requests=before.requests + self.requests,
+            throttled=before.throttled + self.throttled,
+            waited=before.waited + self.waited,
+            dates_refused=before.dates_refused + self.dates_refused,
+            notes=(*before.notes, *self.notes),
+        )
+
     @property
     def whole(self) -> bool:
         return self.reconciliation is not None and self.reconciliation.whole
@@ -141,14 +152,20 @@ def _plan(storage: Storage, entity: str, run: int) -> Plan:
 
 
 async def execute(
-    storage: Storage, tmdb: Tmdb, plan: Plan, ways: RunOptions, stop_conditions: StopConditions, progress: Progress
+    storage: Storage,
+    tmdb: Tmdb,
+    plan: Plan,
+    ways: RunOptions,
+    stop_conditions: StopConditions,
+    progress: Progress,
+    entities: Mapping[str, Entity] = ENTITIES,
 ) -> RunResult:
     """Ask what is pending of *plan*, land it, and reconcile if nothing is left."""
     client, limiter = tmdb.client, tmdb.client.limiter
     before, throttled, waited = client.requests, limiter.throttles, limiter.waited
     progress.planned(plan)
     done = read_done(storage, plan)
-    reason = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress)
+    reason = await _fetch(storage, tmdb, plan, entities[plan.entity], done, ways, stop_conditions, progress)
     made, counted = reconcile(storage, plan, done)
     refused, notes = client.clock.take_notes()
     if made is not None:
@@ -203,12 +220,12 @@ async def _fetch(
     storage: Storage,
     tmdb: Tmdb,
     plan: Plan,
+    entity: Entity,
     done: Done,
     ways: RunOptions,
     stop_conditions: StopConditions,
     progress: Progress,
 ) -> str | None:
-    entity = ENTITIES[plan.entity]
     spooling = Spooling(ways.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
     fetcher = Fetcher(
         storage,
