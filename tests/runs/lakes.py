@@ -71,7 +71,7 @@ def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None
 async def collect_in_units(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:
     """The same in a loop of the caller's, without the lock."""
     wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
-    ways = collector.ways(chosen)._replace(spool=spool)
+    ways = collector.run_options(chosen)._replace(spool=spool)
     async with collector.open_tmdb(chosen) as tmdb:
         plan = open_run(storage, "movie") or await start_run(storage, tmdb, wanted)
         return await execute(storage, tmdb, plan, ways, StopConditions(), Progress())

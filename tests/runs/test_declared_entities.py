@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,11 +16,11 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from reelhouse.bootstrap import collector
+from reelhouse.bootstrap import collecting, collector
+from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.run import Progress, RunResult, execute, start_run
 from reelhouse.collect.verify import verify
-from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Export, FromColumn, Numbered, Single, Table, col
 from reelhouse.errors import ListingError
 from reelhouse.raw.chunk import read_chunk, whole_record
@@ -150,22 +150,28 @@ class Invented:
 
 
 @pytest.fixture
-def tmdb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Invented]:
-    for name, entity in INVENTED.items():
-        monkeypatch.setitem(ENTITIES, name, entity)
+def tmdb() -> Iterator[Invented]:
     invented = Invented()
     with serving(invented.answer) as server:
         invented.url = server.url
         yield invented
 
 
-def _collect(lake: LakeInTheMaking, url: str, entity: str, keys: tuple[str, ...] = ()) -> RunResult:
-    chosen = settings(url, attempts=2)
+def _collect(lake: LakeInTheMaking, url: str, entity: str) -> RunResult:
+    request = CollectOptions(entity=entity, entities=INVENTED)
+    return collecting.collect(lake.storage, settings(url, attempts=2), request, Progress())[-1]
+
+
+def _collect_ids(lake: LakeInTheMaking, url: str, ids: Iterable[int]) -> RunResult:
+    """A run of players that are followed from a table."""
+    chosen = settings(url)
+    wanted = collector.wanted(chosen, PLAYER)._replace(keys=tuple(map(str, ids)))
 
     async def work() -> RunResult:
         async with collector.open_tmdb(chosen) as tmdb:
-            plan = await start_run(lake.storage, tmdb, collector.wanted(chosen, entity=entity, keys=keys))
-            return await execute(lake.storage, tmdb, plan, collector.ways(chosen), StopConditions(), Progress())
+            plan = await start_run(lake.storage, tmdb, wanted)
+            ways = collector.run_options(chosen)
+            return await execute(lake.storage, tmdb, plan, ways, StopConditions(), Progress(), {PLAYER.name: PLAYER})
 
     return asyncio.run(work())
 
@@ -316,10 +322,7 @@ def test_a_body_that_is_not_the_declared_list_is_not_believed(
     assert (again.plan.counts.asked, again.states) == ({"retry": 1}, {"landed": 1})
 
 
-def test_ids_are_followed_from_a_column_of_what_was_built(
-    tmp_path: Path, tmdb: Invented, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(ENTITIES, "player", PLAYER)
+def test_ids_are_followed_from_a_column_of_what_was_built(tmp_path: Path, tmdb: Invented) -> None:
     assert isinstance(PLAYER.listing, FromColumn)
     lake, _ = _collected(tmp_path, tmdb)
     with pytest.raises(ListingError, match="never built"):
@@ -329,8 +332,8 @@ def test_ids_are_followed_from_a_column_of_what_was_built(
     ids = ids_of_column(lake.storage, PLAYER.listing)
     assert ids == [70, 71]
     with pytest.raises(ListingError, match="1 ids are listed where at least 2"):
-        _collect(lake, tmdb.url, "player", ("70",))
-    made = _collect(lake, tmdb.url, "player", tuple(map(str, ids)))
+        _collect_ids(lake, tmdb.url, [70])
+    made = _collect_ids(lake, tmdb.url, ids)
     assert (made.plan.selection.source, made.plan.counts.asked, made.states) == ("column", {"new": 2}, {"landed": 2})
     lake.build(registry=registry)
     assert sorted(lake.values("player", "player_id", "title")) == [(70, "Player 70"), (71, "Player 71")]

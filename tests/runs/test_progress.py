@@ -23,7 +23,7 @@ def _collect(storage: MemoryStorage, chosen: Settings, most: int | None = None) 
             wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
             plan = open_run(storage, "movie") or await start_run(storage, tmdb, wanted)
             return await execute(
-                storage, tmdb, plan, collector.ways(chosen), StopConditions(max_requests=most), Progress()
+                storage, tmdb, plan, collector.run_options(chosen), StopConditions(max_requests=most), Progress()
             )
 
     return asyncio.run(collect())

@@ -46,7 +46,7 @@ def test_it_is_in_no_log_however_talkative(
     tiny.instead = lambda request: verdict(401, 7)
     with pytest.raises(DeniedError) as refused:
         collect(FolderStorage(tmp_path / "lake"), small(tiny))
-    assert TOKEN not in caplog.text + repr(refused.value) + repr(collector.ways(small(tiny))) + repr(small(tiny))
+    assert TOKEN not in caplog.text + repr(refused.value) + repr(collector.run_options(small(tiny))) + repr(small(tiny))
     # `Reelhouse` looks through what the command says.
     code, _, told = reelhouse("collect", "--json", REELHOUSE_LAKE=str(tmp_path / "another"))
     assert code == 1

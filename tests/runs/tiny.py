@@ -17,7 +17,7 @@ from aiohttp import web
 from tests.runs.listening import listening
 from tests.serving import html, json, verdict
 
-_EXPORT = re.compile(r"/p/exports/movie_ids_(\d\d)_(\d\d)_(\d{4})\.json\.gz")
+_EXPORT = re.compile(r"/p/exports/(?:movie|series)_ids_(\d\d)_(\d\d)_(\d{4})\.json\.gz")
 
 
 class Tiny:
@@ -85,9 +85,12 @@ class Tiny:
             self.listings["export"] += 1
             self.unasked_tokens += "Authorization" in request.headers
             return self.export_instead(request) or self._export(request)
-        name = request.path.removeprefix("/3/movie/")
-        detail = request.path.startswith("/3/movie/") and name != "changes"
-        (self.asked if detail else self.listings)[name] += 1
+        # Another kind of thing with the same ids, for tests that take two.
+        other = request.path.startswith("/3/series/")
+        place = "/3/series/" if other else "/3/movie/"
+        name = request.path.removeprefix(place)
+        detail = request.path.startswith(place) and name != "changes"
+        (self.asked if detail else self.listings)[f"series/{name}" if other else name] += 1
         if (odd := self.instead(request)) is not None:
             return odd
         if name == "changes":

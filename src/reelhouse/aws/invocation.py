@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from reelhouse.aws import eventbridge, metrics
 from reelhouse.aws.metrics import Meter, log
-from reelhouse.aws.schedule import LakeState, lag_seconds, lake_state, next_run
+from reelhouse.aws.schedule import LakeState, lake_state, next_run
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.collecting import CollectOptions, Done, run_until_idle
 from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.run import RunResult
+from reelhouse.collect.schedule import by_priority, lag_seconds
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import DeniedError, LakeError, LockedError, ReelhouseError
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.reconciliation import Reconciliation
@@ -45,8 +48,9 @@ class Invocation:
         self._remaining = remaining
         self._life = remaining()
         self._meter = Meter()
-        self._ticks = False
-        self._announced: set[int] = set()
+        # The entities that a tick is still to look at.
+        self._ticks: set[str] = set()
+        self._announced: set[tuple[str, int]] = set()
         self._bus_error: ReelhouseError | None = None
 
     def work(self, *, ticks: bool) -> Answer:
@@ -54,11 +58,11 @@ class Invocation:
 
         Raises the error that prevented it, and `LakeError` if a finished run does not add up.
         """
-        self._ticks = ticks
+        self._ticks = set(ENTITIES) if ticks else set()
         # Before the lake is locked and TMDB is contacted, because most ticks find nothing to do.
-        found = lake_state(self._storage)
-        if not found.is_open and self._next(found) is None:
-            return self._leave(found)
+        states = self._states()
+        if not any(one.is_open for one in states.values()) and self._next(by_priority(ENTITIES.values())) is None:
+            return self._leave(states)
         try:
             done = self._run_until_idle()
         except LockedError:
@@ -68,7 +72,7 @@ class Invocation:
             raise
         if not done.results:
             # Another invocation has done it meanwhile.
-            return self._leave(lake_state(self._storage))
+            return self._leave(self._states())
         return self._close(done)
 
     def _run_until_idle(self) -> Done:
@@ -91,34 +95,47 @@ class Invocation:
             self._margin.learn(late)
         return done
 
-    def _next_in_turn(self) -> RunSpec | None:
+    def _states(self) -> dict[str, LakeState]:
+        return {name: lake_state(self._storage, name) for name in ENTITIES}
+
+    def _next_in_turn(self, idle: list[Entity]) -> RunSpec | None:
         if self._meter.runs and self._remaining() < self._life * _PLANNING_SHARE:
             # Planning a full run takes a while; the next tick has its whole time for it.
             return None
-        wanted = self._next(lake_state(self._storage))
-        # Only once: with a clock that differs from TMDB's, the run just planned could be due again at once.
-        self._ticks = False
+        wanted = self._next(idle)
+        if wanted is not None:
+            # Only once: with a clock that differs from TMDB's, the run just planned could be due again at once.
+            self._ticks.discard(wanted.entity.name)
         return wanted
 
-    def _next(self, found: LakeState) -> RunSpec | None:
-        """The next run to plan while none is open; the previous one is announced first."""
-        if found.made is not None:
-            self._announce(found.made)
-        return next_run(self._storage, self._settings, found.plan, datetime.now(UTC), ticks=self._ticks)
+    def _next(self, idle: list[Entity]) -> RunSpec | None:
+        """The next run to plan of entities without an open run; previous ones are announced first."""
+        for entity in idle:
+            found = lake_state(self._storage, entity.name)
+            if found.made is not None:
+                self._announce(found.made)
+            ticks = entity.name in self._ticks
+            now = datetime.now(UTC)
+            wanted = next_run(self._storage, self._settings, entity, found.plan, now, ticks=ticks)
+            if wanted is not None:
+                return wanted
+        return None
 
     def _announce(self, made: Reconciliation) -> None:
         """An error of the bus does not stop collecting; it is raised at the end."""
-        if made.run in self._announced:
+        if (made.entity, made.run) in self._announced:
             return
-        self._announced.add(made.run)
+        self._announced.add((made.entity, made.run))
         try:
             if eventbridge.announce(self._storage, self._settings, made):
-                log.info("announced", extra={"run": made.run})
+                log.info("announced", extra={"entity": made.entity, "run": made.run})
         except ReelhouseError as exc:
             self._bus_error = exc
 
-    def _leave(self, found: LakeState) -> Answer:
-        self._emit({"pending": 0, "lag_seconds": self._lag(found.plan)})
+    def _leave(self, states: Mapping[str, LakeState]) -> Answer:
+        # None is no lag: nothing was listed yet.
+        lags = [lag for one in states.values() if (lag := self._lag(one.plan)) is not None]
+        self._emit({"pending": 0, "lag_seconds": max(lags, default=None)})
         self._raise_pending_errors()
         return {"state": "idle"}
 
@@ -131,7 +148,7 @@ class Invocation:
         self._emit({**more, "lag_seconds": self._lag(before), "days_to_expiry": _days_to_expiry(last)})
         for result in done.results:
             if result.reconciliation is not None and not result.whole:
-                raise LakeError(f"run {result.plan.run} does not add up; `reelhouse verify` names what is wrong")
+                raise LakeError(f"{result.plan.name} does not add up; `reelhouse verify` names what is wrong")
         self._raise_pending_errors()
         return _summary(done)
 
@@ -151,6 +168,7 @@ def _summary(done: Done) -> Answer:
     last = done.results[-1]
     return {
         "state": "open" if last.reconciliation is None else "reconciled",
+        "entity": last.plan.entity,
         "run": last.plan.run,
         "asked": last.plan.ids.count,
         **{state: last.states.get(state, 0) for state in _STATES},

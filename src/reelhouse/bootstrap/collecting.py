@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.secrets import token_of
-from reelhouse.collect.fetching import GRACE, StopConditions
+from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
 from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_keys, open_run, start_run
+from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
-from reelhouse.entities.registry import DEFAULT
-from reelhouse.errors import ReelhouseError
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
+from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
 from reelhouse.settings import Settings
@@ -30,7 +33,8 @@ class CollectOptions(NamedTuple):
 
     *selected* is True if this call names a slice, *full* if it also requests what is up to date. *seconds* is how long
     this process can live at most, if it will be killed then. *grace* is the time after the deadline for answers on
-    their way. *listed* is the list that *keys* come from.
+    their way. *listed* is the list that *keys* come from. *entity* narrows
+    the call to one of *entities*; a run is interrupted for more urgent ones after *turn_seconds*.
     """
 
     keys: tuple[str, ...] = ()
@@ -41,6 +45,25 @@ class CollectOptions(NamedTuple):
     seconds: float | None = None
     grace: float = GRACE
     listed: KeyList | None = None
+    entity: str | None = None
+    entities: Mapping[str, Entity] = ENTITIES
+    turn_seconds: float = TURN_SECONDS
+
+    @property
+    def chosen(self) -> list[Entity]:
+        """The entities that the call is about, the most urgent first."""
+        if self.entity is None:
+            return by_priority(self.entities.values())
+        if self.entity not in self.entities:
+            raise ConfigError(f"entity: {self.entity!r} is not collected{did_you_mean(self.entity, self.entities)}")
+        return [self.entities[self.entity]]
+
+    @property
+    def only(self) -> Entity:
+        """The one entity that a list of ids or a filter is about."""
+        if len(self.chosen) > 1:
+            raise ConfigError(f"entity: say what it is about, by --entity {' or --entity '.join(self.entities)}")
+        return self.chosen[0]
 
 
 class Done(NamedTuple):
@@ -65,13 +88,18 @@ def collect(storage: Storage, settings: Settings, request: CollectOptions, progr
 
 
 def run_until_idle(
-    storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, due: Callable[[], RunSpec | None]
+    storage: Storage,
+    settings: Settings,
+    request: CollectOptions,
+    progress: Progress,
+    due: Callable[[list[Entity]], RunSpec | None],
 ) -> Done:
-    """Continue the open run, then plan and execute what *due* returns, until it returns None.
+    """Continue open runs, then plan and execute what *due* returns, until nothing is left.
 
-    *due* is called while this process has the lock of the lake and no run is open.
+    *due* is called while this process has the lock of the lake: for the most urgent run of the entities without an
+    open run.
     """
-    return _held(storage, settings, request, progress, partial(_run_until_idle, storage, progress, due))
+    return _held(storage, settings, request, progress, partial(_run_until_idle, storage, request, progress, due))
 
 
 def _held(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, work: Work) -> Done:
@@ -92,7 +120,7 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
     with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
         spool = collector.spool(settings, storage)
         replayed = _replay(storage, spool, stop_conditions, progress)
-        done = asyncio.run(collecting(collector.ways(settings)._replace(spool=spool)))
+        done = asyncio.run(collecting(collector.run_options(settings)._replace(spool=spool)))
         results = [result._replace(replayed=replayed) for result in done.results[:1]] + done.results[1:]
         return done._replace(results=results)
 
@@ -102,7 +130,7 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
 
     async def plan() -> PlannedRun:
         async with collector.open_tmdb(settings) as tmdb:
-            wanted = _wanted(settings, request)
+            wanted = _wanted(settings, request, request.only)
             made = await plan_run(storage, tmdb, wanted, after=last_run(storage, wanted.entity.name), put=False)
             return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
@@ -119,6 +147,64 @@ def _replay(storage: Storage, spool: Spool, stop_conditions: StopConditions, pro
     return found.answers
 
 
+class _Call(NamedTuple):
+    """What the streams of one call share."""
+
+    storage: Storage
+    settings: Settings
+    request: CollectOptions
+    progress: Progress
+    tmdb: Tmdb
+    options: RunOptions
+    stop_conditions: StopConditions
+
+    async def execute(self, plan: Plan) -> RunResult:
+        entities = self.request.entities
+        return await execute(self.storage, self.tmdb, plan, self.options, self.stop_conditions, self.progress, entities)
+
+
+class _Stream:
+    """An entity in one call: its open run, then the next one where that was asked for. Results go to *results*."""
+
+    def __init__(self, call: _Call, results: list[RunResult], entity: Entity) -> None:
+        self.entity = entity
+        self._call = call
+        self._results = results
+        self._wanted = _wanted(call.settings, call.request, entity)
+        self.plan = open_run(call.storage, entity.name)
+        self._continues = self.plan is not None
+        if self._continues:
+            leave_keys(call.storage, entity.name, call.request.keys)
+
+    async def turn(self) -> bool:
+        """Continue, or plan and begin, the run; whether something is left to do."""
+        call = self._call
+        if self.plan is None:
+            self.plan = await _start(call.storage, call.tmdb, self._wanted, call.stop_conditions)
+            if self.plan is None:
+                return True
+        result = await call.execute(self.plan)
+        for before in [one for one in self._results if one.plan == result.plan]:
+            self._results.remove(before)
+            result = result.after(before)
+        self._results.append(result)
+        if result.reason == TURN_OVER:
+            return True
+        self.plan = None
+        return self._continues and self._follows(result)
+
+    def _follows(self, result: RunResult) -> bool:
+        """Whether the next run is planned after the one that was open."""
+        self._continues = False
+        request = self._call.request
+        named = request.selected or request.full
+        waits = any(not letter.run for _, letter in waiting(self._call.storage, self.entity.name))
+        if request.keys or not named:
+            # The letters that lie in the inbox are the next run's list.
+            self._wanted = collector.wanted(self._call.settings, self.entity, listed=True)
+        return result.whole and (named or waits)
+
+
 async def _collect(
     storage: Storage,
     settings: Settings,
@@ -128,45 +214,61 @@ async def _collect(
     options: RunOptions,
     stop_conditions: StopConditions,
 ) -> list[RunResult]:
-    wanted = _wanted(settings, request)
+    call = _Call(storage, settings, request, progress, tmdb, options, stop_conditions)
+    named = request.selected or request.full
+    entities = [request.only] if request.keys or settings.discover else request.chosen
     results: list[RunResult] = []
-    plan = open_run(storage, wanted.entity.name)
-    if plan is not None:
-        leave_keys(storage, wanted.entity.name, request.keys)
-        results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
-        waits = any(not message.run for _, message in waiting(storage, wanted.entity.name))
-        named = request.selected or request.full
-        if not results[-1].whole or not (named or waits):
-            return results
-        if request.keys or not named:
-            # Messages in the inbox are the next run's list.
-            wanted = collector.wanted(settings, listed=True)
-    plan = await _start(storage, tmdb, wanted, stop_conditions)
-    if plan is None:
+
+    def overdue(waiting: list[_Stream]) -> list[_Stream]:
+        """What became due while another entity's long run was worked on."""
+        busy = {one.entity.name for one in waiting}
+        idle = [] if named else [one for one in entities if one.name not in busy]
+        return [stream(one) for one in idle if time.monotonic() - begun[one.name] >= _seconds_between(settings, one)]
+
+    def stream(entity: Entity) -> _Stream:
+        begun[entity.name] = time.monotonic()
+        return _Stream(call, results, entity)
+
+    begun: dict[str, float] = {}
+    streams = [stream(entity) for entity in entities]
+    left = await take_turns(streams, overdue, stop_conditions, request.turn_seconds)
+    if any(stream.plan is None for stream in left):
         return _unplanned(results, stop_conditions)
-    results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
+    if left and results:
+        results[-1] = results[-1]._replace(reason=stop_conditions.reason)
     return results
+
+
+def _seconds_between(settings: Settings, entity: Entity) -> float:
+    return settings.of(entity.name).run_every_hours * 3600
 
 
 async def _run_until_idle(
     storage: Storage,
+    request: CollectOptions,
     progress: Progress,
-    due: Callable[[], RunSpec | None],
+    due: Callable[[list[Entity]], RunSpec | None],
     tmdb: Tmdb,
     options: RunOptions,
     stop_conditions: StopConditions,
 ) -> list[RunResult]:
     results: list[RunResult] = []
     while True:
-        plan = open_run(storage, DEFAULT)
-        if plan is None:
-            wanted = due()
-            if wanted is None:
-                return results
+        open_runs = {entity.name: open_run(storage, entity.name) for entity in request.chosen}
+        plan = next((plan for plan in open_runs.values() if plan is not None), None)
+        idle = [entity for entity in request.chosen if open_runs[entity.name] is None]
+        if plan is not None:
+            # A run that is as urgent as the open one waits for it.
+            priority = request.entities[plan.entity].priority
+            idle = [entity for entity in idle if entity.priority < priority]
+        wanted = due(idle) if idle else None
+        if wanted is not None:
             plan = await _start(storage, tmdb, wanted, stop_conditions)
             if plan is None:
                 return _unplanned(results, stop_conditions)
-        results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress))
+        if plan is None:
+            return results
+        results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress, request.entities))
         if not results[-1].whole or stop_conditions.reason is not None:
             return results
 
@@ -196,8 +298,9 @@ def _unplanned(results: list[RunResult], stop_conditions: StopConditions) -> lis
     return [*results[:-1], results[-1]._replace(reason=reason)]
 
 
-def _wanted(settings: Settings, request: CollectOptions) -> RunSpec:
-    wanted = collector.wanted(settings, keys=request.keys, listed=bool(request.keys), full=request.full)
+def _wanted(settings: Settings, request: CollectOptions, entity: Entity) -> RunSpec:
+    wanted = collector.wanted(settings, entity, keys=request.keys, listed=bool(request.keys), full=request.full)
+    wanted = wanted._replace(known=request.entities)
     # A run of a slice does not satisfy a message that waits for a full or incremental run.
     return wanted._replace(runs=()) if request.selected else wanted
 

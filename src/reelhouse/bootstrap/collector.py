@@ -15,7 +15,8 @@ from reelhouse.collect.planning import RunSpec, Tmdb
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
 from reelhouse.collect.spool import Spool
-from reelhouse.entities.registry import DEFAULT, ENTITIES
+from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.raw.plan import RequestProfile, Selection
 from reelhouse.settings import Settings, cache_folder
 from reelhouse.storage.protocol import Storage
@@ -24,17 +25,27 @@ from reelhouse.tmdb.endpoints import check_appends
 from reelhouse.tmdb.filters import check_filters
 from reelhouse.tmdb.rate import Limiter
 
+# What is collected unless an entity is named.
+_FIRST = next(iter(ENTITIES.values()))
+
 
 def wanted(
-    settings: Settings, *, entity: str = DEFAULT, keys: tuple[str, ...] = (), listed: bool = False, full: bool = False
+    settings: Settings,
+    entity: Entity = _FIRST,
+    *,
+    keys: tuple[str, ...] = (),
+    listed: bool = False,
+    full: bool = False,
 ) -> RunSpec:
-    """The run that the settings describe; *listed* for a run of *keys* only, *full* to request up-to-date ids too.
+    """The run that the settings describe of an *entity*.
+
+    *listed* is for a run of *keys* only, *full* to request up-to-date ids too.
 
     Raises `ConfigError` before TMDB is contacted.
     """
-    kind = ENTITIES[entity]
-    append = tuple(settings.append) if settings.append is not None else kind.default_appends
-    check_appends(kind, append)
+    settings = settings.of(entity.name)
+    append = tuple(settings.append) if settings.append is not None else entity.default_appends
+    check_appends(entity, append)
     compile_filter(settings.record_filter)
     filters = dict(settings.discover)
     if filters:
@@ -42,14 +53,14 @@ def wanted(
             filters.setdefault("language", settings.language)
         if settings.region:
             filters.setdefault("region", settings.region)
-    check_filters(kind, filters)
+    check_filters(entity, filters)
     return RunSpec(
-        entity=kind,
+        entity=entity,
         asking=RequestProfile(
             language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
         ),
         selection=Selection(
-            source="list" if listed else ("discover" if filters else kind.source),
+            source="list" if listed else ("discover" if filters else entity.source),
             top=None if listed else settings.top,
             min_popularity=None if listed else settings.min_popularity,
             include_adult=settings.include_adult,
@@ -58,7 +69,7 @@ def wanted(
         ),
         keys=keys,
         # With an age of 0 everything is stale.
-        stale_after_days=0 if full else settings.stale_after_days or kind.stale_after_days,
+        stale_after_days=0 if full else settings.stale_after_days or entity.stale_after_days,
         min_export_share=settings.min_export_share,
         made_by=f"reelhouse {__version__}",
         # A full run includes an incremental one.
@@ -66,7 +77,7 @@ def wanted(
     )
 
 
-def ways(settings: Settings) -> RunOptions:
+def run_options(settings: Settings) -> RunOptions:
     """The options for executing a run."""
     return RunOptions(
         connections=settings.connections,

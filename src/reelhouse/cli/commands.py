@@ -18,7 +18,6 @@ from reelhouse.collect.run import RunResult, open_run
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
 from reelhouse.collect.verify import verify as verify_raw
-from reelhouse.entities.registry import DEFAULT
 from reelhouse.errors import ConfigError
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
@@ -27,7 +26,15 @@ from reelhouse.storage.protocol import Storage
 
 def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
     storage = readable_storage(settings)
-    opened = open_run(storage, DEFAULT)
+    entities = [request.only] if request.keys else request.chosen
+    found = [_plan(storage, settings, request._replace(entity=entity.name), as_json) for entity in entities]
+    if as_json:
+        display.as_json({**found[-1], "runs": found})
+
+
+def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json: bool) -> dict[str, Any]:
+    """What the next run of one entity would ask; shown unless *as_json*."""
+    opened = open_run(storage, request.only.name)
     if opened is not None:
         display.note(f"Run {opened.run} is open: collect continues it before it plans another one.")
     with display.spinner("planning"):
@@ -55,8 +62,7 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
         **_of_list(request.listed),
     }
     if as_json:
-        display.as_json(found)
-        return
+        return found
     rows = [
         ("listed", made.counts.listed, f"export of {made.export.day}" if made.export else made.selection.source),
         *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
@@ -69,6 +75,7 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
     for text in drafted.notes:
         display.note(f"Note: {text}.")
     display.set_aside(made)
+    return found
 
 
 def collect(settings: Settings, request: CollectOptions, as_json: bool) -> int:
@@ -143,7 +150,7 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     if not as_json:
         _show_runs(results, request, as_json=False)
     built = _build(storage, settings)
-    verdict = _verify(storage, since={results[0].plan.entity: results[0].plan.run})
+    verdict = _verify(storage, since=_first_runs(results))
     if as_json:
         runs = [display.run_summary(result) for result in results]
         display.as_json(
@@ -153,6 +160,14 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
         _show_build(built)
         _show_verdict(verdict)
     return 0 if all(result.clean for result in results) and verdict.clean and not built["problems"] else 1
+
+
+def _first_runs(results: list[RunResult]) -> dict[str, int]:
+    """The first run of each entity that was worked on."""
+    found: dict[str, int] = {}
+    for result in results:
+        found[result.plan.entity] = min(found.get(result.plan.entity, result.plan.run), result.plan.run)
+    return found
 
 
 def verify(settings: Settings, as_json: bool, *, deep: bool = False) -> int:

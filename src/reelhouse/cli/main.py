@@ -102,6 +102,10 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _entity(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--entity", metavar="NAME", help="Only this kind of thing; all kinds without it.")(command)
+
+
 def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that end a collection early."""
     options = (
@@ -213,6 +217,7 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
         keys=listed.keys if listed else (),
         listed=listed,
         selected=any(value is not None for value in named),
+        entity=options["entity"],
         max_requests=options.get("max_requests"),
         deadline=options.get("deadline"),
     )
@@ -235,6 +240,7 @@ def init(force: bool) -> None:
 
 
 @main.command()
+@_entity
 @_selection
 @_json
 @click.pass_context
@@ -247,6 +253,7 @@ def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 
 
 @main.command()
+@_entity
 @_selection
 @click.option("--full", is_flag=True, help="Also request what is up to date.")
 @_limits
@@ -273,6 +280,7 @@ def build(ctx: click.Context, /, full: bool, as_json: bool, **engine: Any) -> No
 
 
 @main.command()
+@_entity
 @_selection
 @_limits
 @_engine
@@ -324,7 +332,7 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
     metavar="DATE",
     help="Count ages from this day (2026-11-29), not by this machine's clock.",
 )
-@click.option("--entity", metavar="NAME", help="Purge one entity.")
+@click.option("--entity", metavar="NAME", help="Purge one entity; with --ids: whose ids they are.")
 @_list
 @click.option("--all", "everything", is_flag=True, help="Purge every answer.")
 @click.option("--dry-run", is_flag=True, help="Show what would be purged; change nothing.")

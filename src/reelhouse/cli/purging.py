@@ -29,16 +29,19 @@ def chosen_by(
     """What the options of the command select; `ConfigError` unless exactly one of them is given."""
     if clock.as_of is not None and older_than is None:
         raise ConfigError("as_of: give --older-than too, whose age is counted from it")
-    if sum((older_than is not None, entity is not None, bool(keys), everything)) != 1:
+    if entity is not None and entity not in ENTITIES:
+        raise ConfigError(f"entity: {entity!r} is not collected{did_you_mean(entity, ENTITIES)}")
+    if sum((older_than is not None, entity is not None and not keys, bool(keys), everything)) != 1:
         raise ConfigError("purge: give one of --older-than 180d, --entity NAME, --ids FILE and --all")
     if older_than is not None:
         as_of = "" if clock.as_of is None else f" as of {clock.as_of:%Y-%m-%d}"
         before = _before(older_than, clock.as_of or clock.now)
         return Chosen(f"older than {older_than}{as_of}", before=before, clock=clock)
     if entity is not None:
-        if entity not in ENTITIES:
-            raise ConfigError(f"entity: {entity!r} is not collected{did_you_mean(entity, ENTITIES)}")
-        return Chosen(f"entity {entity}", entity=entity)
+        words = f"{len(keys)} ids of {entity}" if keys else f"entity {entity}"
+        return Chosen(words, entity=entity, keys=frozenset(keys) if keys else None)
+    if keys and len(ENTITIES) > 1:
+        raise ConfigError(f"entity: say whose ids these are, by --entity and one of {', '.join(ENTITIES)}")
     return Chosen("all") if everything else Chosen(f"{len(keys)} ids", keys=frozenset(keys))
 
 

@@ -38,6 +38,10 @@ _MOST_DEFERRED = 1000
 _LOOKS = 3
 
 
+# Another run is more urgent for a while; the interrupted one goes on in the same call.
+TURN_OVER = "its turn is over"
+
+
 class StopConditions:
     """Why to stop asking before everything is asked: so many requests, so many seconds, or somebody's wish.
 
@@ -48,6 +52,7 @@ class StopConditions:
         self.max_requests = max_requests
         self.grace = grace
         self._until = None if deadline is None else time.monotonic() + deadline
+        self._turn_ends: float | None = None
         self._wished: str | None = None
         self._taken = 0
         self._spent = 0
@@ -55,6 +60,10 @@ class StopConditions:
         # Re-entrant, since a signal may arrive while its own thread is in here.
         self._guard = threading.RLock()
         self._wakes: list[Callable[[], object]] = []
+
+    def begin_turn(self, seconds: float | None) -> None:
+        """After so many *seconds* another run goes on; None where nobody waits for this one."""
+        self._turn_ends = None if seconds is None else time.monotonic() + seconds
 
     def stop(self, reason: str, *, hurry: bool = False) -> None:
         """Take no further id; with *hurry* start no request either, and wait for none that takes long."""
@@ -99,6 +108,8 @@ class StopConditions:
             return "max_requests is used up"
         if self._until is not None and time.monotonic() >= self._until:
             return "the deadline is reached"
+        if self._turn_ends is not None and time.monotonic() >= self._turn_ends:
+            return TURN_OVER
         return None
 
     @property

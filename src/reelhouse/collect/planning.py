@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -95,7 +95,8 @@ _KEPT_UP = """
 class RunSpec(NamedTuple):
     """What a user wants asked: the settings that planning needs, as plain values.
 
-    *runs* are the kinds of runs (`full`, `incremental`) that this one is, for letters that wait for such.
+    *runs* are the kinds of runs (`full`, `incremental`) that this one is, for letters that wait for such; *known* are
+    all entities that are collected.
     """
 
     entity: Entity
@@ -107,6 +108,7 @@ class RunSpec(NamedTuple):
     unit_size: int = UNIT_SIZE
     made_by: str = ""
     runs: tuple[str, ...] = ()
+    known: Collection[str] = ENTITIES
 
 
 class Tmdb(NamedTuple):
@@ -152,7 +154,7 @@ class _Planner:
         wanted = self._wanted
         # One that waits for another kind of run goes on waiting.
         kinds = {"", *wanted.runs}
-        inbox = read_inbox(self._storage, wanted.entity.name, ENTITIES)
+        inbox = read_inbox(self._storage, wanted.entity.name, wanted.known)
         letters = [found for found in inbox.letters if found[1].run in kinds]
         left = {key for key, _ in inbox.letters} - {key for key, _ in letters}
         named = [key for _, letter in letters for key in letter.keys]

@@ -17,6 +17,7 @@ from reelhouse.collect.spool import Spool, Spooling
 from reelhouse.collect.validation import ResponseValidator
 from reelhouse.course.copies import Copies
 from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
 from reelhouse.raw.checkpoint import Done, drop_done, read_done
@@ -85,6 +86,16 @@ class RunResult(NamedTuple):
     dates_refused: int = 0
     notes: tuple[str, ...] = ()
 
+    def after(self, before: RunResult) -> RunResult:
+        """This and an earlier turn of the same run as one result."""
+        return self._replace(
+            requests=before.requests + self.requests,
+            throttled=before.throttled + self.throttled,
+            waited=before.waited + self.waited,
+            dates_refused=before.dates_refused + self.dates_refused,
+            notes=(*before.notes, *self.notes),
+        )
+
     @property
     def whole(self) -> bool:
         return self.reconciliation is not None and self.reconciliation.whole
@@ -142,7 +153,13 @@ def _plan(storage: Storage, entity: str, run: int) -> Plan:
 
 
 async def execute(
-    storage: Storage, tmdb: Tmdb, plan: Plan, ways: RunOptions, stop_conditions: StopConditions, progress: Progress
+    storage: Storage,
+    tmdb: Tmdb,
+    plan: Plan,
+    options: RunOptions,
+    stop_conditions: StopConditions,
+    progress: Progress,
+    entities: Mapping[str, Entity] = ENTITIES,
 ) -> RunResult:
     """Ask what is pending of *plan*, land it, and reconcile if nothing is left."""
     client, limiter = tmdb.client, tmdb.client.limiter
@@ -156,7 +173,7 @@ async def execute(
             storage, ENTITIES[plan.entity], kinds=ways.course_kinds, held=lambda: not stop_conditions.hurries
         )
         await asyncio.to_thread(copies.start, plan.run, lambda: stop_conditions.reason is not None)
-    reason = await _fetch(storage, tmdb, plan, done, ways, stop_conditions, progress, copies)
+    reason = await _fetch(storage, tmdb, plan, entities[plan.entity], done, ways, stop_conditions, progress, copies)
     made, counted = reconcile(storage, plan, done)
     refused, notes = client.clock.take_notes()
     if made is not None:
@@ -210,13 +227,13 @@ async def _fetch(
     storage: Storage,
     tmdb: Tmdb,
     plan: Plan,
+    entity: Entity,
     done: Done,
-    ways: RunOptions,
+    options: RunOptions,
     stop_conditions: StopConditions,
     progress: Progress,
     copies: Copies | None,
 ) -> str | None:
-    entity = ENTITIES[plan.entity]
     spooling = Spooling(ways.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
     fetcher = Fetcher(
         storage,

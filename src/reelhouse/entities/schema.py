@@ -128,7 +128,7 @@ class FromColumn:
     """Listed by a *column* of another entity's table, `table.column`; fewer than *least_rows* ids are a fault."""
 
     column: str
-    least_rows: int = 0
+    least_rows: int = 1
 
     @property
     def parts(self) -> tuple[str, str]:

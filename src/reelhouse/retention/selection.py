@@ -29,7 +29,7 @@ class Clock(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *keys*.
+    """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *keys* of it.
 
     None of them chooses everything. *before* is an instant as receipts write it; *clock* is to be held against the
     lake, None where *before* is beyond doubt.
@@ -144,7 +144,8 @@ class _Surveyor:
         self._plans = [plan for entity in entities for plan in _plans(storage, entity)]
         self._named = Named(frozenset(), frozenset(), frozenset(), [])
         if chosen.keys is not None:
-            self._named = resolve(storage, self._plans, chosen.keys)
+            meant = [plan for plan in self._plans if chosen.entity in (None, plan.entity)]
+            self._named = resolve(storage, meant, chosen.keys)
         self._problems = list(self._named.problems)
         self._claimed: set[str] = set()
         self._unreadable: set[RunPlace] = set()
@@ -216,10 +217,10 @@ class _Surveyor:
             self._rewritten += part.kept > 0
 
     def _takes(self, plan: Plan, outcome: Outcome) -> bool:
+        if self._chosen.entity not in (None, plan.entity):
+            return False
         if self._chosen.keys is not None:
             return outcome.key in self._named.keys or outcome.id in self._named.ids
-        if self._chosen.entity is not None and plan.entity != self._chosen.entity:
-            return False
         return self._chosen.before is None or outcome.fetched_at < self._chosen.before
 
     def _takes_listing(self, plan: Plan) -> bool:
@@ -240,6 +241,7 @@ class _Surveyor:
         Where something else than age chooses, the young ones too: they may hold what was chosen.
         """
         noted = {key for note in read_purges(self._storage).notes for key in note.loose}
+        chosen = self._chosen
         planned = Counter(plan.entity for plan in self._plans)
         for key in self._storage.list_all_versions(RAW):
             place = chunk_place(key)
@@ -249,7 +251,7 @@ class _Surveyor:
                 continue
             if place.run > planned[place.entity]:
                 self._problems.append(f"{key} is of a run that has no plan: `reelhouse verify` says what is missing")
-            elif place.day < self._yesterday or self._chosen.before is None:
+            elif place.day < self._yesterday or (chosen.before is None and chosen.entity in (None, place.entity)):
                 yield key
 
     def _loose_exports(self) -> Iterator[str]:

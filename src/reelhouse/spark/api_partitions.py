@@ -175,7 +175,7 @@ async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, keys: tup
     # Nothing stored depends on when it was planned, so TMDB is not asked for the time.
     tmdb.client.assume(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     plan = await start_run(storage, tmdb, collector.wanted(settings, keys=keys, listed=True))
-    result = await execute(storage, tmdb, plan, collector.ways(settings), StopConditions(), Progress())
+    result = await execute(storage, tmdb, plan, collector.run_options(settings), StopConditions(), Progress())
     if not result.whole:
         raise TransientError(f"{result.pending} of {len(keys)} ids have no answer: {result.reason}")
     return plan

@@ -1,0 +1,187 @@
+"""Two entities in one lake: each has its runs, its ledger and its place in the order; nothing of one is another's."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.collect.fetching import StopConditions
+from reelhouse.collect.run import Progress, RunResult, open_run
+from reelhouse.collect.schedule import take_turns
+from reelhouse.collect.status import status
+from reelhouse.collect.verify import verify
+from reelhouse.entities.movie import MOVIE
+from reelhouse.entities.schema import Entity, Export, Table, col
+from reelhouse.raw.keys import chunk_place, ledgers, runs_folder
+from reelhouse.raw.ledger import open_ledger
+from reelhouse.raw.plan import last_run
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import Chosen
+from reelhouse.settings import Settings
+from reelhouse.storage.memory import MemoryStorage
+from reelhouse.storage.protocol import Storage
+from tests.runs.dying import KilledError, Stepping, dies_at
+from tests.runs.lakes import small
+from tests.runs.tiny import Tiny
+
+SERIES = replace(
+    MOVIE,
+    name="series",
+    path="/series/{id}",
+    id_column="series_id",
+    listing=Export("series_ids", least_rows=1),
+    changes="/series/changes",
+    tables=(
+        Table(
+            "series", "One row per series.", key=("series_id",), columns=(col("title", "string", "title", "Title."),)
+        ),
+    ),
+    priority=MOVIE.priority + 1,
+)
+BOTH = {"series": SERIES, "movie": MOVIE}
+NOW = datetime(2026, 3, 1, 13, tzinfo=UTC)
+
+
+def collect(lake: Storage, settings: Settings, **request: Any) -> list[RunResult]:
+    return collecting.collect(lake, settings, CollectOptions(entities=BOTH, **request), Progress())
+
+
+def test_each_entity_may_have_a_run_open_and_counts_its_own(tiny: Tiny) -> None:
+    lake, settings = MemoryStorage(), small(tiny, record_filter="")
+    collect(lake, settings, entity="series", max_requests=8)
+    collect(lake, settings, entity="movie", max_requests=8)
+    assert [plan.run for name in BOTH if (plan := open_run(lake, name))] == [1, 1]
+    found = status(lake, 0.0, BOTH)
+    assert {(one.entity, one.run) for one in found.open} == {("movie", 1), ("series", 1)}
+    assert verify(lake, entities=BOTH).problems == []
+    first, second = collect(lake, settings)
+    assert (first.plan.entity, second.plan.entity) == ("movie", "series")
+    assert first.whole and second.whole
+    (again,) = collect(lake, settings, entity="movie")
+    assert (again.plan.run, last_run(lake, "movie"), last_run(lake, "series")) == (2, 2, 1)
+    for name in BOTH:
+        with open_ledger(lake, name, last_run(lake, name)) as ledger:
+            assert ledger.db.execute("select distinct entity from known").fetchall() == [(name,)]
+        assert list(lake.keys(ledgers(name)))
+    verdict = verify(lake, entities=BOTH)
+    assert verdict.whole, verdict.problems
+    assert verdict.runs == 3
+
+
+def test_a_call_for_all_asks_the_most_urgent_first_and_each_id_once(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.broken = set()
+    results = collect(lake, small(tiny, record_filter=""))
+    assert [(one.plan.entity, one.plan.run, one.whole) for one in results] == [("movie", 1, True), ("series", 1, True)]
+    assert set(tiny.asked.values()) == {1}
+    assert len(tiny.asked) == 2 * len(tiny.listed)
+
+
+def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.delay = 0.03
+    order: list[str] = []
+
+    class Noting(Progress):
+        def planned(self, plan: Any) -> None:
+            order.append(plan.name)
+
+    request = CollectOptions(entities=BOTH, turn_seconds=0.1)
+    settings = small(tiny, record_filter="", run_every_hours=1e-6)
+    results = collecting.collect(lake, settings, request, Noting())
+    begun = order.index("series run 1")
+    assert "movie run 2" in order[begun + 1 : len(order) - order[::-1].index("series run 1") - 1], order
+    assert all(one.whole for one in results)
+    assert [one.plan.run for one in results if one.plan.entity == "series"] == [1]
+    # What turns add up to is one result of the run.
+    (series,) = (one for one in results if one.plan.entity == "series")
+    assert series.requests >= sum(count for name, count in tiny.asked.items() if name.startswith("series/"))
+    assert verify(lake, entities=BOTH).whole
+
+
+def test_equals_take_turns_and_the_urgent_one_goes_first() -> None:
+    order: list[str] = []
+
+    class Slow:
+        def __init__(self, name: str, priority: int, turns: int) -> None:
+            self.entity: Entity = replace(MOVIE, name=name, priority=priority)
+            self.turns = turns
+
+        async def turn(self) -> bool:
+            order.append(self.entity.name)
+            self.turns -= 1
+            return self.turns > 0
+
+    late = [Slow("urgent", 1, 1)]
+
+    def due(waiting: list[Slow]) -> list[Slow]:
+        return [late.pop()] if len(order) == 3 else []
+
+    left = asyncio.run(take_turns([Slow("a", 9, 3), Slow("first", 1, 1), Slow("b", 9, 2)], due, StopConditions(), 9.0))
+    assert (order, left) == (["first", "a", "b", "urgent", "a", "b", "a"], [])
+
+
+def test_what_is_not_reached_is_said(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    tiny.broken = set()
+    results = collect(lake, small(tiny, record_filter=""), max_requests=30)
+    assert [one.plan.entity for one in results] == ["movie"]
+    assert results[0].reason == "max_requests is used up, so the next run is not planned"
+    assert last_run(lake, "series") == 0
+
+
+@pytest.mark.parametrize("every", [11])
+def test_a_kill_anywhere_costs_neither_entity_anything(tiny: Tiny, every: int) -> None:
+    settings = small(tiny, record_filter="")
+    step = 3
+    while True:
+        tiny.forget()
+        lake = MemoryStorage()
+        try:
+            collect(Stepping(lake, dies_at(step)), settings)
+        except KilledError:
+            step += every
+        else:
+            break
+        for name in BOTH:
+            while not last_run(lake, name) or open_run(lake, name) is not None:
+                collect(lake, settings)
+        verdict = verify(lake, entities=BOTH)
+        assert verdict.whole, (step, verdict.problems)
+        assert {name: last_run(lake, name) for name in BOTH} == {"movie": 1, "series": 1}, step
+    assert step > 3 * every
+
+
+def test_a_purge_of_one_entity_leaves_the_other_as_it_is(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(tiny, record_filter=""))
+    movies = {key: lake.get(key) for key in lake.keys("raw/movie/")}
+    done = purge(lake, Chosen("entity series", entity="series"), NOW, entities=BOTH)
+    assert (done.runs, done.problems) == (1, [])
+    assert not [key for key in lake.keys("raw/") if (place := chunk_place(key)) and place.entity == "series"]
+    assert {key: lake.get(key) for key in lake.keys("raw/movie/")} == movies
+    assert verify(lake, entities=BOTH).whole
+    known = {one.entity: one.landed for one in status(lake, 0.0, BOTH).entities}
+    assert known == {"movie": 27}
+
+
+def test_an_id_is_purged_of_the_entity_that_was_named(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(tiny, record_filter=""))
+    done = purge(lake, Chosen("1 id", entity="series", keys=frozenset({"3"})), NOW, entities=BOTH)
+    assert (done.answers, done.unknown, done.problems) == (1, [], [])
+    assert verify(lake, entities=BOTH).whole
+    assert {one.entity: one.landed for one in status(lake, 0.0, BOTH).entities} == {"movie": 27, "series": 26}
+
+
+def test_runs_of_an_entity_that_is_not_known_here_are_named(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(tiny, record_filter=""))
+    (problem,) = verify(lake, entities=["movie"]).problems
+    assert problem.startswith(f"{runs_folder('series')} holds runs of an entity that this reelhouse does not collect")
