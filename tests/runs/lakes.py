@@ -71,10 +71,10 @@ def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None
 async def collect_in_units(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:
     """The same in a loop of the caller's, without the lock."""
     wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
-    ways = collector.run_options(chosen)._replace(spool=spool)
+    options = collector.run_options(chosen)._replace(spool=spool)
     async with collector.open_tmdb(chosen) as tmdb:
         plan = open_run(storage, "movie") or await start_run(storage, tmdb, wanted)
-        return await execute(storage, tmdb, plan, ways, StopConditions(), Progress())
+        return await execute(storage, tmdb, plan, options, StopConditions(), Progress())
 
 
 def plans(storage: Storage) -> Iterator[Plan]:

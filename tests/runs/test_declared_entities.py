@@ -170,8 +170,8 @@ def _collect_ids(lake: LakeInTheMaking, url: str, ids: Iterable[int]) -> RunResu
     async def work() -> RunResult:
         async with collector.open_tmdb(chosen) as tmdb:
             plan = await start_run(lake.storage, tmdb, wanted)
-            ways = collector.run_options(chosen)
-            return await execute(lake.storage, tmdb, plan, ways, StopConditions(), Progress(), {PLAYER.name: PLAYER})
+            options = collector.run_options(chosen)
+            return await execute(lake.storage, tmdb, plan, options, StopConditions(), Progress(), {PLAYER.name: PLAYER})
 
     return asyncio.run(work())
 

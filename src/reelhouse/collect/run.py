@@ -167,13 +167,13 @@ async def execute(
     progress.planned(plan)
     done = read_done(storage, plan)
     copies = None
-    if ways.course:
+    if options.course:
         # While somebody hurries, the hold on the lake may be lost, and another collector may be writing copies.
         copies = Copies(
-            storage, ENTITIES[plan.entity], kinds=ways.course_kinds, held=lambda: not stop_conditions.hurries
+            storage, entities[plan.entity], kinds=options.course_kinds, held=lambda: not stop_conditions.hurries
         )
         await asyncio.to_thread(copies.start, plan.run, lambda: stop_conditions.reason is not None)
-    reason = await _fetch(storage, tmdb, plan, entities[plan.entity], done, ways, stop_conditions, progress, copies)
+    reason = await _fetch(storage, tmdb, plan, entities[plan.entity], done, options, stop_conditions, progress, copies)
     made, counted = reconcile(storage, plan, done)
     refused, notes = client.clock.take_notes()
     if made is not None:
@@ -234,7 +234,7 @@ async def _fetch(
     progress: Progress,
     copies: Copies | None,
 ) -> str | None:
-    spooling = Spooling(ways.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
+    spooling = Spooling(options.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
     fetcher = Fetcher(
         storage,
         plan,
@@ -245,7 +245,7 @@ async def _fetch(
             plan,
             entity.path,
             query_of(plan.asking.params, first_appends(entity, plan.asking.append)),
-            ways.limits,
+            options.limits,
             progress.landed,
             lambda: tmdb.client.requests,
             spooling,
@@ -253,8 +253,8 @@ async def _fetch(
         ),
         stop_conditions,
         entity=entity,
-        connections=ways.connections,
-        retry_policy=ways.retry_policy,
+        connections=options.connections,
+        retry_policy=options.retry_policy,
         skipped=progress.skipped,
         done=done,
     )
