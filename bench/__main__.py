@@ -11,6 +11,7 @@ from bench.report import keep, show
 NAMES = (
     "collecting",
     "planning",
+    "many_ids",
     "starting",
     "storing",
     "counting",

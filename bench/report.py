@@ -42,6 +42,7 @@ _TITLES = {
     "collecting": "Collecting",
     "pacing": "The rate",
     "planning": "Planning",
+    "many_ids": "Millions of ids",
     "starting": "Starting",
     "storing": "Storing",
     "counting": "Requests to a bucket",

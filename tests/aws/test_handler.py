@@ -403,7 +403,7 @@ def test_the_work_of_a_killed_invocation_is_continued(function: Function, tiny: 
     function.tick()
     # Killed between its reconciliation and the end: letters and ledger are as before.
     put_message(function.lake, "call-again", "movie", ["700"])
-    function.lake.delete("_reelhouse/ledger/movie/000001.sqlite.gz")
+    function.lake.delete("_reelhouse/ledger/movie/000001-000001.001.sqlite.gz")
     assert function.tick()["asked"] == 1
     function.lake.delete(reconciliation_key("movie", 2))
     tiny.forget()

@@ -296,7 +296,7 @@ def test_the_data_dictionary_needs_no_lake_unless_one_is_named(here: Here) -> No
         "Raw/Local/CSV/Movies/2026/03/02/movies.csv",
         "raw/exports/movie_ids/2026/03/02/movie_ids_03_02_2026-0123456789ab.json.gz",
         "_reelhouse/runs/movie/000007/receipts/00000-0.json",
-        "_reelhouse/ledger/movie/000002.sqlite.gz",
+        "_reelhouse/ledger/movie/000002-000002.001.sqlite.gz",
         "_reelhouse/inbox/an-event.json",
         "_reelhouse/imports.json",
         "_reelhouse/manifest.json",

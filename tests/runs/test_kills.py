@@ -52,7 +52,7 @@ def test_a_kill_before_or_after_any_change_loses_nothing_and_asks_little_again(t
         assert answers(lake) == wanted, f"killed at step {step}"
         assert_whole(lake)
         assert list(lake.keys("_reelhouse/inbox/")) == [], f"killed at step {step}"
-        assert "_reelhouse/ledger/movie/000003.sqlite.gz" in list(lake.keys("_reelhouse/ledger/movie/"))
+        assert "_reelhouse/ledger/movie/000003-000003.001.sqlite.gz" in list(lake.keys("_reelhouse/ledger/movie/"))
 
 
 def test_the_first_run_of_a_lake_survives_a_kill_at_any_step(tiny: Tiny) -> None:

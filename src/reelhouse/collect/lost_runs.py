@@ -15,7 +15,7 @@ from reelhouse.raw.keys import (
     RUNS,
     chunk_place,
     chunks_folder,
-    ledger_place,
+    ledger_piece,
     ledgers,
     plan_key,
     run_folder,
@@ -61,8 +61,8 @@ def _traces(storage: Storage, entity: str, last: int, keys: Iterable[str]) -> di
     for noted in (run for note in read_purges(storage).notes for run in note.runs.get(entity, [])):
         found[noted] = "a purge took something of it"
     for key in storage.keys(ledgers(entity)):
-        if (kept := ledger_place(key)) is not None:
-            found[kept.run] = f"{key} was made after it"
+        if (piece := ledger_piece(key)) is not None:
+            found[piece.last] = f"{key} was made after it"
     chunks = Counter[int]()
     for key in keys:
         chunk = chunk_place(key)

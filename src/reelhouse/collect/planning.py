@@ -21,7 +21,7 @@ from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingErro
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import export_key
-from reelhouse.raw.ledger import Ledger, open_ledger
+from reelhouse.raw.ledger import Ledger, keep_ledger, open_ledger
 from reelhouse.raw.plan import (
     Cause,
     Counts,
@@ -133,6 +133,8 @@ async def plan_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec, *, after: int,
     Raises `ListingError` where a listing cannot be read whole: then nothing is planned from a part of it.
     """
     with open_ledger(storage, wanted.entity.name, after) as ledger:
+        if put and ledger.scattered:
+            keep_ledger(storage, wanted.entity.name, ledger)
         return await _Planner(storage, tmdb, wanted, ledger, after + 1, put).draft()
 
 

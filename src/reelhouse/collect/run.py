@@ -21,7 +21,7 @@ from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw import inbox
 from reelhouse.raw.checkpoint import Done, drop_done, read_done
-from reelhouse.raw.ledger import keep_ledger, open_ledger
+from reelhouse.raw.ledger import keep_run, oldest_landed
 from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
 from reelhouse.raw.receipt import Receipt, State
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
@@ -211,13 +211,12 @@ def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
 
 
 def finalize(storage: Storage, plan: Plan) -> str | None:
-    """What follows a reconciliation and may be done again: the ledger is kept, taken letters and caches go.
+    """What follows a reconciliation and may be done again: its part of the ledger is kept, taken letters and caches go.
 
     Returns when the oldest answer was fetched that counts as landed.
     """
-    with open_ledger(storage, plan.entity, plan.run) as ledger:
-        keep_ledger(storage, plan.entity, ledger)
-        oldest = ledger.oldest_landed()
+    keep_run(storage, plan)
+    oldest = oldest_landed(storage, plan.entity, plan.run)
     drop_done(storage, plan.entity, plan.run)
     inbox.clear(storage, plan)
     return oldest

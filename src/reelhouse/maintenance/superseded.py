@@ -1,9 +1,9 @@
 """The rows of staging that tables still depend on; all others are answers that newer ones replaced.
 
-Of an id's outcomes `tables/current_record.py` uses the newest, the newest that settles the id, and the newest that says
-it is gone; a later outcome can never bring back an earlier one of these. `tables/metadata_tables.py` checks whether an
-IMDb id was ever answered, so the newest answer to each requested key stays too, and everything quarantined without an
-id.
+By the rule of `raw/current.py` only the newest of an id's outcomes, the newest that settled it and the newest that says
+it is gone can speak for it; no later outcome can bring back a former one of these. `tables/metadata_tables.py` asks
+whether an IMDb id was ever answered, so the newest answer to each requested key stays too, and everything quarantined
+without an id.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelhouse.delta.delta_rs import read_delta
+from reelhouse.raw.current import SETTLED
 from reelhouse.storage.protocol import Storage
 
 COLUMNS = ("sequence", "append_id", "id", "state", "requested_key")
-_SETTLED = pa.array(["landed", "filtered"])
+_SETTLED = pa.array([state.value for state in SETTLED])
 
 _Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 _Marks = np.ndarray[tuple[int], np.dtype[np.bool_]]

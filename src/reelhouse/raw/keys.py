@@ -95,14 +95,24 @@ def ledgers(entity: str) -> str:
     return f"{LEDGERS}{entity}/"
 
 
-def ledger_key(entity: str, run: int) -> str:
-    return f"{ledgers(entity)}{run:06d}.sqlite.gz"
+class LedgerKey(NamedTuple):
+    """What a piece of an entity's ledger holds: runs *first* to *last*, of these all ids or the *oldest* only."""
+
+    entity: str
+    first: int
+    last: int
+    oldest: bool = False
 
 
-def ledger_place(key: str) -> RunPlace | None:
-    """The run that a kept ledger was made after; None for what is no ledger."""
+def ledger_key(piece: LedgerKey, part: int = 1) -> str:
+    ending = f"{'-oldest' if piece.oldest else ''}.{part:03d}.sqlite.gz"
+    return f"{ledgers(piece.entity)}{piece.first:06d}-{piece.last:06d}{ending}"
+
+
+def ledger_piece(key: str) -> LedgerKey | None:
+    """The piece that *key* holds a part of; None for what is no ledger."""
     found = _LEDGER.fullmatch(key)
-    return RunPlace(found["entity"], int(found["run"])) if found else None
+    return LedgerKey(found["entity"], int(found["first"]), int(found["run"]), bool(found["oldest"])) if found else None
 
 
 def chunks_folder(entity: str) -> str:
@@ -145,7 +155,9 @@ BUILDS = f"{HOUSE}builds/"
 MANIFEST = f"{HOUSE}manifest.json"
 IMPORTS = f"{HOUSE}imports.json"
 _ENTITY = r"(?P<entity>[a-z][a-z_]*)"
-_LEDGER = re.compile(rf"{LEDGERS}{_ENTITY}/(?P<run>\d{{6,}})\.sqlite\.gz")
+_LEDGER = re.compile(
+    rf"{LEDGERS}{_ENTITY}/(?P<first>\d{{6,}})-(?P<run>\d{{6,}})(?P<oldest>-oldest)?\.\d{{3,}}\.sqlite\.gz"
+)
 _RUN = re.compile(rf"{RUNS}{_ENTITY}/(?P<run>\d{{6,}})/")
 _NAME = r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<run>\d{6,})-\d{5,}-[0-9a-f]+"
 _CHUNK = re.compile(rf"raw/{_ENTITY}/{_NAME}\.jsonl\.gz")

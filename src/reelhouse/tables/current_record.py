@@ -1,4 +1,4 @@
-"""Which claim speaks for each id now. Narrow on purpose: bodies are never carried through an aggregation."""
+"""The rule of `raw/current.py` on all ids at once. Bodies are never carried through an aggregation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec
+from reelhouse.raw.current import SETTLED
 
 # Goes up when another outcome may be chosen.
 VERSION = 1
@@ -24,11 +25,7 @@ CURRENT_COLUMNS = (
 
 
 def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, export_known: bool) -> DataFrame:
-    """One row an id. *export* are the ids of the newest landed export; *export_known* is False where there is none.
-
-    A quarantined answer never replaces another. `gone` counts only where the export lacks the id too; until then the
-    title stays as it was.
-    """
+    """One row an id. *export* are the ids of the newest landed export; *export_known* is False where there is none."""
     listed = export.select("id").distinct().withColumn("listed", F.lit(True))
     seen = _ranked(staging).join(listed, "id", "left")
     absent = F.col("listed").isNull() if export_known else F.lit(True)
@@ -53,7 +50,7 @@ def _ranked(staging: DataFrame) -> DataFrame:
         staging.filter(F.col("id").isNotNull())
         .select("id", "sequence", "append_id", "state")
         .withColumn("newest", F.max("sequence").over(of_id))
-        .withColumn("settled", F.max(F.when(state.isin("landed", "filtered"), F.col("sequence"))).over(of_id))
+        .withColumn("settled", F.max(F.when(state.isin(*SETTLED), F.col("sequence"))).over(of_id))
         .withColumn("gone", F.max(F.when(state == "gone", F.col("sequence"))).over(of_id))
     )
 

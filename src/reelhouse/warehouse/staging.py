@@ -33,6 +33,7 @@ from reelhouse.entities.paths import Shape
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.raw.chunk import raw_lines, read_line, whole_record
+from reelhouse.raw.current import in_order, sequence_of
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import staging_folder
 from reelhouse.raw.receipt import Receipt, State
@@ -317,8 +318,7 @@ def _outcome_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
     if part.receipt is None:
         return
     chunk = part.receipt.chunk.key if part.receipt.chunk else None
-    outcomes = sorted(part.receipt.outcomes, key=lambda outcome: -1 if outcome.line is None else outcome.line)
-    for position, outcome in enumerate(outcomes):
+    for position, outcome in enumerate(in_order(part.receipt.outcomes)):
         yield {
             "sequence": sequence_of(part.run, part.unit, part.part, position),
             "append_id": batch,
@@ -343,13 +343,6 @@ def _instant(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def sequence_of(run: int, unit: int, part: int, position: int) -> int:
-    """Where an outcome stands among all, as one number: the order (run, unit, part, line)."""
-    if run >= 1 << 19 or unit >= 1 << 17 or part >= 1 << 12 or position >= 1 << 15:
-        raise LakeError(f"receipt {run}/{unit}/{part} lies beyond what staging can order")
-    return run << 44 | unit << 27 | part << 15 | position
 
 
 def _bounded(reread: Iterable[_Reread]) -> Iterator[list[_Reread]]:

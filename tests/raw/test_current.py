@@ -1,0 +1,137 @@
+"""Which answer speaks for an id: one table of cases, which every place that carries out the rule must agree with."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pytest
+
+from reelhouse.engines.session import session_factory
+from reelhouse.maintenance.superseded import outcomes_needed
+from reelhouse.raw.current import Current, current, in_order, sequence_of
+from reelhouse.raw.ledger import open_ledger
+from reelhouse.raw.receipt import State
+from reelhouse.storage.memory import MemoryStorage
+from reelhouse.tables.current_record import current_outcomes
+from tests.lakes import a_outcome, a_plan, settle
+
+L, F, G, Q = State.LANDED, State.FILTERED, State.GONE, State.QUARANTINED
+
+
+class Case(NamedTuple):
+    """An id's answers, newest last, whether the newest export lists it (None: there is none), and what follows."""
+
+    states: tuple[State, ...]
+    listed: bool | None
+    expected: Current
+
+
+CASES = [
+    Case((L,), True, Current(0, 0, False)),
+    Case((L, L), True, Current(1, 1, False)),
+    Case((L, F), True, Current(1, 1, False)),
+    Case((F, L), False, Current(1, 1, False)),
+    Case((L, Q), True, Current(0, 1, False)),
+    Case((F, Q, Q), True, Current(0, 2, False)),
+    Case((Q, Q), True, Current(1, 1, False)),
+    Case((L, G), True, Current(0, 1, False)),
+    Case((L, G), False, Current(1, 1, True)),
+    Case((L, G), None, Current(1, 1, True)),
+    Case((G,), True, Current(0, 0, False)),
+    Case((G,), False, Current(0, 0, True)),
+    Case((G, Q), True, Current(0, 1, False)),
+    Case((G, Q), False, Current(0, 1, True)),
+    Case((L, G, Q), False, Current(1, 2, True)),
+    Case((L, G, Q), True, Current(0, 2, False)),
+    Case((G, L), False, Current(1, 1, False)),
+    Case((L, G, L), False, Current(2, 2, False)),
+    Case((Q, G), True, Current(1, 1, False)),
+]
+
+# Every history of up to three answers; what is right for them is what the rule says, which the cases above pin.
+HISTORIES = [states for length in (1, 2, 3) for states in product(State, repeat=length)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_rule(case: Case) -> None:
+    assert current(case.states, listed=case.listed) == case.expected
+
+
+def test_the_ledger_knows_the_newest_answer() -> None:
+    storage = MemoryStorage()
+    for run in (1, 2, 3):
+        of_run = [(id_, states[run - 1]) for id_, states in enumerate(HISTORIES, 1) if len(states) >= run]
+        plan = a_plan(storage, [str(id_) for id_, _ in of_run], run=run)
+        settle(storage, plan, [a_outcome(str(id_), state) for id_, state in of_run])
+    with open_ledger(storage, "movie", 3) as ledger:
+        known = dict(ledger.db.execute("select id, state from known"))
+    assert known == {id_: states[current(states, listed=True).newest].value for id_, states in enumerate(HISTORIES, 1)}
+
+
+def test_in_one_part_the_ledger_and_staging_have_one_order() -> None:
+    landed = a_outcome("tt0000550", L, line=0, found=550)
+    without_a_line = a_outcome("550", G)
+    assert in_order([landed, without_a_line]) == [without_a_line, landed]
+    storage = MemoryStorage()
+    plan = a_plan(storage, ["tt0000550", "550"])
+    settle(storage, plan, [landed, without_a_line])
+    with open_ledger(storage, "movie", 1) as ledger:
+        assert ledger.db.execute("select id, state from known").fetchall() == [(550, "landed")]
+
+
+def test_a_greater_place_is_newer() -> None:
+    places = [sequence_of(*at) for at in sorted(product((1, 2), (0, 1, 70_000), (0, 4_000), (0, 1, 30_000)))]
+    assert places == sorted(set(places))
+
+
+def _rows() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": id_,
+            "sequence": sequence_of(at + 1, id_, 0, 0),
+            "append_id": 1,
+            "state": state.value,
+            "requested_key": str(id_),
+        }
+        for id_, states in enumerate(HISTORIES, 1)
+        for at, state in enumerate(states)
+    ]
+
+
+@pytest.mark.parametrize("listed", [True, False, None])
+def test_tables_show_the_current_answer(listed: bool | None) -> None:
+    spark = session_factory("sail")()
+    staging = spark.createDataFrame(
+        _rows(), "id bigint, sequence bigint, append_id bigint, state string, requested_key string"
+    )
+    ids = [(id_,) for id_ in range(1, len(HISTORIES) + 1)] if listed else [(0,)]
+    export = spark.createDataFrame(ids, "id bigint")
+    found = current_outcomes(staging, export, entity="movie", export_known=listed is not None).collect()
+    assert {
+        row["id"]: (row["sequence"], row["state"], row["newest_sequence"], row["newest_state"], row["tombstoned"])
+        for row in found
+    } == {
+        id_: (
+            sequence_of(one.shown + 1, id_, 0, 0),
+            states[one.shown].value,
+            sequence_of(one.newest + 1, id_, 0, 0),
+            states[one.newest].value,
+            one.tombstoned,
+        )
+        for id_, states in enumerate(HISTORIES, 1)
+        for one in [current(states, listed=listed)]
+    }
+
+
+def test_what_is_superseded_never_speaks_again() -> None:
+    rows = _rows()
+    table = pa.table({name: [row[name] for row in rows] for name in rows[0]})
+    kept = set(outcomes_needed(table.to_reader()).sequences.tolist())
+    for id_, states in enumerate(HISTORIES, 1):
+        for later in [(), *((state,) for state in State)]:
+            for listed in (True, False, None):
+                one = current([*states, *later], listed=listed)
+                for at in {one.shown, one.newest} - {len(states)}:
+                    assert sequence_of(at + 1, id_, 0, 0) in kept
