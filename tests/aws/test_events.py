@@ -166,3 +166,18 @@ def test_a_message_that_is_no_json_is_an_error_of_its_own() -> None:
 def test_the_fixtures_are_what_they_say() -> None:
     assert event("scheduler_default")["detail"] == "{}"
     assert json.loads(event("sqs_of_s3")["Records"][0]["body"])["Records"][0]["eventSource"] == "aws:s3"
+
+
+def test_an_event_may_name_the_entity_that_it_is_about() -> None:
+    call = read_event({"ids": [550], "entity": "gadget"}, "r")
+    assert isinstance(call, Call)
+    (wish,) = call.wishes
+    assert isinstance(wish, Asked)
+    assert (wish.entity, wish.keys, call.works) == ("gadget", ("550",), True)
+    call = read_event({"run": "full", "entity": "gadget"}, "r")
+    assert isinstance(call, Call)
+    assert [(wish.entity, wish.run) for wish in call.wishes if isinstance(wish, Asked)] == [("gadget", "full")]
+    with pytest.raises(ReelhouseError, match="entity: the name of a kind of thing is expected"):
+        read_event({"run": "full", "entity": 1}, "r")
+    with pytest.raises(ReelhouseError, match="this event is not known"):
+        read_event({"tick": True, "entity": "gadget", "run": "full"}, "r")

@@ -73,7 +73,7 @@ def test_a_statement_that_is_not_understood_is_no_permission() -> None:
 
 
 def test_a_call_needs_what_aws_says_it_needs() -> None:
-    given = {"Bucket": "films", "Key": "lake/_reelhouse/lease.json"}
+    given = {"Bucket": "films", "Key": "lake/lease.json"}
     lease = f"{LAKE}/lease.json"
     assert [*needed("s3", "HeadObject", given)] == [Call("s3:GetObject", lease)]
     assert [*needed("s3", "PutObject", {**given, "IfMatch": '"1"'})] == [

@@ -258,6 +258,20 @@ def test_what_does_not_begin_a_lake_ends_with_2_where_there_is_none(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "command", [*_NEED_A_LAKE, ("plan",), ("collect",), ("sync",), ("tables", "movie")], ids=lambda command: command[0]
+)
+def test_a_lake_of_format_1_is_refused_in_one_line(here: Here, tmp_path: Path, command: tuple[str, ...]) -> None:
+    plan = tmp_path / "old/runs/000001/plan.json"
+    plan.parent.mkdir(parents=True)
+    plan.write_text('{"format":1}')
+    done = here("--lake", "old", *command, TMDB_TOKEN="eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "is a lake of format 1, which this reelhouse does not read" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["plan.json"]
+
+
 def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:
     for name in ("filme", "lake-2025"):
         (tmp_path / name / "_reelhouse/runs/movie/000001").mkdir(parents=True)
@@ -266,7 +280,7 @@ def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:
     assert f"(did you mean {tmp_path / 'lake-2025'}?)" in here("--lake", "lake-2026", "verify").stderr
     # One that stands above the lake, or in it.
     assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", "filme/runs", "verify").stderr
-    (tmp_path / "lake-2025/runs/000001/plan.json").unlink()
+    (tmp_path / "lake-2025/_reelhouse/runs/movie/000001/plan.json").unlink()
     assert f"(did you mean {tmp_path / 'filme'}?)" in here("--lake", ".", "verify").stderr
 
 

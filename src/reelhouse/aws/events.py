@@ -22,13 +22,14 @@ _MOST_NAMED = 20
 class Asked(NamedTuple):
     """Ids, or a kind of run, that somebody wants; *name* is the same each time that the event is delivered.
 
-    *listed* tells how a list was read that came as a text.
+    *entity* is empty where the event names none. *listed* tells how a list was read that came as a text.
     """
 
     name: str
     keys: tuple[str, ...] = ()
     run: str = ""
     listed: KeyList | None = None
+    entity: str = ""
 
 
 class ListedIn(NamedTuple):
@@ -92,6 +93,12 @@ def _message(record: dict[str, Any]) -> Message:
 def _call(event: object, name: str) -> Call:
     if not isinstance(event, dict):
         raise ReelhouseError(f"an event must be an object, not a {type(event).__name__}")
+    if "entity" in event and ("ids" in event or "run" in event):
+        rest = {key: value for key, value in event.items() if key != "entity"}
+        if not isinstance(event["entity"], str):
+            raise ReelhouseError("entity: the name of a kind of thing is expected, 'movie' say")
+        wishes = (one._replace(entity=event["entity"]) for one in _call(rest, name).wishes if isinstance(one, Asked))
+        return Call(tuple(wishes), works=True)
     for fits, read in _SHAPES:
         if fits(event):
             return read(event, name)

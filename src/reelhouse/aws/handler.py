@@ -15,7 +15,6 @@ from reelhouse.aws.events import Asked, Batch, ListedIn, read_event
 from reelhouse.aws.id_lists import read_list
 from reelhouse.aws.invocation import Answer, Invocation
 from reelhouse.aws.metrics import log
-from reelhouse.aws.schedule import ENTITY
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.storage import readable_storage
@@ -95,14 +94,27 @@ def _put(storage: Storage, settings: Settings, wish: Asked | ListedIn) -> dict[s
     if isinstance(wish, ListedIn):
         listed: KeyList | None = read_list(wish, profile=settings.s3_profile)
         assert listed is not None
-        put_message(storage, wish.name, ENTITY, listed.keys)
+        put_message(storage, wish.name, _entity(""), listed.keys)
     else:
         listed = wish.listed
-        put_message(storage, wish.name, ENTITY, wish.keys, wish.run)
+        if wish.run and not wish.entity and len(ENTITIES) > 1:
+            for name in ENTITIES:
+                put_message(storage, f"{wish.name}-{name}", name, run=wish.run)
+        else:
+            put_message(storage, wish.name, _entity(wish.entity), wish.keys, wish.run)
     if listed is None:
         return {}
     log.info("read a list: %s", "; ".join(listed.notes), extra=listed.summary())
     return listed.others
+
+
+def _entity(named: str) -> str:
+    """The entity that an event is about."""
+    if named in ENTITIES:
+        return named
+    if named or len(ENTITIES) > 1:
+        raise ReelhouseError(f"entity: one of {', '.join(ENTITIES)} is expected, not {named[:40]!r}")
+    return next(iter(ENTITIES))
 
 
 def _take(storage: Storage, settings: Settings, batch: Batch) -> Answer:

@@ -18,9 +18,6 @@ from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
-# What an event is about that names no entity.
-ENTITY = next(iter(ENTITIES))
-
 
 class LakeState(NamedTuple):
     """The last run of an entity, and its reconciliation unless it is open; both None where it has none."""
