@@ -52,6 +52,7 @@ def test_the_first_tick_collects_everything_and_the_next_one_finds_nothing_to_do
 ) -> None:
     assert function(event(name)) == {
         "state": "reconciled",
+        "entity": "movie",
         "run": 1,
         "asked": 30,
         "landed": 30,
@@ -248,7 +249,7 @@ def test_messages_that_the_lake_does_not_take_go_back_to_the_queue(
                 raise StorageError("no space left")
             super().put_new(key, body)
 
-    monkeypatch.setattr(handler, "storage_of", lambda settings: Full(Path(settings.lake)))
+    monkeypatch.setattr(handler, "readable_storage", lambda settings: Full(Path(settings.lake)))
     failures = function(event("sqs_with_bad_messages"))["batchItemFailures"]
     assert "good-2" in {each["itemIdentifier"] for each in failures}
     assert letters(function.lake) == ["_reelhouse/inbox/sqs-good-1.json"]
@@ -320,7 +321,7 @@ def test_a_tick_with_nothing_to_do_is_cheap(
         counting.append(Counting(storage_of(settings)))
         return counting[-1]
 
-    monkeypatch.setattr(handler, "storage_of", counted)
+    monkeypatch.setattr(handler, "readable_storage", counted)
     monkeypatch.setattr(handler, "_storages", {})
     capsys.readouterr()
     given = Given()

@@ -49,7 +49,7 @@ class Scene:
         """The lake as the function sees it from now on, in an environment of its own."""
         seen = Stepping(self.lake, at)
         self._patch.setattr(handler, "_storages", {})
-        self._patch.setattr(handler, "storage_of", lambda settings: seen)
+        self._patch.setattr(handler, "readable_storage", lambda settings: seen)
         return seen
 
 

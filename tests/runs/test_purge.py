@@ -231,7 +231,7 @@ def test_a_purged_id_that_the_next_plan_forgets_is_named(tiny: Tiny, lived: Memo
     collect_small(lake, small(tiny))
     lake.put(PURGES, kept)
     assert "20" not in reasons(lake, 3)
-    assert any("id 20 was listed in run 3, but neither" in problem for problem in verify(lake).problems)
+    assert any("id 20 was listed in movie run 3, but neither" in problem for problem in verify(lake).problems)
 
 
 def test_a_ledger_that_was_kept_before_a_purge_is_not_used_after_it(lived: MemoryStorage) -> None:
@@ -302,7 +302,7 @@ def test_an_export_stays_as_long_as_one_run_that_keeps_it_names_it(tiny: Tiny) -
     assert third.export.key == first.export.key
     assert lake.size(first.export.key) is not None
     verdict = _whole(lake)
-    assert [note[:5] for note in verdict.notes] == ["run 1", "run 2"]
+    assert [note[:11] for note in verdict.notes] == ["movie run 1", "movie run 2"]
     one = Chosen("1 id", keys=frozenset({"1"}))
     assert (foresee(lake, one, NOW).exports, purge(lake, one, NOW).exports) == (0, 0)
     assert purge(lake, MOVIES, NOW).exports == 1

@@ -348,7 +348,7 @@ def test_a_lake_that_was_begun_anew_leaves_what_waits_for_the_old_one_and_says_s
     (result,), told = _told_collect(lake, small(sound))
     assert told.brought == []
     assert told.stayed
-    assert all("of another run 1 than memory: holds" in text for text in told.stayed)
+    assert all("of another movie run 1 than memory: holds" in text for text in told.stayed)
     assert (result.whole, result.replayed) == (True, 0)
     assert sound.asked.total() == 27
     assert len(_spool_of(lake, small(sound)).waiting()) == len(told.stayed)

@@ -37,6 +37,7 @@ SERIES = replace(
     id_column="series_id",
     listing=Export("series_ids", least_rows=1),
     changes="/series/changes",
+    core=frozenset(("title",)),
     tables=(
         Table(
             "series", "One row per series.", key=("series_id",), columns=(col("title", "string", "title", "Title."),)

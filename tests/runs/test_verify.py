@@ -103,13 +103,13 @@ def test_an_id_taken_out_of_a_plans_ids_is_named_though_the_plan_was_made_to_fit
         found["counts"]["listed"] -= 1
 
     _spoil(lake, plan_key("movie", 1), refit)
-    _red(lake, f"id {ID} was listed in run 1, but neither filtered, asked nor known before")
+    _red(lake, f"id {ID} was listed in movie run 1, but neither filtered, asked nor known before")
 
 
 def test_an_id_taken_out_of_a_receipt_is_named(lake: MemoryStorage) -> None:
     _, key = _place(lake)
     _spoil(lake, key, lambda found: found.update(outcomes=[c for c in found["outcomes"] if c["key"] != ID]))
-    _red(lake, f"id {ID} of run 1 has no receipt")
+    _red(lake, f"id {ID} of movie run 1 has no receipt")
 
 
 @pytest.mark.parametrize("refit", [False, True], ids=["the receipt as it was", "the receipt made to fit"])
@@ -168,7 +168,7 @@ def test_the_newest_run_is_no_exception(lake: MemoryStorage, what: str, how: str
         return
     assert any(keys[what] in problem or "run 2 " in problem for problem in _red(lake))
     if what == "ids":
-        _red(lake, "was asked in run 2, but its ids no longer name it")
+        _red(lake, "was asked in movie run 2, but its ids no longer name it")
 
 
 def test_an_export_that_was_made_to_fit_and_does_not_parse_is_one_problem_of_one_run(lake: MemoryStorage) -> None:
@@ -249,7 +249,7 @@ def test_a_lake_of_a_newer_format_is_refused_with_a_word_on_what_to_do(
 ) -> None:
     _, receipt = _place(lake)
     key = {"plan": plan_key("movie", 2), "receipt": receipt, "reconciliation": reconciliation_key("movie", 2)}[what]
-    _spoil(lake, key, lambda found: found.update(format=2))
+    _spoil(lake, key, lambda found: found.update(format=3))
     _red(lake, "has format 3, this reelhouse reads up to 2: upgrade reelhouse")
     if what != "receipt":
         with pytest.raises(LakeError, match="upgrade reelhouse"):
@@ -261,7 +261,7 @@ def test_a_lake_of_a_newer_format_is_refused_with_a_word_on_what_to_do(
 def test_a_whole_run_that_is_gone_is_missed(lake: MemoryStorage, run: int) -> None:
     for key in list(lake.keys(f"_reelhouse/runs/movie/{run:06d}/")):
         lake.delete(key)
-    _red(lake, f"the plan of run {run} is gone")
+    _red(lake, f"the plan of movie run {run} is gone")
 
 
 def test_a_run_of_which_nothing_is_left_is_missed_by_those_that_follow(lake: MemoryStorage, tiny: Tiny) -> None:
@@ -269,26 +269,26 @@ def test_a_run_of_which_nothing_is_left_is_missed_by_those_that_follow(lake: Mem
     for key in list(lake.keys("")):
         if key.startswith(("_reelhouse/runs/movie/000002/", "_reelhouse/ledger/movie/")) or "/000002-" in key:
             lake.delete(key)
-    assert "the plan of run 2 is gone, though something of run 3 is there" in _red(lake)
-    with pytest.raises(LakeError, match="the plan of run 2 is gone"):
+    assert "the plan of movie run 2 is gone, though something of run 3 is there" in _red(lake)
+    with pytest.raises(LakeError, match="the plan of movie run 2 is gone"):
         collect_small(lake, small(tiny))
 
 
 def test_a_forged_number_costs_no_look_up_for_each_before_it(lake: MemoryStorage) -> None:
     lake.put("raw/movie/2026/03/02/9999999999-00000-0a1b2c3d.jsonl.gz", b"")
-    assert len(_red(lake, "the plan of run 9999999999 is gone")) < 30
+    assert len(_red(lake, "the plan of movie run 9999999999 is gone")) < 30
 
 
 def test_a_plan_that_is_gone_is_missed_though_nothing_is_found_by_probing(lake: MemoryStorage) -> None:
     lake.delete(plan_key("movie", 1))
-    _red(lake, "the plan of run 1 is gone")
+    _red(lake, "the plan of movie run 1 is gone")
     lake.delete(plan_key("movie", 2))
-    _red(lake, "the plan of run 1 is gone", "the plan of run 2 is gone")
+    _red(lake, "the plan of movie run 1 is gone", "the plan of movie run 2 is gone")
 
 
 def test_no_run_is_planned_over_the_receipts_of_a_lost_one(lake: MemoryStorage, tiny: Tiny) -> None:
     lake.delete(plan_key("movie", 2))
-    with pytest.raises(LakeError, match=r"the plan of run 2 is gone, though .*: nothing is planned"):
+    with pytest.raises(LakeError, match=r"the plan of movie run 2 is gone, though .*: nothing is planned"):
         collect_small(lake, small(tiny))
     assert tiny.asked.total() == 0
 
@@ -302,10 +302,10 @@ def test_no_run_is_planned_while_anything_is_left_of_a_lost_one_of_its_number(
             key.startswith(("raw/movie/", "_reelhouse/ledger/movie/")) and not key.startswith(left)
         ):
             lake.delete(key)
-    _red(lake, "the plan of run 2 is gone, though ")
+    _red(lake, "the plan of movie run 2 is gone, though ")
     before = set(lake.keys(""))
     for _ in range(2):
-        with pytest.raises(LakeError, match=r"the plan of run 2 is gone, though .*: nothing is planned"):
+        with pytest.raises(LakeError, match=r"the plan of movie run 2 is gone, though .*: nothing is planned"):
             collect_small(lake, small(tiny))
     assert tiny.asked.total() == 0
     assert set(lake.keys("")) == before
@@ -316,7 +316,7 @@ def test_runs_that_are_lost_altogether_are_named_and_nothing_is_collected_over_t
 ) -> None:
     for key in [*lake.keys("_reelhouse/runs/movie/"), *lake.keys("_reelhouse/ledger/movie/")]:
         lake.delete(key)
-    problems = _red(lake, "the plan of run 1 is gone, though ", "the plan of run 2 is gone, though ")
+    problems = _red(lake, "the plan of movie run 1 is gone, though ", "the plan of movie run 2 is gone, though ")
     assert any("of its chunks are there, such as raw/movie/" in problem for problem in problems)
     with pytest.raises(LakeError, match="nothing is planned, since run 1 could be taken for the lost one"):
         collect_small(lake, small(tiny))
@@ -398,7 +398,7 @@ def test_verify_of_what_is_new_sees_that_an_earlier_object_is_gone_or_cut(
 
 def test_verify_says_what_it_looked_at(lake: MemoryStorage) -> None:
     chunks = verify(lake).chunks
-    assert verify(lake).looked == ["runs 1 to 2 were read whole: plans, receipts, and every answer by its hash"]
+    assert verify(lake).looked == ["movie runs 1 to 2 were read whole: plans, receipts, and every answer by its hash"]
     new, before = verify(lake, since={"movie": 2}).looked
     assert new.startswith("movie run 2 was read whole")
     assert (

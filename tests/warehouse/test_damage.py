@@ -284,7 +284,7 @@ def test_a_whole_lake_is_read_through_without_a_problem(lived: LakeInTheMaking) 
 
 def test_a_build_says_that_runs_are_lost_which_tables_reflect(lake: LakeInTheMaking) -> None:
     lake.storage.delete(plan_key("movie", 2))
-    with pytest.raises(LakeError, match="the plan of run 2 is gone, though tables reflect run 2"):
+    with pytest.raises(LakeError, match="the plan of movie run 2 is gone, though tables reflect run 2"):
         lake.build()
 
 

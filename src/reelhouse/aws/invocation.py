@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,8 +60,8 @@ class Invocation:
         """
         self._ticks = set(ENTITIES) if ticks else set()
         # Before the lake is locked and TMDB is contacted, because most ticks find nothing to do.
-        states = self._states()
-        if not any(one.is_open for one in states.values()) and self._next(by_priority(ENTITIES.values())) is None:
+        states = self._states(by_priority(ENTITIES.values()))
+        if not any(one.is_open for one in states.values()) and self._next(states) is None:
             return self._leave(states)
         try:
             done = self._run_until_idle()
@@ -72,7 +72,7 @@ class Invocation:
             raise
         if not done.results:
             # Another invocation has done it meanwhile.
-            return self._leave(self._states())
+            return self._leave(self._states(ENTITIES.values()))
         return self._close(done)
 
     def _run_until_idle(self) -> Done:
@@ -95,28 +95,26 @@ class Invocation:
             self._margin.learn(late)
         return done
 
-    def _states(self) -> dict[str, LakeState]:
-        return {name: lake_state(self._storage, name) for name in ENTITIES}
+    def _states(self, entities: Iterable[Entity]) -> dict[str, LakeState]:
+        return {entity.name: lake_state(self._storage, entity.name) for entity in entities}
 
     def _next_in_turn(self, idle: list[Entity]) -> RunSpec | None:
         if self._meter.runs and self._remaining() < self._life * _PLANNING_SHARE:
             # Planning a full run takes a while; the next tick has its whole time for it.
             return None
-        wanted = self._next(idle)
+        wanted = self._next(self._states(idle))
         if wanted is not None:
             # Only once: with a clock that differs from TMDB's, the run just planned could be due again at once.
             self._ticks.discard(wanted.entity.name)
         return wanted
 
-    def _next(self, idle: list[Entity]) -> RunSpec | None:
+    def _next(self, idle: Mapping[str, LakeState]) -> RunSpec | None:
         """The next run to plan of entities without an open run; previous ones are announced first."""
-        for entity in idle:
-            found = lake_state(self._storage, entity.name)
+        for name, found in idle.items():
             if found.made is not None:
                 self._announce(found.made)
-            ticks = entity.name in self._ticks
-            now = datetime.now(UTC)
-            wanted = next_run(self._storage, self._settings, entity, found.plan, now, ticks=ticks)
+            ticks, now = name in self._ticks, datetime.now(UTC)
+            wanted = next_run(self._storage, self._settings, ENTITIES[name], found.plan, now, ticks=ticks)
             if wanted is not None:
                 return wanted
         return None
