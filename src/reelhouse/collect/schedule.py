@@ -44,7 +44,7 @@ async def take_turns(
     """
     waiting = list(streams)
     alone = len(waiting) == 1
-    while waiting and stop_conditions.reason is None:
+    while waiting:
         # The first of the most urgent: what has had its turn goes behind its equals.
         stream = min(waiting, key=lambda one: one.entity.priority)
         waiting.remove(stream)
@@ -57,6 +57,8 @@ async def take_turns(
             # Only after an interrupted run, so that one which is due again and again does not keep it from its turn.
             waiting.append(stream)
             waiting += due(waiting)
+        if stop_conditions.reason is not None:
+            break
     return waiting
 
 
