@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from reelhouse.imports.csv_files import CsvFiles
 from reelhouse.imports.files import source
 from reelhouse.imports.run import mark_of
-from reelhouse.imports.types import Guess, parsed
+from reelhouse.imports.values import Batch, Values
 from reelhouse.strict_csv import CsvError, Dialect, Tally, check, read_rows
+from reelhouse.warehouse.import_registry import ImportColumn
 from tests.imports.conftest import Importer
 
 
@@ -81,12 +83,23 @@ def test_types_follow_from_all_values_and_not_from_the_first(lake: Importer) -> 
     assert last.slice(len(last) - 2).to_pylist() == [{"a": "12345678", "b": 12345678.0}, {"a": "n/a", "b": 0.5}]
 
 
+class Given(Values):
+    """One column of these texts, each batch a list of them."""
+
+    marked = False
+
+    def __init__(self, *batches: list[str]) -> None:
+        super().__init__([ImportColumn("a", "")])
+        self._batches = [pa.RecordBatch.from_pydict({"a": pa.array(batch, pa.string())}) for batch in batches]
+
+    def read(self) -> Iterator[Batch]:
+        for batch in self._batches:
+            yield Batch(batch, "row {}".format)
+
+
 def test_large_numbers_seen_before_the_first_fraction_count_as_well() -> None:
-    guess = Guess()
-    guess.see(pa.array(["9007199254740993"]))
-    assert guess.kind == "bigint"
-    guess.see(pa.array(["0.5"]))
-    assert guess.kind == "string"
+    assert Given(["9007199254740993"]).columns(None)[0].type == "bigint"
+    assert Given(["9007199254740993"], ["0.5"]).columns(None)[0].type == "string"
 
 
 def test_nothing_between_two_commas_is_null(lake: Importer) -> None:
@@ -362,17 +375,15 @@ def test_files_that_are_not_there_or_are_no_tables_are_refused(lake: Importer, f
 
 @given(st.lists(st.text("0123456789+-.eExinfaTZ: ", min_size=1, max_size=20), min_size=1, max_size=6))
 def test_a_number_or_an_instant_is_only_what_comes_back_as_it_was(values: list[str]) -> None:
-    guess = Guess()
-    texts = pa.array(values)
-    guess.see(texts)
-    found = parsed(texts, guess.kind)
-    assert found is not None
-    for text, value in zip(values, found.to_pylist(), strict=True):
-        if guess.kind == "bigint":
+    given = Given(values)
+    columns = given.columns(None)
+    kind, (batch,) = columns[0].type, given.batches(columns)
+    for text, value in zip(values, batch.column(0).to_pylist(), strict=True):
+        if kind == "bigint":
             assert str(value) == text
-        elif guess.kind == "double":
+        elif kind == "double":
             assert float(text) == value
-        elif guess.kind == "string":
+        elif kind == "string":
             assert value == text
 
 
