@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,8 +65,11 @@ class JsonFiles(Values):
         """What is nested is JSON."""
         for path in self._paths:
             for records in _batched(path):
-                lines = [record.line for record in records]
-                yield Batch(_texts(records, self._keys), lambda at, path=path, lines=lines: f"{path}: line {lines[at]}")
+                yield Batch(_texts(records, self._keys), partial(_place, path, records))
+
+
+def _place(path: Path, records: list[_Record], at: int) -> str:
+    return f"{path}: line {records[at].line}"
 
 
 def _texts(records: list[_Record], keys: dict[str, str]) -> Any:

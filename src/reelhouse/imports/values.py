@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from reelhouse.imports.columns import misfit
 from reelhouse.warehouse.import_registry import ImportColumn
@@ -38,13 +39,13 @@ _ZONE = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
 _INSTANT = rf"\d{{4}}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{{1,6}})?)?{_ZONE}?"
 _NUMBER = r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 # Whole numbers beyond 2**53 are not all told apart by a double.
-_EXACT = "try_cast($ as bigint) between -9007199254740992 and 9007199254740992"
+_EXACT = "(length($) < 16 or try_cast($ as bigint) between -9007199254740992 and 9007199254740992)"
 
 # Whether the text $ is a value of a type.
 _FITS = {
     "bigint": "try_cast($ as bigint)::varchar = $",
     "double": f"regexp_full_match($, '{_NUMBER}') and $ <> '-0' and isfinite(try_cast($ as double)) "
-    f"and (regexp_matches($, '[.eE]') or {_EXACT})",
+    f"and ({_EXACT} or regexp_matches($, '[.eE]'))",
     "boolean": "lower($) in ('true', 'false')",
     "date": "length($) = 10 and try_cast($ as date)::varchar = $",
     "timestamp": f"regexp_full_match($, '{_INSTANT}') and try_cast($ as timestamptz) between "
@@ -60,6 +61,13 @@ _ALLOWED = {
     "boolean": _TRUTH,
     "date": _DAY,
     "timestamp": _ZONED | _UNZONED,
+}
+_BITS = {
+    "bigint": f"if({_EXACT}, {_EXACTLY}, {_WIDE})",
+    "double": _REAL,
+    "boolean": _TRUTH,
+    "date": _DAY,
+    "timestamp": rf"if(regexp_matches($, '{_ZONE}\z'), {_ZONED}, {_UNZONED})",
 }
 
 
@@ -82,9 +90,12 @@ class Values(ABC):
         self._columns = list(columns)
         self.notes: list[str] = []
         self._bits: dict[str, int] = {}
+        # Columns that all values are known to fit.
+        self._proven: list[ImportColumn] = []
         # What is needed comes with DuckDB itself; nothing is ever fetched from its makers.
-        options = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-        self._duckdb = duckdb.connect(config=options)
+        self._duckdb = duckdb.connect(
+            config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        )
         self._duckdb.execute("set timezone = 'UTC'")
 
     @abstractmethod
@@ -100,24 +111,26 @@ class Values(ABC):
         if pinned is not None:
             for _ in self.batches(pinned):
                 pass
-            return list(pinned)
+            self._proven = list(pinned)
+            return self._proven
         if not self._bits:
             for batch in self.read():
                 self.see(batch.texts)
-        found = [_with_type(column, self._bits.get(column.name, 0)) for column in self._columns]
-        self.notes += [
-            f"{column.name}: {ZONELESS}"
-            for column in found
-            if column.type == "timestamp" and self._bits[column.name] & _UNZONED
-        ]
-        return found
+        bits = {column.name: self._bits.get(column.name, 0) for column in self._columns}
+        self._proven = [replace(column, type=_type(bits[column.name])) for column in self._columns]
+        zoneless = (
+            column.name for column in self._proven if column.type == "timestamp" and bits[column.name] & _UNZONED
+        )
+        self.notes += [f"{name}: {ZONELESS}" for name in zoneless]
+        return self._proven
 
     def see(self, texts: Any) -> None:
-        """Take more values into account."""
-        bits = ", ".join(f"bit_or({self._bit(name)})" for name in texts.schema.names)
-        found = self._duckdb.from_arrow(texts).aggregate(bits).fetchall()[0]
-        for name, more in zip(texts.schema.names, found, strict=True):
-            self._bits[name] = self._bits.get(name, 0) | more
+        """Take more values into account. A column that is text already needs no further look."""
+        names = [name for name in texts.schema.names if not (bits := self._bits.get(name, 0)) or _type(bits) != TEXT]
+        if names:
+            wanted = ", ".join(f"bit_or({self._bit(name)})" for name in names)
+            found = self._duckdb.from_arrow(texts).aggregate(wanted).fetchall()[0]
+            self._bits.update((name, self._bits.get(name, 0) | more) for name, more in zip(names, found, strict=True))
 
     def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
         """The rows, typed as *columns* say; `ReelhouseError` at the first value that does not fit."""
@@ -142,24 +155,23 @@ class Values(ABC):
         if decimal:
             fits = rf"regexp_full_match($, '-?\d*(\.\d{{0,{decimal[2]}}}0*)?')"
             return f"case when {fits} then try_cast($ as {column.type}) end".replace("$", text)
-        value = text if column.type in _DAYS else quoted(column.name)
-        return f"case when {_FITS[column.type]} then $::{_SQL[column.type]} end".replace("$", value)
+        cast = f"try_cast($ as {_SQL[column.type]})"
+        cast = cast if column in self._proven else f"case when {_FITS[column.type]} then {cast} end"
+        return cast.replace("$", text if column.type in _DAYS else quoted(column.name))
 
     def _text(self, name: str) -> str:
         name = quoted(name)
         return f"if({name}[1] = '\"', {name}[2:], {name})" if self.marked else name
 
     def _bit(self, name: str) -> str:
-        value = quoted(name)
+        """What a value is. What others of the column were is tried first: what fits two types, fits the column's."""
+        seen, value = self._bits.get(name, 0), quoted(name)
         day = f"{value}[2:]" if self.marked else value
-        fits = {kind: test.replace("$", day if kind in _DAYS else value) for kind, test in _FITS.items()}
-        return (
-            f"case when {value} is null then 0 "
-            f"when {fits['bigint']} then if({_EXACT.replace('$', value)}, {_EXACTLY}, {_WIDE}) "
-            f"when {fits['double']} then {_REAL} when {fits['boolean']} then {_TRUTH} when {fits['date']} then {_DAY} "
-            f"when {fits['timestamp']} then if(regexp_matches({value}, '{_ZONE}$'), {_ZONED}, {_UNZONED}) "
-            f"else {_OTHER} end"
+        tests = "".join(
+            f" when {_FITS[kind]} then {_BITS[kind]}".replace("$", day if kind in _DAYS else value)
+            for kind in sorted(_FITS, key=lambda kind: not seen & _ALLOWED[kind])
         )
+        return f"case when {value} is null then 0{tests} else {_OTHER} end"
 
 
 def marked(value: object) -> str | None:
@@ -178,10 +190,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _with_type(column: ImportColumn, bits: int) -> ImportColumn:
-    """A column with the first type that holds all its values; text where none does, or where there is no value."""
-    kind = next((kind for kind, allowed in _ALLOWED.items() if bits and not bits & ~allowed), TEXT)
-    return ImportColumn(column.name, kind, column.source)
+def _type(bits: int) -> str:
+    """The first type that holds all values of a column; text where none does, or where there is no value."""
+    return next((kind for kind, allowed in _ALLOWED.items() if bits and not bits & ~allowed), TEXT)
 
 
 _json = json.JSONEncoder(ensure_ascii=False).encode
