@@ -8,11 +8,12 @@ import io
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelhouse.imports.csv_files import CsvFiles
@@ -23,11 +24,23 @@ from reelhouse.strict_csv import CsvError, Dialect, Tally, check, read_rows
 from reelhouse.warehouse.import_registry import ImportColumn
 from tests.imports.conftest import Importer
 
+_NO_QUOTES = "(--no-quotes takes quotes as text)"
+
 
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
         ("1 -2 30", "bigint"),
+        ("9007199254740992 0.5", "double"),
+        ("0.5 9007199254740992", "double"),
+        ("-9223372036854775808 1", "bigint"),
+        ("1995-12-22 infinity", "string"),
+        ("infinity infinity", "string"),
+        ("12026-01-01 1995-12-22", "string"),
+        ("1995-1-2 1995-12-22", "string"),
+        ("2026-11-23T24:00:00Z 2026-11-23T08:00:00Z", "string"),
+        ("2026-11-23T08:00:00+25:00 2026-11-23T08:00:00Z", "string"),
+        ("2026-11-23T08:00:60Z 2026-11-23T08:00:00Z", "string"),
         ("9223372036854775807 1", "bigint"),
         ("964982703 0", "bigint"),
         ("9223372036854775808 1", "string"),
@@ -138,6 +151,28 @@ def test_what_stands_between_values_is_found(lake: Importer, delimiter: str) -> 
     assert lake.rows("t")[1] == {"title": "Se7en", "note": "a, b; c | d", "n": 1}
 
 
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (b"a,b\r\n1,2\n3,4\r\n5,6\n", [(1, 2), (3, 4), (5, 6)]),
+        (b"a,b\r1,2\r3,4\r", [(1, 2), (3, 4)]),
+        (b"a\n1\n\n2\n\n", [(1,), (2,)]),
+        (b'a\n1\n""\n2\n', [(1,), (2,), (None,)]),
+        (b"#a,b\n#1,2\n3,4\n", [("#1", 2), ("3", 4)]),
+    ],
+)
+def test_lines_end_as_they_like_and_blank_ones_are_no_rows(lake: Importer, body: bytes, rows: list[tuple[Any]]) -> None:
+    lake.bring("t", lake.file("t.csv", body))
+    assert [tuple(row.values()) for row in lake.rows("t")] == rows
+
+
+@pytest.mark.parametrize("name", ["t[1].csv", "t*.csv", "t?.csv"])
+def test_a_file_is_never_taken_for_a_pattern_of_others(lake: Importer, name: str) -> None:
+    lake.file("t1.csv", "a\n1\n")
+    lake.bring("t", lake.file(name, "a\n2\n"))
+    assert lake.rows("t") == [{"a": 2}]
+
+
 def test_a_semicolon_wins_over_commas_in_titles(lake: Importer) -> None:
     text = "titulo;ano\nBacurau;2019\nEu, Tu, Eles;2000\nO Auto, da Compadecida;2000\n"
     assert lake.types("t", lake.file("t.csv", text)) == {"titulo": "string", "ano": "bigint"}
@@ -212,6 +247,8 @@ def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None
         (b"\xef\xbb\xbf\r\n\r\n", "t.csv is empty"),
         (b"a,b\n", "t.csv holds no rows; nothing is changed"),
         (b"a,b\n1,2\n\n1,2,3\n", "t.csv: line 4 has 3 values, the header names 2"),
+        (b"a,b\n1,2,\n", "t.csv: line 2 has 3 values, the header names 2"),
+        (b'a,b\n1, "x"\n', f"t.csv: line 2: a quote stands inside a value that does not begin with one {_NO_QUOTES}"),
         (b'a,b\n1,"x\ny"\n7\n', "t.csv: line 4 has 1 values, the header names 2"),
         (
             b"a,b\n1,x\n2,L\xe9on\n",
@@ -373,6 +410,7 @@ def test_files_that_are_not_there_or_are_no_tables_are_refused(lake: Importer, f
     assert lake.refused("t", *(str(lake.folder / file) for file in files), code=2).startswith(said)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("0123456789+-.eExinfaTZ: ", min_size=1, max_size=20), min_size=1, max_size=6))
 def test_a_number_or_an_instant_is_only_what_comes_back_as_it_was(values: list[str]) -> None:
     given = Given(values)
