@@ -313,6 +313,19 @@ def test_values_that_span_lines_are_noted_and_those_that_look_like_rows_are_coun
     ]
 
 
+def test_rows_that_the_parser_does_not_give_end_the_import(lake: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reelhouse.imports import csv_files
+
+    parsed = csv_files._parsed
+
+    def lossy(*args: Any) -> Iterator[Any]:
+        return (batch.slice(1) for batch in parsed(*args))
+
+    monkeypatch.setattr(csv_files, "_parsed", lossy)
+    said = lake.refused("t", lake.file("t.csv", 'id,t\n1,"A\nB"\n2,B\n'))
+    assert said.startswith("t.csv: 1 rows were read of Tally(lines=4, records=3, ")
+
+
 def test_long_values_are_read_at_the_begin_of_a_file_too(lake: Importer) -> None:
     long = "x" * 400_000
     lake.bring("t", lake.file("t.csv", f'id,t\n603,"{long}"\n550,{long}\n'))
