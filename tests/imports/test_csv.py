@@ -5,27 +5,42 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelhouse.imports.csv_files import CsvFiles
 from reelhouse.imports.files import source
 from reelhouse.imports.run import mark_of
-from reelhouse.imports.types import Guess, parsed
+from reelhouse.imports.values import Batch, Values
 from reelhouse.strict_csv import CsvError, Dialect, Tally, check, read_rows
+from reelhouse.warehouse.import_registry import ImportColumn
 from tests.imports.conftest import Importer
+
+_NO_QUOTES = "(--no-quotes takes quotes as text)"
 
 
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
         ("1 -2 30", "bigint"),
+        ("9007199254740992 0.5", "double"),
+        ("0.5 9007199254740992", "double"),
+        ("-9223372036854775808 1", "bigint"),
+        ("1995-12-22 infinity", "string"),
+        ("infinity infinity", "string"),
+        ("12026-01-01 1995-12-22", "string"),
+        ("1995-1-2 1995-12-22", "string"),
+        ("2026-11-23T24:00:00Z 2026-11-23T08:00:00Z", "string"),
+        ("2026-11-23T08:00:00+25:00 2026-11-23T08:00:00Z", "string"),
+        ("2026-11-23T08:00:60Z 2026-11-23T08:00:00Z", "string"),
         ("9223372036854775807 1", "bigint"),
         ("964982703 0", "bigint"),
         ("9223372036854775808 1", "string"),
@@ -81,12 +96,23 @@ def test_types_follow_from_all_values_and_not_from_the_first(lake: Importer) -> 
     assert last.slice(len(last) - 2).to_pylist() == [{"a": "12345678", "b": 12345678.0}, {"a": "n/a", "b": 0.5}]
 
 
+class Given(Values):
+    """One column of these texts, each batch a list of them."""
+
+    marked = False
+
+    def __init__(self, *batches: list[str]) -> None:
+        super().__init__([ImportColumn("a", "")])
+        self._batches = [pa.RecordBatch.from_pydict({"a": pa.array(batch, pa.string())}) for batch in batches]
+
+    def read(self) -> Iterator[Batch]:
+        for batch in self._batches:
+            yield Batch(batch, "row {}".format)
+
+
 def test_large_numbers_seen_before_the_first_fraction_count_as_well() -> None:
-    guess = Guess()
-    guess.see(pa.array(["9007199254740993"]))
-    assert guess.kind == "bigint"
-    guess.see(pa.array(["0.5"]))
-    assert guess.kind == "string"
+    assert Given(["9007199254740993"]).columns(None)[0].type == "bigint"
+    assert Given(["9007199254740993"], ["0.5"]).columns(None)[0].type == "string"
 
 
 def test_nothing_between_two_commas_is_null(lake: Importer) -> None:
@@ -123,6 +149,28 @@ def test_what_stands_between_values_is_found(lake: Importer, delimiter: str) -> 
     text = "\n".join(delimiter.join(f'"{value}"' for value in row) for row in rows)
     assert lake.types("t", lake.file("t.txt", text)) == {"title": "string", "note": "string", "n": "bigint"}
     assert lake.rows("t")[1] == {"title": "Se7en", "note": "a, b; c | d", "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "rows"),
+    [
+        (b"a,b\r\n1,2\n3,4\r\n5,6\n", [(1, 2), (3, 4), (5, 6)]),
+        (b"a,b\r1,2\r3,4\r", [(1, 2), (3, 4)]),
+        (b"a\n1\n\n2\n\n", [(1,), (2,)]),
+        (b'a\n1\n""\n2\n', [(1,), (2,), (None,)]),
+        (b"#a,b\n#1,2\n3,4\n", [("#1", 2), ("3", 4)]),
+    ],
+)
+def test_lines_end_as_they_like_and_blank_ones_are_no_rows(lake: Importer, body: bytes, rows: list[tuple[Any]]) -> None:
+    lake.bring("t", lake.file("t.csv", body))
+    assert [tuple(row.values()) for row in lake.rows("t")] == rows
+
+
+@pytest.mark.parametrize("name", ["t[1].csv", "t*.csv", "t?.csv"])
+def test_a_file_is_never_taken_for_a_pattern_of_others(lake: Importer, name: str) -> None:
+    lake.file("t1.csv", "a\n1\n")
+    lake.bring("t", lake.file(name, "a\n2\n"))
+    assert lake.rows("t") == [{"a": 2}]
 
 
 def test_a_semicolon_wins_over_commas_in_titles(lake: Importer) -> None:
@@ -199,6 +247,8 @@ def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None
         (b"\xef\xbb\xbf\r\n\r\n", "t.csv is empty"),
         (b"a,b\n", "t.csv holds no rows; nothing is changed"),
         (b"a,b\n1,2\n\n1,2,3\n", "t.csv: line 4 has 3 values, the header names 2"),
+        (b"a,b\n1,2,\n", "t.csv: line 2 has 3 values, the header names 2"),
+        (b'a,b\n1, "x"\n', f"t.csv: line 2: a quote stands inside a value that does not begin with one {_NO_QUOTES}"),
         (b'a,b\n1,"x\ny"\n7\n', "t.csv: line 4 has 1 values, the header names 2"),
         (
             b"a,b\n1,x\n2,L\xe9on\n",
@@ -261,6 +311,19 @@ def test_values_that_span_lines_are_noted_and_those_that_look_like_rows_are_coun
         "t.csv: 2 values span lines, the longest 3 lines from line 2 on; 2 of the lines inside have as many columns as "
         "the header; if that is a stray quote, --no-quotes takes quotes as text"
     ]
+
+
+def test_rows_that_the_parser_does_not_give_end_the_import(lake: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from reelhouse.imports import csv_files
+
+    parsed = csv_files._parsed
+
+    def lossy(*args: Any) -> Iterator[Any]:
+        return (batch.slice(1) for batch in parsed(*args))
+
+    monkeypatch.setattr(csv_files, "_parsed", lossy)
+    said = lake.refused("t", lake.file("t.csv", 'id,t\n1,"A\nB"\n2,B\n'))
+    assert said.startswith("t.csv: 1 rows were read of Tally(lines=4, records=3, ")
 
 
 def test_long_values_are_read_at_the_begin_of_a_file_too(lake: Importer) -> None:
@@ -360,19 +423,18 @@ def test_files_that_are_not_there_or_are_no_tables_are_refused(lake: Importer, f
     assert lake.refused("t", *(str(lake.folder / file) for file in files), code=2).startswith(said)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("0123456789+-.eExinfaTZ: ", min_size=1, max_size=20), min_size=1, max_size=6))
 def test_a_number_or_an_instant_is_only_what_comes_back_as_it_was(values: list[str]) -> None:
-    guess = Guess()
-    texts = pa.array(values)
-    guess.see(texts)
-    found = parsed(texts, guess.kind)
-    assert found is not None
-    for text, value in zip(values, found.to_pylist(), strict=True):
-        if guess.kind == "bigint":
+    given = Given(values)
+    columns = given.columns(None)
+    kind, (batch,) = columns[0].type, given.batches(columns)
+    for text, value in zip(values, batch.column(0).to_pylist(), strict=True):
+        if kind == "bigint":
             assert str(value) == text
-        elif guess.kind == "double":
+        elif kind == "double":
             assert float(text) == value
-        elif guess.kind == "string":
+        elif kind == "string":
             assert value == text
 
 

@@ -64,6 +64,13 @@ def test_a_list_of_objects_and_an_object_a_line_are_the_same_table(lake: Importe
         (["5", "6"], "string", ["5", "6"]),
         ([5, "6"], "string", ["5", "6"]),
         ([True, 1], "string", ["1", "true"]),
+        ([True, None], "boolean", [None, True]),
+        ([2**70, 1], "string", ["1", str(2**70)]),
+        ([-0.0, 1e300], "double", [-0.0, 1e300]),
+        (['"quoted', "'"], "string", ["'", '"quoted']),
+        (["true", "false"], "string", ["false", "true"]),
+        (["", "2020-01-01"], "string", ["", "2020-01-01"]),
+        ([[1], {"b": []}], "string", ["[1]", '{"b": []}']),
         ([{"a": 1}, None], "string", ['{"a": 1}', None]),
         (["é😀", ""], "string", ["", "é😀"]),
         ([None, None], "string", [None, None]),
@@ -86,6 +93,7 @@ def test_a_key_gets_the_type_that_holds_all_its_values(
         ('[{"a": 1},\n{"a": 2]', "t.json: line 2: no JSON: Expecting ',' delimiter"),
         ('[{"a": 1},\n{"a": 2}', "t.json ends in the middle of its list: it is cut short"),
         ('{"a": 1}\n{"a": "x', "t.json: line 2: no JSON: Unterminated string starting at"),
+        ('[{"a": 1},\nnull]', "t.json: line 2: an object is expected, not 'null]'"),
         ('{"a": 1}\n7\n', "t.json: line 2: an object is expected, not '7\\n'"),
         ('[{"a": 1}]\n{"a": 2}', "t.json: line 2: something follows the list: '{\"a\": 2}'"),
         ('{"a": 1}\n\n{"a": NaN}', "t.json: line 3: no JSON for a table: NaN is no number in JSON"),
@@ -136,6 +144,7 @@ def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
         word=pa.array(["drama"]).dictionary_encode(),
         nested=pa.array([{"a": [1, 2]}]),
         nothing=pa.array([None], pa.null()),
+        long=pa.array([Decimal(10**40 + 1)], pa.decimal256(50, 2)),
     )
     told = lake.bring("t", path)
     assert {one["name"]: one["type"] for one in told["columns"]} == {
@@ -151,6 +160,7 @@ def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
         "word": "string",
         "nested": "string",
         "nothing": "string",
+        "long": "string",
     }
     assert told["notes"] == ["zoneless: instants without a time zone are taken as UTC"]
     assert lake.rows("t") == [
@@ -167,6 +177,7 @@ def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
             "word": "drama",
             "nested": '{"a":[1,2]}',
             "nothing": None,
+            "long": f"{10**40 + 1}.00",
         }
     ]
 
@@ -177,6 +188,8 @@ def test_parquet_files_of_other_types_or_none_are_refused(lake: Importer) -> Non
     assert said == (
         "b.parquet: column a is string, in a.parquet it is bigint; files of one table have the same columns"
     )
+    said = lake.refused("t", lake.parquet("c.parquet", a=[1], A=[2]))
+    assert said == "c.parquet: column 'a' and 'A' would be one name in a table; rename one of them"
     assert lake.refused("t", lake.parquet("c.parquet", a=[b"x"])) == (
         "c.parquet: column a is binary, which no table here holds: leave it out"
     )

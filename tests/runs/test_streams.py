@@ -133,7 +133,7 @@ def test_a_call_that_is_over_at_once_still_says_how_an_open_run_stands(tiny: Tin
     collect(lake, settings, entity="movie", max_requests=8)
     (result,) = collect(lake, settings, deadline=0.0)
     said = "the deadline is reached, so the next run is not planned"
-    assert (result.plan.entity, result.why, result.reconciliation) == ("movie", said, None)
+    assert (result.plan.entity, result.reason, result.reconciliation) == ("movie", said, None)
 
 
 def test_what_is_not_reached_is_said(tiny: Tiny) -> None:

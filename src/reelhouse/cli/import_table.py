@@ -16,9 +16,10 @@ from reelhouse.settings import Settings
 from reelhouse.warehouse.import_registry import check_name, drop_import
 
 if TYPE_CHECKING:
-    from reelhouse.imports.embedded import DuckTable, SqliteTable
+    from reelhouse.imports.embedded import SqliteTable
     from reelhouse.imports.postgres import Postgres
     from reelhouse.imports.run import Outcome, Reading, Step
+    from reelhouse.imports.typed_columns import TypedTable
     from reelhouse.storage.protocol import Storage
 
 
@@ -39,6 +40,7 @@ class ImportSpec(NamedTuple):
 def import_table(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> None:
     """Make a table of what is *wanted*, and show its columns."""
     check_extra("lake", "deltalake", "pyarrow")
+    check_extra("sql", "duckdb")
     _check_together(settings, wanted)
     from reelhouse.marts import REGISTRY
 
@@ -100,10 +102,10 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
 def _reading(kind: str, files: list[Path], wanted: ImportSpec) -> Reading:
     from reelhouse.imports.csv_files import CsvFiles
     from reelhouse.imports.json_files import JsonFiles
-    from reelhouse.imports.parquet_files import ParquetFiles
+    from reelhouse.imports.typed_columns import parquet_files
 
     if kind == "parquet":
-        return ParquetFiles(files)
+        return parquet_files(files)
     if kind == "json":
         return JsonFiles(files)
     return CsvFiles(files, wanted.nulls, quotes=wanted.quotes, escape=wanted.escape)
@@ -125,7 +127,7 @@ def _from_database(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
         )
 
 
-def _opened(wanted: ImportSpec) -> AbstractContextManager[DuckTable | SqliteTable | Postgres]:
+def _opened(wanted: ImportSpec) -> AbstractContextManager[TypedTable | SqliteTable | Postgres]:
     assert wanted.source is not None
     assert wanted.table is not None
     if is_postgres(wanted.source):
@@ -133,8 +135,6 @@ def _opened(wanted: ImportSpec) -> AbstractContextManager[DuckTable | SqliteTabl
     path = Path(wanted.source)
     if path.suffix not in (".duckdb", ".sqlite", ".sqlite3", ".db"):
         raise ConfigError("from: postgresql://user@host/database, x.duckdb or x.sqlite is expected")
-    if path.suffix == ".duckdb":
-        check_extra("sql", "duckdb")
     from reelhouse.imports import embedded
 
     return embedded.opened(path, wanted.table)

@@ -1,11 +1,15 @@
-"""Which files are meant, of what kind they are, and what they hold, told by sha256."""
+"""Which files are meant, of what kind they are, what they hold (told by sha256), and how they are opened."""
 
 from __future__ import annotations
 
 import glob
+import gzip
 import hashlib
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.warehouse.import_registry import ImportSource
@@ -85,3 +89,30 @@ def source(file: Path) -> ImportSource:
 def stamp(files: Iterable[Path]) -> list[tuple[int, int]]:
     """By this a file is known that was changed while it was read."""
     return [(told.st_size, told.st_mtime_ns) for told in (file.stat() for file in files)]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file's bytes, unpacked where they are gzip; `ReelhouseError` where it cannot be read to its end."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            with gzip.open(file) if packed else file as body:
+                yield body  # type: ignore[misc]
+    except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
+        raise ReelhouseError(f"{path}: the gzip file is cut short or damaged") from exc
+    except OSError as exc:
+        raise ReelhouseError(f"{path} cannot be read: {exc.strerror or exc}") from exc
+
+
+def misread(path: Path) -> str:
+    """Where the text stops being UTF-8."""
+    with opened(path) as body:
+        for number, line in enumerate(body, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as exc:
+                byte = f"line {number}, byte {exc.start + 1} is {line[exc.start]:#04x}"
+                return f"{byte}, which is no UTF-8: save the file as UTF-8"
+    return "it is no UTF-8"

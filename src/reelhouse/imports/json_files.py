@@ -1,4 +1,8 @@
-"""JSON files as batches: an array of objects or an object a line, a column a key, what is nested as JSON."""
+"""JSON files as texts: an array of objects or an object a line, a column a key, what is nested as JSON.
+
+DuckDB's reader, asked for objects, gives NULLs for what is none in a list, takes NaN for a number, the list of a file
+that begins with a mark for one row, and names no line in a list.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +19,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.imports.columns import SAME, check_same, misfit, named
-from reelhouse.imports.csv_files import bad_byte, opened
-from reelhouse.imports.plain_values import ValueGuess, as_array, first_misfit
-from reelhouse.warehouse.import_registry import ImportColumn
+from reelhouse.imports.columns import SAME, check_same, named
+from reelhouse.imports.files import misread, opened
+from reelhouse.imports.values import Batch, Values, marked
 
 _ROWS = 8192
 _BLOCK = 1024 * 1024
@@ -33,60 +37,47 @@ class _Record(NamedTuple):
     values: dict[str, Any]
 
 
-class JsonFiles:
+class JsonFiles(Values):
     """Files that make one table, each with the same keys; an object that lacks a key has NULL there."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
+        super().__init__()
         self._paths = paths
-        self.notes: list[str] = []
-        self._guesses: dict[str, ValueGuess] = {}
+        first: list[str] = []
         for path in paths:
-            keys: dict[str, None] = {}
+            keys = dict.fromkeys(first)
+            found: set[str] = set()
             for records in _batched(path):
-                keys.update((key, None) for record in records for key in record.values)
-                for key in keys:
-                    self._guesses.setdefault(key, ValueGuess()).see([record.values.get(key) for record in records])
-            if not keys:
+                for record in records:
+                    found.update(record.values)
+                    keys.update(dict.fromkeys(record.values))
+                # By number: two keys may be one name to SQL.
+                self.see(_texts(records, {f"c{at}": key for at, key in enumerate(keys)}))
+            if not found:
                 raise ReelhouseError(f"{path} is empty")
-            if path == paths[0]:
-                first = list(keys)
-            check_same(first, keys, str(path), str(paths[0]), SAME)
+            first = first or list(keys)
+            check_same(first, [key for key in keys if key in found], str(path), str(paths[0]), SAME)
         self._columns = named(first, str(paths[0]))
         self._keys = {column.name: key for column, key in zip(self._columns, first, strict=True)}
+        self._bits = {name: self._bits[f"c{at}"] for at, name in enumerate(self._keys)}
 
-    def names(self) -> list[str]:
-        """What the columns are called."""
-        return [column.name for column in self._columns]
-
-    def columns(self, pinned: Sequence[ImportColumn] | None) -> list[ImportColumn]:
-        """The columns with their types, over all values; with *pinned* those, where every value fits."""
-        if pinned is not None:
-            for _ in self.batches(pinned):
-                pass
-            return list(pinned)
-        guesses = {name: self._guesses[key] for name, key in self._keys.items()}
-        self.notes += [
-            f"{name}: instants without a time zone are taken as UTC"
-            for name, guess in guesses.items()
-            if guess.zoneless
-        ]
-        return [ImportColumn(column.name, guesses[column.name].kind, column.source) for column in self._columns]
-
-    def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
-        """The rows, typed as *columns* say."""
+    def read(self) -> Iterator[Batch]:
+        """What is nested is JSON."""
         for path in self._paths:
             for records in _batched(path):
-                arrays = [_array(path, records, self._keys[each.name], each) for each in columns]
-                yield pa.RecordBatch.from_arrays(arrays, names=[each.name for each in columns])
+                yield Batch(_texts(records, self._keys), partial(_place, path, records))
 
 
-def _array(path: Path, records: list[_Record], key: str, column: ImportColumn) -> Any:
-    values = [record.values.get(key) for record in records]
-    found = as_array(values, column.type)
-    if found is None:
-        at = first_misfit(values, column.type)
-        raise misfit(f"{path}: line {records[at].line}", column.name, values[at], column.type)
-    return found
+def _place(path: Path, records: list[_Record], at: int) -> str:
+    return f"{path}: line {records[at].line}"
+
+
+def _texts(records: list[_Record], keys: dict[str, str]) -> Any:
+    columns = {
+        name: pa.array((marked(record.values.get(key)) for record in records), pa.string())
+        for name, key in keys.items()
+    }
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def _batched(path: Path) -> Iterator[list[_Record]]:
@@ -169,7 +160,7 @@ class _Text:
         try:
             found = self._source.read(max(_BLOCK, left))
         except UnicodeDecodeError as exc:
-            raise ReelhouseError(f"{self._path}: {bad_byte(self._path)}") from exc
+            raise ReelhouseError(f"{self._path}: {misread(self._path)}") from exc
         self._text = self._text[self.at :] + found
         self.at = 0
         return bool(found)

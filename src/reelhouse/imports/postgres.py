@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import NEW_SCHEMA, named
-from reelhouse.imports.types import arrow_type
+from reelhouse.imports.values import arrow_type
 from reelhouse.storage.postgres_address import MISREAD, Secrets, misread, shown
 from reelhouse.warehouse.import_registry import ImportColumn
 

@@ -15,7 +15,7 @@ from reelhouse.delta.delta_rs import write_delta
 from reelhouse.delta.log import latest_version, log_key
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.imports.columns import NEW_SCHEMA, check_same
-from reelhouse.imports.types import arrow_type
+from reelhouse.imports.values import arrow_type
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE, Import, ImportColumn, ImportSource, imported, pin_import
 from reelhouse.warehouse.vacuum import sweep_table

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, ClassVar
+
+import msgspec
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export.atomic_files import (
@@ -16,40 +22,47 @@ from reelhouse.serve.export.atomic_files import (
     stamp,
     sync,
 )
-from reelhouse.serve.export.result import Exported, Noted, Step, as_before, unchanged
+from reelhouse.serve.export.result import NOTES, Exported, Noted, Step, as_before, noted, unchanged
+from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 
 
-class Form(Protocol):
-    """What differs between programs that keep tables in one file. Everything may raise `ReelhouseError`."""
+class DatabaseFile(ABC):
+    """The file at *path*, made where there is none; what else is in it stays.
 
-    def check(self) -> None:
-        """Raise `ConfigError` where the program is not installed."""
+    Subclasses say what differs between programs that keep tables in one file. All of it may raise `ReelhouseError`.
+    """
 
-    def held(self, path: Path) -> tuple[set[str], list[Noted]]:
-        """The names of all tables and views in a file, and what earlier exports noted there."""
+    # What a column's type is called there if not as in the lake, and a statement that names all tables and views.
+    types: ClassVar[Mapping[str, str]]
+    names: ClassVar[str]
 
-    def count(self, path: Path, names: list[str]) -> list[int]:
-        """How many rows tables have."""
-
-    def copy(self, path: Path, made: Path) -> None:
-        """Make *made* of the file, whole, or raise where somebody is writing to it."""
-
-    def write(self, made: Path, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
-        """Replace the *wanted* tables in *made*, with a note of each."""
-
-
-class DatabaseFile:
-    """The file at *path*, made where there is none. What else is in it stays."""
-
-    def __init__(self, path: Path, form: Form) -> None:
+    def __init__(self, path: Path) -> None:
         self.place = str(path)
         # A link stays one, and names another file afterwards.
         self._path = Path(os.path.realpath(path.expanduser()))
-        self._form = form
+
+    @abstractmethod
+    def opened(self, path: Path, *, read_only: bool = False) -> AbstractContextManager[Any]:
+        """The file, open, each statement committed."""
+
+    @abstractmethod
+    def copy(self, made: Path) -> None:
+        """Make *made* of the file, whole, or raise where somebody is writing to it."""
+
+    @abstractmethod
+    def prepare(self, file: Any) -> None:
+        """Make the table of notes where there is none."""
+
+    @abstractmethod
+    def insert(self, file: Any, table: ExportTable, reading: Reading) -> None:
+        """Put all rows into an empty table."""
+
+    @abstractmethod
+    def index(self, file: Any, table: ExportTable) -> str:
+        """Declare the key and whatever helps readers; returns why there is no key, where the rows have none."""
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
-        self._form.check()
         check_outside(self._path, snapshot.storage)
         check_file(self._path)
         known = self._known(snapshot)
@@ -63,8 +76,13 @@ class DatabaseFile:
             clear_leftovers(self._path.parent)
             made, before = folder / self._path.name, self._stamps()
             if self._path.exists():
-                self._form.copy(self._path, made)
-            done = self._form.write(made, snapshot, wanted, step)
+                self.copy(made)
+            with self.opened(made) as file:
+                self.prepare(file)
+                done = []
+                for table in wanted:
+                    step(f"{table.name}: loading")
+                    done.append(self._load(file, snapshot, table))
             snapshot.check()
             sync(made)
             # What others wrote since it was copied would go with the old file.
@@ -75,6 +93,25 @@ class DatabaseFile:
             put_in_place(made, self._path)
         return done
 
+    def _load(self, file: Any, snapshot: Snapshot, table: ExportTable) -> Exported:
+        name, reading = quoted(table.name), Reading(snapshot.storage, table)
+        kinds = {column.name: str(column.type) for column in table.spec.columns}
+        columns = ", ".join(
+            f"{quoted(column)} {self.types.get(kind.partition('(')[0], kind)}" for column, kind in kinds.items()
+        )
+        file.execute(f"drop table if exists {name}")
+        file.execute(f"create table {name} ({columns})")
+        self.insert(file, table, reading)
+        reading.check()
+        note = noted(snapshot, table, reading.rows, reading.oldest)
+        values = [each.isoformat() if isinstance(each, datetime) else each for each in msgspec.structs.astuple(note)]
+        file.execute(f"insert or replace into {NOTES} values ({', '.join('?' * len(values))})", values)
+        why = self.index(file, table)
+        return Exported(table.name, reading.rows, reading.rows, "full", reading.oldest, (why,) if why else ())
+
+    def _type(self, kind: str) -> str:
+        return self.types.get(kind.partition("(")[0], kind)
+
     def _stamps(self) -> list[tuple[int, int, int] | None]:
         """By these a file is known that somebody writes to, as are the logs beside it."""
         return [stamp(self._path.with_name(f"{self._path.name}{log}")) for log in ("", ".wal", "-wal", "-journal")]
@@ -82,14 +119,20 @@ class DatabaseFile:
     def _held(self, snapshot: Snapshot, known: dict[str, Noted]) -> set[str]:
         """Names of tables that have what is pinned, and from which nobody took rows since."""
         same = [table for table in snapshot.tables if unchanged(table, known)]
-        counts = self._form.count(self._path, [table.name for table in same]) if same else []
-        return {table.name for table, rows in zip(same, counts, strict=True) if rows == table.rows}
+        if not same:
+            return set()
+        with self.opened(self._path, read_only=True) as file:
+            count = "select count(*) from {}".format
+            return {one.name for one in same if file.execute(count(quoted(one.name))).fetchone()[0] == one.rows}
 
     def _known(self, snapshot: Snapshot) -> dict[str, Noted]:
         """What is noted in the file; refuses tables that are somebody else's."""
         if not self._path.exists():
             return {}
-        there, notes = self._form.held(self._path)
+        with self.opened(self._path, read_only=True) as file:
+            there = {name for (name,) in file.execute(self.names).fetchall()}
+            rows = file.execute(f"select * from {NOTES}").fetchall() if NOTES in there else []
+        notes = (msgspec.convert(dict(zip(Noted.__struct_fields__, row, strict=True)), Noted) for row in rows)
         known = {one.table_name: one for one in notes if one.table_name in there}
         # To these programs Title and title are one name, also in quotes.
         names = {name.casefold(): name for name in there}
@@ -100,3 +143,13 @@ class DatabaseFile:
                     "or give it another name"
                 )
         return known
+
+
+def quoted(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as SQL has them in a list."""
+    return ", ".join(map(quoted, names))

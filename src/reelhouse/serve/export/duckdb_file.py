@@ -6,17 +6,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import msgspec
-
-from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.export.result import NOTES, TERMS, Exported, Noted, Step, noted
+from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
+from reelhouse.serve.export.result import NOTES, TERMS
 from reelhouse.serve.export.rows import Reading
-from reelhouse.serve.export.tables import ExportTable, Snapshot
-
-_TYPES = {"int": "integer", "string": "varchar", "timestamp": "timestamp with time zone"}
+from reelhouse.serve.export.tables import ExportTable
 
 _NOTES = f"""
 create table if not exists {NOTES} (
@@ -26,123 +22,70 @@ create table if not exists {NOTES} (
 """
 
 
-class DuckdbForm:
-    """How DuckDB's files are read and written."""
+class DuckdbFile(DatabaseFile):
+    """A DuckDB file."""
 
-    def check(self) -> None:
+    types: ClassVar = {"int": "integer", "string": "varchar", "timestamp": "timestamp with time zone"}
+    names = (
+        "select table_name from duckdb_tables() where schema_name = 'main' "
+        "union all select view_name from duckdb_views() where not internal"
+    )
+
+    @contextmanager
+    def opened(self, path: Path, *, read_only: bool = False) -> Iterator[Any]:
         try:
-            import duckdb  # noqa: F401
+            import duckdb
         except ImportError as exc:
             raise ConfigError('DuckDB is not installed; install it with: pip install "reelhouse[sql]"') from exc
+        try:
+            if read_only and path.with_name(f"{path.name}.wal").exists():
+                # A program that wrote was killed: what waits in its log would be taken for the new file's.
+                with duckdb.connect(str(path)) as file:
+                    file.execute("checkpoint")
+            with duckdb.connect(str(path), read_only=read_only) as file:
+                yield file
+                if not read_only:
+                    file.execute("checkpoint")
+        except duckdb.Error as exc:
+            line = str(exc).splitlines()[0]
+            opened = " is open in another program: close it there, then export again"
+            raise ReelhouseError(path.name + (opened if "lock" in line.lower() else f": {line}")) from exc
 
-    def held(self, path: Path) -> tuple[set[str], list[Noted]]:
-        log = path.with_name(f"{path.name}.wal")
-        if log.exists():
-            # Whoever wrote last was ended: what waits in the log would be taken for the new file's.
-            with _opened(path) as file:
-                file.execute("checkpoint")
-        query = (
-            "select table_name from duckdb_tables() where schema_name = 'main' "
-            "union all select view_name from duckdb_views() where not internal"
-        )
-        with _opened(path, read_only=True) as file:
-            there = {name for (name,) in file.execute(query).fetchall()}
-            return there, _notes(file) if NOTES in there else []
-
-    def count(self, path: Path, names: list[str]) -> list[int]:
-        with _opened(path, read_only=True) as file:
-            return [file.execute(f"select count(*) from {_quoted(name)}").fetchone()[0] for name in names]
-
-    def copy(self, path: Path, made: Path) -> None:
+    def copy(self, made: Path) -> None:
         # Open for reading meanwhile, which keeps writers out.
-        with _opened(path, read_only=True):
-            shutil.copyfile(path, made)
+        with self.opened(self._path, read_only=True):
+            shutil.copyfile(self._path, made)
 
-    def write(self, made: Path, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
-        with _opened(made) as file:
-            file.execute("set timezone = 'UTC'")
-            file.execute(_NOTES)
-            file.execute(f"comment on table {NOTES} is {_text(TERMS)}")
-            done = []
-            for table in wanted:
-                step(f"{table.name}: loading")
-                done.append(_load(file, snapshot, table))
-            file.execute("checkpoint")
-        return done
+    def prepare(self, file: Any) -> None:
+        file.execute("set timezone = 'UTC'")
+        file.execute(_NOTES)
+        file.execute(f"comment on table {NOTES} is {_text(TERMS)}")
 
+    def insert(self, file: Any, table: ExportTable, reading: Reading) -> None:
+        file.register("reelhouse_rows", reading.stream())
+        try:
+            file.execute(f"insert into {quoted(table.name)} select * from reelhouse_rows")
+        except Exception:
+            if reading.error is not None:
+                raise reading.error from None
+            raise
+        file.unregister("reelhouse_rows")
 
-def _load(file: Any, snapshot: Snapshot, table: ExportTable) -> Exported:
-    name = _quoted(table.name)
-    reading = Reading(snapshot.storage, table)
-    columns = ", ".join(f"{_quoted(column.name)} {_type(column)}" for column in table.spec.columns)
-    file.execute(f"drop table if exists {name}")
-    file.execute(f"create table {name} ({columns})")
-    file.register("reelhouse_rows", reading.stream())
-    try:
-        file.execute(f"insert into {name} select * from reelhouse_rows")
-    except Exception:
-        if reading.error is not None:
-            raise reading.error from None
-        raise
-    file.unregister("reelhouse_rows")
-    reading.check()
-    _comment(file, table)
-    note = noted(snapshot, table, reading.rows, reading.oldest)
-    file.execute(f"delete from {NOTES} where table_name = ?", [table.name])
-    file.execute(f"insert into {NOTES} values ({', '.join('?' * 9)})", list(msgspec.structs.astuple(note)))
-    notes = _add_key(file, table)
-    return Exported(table.name, reading.rows, reading.rows, "full", reading.oldest, notes)
+    def index(self, file: Any, table: ExportTable) -> str:
+        """DuckDB finds other rows than a key's without indexes; comments are added here too."""
+        import duckdb
 
-
-def _comment(file: Any, table: ExportTable) -> None:
-    name = _quoted(table.name)
-    file.execute(f"comment on table {name} is {_text(table.spec.about)}")
-    for column in table.spec.columns:
-        if column.comment:
-            file.execute(f"comment on column {name}.{_quoted(column.name)} is {_text(column.comment)}")
-
-
-def _add_key(file: Any, table: ExportTable) -> tuple[str, ...]:
-    """Declare the key where the rows have it. DuckDB finds other rows without indexes."""
-    import duckdb
-
-    key = ", ".join(_quoted(name) for name in table.spec.key)
-    if not key:
-        return ()
-    try:
-        file.execute(f"alter table {_quoted(table.name)} add primary key ({key})")
-    except duckdb.ConstraintException:
-        return (f"no primary key: ({', '.join(table.spec.key)}) is not unique, or NULL somewhere",)
-    return ()
-
-
-def _notes(file: Any) -> list[Noted]:
-    rows = file.execute(f"select * from {NOTES}").fetchall()
-    return [msgspec.convert(dict(zip(Noted.__struct_fields__, row, strict=True)), Noted) for row in rows]
-
-
-@contextmanager
-def _opened(path: Path, *, read_only: bool = False) -> Iterator[Any]:
-    """The file, open; `ReelhouseError` for whatever DuckDB says."""
-    import duckdb
-
-    try:
-        with duckdb.connect(str(path), read_only=read_only) as file:
-            yield file
-    except duckdb.Error as exc:
-        line = str(exc).splitlines()[0]
-        if "lock" in line.lower():
-            raise ReelhouseError(f"{path.name} is open in another program: close it there, then export again") from exc
-        raise ReelhouseError(f"{path.name}: {line}") from exc
-
-
-def _type(column: ColumnSpec) -> str:
-    name = str(column.type)
-    return _TYPES.get(name, name)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+        name = quoted(table.name)
+        file.execute(f"comment on table {name} is {_text(table.spec.about)}")
+        for column in table.spec.columns:
+            if column.comment:
+                file.execute(f"comment on column {name}.{quoted(column.name)} is {_text(column.comment)}")
+        try:
+            if table.spec.key:
+                file.execute(f"alter table {name} add primary key ({listed(table.spec.key)})")
+        except duckdb.ConstraintException:
+            return f"no primary key: ({', '.join(table.spec.key)}) is not unique, or NULL somewhere"
+        return ""
 
 
 def _text(value: str) -> str:

@@ -1,4 +1,4 @@
-"""A folder of files as a target, one file a table; what differs between forms is how a file is written.
+"""A folder of files as a target, one file a table: CSV, or Parquet (zstd) with all comments in its metadata.
 
 New files are written beside the old ones, and take their places when all of them are whole. `reelhouse_export.json`,
 which says what the folder holds, comes last; files that are new to it are named there before they come.
@@ -6,10 +6,13 @@ which says what the folder holds, comes last; files that are new to it are named
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
+import pyarrow.csv as pc_csv
+import pyarrow.parquet as pq
 from msgspec.structs import replace
 
 from reelhouse.errors import ConfigError, ReelhouseError
@@ -28,8 +31,8 @@ from reelhouse.serve.export.tables import ExportTable, Snapshot
 MANIFEST = f"{NOTES}.json"
 _ANNOUNCED = f"{NOTES}.announced.json"
 
-# Writes the rows of a reading to a path.
-Write = Callable[[Reading, Path], None]
+# Batches of rows that are in memory at a time, and that readers of Parquet may skip together.
+_GROUP = 8
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -59,13 +62,13 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Folder:
-    """The folder at *path*, made where there is none; its files end in *suffix*. What else is in it stays."""
+    """The folder at *path*, made where there is none; its files are `csv` or `parquet`. What else is in it stays."""
 
-    def __init__(self, path: Path, suffix: str, write: Write) -> None:
+    def __init__(self, path: Path, suffix: str) -> None:
         self.place = f"{suffix}:{path}"
         self._path = path.expanduser().absolute()
         self._suffix = suffix
-        self._write = write
+        self._write = {"csv": _write_csv, "parquet": _write_parquet}[suffix]
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         check_outside(self._path, snapshot.storage)
@@ -143,3 +146,21 @@ class Folder:
 def _described(table: ExportTable, name: str, note: Noted) -> File:
     columns = [Column(each.name, str(each.type), each.comment) for each in table.spec.columns]
     return File(name, table.spec.about, list(table.spec.key), columns, note)
+
+
+def _write_csv(reading: Reading, path: Path) -> None:
+    """UTF-8, a header, commas. NULL is nothing at all, an empty text is two quotes."""
+    # Quotes around texts alone: so readers tell NULL from an empty text, as PostgreSQL's COPY does.
+    with pc_csv.CSVWriter(path, reading.schema, write_options=pc_csv.WriteOptions(quoting_style="needed")) as file:
+        for batch in reading.batches():
+            file.write_batch(batch)
+
+
+def _write_parquet(reading: Reading, path: Path) -> None:
+    spec = reading.table.spec
+    fields = [reading.schema.field(column.name).with_metadata({"comment": column.comment}) for column in spec.columns]
+    schema = pa.schema(fields, {"comment": spec.about, "key": ", ".join(spec.key), "terms": TERMS})
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        batches = reading.batches()
+        while some := list(islice(batches, _GROUP)):
+            file.write_table(pa.Table.from_batches(some).cast(schema))

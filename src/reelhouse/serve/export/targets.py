@@ -6,22 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reelhouse.errors import ConfigError
-from reelhouse.serve.export.csv_folder import CsvFolder
-from reelhouse.serve.export.database_file import DatabaseFile
-from reelhouse.serve.export.duckdb_file import DuckdbForm
-from reelhouse.serve.export.parquet_folder import ParquetFolder
+from reelhouse.serve.export.duckdb_file import DuckdbFile
+from reelhouse.serve.export.folders import Folder
 from reelhouse.serve.export.postgresql.connection import SCHEMES
 from reelhouse.serve.export.postgresql.target import SCHEMA, Load, PostgresTarget, load_by_copy
 from reelhouse.serve.export.result import Target
-from reelhouse.serve.export.sqlite_file import SqliteForm
+from reelhouse.serve.export.sqlite_file import SqliteFile
 
 _EXPECTED = "postgresql://..., NAME.duckdb, NAME.sqlite, csv:FOLDER or parquet:FOLDER is expected"
 
 _BY_PREFIX: dict[str, Callable[[Path], Target]] = {
-    "duckdb": lambda path: DatabaseFile(path, DuckdbForm()),
-    "sqlite": lambda path: DatabaseFile(path, SqliteForm()),
-    "csv": CsvFolder,
-    "parquet": ParquetFolder,
+    "duckdb": DuckdbFile,
+    "sqlite": SqliteFile,
+    "csv": lambda path: Folder(path, "csv"),
+    "parquet": lambda path: Folder(path, "parquet"),
 }
 _PREFIXES = {".duckdb": "duckdb", ".sqlite": "sqlite", ".sqlite3": "sqlite"}
 
