@@ -329,8 +329,8 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     assert (found["asked"], found["pending"], found["whole"]) == (9, 5, False)
     assert "max_requests" in str(found["reason"])
     status = _one_object(run("status", "--json", **tmdb))
-    assert isinstance(status["open_run"], dict)
-    assert status["open_run"]["pending"] == 5
+    assert isinstance(status["open_runs"], list)
+    assert [(one["entity"], one["pending"]) for one in status["open_runs"]] == [("movie", 5)]
     done = run("collect", "--json", **tmdb)
     assert done.returncode == 0
     found = _one_object(done)
