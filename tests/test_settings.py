@@ -416,6 +416,6 @@ def test_the_environment_and_options_hold_for_every_entity(tmp_path: Path) -> No
     ],
 )
 def test_what_makes_no_sense_for_an_entity_is_refused(body: str, word: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         _load(tmp_path, body)
-    assert word in str(told.value)
+    assert word in str(raised.value)

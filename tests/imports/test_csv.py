@@ -413,7 +413,7 @@ def test_files_of_other_columns_are_refused_by_name(lake: Importer) -> None:
         (["a.csv", "a.csv"], "import: a.csv is named twice"),
         (["a.csv", "b.json"], "b.json and a.csv are of different kinds: one table is made of files of one kind"),
         (["empty"], "empty: this folder holds no file that can be imported (.csv,"),
-        (["x.zip"], "x.zip: unpack it first Files are told by their names: .csv,"),
+        (["x.zip"], "x.zip: unpack it first The ending of a name says what a file is: .csv,"),
     ],
 )
 def test_files_that_are_not_there_or_are_no_tables_are_refused(lake: Importer, files: list[str], said: str) -> None:

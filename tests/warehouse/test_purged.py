@@ -13,7 +13,7 @@ from reelhouse.delta.engine import Engine
 from reelhouse.errors import LakeError
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.keys import MANIFEST
-from reelhouse.retention.audit import remnants
+from reelhouse.retention.audit import purge_remains
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import Chosen
 from reelhouse.serve.dictionary import describe
@@ -103,7 +103,7 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
     assert check_tables(lake.storage) == []
     lake.build()
     assert _holding(lake.root, _TITLE) == []
-    assert check_tables(lake.storage) == list(remnants(lake.storage, ["movie"])) == []
+    assert check_tables(lake.storage) == list(purge_remains(lake.storage, ["movie"])) == []
     fresh = LakeInTheMaking(tmp_path / "fresh")
     _live(fresh, without=frozenset({2, 7}))
     fresh.build()
@@ -127,7 +127,7 @@ def test_a_purged_export_leaves_the_history_of_popularity(lake: LakeInTheMaking)
     assert result["tables"] == len(lake.current.tables)
     assert {str(day) for day in lake.values("popularity_daily", "day")} == {"2026-11-02"}
     assert sorted(lake.values("movie", "movie_id")) == [1, 2, 7, 8]
-    assert check_tables(lake.storage) == list(remnants(lake.storage, ["movie"])) == []
+    assert check_tables(lake.storage) == list(purge_remains(lake.storage, ["movie"])) == []
     again = purging.purge(lake.storage, Settings(lake=str(lake.root)), FIRST, NOW, lambda name: None)
     assert (again["tables"], again["rebuilt"], again["done"]) == (0, False, True)
     # Nothing is built from what nobody has.

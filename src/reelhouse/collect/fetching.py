@@ -77,17 +77,17 @@ class StopConditions:
     async def hurried(self) -> None:
         """Return once somebody hurries."""
         loop = asyncio.get_running_loop()
-        told = asyncio.Event()
+        hurried = asyncio.Event()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(told.set)
+            loop.call_soon_threadsafe(hurried.set)
 
         with self._guard:
             if self._hurry:
                 return
             self._wakes.append(wake)
         try:
-            await told.wait()
+            await hurried.wait()
         finally:
             with self._guard:
                 self._wakes.remove(wake)
@@ -141,7 +141,7 @@ class RetryPolicy(NamedTuple):
 
 
 class OutageError(TransientError):
-    """TMDB has answered nobody for as long as patience lasts."""
+    """TMDB has answered no request for as long as the retry policy waits."""
 
 
 class _Pending(NamedTuple):
@@ -182,12 +182,12 @@ class Fetcher:
         self._plan = plan
         self._client = client
         self._judge = judge
-        self._lander = sink
-        self._brakes = stop_conditions
+        self._sink = sink
+        self._stop_conditions = stop_conditions
         self._path = entity.path
         self._query = query_of(plan.asking.params, first_appends(entity, plan.asking.append))
         self._connections = connections
-        self._patience = retry_policy
+        self._retry_policy = retry_policy
         self._skipped = skipped
         self._done = done or nothing_done(plan)
         self._ready: deque[_Pending] = deque()
@@ -211,17 +211,17 @@ class Fetcher:
         Raises `DeniedError`, `ConfigError` or an error of the lake. Whatever was answered is landed before it returns
         or raises, or spooled where the lake itself fails.
         """
-        ticking = asyncio.create_task(self._lander.tick())
+        ticking = asyncio.create_task(self._sink.tick())
         before = self._client.requests
         if self._done.first:
             self._skipped(min(self._done.first * self._plan.unit_size, self._plan.ids.count))
-        self._client.limit_requests(self._brakes.requests_left)
+        self._client.limit_requests(self._stop_conditions.requests_left)
         try:
             await self._all_hands(self._work)
-            while self._deferred and self._brakes.reason is None:
+            while self._deferred and self._stop_conditions.reason is None:
                 await self._reopen_deferred()
                 await self._all_hands(self._work_off)
-                await self._lander.finish()
+                await self._sink.finish()
                 await self._all_hands(self._work)
         except OutageError as exc:
             return str(exc)
@@ -229,19 +229,19 @@ class Fetcher:
             ticking.cancel()
             # Planning the next run is not what the limit is about.
             self._client.limit_requests(None)
-            self._brakes.spend(self._client.requests - before)
-            await self._lander.finish()
-        return self._brakes.reason
+            self._stop_conditions.spend(self._client.requests - before)
+            await self._sink.finish()
+        return self._stop_conditions.reason
 
     async def _all_hands(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run *work* once per connection. When one fails or time is up, the others may bring in what is on its way."""
         tasks = [asyncio.ensure_future(work()) for _ in range(self._connections)]
-        hurried = asyncio.ensure_future(self._brakes.hurried())
+        hurried = asyncio.ensure_future(self._stop_conditions.hurried())
         try:
             late = await self._while_all_is_well(set(tasks), hurried)
             if late:
                 self._halt("the deadline is reached")
-                await asyncio.wait(late, timeout=self._brakes.grace)
+                await asyncio.wait(late, timeout=self._stop_conditions.grace)
         finally:
             if not all(task.done() for task in tasks):
                 self._halt("asking was broken off")
@@ -252,7 +252,7 @@ class Fetcher:
         _raise_first([task for task in tasks if not task.cancelled()])
 
     def _halt(self, reason: str) -> None:
-        self._brakes.stop(reason)
+        self._stop_conditions.stop(reason)
         self._client.halt()
 
     async def _while_all_is_well(
@@ -261,29 +261,31 @@ class Fetcher:
         """Wait for *tasks*; returns those that are left when one failed, the deadline came or somebody hurries."""
         while tasks:
             waited: set[asyncio.Future[Any]] = {*tasks, hurried}
-            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED, timeout=self._brakes.seconds_left)
+            done, _ = await asyncio.wait(
+                waited, return_when=asyncio.FIRST_COMPLETED, timeout=self._stop_conditions.seconds_left
+            )
             tasks = {task for task in tasks if task not in done}
             if not done or hurried in done or any(task.exception() for task in done):
                 # A failure stops the others too, with its own word.
                 if done and hurried not in done:
-                    self._brakes.stop("another request failed")
+                    self._stop_conditions.stop("another request failed")
                 break
         return tasks
 
     async def _work(self) -> None:
-        while self._brakes.reason is None and len(self._deferred) < _MOST_DEFERRED:
+        while self._stop_conditions.reason is None and len(self._deferred) < _MOST_DEFERRED:
             found = await self._next()
-            if found is None or not self._brakes.take():
+            if found is None or not self._stop_conditions.take():
                 return
             await self._settle(found, defer=True)
 
     async def _work_off(self) -> None:
-        while (self._late or self._refused) and self._brakes.take():
+        while (self._late or self._refused) and self._stop_conditions.take():
             await self._settle((self._late or self._refused).popleft(), defer=False)
 
     async def _reopen_deferred(self) -> None:
         """Turn what was put off into requests of units as they lie there now."""
-        await self._lander.finish()
+        await self._sink.finish()
         units: dict[int, OpenUnit] = {}
         for number, request in self._deferred:
             if number not in units:
@@ -317,14 +319,14 @@ class Fetcher:
         try:
             validated = await self._validated(pending, defer=defer)
         except BudgetError:
-            self._brakes.stop("max_requests is used up")
+            self._stop_conditions.stop("max_requests is used up")
             return
         except _RefusedError as exc:
             self._refused.append(pending._replace(refused_at=exc.at))
             return
         if validated is None:
             self._deferred.append((unit.number, request))
-            self._lander.release(unit)
+            self._sink.release(unit)
         else:
             await self._bring_in(unit, request, validated)
 
@@ -332,7 +334,7 @@ class Fetcher:
         task = asyncio.current_task()
         self._landing.add(task)
         try:
-            await self._lander.add(unit, request, validated)
+            await self._sink.add(unit, request, validated)
         finally:
             self._landing.discard(task)
 
@@ -355,14 +357,14 @@ class Fetcher:
                     return None if defer else Validated(State.QUARANTINED, None, request.id, "unavailable")
                 failure = exc
             silent = time.monotonic() - max(self._client.last_good, self._began)
-            if silent >= self._patience.outage:
+            if silent >= self._retry_policy.outage:
                 raise OutageError(f"TMDB has answered nobody for {silent:.0f} s; last: {failure}") from failure
             if isinstance(failure, TransientError) and failure.throttled:
                 # No fault of the id, so it is not put off.
                 refused = _RefusedError(time.monotonic())
                 await self._look_if_alone(refused.at)
                 raise refused
-            if self._brakes.reason is not None:
+            if self._stop_conditions.reason is not None:
                 return None
 
     async def _look_if_alone(self, refused_at: float) -> None:
@@ -371,7 +373,7 @@ class Fetcher:
             alone = not self._ready and not self._late
             # One look tells it to all that were refused before it ended.
             known = max(self._client.last_good, self._looked_at)
-            if alone and known < refused_at and self._brakes.reason is None:
+            if alone and known < refused_at and self._stop_conditions.reason is None:
                 await self._is_well()
                 self._looked_at = time.monotonic()
 
@@ -381,7 +383,7 @@ class Fetcher:
 
     async def _is_well(self) -> bool:
         with suppress(TransientError, UntrustedAnswer, GoneAnswer):
-            await ask(self._client, CANARY, "", _is_object, attempts=_LOOKS, wait=self._patience.wait)
+            await ask(self._client, CANARY, "", _is_object, attempts=_LOOKS, wait=self._retry_policy.wait)
             return True
         return False
 
@@ -407,8 +409,8 @@ class Fetcher:
             details_path(self._path, key),
             query,
             check,
-            attempts=self._patience.attempts,
-            wait=self._patience.wait,
+            attempts=self._retry_policy.attempts,
+            wait=self._retry_policy.wait,
             refused_at=refused_at,
         )
 

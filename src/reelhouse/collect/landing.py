@@ -100,7 +100,7 @@ class ChunkSink:
         self._limits = limits
         self._landed = landed
         self._requests = requests
-        self._told = requests()
+        self._requests_before = requests()
         self._spooling = spooling or Spooling(None, storage.url, plan, lambda reason: None)
         self._slots = asyncio.Semaphore(MOST_CHUNKS)
         self._copy = copy
@@ -155,7 +155,7 @@ class ChunkSink:
                 self._close(next(iter(self._open.values())))
             await self._slots.acquire()
             if self._error is not None:
-                # Whoever waits next must learn of it too, not wait for a place that nobody frees.
+                # The next one in line must learn of it too, instead of waiting for a slot that is never freed.
                 self._slots.release()
             self._check()
             day = date.fromisoformat(
@@ -208,7 +208,7 @@ class ChunkSink:
     def _close(self, chunk: _OpenChunk) -> None:
         del self._open[chunk.unit.number]
         now = self._requests()
-        chunk.requests, self._told = now - self._told, now
+        chunk.requests, self._requests_before = now - self._requests_before, now
         task = asyncio.create_task(self._land(chunk))
         self._landing.add(task)
         task.add_done_callback(self._done)

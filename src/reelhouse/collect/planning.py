@@ -428,7 +428,7 @@ def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int,
     try:
         storage.put_new(key, body)
     except KeyTakenError:
-        # Its name holds its hash: what lies there already is this very file, unless it was damaged since.
+        # Its name holds its hash: an object already there is this very file, unless it was damaged since.
         if storage.get(key) != body:
             storage.put(key, body)
     return ExportRef(key, sha256, day.isoformat(), rows, etag)

@@ -90,7 +90,7 @@ def _hash(whole: bytes) -> str:
 class Spooling:
     """What becomes of the answers of one run once its lake has failed. Safe from threads.
 
-    *alarm* is told of the failure at once, so that nothing more is asked.
+    *alarm* is called at the failure, so that nothing more is requested.
     """
 
     def __init__(self, spool: Spool | None, lake: str, plan: Plan, alarm: Callable[[str], None]) -> None:
@@ -110,7 +110,7 @@ class Spooling:
         return self._failure is not None
 
     def fail(self, failure: ReelhouseError) -> None:
-        """The lake did not take something; the first reason is the one that is told."""
+        """The lake did not take something; the first reason is the one that is reported."""
         with self._guard:
             self._failure = self._failure or failure
         self._alarm("the lake cannot be written")

@@ -1,4 +1,4 @@
-"""Verifying: both equations recomputed from what lies there, and what is wrong said by name."""
+"""Verify a lake: recompute both equations from the stored objects, and name what is wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
 from reelhouse.raw.receipt import ChunkRef, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
-from reelhouse.retention.audit import remnants
+from reelhouse.retention.audit import purge_remains
 from reelhouse.storage.protocol import Storage
 
 _NAMED = 20
@@ -68,7 +68,7 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
     verdicts = [_verify_entity(storage, name, first) for name, first in firsts.items()]
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     if since is None:
-        problems += [*remnants(storage, known), *_unknown_entities(storage, known)]
+        problems += [*purge_remains(storage, known), *_unknown_entities(storage, known)]
     return Verdict(
         sum(one.runs for one in verdicts),
         sum(one.asked for one in verdicts),
@@ -135,7 +135,7 @@ def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str]
             problems += _check_listing(storage, plan, ledger)
         counted = tally(storage, plan)
     except (LakeError, ListingError) as exc:
-        # What was being read into is left half full; the checks that follow make it anew.
+        # What was being read into is left half full; the checks that follow fill it again.
         ledger.db.rollback()
         problems.append(f"{plan.name}: {exc}")
         problems += _unasked(storage, plan)
@@ -146,7 +146,7 @@ def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str]
 
 
 def _unasked(storage: Storage, plan: Plan) -> list[str]:
-    """The ids that have receipts and that what lies there of a damaged ids object no longer names."""
+    """The ids that have receipts, but that the rest of a damaged ids object no longer names."""
     left: set[str] = set()
     with suppress(MissingKeyError, zlib.error, UnicodeDecodeError):
         for line in unpack_lines(storage.get(plan.ids.key)):
@@ -240,7 +240,7 @@ def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
     }
     for name, value in stated.items():
         if found[name] != value:
-            yield f"{plan.name}: its plan says {name} = {value}, what lies there says {found[name]}"
+            yield f"{plan.name}: its plan says {name} = {value}, the stored objects say {found[name]}"
 
 
 def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) -> Iterator[str]:

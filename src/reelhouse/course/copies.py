@@ -197,7 +197,7 @@ class Copies:
         return next((folder for folder in both if folder in self._state.days), both[0])
 
     def _touched(self, folder: str, run: int) -> Day:
-        """The day, known to be changing: before its first file is put, so that it is told from other people's."""
+        """The day, known to be changing: before its first file is put, so that it is not taken for other people's."""
         day = self._state.days.get(folder)
         if day is None:
             there = (number for _, number in self._numbered(folder))

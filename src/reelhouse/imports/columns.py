@@ -22,8 +22,10 @@ def named(headings: Sequence[str], where: str) -> list[ImportColumn]:
     for at, (column, heading) in enumerate(zip(columns, headings, strict=True)):
         other = headings[first.setdefault(column.name.casefold(), at)]
         if first[column.name.casefold()] != at:
-            told = f"{heading!r} is there twice" if other == heading else f"{other!r} and {heading!r} would be one name"
-            raise ReelhouseError(f"{where}: column {told} in a table; rename one of them")
+            problem = (
+                f"{heading!r} is there twice" if other == heading else f"{other!r} and {heading!r} would be one name"
+            )
+            raise ReelhouseError(f"{where}: column {problem} in a table; rename one of them")
     return columns
 
 

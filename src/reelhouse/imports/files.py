@@ -1,4 +1,4 @@
-"""Which files are meant, of what kind they are, what they hold (told by sha256), and how they are opened."""
+"""Which files are meant, of what kind they are, what they hold (identified by sha256), and how they are opened."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def kind_of(files: Sequence[Path]) -> str:
     for file, kind in kinds.items():
         if kind is None:
             archive = "unpack it first" if file.suffix in (".zip", ".tar", ".7z", ".xlsx") else "what is it?"
-            raise ConfigError(f"{file}: {archive} Files are told by their names: {', '.join(KINDS)}, also with .gz")
+            raise ConfigError(
+                f"{file}: {archive} The ending of a name says what a file is: {', '.join(KINDS)}, also with .gz"
+            )
         if kind != kinds[files[0]]:
             raise ConfigError(f"{file} and {files[0]} are of different kinds: one table is made of files of one kind")
     return str(kinds[files[0]])
@@ -88,7 +90,7 @@ def source(file: Path) -> ImportSource:
 
 def stamp(files: Iterable[Path]) -> list[tuple[int, int]]:
     """By this a file is known that was changed while it was read."""
-    return [(told.st_size, told.st_mtime_ns) for told in (file.stat() for file in files)]
+    return [(status.st_size, status.st_mtime_ns) for status in (file.stat() for file in files)]
 
 
 @contextmanager

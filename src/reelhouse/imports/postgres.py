@@ -109,7 +109,7 @@ class Postgres:
 
     def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
         """The rows, typed as *columns* say."""
-        with _told(self._url), self._connection.cursor() as cursor:
+        with _as_errors(self._url), self._connection.cursor() as cursor:
             cursor.execute(self.query(columns, as_text=True))
             for batch in cursor.fetch_record_batch():
                 arrays = [_typed(batch.column(at), column) for at, column in enumerate(columns)]
@@ -170,7 +170,7 @@ class Postgres:
                     raise ReelhouseError(f"{self.shown}: column {one.source} holds infinity, or a year of five digits")
 
     def _run(self, statement: str, *values: Any) -> list[Any]:
-        with _told(self._url), self._connection.cursor() as cursor:
+        with _as_errors(self._url), self._connection.cursor() as cursor:
             cursor.execute(statement, values or None)
             return list(cursor.fetchall()) if cursor.description else []
 
@@ -180,7 +180,7 @@ def opened(url: str, table: str) -> Iterator[Postgres]:
     """The *table* at *url*; `ConfigError` where it cannot be reached so, never with a password in it."""
     from adbc_driver_postgresql import dbapi
 
-    with _told(url, connecting=True):
+    with _as_errors(url, connecting=True):
         connection = dbapi.connect(url)
     try:
         yield Postgres(url, table, connection)
@@ -209,7 +209,7 @@ def _typed(array: Any, column: ImportColumn) -> Any:
 
 
 @contextmanager
-def _told(url: str, *, connecting: bool = False) -> Iterator[None]:
+def _as_errors(url: str, *, connecting: bool = False) -> Iterator[None]:
     """What the driver says inside, in one line and without the password."""
     from adbc_driver_manager import dbapi
 

@@ -38,7 +38,7 @@ class Reading(Protocol):
         """Its columns with types; with *pinned* those, where every value fits, else `ReelhouseError`."""
 
     def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
-        """Its rows in batches of bounded size, typed as told."""
+        """Its rows in batches of bounded size, typed as *columns* say."""
 
 
 class Seen(NamedTuple):
@@ -59,8 +59,8 @@ class Outcome(NamedTuple):
 
 def mark_of(sources: Sequence[ImportSource], options: Sequence[str]) -> str:
     """The same for the same files read the same way, whatever they are called and in whatever order."""
-    told = [*sorted(source.sha256 for source in sources), *options]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
+    parts = [*sorted(source.sha256 for source in sources), *options]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def up_to_date(storage: Storage, name: str, made_from: str) -> Import | None:

@@ -38,7 +38,7 @@ _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _ZONE = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
 _INSTANT = rf"\d{{4}}-\d\d-\d\d[ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{{1,6}})?)?{_ZONE}?"
 _NUMBER = r"-?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
-# Whole numbers beyond 2**53 are not all told apart by a double.
+# Whole numbers beyond 2**53 are not all distinct as doubles.
 _EXACT = "(length($) < 16 or try_cast($ as bigint) between -9007199254740992 and 9007199254740992)"
 
 # Whether the text $ is a value of a type.

@@ -17,7 +17,7 @@ class Done(msgspec.Struct, frozen=True):
     The first *units* units but *open* have a receipt for each id, and what those say.
 
     One id that nobody answers keeps its unit open to the end of a run, and must not have all others read again and
-    again. Receipts are only ever added, so what was true stays true, whoever put it last. Believed until a run seems
+    again. Receipts are only ever added, so what was true stays true, by any writer. Believed until a run seems
     to be at its end; a reconciliation is counted from the receipts themselves.
     """
 

@@ -200,12 +200,12 @@ def oldest_landed(storage: Storage, entity: str, through: int) -> str | None:
     excerpt = kept.get(bases[0].of._replace(oldest=True)) if bases else None
     if excerpt is not None:
         with _opened(storage, [excerpt], purges) as ledger:
-            horizon = ledger.oldest_and_newest()[1]
-            if horizon is not None:
+            newest_kept = ledger.oldest_and_newest()[1]
+            if newest_kept is not None:
                 _catch_up(storage, entity, ledger, through, kept)
                 oldest = ledger.oldest_and_newest()[0]
                 # What the excerpt lacks of its base is not older than its newest row.
-                if oldest is not None and oldest <= horizon:
+                if oldest is not None and oldest <= newest_kept:
                     return oldest
     with _opened(storage, bases, purges) as ledger:
         _catch_up(storage, entity, ledger, through, kept)

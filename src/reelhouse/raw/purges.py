@@ -15,7 +15,7 @@ from reelhouse.storage.protocol import Storage
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-# Whoever comes first wins each time; more than this is no race any more.
+# The first writer wins each time; more attempts than this mean that something else is wrong.
 _ATTEMPTS = 20
 
 

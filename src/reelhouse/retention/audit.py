@@ -27,7 +27,7 @@ class ToErase(NamedTuple):
     copies: set[str]
 
 
-def remnants(storage: Storage, entities: Iterable[str]) -> Iterator[str]:
+def purge_remains(storage: Storage, entities: Iterable[str]) -> Iterator[str]:
     """What is wrong with earlier purges, by name."""
     try:
         noted = noted_runs(read_purges(storage))

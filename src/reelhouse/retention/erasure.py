@@ -30,13 +30,13 @@ from reelhouse.storage.protocol import Storage
 Step = Callable[[str], None]
 
 # What an envelope tells of an answer, apart from its place and its body.
-_TOLD = ("key", "path", "status", "fetched_at", "id", "etag", "age", "reason")
+_FIELDS = ("key", "path", "status", "fetched_at", "id", "etag", "age", "reason")
 
 
 class Purging(NamedTuple):
     """What a purge took, or would take.
 
-    *chunks* and *exports* are objects that went (*rewritten* chunks were put anew without what was purged), *bytes*
+    *chunks* and *exports* are objects that went (*rewritten* chunks were put again without what was purged), *bytes*
     theirs; *copies* are files of the course layout, which are written again without what was purged. *unknown* are ids
     that no answer in the lake is about. *problems* name what is not gone.
     """
@@ -175,7 +175,7 @@ def _put_rest(storage: Storage, key: str, answers: list[Envelope]) -> ChunkRef:
     one = answers[0]
     writer = ChunkWriter(key, one.run, one.entity, one.params)
     for answer in answers:
-        fields = {name: getattr(answer, name) for name in _TOLD}
+        fields = {name: getattr(answer, name) for name in _FIELDS}
         writer.add(answer.bytes, parses=answer.base64 is None, **fields)
     reference, body = writer.close()
     try:

@@ -56,7 +56,7 @@ def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> Named:
                 if outcome.by_imdb_id:
                     aliases.append((outcome.key, outcome.id))
     if imdb:
-        for found, problem in prefetch(partial(_told, storage, imdb), _receipts(storage, plans), _AT_ONCE):
+        for found, problem in prefetch(partial(_resolved, storage, imdb), _receipts(storage, plans), _AT_ONCE):
             for key, id_ in found:
                 known[key].add(id_)
             problems += problem
@@ -73,7 +73,7 @@ def _receipts(storage: Storage, plans: list[Plan]) -> Iterator[Receipt]:
             yield reduced(receipt, purged)
 
 
-def _told(storage: Storage, imdb: frozenset[str], receipt: Receipt) -> tuple[list[tuple[str, int]], list[str]]:
+def _resolved(storage: Storage, imdb: frozenset[str], receipt: Receipt) -> tuple[list[tuple[str, int]], list[str]]:
     """Which of the IMDb ids answers in this chunk say are theirs."""
     found: list[tuple[str, int]] = []
     ids = {line: outcome.id for outcome in receipt.outcomes if outcome.id is not None for line in outcome.span}

@@ -1,4 +1,4 @@
-"""Choosing what a purge takes: answers by their receipts, exports by their day, and what lies there named by nobody."""
+"""Choose what a purge takes: answers by their receipts, exports by their day, and objects that nothing names."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Clock(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """What a person wants purged, told in *words*: what is older than *before*, of an *entity*, or about *keys* of it.
+    """What to purge, described in *words*: what is older than *before*, of an *entity*, or about *keys* of it.
 
     None of them chooses everything. *before* is an instant as receipts write it; *clock* is to be held against the
     lake, None where *before* is beyond doubt.
@@ -156,7 +156,7 @@ class _Surveyor:
         self._newest = max((plan.planned_at for plan in self._plans), default="")
 
     def survey(self) -> Survey:
-        """One pass over all receipts, then one over what lies there."""
+        """One pass over all receipts, then one over the stored objects."""
         looked = [self._look(plan) for plan in self._plans]
         runs = [one for one in looked if one.parts or one.listed]
         self._going |= self._listings({_place(one.plan) for one in runs if one.listed})

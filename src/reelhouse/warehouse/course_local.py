@@ -81,7 +81,7 @@ def copy_local(
 
 
 def _copied(storage: Storage, key: str, size: int, target: str, *, quotes: bool) -> LocalCopy:
-    """The outcome for one file: its owner mends it, and no build of TMDB's tables fails for it."""
+    """The outcome for one file: its owner corrects it, and no build of TMDB's tables fails for it."""
     try:
         rows, body, note = as_parquet(key, storage.get(key), quotes=quotes)
     except LakeError as exc:

@@ -46,7 +46,7 @@ _GROUP_ROWS = 131_072
 _AT_ONCE = 2
 _ATTEMPTS = 5
 
-# The number of purges is part of a name: so what a purge is to erase never lies under a key that is put anew, where it
+# The number of purges is part of a name: so what a purge is to erase is never under a key that is put again, where it
 # would stay as an old version, unseen.
 _OURS = re.compile(
     r"(?P<folder>(?:Trusted/TMDB/Parquet|Refined)/[a-z0-9_]+/(?P<day>\d{4}/\d\d/\d\d))/"
@@ -157,7 +157,7 @@ def check_copies(storage: Storage) -> Iterator[str]:
     for (key, size), there in zip(parts, prefetch(storage.size, (key for key, _ in parts)), strict=True):
         if there != size:
             state = "is gone" if there is None else f"has {there:,} bytes instead of {size:,}"
-            yield f"{key} {state}, though {COPIES} names it: `reelhouse build --full` mends it"
+            yield f"{key} {state}, though {COPIES} names it: `reelhouse build --full` writes it again"
 
 
 def old_copies(storage: Storage, purges: int) -> Iterator[str]:
@@ -220,7 +220,7 @@ def _there(storage: Storage, folder: str) -> Copy | None:
 
 
 def _copy(storage: Storage, table: str, pin: TableVersion, folder: str, purges: int) -> Copy:
-    """Put one version of *table* into *folder*, in the place of what lies there."""
+    """Put one version of *table* into *folder*, in the place of the files there."""
     storage.delete(f"{folder}/{_SUCCESS}")
     mark = f"-p{purges}" if purges else ""
     parts = []

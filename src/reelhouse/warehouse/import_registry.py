@@ -1,6 +1,6 @@
 """`_reelhouse/imports.json`: the tables that a person brought into the lake, and the version of each that readers see.
 
-They are the person's own, not TMDB's: no build makes them anew and no purge takes them, so they are pinned apart from
+They are the person's own, not TMDB's: no build makes them and no purge takes them, so they are pinned apart from
 the manifest, which a purge empties. An import's pin moves last, so that a reader sees the old rows or the new ones.
 """
 

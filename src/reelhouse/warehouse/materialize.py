@@ -97,29 +97,31 @@ class Making:
 
 
 def make_tables(
-    making: Making, step: Callable[[str], None], *, anew: bool
+    making: Making, step: Callable[[str], None], *, from_scratch: bool
 ) -> tuple[dict[str, TableVersion], list[str]]:
     """Every table and mart at its wanted state: pins for all, and the names of those that were written."""
     step(POPULARITY.name)
-    _make_popularity(making, making.before.get(POPULARITY.name), anew=anew)
+    _make_popularity(making, making.before.get(POPULARITY.name), from_scratch=from_scratch)
     step("current")
     for name in making.registry.entities:
-        _make_current(making, name, anew=anew)
+        _make_current(making, name, from_scratch=from_scratch)
     zones = making.registry.zones.items()
     left = [(zone, one) for zone, tables in zones for one in tables if one.name != POPULARITY.name]
     while left:
         ready = [one for one in left if making.frames.keys() >= making.inputs_of(one[1])]
         assert ready, f"nothing makes what {left[0][1].name} reads"
         left = [one for one in left if one not in ready]
-        for _ in prefetch(lambda one: _make(making, *one, step, anew=anew), ready, making.engine.at_once):
+        for _ in prefetch(
+            lambda one: _make(making, *one, step, from_scratch=from_scratch), ready, making.engine.at_once
+        ):
             pass
     return making.pins, making.rebuilt
 
 
-def _make(making: Making, zone: str, table: Table, step: Callable[[str], None], *, anew: bool) -> None:
+def _make(making: Making, zone: str, table: Table, step: Callable[[str], None], *, from_scratch: bool) -> None:
     step(table.name)
     folder = f"{zone}/{table.name}"
-    commit = None if anew else making.made_already(folder, table.name)
+    commit = None if from_scratch else making.made_already(folder, table.name)
     if commit is None:
         schema = schema_mark(schema_of(table.columns))
         commit = making.overwrite(folder, table.name, making.rows(table), schema)
@@ -138,23 +140,25 @@ def as_declared(frame: DataFrame, spec: Table) -> DataFrame:
     return frame.select(*(F.col(f"`{column.name}`").cast(data_type(column.type)) for column in spec.columns))
 
 
-def _make_popularity(making: Making, pin: TableVersion | None, *, anew: bool) -> None:
-    commit = None if anew else making.made_already(FOLDER, POPULARITY.name)
+def _make_popularity(making: Making, pin: TableVersion | None, *, from_scratch: bool) -> None:
+    commit = None if from_scratch else making.made_already(FOLDER, POPULARITY.name)
     if commit is None:
         # An append would leave in what is damaged.
-        anew = anew or not sound(making.engine.storage, FOLDER, making.versions[FOLDER])
+        from_scratch = from_scratch or not sound(making.engine.storage, FOLDER, making.versions[FOLDER])
         user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(schema_of(POPULARITY.columns))}
-        commit = write_popularity(making.engine, making.exports, user, making.versions[FOLDER], anew=anew)
+        commit = write_popularity(
+            making.engine, making.exports, user, making.versions[FOLDER], from_scratch=from_scratch
+        )
         making.rebuilt.append(POPULARITY.name)
     # What was pinned is known, so that a table of a thousand appends costs no thousand reads.
-    known = (pin.version, pin.rows) if pin and not anew else (-1, 0)
+    known = (pin.version, pin.rows) if pin and not from_scratch else (-1, 0)
     try:
         rows = rows_held(making.engine.storage, FOLDER, commit.version, known)
     except MissingKeyError:
-        if anew:
+        if from_scratch:
             raise
         # Another engine removed the log's beginning, by which rows are counted.
-        _make_popularity(making, None, anew=True)
+        _make_popularity(making, None, from_scratch=True)
         return
     making.keep("tables", POPULARITY, commit, rows)
 
@@ -163,9 +167,9 @@ def _current_folder(entity: str) -> str:
     return f"{staging_folder(entity)}_current"
 
 
-def _make_current(making: Making, kind: str, *, anew: bool) -> None:
+def _make_current(making: Making, kind: str, *, from_scratch: bool) -> None:
     folder, name, staged = _current_folder(kind), input_of(kind, CURRENT), making.frames[input_of(kind, STAGING)]
-    commit = None if anew else making.made_already(folder, name)
+    commit = None if from_scratch else making.made_already(folder, name)
     if commit is None:
         frame = current_outcomes(
             staged,

@@ -54,10 +54,10 @@ def look_ahead(storage: Storage, entity: str, reads: Watermark) -> PendingRuns:
     return PendingRuns(plans, frozenset(closed))
 
 
-def new_parts(storage: Storage, reads: Watermark, horizon: PendingRuns) -> Iterator[Part]:
+def new_parts(storage: Storage, reads: Watermark, pending_runs: PendingRuns) -> Iterator[Part]:
     """The parts of receipts that *reads* does not hold, in order."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for plan in horizon.plans:
+        for plan in pending_runs.plans:
             purged = read_purged(storage, plan.entity, plan.run)
             known = reads.open.get(str(plan.run), {})
             for start in range(0, plan.units, 4 * _AT_ONCE):
@@ -80,9 +80,9 @@ def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable
     return look
 
 
-def has_news(storage: Storage, reads: Watermark, horizon: PendingRuns) -> bool:
+def has_news(storage: Storage, reads: Watermark, pending_runs: PendingRuns) -> bool:
     """Whether there is any part to read."""
-    return any(True for _ in new_parts(storage, reads, horizon))
+    return any(True for _ in new_parts(storage, reads, pending_runs))
 
 
 def with_parts(reads: Watermark, parts: Iterable[tuple[int, int, int]]) -> Watermark:
@@ -98,10 +98,10 @@ def with_parts(reads: Watermark, parts: Iterable[tuple[int, int, int]]) -> Water
     return Watermark(reads.through, units, f"{digest:064x}")
 
 
-def with_closed(reads: Watermark, horizon: PendingRuns) -> Watermark:
-    """*reads* after everything that *horizon* showed was read: closed runs need no list of parts."""
+def with_closed(reads: Watermark, pending_runs: PendingRuns) -> Watermark:
+    """*reads* after everything that *pending_runs* showed was read: closed runs need no list of parts."""
     through = reads.through
-    while through + 1 in horizon.closed:
+    while through + 1 in pending_runs.closed:
         through += 1
     still_open = {run: units for run, units in reads.open.items() if int(run) > through}
     return msgspec.structs.replace(reads, through=through, open=still_open)

@@ -22,17 +22,17 @@ _AT_ONCE = 30
 
 
 def write_popularity(
-    engine: Engine, exports: list[ExportRead], user: dict[str, str], known: int, *, anew: bool
+    engine: Engine, exports: list[ExportRead], user: dict[str, str], known: int, *, from_scratch: bool
 ) -> Commit:
     """Bring the table to hold exactly *exports*; returns the commit that does."""
-    held = None if anew else _held(engine.storage, known, user)
+    held = None if from_scratch else _held(engine.storage, known, user)
     missing = [export for export in exports if held is None or _mark(export) not in held]
     if held is None or len(held) + len(missing) != len(exports):
         return _write_all(engine, exports, user, known)
     before = latest_version(engine.storage, FOLDER, known)
     commit = _write(engine, missing, {**user, "exports": _marks(exports), "over": before}, "append", known)
     if before is None or commit.version != before + 1:
-        # Another builder appended in between, perhaps the same rows: begin anew rather than count twice.
+        # Another builder appended in between, perhaps the same rows: begin again rather than count twice.
         return _write_all(engine, exports, user, known)
     return commit
 
@@ -65,7 +65,7 @@ def _rows(engine: Engine, exports: list[ExportRead]) -> DataFrame:
 
 
 def _held(storage: Storage, known: int, user: dict[str, str]) -> set[str] | None:
-    """The exports the newest version holds; None where they cannot be told or other code wrote them."""
+    """The exports the newest version holds; None where they are not recorded or other code wrote them."""
     version = latest_version(storage, FOLDER, known)
     if version is None:
         return None

@@ -144,7 +144,7 @@ def _bring_up_to_date(
         try:
             built = _build(storage, spark_factory, situation, step, parse=parse, make=make)
         except OvertakenError:
-            # Who began staging anew is joined: two that began it again and again would never end.
+            # A builder that began staging again is joined: two that began it again and again would never end.
             parse = False
             continue
         if built is not None:
@@ -165,8 +165,8 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
     plans: list[Plan] = []
     for name, one in streams.items():
         # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
-        told = one.staging.reads.through == 0 or any(export.kind == name for export in known)
-        plans += (one.pending if told else look_ahead(storage, name, Watermark())).plans
+        recorded = one.staging.reads.through == 0 or any(export.kind == name for export in known)
+        plans += (one.pending if recorded else look_ahead(storage, name, Watermark())).plans
     exports = exports_named(known, exports_left(storage, plans) if purges else plans)
     return _Situation(registry, current, body, streams, exports, purges, newest)
 
@@ -186,7 +186,7 @@ def _look_at_stream(
 
 
 def _current(storage: Storage) -> tuple[BuildManifest | None, bytes | None]:
-    """The last build; a `current.json` that does not parse is as good as none, since everything can be made anew."""
+    """The last build; a manifest that does not parse is ignored, since everything can be built again."""
     try:
         body = storage.get(MANIFEST)
     except MissingKeyError:
@@ -241,7 +241,7 @@ def _build(
 ) -> BuildResult | None:
     """Everything that needs an engine; None when another builder pinned first.
 
-    With *parse* staging is begun anew, with *make* every table is.
+    With *parse* staging begins from scratch, with *make* every table does.
     """
     # Here, so that a build of nothing does not pay for what only an engine needs.
     from reelhouse.delta.engine import in_one_line, open_engine
@@ -254,14 +254,14 @@ def _build(
         engine = open_engine(storage, spark_factory(), situation.purges)
         staging = {
             name: Stager(engine, registry.entities[name], one.code).bring_up_to_date(
-                one.staging, one.pending, step, anew=parse
+                one.staging, one.pending, step, from_scratch=parse
             )
             for name, one in situation.streams.items()
         }
         reads = {name: one.reads for name, one in staging.items()}
         wanted = wanted_fingerprints(registry, reads, situation.exports, situation.purges)
         making = Making(engine, registry, staging, wanted, situation.exports, situation.pins)
-        pins, rebuilt = make_tables(making, step, anew=make)
+        pins, rebuilt = make_tables(making, step, from_scratch=make)
     read = {
         name: StreamRead(one.reads, one.version, one.epoch, situation.streams[name].code)
         for name, one in staging.items()

@@ -83,7 +83,7 @@ class _Reread(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """Staging as it lies: *version* is None where there is none or it must be made anew, *epoch* its last beginning."""
+    """Staging as stored: *version* is None without one or if it must begin from scratch, *epoch* is its last beginning."""
 
     version: int | None
     epoch: str
@@ -131,12 +131,12 @@ def _commits_since(storage: Storage, folder: str, pinned: int | None, latest: in
     try:
         return list(commits_held(storage, folder, latest))[::-1]
     except MissingKeyError:
-        # Its beginning is lost, and so what it holds cannot be told.
+        # Its beginning is lost, so its content is unknown.
         return []
 
 
 def _begun_with(commit: Commit) -> Watermark:
-    """What a commit that replaces everything holds beside its parts: upkeep writes anew what others had appended."""
+    """What a commit that replaces everything holds beside its parts: maintenance keeps what others had appended."""
     return msgspec.convert(commit.user.get("reads", {}), Watermark)
 
 
@@ -156,23 +156,25 @@ class Stager:
     def schema(self) -> T.StructType:
         return staging_schema(self.entity)
 
-    def bring_up_to_date(self, found: Staged, horizon: PendingRuns, progress: Progress, *, anew: bool) -> Staged:
-        """Append what *horizon* has and *found* lacks; with *anew* the first append replaces everything.
+    def bring_up_to_date(
+        self, found: Staged, pending_runs: PendingRuns, progress: Progress, *, from_scratch: bool
+    ) -> Staged:
+        """Append what *pending_runs* has and *found* lacks; with *from_scratch* the first append replaces everything.
 
         Raises `OvertakenError` where somebody else replaced everything meanwhile.
         """
         declare_readable(self.engine.storage, self.folder, self.schema)
-        anew = anew or found.version is None
-        state = Staged(None, f"{time.time_ns():x}", Watermark()) if anew else found
+        from_scratch = from_scratch or found.version is None
+        state = Staged(None, f"{time.time_ns():x}", Watermark()) if from_scratch else found
         done = 0
-        for parts in _batches(new_parts(self.engine.storage, state.reads, horizon)):
+        for parts in _batches(new_parts(self.engine.storage, state.reads, pending_runs)):
             state = self._append(state, parts)
             done += sum(_answers(part) for part in parts)
             progress(f"parsed {done:,} answers")
         if state.version is None:
             state = self._append(state, [])
         state = self._settle_unparsed(state)
-        return Staged(state.version, state.epoch, with_closed(state.reads, horizon))
+        return Staged(state.version, state.epoch, with_closed(state.reads, pending_runs))
 
     def _append(self, state: Staged, parts: list[Part]) -> Staged:
         chunks = [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk]
@@ -233,9 +235,9 @@ class Stager:
         commit = self.engine.write(frame, self.folder, mode="append", user=user, known=state.version)
         for version in range(state.version + 1, commit.version):
             between = read_commit(self.engine.storage, self.folder, version)
-            # Upkeep goes on with the same epoch, since it leaves in what was there.
+            # Maintenance goes on with the same epoch, since it leaves in what was there.
             if between.foreign or (between.overwrites and between.user.get("epoch") != state.epoch):
-                raise OvertakenError(f"{self.folder} was begun anew by somebody else meanwhile")
+                raise OvertakenError(f"{self.folder} was begun again by another builder meanwhile")
         return commit
 
     def _settle_unparsed(self, state: Staged) -> Staged:

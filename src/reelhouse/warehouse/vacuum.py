@@ -1,6 +1,6 @@
 """Removes the files of table versions that neither this build nor the one before it reads.
 
-Each build writes every table anew, so without this a lake would grow by a whole copy a day, and TMDB's data would stay
+Each build writes every table again, so without this a lake would grow by a whole copy a day, and TMDB's data would stay
 longer than its terms allow. Readers of the last two builds are never disturbed.
 """
 
@@ -38,7 +38,7 @@ def sweep_table(storage: Storage, folder: str, kept: int) -> int:
             for path in reversed(commit.files):
                 storage.delete(f"{folder}/{unquote(path)}")
             swept += len(commit.files)
-        # What upkeep wrote anew was pinned when the build before began, and may still be read as it was then.
+        # What maintenance wrote again was pinned when the build before began, and may still be read as it was then.
         overwritten = overwritten or (commit.overwrites and "rewrites" not in commit.user)
     return swept
 

@@ -92,10 +92,10 @@ def put_in_place(made: Path, place: Path) -> None:
 def stamp(path: Path) -> tuple[int, int, int] | None:
     """By this a file is known that was written to or replaced; None where there is none."""
     try:
-        told = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return None
-    return told.st_ino, told.st_size, told.st_mtime_ns
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def sync(path: Path) -> None:

@@ -18,7 +18,7 @@ from reelhouse.warehouse.import_registry import Import, imported
 from reelhouse.warehouse.import_tables import import_spec
 from reelhouse.warehouse.manifest import BuildManifest, TableVersion, believed, built
 
-# Another number makes every target load everything anew: for when rows are written in another form.
+# Another number makes every target load everything again: for when rows are written in another form.
 _FORM = 1
 
 

@@ -16,7 +16,7 @@ from reelhouse.storage.postgres_address import MISREAD, Secrets, misread, shown
 SCHEMES = ("postgresql://", "postgres://")
 
 # A wrong address is known in ten seconds, a dead connection in a minute or two; libpq's own defaults are hours.
-_PATIENCE = {
+_TIMEOUTS = {
     "connect_timeout": "10",
     "keepalives_idle": "30",
     "tcp_user_timeout": "120000",
@@ -48,7 +48,7 @@ class ViolationError(ReelhouseError):
 def patient(url: str) -> str:
     """*url* with limits to how long libpq waits, where it names none."""
     named = {name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
-    more = urlencode({name: value for name, value in _PATIENCE.items() if name not in named})
+    more = urlencode({name: value for name, value in _TIMEOUTS.items() if name not in named})
     return f"{url}{'&' if '?' in url else '?'}{more}" if more else url
 
 
@@ -106,7 +106,7 @@ class Link:
         try:
             self.run("rollback")
         except ReelhouseError:
-            # Without a connection the server does it by itself; what went wrong before is what is to be told.
+            # Without a connection the server does it by itself; the earlier error is the one to report.
             return
 
     @contextmanager
@@ -127,7 +127,7 @@ class Link:
         try:
             yield
         except (Error, pa.ArrowException) as exc:
-            raise _told(exc, self._place) from exc
+            raise _error_of(exc, self._place) from exc
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def linked(url: str) -> Iterator[Link]:
         link = Link(connection, place)
         link.run("set standard_conforming_strings = on")
         link.run("set client_min_messages = warning")
-        # Whoever holds a table for themselves is not waited for without an end.
+        # A session that holds a lock on a table is not waited for without an end.
         link.run("set lock_timeout = '60s'")
         yield link
     finally:
@@ -170,11 +170,11 @@ def _close(connection: Any) -> None:
     try:
         connection.close()
     except Error:
-        # It ended before; what is to be told was told.
+        # It ended before, and its error was reported.
         return
 
 
-def _told(exc: Any, place: str) -> ReelhouseError:
+def _error_of(exc: Any, place: str) -> ReelhouseError:
     lines = _lines(exc)
     state = getattr(exc, "sqlstate", None)
     if state in _LOST_STATES or _LOST.search(str(exc)):

@@ -195,7 +195,7 @@ class _Export:
         if keep is None and work.loaded.rows != table.rows:
             raise LakeError(
                 f"{table.folder} gave {work.loaded.rows:,} rows, {table.rows:,} were built: nothing is exported; "
-                "`reelhouse verify` looks at what lies there"
+                "`reelhouse verify` checks the stored files"
             )
         if work.loaded.replaced:
             work.notes.append(
@@ -239,5 +239,5 @@ class _Export:
         try:
             self._drop_leftovers()
         except LostError:
-            # The next export does it; what went wrong is told already, or nothing did.
+            # The next export does it; an error was reported already, or there was none.
             return
