@@ -70,7 +70,8 @@ def _cut(path: Path) -> None:
 
 def _replaced(path: Path) -> None:
     """By a whole file of another table."""
-    path.write_bytes(next((path.parents[2] / "tables/movie_genre").glob("*.parquet")).read_bytes())
+    root = next(parent for parent in path.parents if (parent / "tables/movie_genre").is_dir())
+    path.write_bytes(next((root / "tables/movie_genre").glob("*.parquet")).read_bytes())
 
 
 @pytest.mark.parametrize("damage", [_emptied, _cut, _replaced, Path.unlink], ids=lambda one: one.__name__)
