@@ -1,6 +1,6 @@
 """The same tables and marts by hand: one DuckDB program, what `reelhouse build` is measured against.
 
-It reads the claims of the receipts, parses every claimed answer once into a nested staging table of its exact types,
+It reads the outcomes of the receipts, parses every landed answer once into a nested staging table of its exact types,
 and projects and joins everything else from that, all written as Parquet. It makes the same rows, but promises less: it
 fails on a value of another type, keeps only kinds of offer that it knows, and has neither versions nor a next time.
 """
@@ -31,7 +31,7 @@ def build(lake: Path, out: Path, *, memory: str = "3GB") -> None:
         db.execute("set variable plans = ?", [_found(lake, "_reelhouse/runs/movie/*/plan.json")])
         outcomes, staging = (_SQL / "staging.sql").read_text().split("copy (", 1)
         db.execute(outcomes)
-        keys = db.execute("select distinct chunk from claim where chunk is not null").fetchall()
+        keys = db.execute("select distinct chunk from outcome where chunk is not null").fetchall()
         db.execute("set variable chunks = ?", [sorted(str(lake / key) for (key,) in keys)])
         exports = db.execute("select distinct export.key from plan where export is not null").fetchall()
         db.execute("set variable exports = ?", [sorted(str(lake / key) for (key,) in exports)])

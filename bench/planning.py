@@ -74,8 +74,8 @@ def second_run(count: int) -> Usage:
     return usage
 
 
-def _plan(lake: Path, export: Path, changed: range, prefetch: int) -> Usage:
-    with tiny_server(export, changed=changed, prefetch=prefetch) as address:
+def _plan(lake: Path, export: Path, changed: range, ahead: int) -> Usage:
+    with tiny_server(export, changed=changed, ahead=ahead) as address:
         env = settings_of(f"{address}/3", f"{address}/p/exports")
         return measured([REELHOUSE, "--lake", str(lake), "plan", "--json"], env)
 

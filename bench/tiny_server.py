@@ -105,10 +105,10 @@ async def _serve(answers: _Answers) -> None:
 
 
 @contextmanager
-def tiny_server(export: Path, *, changed: range = range(0), prefetch: int = 0) -> Iterator[str]:
+def tiny_server(export: Path, *, changed: range = range(0), ahead: int = 0) -> Iterator[str]:
     """The address of a server whose clock is *ahead* days, while inside."""
     command = [sys.executable, "-m", "bench.tiny_server", str(export), str(changed.start), str(changed.stop)]
-    with subprocess.Popen([*command, str(prefetch)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*command, str(ahead)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().strip()
@@ -122,7 +122,7 @@ def main() -> None:
     for name in ("first_changed", "end_changed", "ahead"):
         parser.add_argument(name, type=int)
     given = parser.parse_args()
-    today = datetime.now(UTC).date() + timedelta(days=given.prefetch)
+    today = datetime.now(UTC).date() + timedelta(days=given.ahead)
     asyncio.run(_serve(_Answers(given.export, range(given.first_changed, given.end_changed), today)))
 
 

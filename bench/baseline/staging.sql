@@ -4,19 +4,19 @@ from read_json(
   getvariable('plans'), format = 'newline_delimited', maximum_object_size = 67108864,
   columns = {run: 'BIGINT', planned_at: 'VARCHAR', export: 'STRUCT("key" VARCHAR, "day" VARCHAR)'});
 
--- Claims of all receipts, narrow; the newest per id is found among them before a body is touched.
-create table claim as
+-- Outcomes of all receipts, narrow; the newest per id is found among them before a body is touched.
+create table outcome as
 select
   (run::bigint << 44) | (unit::bigint << 27) | (part::bigint << 15) | (row_number() over (partition by run, unit, part order by c.line nulls first) - 1) as place,
-  run, unit, part, chunk.key as chunk, c.line as line, c.ask as ask, c.id as id, c.state as state, c.why as why,
+  run, unit, part, chunk.key as chunk, c.line as line, c.key as requested_key, c.id as id, c.state as state, c.reason as reason,
   c.fetched_at::timestamptz as fetched_at
 from (
-  select run, unit, part, chunk, unnest(claims) as c
+  select run, unit, part, chunk, unnest(outcomes) as c
   from read_json(
     getvariable('receipts'), format = 'newline_delimited', maximum_object_size = 67108864,
     columns = {
       run: 'BIGINT', unit: 'BIGINT', part: 'BIGINT', chunk: 'STRUCT(key VARCHAR)',
-      claims: 'STRUCT(ask VARCHAR, state VARCHAR, reason VARCHAR, fetched_at VARCHAR, id BIGINT, line BIGINT, why VARCHAR)[]'
+      outcomes: 'STRUCT(key VARCHAR, state VARCHAR, cause VARCHAR, fetched_at VARCHAR, id BIGINT, line BIGINT, reason VARCHAR)[]'
     })
 );
 
@@ -26,20 +26,20 @@ with ranked as (
     id, max(place) as newest,
     max(place) filter (state in ('landed', 'filtered')) as settled,
     max(place) filter (state = 'gone') as gone
-  from claim where id is not null group by id
+  from outcome where id is not null group by id
 ), chosen as (
   select
     id, newest, coalesce(gone > coalesce(settled, -1), false) as tombstoned,
     case when gone > coalesce(settled, -1) then gone else coalesce(settled, newest) end as place
   from ranked
 )
-select chosen.id, chosen.place, chosen.newest, tombstoned, claim.state
-from chosen join claim using (place);
+select chosen.id, chosen.place, chosen.newest, tombstoned, outcome.state
+from chosen join outcome using (place);
 
 -- The one parse. Dates stay text until they are projected, since TMDB writes "" for unknown ones.
 copy (
   select
-    claim.place, claim.run, claim.chunk, claim.line, claim.id, claim.fetched_at, lines.sha256,
+    outcome.place, outcome.run, outcome.chunk, outcome.line, outcome.id, outcome.fetched_at, lines.sha256,
     unnest(body)
   from read_json(
     getvariable('chunks'), format = 'newline_delimited', maximum_object_size = 67108864,
@@ -95,5 +95,5 @@ copy (
           author_details STRUCT(name VARCHAR, username VARCHAR, avatar_path VARCHAR, rating DOUBLE),
           content VARCHAR, created_at VARCHAR, updated_at VARCHAR, url VARCHAR)[]))'
     }) lines
-  join claim on claim.chunk = lines.chunk and claim.line = lines.line and claim.state = 'landed'
+  join outcome on outcome.chunk = lines.chunk and outcome.line = lines.line and outcome.state = 'landed'
 ) to 'staging.parquet' (row_group_size 4096);

@@ -215,17 +215,17 @@ where line.id is not null;
 
 -- record
 select
-  'movie' as entity, claim.id, claim.state, claim.fetched_at, claim.run, claim.chunk, claim.line, staging.sha256
-from current join claim using (place) left join 'staging.parquet' staging on staging.place = current.place;
+  'movie' as entity, outcome.id, outcome.state, outcome.fetched_at, outcome.run, outcome.chunk, outcome.line, staging.sha256
+from current join outcome using (place) left join 'staging.parquet' staging on staging.place = current.place;
 
 -- quarantine
-select 'movie' as entity, id, ask, why, fetched_at, run, chunk, line from claim
+select 'movie' as entity, id, requested_key, reason, fetched_at, run, chunk, line from outcome
 where state = 'quarantined'
-  and (place in (select newest from current) or (id is null and ask not in (select ask from claim where id is not null)));
+  and (place in (select newest from current) or (id is null and requested_key not in (select requested_key from outcome where id is not null)));
 
 -- rejected_value
 with dated as (
-  select place, 'release_date' as path, release_date as raw, 'is no date' as rule, day_of(release_date) is null as bad
+  select place, 'release_date' as path, release_date as raw, 'is no date' as reason, day_of(release_date) is null as bad
   from answer
   union all
   select place, 'recommendations.results[' || position || '].release_date', item.release_date, 'is no date',
@@ -250,9 +250,9 @@ with dated as (
   from (
     select place, unnest(videos.results) as item, generate_subscripts(videos.results, 1) - 1 as position from answer)
 )
-select 'movie' as entity, id, path, raw, rule, fetched_at, run, chunk, line
-from dated join claim using (place) where bad and raw <> '';
+select 'movie' as entity, id, path, raw, reason, fetched_at, run, chunk, line
+from dated join outcome using (place) where bad and raw <> '';
 
 -- tombstone
-select 'movie' as entity, claim.id, claim.fetched_at, claim.run, claim.chunk, claim.line
-from current join claim using (place) where tombstoned;
+select 'movie' as entity, outcome.id, outcome.fetched_at, outcome.run, outcome.chunk, outcome.line
+from current join outcome using (place) where tombstoned;

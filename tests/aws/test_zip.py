@@ -51,7 +51,7 @@ def test_it_holds_the_collector_and_what_that_needs(names: list[str]) -> None:
     assert packages - {"typing_extensions.py", "__pycache__"} == allowed
     parts = {name.split("/")[1] for name in names if name.startswith("reelhouse/")}
     assert {part for part in parts if "." not in part} == {
-        *("__pycache__", "aws", "bootstrap", "collect", "raw", "storage", "tmdb"),
+        *("__pycache__", "aws", "bootstrap", "collect", "course", "entities", "raw", "storage", "tmdb"),
     }
     assert not [name for name in names if not name.endswith((".py", ".pyc", ".so"))]
 

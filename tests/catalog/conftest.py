@@ -11,6 +11,7 @@ import pytest
 
 from reelhouse.delta.log import schema_mark
 from reelhouse.marts import REGISTRY
+from reelhouse.raw.keys import plan_key
 from reelhouse.serve.catalog.glue import GlueCatalogue
 from reelhouse.serve.catalog.registration import Catalogue
 from reelhouse.serve.catalog.unity import Place, UnityCatalogue
@@ -71,6 +72,7 @@ def a_lake(cloud: S3Server, names: set[str]) -> S3Storage:
         if spec.name in names
     }
     assert pin(storage, BuildManifest(1, pins, Read()), None)
+    storage.put(plan_key("movie", 1), b"{}")
     columns = [ImportColumn("movie_id", "bigint", "movieId"), ImportColumn("rating", "decimal(3,1)")]
     source = [ImportSource("ratings.csv")]
     pin_import(

@@ -49,9 +49,9 @@ sys.stdin.read()
 """
 _ACCESS = {
     "folder": "None",
-    "s3": "__import__('reelhouse.storage.credentials').storage.access.S3Access('http://127.0.0.1:1', 'us-east-1', "
+    "s3": "__import__('reelhouse.storage.credentials').storage.credentials.S3Access('http://127.0.0.1:1', 'us-east-1', "
     "__import__('reelhouse.storage.opening').storage.opening.S3Options(), "
-    "lambda: __import__('reelhouse.storage.credentials').storage.access.Credentials('AKIA', 'the-secret', ''))",
+    "lambda: __import__('reelhouse.storage.credentials').storage.credentials.Credentials('AKIA', 'the-secret', ''))",
 }
 
 # What another user of the machine gets: one line for each port and socket.
@@ -222,8 +222,7 @@ os.execv(sys.executable, [sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 """
 _CLI = """
 from reelhouse.engines import machine_users
-from reelhouse.engines.credential_server import lend
-people._FIRST_PERSON, people._NO_SHELLS = {first}, set()
+machine_users._FIRST_PERSON, machine_users._NO_SHELLS = {first}, set()
 from reelhouse.cli.main import main
 main()
 """
