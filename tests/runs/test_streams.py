@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -12,13 +12,14 @@ import pytest
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.fetching import StopConditions
-from reelhouse.collect.run import Progress, RunResult, open_run
+from reelhouse.collect.run import Progress, RunResult, leave_keys, open_run
 from reelhouse.collect.schedule import take_turns
 from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
 from reelhouse.entities.movie import MOVIE
 from reelhouse.entities.schema import Entity, Export, Table, col
-from reelhouse.raw.keys import chunk_place, ledgers, runs_folder
+from reelhouse.raw.inbox import waiting
+from reelhouse.raw.keys import RunPlace, chunk_key, chunk_place, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
 from reelhouse.retention.erasure import purge
@@ -73,6 +74,22 @@ def test_each_entity_may_have_a_run_open_and_counts_its_own(tiny: Tiny) -> None:
     verdict = verify(lake, entities=BOTH)
     assert verdict.whole, verdict.problems
     assert verdict.runs == 3
+
+
+def test_the_same_ids_may_wait_for_two_entities() -> None:
+    lake = MemoryStorage()
+    for name in BOTH:
+        leave_keys(lake, name, ("1", "2"))
+        leave_keys(lake, name, ("1", "2"))
+    assert {name: [letter.keys for _, letter in waiting(lake, name)] for name in BOTH} == {
+        name: [["1", "2"]] for name in BOTH
+    }
+
+
+def test_keys_of_an_entity_whose_name_has_digits_are_understood() -> None:
+    key = chunk_key("iso_3166", date(2026, 3, 1), 2, 0, "12345678")
+    assert chunk_place(key) == (date(2026, 3, 1), "iso_3166", 2)
+    assert run_place(plan_key("iso_3166", 2)) == RunPlace("iso_3166", 2)
 
 
 def test_a_call_for_all_asks_the_most_urgent_first_and_each_id_once(tiny: Tiny) -> None:
