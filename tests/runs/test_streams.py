@@ -145,12 +145,13 @@ def test_equals_take_turns_and_the_urgent_one_goes_first() -> None:
     assert (order, left) == (["first", "a", "b", "urgent", "a", "b", "a"], [])
 
 
-def test_a_call_that_is_over_at_once_still_says_how_an_open_run_stands(tiny: Tiny) -> None:
+@pytest.mark.parametrize("name", BOTH)
+def test_a_call_that_is_over_at_once_still_says_how_an_open_run_stands(tiny: Tiny, name: str) -> None:
     lake, settings = MemoryStorage(), small(tiny, record_filter="")
-    collect(lake, settings, entity="movie", max_requests=8)
+    collect(lake, settings, entity=name, max_requests=8)
     (result,) = collect(lake, settings, deadline=0.0)
     said = "the deadline is reached, so the next run is not planned"
-    assert (result.plan.entity, result.reason, result.reconciliation) == ("movie", said, None)
+    assert (result.plan.entity, result.reason, result.reconciliation) == (name, said, None)
 
 
 def test_what_is_not_reached_is_said(tiny: Tiny) -> None:

@@ -233,6 +233,10 @@ async def _collect(
     streams = [stream(entity) for entity in entities]
     left = await take_turns(streams, overdue, stop_conditions, request.turn_seconds)
     if any(stream.plan is None for stream in left):
+        opened = next((stream for stream in left if stream.plan is not None), None)
+        if not results and opened is not None:
+            # Time is up, so this asks nothing: it says how the open run stands.
+            await opened.turn()
         return _unplanned(results, stop_conditions)
     if left and results:
         results[-1] = results[-1]._replace(reason=stop_conditions.reason)
