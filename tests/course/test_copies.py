@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
 
+from reelhouse.collect.verify import verify
 from reelhouse.course.copies import Copies, check_copies, read_state, state_key
 from reelhouse.course.layout import COPIES, file_key, folder_of, is_file
 from reelhouse.entities.registry import ENTITIES
@@ -16,6 +18,8 @@ from reelhouse.errors import StorageError
 from reelhouse.raw.plan import put_ids, put_plan, read_plan
 from reelhouse.raw.receipt import Receipt, State, put_receipt
 from reelhouse.raw.reconciliation import reconcile
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import Chosen
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from tests.lakes import a_chunk, a_outcome, a_plan, settle
@@ -253,3 +257,27 @@ def test_a_record_of_several_answers_is_copied_as_one() -> None:
 @pytest.mark.parametrize("kinds", [False, True])
 def test_copies_are_known_as_such_whatever_their_entity_is_called(name: str, kinds: bool) -> None:
     assert is_file(file_key(folder_of(name, "2026/11/23", kinds=kinds), name, 1, 0))
+
+
+def test_what_is_wrong_with_copies_is_said_once_however_many_entities_there_are() -> None:
+    lake = MemoryStorage()
+    _parts(lake, ("1",))
+    _begun(lake, 1).finish(1)
+    lake.delete(DAY + "_SUCCESS")
+    problems = verify(lake, entities=("movie", "series")).problems
+    assert len([text for text in problems if COPIES in text]) == 1
+
+
+def test_a_purge_writes_the_copies_of_all_its_entities_again() -> None:
+    lake = MemoryStorage()
+    _parts(lake, ("1", "2"))
+    _begun(lake, 1).finish(1)
+    _series(lake, ["1", "2"])
+    copies = Copies(lake, SERIES, kinds=False)
+    copies.start(1, lambda: False)
+    copies.leave()
+    both = {"movie": MOVIE, "series": SERIES}
+    chosen = Chosen("1 id", entity="movie", keys=frozenset({"1"}))
+    assert purge(lake, chosen, datetime(2100, 1, 1, tzinfo=UTC), entities=both).problems == []
+    assert sorted(lake.keys(COPIES)) == [f"{DAY}movies_0001-p1.json", f"{DAY}series_0001-p1.json"]
+    assert list(check_copies(lake, both.values())) == []
