@@ -340,9 +340,12 @@ class Fetcher:
 
     async def _validated(self, pending: _Pending, *, defer: bool) -> Validated | None:
         """What became of a request; None where it is put off, or nothing more may be asked."""
-        request = pending.request
-        if not is_key_of(self._path, request.key):
+        if not is_key_of(self._path, pending.request.key):
             return Validated(State.QUARANTINED, None, None, "not_an_id")
+        return await self._asked_until_settled(pending, defer=defer)
+
+    async def _asked_until_settled(self, pending: _Pending, *, defer: bool) -> Validated | None:
+        request = pending.request
         first: Validated | None = None
         while True:
             began = time.monotonic()
