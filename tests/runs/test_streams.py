@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,11 +13,11 @@ from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.run import Progress, RunResult, leave_keys, open_run
-from reelhouse.collect.schedule import take_turns
+from reelhouse.collect.schedule import is_due, take_turns
 from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
 from reelhouse.entities.movie import MOVIE
-from reelhouse.entities.schema import Entity, Export, Table, col
+from reelhouse.entities.schema import Entity, Export, GivenIds, Table, col
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.keys import RunPlace, chunk_key, chunk_place, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import open_ledger
@@ -121,6 +121,17 @@ def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
     (series,) = (one for one in results if one.plan.entity == "series")
     assert series.requests >= sum(count for name, count in tiny.asked.items() if name.startswith("series/"))
     assert verify(lake, entities=BOTH).whole
+
+
+def test_what_is_only_ever_requested_by_a_list_is_not_due_at_each_look(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    given = {"series": replace(SERIES, listing=GivenIds(), changes="")}
+    request = CollectOptions(entity="series", entities=given)
+    (result,) = collecting.collect(lake, small(tiny, record_filter=""), request, Progress())
+    assert (result.plan.ids.count, result.clean) == (0, True)
+    planned = datetime.fromisoformat(result.plan.planned_at)
+    assert not is_due(result.plan, 24.0, planned + timedelta(hours=1))
+    assert is_due(result.plan, 24.0, planned + timedelta(hours=25))
 
 
 def test_equals_take_turns_and_the_urgent_one_goes_first() -> None:
