@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.run import Progress, RunResult, leave_keys, open_run
@@ -18,6 +20,7 @@ from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
 from reelhouse.entities.movie import MOVIE
 from reelhouse.entities.schema import Entity, Export, GivenIds, Table, col
+from reelhouse.errors import ListingError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.keys import RunPlace, chunk_key, chunk_place, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import open_ledger
@@ -121,6 +124,30 @@ def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
     (series,) = (one for one in results if one.plan.entity == "series")
     assert series.requests >= sum(count for name, count in tiny.asked.items() if name.startswith("series/"))
     assert verify(lake, entities=BOTH).whole
+
+
+@pytest.mark.parametrize("idly", [False, True])
+def test_a_listing_that_is_refused_keeps_no_other_entity_waiting(tiny: Tiny, idly: bool) -> None:
+    lake, settings = MemoryStorage(), small(tiny, record_filter="")
+    tiny.broken = set()
+    collect(lake, settings, entity="series", max_requests=8)
+    empty = gzip.compress(b"")
+    tiny.export_instead = lambda request: web.Response(body=empty) if "movie_ids" in request.path else None
+    with pytest.raises(ListingError, match="the export holds 0 ids"):
+        if idly:
+            request = CollectOptions(entities=BOTH)
+            collecting.run_until_idle(
+                lake,
+                settings,
+                request,
+                Progress(),
+                lambda idle: next((collector.wanted(settings, one) for one in idle if one.name == "movie"), None),
+            )
+        else:
+            collect(lake, settings)
+    assert open_run(lake, "series") is None
+    assert last_run(lake, "movie") == 0
+    assert verify(lake, entities=BOTH).clean
 
 
 def test_what_is_only_ever_requested_by_a_list_is_not_due_at_each_look(tiny: Tiny) -> None:
