@@ -9,13 +9,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
+import msgspec
 import pytest
 
 from reelhouse.aws import eventbridge
+from reelhouse.aws.invocation import Invocation
+from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import aws_clients
+from reelhouse.bootstrap.collecting import Done
+from reelhouse.collect.run import RunResult
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.keys import announced_key
+from reelhouse.raw.reconciliation import reconcile
+from reelhouse.settings import Settings
+from reelhouse.storage.memory import MemoryStorage
 from tests.aws.invoking import Ageing, Function
+from tests.lakes import a_plan
 from tests.runs.tiny import Tiny
 from tests.s3servers import S3Server
 
@@ -87,6 +96,22 @@ def test_each_run_is_announced_once_with_its_numbers(function: Function, tiny: T
 def test_a_run_that_ends_with_little_time_left_is_announced_at_once(function: Function, bus: Bus) -> None:
     assert function.tick(Ageing(asked=1))["state"] == "reconciled"
     assert [detail["run"] for detail in bus.heard()] == [1]
+
+
+def test_each_run_that_an_invocation_ended_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = MemoryStorage()
+    movies, series = _a_result(lake, "movie"), _a_result(lake, "series")
+    announced: list[str] = []
+    monkeypatch.setattr(eventbridge, "announce", lambda storage, settings, made: announced.append(made.entity))
+    invocation = Invocation(lake, Settings(lake="memory"), Margin(), lambda: 100.0)
+    invocation._close(Done([movies, series._replace(reconciliation=None)], 0, 0, 0.0))
+    assert announced == ["movie"]
+
+
+def _a_result(lake: MemoryStorage, entity: str) -> RunResult:
+    plan = msgspec.structs.replace(a_plan(lake, [], put=False), entity=entity)
+    made, counted = reconcile(lake, plan)
+    return RunResult(plan, made, counted.pending, None, 0, {})
 
 
 class KilledError(BaseException):

@@ -177,7 +177,7 @@ def test_an_event_may_name_the_entity_that_it_is_about() -> None:
     call = read_event({"run": "full", "entity": "gadget"}, "r")
     assert isinstance(call, Call)
     assert [(one.entity, one.run) for one in call.requests if isinstance(one, Asked)] == [("gadget", "full")]
-    with pytest.raises(ReelhouseError, match="entity: the name of a kind of thing is expected"):
+    with pytest.raises(ReelhouseError, match="entity: a name is expected"):
         read_event({"run": "full", "entity": 1}, "r")
     with pytest.raises(ReelhouseError, match="this event is not known"):
         read_event({"tick": True, "entity": "gadget", "run": "full"}, "r")

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from reelhouse.cli import purging
 from reelhouse.cli.main import main
 from reelhouse.cli.upload import upload_course, upload_settings
 from reelhouse.errors import LakeError
-from reelhouse.settings import FILE, load, template
+from reelhouse.settings import FILE, Settings, load, template
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.opening import open_storage
 from tests import serving
@@ -274,3 +275,12 @@ def test_the_token_is_never_sent_to_an_address_from_a_lake(here: Here, tmp_path:
             assert done.exit_code == 2, done.output
             assert done.stderr.startswith("reelhouse: tmdb_url: a lake's own file (lake/reelhouse.toml)")
         assert server.seen == []
+
+
+def test_tables_that_a_purge_builds_again_read_quotes_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict[str, object] = {}
+    monkeypatch.setattr("reelhouse.engines.session.session_of", lambda settings, storage: None)
+    monkeypatch.setattr("reelhouse.warehouse.run.build", lambda storage, session, **options: asked.update(options))
+    settings = Settings(layout="course", course_quotes=False)
+    assert purging._rebuild(MemoryStorage(), settings, lambda name: None).done
+    assert (asked["course"], asked["course_quotes"]) == (True, False)

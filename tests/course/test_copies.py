@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
+from reelhouse.collect.verify import verify
 from reelhouse.course.copies import Copies, check_copies, read_state, state_key
-from reelhouse.course.layout import COPIES
+from reelhouse.course.layout import COPIES, file_key, folder_of, is_file
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import StorageError
-from reelhouse.raw.receipt import Receipt, State
+from reelhouse.raw.plan import put_ids, put_plan, read_plan
+from reelhouse.raw.receipt import Receipt, State, put_receipt
 from reelhouse.raw.reconciliation import reconcile
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import Chosen
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from tests.lakes import a_chunk, a_outcome, a_plan, settle
@@ -19,6 +27,8 @@ from tests.runs.dying import KilledError, Stepping, counts, dies_at
 from tests.runs.scenes import copied
 
 MOVIE = ENTITIES["movie"]
+SERIES = replace(MOVIE, name="series", course_name="")
+DAY = f"{COPIES}2026/11/23/"
 
 
 def _parts(lake: MemoryStorage, *parts: tuple[str, ...], run: int = 1, asked: int = 0) -> list[Receipt]:
@@ -186,3 +196,88 @@ def test_nothing_is_written_once_the_lake_is_held_no_longer() -> None:
     assert set(lake.keys("")) == before
     _begun(lake, 1).finish(1)
     assert _copied(lake) == [1, 2]
+
+
+def _series(lake: MemoryStorage, ids: Iterable[str], run: int = 1) -> None:
+    """An open run of series, all of which have landed; `_end` reconciles it."""
+    made = a_plan(MemoryStorage(), ids, run=run)
+    ids_object = put_ids(lake, "series", run, (f"{id_} new" for id_ in ids))
+    put_plan(lake, msgspec.structs.replace(made, entity="series", ids=ids_object))
+    bodies = [(id_, b'{"id":%s,"series":1}' % id_.encode()) for id_ in ids]
+    chunk = a_chunk(lake, msgspec.structs.replace(made, entity="series", run=run), 7, bodies, token="5e1e5")
+    outcomes = [a_outcome(id_, line=line) for line, id_ in enumerate(ids)]
+    put_receipt(lake, Receipt(run=run, unit=0, part=0, entity="series", outcomes=outcomes, chunk=chunk), set(), 0)
+
+
+def test_two_entities_share_a_day_and_its_mark_but_no_file() -> None:
+    lake = MemoryStorage()
+    _parts(lake, tuple(str(id_) for id_ in range(1, 251)))
+    _begun(lake, 1).finish(1)
+    _series(lake, ["1", "2"])
+    copies = Copies(lake, SERIES, kinds=False)
+    copies.start(1, lambda: False)
+    copies.leave()
+    # The day is not complete while the run of series is open, and that is no fault of the movies.
+    assert DAY + "_SUCCESS" not in lake.keys(COPIES)
+    assert list(check_copies(lake, [MOVIE, SERIES])) == []
+    # Movies that are fewer by now take no file of the series with them, and do not call the day complete.
+    plan = a_plan(lake, [str(id_) for id_ in range(1, 250)], run=2)
+    settle(lake, plan, [a_outcome(str(id_), State.GONE) for id_ in range(1, 250)])
+    reconcile(lake, plan)
+    _begun(lake, 2).finish(2)
+    assert sorted(lake.keys(COPIES)) == [f"{DAY}movies_0001.json", f"{DAY}series_0001.json"]
+    series_plan = read_plan(lake, "series", 1)
+    assert series_plan is not None
+    reconcile(lake, series_plan)
+    copies = Copies(lake, SERIES, kinds=False)
+    copies.start(1, lambda: False)
+    copies.finish(1)
+    copies.check()
+    assert DAY + "_SUCCESS" in lake.keys(COPIES)
+    assert list(check_copies(lake, [MOVIE, SERIES])) == []
+    lake.delete(DAY + "_SUCCESS")
+    assert len(list(check_copies(lake, [MOVIE, SERIES]))) == 2
+
+
+def test_a_record_of_several_answers_is_copied_as_one() -> None:
+    lake = MemoryStorage()
+    plan = a_plan(lake, ["1", "2"])
+    lines = [("1", b'{"id":1, "a":1}'), ("1", b'{"id":1, "b" : {"x":1.50}}'), ("2", b'{"id":2, "a":2}')]
+    chunk = a_chunk(lake, plan, 0, lines)
+    outcomes = [msgspec.structs.replace(a_outcome("1", line=0), lines=2), a_outcome("2", line=2)]
+    settle(lake, plan, outcomes, chunk=chunk)
+    reconcile(lake, plan)
+    _begun(lake, 1).finish(1)
+    body = lake.get(f"{DAY}movies_0001.json")
+    assert json.loads(body) == [{"id": 1, "a": 1, "b": {"x": 1.5}}, {"id": 2, "a": 2}]
+    assert b'{"x":1.50}' in body and b'{"id":2, "a":2}' in body
+
+
+@pytest.mark.parametrize("name", ["watch_provider", "iso_3166"])
+@pytest.mark.parametrize("kinds", [False, True])
+def test_copies_are_known_as_such_whatever_their_entity_is_called(name: str, kinds: bool) -> None:
+    assert is_file(file_key(folder_of(name, "2026/11/23", kinds=kinds), name, 1, 0))
+
+
+def test_what_is_wrong_with_copies_is_said_once_however_many_entities_there_are() -> None:
+    lake = MemoryStorage()
+    _parts(lake, ("1",))
+    _begun(lake, 1).finish(1)
+    lake.delete(DAY + "_SUCCESS")
+    problems = verify(lake, entities=("movie", "series")).problems
+    assert len([text for text in problems if COPIES in text]) == 1
+
+
+def test_a_purge_writes_the_copies_of_all_its_entities_again() -> None:
+    lake = MemoryStorage()
+    _parts(lake, ("1", "2"))
+    _begun(lake, 1).finish(1)
+    _series(lake, ["1", "2"])
+    copies = Copies(lake, SERIES, kinds=False)
+    copies.start(1, lambda: False)
+    copies.leave()
+    both = {"movie": MOVIE, "series": SERIES}
+    chosen = Chosen("1 id", entity="movie", keys=frozenset({"1"}))
+    assert purge(lake, chosen, datetime(2100, 1, 1, tzinfo=UTC), entities=both).problems == []
+    assert sorted(lake.keys(COPIES)) == [f"{DAY}movies_0001-p1.json", f"{DAY}series_0001-p1.json"]
+    assert list(check_copies(lake, both.values())) == []

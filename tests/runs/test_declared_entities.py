@@ -276,6 +276,20 @@ def _saga_two(lake: LakeInTheMaking, tmdb: Invented) -> Outcome:
     return found
 
 
+def test_a_record_lands_whole_where_tmdb_sends_an_append_to_nobody(tmp_path: Path, tmdb: Invented) -> None:
+    def without_cast(request: web.BaseRequest) -> web.StreamResponse | None:
+        if not request.path.startswith("/3/saga/"):
+            return None
+        names = ",".join(name for name in _appends(request).split(",") if name != "cast")
+        return _saga(int(request.path.rpartition("/")[2]), {"append_to_response": names})
+
+    tmdb.instead = without_cast
+    found = _saga_two(lake := LakeInTheMaking(tmp_path), tmdb)
+    assert (found.state, found.lines) == (State.LANDED, 3)
+    verdict_ = verify(lake.storage, entities=INVENTED)
+    assert (verdict_.problems, verdict_.clean) == ([], False)
+
+
 def test_a_record_whose_further_request_fails_for_a_while_lands_whole(tmp_path: Path, tmdb: Invented) -> None:
     failures = iter(range(3))
     tmdb.instead = lambda request: (

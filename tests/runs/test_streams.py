@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.fetching import StopConditions
-from reelhouse.collect.run import Progress, RunResult, open_run
-from reelhouse.collect.schedule import take_turns
+from reelhouse.collect.run import Progress, RunResult, leave_keys, open_run
+from reelhouse.collect.schedule import is_due, take_turns
 from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
 from reelhouse.entities.movie import MOVIE
-from reelhouse.entities.schema import Entity, Export, Table, col
-from reelhouse.raw.keys import chunk_place, ledgers, runs_folder
+from reelhouse.entities.schema import Entity, Export, GivenIds, Table, col
+from reelhouse.errors import ListingError
+from reelhouse.raw.inbox import waiting
+from reelhouse.raw.keys import RunPlace, chunk_key, chunk_place, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
 from reelhouse.retention.erasure import purge
@@ -75,6 +79,22 @@ def test_each_entity_may_have_a_run_open_and_counts_its_own(tiny: Tiny) -> None:
     assert verdict.runs == 3
 
 
+def test_the_same_ids_may_wait_for_two_entities() -> None:
+    lake = MemoryStorage()
+    for name in BOTH:
+        leave_keys(lake, name, ("1", "2"))
+        leave_keys(lake, name, ("1", "2"))
+    assert {name: [letter.keys for _, letter in waiting(lake, name)] for name in BOTH} == {
+        name: [["1", "2"]] for name in BOTH
+    }
+
+
+def test_keys_of_an_entity_whose_name_has_digits_are_understood() -> None:
+    key = chunk_key("iso_3166", date(2026, 3, 1), 2, 0, "12345678")
+    assert chunk_place(key) == (date(2026, 3, 1), "iso_3166", 2)
+    assert run_place(plan_key("iso_3166", 2)) == RunPlace("iso_3166", 2)
+
+
 def test_a_call_for_all_asks_the_most_urgent_first_and_each_id_once(tiny: Tiny) -> None:
     lake = MemoryStorage()
     tiny.broken = set()
@@ -106,6 +126,41 @@ def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
     assert verify(lake, entities=BOTH).whole
 
 
+@pytest.mark.parametrize("idly", [False, True])
+def test_a_listing_that_is_refused_keeps_no_other_entity_waiting(tiny: Tiny, idly: bool) -> None:
+    lake, settings = MemoryStorage(), small(tiny, record_filter="")
+    tiny.broken = set()
+    collect(lake, settings, entity="series", max_requests=8)
+    empty = gzip.compress(b"")
+    tiny.export_instead = lambda request: web.Response(body=empty) if "movie_ids" in request.path else None
+    with pytest.raises(ListingError, match="the export holds 0 ids"):
+        if idly:
+            request = CollectOptions(entities=BOTH)
+            collecting.run_until_idle(
+                lake,
+                settings,
+                request,
+                Progress(),
+                lambda idle: next((collector.wanted(settings, one) for one in idle if one.name == "movie"), None),
+            )
+        else:
+            collect(lake, settings)
+    assert open_run(lake, "series") is None
+    assert last_run(lake, "movie") == 0
+    assert verify(lake, entities=BOTH).clean
+
+
+def test_what_is_only_ever_requested_by_a_list_is_not_due_at_each_look(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    given = {"series": replace(SERIES, listing=GivenIds(), changes="")}
+    request = CollectOptions(entity="series", entities=given)
+    (result,) = collecting.collect(lake, small(tiny, record_filter=""), request, Progress())
+    assert (result.plan.ids.count, result.clean) == (0, True)
+    planned = datetime.fromisoformat(result.plan.planned_at)
+    assert not is_due(result.plan, 24.0, planned + timedelta(hours=1))
+    assert is_due(result.plan, 24.0, planned + timedelta(hours=25))
+
+
 def test_equals_take_turns_and_the_urgent_one_goes_first() -> None:
     order: list[str] = []
 
@@ -128,12 +183,13 @@ def test_equals_take_turns_and_the_urgent_one_goes_first() -> None:
     assert (order, left) == (["first", "a", "b", "urgent", "a", "b", "a"], [])
 
 
-def test_a_call_that_is_over_at_once_still_says_how_an_open_run_stands(tiny: Tiny) -> None:
+@pytest.mark.parametrize("name", BOTH)
+def test_a_call_that_is_over_at_once_still_says_how_an_open_run_stands(tiny: Tiny, name: str) -> None:
     lake, settings = MemoryStorage(), small(tiny, record_filter="")
-    collect(lake, settings, entity="movie", max_requests=8)
+    collect(lake, settings, entity=name, max_requests=8)
     (result,) = collect(lake, settings, deadline=0.0)
     said = "the deadline is reached, so the next run is not planned"
-    assert (result.plan.entity, result.reason, result.reconciliation) == ("movie", said, None)
+    assert (result.plan.entity, result.reason, result.reconciliation) == (name, said, None)
 
 
 def test_what_is_not_reached_is_said(tiny: Tiny) -> None:

@@ -96,7 +96,7 @@ def _call(event: object, name: str) -> Call:
     if "entity" in event and ("ids" in event or "run" in event):
         rest = {key: value for key, value in event.items() if key != "entity"}
         if not isinstance(event["entity"], str):
-            raise ReelhouseError("entity: the name of a kind of thing is expected")
+            raise ReelhouseError("entity: a name is expected")
         asked = (one._replace(entity=event["entity"]) for one in _call(rest, name).requests if isinstance(one, Asked))
         return Call(tuple(asked), works=True)
     for fits, read in _SHAPES:

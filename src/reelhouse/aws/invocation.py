@@ -139,8 +139,9 @@ class Invocation:
 
     def _close(self, done: Done) -> Answer:
         last = done.results[-1]
-        if last.reconciliation is not None:
-            self._announce(last.reconciliation)
+        for result in done.results:
+            if result.reconciliation is not None:
+                self._announce(result.reconciliation)
         before = last.plan if last.reconciliation else read_plan(self._storage, last.plan.entity, last.plan.run - 1)
         more = {"requests": done.requests, "throttled": done.throttled, "pending": last.pending}
         self._emit({**more, "lag_seconds": self._lag(before), "days_to_expiry": _days_to_expiry(last)})

@@ -21,7 +21,7 @@ from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
+from reelhouse.errors import ConfigError, ListingError, ReelhouseError, did_you_mean
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
 from reelhouse.settings import Settings
@@ -233,6 +233,10 @@ async def _collect(
     streams = [stream(entity) for entity in entities]
     left = await take_turns(streams, overdue, stop_conditions, request.turn_seconds)
     if any(stream.plan is None for stream in left):
+        opened = next((stream for stream in left if stream.plan is not None), None)
+        if not results and opened is not None:
+            # Time is up, so this asks nothing: it says how the open run stands.
+            await opened.turn()
         return _unplanned(results, stop_conditions)
     if left and results:
         results[-1] = results[-1]._replace(reason=stop_conditions.reason)
@@ -253,24 +257,33 @@ async def _run_until_idle(
     stop_conditions: StopConditions,
 ) -> list[RunResult]:
     results: list[RunResult] = []
+    refused: dict[str, ListingError] = {}
     while True:
         open_runs = {entity.name: open_run(storage, entity.name) for entity in request.chosen}
         plan = next((plan for plan in open_runs.values() if plan is not None), None)
-        idle = [entity for entity in request.chosen if open_runs[entity.name] is None]
+        idle = [one for one in request.chosen if open_runs[one.name] is None and one.name not in refused]
         if plan is not None:
             # A run that is as urgent as the open one waits for it.
             priority = request.entities[plan.entity].priority
             idle = [entity for entity in idle if entity.priority < priority]
         wanted = due(idle) if idle else None
         if wanted is not None:
-            plan = await _start(storage, tmdb, wanted, stop_conditions)
+            try:
+                plan = await _start(storage, tmdb, wanted, stop_conditions)
+            except ListingError as exc:
+                # It keeps no other entity waiting.
+                refused[wanted.entity.name] = exc
+                continue
             if plan is None:
                 return _unplanned(results, stop_conditions)
         if plan is None:
-            return results
+            break
         results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress, request.entities))
         if not results[-1].whole or stop_conditions.reason is not None:
-            return results
+            break
+    if refused:
+        raise next(iter(refused.values()))
+    return results
 
 
 async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions: StopConditions) -> Plan | None:

@@ -340,17 +340,24 @@ class Fetcher:
 
     async def _validated(self, pending: _Pending, *, defer: bool) -> Validated | None:
         """What became of a request; None where it is put off, or nothing more may be asked."""
-        request = pending.request
-        if not is_key_of(self._path, request.key):
+        if not is_key_of(self._path, pending.request.key):
             return Validated(State.QUARANTINED, None, None, "not_an_id")
+        return await self._asked_until_settled(pending, defer=defer)
+
+    async def _asked_until_settled(self, pending: _Pending, *, defer: bool) -> Validated | None:
+        request = pending.request
+        first: Validated | None = None
         while True:
             began = time.monotonic()
             try:
-                return await self._ask(request, pending.refused_at)
+                return await self._ask(request, pending.refused_at, first)
             except UntrustedAnswer as exc:
                 # A page in front of TMDB answers everybody; only while others succeed is it this id's own fault.
                 if await self._is_well():
-                    return self._judge.lands_yet(exc) or _set_aside(request, exc)
+                    first = self._judge.lands_yet(exc)
+                    if first is None:
+                        return _set_aside(request, exc)
+                    continue
                 failure: Exception = exc
             except TransientError as exc:
                 if not exc.throttled and await self._others_succeed(began, defer=defer):
@@ -387,11 +394,15 @@ class Fetcher:
             return True
         return False
 
-    async def _ask(self, request: Request, refused_at: float) -> Validated:
-        """All requests that a record takes: it lands as a whole, or it is asked again as a whole."""
+    async def _ask(self, request: Request, refused_at: float, first: Validated | None) -> Validated:
+        """All requests that a record takes: it lands as a whole, or it is asked again as a whole.
+
+        The *first* answer is not asked again where it was found that it lands as it is.
+        """
         key = request.key
         try:
-            first = await self._asked(key, self._query, partial(self._judge.judge, key), refused_at)
+            if first is None:
+                first = await self._asked(key, self._query, partial(self._judge.judge, key), refused_at)
             further: list[Further] = []
             for start in range(0, len(first.missing), MOST_APPENDS):
                 appended = first.missing[start : start + MOST_APPENDS]

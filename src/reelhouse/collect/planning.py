@@ -212,7 +212,8 @@ class _Planner:
         return None
 
     def _listed_at(self, planned_at: str) -> str:
-        if self._wanted.selection.source != "list":
+        # Where nothing but lists is ever requested, a list is everything.
+        if self._wanted.selection.source != "list" or self._wanted.entity.source == "list":
             return planned_at
         return listed_at(self._before.plan)
 

@@ -135,7 +135,7 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
 def leave_keys(storage: Storage, entity: str, keys: tuple[str, ...]) -> None:
     """Put what somebody named into the inbox, for the next run."""
     if keys:
-        event = hashlib.sha256("\n".join(keys).encode()).hexdigest()[:16]
+        event = hashlib.sha256("\n".join((entity, *keys)).encode()).hexdigest()[:16]
         inbox.put_message(storage, f"list-{event}", entity, keys)
 
 

@@ -67,6 +67,7 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
     firsts = {name: 1 if since is None else since.get(name, last_run(storage, name) + 1) for name in known}
     verdicts = [_verify_entity(storage, name, first) for name, first in firsts.items()]
     problems = [problem for verdict in verdicts for problem in verdict.problems]
+    problems += _check_copies(storage)
     if since is None:
         problems += [*purge_remains(storage, known), *_unknown_entities(storage, known)]
     return Verdict(
@@ -121,7 +122,6 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
         _list_objects(storage, entity, ledger)
         problems += _check_objects(storage, ledger, since)
         problems += _check_lost(storage, entity, ledger, last)
-        problems += _check_copies(storage)
         unclaimed = _unclaimed(ledger)
         looked = _looked(ledger, entity, since, last)
     found = {state: count for state, count in states.items() if count}

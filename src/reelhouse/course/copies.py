@@ -5,6 +5,8 @@
 While a run is open, the answers of each new receipt are appended. When it ends, each day is made whole: an id has one
 record, its newest answer of the day; an id that is gone or filtered by then has none; `_SUCCESS` is put last.
 
+Without a level for the kind above the date, entities share a day and its `_SUCCESS`: it is there once all are whole.
+
 `_reelhouse/course/<entity>.json` says which receipts are in the files. A file is not changed after the state that
 counts it was put, so that after a kill the files beyond it are written again from the receipts.
 """
@@ -19,7 +21,7 @@ import msgspec
 from reelhouse.course.layout import COPIES, SUCCESS, as_array, file_key, file_number, folder_of, is_file, pack
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, ReelhouseError, StorageError
-from reelhouse.raw.chunk import read_chunk
+from reelhouse.raw.chunk import read_chunk, whole_record
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, chunk_place
 from reelhouse.raw.plan import Plan, last_run, read_plan
@@ -27,18 +29,19 @@ from reelhouse.raw.purges import purge_count
 from reelhouse.raw.receipt import Outcome, Receipt, State, Unreadable, read_parts, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import HOUSE, Storage
 
 # Receipts between two puts of the state: what a kill makes the next start copy again.
 _SAVED_EVERY = 32
 # Files in memory at once, of 10 MB at most.
 _AT_ONCE = 4
+_STATES = f"{HOUSE}course/"
 
 
 class Day(msgspec.Struct):
     """A folder: its files are numbered from *first*, the others in it are other people's.
 
-    *runs* have answers of this day; *whole* tells that all of these runs have ended and `_SUCCESS` was put.
+    *runs* have answers of this day; *whole* tells that all of these runs have ended and nothing is missing.
     """
 
     first: int
@@ -140,7 +143,8 @@ class Copies:
         purges = purge_count(self._storage)
         if found.purges != purges:
             for folder in found.days:
-                self._storage.delete(folder + SUCCESS)
+                if not any(day.whole for day in self._others(folder, purges)):
+                    self._storage.delete(folder + SUCCESS)
             found = CopyState(self._kinds, purges)
         return msgspec.structs.replace(found, kinds=self._kinds)
 
@@ -191,7 +195,7 @@ class Copies:
             return None
         day = receipt.outcomes[0].fetched_at[:10] if place is None else f"{place.day}"
         both = [
-            folder_of(self._entity.course_name, day.replace("-", "/"), kinds=kinds)
+            folder_of(_name_of(self._entity), day.replace("-", "/"), kinds=kinds)
             for kinds in (self._kinds, not self._kinds)
         ]
         return next((folder for folder in both if folder in self._state.days), both[0])
@@ -210,13 +214,13 @@ class Copies:
         return day
 
     def _bodies(self, receipt: Receipt, outcomes: Iterable[Outcome]) -> list[bytes]:
-        """The answers to *outcomes* byte for byte; none where the chunk is not what the receipt names."""
-        lines = [outcome.line for outcome in outcomes]
-        if receipt.chunk is None or not lines:
+        """The records of *outcomes*, each answer byte for byte; none where the chunk is not what the receipt names."""
+        spans = [outcome.span for outcome in outcomes]
+        if receipt.chunk is None or not spans:
             return []
         try:
             bodies = {answer.line: answer.bytes for answer in read_chunk(self._storage, receipt.chunk)}
-            return [bodies[line] for line in lines if line is not None]
+            return [whole_record([bodies[line] for line in span]) for span in spans]
         except (LakeError, KeyError) as exc:
             text = f"{receipt.chunk.key} has no line {exc}" if isinstance(exc, KeyError) else str(exc)
             self.lacking[text] = None
@@ -238,7 +242,7 @@ class Copies:
 
     def _put(self, folder: str, number: int, records: list[bytes]) -> int:
         body = as_array(records)
-        self._storage.put(file_key(folder, self._entity.course_name, number, self._state.purges), body)
+        self._storage.put(file_key(folder, _name_of(self._entity), number, self._state.purges), body)
         return len(body)
 
     def _make_whole(self, folder: str, day: Day) -> None:
@@ -250,11 +254,22 @@ class Copies:
             if number >= day.first + day.files:
                 self._storage.delete(key)
         day.whole = True
-        self._storage.put(folder + SUCCESS, encode(day))
+        if all(other.whole for other in self._others(folder, self._state.purges)):
+            self._storage.put(folder + SUCCESS, encode(day))
+
+    def _others(self, folder: str, purges: int) -> Iterator[Day]:
+        """What is known of *folder* by other entities whose copies were written after so many *purges*."""
+        for key in self._storage.keys(_STATES):
+            if key != state_key(self._entity):
+                state = decode(key, self._storage.get(key), CopyState)
+                if state.purges == purges and folder in state.days:
+                    yield state.days[folder]
 
     def _numbered(self, folder: str) -> list[tuple[str, int]]:
-        found = [(key, file_number(key, self._state.purges)) for key in self._storage.keys(folder)]
-        return [(key, number) for key, number in found if number is not None]
+        """The files of this entity: others may have theirs in the same folder."""
+        name, purges = _name_of(self._entity), self._state.purges
+        found = [(key, file_number(key, purges)) for key in self._storage.keys(folder)]
+        return [(key, at) for key, at in found if at is not None and key == file_key(folder, name, at, purges)]
 
     def _newest(self, folder: str, day: Day) -> dict[int | str, int]:
         """The id of each answer that the day is to hold, and which of the day's landed answers it is."""
@@ -287,8 +302,12 @@ class Copies:
                     yield receipt
 
 
+def _name_of(entity: Entity) -> str:
+    return entity.course_name or entity.name
+
+
 def state_key(entity: Entity) -> str:
-    return f"_reelhouse/course/{entity.name}.json"
+    return f"{_STATES}{entity.name}.json"
 
 
 def read_state(storage: Storage, entity: Entity) -> CopyState | None:
@@ -322,9 +341,10 @@ def write_again(storage: Storage, entities: Iterable[Entity]) -> list[str]:
 
 def check_copies(storage: Storage, entities: Iterable[Entity]) -> Iterator[str]:
     """What is wrong with the copies, by day: files that are gone or have another size, a day that was not finished."""
-    for entity in entities:
-        state = read_state(storage, entity)
-        if state is None or not state.days:
+    found = [(entity, state) for entity in entities if (state := read_state(storage, entity)) is not None]
+    unfinished = {folder for _, state in found for folder, day in state.days.items() if not day.whole}
+    for entity, state in found:
+        if not state.days:
             continue
         if state.purges != purge_count(storage):
             yield f"the copies under {COPIES} are not written again since the last purge: purge or collect once more"
@@ -332,7 +352,8 @@ def check_copies(storage: Storage, entities: Iterable[Entity]) -> Iterator[str]:
         there = dict(storage.sizes(COPIES))
         for folder, day in sorted(state.days.items()):
             held = _bytes_of(entity, folder, day, state.purges, there)
-            if day.whole and (held, folder + SUCCESS in there) != (day.bytes, True):
+            marked = folder in unfinished or folder + SUCCESS in there
+            if day.whole and not (held == day.bytes and marked):
                 yield (
                     f"{folder} does not hold the {day.files:,} files of {day.bytes:,} bytes in all that were written: "
                     f"{_remedy(entity)}"
@@ -344,7 +365,7 @@ def check_copies(storage: Storage, entities: Iterable[Entity]) -> Iterator[str]:
 def _bytes_of(entity: Entity, folder: str, day: Day, purges: int, sizes: dict[str, int]) -> int:
     """What a day's own files hold, going by the *sizes* of a listing."""
     numbers = range(day.first, day.first + day.files)
-    return sum(sizes.get(file_key(folder, entity.course_name, number, purges), 0) for number in numbers)
+    return sum(sizes.get(file_key(folder, _name_of(entity), number, purges), 0) for number in numbers)
 
 
 def _remedy(entity: Entity) -> str:

@@ -17,7 +17,8 @@ _HEAD, _BETWEEN, _TAIL = b"[\n", b",\n", b"\n]\n"
 _FRAME = len(_HEAD) + len(_TAIL) - len(_BETWEEN)
 
 _FILE = re.compile(
-    re.escape(COPIES) + r"(?:[A-Za-z]+/)?\d{4}/\d\d/\d\d/[a-z_]+_(?P<number>\d{4,})(?:-p(?P<purges>\d+))?\.json"
+    re.escape(COPIES) + r"(?:[A-Za-z]\w*/)?\d{4}/\d\d/\d\d/[a-z]\w*_(?P<number>\d{4,})(?:-p(?P<purges>\d+))?\.json",
+    re.ASCII,
 )
 
 

@@ -86,7 +86,7 @@ def purge(
     step("looking again")
     dead, loose, copies = to_erase(storage, entities)
     left = remaining(storage, dead | loose | copies)
-    problems += write_again(storage, ENTITIES.values())
+    problems += write_again(storage, entities.values())
     return result._replace(problems=[*problems, *(_still_there(key, key in loose) for key in left)])
 
 

@@ -83,7 +83,7 @@ class _Reread(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """Staging as stored: *version* is None without one or if it must begin from scratch, *epoch* its last beginning."""
+    """Staging as stored: *version* is None if there is none or it must begin from scratch, *epoch* its beginning."""
 
     version: int | None
     epoch: str
