@@ -16,11 +16,11 @@ from tests.runs.lakes import TOKEN
 _PEAK = """
 import json, os, resource, sys
 from reelhouse.collect.run import Progress
-from reelhouse.bootstrap.collecting import Request, collect
+from reelhouse.bootstrap.collecting import CollectOptions, collect
 from reelhouse.settings import load
 from reelhouse.storage.opening import open_storage
 settings = load()
-result = collect(open_storage(settings.lake), settings, Request(), Progress())[-1]
+result = collect(open_storage(settings.lake), settings, CollectOptions(), Progress())[-1]
 print(json.dumps({"clean": result.clean, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
 
