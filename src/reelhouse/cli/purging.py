@@ -126,7 +126,8 @@ def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
     from reelhouse.warehouse.run import build
 
     try:
-        build(storage, session, full=True, progress=step, course=settings.layout == "course")
+        course, quotes = settings.layout == "course", settings.course_quotes
+        build(storage, session, full=True, progress=step, course=course, course_quotes=quotes)
     except ReelhouseError as exc:
         return _Built(done=False, note=f"The tables are erased and could not be built again: {exc}", failed=True)
     return _Built(done=True)
