@@ -21,6 +21,7 @@ from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import rows_of
+from reelhouse.warehouse.fingerprints import rows_fingerprint
 from reelhouse.warehouse.manifest import ExportRead, TableVersion
 from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
 from reelhouse.warehouse.staging import Staged
@@ -143,7 +144,11 @@ def _make_popularity(making: Making, pin: TableVersion | None, *, anew: bool) ->
     if commit is None:
         # An append would leave in what is damaged.
         anew = anew or not sound(making.engine.storage, FOLDER, making.versions[FOLDER])
-        user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(schema_of(POPULARITY.columns))}
+        user = {
+            "made_from": making.wanted[POPULARITY.name],
+            "schema": schema_mark(schema_of(POPULARITY.columns)),
+            "code": rows_fingerprint(POPULARITY),
+        }
         commit = write_popularity(making.engine, making.exports, user, making.versions[FOLDER], anew=anew)
         making.rebuilt.append(POPULARITY.name)
     # What was pinned is known, so that a table of a thousand appends costs no thousand reads.
