@@ -88,7 +88,7 @@ def _batched(path: Path) -> Iterator[list[_Record]]:
 
 def _records(path: Path) -> Iterator[_Record]:
     """The objects of a file with the lines they begin in, held one by one."""
-    decoder = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
+    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refused, parse_float=_finite)
     with opened(path) as body:
         text = _Text(path, io.TextIOWrapper(body, encoding="utf-8-sig"))
         listed = text.next() == "["
@@ -168,6 +168,15 @@ class _Text:
 
 def _refused(name: str) -> Any:
     raise ValueError(f"{name} is no number in JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        again = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {again!r} is there twice in one object")
+    return found
 
 
 def _finite(text: str) -> float:
