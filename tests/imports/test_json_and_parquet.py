@@ -6,11 +6,13 @@ import gzip
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from reelhouse.imports.json_files import JsonFiles
 from tests.imports.conftest import Importer
 
 RECORDS: list[dict[str, Any]] = [
@@ -118,6 +120,13 @@ def test_objects_are_read_wherever_a_block_of_the_file_ends(lake: Importer) -> N
     lake.bring("t", lake.file("t.json", json.dumps(rows, ensure_ascii=False)))
     found = sorted(lake.rows("t"), key=lambda row: int(row["n"]))
     assert found == rows
+
+
+def test_long_objects_are_held_some_at_a_time(lake: Importer) -> None:
+    path = lake.file("t.jsonl", "".join(f'{{"a": {at}, "b": "{"x" * 1_000_000}"}}\n' for at in range(40)))
+    reading = JsonFiles([Path(path)])
+    sizes = [len(batch.texts) for batch in reading.read()]
+    assert (sum(sizes), max(sizes)) == (40, 9)
 
 
 def test_json_that_does_not_fit_what_is_pinned_is_refused_by_line_and_value(lake: Importer) -> None:
