@@ -387,6 +387,14 @@ def test_a_header_that_is_cut_off_by_a_quote_is_said(lake: Importer) -> None:
     assert said == "t.csv: line 1 opens a quote that is never closed (--no-quotes takes quotes as text)"
 
 
+def test_a_header_longer_than_what_is_looked_at_is_said_as_such(lake: Importer) -> None:
+    # One that lacks but the end of its last name has the right number of columns.
+    for header in (",".join(f"{at:_>40}" for at in range(10_000)), "a," + "b" * 256 * 1024):
+        body = f"{header}\n{','.join('1' * len(header.split(',')))}\n"
+        said = lake.refused("t", lake.file("t.csv", body))
+        assert said == "t.csv: the first line is longer than 256 KB, so it is no header"
+
+
 def test_several_files_make_one_table_by_the_names_of_their_columns(lake: Importer) -> None:
     first, second = lake.file("in/a.csv", "id,v\n1,2\n"), lake.file("in/b.csv", "v;id\n0.5;3\n")
     assert lake.types("t", first, second) == {"id": "bigint", "v": "double"}

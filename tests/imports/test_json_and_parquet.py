@@ -6,11 +6,13 @@ import gzip
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from reelhouse.imports.json_files import JsonFiles
 from tests.imports.conftest import Importer
 
 RECORDS: list[dict[str, Any]] = [
@@ -97,6 +99,8 @@ def test_a_key_gets_the_type_that_holds_all_its_values(
         ('{"a": 1}\n7\n', "t.json: line 2: an object is expected, not '7\\n'"),
         ('[{"a": 1}]\n{"a": 2}', "t.json: line 2: something follows the list: '{\"a\": 2}'"),
         ('{"a": 1}\n\n{"a": NaN}', "t.json: line 3: no JSON for a table: NaN is no number in JSON"),
+        ('{"a": 1, "b": 2, "a": 3}', "t.json: line 1: no JSON for a table: the key 'a' is there twice in one object"),
+        ('{"a": {"b": 1, "b": 2}}', "t.json: line 1: no JSON for a table: the key 'b' is there twice in one object"),
         ('{"a": 1e999}', "t.json: line 1: no JSON for a table: 1e999 is too large a number"),
         ('{"a": 1}\n{"a": "\\ud800"}', "t.json: line 2: half a character is no text"),
         ('{"a": 1, "A": 2}', "t.json: column 'a' and 'A' would be one name in a table; rename one of them"),
@@ -116,6 +120,13 @@ def test_objects_are_read_wherever_a_block_of_the_file_ends(lake: Importer) -> N
     lake.bring("t", lake.file("t.json", json.dumps(rows, ensure_ascii=False)))
     found = sorted(lake.rows("t"), key=lambda row: int(row["n"]))
     assert found == rows
+
+
+def test_long_objects_are_held_some_at_a_time(lake: Importer) -> None:
+    path = lake.file("t.jsonl", "".join(f'{{"a": {at}, "b": "{"x" * 1_000_000}"}}\n' for at in range(40)))
+    reading = JsonFiles([Path(path)])
+    sizes = [len(batch.texts) for batch in reading.read()]
+    assert (sum(sizes), max(sizes)) == (40, 9)
 
 
 def test_json_that_does_not_fit_what_is_pinned_is_refused_by_line_and_value(lake: Importer) -> None:
@@ -180,6 +191,16 @@ def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
             "long": f"{10**40 + 1}.00",
         }
     ]
+
+
+def test_what_is_nested_in_parquet_becomes_json_or_is_refused_in_one_line(lake: Importer) -> None:
+    path = lake.parquet("t.parquet", a=pa.array([[1_500]], pa.list_(pa.timestamp("ns", "UTC"))))
+    assert lake.types("t", path) == {"a": "string"}
+    assert lake.rows("t") == [{"a": '["1970-01-01T00:00:00.000001500+00:00"]'}]
+    twice = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
+    said = lake.refused("u", lake.parquet("u.parquet", a=twice))
+    assert said.startswith("u.parquet: column a is no string: ")
+    assert "duplicate field names" in said
 
 
 def test_parquet_files_of_other_types_or_none_are_refused(lake: Importer) -> None:

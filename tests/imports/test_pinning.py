@@ -293,3 +293,12 @@ def test_files_that_change_while_they_are_read_are_not_believed(
     said = lake.refused("t", str(path))
     assert said == "the files were changed while they were read; nothing is changed, import them again"
     assert lake.rows("t") == [{"a": 1}]
+
+
+@pytest.mark.parametrize("target", ["csv:{}/out", "duckdb:{}/o.duckdb", "sqlite:{}/o.sqlite"])
+def test_a_column_of_ones_own_called_fetched_at_is_no_age_of_an_answer(lake: Importer, target: str) -> None:
+    lake.bring("own", lake.file("own.csv", "id,fetched_at\n1,5\n"))
+    for _ in range(2):
+        done = lake.run("--full", "--to", target.format(lake.folder), command="export")
+        assert done.exit_code == 0, done.output
+        assert "oldest answer" not in done.output

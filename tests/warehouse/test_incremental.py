@@ -15,7 +15,11 @@ from reelhouse.delta.log import log_key, rows_held
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.marts import REGISTRY
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.tables import registry as registry_module
+from reelhouse.tables.popularity import POPULARITY, popularity
+from reelhouse.tables.registry import Registry
 from reelhouse.tables.select import rows_of
+from reelhouse.warehouse import fingerprints, materialize, popularity_daily
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import Noting
@@ -170,6 +174,24 @@ def test_popularity_grows_by_day_and_the_later_export_of_a_day_wins(lake: LakeIn
         ("2026-11-02", 3, 1.5, "movie"),
     ]
     assert check_tables(lake.storage) == []
+
+
+def test_a_new_version_of_the_function_reads_all_exports_again(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.land(a_movie(1), export=[1, 2], day="2026-11-01")
+    lake.build()
+
+    def doubled(lines: DataFrame, **about: str) -> DataFrame:
+        return popularity(lines, **about).withColumn("popularity", F.col("popularity") * 2)
+
+    newer = replace(POPULARITY, version=POPULARITY.version + 1)
+    monkeypatch.setattr(popularity_daily, "popularity", doubled)
+    for module in (fingerprints, materialize, registry_module):
+        monkeypatch.setattr(module, "POPULARITY", newer)
+    tables = tuple(newer if one.name == newer.name else one for one in REGISTRY.tables)
+    assert newer.name in lake.build(registry=Registry(REGISTRY.entities, tables, ())).rebuilt
+    assert sorted(lake.values(newer.name, "id", "popularity")) == [(1, 1.0), (2, 2.0)]
 
 
 def test_an_empty_lake_builds_empty_tables(lake: LakeInTheMaking) -> None:

@@ -7,7 +7,6 @@ and refuses files whose lines end differently, or that escape quotes in two ways
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -23,7 +22,7 @@ from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import SAME, check_same, named
 from reelhouse.imports.files import CHANGED, misread, opened
 from reelhouse.imports.values import Batch, Values
-from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Scanner, Tally, check, read_rows
+from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Scanner, Tally, check, read_rows
 from reelhouse.warehouse.import_registry import ImportColumn
 
 _ESCAPE = "--escape '\\'"
@@ -138,16 +137,24 @@ def _looked_at(path: Path, dialect: Dialect) -> CsvFile:
             tally = check(iter(lambda: body.read(BLOCK), b""), dialect)
     except CsvError as exc:
         raise ReelhouseError(f"{path}: {exc.with_remedy('--no-quotes', _ESCAPE)}") from exc
-    try:
-        header = next(read_rows(io.BytesIO(head), dialect))
-    except CsvError as exc:
-        raise ReelhouseError(f"{path}: the first line is longer than {_SAMPLE >> 10} KB, so it is no header") from exc
+    header = _header(path, head, dialect)
     value = next((heading for heading in header.cells if _VALUE.fullmatch(heading.strip())), None)
     if value is not None or not any(heading.strip() for heading in header.cells):
         raise ReelhouseError(
             f"{path}: the first line is no header, it holds {value or ''!r}: put a line with the columns' names first"
         )
     return CsvFile(path, dialect, named(header.cells, str(path)), header.line - 1, tally)
+
+
+def _header(path: Path, head: bytes, dialect: Dialect) -> Row:
+    scanner = Scanner(dialect, keep=True)
+    with suppress(CsvError):
+        for row in scanner.feed(head):
+            return row
+        # Where the sample ends, a line is cut.
+        for row in scanner.close() if len(head) < _SAMPLE else ():
+            return row
+    raise ReelhouseError(f"{path}: the first line is longer than {_SAMPLE >> 10} KB, so it is no header")
 
 
 def _delimiter(head: bytes, dialect: Dialect) -> str:

@@ -73,11 +73,22 @@ def opened(path: Path, table: str) -> Iterator[TypedTable | SqliteTable]:
 
 
 def _part(shown: str, rows: Any) -> Part:
+    rows = rows.project(", ".join(map(partial(_kept, rows), rows.columns, map(str, rows.types))))
+
     def read() -> Iterator[Any]:
         with _explained(shown):
             yield from rows.to_arrow_reader(_ROWS)
 
     return Part(shown, rows.limit(0).to_arrow_table().schema, read)
+
+
+def _kept(rows: Any, name: str, kind: str) -> str:
+    """The column as DuckDB hands it to Arrow unchanged: it has no digits beyond 38 there, and times have no zone."""
+    column = quoted(name)
+    if kind in ("HUGEINT", "UHUGEINT"):
+        large = rows.filter(f"{column} is not null and try_cast({column} as decimal(38,0)) is null").limit(1).fetchall()
+        return f"{column}::{'varchar' if large else 'decimal(38,0)'} as {column}"
+    return f"{column}::varchar as {column}" if kind == "TIME WITH TIME ZONE" else column
 
 
 @contextmanager

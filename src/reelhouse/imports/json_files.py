@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,8 @@ from reelhouse.imports.files import misread, opened
 from reelhouse.imports.values import Batch, Values, marked
 
 _ROWS = 8192
+# A batch ends before its rows are many where they are long.
+_SIGNS = 8 * 1024 * 1024
 _BLOCK = 1024 * 1024
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _LONGEST = 256 * 1024 * 1024
@@ -35,6 +36,7 @@ _NEAR = 32
 class _Record(NamedTuple):
     line: int
     values: dict[str, Any]
+    size: int
 
 
 class JsonFiles(Values):
@@ -81,14 +83,21 @@ def _texts(records: list[_Record], keys: dict[str, str]) -> Any:
 
 
 def _batched(path: Path) -> Iterator[list[_Record]]:
-    records = _records(path)
-    while batch := list(islice(records, _ROWS)):
+    batch: list[_Record] = []
+    size = 0
+    for record in _records(path):
+        batch.append(record)
+        size += record.size
+        if len(batch) >= _ROWS or size >= _SIGNS:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch
 
 
 def _records(path: Path) -> Iterator[_Record]:
     """The objects of a file with the lines they begin in, held one by one."""
-    decoder = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
+    decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refused, parse_float=_finite)
     with opened(path) as body:
         text = _Text(path, io.TextIOWrapper(body, encoding="utf-8-sig"))
         listed = text.next() == "["
@@ -98,7 +107,7 @@ def _records(path: Path) -> Iterator[_Record]:
             if sign != "{":
                 raise ReelhouseError(f"{path}: line {text.line}: an object is expected, not {text.shown()}")
             line = text.line
-            yield _Record(line, text.decoded(decoder))
+            yield _Record(line, *text.decoded(decoder))
         if listed:
             if not sign:
                 raise ReelhouseError(f"{path} ends in the middle of its list: it is cut short")
@@ -127,8 +136,8 @@ class _Text:
             if self.at < len(self._text) or not self._more():
                 return self._text[self.at : self.at + 1]
 
-    def decoded(self, decoder: json.JSONDecoder) -> Any:
-        """The value that begins here."""
+    def decoded(self, decoder: json.JSONDecoder) -> tuple[Any, int]:
+        """The value that begins here, and how many signs it takes."""
         while True:
             try:
                 value, end = decoder.raw_decode(self._text, self.at)
@@ -147,8 +156,8 @@ class _Text:
             except RecursionError as exc:
                 raise ReelhouseError(f"{self._path}: line {self.line}: this is nested too deep") from exc
             self.line += self._text.count("\n", self.at, end)
-            self.at = end
-            return value
+            size, self.at = end - self.at, end
+            return value, size
 
     def shown(self) -> str:
         return repr(self._text[self.at : self.at + 20])
@@ -168,6 +177,15 @@ class _Text:
 
 def _refused(name: str) -> Any:
     raise ValueError(f"{name} is no number in JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        again = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {again!r} is there twice in one object")
+    return found
 
 
 def _finite(text: str) -> float:

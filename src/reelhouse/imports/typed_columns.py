@@ -141,7 +141,7 @@ def _typed(array: Any, column: ImportColumn, where: str) -> Any:
     """An array as *column* is, or `ReelhouseError` where a value does not fit."""
     try:
         found = _converted(array, column.type)
-    except pa.ArrowInvalid as exc:
+    except (pa.ArrowException, ValueError) as exc:
         said = str(exc).splitlines()[0]
         raise ReelhouseError(f"{where}: column {column.name} is no {column.type}: {said}; {NEW_SCHEMA}") from exc
     if not _within_years(found):
@@ -153,7 +153,9 @@ def _converted(array: Any, kind: str) -> Any:
     if pt.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pt.is_nested(array.type):
-        texts = (None if value is None else msgspec.json.encode(value).decode() for value in array.to_pylist())
+        # Instants with nanoseconds are those of pandas.
+        encode = msgspec.json.Encoder(enc_hook=lambda value: value.isoformat()).encode
+        texts = (None if value is None else encode(value).decode() for value in array.to_pylist())
         return pa.array(texts, pa.string())
     if pt.is_timestamp(array.type):
         # What is finer than a microsecond no engine of a lake would show.

@@ -110,7 +110,8 @@ def build(spark: SparkSession, arguments: Sequence[str]) -> dict[str, Any]:
     storage = lake_of(settings)
     factory = adopted_by(settings, storage, spark)
     course = settings.layout == "course"
-    return build_lake(storage, factory, full=job.full, progress=_step, course=course).summary()
+    quotes = settings.course_quotes
+    return build_lake(storage, factory, full=job.full, progress=_step, course=course, course_quotes=quotes).summary()
 
 
 def _step(name: str) -> None:

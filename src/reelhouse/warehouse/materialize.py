@@ -21,6 +21,7 @@ from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import rows_of
+from reelhouse.warehouse.fingerprints import rows_fingerprint
 from reelhouse.warehouse.manifest import ExportRead, TableVersion
 from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
 from reelhouse.warehouse.staging import Staged
@@ -145,7 +146,11 @@ def _make_popularity(making: Making, pin: TableVersion | None, *, from_scratch: 
     if commit is None:
         # An append would leave in what is damaged.
         from_scratch = from_scratch or not sound(making.engine.storage, FOLDER, making.versions[FOLDER])
-        user = {"made_from": making.wanted[POPULARITY.name], "schema": schema_mark(schema_of(POPULARITY.columns))}
+        user = {
+            "made_from": making.wanted[POPULARITY.name],
+            "schema": schema_mark(schema_of(POPULARITY.columns)),
+            "code": rows_fingerprint(POPULARITY),
+        }
         commit = write_popularity(
             making.engine, making.exports, user, making.versions[FOLDER], from_scratch=from_scratch
         )

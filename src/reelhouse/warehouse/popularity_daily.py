@@ -71,7 +71,7 @@ def _held(storage: Storage, known: int, user: dict[str, str]) -> set[str] | None
         return None
     newest = read_commit(storage, FOLDER, version)
     noted = newest.user
-    same = newest.in_place and noted.get("schema") == user["schema"] and "exports" in noted
+    same = newest.in_place and all(noted.get(name) == user[name] for name in ("schema", "code")) and "exports" in noted
     return set(noted["exports"]) if same else None
 
 

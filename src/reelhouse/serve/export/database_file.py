@@ -109,9 +109,6 @@ class DatabaseFile(ABC):
         why = self.index(file, table)
         return Exported(table.name, reading.rows, reading.rows, "full", reading.oldest, (why,) if why else ())
 
-    def _type(self, kind: str) -> str:
-        return self.types.get(kind.partition("(")[0], kind)
-
     def _stamps(self) -> list[tuple[int, int, int] | None]:
         """By these a file is known that somebody writes to, as are the logs beside it."""
         return [stamp(self._path.with_name(f"{self._path.name}{log}")) for log in ("", ".wal", "-wal", "-journal")]

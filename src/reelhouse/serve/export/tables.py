@@ -14,6 +14,7 @@ from reelhouse.storage.protocol import Storage
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.fingerprints import rows_fingerprint, wanted_fingerprints
+from reelhouse.warehouse.import_registry import ZONE as IMPORTS
 from reelhouse.warehouse.import_registry import Import, imported
 from reelhouse.warehouse.import_tables import import_spec
 from reelhouse.warehouse.manifest import BuildManifest, TableVersion, believed, built
@@ -59,8 +60,8 @@ class ExportTable:
 
     @property
     def dated(self) -> bool:
-        """Whether rows say when TMDB gave them."""
-        return "fetched_at" in self.spec.column_names
+        """Whether rows say when TMDB gave them; a person's own column of that name says something else."""
+        return self.pin.zone != IMPORTS and "fetched_at" in self.spec.column_names
 
 
 @dataclass(frozen=True)
