@@ -126,21 +126,8 @@ def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
     from reelhouse.warehouse.run import build
 
     try:
-<<<<<<< ours
-        build(
-            storage,
-            session,
-            full=True,
-            progress=step,
-            course=settings.layout == "course",
-            course_quotes=settings.course_quotes,
-        )
-||||||| base
-        build(storage, session, full=True, progress=step, course=settings.layout == "course")
-=======
         course, quotes = settings.layout == "course", settings.course_quotes
         build(storage, session, full=True, progress=step, course=course, course_quotes=quotes)
->>>>>>> theirs
     except ReelhouseError as exc:
         return _Built(done=False, note=f"The tables are erased and could not be built again: {exc}", failed=True)
     return _Built(done=True)
