@@ -85,7 +85,7 @@ def test_what_is_no_number_has_none(key: str) -> None:
 def test_a_path_is_the_key_of_the_one_record_there(text: str) -> None:
     assert read_key(text) == Key(text, SINGLE)
     assert details_path(text, text) == text
-    with pytest.raises(ReelhouseError, match="no TMDB id"):
+    with pytest.raises(ReelhouseError, match="is neither a TMDB id nor an IMDb id"):
         details_path("/movie/{id}", text)
 
 
@@ -95,7 +95,7 @@ def test_what_could_mean_another_path_is_no_key(text: str) -> None:
 
 
 def test_an_entity_without_ids_is_not_asked_for_one() -> None:
-    with pytest.raises(ReelhouseError, match="no TMDB id"):
+    with pytest.raises(ReelhouseError, match="is neither a TMDB id nor an IMDb id"):
         details_path("/configuration/languages", "603")
 
 

@@ -250,7 +250,7 @@ with dated as (
   from (
     select place, unnest(videos.results) as item, generate_subscripts(videos.results, 1) - 1 as position from answer)
 )
-select 'movie' as entity, id, path, raw, reason, fetched_at, run, chunk, line
+select 'movie' as entity, id, path, raw, dated.reason, fetched_at, run, chunk, line
 from dated join outcome using (place) where bad and raw <> '';
 
 -- tombstone

@@ -40,7 +40,7 @@ _SHUFFLES = {
 }
 
 # What a table reads of staging beside who is current, the id and the instant.
-_ALWAYS = {"place", "batch", "id", "fetched_at"}
+_ALWAYS = {"sequence", "append_id", "id", "fetched_at"}
 _READ = {
     "movie_genre": {"genres"},
     "movie_production_company": {"production_companies"},

@@ -180,7 +180,7 @@ def test_who_began_to_read_within_the_week_reads_on(
     newest = lake.storage.get(MANIFEST)
     lake.storage.put(MANIFEST, pinned)
     assert lake.everything() == rows
-    assert ["an older one was put back" in problem for problem in check_tables(lake.storage)] == [True]
+    assert ["an older one is back" in problem for problem in check_tables(lake.storage)] == [True]
     lake.storage.put(MANIFEST, newest)
     assert check_tables(lake.storage) == []
     # And who is shown the newest version of everything reads what is pinned.
@@ -451,6 +451,7 @@ def bucket(three_days: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> Iter
     storage = open_storage(f"s3://{s3servers.fresh_bucket(server, versioned=True)}/lake")
     # A few tables are enough: each object is a request.
     for place in (
+        MANIFEST,
         "_reelhouse/builds/",
         "_reelhouse/runs/movie/",
         "_reelhouse/staging/",
