@@ -452,3 +452,13 @@ def test_memory_does_not_grow_with_the_file(lake: Importer) -> None:
     batches = [batch.nbytes for batch in reading.batches(reading.columns(None))]
     assert len(batches) > 3
     assert max(batches) < 16 * 1024 * 1024
+
+
+def test_columns_in_any_number_get_their_own_types_and_values(lake: Importer) -> None:
+    names = [f"c{number}" for number in range(101)]
+    rows = [[("x", f"{row}", f"{row}.5")[number % 3] for number in range(101)] for row in (1, 2)]
+    text = "\n".join(",".join(line) for line in (names, *rows))
+    imported = lake.bring("t", lake.file("t.csv", f"{text}\n"))
+    types = [("string", "bigint", "double")[number % 3] for number in range(101)]
+    assert [one["type"] for one in imported["columns"]] == types
+    assert lake.rows("t")[1] == {name: ("x", 2, 2.5)[number % 3] for number, name in enumerate(names)}

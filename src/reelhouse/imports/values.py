@@ -10,7 +10,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -33,6 +33,10 @@ _ARROW: dict[str, Any] = {
     TEXT: pa.string(),
 }
 _DAYS = ("date", "timestamp")
+# Columns in one statement.
+_AT_ONCE = 32
+
+C = TypeVar("C")
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 
 _ZONE = r"(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?)"
@@ -127,17 +131,17 @@ class Values(ABC):
     def see(self, texts: Any) -> None:
         """Take more values into account. A column that is text already needs no further look."""
         names = [name for name in texts.schema.names if not (bits := self._bits.get(name, 0)) or _type(bits) != TEXT]
-        if names:
-            wanted = ", ".join(f"bit_or({self._bit(name)})" for name in names)
-            found = self._duckdb.from_arrow(texts).aggregate(wanted).fetchall()[0]
-            self._bits.update((name, self._bits.get(name, 0) | more) for name, more in zip(names, found, strict=True))
+        for some in _few_at_a_time(names):
+            wanted = ", ".join(f"bit_or({self._bit(name)})" for name in some)
+            found = self._duckdb.from_arrow(texts.select(some)).aggregate(wanted).fetchall()[0]
+            self._bits.update((name, self._bits.get(name, 0) | more) for name, more in zip(some, found, strict=True))
 
     def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
         """The rows, typed as *columns* say; `ReelhouseError` at the first value that does not fit."""
-        cast = ", ".join(f"{self._cast(column)} as {quoted(column.name)}" for column in columns)
         schema = pa.schema([(column.name, arrow_type(column.type)) for column in columns])
         for batch in self.read():
-            found = self._duckdb.from_arrow(batch.texts).project(cast).to_arrow_table().cast(schema)
+            casts = [found for some in _few_at_a_time(columns) for found in self._casts(batch.texts, some)]
+            found = pa.table(casts, names=schema.names).cast(schema)
             for column in columns:
                 texts, typed = batch.texts.column(column.name), found.column(column.name)
                 if typed.null_count > texts.null_count:
@@ -145,6 +149,12 @@ class Values(ABC):
                     text = self._duckdb.from_arrow(batch.texts.slice(at, 1)).project(self._text(column.name))
                     raise misfit(batch.where(at), column.name, text.fetchall()[0][0], column.type)
             yield from found.combine_chunks().to_batches()
+
+    def _casts(self, texts: Any, columns: Sequence[ImportColumn]) -> list[Any]:
+        """The values of some *columns*, cast."""
+        cast = ", ".join(f"{self._cast(column)} as {quoted(column.name)}" for column in columns)
+        some = texts.select([column.name for column in columns])
+        return list(self._duckdb.from_arrow(some).project(cast).to_arrow_table().columns)
 
     def _cast(self, column: ImportColumn) -> str:
         """The value as SQL, NULL where it does not fit."""
@@ -172,6 +182,11 @@ class Values(ABC):
             for kind in sorted(_FITS, key=lambda kind: not seen & _ALLOWED[kind])
         )
         return f"case when {value} is null then 0{tests} else {_OTHER} end"
+
+
+def _few_at_a_time(columns: Sequence[C]) -> Iterator[Sequence[C]]:
+    """*columns* in groups: the time that DuckDB takes to plan a statement grows with the square of its columns."""
+    return (columns[at : at + _AT_ONCE] for at in range(0, len(columns), _AT_ONCE))
 
 
 def marked(value: object) -> str | None:
