@@ -6,9 +6,8 @@ import difflib
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, MissingKeyError
 from reelhouse.raw.keys import FIRST_PLAN_OF_FORMAT_1, FORMAT, PLACES, of_a_lake, plan_key
 from reelhouse.settings import FILE, Settings, load
@@ -16,8 +15,18 @@ from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
 
+if TYPE_CHECKING:
+    from reelhouse.entities.schema import Entity
+
 # Names in a folder to look at for a hint.
 _NEARBY = 1000
+
+
+def _entities() -> Mapping[str, Entity]:
+    # Loaded late: `--help` needs no declarations, and they take a fifth of its time.
+    from reelhouse.entities.registry import ENTITIES
+
+    return ENTITIES
 
 
 def storage_of(settings: Settings) -> Storage:
@@ -59,7 +68,7 @@ def has_lake(storage: Storage) -> bool:
 
 
 def _has_plan(storage: Storage) -> bool:
-    return any(storage.size(plan_key(entity, 1)) is not None for entity in ENTITIES)
+    return any(storage.size(plan_key(entity, 1)) is not None for entity in _entities())
 
 
 def _lakes_nearby(storage: Storage) -> str:
@@ -68,7 +77,7 @@ def _lakes_nearby(storage: Storage) -> str:
         return ""
     here = storage.root
     near = [each for each in (*_folders(here), *_folders(here.parent), here.parent) if each != here]
-    plans = [plan_key(entity, 1) for entity in ENTITIES]
+    plans = [plan_key(entity, 1) for entity in _entities()]
     names = {str(each): each for each in near if any((each / plan).is_file() for plan in plans)}
     best = difflib.get_close_matches(str(here), names, 1, cutoff=0) if names else []
     return f" (did you mean {best[0]}?)" if best else ": reelhouse sync begins one"
@@ -84,7 +93,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
     """`settings.load`, including the file in a bucket."""
-    return load(options, in_bucket=_file_in_bucket, entities=ENTITIES)
+    return load(options, in_bucket=_file_in_bucket, entities=_entities())
 
 
 def _file_in_bucket(settings: Settings) -> bytes | None:
