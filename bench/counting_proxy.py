@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 _HOPS = frozenset(("connection", "expect", "keep-alive", "transfer-encoding"))
 
 
-class CollectOptions(NamedTuple):
+class Request(NamedTuple):
     """One request: *kind* is PUT, GET, HEAD, LIST or DELETE, *key* the object or what a listing starts with."""
 
     kind: str
@@ -29,19 +29,19 @@ class Passed:
     def __init__(self, url: str) -> None:
         self.url = url
         self._guard = threading.Lock()
-        self._requests: list[CollectOptions] = []
+        self._requests: list[Request] = []
 
-    def note(self, request: CollectOptions) -> None:
+    def note(self, request: Request) -> None:
         with self._guard:
             self._requests.append(request)
 
-    def take(self) -> list[CollectOptions]:
+    def take(self) -> list[Request]:
         with self._guard:
             taken, self._requests = self._requests, []
         return taken
 
 
-def kinds(requests: list[CollectOptions]) -> Counter[str]:
+def kinds(requests: list[Request]) -> Counter[str]:
     """How many of each kind."""
     return Counter(request.kind for request in requests)
 
@@ -69,7 +69,7 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
 
 
-def _handler(netloc: str, delay: float, note: Callable[[CollectOptions], None]) -> type[BaseHTTPRequestHandler]:
+def _handler(netloc: str, delay: float, note: Callable[[Request], None]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -107,9 +107,9 @@ def _handler(netloc: str, delay: float, note: Callable[[CollectOptions], None]) 
     return Handler
 
 
-def _request(method: str, target: str, status: int) -> CollectOptions:
+def _request(method: str, target: str, status: int) -> Request:
     path, query = urlsplit(target)[2:4]
     _, _, key = unquote(path).lstrip("/").partition("/")
     if method == "GET" and not key:
-        return CollectOptions("LIST", parse_qs(query).get("prefix", [""])[0], status)
-    return CollectOptions(method, key, status)
+        return Request("LIST", parse_qs(query).get("prefix", [""])[0], status)
+    return Request(method, key, status)

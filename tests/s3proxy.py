@@ -30,7 +30,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class CollectOptions(NamedTuple):
+class Request(NamedTuple):
     """What came: *kind* is PUT, GET, HEAD, DELETE, LIST, or BUCKET for anything else about a bucket."""
 
     kind: str
@@ -41,7 +41,7 @@ class CollectOptions(NamedTuple):
 
 
 # Gets the request and the way on; None cuts the connection.
-Fault = Callable[[CollectOptions, Callable[[], Answer]], Answer | None]
+Fault = Callable[[Request, Callable[[], Answer]], Answer | None]
 
 
 def says(status: int, code: str, inside: str = "", **headers: str) -> Fault:
@@ -58,16 +58,16 @@ SLOW_DOWN = says(503, "SlowDown")
 BROKEN = says(500, "InternalError")
 
 
-def passes(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+def passes(_: Request, on: Callable[[], Answer]) -> Answer:
     """Nothing is spoilt: for the requests before the one that is."""
     return on()
 
 
-def cut(_: CollectOptions, on: Callable[[], Answer]) -> None:
+def cut(_: Request, on: Callable[[], Answer]) -> None:
     """The connection breaks before S3 heard of it."""
 
 
-def lost(_: CollectOptions, on: Callable[[], Answer]) -> None:
+def lost(_: Request, on: Callable[[], Answer]) -> None:
     """S3 does what it was asked; its answer never comes."""
     on()
 
@@ -75,20 +75,20 @@ def lost(_: CollectOptions, on: Callable[[], Answer]) -> None:
 def done_and_says(status: int, code: str) -> Fault:
     """S3 does what it was asked, and something before it answers this error."""
 
-    def fault(request: CollectOptions, on: Callable[[], Answer]) -> Answer | None:
+    def fault(request: Request, on: Callable[[], Answer]) -> Answer | None:
         on()
         return says(status, code)(request, on)
 
     return fault
 
 
-def half(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+def half(_: Request, on: Callable[[], Answer]) -> Answer:
     """The body ends in the middle."""
     answer = on()
     return answer._replace(body=answer.body[: len(answer.body) // 2])
 
 
-def ignored(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+def ignored(_: Request, on: Callable[[], Answer]) -> Answer:
     """What look-alikes say to a condition that they do not know."""
     return Answer(200, [("ETag", '"0123456789abcdef0123456789abcdef"'), ("Content-Length", "0")], b"")
 
@@ -96,7 +96,7 @@ def ignored(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
 def late(seconds: float) -> Fault:
     """The answer takes its time."""
 
-    def fault(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+    def fault(_: Request, on: Callable[[], Answer]) -> Answer:
         time.sleep(seconds)
         return on()
 
@@ -116,7 +116,7 @@ class Proxy:
 
     def __init__(self, server: S3Server) -> None:
         self.server = server
-        self.seen: list[CollectOptions] = []
+        self.seen: list[Request] = []
         self._upstream = urlsplit(server.endpoint)
         self._rules: list[Rule] = []
         self._guard = threading.Lock()
@@ -167,7 +167,7 @@ class Proxy:
             self._port = self._listening.server_port
             threading.Thread(target=self._listening.serve_forever, args=(0.01,), daemon=True).start()
 
-    def answer(self, request: CollectOptions, on: Callable[[], Answer]) -> Answer | None:
+    def answer(self, request: Request, on: Callable[[], Answer]) -> Answer | None:
         """What comes back for *request*; None where the connection is cut."""
         with self._guard:
             self.seen.append(request)
@@ -210,7 +210,7 @@ def proxied(server: S3Server) -> Iterator[Proxy]:
         proxy.off()
 
 
-def _next(rule: Rule, request: CollectOptions) -> Fault | None:
+def _next(rule: Rule, request: Request) -> Fault | None:
     wanted = rule.kind in ("", request.kind) and rule.key.search(request.key)
     return next(rule.faults, None) if wanted else None
 
@@ -313,7 +313,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
 
-def _request(method: str, target: str, headers: dict[str, str], body: bytes) -> CollectOptions:
+def _request(method: str, target: str, headers: dict[str, str], body: bytes) -> Request:
     parts = urlsplit(target)
     query = parse_qs(parts.query, keep_blank_values=True)
     _, _, key = unquote(parts.path).lstrip("/").partition("/")
@@ -323,4 +323,4 @@ def _request(method: str, target: str, headers: dict[str, str], body: bytes) -> 
         kind = "LIST"
     else:
         kind = "BUCKET"
-    return CollectOptions(kind, key, query, headers, body)
+    return Request(kind, key, query, headers, body)

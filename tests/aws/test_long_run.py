@@ -21,7 +21,7 @@ from tests import s3servers
 from tests.aws import deployed
 from tests.aws.lambda_service import Invocation, LambdaService
 from tests.runs.lakes import TOKEN
-from tests.s3proxy import BROKEN, SLOW_DOWN, Answer, CollectOptions, Fault, cut, done_and_says, half, lost, proxied
+from tests.s3proxy import BROKEN, SLOW_DOWN, Answer, Fault, Request, cut, done_and_says, half, lost, proxied
 
 _LANDING = 2
 _CONNECTIONS = 20
@@ -112,7 +112,7 @@ def _one_in_fifty(chance: random.Random) -> Fault:
     """Every fiftieth call or so fails, in one way or another."""
     faults = (SLOW_DOWN, BROKEN, cut, lost, half, done_and_says(503, "ServiceUnavailable"))
 
-    def fault(request: CollectOptions, on: Callable[[], Answer]) -> Answer | None:
+    def fault(request: Request, on: Callable[[], Answer]) -> Answer | None:
         return chance.choice(faults)(request, on) if chance.random() < 0.02 else on()
 
     return fault

@@ -25,7 +25,7 @@ from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
 from tests.cluster.sparks import Spark, spark
 from tests.cluster.standalone import needs_spark
-from tests.s3proxy import CONFLICT, Answer, CollectOptions, Fault, Proxy, done_and_says, lost, proxied
+from tests.s3proxy import CONFLICT, Answer, Fault, Proxy, Request, done_and_says, lost, proxied
 
 # The first to need Apache Spark waits for its start, which a busy machine makes long.
 pytestmark = [pytest.mark.timeout(900)]
@@ -76,7 +76,7 @@ def test_sparks_commit_that_meets_anothers_in_s3_comes_after_it(
 ) -> None:
     _write(here, 0, 10, "overwrite")
 
-    def other_first(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+    def other_first(_: Request, on: Callable[[], Answer]) -> Answer:
         assert _write(here, 100, 103) == 1
         return on()
 

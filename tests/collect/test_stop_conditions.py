@@ -1,4 +1,4 @@
-"""Brakes are pulled by whoever has a reason, from any thread, and whoever waits learns of it at once."""
+"""A run can be stopped from any thread, for any reason, and what waits notices at once."""
 
 from __future__ import annotations
 

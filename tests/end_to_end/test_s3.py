@@ -36,7 +36,7 @@ from reelhouse.warehouse.verify import check_tables
 from tests import s3servers
 from tests.end_to_end.conftest import environment, reelhouse, told
 from tests.end_to_end.equal_tables import LINEAGE, differences
-from tests.s3proxy import Answer, CollectOptions, Fault, done_and_says, lost, passes, proxied, says
+from tests.s3proxy import Answer, Fault, Request, done_and_says, lost, passes, proxied, says
 from tests.s3servers import S3Server
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
@@ -147,7 +147,7 @@ def test_after_changes_and_a_build_that_lost_its_bucket_its_tables_equal_those_o
         assert done.returncode == 0, done.stderr
     with proxied(world.server) as proxy:
 
-        def goes(request: CollectOptions, on: Callable[[], Answer]) -> Answer | None:
+        def goes(request: Request, on: Callable[[], Answer]) -> Answer | None:
             proxy.always(says(404, "NoSuchBucket"))
             return says(404, "NoSuchBucket")(request, on)
 
@@ -254,7 +254,7 @@ def test_two_builders_commits_both_count(opened: Opened) -> None:
         engine = open_engine(storage, session_factory("sail", storage.access())())
         engine.write(engine.spark.range(10), "t", mode="overwrite", user={})
 
-        def other_first(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+        def other_first(_: Request, on: Callable[[], Answer]) -> Answer:
             engine.write(engine.spark.range(100, 103), "t", mode="append", user={})
             return on()
 
@@ -278,7 +278,7 @@ def test_two_builders_that_fill_an_empty_table_at_once_leave_the_rows_of_one(
             commits.append(commit(self, *args))
             return commits[-1]
 
-        def other_first(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+        def other_first(_: Request, on: Callable[[], Answer]) -> Answer:
             engine.write(engine.spark.range(100, 103), "t", mode="overwrite", user={})
             return on()
 

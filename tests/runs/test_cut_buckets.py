@@ -18,7 +18,7 @@ from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
 from tests.runs.lakes import answers, assert_whole, collect, small
 from tests.runs.tiny import Tiny
-from tests.s3proxy import Answer, CollectOptions, Proxy, passes, proxied
+from tests.s3proxy import Answer, Proxy, Request, passes, proxied
 
 ONCE = {str(id_): 1 for id_ in range(1, 31)}
 
@@ -39,7 +39,7 @@ def _fresh_lake(proxy: Proxy) -> S3Storage:
 def _gone_at(proxy: Proxy, place: int, kind: str, key: str) -> None:
     """S3 goes away when it is asked this for the *place*-th time."""
 
-    def goes_away(_: CollectOptions, on: Callable[[], Answer]) -> None:
+    def goes_away(_: Request, on: Callable[[], Answer]) -> None:
         proxy.off()
 
     proxy.when(*repeat(passes, place), goes_away, kind=kind, key=key)

@@ -23,9 +23,9 @@ from tests.s3proxy import (
     CONFLICT,
     SLOW_DOWN,
     Answer,
-    CollectOptions,
     Fault,
     Proxy,
+    Request,
     cut,
     done_and_says,
     late,
@@ -41,7 +41,7 @@ BRISK = Pace(ttl=60.0, every=0.05, again=0.05, margin=20.0)
 def _later(seconds: float) -> Fault:
     """S3's clock is that much further."""
 
-    def fault(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+    def fault(_: Request, on: Callable[[], Answer]) -> Answer:
         answer = on()
         moved = [(name, _moved(value, seconds) if name.lower() == "date" else value) for name, value in answer.headers]
         return answer._replace(headers=moved)
@@ -111,7 +111,7 @@ def test_it_ends_by_the_clock_of_s3_whatever_the_clock_here_says(
 def _dated(date: str) -> Fault:
     """S3's answer has this `Date`."""
 
-    def fault(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+    def fault(_: Request, on: Callable[[], Answer]) -> Answer:
         answer = on()
         return answer._replace(headers=[(name, date if name.lower() == "date" else v) for name, v in answer.headers])
 
@@ -200,7 +200,7 @@ def test_an_answer_that_fails_or_is_lost_changes_nothing(lake: S3Storage, proxy:
 
 
 def test_a_lost_response_is_resolved_on_an_s3_without_metadata(lake: S3Storage, proxy: Proxy) -> None:
-    def bare(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+    def bare(_: Request, on: Callable[[], Answer]) -> Answer:
         answer = on()
         return answer._replace(
             headers=[pair for pair in answer.headers if not pair[0].lower().startswith("x-amz-meta")]
@@ -283,7 +283,7 @@ def test_an_s3_without_the_time_of_day_holds_nothing(lake: S3Storage, proxy: Pro
     with lake.lock():
         pass
 
-    def timeless(_: CollectOptions, on: Callable[[], Answer]) -> Answer:
+    def timeless(_: Request, on: Callable[[], Answer]) -> Answer:
         answer = on()
         return answer._replace(
             headers=[("Date", date) if pair[0].lower() == "date" else pair for pair in answer.headers]
@@ -326,7 +326,7 @@ def test_of_many_that_find_it_expired_one_takes_over(lake: S3Storage, proxy: Pro
     stack = ExitStack()
     stack.enter_context(lake.lock(seconds=50))
 
-    def expired(request: CollectOptions, on: Callable[[], Answer]) -> Answer | None:
+    def expired(request: Request, on: Callable[[], Answer]) -> Answer | None:
         answer = on()
         return _later(60)(request, lambda: answer) if b'"epoch":1,' in answer.body else answer
 
