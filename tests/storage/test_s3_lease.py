@@ -350,6 +350,6 @@ def test_of_many_that_find_it_expired_one_takes_over(lake: S3Storage, proxy: Pro
         thread.join(30)
     assert len(took) == 1
     bucket = lake.url.removeprefix("s3://").partition("/")[0]
-    held = client(proxy.server).get_object(Bucket=bucket, Key="lake/_reelhouse/lease.json")
-    assert json.loads(held["Body"].read())["epoch"] == 2
+    now = client(proxy.server).get_object(Bucket=bucket, Key="lake/_reelhouse/lease.json")
+    assert json.loads(now["Body"].read())["epoch"] == 2
     stack.close()

@@ -31,6 +31,9 @@ def first_line(exc: BaseException) -> str:
     """An engine's message, without its stack; of S3's XML only the code of the error."""
     if "StatusCode.UNAVAILABLE" in str(exc):
         return "the engine process exited (possibly out of memory)"
+    if "NoSuchBucket" in str(exc):
+        # Which of several requests at once fails first is chance; the cause is one.
+        return "there is no bucket of the lake's name any more"
     lines = _lines(exc)
     return _XML.sub(r"\1", lines[0]) if lines else type(exc).__name__
 
