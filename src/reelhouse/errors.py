@@ -85,7 +85,7 @@ class DeniedError(TmdbError):
 
 
 class MissingError(TmdbError):
-    """TMDB itself says that there is no such record (code 6 or 34)."""
+    """TMDB itself says that the record does not exist (code 6 or 34)."""
 
 
 class ListingError(TmdbError):

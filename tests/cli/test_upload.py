@@ -100,9 +100,9 @@ def test_the_same_file_again_is_fine_and_another_of_its_name_is_refused(here: He
     [
         (("list.csv", "--layout", "course"), "add --kind movie or --kind series"),
         (("movies_and_series.csv", "--layout", "course"), "add --kind movie or --kind series"),
-        (("movies.csv", "none.csv", "--layout", "course", "--kind", "movie"), "none.csv: there is no such file"),
+        (("movies.csv", "none.csv", "--layout", "course", "--kind", "movie"), "none.csv: this file does not exist"),
         (("movies.csv", "movies.json", "--layout", "course"), "a table as text is expected"),
-        (("movies.csv", ".", "--layout", "course"), "there is no such file"),
+        (("movies.csv", ".", "--layout", "course"), "this file does not exist"),
         (("movies.csv", "filmes a\u00e7\u00e3o.csv", "--layout", "course"), "a name in plain ASCII"),
         (("movies.csv", "sub/movies.csv", "--layout", "course"), "rename one of them"),
         (("movies.csv",), "data files with --layout course"),

@@ -416,8 +416,8 @@ def test_files_of_other_columns_are_refused_by_name(lake: Importer) -> None:
     ("files", "said"),
     [
         ([], "import: say what: files, or a database by --from and --table"),
-        (["nope.csv"], "nope.csv: there is no such file"),
-        (["nope*.csv"], "nope*.csv: there is no such file"),
+        (["nope.csv"], "nope.csv: this file does not exist"),
+        (["nope*.csv"], "nope*.csv: this file does not exist"),
         (["a.csv", "a.csv"], "import: a.csv is named twice"),
         (["a.csv", "b.json"], "b.json and a.csv are of different kinds: one table is made of files of one kind"),
         (["empty"], "empty: this folder holds no file that can be imported (.csv,"),

@@ -326,7 +326,7 @@ def test_what_an_sqlite_file_cannot_give_is_said(lake: Importer) -> None:
     ("arguments", "said"),
     [
         (["--from", "mysql://host/db", "--table", "t"], "from: postgresql://user@host/database, x.duckdb or x.sqlite"),
-        (["--from", "nope.duckdb", "--table", "t"], "nope.duckdb: there is no such file"),
+        (["--from", "nope.duckdb", "--table", "t"], "nope.duckdb: this file does not exist"),
         (["--from", "x.sqlite"], "import: --from names a database and --table its table: give both"),
         (["--table", "t"], "import: --from names a database and --table its table: give both"),
         (["a.csv", "--from", "x.sqlite", "--table", "t"], "import: files or --from, not both"),

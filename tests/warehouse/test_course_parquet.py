@@ -22,9 +22,9 @@ from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.purges import Note, put_note
 from reelhouse.storage.folder import FolderStorage
-from reelhouse.warehouse import course_parquet
-from reelhouse.warehouse.course_local import LocalCopy, copy_local
-from reelhouse.warehouse.course_parquet import COPIES, KEPT_DAYS, check_copies, copy_out, prune, read_copies
+from reelhouse.warehouse.course import parquet as course_parquet
+from reelhouse.warehouse.course.local import LocalCopy, copy_local
+from reelhouse.warehouse.course.parquet import COPIES, KEPT_DAYS, check_copies, copy_out, prune, read_copies
 from reelhouse.warehouse.manifest import Read, pin
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
 from reelhouse.warehouse.run import build

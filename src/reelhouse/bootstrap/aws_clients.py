@@ -43,7 +43,7 @@ def refusal(what: str, exc: Exception) -> ReelhouseError:
 _LOCAL = {
     "NoCredentialsError": "no AWS credentials found",
     "NoRegionError": "no AWS region is set (AWS_REGION)",
-    "ProfileNotFound": "there is no such AWS profile: correct s3_profile or AWS_PROFILE",
+    "ProfileNotFound": "the AWS profile does not exist: correct s3_profile or AWS_PROFILE",
     "EndpointConnectionError": "AWS cannot be reached",
     "ConnectTimeoutError": "AWS cannot be reached",
 }

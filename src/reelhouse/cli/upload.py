@@ -81,7 +81,7 @@ def upload_course(storage: Storage, paths: Sequence[Path], kind: str | None, day
 
 def _key(path: Path, kind: str | None, day: date) -> str:
     if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file")
+        raise ConfigError(f"{path}: this file does not exist")
     if not _ENDINGS.fullmatch("".join(path.suffixes[-2:])) and not _ENDINGS.fullmatch(path.suffix):
         raise ConfigError(f"{path}: a table as text is expected (.csv, .tsv or .txt, also with .gz)")
     try:

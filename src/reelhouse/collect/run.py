@@ -18,16 +18,18 @@ from reelhouse.collect.validation import ResponseValidator
 from reelhouse.course.copies import Copies
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import KeyTakenError, LakeError
+from reelhouse.errors import KeyTakenError
 from reelhouse.raw import inbox
 from reelhouse.raw.checkpoint import Done, drop_done, read_done
 from reelhouse.raw.ledger import keep_run, oldest_landed
-from reelhouse.raw.plan import Plan, last_run, put_plan, read_plan
+from reelhouse.raw.plan import Plan, last_run, plan_of, put_plan
 from reelhouse.raw.receipt import Receipt, State
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, reconcile
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
 from reelhouse.tmdb.endpoints import first_appends
+
+_VANISHED = "though it was there a moment ago"
 
 
 class RunOptions(NamedTuple):
@@ -120,12 +122,12 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
         check_free(storage, entity, after + 1)
         if after:
             # A kill between its reconciliation and here may have left the letters that it took.
-            inbox.clear(storage, _plan(storage, entity, after))
+            inbox.clear(storage, plan_of(storage, entity, after, _VANISHED))
         draft: PlannedRun = await plan_run(storage, tmdb, wanted, after=after, put=True)
         try:
             put_plan(storage, draft.plan)
         except KeyTakenError:
-            theirs = _plan(storage, entity, draft.plan.run)
+            theirs = plan_of(storage, entity, draft.plan.run, _VANISHED)
         else:
             return draft.plan
     leave_keys(storage, entity, wanted.keys)
@@ -142,14 +144,7 @@ def leave_keys(storage: Storage, entity: str, keys: tuple[str, ...]) -> None:
 def _unreconciled(storage: Storage, entity: str, run: int) -> Plan | None:
     if not run or read_reconciliation(storage, entity, run) is not None:
         return None
-    return _plan(storage, entity, run)
-
-
-def _plan(storage: Storage, entity: str, run: int) -> Plan:
-    plan = read_plan(storage, entity, run)
-    if plan is None:
-        raise LakeError(f"the plan of run {run} was there a moment ago and is gone")
-    return plan
+    return plan_of(storage, entity, run, _VANISHED)
 
 
 async def execute(

@@ -200,7 +200,7 @@ def _check_body(body: bytes) -> None:
 
 
 def parses(body: bytes) -> bool:
-    """Whether *body* is whole JSON in UTF-8, so that it can lie in a line as it is."""
+    """Whether *body* is complete JSON in UTF-8: such a body is written to its line unchanged."""
     try:
         _check_body(body)
         msgspec.json.decode(body, type=msgspec.Raw)

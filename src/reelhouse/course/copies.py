@@ -24,7 +24,7 @@ from reelhouse.errors import LakeError, MissingKeyError, ReelhouseError, Storage
 from reelhouse.raw.chunk import read_chunk, whole_record
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, chunk_place
-from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.plan import Plan, last_run, plan_of
 from reelhouse.raw.purges import purge_count
 from reelhouse.raw.receipt import Outcome, Receipt, State, Unreadable, read_parts, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import read_reconciliation
@@ -35,6 +35,7 @@ from reelhouse.storage.protocol import HOUSE, Storage
 _SAVED_EVERY = 32
 # Files in memory at once, of 10 MB at most.
 _AT_ONCE = 4
+_UNCOPIED = "so its answers cannot be copied"
 _STATES = f"{HOUSE}course/"
 
 
@@ -154,7 +155,7 @@ class Copies:
 
     def _catch_up(self, through: int, stopped: Callable[[], bool]) -> None:
         for run in range(self._state.through + 1, through + 1):
-            plan = _plan(self._storage, self._entity, run)
+            plan = plan_of(self._storage, self._entity.name, run, _UNCOPIED)
             # Asked before its parts are, so that none is missed.
             ended = read_reconciliation(self._storage, self._entity.name, run) is not None
             for unit, part, receipt in self._uncopied(plan):
@@ -201,7 +202,7 @@ class Copies:
         return next((folder for folder in both if folder in self._state.days), both[0])
 
     def _touched(self, folder: str, run: int) -> Day:
-        """The day, known to be changing: before its first file is put, so that it is not taken for other people's."""
+        """The day, saved as changing before its first file is put: without that, a kill makes the file look foreign."""
         day = self._state.days.get(folder)
         if day is None:
             there = (number for _, number in self._numbered(folder))
@@ -297,7 +298,8 @@ class Copies:
 
     def _receipts(self, folder: str, day: Day) -> Iterator[Receipt]:
         for run in day.runs:
-            for receipt in readable(read_receipts(self._storage, _plan(self._storage, self._entity, run))):
+            plan = plan_of(self._storage, self._entity.name, run, _UNCOPIED)
+            for receipt in readable(read_receipts(self._storage, plan)):
                 if self._folder(receipt) == folder:
                     yield receipt
 
@@ -380,10 +382,3 @@ def _landed(receipt: Receipt) -> list[Outcome]:
 
 def _id_of(outcome: Outcome) -> int | str:
     return outcome.key if outcome.id is None else outcome.id
-
-
-def _plan(storage: Storage, entity: Entity, run: int) -> Plan:
-    plan = read_plan(storage, entity.name, run)
-    if plan is None:
-        raise LakeError(f"the plan of run {run} is gone, so its answers cannot be copied")
-    return plan

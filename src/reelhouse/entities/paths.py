@@ -66,7 +66,7 @@ class Place(NamedTuple):
 
 
 def levels_of(rows: str) -> tuple[Level, ...]:
-    """The levels of a table's `rows`; none for one row an answer. `ValueError` for what is no such path."""
+    """The levels of a table's `rows`, empty if each answer is one row. `ValueError` if *rows* is not such a path."""
     levels: list[Level] = []
     members: list[str] = []
     for segment in rows.split(".") if rows else ():

@@ -57,7 +57,7 @@ class SqliteTable(Values):
 def opened(path: Path, table: str) -> Iterator[TypedTable | SqliteTable]:
     """The *table* of the database in the file at *path*, which is only read."""
     if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file")
+        raise ConfigError(f"{path}: this file does not exist")
     shown, place = f"{path} {table}", ".".join(map(quoted, table.split(".")))
     if path.suffix == ".duckdb":
         with _explained(shown), duckdb.connect(str(path), read_only=True) as file:

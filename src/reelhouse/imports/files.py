@@ -52,7 +52,7 @@ def _found(path: Path) -> list[Path]:
     # Path.glob takes no pattern that is absolute.
     matching = sorted(map(Path, glob.glob(str(path)))) if pattern else []  # noqa: PTH207
     if not matching:
-        raise ConfigError(f"{path}: there is no such file")
+        raise ConfigError(f"{path}: this file does not exist")
     return [file for each in matching for file in _found(each)]
 
 

@@ -15,8 +15,7 @@ from reelhouse.errors import LakeError
 from reelhouse.imports.postgres import Postgres
 from reelhouse.imports.run import Outcome, Seen, Step, columns_of, pinned, schema_of, shown
 from reelhouse.tables.schemas import data_type
-from reelhouse.warehouse.import_registry import ZONE, ImportColumn, ImportSource, imported
-from reelhouse.warehouse.import_tables import column_specs
+from reelhouse.warehouse.import_registry import ZONE, ImportColumn, ImportSource, column_specs, imported
 
 # Connections at a time; a server has a hundred, and other users.
 _PARTS = 8

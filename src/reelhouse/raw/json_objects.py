@@ -1,17 +1,21 @@
-"""How a JSON object of the lake becomes a struct, or a clear word on why it cannot."""
+"""JSON objects of the lake as structs: read, changed by compare-and-swap, or refused with a clear error."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
 
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.keys import FORMAT
 from reelhouse.storage.protocol import Storage
 
 T = TypeVar("T")
+
+# The first writer wins each time; more attempts than this mean that something else is wrong.
+_ATTEMPTS = 20
 
 
 class _Head(msgspec.Struct):
@@ -43,3 +47,26 @@ def get_named(storage: Storage, key: str, sha256: str, named_by: str) -> bytes:
 def encode(value: object) -> bytes:
     """One line of JSON with a newline, the same bytes for the same value."""
     return msgspec.json.encode(value, order="deterministic") + b"\n"
+
+
+def change_object(storage: Storage, key: str, empty: T, changed: Callable[[T], T]) -> None:
+    """Replace the object at *key*, *empty* while there is none, by what *changed* returns for it.
+
+    *changed* is called again whenever another writer was faster. `LakeError` after 20 attempts, or where the object
+    cannot be read.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            found = storage.get_versioned(key)
+        except MissingKeyError:
+            found = None
+        body = encode(changed(empty if found is None else decode(key, found.body, type(empty))))
+        try:
+            if found is None:
+                storage.put_new(key, body)
+            else:
+                storage.put_if(key, body, found.version)
+        except KeyTakenError:
+            continue
+        return
+    raise LakeError(f"{key} could not be changed: others keep changing it")

@@ -209,6 +209,14 @@ def read_plan(storage: Storage, entity: str, run: int) -> Plan | None:
     return found
 
 
+def plan_of(storage: Storage, entity: str, run: int, otherwise: str) -> Plan:
+    """The plan of a *run* that has one; `LakeError` where it is gone, with *otherwise* after it."""
+    plan = read_plan(storage, entity, run)
+    if plan is None:
+        raise LakeError(f"the plan of {entity} run {run} is gone, {otherwise}")
+    return plan
+
+
 def last_run(storage: Storage, entity: str) -> int:
     """The highest run of *entity* that has a plan, 0 where there is none; some 2·log2(n) look-ups, no listing."""
     return _gallop(lambda run: storage.size(plan_key(entity, run)) is not None)

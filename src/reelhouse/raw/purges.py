@@ -7,16 +7,13 @@ from typing import TypeVar
 
 import msgspec
 
-from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.errors import MissingKeyError
+from reelhouse.raw.json_objects import change_object, decode
 from reelhouse.raw.keys import FORMAT, PURGES, purged_key
 from reelhouse.raw.receipt import Purged
 from reelhouse.storage.protocol import Storage
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-# The first writer wins each time; more attempts than this mean that something else is wrong.
-_ATTEMPTS = 20
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -55,28 +52,9 @@ def purge_count(storage: Storage) -> int:
 
 def put_note(storage: Storage, note: Note) -> None:
     """Append to the list of purges."""
-    _change(storage, PURGES, Purges(), lambda found: msgspec.structs.replace(found, notes=[*found.notes, note]))
+    change_object(storage, PURGES, Purges(), lambda found: msgspec.structs.replace(found, notes=[*found.notes, note]))
 
 
 def change_purged(storage: Storage, entity: str, run: int, change: Callable[[Purged], Purged]) -> None:
     """Put what *change* makes of a run's `purged.json`; it is called again where somebody else was quicker."""
-    _change(storage, purged_key(entity, run), Purged(entity, run), change)
-
-
-def _change(storage: Storage, key: str, empty: T, change: Callable[[T], T]) -> None:
-    for _ in range(_ATTEMPTS):
-        try:
-            found = storage.get_versioned(key)
-        except MissingKeyError:
-            found = None
-        before = empty if found is None else decode(key, found.body, type(empty))
-        body = encode(change(before))
-        try:
-            if found is None:
-                storage.put_new(key, body)
-            else:
-                storage.put_if(key, body, found.version)
-        except KeyTakenError:
-            continue
-        return
-    raise LakeError(f"{key} could not be changed: others keep changing it")
+    change_object(storage, purged_key(entity, run), Purged(entity, run), change)

@@ -9,7 +9,7 @@ from reelhouse.course.copies import copies_before
 from reelhouse.course.layout import COPIES
 from reelhouse.errors import LakeError
 from reelhouse.raw.keys import RAW, RUNS, RunPlace, chunk_place, purged_key
-from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.plan import Plan, last_run, plan_of
 from reelhouse.raw.purges import Purges, purge_count, read_purges
 from reelhouse.raw.receipt import Purged, Receipt, Unreadable, place_of, read_parts, read_purged, readable, reduced
 from reelhouse.storage.prefetch import prefetch
@@ -60,7 +60,7 @@ def _to_erase(storage: Storage, purged: dict[RunPlace, Purged]) -> ToErase:
     looked |= {RunPlace(place.entity, place.run) for key in loose if (place := chunk_place(key)) is not None}
     dead, live = set[str](), set[str]()
     for run, one in purged.items() if looked or loose else ():
-        plan = _plan(storage, run)
+        plan = plan_of(storage, *run, "so nobody knows what of it must be gone too")
         (dead if one.listed else live).update(listed_from(plan))
         if run in looked:
             dead.update(one.replaced)
@@ -96,13 +96,6 @@ def _prefix(key: str) -> str:
 def _purged(storage: Storage, entities: Iterable[str]) -> dict[RunPlace, Purged]:
     runs = [RunPlace(entity, run) for entity in entities for run in range(1, last_run(storage, entity) + 1)]
     return dict(zip(runs, prefetch(lambda run: read_purged(storage, *run), runs), strict=True))
-
-
-def _plan(storage: Storage, run: RunPlace) -> Plan:
-    plan = read_plan(storage, *run)
-    if plan is None:
-        raise LakeError(f"the plan of {run.entity} run {run.run} is gone, so nobody knows what of it must be gone too")
-    return plan
 
 
 def read_units(storage: Storage, plan: Plan) -> Iterator[list[Receipt | Unreadable]]:

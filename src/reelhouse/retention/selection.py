@@ -11,7 +11,7 @@ from typing import NamedTuple
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.raw.keys import EXPORTS, RAW, RunPlace, chunk_place
-from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.plan import Plan, last_run, plan_of
 from reelhouse.raw.purges import read_purges
 from reelhouse.raw.receipt import Outcome, Purged, Receipt, Unreadable, place_of, read_purged, reduced
 from reelhouse.retention.audit import chunks_of, listed_from, read_units
@@ -273,9 +273,4 @@ def _place(plan: Plan) -> RunPlace:
 
 def _plans(storage: Storage, entity: str) -> Iterator[Plan]:
     for run in range(1, last_run(storage, entity) + 1):
-        plan = read_plan(storage, entity, run)
-        if plan is None:
-            raise LakeError(
-                f"the plan of {entity} run {run} is gone, so nothing is purged; `reelhouse verify` says what else is"
-            )
-        yield plan
+        yield plan_of(storage, entity, run, "so nothing is purged; `reelhouse verify` says what else is")

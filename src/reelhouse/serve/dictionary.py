@@ -10,8 +10,7 @@ from reelhouse.marts import REGISTRY
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
-from reelhouse.warehouse.import_registry import imported
-from reelhouse.warehouse.import_tables import import_spec
+from reelhouse.warehouse.import_registry import import_spec, imported
 from reelhouse.warehouse.manifest import believed
 
 

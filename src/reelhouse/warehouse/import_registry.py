@@ -10,8 +10,9 @@ import re
 
 import msgspec
 
-from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError, did_you_mean
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.entities.schema import ColumnSpec, Table
+from reelhouse.errors import ConfigError, LakeError, MissingKeyError, did_you_mean
+from reelhouse.raw.json_objects import change_object, decode
 from reelhouse.raw.keys import FORMAT, IMPORTS
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import TableVersion, believed, built
@@ -19,7 +20,6 @@ from reelhouse.warehouse.manifest import TableVersion, believed, built
 ZONE = "imports"
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_ATTEMPTS = 20
 
 # Tables and marts that later versions make (MODEL): nobody's import may stand in their way.
 RESERVED = frozenset(
@@ -111,25 +111,14 @@ def pin_import(storage: Storage, name: str, new: Import | None, over: Import | N
 
     Raises `LakeError` where it is no longer *over* that they see: another import of the same name was quicker.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            found = storage.get_versioned(IMPORTS)
-        except MissingKeyError:
-            found = None
-        pins = decode(IMPORTS, found.body, Imports).tables if found else {}
-        if pins.get(name) != over:
+
+    def changed(before: Imports) -> Imports:
+        if before.tables.get(name) != over:
             raise LakeError(f"{name} was imported by somebody else meanwhile; nothing is changed, import it again")
-        tables = {key: value for key, value in pins.items() if key != name}
-        body = encode(Imports(tables if new is None else {**tables, name: new}))
-        try:
-            if found is None:
-                storage.put_new(IMPORTS, body)
-            else:
-                storage.put_if(IMPORTS, body, found.version)
-        except KeyTakenError:
-            continue
-        return
-    raise LakeError(f"{IMPORTS} could not be written: others keep writing to it")
+        tables = {key: value for key, value in before.tables.items() if key != name}
+        return Imports(tables if new is None else {**tables, name: new})
+
+    change_object(storage, IMPORTS, Imports(), changed)
 
 
 def drop_import(storage: Storage, name: str) -> int:
@@ -152,3 +141,14 @@ def drop_import(storage: Storage, name: str) -> int:
 
 def _oldest_last(key: str) -> tuple[bool, str]:
     return not key.endswith(".json"), key
+
+
+def import_spec(name: str, one: Import) -> Table:
+    """The declaration of an imported table."""
+    sources = ", ".join(source.name for source in one.sources[:3]) + (", ..." if len(one.sources) > 3 else "")
+    return Table(name, f"Imported from {sources}.", column_specs(one.columns), inputs=())
+
+
+def column_specs(columns: list[ImportColumn]) -> tuple[ColumnSpec, ...]:
+    """The declared columns of an import."""
+    return tuple(ColumnSpec(each.name, each.type, each.comment) for each in columns)

@@ -12,7 +12,7 @@ import msgspec
 from reelhouse.errors import LakeError
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import reconciliation_key
-from reelhouse.raw.plan import Plan, last_run, read_plan
+from reelhouse.raw.plan import Plan, last_run, plan_of
 from reelhouse.raw.receipt import ChunkRef, Purged, Receipt, Unreadable, read_parts, read_purged
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import ExportRead, Watermark
@@ -42,12 +42,8 @@ def look_ahead(storage: Storage, entity: str, reads: Watermark) -> PendingRuns:
     last = last_run(storage, entity)
     if reads.through > last:
         raise LakeError(f"the plan of {entity} run {last + 1} is gone, though tables reflect run {reads.through}")
-    plans = []
-    for run in range(reads.through + 1, last + 1):
-        plan = read_plan(storage, entity, run)
-        if plan is None:
-            raise LakeError(f"the plan of {entity} run {run} is gone, though run {last} has one")
-        plans.append(plan)
+    runs = range(reads.through + 1, last + 1)
+    plans = [plan_of(storage, entity, run, f"though run {last} has one") for run in runs]
     closed = set(range(reads.through + 1, last))
     if plans and storage.size(reconciliation_key(entity, last)) is not None:
         closed.add(last)

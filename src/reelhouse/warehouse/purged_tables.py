@@ -11,7 +11,7 @@ from reelhouse.raw.keys import BUILDS, MANIFEST, STAGING
 from reelhouse.raw.purges import Purges, read_purges
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
-from reelhouse.warehouse.course_parquet import erasable_copies, old_copies
+from reelhouse.warehouse.course.parquet import erasable_copies, old_copies
 from reelhouse.warehouse.manifest import read_manifest
 
 # In the order in which they go: first what readers look for.

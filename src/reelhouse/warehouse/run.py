@@ -124,7 +124,7 @@ def build(
     step = progress or (lambda name: None)
     if not course:
         return _bring_up_to_date(storage, spark_factory, step, registry, full=full)
-    from reelhouse.warehouse.course_parquet import check_installed, copy_out
+    from reelhouse.warehouse.course.parquet import check_installed, copy_out
 
     check_installed()
     done = _bring_up_to_date(storage, spark_factory, step, registry, full=full)

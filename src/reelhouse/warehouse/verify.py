@@ -12,11 +12,11 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import STAGING
-from reelhouse.raw.plan import Plan, read_plan, unpack_lines
+from reelhouse.raw.plan import Plan, plan_of, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
 from reelhouse.storage.prefetch import AT_ONCE, prefetch
 from reelhouse.storage.protocol import Storage
-from reelhouse.warehouse.course_parquet import check_copies
+from reelhouse.warehouse.course.parquet import check_copies
 from reelhouse.warehouse.import_registry import ZONE as IMPORTS
 from reelhouse.warehouse.import_registry import imported
 from reelhouse.warehouse.manifest import (
@@ -191,9 +191,7 @@ def _after(before: _Known | None, state: State) -> _Known:
 
 def _receipts(storage: Storage, reads: Watermark, entity: str) -> Iterator[Receipt]:
     for run in range(1, max([reads.through, *map(int, reads.open)]) + 1):
-        plan = read_plan(storage, entity, run)
-        if plan is None:
-            raise LakeError(f"the plan of {entity} run {run} is gone, though tables reflect it")
+        plan = plan_of(storage, entity, run, "though tables reflect it")
         yield from (part for part in _parts(storage, reads, plan) if isinstance(part, Receipt))
 
 

@@ -47,7 +47,7 @@ class EmulatorStats:
 class Emulator:
     """An emulator of TMDB on a free loopback port.
 
-    It runs in a thread, or with *process* in a separate process, so that it shares no GIL with its client.
+    It runs in a thread, or with *process* in a separate process, which does not share the client's GIL.
     The keyword settings are those of `EmulatorOptions`.
     """
 

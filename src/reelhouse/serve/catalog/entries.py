@@ -14,8 +14,7 @@ from reelhouse.marts import REGISTRY
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.schemas import data_type, schema_of
-from reelhouse.warehouse.import_registry import imported
-from reelhouse.warehouse.import_tables import import_spec
+from reelhouse.warehouse.import_registry import import_spec, imported
 from reelhouse.warehouse.manifest import TableVersion, built
 
 ATTRIBUTION = "This product uses TMDB and the TMDB APIs but is not endorsed, certified, or otherwise approved by TMDB."

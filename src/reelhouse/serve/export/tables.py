@@ -15,8 +15,7 @@ from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.fingerprints import rows_fingerprint, wanted_fingerprints
 from reelhouse.warehouse.import_registry import ZONE as IMPORTS
-from reelhouse.warehouse.import_registry import Import, imported
-from reelhouse.warehouse.import_tables import import_spec
+from reelhouse.warehouse.import_registry import Import, import_spec, imported
 from reelhouse.warehouse.manifest import BuildManifest, TableVersion, believed, built
 
 # Another number makes every target load everything again: for when rows are written in another form.

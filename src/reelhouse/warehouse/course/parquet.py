@@ -25,7 +25,7 @@ from reelhouse.raw.keys import BUILDS, FORMAT
 from reelhouse.raw.plan import read_plan
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
-from reelhouse.warehouse.course_local import LocalCopy, copy_local
+from reelhouse.warehouse.course.local import LocalCopy, copy_local
 from reelhouse.warehouse.manifest import BuildManifest, TableVersion, built
 
 if TYPE_CHECKING:
