@@ -198,9 +198,9 @@ class _Stream:
         self._continues = False
         request = self._call.request
         named = request.selected or request.full
-        waits = any(not letter.run for _, letter in waiting(self._call.storage, self.entity.name))
+        waits = any(not message.run for _, message in waiting(self._call.storage, self.entity.name))
         if request.keys or not named:
-            # The letters that lie in the inbox are the next run's list.
+            # The messages in the inbox are the next run's list.
             self._wanted = collector.wanted(self._call.settings, self.entity, listed=True)
         return result.whole and (named or waits)
 

@@ -143,7 +143,7 @@ class ChunkSink:
         self._spooling.check()
 
     async def _chunk_for(self, unit: OpenUnit, validated: Validated) -> _OpenChunk:
-        """The open chunk that takes *outcome*."""
+        """The open chunk that takes *validated*."""
         if (chunk := self._open.get(unit.number)) is not None:
             return chunk
         async with self._opening:

@@ -121,7 +121,7 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
     if (theirs := _unreconciled(storage, entity, after)) is None:
         check_free(storage, entity, after + 1)
         if after:
-            # A kill between its reconciliation and here may have left the letters that it took.
+            # A kill between its reconciliation and here may have left the messages that it took.
             inbox.clear(storage, plan_of(storage, entity, after, _VANISHED))
         draft: PlannedRun = await plan_run(storage, tmdb, wanted, after=after, put=True)
         try:
@@ -206,7 +206,7 @@ def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
 
 
 def finalize(storage: Storage, plan: Plan) -> str | None:
-    """What follows a reconciliation and may be done again: its part of the ledger is kept, taken letters and caches go.
+    """What follows a reconciliation and may be done again: its part of the ledger is kept, taken messages and caches go.
 
     Returns when the oldest answer was fetched that counts as landed.
     """

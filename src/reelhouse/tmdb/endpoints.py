@@ -23,7 +23,7 @@ def is_key_of(path: str, key: str) -> bool:
 
 
 def details_path(path: str, key: str) -> str:
-    """An entity's *path* for *key*; `ReelhouseError` if that is not an key of it."""
+    """An entity's *path* for *key*; `ReelhouseError` if that is not a key of it."""
     if not is_key_of(path, key):
         raise ReelhouseError(f"{key[:40]!r} is neither a TMDB id nor an IMDb id, so it is not requested")
     return path.replace("{id}", key)
