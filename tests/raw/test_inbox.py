@@ -13,12 +13,12 @@ from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import a_plan
 
 
-def test_a_letter_waits_with_its_asks() -> None:
+def test_a_message_waits_with_its_asks() -> None:
     storage = MemoryStorage()
     key = put_message(storage, "event-1", "movie", ("550", "tt0137523"))
-    ((found, letter),) = waiting(storage, "movie")
+    ((found, message),) = waiting(storage, "movie")
     assert found == key
-    assert letter.keys == ["550", "tt0137523"]
+    assert message.keys == ["550", "tt0137523"]
 
 
 def test_the_same_event_delivered_again_changes_nothing() -> None:
@@ -30,14 +30,14 @@ def test_the_same_event_delivered_again_changes_nothing() -> None:
     assert len(list(waiting(storage, "movie"))) == 1
 
 
-def test_letters_of_another_entity_wait_for_their_own_plan() -> None:
+def test_messages_of_another_entity_wait_for_their_own_plan() -> None:
     storage = MemoryStorage()
     put_message(storage, "event-1", "person", ("287",))
     assert list(waiting(storage, "movie")) == []
     assert len(list(waiting(storage, "person"))) == 1
 
 
-def test_only_letters_that_the_plan_took_are_cleared_and_clearing_twice_is_no_error() -> None:
+def test_only_messages_that_the_plan_took_are_cleared_and_clearing_twice_is_no_error() -> None:
     storage = MemoryStorage()
     taken = put_message(storage, "event-1", "movie", ("1",))
     later = put_message(storage, "event-2", "movie", ("2",))
@@ -51,12 +51,12 @@ def test_only_letters_that_the_plan_took_are_cleared_and_clearing_twice_is_no_er
     "body",
     [b"?", b'{"format":7}', b'{"format":1,"event":"\xff"}', b'{"format":1,"event":"e","entity":"movie","keys":"1"}'],
 )
-def test_a_letter_that_cannot_be_read_is_named_and_not_lost_and_the_others_wait(body: bytes) -> None:
+def test_a_message_that_cannot_be_read_is_named_and_not_lost_and_the_others_wait(body: bytes) -> None:
     storage = MemoryStorage()
     storage.put("_reelhouse/inbox/event-1.json", body)
     put_message(storage, "event-2", "movie", ["1"])
     found = read_inbox(storage, "movie")
-    assert [letter.event for _, letter in found.letters] == ["event-2"]
+    assert [message.event for _, message in found.messages] == ["event-2"]
     (odd,) = found.set_aside
     assert odd.key == "_reelhouse/inbox/event-1.json"
     assert odd.key in odd.reason
@@ -67,7 +67,7 @@ def test_asks_are_ids_as_they_are_asked_and_what_is_none_is_counted_and_shown_in
     storage = MemoryStorage()
     put_message(storage, "event-1", "movie", [" 0550 ", "TT137523", "1\n2", "²", *("x" * 500 for _ in range(40))])
     found = read_inbox(storage, "movie")
-    assert [letter.keys for _, letter in found.letters] == [["550", "tt0137523"]]
+    assert [message.keys for _, message in found.messages] == [["550", "tt0137523"]]
     (odd,) = found.set_aside
     assert odd.count == 42
     assert odd.shown[:2] == ["1\\n2", "²"]
@@ -75,17 +75,17 @@ def test_asks_are_ids_as_they_are_asked_and_what_is_none_is_counted_and_shown_in
     assert max(map(len, odd.shown)) <= 60
 
 
-def test_a_letter_may_ask_for_a_run_and_one_from_before_there_were_such_still_reads() -> None:
+def test_a_message_may_ask_for_a_run_and_one_from_before_there_were_such_still_reads() -> None:
     storage = MemoryStorage()
     put_message(storage, "wish", "movie", run="full")
     storage.put("_reelhouse/inbox/old.json", b'{"format":1,"event":"old","entity":"movie","keys":["1"]}')
-    assert [(letter.event, letter.keys, letter.run) for _, letter in waiting(storage, "movie")] == [
+    assert [(message.event, message.keys, message.run) for _, message in waiting(storage, "movie")] == [
         ("old", ["1"], ""),
         ("wish", [], "full"),
     ]
 
 
-def test_a_letter_that_no_run_would_ever_take_is_set_aside() -> None:
+def test_a_message_that_no_run_would_ever_take_is_set_aside() -> None:
     storage = MemoryStorage()
     put_message(storage, "wish", "movie", run="weekly")
     assert list(waiting(storage, "movie")) == []
@@ -95,14 +95,14 @@ def test_a_letter_that_no_run_would_ever_take_is_set_aside() -> None:
     )
 
 
-def test_a_letter_about_what_nobody_collects_is_set_aside_where_that_is_known() -> None:
+def test_a_message_about_what_nobody_collects_is_set_aside_where_that_is_known() -> None:
     storage = MemoryStorage()
     put_message(storage, "wish", "person", ["287"])
     assert "'person', which" in read_inbox(storage, "movie", ("movie",)).set_aside[0].reason
     assert read_inbox(storage, "movie").set_aside == []
 
 
-def test_many_letters_are_cleared_at_once() -> None:
+def test_many_messages_are_cleared_at_once() -> None:
     class Counting(MemoryStorage):
         at_once = most = 0
 
@@ -120,7 +120,7 @@ def test_many_letters_are_cleared_at_once() -> None:
     assert storage.most > 1
 
 
-def test_a_letter_that_goes_while_letters_are_read_is_no_error() -> None:
+def test_a_message_that_goes_while_messages_are_read_is_no_error() -> None:
     class Clearing(MemoryStorage):
         def get(self, key: str) -> bytes:
             self.delete("_reelhouse/inbox/b.json")
@@ -129,7 +129,7 @@ def test_a_letter_that_goes_while_letters_are_read_is_no_error() -> None:
     storage = Clearing()
     for event in ("a", "b"):
         put_message(storage, event, "movie", ["1"])
-    assert [letter.event for _, letter in waiting(storage, "movie")] == ["a"]
+    assert [message.event for _, message in waiting(storage, "movie")] == ["a"]
 
 
 @pytest.mark.parametrize("event", ["", "a/../../b", ".hidden"])

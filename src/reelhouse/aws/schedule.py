@@ -55,7 +55,7 @@ def next_run(
         if not one.count:
             # No run takes such a message. If nothing else is requested, only this line reports it.
             log.warning("set aside: %s", one.reason)
-    kinds = {message.run for key, message in inbox.letters if key not in taken}
+    kinds = {message.run for key, message in inbox.messages if key not in taken}
     own = settings.of(entity.name)
     if ticks and is_due(plan, own.run_every_hours, now):
         kinds.add(own.run_kind)

@@ -95,7 +95,7 @@ _KEPT_UP = """
 class RunSpec(NamedTuple):
     """What a user wants asked: the settings that planning needs, as plain values.
 
-    *runs* are the kinds of runs (`full`, `incremental`) that this one is, for letters that wait for such; *known* are
+    *runs* are the kinds of runs (`full`, `incremental`) that this one is, for messages that wait for such; *known* are
     all entities that are collected.
     """
 
@@ -157,9 +157,9 @@ class _Planner:
         # One that waits for another kind of run goes on waiting.
         kinds = {"", *wanted.runs}
         inbox = read_inbox(self._storage, wanted.entity.name, wanted.known)
-        letters = [found for found in inbox.letters if found[1].run in kinds]
-        left = {key for key, _ in inbox.letters} - {key for key, _ in letters}
-        named = [key for _, letter in letters for key in letter.keys]
+        messages = [found for found in inbox.messages if found[1].run in kinds]
+        left = {key for key, _ in inbox.messages} - {key for key, _ in messages}
+        named = [key for _, message in messages for key in message.keys]
         export, lines = await self._list(named)
         planned_at = await self._now()
         # What depends on a time that nothing confirms is left to a later run; a full run asks everything anyway.
@@ -181,7 +181,7 @@ class _Planner:
             listing=self._ids(lines) if lines else None,
             changes_read_to=self._before.changes_read_to if timeless else planned_at,
             listed_at=self._listed_at(planned_at),
-            inbox=[key for key, _ in letters],
+            inbox=[key for key, _ in messages],
             set_aside=[one for one in inbox.set_aside if one.key not in left],
             made_by=wanted.made_by,
         )

@@ -33,9 +33,9 @@ class InboxMessage(msgspec.Struct, frozen=True):
 
 
 class Inbox(NamedTuple):
-    """*letters* of one entity that no plan has taken yet, by their keys; *set_aside* is what nobody can ask."""
+    """*messages* of one entity that no plan has taken yet, by their keys; *set_aside* is what nobody can ask."""
 
-    letters: list[tuple[str, InboxMessage]]
+    messages: list[tuple[str, InboxMessage]]
     set_aside: list[SetAside]
 
 
@@ -52,7 +52,7 @@ def put_message(storage: Storage, event: str, entity: str, keys: Iterable[str] =
 
 def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, InboxMessage]]:
     """Letters that no plan has taken yet, oldest event name first, with the ids of their keys."""
-    return iter(read_inbox(storage, entity).letters)
+    return iter(read_inbox(storage, entity).messages)
 
 
 def read_inbox(storage: Storage, entity: str, known: Container[str] | None = None) -> Inbox:
@@ -60,35 +60,35 @@ def read_inbox(storage: Storage, entity: str, known: Container[str] | None = Non
 
     Anybody with the right to write there may have written it, so that nothing of it is believed unchecked.
     """
-    letters: list[tuple[str, InboxMessage]] = []
+    messages: list[tuple[str, InboxMessage]] = []
     set_aside: list[SetAside] = []
     for key, body in prefetch(partial(_opened, storage), storage.keys(INBOX)):
         if body is None:
             continue
         try:
-            letter = _understood(key, body, known)
+            message = _understood(key, body, known)
         except LakeError as exc:
             set_aside.append(SetAside(key, f"{exc}; it stays there: correct or remove it"))
             continue
-        if letter.entity == entity:
-            keys, odd = _read_keys(letter.keys)
-            letters.append((key, msgspec.structs.replace(letter, keys=keys)))
+        if message.entity == entity:
+            keys, odd = _read_keys(message.keys)
+            messages.append((key, msgspec.structs.replace(message, keys=keys)))
             if odd:
                 reason = f"{key} names what is no TMDB id (550) and no IMDb id (tt0137523)"
                 set_aside.append(SetAside(key, reason, len(odd), [shown_id(one) for one in odd[:_MOST_SHOWN]]))
-    return Inbox(letters, set_aside)
+    return Inbox(messages, set_aside)
 
 
 def _understood(key: str, body: bytes, known: Container[str] | None) -> InboxMessage:
     if not is_key(key):
         raise LakeError(f"{key!r} is a name that no message can have")
-    letter = decode(key, body, InboxMessage)
-    if letter.run not in ("", *RUN_KINDS):
+    message = decode(key, body, InboxMessage)
+    if message.run not in ("", *RUN_KINDS):
         # No run would ever take it, and the next one would be planned for its sake for ever.
-        raise LakeError(f"{key} asks for a run of an unknown kind, {letter.run[:20]!r}")
-    if known is not None and letter.entity not in known:
-        raise LakeError(f"{key} is about {letter.entity[:20]!r}, which this reelhouse does not collect")
-    return letter
+        raise LakeError(f"{key} asks for a run of an unknown kind, {message.run[:20]!r}")
+    if known is not None and message.entity not in known:
+        raise LakeError(f"{key} is about {message.entity[:20]!r}, which this reelhouse does not collect")
+    return message
 
 
 def _read_keys(given: list[Any]) -> tuple[list[str], list[object]]:
@@ -116,6 +116,6 @@ def _opened(storage: Storage, key: str) -> tuple[str, bytes | None]:
 
 
 def clear(storage: Storage, plan: Plan) -> None:
-    """Remove the letters that *plan* took, once its run is reconciled."""
+    """Remove the messages that *plan* took, once its run is reconciled."""
     for _ in prefetch(storage.delete, plan.inbox):
         pass
