@@ -206,7 +206,7 @@ def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
 
 
 def finalize(storage: Storage, plan: Plan) -> str | None:
-    """What follows a reconciliation and may be done again: its part of the ledger is kept, taken messages and caches go.
+    """Do what follows a reconciliation, which may be repeated: keep the ledger's new piece, drop messages and caches.
 
     Returns when the oldest answer was fetched that counts as landed.
     """
