@@ -133,7 +133,7 @@ def collect_tiny(count: int) -> Usage:
             env = settings_of(f"{address}/3", f"{address}/p/exports")
             usage = measured([REELHOUSE, "--lake", str(Path(folder) / "lake"), "collect", "--json"], env)
     told = json.loads(usage.output)
-    assert told["whole"], told
+    assert told["complete"], told
     return usage
 
 

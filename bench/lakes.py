@@ -102,13 +102,13 @@ def land(storage: FolderStorage, run: int, listed: Sequence[int], ids: Sequence[
     for unit in range(plan.units):
         _land_unit(storage, plan, unit, reason, islice(bodies, _UNIT))
     made, _ = reconcile(storage, plan)
-    assert made is not None and made.whole, made
+    assert made is not None and made.complete, made
 
 
 def _planned(storage: FolderStorage, run: int, listed: Sequence[int], ids: Sequence[int], reason: Cause) -> Plan:
     export = _put_export(storage, _day(run), listed)
     fresh = len(listed) - len(ids)
-    counts = Counts(listed=len(listed), beyond=0, excluded={}, fresh=fresh, asked={reason.value: len(ids)})
+    counts = Counts(listed=len(listed), not_in_listing=0, excluded={}, up_to_date=fresh, asked={reason.value: len(ids)})
     plan = Plan(
         run=run,
         entity="movie",

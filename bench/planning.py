@@ -96,7 +96,7 @@ def _known_lake(count: int) -> Path:
         ]
         put_receipt(storage, Receipt(plan.run, unit.number, 0, plan.entity, outcomes), set(), 0)
     made, _ = reconcile(storage, plan)
-    assert made is not None and made.whole
+    assert made is not None and made.complete
     finalize(storage, plan)
     return scratch.rename(lake)
 
@@ -115,7 +115,7 @@ def _put_plan(storage: FolderStorage, count: int, at: str) -> Plan:
         unit_size=1000,
         asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),
-        counts=Counts(listed=count, beyond=0, excluded={}, fresh=0, asked={Cause.NEW.value: count}),
+        counts=Counts(listed=count, not_in_listing=0, excluded={}, up_to_date=0, asked={Cause.NEW.value: count}),
         export=ExportRef(key, sha256, day.isoformat(), count, "yesterday's"),
         changes_read_to=at,
     )

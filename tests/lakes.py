@@ -55,7 +55,7 @@ def a_plan(
     """A plan of *keys*, put where its run is."""
     keys = list(keys)
     ids = put_ids(storage, "movie", run, (f"{key} {cause}" for key in keys))
-    counts = Counts(listed=len(keys), beyond=0, excluded={}, fresh=0, asked={cause.value: len(keys)})
+    counts = Counts(listed=len(keys), not_in_listing=0, excluded={}, up_to_date=0, asked={cause.value: len(keys)})
     plan = Plan(
         run=run,
         entity="movie",

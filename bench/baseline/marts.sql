@@ -142,7 +142,7 @@ with known as (
 select iso_639_1, min(english_name) as english_name, min(name) as name, max(fetched_at) as fetched_at
 from known semi join last using (iso_639_1, named_at) group by iso_639_1;
 
--- dim_provider
+-- dim_watch_provider
 with known as (
   select provider_id, name, logo_path, fetched_at,
     case when name is not null then date_trunc('day', fetched_at) else timestamptz '1900-01-01 00:00:00+00' end as named_at

@@ -83,7 +83,7 @@ def test_each_run_is_announced_once_with_its_numbers(function: Function, tiny: T
         "entity": "movie",
         "lake": function.lake.url.removeprefix("file://"),
         "counts": {"asked": 30, "landed": 29, "filtered": 0, "gone": 0, "quarantined": 1},
-        "whole": True,
+        "complete": True,
         "clean": False,
     }
     function.tick()

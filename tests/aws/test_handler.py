@@ -383,7 +383,7 @@ def test_a_run_that_does_not_add_up_is_an_error_and_reported_once(function: Func
         function.tick()
     made = read_reconciliation(function.lake, "movie", 1)
     assert made is not None
-    assert not made.whole
+    assert not made.complete
     assert function.tick()["state"] == "idle"
 
 

@@ -30,7 +30,7 @@ _SHUFFLES = {
     "marts/dim_keyword": 2,
     "marts/dim_country": 6,
     "marts/dim_language": 3,
-    "marts/dim_provider": 2,
+    "marts/dim_watch_provider": 2,
     "marts/bridge_movie_genre": 1,
     "marts/bridge_movie_company": 1,
     "marts/bridge_movie_country": 1,

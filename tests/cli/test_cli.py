@@ -326,7 +326,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     opened = run("collect", "--json", "--max-requests", "4", **tmdb)
     assert opened.returncode == 1
     found = _one_object(opened)
-    assert (found["asked"], found["pending"], found["whole"]) == (9, 5, False)
+    assert (found["asked"], found["pending"], found["complete"]) == (9, 5, False)
     assert "max_requests" in str(found["reason"])
     status = _one_object(run("status", "--json", **tmdb))
     assert isinstance(status["open_runs"], list)
@@ -335,7 +335,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     assert done.returncode == 0
     found = _one_object(done)
     assert (found["asked"], found["landed"], found["gone"], found["pending"]) == (9, 8, 1, 0)
-    assert (found["whole"], found["clean"], found["reason"]) == (True, True, None)
+    assert (found["complete"], found["clean"], found["reason"]) == (True, True, None)
 
 
 def test_a_list_comes_from_stdin_too(run: Run, tmdb: dict[str, str]) -> None:

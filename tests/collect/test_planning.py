@@ -218,10 +218,10 @@ def test_every_id_is_asked_for_the_reason_that_a_plain_account_gives_and_all_cou
     assert counts.asked == Counter(line.partition(" ")[2] for line in expected)
     assert counts.listed == len(account.listed)
     asked = {int(line.partition(" ")[0]) for line in expected}
-    assert counts.beyond == len(asked - account.listed)
+    assert counts.not_in_listing == len(asked - account.listed)
     left = account.listed - asked
     assert counts.excluded == Counter(reason for id_ in left if (reason := account.excluded.get(id_)))
-    assert counts.fresh == sum(1 for id_ in left if not account.excluded.get(id_))
+    assert counts.up_to_date == sum(1 for id_ in left if not account.excluded.get(id_))
     assert plan.inbox == (["_reelhouse/inbox/event.json"] if named else [])
     assert plan.planned_at == plan.changes_read_to == NOW
 
@@ -246,7 +246,7 @@ def test_what_is_known_and_fresh_is_not_asked(server: Server) -> None:
     storage = _lake({1: FRESH, 2: FRESH}, [_row(1), _row(2)])
     plan = planned(storage, server)
     assert lines(storage, plan) == []
-    assert plan.counts.fresh == 2
+    assert plan.counts.up_to_date == 2
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_imdb_ids_that_are_not_known_yet_come_first_and_known_ones_are_their_tmd
     want = wanted(keys=("tt0137523", "tt0000001", "7"), selection=Selection(source="list"))
     plan = planned(storage, server, want)
     assert lines(storage, plan) == ["tt0000001 listed", "7 listed"]
-    assert (plan.counts.listed, plan.counts.fresh) == (3, 1)
+    assert (plan.counts.listed, plan.counts.up_to_date) == (3, 1)
 
 
 def test_the_plan_that_is_only_shown_says_the_same_and_leaves_no_plan(server: Server) -> None:

@@ -135,7 +135,7 @@ def test_an_open_run_keeps_what_it_copied_and_a_day_stays_incomplete() -> None:
     state = read_state(lake, MOVIE)
     assert state is not None
     assert (state.through, state.open) == (0, {"0": 2})
-    assert not any(day.whole for day in state.days.values())
+    assert not any(day.complete for day in state.days.values())
     assert list(check_copies(lake, [MOVIE])) == []
 
 

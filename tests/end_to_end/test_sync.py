@@ -99,7 +99,7 @@ def test_all_real_movies_are_synced_and_reconciled(tmp_path: Path) -> None:
         done = synced(tmdb, tmp_path / "lake")
         found = told(done)
         assert done.returncode == 0, done.stderr
-        assert (found["asked"], found["landed"], found["whole"], found["clean"]) == (5700, 5700, True, True)
+        assert (found["asked"], found["landed"], found["complete"], found["clean"]) == (5700, 5700, True, True)
         assert found["verify"]["problems"] == []
         assert found["build"]["rows"]["movie"] == 5700
         assert tmdb.stats().export_authorizations == 0

@@ -50,7 +50,7 @@ def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
     settle(storage, plan, [a_outcome(str(each), State.GONE) for each in range(2, SIZE + 1)], known={"1"})
     made, _ = reconcile(storage, plan, done)
     assert made is not None
-    assert (made.gone, made.whole) == (UNITS * SIZE, True)
+    assert (made.gone, made.complete) == (UNITS * SIZE, True)
 
 
 def test_nothing_is_kept_while_no_unit_is_settled() -> None:
@@ -80,7 +80,7 @@ def test_a_unit_with_a_problem_is_looked_at_again_by_every_count() -> None:
     _settled(storage, range(4, UNITS), plan)
     made, _ = reconcile(storage, plan, read_done(storage, plan))
     assert made is not None
-    assert not made.whole
+    assert not made.complete
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_states_and_what_is_pending_always_add_up_to_what_was_asked(
     else:
         assert made is not None
         assert made.landed + made.filtered + made.gone + made.quarantined == made.asked == len(keys)
-        assert made.whole
+        assert made.complete
         assert made.clean == (State.QUARANTINED not in states)
         assert read_reconciliation(storage, "movie", 1) == made
 
@@ -70,7 +70,7 @@ def test_chunks_bytes_and_drift_are_counted_over_all_receipts() -> None:
     assert made is not None
     assert (made.chunks, made.bytes) == (1, chunk.size)
     assert made.drift == {"missing:credits": 1, "unknown:x": 3}
-    assert made.whole
+    assert made.complete
     assert made.clean
 
 
@@ -101,7 +101,7 @@ def test_what_does_not_add_up_is_named_and_the_run_is_not_whole(
     assert named in problem
     made, _ = reconcile(storage, plan)
     assert made is not None
-    assert not made.whole
+    assert not made.complete
 
 
 def test_pending_ids_are_named_but_not_without_end() -> None:
@@ -135,4 +135,4 @@ def test_a_run_that_asks_nothing_is_whole_at_once() -> None:
     storage = MemoryStorage()
     made, _ = reconcile(storage, a_plan(storage, []))
     assert made is not None
-    assert (made.asked, made.whole, made.clean) == (0, True, True)
+    assert (made.asked, made.complete, made.clean) == (0, True, True)

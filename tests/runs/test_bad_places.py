@@ -57,7 +57,7 @@ def test_a_full_disk_is_said_and_once_there_is_room_the_run_goes_on(tiny: Tiny, 
         assert verify(lake).problems == []
         filler.unlink()
         tiny.forget()
-        assert collect_small(lake, small(tiny)).whole
+        assert collect_small(lake, small(tiny)).complete
         assert not asked & set(tiny.asked)
         assert answers(lake) == answers(undisturbed)
         assert_whole(lake)

@@ -68,7 +68,7 @@ def _assert_right(storage: Storage) -> None:
 
 def test_landed_answers_are_copied_into_arrays_and_nothing_else_is(tiny: Tiny) -> None:
     lake = MemoryStorage()
-    assert collect_small(lake, small(tiny, **COURSE)).whole
+    assert collect_small(lake, small(tiny, **COURSE)).complete
     assert answers(lake) == _settled(tiny)
     assert _ids(lake) == _landed(lake)
     assert list(lake.keys(COPIES)) == [f"{DAY}{SUCCESS}", f"{DAY}movies_0001.json"]
@@ -140,12 +140,12 @@ def test_a_body_with_line_ends_is_kept_byte_for_byte_among_the_others(tiny: Tiny
 def test_an_open_run_has_its_copies_and_no_mark_of_success(tiny: Tiny) -> None:
     lake = MemoryStorage()
     chosen = small(tiny, **COURSE)
-    assert not collect(lake, chosen, max_requests=20).whole
+    assert not collect(lake, chosen, max_requests=20).complete
     assert _ids(lake) == _landed(lake)
     assert 5 < _ids(lake).total() < 25
     assert lake.size(DAY + SUCCESS) is None
     assert verify(lake).problems == []
-    assert collect(lake, chosen).whole
+    assert collect(lake, chosen).complete
     assert _ids(lake) == _landed(lake)
     _assert_right(lake)
 
@@ -380,7 +380,7 @@ def test_a_bucket_is_filled_and_verified_as_a_folder_is(tiny: Tiny, monkeypatch:
     aim(monkeypatch, server)
     bucket = fresh_bucket(server)
     lake = open_storage(f"s3://{bucket}/lake")
-    assert collect_small(lake, small(tiny, **COURSE)).whole
+    assert collect_small(lake, small(tiny, **COURSE)).complete
     assert answers(lake) == _settled(tiny)
     assert _ids(lake) == _landed(lake)
     _assert_right(lake)

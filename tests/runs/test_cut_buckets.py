@@ -54,7 +54,7 @@ def _cut_and_go_on(proxy: Proxy, lake: S3Storage, chosen: Settings) -> str:
     # As if two minutes were over: a lease that could not be let go expires.
     lake.delete_all_versions(LEASE)
     if read_reconciliation(lake, "movie", 1) is None:
-        assert collect(lake, chosen).whole
+        assert collect(lake, chosen).complete
     return str(caught.value)
 
 

@@ -188,7 +188,7 @@ def _collected(tmp_path: Path, tmdb: Invented) -> tuple[LakeInTheMaking, dict[st
 
 def test_a_record_of_several_requests_is_one_outcome_that_names_all_its_lines(tmp_path: Path, tmdb: Invented) -> None:
     lake, results = _collected(tmp_path, tmdb)
-    assert results["saga"].whole
+    assert results["saga"].complete
     found = {outcome.key: outcome for _, outcome in _outcomes(lake, results["saga"])}
     assert {key: (one.state, one.lines, one.reason) for key, one in found.items()} == {
         "1": (State.LANDED, 1, None),
@@ -244,7 +244,7 @@ def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: P
     (outcome,) = (outcome for _, outcome in _outcomes(lake, results["dialect"]))
     assert (outcome.key, outcome.id, outcome.state) == ("/configuration/dialects", 0, State.LANDED)
     again = _collect(lake, tmdb.url, "dialect")
-    assert (again.plan.ids.count, again.plan.counts.fresh) == (0, 1)
+    assert (again.plan.ids.count, again.plan.counts.up_to_date) == (0, 1)
     assert tmdb.asked["/3/configuration/dialects"] == 1
     tmdb.days_later = DIALECT.stale_after_days + 1
     later = _collect(lake, tmdb.url, "dialect")

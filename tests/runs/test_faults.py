@@ -100,7 +100,7 @@ def test_an_outage_in_the_middle_lands_what_was_answered(tiny: Tiny) -> None:
     assert sum(result.states.values()) == 13
     assert result.pending == 17
     tiny.instead = lambda request: None
-    assert collect(lake, small(tiny)).whole
+    assert collect(lake, small(tiny)).complete
     assert answers(lake) == answers(undisturbed)
     assert_whole(lake)
 
@@ -141,7 +141,7 @@ def test_a_refused_token_stops_at_once_and_what_was_answered_is_landed(tiny: Tin
     tiny.instead = lambda request: None
     asked = set(answers(lake))
     tiny.forget()
-    assert collect(lake, small(tiny)).whole
+    assert collect(lake, small(tiny)).complete
     assert not asked & set(tiny.asked)
     assert_whole(lake)
 
@@ -151,7 +151,7 @@ def test_what_stands_in_front_of_tmdb_never_makes_an_id_gone(tiny: Tiny) -> None
     tiny.gone, tiny.broken = set(), set()
     tiny.instead = lambda request: html(404) if request.path == "/3/movie/4" else None
     result = collect(lake, small(tiny))
-    assert result.whole
+    assert result.complete
     assert not result.clean
     assert answers(lake)["4"] == Known("quarantined", "unavailable", None)
     tiny.instead = lambda request: None
@@ -170,7 +170,7 @@ def test_a_body_that_is_too_large_is_set_aside_with_the_reason_and_the_run_ends(
     )
     result = collect(lake, small(tiny, body_megabytes=1.0, attempts=1))
     assert result.states == {"landed": 27, "filtered": 2, "quarantined": 1}
-    assert result.whole
+    assert result.complete
     assert answers(lake)["4"] == Known("quarantined", "too_large", b" " * (1 << 16))
     assert_whole(lake)
     assert collect(lake, small(tiny, body_megabytes=1.0, attempts=1)).states == {"quarantined": 1}
@@ -189,7 +189,11 @@ def test_an_answer_that_stays_without_an_append_is_set_aside_and_asked_again_by_
     tiny.instead = lacking
     chosen = small(tiny, append=["credits"], attempts=3)
     result = collect(lake, chosen)
-    assert (result.whole, result.clean, result.states) == (True, False, {"landed": 27, "filtered": 2, "quarantined": 1})
+    assert (result.complete, result.clean, result.states) == (
+        True,
+        False,
+        {"landed": 27, "filtered": 2, "quarantined": 1},
+    )
     assert answers(lake)["4"].reason == "missing:credits"
     assert tiny.asked["4"] == 3
     tiny.instead = lambda request: None
@@ -206,7 +210,7 @@ def test_an_append_that_nobody_is_sent_is_named_in_the_summary_and_keeps_no_answ
         web.Response(body=usual(int(name))) if (name := request.path.rpartition("/")[2]).isdigit() else None
     )
     result = collect(MemoryStorage(), small(tiny, append=["videos"], attempts=2))
-    assert (result.states, result.whole) == ({"landed": 30}, True)
+    assert (result.states, result.complete) == ({"landed": 30}, True)
     display.run_result(result)
     assert "landed without an append" in (shown := capfd.readouterr().out)
     assert "30 videos" in shown
@@ -231,7 +235,7 @@ def test_if_a_page_in_front_answers_for_everybody_the_run_stays_open(tiny: Tiny,
     result = collect(lake, small(tiny, outage_minutes=0.002))
     assert (result.pending, result.states) == (30, {})
     tiny.instead = lambda request: None
-    assert collect(lake, small(tiny)).whole
+    assert collect(lake, small(tiny)).complete
 
 
 def test_one_id_that_always_fails_is_put_off_to_the_end_and_asked_little(tiny: Tiny) -> None:
@@ -249,7 +253,7 @@ def test_a_run_in_which_only_an_id_is_left_that_always_fails_comes_to_its_end(ti
     lake = MemoryStorage()
     tiny.gone, tiny.broken = set(), set()
     tiny.instead = lambda request: verdict(500, 44) if request.path == "/3/movie/28" else None
-    assert collect(lake, small(tiny)).whole
+    assert collect(lake, small(tiny)).complete
     tiny.forget()
     second = collect(lake, small(tiny))
     assert (second.plan.counts.asked, second.states, second.reason) == ({"retry": 1}, {"quarantined": 1}, None)
@@ -258,7 +262,7 @@ def test_a_run_in_which_only_an_id_is_left_that_always_fails_comes_to_its_end(ti
     interrupted = MemoryStorage()
     tiny.forget()
     assert collect(interrupted, small(tiny), max_requests=29).pending >= 1
-    assert collect(interrupted, small(tiny)).whole
+    assert collect(interrupted, small(tiny)).complete
     assert_whole(interrupted)
 
 
@@ -271,6 +275,6 @@ def test_an_imdb_id_that_was_set_aside_is_asked_again_though_no_table_knows_it(t
     tiny.instead = lambda request: None
     second = collect(lake, small(tiny))
     assert reasons(lake, 2)["tt0000020"] == "retry"
-    assert second.whole
+    assert second.complete
     assert answers(lake)["tt0000020"].state == "landed"
     assert_whole(lake)

@@ -75,7 +75,7 @@ def test_days_in_the_life_of_a_lake(emulator: Emulator, lake: MemoryStorage) -> 
     # Fetched after 08:00 of the day that follows the change: nothing is left to ask.
     third = Asked(emulator, lake)
     assert third.details == 0
-    assert third.result.plan.counts.fresh == MOVIES - 20 + 30
+    assert third.result.plan.counts.up_to_date == MOVIES - 20 + 30
     assert third.result.plan.export == second.result.plan.export
 
     # What changed today may have been answered from a CDN hours old, until 08:00 tomorrow.
@@ -111,7 +111,7 @@ def test_settings_that_change_what_an_answer_holds_ask_everything_again(tiny: Ti
     tiny.broken = set()
     tiny.short = set()
     result = collect(lake, small(tiny, **change))
-    assert result.whole
+    assert result.complete
     assert tiny.asked == Counter(str(id_) for id_ in range(1, 31))
     assert Counter(reasons(lake, 2).values()) == {"settings": 27, "retry": 3}
     assert result.states == {"landed": 28, "gone": 2}
@@ -138,7 +138,7 @@ def test_what_is_popular_enough_is_decided_anew_in_each_run(tiny: Tiny) -> None:
     assert (some.plan.counts.excluded, tiny.asked.total()) == ({"min_popularity": 20}, 10)
     tiny.forget()
     more = collect(lake, small(tiny, min_popularity=980.0))
-    assert (more.plan.counts.excluded, more.plan.counts.fresh, set(tiny.asked)) == (
+    assert (more.plan.counts.excluded, more.plan.counts.up_to_date, set(tiny.asked)) == (
         {"min_popularity": 10},
         10,
         {str(id_) for id_ in range(11, 21)},
@@ -355,7 +355,7 @@ def test_an_export_that_cannot_be_right_plans_nothing(tiny: Tiny, export: bytes,
     tiny.export_instead = _only(tiny, export)
     _refused(tiny, lake, text)
     tiny.export_instead = lambda request: None
-    assert collect(lake, small(tiny)).whole
+    assert collect(lake, small(tiny)).complete
     assert_whole(lake)
 
 

@@ -75,7 +75,7 @@ def test_an_ask_that_is_no_id_is_named_and_not_asked(tiny: Tiny, paths: set[str]
     assert set(tiny.asked) == {"1", "2", "3", "20", "tt0000021", "22"}
     (found,) = result.plan.set_aside
     assert (found.key, found.count, len(found.shown)) == ("_reelhouse/inbox/e.json", 1, 1)
-    assert result.whole
+    assert result.complete
     assert not result.clean
     assert_whole(lake)
     # The message was taken, so the next run has nothing to say of it.
@@ -117,7 +117,7 @@ def test_a_message_that_nobody_understands_stays_and_is_named_and_the_lake_works
     (found,) = result.plan.set_aside
     assert "_reelhouse/inbox/odd.json" in found.reason
     assert "remove it" in found.reason
-    assert (result.whole, result.clean) == (True, False)
+    assert (result.complete, result.clean) == (True, False)
     assert lake.get("_reelhouse/inbox/odd.json") == body
     assert_whole(lake)
     again = collect(lake, small(tiny, record_filter=""))
@@ -139,7 +139,7 @@ def test_objects_that_others_put_by_odd_names_are_no_messages(tiny: Tiny, paths:
     lake = Bucket()
     result = collect(lake, small(tiny, record_filter=""))
     assert sorted(one.key for one in result.plan.set_aside) == ["_reelhouse/inbox/.my.json", "_reelhouse/inbox/ä.json"]
-    assert result.whole
+    assert result.complete
 
 
 def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
@@ -152,7 +152,7 @@ def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
     code, said, _ = reelhouse("plan", "--json")
     assert (code, len(said["set_aside"])) == (0, 2)
     code, said, _ = reelhouse("collect", "--json")
-    assert (code, said["whole"], said["clean"], said["landed"]) == (1, True, False, 4)
+    assert (code, said["complete"], said["clean"], said["landed"]) == (1, True, False, 4)
     first, second = said["set_aside"]
     assert (first["key"], first["count"], first["shown"]) == ("_reelhouse/inbox/a.json", 2, ["../account", "1\\n2"])
     assert second["key"] == "_reelhouse/inbox/b.json"

@@ -26,7 +26,7 @@ MOST_AGAIN = 2 * CHUNK + CONNECTIONS
 def undisturbed(tiny: Tiny, before: Storage) -> tuple[dict[str, Known], Counter[str], int]:
     """What the second day ends in, what it asks, and how many steps it takes, if nobody is killed."""
     storage = Stepping(copied(before), counts)
-    assert collect_small(storage, small(tiny)).whole
+    assert collect_small(storage, small(tiny)).complete
     return answers(storage), Counter(tiny.asked), storage.steps
 
 
@@ -119,4 +119,4 @@ def _laid_down(objects: Storage, folder: Path) -> Path:
 def _finish(lake: Storage, tiny: Tiny) -> None:
     """Carry the second run to its end, if it is not there."""
     if read_reconciliation(lake, "movie", 2) is None:
-        assert collect_small(lake, small(tiny)).whole
+        assert collect_small(lake, small(tiny)).complete

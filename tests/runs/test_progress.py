@@ -52,7 +52,7 @@ def test_behind_an_id_that_nobody_answers_no_unit_is_read_again(tiny: Tiny) -> N
     _collect(storage, small(tiny), most=1)
     assert [key for key in storage.read if "receipts/00001" in key] == []
     tiny.instead = lambda request: None
-    assert _collect(storage, small(tiny)).whole
+    assert _collect(storage, small(tiny)).complete
     assert_whole(storage)
 
 
@@ -63,5 +63,5 @@ def test_a_progress_that_says_too_much_costs_a_start_and_no_id(tiny: Tiny) -> No
     assert plan is not None
     keep_done(storage, Done("movie", plan.run, plan.ids.sha256, plan.units, states={"landed": plan.ids.count}))
     assert _collect(storage, small(tiny)).pending == 25
-    assert _collect(storage, small(tiny)).whole
+    assert _collect(storage, small(tiny)).complete
     assert_whole(storage)

@@ -269,7 +269,7 @@ def test_a_run_that_is_open_does_not_ask_again_what_was_purged_of_it(tiny: Tiny)
     assert (found.answers, len(found.problems)) == (len(seen), len(_young(lake)))
     assert status(lake, 0).open is not None
     tiny.forget()
-    assert collect_small(lake, chosen).whole
+    assert collect_small(lake, chosen).complete
     assert set(tiny.asked) == {str(id_) for id_ in range(1, 31)} - seen
     verdict = verify(lake)
     assert [problem for problem in verdict.problems if not any(key in problem for key in _young(lake))] == []

@@ -123,13 +123,13 @@ def test_listings_that_lack_keys_cost_neither_an_answer_nor_a_row(tiny: Tiny, tm
     storage: Storage = Shortsighted(seeing, nth)
     with pytest.raises(KilledError):
         collect_small(Stepping(storage, dies_at(40)), small(tiny))
-    assert collect_small(storage, small(tiny)).whole
+    assert collect_small(storage, small(tiny)).complete
     tiny.changed["2026-03-01"] = {1, 2, 3}
     tiny.edition.update((1, 2, 3))
     tiny.now = "2026-03-02T12:00:00+00:00"
     tiny.listed.append(40)
     assert build(storage, SAIL).done
-    assert collect_small(storage, small(tiny)).whole
+    assert collect_small(storage, small(tiny)).complete
     assert build(storage, SAIL).done
     assert not build(storage, SAIL).done
     assert_whole(seeing)
@@ -141,7 +141,7 @@ def test_listings_that_lack_keys_cost_neither_an_answer_nor_a_row(tiny: Tiny, tm
 
 def test_a_letter_that_a_listing_lacks_waits_for_the_next_one(tiny: Tiny) -> None:
     seeing = MemoryStorage()
-    assert collect_small(seeing, small(tiny)).whole
+    assert collect_small(seeing, small(tiny)).complete
     put_message(seeing, "an-event", "movie", ["33"])
     collect_small(Shortsighted(seeing, 0), small(tiny))
     assert [letter.keys for _, letter in waiting(seeing, "movie")] == [["33"]]

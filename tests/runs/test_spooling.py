@@ -87,7 +87,7 @@ def test_wherever_the_lake_fails_no_answer_is_asked_for_twice(
         with pytest.raises(StorageError, match="the connection is lost"):
             collect_small(Stepping(lake, failing(step), reads=True), small(sound), spool)
         if read_reconciliation(lake, "movie", 1) is None:
-            assert collect_small(lake, small(sound), spool).whole, f"failed at step {step}"
+            assert collect_small(lake, small(sound), spool).complete, f"failed at step {step}"
         assert sound.asked == ONCE, f"failed at step {step}"
         assert answers(lake) == wanted, f"failed at step {step}"
         # Not even a chunk without a receipt is left, since what is replayed keeps its key.
@@ -163,7 +163,7 @@ def test_a_replay_that_is_cut_or_killed_at_any_step_is_done_again(
         replay(lake, spool)
         assert answers(lake).keys() == answers(before).keys() | set(sound.asked), f"failed at step {step}"
         assert spool.waiting() == []
-    assert collect_small(lake, small(sound)).whole
+    assert collect_small(lake, small(sound)).complete
     assert sound.asked == ONCE
     assert_whole(lake)
 
@@ -188,7 +188,7 @@ def test_what_another_collector_landed_meanwhile_is_not_landed_again(
         partly += 0 < found.answers < 9
         assert spool.waiting() == []
         if read_reconciliation(lake, "movie", 1) is None:
-            assert collect_small(lake, small(sound)).whole
+            assert collect_small(lake, small(sound)).complete
         assert_whole(lake)
     assert partly
 
@@ -236,7 +236,7 @@ def test_the_next_start_tells_what_it_brought_in_and_whence(sound: Tiny, tmp_pat
     (result,), told = _told_collect(lake, chosen)
     assert told.brought == [(waited, str(folder))]
     assert told.stayed == []
-    assert (result.whole, result.replayed, result.requests) == (True, waited, 30 - asked)
+    assert (result.complete, result.replayed, result.requests) == (True, waited, 30 - asked)
     assert sound.asked == ONCE
     assert_whole(lake)
 
@@ -247,7 +247,7 @@ def test_what_waited_is_copied_for_the_course_once_it_is_brought_in(sound: Tiny)
     assert "answers wait in" in _failing_collect(lake, chosen)
     waiting = {outcome.id for entry in _waiting(_spool_of(lake, chosen)) for outcome in entry.receipt.outcomes}
     lake.takes = 1000
-    assert collect(lake, chosen).whole
+    assert collect(lake, chosen).complete
     assert sound.asked == ONCE
     files = [key for key in lake.keys(COPIES) if key.endswith(".json")]
     copied = [record["id"] for key in files for record in json.loads(lake.get(key))]
@@ -284,7 +284,7 @@ def test_answers_that_wait_for_a_slow_lake_when_asking_ends_are_not_given_up(sou
     said = _failing_collect(lake, small(sound, connections=10, chunk_answers=1), grace=0.2)
     assert f"{sound.asked.total()} answers wait in" in said
     lake.takes = 1000
-    assert collect(lake, small(sound)).whole
+    assert collect(lake, small(sound)).complete
     assert sound.asked == ONCE
 
 
@@ -317,7 +317,7 @@ def test_without_room_for_a_spool_all_is_asked_again_and_no_folder_is_made(sound
     assert said.startswith(f"the bucket is full; {lost} answers are lost and will be asked again")
     assert not (tmp_path / "cache").exists()
     lake.takes = 1000
-    assert collect(lake, chosen).whole
+    assert collect(lake, chosen).complete
     assert sound.asked.total() == 30 + lost
 
 
@@ -332,7 +332,7 @@ def test_two_lakes_that_share_a_folder_do_not_mix(sound: Tiny, tmp_path: Path) -
     assert len(list((tmp_path / "shared").iterdir())) == 2
     waiting = _spool_of(first, chosen).waiting()
     (tmp_path / "second" / "raw" / "movie").unlink()
-    assert collect(second, chosen).whole
+    assert collect(second, chosen).complete
     assert sound.asked == ONCE
     assert _spool_of(second, chosen).waiting() == []
     assert _spool_of(first, chosen).waiting() == waiting
@@ -349,7 +349,7 @@ def test_a_lake_that_was_begun_anew_leaves_what_waits_for_the_old_one_and_says_s
     assert told.brought == []
     assert told.stayed
     assert all("of another movie run 1 than memory: holds" in text for text in told.stayed)
-    assert (result.whole, result.replayed) == (True, 0)
+    assert (result.complete, result.replayed) == (True, 0)
     assert sound.asked.total() == 27
     assert len(_spool_of(lake, small(sound)).waiting()) == len(told.stayed)
 
@@ -363,7 +363,7 @@ def test_a_damaged_entry_is_named_and_its_ids_are_asked_again(sound: Tiny) -> No
     lake.takes = 1000
     (result,), told = _told_collect(lake, small(sound))
     assert [f"{path} is damaged" in text for text in told.stayed] == [True]
-    assert result.whole
+    assert result.complete
     again = {key: times for key, times in sound.asked.items() if times > 1}
     assert 0 < len(again) <= CHUNK
     assert_whole(lake)
@@ -427,7 +427,7 @@ def test_a_lost_lease_stops_asking_and_lands_what_is_on_its_way(sound: Tiny) -> 
     assert 8 <= sound.asked.total() <= 8 + 4
     assert len(answers(lake)) == sound.asked.total()
     sound.delay = 0.0
-    assert collect(lake, small(sound)).whole
+    assert collect(lake, small(sound)).complete
     assert sound.asked == ONCE
 
 
@@ -473,7 +473,7 @@ def test_a_collector_that_is_broken_off_asks_no_more_while_it_lands(sound: Tiny)
     assert sound.asked.total() < 25
     assert answers(lake)
     lake.seconds = 0.0
-    assert collect(lake, chosen).whole
+    assert collect(lake, chosen).complete
 
 
 @pytest.mark.parametrize("waits", ["an outage", "a pause that TMDB wants", "a slow rate", "a slow answer"])

@@ -67,7 +67,7 @@ def test_each_entity_may_have_a_run_open_and_counts_its_own(tiny: Tiny) -> None:
     assert verify(lake, entities=BOTH).problems == []
     first, second = collect(lake, settings)
     assert (first.plan.entity, second.plan.entity) == ("movie", "series")
-    assert first.whole and second.whole
+    assert first.complete and second.complete
     (again,) = collect(lake, settings, entity="movie")
     assert (again.plan.run, last_run(lake, "movie"), last_run(lake, "series")) == (2, 2, 1)
     for name in BOTH:
@@ -75,7 +75,7 @@ def test_each_entity_may_have_a_run_open_and_counts_its_own(tiny: Tiny) -> None:
             assert ledger.db.execute("select distinct entity from known").fetchall() == [(name,)]
         assert list(lake.keys(ledgers(name)))
     verdict = verify(lake, entities=BOTH)
-    assert verdict.whole, verdict.problems
+    assert verdict.complete, verdict.problems
     assert verdict.runs == 3
 
 
@@ -99,7 +99,10 @@ def test_a_call_for_all_asks_the_most_urgent_first_and_each_id_once(tiny: Tiny) 
     lake = MemoryStorage()
     tiny.broken = set()
     results = collect(lake, small(tiny, record_filter=""))
-    assert [(one.plan.entity, one.plan.run, one.whole) for one in results] == [("movie", 1, True), ("series", 1, True)]
+    assert [(one.plan.entity, one.plan.run, one.complete) for one in results] == [
+        ("movie", 1, True),
+        ("series", 1, True),
+    ]
     assert set(tiny.asked.values()) == {1}
     assert len(tiny.asked) == 2 * len(tiny.listed)
 
@@ -118,12 +121,12 @@ def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
     results = collecting.collect(lake, settings, request, Noting())
     begun = order.index("series run 1")
     assert "movie run 2" in order[begun + 1 : len(order) - order[::-1].index("series run 1") - 1], order
-    assert all(one.whole for one in results)
+    assert all(one.complete for one in results)
     assert [one.plan.run for one in results if one.plan.entity == "series"] == [1]
     # What turns add up to is one result of the run.
     (series,) = (one for one in results if one.plan.entity == "series")
     assert series.requests >= sum(count for name, count in tiny.asked.items() if name.startswith("series/"))
-    assert verify(lake, entities=BOTH).whole
+    assert verify(lake, entities=BOTH).complete
 
 
 @pytest.mark.parametrize("idly", [False, True])
@@ -218,7 +221,7 @@ def test_a_kill_anywhere_costs_neither_entity_anything(tiny: Tiny, every: int) -
             while not last_run(lake, name) or open_run(lake, name) is not None:
                 collect(lake, settings)
         verdict = verify(lake, entities=BOTH)
-        assert verdict.whole, (step, verdict.problems)
+        assert verdict.complete, (step, verdict.problems)
         known = {one.entity: one.landed for one in status(lake, 0.0, BOTH).entities}
         assert known == {"movie": 27, "series": 27}, step
     assert step > 3 * every
@@ -232,7 +235,7 @@ def test_a_purge_of_one_entity_leaves_the_other_as_it_is(tiny: Tiny) -> None:
     assert (done.runs, done.problems) == (1, [])
     assert not [key for key in lake.keys("raw/") if (place := chunk_place(key)) and place.entity == "series"]
     assert {key: lake.get(key) for key in lake.keys("raw/movie/")} == movies
-    assert verify(lake, entities=BOTH).whole
+    assert verify(lake, entities=BOTH).complete
     known = {one.entity: one.landed for one in status(lake, 0.0, BOTH).entities}
     assert known == {"movie": 27}
 
@@ -242,7 +245,7 @@ def test_an_id_is_purged_of_the_entity_that_was_named(tiny: Tiny) -> None:
     collect(lake, small(tiny, record_filter=""))
     done = purge(lake, Chosen("1 id", entity="series", keys=frozenset({"3"})), NOW, entities=BOTH)
     assert (done.answers, done.unknown, done.problems) == (1, [], [])
-    assert verify(lake, entities=BOTH).whole
+    assert verify(lake, entities=BOTH).complete
     assert {one.entity: one.landed for one in status(lake, 0.0, BOTH).entities} == {"movie": 27, "series": 26}
 
 

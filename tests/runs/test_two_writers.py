@@ -133,10 +133,10 @@ def test_without_the_lock_both_may_be_killed_at_any_pair_of_steps(tiny: Tiny, sc
 
 
 def _assert_as_if_nothing_happened(lake: Storage, tiny: Tiny, wanted: dict[str, Known], when: str) -> None:
-    assert collect_small(lake, small(tiny)).whole, when
+    assert collect_small(lake, small(tiny)).complete, when
     # Letters that a kill left behind are taken by the run after.
     if list(lake.keys("_reelhouse/inbox/")):
-        assert collect_small(lake, small(tiny)).whole, when
+        assert collect_small(lake, small(tiny)).complete, when
     assert list(lake.keys("_reelhouse/inbox/")) == [], when
     assert answers(lake) == wanted, when
     assert_whole(lake)

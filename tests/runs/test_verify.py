@@ -71,7 +71,7 @@ def _spoil(lake: Storage, key: str, change: Callable[[Any], None]) -> None:
 
 def _red(lake: Storage, *texts: str) -> list[str]:
     verdict = verify(lake)
-    assert not verdict.whole
+    assert not verdict.complete
     for text in texts:
         assert any(text in problem for problem in verdict.problems), verdict.problems
     return verdict.problems
@@ -361,7 +361,7 @@ def test_an_open_run_is_not_whole_and_no_problem(tiny: Tiny) -> None:
     verdict = verify(lake)
     assert verdict.problems == []
     assert verdict.pending == 30 - sum(verdict.states.values()) > 0
-    assert not verdict.whole
+    assert not verdict.complete
 
 
 def test_an_unreadable_receipt_of_the_open_run_costs_its_answers_alone(tiny: Tiny) -> None:
@@ -372,10 +372,10 @@ def test_an_unreadable_receipt_of_the_open_run_costs_its_answers_alone(tiny: Tin
     (first, *_) = lake.keys("_reelhouse/runs/movie/000001/receipts/")
     lake.put(first, b'{"run": 1')
     result = collect_small(lake, small(tiny))
-    assert (result.pending, result.whole) == (0, False)
+    assert (result.pending, result.complete) == (0, False)
     assert _red(lake, first, "run 1 was reconciled as not whole")
     # The next run is not held up by it.
-    assert collect_small(lake, small(tiny)).whole
+    assert collect_small(lake, small(tiny)).complete
 
 
 @pytest.mark.parametrize("how", ["deleted", "cut", "emptied"])
@@ -393,7 +393,7 @@ def test_verify_of_what_is_new_sees_that_an_earlier_object_is_gone_or_cut(
         _red(lake, victim)
         return
     assert [victim in problem for problem in verdict.problems] == [True]
-    assert not verdict.whole
+    assert not verdict.complete
 
 
 def test_verify_says_what_it_looked_at(lake: MemoryStorage) -> None:
@@ -411,7 +411,7 @@ def test_verify_of_what_is_new_reads_nothing_of_the_runs_before(lake: MemoryStor
     noting = Noting()
     for key in lake.keys(""):
         noting.put(key, lake.get(key))
-    assert verify(noting, since={"movie": 2}).whole
+    assert verify(noting, since={"movie": 2}).complete
     assert [
         key
         for key in noting.read
@@ -420,11 +420,11 @@ def test_verify_of_what_is_new_reads_nothing_of_the_runs_before(lake: MemoryStor
 
 
 def test_verify_of_what_is_new_sees_what_is_new(lake: MemoryStorage) -> None:
-    assert verify(lake, since={"movie": 2}).whole
+    assert verify(lake, since={"movie": 2}).complete
     plan = read_plan(lake, "movie", 2)
     assert plan is not None
     lake.delete(receipt_key("movie", 2, 0, 0))
-    assert not verify(lake, since={"movie": 2}).whole
+    assert not verify(lake, since={"movie": 2}).complete
 
 
 def test_the_command_fails_where_the_lake_is_not_whole(lake: MemoryStorage, tmp_path: Any) -> None:

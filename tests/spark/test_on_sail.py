@@ -73,7 +73,7 @@ def lake(tmdb: Emulator, keys: list[str], tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("collected") / "lake"
     storage = FolderStorage(folder)
     tmdb.set_faults("all")
-    assert collect(storage, of(tmdb, attempts=3), keys=tuple(keys)).whole
+    assert collect(storage, of(tmdb, attempts=3), keys=tuple(keys)).complete
     tmdb.set_faults(None)
     build(storage, SAIL)
     return folder

@@ -50,7 +50,7 @@ def _put_event(settings: Settings, made: Reconciliation) -> str:
         "entity": made.entity,
         "lake": settings.lake,
         "counts": counts,
-        "whole": made.whole,
+        "complete": made.complete,
         "clean": made.clean,
     }
     entry = {

@@ -146,7 +146,7 @@ class Invocation:
         more = {"requests": done.requests, "throttled": done.throttled, "pending": last.pending}
         self._emit({**more, "lag_seconds": self._lag(before), "days_to_expiry": _days_to_expiry(last)})
         for result in done.results:
-            if result.reconciliation is not None and not result.whole:
+            if result.reconciliation is not None and not result.complete:
                 raise LakeError(f"{result.plan.name} does not add up; `reelhouse verify` names what is wrong")
         self._raise_pending_errors()
         return _summary(done)

@@ -202,7 +202,7 @@ class _Stream:
         if request.keys or not named:
             # The messages in the inbox are the next run's list.
             self._wanted = collector.wanted(self._call.settings, self.entity, listed=True)
-        return result.whole and (named or waits)
+        return result.complete and (named or waits)
 
 
 async def _collect(
@@ -279,7 +279,7 @@ async def _run_until_idle(
         if plan is None:
             break
         results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress, request.entities))
-        if not results[-1].whole or stop_conditions.reason is not None:
+        if not results[-1].complete or stop_conditions.reason is not None:
             break
     if refused:
         raise next(iter(refused.values()))

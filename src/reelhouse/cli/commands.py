@@ -48,9 +48,9 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
         "run": made.run,
         "entity": made.entity,
         "listed": made.counts.listed,
-        "beyond": made.counts.beyond,
+        "not_in_listing": made.counts.not_in_listing,
         "excluded": made.counts.excluded,
-        "fresh": made.counts.fresh,
+        "up_to_date": made.counts.up_to_date,
         "asked": made.ids.count,
         "reasons": made.counts.asked,
         "requests": made.ids.count,
@@ -66,7 +66,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
     rows = [
         ("listed", made.counts.listed, f"export of {made.export.day}" if made.export else made.selection.source),
         *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
-        ("up to date", made.counts.fresh, ""),
+        ("up to date", made.counts.up_to_date, ""),
         *((f"requested: {name}", count, "") for name, count in sorted(made.counts.asked.items())),
         ("requests", made.ids.count, f"{display.duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
         ("objects", objects, ""),
@@ -250,7 +250,7 @@ def _check_deep() -> None:
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {**verdict._asdict(), "whole": verdict.whole, "clean": verdict.clean}
+    return {**verdict._asdict(), "complete": verdict.complete, "clean": verdict.clean}
 
 
 def _show_verdict(verdict: Verdict) -> None:
@@ -264,7 +264,7 @@ def _show_verdict(verdict: Verdict) -> None:
         ("chunks that no receipt names", verdict.unclaimed),
         ("problems", len(verdict.problems)),
     ]
-    word = display.verdict(whole=verdict.whole, clean=verdict.clean)
+    word = display.verdict(complete=verdict.complete, clean=verdict.clean)
     display.table(f"Verified: {word}", ("", "count"), rows)
     for text in (*verdict.looked, *verdict.notes, *verdict.problems):
         display.note(text)

@@ -240,12 +240,12 @@ def run_summary(result: RunResult) -> dict[str, Any]:
     return {
         "run": plan.run,
         "entity": plan.entity,
-        "whole": result.whole,
+        "complete": result.complete,
         "clean": result.clean,
         "listed": plan.counts.listed,
-        "beyond": plan.counts.beyond,
+        "not_in_listing": plan.counts.not_in_listing,
         "excluded": plan.counts.excluded,
-        "fresh": plan.counts.fresh,
+        "up_to_date": plan.counts.up_to_date,
         "asked": plan.ids.count,
         "reasons": plan.counts.asked,
         **states,
@@ -274,9 +274,9 @@ def _waited(seconds: float) -> str:
     return f"TMDB asked to slow down: {duration(seconds)} waited"
 
 
-def verdict(*, whole: bool, clean: bool) -> str:
+def verdict(*, complete: bool, clean: bool) -> str:
     """The verdict on a run or a lake, in words."""
-    if not whole:
+    if not complete:
         return "not complete"
     return "complete, no quarantine" if clean else "complete, not clean"
 
@@ -288,9 +288,9 @@ def run_result(result: RunResult) -> None:
     reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(found["reasons"].items()))
     rows = [
         ("listed", found["listed"], ""),
-        ("not in listing", found["beyond"], "known, but no longer listed"),
+        ("not in listing", found["not_in_listing"], "known, but no longer listed"),
         ("excluded before requesting", sum(found["excluded"].values()), excluded),
-        ("up to date", found["fresh"], ""),
+        ("up to date", found["up_to_date"], ""),
         ("requested", found["asked"], reasons),
         *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
         *_missing(found["drift"]),
@@ -298,7 +298,7 @@ def run_result(result: RunResult) -> None:
         *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),
         *([("replayed from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
-    words = verdict(whole=found["whole"], clean=found["clean"])
+    words = verdict(complete=found["complete"], clean=found["clean"])
     table(f"Run {found['run']} ({found['entity']}): {words}", ("", "count", ""), rows)
     for text in found["notes"]:
         note(f"Note: {text}.")

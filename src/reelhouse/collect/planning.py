@@ -353,7 +353,9 @@ class _Planner:
         ).fetchone()
         (beyond,) = db.execute("select count(*) from asked where reason is not null and not listed").fetchone()
         beyond += set_aside
-        return Counts(listed=self._listing.count(), beyond=beyond, excluded=excluded, fresh=fresh, asked=asked)
+        return Counts(
+            listed=self._listing.count(), not_in_listing=beyond, excluded=excluded, up_to_date=fresh, asked=asked
+        )
 
     def _ids(self, lines: Iterable[str]) -> IdsObject:
         if self._put:

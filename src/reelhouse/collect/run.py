@@ -99,12 +99,12 @@ class RunResult(NamedTuple):
         )
 
     @property
-    def whole(self) -> bool:
-        return self.reconciliation is not None and self.reconciliation.whole
+    def complete(self) -> bool:
+        return self.reconciliation is not None and self.reconciliation.complete
 
     @property
     def clean(self) -> bool:
-        plain = self.whole and self.reason is None and not self.plan.set_aside
+        plain = self.complete and self.reason is None and not self.plan.set_aside
         return plain and self.reconciliation is not None and self.reconciliation.clean
 
 

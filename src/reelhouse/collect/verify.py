@@ -49,12 +49,12 @@ class Verdict(NamedTuple):
     looked: list[str]
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         return not self.problems and not self.pending
 
     @property
     def clean(self) -> bool:
-        return self.whole and not self.states.get("quarantined", 0)
+        return self.complete and not self.states.get("quarantined", 0)
 
 
 def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities: Iterable[str] = ENTITIES) -> Verdict:
@@ -225,18 +225,18 @@ def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
     found = {
         "listed": one("select (select count(*) from listed) + (select count(*) from unresolved where listed)"),
         "asked": one("select count(*) from planned"),
-        "beyond": one("select count(*) from planned where id is not null and id not in (select id from listed)")
+        "not_in_listing": one("select count(*) from planned where id is not null and id not in (select id from listed)")
         + one("select count(*) from unresolved where not listed and ask in (select ask from planned)"),
         "excluded": one("select count(*) from listed " + unasked + " and excluded is not null"),
-        "fresh": one("select count(*) from listed " + unasked + " and excluded is null"),
+        "up_to_date": one("select count(*) from listed " + unasked + " and excluded is null"),
     }
     counts = plan.counts
     stated = {
         "listed": counts.listed,
         "asked": sum(counts.asked.values()),
-        "beyond": counts.beyond,
+        "not_in_listing": counts.not_in_listing,
         "excluded": sum(counts.excluded.values()),
-        "fresh": counts.fresh,
+        "up_to_date": counts.up_to_date,
     }
     for name, value in stated.items():
         if found[name] != value:
@@ -266,7 +266,7 @@ def _differences(made: Reconciliation, states: dict[str, int]) -> Iterator[str]:
         stated, found = getattr(made, name), states.get(name, 0)
         if stated != found:
             yield f"{made.entity} run {made.run}: its reconciliation says {name} = {stated}, its receipts say {found}"
-    if not made.whole:
+    if not made.complete:
         yield f"{made.entity} run {made.run} was reconciled as not whole"
 
 

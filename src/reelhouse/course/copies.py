@@ -50,7 +50,7 @@ class Day(msgspec.Struct):
     records: int = 0
     bytes: int = 0
     runs: list[int] = []
-    whole: bool = False
+    complete: bool = False
 
 
 class CopyState(msgspec.Struct):
@@ -115,7 +115,7 @@ class Copies:
         def work() -> None:
             self._catch_up(run, lambda: False)
             for folder, day in sorted(self._state.days.items()):
-                if not day.whole and max(day.runs) <= self._state.through:
+                if not day.complete and max(day.runs) <= self._state.through:
                     self._make_whole(folder, day)
             self._save()
 
@@ -144,7 +144,7 @@ class Copies:
         purges = purge_count(self._storage)
         if found.purges != purges:
             for folder in found.days:
-                if not any(day.whole for day in self._others(folder, purges)):
+                if not any(day.complete for day in self._others(folder, purges)):
                     self._storage.delete(folder + SUCCESS)
             found = CopyState(self._kinds, purges)
         return msgspec.structs.replace(found, kinds=self._kinds)
@@ -207,9 +207,9 @@ class Copies:
         if day is None:
             there = (number for _, number in self._numbered(folder))
             day = self._state.days[folder] = Day(first=max(there, default=0) + 1)
-        if day.whole or run not in day.runs:
+        if day.complete or run not in day.runs:
             day.runs = sorted({*day.runs, run})
-            day.whole = False
+            day.complete = False
             self._storage.delete(folder + SUCCESS)
             self._save()
         return day
@@ -254,8 +254,8 @@ class Copies:
         for key, number in self._numbered(folder):
             if number >= day.first + day.files:
                 self._storage.delete(key)
-        day.whole = True
-        if all(other.whole for other in self._others(folder, self._state.purges)):
+        day.complete = True
+        if all(other.complete for other in self._others(folder, self._state.purges)):
             self._storage.put(folder + SUCCESS, encode(day))
 
     def _others(self, folder: str, purges: int) -> Iterator[Day]:
@@ -344,7 +344,7 @@ def write_again(storage: Storage, entities: Iterable[Entity]) -> list[str]:
 def check_copies(storage: Storage, entities: Iterable[Entity]) -> Iterator[str]:
     """What is wrong with the copies, by day: files that are gone or have another size, a day that was not finished."""
     found = [(entity, state) for entity in entities if (state := read_state(storage, entity)) is not None]
-    unfinished = {folder for _, state in found for folder, day in state.days.items() if not day.whole}
+    unfinished = {folder for _, state in found for folder, day in state.days.items() if not day.complete}
     for entity, state in found:
         if not state.days:
             continue
@@ -355,12 +355,12 @@ def check_copies(storage: Storage, entities: Iterable[Entity]) -> Iterator[str]:
         for folder, day in sorted(state.days.items()):
             held = _bytes_of(entity, folder, day, state.purges, there)
             marked = folder in unfinished or folder + SUCCESS in there
-            if day.whole and not (held == day.bytes and marked):
+            if day.complete and not (held == day.bytes and marked):
                 yield (
                     f"{folder} does not hold the {day.files:,} files of {day.bytes:,} bytes in all that were written: "
                     f"{_remedy(entity)}"
                 )
-            if not day.whole and read_reconciliation(storage, entity.name, max(day.runs)) is not None:
+            if not day.complete and read_reconciliation(storage, entity.name, max(day.runs)) is not None:
                 yield f"{folder} is not complete, though run {max(day.runs)} has ended: the next run completes it"
 
 

@@ -163,7 +163,7 @@ DIM_PROVIDER_COLUMNS = (
 )
 
 
-def dim_provider(watch_provider_offer: DataFrame, dim_movie: DataFrame) -> DataFrame:
+def dim_watch_provider(watch_provider_offer: DataFrame, dim_movie: DataFrame) -> DataFrame:
     """One row for each provider that offers a movie. Data by JustWatch."""
     offers = of_titles(watch_provider_offer, dim_movie).withColumnRenamed("provider_name", "name")
     return newest(offers, "provider_id", "name", "logo_path").select("provider_id", "name", "logo_path", "fetched_at")

@@ -141,10 +141,10 @@ _DIMENSIONS = (
         ("iso_639_1",),
     ),
     Table(
-        "dim_provider",
+        "dim_watch_provider",
         "Providers that offer movies. Data by JustWatch.",
         dimensions.DIM_PROVIDER_COLUMNS,
-        dimensions.dim_provider,
+        dimensions.dim_watch_provider,
         ("watch_provider_offer", _DIM_MOVIE),
         ("provider_id",),
     ),

@@ -107,14 +107,16 @@ class Counts(msgspec.Struct, frozen=True):
     """
 
     listed: int
-    beyond: int
+    not_in_listing: int
     excluded: dict[str, int]
-    fresh: int
+    up_to_date: int
     asked: dict[str, int]
 
     @property
     def balanced(self) -> bool:
-        return self.listed + self.beyond == sum(self.excluded.values()) + self.fresh + sum(self.asked.values())
+        return self.listed + self.not_in_listing == sum(self.excluded.values()) + self.up_to_date + sum(
+            self.asked.values()
+        )
 
 
 class SetAside(msgspec.Struct, frozen=True, omit_defaults=True):

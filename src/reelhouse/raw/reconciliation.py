@@ -36,7 +36,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
     chunks: int
     bytes: int
     drift: dict[str, int]
-    whole: bool
+    complete: bool
     clean: bool
     format: int = FORMAT
 
@@ -195,7 +195,7 @@ def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple
         chunks=counted.chunks,
         bytes=counted.bytes,
         drift=dict(sorted(counted.drift.items())),
-        whole=not counted.problems and plan.counts.balanced and counted.settled == plan.ids.count,
+        complete=not counted.problems and plan.counts.balanced and counted.settled == plan.ids.count,
         clean=not counted.states[State.QUARANTINED],
     )
     try:

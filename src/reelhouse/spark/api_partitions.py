@@ -176,7 +176,7 @@ async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, keys: tup
     tmdb.client.assume(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     plan = await start_run(storage, tmdb, collector.wanted(settings, keys=keys, listed=True))
     result = await execute(storage, tmdb, plan, collector.run_options(settings), StopConditions(), Progress())
-    if not result.whole:
+    if not result.complete:
         raise TransientError(f"{result.pending} of {len(keys)} ids have no answer: {result.reason}")
     return plan
 

@@ -29,7 +29,8 @@ RESERVED = frozenset(
     season episode episode_guest_star episode_crew person person_alias person_external_id person_image
     person_translation collection collection_part company network keyword genre country language job certification
     timezone watch_provider watch_provider_region list_daily change dim_tv dim_season dim_episode dim_network
-    dim_provider dim_certification dim_job bridge_movie_language bridge_tv_genre bridge_tv_company bridge_tv_country
+    dim_watch_provider dim_certification dim_job bridge_movie_language bridge_tv_genre bridge_tv_company
+    bridge_tv_country
     bridge_tv_language bridge_tv_keyword bridge_tv_network fact_movie_snapshot fact_release fact_watch_availability
     fact_tv fact_episode edge_costar movie_flat
     """.split()  # noqa: SIM905 (a name a line would be a page)
