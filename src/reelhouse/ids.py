@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 # The official spec declares int32, and TMDB's largest ids have eight digits: room enough, and far from 64 bits.
 _TMDB = re.compile(r"0*([1-9][0-9]{0,9})")
+LARGEST_ID = 9_999_999_999
 _IMDB = re.compile(r"[Tt]{2}0*([1-9][0-9]{0,9})")
 
 # All of TMDB's paths are made of such parts. A dot or a `%` could lead out of where an id belongs.

@@ -343,10 +343,12 @@ def _refused(tiny: Tiny, lake: Storage, text: str) -> None:
     [
         (gzip.compress(b'{"id":1}\n{"id":2,"pop'), "does not parse"),
         (gzip.compress(b'{"id":1}\n<html>\n'), "does not parse"),
+        (gzip.compress(b'{"id":18446744073709551616}\n'), "does not parse"),
+        (gzip.compress(b'{"id":1,"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n"), "does not parse"),
         (gzip.compress(b""), "0 ids where at least 28"),
         (gzip.compress(b"".join(b'{"id":%d}\n' % id_ for id_ in range(1, 28))), "27 ids where at least 28"),
     ],
-    ids=["a cut line", "a line that is none", "empty", "too small"],
+    ids=["a cut line", "a line that is none", "beyond 64 bits", "nested too deeply", "empty", "too small"],
 )
 def test_an_export_that_cannot_be_right_plans_nothing(tiny: Tiny, export: bytes, text: str) -> None:
     lake = MemoryStorage()
@@ -356,6 +358,17 @@ def test_an_export_that_cannot_be_right_plans_nothing(tiny: Tiny, export: bytes,
     _refused(tiny, lake, text)
     tiny.export_instead = lambda request: None
     assert collect(lake, small(tiny)).complete
+    assert_whole(lake)
+
+
+@pytest.mark.parametrize("id_", [0, -5, 99_999_999_999, 9_000_000_000_000_000_000])
+def test_a_row_of_an_export_that_names_no_id_is_counted_and_not_asked(tiny: Tiny, id_: int) -> None:
+    lake = MemoryStorage()
+    odd = gzip.compress(gzip.decompress(tiny.export()) + b'{"id":%d,"popularity":1.0}\n' % id_)
+    tiny.export_instead = _only(tiny, odd)
+    result = collect(lake, small(tiny))
+    assert (result.plan.counts.listed, result.plan.counts.excluded, result.complete) == (31, {"not_an_id": 1}, True)
+    assert str(id_) not in tiny.asked
     assert_whole(lake)
 
 

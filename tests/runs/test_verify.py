@@ -14,6 +14,7 @@ from reelhouse.cli import commands
 from reelhouse.collect.verify import verify
 from reelhouse.errors import LakeError
 from reelhouse.raw.keys import plan_key, receipt_key, reconciliation_key
+from reelhouse.raw.ledger import drop_ledgers, keep_ledger, open_ledger
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt, read_part
 from reelhouse.settings import Settings
@@ -240,7 +241,89 @@ def test_a_ledger_that_says_something_else_is_named(lake: MemoryStorage, two_run
         next(outcome for outcome in found["outcomes"] if outcome["key"] == ID)["state"] = "gone"
 
     _spoil(lake, key, gone)
-    _red(lake, f"the ledger differs from the receipts for movie {ID}")
+    _red(lake, f"the ledger differs from the receipts in `known`: movie {ID} landed")
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("known", "update known set fetched_at = '2031-01-01T00:00:00Z'"),
+        ("run", "update run set asking = 'another'"),
+        ("object", "delete from object"),
+    ],
+)
+def test_a_forged_ledger_is_named_whatever_it_changes(lake: MemoryStorage, table: str, change: str) -> None:
+    with open_ledger(lake, "movie", 2) as ledger:
+        ledger.db.execute(change)
+        keep_ledger(lake, "movie", ledger)
+    _red(lake, f"the ledger differs from the receipts in `{table}`: ")
+
+
+def _forge(lake: Storage, change: Callable[[list[Any]], None]) -> None:
+    """Change the outcomes of the receipt that claims `ID`, and let the ledger believe them."""
+    _, key = _place(lake)
+    _spoil(lake, key, lambda found: change(found["outcomes"]))
+    drop_ledgers(lake)
+
+
+def test_swapped_ids_of_two_outcomes_are_named(lake: MemoryStorage) -> None:
+    def swap(outcomes: list[Any]) -> None:
+        one, other = [outcome for outcome in outcomes if outcome["state"] == "landed"][:2]
+        one["id"], other["id"] = other["id"], one["id"]
+
+    _forge(lake, swap)
+    _red(lake, "movie run 1 says that its id is")
+
+
+def test_swapped_lines_of_two_outcomes_are_named(lake: MemoryStorage) -> None:
+    def swap(outcomes: list[Any]) -> None:
+        one, other = [outcome for outcome in outcomes if outcome["state"] == "landed"][:2]
+        one["line"], other["line"] = other["line"], one["line"]
+
+    _forge(lake, swap)
+    _red(lake, "but it is not there")
+
+
+def test_a_landed_outcome_without_a_line_is_named(lake: MemoryStorage) -> None:
+    _forge(lake, lambda outcomes: next(one for one in outcomes if one["key"] == ID).pop("line"))
+    _red(lake, f"id {ID}: movie run 1 says that it landed, but names no line")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "text"),
+    [("body", {"id": 13, "title": "Another"}, "but that is about 13"), ("status", 404, "has the status 404")],
+)
+def test_another_answer_is_named_though_all_hashes_fit_it(
+    lake: MemoryStorage, field: str, value: Any, text: str
+) -> None:
+    receipt, key = _place(lake)
+    assert receipt.chunk is not None
+    lines = [msgspec.json.decode(line) for line in gzip.decompress(lake.get(receipt.chunk.key)).splitlines()]
+    line = next(line for line in lines if line["key"] == ID)
+    line[field] = value
+    line["sha256"] = hashlib.sha256(msgspec.json.encode(line["body"])).hexdigest()
+    body = gzip.compress(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    lake.put(receipt.chunk.key, body)
+    _spoil(lake, key, lambda found: found["chunk"].update(size=len(body), sha256=hashlib.sha256(body).hexdigest()))
+    _red(lake, text)
+
+
+@pytest.mark.parametrize("name", ["asked", "landed", "gone", "chunks", "bytes", "counts", "drift", "clean"])
+def test_wrong_sums_of_a_reconciliation_are_named(lake: MemoryStorage, name: str) -> None:
+    def forge(found: Any) -> None:
+        if name == "counts":
+            found["counts"]["listed"] += 1
+        elif name == "drift":
+            found["drift"]["unknown:field"] = 7
+        else:
+            found[name] = not found[name] if name == "clean" else found[name] + 1
+
+    _spoil(lake, reconciliation_key("movie", 1), forge)
+    _red(lake, f"movie run 1: its reconciliation says {name} = ")
+
+
+def test_a_check_of_what_is_new_says_that_it_believed_the_ledger(lake: MemoryStorage) -> None:
+    assert any("ledger was believed" in text for text in verify(lake, since={"movie": 2}).looked)
 
 
 @pytest.mark.parametrize("what", ["plan", "receipt", "reconciliation"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from reelhouse.ids import key_id, read_id
+from reelhouse.ids import LARGEST_ID, key_id, read_id
 from reelhouse.raw.plan import Cause, Selection
 from reelhouse.tmdb.exports import read_rows
 
@@ -15,6 +15,9 @@ create temp table unresolved (position integer primary key, ask text not null un
 create temp table changed (id integer primary key, fresh_after text not null);
 create temp table vanished (id integer primary key);
 """
+
+# Why a row of an export is not asked whose id is negative or far beyond TMDB's: no request could name it.
+_NO_ID = "not_an_id"
 
 _ADD = "insert or ignore into listed values (?, ?, ?, ?)"
 
@@ -40,10 +43,14 @@ class Listing:
             rows += len(batch)
             self.db.executemany(
                 "insert into incoming values (?, ?, ?)",
-                [(row.id, row.popularity, None) for row in batch]
-                if plain
-                else [
-                    (row.id, row.popularity, _excluded(row.adult, row.video, row.popularity, selection))
+                [
+                    (
+                        row.id,
+                        row.popularity,
+                        (None if plain else _excluded(row.adult, row.video, row.popularity, selection))
+                        if 0 < row.id <= LARGEST_ID
+                        else _NO_ID,
+                    )
                     for row in batch
                 ],
             )

@@ -10,19 +10,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
+import msgspec
+
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.lost_runs import lost_runs
 from reelhouse.course.copies import check_copies
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError, ListingError, MissingKeyError
-from reelhouse.ids import key_id
-from reelhouse.raw.chunk import read_chunk, read_lines
+from reelhouse.ids import SINGLE, key_id, number_of
+from reelhouse.raw.chunk import Envelope, read_chunk, read_lines
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import RUNS, chunk_place, chunks_folder, run_place, runs_folder
-from reelhouse.raw.ledger import Ledger, empty_ledger, open_ledger
+from reelhouse.raw.ledger import TABLES, Ledger, empty_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
-from reelhouse.raw.receipt import ChunkRef, read_purged, read_receipts, readable
+from reelhouse.raw.receipt import ChunkRef, Outcome, Receipt, State, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.retention.audit import purge_remains
 from reelhouse.storage.protocol import Storage
@@ -258,40 +260,92 @@ def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) ->
         yield f"id {key} of {plan.name} has no receipt, though the run is reconciled"
     if counted.pending > len(counted.pending_keys):
         yield f"{plan.name}: {counted.pending - len(counted.pending_keys)} more ids have no receipt"
-    yield from _differences(made, counted.states)
+    yield from _differences(made, plan, counted)
 
 
-def _differences(made: Reconciliation, states: dict[str, int]) -> Iterator[str]:
-    for name in ("landed", "filtered", "gone", "quarantined"):
-        stated, found = getattr(made, name), states.get(name, 0)
-        if stated != found:
-            yield f"{made.entity} run {made.run}: its reconciliation says {name} = {stated}, its receipts say {found}"
+def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[str]:
+    found = {
+        "asked": plan.ids.count,
+        **{state.value: counted.states.get(state.value, 0) for state in State},
+        "counts": plan.counts,
+        "drift": dict(sorted(counted.drift.items())),
+        "clean": not counted.states[State.QUARANTINED],
+    }
+    if not counted.purged:
+        # What a purge took is counted as it was; the objects that held it are gone or smaller.
+        found |= {"chunks": counted.chunks, "bytes": counted.bytes}
+    for name, value in found.items():
+        stated = getattr(made, name)
+        if stated != value:
+            yield f"{plan.name}: its reconciliation says {name} = {stated}, its receipts say {value}"
     if not made.complete:
-        yield f"{made.entity} run {made.run} was reconciled as not whole"
+        yield f"{plan.name} was reconciled as not whole"
 
 
 def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
-    """Every line that a receipt claims is where it says, the answer to that very id, with the bytes that came."""
+    """Every line that a receipt claims is where it says: the answer to that very id, with the bytes that came."""
     for receipt in readable(read_receipts(storage, plan)):
-        held: dict[int, str] = {}
+        held: dict[int, _Held] = {}
         if receipt.chunk is not None:
             held, problem = _held(storage, receipt.chunk)
             if problem is not None:
                 yield problem
         yield from _some(
-            [
-                f"id {outcome.key}: {plan.name} says that its answer is line {line} of "
-                f"{receipt.chunk.key if receipt.chunk else 'no chunk'}, but it is not there"
-                for outcome in receipt.outcomes
-                for line in outcome.span
-                if held.get(line) != outcome.key
-            ]
+            [problem for outcome in receipt.outcomes for problem in _check_outcome(outcome, held, receipt)]
         )
 
 
-def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, str], str | None]:
-    """Whose unaltered answer each line of a chunk is, as far as it can be read, and what is wrong with the chunk."""
-    held: dict[int, str] = {}
+class _Held(NamedTuple):
+    """What an unaltered line says of itself; *body_id* is the id in the answer, None where it has none."""
+
+    key: str
+    id: int | None
+    status: int
+    body_id: int | None
+
+
+_STATUS = {State.LANDED: 200, State.GONE: 404}
+
+
+def _check_outcome(outcome: Outcome, held: Mapping[int, _Held], receipt: Receipt) -> Iterator[str]:
+    said = f"id {outcome.key}: {receipt.entity} run {receipt.run} says that"
+    if outcome.state in _STATUS and outcome.line is None:
+        yield f"{said} it {outcome.state}, but names no line that holds the answer"
+    if outcome.by_imdb_id is False and outcome.id not in (None, key_id(outcome.key)):
+        yield f"{said} its id is {outcome.id}"
+    for line in outcome.span:
+        chunk = receipt.chunk.key if receipt.chunk else "no chunk"
+        found = held.get(line)
+        if found is None or found.key != outcome.key:
+            yield f"{said} its answer is line {line} of {chunk}, but it is not there"
+        elif outcome.state in _STATUS and found.status != _STATUS[outcome.state]:
+            yield f"{said} it {outcome.state}, but line {line} of {chunk} has the status {found.status}"
+        elif outcome.id != found.id:
+            yield f"{said} its id is {outcome.id}, but line {line} of {chunk} says {found.id}"
+        elif outcome.state is State.LANDED and outcome.id not in (SINGLE, found.body_id):
+            yield f"{said} its answer is line {line} of {chunk}, but that is about {found.body_id}"
+
+
+class _WithId(msgspec.Struct):
+    id: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_with_id = msgspec.json.Decoder(_WithId).decode
+
+
+def _body_id(line: Envelope) -> int | None:
+    """The id in an answer; None where it has none. Only a record that landed is sure to be an object."""
+    if line.status != _STATUS[State.LANDED] or line.id in (None, SINGLE):
+        return None
+    try:
+        return number_of(bytes(_with_id(line.bytes).id).strip(b'"').decode())
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, _Held], str | None]:
+    """What the unaltered lines of a chunk hold, as far as it can be read, and what is wrong with the chunk."""
+    held: dict[int, _Held] = {}
     problem = None
     try:
         lines = read_chunk(storage, chunk)
@@ -304,7 +358,7 @@ def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, str], str | None
         for line in lines:
             found += 1
             if hashlib.sha256(line.bytes).hexdigest() == line.sha256:
-                held[line.line] = line.key
+                held[line.line] = _Held(line.key, line.id, line.status, _body_id(line))
     except (LakeError, binascii.Error) as exc:
         problem = problem or str(exc)
     if found != chunk.lines:
@@ -314,7 +368,6 @@ def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, str], str | None
 
 def _check_ledger(storage: Storage, entity: str, rebuilt: Ledger, last: int) -> Iterator[str]:
     """The kept ledger is a cache: where it differs from the receipts, the receipts are right."""
-    columns = "entity, id, state, run"
     with ExitStack() as stack:
         try:
             kept = stack.enter_context(open_ledger(storage, entity, last))
@@ -322,13 +375,14 @@ def _check_ledger(storage: Storage, entity: str, rebuilt: Ledger, last: int) -> 
             # A plan that cannot be read is a problem that was named already.
             return
         rebuilt.db.execute("attach ? as kept", (str(kept.path),))
-        for left, right in (("main", "kept"), ("kept", "main")):
-            rows = rebuilt.db.execute(
-                f"select {columns} from {left}.known except select {columns} from {right}.known limit ?",
-                (_NAMED,),
-            )
-            for _, id_, state, run in rows:
-                yield f"the ledger differs from the receipts for {entity} {id_} ({state}, run {run}, in {left})"
+        for table in TABLES:
+            for left, right, side in (("main", "kept", "receipts"), ("kept", "main", "kept ledger")):
+                rows = rebuilt.db.execute(
+                    f"select * from {left}.{table} except select * from {right}.{table} limit ?", (_NAMED,)
+                )
+                for row in rows:
+                    values = " ".join(str(value) for value in row if value is not None)
+                    yield f"the ledger differs from the receipts in `{table}`: {values} (only in the {side})"
         rebuilt.db.execute("detach kept")
 
 
@@ -396,7 +450,7 @@ def _looked(ledger: Ledger, entity: str, since: int, last: int) -> list[str]:
         (chunks,) = ledger.db.execute(query, (since,)).fetchone()
         looked.append(
             f"{_runs(entity, 1, since - 1)} checked for objects: their receipts and {chunks:,} chunks are to be there, "
-            "in full size; `reelhouse verify` reads them whole"
+            "in full size. The kept ledger was believed about them; `reelhouse verify` reads them whole"
         )
     return looked
 

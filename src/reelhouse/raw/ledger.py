@@ -56,7 +56,8 @@ select entity, ask, id, state from main.purged p where ask glob '*[^0-9]*' and t
 # A piece with other tables than these is not used.
 _SHAPE = hashlib.sha256(_SCHEMA.encode()).hexdigest()[:16]
 
-_TABLES = ("known", "alias", "purged", "object", "run")
+# The tables that hold what receipts say.
+TABLES = ("known", "alias", "purged", "object", "run")
 
 # A piece lies in objects of this size, so that reading or putting one holds no more in memory.
 _PART = 8 << 20
@@ -148,7 +149,7 @@ class Ledger:
     def add(self, path: Path, run: int) -> None:
         """Fold in the segment of *run* in the file at *path*."""
         self.db.execute("attach ? as segment", (str(path),))
-        for table in _TABLES:
+        for table in TABLES:
             self.db.execute(f"insert or replace into main.{table} select * from segment.{table}")
         self.db.execute("detach segment")
         self.through = run

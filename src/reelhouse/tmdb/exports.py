@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import aiohttp
 import msgspec
@@ -35,7 +35,7 @@ class _TooLargeError(ListingError):
 class ExportRow(msgspec.Struct):
     """One line of an export; kinds without popularity or flags have these defaults."""
 
-    id: int
+    id: Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
     popularity: float | None = None
     adult: bool | None = False
     video: bool | None = False
@@ -194,5 +194,5 @@ def read_rows(body: bytes) -> Iterator[list[ExportRow]]:
 def _rows(decoder: msgspec.json.Decoder[ExportRow], lines: bytes) -> list[ExportRow]:
     try:
         return decoder.decode_lines(lines)
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise ListingError(f"the export has a line that does not parse: {exc}") from exc
