@@ -25,14 +25,12 @@ ENDPOINTS = (
     "/3/movie/latest",
     "/3/movie/popular",
     "/3/discover/movie",
-    "/3/genre/movie/list",
-    "/3/certification/movie/list",
-    "/3/watch/providers/movie",
+    *(f"/3/genre/{kind}/list" for kind in ("movie", "tv")),
+    *(f"/3/certification/{kind}/list" for kind in ("movie", "tv")),
+    *(f"/3/watch/providers/{kind}" for kind in ("movie", "tv", "regions")),
     "/3/find/{external_id}",
     "/3/configuration",
-    "/3/configuration/countries",
-    "/3/configuration/languages",
-    "/3/configuration/jobs",
+    *(f"/3/configuration/{name}" for name in ("countries", "jobs", "languages", "primary_translations", "timezones")),
 )
 # A changed value is a text, a number or an object, depending on what changed.
 FREE = re.compile(r"(\.|^)changes\[\]\.items\[\]\.(value|original_value)(\.|$)")
@@ -126,7 +124,8 @@ def test_shared_keys_have_the_type_that_tmdb_gives_them(
     ours = types_in(emulated(edited, endpoint))
     shared = {path for path in set(official) & set(ours) if not FREE.search(path)}
     assert {path: ours[path] for path in shared if not ours[path] <= official[path]} == {}
-    assert len(shared) > 2, "nothing was compared"
+    # A bare array of texts has two places: itself and its rows.
+    assert len(shared) > 1, "nothing was compared"
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
@@ -151,7 +150,8 @@ def test_errors_look_like_the_recorded_ones(tmdb: Emulator, tmdb_data: Path) -> 
         assert get(tmdb, path).json() == json.loads((folder / file).read_text()), path
 
 
-def test_genres_are_tmdbs(tmdb: Emulator, tmdb_data: Path) -> None:
-    recorded = json.loads((tmdb_data / "recorded" / "genre" / "genre_movie_list.json").read_text())
-    served = get(tmdb, "genre/movie/list").json()
+@pytest.mark.parametrize("kind", ["movie", "tv"])
+def test_genres_are_tmdbs(tmdb: Emulator, tmdb_data: Path, kind: str) -> None:
+    recorded = json.loads((tmdb_data / "recorded" / "genre" / f"genre_{kind}_list.json").read_text())
+    served = get(tmdb, f"genre/{kind}/list").json()
     assert sorted(served["genres"], key=lambda row: row["id"]) == sorted(recorded["genres"], key=lambda row: row["id"])

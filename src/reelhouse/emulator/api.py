@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -22,11 +23,15 @@ _MOVIE_ID = re.compile(r"(\d{1,18})(?:-.*)?")
 _DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T].*)?")
 _FIND_KINDS = ("movie_results", "person_results", "tv_results", "tv_episode_results", "tv_season_results")
 _FIXED: dict[str, Callable[[], Any]] = {
-    "certification/movie/list": reference.certification_list,
+    "certification/movie/list": lambda: reference.certification_list("movie"),
+    "certification/tv/list": lambda: reference.certification_list("tv"),
     "configuration": lambda: reference.CONFIGURATION,
     "configuration/countries": reference.country_list,
-    "configuration/languages": reference.language_list,
     "configuration/jobs": reference.job_list,
+    "configuration/languages": reference.language_list,
+    "configuration/primary_translations": reference.primary_translation_list,
+    "configuration/timezones": reference.timezone_list,
+    "watch/providers/regions": reference.region_list,
 }
 
 
@@ -51,8 +56,8 @@ class Api:
             "movie/latest": self._latest,
             "movie/popular": self._popular,
             "discover/movie": self._discovered,
-            "genre/movie/list": self._genres,
-            "watch/providers/movie": self._providers,
+            **{f"genre/{kind}/list": partial(_genres, kind) for kind in ("movie", "tv")},
+            **{f"watch/providers/{kind}": partial(_providers, kind) for kind in ("movie", "tv")},
         }
 
     def question(self, path: str, query: Query) -> ApiRequest:
@@ -183,14 +188,6 @@ class Api:
 
         return ApiRequest(build, ("discover", self._world.version, asked, page), slow=True)
 
-    def _genres(self, query: Query) -> ApiRequest:
-        language = query.get("language", "")
-        return ApiRequest(lambda: reference.genre_list(language))
-
-    def _providers(self, query: Query) -> ApiRequest:
-        region = query.get("watch_region", "")
-        return ApiRequest(lambda: reference.provider_list(region))
-
     def _find(self, external_id: str, query: Query) -> ApiRequest:
         results: dict[str, list[Any]] = {kind: [] for kind in _FIND_KINDS}
         index = self._catalogue.index_of_imdb(external_id) if query.get("external_source") == "imdb_id" else None
@@ -206,6 +203,16 @@ class Api:
         row = self._catalogue.row(index)
         revise(row, self._world.revision(index))
         return row
+
+
+def _genres(kind: str, query: Query) -> ApiRequest:
+    language = query.get("language", "")
+    return ApiRequest(lambda: reference.genre_list(kind, language))
+
+
+def _providers(kind: str, query: Query) -> ApiRequest:
+    region = query.get("watch_region", "")
+    return ApiRequest(lambda: reference.provider_list(kind, region))
 
 
 def _slice(found: Any, page: int, size: int) -> Any:
