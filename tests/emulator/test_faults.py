@@ -212,3 +212,34 @@ def test_retrying_and_running_again_ends_with_the_same_data_as_without_faults() 
             assert collect(lambda path: get(tmdb, path) if outcome(tmdb, path) == "200" else None, ids) == expected, (
                 profile
             )
+
+
+def test_a_gzip_body_can_come_without_saying_so() -> None:
+    with Emulator(movies=5, faults="gzip-unlabelled", fault_share=1) as tmdb:
+        number = export_ids_when_well(tmdb)[0]
+        for encoding in ("gzip", "identity"):
+            reply = get(tmdb, f"movie/{number}", Accept_Encoding=encoding)
+            if reply.body.startswith(b"\x1f\x8b"):
+                break
+        assert "Content-Encoding" not in reply.headers
+        assert json.loads(gzip.decompress(reply.body))["id"] == number
+
+
+@pytest.mark.parametrize("kind", ["movie", "tv", "person", "company", "keyword"])
+def test_half_a_surrogate_is_valid_json_that_is_no_valid_text(kind: str) -> None:
+    with Emulator(movies=5, faults="half-surrogate", fault_share=1) as tmdb:
+        number = next(number for number in range(1, 40) if get(tmdb, f"{kind}/{number}/none").status == 404
+                      and get(tmdb, f"{kind}/{number}").status == 200)  # fmt: skip
+        tmdb.set_faults("half-surrogate")
+        reply = get(tmdb, f"{kind}/{number}")
+        assert reply.body.count(b"\\ud83d ") == 1
+        with pytest.raises(UnicodeEncodeError):
+            json.dumps(reply.json(), ensure_ascii=False).encode()
+        assert reply.json()["id"] == number
+
+
+def test_the_same_number_of_another_kind_has_its_own_luck() -> None:
+    faults = Faults(1, "500", 0.5)
+    movies = [faults.for_detail("movie", number) for number in range(200)]
+    assert [faults.for_detail("tv", number) for number in range(200)] != movies
+    assert 60 < sum(map(bool, movies)) < 140
