@@ -11,7 +11,7 @@ import msgspec
 from reelhouse.emulator.api import Api
 from reelhouse.emulator.catalog.generated import GeneratedCatalogue
 from reelhouse.emulator.clock import Clock
-from reelhouse.emulator.world import World
+from reelhouse.emulator.world import Worlds
 from reelhouse.entities.registry import ENTITIES
 
 TYPICAL_SIZE = 12_000
@@ -46,8 +46,9 @@ class Bodies:
 
     def __init__(self, count: int) -> None:
         catalogue = GeneratedCatalogue(SEED, catalogue_size(count))
-        self._world = World(catalogue, Clock(None), SEED)
-        self._api = Api(self._world)
+        worlds = Worlds([catalogue], Clock(None), SEED)
+        self._world = worlds.of("movie")
+        self._api = Api(worlds)
         self.ids = [catalogue.id_of(index) for index in islice(catalogue.by_popularity(), count)]
 
     def __iter__(self) -> Iterator[Body]:

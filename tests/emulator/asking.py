@@ -54,18 +54,18 @@ def get(tmdb: Emulator, path: str, **headers: str) -> Reply:
     return ask(tmdb.address, f"/3/{path}", {"Authorization": "Bearer any", **named})
 
 
-def export_path(day: date) -> str:
-    """Where the id export of *day* lies."""
-    return f"/p/exports/movie_ids_{day:%m_%d_%Y}.json.gz"
+def export_path(day: date, name: str = "movie_ids") -> str:
+    """The path of an id export of *day*."""
+    return f"/p/exports/{name}_{day:%m_%d_%Y}.json.gz"
 
 
-def export_rows(tmdb: Emulator, day: date | None = None) -> list[dict[str, Any]]:
+def export_rows(tmdb: Emulator, day: date | None = None, name: str = "movie_ids") -> list[dict[str, Any]]:
     """The rows of an export, today's by default."""
-    reply = ask(tmdb.address, export_path(day or tmdb.stats().day))
+    reply = ask(tmdb.address, export_path(day or tmdb.stats().day, name))
     assert reply.status == 200, reply
     return [json.loads(line) for line in gzip.decompress(reply.body).splitlines()]
 
 
-def export_ids(tmdb: Emulator, day: date | None = None) -> list[int]:
+def export_ids(tmdb: Emulator, day: date | None = None, name: str = "movie_ids") -> list[int]:
     """The ids of an export, in its order."""
-    return [row["id"] for row in export_rows(tmdb, day)]
+    return [row["id"] for row in export_rows(tmdb, day, name)]

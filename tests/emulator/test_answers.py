@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reelhouse.emulator import Emulator
-from reelhouse.emulator.catalog.protocol import APPENDS
+from reelhouse.emulator.catalog.kinds import KINDS
 from tests.emulator.asking import ask, export_ids, get
 
 
@@ -60,7 +60,7 @@ def test_page_500_is_still_a_page(tmdb: Emulator) -> None:
 
 def test_twenty_appends_pass_and_the_twenty_first_is_400_code_27(tmdb: Emulator) -> None:
     number = export_ids(tmdb)[0]
-    twenty = ",".join([*APPENDS, *(f"unknown{n}" for n in range(20 - len(APPENDS)))])
+    twenty = ",".join([*KINDS["movie"].appends, *(f"unknown{n}" for n in range(20 - len(KINDS["movie"].appends)))])
     assert get(tmdb, f"movie/{number}?append_to_response={twenty}").status == 200
     assert error_of(tmdb, f"movie/{number}?append_to_response={twenty},credits") == (400, 27)
 
@@ -97,8 +97,8 @@ def test_a_zero_byte_in_the_path_is_400_and_dots_are_resolved(tmdb: Emulator) ->
 
 def test_each_append_equals_its_own_path(tmdb: Emulator) -> None:
     number = export_ids(tmdb)[0]
-    body = get(tmdb, f"movie/{number}?append_to_response={','.join(APPENDS)}").json()
-    for name in APPENDS:
+    body = get(tmdb, f"movie/{number}?append_to_response={','.join(KINDS['movie'].appends)}").json()
+    for name in KINDS["movie"].appends:
         alone = get(tmdb, f"movie/{number}/{name}").json()
         assert "id" not in body[name]
         assert alone.pop("id", number) == number
@@ -107,7 +107,9 @@ def test_each_append_equals_its_own_path(tmdb: Emulator) -> None:
 
 def test_a_block_that_was_not_asked_for_is_not_there(tmdb: Emulator) -> None:
     number = export_ids(tmdb)[0]
-    assert not set(get(tmdb, f"movie/{number}?append_to_response=keywords").json()) & set(APPENDS) - {"keywords"}
+    assert not set(get(tmdb, f"movie/{number}?append_to_response=keywords").json()) & set(KINDS["movie"].appends) - {
+        "keywords"
+    }
 
 
 def test_unknown_parameters_are_ignored(tmdb: Emulator) -> None:

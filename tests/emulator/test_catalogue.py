@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from reelhouse.emulator.catalog.generated import GeneratedCatalogue
-from reelhouse.emulator.catalog.protocol import APPENDS
+from reelhouse.emulator.catalog.kinds import KINDS
 from reelhouse.emulator.catalog.reference import GENRE_NAMES
 from tests.emulator.asking import DEFAULT_APPENDS
 
@@ -37,7 +37,7 @@ def bodies(catalogue: GeneratedCatalogue) -> list[Body]:
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others() -> None:
     first, again, other = (GeneratedCatalogue(seed, 50) for seed in (1, 1, 2))
     for index in range(50):
-        for name in set(APPENDS) - {"changes"}:
+        for name in set(KINDS["movie"].appends) - {"changes"}:
             assert first.block(index, name, 1) == again.block(index, name, 1)
         assert msgspec.json.encode(first.detail(index)) == msgspec.json.encode(again.detail(index))
     assert [first.detail(index) for index in range(50)] != [other.detail(index) for index in range(50)]

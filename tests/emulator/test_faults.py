@@ -86,7 +86,7 @@ def test_a_share_of_the_movies_fails_for_a_while_and_then_recovers(profile: str,
 
 def test_most_fail_once_some_twice_and_a_few_so_long_that_a_run_gives_up() -> None:
     faults = Faults(1, "500", 0.5)
-    tries = [sum(faults.for_movie(number) is not None for _ in range(20)) for number in range(4000)]
+    tries = [sum(faults.for_detail("movie", number) is not None for _ in range(20)) for number in range(4000)]
     once, twice, long = (tries.count(times) for times in (1, 2, LONGEST))
     assert once > twice > long > 100
     assert tries.count(0) + once + twice + long == 4000
@@ -108,7 +108,7 @@ def test_all_is_a_mixture(fresh: Emulator) -> None:
 
 def test_bursts_hit_neighbouring_ids_together() -> None:
     faults = Faults(1, "429-bursts", 0.1)
-    hit = [number for number in range(8000) if faults.for_movie(number)]
+    hit = [number for number in range(8000) if faults.for_detail("movie", number)]
     assert 400 < len(hit) < 1200
     assert {number // 8 for number in hit} == {number // 8 for number in hit if number % 8 == 0}
     assert len(hit) == 8 * len({number // 8 for number in hit})
@@ -117,7 +117,7 @@ def test_bursts_hit_neighbouring_ids_together() -> None:
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.2])
 def test_the_share_is_an_option(share: float) -> None:
     faults = Faults(1, "500", share)
-    hit = sum(faults.for_movie(number) is not None for number in range(4000))
+    hit = sum(faults.for_detail("movie", number) is not None for number in range(4000))
     assert abs(hit / 4000 - share) < 0.02
 
 
@@ -134,7 +134,7 @@ def test_listings_fail_less_often_and_at_most_twice() -> None:
 def test_a_slow_body_comes_whole_but_late(fresh: Emulator) -> None:
     ids = export_ids(fresh)
     fresh.set_faults("slow")
-    number = next(number for number in ids if Faults(3, "slow", 0.08).for_movie(number))
+    number = next(number for number in ids if Faults(3, "slow", 0.08).for_detail("movie", number))
     connection = http.client.HTTPConnection(fresh.address.removeprefix("http://"), timeout=SLOW_SECONDS / 2)
     connection.request("GET", f"/3/movie/{number}", headers={"Authorization": "Bearer x"})
     assert json.loads(connection.getresponse().read())["id"] == number
@@ -207,8 +207,39 @@ def test_retrying_and_running_again_ends_with_the_same_data_as_without_faults() 
     with Emulator(movies=40, seed=6) as tmdb:
         ids = export_ids(tmdb)
         expected = collect(lambda path: get(tmdb, path), ids)
-        for profile in set(PROFILES) - {"outage", "slow"}:
+        for profile in set(PROFILES) - {"outage", "slow", "half-surrogate"}:
             tmdb.set_faults(profile)
             assert collect(lambda path: get(tmdb, path) if outcome(tmdb, path) == "200" else None, ids) == expected, (
                 profile
             )
+
+
+def test_a_gzip_body_can_come_without_saying_so() -> None:
+    with Emulator(movies=5, faults="gzip-unlabelled", fault_share=1) as tmdb:
+        number = export_ids_when_well(tmdb)[0]
+        for encoding in ("gzip", "identity"):
+            reply = get(tmdb, f"movie/{number}", Accept_Encoding=encoding)
+            if reply.body.startswith(b"\x1f\x8b"):
+                break
+        assert "Content-Encoding" not in reply.headers
+        assert json.loads(gzip.decompress(reply.body))["id"] == number
+
+
+@pytest.mark.parametrize("kind", ["movie", "tv", "person", "company", "keyword"])
+def test_half_a_surrogate_is_valid_json_that_is_no_valid_text(kind: str) -> None:
+    with Emulator(movies=5, faults="half-surrogate", fault_share=1) as tmdb:
+        number = next(number for number in range(1, 40) if get(tmdb, f"{kind}/{number}/none").status == 404
+                      and get(tmdb, f"{kind}/{number}").status == 200)  # fmt: skip
+        tmdb.set_faults("half-surrogate")
+        reply = get(tmdb, f"{kind}/{number}")
+        assert reply.body.count(b"\\ud83d ") == 1
+        with pytest.raises(UnicodeEncodeError):
+            json.dumps(reply.json(), ensure_ascii=False).encode()
+        assert reply.json()["id"] == number
+
+
+def test_the_same_number_of_another_kind_has_its_own_luck() -> None:
+    faults = Faults(1, "500", 0.5)
+    movies = [faults.for_detail("movie", number) for number in range(200)]
+    assert [faults.for_detail("tv", number) for number in range(200)] != movies
+    assert 60 < sum(map(bool, movies)) < 140

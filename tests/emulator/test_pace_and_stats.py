@@ -53,19 +53,20 @@ def test_requests_are_counted_by_kind_status_and_id(fresh: Emulator) -> None:
     for path in (
         f"movie/{ids[0]}", f"movie/{ids[0]}?append_to_response=credits", f"movie/{ids[1]}", "movie/999999999",
         f"movie/{ids[0]}/credits", f"movie/{ids[0]}/changes", "movie/changes?page=1", "movie/changes?page=0",
-        "discover/movie", "movie/popular", "movie/latest", "genre/movie/list", "configuration", "tv/1",
+        "discover/movie", "movie/popular", "movie/latest", "genre/movie/list", "configuration", "tv/999999999",
     ):  # fmt: skip
         get(fresh, path)
     ask(fresh.address, "/3/configuration")
     stats = fresh.stats()
     assert stats.by_kind == {
         "export": 1, "detail": 4, "append": 1, "movie_changes": 1, "changes": 2, "discover": 1, "popular": 1,
-        "latest": 1, "genre": 1, "configuration": 2, "unknown": 1,
+        "latest": 1, "genre": 1, "configuration": 2, "tv/detail": 1,
     }  # fmt: skip
     assert stats.by_status == {"200": 12, "400": 1, "401": 1, "404": 2}
     assert stats.requests == sum(stats.by_kind.values()) == sum(stats.by_status.values())
     assert stats.asked == {ids[0]: 2, ids[1]: 1, 999999999: 1}
-    assert stats.distinct_ids == 3
+    assert stats.asked_by_kind == {"movie": stats.asked, "tv": {999999999: 1}}
+    assert stats.distinct_ids == 4
     assert stats.busiest_second >= 1
 
 

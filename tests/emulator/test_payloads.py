@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reelhouse.emulator import Emulator, EmulatorError
-from reelhouse.emulator.catalog.protocol import APPENDS, EMPTY_BLOCKS
+from reelhouse.emulator.catalog.kinds import KINDS
 from tests.emulator.asking import DEFAULT_APPENDS, export_ids, export_rows, get
 
 Body = dict[str, Any]
@@ -35,8 +35,8 @@ def test_a_body_is_served_with_the_asked_blocks_and_no_others(tmp_path: Path) ->
         assert get(tmdb, "movie/7").json() == {key: value for key, value in given[0].items() if key != "keywords"}
         assert get(tmdb, "movie/7?append_to_response=keywords").json() == given[0]
         assert get(tmdb, "movie/7/keywords").json() == {"id": 7, **keywords}
-        asked = get(tmdb, f"movie/3?append_to_response={','.join(APPENDS)}").json()
-        assert {name: asked[name] for name in APPENDS} == EMPTY_BLOCKS
+        asked = get(tmdb, f"movie/3?append_to_response={','.join(KINDS['movie'].appends)}").json()
+        assert {name: asked[name] for name in KINDS["movie"].appends} == KINDS["movie"].blocks
         assert get(tmdb, "movie/4").json()["status_code"] == 34
         assert get(tmdb, "movie/tt0000003").json()["id"] == 3
 
@@ -104,5 +104,5 @@ def test_every_value_of_tmdbs_own_bodies_is_kept(tmdb_data: Path) -> None:
             served = get(tmdb, f"movie/{number}?append_to_response={DEFAULT_APPENDS}").json()
             assert {key: served[key] for key in given[number]} == given[number]
             assert {key: block for key, block in served.items() if key not in given[number]} == {
-                name: EMPTY_BLOCKS[name] for name in DEFAULT_APPENDS.split(",") if name not in given[number]
+                name: KINDS["movie"].blocks[name] for name in DEFAULT_APPENDS.split(",") if name not in given[number]
             }

@@ -95,3 +95,44 @@ def test_it_imports_nothing_else_of_reelhouse() -> None:
     code = "import sys, reelhouse.emulator.__main__; print([m for m in sys.modules if m.startswith('reelhouse.')])"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert all(name.startswith("reelhouse.emulator") for name in eval(printed))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:8080"}, 200),
+        ({"Host": "127.0.0.2"}, 200),
+        ({"Host": "[::1]:9"}, 200),
+        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example:80"}, 403),
+        ({"Host": "localhost@evil.example"}, 403),
+        ({"Host": "192.168.0.7"}, 403),
+        ({"Host": ""}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://[bad"}, 403),
+    ],
+)
+def test_the_control_api_refuses_requests_made_for_another_name(
+    fresh: Emulator, headers: dict[str, str], status: int
+) -> None:
+    for method, path in (("GET", "/-/stats"), ("POST", "/-/reset-stats")):
+        assert ask(fresh.address, path, headers, method).status == status
+
+
+def test_the_api_itself_takes_any_name(fresh: Emulator) -> None:
+    headers = {"Host": "tmdb.test", "Origin": "https://elsewhere.example", "Authorization": "Bearer any"}
+    assert ask(fresh.address, "/3/configuration", headers).status == 200
+
+
+@pytest.mark.parametrize(("movies", "series", "expected"), [(200, None, 20), (3, None, 1), (30, 7, 7)])
+def test_the_number_of_series_follows_the_movies_unless_given(movies: int, series: int | None, expected: int) -> None:
+    with Emulator(movies=movies, series=series) as tmdb:
+        assert tmdb.stats().living["tv"] == expected
+
+
+def test_a_negative_number_of_series_is_refused() -> None:
+    with pytest.raises(EmulatorError, match="series is -1"):
+        Emulator(series=-1)

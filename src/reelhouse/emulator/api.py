@@ -1,59 +1,69 @@
 """From a path and its query to the body of the response: everything under `/3`."""
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date, timedelta
-from itertools import chain, islice
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from reelhouse.emulator.catalog import reference
-from reelhouse.emulator.catalog.protocol import APPENDS, EMPTY_BLOCKS
-from reelhouse.emulator.discover import Discover
+from reelhouse.emulator.catalog.kinds import EPISODE_BLOCKS, SEASON_BLOCKS
+from reelhouse.emulator.catalog.protocol import Series
+from reelhouse.emulator.catalog.seasons import brief, summary_of
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.history import changes_block
-from reelhouse.emulator.localizing import localize
-from reelhouse.emulator.revising import revise
-from reelhouse.emulator.world import World
+from reelhouse.emulator.lists import Lists, latest, list_row
+from reelhouse.emulator.localizing import localize, localize_season
+from reelhouse.emulator.queries import (
+    ApiRequest,
+    Query,
+    appends_of,
+    date_of,
+    filtered,
+    filters_of,
+    page_of,
+    page_slice,
+)
+from reelhouse.emulator.revising import revise, revise_season, season_revision
+from reelhouse.emulator.world import World, Worlds
 
-Query = Mapping[str, str]
-PAGE_SIZE, CHANGES_PAGE_SIZE, LAST_PAGE, MOST_APPENDS, LONGEST_RANGE = 20, 100, 500, 20, 14
-_MOVIE_ID = re.compile(r"(\d{1,18})(?:-.*)?")
-_DATE = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[ T].*)?")
+CHANGES_PAGE_SIZE, LONGEST_RANGE = 100, 14
+_ID = re.compile(r"(\d{1,18})(?:-.*)?")
+_SEASON = re.compile(r"season/(\d{1,18})")
+_PART = re.compile(r"season/(\d{1,18})(?:/episode/(\d{1,18}))?(?:/(.+))?")
+_PART_CHANGES = re.compile(r"(season|episode)/(\d{1,18})/changes")
 _FIND_KINDS = ("movie_results", "person_results", "tv_results", "tv_episode_results", "tv_season_results")
+# Every so many rows of a feed that has them, one has no id.
+_NULL_ID_EVERY = 25
 _FIXED: dict[str, Callable[[], Any]] = {
-    "certification/movie/list": reference.certification_list,
+    "certification/movie/list": lambda: reference.certification_list("movie"),
+    "certification/tv/list": lambda: reference.certification_list("tv"),
     "configuration": lambda: reference.CONFIGURATION,
     "configuration/countries": reference.country_list,
-    "configuration/languages": reference.language_list,
     "configuration/jobs": reference.job_list,
+    "configuration/languages": reference.language_list,
+    "configuration/primary_translations": reference.primary_translation_list,
+    "configuration/timezones": reference.timezone_list,
+    "watch/providers/regions": reference.region_list,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRequest:
-    """How to *build* the requested body, the *key* to cache it by (None: never), and whether it takes long."""
-
-    build: Callable[[], Any]
-    key: Hashable = None
-    slow: bool = False
-
-
 class Api:
-    """Answers requests about one world."""
+    """Answers requests about the worlds of all kinds."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._catalogue = world.catalogue
-        self._discover = Discover(world)
+    def __init__(self, worlds: Worlds) -> None:
+        self._worlds = worlds
+        lists = Lists(worlds)
         self._lists: dict[str, Callable[[Query], ApiRequest]] = {
-            "movie/changes": self._changes,
-            "movie/latest": self._latest,
-            "movie/popular": self._popular,
-            "discover/movie": self._discovered,
-            "genre/movie/list": self._genres,
-            "watch/providers/movie": self._providers,
+            **lists.by_path,
+            **{f"genre/{kind}/list": partial(_genres, kind) for kind in ("movie", "tv")},
+            **{f"watch/providers/{kind}": partial(_providers, kind) for kind in ("movie", "tv")},
         }
+        for world in worlds:
+            kind = world.catalogue.kind
+            if kind.feed:
+                self._lists[f"{kind.name}/changes"] = partial(self._changes, world)
+                self._lists[f"{kind.name}/latest"] = partial(self._latest, world)
 
     def question(self, path: str, query: Query) -> ApiRequest:
         """The response to *path* (below `/3/`); raises `Refusal` as TMDB would."""
@@ -63,91 +73,152 @@ class Api:
             return ApiRequest(_FIXED[path], key=path)
         first, _, rest = path.partition("/")
         name, _, block = rest.partition("/")
-        if first == "movie" and name:
-            return self._block(name, block, query) if block else self._detail(name, query)
+        world = self._worlds.find(first)
+        if world is not None and name:
+            return self._of_kind(world, name, block, query)
         if first == "find" and name and not block:
             return self._find(name, query)
         raise Refusal(34)
 
-    def _index(self, name: str) -> int:
-        """The movie that a TMDB id (with or without a slug) or an IMDb id names."""
-        if name.startswith("tt"):
-            index = self._catalogue.index_of_imdb(name)
-            index = index if index is not None and self._world.is_living(index) else None
-        else:
-            number = _MOVIE_ID.fullmatch(name)
-            if number is None:
-                raise Refusal(6)
-            index = self._world.living(int(number[1]))
-        if index is None:
-            raise Refusal(34)
-        return index
+    def _of_kind(self, world: World, name: str, block: str, query: Query) -> ApiRequest:
+        if not block:
+            return self._detail(world, name, query)
+        if world.catalogue.kind.name == "tv":
+            changes = _PART_CHANGES.fullmatch(f"{name}/{block}")
+            if changes is not None:
+                return self._part_changes(world, changes[1], int(changes[2]))
+            part = _PART.fullmatch(block)
+            if part is not None:
+                return self._part(world, name, part, query)
+        return self._block(world, name, block, query)
 
-    def _detail(self, name: str, query: Query) -> ApiRequest:
-        appends = _appends(query.get("append_to_response", ""))
-        index = self._index(name)
-        revision, filters = self._world.revision(index), _filters(query, appends)
+    def _detail(self, world: World, name: str, query: Query) -> ApiRequest:
+        kind = world.catalogue.kind
+        asked = appends_of(query)
+        appends = tuple(append for append in asked if append in kind.blocks or _is_season(world, append))
+        index = _index(world, name)
+        revision, filters = world.revision(index), filters_of(query, bool(appends))
         # The block of changes moves with the clock, so a body that carries it is built each time.
-        key = None if "changes" in appends else ("detail", index, revision, appends, filters)
+        # A collection shows its movies as they are now.
+        others = self._worlds.of("movie").version if kind.name == "collection" else 0
+        key = None if "changes" in appends else ("detail", kind.name, index, revision, appends, filters, others)
 
         def build() -> dict[str, Any]:
-            body = self._catalogue.detail(index)
+            body = world.catalogue.detail(index)
             for append in appends:
-                body[append] = self._read_block(index, append, query, 1)
-            self._localize(body, index, query.get("language", ""))
+                if append in kind.blocks:
+                    body[append] = self._read_block(world, index, append, query, 1)
+                else:
+                    self._append_season(body, world, index, append, query)
+            self._localize(world, body, index, query.get("language", ""))
             revise(body, revision)
+            if kind.name == "collection":
+                body["parts"] = self._living_parts(body["parts"])
             return body
 
-        return ApiRequest(build, key)
+        # The first collection reads every movie.
+        return ApiRequest(build, key, slow=kind.name == "collection")
 
-    def _block(self, name: str, block: str, query: Query) -> ApiRequest:
-        if block not in APPENDS:
+    def _living_parts(self, parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        movies = self._worlds.of("movie")
+        living = ((movies.living(row["id"]), row) for row in parts)
+        return [list_row(movies, index) for index, _ in living if index is not None]
+
+    def _block(self, world: World, name: str, block: str, query: Query) -> ApiRequest:
+        kind = world.catalogue.kind
+        if block not in kind.blocks:
             raise Refusal(34)
-        index = self._index(name)
-        page = _page(query) if "page" in EMPTY_BLOCKS[block] else 1
-        revision = self._world.revision(index)
-        number = self._catalogue.id_of(index)
-        key = None if block == "changes" else ("block", index, revision, block, page, _filters(query, (block,)))
+        index = _index(world, name)
+        page = page_of(query) if "page" in kind.blocks[block] else 1
+        revision = world.revision(index)
+        number = world.catalogue.id_of(index)
+        filters = filters_of(query, blocks=True)
+        key = None if block == "changes" else ("block", kind.name, index, revision, block, page, filters)
 
         def build() -> dict[str, Any]:
-            body = {block: self._read_block(index, block, query, page)}
+            body = {block: self._read_block(world, index, block, query, page)}
             revise(body, revision)
             return body[block] if block in ("changes", "recommendations", "similar") else {"id": number, **body[block]}
 
         return ApiRequest(build, key)
 
-    def _localize(self, body: dict[str, Any], index: int, language: str) -> None:
-        if language and not language.startswith("en"):
-            translations = self._catalogue.block(index, "translations", 1)["translations"]
-            localize(body, translations, language)
+    def _localize(self, world: World, body: dict[str, Any], index: int, language: str) -> None:
+        kind = world.catalogue.kind
+        if language and not language.startswith("en") and "translations" in kind.blocks:
+            translations = world.catalogue.block(index, "translations", 1)["translations"]
+            localize(body, translations, language, kind.title)
 
-    def _read_block(self, index: int, name: str, query: Query, page: int) -> dict[str, Any]:
+    def _read_block(self, world: World, index: int, name: str, query: Query, page: int) -> dict[str, Any]:
         if name == "changes":
             first, last = self._range(query)
-            return changes_block(self._world, index, first, last)
-        return _filtered(name, self._catalogue.block(index, name, page), query)
+            return changes_block(world, index, first, last)
+        return filtered(name, world.catalogue.block(index, name, page), query)
 
-    def _changes(self, query: Query) -> ApiRequest:
-        page, (first, last) = _page(query), self._range(query)
+    def _append_season(self, body: dict[str, Any], world: World, index: int, append: str, query: Query) -> None:
+        """A season that does not exist is left out; one that does has no `id` here."""
+        season = _season(world, index, int(append.partition("/")[2]), query)
+        if season is not None:
+            del season["id"]
+            body[append] = season
+
+    def _part(self, world: World, name: str, part: re.Match[str], query: Query) -> ApiRequest:
+        """A season or an episode, or a block of one."""
+        number, episode, block = int(part[1]), part[2] and int(part[2]), part[3]
+        blocks = SEASON_BLOCKS if episode is None else EPISODE_BLOCKS
+        if block is not None and block not in blocks:
+            raise Refusal(34)
+        appends = tuple(append for append in appends_of(query) if append in blocks) if block is None else ()
+        index = _index(world, name)
+        filters = filters_of(query, blocks=True)
 
         def build() -> dict[str, Any]:
-            changed = self._world.changed_between(first, last)
-            rows = (self._change_row(index) for index in _slice(changed, page, CHANGES_PAGE_SIZE))
+            season = _season(world, index, number, query)
+            if season is None:
+                raise Refusal(34)
+            catalogue = cast(Series, world.catalogue)
+            if episode is None:
+                body, read = season, partial(catalogue.season_block, index, number)
+            else:
+                found = [row for row in season["episodes"] if row["episode_number"] == episode]
+                if not found:
+                    raise Refusal(34)
+                body = found[0]
+                read = partial(catalogue.episode_block, index, number, body)
+            if block is not None:
+                return {"id": body["id"], **filtered(block, read(block), query)}
+            more = {append: filtered(append, read(append), query) for append in appends}
+            # Alone, an episode does not name its series.
+            return {key: body[key] for key in body if episode is None or key != "show_id"} | more
+
+        revision = world.revision(index)
+        return ApiRequest(build, ("part", index, revision, number, episode, block, appends, filters))
+
+    def _part_changes(self, world: World, part: str, number: int) -> ApiRequest:
+        """Which season or episode changed is in the feed of its series only."""
+        catalogue = cast(Series, world.catalogue)
+        found = catalogue.find_season(number) if part == "season" else catalogue.find_episode(number)
+        if found is None or not world.is_living(found[0]):
+            raise Refusal(34)
+        return ApiRequest(lambda: {"changes": []})
+
+    def _changes(self, world: World, query: Query) -> ApiRequest:
+        page, (first, last) = page_of(query), self._range(query)
+
+        def build() -> dict[str, Any]:
+            changed: list[int | None] = list(world.changed_between(first, last))
+            if world.catalogue.kind.null_ids:
+                for place in range(_NULL_ID_EVERY, len(changed) + 1, _NULL_ID_EVERY + 1):
+                    changed.insert(place, None)
+            rows = (_change_row(world, index) for index in page_slice(changed, page, CHANGES_PAGE_SIZE))
             pages = -(-len(changed) // CHANGES_PAGE_SIZE)
             return {"results": list(rows), "page": page, "total_pages": pages, "total_results": len(changed)}
 
         return ApiRequest(build)
 
-    def _change_row(self, index: int) -> dict[str, Any]:
-        row = self._catalogue.export_row(index)
-        # TMDB leaves `adult` null in some rows of the feed.
-        adult = None if row.id % 41 == 0 else row.adult
-        return {"id": row.id, "adult": adult, "softcore": bool(self._catalogue.row(index).get("softcore"))}
-
     def _range(self, query: Query) -> tuple[date, date]:
         """The requested days, both included; by default the last 24 hours."""
-        first, last = _date(query.get("start_date")), _date(query.get("end_date"))
-        today = self._world.clock.today()
+        first, last = date_of(query.get("start_date")), date_of(query.get("end_date"))
+        today = self._worlds.clock.today()
         if first is None:
             last = last or today
             return last - timedelta(days=1), last
@@ -157,104 +228,98 @@ class Api:
             raise Refusal(20)
         return first, last
 
-    def _latest(self, query: Query) -> ApiRequest:
-        index = self._world.last_living()
-        if index is None:
-            raise Refusal(34)
-        return ApiRequest(self._detail(str(self._catalogue.id_of(index)), {}).build)
-
-    def _popular(self, query: Query) -> ApiRequest:
-        page, world = _page(query), self._world
-
-        def build() -> dict[str, Any]:
-            everything = chain(self._catalogue.by_popularity(), range(self._catalogue.size, world.count))
-            living = filter(world.is_living, everything)
-            here = islice(living, (page - 1) * PAGE_SIZE, page * PAGE_SIZE)
-            return self._page_of(here, page, world.living_count())
-
-        return ApiRequest(build, key=("popular", world.version, page))
-
-    def _discovered(self, query: Query) -> ApiRequest:
-        page, asked = _page(query), self._discover.asked(query)
-
-        def build() -> dict[str, Any]:
-            found = self._discover.find(asked)
-            return self._page_of(_slice(found, page, PAGE_SIZE), page, len(found))
-
-        return ApiRequest(build, ("discover", self._world.version, asked, page), slow=True)
-
-    def _genres(self, query: Query) -> ApiRequest:
-        language = query.get("language", "")
-        return ApiRequest(lambda: reference.genre_list(language))
-
-    def _providers(self, query: Query) -> ApiRequest:
-        region = query.get("watch_region", "")
-        return ApiRequest(lambda: reference.provider_list(region))
+    def _latest(self, world: World, query: Query) -> ApiRequest:
+        return ApiRequest(self._detail(world, str(latest(world)), {}).build)
 
     def _find(self, external_id: str, query: Query) -> ApiRequest:
-        results: dict[str, list[Any]] = {kind: [] for kind in _FIND_KINDS}
-        index = self._catalogue.index_of_imdb(external_id) if query.get("external_source") == "imdb_id" else None
-        if index is not None and self._world.is_living(index):
-            results["movie_results"].append({**self._row(index), "media_type": "movie"})
-        return ApiRequest(lambda: results)
+        source = query.get("external_source")
 
-    def _page_of(self, indices: Iterable[int], page: int, total: int) -> dict[str, Any]:
-        rows = [self._row(index) for index in indices]
-        return {"page": page, "results": rows, "total_pages": -(-total // PAGE_SIZE), "total_results": total}
+        def build() -> dict[str, list[Any]]:
+            results: dict[str, list[Any]] = {kind: [] for kind in _FIND_KINDS}
+            if source == "imdb_id":
+                for kind in ("movie", "person", "tv"):
+                    self._find_by_imdb(results[f"{kind}_results"], kind, external_id)
+            elif source == "tvdb_id" and external_id.isascii() and external_id.isdigit():
+                self._find_by_tvdb(results, int(external_id))
+            return results
 
-    def _row(self, index: int) -> dict[str, Any]:
-        row = self._catalogue.row(index)
-        revise(row, self._world.revision(index))
-        return row
+        return ApiRequest(build)
+
+    def _find_by_imdb(self, results: list[Any], kind: str, text: str) -> None:
+        world = self._worlds.find(kind)
+        index = world.catalogue.index_of_imdb(text) if world is not None else None
+        if world is not None and index is not None and world.is_living(index):
+            results.append(list_row(world, index))
+
+    def _find_by_tvdb(self, results: dict[str, list[Any]], number: int) -> None:
+        """A series, a season and an episode may have one TVDB id."""
+        world = self._worlds.find("tv")
+        if world is None:
+            return
+        catalogue = cast(Series, world.catalogue)
+        index = catalogue.index_of_tvdb(number)
+        if index is not None and world.is_living(index):
+            results["tv_results"].append(list_row(world, index))
+        for kind, found in (("season", catalogue.find_season(number)), ("episode", catalogue.find_episode(number))):
+            season = _season(world, *found, {}) if found is not None and world.is_living(found[0]) else None
+            if season is None or found is None:
+                continue
+            if kind == "season":
+                row = summary_of(season) | {"show_id": catalogue.id_of(found[0])}
+            else:
+                row = brief(next(episode for episode in season["episodes"] if episode["id"] == number))
+            results[f"tv_{kind}_results"].append({**row, "media_type": f"tv_{kind}"})
 
 
-def _slice(found: Any, page: int, size: int) -> Any:
-    return found[(page - 1) * size : page * size]
+def _genres(kind: str, query: Query) -> ApiRequest:
+    language = query.get("language", "")
+    return ApiRequest(lambda: reference.genre_list(kind, language))
 
 
-def _appends(text: str) -> tuple[str, ...]:
-    """The requested blocks that exist; unknown names are counted, then ignored."""
-    names = [name for name in text.split(",") if name]
-    if len(names) > MOST_APPENDS:
-        raise Refusal(27)
-    return tuple(dict.fromkeys(name for name in names if name in EMPTY_BLOCKS))
+def _providers(kind: str, query: Query) -> ApiRequest:
+    region = query.get("watch_region", "")
+    return ApiRequest(lambda: reference.provider_list(kind, region))
 
 
-def _page(query: Query) -> int:
-    text = query.get("page", "1")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= LAST_PAGE):
-        raise Refusal(22)
-    return int(text)
+def _index(world: World, name: str) -> int:
+    """The thing that a TMDB id (with or without a slug) names, or for movies an IMDb id."""
+    if name.startswith("tt") and world.catalogue.kind.name == "movie":
+        index = world.catalogue.index_of_imdb(name)
+        index = index if index is not None and world.is_living(index) else None
+    else:
+        number = _ID.fullmatch(name)
+        if number is None:
+            raise Refusal(6)
+        index = world.living(int(number[1]))
+    if index is None:
+        raise Refusal(34)
+    return index
 
 
-def _date(text: str | None) -> date | None:
-    """A date; TMDB ignores a time of day."""
-    if not text:
+def _is_season(world: World, append: str) -> bool:
+    return world.catalogue.kind.name == "tv" and _SEASON.fullmatch(append) is not None
+
+
+def _season(world: World, index: int, number: int, query: Query) -> dict[str, Any] | None:
+    """A season as the edits of its series left it."""
+    catalogue = cast(Series, world.catalogue)
+    season = catalogue.season(index, number)
+    if season is None:
         return None
-    found = _DATE.fullmatch(text)
-    try:
-        return date.fromisoformat(found[1] if found else "")
-    except ValueError:
-        raise Refusal(23) from None
+    language = query.get("language", "")
+    if language and not language.startswith("en"):
+        localize_season(season)
+    revision = world.revision(index)
+    if revision:
+        numbers = [other for other, _ in catalogue.seasons(index)]
+        revise_season(season, season_revision(revision, numbers.index(number), len(numbers)))
+    return season
 
 
-def _filters(query: Query, blocks: tuple[str, ...]) -> tuple[str | None, ...]:
-    """The parts of the query that change a body with the requested blocks."""
-    names = ("language", "country", "include_image_language", "include_video_language")
-    return tuple(query.get(name) for name in (names if blocks else names[:1]))
-
-
-def _filtered(name: str, block: dict[str, Any], query: Query) -> dict[str, Any]:
-    """The rows of images and videos in the requested languages, of alternative titles in the requested country."""
-    if name == "alternative_titles" and query.get("country"):
-        return {"titles": [row for row in block["titles"] if row["iso_3166_1"] == query["country"]]}
-    if name not in ("images", "videos"):
-        return block
-    asked = query.get(f"include_{name[:-1]}_language") or query.get("language", "")
-    languages = {part.partition("-")[0] for part in asked.split(",") if part}
-    if not languages:
-        return block
-    return {
-        key: [row for row in rows if str(row["iso_639_1"] or "null") in languages] if isinstance(rows, list) else rows
-        for key, rows in block.items()
-    }
+def _change_row(world: World, index: int | None) -> dict[str, Any]:
+    if index is None:
+        return {"id": None, "adult": None, "softcore": None}
+    number, catalogue = world.catalogue.id_of(index), world.catalogue
+    # TMDB leaves `adult` null in some rows of the feed.
+    adult = None if number % 41 == 0 else catalogue.is_adult(index)
+    return {"id": number, "adult": adult, "softcore": bool(catalogue.row(index).get("softcore"))}

@@ -1,18 +1,21 @@
-"""The columns that discover filters by: some forty bytes a movie, filled by the first discover request."""
+"""The columns that discover filters by: some forty bytes a title, filled by the first discover request."""
 
 from array import array
 
 from reelhouse.emulator.catalog import reference
+from reelhouse.emulator.catalog.protocol import Titles
 from reelhouse.emulator.revising import revise
 from reelhouse.emulator.world import World
 
-_GENRE_BITS = {row[0]: 1 << place for place, row in enumerate(reference.GENRES)}
+_GENRES = dict.fromkeys((*reference.GENRE_NAMES, *reference.TV_GENRE_NAMES))
+_GENRE_BITS = {number: 1 << place for place, number in enumerate(_GENRES)}
 
 
 class Columns:
-    """One value of each kind per movie, at the movie's index."""
+    """One value of each kind per title, at the title's index."""
 
-    def __init__(self) -> None:
+    def __init__(self, catalogue: Titles) -> None:
+        self._catalogue = catalogue
         self.popularity = array("d")
         self.day = array("i")
         self.vote_average = array("d")
@@ -35,15 +38,15 @@ class Columns:
         return {code for text, code in self._codes.items() if part in text.split(",")}
 
     def follow(self, world: World) -> None:
-        """Take in movies added and edited since."""
+        """Take in titles added and edited since."""
         for index in range(len(self.day), world.count):
-            self._append(world, index)
+            self._append(index)
         for index, revision in world.revisions().items():
             if self._editions.get(index) != revision:
-                self._edit(world, index, revision)
+                self._edit(index, revision)
 
-    def _append(self, world: World, index: int) -> None:
-        traits = world.catalogue.traits(index)
+    def _append(self, index: int) -> None:
+        traits = self._catalogue.traits(index)
         self.popularity.append(traits.popularity)
         self.day.append(traits.day)
         self.vote_average.append(traits.vote_average)
@@ -55,8 +58,8 @@ class Columns:
         self.countries.append(self.code(",".join(traits.countries)))
         self.hidden.append(2 * traits.video + traits.adult)
 
-    def _edit(self, world: World, index: int, revision: int) -> None:
-        traits = world.catalogue.traits(index)
+    def _edit(self, index: int, revision: int) -> None:
+        traits = self._catalogue.traits(index)
         edited = {"vote_count": traits.vote_count, "runtime": traits.runtime}
         revise(edited, revision)
         self.vote_count[index], self.runtime[index] = edited["vote_count"], edited["runtime"]

@@ -1,6 +1,6 @@
-"""`/discover/movie`: filters over columns that the first request builds, and over blocks if necessary.
+"""`/discover/{movie,tv}`: filters over columns that the first request builds, and over blocks if necessary.
 
-Filters by cast, crew, company, keyword, region, certificate or provider read the block of every movie that passed the
+Filters by cast, crew, company, keyword, region, certificate or provider read the block of every title that passed the
 cheap filters; combine them with a date or a vote window in a large catalogue.
 """
 
@@ -11,8 +11,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
+from reelhouse.emulator.catalog.protocol import Titles
+from reelhouse.emulator.catalog.series import STATUSES, TYPES
 from reelhouse.emulator.columns import Columns, genre_mask
 from reelhouse.emulator.world import World
 
@@ -50,7 +52,7 @@ def _date_bound(day: "array[int]", direction: str, text: str) -> Test | None:
         return None
     if direction == "gte":
         return lambda index: day[index] >= limit
-    # A movie without a date is in no window, not even in one that is open to the past.
+    # A title without a date is in no window, not even in one that is open to the past.
     return lambda index: 0 < day[index] <= limit
 
 
@@ -84,7 +86,7 @@ def _genres(columns: Columns, text: str) -> Test:
         return lambda index: genres[index] & any_of != 0
     masks = _genre_masks(text, ",")
     all_of = sum(set(masks))
-    # No movie has an unknown genre.
+    # No title has an unknown genre.
     return lambda index: 0 not in masks and genres[index] & all_of == all_of
 
 
@@ -94,19 +96,21 @@ def _no_genres(columns: Columns, text: str) -> Test:
 
 
 def _coded(columns: Columns, column: "array[int]", text: str) -> Test:
-    """Movies of a language or with a country: `a|b` any of them, `a,b` all of them."""
+    """Titles of a language or with a country: `a|b` any of them, `a,b` all of them."""
     join = set.union if "|" in text else set.intersection
     codes = join(*(columns.codes_with(part) for part in re.split(r"[,|]", text)))
     return lambda index: column[index] in codes
 
 
-_CHEAP: dict[str, Callable[[Columns, str], Test | None]] = {
-    "primary_release_date.gte": lambda columns, text: _date_bound(columns.day, "gte", text),
-    "primary_release_date.lte": lambda columns, text: _date_bound(columns.day, "lte", text),
-    "release_date.gte": lambda columns, text: _date_bound(columns.day, "gte", text),
-    "release_date.lte": lambda columns, text: _date_bound(columns.day, "lte", text),
-    "primary_release_year": lambda columns, text: _year(columns.day, text),
-    "year": lambda columns, text: _year(columns.day, text),
+def _airs(columns: Columns, text: str) -> Test:
+    """Series with an episode in the days from an ordinal on: `739000+7`; each airs every third week."""
+    first, _, days = text.partition("+")
+    begin, count, day = int(first), int(days), columns.day
+    return lambda index: 0 < day[index] < begin + count and (day[index] - begin) % 21 < count
+
+
+Cheap = dict[str, Callable[[Columns, str], Test | None]]
+_BOTH: Cheap = {
     "vote_average.gte": lambda columns, text: _bound(columns.vote_average, "gte", text),
     "vote_average.lte": lambda columns, text: _bound(columns.vote_average, "lte", text),
     "vote_count.gte": lambda columns, text: _bound(columns.vote_count, "gte", text),
@@ -120,12 +124,30 @@ _CHEAP: dict[str, Callable[[Columns, str], Test | None]] = {
 }
 
 
+def _dates(names: tuple[str, ...], years: tuple[str, ...]) -> Cheap:
+    """Filters of the date of the (first) release."""
+    found: Cheap = {}
+    for name in names:
+        found[f"{name}.gte"] = lambda columns, text: _date_bound(columns.day, "gte", text)
+        found[f"{name}.lte"] = lambda columns, text: _date_bound(columns.day, "lte", text)
+    return found | {name: lambda columns, text: _year(columns.day, text) for name in years}
+
+
+def _or_undated(day: "array[int]", test: Test) -> Test:
+    return lambda index: day[index] == 0 or test(index)
+
+
 def _ids(rows: list[dict[str, Any]]) -> set[str]:
     return {str(row["id"]) for row in rows if "id" in row}
 
 
+def _positions(names: tuple[str, ...], name: str | None) -> set[str]:
+    """Where *name* stands among *names*: how TMDB numbers a status or a type."""
+    return {str(names.index(name))} if name in names else set()
+
+
 class Blocks:
-    """The parts of one movie that the costly filters look into."""
+    """The parts of one title that the costly filters look into."""
 
     def __init__(self, world: World, index: int) -> None:
         self._world, self._index = world, index
@@ -143,10 +165,23 @@ class Blocks:
         return self.cast() | self.crew()
 
     def keywords(self) -> set[str]:
-        return _ids(self._read("keywords")["keywords"])
+        block = self._read("keywords")
+        return _ids(block["keywords"] if "keywords" in block else block["results"])
 
     def companies(self) -> set[str]:
-        return _ids(self._world.catalogue.detail(self._index).get("production_companies") or [])
+        return _ids(self._detail().get("production_companies") or [])
+
+    def networks(self) -> set[str]:
+        return _ids(self._detail().get("networks") or [])
+
+    def status(self) -> set[str]:
+        return _positions(STATUSES, self._detail().get("status"))
+
+    def type(self) -> set[str]:
+        return _positions(TYPES, self._detail().get("type"))
+
+    def _detail(self) -> dict[str, Any]:
+        return self._world.catalogue.detail(self._index)
 
     def regions(self) -> set[str]:
         return {row["iso_3166_1"] for row in self._read("release_dates")["results"]}
@@ -172,53 +207,90 @@ class Blocks:
         return {kind: rows for kind, rows in offers.items() if isinstance(rows, list)}
 
 
-# filter: how it reads a movie, and the parameter that must come with it to have any effect
-_COSTLY: dict[str, tuple[Callable[[Blocks, str], set[str]], str | None]] = {
-    "with_cast": (lambda blocks, _: blocks.cast(), None),
-    "with_crew": (lambda blocks, _: blocks.crew(), None),
-    "with_people": (lambda blocks, _: blocks.people(), None),
+# filter: how it reads a title, and the parameter that must come with it to have any effect
+Costly = dict[str, tuple[Callable[[Blocks, str], set[str]], str | None]]
+_COSTLY_FOR_BOTH: Costly = {
     "with_keywords": (lambda blocks, _: blocks.keywords(), None),
     "without_keywords": (lambda blocks, _: blocks.keywords(), None),
     "with_companies": (lambda blocks, _: blocks.companies(), None),
     "without_companies": (lambda blocks, _: blocks.companies(), None),
-    "region": (lambda blocks, _: blocks.regions(), None),
-    "with_release_type": (lambda blocks, country: blocks.release_types(country), "region"),
-    "certification": (lambda blocks, country: blocks.certificates(country), "certification_country"),
     "with_watch_providers": (lambda blocks, country: blocks.providers(country), "watch_region"),
     "without_watch_providers": (lambda blocks, country: blocks.providers(country), "watch_region"),
     "with_watch_monetization_types": (lambda blocks, country: blocks.monetizations(country), "watch_region"),
 }
-_FLAGS = ("include_adult", "include_video", "watch_region", "certification_country")
 _NUMBERS: dict[str, Callable[[Columns], "array[int] | array[float]"]] = {
     "popularity": lambda columns: columns.popularity,
     "revenue": lambda columns: columns.revenue,
-    "primary_release_date": lambda columns: columns.day,
-    "release_date": lambda columns: columns.day,
+    **dict.fromkeys(("primary_release_date", "release_date", "first_air_date"), lambda columns: columns.day),
     "vote_average": lambda columns: columns.vote_average,
     "vote_count": lambda columns: columns.vote_count,
 }
-_TITLES = ("title", "original_title")
+_TITLES = {"title": "title", "original_title": "original_title", "name": "title", "original_name": "original_title"}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What discover knows for one kind: filters over columns, over blocks, parameters, and the fields to sort by."""
+
+    cheap: Cheap
+    costly: Costly
+    flags: tuple[str, ...]
+    sortable: tuple[str, ...]
+
+
+FILTERS = {
+    "movie": Filters(
+        _dates(("primary_release_date", "release_date"), ("primary_release_year", "year")) | _BOTH,
+        {
+            "with_cast": (lambda blocks, _: blocks.cast(), None),
+            "with_crew": (lambda blocks, _: blocks.crew(), None),
+            "with_people": (lambda blocks, _: blocks.people(), None),
+            **_COSTLY_FOR_BOTH,
+            "region": (lambda blocks, _: blocks.regions(), None),
+            "with_release_type": (lambda blocks, country: blocks.release_types(country), "region"),
+            "certification": (lambda blocks, country: blocks.certificates(country), "certification_country"),
+        },
+        ("include_adult", "include_video", "watch_region", "certification_country"),
+        ("popularity", "revenue", "primary_release_date", "release_date", "vote_average", "vote_count", "title",
+         "original_title"),
+    ),
+    "tv": Filters(
+        _dates(("first_air_date", "air_date"), ("first_air_date_year",)) | _BOTH,
+        {
+            **_COSTLY_FOR_BOTH,
+            "with_networks": (lambda blocks, _: blocks.networks(), None),
+            "with_status": (lambda blocks, _: blocks.status(), None),
+            "with_type": (lambda blocks, _: blocks.type(), None),
+        },
+        ("include_adult", "include_null_first_air_dates", "watch_region"),
+        ("popularity", "first_air_date", "vote_average", "vote_count", "name", "original_name"),
+    ),
+}  # fmt: skip
+# Not one of TMDB's filters: the lists of what airs use it.
+AIRS = "airs"
 
 
 class Discover:
-    """Finds the movies a query asks for, in its order; the last few answers are remembered for their later pages."""
+    """Finds the titles a query asks for, in its order; the last few answers are remembered for their later pages."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._columns = Columns()
+        self._catalogue = cast(Titles, world.catalogue)
+        self._filters = FILTERS[world.catalogue.kind.name]
+        self._columns = Columns(self._catalogue)
         self._found: OrderedDict[tuple[int, Asked], array[int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def asked(self, query: Query) -> Asked:
         """The parts of *query* that matter."""
-        known = (*_CHEAP, *_COSTLY, *_FLAGS)
+        known = (*self._filters.cheap, *self._filters.costly, *self._filters.flags)
         field, _, direction = query.get("sort_by", "popularity.desc").partition(".")
-        sortable = (field in _NUMBERS or field in _TITLES) and direction in ("asc", "desc")
+        sortable = field in self._filters.sortable and direction in ("asc", "desc")
         sort_by = f"{field}.{direction}" if sortable else "popularity.desc"
         return Asked(tuple((name, query[name]) for name in known if query.get(name)), sort_by)
 
     def find(self, asked: Asked) -> "array[int]":
-        """The indices of all living movies that match."""
+        """The indices of all living titles that match."""
         with self._lock:
             key = (self._world.version, asked)
             if key not in self._found:
@@ -234,14 +306,21 @@ class Discover:
         found: Iterator[int] = iter(range(len(self._columns.day)))
         for test in self._tests(filters):
             found = filter(test, found)
-        if any(name in _COSTLY for name in filters):
+        if any(name in self._filters.costly for name in filters):
             found = (index for index in found if self._passes(index, filters))
         field, _, direction = asked.sort_by.partition(".")
         return array("q", sorted(found, key=self._sort_key(field), reverse=direction == "desc"))
 
     def _tests(self, filters: Mapping[str, str]) -> list[Test]:
-        made = (_CHEAP[name](self._columns, text) for name, text in filters.items() if name in _CHEAP)
-        return [*(test for test in made if test is not None), *self._visible(filters), self._world.is_living]
+        cheap = self._filters.cheap | {AIRS: _airs}
+        made = [(name, cheap[name](self._columns, text)) for name, text in filters.items() if name in cheap]
+        undated = filters.get("include_null_first_air_dates") == "true"
+        tests = [
+            _or_undated(self._columns.day, test) if undated and "air_date" in name else test
+            for name, test in made
+            if test is not None
+        ]
+        return [*tests, *self._visible(filters), self._world.is_living]
 
     def _visible(self, filters: Mapping[str, str]) -> list[Test]:
         """Exclude adult movies and videos unless they are requested."""
@@ -251,15 +330,15 @@ class Discover:
 
     def _sort_key(self, field: str) -> Callable[[int], Any]:
         if field in _TITLES:
-            return lambda index: getattr(self._world.catalogue.traits(index), field)
+            return lambda index: getattr(self._catalogue.traits(index), _TITLES[field])
         return _NUMBERS[field](self._columns).__getitem__
 
     def _passes(self, index: int, filters: Mapping[str, str]) -> bool:
         blocks = Blocks(self._world, index)
         for name, text in filters.items():
-            if name not in _COSTLY:
+            if name not in self._filters.costly:
                 continue
-            read, companion = _COSTLY[name]
+            read, companion = self._filters.costly[name]
             if companion is not None and companion not in filters:
                 continue
             present = read(blocks, filters.get(companion or "", ""))

@@ -13,9 +13,13 @@ class EmulatorError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmulatorOptions:
-    """How an emulator starts; `port` 0 takes any free port, `rate` 0 means no limit."""
+    """How an emulator starts; `port` 0 takes any free port, `rate` 0 means no limit.
+
+    Without a number of `series` there is one for every ten movies.
+    """
 
     movies: int = 5000
+    series: int | None = None
     seed: int = 1
     host: str = "127.0.0.1"
     port: int = 0
@@ -32,10 +36,16 @@ class EmulatorOptions:
     def __post_init__(self) -> None:
         if self.movies < 1:
             raise EmulatorError(f"movies is {self.movies}, but a catalogue needs at least one")
+        if self.series is not None and self.series < 0:
+            raise EmulatorError(f"series is {self.series}, but a number of series cannot be negative")
         if self.rate < 0 or self.latency_ms < 0 or self.export_days < 1 or self.cache_mb < 0:
             raise EmulatorError("rate, latency and cache size cannot be negative, and exports last at least a day")
         if not 0 <= self.fault_share <= 1:
             raise EmulatorError(f"fault share is {self.fault_share}, but it is a share between 0 and 1")
+
+    def series_count(self) -> int:
+        """How many series the generated catalogue has."""
+        return max(1, self.movies // 10) if self.series is None else self.series
 
     def as_arguments(self) -> list[str]:
         """The command line of `python -m reelhouse.emulator` that starts the same emulator."""
@@ -46,6 +56,7 @@ class EmulatorOptions:
 # Each setting and how it is read from a command line.
 SETTINGS: dict[str, Callable[[str], Any]] = {
     "movies": int,
+    "series": int,
     "seed": int,
     "host": str,
     "port": int,

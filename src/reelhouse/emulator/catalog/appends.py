@@ -1,4 +1,4 @@
-"""The blocks that `append_to_response` adds, credits apart: each a function of a movie's facts and its own chance."""
+"""The blocks that `append_to_response` adds, credits apart: each a function of a title's facts and its own chance."""
 
 from datetime import date, timedelta
 from random import Random
@@ -9,6 +9,7 @@ from reelhouse.emulator.catalog.facts import Facts
 from reelhouse.emulator.catalog.people_companies import Row, Things, picture
 from reelhouse.emulator.catalog.texts import overview_in, overview_of, slug, tagline_of
 
+_FIRST_IMDB_ID = 9_000_000
 _RELEASE_TYPES = (3, 3, 3, 4, 1, 2, 5, 6)
 _VIDEO_KINDS = ("Trailer", "Teaser", "Clip", "Featurette", "Behind the Scenes")
 
@@ -29,10 +30,11 @@ def alternative_titles_of(facts: Facts, things: Things, rng: Random) -> dict[str
 def _alternative_title(facts: Facts, rng: Random) -> Row:
     country = reference.COUNTRIES[int(rng.random() * 40)][0]
     kind = ("", "", "", "working title", "informal title", "romanization")[int(rng.random() * 6)]
-    return {"iso_3166_1": country, "title": _translated_title(rng) or f"{facts.title} ({country})", "type": kind}
+    return {"iso_3166_1": country, "title": translated_title(rng) or f"{facts.title} ({country})", "type": kind}
 
 
-def _translated_title(rng: Random, language: str = "") -> str:
+def translated_title(rng: Random, language: str = "") -> str:
+    """A title in *language*, or in any; "" for a language that has none here."""
     language = language or tuple(vocabulary.NATIVE_TITLES)[int(rng.random() * len(vocabulary.NATIVE_TITLES))]
     native = vocabulary.NATIVE_TITLES.get(language)
     if native is None:
@@ -60,7 +62,7 @@ def _translation(facts: Facts, rng: Random, language: str, original: bool) -> Ro
     if language == "en":
         text, tagline, title = overview_of(facts), tagline_of(facts), "" if original else facts.title
     else:
-        text, tagline, title = overview_in(language, rng), "", "" if original else _translated_title(rng, language)
+        text, tagline, title = overview_in(language, rng), "", "" if original else translated_title(rng, language)
     runtime = facts.runtime if rng.random() < 0.5 else 0
     return {"homepage": "", "overview": text, "runtime": runtime, "tagline": tagline, "title": title}
 
@@ -108,17 +110,17 @@ def external_ids_of(facts: Facts, things: Things, rng: Random) -> dict[str, Any]
     }
 
 
-def imdb_id_of(facts: Facts) -> str | None:
-    """The IMDb id, a number that leads back to the movie's index; null for some, "" for a few."""
+def imdb_id_of(facts: Facts, first: int = _FIRST_IMDB_ID) -> str | None:
+    """The IMDb id, a number that leads back to the title's index; null for some, "" for a few."""
     chance = facts.bits >> 50 & 127
     if chance < (4 if facts.fame > 0.2 else 40):
         return None
-    return "" if chance == 127 else f"tt{9_000_000 + facts.index:07d}"
+    return "" if chance == 127 else f"tt{first + facts.index:07d}"
 
 
-def index_of_imdb_id(text: str) -> int:
+def index_of_imdb_id(text: str, first: int = _FIRST_IMDB_ID) -> int:
     """Undo `imdb_id_of`; negative for an id that is nobody's."""
-    return int(text[2:]) - 9_000_000 if text[2:].isascii() and text[2:].isdigit() else -1
+    return int(text[2:]) - first if text[2:].isascii() and text[2:].isdigit() else -1
 
 
 def videos_of(facts: Facts, things: Things, rng: Random) -> dict[str, Any]:
@@ -175,13 +177,14 @@ def images_of(facts: Facts, things: Things, rng: Random) -> dict[str, Any]:
     """`images`: backdrops without text, posters and logos by language."""
     scale = 2 + 30 * facts.fame
     return {
-        "backdrops": [_image(rng, 1.778, 1080, "jpg") for _ in range(int(scale * rng.random()))],
-        "logos": [_image(rng, 3.1, 500, "png") for _ in range(int(scale * rng.random() / 2))],
-        "posters": [_image(rng, 0.667, 1500, "jpg") for _ in range(int(scale * rng.random()))],
+        "backdrops": [image(rng, 1.778, 1080, "jpg") for _ in range(int(scale * rng.random()))],
+        "logos": [image(rng, 3.1, 500, "png") for _ in range(int(scale * rng.random() / 2))],
+        "posters": [image(rng, 0.667, 1500, "jpg") for _ in range(int(scale * rng.random()))],
     }
 
 
-def _image(rng: Random, ratio: float, height: int, ending: str) -> Row:
+def image(rng: Random, ratio: float, height: int, ending: str = "jpg") -> Row:
+    """One picture; a third of them has no language."""
     country, language = (None, None) if rng.random() < 0.4 else reference.LOCALES[int(rng.random() * 18)][:2]
     votes = int(rng.random() ** 3 * 30)
     return {

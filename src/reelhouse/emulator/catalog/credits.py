@@ -44,7 +44,7 @@ def _cast(facts: Facts, things: Things, rng: Random, credit_ids: list[str]) -> l
         steepness = 1.45 + (0.8 * facts.fame if order < 4 else 0.0)
         person = things.actor(chance(), steepness)
         rows.append(
-            {**person, "cast_id": order + 1, "character": _character(rng), "credit_id": credit_id, "order": order}
+            {**person, "cast_id": order + 1, "character": character_name(rng), "credit_id": credit_id, "order": order}
         )
     if rows and facts.bits % 307 == 0:
         rows[-1] = _without_person(rows[-1])
@@ -57,7 +57,8 @@ def _without_person(row: Row) -> Row:
     return {key: value for key, value in row.items() if key not in gone} | {"person_id": row["credit_id"][::-1]}
 
 
-def _character(rng: Random) -> str:
+def character_name(rng: Random) -> str:
+    """A role; "" for one in sixteen."""
     pick = rng.getrandbits(24)
     if pick & 15 == 0:
         return ""

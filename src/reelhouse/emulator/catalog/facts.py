@@ -1,4 +1,4 @@
-"""What is known of each generated movie before its body is built: a pure function of the seed and the movie's index."""
+"""What is known of each generated movie or series before its body is built: a pure function of seed and index."""
 
 from datetime import date
 from math import exp, log10, sqrt
@@ -9,16 +9,17 @@ from reelhouse.emulator.catalog import reference, vocabulary
 from reelhouse.emulator.catalog.seeds import NORMAL, Numbering, Permutation, mix
 
 # The catalogue's own idea of today, fixed so that statuses and dates never depend on the day it is served.
-_TODAY = date(2026, 10, 1).toordinal()
+TODAY = date(2026, 10, 1).toordinal()
 _OLDEST = 126 * 365
 _IMPOSSIBLE = ("2025-13-45", "1987-02-30", "0000-00-00", "2019-6-1")
+_ADULT_EVERY = 173
 _BLOCKBUSTERS = 3
 _BLOCKBUSTER_GENRES = (1, 0, 14)
 _PLAIN_GENRE = 6
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
-    """One movie in brief; `day` is the ordinal of its release or 0, `fame` runs from 0 (nobody) to 1 (everybody)."""
+    """One title in brief; `day` is the ordinal of its release or 0, `fame` runs from 0 (nobody) to 1 (everybody)."""
 
     index: int
     id: int
@@ -67,8 +68,8 @@ _LANGUAGE_AT = _spread(tuple(row[4] for row in reference.LANGUAGES))
 _FAMOUS_LANGUAGE_AT = _spread(tuple(row[5] for row in reference.LANGUAGES))
 
 
-class MovieFacts:
-    """The facts of a catalogue of *size* movies plus any number added later (index >= size)."""
+class TitleFacts:
+    """The facts of a catalogue of *size* titles plus any number added later (index >= size)."""
 
     def __init__(self, seed: int, size: int) -> None:
         self._seed = mix(seed, 0x0F11)
@@ -88,8 +89,16 @@ class MovieFacts:
         quantile = self._quantile(index)
         language = self._language(bits, quantile)
         return ExportRow(
-            bits % 173 == 0, self.id_of(index), _original_title(bits, language), _popularity(quantile), bits % 211 == 0
+            bits % _ADULT_EVERY == 0,
+            self.id_of(index),
+            _original_title(bits, language),
+            _popularity(quantile),
+            bits % 211 == 0,
         )
+
+    def is_adult(self, index: int) -> bool:
+        """Whether the title is in the exports of adult ones."""
+        return mix(self._seed, index) % _ADULT_EVERY == 0
 
     def at(self, index: int) -> Facts:
         """All the facts of one movie."""
@@ -169,14 +178,14 @@ def _original_title(bits: int, language: int) -> str:
 class _Drawing:
     """One movie's facts being drawn; each reads bits of its own, some depend on those before."""
 
-    def __init__(self, movies: MovieFacts, index: int, bits: int) -> None:
+    def __init__(self, movies: TitleFacts, index: int, bits: int) -> None:
         self._movies, self._index, self._bits = movies, index, bits
         self._more, self._money = mix(bits, 1), mix(bits, 2)
         self._rank = movies._rank(index)
         self._quantile = movies._quantile(index)
         self._fame = min(1.0, -log10(self._quantile) / 4)
         self._day = self._draw_day()
-        self._released = self._day <= _TODAY
+        self._released = self._day <= TODAY
         self._genres = self._draw_genres()
         self._main = reference.GENRES[self._genres[0] if self._genres else _PLAIN_GENRE]
         self._votes = self._draw_votes()
@@ -190,7 +199,7 @@ class _Drawing:
         budget, revenue = self._budget_and_revenue()
         return Facts(
             index=self._index, id=self._movies.id_of(self._index), bits=bits, rank=self._rank, fame=self._fame,
-            popularity=_popularity(self._quantile), adult=bits % 173 == 0, softcore=bits % 190 == 0,
+            popularity=_popularity(self._quantile), adult=bits % _ADULT_EVERY == 0, softcore=bits % 190 == 0,
             video=bits % 211 == 0,
             language=row[0], country=row[3], original_title=original, title=self._title(original),
             day=day if release_date and release_date not in _IMPOSSIBLE else 0, release_date=release_date,
@@ -206,8 +215,8 @@ class _Drawing:
         """Half of all movies are younger than 25 years, popular ones younger still; a few are not out yet."""
         back = ((self._more & 0xFFFFF) / 0x100000) ** (2.3 + 2 * self._fame) * _OLDEST
         if self._rank < _BLOCKBUSTERS:
-            return _TODAY - 30 - int(back / 8)
-        return _TODAY + (500 if self._fame < 0.3 else 100) - int(back)
+            return TODAY - 30 - int(back / 8)
+        return TODAY + (500 if self._fame < 0.3 else 100) - int(back)
 
     def _release_date(self) -> str | None:
         chance = (self._more >> 20) & 4095
@@ -251,7 +260,7 @@ class _Drawing:
         spread = 0.3 if self._rank >= _BLOCKBUSTERS else 0.05
         votes = int(10 ** (1.05 + 3.25 * self._fame + spread * NORMAL[(self._money >> 40) & 1023])) - 12
         # What came out last week has not been seen by many yet.
-        return max(0, votes * min(365, _TODAY - self._day + 20) // 365)
+        return max(0, votes * min(365, TODAY - self._day + 20) // 365)
 
     def _draw_rating(self) -> float:
         """Few votes scatter; many gather around the genre's usual mark."""
@@ -273,7 +282,7 @@ class _Drawing:
             return 1 + self._money % 500  # typed in as millions, or as a joke
         if chance > 1024 * (0.03 + 0.85 * self._fame):
             return 0
-        age = max(0, _TODAY - self._day) / 365
+        age = max(0, TODAY - self._day) / 365
         scale = 10 ** (5.6 + 2.4 * self._fame + 0.3 * NORMAL[(self._money >> 10) & 1023])
         budget = min(460e6, scale * self._main[2] * exp(-0.02 * age))
         step = 10 ** max(3, int(log10(budget)) - 1) if budget > 1 else 1

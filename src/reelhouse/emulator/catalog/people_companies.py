@@ -1,5 +1,6 @@
 """People, companies, keywords and collections: each id has one name and one face for good."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -33,13 +34,26 @@ class Things:
         self._companies = Numbering(mix(seed, 0xC0), first=1)
         self._keywords = Numbering(mix(seed, 0x4E), first=4)
         self._collections = Numbering(mix(seed, 0xC011), first=10)
+        self._networks = Numbering(mix(seed, 0x4E7), first=1)
         self.people = max(400, int(movies * 1.2))
         self.companies = max(60, movies // 6)
         self.keywords = min(30_000, max(150, movies // 3))
         self.collections = max(8, movies // 25)
+        self.networks = max(12, movies // 60)
         self.person = lru_cache(8192)(self._person)
         self.company = lru_cache(1024)(self._company)
         self.keyword = lru_cache(1024)(self._keyword)
+
+    def listed(self, kind: str) -> tuple[int, Numbering, Callable[[int], Row]]:
+        """How many things of *kind* there are, how they are numbered, and the short form of each."""
+        listed: dict[str, tuple[int, Numbering, Callable[[int], Row]]] = {
+            "person": (self.people, self._people, self.person),
+            "company": (self.companies, self._companies, self.company),
+            "keyword": (self.keywords, self._keywords, self.keyword),
+            "collection": (self.collections, self._collections, self.collection),
+            "network": (self.networks, self._networks, self.network),
+        }
+        return listed[kind]
 
     def actor(self, chance: float, steepness: float) -> Row:
         """Somebody who acts; a lower *chance* is a better known face."""
@@ -56,6 +70,21 @@ class Things:
     def production_company(self, chance: float) -> Row:
         """A company; a lower *chance* is a bigger one."""
         return self.company(_power(chance, self.companies, 1.7))
+
+    def network(self, place: int) -> Row:
+        """The *place*-th network; the first ones broadcast most."""
+        bits = mix(self._seed + 4, place)
+        ending = ("TV", "Channel", "Network", "+", "放送")[bits % 5]
+        return {
+            "id": self._networks.id_of(place),
+            "logo_path": picture(bits, "png") if bits >> 12 & 7 else None,
+            "name": f"{vocabulary.PLACES[(bits >> 20) % len(vocabulary.PLACES)]} {ending}",
+            "origin_country": "" if bits >> 40 & 15 == 0 else reference.COUNTRIES[(bits >> 44) % 44][0],
+        }
+
+    def broadcaster(self, chance: float) -> Row:
+        """A network; a lower *chance* is a bigger one."""
+        return self.network(_power(chance, self.networks, 1.7))
 
     def topic(self, chance: float) -> Row:
         """A keyword; a lower *chance* is a more usual one."""
@@ -86,7 +115,7 @@ class Things:
             "known_for_department": _department_of(place),
             "name": name,
             "original_name": vocabulary.NATIVE_PEOPLE[(bits >> 9) % len(vocabulary.NATIVE_PEOPLE)] if native else name,
-            "popularity": round(0.05 * (known + 1e-5) ** -0.55 * (1 - known), 4),
+            "popularity": round(0.05 * (known + 1e-5) ** -0.55 * max(0.0, 1 - known), 4),
             "profile_path": picture(bits) if (bits >> 40 & 255) / 256 > known**0.6 else None,
         }
 

@@ -1,6 +1,6 @@
 """The interface of catalogues, generated or read from given bodies.
 
-A movie is named by its index: 0 to `size - 1`, and above that for movies added while the emulator runs.
+A thing is named by its index: 0 to `size - 1`, and above that for things added while the emulator runs.
 """
 
 from collections.abc import Iterator
@@ -8,33 +8,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from reelhouse.emulator.catalog.facts import ExportRow
-
-APPENDS = (
-    "alternative_titles", "changes", "credits", "external_ids", "images", "keywords", "lists", "recommendations",
-    "release_dates", "reviews", "similar", "translations", "videos", "watch/providers",
-)  # fmt: skip
-_PAGE: dict[str, Any] = {"page": 1, "results": [], "total_pages": 0, "total_results": 0}
-EMPTY_BLOCKS: dict[str, dict[str, Any]] = {
-    "alternative_titles": {"titles": []},
-    "changes": {"changes": []},
-    "credits": {"cast": [], "crew": []},
-    "external_ids": dict.fromkeys(("imdb_id", "wikidata_id", "facebook_id", "instagram_id", "twitter_id")),
-    "images": {"backdrops": [], "logos": [], "posters": []},
-    "keywords": {"keywords": []},
-    "lists": _PAGE,
-    "recommendations": _PAGE,
-    "release_dates": {"results": []},
-    "reviews": _PAGE,
-    "similar": _PAGE,
-    "translations": {"translations": []},
-    "videos": {"results": []},
-    "watch/providers": {"results": {}},
-}
+from reelhouse.emulator.catalog.kinds import Kind
 
 
 class Traits(msgspec.Struct, frozen=True, gc=False):
-    """What discover filters and sorts by; `day` is the ordinal of the release date, 0 when there is none."""
+    """What discover filters and sorts by; `day` is the ordinal of the (first) release date, 0 when there is none."""
 
     title: str
     original_title: str
@@ -52,8 +30,9 @@ class Traits(msgspec.Struct, frozen=True, gc=False):
 
 
 class Catalogue(Protocol):
-    """Movies by index; every answer is always the same."""
+    """Things of one kind by index; every answer is always the same."""
 
+    kind: Kind
     size: int
     grows: bool
 
@@ -68,7 +47,7 @@ class Catalogue(Protocol):
     def index_of_imdb(self, text: str) -> int | None: ...
 
     def detail(self, index: int) -> dict[str, Any]:
-        """A new `/movie/{id}` body without appends."""
+        """A new `/{kind}/{id}` body without appends."""
         ...
 
     def block(self, index: int, name: str, page: int) -> dict[str, Any]:
@@ -76,12 +55,14 @@ class Catalogue(Protocol):
         ...
 
     def row(self, index: int) -> dict[str, Any]:
-        """The movie as lists show it."""
+        """The thing as lists show it."""
         ...
 
-    def traits(self, index: int) -> Traits: ...
+    def is_adult(self, index: int) -> bool: ...
 
-    def export_row(self, index: int) -> ExportRow: ...
+    def export_row(self, index: int) -> Any:
+        """One line of the daily id export."""
+        ...
 
     def export_order(self) -> Iterator[int]:
         """The indices 0 to `size - 1`, not sorted by id."""
@@ -89,4 +70,40 @@ class Catalogue(Protocol):
 
     def by_popularity(self) -> Iterator[int]:
         """The indices 0 to `size - 1`, most popular first."""
+        ...
+
+
+class Titles(Catalogue, Protocol):
+    """Movies or series: what discover finds."""
+
+    def traits(self, index: int) -> Traits: ...
+
+
+class Series(Titles, Protocol):
+    """Series, which have seasons."""
+
+    def index_of_tvdb(self, number: int) -> int | None: ...
+
+    def find_season(self, number: int) -> tuple[int, int] | None:
+        """The series' index and the season's number that a season id leads to."""
+        ...
+
+    def find_episode(self, number: int) -> tuple[int, int] | None:
+        """The series' index and the season's number that an episode id leads to."""
+        ...
+
+    def seasons(self, index: int) -> list[tuple[int, int]]:
+        """Number and id of each season."""
+        ...
+
+    def season(self, index: int, number: int) -> dict[str, Any] | None:
+        """A new `/tv/{id}/season/{n}` body, None when there is no such season."""
+        ...
+
+    def season_block(self, index: int, number: int, name: str) -> dict[str, Any]:
+        """A block of a season."""
+        ...
+
+    def episode_block(self, index: int, number: int, episode: dict[str, Any], name: str) -> dict[str, Any]:
+        """A block of an episode of a season."""
         ...

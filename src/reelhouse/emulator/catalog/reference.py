@@ -38,6 +38,15 @@ GENRE_NAMES_IN = {
         )
     )
 }  # fmt: skip
+TV_GENRE_NAMES = {
+    10759: "Action & Adventure", 16: "Animation", 35: "Comedy", 80: "Crime", 99: "Documentary", 18: "Drama",
+    10751: "Family", 10762: "Kids", 9648: "Mystery", 10763: "News", 10764: "Reality", 10765: "Sci-Fi & Fantasy",
+    10766: "Soap", 10767: "Talk", 10768: "War & Politics", 37: "Western",
+}  # fmt: skip
+# Television's genres with a name of their own in a language; the others keep the English one.
+TV_GENRE_NAMES_IN = {
+    "pt": TV_GENRE_NAMES | {number: GENRE_NAMES_IN["pt"][number] for number in (16, 35, 80, 99, 18, 10751, 9648, 37)}
+}
 # How often a genre is a movie's first, per thousand.
 GENRE_WEIGHTS = (70, 25, 45, 150, 35, 130, 220, 20, 15, 12, 70, 40, 15, 35, 25, 20, 45, 10, 18)
 
@@ -107,6 +116,14 @@ LOCALES: tuple[tuple[str, str, str, str], ...] = (
     ("TR", "tr", "Türkçe", "Turkish"), ("PL", "pl", "Polski", "Polish"), ("SE", "sv", "svenska", "Swedish"),
 )  # fmt: skip
 
+# Country and its time zones.
+TIMEZONES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("AU", ("Australia/Sydney", "Australia/Perth")), ("BR", ("America/Sao_Paulo", "America/Manaus")),
+    ("CA", ("America/Toronto", "America/Vancouver")), ("DE", ("Europe/Berlin",)), ("FR", ("Europe/Paris",)),
+    ("GB", ("Europe/London",)), ("JP", ("Asia/Tokyo",)), ("PT", ("Europe/Lisbon", "Atlantic/Azores")),
+    ("US", ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")),
+)  # fmt: skip
+
 CERTIFICATES: dict[str, tuple[str, ...]] = {
     "US": ("G", "PG", "PG-13", "R", "NR", ""),
     "GB": ("U", "PG", "12A", "15", "18"),
@@ -116,6 +133,14 @@ CERTIFICATES: dict[str, tuple[str, ...]] = {
     "AU": ("G", "PG", "M", "MA 15+"),
     "JP": ("G", "PG12", "R15+"),
     "IN": ("U", "UA", "A"),
+}
+
+TV_CERTIFICATES: dict[str, tuple[str, ...]] = {
+    "US": ("NR", "TV-Y", "TV-Y7", "TV-G", "TV-PG", "TV-14", "TV-MA"),
+    "GB": ("U", "PG", "12", "15", "18"),
+    "DE": ("0", "6", "12", "16", "18"),
+    "BR": ("L", "10", "12", "14", "16", "18"),
+    "CA-QC": ("G", "8+", "13+", "16+"),
 }
 
 JOBS: dict[str, tuple[str, ...]] = {
@@ -165,39 +190,56 @@ CONFIGURATION = {
 }
 
 
-def genre_list(language: str = "") -> dict[str, object]:
-    """`/genre/movie/list`; a language without names of its own has the English ones."""
-    names = GENRE_NAMES_IN.get(language.partition("-")[0], GENRE_NAMES)
+def genre_list(kind: str, language: str = "") -> dict[str, object]:
+    """`/genre/{kind}/list`; a language without names of its own has the English ones."""
+    translated, english = (TV_GENRE_NAMES_IN, TV_GENRE_NAMES) if kind == "tv" else (GENRE_NAMES_IN, GENRE_NAMES)
+    names = translated.get(language.partition("-")[0], english)
     return {"genres": [{"id": number, "name": name} for number, name in names.items()]}
 
 
-def certification_list() -> dict[str, object]:
-    """`/certification/movie/list`, by country."""
+def certification_list(kind: str) -> dict[str, object]:
+    """`/certification/{kind}/list`, by country."""
     return {
         "certifications": {
             country: [
                 {"certification": mark, "meaning": "", "order": order} for order, mark in enumerate(marks) if mark
             ]
-            for country, marks in CERTIFICATES.items()
+            for country, marks in (TV_CERTIFICATES if kind == "tv" else CERTIFICATES).items()
         }
     }
 
 
-def provider_list(region: str = "") -> dict[str, object]:
-    """`/watch/providers/movie`: those that serve *region*, or all."""
+def provider_list(kind: str, region: str = "") -> dict[str, object]:
+    """`/watch/providers/{kind}`: those that serve *region*, or all; only movies can be bought at an online store."""
     here = [row for row in PROVIDERS if not region or not row[2] or region in row[2]]
     return {
         "results": [
             {
-                "display_priorities": {},
+                "display_priorities": dict.fromkeys(countries or [row[0] for row in COUNTRIES[:10]], number),
                 "display_priority": number,
                 "logo_path": f"/provider{provider}.jpg",
                 "provider_id": provider,
                 "provider_name": name,
             }
-            for number, (provider, name, _) in enumerate(here)
+            for number, (provider, name, countries) in enumerate(here)
+            if kind == "movie" or "Store" not in name
         ]
     }
+
+
+def region_list() -> dict[str, object]:
+    """`/watch/providers/regions`: the countries of today that have providers."""
+    return {"results": sorted(country_list()[:44], key=lambda row: row["english_name"])}
+
+
+def timezone_list() -> list[dict[str, object]]:
+    """`/configuration/timezones`: a bare array."""
+    return [{"iso_3166_1": country, "zones": list(zones)} for country, zones in TIMEZONES]
+
+
+def primary_translation_list() -> list[str]:
+    """`/configuration/primary_translations`: a bare array of texts."""
+    return sorted(f"{language}-{country}" for country, language, _, _ in LOCALES)
 
 
 def country_list() -> list[dict[str, str]]:

@@ -54,11 +54,11 @@ class Numbering:
 
     SPAN = 10
     TAKEN = 7
+    OFFSETS = tuple(combinations(range(10), 7))
 
     def __init__(self, seed: int, first: int = 2) -> None:
         self._seed = seed
         self._first = first
-        self._offsets = tuple(combinations(range(self.SPAN), self.TAKEN))
 
     def id_of(self, index: int) -> int:
         """The id of the *index*-th thing."""
@@ -74,4 +74,4 @@ class Numbering:
         return block * self.TAKEN + taken.index(offset) if offset in taken else None
 
     def _taken_in(self, block: int) -> tuple[int, ...]:
-        return self._offsets[mix(self._seed, block) % len(self._offsets)]
+        return self.OFFSETS[mix(self._seed, block) % len(self.OFFSETS)]

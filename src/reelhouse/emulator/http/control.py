@@ -1,7 +1,9 @@
 """The control API under `/-/`: not part of TMDB; tests change the emulator by it."""
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import web
@@ -10,12 +12,13 @@ from reelhouse.emulator.http.faults import Faults
 from reelhouse.emulator.http.rate_limit import Pace
 from reelhouse.emulator.http.stats import Stats
 from reelhouse.emulator.options import EmulatorError
-from reelhouse.emulator.world import World
+from reelhouse.emulator.world import Worlds
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
     """What the body of a control request may say."""
 
+    kind: str = "movie"
     ids: list[int] | None = None
     count: int = 0
     days: int = 1
@@ -28,8 +31,8 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
 class Control:
     """Executes control requests."""
 
-    def __init__(self, world: World, stats: Stats, faults: Faults, pace: Pace) -> None:
-        self._world, self._stats, self._faults, self._pace = world, stats, faults, pace
+    def __init__(self, worlds: Worlds, stats: Stats, faults: Faults, pace: Pace) -> None:
+        self._worlds, self._stats, self._faults, self._pace = worlds, stats, faults, pace
         self._deeds: dict[tuple[str, str], Callable[[Order], dict[str, Any]]] = {
             ("POST", "edit"): self._edit,
             ("POST", "delete"): self._delete,
@@ -44,6 +47,9 @@ class Control:
 
     async def handle(self, request: web.BaseRequest, name: str) -> web.Response:
         """Answer one control request; a mistake of the caller is HTTP 400 with a sentence."""
+        foreign = next((name for name in ("Host", "Origin") if not _is_local(request.headers.get(name))), None)
+        if foreign is not None:
+            return _json({"error": f"the control API only takes requests of this machine, not of this {foreign}"}, 403)
         deed = self._deeds.get((request.method, name))
         if deed is None:
             return _json({"error": f"no {request.method} /-/{name}"}, 404)
@@ -53,22 +59,22 @@ class Control:
             return _json({"error": str(error)}, 400)
 
     def _edit(self, order: Order) -> dict[str, Any]:
-        return self._changed_ids(self._world.edit(order.ids, order.count))
+        return self._changed_ids(self._worlds.of(order.kind).edit(order.ids, order.count))
 
     def _delete(self, order: Order) -> dict[str, Any]:
-        return self._changed_ids(self._world.delete(order.ids, order.count))
+        return self._changed_ids(self._worlds.of(order.kind).delete(order.ids, order.count))
 
     def _restore(self, order: Order) -> dict[str, Any]:
-        return self._changed_ids(self._world.restore(order.ids or ()))
+        return self._changed_ids(self._worlds.of(order.kind).restore(order.ids or ()))
 
     def _add(self, order: Order) -> dict[str, Any]:
-        return self._changed_ids(self._world.add(order.count, announce=order.announce))
+        return self._changed_ids(self._worlds.of(order.kind).add(order.count, announce=order.announce))
 
     def _changed_ids(self, ids: list[int]) -> dict[str, Any]:
-        return {"ids": ids, "day": self._world.clock.today()}
+        return {"ids": ids, "day": self._worlds.clock.today()}
 
     def _next_day(self, order: Order) -> dict[str, Any]:
-        return {"day": self._world.next_day(order.days)}
+        return {"day": self._worlds.next_day(order.days)}
 
     def _switch_faults(self, order: Order) -> dict[str, Any]:
         self._faults.switch(order.profile)
@@ -83,8 +89,24 @@ class Control:
         return {}
 
     def _show_stats(self, order: Order) -> dict[str, Any]:
-        world = self._world
-        return {**self._stats.as_dict(), "day": world.clock.today(), "movies": world.living_count()}
+        living = {world.catalogue.kind.name: world.living_count() for world in self._worlds}
+        return {**self._stats.as_dict(), "day": self._worlds.clock.today(), "living": living}
+
+
+def _is_local(value: str | None) -> bool:
+    """Whether a `Host` or an `Origin`, where there is one, names this machine: no web page may change the emulator."""
+    if value is None:
+        return True
+    try:
+        name = urlsplit(value if "://" in value else f"//{value}").hostname or ""
+    except ValueError:
+        return False
+    if name == "localhost":
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _json(content: dict[str, Any], status: int = 200) -> web.Response:

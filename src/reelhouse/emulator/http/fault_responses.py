@@ -1,6 +1,7 @@
 """The response of each fault in `faults.PROFILES`."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ _SLOW_PIECES = 5
 _PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr>openresty</body></html>\r\n"
 _CODES = {"429": 25, "500": 11, "502": 43, "503": 9, "504": 24, "vanished": 34}
 _PAGES = {"502-html": 502, "504-html": 504, "html-200": 200, "html-404": 404}
+_FIRST_TEXT = re.compile(rb'("(?:overview|biography|description|name)":")')
 _TITLES = {200: "Just a moment...", 404: "404 Not Found", 502: "502 Bad Gateway", 504: "504 Gateway Time-out"}
 
 
@@ -125,10 +127,23 @@ async def _invalid_json(exchange: Exchange) -> web.StreamResponse:
     return web.Response(body=zlib_ng.compress(broken, 1, 31) if exchange.packed else broken, headers=exchange.headers)
 
 
+async def _gzip_unlabelled(exchange: Exchange) -> web.StreamResponse:
+    assert exchange.body is not None, "a fault that spoils the body needs one"
+    headers = {name: value for name, value in exchange.headers.items() if name != "Content-Encoding"}
+    return web.Response(body=exchange.body.packed, headers=headers)
+
+
+async def _half_surrogate(exchange: Exchange) -> web.StreamResponse:
+    broken = _FIRST_TEXT.sub(rb"\1\\ud83d ", exchange.plain(), count=1)
+    return web.Response(body=zlib_ng.compress(broken, 1, 31) if exchange.packed else broken, headers=exchange.headers)
+
+
 _DEEDS: dict[str, Callable[[Exchange], Awaitable[web.StreamResponse]]] = {
     "reset": _reset,
     "slow": _slow,
     "cut": _cut,
     "cut-gzip": _cut_gzip,
     "invalid-json": _invalid_json,
+    "gzip-unlabelled": _gzip_unlabelled,
+    "half-surrogate": _half_surrogate,
 }

@@ -7,7 +7,7 @@ from reelhouse.emulator.catalog.seeds import mix, mix_text
 from reelhouse.emulator.options import EmulatorError
 
 _SCALE = 10_000
-# Listings and exports fail this much less often than movies, and never so long that a patient client gives up.
+# Listings and exports fail this much less often than details, and never so long that a patient client gives up.
 _LISTING_SHARE = 0.5
 _LISTING_TIMES = 2
 _BURST = 8
@@ -35,15 +35,19 @@ PROFILES: dict[str, Profile] = {
     "cut": Profile(("cut", "cut-gzip"), "the body ends early: less than Content-Length says, or half a gzip stream"),
     "invalid-json": Profile(("invalid-json",), "HTTP 200 with JSON that stops making sense"),
     "html-200": Profile(("html-200",), "HTTP 200 with an HTML page"),
-    "html-404": Profile(("html-404",), "HTTP 404 with an HTML page, though the movie exists"),
-    "wrong-ids": Profile(("wrong-id",), "the body of another movie", listings=False),
-    "vanishing-ids": Profile(("vanished",), "HTTP 404, code 34, for a movie that exists", listings=False),
+    "html-404": Profile(("html-404",), "HTTP 404 with an HTML page, though the thing exists"),
+    "wrong-ids": Profile(("wrong-id",), "the body of another of its kind", listings=False),
+    "vanishing-ids": Profile(("vanished",), "HTTP 404, code 34, for a thing that exists", listings=False),
+    "gzip-unlabelled": Profile(("gzip-unlabelled",), "a gzip body without Content-Encoding, requested or not"),
+    "half-surrogate": Profile(("half-surrogate",), "HTTP 200 with half a surrogate in the first text", listings=False),
     "outage": Profile(_OUTAGE, "every request to the API fails while the profile is on", listings=False),
 }
-_MOVIES_ONLY = ("wrong-id", "vanished")
+_DETAILS_ONLY = ("wrong-id", "vanished", "half-surrogate")
+# What a client keeps from these differs from what it would have kept otherwise, or never comes.
+_NOT_IN_THE_MIXTURE = ("outage", "half-surrogate")
 PROFILES["all"] = Profile(
-    tuple(fault for name, profile in PROFILES.items() if name != "outage" for fault in profile.faults),
-    "a mixture of all of them but the outage",
+    tuple(fault for name, profile in PROFILES.items() if name not in _NOT_IN_THE_MIXTURE for fault in profile.faults),
+    "a mixture of all of them but the outage and half-surrogate",
 )
 
 
@@ -62,18 +66,22 @@ class Faults:
             self.profile, self._plan = profile, PROFILES[str(profile)]
         else:
             raise EmulatorError(f"no fault profile {profile!r}; there are: {', '.join(PROFILES)}")
-        self._asked: Counter[int | str] = Counter()
+        self._asked: Counter[tuple[str, int] | str] = Counter()
 
-    def for_movie(self, number: int) -> str | None:
-        """The fault of this request for a movie, None when it goes well."""
+    def for_detail(self, kind: str, number: int) -> str | None:
+        """The fault of this request for the thing of *kind* with this id, None when it goes well."""
         if self._plan is None or self.profile is None:
             return None
         if self.profile == "outage":
             return self._outage()
-        bits = mix(mix_text(self._seed, self.profile), number // _BURST if self._plan.bursts else number)
+        # Ids of different kinds share nothing but the number.
+        salt = self.profile if kind == "movie" else self.profile + kind
+        bits = mix(mix_text(self._seed, salt), number // _BURST if self._plan.bursts else number)
         if bits % _SCALE >= self._share * _SCALE:
             return None
-        return self._while_it_lasts(number, _times(bits), self._plan.faults[(bits >> 40) % len(self._plan.faults)])
+        return self._while_it_lasts(
+            (kind, number), _times(bits), self._plan.faults[(bits >> 40) % len(self._plan.faults)]
+        )
 
     def for_listing(self, key: str, *, export: bool = False) -> str | None:
         """The fault of this request for a page of a list or for an export."""
@@ -81,7 +89,7 @@ class Faults:
             return None
         if self.profile == "outage":
             return None if export else self._outage()
-        faults = [fault for fault in self._plan.faults if fault not in _MOVIES_ONLY]
+        faults = [fault for fault in self._plan.faults if fault not in _DETAILS_ONLY]
         bits = mix_text(mix_text(self._seed, self.profile), key)
         if export and self.profile == "cut":
             return self._while_it_lasts(key, 1, faults[bits % len(faults)])
@@ -89,7 +97,7 @@ class Faults:
             return None
         return self._while_it_lasts(key, min(_times(bits), _LISTING_TIMES), faults[(bits >> 40) % len(faults)])
 
-    def _while_it_lasts(self, key: int | str, times: int, fault: str) -> str | None:
+    def _while_it_lasts(self, key: tuple[str, int] | str, times: int, fault: str) -> str | None:
         self._asked[key] += 1
         return fault if self._asked[key] <= times else None
 

@@ -27,7 +27,8 @@ _open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 class EmulatorStats:
     """What was requested since the start or the last reset.
 
-    `asked` counts detail requests by movie id; in `by_status` a connection closed without an answer is 499.
+    `asked` counts detail requests by movie id, `asked_by_kind` those of every kind; `living` counts what exists by
+    kind; `distinct_ids` are those of all kinds. In `by_status` a connection closed without an answer is 499.
     """
 
     requests: int
@@ -35,13 +36,23 @@ class EmulatorStats:
     by_status: dict[str, int]
     by_fault: dict[str, int]
     distinct_ids: int
-    asked: dict[int, int]
+    asked_by_kind: dict[str, dict[int, int]]
     busiest_second: int
     most_connections: int
     most_at_once: int
     export_authorizations: int
     day: date
-    movies: int
+    living: dict[str, int]
+
+    @property
+    def asked(self) -> dict[int, int]:
+        """Detail requests by movie id."""
+        return self.asked_by_kind.get("movie", {})
+
+    @property
+    def movies(self) -> int:
+        """How many movies exist."""
+        return self.living["movie"]
 
 
 class Emulator:
@@ -75,21 +86,21 @@ class Emulator:
         """The folder of the id exports, in place of `https://files.tmdb.org/p/exports`."""
         return f"{self.address}/p/exports"
 
-    def edit(self, ids: Iterable[int] | None = None, *, count: int = 0) -> list[int]:
-        """Edit the movies *ids* or any *count*; today's change feed lists them. Returns their ids."""
-        return self._concerned("edit", ids=_listed(ids), count=count)
+    def edit(self, ids: Iterable[int] | None = None, *, count: int = 0, kind: str = "movie") -> list[int]:
+        """Edit those of *ids* or any *count* of *kind*; today's change feed lists them. Returns their ids."""
+        return self._concerned("edit", ids=_listed(ids), count=count, kind=kind)
 
-    def delete(self, ids: Iterable[int] | None = None, *, count: int = 0) -> list[int]:
-        """Remove the movies *ids* or any *count*: 404 at once, gone from the next day's export, in no feed."""
-        return self._concerned("delete", ids=_listed(ids), count=count)
+    def delete(self, ids: Iterable[int] | None = None, *, count: int = 0, kind: str = "movie") -> list[int]:
+        """Remove those of *ids* or any *count*: 404 at once, gone from the next day's export, in no feed."""
+        return self._concerned("delete", ids=_listed(ids), count=count, kind=kind)
 
-    def restore(self, ids: Iterable[int]) -> list[int]:
-        """Bring deleted movies back: found at once, in the next day's export."""
-        return self._concerned("restore", ids=list(ids))
+    def restore(self, ids: Iterable[int], *, kind: str = "movie") -> list[int]:
+        """Bring deleted ones back: found at once, in the next day's export."""
+        return self._concerned("restore", ids=list(ids), kind=kind)
 
-    def add(self, *, count: int, announce: bool = False) -> list[int]:
-        """Create *count* movies, in the next day's export; with *announce* in today's change feed too."""
-        return self._concerned("add", count=count, announce=announce)
+    def add(self, *, count: int, announce: bool = False, kind: str = "movie") -> list[int]:
+        """Create *count* of *kind*, in the next day's export; with *announce* in today's change feed too."""
+        return self._concerned("add", count=count, announce=announce, kind=kind)
 
     def next_day(self, days: int = 1) -> date:
         """Move the emulator's clock; returns the new day."""
@@ -106,7 +117,10 @@ class Emulator:
     def stats(self) -> EmulatorStats:
         """The counts so far."""
         answer_json = self._exchange(urllib.request.Request(f"{self.address}/-/stats"))  # noqa: S310
-        answer_json["asked"] = {int(number): times for number, times in answer_json["asked"].items()}
+        answer_json["asked_by_kind"] = {
+            kind: {int(number): times for number, times in asked.items()}
+            for kind, asked in answer_json.pop("asked").items()
+        }
         answer_json["day"] = date.fromisoformat(answer_json["day"])
         return EmulatorStats(**answer_json)
 

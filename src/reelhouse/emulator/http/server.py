@@ -8,7 +8,8 @@ import time
 import msgspec
 from aiohttp import web
 
-from reelhouse.emulator.api import Api, ApiRequest, Query
+from reelhouse.emulator.api import Api
+from reelhouse.emulator.catalog.kinds import KINDS
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.exports import Exports
 from reelhouse.emulator.http.bodies import Bodies, Body, render
@@ -25,27 +26,37 @@ from reelhouse.emulator.http.fault_responses import (
 from reelhouse.emulator.http.faults import Faults
 from reelhouse.emulator.http.rate_limit import Pace
 from reelhouse.emulator.http.stats import Stats
-from reelhouse.emulator.world import World
+from reelhouse.emulator.queries import ApiRequest, Query
+from reelhouse.emulator.world import Worlds
 
 _KEY = re.compile(r"[0-9a-fA-F]{32}")
-_MOVIE = re.compile(r"movie/(\d{1,18})(?:-[^/]*)?(/.+)?")
+_THING = re.compile(rf"({'|'.join(KINDS)})/(\d{{1,18}})(?:-[^/]*)?(/.+)?")
+_SEASON = re.compile(r"/season/\d+(/episode/\d+)?")
 _READING = ("GET", "HEAD")
 _PIECE = 1 << 18
+_COUNTED = ("genre", "certification", "watch", "configuration", "find", "trending")
+_LISTED = (
+    "changes", "latest", "popular", "top_rated", "now_playing", "upcoming", "airing_today", "on_the_air",
+)  # fmt: skip
 _LIST_AGE = 300
 _DETAIL_AGES = (3_000, 23_900)
 _ABSENT = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
+
+
+# A kind and an id.
+Thing = tuple[str, int]
 
 
 class Server:
     """Answers every request to the emulator."""
 
     def __init__(
-        self, world: World, exports: Exports, faults: Faults, pace: Pace, *, cache: int, latency: float
+        self, worlds: Worlds, exports: Exports, faults: Faults, pace: Pace, *, cache: int, latency: float
     ) -> None:
-        self._world, self._exports, self._faults, self._pace = world, exports, faults, pace
+        self._worlds, self._exports, self._faults, self._pace = worlds, exports, faults, pace
         self._stats = Stats()
-        self._api = Api(world)
-        self._control = Control(world, self._stats, faults, pace)
+        self._api = Api(worlds)
+        self._control = Control(worlds, self._stats, faults, pace)
         self._bodies = Bodies(cache)
         self._latency = latency
         self._at_once = 0
@@ -78,19 +89,19 @@ class Server:
         now, status = time.monotonic(), GONE
         self._at_once += 1
         self._stats.arrived(now, self._at_once, len(self.http.connections))
-        kind, movie = _classify(path)
+        kind, thing = _classify(path)
         self._stats.by_kind[kind] += 1
-        if kind == "detail" and movie is not None:
-            self._stats.asked[movie] += 1
+        if thing is not None and kind.endswith("detail"):
+            self._stats.asked[thing] += 1
         try:
-            response = await self._answer(request, path, now, movie)
+            response = await self._answer(request, path, now, thing)
             status = response.status
             return response
         finally:
             self._at_once -= 1
             self._stats.by_status[str(status)] += 1
 
-    async def _answer(self, request: web.BaseRequest, path: str, now: float, movie: int | None) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, path: str, now: float, thing: Thing | None) -> web.StreamResponse:
         admitted = self._pace.admits(now)
         if self._latency:
             await asyncio.sleep(self._latency)
@@ -101,23 +112,23 @@ class Server:
         query = request.query
         if not _authorized(request, query):
             return self._refuse(7)
-        fault = self._faults.for_listing(request.path_qs) if movie is None else self._faults.for_movie(movie)
+        fault = self._faults.for_listing(request.path_qs) if thing is None else self._faults.for_detail(*thing)
         try:
-            return await self._good_or_faulty(request, path, movie, fault)
+            return await self._good_or_faulty(request, path, thing, fault)
         except Refusal as refusal:
             return self._refuse(refusal.code)
 
     async def _good_or_faulty(
-        self, request: web.BaseRequest, path: str, movie: int | None, fault: str | None
+        self, request: web.BaseRequest, path: str, thing: Thing | None, fault: str | None
     ) -> web.StreamResponse:
         if fault is not None:
             self._stats.by_fault[fault] += 1
-        if fault == "wrong-id" and movie is not None:
-            path, fault = path.replace(str(movie), str(self._somebody_else(movie)), 1), None
+        if fault == "wrong-id" and thing is not None:
+            path, fault = path.replace(str(thing[1]), str(self._somebody_else(*thing)), 1), None
         if fault is not None and not needs_body(fault):
             return await send_fault(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
         body = await self._body(self._api.question(path, request.query))
-        headers = self._headers(request, body, movie)
+        headers = self._headers(request, body, thing)
         if fault is not None:
             return await send_fault(fault, Exchange(request, headers, body, None))
         if body.etag in request.headers.get("If-None-Match", ""):
@@ -135,16 +146,18 @@ class Server:
             self._bodies.keep(question.key, body)
         return body
 
-    def _somebody_else(self, movie: int) -> int:
-        """The id of another movie, for a fault that answers with the wrong body."""
-        world = self._world
-        start = (world.catalogue.index_of(movie) or 0) + 1
+    def _somebody_else(self, kind: str, number: int) -> int:
+        """The id of another thing of the kind, for a fault that answers with the wrong body."""
+        world = self._worlds.find(kind)
+        if world is None:
+            return number
+        start = (world.catalogue.index_of(number) or 0) + 1
         others = (index % world.count for index in range(start, start + world.count))
         return world.catalogue.id_of(next(filter(world.is_living, others)))
 
-    def _headers(self, request: web.BaseRequest, body: Body, movie: int | None) -> dict[str, str]:
+    def _headers(self, request: web.BaseRequest, body: Body, thing: Thing | None) -> dict[str, str]:
         shortest, spread = _DETAIL_AGES
-        age = _LIST_AGE if movie is None else shortest + movie % spread
+        age = _LIST_AGE if thing is None else shortest + thing[1] % spread
         headers = self._plain_headers()
         headers |= {"Cache-Control": f"public, max-age={age}", "ETag": body.etag, "Vary": "Accept-Encoding"}
         if "gzip" in request.headers.get("Accept-Encoding", ""):
@@ -156,9 +169,9 @@ class Server:
 
     def _http_date(self) -> str:
         """The `Date` header, made at most once a second and movement of the clock."""
-        second = int(self._world.clock.now().timestamp())
+        second = int(self._worlds.clock.now().timestamp())
         if second != self._date[0]:
-            self._date = (second, self._world.clock.http_date())
+            self._date = (second, self._worlds.clock.http_date())
         return self._date[1]
 
     def _refuse(self, code: int) -> web.Response:
@@ -181,11 +194,11 @@ class Server:
             self._stats.by_status[str(status)] += 1
 
     async def _export(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        day = self._exports.day_of(path)
-        if day is None:
+        named = self._exports.named(path)
+        if named is None:
             headers = {"Content-Type": "application/xml", "Date": self._http_date(), "Server": "AmazonS3"}
             return web.Response(status=403, text=_ABSENT, headers=headers)
-        file = await asyncio.to_thread(self._exports.file, day)
+        file = await asyncio.to_thread(self._exports.file, *named)
         headers = {
             "Content-Type": "application/gzip",
             "ETag": file.etag,
@@ -222,25 +235,31 @@ class Server:
                 return await send_fault(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
 
 
-def _classify(path: str) -> tuple[str, int | None]:
-    """The kind under which a request is counted, and the movie it is about."""
-    movie = _MOVIE.fullmatch(path)
-    if movie is not None:
-        kind = "movie_changes" if movie[2] == "/changes" else "append" if movie[2] else "detail"
-        return kind, int(movie[1])
+def _classify(path: str) -> tuple[str, Thing | None]:
+    """The kind of request under which it is counted (`detail`; of others than movies `tv/detail`), and its thing."""
+    found = _THING.fullmatch(path)
+    if found is not None:
+        kind, rest = found[1], found[3]
+        return _prefixed(kind, _what(kind, rest) if rest else "detail"), (kind, int(found[2]))
     if path.startswith("movie/tt"):
         return "append" if path.count("/") > 1 else "detail", None
     first, _, rest = path.partition("/")
-    if first == "movie" and rest in ("changes", "latest", "popular"):
-        return rest, None
-    return first if first in (
-        "discover",
-        "genre",
-        "certification",
-        "watch",
-        "configuration",
-        "find",
-    ) else "unknown", None
+    if first in KINDS:
+        return (_prefixed(first, rest) if rest in _LISTED else "unknown"), None
+    if first == "discover":
+        return _prefixed(rest, first), None
+    return first if first in _COUNTED else "unknown", None
+
+
+def _what(kind: str, rest: str) -> str:
+    if rest == "/changes":
+        return "movie_changes" if kind == "movie" else "item_changes"
+    part = _SEASON.match(rest)
+    return "append" if part is None else "episode" if part[1] else "season"
+
+
+def _prefixed(kind: str, what: str) -> str:
+    return what if kind == "movie" else f"{kind}/{what}"
 
 
 def _authorized(request: web.BaseRequest, query: Query) -> bool:

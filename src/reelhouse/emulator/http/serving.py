@@ -3,21 +3,23 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 
 from aiohttp import web
 
 from reelhouse.emulator.catalog.generated import GeneratedCatalogue
-from reelhouse.emulator.catalog.payloads import PayloadCatalogue
-from reelhouse.emulator.catalog.protocol import Catalogue
+from reelhouse.emulator.catalog.named import NAMED, GeneratedRows, NamedCatalogue
+from reelhouse.emulator.catalog.payloads import given_catalogues
+from reelhouse.emulator.catalog.protocol import Catalogue, Titles
+from reelhouse.emulator.catalog.series import SeriesCatalogue
 from reelhouse.emulator.clock import Clock
 from reelhouse.emulator.exports import Exports
 from reelhouse.emulator.http.faults import Faults
 from reelhouse.emulator.http.rate_limit import Pace
 from reelhouse.emulator.http.server import Server
 from reelhouse.emulator.options import EmulatorError, EmulatorOptions
-from reelhouse.emulator.world import World
+from reelhouse.emulator.world import Worlds
 
 _MEGABYTE = 1 << 20
 _SHUTDOWN_TIMEOUT = 0.5
@@ -40,11 +42,12 @@ async def serve(options: EmulatorOptions, on_ready: Callable[[str], None], stop:
     """Serve until *stop* is set; raises `EmulatorError` when a setting does not allow it."""
     faults = Faults(options.seed, options.faults, options.fault_share)
     pace = Pace(options.rate, options.retry_after)
-    with closing(_catalogue(options)) as catalogue:
-        world = World(catalogue, Clock(options.now), options.seed)
-        with closing(Exports(world, options.export_days)) as exports:
+    with ExitStack() as opened:
+        catalogues = [opened.enter_context(closing(catalogue)) for catalogue in _catalogues(options)]
+        worlds = Worlds(catalogues, Clock(options.now), options.seed)
+        with closing(Exports(worlds, options.export_days)) as exports:
             cache, latency = options.cache_mb * _MEGABYTE, options.latency_ms / 1000
-            server = Server(world, exports, faults, pace, cache=cache, latency=latency)
+            server = Server(worlds, exports, faults, pace, cache=cache, latency=latency)
             await _run(server, options, on_ready, stop)
 
 
@@ -58,10 +61,19 @@ async def _run(server: Server, options: EmulatorOptions, on_ready: Callable[[str
         await runner.cleanup()
 
 
-def _catalogue(options: EmulatorOptions) -> Catalogue:
+def _catalogues(options: EmulatorOptions) -> Iterator[Catalogue]:
+    """One catalogue for each kind that there is something of."""
     if options.payloads is not None:
-        return PayloadCatalogue(options.payloads)
-    return GeneratedCatalogue(options.seed, options.movies)
+        yield from given_catalogues(options.payloads)
+        return
+    movies = GeneratedCatalogue(options.seed, options.movies)
+    yield movies
+    titles: list[Titles] = [movies]
+    if options.series_count():
+        titles.append(SeriesCatalogue(options.seed, options.series_count(), movies.things))
+        yield titles[1]
+    for kind in NAMED:
+        yield NamedCatalogue(kind, GeneratedRows(kind, movies.things), titles, movies.parts)
 
 
 async def _listen(runner: web.ServerRunner, options: EmulatorOptions) -> str:

@@ -16,7 +16,7 @@ class Stats:
         self.by_kind: Counter[str] = Counter()
         self.by_status: Counter[str] = Counter()
         self.by_fault: Counter[str] = Counter()
-        self.asked: Counter[int] = Counter()
+        self.asked: Counter[tuple[str, int]] = Counter()
         self.busiest_second = 0
         self.most_connections = 0
         self.most_at_once = 0
@@ -35,13 +35,16 @@ class Stats:
 
     def as_dict(self) -> dict[str, Any]:
         """The answer to `/-/stats`."""
+        asked: dict[str, dict[str, int]] = {}
+        for (kind, number), times in self.asked.items():
+            asked.setdefault(kind, {})[str(number)] = times
         return {
             "requests": self.requests,
             "by_kind": dict(self.by_kind),
             "by_status": dict(self.by_status),
             "by_fault": dict(self.by_fault),
             "distinct_ids": len(self.asked),
-            "asked": {str(number): times for number, times in self.asked.items()},
+            "asked": asked,
             "busiest_second": self.busiest_second,
             "most_connections": self.most_connections,
             "most_at_once": self.most_at_once,
