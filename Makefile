@@ -8,12 +8,13 @@ SPARK40_VENV := .venv-spark40
 UV_VENV := .cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check lambda jar spark-package bench docs lock clean
+.PHONY: help demo test test-long test-slow check lambda jar spark-package bench docs lock clean
 
 help:
 	@echo "make demo       collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"
-	@echo "make test       lint, types, import contracts and the quick tests (what CI runs)"
-	@echo "make test-slow  what takes longer"
+	@echo "make test       lint, types, import contracts and the quick tests: six minutes on two cores"
+	@echo "make test-long  heavier tests, which CI runs after make test"
+	@echo "make test-slow  what is too heavy for CI (docs/testing.md)"
 	@echo "make check      lint, types and import contracts alone"
 	@echo "make lambda     the zips that AWS Lambda runs, into ./dist (docs/aws.md)"
 	@echo "make jar        the Java classes for Delta on Apache Spark, compiled (jvm/)"
@@ -25,11 +26,18 @@ help:
 demo: $(VENV)/.lake
 	$(BIN)/reelhouse demo
 
+# Each part prints how long it took (docs/testing.md); `-ra` names what was skipped.
+PYTEST = $(BIN)/python -m pytest
+ON_TWO_CORES := -n 2 --dist loadfile --no-loadscope-reorder
+
 test: check $(VENV)/.spark
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not long and not slow" $(ON_TWO_CORES)
+
+test-long: $(VENV)/.dev $(VENV)/.spark
+	$(PYTEST) -m "long and not slow" $(ON_TWO_CORES)
 
 test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench aws deploy jvm examples

@@ -34,6 +34,9 @@ GIVEN = dict(os.environ)
 
 SERVERS = ("moto", "seaweedfs", "versitygw", *(["env"] if "REELHOUSE_TEST_S3_ENDPOINT" in GIVEN else []))
 
+# Parameters of a test on each server: those that settle races as a real S3 does take longer.
+ON_EACH = (SERVERS[0], *(pytest.param(name, marks=pytest.mark.long) for name in SERVERS[1:]))
+
 # Ends its child and removes the folder when its own input ends: even a killed test run leaves nothing behind.
 GUARD = """
 import shutil, subprocess, sys

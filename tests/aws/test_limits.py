@@ -91,6 +91,8 @@ def _adds_up(answer: Mapping[str, int]) -> bool:
     return answer["asked"] == sum(answer[state] for state in _STATES)
 
 
+@pytest.mark.long
+@pytest.mark.long
 def test_with_little_time_it_stops_in_time_and_the_next_tick_continues(
     running: Running, tiny: Tiny, lake: Storage
 ) -> None:
@@ -110,6 +112,8 @@ def test_with_little_time_it_stops_in_time_and_the_next_tick_continues(
     assert set(tiny.asked.values()) == {1}
 
 
+@pytest.mark.long
+@pytest.mark.long
 def test_a_kill_at_any_instant_costs_at_most_two_chunks(running: Running, tiny: Tiny, lake: Storage) -> None:
     function = running(tiny.url, rate=150)
     # As if it had hung; then as if its machine were gone, though its time is not over.
@@ -131,6 +135,8 @@ def _let_the_lease_end(lake: Storage) -> None:
     lake.delete("_reelhouse/lease.json")
 
 
+@pytest.mark.long
+@pytest.mark.long
 def test_memory_stays_within_256_megabytes_and_does_not_grow_with_the_ids(running: Running) -> None:
     """Bodies as large as TMDB's. Measured: see docs/benchmarks.md."""
     with Emulator(process=True, movies=2500, seed=1) as emulator:
@@ -156,6 +162,8 @@ def _popular(count: int) -> list[str]:
     return [str(catalogue.id_of(index)) for index in catalogue.by_popularity()]
 
 
+@pytest.mark.long
+@pytest.mark.long
 def test_a_tmp_that_is_full_costs_no_answer(running: Running, tiny: Tiny, lake: Storage) -> None:
     """Counting a run needs some room there, collecting none."""
     begun = running(tiny.url, timeout=6, rate=60).invoke({"tick": True})
@@ -170,6 +178,8 @@ def test_a_tmp_that_is_full_costs_no_answer(running: Running, tiny: Tiny, lake: 
     assert running(tiny.url).invoke({"ids": [1]}).answer["state"] == "reconciled"
 
 
+@pytest.mark.long
+@pytest.mark.long
 def test_a_list_that_is_too_long_for_an_event_comes_as_an_object(
     running: Running, tiny: Tiny, server: S3Server, bucket: str, lake: Storage
 ) -> None:

@@ -36,6 +36,8 @@ class Size(NamedTuple):
     chunk: int
 
 
+@pytest.mark.long
+@pytest.mark.long
 @pytest.mark.parametrize(
     "size",
     [

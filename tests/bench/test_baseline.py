@@ -14,6 +14,8 @@ def built() -> Built:
     return build_all(300)
 
 
+@pytest.mark.long
+@pytest.mark.long
 def test_both_make_the_same_rows(built: Built) -> None:
     """Also after a second build. A new table or column belongs into bench/baseline/*.sql too."""
     assert built.differing == []

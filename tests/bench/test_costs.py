@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from bench.collecting import collect_tiny, given
 from bench.measuring import MB, Usage, measured
 from bench.planning import first_run
@@ -18,6 +20,7 @@ def least(measure: Callable[[], Usage], times: int = 2) -> float:
     return min(measure().cpu for _ in range(times))
 
 
+@pytest.mark.long
 def test_collecting_costs_a_small_multiple_of_downloading() -> None:
     """Measured: 5 times. A second parse of each body, or a copy of it in Python, would show here."""
     with given(3000) as bench:
@@ -32,12 +35,14 @@ def _start() -> Usage:
         return measured([sys.executable, "-c", "import reelhouse.cli.commands, reelhouse.collect.run"])
 
 
+@pytest.mark.long
 def test_memory_of_collecting_does_not_grow_with_the_ids() -> None:
     few, many = collect_tiny(500), collect_tiny(8_000)
     assert many.peak < 120 * MB
     assert many.peak < few.peak + 25 * MB
 
 
+@pytest.mark.long
 def test_planning_holds_no_listing_in_memory() -> None:
     """Measured: 58 MB; a hundred thousand rows as Python objects would be some 40 MB more."""
     assert first_run(100_000).peak < 90 * MB

@@ -83,6 +83,7 @@ def _columns(plan: str, folder: str) -> list[set[str]]:
     return [{column.partition("@")[0] for column in found[1].split(", ")} for found in lists if found]
 
 
+@pytest.mark.long
 def test_sail_shuffles_no_more_than_the_result_needs(sail: dict[str, str]) -> None:
     shuffles = {folder: plan.count("RepartitionExec: partitioning=Hash") for folder, plan in sail.items()}
     assert {folder: found for folder, found in shuffles.items() if found > _SHUFFLES.get(folder, 0)} == {}

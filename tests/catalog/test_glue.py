@@ -159,6 +159,7 @@ def test_what_aws_refuses_is_one_line(
         assert len(glue.paths) == 1
 
 
+@pytest.mark.long
 def test_a_glue_that_is_too_busy_is_one_line(fresh: S3Server, lake: S3Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with serving(answering("ThrottlingException")) as glue:
@@ -214,6 +215,7 @@ def test_the_pages_question_names_columns_that_are_there() -> None:
     assert set(re.findall(r"[a-z_]{3,}", asked)) - {"movie"} <= columns
 
 
+@pytest.mark.long
 def test_the_command_registers_a_lake(cloud: S3Server, lake: S3Storage, tmp_path: Path) -> None:
     database = a_database()
     command = [sys.executable, "-m", "reelhouse.cli.main", "--lake", lake.url, "register", "--catalog", "glue"]

@@ -319,6 +319,7 @@ def _one_object(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
     return found
 
 
+@pytest.mark.long
 def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str, str]) -> None:
     shown = run("plan", "--json", "--top", "5", **tmdb)
     assert shown.returncode == 0

@@ -70,6 +70,7 @@ def _write(engine: Engine, first: int, last: int, mode: str = "append") -> int:
 
 
 @needs_spark
+@pytest.mark.long
 @pytest.mark.parametrize(("mode", "rows"), [("append", 18), ("overwrite", 5)])
 def test_sparks_commit_that_meets_anothers_in_s3_comes_after_it(
     here: Engine, beside: Spark, proxy: Proxy, mode: str, rows: int
@@ -88,6 +89,7 @@ def test_sparks_commit_that_meets_anothers_in_s3_comes_after_it(
 
 
 @needs_spark
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [lost, done_and_says(500, "InternalError"), CONFLICT], ids=["lost", "500", "409"])
 def test_sparks_commit_whose_answer_did_not_come_is_there_once(
     here: Engine, beside: Spark, proxy: Proxy, fault: Fault
@@ -101,6 +103,7 @@ def test_sparks_commit_whose_answer_did_not_come_is_there_once(
 
 
 @needs_spark
+@pytest.mark.long
 def test_of_two_commits_to_one_version_in_a_folder_one_wins(beside: Spark, tmp_path: Path) -> None:
     storage = FolderStorage(tmp_path / "lake")
     log, scratch = tmp_path / "lake" / "tables" / "t" / "_delta_log", tmp_path / "lake" / ".scratch"
@@ -127,6 +130,7 @@ def _put(storage: FolderStorage, version: int) -> bool:
 
 
 @needs_spark
+@pytest.mark.long
 def test_a_file_system_without_conditional_puts_is_refused_and_nothing_is_committed(
     beside: Spark, tmp_path: Path
 ) -> None:
@@ -139,6 +143,7 @@ def test_a_file_system_without_conditional_puts_is_refused_and_nothing_is_commit
 
 
 @needs_spark
+@pytest.mark.long
 def test_one_process_asks_s3_as_one_caller(here: Engine, beside: Spark) -> None:
     lake = here.storage.url
     assert beside.does("open_as", lake=lake, profile="") == {"opened": True}
@@ -147,6 +152,7 @@ def test_one_process_asks_s3_as_one_caller(here: Engine, beside: Spark) -> None:
 
 
 @needs_spark
+@pytest.mark.long
 def test_a_session_has_our_settings_of_delta_though_spark_did_not_know_them_yet(here: Engine, beside: Spark) -> None:
     name = "spark.databricks.delta.snapshotPartitions"
     assert beside.does("setting", lake=here.storage.url, name=name) == {"value": "2"}

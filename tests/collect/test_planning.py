@@ -181,6 +181,7 @@ class Account:
         return [f"{id_} {reasons[id_]}" for id_ in sorted(reasons, key=self._order) if reasons[id_]]
 
 
+@pytest.mark.long
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     known=knowns,

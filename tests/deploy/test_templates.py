@@ -40,6 +40,7 @@ def statements(name: str) -> list[dict[str, Any]]:
     return [each["Fn::If"][1] if "Fn::If" in each else each for each in stated]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_cfn_lint_finds_nothing(name: str) -> None:
     assert lint(text_of(name)) == []

@@ -92,7 +92,7 @@ def test_most_fail_once_some_twice_and_a_few_so_long_that_a_run_gives_up() -> No
     assert tries.count(0) + once + twice + long == 4000
 
 
-@pytest.mark.parametrize("profile", ["cut", "all"])
+@pytest.mark.parametrize("profile", ["cut", pytest.param("all", marks=pytest.mark.long)])
 def test_the_same_seed_gives_the_same_faults(profile: str) -> None:
     assert outcomes(profile, movies=15) == outcomes(profile, movies=15)
 

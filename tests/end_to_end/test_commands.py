@@ -36,6 +36,7 @@ def world(catalogue: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iter
     yield made
 
 
+@pytest.mark.long
 def test_sql_prints_one_array_of_objects_as_json(world: World) -> None:
     code, out, _ = world.run("sql", "select movie_id, title from movie order by movie_id limit 2", "--format", "json")
     rows = json.loads(out)
@@ -43,6 +44,7 @@ def test_sql_prints_one_array_of_objects_as_json(world: World) -> None:
     assert [sorted(row) for row in rows] == [["movie_id", "title"]] * 2
 
 
+@pytest.mark.long
 def test_sql_writes_csv_to_a_file(world: World, tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
     code, out, _ = world.run("sql", "select count(*) as n from movie", "--format", "csv", "--output", str(path))
@@ -50,6 +52,7 @@ def test_sql_writes_csv_to_a_file(world: World, tmp_path: Path) -> None:
     assert list(csv.DictReader(io.StringIO(path.read_text()))) == [{"n": "300"}]
 
 
+@pytest.mark.long
 def test_sql_writes_into_no_device_and_not_into_the_lake(world: World, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(world.lake / "raw")
     os.mkfifo(tmp_path / "pipe")
@@ -100,6 +103,7 @@ def test_a_build_of_nothing_new_does_nothing(world: World) -> None:
     assert (code, json.loads(out)["done"]) == (0, False)
 
 
+@pytest.mark.long
 def test_without_a_build_sql_says_what_to_do(world: World, tmp_path: Path) -> None:
     lake = str(tmp_path / "unbuilt")
     assert reelhouse("--lake", lake, "collect", "--top", "5", env=world.env, cwd=tmp_path).returncode == 0
@@ -126,12 +130,14 @@ def test_the_demo_answers_three_questions(tmp_path: Path, world: World) -> None:
     assert "complete, no quarantine" in done.stdout
 
 
+@pytest.mark.long
 def test_a_table_for_a_person_shows_ids_years_and_brackets_as_they_are(world: World) -> None:
     code, out, _ = world.run("sql", "select 2020 as year, 1234567 as id, '[REC]' as title")
     assert code == 0
     assert all(shown in out for shown in (" 2020 ", " 1234567 ", " [REC] "))
 
 
+@pytest.mark.long
 def test_a_list_with_an_imdb_id_that_tmdb_does_not_know_is_whole_and_clean(catalogue: Emulator, tmp_path: Path) -> None:
     links = tmp_path / "links.csv"
     known = next(iter(popular(catalogue)))

@@ -65,6 +65,7 @@ def _files(lake: Path) -> list[Path]:
     return sorted(lake.glob("Raw/TMDB/JSON/Movies/*/*/*/*.json"))
 
 
+@pytest.mark.long
 def test_its_tables_equal_those_of_an_ordinary_lake_also_after_a_run_in_the_other_layout(
     course: Path, catalogue: Emulator, tmp_path: Path
 ) -> None:
@@ -87,6 +88,7 @@ def test_every_file_is_an_array_of_a_hundred_movies_at_most(course: Path) -> Non
     assert rows == [(COUNT, COUNT)]
 
 
+@pytest.mark.long
 def test_a_folder_that_reelhouse_filled_passes_as_others_would(
     course: Path, catalogue: Emulator, tmp_path: Path
 ) -> None:
@@ -101,6 +103,7 @@ def test_a_folder_that_reelhouse_filled_passes_as_others_would(
     assert (done.returncode, told(done)["missing"]) == (1, ["900000001"])
 
 
+@pytest.mark.long
 def test_the_pages_three_commands_fill_and_check_a_lake(course: Path, catalogue: Emulator, tmp_path: Path) -> None:
     movies = [record for path in _files(course) for record in json.loads(path.read_bytes())][:40]
     known = [movie["imdb_id"] for movie in movies if movie["imdb_id"]]

@@ -18,6 +18,7 @@ from tests.runs.lakes import TOKEN
 COUNT = 150
 
 
+@pytest.mark.long
 def test_a_lake_of_the_function_makes_the_tables_of_a_laptops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = s3servers.started("moto")
     bucket = s3servers.fresh_bucket(server)

@@ -14,6 +14,7 @@ from reelhouse.serve.lake import Lake
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 
+@pytest.mark.long
 def test_a_folder_with_blanks_and_umlauts_is_built_and_asked(tmp_path: Path) -> None:
     made = LakeInTheMaking(tmp_path / "Meine Güte" / "my lake")
     made.land(a_movie(1), a_movie(2), export=[1, 2])
@@ -23,6 +24,7 @@ def test_a_folder_with_blanks_and_umlauts_is_built_and_asked(tmp_path: Path) -> 
     assert lake.table("movie").count() == 2
 
 
+@pytest.mark.long
 def test_a_query_that_fails_on_its_way_says_so_in_one_line(tmp_path: Path) -> None:
     made = LakeInTheMaking(tmp_path / "lake")
     made.land(a_movie(1), export=[1])
@@ -35,6 +37,7 @@ def test_a_query_that_fails_on_its_way_says_so_in_one_line(tmp_path: Path) -> No
     assert "\n" not in str(failed.value)
 
 
+@pytest.mark.long
 def test_two_lakes_at_one_prompt_do_not_meet(tmp_path: Path) -> None:
     lakes = []
     for number in (1, 2):

@@ -110,6 +110,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     return in_bucket
 
 
+@pytest.mark.long
 def test_the_commands_answer_as_those_of_a_folder_do(world: World) -> None:
     for command in ("status", "verify"):
         here, there = told(world.run(command, "--json")), told(world.run_beside(command, "--json"))
@@ -126,6 +127,7 @@ def _comparable(said: dict[str, Any]) -> dict[str, Any]:
     return {**said, "bytes": None, "entities": entities}
 
 
+@pytest.mark.long
 def test_a_prompt_reads_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     s3servers.aim(monkeypatch, world.server)
     before = dict(os.environ)
@@ -136,6 +138,7 @@ def test_a_prompt_reads_it(world: World, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not any(name.startswith("AWS_") for name in os.environ.keys() ^ before.keys())
 
 
+@pytest.mark.long
 def test_after_changes_and_a_build_that_lost_its_bucket_its_tables_equal_those_of_a_folder(
     world: World, tmp_path: Path
 ) -> None:
@@ -186,6 +189,7 @@ def assert_told_in_one_line(done: subprocess.CompletedProcess[str]) -> None:
     assert len(line) < 400
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", [("sql", "select 1"), ("tables",), ("build",), ("verify",), ("status",)])
 def test_a_wrong_secret_is_one_line(world: World, command: tuple[str, ...]) -> None:
     done = world.run(*command, AWS_SECRET_ACCESS_KEY="another-secret")
@@ -194,6 +198,7 @@ def test_a_wrong_secret_is_one_line(world: World, command: tuple[str, ...]) -> N
     assert "another-secret" not in done.stderr
 
 
+@pytest.mark.long
 def test_its_own_settings_file_is_honoured(world: World) -> None:
     client = s3servers.client(world.server)
     bucket = s3servers.fresh_bucket(world.server)
@@ -224,6 +229,7 @@ def test_what_the_engine_writes_is_encrypted_as_the_settings_say(opened: Opened)
     assert {answer.get("SSEKMSKeyId") for answer in found.values()} == {"a-key"}
 
 
+@pytest.mark.long
 def test_a_tables_log_is_followed_from_whatever_version_is_known(opened: Opened, server: S3Server) -> None:
     storage = opened(server)
     engine = open_engine(storage, session_factory("sail", storage.access())())
@@ -264,6 +270,7 @@ def test_two_builders_commits_both_count(opened: Opened) -> None:
         assert engine.table("t", 2).count() == 18
 
 
+@pytest.mark.long
 def test_two_builders_that_fill_an_empty_table_at_once_leave_the_rows_of_one(
     opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,6 +373,7 @@ class Borrower:
         return self.lent[min(self.asked, len(self.lent)) - 1]
 
 
+@pytest.mark.long
 def test_credentials_that_end_while_the_engine_works_are_asked_for_again(
     server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,6 +402,7 @@ def test_no_secret_stands_in_the_engines_environment() -> None:
     assert "the-secret" not in repr(access.credentials())
 
 
+@pytest.mark.long
 def test_the_engine_goes_with_whoever_started_it_even_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", _STAYS], stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None

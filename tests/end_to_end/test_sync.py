@@ -19,6 +19,7 @@ def synced(tmdb: Emulator, lake: Path, *arguments: str, **more: str) -> subproce
     return reelhouse("sync", *arguments, "--json", env=environment(tmdb, lake, **more), cwd=lake.parent)
 
 
+@pytest.mark.long
 def test_the_next_days_sync_asks_what_changed_and_its_tables_equal_those_of_a_fresh_lake(tmp_path: Path) -> None:
     with Emulator(movies=5000, seed=5, process=True) as tmdb:
         old = tmp_path / "old" / "lake"
@@ -60,6 +61,7 @@ def test_a_sync_names_a_chunk_of_an_earlier_run_that_is_lost_and_says_what_it_lo
     assert problem == f"{chunk.relative_to(lake)} is gone, which run 1 put"
 
 
+@pytest.mark.long
 def test_a_sync_makes_a_table_again_whose_files_were_emptied(tmp_path: Path, catalogue: Emulator) -> None:
     lake = tmp_path / "lake"
     assert synced(catalogue, lake, "--top", "50").returncode == 0
@@ -74,6 +76,7 @@ def test_a_sync_makes_a_table_again_whose_files_were_emptied(tmp_path: Path, cat
     assert reelhouse("verify", "--deep", env=env, cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("profile", ["all", "vanishing-ids"])
 def test_runs_under_faults_repeated_until_clean_end_with_the_tables_of_one_without(
     tmp_path: Path, catalogue: Emulator, profile: str
@@ -93,6 +96,7 @@ def test_runs_under_faults_repeated_until_clean_end_with_the_tables_of_one_witho
     assert differences(calm, lake, without=LINEAGE, skip=ABOUT_THE_LAKE) == []
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (REAL / "payloads").is_dir(), reason="TMDB's real payloads are not on this machine")
 def test_all_real_movies_are_synced_and_reconciled(tmp_path: Path) -> None:
     with Emulator(payloads=REAL / "payloads", process=True) as tmdb:

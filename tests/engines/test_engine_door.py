@@ -106,6 +106,7 @@ def an_owner(access: str = "folder", engine: str = "sail") -> Iterator[Owner]:
         started.kill()
 
 
+@pytest.mark.long
 @needs_root
 @needs_namespaces
 def test_a_stranger_reaches_no_engine_and_gets_no_credentials() -> None:
@@ -200,6 +201,7 @@ def _as_stranger(python: str, *arguments: str) -> subprocess.CompletedProcess[st
         )
 
 
+@pytest.mark.long
 @needs_root
 @needs_namespaces
 def test_an_ordinary_user_has_a_private_engine_too_and_owns_what_it_writes() -> None:
@@ -239,6 +241,7 @@ def somebody() -> Iterator[str]:
         running.kill()
 
 
+@pytest.mark.long
 @needs_root
 def test_without_namespaces_the_engine_starts_among_others_only_if_allowed(tmp_path: Path, somebody: str) -> None:
     lake = LakeInTheMaking(tmp_path / "lake")
@@ -314,12 +317,14 @@ print(session.range(3).mapInArrow(chatty, "id bigint").count())
 """
 
 
+@pytest.mark.long
 def test_what_functions_print_in_the_engine_stays_out_of_the_output() -> None:
     done = subprocess.run([sys.executable, "-c", _PRINTS], capture_output=True, text=True, timeout=100, check=False)
     assert done.stdout == "3\n", done.stderr[-2000:]
     assert "xxx" in done.stderr
 
 
+@pytest.mark.long
 def test_a_folder_for_temporary_files_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ü and %41 blanks", "long" * 40):
         folder = tmp_path / name

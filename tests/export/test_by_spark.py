@@ -32,6 +32,7 @@ SOME = ("movie", "movie_genre", "dim_genre", OWN)
     not (SPARK.exists() and shutil.which("java")),
     reason="Apache Spark is not here: it needs Java, and `make test` sets up .venv-spark",
 )
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("names", [SOME, pytest.param((), marks=[pytest.mark.slow, pytest.mark.timeout(1800)])])
 def test_spark_exports_the_rows_that_copy_exports(

@@ -36,6 +36,7 @@ def database(postgres: Postgres) -> Database:
     return postgres.database()
 
 
+@pytest.mark.long
 def test_an_export_shows_what_was_written_and_what_the_terms_are(run: Run, lake: Path, database: Database) -> None:
     names = "movie,dim_genre,bridge_movie_genre"
     done = told(run("--to", database.url, "--tables", names, "--json"))
@@ -87,6 +88,7 @@ def test_what_cannot_be_is_told_in_one_line(run: Run, arguments: tuple[str, ...]
     assert "secret" not in done.stderr
 
 
+@pytest.mark.long
 def test_csv_comes_back_by_copy(run: Run, lake: Path, database: Database, tmp_path: Path) -> None:
     assert run("--to", f"csv:{tmp_path}/out", "--tables", "movie").returncode == 0
     assert run("--to", database.url, "--tables", "movie").returncode == 0

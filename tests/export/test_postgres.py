@@ -69,6 +69,7 @@ def test_every_declared_type_has_one_there(lake: Path) -> None:
         assert all(type_of(column) for column in table.spec.columns)
 
 
+@pytest.mark.long
 def test_only_answers_that_changed_are_loaded(lake: Path, states: tuple[Path, Path], database: Database) -> None:
     names = ("movie", "movie_genre", "movie_keyword", "movie_external_id", "rejected_value")
     export(lake, database.url, *names)
@@ -118,6 +119,7 @@ def test_another_form_of_rows_is_loaded_whole(lake: Path, states: tuple[Path, Pa
     check_equal(lake, database, "movie")
 
 
+@pytest.mark.long
 def test_views_grants_and_policies_of_others_stay(lake: Path, states: tuple[Path, Path], database: Database) -> None:
     bring(lake, own_rows("some").drop_columns("fee"))
     export(lake, database.url, *SOME, OWN)
@@ -251,6 +253,7 @@ def test_two_exports_at_a_time_do_not_meet(lake: Path, database: Database) -> No
     check_equal(lake, database, "movie")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["line", "backend"])
 def test_a_connection_lost_in_the_middle_changes_nothing(
     lake: Path, states: tuple[Path, Path], database: Database, how: str
@@ -283,6 +286,7 @@ def test_a_connection_lost_in_the_middle_changes_nothing(
     assert names_of(database) == {*SOME, "reelhouse_export"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [2_000, 10_000, 30_000, 60_000, 75_000])
 def test_a_line_cut_anywhere_leaves_all_or_nothing(
     lake: Path, states: tuple[Path, Path], database: Database, after: int

@@ -372,6 +372,7 @@ def test_the_strict_reader_takes_only_what_python_s_strict_one_reads_alike(text:
     assert tally.records == len(rows)
 
 
+@pytest.mark.long
 def test_the_line_is_right_far_into_a_file_too(lake: Importer) -> None:
     said = lake.refused("t", lake.file("t.csv", "a,b\n" + "1234567890,1234567890\n" * 500_000 + "1,2,3\n"))
     assert said == "t.csv: line 500002 has 3 values, the header names 2"
@@ -431,6 +432,7 @@ def test_files_that_are_not_there_or_are_no_tables_are_refused(lake: Importer, f
     assert lake.refused("t", *(str(lake.folder / file) for file in files), code=2).startswith(said)
 
 
+@pytest.mark.long
 @settings(deadline=None)
 @given(st.lists(st.text("0123456789+-.eExinfaTZ: ", min_size=1, max_size=20), min_size=1, max_size=6))
 def test_a_number_or_an_instant_is_only_what_comes_back_as_it_was(values: list[str]) -> None:

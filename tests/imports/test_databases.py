@@ -111,6 +111,7 @@ def test_an_empty_table_is_a_table(lake: Importer, database: Database) -> None:
     assert lake.bring("box", "--from", database.url, "--table", "movies.box_office")["rows"] == 0
 
 
+@pytest.mark.long
 def test_many_rows_are_streamed_from_one_snapshot(lake: Importer, database: Database) -> None:
     database.run("create table big as select i, i % 7 as w, repeat('x', 100) as t from generate_series(1, 300000) i")
     assert lake.bring("big", "--from", database.url, "--table", "big")["rows"] == 300_000
@@ -203,6 +204,7 @@ def test_missing_rights_are_one_line(lake: Importer, database: Database) -> None
     assert said.endswith("permission denied for table box_office")
 
 
+@pytest.mark.long
 def test_a_line_that_breaks_in_the_middle_leaves_the_old_table(
     lake: Importer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -191,6 +191,7 @@ def test_verify_names_what_is_lost_of_an_import(lake: Importer) -> None:
     ]
 
 
+@pytest.mark.long
 def test_two_imports_of_two_names_at_once_both_count(lake: Importer) -> None:
     files = [lake.file(f"{number}.csv", f"a\n{number}\n") for number in range(3)]
     running = [_started(lake, f"t{number}", path) for number, path in enumerate(files)]
@@ -236,6 +237,7 @@ def test_pins_of_many_threads_are_all_there(lake: Importer) -> None:
     assert len(imported(lake.storage)) == 9
 
 
+@pytest.mark.long
 def test_an_import_that_is_killed_at_any_instant_leaves_the_old_table(lake: Importer) -> None:
     lake.bring("t", lake.file("old.csv", "a,b\n1,x\n"))
     path = lake.file("new.csv", "a,b\n" + "2,some text\n" * 400_000)

@@ -36,6 +36,7 @@ group by m.title, l.imdbId
 """
 
 
+@pytest.mark.long
 def test_movielens_ratings_and_links_join_tmdbs_movies_as_they_are(lake: Importer) -> None:
     assert lake.types("ratings", lake.file("ratings.csv", RATINGS)) == {
         "userId": "bigint",

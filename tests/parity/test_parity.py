@@ -18,6 +18,8 @@ from tests.s3servers import free_ports
 from tests.warehouse.landing import LakeInTheMaking
 from tests.warehouse.refused import refused_answers
 
+pytestmark = pytest.mark.long
+
 TITLES = 150
 # So few titles: what it costs is to compile plans and methods, not to carry them out.
 CONF = (

@@ -336,6 +336,7 @@ def test_a_kill_at_any_step_of_keeping_loses_nothing(monkeypatch: pytest.MonkeyP
         return
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_whatever_pieces_are_kept_the_ledger_is_that_of_the_receipts(data: st.DataObject) -> None:

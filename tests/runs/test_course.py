@@ -193,6 +193,7 @@ def test_another_day_has_a_folder_of_its_own_and_the_older_records_stay(tiny: Ti
     assert check_course(lake).later > 0
 
 
+@pytest.mark.long
 def test_a_kill_at_any_step_loses_nothing_and_leaves_no_record_twice(tiny: Tiny) -> None:
     chosen = small(tiny, **COURSE)
     whole = Stepping(MemoryStorage(), counts)
@@ -415,6 +416,7 @@ def test_copies_that_hold_purged_answers_are_counted_and_the_next_purge_erases_t
     assert b"Title 12," not in b"".join(lake.get(key) for key in lake.keys(COPIES))
 
 
+@pytest.mark.long
 def test_a_purge_that_is_killed_leaves_no_purged_answer_unnamed_in_the_copies(
     collected: MemoryStorage, tiny: Tiny
 ) -> None:
@@ -452,6 +454,7 @@ def test_everything_purged_leaves_no_copy_and_no_mark(collected: MemoryStorage) 
     assert verify(lake).problems == []
 
 
+@pytest.mark.long
 def test_old_versions_of_copies_in_a_bucket_are_purged_too(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     server = started("moto")
     aim(monkeypatch, server)

@@ -336,6 +336,7 @@ def test_a_body_that_is_not_the_declared_list_is_not_believed(
     assert (again.plan.counts.asked, again.states) == ({"retry": 1}, {"landed": 1})
 
 
+@pytest.mark.long
 def test_ids_are_followed_from_a_column_of_what_was_built(tmp_path: Path, tmdb: Invented) -> None:
     assert isinstance(PLAYER.listing, FromColumn)
     lake, _ = _collected(tmp_path, tmdb)

@@ -74,6 +74,7 @@ def test_an_id_that_is_said_to_be_gone_though_listed_is_asked_again_by_the_next_
         assert list(reasons(lake, 2).values()) == ["retry"] * gone
 
 
+@pytest.mark.long
 def test_an_outage_leaves_the_run_open_and_no_id_with_a_wrong_state(tmp_path: Any, wanted: dict[str, Known]) -> None:
     lake = FolderStorage(tmp_path / "lake")
     with Emulator(movies=MOVIES, seed=5, faults="outage") as emulator:

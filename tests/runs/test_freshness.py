@@ -53,6 +53,7 @@ class Asked:
         assert self.result.clean
 
 
+@pytest.mark.long
 def test_days_in_the_life_of_a_lake(emulator: Emulator, lake: MemoryStorage) -> None:
     first = Asked(emulator, lake)
     assert first.reason == {"new": MOVIES}
@@ -382,6 +383,7 @@ def test_one_that_shrank_by_little_is_believed_and_its_missing_ids_are_asked(tin
     assert_whole(lake)
 
 
+@pytest.mark.long
 def test_an_export_that_arrives_damaged_every_time_plans_nothing() -> None:
     def cut(tiny: Tiny) -> bytes:
         return tiny.export()[:-20]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reelhouse.raw.inbox import put_message, waiting
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.storage.memory import MemoryStorage
@@ -10,6 +12,7 @@ from tests.runs.lakes import assert_whole, collect, reasons, small
 from tests.runs.tiny import Tiny
 
 
+@pytest.mark.long
 def test_a_second_full_run_asks_everything_again_because_it_is_stale(reelhouse: Reelhouse, tiny: Tiny) -> None:
     tiny.gone, tiny.broken = set(), set()
     reelhouse("collect", "--full", "--json")

@@ -30,6 +30,7 @@ def undisturbed(tiny: Tiny, before: Storage) -> tuple[dict[str, Known], Counter[
     return answers(storage), Counter(tiny.asked), storage.steps
 
 
+@pytest.mark.long
 def test_a_kill_before_or_after_any_change_loses_nothing_and_asks_little_again(tiny: Tiny) -> None:
     before = MemoryStorage()
     first_day(tiny, before)
@@ -89,6 +90,7 @@ def test_a_run_that_is_killed_again_and_again_still_ends(tiny: Tiny) -> None:
     assert_whole(lake)
 
 
+@pytest.mark.long
 def test_a_folder_survives_a_process_that_dies_between_any_two_of_its_system_calls(tiny: Tiny, tmp_path: Path) -> None:
     before = MemoryStorage()
     first_day(tiny, before)

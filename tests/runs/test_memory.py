@@ -49,6 +49,7 @@ def test_memory_is_flat_between_two_thousand_and_twenty_thousand_ids(tmp_path: P
     assert many < 1.25 * few, (few, many)
 
 
+@pytest.mark.long
 def test_memory_is_nearly_flat_between_three_hundred_and_three_thousand_ids(tmp_path: Path) -> None:
     few, many = _peak(tmp_path, 300), _peak(tmp_path, 3_000)
     assert many < 1.4 * few, (few, many)

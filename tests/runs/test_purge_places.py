@@ -283,9 +283,7 @@ class Bucket:
                     yield one["Key"], gzip.decompress(got["Body"].read())
 
 
-@pytest.fixture(
-    params=["moto", *(pytest.param(name, marks=pytest.mark.slow) for name in ("seaweedfs", "versitygw", "env"))]
-)
+@pytest.fixture(params=s3servers.ON_EACH)
 def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """A lake in a bucket with versions, where everything was put twice and something was deleted."""
     server = s3servers.started(request.param)

@@ -44,6 +44,7 @@ def _asked_in(seconds: float, latency: float) -> tuple[float, float]:
     return answered / took, stats.by_status.get("429", 0) / stats.requests
 
 
+@pytest.mark.long
 def test_the_allowance_is_used_and_hardly_ever_overdrawn() -> None:
     # Wide, since eight seconds on a shared machine say little; `make bench` and the slow test hold the real bounds.
     answered, refused = _asked_in(8, 0.0)
@@ -69,6 +70,7 @@ def _skip_if_too_busy(answered: float, refused: float, well: bool) -> None:
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("retry_after", [None, 0.3], ids=["without Retry-After", "with Retry-After"])
 def test_ids_that_are_refused_for_a_while_cost_little_more_than_the_pauses(retry_after: float | None) -> None:
     undisturbed, clean = _timed(None, None)
@@ -114,6 +116,7 @@ def test_a_refused_id_is_asked_again_behind_the_others_and_costs_the_rate_nothin
     assert order.count("configuration") == 2
 
 
+@pytest.mark.long
 def test_who_refuses_everybody_is_an_outage_and_is_asked_little(tiny: Tiny) -> None:
     tiny.instead = lambda request: None if request.path.endswith("/changes") else verdict(429, 25)
     began = time.monotonic()
@@ -127,6 +130,7 @@ def test_who_refuses_everybody_is_an_outage_and_is_asked_little(tiny: Tiny) -> N
     assert result.waited > 1.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("retry_after", [None, 0.5], ids=["without Retry-After", "with Retry-After"])
 def test_who_asks_too_fast_slows_down_for_everybody_and_recovers(retry_after: float | None) -> None:
     # Told that a hundred a second are allowed where the server takes forty.

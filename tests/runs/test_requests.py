@@ -72,6 +72,7 @@ def assert_within(counts: Counter[str], **most: int) -> None:
     assert not over, f"{dict(counts)}, allowed: {most}"
 
 
+@pytest.mark.long
 def test_a_collection_puts_two_objects_for_each_chunk(world: World) -> None:
     world.counted()
     assert collect(world.storage, world.settings, selected=True).clean
@@ -88,6 +89,7 @@ def test_a_run_with_nothing_to_ask_costs_little(world: World) -> None:
     assert_within(world.counted(), PUT=8, GET=23, HEAD=8, LIST=7, DELETE=2)
 
 
+@pytest.mark.long
 def test_status_and_verify_put_nothing(world: World) -> None:
     chunks = verify(world.storage).chunks
     world.counted()

@@ -48,6 +48,7 @@ def test_only_the_popular_enough_are_asked_and_the_rest_is_counted(plain: Tiny) 
     assert_whole(lake)
 
 
+@pytest.mark.long
 def test_what_discover_selects_is_what_is_asked() -> None:
     lake = MemoryStorage()
     with Emulator(movies=1500, seed=2) as emulator:
@@ -294,6 +295,7 @@ def test_the_second_collector_says_so_and_asks_nothing(plain: Tiny, reelhouse: R
     assert plain.asked == {str(id_): 1 for id_ in range(1, 31)}
 
 
+@pytest.mark.long
 def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
     plain: Tiny, reelhouse: Reelhouse, tmp_path: Any
 ) -> None:
@@ -326,6 +328,7 @@ def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
     assert (code, "--no-quotes is an option of --ids" in told) == (2, True)
 
 
+@pytest.mark.long
 def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Reelhouse, tmp_path: Any) -> None:
     links = tmp_path / "links.csv"
     links.write_text("movieId,imdbId,tmdbId\n1,0000012,12\n2,0000013,\n3,,14\n4,,\n")
@@ -342,6 +345,7 @@ def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Re
     assert "did you mean 'with_genres'" in told
 
 
+@pytest.mark.long
 def test_a_typo_in_the_record_filter_stops_before_a_plan_is_put_and_can_be_corrected(
     plain: Tiny, reelhouse: Reelhouse
 ) -> None:

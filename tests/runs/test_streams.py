@@ -107,6 +107,7 @@ def test_a_call_for_all_asks_the_most_urgent_first_and_each_id_once(tiny: Tiny) 
     assert len(tiny.asked) == 2 * len(tiny.listed)
 
 
+@pytest.mark.long
 def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
     lake = MemoryStorage()
     tiny.delay = 0.03

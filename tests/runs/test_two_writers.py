@@ -67,6 +67,7 @@ def test_after_a_kill_the_lock_is_free_for_the_second_one(tiny: Tiny, scene: Sce
         assert_whole(lake)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("killed", [False, True], ids=["and it goes on", "and it is killed"])
 def test_without_the_lock_a_whole_run_of_another_may_happen_between_any_two_steps(
     tiny: Tiny, scene: Scene, killed: bool
@@ -102,6 +103,7 @@ def test_without_the_lock_two_at_once_share_the_work(tiny: Tiny, scene: Scene, k
         _assert_as_if_nothing_happened(lake, tiny, wanted, f"at step {step}")
 
 
+@pytest.mark.long
 def test_no_run_is_planned_while_another_collector_has_one_open(tiny: Tiny, scene: Scene) -> None:
     before, wanted, _ = scene
     for step in range(40):

@@ -24,6 +24,7 @@ from tests.spark.reading import counted, read
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
 
+@pytest.mark.long
 def test_a_lake_in_a_bucket_is_read_with_the_environments_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def lake(tmdb: Emulator, keys: list[str], tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
+@pytest.mark.long
 def test_every_table_has_the_rows_of_collecting_and_building_the_same_ids_under_faults(
     tmdb: Emulator, settings: Settings, keys: list[str], lake: Path
 ) -> None:
@@ -199,6 +200,7 @@ def test_an_outage_fails_the_read(spark: Any, tmdb: Emulator, monkeypatch: pytes
         tmdb.set_faults(None)
 
 
+@pytest.mark.long
 def test_concurrent_partitions_keep_the_rate(
     spark: Any, tmdb: Emulator, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ RATE = 30
 AT_ONCE = 4
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(
         not SPARK.exists() or shutil.which("java") is None,
         reason="Apache Spark is not here: it needs Java, and `make test` sets up .venv-spark",

@@ -47,7 +47,7 @@ def crowd(storage: Storage) -> int:
     return 6 if isinstance(storage, S3Storage) else 16
 
 
-@pytest.fixture(params=sorted(PLACES))
+@pytest.fixture(params=["folder", "memory", *s3servers.ON_EACH])
 def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Storage:
     """An empty lake."""
     return PLACES[request.param](tmp_path, monkeypatch)

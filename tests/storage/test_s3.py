@@ -15,7 +15,7 @@ from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
 from reelhouse.storage.s3 import S3Storage
 from tests.s3proxy import BROKEN, CONFLICT, SLOW_DOWN, Fault, Proxy, cut, done_and_says, half, lost, proxied, says
-from tests.s3servers import aim, client, fresh_bucket, started
+from tests.s3servers import ON_EACH, aim, client, fresh_bucket, started
 
 # Keys that moto and the others give at a time.
 PAGES = {"moto": 100, "seaweedfs": 1000, "versitygw": 1000}
@@ -266,9 +266,7 @@ def test_a_server_that_is_gone_is_an_error_and_one_that_is_back_is_used_again(
     assert list(lake.keys("")) == ["a"]
 
 
-@pytest.mark.parametrize(
-    "name", ["moto", *(pytest.param(name, marks=pytest.mark.slow) for name in ("seaweedfs", "versitygw"))]
-)
+@pytest.mark.parametrize("name", ON_EACH[:3])
 def test_more_keys_than_one_page_holds_are_all_listed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     server = started(name)
     aim(monkeypatch, server)
@@ -315,7 +313,7 @@ def test_an_error_of_head_has_a_message(lake: S3Storage, proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("versioned", [True, False])
-@pytest.mark.parametrize("name", ["moto", "seaweedfs", "versitygw"])
+@pytest.mark.parametrize("name", ON_EACH[:3])
 def test_what_is_erased_is_gone_with_its_old_versions(
     name: str, versioned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

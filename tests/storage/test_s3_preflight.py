@@ -120,6 +120,7 @@ def test_a_bucket_that_is_not_there_is_named(proxy: Proxy) -> None:
     assert "there is no bucket 'no-such-bucket'" in _said(S3Storage("s3://no-such-bucket/lake", S3Options()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["seaweedfs", "versitygw"])
 @pytest.mark.parametrize("wrong", [{"AWS_SECRET_ACCESS_KEY": SECRET}, {"AWS_ACCESS_KEY_ID": "AKIANOBODY"}])
 def test_wrong_keys_are_said_by_real_servers(name: str, wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,7 @@ def test_past_five_hundred_pages_the_dates_are_split_and_every_title_is_found_on
     assert len(server.seen) < 21_000 / 20 * 1.1
 
 
+@pytest.mark.long
 def test_a_single_day_over_the_cap_is_split_by_votes_and_then_by_runtime() -> None:
     one_day = [title._replace(released="2020-01-01") for title in _titles(10_500, seed=2)]
     assert _discover(Catalogue(one_day))[0] == _whole(one_day)

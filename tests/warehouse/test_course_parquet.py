@@ -103,6 +103,7 @@ def uncopied(world: LakeInTheMaking) -> LakeInTheMaking:
     return world
 
 
+@pytest.mark.long
 def test_every_table_and_mart_lies_there_with_the_rows_and_types_of_the_build(world: LakeInTheMaking) -> None:
     for zone, specs in REGISTRY.zones.items():
         for spec in specs:
@@ -145,6 +146,7 @@ def test_a_lake_in_which_nothing_was_asked_has_none_yet(world: LakeInTheMaking) 
     assert copy_out(world.storage) is None
 
 
+@pytest.mark.long
 def test_each_day_has_a_folder_of_its_own_and_the_newest_days_stay(world: LakeInTheMaking) -> None:
     for day in range(2, KEPT_DAYS + 3):
         next_build(world, day + 10, day=f"2026/11/{day:02}")
@@ -281,6 +283,7 @@ def test_fewer_rows_than_were_built_are_an_error_and_no_whole_copy(
     assert found.build == world.current.build - 1
 
 
+@pytest.mark.long
 def test_verify_names_a_part_that_is_gone_or_cut(world: LakeInTheMaking) -> None:
     movie, cast = (next(folder_of(world, name).glob("*.parquet")) for name in ("movie", "movie_cast"))
     movie.unlink()
@@ -293,6 +296,7 @@ def test_verify_names_a_part_that_is_gone_or_cut(world: LakeInTheMaking) -> None
     assert check_tables(world.storage) == []
 
 
+@pytest.mark.long
 def test_a_purge_leaves_no_copy_and_what_others_put_there_stays(world: LakeInTheMaking) -> None:
     others = world.root / "Refined/fact_movie/2026/11/01/part-00000-6f1c-c000.snappy.parquet"
     others.write_bytes(b"a student's own")

@@ -130,6 +130,7 @@ def test_what_is_left_of_staging_is_never_appended_to(lake: LakeInTheMaking, tmp
     assert lake.everything() == step_by_step
 
 
+@pytest.mark.long
 def test_a_delete_by_others_while_a_build_appends_to_staging_is_noticed(
     lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,7 +250,7 @@ def _corrupt(path: Path, at: float) -> None:
     path.write_bytes(body)
 
 
-@pytest.mark.parametrize("at", [0.02, 0.9], ids=["in a page", "in the footer"])
+@pytest.mark.parametrize("at", [0.02, pytest.param(0.9, marks=pytest.mark.long)], ids=["in a page", "in the footer"])
 def test_other_bytes_of_the_same_number_are_found_by_reading_them(
     lake: LakeInTheMaking, rows: dict[str, list[Row]], at: float
 ) -> None:

@@ -50,6 +50,7 @@ def _three_runs(lake: LakeInTheMaking, after: object = None) -> None:
     built()
 
 
+@pytest.mark.long
 def test_step_by_step_is_the_same_as_all_at_once_and_as_full(lake: LakeInTheMaking, tmp_path: Path) -> None:
     _three_runs(lake, lake.build)
     at_once = LakeInTheMaking(tmp_path / "other")
@@ -82,6 +83,7 @@ def test_an_open_run_is_built_part_by_part(lake: LakeInTheMaking) -> None:
     assert sorted(lake.values("movie", "movie_id")) == [1, 2, 3, 1001]
 
 
+@pytest.mark.long
 def test_a_run_that_only_closed_changes_no_table(lake: LakeInTheMaking) -> None:
     plan = lake.land(a_movie(1), close=False)
     lake.build()
@@ -89,6 +91,7 @@ def test_a_run_that_only_closed_changes_no_table(lake: LakeInTheMaking) -> None:
     assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2, release_date="x"), quarantined(3))
     lake.build()
@@ -107,6 +110,7 @@ def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_again(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
@@ -133,6 +137,7 @@ def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
     assert lake.current.read.stream("movie").staging == staging
 
 
+@pytest.mark.long
 def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH), export=[1])
     few = [table for table in REGISTRY.tables if table.name in ("movie", "movie_genre", "record", "popularity_daily")]
@@ -154,6 +159,7 @@ def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch:
     assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_popularity_grows_by_day_and_the_later_export_of_a_day_wins(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1, 2], day="2026-11-01")
     lake.build()
@@ -176,6 +182,7 @@ def test_popularity_grows_by_day_and_the_later_export_of_a_day_wins(lake: LakeIn
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 def test_a_new_version_of_the_function_reads_all_exports_again(
     lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,12 +201,14 @@ def test_a_new_version_of_the_function_reads_all_exports_again(
     assert sorted(lake.values(newer.name, "id", "popularity")) == [(1, 1.0), (2, 2.0)]
 
 
+@pytest.mark.long
 def test_an_empty_lake_builds_empty_tables(lake: LakeInTheMaking) -> None:
     found = lake.build()
     assert found.rows["movie"] == 0
     assert lake.build().done is False
 
 
+@pytest.mark.long
 def test_a_folder_with_blanks_and_umlauts(tmp_path: Path) -> None:
     lake = LakeInTheMaking(tmp_path / "mein süßer lake 100%")
     lake.land(a_movie(1), export=[1])
@@ -218,6 +227,7 @@ def _damage(path: Path) -> None:
     path.write_bytes(body)
 
 
+@pytest.mark.long
 def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1], day="2026-11-01")
     lake.build()
@@ -245,6 +255,7 @@ def test_a_build_of_a_newer_reelhouse_is_not_overwritten(lake: LakeInTheMaking) 
         lake.build()
 
 
+@pytest.mark.long
 def test_a_current_that_does_not_parse_is_made_anew_from_what_is_there(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1])
     lake.build()
@@ -255,6 +266,7 @@ def test_a_current_that_does_not_parse_is_made_anew_from_what_is_there(lake: Lak
     assert lake.everything() == before
 
 
+@pytest.mark.long
 def test_tables_that_somebody_removed_come_back(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH), export=[1])
     lake.build()
@@ -265,6 +277,7 @@ def test_tables_that_somebody_removed_come_back(lake: LakeInTheMaking) -> None:
     assert lake.everything() == before
 
 
+@pytest.mark.long
 def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> None:
     builds = []
     for number in range(1, 4):

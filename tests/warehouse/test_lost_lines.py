@@ -50,6 +50,7 @@ def test_its_row_stays_and_says_why_it_is_empty(lake: LakeInTheMaking, key: str)
     assert sorted(lake.values("record", "id")) == [1, 2, 3, 7, 8, 9]
 
 
+@pytest.mark.long
 def test_a_chunk_with_no_line_left_loses_no_row_either(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(3, **_MOVIE))
     key = _lose_last_line(lake)
@@ -58,6 +59,7 @@ def test_a_chunk_with_no_line_left_loses_no_row_either(lake: LakeInTheMaking) ->
     assert _rejected(lake) == _expected(key)
 
 
+@pytest.mark.long
 def test_who_dies_before_the_row_is_added_has_read_nothing(
     lake: LakeInTheMaking, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

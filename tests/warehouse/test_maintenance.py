@@ -111,6 +111,7 @@ def _files(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for zone in zones for path in zone.rglob("*") if path.is_file())
 
 
+@pytest.mark.long
 def test_a_young_lake_needs_nothing_but_to_lose_what_newer_answers_replaced(
     lake: LakeInTheMaking, rows: dict[str, list[Row]]
 ) -> None:
@@ -139,6 +140,7 @@ def test_what_is_foreseen_is_done_and_nothing_is_changed_by_looking(lake: LakeIn
     assert foreseen.removed.files > 20
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows: dict[str, list[Row]]) -> None:
     done = _maintain(lake.storage)
@@ -164,6 +166,7 @@ def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows
     assert lake.everything() == step_by_step != rows
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_who_began_to_read_within_the_week_reads_on(
     lake: LakeInTheMaking, three_days: LakeInTheMaking, rows: dict[str, list[Row]]
@@ -205,6 +208,7 @@ def test_files_of_a_killed_build_go_when_they_are_old(lake: LakeInTheMaking, row
     assert len(list(lake.storage.keys("raw/"))) == 6
 
 
+@pytest.mark.long
 def test_a_version_that_only_a_pin_needs_stays_however_old_it_is(
     lake: LakeInTheMaking, rows: dict[str, list[Row]]
 ) -> None:
@@ -221,6 +225,7 @@ def test_a_version_that_only_a_pin_needs_stays_however_old_it_is(
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_an_upkeep_that_is_killed_at_any_instant_is_completed_by_the_next(
     three_days: LakeInTheMaking, tmp_path: Path, rows: dict[str, list[Row]]
@@ -334,6 +339,7 @@ def test_rows_that_do_not_add_up_are_not_committed(lake: LakeInTheMaking) -> Non
     assert lake.storage.size(log_key(POPULARITY, version + 1)) is None
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: LakeInTheMaking) -> None:
     purge(lake.storage, Chosen("1 id", keys=frozenset({"1"})), datetime.now(UTC))
@@ -351,6 +357,7 @@ def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: La
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
     lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
@@ -377,6 +384,7 @@ def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
     assert lake.everything() == step_by_step
 
 
+@pytest.mark.long
 def test_logs_that_another_engine_cut_short_are_named_with_what_mends_them(lake: LakeInTheMaking) -> None:
     for folder in (STAGING, POPULARITY):
         put_checkpoint(lake.storage, folder)
@@ -426,6 +434,7 @@ def test_an_import_that_is_dropped_and_brought_again_meanwhile_stays(
     assert read_delta(storage, "imports/own", pin.version).read_all()["day"].to_pylist() == [1]
 
 
+@pytest.mark.long
 def test_two_hundred_days_of_appends_stay_few_files_and_lose_no_row(tmp_path: Path) -> None:
     storage, append = _own(tmp_path)
     most = 0
@@ -468,6 +477,7 @@ def bucket(three_days: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield storage
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_in_a_bucket_old_versions_go_too(bucket: Storage, rows: dict[str, list[Row]]) -> None:
     assert "tables/movie/swept.parquet" in list(bucket.list_all_versions("tables/"))

@@ -79,6 +79,7 @@ def _everything(lake: LakeInTheMaking) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeInTheMaking, tmp_path: Path) -> None:
     _live(lake)
     lake.build()
@@ -118,6 +119,7 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
     assert not lake.build().done
 
 
+@pytest.mark.long
 def test_a_purged_export_leaves_the_history_of_popularity(lake: LakeInTheMaking) -> None:
     _live(lake)
     lake.build()

@@ -39,6 +39,7 @@ def test_what_was_set_aside_is_set_aside(built: LakeInTheMaking) -> None:
     assert built.values("quarantine", "id", "reason") == [(5, "wrong_id")]
 
 
+@pytest.mark.long
 def test_many_are_read_a_few_at_a_time(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staging, "_REREAD_AT_ONCE", 2)
     monkeypatch.setattr(staging, "_REREAD_BYTES", 1000)
@@ -50,6 +51,7 @@ def test_many_are_read_a_few_at_a_time(lake: LakeInTheMaking, monkeypatch: pytes
     assert lake.values("rejected_value", "id") == []
 
 
+@pytest.mark.long
 def test_a_line_that_nobody_can_read_is_not_called_missing(lake: LakeInTheMaking) -> None:
     lake.land(Answer(1, b'{"id":1,"title":"T"', parses=True), Answer(2, {"id": 2, "title": "U"}))
     lake.build()

@@ -45,6 +45,7 @@ def _even() -> Iterator[Answer]:
         yield _movie(id_ + 1, [next(people) for _ in range(size)])
 
 
+@pytest.mark.long
 def test_a_star_and_a_cast_of_thousands_come_out_whole(lake: LakeInTheMaking) -> None:
     lake.land(*_skewed(), parts=6, close=False)
     rows = lake.build().rows

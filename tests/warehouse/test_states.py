@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.landing import Answer, LakeInTheMaking, a_movie, filtered, gone, quarantined
 
@@ -72,6 +74,7 @@ def test_every_state_at_once(lake: LakeInTheMaking) -> None:
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 def test_without_an_export_gone_is_gone(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), a_movie(2))
     lake.land(gone(1))
@@ -80,6 +83,7 @@ def test_without_an_export_gone_is_gone(lake: LakeInTheMaking) -> None:
     assert lake.values("tombstone", "id") == [1]
 
 
+@pytest.mark.long
 def test_what_was_filtered_before_it_was_gone_does_not_come_back(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1])
     lake.land(filtered(1))
@@ -90,6 +94,7 @@ def test_what_was_filtered_before_it_was_gone_does_not_come_back(lake: LakeInThe
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 def test_a_later_export_decides_about_what_is_gone(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1])
     lake.land(gone(1))
@@ -102,6 +107,7 @@ def test_a_later_export_decides_about_what_is_gone(lake: LakeInTheMaking) -> Non
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 def test_one_id_asked_twice_in_a_chunk_has_one_row_and_the_later_line(lake: LakeInTheMaking) -> None:
     first = Answer(550, {"id": 550, "title": "first"}, key="550")
     second = Answer(550, {"id": 550, "title": "second"}, key="tt0137523")
@@ -111,6 +117,7 @@ def test_one_id_asked_twice_in_a_chunk_has_one_row_and_the_later_line(lake: Lake
     assert lake.values("record", "line") == [1]
 
 
+@pytest.mark.long
 def test_a_line_that_no_receipt_claims_does_not_exist(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), Answer(2, {"id": 2, "title": "nobody's"}, claimed=False), a_movie(3), close=False)
     lake.build()
@@ -118,6 +125,7 @@ def test_a_line_that_no_receipt_claims_does_not_exist(lake: LakeInTheMaking) -> 
     assert sorted(lake.values("record", "id")) == [1, 3]
 
 
+@pytest.mark.long
 def test_a_part_of_receipts_that_cannot_be_read_names_nothing_and_costs_nothing_else(lake: LakeInTheMaking) -> None:
     plan = lake.land(a_movie(1), a_movie(2), close=False)
     lake.spoil_part(plan, 1)
@@ -128,6 +136,7 @@ def test_a_part_of_receipts_that_cannot_be_read_names_nothing_and_costs_nothing_
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 def test_records_say_where_their_answer_lies(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), a_movie(2), filtered(3), at="2026-11-01T08:09:10Z")
     lake.build()

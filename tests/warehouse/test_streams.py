@@ -67,6 +67,7 @@ def test_each_entity_is_built_from_its_own_answers(tmp_path: Path) -> None:
     assert check_tables(storage, BOTH) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("folder", ["_reelhouse/staging/series", "_reelhouse/staging/movie"])
 def test_staging_that_is_lost_is_named(tmp_path: Path, folder: str) -> None:
     storage = FolderStorage(tmp_path / "lake")

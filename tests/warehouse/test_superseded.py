@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,6 +122,7 @@ def test_what_answered_an_imdb_id_stays_so_that_the_same_ask_set_aside_later_is_
     assert _needed(rows)[1] == [rows[0], rows[2]]
 
 
+@pytest.mark.long
 def test_of_nothing_nothing_is_kept() -> None:
     found, kept = _needed([])
     assert (found.rows, found.superseded, kept) == (0, 0, [])

@@ -38,6 +38,7 @@ def test_nothing_built_is_no_problem() -> None:
     assert check_tables(MemoryStorage()) == []
 
 
+@pytest.mark.long
 def test_a_whole_build_has_no_problem(built: LakeInTheMaking) -> None:
     assert check_tables(built.storage) == []
 
