@@ -255,6 +255,8 @@ def test_commands_that_do_not_begin_a_lake_end_with_2_without_one(
         assert done.exit_code == 2, (command, done.output)
         assert done.stdout == ""
         assert f"reelhouse: there is no lake at {lake}" in done.stderr, command
+        if place == "bucket":
+            assert f"(did you mean {lake}e?)" in done.stderr, command
     assert sorted(tmp_path.rglob("*")) == before
 
 

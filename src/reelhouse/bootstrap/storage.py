@@ -8,9 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reelhouse.errors import ConfigError, MissingKeyError
+from reelhouse.errors import ConfigError, MissingKeyError, StorageError
 from reelhouse.raw.keys import FIRST_PLAN_OF_FORMAT_1, FORMAT, PLACES, of_a_lake, plan_key
 from reelhouse.settings import FILE, Settings, load
+from reelhouse.storage.credentials import Accessible
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Names in a folder to look at for a hint.
 _NEARBY = 1000
+# How many of them, by the similarity of their names, are looked into.
+_TRIED = 5
 
 
 def _entities() -> Mapping[str, Entity]:
@@ -39,7 +42,7 @@ def lake_of(settings: Settings) -> Storage:
     """The storage that the settings name, or `ConfigError` without a lake: for commands that do not begin one."""
     storage = readable_storage(settings)
     if not has_lake(storage):
-        raise ConfigError(f"there is no lake at {settings.lake}{_lakes_nearby(storage)}")
+        raise ConfigError(f"there is no lake at {settings.lake}{_lakes_nearby(settings, storage)}")
     return storage
 
 
@@ -71,16 +74,33 @@ def _has_plan(storage: Storage) -> bool:
     return any(storage.size(plan_key(entity, 1)) is not None for entity in _entities())
 
 
-def _lakes_nearby(storage: Storage) -> str:
-    """Names a lake in a nearby folder, if there is one."""
-    if not isinstance(storage, FolderStorage):
+def _lakes_nearby(settings: Settings, storage: Storage) -> str:
+    """Names the lake with the most similar address in a nearby folder or prefix, if there is one."""
+    if isinstance(storage, FolderStorage):
+        here, near = str(storage.root), _folders_nearby(storage.root)
+    elif isinstance(storage, Accessible):
+        here, near = storage.url, _prefixes_nearby(storage)
+    else:
         return ""
-    here = storage.root
-    near = [each for each in (*_folders(here), *_folders(here.parent), here.parent) if each != here]
+    for address in difflib.get_close_matches(here, {*near} - {here}, _TRIED, cutoff=0):
+        if _has_plan(storage_of(settings.overridden(lake=address))):
+            return f" (did you mean {address}?)"
+    return ": reelhouse sync begins one"
+
+
+def _folders_nearby(here: Path) -> list[str]:
+    near = (*_folders(here), *_folders(here.parent), here.parent)
+    # A look into a folder is cheap; one into a prefix of a bucket is a request.
     plans = [plan_key(entity, 1) for entity in _entities()]
-    names = {str(each): each for each in near if any((each / plan).is_file() for plan in plans)}
-    best = difflib.get_close_matches(str(here), names, 1, cutoff=0) if names else []
-    return f" (did you mean {best[0]}?)" if best else ": reelhouse sync begins one"
+    return [str(each) for each in near if any((each / plan).is_file() for plan in plans)]
+
+
+def _prefixes_nearby(storage: Accessible) -> list[str]:
+    try:
+        return storage.prefixes_nearby()
+    except StorageError:
+        # Only the hint is lost.
+        return []
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -35,3 +35,6 @@ class Accessible(Protocol):
 
     def access(self) -> S3Access:
         """How to reach it; `ConfigError` if not even this process can."""
+
+    def prefixes_nearby(self) -> list[str]:
+        """The addresses of the prefix above this one, and of up to 1,000 below each of the two."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, ReelhouseError, StorageError
@@ -223,6 +224,16 @@ class S3Storage:
             except FAILURES as fuller:
                 return fuller
         return exc
+
+    def prefixes_nearby(self) -> list[str]:
+        """As `Accessible.prefixes_nearby`."""
+        above = f"{self._root.rstrip('/').rpartition('/')[0]}/".lstrip("/")
+        found = {above}
+        for prefix in {above, self._root}:
+            where = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/"}
+            answer = self._asked("", partial(self._client.request, "list_objects_v2", **where))
+            found |= {entry["Prefix"] for entry in answer.get("CommonPrefixes", ())}
+        return [f"s3://{self._bucket}/{prefix}".rstrip("/") for prefix in sorted(found)]
 
     def _listed(self, prefix: str) -> Iterator[tuple[str, int]]:
         page: dict[str, str] = {}
