@@ -8,7 +8,7 @@ import re
 import tempfile
 import textwrap
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -56,6 +56,9 @@ class Settings:
     """All settings with their defaults. The token is in no `repr`."""
 
     lake: str = _setting("./lake", "The lake: a folder, or s3://bucket/prefix.")
+    entities: list[str] = _setting(
+        [], "What to collect: names of entities or groups, or all. In the environment they are separated by commas."
+    )
     token: str = _setting(
         "",
         "TMDB's API Read Access Token, or its place (ssm:/name, secret:id). Keep it out of files: set TMDB_TOKEN.",
@@ -454,8 +457,11 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(tempfile.gettempdir())
 
 
-def template() -> str:
-    """A commented `reelhouse.toml`: every setting with description, environment variable and default."""
+def template(entities: Sequence[str] = (), usual: Sequence[str] = ()) -> str:
+    """A commented `reelhouse.toml`: every setting with description, environment variable and default.
+
+    Given *entities* are set; *usual* are collected otherwise.
+    """
     lines = [
         "# Settings of reelhouse. Every line shows a default: uncomment what you change.",
         "# The environment overrides this file; options of a command override both.",
@@ -464,6 +470,8 @@ def template() -> str:
         shown = "" if one.name == "token" else one.metadata["example"] if one.default is MISSING else _toml(one.default)
         local = " Refused in a lake's own file." if one.metadata["local"] else ""
         lines += ["", f"# {one.metadata['about']}{local} ({env_name(one.name)})", f"# {one.name} = {shown}".rstrip()]
+        if one.name == "entities":
+            lines[-1] = f"{'' if entities else '# '}entities = [{', '.join(map(_toml, entities or usual))}]"
     names = ", ".join(one.name for one in _general() if one.metadata["by_entity"])
     lines += ["", *textwrap.wrap(f"What holds for one entity alone, at the end of the file: {names}.", 118, **_COMMENT)]
     lines += ["# [entity.NAME]", '#   language = "en-US"']

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -377,3 +378,52 @@ def test_a_closed_pipe_gives_no_traceback(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr, arguments
         assert "BrokenPipe" not in done.stderr, arguments
         assert done.returncode == 1, arguments
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second entity is declared, in a group."""
+    second = replace(MOVIE, name="gadget", plural="gadgets", words="gadget", group="things", course_name="gadgets")
+    monkeypatch.setitem(ENTITIES, "gadget", second)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "collected"),
+    [
+        ([], {}, ["movie"]),
+        (["--entity", "gadget"], {}, ["gadget"]),
+        (["--entity", "gadget", "--entity", "movie"], {}, ["movie", "gadget"]),
+        (["--entity", "all"], {}, ["movie", "gadget"]),
+        (["--entity", "things"], {}, ["gadget"]),
+        ([], {"REELHOUSE_ENTITIES": "gadget, movie"}, ["movie", "gadget"]),
+        (["--entity", "movie"], {"REELHOUSE_ENTITIES": "all"}, ["movie"]),
+    ],
+)
+@pytest.mark.usefixtures("two")
+def test_what_is_collected_is_what_was_selected(
+    here: Here, tmdb: dict[str, str], arguments: list[str], environ: dict[str, str], collected: list[str]
+) -> None:
+    done = here("plan", "--json", *arguments, **tmdb, **environ)
+    assert done.exit_code == 0, done.stderr
+    assert [run["entity"] for run in json.loads(done.stdout)["runs"]] == collected
+
+
+@pytest.mark.parametrize("place", ["option", "environment", "file", "init"])
+@pytest.mark.usefixtures("two")
+def test_an_entity_that_does_not_exist_is_refused_with_a_hint(here: Here, tmp_path: Path, place: str) -> None:
+    if place == "file":
+        (tmp_path / FILE).write_text('entities = ["movie", "gadgte"]\n')
+    given = {"REELHOUSE_ENTITIES": "gadgte"} if place == "environment" else {}
+    arguments = {"option": ["plan", "--entity", "gadgte"], "init": ["init", "--entities", "gadgte"]}
+    done = here(*arguments.get(place, ["plan"]), TMDB_TOKEN=TOKEN, **given)
+    assert (done.exit_code, "'gadgte' is not collected (did you mean 'gadget'?)" in done.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("two")
+def test_init_writes_what_to_collect(here: Here, tmp_path: Path, tmdb: dict[str, str]) -> None:
+    assert here("init").exit_code == 0
+    assert '\n# entities = ["movie"]\n' in (tmp_path / FILE).read_text()
+    assert here("init", "--force", "--entities", "all").exit_code == 0
+    assert '\nentities = ["all"]\n' in (tmp_path / FILE).read_text()
+    runs = json.loads(here("plan", "--json", **tmdb).stdout)["runs"]
+    assert [run["entity"] for run in runs] == ["movie", "gadget"]

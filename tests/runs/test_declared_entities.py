@@ -158,7 +158,7 @@ def tmdb() -> Iterator[Invented]:
 
 
 def _collect(lake: LakeInTheMaking, url: str, entity: str) -> RunResult:
-    request = CollectOptions(entity=entity, entities=INVENTED)
+    request = CollectOptions(names=(entity,), entities=INVENTED)
     return collecting.collect(lake.storage, settings(url, attempts=2), request, Progress())[-1]
 
 

@@ -59,8 +59,8 @@ def collect(lake: Storage, settings: Settings, **request: Any) -> list[RunResult
 
 def test_each_entity_may_have_a_run_open_and_counts_its_own(tiny: Tiny) -> None:
     lake, settings = MemoryStorage(), small(tiny, record_filter="")
-    collect(lake, settings, entity="series", max_requests=8)
-    collect(lake, settings, entity="movie", max_requests=8)
+    collect(lake, settings, names=("series",), max_requests=8)
+    collect(lake, settings, names=("movie",), max_requests=8)
     assert [plan.run for name in BOTH if (plan := open_run(lake, name))] == [1, 1]
     found = status(lake, 0.0, BOTH)
     assert {(one.entity, one.run) for one in found.open} == {("movie", 1), ("series", 1)}
@@ -68,7 +68,7 @@ def test_each_entity_may_have_a_run_open_and_counts_its_own(tiny: Tiny) -> None:
     first, second = collect(lake, settings)
     assert (first.plan.entity, second.plan.entity) == ("movie", "series")
     assert first.complete and second.complete
-    (again,) = collect(lake, settings, entity="movie")
+    (again,) = collect(lake, settings, names=("movie",))
     assert (again.plan.run, last_run(lake, "movie"), last_run(lake, "series")) == (2, 2, 1)
     for name in BOTH:
         with open_ledger(lake, name, last_run(lake, name)) as ledger:
@@ -134,7 +134,7 @@ def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
 def test_a_listing_that_is_refused_keeps_no_other_entity_waiting(tiny: Tiny, idly: bool) -> None:
     lake, settings = MemoryStorage(), small(tiny, record_filter="")
     tiny.broken = set()
-    collect(lake, settings, entity="series", max_requests=8)
+    collect(lake, settings, names=("series",), max_requests=8)
     empty = gzip.compress(b"")
     tiny.export_instead = lambda request: web.Response(body=empty) if "movie_ids" in request.path else None
     with pytest.raises(ListingError, match="the export holds 0 ids"):
@@ -157,7 +157,7 @@ def test_a_listing_that_is_refused_keeps_no_other_entity_waiting(tiny: Tiny, idl
 def test_what_is_only_ever_requested_by_a_list_is_not_due_at_each_look(tiny: Tiny) -> None:
     lake = MemoryStorage()
     given = {"series": replace(SERIES, listing=GivenIds(), changes="")}
-    request = CollectOptions(entity="series", entities=given)
+    request = CollectOptions(names=("series",), entities=given)
     (result,) = collecting.collect(lake, small(tiny, record_filter=""), request, Progress())
     assert (result.plan.ids.count, result.clean) == (0, True)
     planned = datetime.fromisoformat(result.plan.planned_at)
@@ -190,7 +190,7 @@ def test_equals_take_turns_and_the_urgent_one_goes_first() -> None:
 @pytest.mark.parametrize("name", BOTH)
 def test_a_call_that_is_over_at_once_still_says_how_an_open_run_stands(tiny: Tiny, name: str) -> None:
     lake, settings = MemoryStorage(), small(tiny, record_filter="")
-    collect(lake, settings, entity=name, max_requests=8)
+    collect(lake, settings, names=(name,), max_requests=8)
     (result,) = collect(lake, settings, deadline=0.0)
     said = "the deadline is reached, so the next run is not planned"
     assert (result.plan.entity, result.reason, result.reconciliation) == (name, said, None)

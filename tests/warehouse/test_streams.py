@@ -40,7 +40,7 @@ def test_each_entity_is_built_from_its_own_answers(tmp_path: Path) -> None:
         settings = small(tiny, record_filter="")
 
         def collect(entity: str) -> None:
-            collecting.collect(storage, settings, CollectOptions(entity=entity, entities=BOTH), Progress())
+            collecting.collect(storage, settings, CollectOptions(names=(entity,), entities=BOTH), Progress())
 
         collect("movie")
         assert build(storage, SAIL, registry=TWO).rows["series"] == 0

@@ -17,6 +17,7 @@ from reelhouse.aws.invocation import Answer, Invocation
 from reelhouse.aws.metrics import log
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
+from reelhouse.bootstrap.collector import selected
 from reelhouse.bootstrap.storage import readable_storage
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.entities.registry import ENTITIES
@@ -94,27 +95,29 @@ def _put(storage: Storage, settings: Settings, request: Asked | ListedIn) -> dic
     if isinstance(request, ListedIn):
         listed: KeyList | None = read_list(request, profile=settings.s3_profile)
         assert listed is not None
-        put_message(storage, request.name, _entity(""), listed.keys)
+        put_message(storage, request.name, _entity("", settings), listed.keys)
     else:
         listed = request.listed
-        if request.run and not request.entity and len(ENTITIES) > 1:
-            for name in ENTITIES:
+        names = selected(settings.entities)
+        if request.run and not request.entity and len(names) > 1:
+            for name in names:
                 put_message(storage, f"{request.name}-{name}", name, run=request.run)
         else:
-            put_message(storage, request.name, _entity(request.entity), request.keys, request.run)
+            put_message(storage, request.name, _entity(request.entity, settings), request.keys, request.run)
     if listed is None:
         return {}
     log.info("read a list: %s", "; ".join(listed.notes), extra=listed.summary())
     return listed.others
 
 
-def _entity(named: str) -> str:
-    """The entity that an event is about."""
-    if named in ENTITIES:
+def _entity(named: str, settings: Settings) -> str:
+    """The entity that an event is about: one of those that the settings select."""
+    names = selected(settings.entities)
+    if named in names:
         return named
-    if named or len(ENTITIES) > 1:
-        raise ReelhouseError(f"entity: one of {', '.join(ENTITIES)} is expected, not {named[:40]!r}")
-    return next(iter(ENTITIES))
+    if named or len(names) > 1:
+        raise ReelhouseError(f"entity: one of {', '.join(names)} is expected, not {named[:40]!r}")
+    return names[0]
 
 
 def _take(storage: Storage, settings: Settings, batch: Batch) -> Answer:

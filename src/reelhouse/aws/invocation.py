@@ -13,6 +13,7 @@ from reelhouse.aws.schedule import LakeState, lake_state, next_run
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.collecting import CollectOptions, Done, run_until_idle
+from reelhouse.bootstrap.collector import selected
 from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.run import RunResult
 from reelhouse.collect.schedule import by_priority, lag_seconds
@@ -44,6 +45,7 @@ class Invocation:
     def __init__(self, storage: Storage, settings: Settings, margin: Margin, remaining: Callable[[], float]) -> None:
         self._storage = storage
         self._settings = settings.overridden(outage_minutes=min(settings.outage_minutes, _MOST_OUTAGE))
+        self._names = selected(settings.entities)
         self._margin = margin
         self._remaining = remaining
         self._life = remaining()
@@ -58,9 +60,9 @@ class Invocation:
 
         Raises the error that prevented it, and `LakeError` if a finished run does not add up.
         """
-        self._ticks = set(ENTITIES) if ticks else set()
+        self._ticks = set(self._names) if ticks else set()
         # Before the lake is locked and TMDB is contacted, because most ticks find nothing to do.
-        states = self._states(by_priority(ENTITIES.values()))
+        states = self._states(by_priority(ENTITIES[name] for name in self._names))
         if not any(one.is_open for one in states.values()) and self._next(states) is None:
             return self._leave(states)
         try:
@@ -72,7 +74,7 @@ class Invocation:
             raise
         if not done.results:
             # Another invocation has done it meanwhile.
-            return self._leave(self._states(ENTITIES.values()))
+            return self._leave(self._states(ENTITIES[name] for name in self._names))
         return self._close(done)
 
     def _run_until_idle(self) -> Done:
@@ -87,7 +89,7 @@ class Invocation:
     def _within_budget(self) -> Done:
         remaining = self._remaining()
         budget = self._margin.budget(remaining)
-        request = CollectOptions(deadline=budget.deadline, grace=budget.grace, seconds=remaining)
+        request = CollectOptions(names=self._names, deadline=budget.deadline, grace=budget.grace, seconds=remaining)
         ends = time.monotonic() + budget.deadline
         done = run_until_idle(self._storage, self._settings, request, self._meter, self._next_in_turn)
         late = time.monotonic() - ends

@@ -21,7 +21,7 @@ from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import ConfigError, ListingError, ReelhouseError, did_you_mean
+from reelhouse.errors import ConfigError, ListingError, ReelhouseError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
 from reelhouse.settings import Settings
@@ -33,8 +33,8 @@ class CollectOptions(NamedTuple):
 
     *selected* is True if this call names a slice, *full* if it also requests what is up to date. *seconds* is how long
     this process can live at most, if it will be killed then. *grace* is the time after the deadline for answers on
-    their way. *listed* is the list that *keys* come from. *entity* narrows
-    the call to one of *entities*; a run is interrupted for more urgent ones after *turn_seconds*.
+    their way. *listed* is the list that *keys* come from. *names* narrow
+    the call to some of *entities*; a run is interrupted for more urgent ones after *turn_seconds*.
     """
 
     keys: tuple[str, ...] = ()
@@ -45,24 +45,22 @@ class CollectOptions(NamedTuple):
     seconds: float | None = None
     grace: float = GRACE
     listed: KeyList | None = None
-    entity: str | None = None
+    names: tuple[str, ...] = ()
     entities: Mapping[str, Entity] = ENTITIES
     turn_seconds: float = TURN_SECONDS
 
     @property
     def chosen(self) -> list[Entity]:
         """The entities that the call is about, the most urgent first."""
-        if self.entity is None:
-            return by_priority(self.entities.values())
-        if self.entity not in self.entities:
-            raise ConfigError(f"entity: {self.entity!r} is not collected{did_you_mean(self.entity, self.entities)}")
-        return [self.entities[self.entity]]
+        return by_priority(self.entities[name] for name in self.names or self.entities)
 
     @property
     def only(self) -> Entity:
         """The one entity that a list of ids or a filter is about."""
         if len(self.chosen) > 1:
-            raise ConfigError(f"entity: say what it is about, by --entity {' or --entity '.join(self.entities)}")
+            raise ConfigError(
+                f"entity: say what it is about, with --entity {' or --entity '.join(one.name for one in self.chosen)}"
+            )
         return self.chosen[0]
 
 

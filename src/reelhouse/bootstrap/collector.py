@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from reelhouse.collect.planning import RunSpec, Tmdb
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
 from reelhouse.collect.spool import Spool
-from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.entities.schema import Entity
+from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.raw.plan import RequestProfile, Selection
 from reelhouse.settings import Settings, cache_folder
 from reelhouse.storage.protocol import Storage
@@ -25,13 +26,28 @@ from reelhouse.tmdb.endpoints import check_appends
 from reelhouse.tmdb.filters import check_filters
 from reelhouse.tmdb.rate import Limiter
 
-# What is collected unless an entity is named.
-_FIRST = next(iter(ENTITIES.values()))
+
+def selected(names: Collection[str], entities: Mapping[str, Entity] = ENTITIES) -> tuple[str, ...]:
+    """The entities that *names* select, in the order of their declaration; without names the usual one.
+
+    A name is that of an entity or of a group of them, or `all`; `ConfigError` for any other.
+    """
+    groups = {"all": tuple(entities)}
+    for name, entity in entities.items():
+        if entity.group:
+            groups[entity.group] = (*groups.get(entity.group, ()), name)
+    known = {**groups, **{name: (name,) for name in entities}}
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
+            raise ConfigError(f"entity: {name!r} is not collected{hint}")
+    wanted = {one for name in names or (DEFAULT,) for one in known[name]}
+    return tuple(name for name in entities if name in wanted)
 
 
 def wanted(
     settings: Settings,
-    entity: Entity = _FIRST,
+    entity: Entity = ENTITIES[DEFAULT],
     *,
     keys: tuple[str, ...] = (),
     listed: bool = False,

@@ -27,7 +27,7 @@ from reelhouse.storage.protocol import Storage
 def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
     storage = readable_storage(settings)
     entities = [request.only] if request.keys else request.chosen
-    found = [_plan(storage, settings, request._replace(entity=entity.name), as_json) for entity in entities]
+    found = [_plan(storage, settings, request._replace(names=(entity.name,)), as_json) for entity in entities]
     if as_json:
         display.as_json({**found[-1], "runs": found})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from reelhouse import settings as configuration
 from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.bootstrap.collector import selected
 from reelhouse.cli import commands, display
 from reelhouse.emulator import Emulator, EmulatorError, EmulatorOptions, serve_forever
 from reelhouse.emulator.http.faults import PROFILES
@@ -55,7 +56,7 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
             folder=Path(os.devnull),
         )
         display.note(f"The emulated TMDB has {movies:,} invented movies; the lake is {Path(lake).absolute()}.")
-        code = commands.sync(settings, CollectOptions(), as_json=False)
+        code = commands.sync(settings, CollectOptions(names=selected(())), as_json=False)
     _answer(settings)
     display.note(f"\nDone in {display.duration(time.monotonic() - started)}. More queries:")
     display.note(f'  .venv/bin/reelhouse --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')

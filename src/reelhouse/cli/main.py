@@ -103,7 +103,12 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _entity(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--entity", metavar="NAME", help="Only this kind of thing; all kinds without it.")(command)
+    return click.option(
+        "--entity",
+        multiple=True,
+        metavar="NAME",
+        help="Collect this entity or group, or all, instead of what the settings name; may be repeated.",
+    )(command)
 
 
 def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -207,6 +212,7 @@ _OF_A_LIST = {
 def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
     """Settings and request from the options of `_selection` and `_limits`."""
     from reelhouse.bootstrap.collecting import CollectOptions
+    from reelhouse.bootstrap.collector import selected
 
     discover = _pairs(options["discover"]) or None
     _check_together(options)
@@ -217,7 +223,7 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
         keys=listed.keys if listed else (),
         listed=listed,
         selected=any(value is not None for value in named),
-        entity=options["entity"],
+        names=selected(options["entity"] or settings.entities),
         max_requests=options.get("max_requests"),
         deadline=options.get("deadline"),
     )
@@ -226,13 +232,21 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
 
 @main.command()
 @click.option("--force", is_flag=True, help="Replace an existing file.")
-def init(force: bool) -> None:
+@click.option(
+    "--entities", multiple=True, metavar="NAME", help="Collect this entity or group, or all; may be repeated."
+)
+def init(force: bool, entities: tuple[str, ...]) -> None:
     """Write a commented reelhouse.toml, and print TMDB's terms."""
     path = Path(FILE)
+    names = [name.strip() for text in entities for name in text.split(",")]
+    from reelhouse.bootstrap.collector import selected
+    from reelhouse.entities.registry import DEFAULT
+
+    selected(names)
     if path.exists() and not force:
         raise ConfigError(f"{path} exists; --force replaces it")
     try:
-        path.write_text(template(), encoding="utf-8")
+        path.write_text(template(names, [DEFAULT]), encoding="utf-8")
     except OSError as exc:
         raise ReelhouseError(f"{path} cannot be written: {exc.strerror}") from exc
     click.echo(f"{path} is written. Now set TMDB_TOKEN and run: reelhouse sync --top 1000", err=True)

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from reelhouse.bootstrap.collector import selected
 from reelhouse.bootstrap.secrets import SECRET, SSM
 from reelhouse.course.layout import LOCAL
 from reelhouse.entities.registry import ENTITIES
@@ -51,6 +52,7 @@ def upload_settings(storage: Storage, path: Path) -> Uploaded:
     """Make *path* the lake's `reelhouse.toml`, after checking that it holds settings and no secret."""
     body = _read(path)
     found = shared(body, str(path), ENTITIES)
+    selected(found.entities)
     token = found.token.strip()
     if found.unity_token:
         raise ConfigError(

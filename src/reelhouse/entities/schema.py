@@ -232,6 +232,8 @@ class Entity:
     *core* are fields that no answer lacks, so many that no other body is taken for one. A record is stale after
     *stale_after_days*; of several entities the one with the lowest *priority* is collected first.
 
+    *group* is a name by which users select it together with others, such as all reference lists.
+
     *plural* is the name of several; *words* are what lists call one, without what is no letter. *course_name* names the
     files of the course layout and the level above their date; without it the entity's *name* does.
 
@@ -252,6 +254,7 @@ class Entity:
     numbered: Numbered | None = None
     stale_after_days: int = 150
     priority: int = 5
+    group: str = ""
     plural: str = ""
     words: str = ""
     course_name: str = ""
