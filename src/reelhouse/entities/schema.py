@@ -25,7 +25,7 @@ class ColumnSpec:
     """One column. *unit* is what a number counts, *path* where TMDB sends the value.
 
     Of a declared column *at* is its path from the item of its row (`paths.py`); *zero_is_null* where TMDB writes 0 for
-    unknown, as it writes "" in texts, which is NULL everywhere.
+    unknown, as it writes "" in texts, which is NULL everywhere. *fixed* is the text that all rows of one entity have.
     """
 
     name: str
@@ -35,6 +35,7 @@ class ColumnSpec:
     path: str = ""
     at: str = ""
     zero_is_null: bool = False
+    fixed: str = ""
 
     @property
     def comment(self) -> str:
@@ -47,6 +48,11 @@ class ColumnSpec:
 def col(name: str, type: str, at: str, about: str, unit: str = "", *, zero_is_null: bool = False) -> ColumnSpec:  # noqa: A002
     """A column of a declared table."""
     return ColumnSpec(name, type, about, unit, at=at, zero_is_null=zero_is_null)
+
+
+def fixed(name: str, value: str, about: str) -> ColumnSpec:
+    """A text column with the same *value* in all rows of one entity; by it several entities share a table."""
+    return ColumnSpec(name, "string", about, fixed=value)
 
 
 FETCHED_AT = ColumnSpec("fetched_at", "timestamp", "When TMDB gave the answer this comes from.")
@@ -86,6 +92,12 @@ class Table:
     def of_answers(self) -> bool:
         """Whether it is made of landed answers alone."""
         return self.inputs == (ANSWERS,)
+
+    def shares_with(self, other: Table) -> bool:
+        """Whether *other*, of another entity, has rows of this same table: fixed columns tell them apart."""
+        columns, others = ([(one.name, one.type) for one in table.columns] for table in (self, other))
+        values, its = ([one.fixed for one in table.columns] for table in (self, other))
+        return self.name == other.name and columns == others and self.key == other.key and values != its
 
     @cached_property
     def levels(self) -> tuple[Level, ...]:
@@ -349,7 +361,8 @@ class Entity:
         if FETCHED_AT in table.columns:
             return table
         own = {
-            column.name: replace(column, path=full_path(table.rows, column.name, column.at)) for column in table.columns
+            one.name: one if one.fixed else replace(one, path=full_path(table.rows, one.name, one.at))
+            for one in table.columns
         }
         known = {POSITION.name: POSITION, **own}
         if self.has_ids:

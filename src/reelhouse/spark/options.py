@@ -28,10 +28,10 @@ def from_api(registry: Registry, entity: str) -> dict[str, Table]:
     """The tables of an *entity* that can be made directly from the API, by name."""
     # One row per answer, with all of it: several tables of a slice then cost one request per id.
     whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entities[entity]), inputs=(), key=("id",))
-    others = {table.name for name, one in registry.entities.items() if name != entity for table in one.tables}
+    declared = {table.name for one in registry.entities.values() for table in one.tables}
     made = [table for table in registry.tables if table.of_answers or table.name in OF_OUTCOMES]
-    some = [table for table in made if table.name not in others]
-    return {table.name: table for table in (*some, whole)}
+    about = [table for table in made if table.name not in declared]
+    return {table.name: table for table in (*registry.entities[entity].tables, *about, whole)}
 
 
 _SECRET_NAME = re.compile(r"token|secret|password|api_?key|authorization|bearer", re.IGNORECASE)

@@ -72,6 +72,8 @@ def _member(item: Any, members: tuple[str, ...]) -> Any:
 
 
 def _value(table: Table, column: ColumnSpec, known: Row, item: Any) -> Any:
+    if column.fixed:
+        return column.fixed
     place = table.placed.get(column.name)
     if place is None:
         key = known[column.name]

@@ -48,21 +48,26 @@ class Registry:
     @classmethod
     def of(cls, entities: Mapping[str, Entity], marts: Iterable[Table] = ()) -> Registry:
         """All that is declared of *entities*, what is known about their records, and *marts*."""
-        declared = (table for entity in entities.values() for table in entity.tables)
+        declared: list[Table] = []
+        for table in (table for entity in entities.values() for table in entity.tables):
+            if not any(one.shares_with(table) for one in declared):
+                declared.append(table)
         return cls(entities, (*declared, POPULARITY, *metadata_tables(next(iter(entities)))), tuple(marts))
 
     def parts_of(self, table: Table) -> list[tuple[Table, tuple[str, ...]]]:
         """What the rows of *table* are the union of: each part with the names of what it is made of.
 
-        A table that an entity declares is made of its answers alone, one about records of those of every entity.
+        A table that entities declare is made of their answers alone, one about records of those of every entity.
         """
         if not _OF_AN_ENTITY & set(table.inputs):
             return [(table, table.inputs)]
-        owners = [name for name, entity in self.entities.items() if table in entity.tables] or list(self.entities)
-        about = {name: {one.name: one for one in metadata_tables(name)} for name in owners}
-        return [
-            (about[name].get(table.name, table), tuple(input_of(name, one) for one in table.inputs)) for name in owners
-        ]
+        parts = self._named(table.name, {name: one.tables for name, one in self.entities.items()})
+        parts = parts or self._named(table.name, {name: metadata_tables(name) for name in self.entities})
+        return [(part, tuple(input_of(name, one) for one in part.inputs)) for name, part in parts]
+
+    @staticmethod
+    def _named(name: str, tables: Mapping[str, Iterable[Table]]) -> list[tuple[str, Table]]:
+        return [(entity, one) for entity, its in tables.items() for one in its if one.name == name]
 
     @property
     def zones(self) -> dict[str, tuple[Table, ...]]:

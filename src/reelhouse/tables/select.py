@@ -72,6 +72,8 @@ def _entries(container: Column, level: Level, shape: Shape) -> Column:
 
 def _column(table: Table, column: ColumnSpec, known: dict[str, Column], item: Column | None, shape: Shape) -> Column:
     """The value of one column, with TMDB's ways to say "unknown" as NULL."""
+    if column.fixed:
+        return F.lit(column.fixed)
     place = table.placed.get(column.name)
     if place is None:
         # Keys of objects are texts.

@@ -31,7 +31,7 @@ def after_purges(fingerprint: str, purges: int) -> str:
 def rows_fingerprint(table: Table) -> str:
     """Changes when a table's rows may be others though its inputs are the same."""
     declared = [table.rows, table.except_keys, table.required]
-    columns = [(column.name, column.at, column.zero_is_null) for column in table.columns]
+    columns = [(column.name, column.at, column.fixed, column.zero_is_null) for column in table.columns]
     way = [table.version, dict(table.settings)] if table.make else [select.VERSION, *declared, columns]
     return _hash(json.dumps(way, sort_keys=True), schema_mark(schema_of(table.columns)))
 

@@ -131,7 +131,9 @@ def _answer(spec: Table) -> tuple[str, ...]:
         return ("kind", "day")
     if not spec.of_answers:
         return ()
-    return (spec.id_column,) if spec.id_column else ("entity", "id")
+    if spec.make:
+        return ("entity", "id")
+    return (spec.id_column,) if spec.id_column else ()
 
 
 def _hash(*parts: str) -> str:
