@@ -419,3 +419,20 @@ def test_what_makes_no_sense_for_an_entity_is_refused(body: str, word: str, tmp_
     with pytest.raises(ConfigError) as raised:
         _load(tmp_path, body)
     assert word in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["tmdb_url", "exports_url", "unity_url"])
+def test_an_address_with_a_password_is_refused_and_not_shown(name: str) -> None:
+    path = {"tmdb_url": "/3", "exports_url": "/p/exports", "unity_url": ""}[name]
+    for user in ("me:hunter2", "me:hun@ter2", "hunter2"):
+        address = f"https://{user}@example.org{path}"
+        with pytest.raises(ConfigError, match=f"{name}: an address without a user name or password") as caught:
+            Settings(**{name: address})
+        assert "hunter2" not in str(caught.value)
+        assert "ter2" not in str(caught.value)
+
+
+def test_no_error_shows_a_password_in_an_address(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Settings(layout="s3://me:hunter2@bucket")
+    assert "hunter2" not in str(caught.value)

@@ -19,6 +19,9 @@ from reelhouse.errors import ConfigError, did_you_mean
 
 FILE = "reelhouse.toml"
 _PRIVATE = "https:// (http:// only to this machine itself)"
+_ADDRESSES = ("tmdb_url", "exports_url", "unity_url")
+_NO_USER = "an address without a user name or password"
+_USER_IN_ADDRESS = re.compile(r"://[^/?#]*@")
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -174,6 +177,8 @@ class Settings:
             self.exports_url,
         )
         _require(carries_secrets(self.tmdb_url), "tmdb_url", _PRIVATE, self.tmdb_url)
+        for name in _ADDRESSES:
+            _require(not _USER_IN_ADDRESS.search(getattr(self, name)), name, _NO_USER, getattr(self, name))
         _require(1 <= self.connections <= 20, "connections", "1 to 20", self.connections)
         _require(self.rate >= 0, "rate", "0 or more", self.rate)
         _require(self.top is None or self.top > 0, "top", "1 or more", self.top)
@@ -418,7 +423,9 @@ def _expected(one: Field[Any]) -> str:
 
 def _require(fits: bool, name: str, expected: str, value: object) -> None:
     if not fits:
-        raise ConfigError(f"{name}: {expected} is expected, not {value!r}; correct it in {FILE} or {env_name(name)}")
+        # A password in an address goes no further than the setting.
+        shown = _USER_IN_ADDRESS.sub("://…@", repr(value))
+        raise ConfigError(f"{name}: {expected} is expected, not {shown}; correct it in {FILE} or {env_name(name)}")
 
 
 def carries_secrets(address: str) -> bool:
