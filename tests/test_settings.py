@@ -427,7 +427,7 @@ def test_an_address_with_a_password_is_refused_and_not_shown(name: str) -> None:
     for user in ("me:hunter2", "me:hun@ter2", "hunter2"):
         address = f"https://{user}@example.org{path}"
         with pytest.raises(ConfigError, match=f"{name}: an address without a user name or password") as caught:
-            Settings(**{name: address})
+            load({name: address}, environ={})
         assert "hunter2" not in str(caught.value)
         assert "ter2" not in str(caught.value)
 

@@ -39,9 +39,9 @@ def _lake_of(folder: Path, bodies: Mapping[str, bytes], entities: Mapping[str, E
     lake = LakeInTheMaking(folder)
     with serving(answer) as server:
         for name in entities:
-            options = CollectOptions(entity=name, entities=entities)
+            options = CollectOptions(names=(name,), entities=entities)
             (run,) = collecting.collect(lake.storage, settings(server.url, attempts=2), options, Progress())
-            assert (run.whole, run.states) == (True, {"landed": 1})
+            assert (run.complete, run.states) == (True, {"landed": 1})
     assert verify(lake.storage, entities=entities).problems == []
     lake.build(registry=Registry.of(entities))
     assert check_tables(lake.storage, entities) == []
@@ -102,6 +102,6 @@ def test_a_slice_of_a_shared_table_is_of_one_kind() -> None:
 def test_an_answer_without_its_list_is_not_believed(tmp_path: Path) -> None:
     lake = LakeInTheMaking(tmp_path)
     with serving(lambda request: json({"images": {}} if "genre" in request.path else {})) as server:
-        options = CollectOptions(entity="genre_tv", entities=BOTH)
+        options = CollectOptions(names=("genre_tv",), entities=BOTH)
         (run,) = collecting.collect(lake.storage, settings(server.url, attempts=2), options, Progress())
     assert run.states == {"quarantined": 1}

@@ -72,6 +72,9 @@ class Stepping:
         self._read()
         return self._inner.list_all_versions(prefix)
 
+    def delete_unfinished(self) -> None:
+        self._inner.delete_unfinished()
+
     def check(self) -> None:
         self._inner.check()
 

@@ -119,6 +119,37 @@ def test_files_of_killed_writers_are_no_keys_and_are_removed_when_old(lake: Fold
     assert list(lake.keys("")) == ["a"]
 
 
+def test_what_killed_writers_left_goes_at_once_where_all_must_go(lake: FolderStorage, tmp_path: Path) -> None:
+    lake.put("raw/a", b"a")
+    left = lake.root / ".scratch" / "left"
+    left.write_bytes(b"an answer")
+    lake.delete_unfinished()
+    assert not left.exists()
+    assert lake.get("raw/a") == b"a"
+
+
+@pytest.mark.parametrize("name", [".part-0.parquet", ".staging/part", "_temporary/0/.hidden/part", "título.parquet"])
+def test_names_that_are_no_keys_are_found_and_erased_below_a_place(lake: FolderStorage, name: str) -> None:
+    lake.put("tables/movie/part", b"a")
+    odd = lake.root / "tables" / "movie" / name
+    odd.parent.mkdir(parents=True, exist_ok=True)
+    odd.write_bytes(b"left by an engine")
+    assert f"tables/movie/{name}" in set(lake.list_all_versions("tables/"))
+    for key in list(lake.list_all_versions("tables/")):
+        lake.delete_all_versions(key)
+    assert not odd.exists()
+    assert list(lake.list_all_versions("tables/")) == []
+
+
+def test_nothing_outside_a_lake_is_erased(lake: FolderStorage, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"")
+    for key in ("../outside", "tables/../../outside", str(outside)):
+        with pytest.raises(StorageError, match="is not a key"):
+            lake.delete_all_versions(key)
+    assert outside.exists()
+
+
 def test_writing_leaves_no_scratch_behind(lake: FolderStorage, tmp_path: Path) -> None:
     lake.put("a", b"1")
     lake.put_new("b", b"1")

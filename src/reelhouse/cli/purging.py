@@ -78,6 +78,7 @@ def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, s
         _check_spool(settings, storage)
         tables = _tables(storage)
         found = erasure.purge(storage, chosen, now, held_step)
+        storage.delete_unfinished()
         erased = 0
         if leftovers(storage):
             held_step("erasing tables")

@@ -89,18 +89,24 @@ class FolderStorage:
             self.put(key, body)
 
     def delete(self, key: str) -> None:
+        self._remove(self._path(key))
+
+    def _remove(self, path: Path) -> None:
         try:
-            self._path(key).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError as exc:
-            raise _failed("delete", self._path(key), exc) from exc
+            raise _failed("delete", path, exc) from exc
 
     def keys(self, prefix: str) -> Iterator[str]:
+        return self._names(prefix, lambda name: not name.startswith("."))
+
+    def _names(self, prefix: str, wanted: Callable[[str], bool]) -> Iterator[str]:
         inner, _, _ = check_prefix(prefix).rpartition("/")
         found: list[str] = []
         for folder, folders, names in os.walk(self._root / inner, onerror=_unlisted):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+            folders[:] = [name for name in folders if wanted(name)]
             inside = Path(folder).relative_to(self._root)
-            found.extend((inside / name).as_posix() for name in names if not name.startswith("."))
+            found.extend((inside / name).as_posix() for name in names if wanted(name))
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
@@ -108,10 +114,16 @@ class FolderStorage:
         return ((key, size) for key in self.keys(prefix) if is_key(key) and (size := self.size(key)) is not None)
 
     def delete_all_versions(self, key: str) -> None:
-        self.delete(key)
+        # Engines leave files behind whose names are no keys, and a purge must erase those too.
+        if key.startswith("/") or ".." in key.split("/"):
+            raise StorageError(f"{key!r} is not a key")
+        self._remove(self._root / key)
 
     def list_all_versions(self, prefix: str) -> Iterator[str]:
-        return self.keys(prefix)
+        return self._names(prefix, lambda name: name not in (_SCRATCH, _LOCK, _SWAP))
+
+    def delete_unfinished(self) -> None:
+        self._sweep(older_than=0)
 
     def check(self) -> None:
         scratch = self._root / _SCRATCH / secrets.token_hex(8)
@@ -126,7 +138,8 @@ class FolderStorage:
     def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
         # The kernel releases the lock when the process ends, and only then.
         with self._locked(_LOCK, block=False):
-            self._sweep()
+            # An hour, because a writer without the lock may be active.
+            self._sweep(older_than=3600)
             yield
 
     def _path(self, key: str) -> Path:
@@ -173,14 +186,13 @@ class FolderStorage:
         finally:
             os.close(handle)
 
-    def _sweep(self) -> None:
-        """Remove incomplete files of killed writers; nothing refers to them."""
+    def _sweep(self, older_than: float) -> None:
+        """Remove incomplete files of killed writers of so many seconds ago; nothing refers to them."""
         scratch = self._root / _SCRATCH
-        # An hour, because a writer without the lock may be active.
-        old = time.time() - 3600
+        old = time.time() - older_than
         for left in scratch.iterdir() if scratch.is_dir() else ():
             try:
-                if left.stat().st_mtime < old:
+                if left.stat().st_mtime <= old:
                     left.unlink(missing_ok=True)
             except FileNotFoundError:
                 continue

@@ -73,6 +73,9 @@ class MemoryStorage:
     def list_all_versions(self, prefix: str) -> Iterator[str]:
         return self.keys(prefix)
 
+    def delete_unfinished(self) -> None:
+        """A put is one request: nothing unfinished is ever kept."""
+
     def check(self) -> None:
         pass
 

@@ -68,7 +68,10 @@ class Storage(Protocol):
         """Remove the object with all its old versions, so that its bytes are gone; a missing one is not an error."""
 
     def list_all_versions(self, prefix: str) -> Iterator[str]:
-        """As `keys`, including keys that have only old versions."""
+        """As `keys`, including keys that have only old versions, and names that others left and that are no keys."""
+
+    def delete_unfinished(self) -> None:
+        """Remove what killed writers left of puts that never ended; the caller holds the lock."""
 
     def check(self) -> None:
         """Check that objects can be read and put as promised, or say in one line why not.
