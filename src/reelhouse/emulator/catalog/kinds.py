@@ -111,7 +111,10 @@ KINDS = {
             adult_export="adult_person_ids", adult_apart=True, feed=True,
         ),
         Kind("collection", "collections", "collection_ids", _PICTURES, {"overview": "overview"}),
-        Kind("company", "companies", "production_company_ids", _LOGOS, {"description": "description", "headquarters": "headquarters"}),
+        Kind(
+            "company", "companies", "production_company_ids", _LOGOS,
+            {"description": "description", "headquarters": "headquarters"},
+        ),
         Kind("network", "networks", "tv_network_ids", _LOGOS, {"headquarters": "headquarters"}),
         Kind("keyword", "keywords", "keyword_ids", {}, {}),
     )
