@@ -15,6 +15,7 @@ from reelhouse.emulator.history import changes_block
 from reelhouse.emulator.lists import Lists, latest, list_row
 from reelhouse.emulator.localizing import localize, localize_season
 from reelhouse.emulator.queries import (
+    PAGE_SIZE,
     ApiRequest,
     Query,
     appends_of,
@@ -79,6 +80,17 @@ class Api:
         if first == "find" and name and not block:
             return self._find(name, query)
         raise Refusal(34)
+
+    def drifted(self, path: str, query: Query) -> ApiRequest:
+        """A page of a list to which one row was added at the front since the page before it was requested."""
+        body = self.question(path, query).build()
+        if not isinstance(body, dict) or "total_pages" not in body:
+            return ApiRequest(lambda: body)
+        size = CHANGES_PAGE_SIZE if path.endswith("/changes") else PAGE_SIZE
+        before = self.question(path, {**query, "page": str(page_of(query) - 1)}).build()["results"]
+        rows = [*before[-1:], *body["results"]][:size] if len(before) == size else body["results"]
+        total = body["total_results"] + 1
+        return ApiRequest(lambda: {**body, "results": rows, "total_pages": -(-total // size), "total_results": total})
 
     def _of_kind(self, world: World, name: str, block: str, query: Query) -> ApiRequest:
         if not block:
