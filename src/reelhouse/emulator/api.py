@@ -10,6 +10,7 @@ from reelhouse.emulator.catalog import reference
 from reelhouse.emulator.catalog.kinds import EPISODE_BLOCKS, SEASON_BLOCKS
 from reelhouse.emulator.catalog.protocol import Series
 from reelhouse.emulator.catalog.seasons import brief, summary_of
+from reelhouse.emulator.discover import FILTERS
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.history import changes_block
 from reelhouse.emulator.lists import Lists, latest, list_row
@@ -164,7 +165,8 @@ class Api:
         if name == "changes":
             first, last = self._range(query)
             return changes_block(world, index, first, last)
-        return filtered(name, world.catalogue.block(index, name, page), query)
+        block = world.catalogue.block(index, name, page)
+        return filtered(name, block, query) if world.catalogue.kind.language_filters else block
 
     def _append_season(self, body: dict[str, Any], world: World, index: int, append: str, query: Query) -> None:
         """A season that does not exist is left out; one that does has no `id` here."""
@@ -334,4 +336,5 @@ def _change_row(world: World, index: int | None) -> dict[str, Any]:
     number, catalogue = world.catalogue.id_of(index), world.catalogue
     # TMDB leaves `adult` null in some rows of the feed.
     adult = None if number % 41 == 0 else catalogue.is_adult(index)
-    return {"id": number, "adult": adult, "softcore": bool(catalogue.row(index).get("softcore"))}
+    softcore = catalogue.kind.name in FILTERS and bool(catalogue.row(index).get("softcore"))
+    return {"id": number, "adult": adult, "softcore": softcore}
