@@ -261,13 +261,13 @@ class SeriesCatalogue(GeneratedTitles):
             return found if name == "credits" else aggregated(found, plan.episodes)
         if name == "watch/providers":
             return super().block(index, name, 1)
-        return _part_block(name, plan.id_in(facts.id), facts, "posters")
+        return _part_block(name, plan.id_in(facts.id), facts, self.things, "posters")
 
     def episode_block(self, index: int, number: int, episode: dict[str, Any], name: str) -> dict[str, Any]:
         if name == "credits":
             cast = super().block(index, "credits", 1)["cast"]
             return {"cast": cast, "crew": episode["crew"], "guest_stars": episode["guest_stars"]}
-        block = _part_block(name, episode["id"], self._facts(index), "stills")
+        block = _part_block(name, episode["id"], self._facts(index), self.things, "stills")
         return {"imdb_id": None, **block} if name == "external_ids" else block
 
     def traits(self, index: int) -> Traits:
@@ -339,7 +339,7 @@ def _type(facts: Facts) -> str:
     return TYPES[chance] if chance < len(TYPES) else "Scripted"
 
 
-def _part_block(name: str, number: int, facts: Facts, pictures: str) -> Block:
+def _part_block(name: str, number: int, facts: Facts, things: Things, pictures: str) -> Block:
     """A block that seasons and episodes have alike; their TVDB id is their TMDB id, so one may find both."""
     rng = Random(mix(number, mix_text(7, name)))
     if name == "external_ids":
@@ -349,6 +349,6 @@ def _part_block(name: str, number: int, facts: Facts, pictures: str) -> Block:
         ratio, height = (0.667, 1500) if pictures == "posters" else (1.778, 1080)
         return {pictures: [appends.image(rng, ratio, height) for _ in range(int(4 * rng.random()))]}
     if name == "translations":
-        rows = _translations_of(facts, None, rng)["translations"]  # type: ignore[arg-type]
+        rows = _translations_of(facts, things, rng)["translations"]
         return {"translations": [row | {"data": {"name": "", "overview": row["data"]["overview"]}} for row in rows]}
     return {"results": []}
