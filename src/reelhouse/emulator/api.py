@@ -246,15 +246,18 @@ class Api:
         return ApiRequest(self._detail(world, str(latest(world)), {}).build)
 
     def _find(self, external_id: str, query: Query) -> ApiRequest:
-        source = query.get("external_source")
+        source, world = query.get("external_source"), self._worlds.find("tv")
 
         def build() -> dict[str, list[Any]]:
             results: dict[str, list[Any]] = {kind: [] for kind in _FIND_KINDS}
             if source == "imdb_id":
                 for kind in ("movie", "person", "tv"):
                     self._find_by_imdb(results[f"{kind}_results"], kind, external_id)
-            elif source == "tvdb_id" and external_id.isascii() and external_id.isdigit():
-                self._find_by_tvdb(results, int(external_id))
+                if world is not None:
+                    episode = cast(Series, world.catalogue).episode_of_imdb(external_id)
+                    results["tv_episode_results"] += _found_episode(world, episode)
+            elif world is not None and source == "tvdb_id" and external_id.isascii() and external_id.isdigit():
+                _find_by_tvdb(world, results, int(external_id))
             return results
 
         return ApiRequest(build)
@@ -265,24 +268,27 @@ class Api:
         if world is not None and index is not None and world.is_living(index):
             results.append(list_row(world, index))
 
-    def _find_by_tvdb(self, results: dict[str, list[Any]], number: int) -> None:
-        """A series, a season and an episode may have one TVDB id."""
-        world = self._worlds.find("tv")
-        if world is None:
-            return
-        catalogue = cast(Series, world.catalogue)
-        index = catalogue.index_of_tvdb(number)
-        if index is not None and world.is_living(index):
-            results["tv_results"].append(list_row(world, index))
-        for kind, found in (("season", catalogue.find_season(number)), ("episode", catalogue.find_episode(number))):
-            season = _season(world, *found, {}) if found is not None and world.is_living(found[0]) else None
-            if season is None or found is None:
-                continue
-            if kind == "season":
-                row = summary_of(season) | {"show_id": catalogue.id_of(found[0])}
-            else:
-                row = brief(next(episode for episode in season["episodes"] if episode["id"] == number))
-            results[f"tv_{kind}_results"].append({**row, "media_type": f"tv_{kind}"})
+
+def _find_by_tvdb(world: World, results: dict[str, list[Any]], number: int) -> None:
+    """A series, a season and an episode may have one TVDB id."""
+    catalogue = cast(Series, world.catalogue)
+    index = catalogue.index_of_tvdb(number)
+    if index is not None and world.is_living(index):
+        results["tv_results"].append(list_row(world, index))
+    found = catalogue.find_season(number)
+    season = _season(world, *found, {}) if found is not None and world.is_living(found[0]) else None
+    if season is not None and found is not None:
+        row = {**summary_of(season), "show_id": catalogue.id_of(found[0]), "media_type": "tv_season"}
+        results["tv_season_results"].append(row)
+    results["tv_episode_results"] += _found_episode(world, number)
+
+
+def _found_episode(world: World, number: int | None) -> list[dict[str, Any]]:
+    """The episode with this id as a row of `/find`, or no row."""
+    found = cast(Series, world.catalogue).find_episode(number) if number is not None else None
+    season = _season(world, *found, {}) if found is not None and world.is_living(found[0]) else None
+    rows = season["episodes"] if season is not None else []
+    return [{**brief(row), "media_type": "tv_episode"} for row in rows if row["id"] == number]
 
 
 def _genres(kind: str, query: Query) -> ApiRequest:
