@@ -249,3 +249,8 @@ def test_an_external_id_of_nobody_finds_nothing(many: Emulator, text: str, sourc
     found = get(many, f"find/{quote(text)}?external_source={source}").json()
     assert set(found) == {f"{kind}_results" for kind in ("movie", "person", "tv", "tv_episode", "tv_season")}
     assert not any(found.values())
+
+
+@pytest.mark.parametrize("query", ["start_date=9999-12-31", "end_date=0001-01-01", "start_date=0001-01-01"])
+def test_the_ends_of_the_calendar_are_days_without_changes(many: Emulator, query: str) -> None:
+    assert get(many, f"tv/changes?{query}").json()["total_results"] == 0

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Any, cast
 
@@ -235,9 +235,9 @@ class Api:
         today = self._worlds.clock.today()
         if first is None:
             last = last or today
-            return last - timedelta(days=1), last
+            return _shifted(last, -1), last
         if last is None:
-            return first, first + timedelta(days=LONGEST_RANGE)
+            return first, _shifted(first, LONGEST_RANGE)
         if not 0 <= (last - first).days <= LONGEST_RANGE:
             raise Refusal(20)
         return first, last
@@ -289,6 +289,11 @@ def _found_episode(world: World, number: int | None) -> list[dict[str, Any]]:
     season = _season(world, *found, {}) if found is not None and world.is_living(found[0]) else None
     rows = season["episodes"] if season is not None else []
     return [{**brief(row), "media_type": "tv_episode"} for row in rows if row["id"] == number]
+
+
+def _shifted(day: date, days: int) -> date:
+    """So many days later, or as far as the calendar goes."""
+    return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))
 
 
 def _genres(kind: str, query: Query) -> ApiRequest:
