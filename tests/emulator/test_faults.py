@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from reelhouse.emulator import Emulator, EmulatorError
+from reelhouse.emulator.catalog.kinds import KINDS
 from reelhouse.emulator.http.fault_responses import SLOW_SECONDS
 from reelhouse.emulator.http.faults import PROFILES, Faults
 from tests.emulator.asking import Reply, ask, export_ids, export_path, get
@@ -271,3 +272,15 @@ def drained(tmdb: Emulator, path: str) -> list[int | None]:
         ids += [row["id"] for row in body["results"]]
         pages = body["total_pages"]
     return ids
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_wrong_body_is_that_of_another_of_the_same_kind(kind: str) -> None:
+    with Emulator(movies=60, series=20, seed=5) as tmdb:
+        ids = export_ids(tmdb, name=KINDS[kind].export)
+        right = get(tmdb, f"{kind}/{ids[0]}").json()
+        tmdb.set_faults("wrong-ids")
+        bodies = [get(tmdb, f"{kind}/{number}").json() for number in ids]
+        wrong = [body for number, body in zip(ids, bodies, strict=True) if body["id"] != number]
+        assert len(wrong) == tmdb.stats().by_fault.get("wrong-id", 0)
+        assert all(set(body) == set(right) for body in bodies)
