@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from reelhouse.emulator import Emulator, EmulatorError
+from reelhouse.emulator.catalog.kinds import KINDS
 from reelhouse.emulator.http.fault_responses import SLOW_SECONDS
 from reelhouse.emulator.http.faults import PROFILES, Faults
 from tests.emulator.asking import Reply, ask, export_ids, export_path, get
@@ -243,3 +244,43 @@ def test_the_same_number_of_another_kind_has_its_own_luck() -> None:
     movies = [faults.for_detail("movie", number) for number in range(200)]
     assert [faults.for_detail("tv", number) for number in range(200)] != movies
     assert 60 < sum(map(bool, movies)) < 140
+
+
+@pytest.mark.parametrize(
+    ("path", "size"), [("discover/tv", 20), ("movie/popular", 20), ("tv/changes", 100), ("trending/movie/day", 20)]
+)
+@pytest.mark.parametrize("series", [200, 207])
+def test_rows_that_drift_between_pages_come_twice_and_none_is_lost(path: str, size: int, series: int) -> None:
+    with Emulator(movies=300, series=series, seed=3) as tmdb:
+        tmdb.edit(count=series, kind="tv")
+        calm = drained(tmdb, path)
+        tmdb.set_faults("drifting-pages")
+        drifting = drained(tmdb, path)
+        assert set(drifting) == set(calm)
+        assert len(drifting) > len(set(calm))
+        assert drifting[size - 1] == drifting[size]
+        assert get(tmdb, f"{path}?page=2").json()["total_results"] == get(tmdb, path).json()["total_results"] + 1
+        assert export_ids(tmdb)
+
+
+def drained(tmdb: Emulator, path: str) -> list[int | None]:
+    """The ids of all pages, the last being the one that the page before it says."""
+    ids, page, pages = [], 0, 1
+    while page < pages:
+        page += 1
+        body = get(tmdb, f"{path}?page={page}").json()
+        ids += [row["id"] for row in body["results"]]
+        pages = body["total_pages"]
+    return ids
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_wrong_body_is_that_of_another_of_the_same_kind(kind: str) -> None:
+    with Emulator(movies=60, series=20, seed=5) as tmdb:
+        ids = export_ids(tmdb, name=KINDS[kind].export)
+        right = get(tmdb, f"{kind}/{ids[0]}").json()
+        tmdb.set_faults("wrong-ids")
+        bodies = [get(tmdb, f"{kind}/{number}").json() for number in ids]
+        wrong = [body for number, body in zip(ids, bodies, strict=True) if body["id"] != number]
+        assert len(wrong) == tmdb.stats().by_fault.get("wrong-id", 0)
+        assert all(set(body) == set(right) for body in bodies)

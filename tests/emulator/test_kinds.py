@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -201,3 +202,55 @@ def test_counts_and_faults_do_not_mix_kinds(fresh: Emulator) -> None:
         "detail": 1, "person/detail": 2, "person/append": 1, "tv/season": 1, "tv/episode": 1, "tv/changes": 1,
         "tv/discover": 1, "trending": 1,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["person", "company", "network"])
+def test_a_language_leaves_pictures_without_one_where_they_have_none(many: Emulator, kind: str) -> None:
+    ids = export_ids(many, name=KINDS[kind].export)[:20]
+    everything = [get(many, f"{kind}/{number}/images").json() for number in ids]
+    assert [get(many, f"{kind}/{number}/images?language=en-US").json() for number in ids] == everything
+    assert any(rows for block in everything for rows in block.values() if isinstance(rows, list))
+
+
+def test_a_language_leaves_out_a_series_other_pictures(many: Emulator) -> None:
+    (row, *_) = get(many, "tv/popular").json()["results"]
+    posters = get(many, f"tv/{row['id']}/images?language=de").json()["posters"]
+    assert {poster["iso_639_1"] for poster in posters} <= {"de"}
+    untagged = get(many, f"tv/{row['id']}/images?include_image_language=null").json()["posters"]
+    assert {poster["iso_639_1"] for poster in untagged} == {None}
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("tv/abc", 6), ("tv/0", 34), ("tv/999999999999999999", 34), ("tv/{id}/season/x", 34),
+        ("tv/{id}/season/-1", 34), ("tv/{id}/season/1/episode/x", 34), ("tv/{id}/season/1/nothing", 34),
+        ("tv/{id}/season/1/episode/1/nothing", 34), ("tv/{id}/releases", 34), ("tv/tt0000001", 6),
+        ("tv/season/1/changes", 34), ("tv/episode/1/changes", 34), ("person/0", 34), ("keyword/4/images", 34),
+        ("network/1/changes", 34), ("collection", 34), ("trending/tv/month", 34), ("trending/company/day", 34),
+        ("find/", 34), ("discover/person", 34),
+    ],
+)  # fmt: skip
+def test_what_does_not_exist_is_refused_as_tmdb_does(many: Emulator, path: str, code: int) -> None:
+    number = get(many, "tv/popular").json()["results"][0]["id"]
+    assert get(many, path.format(id=number)).json()["status_code"] == code
+
+
+def test_a_slug_and_unknown_appends_are_ignored(many: Emulator) -> None:
+    for kind in KINDS.values():
+        number = export_ids(many, name=kind.export)[0]
+        plain = get(many, f"{kind.name}/{number}").json()
+        assert get(many, f"{kind.name}/{number}-some-name?append_to_response=nonsense,season/x").json() == plain
+
+
+@pytest.mark.parametrize("text", ["nm", "nm\u00b2", "tt", "x", "99999999999999999999999", "-5"])
+@pytest.mark.parametrize("source", ["imdb_id", "tvdb_id", "wikidata_id"])
+def test_an_external_id_of_nobody_finds_nothing(many: Emulator, text: str, source: str) -> None:
+    found = get(many, f"find/{quote(text)}?external_source={source}").json()
+    assert set(found) == {f"{kind}_results" for kind in ("movie", "person", "tv", "tv_episode", "tv_season")}
+    assert not any(found.values())
+
+
+@pytest.mark.parametrize("query", ["start_date=9999-12-31", "end_date=0001-01-01", "start_date=0001-01-01"])
+def test_the_ends_of_the_calendar_are_days_without_changes(many: Emulator, query: str) -> None:
+    assert get(many, f"tv/changes?{query}").json()["total_results"] == 0

@@ -106,3 +106,77 @@ def test_every_value_of_tmdbs_own_bodies_is_kept(tmdb_data: Path) -> None:
             assert {key: block for key, block in served.items() if key not in given[number]} == {
                 name: KINDS["movie"].blocks[name] for name in DEFAULT_APPENDS.split(",") if name not in given[number]
             }
+
+
+def season(number: int, **more: Any) -> Body:
+    person = {"id": 77, "name": "Ada", "adult": False, "popularity": 2.5}
+    guests = [{**person, "character": "Self", "order": 1}, {"person_id": "6203", "character": "", "order": 2}]
+    episode = {
+        "id": 900 + number, "episode_number": 2**40, "season_number": number, "air_date": f"200{number}-05-06",
+        "overview": "", "vote_count": 3, "runtime": None, "crew": [], "guest_stars": guests,
+    }  # fmt: skip
+    return {
+        "_id": "5f", "id": 500 + number, "season_number": number, "name": f"S{number}", "overview": "",
+        "episodes": [episode],
+        "air_date": f"200{number}-05-06", "poster_path": None, "vote_average": 8.1,
+        "networks": [{"id": 6, "name": "Six", "logo_path": None, "origin_country": "US"}], **more,
+    }  # fmt: skip
+
+
+def test_seasons_are_served_whole_as_parts_of_their_series(tmp_path: Path) -> None:
+    lines = [{"series_id": 12, "season": season(number)} for number in (2, 0, 1)]
+    (tmp_path / "season.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    with Emulator(payloads=folder_of(tmp_path, [movie(12)])) as tmdb:
+        assert export_ids(tmdb, name="tv_series_ids") == [12]
+        for number in (0, 1, 2):
+            assert get(tmdb, f"tv/12/season/{number}").json() == season(number)
+        body = get(tmdb, "tv/12?append_to_response=season/1,season/7,credits").json()
+        assert body["season/1"] == {key: value for key, value in season(1).items() if key != "id"}
+        assert "season/7" not in body
+        assert body["credits"] == {"cast": [], "crew": []}
+        assert [row["season_number"] for row in body["seasons"]] == [0, 1, 2]
+        assert (body["number_of_seasons"], body["number_of_episodes"]) == (2, 2)
+        assert (body["first_air_date"], body["last_air_date"]) == ("2001-05-06", "2002-05-06")
+        assert get(tmdb, f"tv/12/season/1/episode/{2**40}").json()["id"] == 901
+        (found,) = get(tmdb, "discover/tv?first_air_date.gte=2001-05-06").json()["results"]
+        assert found["id"] == 12
+        assert get(tmdb, "movie/12").json()["title"] == "Film 12"
+
+
+def test_what_given_bodies_mention_exists(tmp_path: Path) -> None:
+    (tmp_path / "season.jsonl").write_text(json.dumps({"series_id": 12, "season": season(1)}))
+    given = movie(
+        7, keywords={"keywords": [{"id": 5, "name": "sea"}]}, belongs_to_collection={"id": 8, "name": "Seas"},
+        production_companies=[{"id": 9, "name": "Nine", "logo_path": None, "origin_country": ""}],
+        credits={"cast": [{"id": 77, "name": "Ada"}, {"id": 78, "name": "Bob"}], "crew": []},
+    )  # fmt: skip
+    with Emulator(payloads=folder_of(tmp_path, [given])) as tmdb:
+        for path, name in (("keyword/5", "sea"), ("collection/8", "Seas"), ("company/9", "Nine"), ("person/77", "Ada"),
+                           ("person/78", "Bob"), ("network/6", "Six")):  # fmt: skip
+            assert get(tmdb, path).json()["name"] == name
+        assert [row["id"] for row in get(tmdb, "collection/8").json()["parts"]] == [7]
+        assert export_ids(tmdb, name="person_ids") == [77, 78]
+        assert get(tmdb, "person/78?append_to_response=combined_credits").json()["combined_credits"]["cast"] == []
+        assert get(tmdb, "person/6203").json()["status_code"] == 34
+
+
+@pytest.mark.parametrize("line", ["{]", '{"id": 1}', '{"series_id": 1, "season": {}}'])
+def test_a_season_without_its_series_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / "season.jsonl").write_text(line)
+    with (
+        pytest.raises(EmulatorError, match="line 1 of the seasons in"),
+        Emulator(payloads=folder_of(tmp_path, [movie(1)])),
+    ):
+        pass
+
+
+def test_every_value_of_tmdbs_own_seasons_is_kept(tmdb_data: Path) -> None:
+    with gzip.open(tmdb_data / "payloads" / "season.jsonl.gz") as lines:
+        given = [(row["series_id"], row["season"]) for row in map(json.loads, lines)]
+    with Emulator(payloads=tmdb_data / "payloads") as tmdb:
+        assert set(export_ids(tmdb, name="tv_series_ids")) == {series for series, _ in given}
+        for series, body in given[::20]:
+            assert get(tmdb, f"tv/{series}/season/{body['season_number']}").json() == body
+        people = set(export_ids(tmdb, name="person_ids")) | set(export_ids(tmdb, name="adult_person_ids"))
+        named = [row for _, body in given for episode in body["episodes"] for row in episode["guest_stars"]]
+        assert {row["id"] for row in named if "id" in row} <= people

@@ -236,6 +236,17 @@ def test_an_external_id_can_be_of_several_kinds(series: Emulator, bodies: list[B
     assert (row["id"], row["episode_count"]) == (season["id"], season["episode_count"])
 
 
+def test_an_episode_is_found_by_its_imdb_id(series: Emulator, bodies: list[Body]) -> None:
+    for episode in bodies[1]["season/2"]["episodes"]:
+        path = f"tv/{bodies[1]['id']}/season/2/episode/{episode['episode_number']}"
+        text = get(series, f"{path}/external_ids").json()["imdb_id"]
+        if text is not None:
+            found = get(series, f"find/{text}?external_source=imdb_id").json()
+            (row,) = found.pop("tv_episode_results")
+            assert (row["id"], row["show_id"], row["media_type"]) == (episode["id"], bodies[1]["id"], "tv_episode")
+            assert not any(found.values())
+
+
 def test_without_series_there_are_no_paths_for_them() -> None:
     with Emulator(movies=20, series=0) as tmdb:
         for path in ("tv/1", "tv/popular", "tv/changes", "discover/tv"):

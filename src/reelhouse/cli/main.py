@@ -537,8 +537,8 @@ def maintain(ctx: click.Context, dry_run: bool, keep_days: int, as_json: bool) -
 
 
 @main.command()
-@click.option("--movies", type=click.IntRange(min=0), default=5000, show_default=True, help="Movies in the catalogue.")
-@click.option("--series", type=click.IntRange(min=0), help="Series in the catalogue; by default one for ten movies.")
+@click.option("--movies", type=click.IntRange(min=0), default=5000, show_default=True, help="Titles in the catalogue.")
+@click.option("--series", type=click.IntRange(min=0), help="Titles with seasons; by default a tenth as many.")
 @click.option("--seed", type=int, default=1, show_default=True, help="A different seed makes a different catalogue.")
 @click.option("--port", type=int, default=0, help="Port; a free one by default.")
 @click.option("--rate", type=float, default=0.0, help="Answer 429 beyond this many requests a second; 0 is no limit.")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Any, cast
 
@@ -10,11 +10,13 @@ from reelhouse.emulator.catalog import reference
 from reelhouse.emulator.catalog.kinds import EPISODE_BLOCKS, SEASON_BLOCKS
 from reelhouse.emulator.catalog.protocol import Series
 from reelhouse.emulator.catalog.seasons import brief, summary_of
+from reelhouse.emulator.discover import FILTERS
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.history import changes_block
 from reelhouse.emulator.lists import Lists, latest, list_row
 from reelhouse.emulator.localizing import localize, localize_season
 from reelhouse.emulator.queries import (
+    PAGE_SIZE,
     ApiRequest,
     Query,
     appends_of,
@@ -79,6 +81,17 @@ class Api:
         if first == "find" and name and not block:
             return self._find(name, query)
         raise Refusal(34)
+
+    def drifted(self, path: str, query: Query) -> ApiRequest:
+        """A page of a list to which one row was added at the front since the page before it was requested."""
+        body = self.question(path, query).build()
+        if not isinstance(body, dict) or "total_pages" not in body:
+            return ApiRequest(lambda: body)
+        size = CHANGES_PAGE_SIZE if path.endswith("/changes") else PAGE_SIZE
+        before = self.question(path, {**query, "page": str(page_of(query) - 1)}).build()["results"]
+        rows = [*before[-1:], *body["results"]][:size] if len(before) == size else body["results"]
+        total = body["total_results"] + 1
+        return ApiRequest(lambda: {**body, "results": rows, "total_pages": -(-total // size), "total_results": total})
 
     def _of_kind(self, world: World, name: str, block: str, query: Query) -> ApiRequest:
         if not block:
@@ -152,7 +165,8 @@ class Api:
         if name == "changes":
             first, last = self._range(query)
             return changes_block(world, index, first, last)
-        return filtered(name, world.catalogue.block(index, name, page), query)
+        block = world.catalogue.block(index, name, page)
+        return filtered(name, block, query) if world.catalogue.kind.language_filters else block
 
     def _append_season(self, body: dict[str, Any], world: World, index: int, append: str, query: Query) -> None:
         """A season that does not exist is left out; one that does has no `id` here."""
@@ -221,9 +235,9 @@ class Api:
         today = self._worlds.clock.today()
         if first is None:
             last = last or today
-            return last - timedelta(days=1), last
+            return _shifted(last, -1), last
         if last is None:
-            return first, first + timedelta(days=LONGEST_RANGE)
+            return first, _shifted(first, LONGEST_RANGE)
         if not 0 <= (last - first).days <= LONGEST_RANGE:
             raise Refusal(20)
         return first, last
@@ -232,15 +246,18 @@ class Api:
         return ApiRequest(self._detail(world, str(latest(world)), {}).build)
 
     def _find(self, external_id: str, query: Query) -> ApiRequest:
-        source = query.get("external_source")
+        source, world = query.get("external_source"), self._worlds.find("tv")
 
         def build() -> dict[str, list[Any]]:
             results: dict[str, list[Any]] = {kind: [] for kind in _FIND_KINDS}
             if source == "imdb_id":
                 for kind in ("movie", "person", "tv"):
                     self._find_by_imdb(results[f"{kind}_results"], kind, external_id)
-            elif source == "tvdb_id" and external_id.isascii() and external_id.isdigit():
-                self._find_by_tvdb(results, int(external_id))
+                if world is not None:
+                    episode = cast(Series, world.catalogue).episode_of_imdb(external_id)
+                    results["tv_episode_results"] += _found_episode(world, episode)
+            elif world is not None and source == "tvdb_id" and external_id.isascii() and external_id.isdigit():
+                _find_by_tvdb(world, results, int(external_id))
             return results
 
         return ApiRequest(build)
@@ -251,24 +268,32 @@ class Api:
         if world is not None and index is not None and world.is_living(index):
             results.append(list_row(world, index))
 
-    def _find_by_tvdb(self, results: dict[str, list[Any]], number: int) -> None:
-        """A series, a season and an episode may have one TVDB id."""
-        world = self._worlds.find("tv")
-        if world is None:
-            return
-        catalogue = cast(Series, world.catalogue)
-        index = catalogue.index_of_tvdb(number)
-        if index is not None and world.is_living(index):
-            results["tv_results"].append(list_row(world, index))
-        for kind, found in (("season", catalogue.find_season(number)), ("episode", catalogue.find_episode(number))):
-            season = _season(world, *found, {}) if found is not None and world.is_living(found[0]) else None
-            if season is None or found is None:
-                continue
-            if kind == "season":
-                row = summary_of(season) | {"show_id": catalogue.id_of(found[0])}
-            else:
-                row = brief(next(episode for episode in season["episodes"] if episode["id"] == number))
-            results[f"tv_{kind}_results"].append({**row, "media_type": f"tv_{kind}"})
+
+def _find_by_tvdb(world: World, results: dict[str, list[Any]], number: int) -> None:
+    """A series, a season and an episode may have one TVDB id."""
+    catalogue = cast(Series, world.catalogue)
+    index = catalogue.index_of_tvdb(number)
+    if index is not None and world.is_living(index):
+        results["tv_results"].append(list_row(world, index))
+    found = catalogue.find_season(number)
+    season = _season(world, *found, {}) if found is not None and world.is_living(found[0]) else None
+    if season is not None and found is not None:
+        row = {**summary_of(season), "show_id": catalogue.id_of(found[0]), "media_type": "tv_season"}
+        results["tv_season_results"].append(row)
+    results["tv_episode_results"] += _found_episode(world, number)
+
+
+def _found_episode(world: World, number: int | None) -> list[dict[str, Any]]:
+    """The episode with this id as a row of `/find`, or no row."""
+    found = cast(Series, world.catalogue).find_episode(number) if number is not None else None
+    season = _season(world, *found, {}) if found is not None and world.is_living(found[0]) else None
+    rows = season["episodes"] if season is not None else []
+    return [{**brief(row), "media_type": "tv_episode"} for row in rows if row["id"] == number]
+
+
+def _shifted(day: date, days: int) -> date:
+    """So many days later, or as far as the calendar goes."""
+    return date.fromordinal(min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal()))
 
 
 def _genres(kind: str, query: Query) -> ApiRequest:
@@ -322,4 +347,5 @@ def _change_row(world: World, index: int | None) -> dict[str, Any]:
     number, catalogue = world.catalogue.id_of(index), world.catalogue
     # TMDB leaves `adult` null in some rows of the feed.
     adult = None if number % 41 == 0 else catalogue.is_adult(index)
-    return {"id": number, "adult": adult, "softcore": bool(catalogue.row(index).get("softcore"))}
+    softcore = catalogue.kind.name in FILTERS and bool(catalogue.row(index).get("softcore"))
+    return {"id": number, "adult": adult, "softcore": softcore}

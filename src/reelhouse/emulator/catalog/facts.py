@@ -100,6 +100,10 @@ class TitleFacts:
         """Whether the title is in the exports of adult ones."""
         return mix(self._seed, index) % _ADULT_EVERY == 0
 
+    def bits_and_fame(self, index: int) -> tuple[int, float]:
+        """Two of the facts, without the cost of all."""
+        return mix(self._seed, index), _fame(self._quantile(index))
+
     def at(self, index: int) -> Facts:
         """All the facts of one movie."""
         return _Drawing(self, index, mix(self._seed, index)).facts()
@@ -114,6 +118,10 @@ class TitleFacts:
     @staticmethod
     def _language(bits: int, quantile: float) -> int:
         return (_FAMOUS_LANGUAGE_AT if quantile < 0.03 else _LANGUAGE_AT)[bits & 1023]
+
+
+def _fame(quantile: float) -> float:
+    return min(1.0, -log10(quantile) / 4)
 
 
 def _popularity(quantile: float) -> float:
@@ -183,7 +191,7 @@ class _Drawing:
         self._more, self._money = mix(bits, 1), mix(bits, 2)
         self._rank = movies._rank(index)
         self._quantile = movies._quantile(index)
-        self._fame = min(1.0, -log10(self._quantile) / 4)
+        self._fame = _fame(self._quantile)
         self._day = self._draw_day()
         self._released = self._day <= TODAY
         self._genres = self._draw_genres()

@@ -124,8 +124,8 @@ class GeneratedCatalogue(GeneratedTitles):
         if self._parts is None:
             parts: dict[int, list[int]] = {}
             for index in range(self.size):
-                facts = self._titles.at(index)
-                row = self._collection(facts, self._rng(facts, "detail").random())
+                bits, fame = self._titles.bits_and_fame(index)
+                row = self._collection(bits, fame, Random(mix(bits, SALTS["detail"])).random())
                 if row is not None:
                     parts.setdefault(row["id"], []).append(index)
             self._parts = parts
@@ -137,7 +137,7 @@ class GeneratedCatalogue(GeneratedTitles):
         return {
             "adult": facts.adult,
             "backdrop_path": picture_of(facts, 0xBD, 0.35),
-            "belongs_to_collection": self._collection(facts, rng.random()),
+            "belongs_to_collection": self._collection(facts.bits, facts.fame, rng.random()),
             "budget": facts.budget,
             "genres": [{"id": reference.GENRES[at][0], "name": reference.GENRES[at][1]} for at in facts.genres],
             "homepage": f"https://www.{slug(facts.title)}.example/" if rng.random() < 0.6 * facts.fame else "",
@@ -193,10 +193,10 @@ class GeneratedCatalogue(GeneratedTitles):
             "vote_count": facts.vote_count,
         }
 
-    def _collection(self, facts: Facts, chance: float) -> Row | None:
-        if chance > 0.02 + 0.3 * facts.fame:
+    def _collection(self, bits: int, fame: float, chance: float) -> Row | None:
+        if chance > 0.02 + 0.3 * fame:
             return None
-        return self.things.collection(int((facts.bits >> 24 & 0xFFFFF) / 0x100000 * self.things.collections))
+        return self.things.collection(int((bits >> 24 & 0xFFFFF) / 0x100000 * self.things.collections))
 
 
 def _recommended(facts: Facts, rng: Random) -> tuple[int, int]:

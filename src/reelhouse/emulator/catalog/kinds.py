@@ -81,6 +81,8 @@ class Kind:
     # TMDB's feeds have rows without an id.
     null_ids: bool = False
     title: str = "name"
+    # `language` leaves out images and videos of other languages.
+    language_filters: bool = False
 
     @property
     def appends(self) -> tuple[str, ...]:
@@ -99,19 +101,24 @@ KINDS = {
         Kind(
             "movie", "movies", "movie_ids", dict(sorted(_MOVIE_BLOCKS.items())),
             {"overview": "overview", "tagline": "tagline", "runtime": "runtime"},
-            adult_export="adult_movie_ids", feed=True, title="title",
+            adult_export="adult_movie_ids", feed=True, title="title", language_filters=True,
         ),
         Kind(
             "tv", "series", "tv_series_ids", dict(sorted(_TV_BLOCKS.items())),
             {"overview": "overview", "tagline": "tagline"},
-            adult_export="adult_tv_series_ids", adult_apart=True, feed=True, null_ids=True,
+            adult_export="adult_tv_series_ids", adult_apart=True, feed=True, null_ids=True, language_filters=True,
         ),
         Kind(
             "person", "people", "person_ids", _PERSON_BLOCKS, {"biography": "biography"},
             adult_export="adult_person_ids", adult_apart=True, feed=True,
         ),
-        Kind("collection", "collections", "collection_ids", _PICTURES, {"overview": "overview"}),
-        Kind("company", "companies", "production_company_ids", _LOGOS, {"description": "description", "headquarters": "headquarters"}),
+        Kind(
+            "collection", "collections", "collection_ids", _PICTURES, {"overview": "overview"}, language_filters=True,
+        ),
+        Kind(
+            "company", "companies", "production_company_ids", _LOGOS,
+            {"description": "description", "headquarters": "headquarters"},
+        ),
         Kind("network", "networks", "tv_network_ids", _LOGOS, {"headquarters": "headquarters"}),
         Kind("keyword", "keywords", "keyword_ids", {}, {}),
     )

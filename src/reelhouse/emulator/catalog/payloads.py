@@ -241,6 +241,9 @@ class PayloadSeries(_GivenTitles):
     def find_episode(self, number: int) -> tuple[int, int] | None:
         return self._episode_ids.get(number)
 
+    def episode_of_imdb(self, text: str) -> int | None:
+        return None
+
     def seasons(self, index: int) -> list[tuple[int, int]]:
         return [(number, row["id"]) for number, (_, row) in sorted(self._seasons[index].items())]
 

@@ -92,6 +92,10 @@ class Series(Titles, Protocol):
         """The series' index and the season's number that an episode id leads to."""
         ...
 
+    def episode_of_imdb(self, text: str) -> int | None:
+        """The episode id that an IMDb id leads to, whether or not there is such an episode."""
+        ...
+
     def seasons(self, index: int) -> list[tuple[int, int]]:
         """Number and id of each season."""
         ...

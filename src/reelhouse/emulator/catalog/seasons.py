@@ -99,7 +99,7 @@ def summary_of(season: dict[str, Any]) -> Row:
 
 def brief(episode: dict[str, Any]) -> Row:
     """The episode without credits, as `last_episode_to_air` and `/find` show it."""
-    return {key: episode[key] for key in _EPISODE_KEYS}
+    return {key: episode[key] for key in _EPISODE_KEYS if key in episode}
 
 
 def _episode(facts: Facts, things: Things, rng: Random, plan: SeasonPlan, place: int) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from reelhouse.emulator.catalog.texts import overview_of, slug, tagline_of
 
 STATUSES = ("Returning Series", "Planned", "In Production", "Ended", "Canceled", "Pilot")
 TYPES = ("Documentary", "News", "Miniseries", "Reality", "Scripted", "Talk Show", "Video")
-FIRST_IMDB_ID, FIRST_TVDB_ID = 30_000_000, 70_000
+FIRST_IMDB_ID, FIRST_EPISODE_IMDB_ID, FIRST_TVDB_ID = 30_000_000, 40_000_000, 70_000
 _FIRST_MOVIE_IMDB_ID = 9_000_000
 # Which genre of television stands for each of the movies'.
 _GENRE_OF = {
@@ -57,6 +57,10 @@ def imdb_id_of(facts: Facts) -> str | None:
 
 def _tvdb_id(facts: Facts) -> int | None:
     return FIRST_TVDB_ID + facts.index if facts.bits & 7 else None
+
+
+def _episode_imdb_id(number: int) -> str | None:
+    return f"tt{FIRST_EPISODE_IMDB_ID + number}" if number % 3 else None
 
 
 def _renamed(block: str, key: str) -> Callable[[Facts, Things, Random], Block]:
@@ -194,6 +198,10 @@ class SeriesCatalogue(GeneratedTitles):
             ((index, plan.number) for plan in plans if plan.before <= place < plan.before + plan.episodes), None
         )
 
+    def episode_of_imdb(self, text: str) -> int | None:
+        number = appends.index_of_imdb_id(text, FIRST_EPISODE_IMDB_ID)
+        return number if number >= 0 and _episode_imdb_id(number) == text else None
+
     def detail(self, index: int) -> dict[str, Any]:
         facts = self._facts(index)
         rng = self._rng(facts, "detail")
@@ -261,14 +269,14 @@ class SeriesCatalogue(GeneratedTitles):
             return found if name == "credits" else aggregated(found, plan.episodes)
         if name == "watch/providers":
             return super().block(index, name, 1)
-        return _part_block(name, plan.id_in(facts.id), facts, "posters")
+        return _part_block(name, plan.id_in(facts.id), facts, self.things, "posters")
 
     def episode_block(self, index: int, number: int, episode: dict[str, Any], name: str) -> dict[str, Any]:
         if name == "credits":
             cast = super().block(index, "credits", 1)["cast"]
             return {"cast": cast, "crew": episode["crew"], "guest_stars": episode["guest_stars"]}
-        block = _part_block(name, episode["id"], self._facts(index), "stills")
-        return {"imdb_id": None, **block} if name == "external_ids" else block
+        block = _part_block(name, episode["id"], self._facts(index), self.things, "stills")
+        return {"imdb_id": _episode_imdb_id(episode["id"]), **block} if name == "external_ids" else block
 
     def traits(self, index: int) -> Traits:
         facts = self._titles.at(index)
@@ -339,7 +347,7 @@ def _type(facts: Facts) -> str:
     return TYPES[chance] if chance < len(TYPES) else "Scripted"
 
 
-def _part_block(name: str, number: int, facts: Facts, pictures: str) -> Block:
+def _part_block(name: str, number: int, facts: Facts, things: Things, pictures: str) -> Block:
     """A block that seasons and episodes have alike; their TVDB id is their TMDB id, so one may find both."""
     rng = Random(mix(number, mix_text(7, name)))
     if name == "external_ids":
@@ -349,6 +357,6 @@ def _part_block(name: str, number: int, facts: Facts, pictures: str) -> Block:
         ratio, height = (0.667, 1500) if pictures == "posters" else (1.778, 1080)
         return {pictures: [appends.image(rng, ratio, height) for _ in range(int(4 * rng.random()))]}
     if name == "translations":
-        rows = _translations_of(facts, None, rng)["translations"]  # type: ignore[arg-type]
+        rows = _translations_of(facts, things, rng)["translations"]
         return {"translations": [row | {"data": {"name": "", "overview": row["data"]["overview"]}} for row in rows]}
     return {"results": []}

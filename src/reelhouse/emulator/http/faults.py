@@ -11,6 +11,7 @@ _SCALE = 10_000
 _LISTING_SHARE = 0.5
 _LISTING_TIMES = 2
 _BURST = 8
+_DRIFTING = "drifting-pages"
 _OUTAGE = ("503", "503", "503", "reset")
 
 
@@ -40,14 +41,15 @@ PROFILES: dict[str, Profile] = {
     "vanishing-ids": Profile(("vanished",), "HTTP 404, code 34, for a thing that exists", listings=False),
     "gzip-unlabelled": Profile(("gzip-unlabelled",), "a gzip body without Content-Encoding, requested or not"),
     "half-surrogate": Profile(("half-surrogate",), "HTTP 200 with half a surrogate in the first text", listings=False),
+    _DRIFTING: Profile(("drift",), "a row moves to the next page of its list between two requests; totals grow"),
     "outage": Profile(_OUTAGE, "every request to the API fails while the profile is on", listings=False),
 }
 _DETAILS_ONLY = ("wrong-id", "vanished", "half-surrogate")
 # What a client keeps from these differs from what it would have kept otherwise, or never comes.
-_NOT_IN_THE_MIXTURE = ("outage", "half-surrogate")
+_NOT_IN_THE_MIXTURE = ("outage", "half-surrogate", _DRIFTING)
 PROFILES["all"] = Profile(
     tuple(fault for name, profile in PROFILES.items() if name not in _NOT_IN_THE_MIXTURE for fault in profile.faults),
-    "a mixture of all of them but the outage and half-surrogate",
+    f"a mixture of all of them but {', '.join(_NOT_IN_THE_MIXTURE)}",
 )
 
 
@@ -70,7 +72,7 @@ class Faults:
 
     def for_detail(self, kind: str, number: int) -> str | None:
         """The fault of this request for the thing of *kind* with this id, None when it goes well."""
-        if self._plan is None or self.profile is None:
+        if self._plan is None or self.profile in (None, _DRIFTING):
             return None
         if self.profile == "outage":
             return self._outage()
@@ -89,6 +91,8 @@ class Faults:
             return None
         if self.profile == "outage":
             return None if export else self._outage()
+        if self.profile == _DRIFTING:
+            return None if export else "drift"
         faults = [fault for fault in self._plan.faults if fault not in _DETAILS_ONLY]
         bits = mix_text(mix_text(self._seed, self.profile), key)
         if export and self.profile == "cut":

@@ -121,15 +121,19 @@ class Server:
     async def _good_or_faulty(
         self, request: web.BaseRequest, path: str, thing: Thing | None, fault: str | None
     ) -> web.StreamResponse:
+        question = self._api.question
+        if fault == "drift":
+            # The first page is where a list begins, so nothing can have moved onto it.
+            question, fault = (self._api.drifted, fault) if request.query.get("page", "1") != "1" else (question, None)
         if fault is not None:
             self._stats.by_fault[fault] += 1
         if fault == "wrong-id" and thing is not None:
             path, fault = path.replace(str(thing[1]), str(self._somebody_else(*thing)), 1), None
-        if fault is not None and not needs_body(fault):
+        if fault not in (None, "drift") and not needs_body(fault):
             return await send_fault(fault, Exchange(request, self._plain_headers(), None, self._pace.retry_after))
-        body = await self._body(self._api.question(path, request.query))
+        body = await self._body(question(path, request.query))
         headers = self._headers(request, body, thing)
-        if fault is not None:
+        if fault not in (None, "drift"):
             return await send_fault(fault, Exchange(request, headers, body, None))
         if body.etag in request.headers.get("If-None-Match", ""):
             del headers["Content-Type"]
