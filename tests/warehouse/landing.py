@@ -79,6 +79,7 @@ class LakeInTheMaking:
     runs: int = 0
     chunks: int = 0
     entity: str = "movie"
+    registry: Registry = REGISTRY
 
     def __post_init__(self) -> None:
         self.storage = FolderStorage(self.root)
@@ -169,8 +170,8 @@ class LakeInTheMaking:
         made, _ = reconcile(self.storage, plan)
         assert made is not None
 
-    def build(self, *, full: bool = False, registry: Registry = REGISTRY) -> BuildResult:
-        return build(self.storage, SAIL, full=full, registry=registry)
+    def build(self, *, full: bool = False, registry: Registry | None = None) -> BuildResult:
+        return build(self.storage, SAIL, full=full, registry=registry or self.registry)
 
     @property
     def current(self) -> BuildManifest:

@@ -11,6 +11,7 @@ import pytest
 from reelhouse.cli import purging
 from reelhouse.delta.engine import Engine
 from reelhouse.errors import LakeError
+from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.keys import MANIFEST
 from reelhouse.retention.audit import purge_remains
@@ -25,6 +26,7 @@ from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, pin,
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.dying import KilledError, Stepping, dies_at
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, filtered, gone, quarantined
 
 NOW = datetime(2026, 12, 20, tzinfo=UTC)
@@ -89,13 +91,13 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
         Lake(lake.storage, SAIL).tables()
     assert all(one["rows"] is None for one in describe(lake.storage, None)["tables"])
     # What lies there still is named; a table without a row has nothing to hide.
-    assert {MANIFEST, "_reelhouse/staging/movie", "tables/movie", "marts/dim_person"} <= set(leftovers(lake.storage))
+    assert {MANIFEST, "_reelhouse/staging/movie", "tables/movie", "marts/dim_genre"} <= set(leftovers(lake.storage))
     assert [name in problem for name, problem in _paired(lake)] == [True] * len(leftovers(lake.storage))
     # A build that comes before they are erased parses everything anew.
     lake.build()
     assert sorted(lake.values("movie", "movie_id")) == [1, 3, 4, 5, 8]
     assert "_reelhouse/staging/movie" in leftovers(lake.storage)
-    assert erase_tables(lake.storage) == len(describe(lake.storage, None)["tables"])
+    assert erase_tables(lake.storage) == len(FEW.names)
     assert [
         key
         for zone in ("_reelhouse/staging", "tables", "marts", "_reelhouse/builds")
@@ -105,7 +107,7 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
     lake.build()
     assert _holding(lake.root, _TITLE) == []
     assert check_tables(lake.storage) == list(purge_remains(lake.storage, ["movie"])) == []
-    fresh = LakeInTheMaking(tmp_path / "fresh")
+    fresh = LakeInTheMaking(tmp_path / "fresh", registry=FEW)
     _live(fresh, without=frozenset({2, 7}))
     fresh.build()
     assert _everything(lake) == _everything(fresh)
@@ -121,6 +123,7 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
 
 @pytest.mark.long
 def test_a_purged_export_leaves_the_history_of_popularity(lake: LakeInTheMaking) -> None:
+    lake.registry = REGISTRY
     _live(lake)
     lake.build()
     assert len(lake.rows("popularity_daily")) == 8
