@@ -80,7 +80,7 @@ def _blocks(language: str) -> list[str]:
         (("--to", "postgresql://h/x", "--schema", "pg_catalog"), "PostgreSQL's own"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line(run: Run, arguments: tuple[str, ...], why: str) -> None:
+def test_what_cannot_be_is_one_line(run: Run, arguments: tuple[str, ...], why: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2, done.stderr
     assert why in done.stderr

@@ -70,9 +70,9 @@ def quarantined(id_: int | None, key: str = "", reason: str = "cut") -> Answer:
     return Answer(id_, b'{"id":1,"ti', state=State.QUARANTINED, key=key, reason=reason, parses=False)
 
 
-@dataclass
+@dataclass(eq=False)
 class LakeInTheMaking:
-    """A lake in a folder. Each run gets the next number and, unless told otherwise, is closed."""
+    """A lake in a folder. Each run gets the next number and is closed, unless `close` is False."""
 
     root: Path
     storage: Storage = field(init=False)

@@ -149,7 +149,7 @@ def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
     assert lake.build(registry=REGISTRY).rows.keys() == REGISTRY.names
 
 
-def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_parsing_starts_staging_again(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2))
     lake.build()
     before, epoch = lake.everything(), lake.current.read.stream("movie").epoch
@@ -257,7 +257,7 @@ def test_a_build_of_a_newer_reelhouse_is_not_overwritten(lake: LakeInTheMaking) 
 
 
 @pytest.mark.long
-def test_a_current_that_does_not_parse_is_made_anew_from_what_is_there(lake: LakeInTheMaking) -> None:
+def test_a_current_that_does_not_parse_is_made_again_from_what_is_there(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1])
     lake.build()
     before = lake.everything()

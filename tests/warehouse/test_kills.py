@@ -197,7 +197,7 @@ def _first_time(folder: str, meanwhile: Callable[[], None], monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_who_begins_staging_anew_beside_a_build_takes_nothing_from_it(
+def test_who_begins_staging_again_beside_a_build_takes_nothing_from_it(
     lake: LakeInTheMaking, full: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.land(*(a_movie(id_, **_FIELDS) for id_ in range(1, 6)), export=[1], day="2026-11-01", parts=5)
