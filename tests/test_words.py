@@ -41,7 +41,6 @@ CLASSES = {"Letter": "InboxMessage", "Standing": "LakeState", "Shift": "Invocati
 LATER = (
     "tests/cluster/",
     "tests/end_to_end/",
-    "tests/export/",
     "tests/parity/",
     "tests/runs/",
 )
