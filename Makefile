@@ -26,18 +26,23 @@ help:
 demo: $(VENV)/.lake
 	$(BIN)/reelhouse demo
 
-# Each part prints how long it took (docs/testing.md); `-ra` names what was skipped.
+# Tiers of tests: docs/testing.md.
+STARTED := $(shell date +%s)
+TOOK = @echo "make $@ took $$(( $$(date +%s) - $(STARTED) )) seconds"
 PYTEST = $(BIN)/python -m pytest
 ON_TWO_CORES := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: check $(VENV)/.spark
 	$(PYTEST) -m "not long and not slow" $(ON_TWO_CORES)
+	$(TOOK)
 
 test-long: $(VENV)/.dev $(VENV)/.spark
 	$(PYTEST) -m "long and not slow" $(ON_TWO_CORES)
+	$(TOOK)
 
 test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
 	$(PYTEST) -m slow
+	$(TOOK)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests bench aws deploy jvm examples

@@ -19,9 +19,10 @@ SECRETS = (TOKEN.encode(), OTHER_TOKEN.encode(), b"a-token-that-must-not-be-writ
 
 _showing = pytest.StashKey[list[str]]()
 
-# Minutes each, since they start Apache Spark: begun last, one of them would be waited for alone.
+# The longest files, since they start Apache Spark: begun last, one of them would be waited for alone.
 _FIRST = (
     "tests/parity/test_parity.py",
+    "tests/parity/test_few_tables.py",
     "tests/spark/test_on_spark.py",
     "tests/export/test_by_spark.py",
     "tests/cluster/test_two_writers.py",

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md is its own memory: whoever measures one thing leaves the rest as it stands."""
+"""docs/benchmarks.md is its own memory: measuring one thing leaves the rest as it stands."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def test_a_section_takes_the_place_of_its_own_alone(tmp_path: Path, monkeypatch:
     assert all(sections(before)[title] == text for title, text in found.items())
 
 
-def test_every_section_of_the_page_can_be_measured_anew() -> None:
+def test_every_section_of_the_page_can_be_measured_again() -> None:
     assert set(sections(PAGE.read_text(encoding="utf-8"))) <= set(report._TITLES.values())

@@ -1,4 +1,4 @@
-"""Lakes that differ in one value are told apart, also where each column by itself adds up to the same."""
+"""Lakes that differ in one value are distinguished, also where each column by itself adds up to the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landing: chunks close in time, at most two are on their way, and nothing is told before its receipt lies there."""
+"""Landing: chunks close in time, at most two are on their way, and nothing is reported before its receipt is put."""
 
 from __future__ import annotations
 
@@ -175,26 +175,26 @@ def test_what_is_open_at_the_end_is_landed() -> None:
     assert [outcome.key for receipt in _receipts(storage, plan) for outcome in receipt.outcomes] == ["4"]
 
 
-def test_nothing_is_told_before_chunk_and_receipt_lie_there_in_this_order() -> None:
+def test_nothing_is_reported_before_chunk_and_receipt_are_put_in_this_order() -> None:
     storage = Watched()
     plan = _plan(storage, 40, unit_size=10)
-    told: list[tuple[str, ...]] = []
+    reported: list[tuple[str, ...]] = []
 
     def landed(receipt: Receipt) -> None:
         assert receipt.chunk is not None
         order = [receipt.chunk.key, receipt_key("movie", 1, receipt.unit, receipt.part)]
         assert [key for key in storage.put_keys if key in order] == order
-        told.append(tuple(outcome.key for outcome in receipt.outcomes))
+        reported.append(tuple(outcome.key for outcome in receipt.outcomes))
 
     _land(storage, plan, Limits(answers=4, seconds=60.0), _add_all, landed)
-    assert len(told) == 12
-    assert {key for keys in told for key in keys} == {str(number + 1) for number in range(40)}
+    assert len(reported) == 12
+    assert {key for keys in reported for key in keys} == {str(number + 1) for number in range(40)}
 
 
 def test_what_somebody_else_claimed_meanwhile_is_not_claimed_again() -> None:
     storage = Watched()
     plan = _plan(storage, 4)
-    told: list[list[str]] = []
+    reported: list[list[str]] = []
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, requests),) = units
@@ -205,12 +205,12 @@ def test_what_somebody_else_claimed_meanwhile_is_not_claimed_again() -> None:
         for request in requests:
             await sink.add(unit, request, _validated(request.key))
 
-    _land(storage, plan, PATIENT, work, lambda receipt: told.append([outcome.key for outcome in receipt.outcomes]))
+    _land(storage, plan, PATIENT, work, lambda receipt: reported.append([outcome.key for outcome in receipt.outcomes]))
     assert [[outcome.key for outcome in receipt.outcomes] for receipt in _receipts(storage, plan)] == [
         ["1"],
         ["2", "3", "4"],
     ]
-    assert told == [["2", "3", "4"]]
+    assert reported == [["2", "3", "4"]]
 
 
 def test_a_filtered_answer_is_claimed_and_not_kept_and_an_answer_that_never_came_has_no_line() -> None:
@@ -316,11 +316,13 @@ def _failing(storage: Watched, what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["raw/", "receipts/"])
-def test_without_a_spool_a_failure_of_the_lake_says_how_many_answers_are_lost_and_nothing_is_told(what: str) -> None:
+def test_without_a_spool_a_failure_of_the_lake_counts_the_lost_answers_and_reports_nothing(
+    what: str,
+) -> None:
     storage = Watched()
     plan = _plan(storage, 10)
     _failing(storage, what)
-    told: list[Receipt] = []
+    reported: list[Receipt] = []
 
     async def work(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]]) -> None:
         ((unit, requests),) = units
@@ -328,8 +330,8 @@ def test_without_a_spool_a_failure_of_the_lake_says_how_many_answers_are_lost_an
             await sink.add(unit, request, _validated(request.key))
 
     with pytest.raises(StorageError, match="the disk is full; 3 answers are lost and will be asked again"):
-        _land(storage, plan, Limits(answers=1), work, told.append)
-    assert told == []
+        _land(storage, plan, Limits(answers=1), work, reported.append)
+    assert reported == []
     assert _receipts(storage, plan) == []
 
 

@@ -330,7 +330,7 @@ def test_the_same_export_again_is_not_fetched_and_makes_nothing_vanish(server: S
     assert lines(storage, second) == []
 
 
-def test_an_export_that_was_damaged_here_is_fetched_again_and_mended(server: Server) -> None:
+def test_an_export_that_was_damaged_here_is_fetched_again_and_replaced(server: Server) -> None:
     storage = _lake({}, [_row(1)])
     WORLD.etag = '"same"'
     first = planned(storage, server)

@@ -120,6 +120,6 @@ def test_answers_are_looked_at_only_where_declarations_do_not_say_enough(express
         ("adult or video", r"writes \|\| for or"),
     ],
 )
-def test_usual_mistakes_are_told_from_what_jmespath_wants(expression: str, said: str) -> None:
+def test_usual_mistakes_are_explained(expression: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         compile_filter(expression)

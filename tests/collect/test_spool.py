@@ -192,7 +192,7 @@ def test_a_chunk_that_was_put_before_is_recognised_and_another_one_is_not_touche
     assert len(spool.waiting()) == 1
 
 
-def test_it_stops_when_it_is_told_to_and_goes_on_later(lake: MemoryStorage, spool: Spool) -> None:
+def test_it_stops_on_request_and_goes_on_later(lake: MemoryStorage, spool: Spool) -> None:
     plan = _plan(lake)
     for unit in range(3):
         _spooled(spool, plan, [str(UNIT * unit + 1), str(UNIT * unit + 2)], unit=unit)

@@ -9,7 +9,7 @@ import time
 from reelhouse.collect.fetching import StopConditions
 
 
-def test_whoever_waits_learns_at_once_though_its_loop_sleeps_and_another_thread_hurries() -> None:
+def test_a_waiting_caller_learns_at_once_though_its_loop_sleeps_and_another_thread_hurries() -> None:
     stop_conditions = StopConditions()
 
     async def wait() -> float:
@@ -26,7 +26,7 @@ def test_whoever_waits_learns_at_once_though_its_loop_sleeps_and_another_thread_
     assert stop_conditions.reason == "the lease is lost"
 
 
-def test_whoever_comes_later_does_not_wait_and_another_loop_may_wait_anew() -> None:
+def test_a_later_caller_does_not_wait_and_another_loop_may_wait_again() -> None:
     stop_conditions = StopConditions()
 
     async def gives_up() -> None:

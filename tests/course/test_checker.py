@@ -28,7 +28,7 @@ def _check(files: dict[str, Any], keys: list[str] | None = None) -> Checked:
     return check_course(storage, keys)
 
 
-def _told(files: dict[str, Any]) -> list[str]:
+def _problems(files: dict[str, Any]) -> list[str]:
     found = _check(files)
     assert found.right is not bool(found.problems)
     return found.problems
@@ -71,7 +71,7 @@ def test_arrays_of_movies_are_right() -> None:
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_file_is_named(body: Any, problem: str) -> None:
-    problems = _told({f"{DAY}/a.json": body})
+    problems = _problems({f"{DAY}/a.json": body})
     assert any(problem in each and f"{DAY}/a.json" in each for each in problems), problems
 
 
@@ -99,7 +99,7 @@ def test_an_id_in_two_files_of_a_day_is_twice_and_on_another_day_it_is_newer() -
 
 
 @pytest.mark.parametrize("folders", [("ano=2026/mes=11/dia=23", "ano=2026/mes=11/dia=24"), ("2026/1/2", "2026/1/3")])
-def test_days_are_told_by_folders_as_people_write_them(folders: tuple[str, str]) -> None:
+def test_days_are_recognized_by_folders_as_people_write_them(folders: tuple[str, str]) -> None:
     assert _check({f"{folder}/a.json": [_movie(1)] for folder in folders}).later == 1
 
 
@@ -137,7 +137,7 @@ def test_a_lake_is_looked_at_only_where_the_course_has_its_files() -> None:
 
 
 def test_nothing_there_is_not_right() -> None:
-    assert _told({"a.csv": b"id"}) == ["there is no .json file"]
+    assert _problems({"a.csv": b"id"}) == ["there is no .json file"]
 
 
 class Strange(MemoryStorage):
@@ -172,7 +172,7 @@ def test_a_file_that_would_not_fit_into_memory_is_not_read() -> None:
     assert "holds 2,000,000,000 bytes" in problem
 
 
-def test_what_is_no_kind_of_tmdbs_is_told_apart_by_shared_keys() -> None:
+def test_what_is_no_kind_of_tmdbs_is_recognized_by_shared_keys() -> None:
     names = Structures()
     trimmed = {"Título": 1, "Ano": 1, "Nota": 1, "id": 1}
     first, _ = names.name(trimmed.keys())

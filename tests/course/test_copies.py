@@ -79,7 +79,7 @@ def test_what_another_worker_landed_is_copied_at_the_end() -> None:
     assert _copied(lake) == [1, 2]
 
 
-def test_catching_up_stops_where_it_is_told_to_and_goes_on_from_there() -> None:
+def test_catching_up_stops_at_its_limit_and_goes_on_from_there() -> None:
     lake = MemoryStorage()
     _parts(lake, ("1",), ("2",), ("3",))
     left = iter([False, True])

@@ -145,7 +145,7 @@ def test_sync_copies_tables_and_marts_for_whoever_reads_parquet(course: Path) ->
     assert set(named) <= {row[0] for row in described}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @SPARK_IS_HERE
 def test_apache_spark_reads_trusted_and_refined_with_the_pages_lines(course: Path, tmp_path: Path) -> None:
     day = _day(course)
@@ -161,7 +161,7 @@ def test_apache_spark_reads_trusted_and_refined_with_the_pages_lines(course: Pat
     assert "timestamp" in found["types"].values()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @SPARK_IS_HERE
 def test_apache_spark_reads_the_arrays_with_the_students_own_line(course: Path, tmp_path: Path) -> None:
     script = tmp_path / "student.py"

@@ -308,7 +308,7 @@ def test_a_lake_that_fails_while_it_is_built_says_so(opened: Opened) -> None:
         assert not {"\n", "<"} & set(str(failed.value))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lake_that_cannot_be_read_while_it_is_built_says_so_and_the_next_build_ends_it(
     opened: Opened, tmp_path: Path
 ) -> None:
@@ -354,7 +354,7 @@ except Exception as exc:
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_engine_that_ends_is_told_of_soon() -> None:
     with subprocess.Popen([sys.executable, "-c", _LOSES_ITS_ENGINE], stdout=subprocess.PIPE, text=True) as started:
         said, _ = started.communicate(timeout=60)

@@ -141,7 +141,7 @@ def test_the_engine_listens_in_a_namespace_and_works_outside() -> None:
         assert Path(owner.socket()).parent.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @needs_spark
 def test_apache_spark_on_one_machine_listens_to_this_machine_alone() -> None:
     with an_owner(engine="local[2]") as owner:

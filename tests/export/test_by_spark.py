@@ -108,7 +108,7 @@ def test_spark_is_given_the_address_that_libpq_would_take(tmp_path: Path) -> Non
         ("postgresql://me:se/cret@host/db", r"^postgresql://\.\.\.: it contains reserved characters"),
     ],
 )
-def test_what_spark_cannot_be_told_is_refused(url: str, why: str) -> None:
+def test_addresses_that_spark_cannot_use_are_refused(url: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why):
         jdbc_of(url, {})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 
 from reelhouse.serve.export.tables import look
 from reelhouse.storage.folder import FolderStorage
-from tests.end_to_end.conftest import REPOSITORY, reelhouse, told
+from tests.end_to_end.conftest import REPOSITORY, reelhouse
 from tests.postgres import PASSWORD, Database, Postgres, without_postgres_settings
 
 PAGE = (REPOSITORY / "docs" / "export.md").read_text(encoding="utf-8")
@@ -39,7 +40,7 @@ def database(postgres: Postgres) -> Database:
 @pytest.mark.long
 def test_an_export_shows_what_was_written_and_what_the_terms_are(run: Run, lake: Path, database: Database) -> None:
     names = "movie,dim_genre,bridge_movie_genre"
-    done = told(run("--to", database.url, "--tables", names, "--json"))
+    done = json.loads(run("--to", database.url, "--tables", names, "--json").stdout)
     assert [one["how"] for one in done["tables"]] == ["full"] * 3
     rows = {table.name: table.rows for table in look(FolderStorage(lake), tuple(names.split(","))).tables}
     assert {one["name"]: one["rows"] for one in done["tables"]} == rows
@@ -80,7 +81,7 @@ def _blocks(language: str) -> list[str]:
         (("--to", "postgresql://h/x", "--schema", "pg_catalog"), "PostgreSQL's own"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line(run: Run, arguments: tuple[str, ...], why: str) -> None:
+def test_what_cannot_be_is_one_line(run: Run, arguments: tuple[str, ...], why: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2, done.stderr
     assert why in done.stderr

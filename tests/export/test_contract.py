@@ -39,6 +39,7 @@ def check_equal(lake: Path, place: Place, *names: str) -> None:
         assert counted(found) == counted(expected), table.name
 
 
+@pytest.mark.long
 def test_every_table_is_read_back_equal(lake: Path, place: Place) -> None:
     done = export(lake, place.to)
     assert Counter(one.how for one in done.values()) == {"full": len(done)}

@@ -183,7 +183,7 @@ def test_after_a_kill_while_files_take_their_places_the_next_export_goes_on(
     assert {one.how for one in export(lake, f"csv:{tmp_path}/out", *SOME).values()} == {"unchanged"}
 
 
-def test_of_two_exports_into_a_folder_at_a_time_one_is_told_to_come_again(lake: Path, tmp_path: Path) -> None:
+def test_of_two_exports_into_a_folder_at_a_time_one_is_refused(lake: Path, tmp_path: Path) -> None:
     to = f"csv:{tmp_path}/out"
 
     def step(text: str) -> None:
@@ -219,7 +219,7 @@ def test_parquet_files_and_the_manifest_say_what_columns_are(lake: Path, tmp_pat
     assert manifest["tables"]["movie"]["note"]["oldest_answer"].startswith("2026-")
 
 
-def test_null_and_an_empty_text_are_told_apart_in_csv(lake: Path, tmp_path: Path) -> None:
+def test_null_and_an_empty_text_differ_in_csv(lake: Path, tmp_path: Path) -> None:
     export(lake, f"csv:{tmp_path}/out", "my_ratings")
     lines = (tmp_path / "out" / "my_ratings.csv").read_text().splitlines()
     assert lines[0] == '"movie_id","rating","fee","seen","seen_on","noted_at","remark"'

@@ -277,9 +277,9 @@ def test_a_connection_lost_in_the_middle_changes_nothing(
                     assert database.rows(query) == [(True,)]
             return load_by_copy(link, schema, name, snapshot, table, keep)
 
-        with pytest.raises(LostError, match=r"was lost, and its tables are as they were") as told:
+        with pytest.raises(LostError, match=r"was lost, and its tables are as they were") as raised:
             PostgresTarget(url, "tmdb", load).export(look(FolderStorage(lake), SOME), full=True, step=print)
-    assert PASSWORD not in str(told.value)
+    assert PASSWORD not in str(raised.value)
     check_equal(states[0], database, *SOME)
     _when_free(lambda: export(lake, database.url, *SOME))
     check_equal(lake, database, *SOME)
@@ -368,14 +368,14 @@ def test_a_schema_of_ones_own_is_all_that_a_user_needs(lake: Path, database: Dat
         (lambda url: url.replace("127.0.0.1", "[127.0.0.1"), "cannot be reached"),
     ],
 )
-def test_an_address_that_does_not_work_is_told_without_its_password(
+def test_an_address_that_does_not_work_is_named_without_its_password(
     lake: Path, database: Database, change: object, why: str
 ) -> None:
     assert callable(change)
-    with pytest.raises(ConfigError, match=why) as told:
+    with pytest.raises(ConfigError, match=why) as raised:
         export(lake, change(database.url), "movie")
-    assert PASSWORD not in str(told.value)
-    assert "not-shown" not in str(told.value)
+    assert PASSWORD not in str(raised.value)
+    assert "not-shown" not in str(raised.value)
 
 
 MISREAD = ("not/shown", "12/not-shown", "not?shown", "not#shown", "not@shown", "n:o@t/shown", "n%zzot-shown")
@@ -383,12 +383,12 @@ MISREAD = ("not/shown", "12/not-shown", "not?shown", "not#shown", "not@shown", "
 
 @pytest.mark.parametrize("password", MISREAD)
 def test_a_password_that_is_written_wrongly_is_not_shown_either(lake: Path, database: Database, password: str) -> None:
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as raised:
         export(lake, database.url.replace(PASSWORD, password), "movie")
-    assert "shown" not in str(told.value)
-    assert "zz" not in str(told.value)
-    assert str(told.value).startswith("postgresql://")
-    assert "%" in password or "write %40 for @, %2F for /" in str(told.value)
+    assert "shown" not in str(raised.value)
+    assert "zz" not in str(raised.value)
+    assert str(raised.value).startswith("postgresql://")
+    assert "%" in password or "write %40 for @, %2F for /" in str(raised.value)
 
 
 def test_a_mistyped_address_is_not_repeated_with_its_password() -> None:

@@ -66,10 +66,10 @@ class Importer:
         done = self.run(*arguments)
         assert done.exit_code == code, done.output
         lines = done.stderr.strip().splitlines()
-        told = [line for line in lines if line.startswith("reelhouse: ")]
-        assert told == lines[-1:], done.stderr
+        said = [line for line in lines if line.startswith("reelhouse: ")]
+        assert said == lines[-1:], done.stderr
         assert imported(self.storage) == before
-        return told[0].removeprefix("reelhouse: ").replace(f"{self.folder}/", "")
+        return said[0].removeprefix("reelhouse: ").replace(f"{self.folder}/", "")
 
     def pin(self, name: str) -> Import:
         return imported(self.storage)[name]

@@ -20,7 +20,7 @@ from tests.postgres import PASSWORD, Postgres
 SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
 
 MORE = """
-insert into movies.box_office (id, gross, title, released, told, score)
+insert into movies.box_office (id, gross, title, released, announced, score)
 select i, i * 1.01, 'Movie ' || i, date '0900-05-05' + i, timestamptz '1960-01-01 00:00+00' + i * interval '1 second',
        i / 3.0
 from generate_series(-500, -1) i
@@ -65,15 +65,15 @@ def test_spark_imports_the_rows_that_adbc_imports(lake: Importer, postgres: Post
     first, second, third, fourth, last = ended
     assert [one[0] for one in ended] == [0, 0, 0, 0, 2], ended
     assert not [text for one in ended for text in one[1:] if PASSWORD in str(text)]
-    told = json.loads(str(first[1]))
-    assert told["columns"] == ours["columns"] or _without_examples(told) == _without_examples(ours)
-    assert {one["name"]: one["type"] for one in told["columns"]} == TYPES
-    assert told["notes"] == ours["notes"]
+    found = json.loads(str(first[1]))
+    assert found["columns"] == ours["columns"] or _without_examples(found) == _without_examples(ours)
+    assert {one["name"]: one["type"] for one in found["columns"]} == TYPES
+    assert found["notes"] == ours["notes"]
     rows = lake.rows("box")
     assert len(rows) == 1502
     for name in ("box", "keyless", "split"):
         assert theirs.rows(name) == rows
-    assert json.loads(str(second[1]))["version"] > told["version"]
+    assert json.loads(str(second[1]))["version"] > found["version"]
     hint = "one task read all rows: there is no key of one column of numbers; see --split-by"
     assert (hint in json.loads(str(third[1]))["notes"], hint in json.loads(str(fourth[1]))["notes"]) == (True, False)
     assert "has no column title of whole numbers" in str(last[2])
@@ -83,8 +83,8 @@ def test_spark_imports_the_rows_that_adbc_imports(lake: Importer, postgres: Post
     assert theirs.rows("box") == rows
 
 
-def _without_examples(told: dict[str, list[dict[str, object]]]) -> list[dict[str, object]]:
-    return [{name: value for name, value in one.items() if name != "example"} for one in told["columns"]]
+def _without_examples(found: dict[str, list[dict[str, object]]]) -> list[dict[str, object]]:
+    return [{name: value for name, value in one.items() if name != "example"} for one in found["columns"]]
 
 
 def _on_spark(lake: Importer, asked: list[tuple[str, ...]]) -> list[list[object]]:

@@ -116,13 +116,13 @@ def test_large_numbers_seen_before_the_first_fraction_count_as_well() -> None:
 
 
 def test_nothing_between_two_commas_is_null(lake: Importer) -> None:
-    told = lake.bring("t", lake.file("t.csv", 'a,b,c\n1,,x\n,"",\n3,4.5," "\n'))
+    found = lake.bring("t", lake.file("t.csv", 'a,b,c\n1,,x\n,"",\n3,4.5," "\n'))
     assert lake.rows("t") == [
         {"a": 1, "b": None, "c": "x"},
         {"a": 3, "b": 4.5, "c": " "},
         {"a": None, "b": None, "c": None},
     ]
-    assert [(one["name"], one["type"], one["nulls"], one["example"]) for one in told["columns"]] == [
+    assert [(one["name"], one["type"], one["nulls"], one["example"]) for one in found["columns"]] == [
         ("a", "bigint", 1, "1"),
         ("b", "double", 2, "4.5"),
         ("c", "string", 1, "x"),
@@ -135,12 +135,12 @@ def test_a_column_without_any_value_is_text(lake: Importer) -> None:
 
 def test_dates_and_instants_are_those_that_were_written(lake: Importer) -> None:
     lines = "1995-12-22,2026-11-23T08:00:00.5+02:00,true\n2026-01-02,2026-11-23 08:00:00,False\n"
-    told = lake.bring("t", lake.file("t.csv", f"day,seen_at,yes\n{lines}"))
+    found = lake.bring("t", lake.file("t.csv", f"day,seen_at,yes\n{lines}"))
     assert lake.rows("t") == [
         {"day": date(1995, 12, 22), "seen_at": datetime(2026, 11, 23, 6, 0, 0, 500_000, UTC), "yes": True},
         {"day": date(2026, 1, 2), "seen_at": datetime(2026, 11, 23, 8, tzinfo=UTC), "yes": False},
     ]
-    assert told["notes"] == ["seen_at: instants without a time zone are taken as UTC"]
+    assert found["notes"] == ["seen_at: instants without a time zone are taken as UTC"]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -208,8 +208,8 @@ def test_words_for_null_and_plain_quotes_can_be_named(lake: Importer) -> None:
 
 def test_names_that_no_table_can_have_are_changed_visibly(lake: Importer) -> None:
     path = lake.file("t.csv", ",Box Office ($),título, x ,a.b,ok\n1,2,3,4,5,6\n")
-    told = lake.bring("t", path)
-    assert {one["name"]: one["source"] for one in told["columns"]} == {
+    found = lake.bring("t", path)
+    assert {one["name"]: one["source"] for one in found["columns"]} == {
         "column_1": "column_1",
         "Box_Office": "Box Office ($)",
         "título": "título",
@@ -305,9 +305,9 @@ def test_backslashes_before_quotes_are_read_where_they_are_named(lake: Importer)
 
 
 def test_values_that_span_lines_are_noted_and_those_that_look_like_rows_are_counted(lake: Importer) -> None:
-    told = lake.bring("t", lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,C"\n4,"x\ny"\n5,D\n'))
-    assert told["rows"] == 3
-    assert told["notes"] == [
+    found = lake.bring("t", lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,C"\n4,"x\ny"\n5,D\n'))
+    assert found["rows"] == 3
+    assert found["notes"] == [
         "t.csv: 2 values span lines, the longest 3 lines from line 2 on; 2 of the lines inside have as many columns as "
         "the header; if that is a stray quote, --no-quotes takes quotes as text"
     ]

@@ -23,7 +23,7 @@ from tests.postgres import PASSWORD, Database, Postgres
 TABLE = """
 create table movies.box_office (
     id integer primary key, gross numeric(12, 2), exact numeric, title varchar(40), released date, seen timestamp,
-    told timestamptz, tags text[], about jsonb, hit boolean, score real, raw bytea, at time, "Studio Name" text
+    announced timestamptz, tags text[], about jsonb, hit boolean, score real, raw bytea, at time, "Studio Name" text
 )
 """
 ROWS = """
@@ -39,7 +39,7 @@ TYPES = {
     "title": "string",
     "released": "date",
     "seen": "timestamp",
-    "told": "timestamp",
+    "announced": "timestamp",
     "tags": "string",
     "about": "string",
     "hit": "boolean",
@@ -58,9 +58,9 @@ def database(postgres: Postgres) -> Iterator[Database]:
 
 
 def test_a_table_of_postgresql_comes_with_types_that_lose_nothing(lake: Importer, database: Database) -> None:
-    told = lake.bring("box", "--from", database.url, "--table", "movies.box_office")
-    assert {one["name"]: one["type"] for one in told["columns"]} == TYPES
-    assert told["notes"] == [
+    found = lake.bring("box", "--from", database.url, "--table", "movies.box_office")
+    assert {one["name"]: one["type"] for one in found["columns"]} == TYPES
+    assert found["notes"] == [
         "exact: numeric has more digits than a column can hold: kept as text",
         "seen: instants without a time zone are taken as UTC",
     ]
@@ -72,7 +72,7 @@ def test_a_table_of_postgresql_comes_with_types_that_lose_nothing(lake: Importer
         "title": "Toy Story",
         "released": date(1995, 12, 22),
         "seen": datetime(2026, 1, 1, 10, tzinfo=UTC),
-        "told": datetime(2026, 1, 1, 8, tzinfo=UTC),
+        "announced": datetime(2026, 1, 1, 8, tzinfo=UTC),
         "tags": "{toys,friends}",
         "about": '{"a": 1}',
         "hit": True,
@@ -87,8 +87,8 @@ def test_a_table_of_postgresql_comes_with_types_that_lose_nothing(lake: Importer
 def test_the_pin_names_the_database_without_its_password(lake: Importer, database: Database) -> None:
     done = lake.run("box", "--from", database.url, "--table", "movies.box_office")
     assert done.exit_code == 0, done.output
-    told = f"postgresql://postgres@127.0.0.1:{database.port}/{database.name} movies.box_office"
-    assert [source.name for source in lake.pin("box").sources] == [told]
+    found = f"postgresql://postgres@127.0.0.1:{database.port}/{database.name} movies.box_office"
+    assert [source.name for source in lake.pin("box").sources] == [found]
     assert PASSWORD not in done.output + lake.storage.get("_reelhouse/imports.json").decode()
 
 
@@ -173,7 +173,7 @@ def test_names_are_read_as_sql_reads_them_or_as_they_are_written(lake: Importer,
 
 
 @pytest.mark.parametrize("value", ["infinity", "-infinity", "0044-03-15 BC", "12026-01-01"])
-@pytest.mark.parametrize("column", ["released", "told"])
+@pytest.mark.parametrize("column", ["released", "announced"])
 def test_days_that_never_come_are_refused(lake: Importer, database: Database, value: str, column: str) -> None:
     database.run(f"update movies.box_office set {column} = '{value}' where id = 2")
     said = lake.refused("box", "--from", database.url, "--table", "movies.box_office")
@@ -238,8 +238,8 @@ def test_a_table_of_a_duckdb_file_comes_with_its_types(lake: Importer) -> None:
             "timestamp '2026-01-01 10:00' as e, timestamptz '2026-01-01 10:00+02' as f, [1, 2] as g, {'h': 1} as h, "
             "true as i, 0.5::float as j, 170141183460469231731687303715884105727::hugeint as k"
         )
-    told = lake.bring("t", "--from", str(path), "--table", "s.t")
-    types = {one["name"]: one["type"] for one in told["columns"]}
+    found = lake.bring("t", "--from", str(path), "--table", "s.t")
+    types = {one["name"]: one["type"] for one in found["columns"]}
     assert types == {
         "a": "bigint",
         "b": "decimal(9,2)",

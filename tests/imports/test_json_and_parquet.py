@@ -157,8 +157,8 @@ def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
         nothing=pa.array([None], pa.null()),
         long=pa.array([Decimal(10**40 + 1)], pa.decimal256(50, 2)),
     )
-    told = lake.bring("t", path)
-    assert {one["name"]: one["type"] for one in told["columns"]} == {
+    found = lake.bring("t", path)
+    assert {one["name"]: one["type"] for one in found["columns"]} == {
         "small": "bigint",
         "unsigned": "decimal(20,0)",
         "real": "double",
@@ -173,7 +173,7 @@ def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
         "nothing": "string",
         "long": "string",
     }
-    assert told["notes"] == ["zoneless: instants without a time zone are taken as UTC"]
+    assert found["notes"] == ["zoneless: instants without a time zone are taken as UTC"]
     assert lake.rows("t") == [
         {
             "small": 1,

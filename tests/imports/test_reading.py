@@ -137,8 +137,8 @@ def test_the_dictionary_tells_of_imports(lake: Importer) -> None:
     lake.bring("box", lake.file("box.csv", "id,Box Office\n1,2.5\n"))
     (box,) = [one for one in describe(lake.storage, None)["tables"] if one["zone"] == "imports"]
     assert box == {"name": "box", "zone": "imports", "rows": 1, "comment": "Imported from box.csv."}
-    told = describe(lake.storage, "box")
-    columns: list[dict[str, Any]] = told["columns"]
+    described = describe(lake.storage, "box")
+    columns: list[dict[str, Any]] = described["columns"]
     assert [(one["name"], one["type"], one["comment"]) for one in columns] == [
         ("id", "bigint", ""),
         ("Box_Office", "double", "There it is called Box Office."),

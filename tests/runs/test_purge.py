@@ -155,7 +155,10 @@ def test_one_purge_after_another_takes_more_of_the_same_chunks(lake: Storage) ->
     assert _whole(lake).states == {"purged": len(before)}
 
 
-@pytest.mark.parametrize("chosen", [IDS, OLDER, ALL], ids=lambda chosen: chosen.words)
+_EACH = [IDS, *(pytest.param(chosen, marks=pytest.mark.long) for chosen in (OLDER, ALL))]
+
+
+@pytest.mark.parametrize("chosen", _EACH, ids=lambda chosen: chosen.words)
 def test_a_purge_that_is_killed_at_any_step_is_completed_by_the_next(lived: MemoryStorage, chosen: Chosen) -> None:
     undisturbed = Stepping(copied(lived), counts)
     purge(undisturbed, chosen, NOW)

@@ -168,7 +168,7 @@ def test_requests_that_failed_in_the_first_run_of_a_call_count_in_the_second(pla
     assert result.pending in (3, 4)
 
 
-@pytest.mark.parametrize("hanging", [False, True], ids=["slow", "hanging"])
+@pytest.mark.parametrize("hanging", [False, pytest.param(True, marks=pytest.mark.long)], ids=["slow", "hanging"])
 def test_the_deadline_holds(plain: Tiny, hanging: bool) -> None:
     lake = MemoryStorage()
 

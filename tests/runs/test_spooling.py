@@ -70,7 +70,7 @@ def _fails_at(step: int) -> Callable[[int], None]:
     return at
 
 
-@pytest.mark.parametrize("failing", [_down_from, _fails_at])
+@pytest.mark.parametrize("failing", [_down_from, pytest.param(_fails_at, marks=pytest.mark.long)])
 def test_wherever_the_lake_fails_no_answer_is_asked_for_twice(
     sound: Tiny, tmp_path: Path, failing: Callable[[int], Callable[[int], None]]
 ) -> None:

@@ -17,6 +17,10 @@ from tests.warehouse.landing import Answer, LakeInTheMaking, Row
 Body = dict[str, Any]
 
 
+# Thousands of real bodies; `test_rules.py` has the kinds of odd ones.
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope="module")
 def bodies() -> list[Body]:
     with gzip.open(tmdb_data("payloads", "movie.jsonl.gz")) as lines:

@@ -70,15 +70,16 @@ def quarantined(id_: int | None, key: str = "", reason: str = "cut") -> Answer:
     return Answer(id_, b'{"id":1,"ti', state=State.QUARANTINED, key=key, reason=reason, parses=False)
 
 
-@dataclass
+@dataclass(eq=False)
 class LakeInTheMaking:
-    """A lake in a folder. Each run gets the next number and, unless told otherwise, is closed."""
+    """A lake in a folder. Each run gets the next number and is closed, unless `close` is False."""
 
     root: Path
     storage: Storage = field(init=False)
     runs: int = 0
     chunks: int = 0
     entity: str = "movie"
+    registry: Registry = REGISTRY
 
     def __post_init__(self) -> None:
         self.storage = FolderStorage(self.root)
@@ -169,8 +170,8 @@ class LakeInTheMaking:
         made, _ = reconcile(self.storage, plan)
         assert made is not None
 
-    def build(self, *, full: bool = False, registry: Registry = REGISTRY) -> BuildResult:
-        return build(self.storage, SAIL, full=full, registry=registry)
+    def build(self, *, full: bool = False, registry: Registry | None = None) -> BuildResult:
+        return build(self.storage, SAIL, full=full, registry=registry or self.registry)
 
     @property
     def current(self) -> BuildManifest:

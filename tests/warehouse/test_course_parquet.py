@@ -18,7 +18,6 @@ from msgspec.structs import replace
 
 from reelhouse.delta.delta_rs import write_delta
 from reelhouse.errors import LakeError, StorageError
-from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.purges import Note, put_note
 from reelhouse.storage.folder import FolderStorage
@@ -29,13 +28,14 @@ from reelhouse.warehouse.manifest import Read, pin
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.verify import check_tables
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, gone
 
 DAY = "2026/11/01"
 
 
 def built(lake: LakeInTheMaking, **options: Any) -> list[str]:
-    return build(lake.storage, SAIL, course=True, **options).problems
+    return build(lake.storage, SAIL, course=True, registry=FEW, **options).problems
 
 
 def copied(lake: LakeInTheMaking, *, quotes: bool = True) -> list[str]:
@@ -80,7 +80,7 @@ def rows(lake: LakeInTheMaking, name: str, day: str = DAY) -> list[dict[str, Any
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
     """Three movies, one of which is gone, built and copied as of the first day."""
-    lake = LakeInTheMaking(tmp_path_factory.mktemp("first") / "lake")
+    lake = LakeInTheMaking(tmp_path_factory.mktemp("first") / "lake", registry=FEW)
     cast = {"cast": [{"id": 7, "name": "Ada", "order": 0, "credit_id": "c"}]}
     lake.land(a_movie(1, credits=cast, release_date="1999-03-30"), a_movie(2), gone(3), export=[1, 2])
     assert built(lake) == []
@@ -91,7 +91,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
 def world(first: LakeInTheMaking, tmp_path: Path) -> LakeInTheMaking:
     """A lake of this test's own that is the same."""
     shutil.copytree(first.root, tmp_path / "lake")
-    return LakeInTheMaking(tmp_path / "lake", runs=first.runs, chunks=first.chunks)
+    return LakeInTheMaking(tmp_path / "lake", runs=first.runs, chunks=first.chunks, registry=FEW)
 
 
 @pytest.fixture
@@ -105,14 +105,14 @@ def uncopied(world: LakeInTheMaking) -> LakeInTheMaking:
 
 @pytest.mark.long
 def test_every_table_and_mart_lies_there_with_the_rows_and_types_of_the_build(world: LakeInTheMaking) -> None:
-    for zone, specs in REGISTRY.zones.items():
+    for zone, specs in FEW.zones.items():
         for spec in specs:
             assert rows(world, spec.name) == world.rows(spec.name), (zone, spec.name)
             schema = pq.read_schema(next(folder_of(world, spec.name).glob("*.parquet")))
             assert schema.names == spec.column_names
-    assert files(world, "Refined/fact_movie/") == [
-        f"Refined/fact_movie/{DAY}/_SUCCESS",
-        f"Refined/fact_movie/{DAY}/part-00000.parquet",
+    assert files(world, "Refined/dim_movie/") == [
+        f"Refined/dim_movie/{DAY}/_SUCCESS",
+        f"Refined/dim_movie/{DAY}/part-00000.parquet",
     ]
     assert files(world, "Trusted/TMDB/Parquet/movie/") == [
         f"Trusted/TMDB/Parquet/movie/{DAY}/_SUCCESS",
@@ -152,7 +152,7 @@ def test_each_day_has_a_folder_of_its_own_and_the_newest_days_stay(world: LakeIn
         next_build(world, day + 10, day=f"2026/11/{day:02}")
         copied(world)
         assert len(rows(world, "movie", f"2026/11/{day:02}")) == 1 + day
-    days = sorted(path.name for path in (world.root / "Refined/fact_movie/2026/11").iterdir() if any(path.iterdir()))
+    days = sorted(path.name for path in (world.root / "Refined/dim_movie/2026/11").iterdir() if any(path.iterdir()))
     assert days == [f"{day:02}" for day in range(3, KEPT_DAYS + 3)]
     assert prune(world.storage, keep=1) > 0
     found = read_copies(world.storage)
@@ -206,7 +206,7 @@ def test_killed_at_any_put_the_next_build_completes_it(lake: LakeInTheMaking, mo
         real(storage, key, body)
 
     monkeypatch.setattr(FolderStorage, "put", put)
-    for survived in (0, 1, 2, 3, 40):
+    for survived in (0, 1, 2, 3, len(FEW.names) - 1):
         left = survived
         with pytest.raises(_Dying):
             copy_out(lake.storage)
@@ -298,11 +298,11 @@ def test_verify_names_a_part_that_is_gone_or_cut(world: LakeInTheMaking) -> None
 
 @pytest.mark.long
 def test_a_purge_leaves_no_copy_and_what_others_put_there_stays(world: LakeInTheMaking) -> None:
-    others = world.root / "Refined/fact_movie/2026/11/01/part-00000-6f1c-c000.snappy.parquet"
+    others = world.root / "Refined/dim_movie/2026/11/01/part-00000-6f1c-c000.snappy.parquet"
     others.write_bytes(b"a student's own")
     put_note(world.storage, Note("2026-11-20T00:00:00Z", "all", {"movie": [1]}, []))
     old = leftovers(world.storage)
-    assert f"Refined/fact_movie/{DAY}" in old
+    assert f"Refined/dim_movie/{DAY}" in old
     assert f"Trusted/TMDB/Parquet/movie/{DAY}" in old
     assert any("from before the last purge" in problem for problem in check_tables(world.storage))
     erase_tables(world.storage)

@@ -19,6 +19,7 @@ from reelhouse.raw.keys import MANIFEST, plan_key
 from reelhouse.warehouse.manifest import BuildManifest, copy_key
 from reelhouse.warehouse.staging import Stager
 from reelhouse.warehouse.verify import check_tables
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import LakeInTheMaking, Row, a_movie, gone
 
 FIELDS: dict[str, Any] = {"genres": [{"id": 18, "name": "Drama"}], "release_date": "2020-12-02", "revenue": 7}
@@ -28,7 +29,7 @@ STAGING = "_reelhouse/staging/movie"
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
     """Two builds of two days; the first one's manifest lies beside the lake."""
-    lake = LakeInTheMaking(tmp_path_factory.mktemp("damage") / "lake")
+    lake = LakeInTheMaking(tmp_path_factory.mktemp("damage") / "lake", registry=FEW)
     lake.land(*(a_movie(id_, **FIELDS) for id_ in range(1, 5)), export=[1, 2, 3, 4], day="2026-11-01")
     lake.build()
     (lake.root.parent / "older.json").write_bytes(lake.storage.get(MANIFEST))
@@ -47,7 +48,7 @@ def rows(lived: LakeInTheMaking) -> dict[str, list[Row]]:
 def lake(lived: LakeInTheMaking, tmp_path: Path) -> LakeInTheMaking:
     """A copy, to be damaged."""
     shutil.copytree(lived.root, tmp_path / "lake")
-    made = LakeInTheMaking(tmp_path / "lake")
+    made = LakeInTheMaking(tmp_path / "lake", registry=FEW)
     made.runs, made.chunks = lived.runs, lived.chunks
     return made
 
@@ -78,7 +79,7 @@ def _replaced(path: Path) -> None:
 def test_data_files_that_are_not_as_they_were_written_are_named(
     lake: LakeInTheMaking, damage: Callable[[Path], None]
 ) -> None:
-    folders = ["tables/movie", "tables/popularity_daily", "marts/fact_movie", STAGING]
+    folders = ["tables/movie", "tables/popularity_daily", "marts/dim_movie", STAGING]
     damaged = []
     for folder in folders:
         path = _files(lake, folder)[0]
@@ -92,7 +93,7 @@ def test_data_files_that_are_not_as_they_were_written_are_named(
 
 @pytest.mark.parametrize(
     "folders",
-    [["tables/movie"], ["marts/fact_movie", "tables/popularity_daily", "_reelhouse/staging/movie_current"], [STAGING]],
+    [["tables/movie"], ["marts/dim_movie", "tables/popularity_daily", "_reelhouse/staging/movie_current"], [STAGING]],
     ids=" ".join,
 )
 def test_the_next_build_makes_damaged_tables_again_and_no_others(
@@ -150,7 +151,7 @@ def test_a_delete_by_others_while_a_build_appends_to_staging_is_noticed(
     assert check_tables(lake.storage) == []
 
 
-@pytest.mark.parametrize("folder", ["tables/movie", "tables/popularity_daily", "marts/fact_movie"])
+@pytest.mark.parametrize("folder", ["tables/movie", "tables/popularity_daily", "marts/dim_movie"])
 def test_what_others_commit_on_top_of_a_pinned_version_is_named_and_repaired(
     lake: LakeInTheMaking, rows: dict[str, list[Row]], folder: str
 ) -> None:
@@ -216,10 +217,10 @@ def test_only_the_newest_builds_copy_of_its_manifest_stays(lived: LakeInTheMakin
 
 def test_a_log_that_cannot_be_read_is_one_problem_among_others(lake: LakeInTheMaking) -> None:
     lake.storage.put(log_key("tables/movie", lake.current.tables["movie"].version), b"{")
-    _emptied(_files(lake, "marts/fact_movie")[0])
-    movie, fact = sorted(check_tables(lake.storage), key=lambda problem: "fact_movie" in problem)
+    _emptied(_files(lake, "marts/dim_movie")[0])
+    movie, fact = sorted(check_tables(lake.storage), key=lambda problem: "dim_movie" in problem)
     assert "tables/movie/_delta_log" in movie
-    assert "marts/fact_movie/" in fact
+    assert "marts/dim_movie/" in fact
 
 
 @pytest.mark.parametrize("how", [b"", b"{", None], ids=["emptied", "garbled", "lost"])

@@ -23,6 +23,7 @@ from reelhouse.warehouse import fingerprints, materialize, popularity_daily
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import Noting
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import SAIL, Answer, LakeInTheMaking, a_movie, filtered, gone, quarantined
 
 _RICH = {
@@ -53,7 +54,7 @@ def _three_runs(lake: LakeInTheMaking, after: object = None) -> None:
 @pytest.mark.long
 def test_step_by_step_is_the_same_as_all_at_once_and_as_full(lake: LakeInTheMaking, tmp_path: Path) -> None:
     _three_runs(lake, lake.build)
-    at_once = LakeInTheMaking(tmp_path / "other")
+    at_once = LakeInTheMaking(tmp_path / "other", registry=FEW)
     _three_runs(at_once)
     at_once.build()
     assert lake.everything() == at_once.everything()
@@ -66,7 +67,7 @@ def test_step_by_step_is_the_same_as_all_at_once_and_as_full(lake: LakeInTheMaki
 def test_a_build_of_nothing_new_does_nothing_and_starts_no_engine(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1])
     first = lake.build()
-    found = build(lake.storage, _no_engine)  # type: ignore[arg-type]
+    found = build(lake.storage, _no_engine, registry=FEW)  # type: ignore[arg-type]
     assert (first.done, found.done, found.build, found.rows) == (True, False, 1, first.rows)
 
 
@@ -88,7 +89,7 @@ def test_a_run_that_only_closed_changes_no_table(lake: LakeInTheMaking) -> None:
     plan = lake.land(a_movie(1), close=False)
     lake.build()
     lake.close(plan)
-    assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
+    assert build(lake.storage, _no_engine, registry=FEW).done is False  # type: ignore[arg-type]
 
 
 @pytest.mark.long
@@ -115,9 +116,9 @@ def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_a
     lake.land(a_movie(1, **_RICH))
     lake.build()
     staging = lake.current.read.stream("movie").staging
-    marts = (replace(mart, version=mart.version + 1) if mart.name == "fact_credit" else mart for mart in REGISTRY.marts)
-    newer = replace(REGISTRY, marts=tuple(marts))
-    assert set(lake.build(registry=newer).rebuilt) == {"fact_credit", "fact_movie"}
+    marts = (replace(mart, version=mart.version + 1) if mart.name == "dim_movie" else mart for mart in FEW.marts)
+    newer = replace(FEW, marts=tuple(marts))
+    assert set(lake.build(registry=newer).rebuilt) == {"dim_movie", "dim_genre"}
     assert lake.current.read.stream("movie").staging == staging
     assert not lake.build(registry=newer).done
 
@@ -128,12 +129,12 @@ def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
     staging = lake.current.read.stream("movie").staging
     changed = (
         replace(one, columns=tuple(replace(each, zero_is_null=True) for each in one.columns))
-        if one.name == "movie_keyword"
+        if one.name == "movie_genre"
         else one
-        for one in REGISTRY.tables
+        for one in FEW.tables
     )
-    found = lake.build(registry=replace(REGISTRY, tables=tuple(changed)))
-    assert {"movie_keyword", "dim_keyword", "bridge_movie_keyword", "movie_flat"} == set(found.rebuilt)
+    found = lake.build(registry=replace(FEW, tables=tuple(changed)))
+    assert {"movie_genre", "dim_genre"} == set(found.rebuilt)
     assert lake.current.read.stream("movie").staging == staging
 
 
@@ -145,10 +146,10 @@ def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
     assert set(lake.build(registry=small).rows) == {"movie", "movie_genre", "record", "popularity_daily"}
     assert check_tables(lake.storage) == []
     assert not lake.build(registry=small).done
-    assert lake.build().rows.keys() == REGISTRY.names
+    assert lake.build(registry=REGISTRY).rows.keys() == REGISTRY.names
 
 
-def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_parsing_starts_staging_again(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2))
     lake.build()
     before, epoch = lake.everything(), lake.current.read.stream("movie").epoch
@@ -156,7 +157,7 @@ def test_changed_parsing_starts_staging_anew(lake: LakeInTheMaking, monkeypatch:
     assert lake.build().done
     assert lake.current.read.stream("movie").epoch != epoch
     assert lake.everything() == before
-    assert build(lake.storage, _no_engine).done is False  # type: ignore[arg-type]
+    assert build(lake.storage, _no_engine, registry=FEW).done is False  # type: ignore[arg-type]
 
 
 @pytest.mark.long
@@ -210,7 +211,7 @@ def test_an_empty_lake_builds_empty_tables(lake: LakeInTheMaking) -> None:
 
 @pytest.mark.long
 def test_a_folder_with_blanks_and_umlauts(tmp_path: Path) -> None:
-    lake = LakeInTheMaking(tmp_path / "mein süßer lake 100%")
+    lake = LakeInTheMaking(tmp_path / "mein süßer lake 100%", registry=FEW)
     lake.land(a_movie(1), export=[1])
     assert lake.build().rows["movie"] == 1
     assert lake.rows("movie")[0]["movie_id"] == 1
@@ -218,7 +219,7 @@ def test_a_folder_with_blanks_and_umlauts(tmp_path: Path) -> None:
 
 def test_a_lake_in_memory_cannot_be_built() -> None:
     with pytest.raises(ReelhouseError, match="memory:"):
-        build(MemoryStorage(), SAIL)
+        build(MemoryStorage(), SAIL, registry=FEW)
 
 
 def _damage(path: Path) -> None:
@@ -256,7 +257,7 @@ def test_a_build_of_a_newer_reelhouse_is_not_overwritten(lake: LakeInTheMaking) 
 
 
 @pytest.mark.long
-def test_a_current_that_does_not_parse_is_made_anew_from_what_is_there(lake: LakeInTheMaking) -> None:
+def test_a_current_that_does_not_parse_is_made_again_from_what_is_there(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1])
     lake.build()
     before = lake.everything()
@@ -271,7 +272,7 @@ def test_tables_that_somebody_removed_come_back(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1, **_RICH), export=[1])
     lake.build()
     before = lake.everything()
-    for gone_folder in ("tables/movie", "_reelhouse/staging/movie", "marts/fact_movie"):
+    for gone_folder in ("tables/movie", "_reelhouse/staging/movie", "marts/dim_movie"):
         shutil.rmtree(lake.root / gone_folder)
     lake.build()
     assert lake.everything() == before

@@ -18,6 +18,7 @@ from reelhouse.warehouse import popularity_daily, staging
 from reelhouse.warehouse.run import BuildResult, build
 from reelhouse.warehouse.staging import Stager
 from reelhouse.warehouse.verify import check_tables
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, gone
 
 STAGING = staging_folder("movie")
@@ -77,7 +78,7 @@ def _die_after(lake: LakeInTheMaking, writes: int, monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patched:
         patched.setattr(Engine, "write", write)
         try:
-            return build(Mortal(lake.storage, countdown), SAIL)
+            return build(Mortal(lake.storage, countdown), SAIL, registry=FEW)
         except Died:
             return None
 
@@ -93,7 +94,7 @@ def _more_history(lake: LakeInTheMaking) -> None:
 def test_a_build_that_dies_after_every_single_write_ends_as_if_it_had_not(
     lake: LakeInTheMaking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed = LakeInTheMaking(tmp_path / "undisturbed")
+    undisturbed = LakeInTheMaking(tmp_path / "undisturbed", registry=FEW)
     _history(undisturbed)
     undisturbed.build()
     _more_history(undisturbed)
@@ -120,7 +121,7 @@ def test_readers_see_the_last_whole_build_and_the_next_one_completes(
     lake.build()
     before = lake.everything()
     _more_history(lake)
-    assert _die_after(lake, 40, monkeypatch) is None
+    assert _die_after(lake, 8, monkeypatch) is None
     assert lake.everything() == before
     assert check_tables(lake.storage) == []
     assert lake.build().done
@@ -162,7 +163,7 @@ def test_two_builders_at_once_leave_one_whole_build(lake: LakeInTheMaking, tmp_p
 
     def one() -> None:
         try:
-            build(lake.storage, SAIL)
+            build(lake.storage, SAIL, registry=FEW)
         except LakeError as exc:
             failures.append(exc)
 
@@ -172,7 +173,7 @@ def test_two_builders_at_once_leave_one_whole_build(lake: LakeInTheMaking, tmp_p
     for builder in builders:
         builder.join()
     assert failures == []
-    alone = LakeInTheMaking(tmp_path / "alone")
+    alone = LakeInTheMaking(tmp_path / "alone", registry=FEW)
     _history(alone)
     alone.build()
     assert lake.everything() == alone.everything()
@@ -196,7 +197,7 @@ def _first_time(folder: str, meanwhile: Callable[[], None], monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_who_begins_staging_anew_beside_a_build_takes_nothing_from_it(
+def test_who_begins_staging_again_beside_a_build_takes_nothing_from_it(
     lake: LakeInTheMaking, full: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake.land(*(a_movie(id_, **_FIELDS) for id_ in range(1, 6)), export=[1], day="2026-11-01", parts=5)

@@ -76,7 +76,7 @@ def test_who_dies_before_the_row_is_added_has_read_nothing(
     lake.build()
     assert sorted(lake.values("movie", "movie_id")) == [1, 2, 3]
     assert _rejected(lake) == _expected(key)
-    # Once told, it is not told again.
+    # Once reported, it is not reported again.
     lake.land(a_movie(4))
     lake.build()
     assert _rejected(lake) == _expected(key)

@@ -1,4 +1,4 @@
-"""Upkeep: less lies there, and every reader reads what it read before."""
+"""Maintenance: fewer objects, and every reader reads what it read before."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from reelhouse.warehouse.purged_tables import leftovers
 from reelhouse.warehouse.verify import check_tables
 from tests import s3servers
 from tests.runs.dying import KilledError, Stepping, dies_at
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import LakeInTheMaking, Row, a_movie, filtered, gone, quarantined
 
 STAGING = staging_folder("movie")
@@ -64,7 +65,7 @@ def _day(lake: LakeInTheMaking) -> None:
 
 @pytest.fixture(scope="module")
 def three_days(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
-    lake = LakeInTheMaking(tmp_path_factory.mktemp("upkeep") / "lake")
+    lake = LakeInTheMaking(tmp_path_factory.mktemp("maintenance") / "lake", registry=FEW)
     for _ in range(3):
         _day(lake)
         lake.build()
@@ -73,7 +74,7 @@ def three_days(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
 
 def _copied(lake: LakeInTheMaking, root: Path) -> LakeInTheMaking:
     shutil.copytree(lake.root, root)
-    return LakeInTheMaking(root, lake.runs, lake.chunks)
+    return LakeInTheMaking(root, lake.runs, lake.chunks, registry=FEW)
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_what_is_foreseen_is_done_and_nothing_is_changed_by_looking(lake: LakeIn
     assert _files(lake.root) == before
     assert {one.folder for one in foreseen.rewritten} == {POPULARITY, STAGING}
     assert run.maintain(lake.storage, later, WEEK) == foreseen
-    assert foreseen.removed.files > 20
+    assert foreseen.removed.files >= len(FEW.names)
 
 
 @pytest.mark.long
@@ -145,7 +146,7 @@ def test_what_is_foreseen_is_done_and_nothing_is_changed_by_looking(lake: LakeIn
 def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows: dict[str, list[Row]]) -> None:
     done = _maintain(lake.storage)
     assert [(one.folder, one.files) for one in done.rewritten if one.folder == POPULARITY] == [(POPULARITY, 3)]
-    assert len(done.checkpoints) > 40
+    assert len(done.checkpoints) > len(FEW.names)
     pinned = lake.current
     assert (pinned.read.stream("movie").staging, pinned.tables["popularity_daily"].version) == (
         read_commit(lake.storage, STAGING, pinned.read.stream("movie").staging or 0).user["rewrites"] + 1,
@@ -227,7 +228,7 @@ def test_a_version_that_only_a_pin_needs_stays_however_old_it_is(
 
 @pytest.mark.long
 @pytest.mark.usefixtures("eager")
-def test_an_upkeep_that_is_killed_at_any_instant_is_completed_by_the_next(
+def test_a_maintenance_that_is_killed_at_any_instant_is_completed_by_the_next(
     three_days: LakeInTheMaking, tmp_path: Path, rows: dict[str, list[Row]]
 ) -> None:
     lake = _copied(three_days, tmp_path / "old")
@@ -341,7 +342,7 @@ def test_rows_that_do_not_add_up_are_not_committed(lake: LakeInTheMaking) -> Non
 
 @pytest.mark.long
 @pytest.mark.usefixtures("eager")
-def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: LakeInTheMaking) -> None:
+def test_a_purge_finds_nothing_old_after_a_maintenance_and_erases_all_of_it(lake: LakeInTheMaking) -> None:
     purge(lake.storage, Chosen("1 id", keys=frozenset({"1"})), datetime.now(UTC))
     lake.storage.delete(MANIFEST)
     shutil.rmtree(lake.root / "tables")
@@ -359,7 +360,7 @@ def test_a_purge_finds_nothing_old_after_an_upkeep_and_erases_all_of_it(lake: La
 
 @pytest.mark.long
 @pytest.mark.usefixtures("eager")
-def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
+def test_a_build_goes_on_from_a_maintenance_that_was_killed_before_its_pin_followed(
     lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(*args: Any) -> None:
@@ -375,7 +376,7 @@ def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
     after = lake.current.read.stream("movie").staging
     assert before is not None and after is not None
     commits = [read_commit(lake.storage, STAGING, version) for version in range(before + 1, after + 1)]
-    # The new day alone is parsed: its six answers, and the two of them again that were doubtful.
+    # The new day alone is parsed: its six answers, and the two of them again that were suspect.
     assert [("rewrites" in one.user, one.rows) for one in commits[1:]] == [(False, 6), (False, 2)]
     assert "rewrites" in commits[0].user
     assert check_tables(lake.storage) == []
@@ -385,7 +386,7 @@ def test_a_build_goes_on_from_an_upkeep_that_was_killed_before_its_pin_followed(
 
 
 @pytest.mark.long
-def test_logs_that_another_engine_cut_short_are_named_with_what_mends_them(lake: LakeInTheMaking) -> None:
+def test_logs_that_another_engine_cut_short_are_named_with_what_repairs_them(lake: LakeInTheMaking) -> None:
     for folder in (STAGING, POPULARITY):
         put_checkpoint(lake.storage, folder)
         lake.storage.delete(log_key(folder, 0))
@@ -522,6 +523,6 @@ def test_a_log_is_found_by_its_checkpoint_where_the_word_of_it_never_came(tmp_pa
     storage.delete(said) if word is None else storage.put(said, word)
     for version in range(4):
         storage.delete(log_key("imports/own", version))
-    # Else a builder would declare the table anew below what it holds, and show it without a row.
+    # Else a builder would declare the table again below what it holds, and show it without a row.
     assert [latest_version(storage, "imports/own", known) for known in (0, 3, 4)] == [4, 4, 4]
     assert latest_version(storage, "imports/none") is None

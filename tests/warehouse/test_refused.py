@@ -10,6 +10,7 @@ import pytest
 
 from reelhouse.raw.receipt import State
 from reelhouse.warehouse import staging
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import Answer, LakeInTheMaking
 from tests.warehouse.refused import FIRST, REFUSED, refused_answers
 
@@ -18,7 +19,7 @@ _ASIDE = Answer(5, b'{"id":6,"x":1e400}', state=State.QUARANTINED, reason="wrong
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeInTheMaking]:
-    lake = LakeInTheMaking(tmp_path_factory.mktemp("refused") / "lake")
+    lake = LakeInTheMaking(tmp_path_factory.mktemp("refused") / "lake", registry=FEW)
     lake.land(*refused_answers(), _ASIDE)
     lake.build()
     yield lake

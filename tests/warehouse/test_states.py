@@ -35,7 +35,7 @@ def test_every_state_at_once(lake: LakeInTheMaking) -> None:
         day="2026-11-21",
     )
     lake.land(a_movie(6, title="back"), a_movie(7, title="back"), quarantined(9), gone(10))
-    lake.land(a_movie(9, title="mended"))
+    lake.land(a_movie(9, title="corrected"))
 
     lake.build()
 
@@ -46,7 +46,7 @@ def test_every_state_at_once(lake: LakeInTheMaking) -> None:
         6: "back",
         7: "back",
         8: "by IMDb id",
-        9: "mended",
+        9: "corrected",
         10: "old",
         11: "old",
     }

@@ -1,4 +1,4 @@
-"""What upkeep leaves out of staging changes nothing that is made of it, now or after anything that may land later."""
+"""What maintenance leaves out of staging changes nothing that is made of it, now or after later answers."""
 
 from __future__ import annotations
 

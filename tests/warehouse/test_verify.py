@@ -14,12 +14,13 @@ from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables.schemas import schema_of
 from reelhouse.warehouse.manifest import BuildManifest, Read, StreamRead, TableVersion, pin
 from reelhouse.warehouse.verify import check_tables
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
-    lake = LakeInTheMaking(tmp_path_factory.mktemp("check") / "lake")
+    lake = LakeInTheMaking(tmp_path_factory.mktemp("check") / "lake", registry=FEW)
     lake.land(a_movie(1, genres=[{"id": 1, "name": "A"}]), a_movie(2), export=[1, 2])
     lake.build()
     return lake
@@ -61,7 +62,7 @@ def test_a_file_that_is_gone_is_named(built: LakeInTheMaking) -> None:
 
 
 def test_a_file_of_an_earlier_append_is_missed_too(tmp_path: Path) -> None:
-    lake = LakeInTheMaking(tmp_path / "lake")
+    lake = LakeInTheMaking(tmp_path / "lake", registry=FEW)
     lake.land(a_movie(1), export=[1], day="2026-11-01")
     lake.build()
     (first,) = (lake.root / "tables/popularity_daily").glob("*.parquet")
