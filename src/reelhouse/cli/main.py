@@ -394,16 +394,21 @@ def status(ctx: click.Context, as_json: bool) -> None:
     help="The format of rows.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
+@click.option("--vertical", is_flag=True, help="Show each row as lines of name and value: nothing of a row is cut.")
 @_engine
 @click.pass_context
-def sql(ctx: click.Context, query: str, form: str, output: Path | None) -> None:
+def sql(ctx: click.Context, query: str, form: str, output: Path | None, vertical: bool) -> None:
     """Run a Spark SQL query against tables and marts.
 
     A query may read the lake's tables, marts and imports. It is refused if it writes, or reads anything else.
+
+    A table on a terminal is cut to its width and to 40 rows, and says so. Nothing is cut in a file or a pipe.
     """
     from reelhouse.cli import commands
 
-    commands.sql(_settings(ctx), query, form, output)
+    if vertical and form != "table":
+        raise ConfigError(f"--vertical is a form of tables; leave out --format {form}")
+    commands.sql(_settings(ctx), query, form, output, vertical=vertical)
 
 
 @main.command()
