@@ -400,7 +400,8 @@ def status(ctx: click.Context, as_json: bool) -> None:
 def sql(ctx: click.Context, query: str, form: str, output: Path | None, vertical: bool) -> None:
     """Run a Spark SQL query against tables and marts.
 
-    A query may read the lake's tables, marts and imports. It is refused if it writes, or reads anything else.
+    A query may read the lake's tables, marts and imports, also as marts.fact_movie. It is refused if it writes, or
+    reads anything else. `show tables`, `describe movie` and `show columns from movie` say what there is.
 
     A table on a terminal is cut to its width and to 40 rows, and says so. Nothing is cut in a file or a pipe.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from reelhouse.warehouse.run import BuildResult
+
+# How Sail and Apache Spark name a column that is not there.
+_NO_COLUMN = re.compile(
+    r"attribute ObjectName\(\[(Identifier\(\".*?\"\)[, ]*)+\]\)|UNRESOLVED_COLUMN[^`]*(`[^`]+`\.?)+"
+)
+_NAMES = re.compile(r"[`\"]([^`\"]+)[`\"]")
 
 
 class Lake:
@@ -47,7 +54,7 @@ class Lake:
         """
         pins = readable(self._storage)
         try:
-            checked = checked_query(query, pins.keys())
+            checked = checked_query(query, {name: pin.zone for name, pin in pins.items()})
         except UnknownTableError as exc:
             built = any(pin.zone != IMPORTED for pin in pins.values())
             unbuilt = "" if built else "; except for imports nothing is built in this lake: run `reelhouse build`"
@@ -61,7 +68,8 @@ class Lake:
             # Connect resolves even names lazily: reading the columns raises mistakes here.
             _ = found.columns
         except PySparkException as exc:
-            raise ReelhouseError(str(exc).strip().splitlines()[0]) from exc
+            unknown = self._unknown_column(str(exc), checked.tables, pins)
+            raise ReelhouseError(unknown or str(exc).strip().splitlines()[0]) from exc
         return found
 
     def arrow(self, query: str) -> pa.Table:
@@ -85,6 +93,16 @@ class Lake:
         from reelhouse.delta.engine import open_engine
 
         return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version)
+
+    def _unknown_column(self, text: str, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> str:
+        """What to say where an engine did not find a column; empty for its other errors."""
+        found = _NO_COLUMN.search(text)
+        if found is None:
+            return ""
+        column = _NAMES.findall(found[0])[-1]
+        columns = {name: self._read(name, pins[name]).columns for name in sorted(tables)}
+        hint = did_you_mean(column, {each for known in columns.values() for each in known})
+        return f"column not found: {column}{hint}" + "".join(f"; {n} has: {', '.join(c)}" for n, c in columns.items())
 
     def _show(self, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> None:
         """Make views of the *tables* that a query names; views of all fifty would cost more than most queries."""
