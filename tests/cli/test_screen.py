@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
 
+import psutil
 import pytest
 from aiohttp import web
 
@@ -148,3 +149,62 @@ def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path, name:
     assert screen[0] == seen
     assert (screen[2].split()[1], screen[4].split()[1], screen[6]) == (seen, seen, seen)
     assert f"{seen}: done" in screen[7]
+
+
+# Ends in the next century.
+_SLOW = "select count(*) from movie a, movie b, movie c, movie d, movie e, movie f, movie g where a.title < g.title"
+
+
+def test_ctrl_c_ends_a_slow_query_with_130_and_its_engine(tmp_path: Path, lake: str) -> None:
+    terminal = Terminal(["-m", "reelhouse.cli.main", "--lake", lake, "sql", _SLOW], columns=80, cwd=tmp_path, env={})
+    terminal.wait_for("the query runs; Ctrl-C interrupts it 0:00:01")
+    engines = psutil.Process(terminal.process.pid).children(recursive=True)
+    assert engines
+    terminal.type("\x03")
+    assert terminal.end(20) == 130
+    assert terminal.screen.text.rstrip().endswith("reelhouse: interrupted")
+    assert psutil.wait_procs(engines, 10)[1] == []
+
+
+def test_ctrl_c_ends_other_commands_with_130_too(tmp_path: Path) -> None:
+    terminal = Terminal(["-m", "reelhouse.cli.main", "emulate", "--port", "0"], columns=80, cwd=tmp_path, env={})
+    terminal.wait_for("Stop it with Ctrl-C")
+    terminal.type("\x03")
+    assert terminal.end(20) in (0, 130)
+    assert "Traceback" not in terminal.screen.text
+
+
+def test_the_prompt_takes_queries_of_several_lines_completes_names_and_outlives_mistakes(
+    tmp_path: Path, lake: str
+) -> None:
+    where = {"columns": 80, "cwd": tmp_path, "env": {"XDG_CACHE_HOME": str(tmp_path / "cache")}}
+    terminal = Terminal(["-m", "reelhouse.cli.main", "--lake", lake, "sql"], **where)  # type: ignore[arg-type]
+    terminal.wait_for("reelhouse> ")
+    terminal.type("select movie_id,\n")
+    terminal.wait_for("...> ")
+    terminal.type("original_ti\t from movie order by 1 limit 2;\n")
+    terminal.wait_for("2 rows, 2 columns")
+    terminal.type("\\d movie_genre\n")
+    terminal.wait_for("│ genre_id ")
+    terminal.type("select titel from movie;\n")
+    terminal.wait_for("did you mean 'title'?")
+    terminal.type(f"{_SLOW};\n")
+    terminal.wait_for("Ctrl-C interrupts it 0:00:01")
+    (engine, *_) = psutil.Process(terminal.process.pid).children()
+    terminal.type("\x03")
+    terminal.wait_for("\ninterrupted\n")
+    terminal.type("select 40 + 2 as answer;\n")
+    terminal.wait_for("│     42 │")
+    # The query has ended in the engine too.
+    engine.cpu_percent()
+    assert engine.cpu_percent(1) < 50
+    terminal.type("\\x\nselect 1 as one;\n")
+    terminal.wait_for("one │ 1")
+    terminal.type("\\q\n")
+    assert terminal.end(20) == 0
+    again = Terminal(["-m", "reelhouse.cli.main", "--lake", lake, "sql"], **where)  # type: ignore[arg-type]
+    again.wait_for("reelhouse> ")
+    again.type("\x1b[A\x1b[A")
+    again.wait_for("reelhouse> select 1 as one;")
+    again.type("\x15\x04")
+    assert again.end(20) == 0

@@ -308,25 +308,6 @@ def status(settings: Settings, as_json: bool) -> None:
         display.note(f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}.")
 
 
-def sql(settings: Settings, query: str, form: str, output: Path | None, *, vertical: bool) -> None:
-    from reelhouse.cli import result_table
-    from reelhouse.engines.session import check_installed, session_of
-    from reelhouse.serve.export.atomic_files import check_file, check_outside
-    from reelhouse.serve.files import FORMS
-    from reelhouse.serve.lake import Lake
-
-    check_installed(settings.engine)
-    storage = lake_of(settings)
-    if output is not None:
-        check_outside(output, storage, "output")
-        check_file(output, "output")
-    found = Lake(storage, session_of(settings, storage)).arrow(query)
-    if form == "table":
-        result_table.show("", found, output, vertical=vertical)
-    else:
-        display.text(FORMS[form](found), output)
-
-
 def tables(settings: Settings, name: str | None, as_json: bool) -> None:
     from reelhouse.engines.session import check_installed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
@@ -37,13 +39,14 @@ def as_json(value: object) -> None:
     text(f"{msgspec.json.encode(value).decode()}\n", None)
 
 
-def text(found: str, output: Path | None) -> None:
+def text(found: str | bytes, output: Path | None) -> None:
     """Text on stdout, or in a file. A terminal gets no control characters except line ends and tabs."""
     if output is None:
-        click.echo(printable(found, kept="\n\t") if sys.stdout.isatty() else found, nl=False)
+        shown = printable(found, kept="\n\t") if isinstance(found, str) and sys.stdout.isatty() else found
+        click.echo(shown, nl=False)
         return
     try:
-        output.write_text(found, encoding="utf-8")
+        output.write_bytes(found.encode() if isinstance(found, str) else found)
     except OSError as exc:
         raise ReelhouseError(f"{output} cannot be written: {exc.strerror}") from exc
 
@@ -199,6 +202,26 @@ def spinner(text: str) -> Iterator[Any]:
 
         yield step
         bar.update(task, description=f"{text}: done")
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """On a terminal, show *text* and the time on stderr while something takes longer than a second."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    columns = (SpinnerColumn(), _Step(), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task(text, total=None)
+    timer = threading.Timer(1, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()
 
 
 def set_aside(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""Query results as text: CSV for spreadsheets, one JSON array of objects for programs."""
+"""Query results in the formats of files."""
 
 from __future__ import annotations
 
@@ -30,15 +30,42 @@ def as_csv(table: pa.Table) -> str:
 
 def as_json(table: pa.Table) -> str:
     """A JSON array with one object a row, in the columns' order."""
+    return msgspec.json.encode(list(_objects(table))).decode() + "\n"
+
+
+def as_json_lines(table: pa.Table) -> str:
+    """One JSON object a row and line."""
+    return "".join(f"{msgspec.json.encode(row).decode()}\n" for row in _objects(table))
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    """A Parquet file."""
+    import pyarrow.parquet as pq
+
+    _check_names(table, "parquet")
+    body = io.BytesIO()
+    pq.write_table(table, body)
+    return body.getvalue()
+
+
+FORMS: dict[str, Callable[[Any], str | bytes]] = {
+    "csv": as_csv,
+    "json": as_json,
+    "jsonl": as_json_lines,
+    "parquet": as_parquet,
+}
+
+
+def _objects(table: pa.Table) -> Iterator[dict[str, Any]]:
+    _check_names(table, "json")
+    return (dict(zip(table.column_names, row, strict=True)) for row in _rows(table))
+
+
+def _check_names(table: pa.Table, form: str) -> None:
     names = table.column_names
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ConfigError(f"json: two columns of the query are named {twice!r}; give one another name by AS")
-    rows = [dict(zip(names, row, strict=True)) for row in _rows(table)]
-    return msgspec.json.encode(rows).decode() + "\n"
-
-
-FORMS: dict[str, Callable[[Any], str]] = {"csv": as_csv, "json": as_json}
+        raise ConfigError(f"{form}: two columns of the query are named {twice!r}; give one another name by AS")
 
 
 def _rows(table: pa.Table) -> Iterator[list[Any]]:

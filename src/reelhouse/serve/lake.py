@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reelhouse.errors import LakeError, ReelhouseError, UnknownTableError, did_you_mean
+from reelhouse.marts import REGISTRY
 from reelhouse.serve.queries import checked_query
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
-from reelhouse.warehouse.import_registry import readable
+from reelhouse.warehouse.import_registry import import_spec, imported, readable
 from reelhouse.warehouse.manifest import TableVersion
 
 if TYPE_CHECKING:
@@ -81,6 +83,20 @@ class Lake:
             return found.toArrow()
         except ENGINE_ERRORS as exc:
             raise ReelhouseError(f"the query failed: {first_line(exc)}") from exc
+
+    def names(self) -> set[str]:
+        """The names of all tables and of their columns."""
+        pins = readable(self._storage)
+        declared = (spec for specs in REGISTRY.zones.values() for spec in specs)
+        own = (import_spec(name, pin) for name, pin in imported(self._storage).items())
+        return pins.keys() | {name for spec in (*declared, *own) for name in spec.column_names}
+
+    def interrupt(self) -> None:
+        """Ask the engine to end the queries of this lake that are running."""
+        from reelhouse.delta.engine_errors import ENGINE_ERRORS
+
+        with suppress(*ENGINE_ERRORS):
+            self._session().interruptAll()
 
     def build(self, *, full: bool = False) -> BuildResult:
         """Build what has landed since the last build; **full* builds everything again from raw."""
