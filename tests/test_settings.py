@@ -419,3 +419,28 @@ def test_what_makes_no_sense_for_an_entity_is_refused(body: str, word: str, tmp_
     with pytest.raises(ConfigError) as raised:
         _load(tmp_path, body)
     assert word in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("REELHOUSE_TOPP", "REELHOUSE_TOPP: no such setting (did you mean 'REELHOUSE_TOP'?); correct it in the env"),
+        ("REELHOUSE_LAK", "REELHOUSE_LAK: no such setting (did you mean 'REELHOUSE_LAKE'?)"),
+        ("REELHOUSE_top", "REELHOUSE_top: no such setting"),
+        ("REELHOUSE_XYZ", "REELHOUSE_XYZ: no such setting; correct"),
+        ("REELHOUSE_ENTITY", "REELHOUSE_ENTITY: no such setting"),
+        ("REELHOUSE_", "REELHOUSE_: no such setting"),
+    ],
+)
+@pytest.mark.parametrize("value", ["5", ""])
+def test_an_unknown_variable_is_an_error_with_the_nearest_setting(
+    tmp_path: Path, name: str, says: str, value: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(environ={name: value}, folder=tmp_path)
+    assert says in str(caught.value)
+
+
+def test_variables_of_others_and_of_the_tests_are_no_mistakes(tmp_path: Path) -> None:
+    environ = {"REELHOUSE_TEST_S3_ENDPOINT": "x", "REELHOUSE_TMDB_DATA": "x", "_REELHOUSE_COMPLETE": "x", "TMDB_X": "x"}
+    assert load(environ=environ, folder=tmp_path) == Settings()
