@@ -359,10 +359,10 @@ def env_name(name: str) -> str:
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
     known = {one.name.upper() for one in _general()}
-    for name in sorted(environ.keys() - _OF_TESTS):
-        if name.startswith(_PREFIX) and (key := name.removeprefix(_PREFIX)) not in known:
+    for variable in sorted(environ.keys() - _OF_TESTS):
+        if variable.startswith(_PREFIX) and (key := variable.removeprefix(_PREFIX)) not in known:
             hint = did_you_mean(key, known).replace("'", f"'{_PREFIX}", 1)
-            raise ConfigError(f"{name}: no such setting{hint}; correct it in the environment")
+            raise ConfigError(f"{variable}: no such setting{hint}; correct it in the environment")
     stated: dict[str, Any] = {}
     for one in _general():
         names = (one.metadata["env"], f"{_PREFIX}{one.name.upper()}")
