@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import deltalake
 import pytest
 
 from reelhouse.emulator import Emulator
@@ -138,6 +139,25 @@ def test_the_data_dictionary_counts_rows_and_names_units(world: World) -> None:
     code, out, _ = world.run("tables", "movie", "--json")
     columns = {each["name"]: each for each in json.loads(out)["columns"]}
     assert (code, columns["budget"]["type"]) == (0, "bigint")
+
+
+def test_the_data_dictionary_shows_keys_joins_and_how_other_programs_read_a_table(world: World) -> None:
+    code, out, _ = world.run("tables", "bridge_movie_genre", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["key"] == ["movie_id", "genre_id"]
+    assert found["joins"] == {"movie_id": ["dim_movie", "fact_movie"], "genre_id": ["dim_genre"]}
+    files = found["files"]
+    assert Path(files["folder"]) == world.lake / "marts/bridge_movie_genre"
+    frame = eval(files["pandas"], {"deltalake": deltalake})
+    assert (len(frame), list(frame.columns)) == (found["rows"], [each["name"] for each in found["columns"]])
+    code, out, _ = world.run("sql", found["example"], "--json")
+    assert (code, len(json.loads(out)["rows"])) == (0, 10)
+    code, out, _ = world.run("tables", "bridge_movie_genre")
+    lines = out.splitlines()
+    assert f"files    {files['folder']} (Delta Lake, version {files['version']})" in lines
+    assert f"DuckDB   select * from delta_scan('{files['folder']}')" in lines
+    assert f"Polars   polars.read_delta('{files['folder']}', version={files['version']})" in lines
 
 
 def test_a_build_of_nothing_new_does_nothing(world: World) -> None:

@@ -326,3 +326,22 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
         columns = ("name", "type", "unit", "path", "comment")
         rows = [[each[column] for column in columns] for each in found["columns"]]
         display.table(f"{name}: {found['comment']}", ("column", "type", "unit", "TMDB's path", ""), rows)
+        # As lines: what is cut or wrapped in a table cannot be copied.
+        display.text("".join(f"{name:<8} {value}\n" for name, value in _of_table(found)), None)
+
+
+def _of_table(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What `tables NAME` shows of a table as a whole."""
+    joins = [f"{column} is the key of {', '.join(names)}" for column, names in found["joins"].items()]
+    lines = [
+        ("key", ", ".join(found["key"])),
+        ("joins", "; ".join(joins)),
+        ("rows", "not built yet: reelhouse build" if found["rows"] is None else f"{found['rows']:,}"),
+        ("example", f'reelhouse sql "{found["example"]}"'),
+    ]
+    if files := found["files"]:
+        lines += [
+            ("files", f"{files['folder']} (Delta Lake, version {files['version']})"),
+            *((title, files[title.lower()]) for title in ("DuckDB", "Polars", "pandas")),
+        ]
+    return [line for line in lines if line[1]]
