@@ -436,3 +436,28 @@ def test_no_error_shows_a_password_in_an_address(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         Settings(layout="s3://me:hunter2@bucket")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("REELHOUSE_TOPP", "REELHOUSE_TOPP: no such setting (did you mean 'REELHOUSE_TOP'?); correct it in the env"),
+        ("REELHOUSE_LAK", "REELHOUSE_LAK: no such setting (did you mean 'REELHOUSE_LAKE'?)"),
+        ("REELHOUSE_top", "REELHOUSE_top: no such setting"),
+        ("REELHOUSE_XYZ", "REELHOUSE_XYZ: no such setting; correct"),
+        ("REELHOUSE_ENTITY", "REELHOUSE_ENTITY: no such setting"),
+        ("REELHOUSE_", "REELHOUSE_: no such setting"),
+    ],
+)
+@pytest.mark.parametrize("value", ["5", ""])
+def test_an_unknown_variable_is_an_error_with_the_nearest_setting(
+    tmp_path: Path, name: str, says: str, value: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(environ={name: value}, folder=tmp_path)
+    assert says in str(caught.value)
+
+
+def test_variables_of_others_and_of_the_tests_are_no_mistakes(tmp_path: Path) -> None:
+    environ = {"REELHOUSE_TEST_S3_ENDPOINT": "x", "REELHOUSE_TMDB_DATA": "x", "_REELHOUSE_COMPLETE": "x", "TMDB_X": "x"}
+    assert load(environ=environ, folder=tmp_path) == Settings()

@@ -20,11 +20,29 @@ ReelhouseError
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# Control characters, surrogates, and what separates lines or reverses the direction of text.
+_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def printable(text: str, kept: str = "") -> str:
+    """*text* with control characters escaped, except those *kept*: a terminal would obey them."""
+
+    def escaped(found: re.Match[str]) -> str:
+        sign = found[0]
+        return sign if sign in kept else _SHORT.get(sign) or f"\\u{ord(sign):04x}"
+
+    return _UNPRINTABLE.sub(escaped, text)
 
 
 class ReelhouseError(Exception):
-    """Any error that reelhouse raises; its text is one line for the user."""
+    """Any error that reelhouse raises; its text is one printable line for the user."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(ReelhouseError):

@@ -18,6 +18,9 @@ from urllib.parse import unquote, urlsplit
 from reelhouse.errors import ConfigError, did_you_mean
 
 FILE = "reelhouse.toml"
+_PREFIX = "REELHOUSE_"
+# The only variables with this prefix that are no settings: what the tests use, if it is there.
+_OF_TESTS = frozenset(("REELHOUSE_TEST_S3_ENDPOINT", "REELHOUSE_TMDB_DATA"))
 _PRIVATE = "https:// (http:// only to this machine itself)"
 _ADDRESSES = ("tmdb_url", "exports_url", "unity_url")
 _NO_USER = "an address without a user name or password"
@@ -359,13 +362,18 @@ def _general() -> list[Field[Any]]:
 def env_name(name: str) -> str:
     """The environment variable of a setting."""
     one = next(one for one in _general() if one.name == name)
-    return one.metadata["env"] or f"REELHOUSE_{name.upper()}"
+    return one.metadata["env"] or f"{_PREFIX}{name.upper()}"
 
 
 def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    known = {one.name.upper() for one in _general()}
+    for variable in sorted(environ.keys() - _OF_TESTS):
+        if variable.startswith(_PREFIX) and (key := variable.removeprefix(_PREFIX)) not in known:
+            hint = did_you_mean(key, known).replace("'", f"'{_PREFIX}", 1)
+            raise ConfigError(f"{variable}: no such setting{hint}; correct it in the environment")
     stated: dict[str, Any] = {}
     for one in _general():
-        names = (one.metadata["env"], f"REELHOUSE_{one.name.upper()}")
+        names = (one.metadata["env"], f"{_PREFIX}{one.name.upper()}")
         name = next((name for name in names if name and environ.get(name)), None)
         if name is not None:
             stated[one.name] = _parse(one, environ[name], name)

@@ -6,10 +6,13 @@ import csv
 import io
 import json
 import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import deltalake
 import pytest
 
 from reelhouse.emulator import Emulator
@@ -50,6 +53,49 @@ def test_sql_writes_csv_to_a_file(world: World, tmp_path: Path) -> None:
     code, out, _ = world.run("sql", "select count(*) as n from movie", "--format", "csv", "--output", str(path))
     assert (code, out) == (0, "")
     assert list(csv.DictReader(io.StringIO(path.read_text()))) == [{"n": "300"}]
+
+
+def test_the_name_of_the_file_decides_the_format(world: World, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    query = "select 1 as n, 'a' as t union all select 2, null order by 1"
+    rows = [{"n": 1, "t": "a"}, {"n": 2, "t": None}]
+    for name in ("out.csv", "out.json", "out.JSONL", "out.parquet", "out.txt"):
+        code, out, errors = world.run("sql", query, "--output", str(tmp_path / name))
+        assert (code, out) == (0, ""), errors
+    assert (tmp_path / "out.csv").read_text() == "n,t\n1,a\n2,\n"
+    assert json.loads((tmp_path / "out.json").read_text()) == rows
+    assert [json.loads(line) for line in (tmp_path / "out.JSONL").read_text().splitlines()] == rows
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == rows
+    assert "2 rows, 2 columns" in (tmp_path / "out.txt").read_text()
+    code, out, errors = world.run("sql", query, "--output", str(tmp_path / "out.jsnl"))
+    assert (code, out) == (2, "")
+    assert "(did you mean '.jsonl'?)" in errors
+    assert not (tmp_path / "out.jsnl").exists()
+
+
+def test_a_query_comes_from_a_file_or_from_stdin_too(world: World, tmp_path: Path) -> None:
+    (tmp_path / "query.sql").write_text("select 'é' as letter -- one\n;\n")
+    code, out, errors = world.run("sql", "-f", str(tmp_path / "query.sql"), "--json")
+    assert (code, json.loads(out)) == (0, {"rows": [{"letter": "é"}]}), errors
+    (tmp_path / "odd.sql").write_bytes(b"select '\xe9'")
+    for given, expected in (("query.sql", (0, "letter\né\n")), ("odd.sql", (2, ""))):
+        with (tmp_path / given).open("rb") as stdin:
+            command = [sys.executable, "-m", "reelhouse.cli.main", "sql", "-", "--format", "csv"]
+            done = subprocess.run(command, env=world.env, stdin=stdin, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == expected
+        assert "Traceback" not in done.stderr
+    code, out, errors = world.run("sql")
+    assert (code, out) == (2, "")
+    assert "a query is expected" in errors
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "parquet"])
+def test_two_columns_of_one_name_are_refused_where_one_would_be_lost(world: World, form: str) -> None:
+    code, out, errors = world.run("sql", "select 1 as n, 2 as n", "--format", form)
+    assert (code, out) == (2, "")
+    assert "two columns of the query are named 'n'; give one another name by AS" in errors
+    assert world.run("sql", "select 1 as n, 2 as n", "--format", "csv")[1] == "n,n\n1,2\n"
 
 
 @pytest.mark.long
@@ -96,6 +142,25 @@ def test_the_data_dictionary_counts_rows_and_names_units(world: World) -> None:
     code, out, _ = world.run("tables", "movie", "--json")
     columns = {each["name"]: each for each in json.loads(out)["columns"]}
     assert (code, columns["budget"]["type"]) == (0, "bigint")
+
+
+def test_the_data_dictionary_shows_keys_joins_and_how_other_programs_read_a_table(world: World) -> None:
+    code, out, _ = world.run("tables", "bridge_movie_genre", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["key"] == ["movie_id", "genre_id"]
+    assert found["joins"] == {"movie_id": ["dim_movie", "fact_movie"], "genre_id": ["dim_genre"]}
+    files = found["files"]
+    assert Path(files["folder"]) == world.lake / "marts/bridge_movie_genre"
+    frame = eval(files["pandas"], {"deltalake": deltalake})
+    assert (len(frame), list(frame.columns)) == (found["rows"], [each["name"] for each in found["columns"]])
+    code, out, _ = world.run("sql", found["example"], "--json")
+    assert (code, len(json.loads(out)["rows"])) == (0, 10)
+    code, out, _ = world.run("tables", "bridge_movie_genre")
+    lines = out.splitlines()
+    assert f"files    {files['folder']} (Delta Lake, version {files['version']})" in lines
+    assert f"DuckDB   select * from delta_scan('{files['folder']}')" in lines
+    assert f"Polars   polars.read_delta('{files['folder']}', version={files['version']})" in lines
 
 
 def test_a_build_of_nothing_new_does_nothing(world: World) -> None:

@@ -13,11 +13,11 @@ from reelhouse.errors import ConfigError, ReelhouseError, UnknownTableError
 from reelhouse.marts import REGISTRY
 from reelhouse.marts.example_queries import QUESTIONS
 from reelhouse.serve.lake import Lake
-from reelhouse.serve.queries import checked_query
+from reelhouse.serve.queries import Query, checked_query
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 _ROOT = Path(__file__).parent.parent.parent
-_TABLES = frozenset(("movie", "fact_movie", "my_list"))
+_TABLES = {"movie": "tables", "fact_movie": "marts", "my_list": "imports"}
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +106,12 @@ _READS_ELSEWHERE = (
     "select ?",
     "select @@version",
     "show functions",
+    "show columns from text.`/etc/passwd`",
+    "show columns from movie in delta",
+    "describe query select 1",
+    "select * from marts.movie",
+    "select * from a.tables.movie",
+    "with movie as (select 1 as movie_id) select * from tables.movie",
     "show create table movie",
     "show tblproperties movie",
     "list jars",
@@ -167,7 +173,15 @@ _GOOD = (
     "explain formatted select title from movie where movie_id = 1",
     "describe table movie",
     "desc extended movie",
+    "describe movie",
+    "DESC movie",
+    "describe extended tables.movie",
     "show tables",
+    "show columns from movie",
+    " Show Columns IN marts . fact_movie;",
+    "select tables.movie.title, f.votes from tables.movie join marts.fact_movie f using (movie_id)",
+    "select `Tables` . movie.* from TABLES.`movie` where tables.movie.movie_id in (select movie_id from tables.movie)",
+    "explain select * from tables.movie",
     *(question.query for question in QUESTIONS),
 )
 
@@ -186,7 +200,7 @@ def test_a_comment_that_the_engine_and_the_parse_see_alike_changes_nothing(lake:
 def test_every_query_of_the_documents_passes() -> None:
     texts = [path.read_text() for path in (_ROOT / "README.md", *sorted((_ROOT / "docs").glob("*.md")))]
     found = [query for text in texts for query in re.findall(r"""sql(?:\(| )"\s*((?:select|with) [^"]+)\"""", text)]
-    known = REGISTRY.names | {"ratings", "links"}
+    known = dict.fromkeys(REGISTRY.names | {"ratings", "links"}, "tables")
     assert len([checked_query(query, known) for query in found]) >= 6
 
 
@@ -248,3 +262,42 @@ def test_a_common_table_expression_is_seen_where_it_is_in_scope() -> None:
     recursive = "with recursive n as (select 1 x union all select x + 1 from n where x < 3) select * from n, MOVIE"
     assert checked_query(nested, _TABLES).tables == frozenset()
     assert checked_query(recursive, _TABLES).tables == {"movie"}
+
+
+def test_a_zone_before_a_table_is_taken_out_of_the_query_and_nothing_else_is() -> None:
+    query = (
+        "select 'tables.movie', tables.x, tables.movie.title as `tables.y` from tables.movie, (select 1 as x) tables"
+    )
+    shorn = "select 'tables.movie', tables.x, movie.title as `tables.y` from movie, (select 1 as x) tables"
+    assert checked_query(query, _TABLES) == Query(shorn, frozenset({"movie"}))
+    # A column of a row value: no table is named so.
+    struct = "select tables.movie.title from (select named_struct('title', 1) as movie) tables"
+    assert checked_query(struct, _TABLES) == Query(struct, frozenset())
+
+
+def test_columns_of_a_table_are_shown_by_each_of_the_usual_ways(lake: LakeInTheMaking) -> None:
+    opened = Lake(lake.storage, SAIL)
+    wanted = opened.table("movie").columns
+    for query in ("describe movie", "desc tables.movie", "show columns from movie", "show columns in movie"):
+        assert [row["col_name"] for row in opened.arrow(query).to_pylist()] == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("select titel from movie", "column not found: titel (did you mean 'title'?); movie has: movie_id, imdb_id, "),
+        ("select m.titel from movie m", "column not found: titel (did you mean 'title'?); movie has: "),
+        ("select title from movie where revenu > 1", "column not found: revenu (did you mean 'revenue'?); movie has: "),
+        ("select qqq from movie join movie_genre using (movie_id)", "column not found: qqq; movie has: "),
+        ("select qqq from movie join movie_genre using (movie_id)", "; movie_genre has: movie_id, "),
+        ("select qqq", "column not found: qqq"),
+        ("select * from movies", "table not found: movies (did you mean 'movie'?); there are: bridge_"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest_and_all_that_there_are(
+    lake: LakeInTheMaking, query: str, says: str
+) -> None:
+    with pytest.raises(ReelhouseError) as caught:
+        Lake(lake.storage, SAIL).arrow(query)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)

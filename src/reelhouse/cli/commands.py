@@ -308,24 +308,6 @@ def status(settings: Settings, as_json: bool) -> None:
         display.note(f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}.")
 
 
-def sql(settings: Settings, query: str, form: str, output: Path | None) -> None:
-    from reelhouse.engines.session import check_installed, session_of
-    from reelhouse.serve.export.atomic_files import check_file, check_outside
-    from reelhouse.serve.files import FORMS
-    from reelhouse.serve.lake import Lake
-
-    check_installed(settings.engine)
-    storage = lake_of(settings)
-    if output is not None:
-        check_outside(output, storage, "output")
-        check_file(output, "output")
-    found = Lake(storage, session_of(settings, storage)).arrow(query)
-    if form == "table":
-        display.arrow("", found, output)
-    else:
-        display.text(FORMS[form](found), output)
-
-
 def tables(settings: Settings, name: str | None, as_json: bool) -> None:
     from reelhouse.engines.session import check_installed
 
@@ -344,3 +326,22 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
         columns = ("name", "type", "unit", "path", "comment")
         rows = [[each[column] for column in columns] for each in found["columns"]]
         display.table(f"{name}: {found['comment']}", ("column", "type", "unit", "TMDB's path", ""), rows)
+        # As lines: what is cut or wrapped in a table cannot be copied.
+        display.text("".join(f"{name:<8} {value}\n" for name, value in _of_table(found)), None)
+
+
+def _of_table(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What `tables NAME` shows of a table as a whole."""
+    joins = [f"{column} is the key of {', '.join(names)}" for column, names in found["joins"].items()]
+    lines = [
+        ("key", ", ".join(found["key"])),
+        ("joins", "; ".join(joins)),
+        ("rows", "not built yet: reelhouse build" if found["rows"] is None else f"{found['rows']:,}"),
+        ("example", f'reelhouse sql "{found["example"]}"'),
+    ]
+    if files := found["files"]:
+        lines += [
+            ("files", f"{files['folder']} (Delta Lake, version {files['version']})"),
+            *((title, files[title.lower()]) for title in ("DuckDB", "Polars", "pandas")),
+        ]
+    return [line for line in lines if line[1]]

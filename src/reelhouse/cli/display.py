@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
-    TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
@@ -30,83 +29,55 @@ from rich.text import Text
 from reelhouse.collect import run as runs
 from reelhouse.collect.run import RunResult
 from reelhouse.course.checker import Checked
-from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.errors import ConfigError, ReelhouseError, printable
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt
 
 
 def as_json(value: object) -> None:
     """One JSON object on stdout."""
-    click.echo(msgspec.json.encode(value).decode())
+    text(f"{msgspec.json.encode(value).decode()}\n", None)
 
 
-def text(found: str, output: Path | None) -> None:
-    """Text on stdout, or in a file."""
+def text(found: str | bytes, output: Path | None) -> None:
+    """Text on stdout, or in a file. A terminal gets no control characters except line ends and tabs."""
     if output is None:
-        click.echo(found, nl=False)
+        shown = printable(found, kept="\n\t") if isinstance(found, str) and sys.stdout.isatty() else found
+        click.echo(shown, nl=False)
         return
     try:
-        output.write_text(found, encoding="utf-8")
+        output.write_bytes(found.encode() if isinstance(found, str) else found)
     except OSError as exc:
         raise ReelhouseError(f"{output} cannot be written: {exc.strerror}") from exc
 
 
-def arrow(title: str, found: Any, output: Path | None = None) -> None:
-    """A query's result (an Arrow table) for a person."""
-    # Without separators, because whole numbers of a query may be ids and years.
-    rows = (
-        [_plain(value) for value in row] for row in zip(*(column.to_pylist() for column in found.columns), strict=True)
-    )
-    if output is None:
-        _draw(title, found.column_names, rows, _stdout())
-        return
-    drawn = io.StringIO()
-    _draw(title, found.column_names, rows, Console(file=drawn, highlight=False, width=200))
-    text(drawn.getvalue(), output)
-
-
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table of ours on stdout: whole numbers are counts, shown with separators."""
-    _draw(title, columns, ([_grouped(value) for value in row] for row in rows), _stdout())
-
-
-def _stdout() -> Console:
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-
-
-# A value as it is shown, and whether it is a number, which is aligned right.
-_Cell = tuple[str, bool]
-
-
-def _draw(title: str, columns: Sequence[str], rows: Iterable[Sequence[_Cell]], console: Console) -> None:
-    shown = list(rows)
-    made = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    shown = [[_cell(value) for value in row] for row in rows]
+    # As Text: rich would take a name such as "[REC]" for markup and drop it, or fail on "[/x]".
+    made = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
     for at, column in enumerate(columns):
         numeric = bool(shown) and all(row[at][1] for row in shown)
-        made.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        made.add_column(Text(printable(column)), justify="right" if numeric else "left", overflow="fold")
     for row in shown:
-        # As Text: rich would take a title such as "[REC]" for markup and drop it.
         made.add_row(*(Text(cell) for cell, _ in row))
-    console.print(made)
+    Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(made)
 
 
-def _grouped(value: object) -> _Cell:
-    return (f"{value:,}", True) if isinstance(value, int) and not isinstance(value, bool) else _plain(value)
-
-
-def _plain(value: object) -> _Cell:
+def _cell(value: object) -> tuple[str, bool]:
+    """A value as it is shown, and whether it is a number, which is aligned right."""
     if value is None:
         return "", True
     if isinstance(value, bool):
         return str(value).lower(), False
-    if isinstance(value, float):
-        return f"{value:.10g}", True
-    return str(value), isinstance(value, (int, Decimal))
+    if isinstance(value, int):
+        return f"{value:,}", True
+    return (f"{value:.10g}", True) if isinstance(value, float) else (printable(str(value)), False)
 
 
 def note(text: str) -> None:
-    """A line for the user, on stderr."""
-    click.echo(text, err=True)
+    """Text for the user, on stderr."""
+    click.echo(printable(text, kept="\n"), err=True)
 
 
 def check_terminal(option: str) -> None:
@@ -117,7 +88,7 @@ def check_terminal(option: str) -> None:
 
 def confirm(question: str) -> None:
     """Continue only if the user says yes."""
-    click.confirm(question, abort=True, err=True)
+    click.confirm(printable(question), abort=True, err=True)
 
 
 def duration(seconds: float) -> str:
@@ -166,6 +137,13 @@ class _Pause(ProgressColumn):
         return Text(f"TMDB asks to slow down (429): waiting {duration(left)}" if left > 0 else "")
 
 
+class _Step(ProgressColumn):
+    """What is being done, as it is: names in it may look like markup."""
+
+    def render(self, task: Task) -> Text:
+        return Text(printable(task.description))
+
+
 class Bar(runs.Progress):
     """A progress bar of ids that are accounted for."""
 
@@ -194,7 +172,7 @@ class Bar(runs.Progress):
 
     def _say(self, text: str) -> None:
         # Above the bar, or the bar would be drawn through it.
-        self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -203,7 +181,7 @@ def progress() -> Iterator[Bar]:
     pause = _Pause()
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        _Step(),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -216,7 +194,7 @@ def progress() -> Iterator[Bar]:
 @contextmanager
 def spinner(text: str) -> Iterator[Any]:
     """Show the current step on stderr; call the yielded function with each new step."""
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=Console(stderr=True)) as bar:
+    with Progress(SpinnerColumn(), _Step(), console=Console(stderr=True)) as bar:
         task = bar.add_task(text, total=None)
 
         def step(name: str) -> None:
@@ -224,6 +202,26 @@ def spinner(text: str) -> Iterator[Any]:
 
         yield step
         bar.update(task, description=f"{text}: done")
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """On a terminal, show *text* and the time on stderr while something takes longer than a second."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    columns = (SpinnerColumn(), _Step(), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task(text, total=None)
+    timer = threading.Timer(1, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()
 
 
 def set_aside(plan: Plan) -> None:

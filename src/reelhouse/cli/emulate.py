@@ -66,6 +66,7 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
 
 def _answer(settings: configuration.Settings) -> None:
     from reelhouse.bootstrap.storage import readable_storage
+    from reelhouse.cli import result_table
     from reelhouse.engines.session import session_of
     from reelhouse.marts.example_queries import QUESTIONS
     from reelhouse.serve.lake import Lake
@@ -73,4 +74,4 @@ def _answer(settings: configuration.Settings) -> None:
     storage = readable_storage(settings)
     lake = Lake(storage, session_of(settings, storage))
     for question in QUESTIONS:
-        display.arrow(question.title, lake.arrow(question.query))
+        result_table.show(question.title, lake.arrow(question.query))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -27,7 +28,7 @@ No redistribution. State that you use TMDB but are not endorsed, certified or ot
 
 
 class _Group(click.Group):
-    """Shows errors of reelhouse as one line; exit code 2 for a setting or input, 1 for all others."""
+    """Shows errors of reelhouse as one line; exit code 2 for a setting or input, 130 for Ctrl-C, 1 for all others."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -35,6 +36,11 @@ class _Group(click.Group):
         except ReelhouseError as exc:
             click.echo(f"reelhouse: {exc}", err=True)
             ctx.exit(2 if isinstance(exc, ConfigError) else 1)
+        except KeyboardInterrupt:
+            # If what runs at the end of the process takes too long, a second Ctrl-C ends it at once.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            click.echo("reelhouse: interrupted", err=True)
+            ctx.exit(130)
         except BrokenPipeError:
             # The reader of our output has closed it.
             sys.stderr.close()
@@ -398,26 +404,39 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("query")
+@click.argument("query", required=False)
+@click.option("-f", "--file", "source", type=click.File("rb"), help="Read the query from a file.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(("table", "csv", "json")),
-    default="table",
-    show_default=True,
-    help="The format of rows.",
+    type=click.Choice(("table", "csv", "json", "jsonl", "parquet")),
+    help="The format of rows; by default as the name of --output ends, else table.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
+@click.option("--vertical", is_flag=True, help="Show each row as lines of name and value: nothing of a row is cut.")
+@click.option("--json", "as_json", is_flag=True, help='Print one JSON object on stdout, {"rows": [...]}, nothing else.')
 @_engine
 @click.pass_context
-def sql(ctx: click.Context, query: str, form: str, output: Path | None) -> None:
-    """Run a Spark SQL query against tables and marts.
+def sql(ctx: click.Context, /, query: str | None, source: IO[bytes] | None, **how: Any) -> None:
+    """Run a Spark SQL query against tables and marts; - reads it from stdin. Without one, a terminal gets a prompt.
 
-    A query may read the lake's tables, marts and imports. It is refused if it writes, or reads anything else.
+    A query may read the lake's tables, marts and imports, also as marts.fact_movie. It is refused if it writes, or
+    reads anything else. `show tables`, `describe movie` and `show columns from movie` say what there is.
+
+    A table on a terminal is cut to its width and to 40 rows, and says so. Nothing is cut in a file or a pipe.
     """
-    from reelhouse.cli import commands
+    if query is not None and source is not None:
+        raise ConfigError("sql: a query and --file are given; give only one of them")
+    from reelhouse.cli import sql
 
-    commands.sql(_settings(ctx), query, form, output)
+    if query == "-":
+        source = sys.stdin.buffer
+    if source is not None:
+        try:
+            query = source.read().decode("utf-8-sig")
+        except UnicodeDecodeError as exc:
+            raise ConfigError(f"sql: the query is no UTF-8 at byte {exc.start:,}") from exc
+    sql.run(_settings(ctx), query, **how)
 
 
 @main.command()

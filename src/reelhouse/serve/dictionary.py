@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from reelhouse.entities.schema import ColumnSpec, Table
 from reelhouse.errors import LakeError, did_you_mean
 from reelhouse.marts import REGISTRY
+from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
 from reelhouse.warehouse.import_registry import import_spec, imported
-from reelhouse.warehouse.manifest import believed
+from reelhouse.warehouse.manifest import TableVersion, believed
 
 
 def describe(storage: Storage, name: str | None, registry: Registry = REGISTRY) -> dict[str, Any]:
@@ -30,13 +32,40 @@ def describe(storage: Storage, name: str | None, registry: Registry = REGISTRY) 
             ]
         }
     zone, spec = _find(name, zones)
+    pins: dict[str, TableVersion] = {**own, **(current.tables if current else {})}
     return {
         "name": spec.name,
         "zone": zone,
         "comment": spec.about,
         "key": list(spec.key),
+        "joins": _joins(spec, zones[zone]),
         "rows": rows.get(spec.name),
         "columns": [_column(column) for column in spec.columns],
+        "example": f"select * from {spec.name} limit 10",
+        "files": _files(storage, zone, spec.name, pins[spec.name].version) if spec.name in pins else None,
+    }
+
+
+def _joins(spec: Table, others: Iterable[Table]) -> dict[str, list[str]]:
+    """The columns of *spec* that are the whole key of other tables of its zone, and those tables."""
+    found = {
+        column: [other.name for other in others if other.key == (column,) and other.name != spec.name]
+        for column in spec.column_names
+    }
+    return {column: names for column, names in found.items() if names}
+
+
+def _files(storage: Storage, zone: str, name: str, version: int) -> dict[str, Any]:
+    """Where the files of a table are, in which version of the Delta table, and how other programs read them."""
+    place = str(storage.root) if isinstance(storage, FolderStorage) else storage.url
+    folder = f"{place}/{zone}/{name}"
+    quoted = folder.replace("'", "''")
+    return {
+        "folder": folder,
+        "version": version,
+        "duckdb": f"select * from delta_scan('{quoted}')",
+        "polars": f"polars.read_delta({folder!r}, version={version})",
+        "pandas": f"deltalake.DeltaTable({folder!r}, version={version}).to_pandas()",
     }
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reelhouse.errors import LakeError, ReelhouseError, UnknownTableError, did_you_mean
+from reelhouse.marts import REGISTRY
 from reelhouse.serve.queries import checked_query
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
-from reelhouse.warehouse.import_registry import readable
+from reelhouse.warehouse.import_registry import import_spec, imported, readable
 from reelhouse.warehouse.manifest import TableVersion
 
 if TYPE_CHECKING:
@@ -17,6 +20,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from reelhouse.warehouse.run import BuildResult
+
+# How Sail and Apache Spark name a column that is not there.
+_NO_COLUMN = re.compile(
+    r"attribute ObjectName\(\[(Identifier\(\".*?\"\)[, ]*)+\]\)|UNRESOLVED_COLUMN[^`]*(`[^`]+`\.?)+"
+)
+_NAMES = re.compile(r"[`\"]([^`\"]+)[`\"]")
 
 
 class Lake:
@@ -47,7 +56,7 @@ class Lake:
         """
         pins = readable(self._storage)
         try:
-            checked = checked_query(query, pins.keys())
+            checked = checked_query(query, {name: pin.zone for name, pin in pins.items()})
         except UnknownTableError as exc:
             built = any(pin.zone != IMPORTED for pin in pins.values())
             unbuilt = "" if built else "; except for imports nothing is built in this lake: run `reelhouse build`"
@@ -61,7 +70,8 @@ class Lake:
             # Connect resolves even names lazily: reading the columns raises mistakes here.
             _ = found.columns
         except PySparkException as exc:
-            raise ReelhouseError(str(exc).strip().splitlines()[0]) from exc
+            unknown = self._unknown_column(str(exc), checked.tables, pins)
+            raise ReelhouseError(unknown or str(exc).strip().splitlines()[0]) from exc
         return found
 
     def arrow(self, query: str) -> pa.Table:
@@ -74,6 +84,20 @@ class Lake:
         except ENGINE_ERRORS as exc:
             raise ReelhouseError(f"the query failed: {first_line(exc)}") from exc
 
+    def names(self) -> set[str]:
+        """The names of all tables and of their columns."""
+        pins = readable(self._storage)
+        declared = (spec for specs in REGISTRY.zones.values() for spec in specs)
+        own = (import_spec(name, pin) for name, pin in imported(self._storage).items())
+        return pins.keys() | {name for spec in (*declared, *own) for name in spec.column_names}
+
+    def interrupt(self) -> None:
+        """Ask the engine to end the queries of this lake that are running."""
+        from reelhouse.delta.engine_errors import ENGINE_ERRORS
+
+        with suppress(*ENGINE_ERRORS):
+            self._session().interruptAll()
+
     def build(self, *, full: bool = False) -> BuildResult:
         """Build what has landed since the last build; **full* builds everything again from raw."""
         from reelhouse.warehouse.run import build
@@ -85,6 +109,16 @@ class Lake:
         from reelhouse.delta.engine import open_engine
 
         return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version)
+
+    def _unknown_column(self, text: str, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> str:
+        """What to say where an engine did not find a column; empty for its other errors."""
+        found = _NO_COLUMN.search(text)
+        if found is None:
+            return ""
+        column = _NAMES.findall(found[0])[-1]
+        columns = {name: self._read(name, pins[name]).columns for name in sorted(tables)}
+        hint = did_you_mean(column, {each for known in columns.values() for each in known})
+        return f"column not found: {column}{hint}" + "".join(f"; {n} has: {', '.join(c)}" for n, c in columns.items())
 
     def _show(self, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> None:
         """Make views of the *tables* that a query names; views of all fifty would cost more than most queries."""

@@ -7,7 +7,7 @@ the parse: comments are removed, and text that an engine replaces before parsing
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +21,9 @@ _READS = "sql reads this lake's tables, marts and imports, and nothing else"
 _STARTS = frozenset(("SELECT", "WITH", "VALUES", "FROM", "(", "DESC", "DESCRIBE"))
 _EXPLAIN = re.compile(r"\s*explain\s+(?:(?:extended|codegen|cost|formatted)\s+)?", re.IGNORECASE)
 _SHOW_TABLES = re.compile(r"\s*show\s+tables[\s;]*", re.IGNORECASE)
+_SHOW_COLUMNS = re.compile(r"\s*show\s+columns\s+(?:from|in)\b", re.IGNORECASE)
+_DESCRIBE = re.compile(r"desc(?:ribe)?\s+(?:table\b)?", re.IGNORECASE)
+_DOT = re.compile(r"\s*\.\s*")
 _HINT = re.compile(r"/\*\+[\w\s,.()`]*\*/")
 _MESSAGE = re.compile(r" but got <Token.*")
 
@@ -46,19 +49,20 @@ class Query(NamedTuple):
     tables: frozenset[str]
 
 
-def checked_query(query: str, tables: Collection[str]) -> Query:
-    """Check that *query* reads *tables* only.
+def checked_query(query: str, tables: Mapping[str, str]) -> Query:
+    """Check that *query* reads *tables* only: names with the zones that may qualify them, as in `marts.fact_movie`.
 
     Raises `ConfigError` if it does anything else or cannot be parsed, `UnknownTableError` for another table.
     """
     if _SHOW_TABLES.fullmatch(query):
         rows = ", ".join(f"('{name}')" for name in sorted(tables))
         return Query(f"select * from values {rows} as t(table_name)", frozenset())
+    query = _SHOW_COLUMNS.sub("describe table", query, count=1) if _SHOW_COLUMNS.match(query) else query
     # sqlglot does not parse the text after these words.
     explain = _EXPLAIN.match(query)
     start = explain.end() if explain else 0
-    text = _without_comments(query[start:])
-    return Query(query[:start] + text, _checked(text, tables))
+    checked = _checked(_without_comments(query[start:]), tables)
+    return checked._replace(text=query[:start] + checked.text)
 
 
 def _without_comments(query: str) -> str:
@@ -90,23 +94,54 @@ def _tokens(query: str) -> list[Any]:
         raise ConfigError("sql: the query ends within a quote or a comment") from exc
 
 
-def _checked(text: str, tables: Collection[str]) -> frozenset[str]:
-    """The tables that a statement reads; raises as `checked_query` does."""
+def _checked(text: str, tables: Mapping[str, str]) -> Query:
+    """A statement as engines understand it, and the tables that it reads; raises as `checked_query` does."""
     first = re.match(r"\w+|\S?", text)
     if first is None or first[0].upper() not in _STARTS:
         shown = f"not {first[0].upper()}" if first and first[0] else "but there is none"
         raise ConfigError(
-            f"sql: one query is expected (select …, with …, values …, describe table …), {shown}; {_READS}"
+            "sql: one query is expected (select …, with …, values …, describe movie, show tables, show columns from "
+            f"movie), {shown}; {_READS}"
         )
     root = _parsed(text)
     if not isinstance(root, (*_nodes("Query Values"), *_nodes("Describe"))):
         raise _refused(root)
+    if zones := _zones(root, tables):
+        # The engine has views without zones. The text without them is checked as any other.
+        for start, end in sorted(zones, reverse=True):
+            dot = _DOT.match(text, end)
+            assert dot is not None
+            text = text[:start] + text[dot.end() :]
+        return _checked(text, tables)
     if isinstance(root, _nodes("Describe")):
         _check_describe(root)
         named = [root.this]
+        text = _DESCRIBE.sub("describe table ", text, count=1)
     else:
         named = [node for node in _walked(root) if isinstance(node, _nodes("Table"))]
-    return frozenset(name for table in named if (name := _table(table, tables)) is not None)
+    return Query(text, frozenset(name for table in named if (name := _table(table, tables)) is not None))
+
+
+def _zones(root: exp.Expr, tables: Mapping[str, str]) -> list[tuple[int, int]]:
+    """Where a query has zones before names of tables: start and end of each."""
+
+    def zone_of(node: exp.Expr, name: str) -> Any:
+        zone = node.args.get("db")
+        if zone is None or node.args.get("catalog") or "start" not in zone.meta:
+            return None
+        return zone if tables.get(name.lower()) == zone.name.lower() else None
+
+    found, named = [], set()
+    for table in root.find_all(*_nodes("Table")):
+        if (zone := zone_of(table, table.name)) is not None:
+            name = table.name.lower()
+            if _is_cte(table, name):
+                raise ConfigError(f"sql: {name} is also a common table expression; give it another name; {_READS}")
+            named.add(name)
+            found.append(zone)
+    columns = [column for column in root.find_all(*_nodes("Column")) if column.text("table").lower() in named]
+    found += [zone for column in columns if (zone := zone_of(column, column.text("table"))) is not None]
+    return [(zone.meta["start"], zone.meta["end"] + 1) for zone in found]
 
 
 def _parsed(text: str) -> exp.Expr:
@@ -164,7 +199,7 @@ def _check_describe(root: exp.Expr) -> None:
         raise _refused(root)
 
 
-def _table(node: exp.Expr, tables: Collection[str]) -> str | None:
+def _table(node: exp.Expr, tables: Mapping[str, str]) -> str | None:
     """The lake's table that *node* names; None for a CTE and for a function that makes rows."""
     if node.args.get("db") or node.args.get("catalog") or not isinstance(node.this, _nodes("Anonymous Identifier")):
         raise _refused(node)
@@ -174,7 +209,8 @@ def _table(node: exp.Expr, tables: Collection[str]) -> str | None:
     if _is_cte(node, name):
         return None
     if name not in tables:
-        raise UnknownTableError(f"table not found: {node.name}{did_you_mean(name, tables)}")
+        known = f"; there are: {', '.join(sorted(tables))}" if tables else ""
+        raise UnknownTableError(f"table not found: {node.name}{did_you_mean(name, tables)}{known}")
     return name
 
 

@@ -1,0 +1,211 @@
+"""What a person sees on a terminal of 80 or 120 columns: results that fit, and nothing that the terminal obeys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import psutil
+import pytest
+from aiohttp import web
+
+from tests import serving
+from tests.cli.terminal import Terminal, shown
+from tests.warehouse.landing import LakeInTheMaking, a_movie
+
+# Clears the screen, colours, sets the title, rings, in one and in two bytes; a new line; text from right to left.
+_EVIL = "\x1b[2J\x1b[31m\x1b]0;owned\x07\x9b31m\r\nlast\u202e\x7f"
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    made = LakeInTheMaking(tmp_path_factory.mktemp("screen") / "lake")
+    made.land(*(a_movie(id_, popularity=id_ / 2) for id_ in range(1, 61)), a_movie(99, title=_EVIL))
+    made.build()
+    yield str(made.root)
+
+
+def _drawn(tmp_path: Path, columns: int, program: str) -> list[str]:
+    """The lines on a screen after *program*, which has pyarrow as `pa` and the function `show`."""
+    head = "import pyarrow as pa\nfrom reelhouse.cli.result_table import show\n"
+    terminal = Terminal(["-c", head + dedent(program)], columns=columns, cwd=tmp_path, env={})
+    assert terminal.end() == 0, terminal.screen.text
+    return terminal.screen.text.rstrip("\n").split("\n")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_wide_result_fits_with_its_first_and_last_columns(tmp_path: Path, lake: str, columns: int) -> None:
+    code, screen = shown(["--lake", lake, "sql", "select * from movie limit 3"], columns=columns, cwd=tmp_path)
+    lines = screen.rstrip("\n").split("\n")
+    assert code == 0
+    assert len(lines) == 8
+    # What is left over is less than another column takes.
+    assert columns - 23 <= len(lines[0]) == len(lines[4]) <= columns
+    names = [name.strip() for name in lines[1].strip("┃").split("┃")]
+    assert (names[0], names[-1]) == ("movie_id", "fetched_at")
+    assert "…" in names
+    assert lines[-1] == f"3 rows, 26 columns ({len(names) - 1} shown: --vertical shows all)"
+
+
+@pytest.mark.parametrize("columns", [1, 9, 20, 80, 120])
+def test_no_line_is_wider_than_the_terminal(tmp_path: Path, columns: int) -> None:
+    program = """
+        for count in (1, 2, 3, 7, 60):
+            show("", pa.table({f"c{n}": ["红色花园" * 30, None] for n in range(count)}))
+    """
+    lines = _drawn(tmp_path, columns, program)
+    assert sum(line.startswith("└") for line in lines) == 5
+    # A line that was too wide would have been continued on the next one.
+    if columns >= 80:
+        assert len(lines) == 5 * 7
+
+
+def test_numbers_are_right_nulls_are_named_and_long_cells_end_with_an_ellipsis(tmp_path: Path) -> None:
+    table = "pa.table({'id': [7, None, 1234], 'share': [0.5, 2.25, None], 'text': ['x' * 90, None, '']})"
+    lines = _drawn(tmp_path, 80, f"show('', {table})")
+    assert [line[:17] for line in lines[3:6]] == ["│    7 │   0.5 │ ", "│ NULL │  2.25 │ ", "│ 1234 │  NULL │ "]
+    assert lines[3].endswith("xxx… │")
+    assert len(lines[3]) == 80
+    assert lines[4][17:].startswith("NULL")
+    assert lines[-1] == "3 rows, 3 columns"
+
+
+def test_of_many_rows_a_terminal_shows_the_first_and_last_and_says_so(tmp_path: Path, lake: str) -> None:
+    query = "select movie_id from movie where movie_id < 99 order by 1"
+    code, screen = shown(["--lake", lake, "sql", query], columns=80, cwd=tmp_path)
+    cells = [line.strip("│ ") for line in screen.split("\n") if line.startswith("│")]
+    assert code == 0
+    assert cells == [*map(str, range(1, 21)), "…", *map(str, range(41, 61))]
+    assert "60 rows (40 shown: --output FILE has all), 1 column\n" in f"{screen}\n"
+    code, screen = shown(["--lake", lake, "sql", query, "--vertical"], columns=80, cwd=tmp_path)
+    assert code == 0
+    assert screen.index("─[ row 20 ]") < screen.index("…") < screen.index("─[ row 41 ]") < screen.index("─[ row 60 ]")
+
+
+def test_nothing_is_cut_outside_of_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import pyarrow as pa
+
+    from reelhouse.cli.result_table import show
+
+    wide = pa.table({f"column_{n}": [f"{n}" * 300] * 50 for n in range(9)})
+    show("", wide)
+    show("", wide, tmp_path / "out.txt")
+    printed = capsys.readouterr().out
+    assert printed == (tmp_path / "out.txt").read_text()
+    assert [printed.count(f"{n}" * 300) for n in range(9)] == [50] * 9
+    assert "…" not in printed
+    show("", wide, tmp_path / "out.txt", vertical=True)
+    assert (tmp_path / "out.txt").read_text().count("8" * 300) == 50
+
+
+@pytest.mark.parametrize("form", [[], ["--vertical"], ["--format", "csv"], ["--format", "json"]])
+def test_control_characters_of_values_are_shown_and_not_obeyed(tmp_path: Path, lake: str, form: list[str]) -> None:
+    query = "select title, title as `a\x1b[31m` from movie where movie_id = 99"
+    terminal = Terminal(
+        ["-m", "reelhouse.cli.main", "--lake", lake, "sql", query, *form], columns=120, cwd=tmp_path, env={}
+    )
+    assert terminal.end() == 0
+    assert "\\u001b[2J\\u001b[31m" in terminal.screen.text
+    assert "\\u009b31m" in terminal.screen.text
+    assert [each for each in ("\x9b", "\u202e", "\x07", "\x7f", "\x1b[31m", "\x1b]") if each in terminal.raw] == []
+    if form[-1:] == ["json"]:
+        assert json.loads(terminal.screen.text.replace("\n", ""))[0]["title"] == _EVIL
+
+
+def test_control_characters_of_tmdb_s_messages_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    def denying(request: web.BaseRequest) -> web.StreamResponse:
+        return serving.verdict(401, 7, f"Invalid {_EVIL} key")
+
+    with serving.serving(denying) as server:
+        env = {
+            "TMDB_TOKEN": "eyJ.a.b",
+            "REELHOUSE_TMDB_URL": f"{server.url}/3",
+            "REELHOUSE_EXPORTS_URL": f"{server.url}/p/exports",
+        }
+        code, screen = shown(["collect", "--ids", "ids.txt"], columns=120, cwd=_with_ids(tmp_path), **env)
+    assert code != 0
+    assert "Invalid \\u001b[2J\\u001b[31m" in screen.replace("\n", "")
+
+
+def _with_ids(folder: Path) -> Path:
+    (folder / "ids.txt").write_text("603\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["[/x]", "[red]x", "[bold]", ":smile:", "\x1b[2Jx"])
+def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path, name: str) -> None:
+    seen = name.replace("\x1b", "\\u001b")
+    lines = _drawn(tmp_path, 80, f"show({name!r}, pa.table({{{name!r}: [{name!r}]}}))")
+    assert [lines[0], lines[2].strip("┃ "), lines[4].strip("│ ")] == [seen] * 3
+    program = f"""
+        from reelhouse.cli import display
+        display.table({name!r}, [{name!r}, "n"], [[{name!r}, 1234]])
+        display.note({name!r})
+        with display.spinner({name!r}) as step:
+            step({name!r})
+    """
+    screen = _drawn(tmp_path, 80, program)
+    assert screen[0] == seen
+    assert (screen[2].split()[1], screen[4].split()[1], screen[6]) == (seen, seen, seen)
+    assert f"{seen}: done" in screen[7]
+
+
+# Ends in the next century.
+_SLOW = "select count(*) from movie a, movie b, movie c, movie d, movie e, movie f, movie g where a.title < g.title"
+
+
+def test_ctrl_c_ends_a_slow_query_with_130_and_its_engine(tmp_path: Path, lake: str) -> None:
+    terminal = Terminal(["-m", "reelhouse.cli.main", "--lake", lake, "sql", _SLOW], columns=80, cwd=tmp_path, env={})
+    terminal.wait_for("the query runs; Ctrl-C interrupts it 0:00:01")
+    engines = psutil.Process(terminal.process.pid).children(recursive=True)
+    assert engines
+    terminal.type("\x03")
+    assert terminal.end(20) == 130
+    assert terminal.screen.text.rstrip().endswith("reelhouse: interrupted")
+    assert psutil.wait_procs(engines, 10)[1] == []
+
+
+def test_ctrl_c_ends_other_commands_with_130_too(tmp_path: Path) -> None:
+    terminal = Terminal(["-m", "reelhouse.cli.main", "emulate", "--port", "0"], columns=80, cwd=tmp_path, env={})
+    terminal.wait_for("Stop it with Ctrl-C")
+    terminal.type("\x03")
+    assert terminal.end(20) in (0, 130)
+    assert "Traceback" not in terminal.screen.text
+
+
+def test_the_prompt_takes_queries_of_several_lines_completes_names_and_outlives_mistakes(
+    tmp_path: Path, lake: str
+) -> None:
+    where = {"columns": 80, "cwd": tmp_path, "env": {"XDG_CACHE_HOME": str(tmp_path / "cache")}}
+    terminal = Terminal(["-m", "reelhouse.cli.main", "--lake", lake, "sql"], **where)  # type: ignore[arg-type]
+    terminal.wait_for("reelhouse>")
+    terminal.type("select movie_id,\n")
+    terminal.wait_for("...>")
+    terminal.type("original_ti\t from movie order by 1 limit 2;\n")
+    terminal.wait_for("2 rows, 2 columns")
+    terminal.type("\\d movie_genre\n")
+    terminal.wait_for("│ genre_id ")
+    terminal.type("select titel from movie;\n")
+    terminal.wait_for("did you mean 'title'?")
+    terminal.type(f"{_SLOW};\n")
+    terminal.wait_for("Ctrl-C interrupts it 0:00:01")
+    (engine, *_) = psutil.Process(terminal.process.pid).children()
+    terminal.type("\x03")
+    terminal.wait_for("\ninterrupted\n")
+    terminal.type("select 40 + 2 as answer;\n")
+    terminal.wait_for("│     42 │")
+    # The query has ended in the engine too.
+    engine.cpu_percent()
+    assert engine.cpu_percent(1) < 50
+    terminal.type("\\x\nselect 1 as one;\n")
+    terminal.wait_for("one │ 1")
+    terminal.type("\\q\n")
+    assert terminal.end(20) == 0
+    again = Terminal(["-m", "reelhouse.cli.main", "--lake", lake, "sql"], **where)  # type: ignore[arg-type]
+    again.wait_for("reelhouse>")
+    again.type("\x1b[A\x1b[A")
+    again.wait_for("reelhouse> select 1 as one;")
+    again.type("\x15\x04")
+    assert again.end(20) == 0
