@@ -104,7 +104,7 @@ def test_each_run_that_an_invocation_ended_is_announced(monkeypatch: pytest.Monk
     announced: list[str] = []
     monkeypatch.setattr(eventbridge, "announce", lambda storage, settings, made: announced.append(made.entity))
     invocation = Invocation(lake, Settings(lake="memory"), Margin(), lambda: 100.0)
-    invocation._close(Done([movies, series._replace(reconciliation=None)], 0, 0, 0.0))
+    invocation._close(Done([movies, series._replace(reconciliation=None)], 0, 0, 0.0, {}))
     assert announced == ["movie"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
 from reelhouse.entities.movie import MOVIE
 from reelhouse.entities.schema import Entity, Export, GivenIds, Table, col
-from reelhouse.errors import ListingError
+from reelhouse.errors import ConfigError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.keys import RunPlace, chunk_key, chunk_place, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import open_ledger
@@ -30,6 +31,7 @@ from reelhouse.retention.selection import Chosen
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
+from reelhouse.tables.registry import Registry
 from tests.runs.dying import KilledError, Stepping, dies_at
 from tests.runs.lakes import small
 from tests.runs.tiny import Tiny
@@ -137,21 +139,76 @@ def test_a_listing_that_is_refused_keeps_no_other_entity_waiting(tiny: Tiny, idl
     collect(lake, settings, names=("series",), max_requests=8)
     empty = gzip.compress(b"")
     tiny.export_instead = lambda request: web.Response(body=empty) if "movie_ids" in request.path else None
-    with pytest.raises(ListingError, match="the export holds 0 ids"):
-        if idly:
-            request = CollectOptions(entities=BOTH)
-            collecting.run_until_idle(
-                lake,
-                settings,
-                request,
-                Progress(),
-                lambda idle: next((collector.wanted(settings, one) for one in idle if one.name == "movie"), None),
-            )
-        else:
-            collect(lake, settings)
+    assert list(each(lake, settings, idly=idly, names=()).failures) == ["movie"]
     assert open_run(lake, "series") is None
     assert last_run(lake, "movie") == 0
     assert verify(lake, entities=BOTH).clean
+
+
+def each(lake: Storage, settings: Settings, *, idly: bool, names: tuple[str, ...]) -> collecting.Done:
+    """All entities as the command line works on them, or as Lambda does: each is due once."""
+    request = CollectOptions(entities=BOTH, names=names)
+    left = set(names or BOTH)
+
+    def due(idle: list[Entity]) -> Any:
+        one = next((one for one in idle if one.name in left), None)
+        left.discard(one.name if one else "")
+        return collector.wanted(settings, one) if one else None
+
+    if idly:
+        return collecting.run_until_idle(lake, settings, request, Progress(), due)
+    return collecting.collect_each(lake, settings, request, Progress())
+
+
+def _a_lost_run(lake: MemoryStorage) -> None:
+    lake.put(chunk_key("movie", date(2026, 3, 1), 7, 0, "12345678"), b"")
+
+
+def _a_damaged_plan(lake: MemoryStorage) -> None:
+    lake.put(plan_key("movie", 1), b"{")
+
+
+def _damaged_copies(lake: MemoryStorage) -> None:
+    lake.put("_reelhouse/course/movie.json", b"{")
+
+
+@pytest.mark.parametrize("idly", [False, True])
+@pytest.mark.parametrize("damage", [_a_lost_run, _a_damaged_plan, _damaged_copies])
+def test_what_one_entity_fails_with_keeps_no_other_waiting(
+    tiny: Tiny, idly: bool, damage: Callable[[MemoryStorage], None]
+) -> None:
+    tiny.broken = set()
+    lake, settings = MemoryStorage(), small(tiny, record_filter="", layout="course", course_kinds=True)
+    damage(lake)
+    done = each(lake, settings, idly=idly, names=("movie", "series"))
+    assert list(done.failures) == ["movie"]
+    series = [one for one in done.results if one.plan.entity == "series"]
+    assert [(one.plan.run, one.complete) for one in series] == [(1, True)]
+
+
+def test_a_general_append_is_for_the_entities_that_have_it(tiny: Tiny) -> None:
+    settings = small(tiny, append=["credits", "episodes"])
+    other = replace(SERIES, appends=("episodes",), default_appends=())
+    both = [MOVIE, other]
+    assert collector.wanted(settings, MOVIE, among=both).asking.append == ("credits",)
+    assert collector.wanted(settings, other, among=both).asking.append == ("episodes",)
+    with pytest.raises(ConfigError, match="no 'episodes' for a movie"):
+        collector.wanted(settings, MOVIE, among=[MOVIE])
+    with pytest.raises(ConfigError, match="no 'credits' for a series"):
+        collector.wanted(replace(settings, entity={"series": {"append": ["credits"]}}), other, among=both)
+
+
+@pytest.mark.parametrize(
+    ("odd", "says"),
+    [
+        ({"name": "exports", "course_name": "a"}, "no entity can be called exports"),
+        ({"name": "movie_current", "course_name": "a"}, "no entity can be called movie_current"),
+        ({"name": "series", "course_name": "movieS"}, "two entities are called movies"),
+    ],
+)
+def test_a_registry_refuses_entities_whose_folders_would_be_one(odd: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Registry.of({"movie": MOVIE, odd["name"]: replace(SERIES, **odd)})
 
 
 def test_what_is_only_ever_requested_by_a_list_is_not_due_at_each_look(tiny: Tiny) -> None:

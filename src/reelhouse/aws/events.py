@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from reelhouse.collect.id_lists import KeyList, Reading, read_keys
+from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.errors import ReelhouseError
 from reelhouse.ids import id_of
 from reelhouse.raw.inbox import RUN_KINDS
@@ -95,9 +96,10 @@ def _call(event: object, name: str) -> Call:
         raise ReelhouseError(f"an event must be an object, not a {type(event).__name__}")
     if "entity" in event and ("ids" in event or "run" in event):
         rest = {key: value for key, value in event.items() if key != "entity"}
-        if not isinstance(event["entity"], str):
-            raise ReelhouseError("entity: a name is expected")
-        asked = (one._replace(entity=event["entity"]) for one in _call(rest, name).requests if isinstance(one, Asked))
+        if event["entity"] not in ENTITIES:
+            raise ReelhouseError(f"entity: one of {', '.join(ENTITIES)} is expected, not {str(event['entity'])[:40]!r}")
+        called = _ids(rest, name, event["entity"]) if "ids" in event else _call(rest, name)
+        asked = (one._replace(entity=event["entity"]) for one in called.requests if isinstance(one, Asked))
         return Call(tuple(asked), works=True)
     for fits, read in _SHAPES:
         if fits(event):
@@ -124,13 +126,13 @@ def _tick(event: dict[str, Any], name: str) -> Call:
     return Call(works=True, ticks=True)
 
 
-def _ids(event: dict[str, Any], name: str) -> Call:
+def _ids(event: dict[str, Any], name: str, entity: str = DEFAULT) -> Call:
     if not isinstance(event["ids"], str):
         _check_alone(event, "ids")
         return Call((Asked(name, _keys_of(event["ids"])),), works=True)
     if event.keys() - {"ids", "column", "quotes", "escape", "all_kinds"}:
         raise _unknown(event)
-    listed = read_keys(event["ids"], _reading(event))
+    listed = read_keys(event["ids"], _reading(event)._replace(entity=entity))
     if not listed.keys:
         raise ReelhouseError("ids: the list has no ids")
     return Call((Asked(name, listed.keys, listed=listed if listed.columns else None),), works=True)

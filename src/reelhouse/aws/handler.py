@@ -6,6 +6,7 @@ No state of a run is kept between invocations, only what is costly to create and
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Protocol
 
 # Every invocation needs it. Lambda gives a full processor to imports here, and a share of one to later imports.
@@ -93,9 +94,9 @@ def _put(storage: Storage, settings: Settings, request: Asked | ListedIn) -> dic
     Returns how many rows of a list are not requested, by their kind.
     """
     if isinstance(request, ListedIn):
-        listed: KeyList | None = read_list(request, profile=settings.s3_profile)
+        listed: KeyList | None = read_list(request, partial(_entity, settings), profile=settings.s3_profile)
         assert listed is not None
-        put_message(storage, request.name, _entity("", settings), listed.keys)
+        put_message(storage, request.name, listed.entity, listed.keys)
     else:
         listed = request.listed
         names = selected(settings.entities)
@@ -103,14 +104,14 @@ def _put(storage: Storage, settings: Settings, request: Asked | ListedIn) -> dic
             for name in names:
                 put_message(storage, f"{request.name}-{name}", name, run=request.run)
         else:
-            put_message(storage, request.name, _entity(request.entity, settings), request.keys, request.run)
+            put_message(storage, request.name, _entity(settings, request.entity), request.keys, request.run)
     if listed is None:
         return {}
     log.info("read a list: %s", "; ".join(listed.notes), extra=listed.summary())
     return listed.others
 
 
-def _entity(named: str, settings: Settings) -> str:
+def _entity(settings: Settings, named: str) -> str:
     """The entity that an event is about: one of those that the settings select."""
     names = selected(settings.entities)
     if named in names:

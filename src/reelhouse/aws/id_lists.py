@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reelhouse.aws.events import ListedIn
 from reelhouse.bootstrap import aws_clients
 from reelhouse.collect.id_lists import KeyList, Reading, read_keys
@@ -12,16 +14,18 @@ from reelhouse.strict_csv import escape_of
 MOST_BYTES = 4 << 20
 
 
-def read_list(found: ListedIn, *, profile: str = "") -> KeyList:
+def read_list(found: ListedIn, entity_of: Callable[[str], str], *, profile: str = "") -> KeyList:
     """The list, as `collect --ids` reads it; the object's metadata gives the options of that command.
+
+    *entity_of* returns what the list is about by the `entity` of the metadata, which may be empty.
 
     Raises `ReelhouseError` that names the object.
     """
     place = f"s3://{found.bucket}/{found.key}"
     body, metadata = _body(found, place, profile)
     try:
-        listed = read_keys(body, _reading(metadata))
-    except ConfigError as exc:
+        listed = read_keys(body, _reading({**metadata, "entity": entity_of(metadata.get("entity", ""))}))
+    except ReelhouseError as exc:
         raise ReelhouseError(f"{place}: {exc}") from None
     if not listed.keys:
         raise ReelhouseError(f"{place}: the list has no ids")
@@ -37,6 +41,7 @@ def _reading(metadata: dict[str, str]) -> Reading:
         metadata.get("quotes", "yes") == "yes",
         escape_of(metadata.get("escape", "")),
         metadata.get("all-kinds", "no") == "no",
+        metadata["entity"],
         say_column="`aws s3 cp --metadata column={}`",
         say_quotes="`aws s3 cp --metadata quotes=no`",
         say_escape='`aws s3 cp --metadata \'{"escape":"\\\\"}\'`',

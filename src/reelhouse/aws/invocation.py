@@ -46,6 +46,7 @@ class Invocation:
         self._storage = storage
         self._settings = settings.overridden(outage_minutes=min(settings.outage_minutes, _MOST_OUTAGE))
         self._names = selected(settings.entities)
+        self._entities = by_priority(ENTITIES[name] for name in self._names)
         self._margin = margin
         self._remaining = remaining
         self._life = remaining()
@@ -62,8 +63,8 @@ class Invocation:
         """
         self._ticks = set(self._names) if ticks else set()
         # Before the lake is locked and TMDB is contacted, because most ticks find nothing to do.
-        states = self._states(by_priority(ENTITIES[name] for name in self._names))
-        if not any(one.is_open for one in states.values()) and self._next(states) is None:
+        states = self._idle_states()
+        if states is not None:
             return self._leave(states)
         try:
             done = self._run_until_idle()
@@ -72,10 +73,25 @@ class Invocation:
         except BaseException:
             metrics.emit(self._settings.lake, dict(self._meter.metrics))
             raise
-        if not done.results:
-            # Another invocation has done it meanwhile.
-            return self._leave(self._states(ENTITIES[name] for name in self._names))
-        return self._close(done)
+        for name, failure in done.failures.items():
+            log.error("%s: %s", name, secrets.hidden(str(failure)), extra={"entity": name})
+        if done.results:
+            return self._close(done)
+        for failure in done.failures.values():
+            metrics.emit(self._settings.lake, dict(self._meter.metrics))
+            raise failure
+        # Another invocation has done it meanwhile.
+        return self._leave(self._states(self._entities))
+
+    def _idle_states(self) -> Mapping[str, LakeState] | None:
+        """The states of all entities if none of them has work."""
+        try:
+            states = self._states(self._entities)
+            busy = any(one.is_open for one in states.values()) or self._next(states) is not None
+        except LakeError:
+            # It is reported once the other entities have had their turns.
+            return None
+        return None if busy else states
 
     def _run_until_idle(self) -> Done:
         try:
@@ -140,18 +156,28 @@ class Invocation:
         return {"state": "idle"}
 
     def _close(self, done: Done) -> Answer:
-        last = done.results[-1]
         for result in done.results:
             if result.reconciliation is not None:
                 self._announce(result.reconciliation)
-        before = last.plan if last.reconciliation else read_plan(self._storage, last.plan.entity, last.plan.run - 1)
-        more = {"requests": done.requests, "throttled": done.throttled, "pending": last.pending}
-        self._emit({**more, "lag_seconds": self._lag(before), "days_to_expiry": _days_to_expiry(last)})
+        newest = _newest(done)
+        lags = [lag for one in newest if (lag := self._lag(self._listed_by(one))) is not None]
+        days = [left for one in newest if (left := _days_to_expiry(one)) is not None]
+        numbers = {
+            "requests": done.requests,
+            "throttled": done.throttled,
+            "pending": sum(one.pending for one in newest),
+        }
+        self._emit({**numbers, "lag_seconds": max(lags, default=None), "days_to_expiry": min(days, default=None)})
+        for failure in done.failures.values():
+            raise failure
         for result in done.results:
             if result.reconciliation is not None and not result.complete:
                 raise LakeError(f"{result.plan.name} does not add up; `reelhouse verify` names what is wrong")
         self._raise_pending_errors()
         return _summary(done)
+
+    def _listed_by(self, last: RunResult) -> Plan | None:
+        return last.plan if last.reconciliation else read_plan(self._storage, last.plan.entity, last.plan.run - 1)
 
     def _lag(self, plan: Plan | None) -> float | None:
         return lag_seconds(plan, datetime.now(UTC))
@@ -164,9 +190,26 @@ class Invocation:
             raise self._bus_error
 
 
+def _newest(done: Done) -> list[RunResult]:
+    """The last result of each entity."""
+    return list({result.plan.entity: result for result in done.results}.values())
+
+
 def _summary(done: Done) -> Answer:
-    """The current state of the last run: asked = landed + filtered + gone + quarantined + pending."""
-    last = done.results[-1]
+    """The current state of each entity's last run: asked = landed + filtered + gone + quarantined + pending.
+
+    Of several entities `runs` has each, beside their totals.
+    """
+    runs = [_summary_of(result) for result in _newest(done)]
+    totals: Answer = {"requests": done.requests, "throttled": done.throttled, "waited_seconds": round(done.waited, 1)}
+    if len(runs) == 1:
+        return {**runs[0], **totals}
+    counts = {name: sum(run[name] for run in runs) for name in ("asked", *_STATES, "pending")}
+    state = "open" if any(run["state"] == "open" for run in runs) else "reconciled"
+    return {"state": state, **counts, **totals, "runs": runs}
+
+
+def _summary_of(last: RunResult) -> Answer:
     return {
         "state": "open" if last.reconciliation is None else "reconciled",
         "entity": last.plan.entity,
@@ -174,9 +217,6 @@ def _summary(done: Done) -> Answer:
         "asked": last.plan.ids.count,
         **{state: last.states.get(state, 0) for state in _STATES},
         "pending": last.pending,
-        "requests": done.requests,
-        "throttled": done.throttled,
-        "waited_seconds": round(done.waited, 1),
         "reason": last.reason,
         **({"set_aside": len(last.plan.set_aside)} if last.plan.set_aside else {}),
     }

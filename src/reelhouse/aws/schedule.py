@@ -61,4 +61,7 @@ def next_run(
         kinds.add(own.run_kind)
     if not kinds:
         return None
-    return collector.wanted(settings, entity, listed=kinds == {""}, full="full" in kinds)
+    names = collector.selected(settings.entities)
+    return collector.wanted(
+        settings, entity, listed=kinds == {""}, full="full" in kinds, among=[ENTITIES[name] for name in names]
+    )

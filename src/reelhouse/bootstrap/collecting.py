@@ -21,7 +21,7 @@ from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import ConfigError, ListingError, ReelhouseError
+from reelhouse.errors import ConfigError, DeniedError, LockedError, ReelhouseError, TransientError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
 from reelhouse.settings import Settings
@@ -68,21 +68,35 @@ class Done(NamedTuple):
     """What one call did.
 
     *requests* are all requests to the API, planning included, *throttled* those answered 429, *waited* the seconds of
-    pauses that these caused.
+    pauses that these caused. *failures* are what kept an entity, by its name, from its work.
     """
 
     results: list[RunResult]
     requests: int
     throttled: int
     waited: float
+    failures: dict[str, ReelhouseError]
 
 
 Work = Callable[[Tmdb, RunOptions, StopConditions], Awaitable[list[RunResult]]]
 
 
 def collect(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> list[RunResult]:
-    """Continue the open run, then plan and execute what was requested; the last result is the one that counts."""
-    return _held(storage, settings, request, progress, partial(_collect, storage, settings, request, progress)).results
+    """As `collect_each`, but raises the first failure once all have had their turns."""
+    done = collect_each(storage, settings, request, progress)
+    for failure in done.failures.values():
+        raise failure
+    return done.results
+
+
+def collect_each(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> Done:
+    """Continue open runs, then plan and execute what was requested; the last result of an entity is what counts.
+
+    What one entity fails with keeps no other waiting.
+    """
+    failures = _Failures()
+    work = partial(_collect, storage, settings, request, progress, failures)
+    return _held(storage, settings, request, progress, work)._replace(failures=failures.found)
 
 
 def run_until_idle(
@@ -97,7 +111,26 @@ def run_until_idle(
     *due* is called while this process has the lock of the lake: for the most urgent run of the entities without an
     open run.
     """
-    return _held(storage, settings, request, progress, partial(_run_until_idle, storage, request, progress, due))
+    failures = _Failures()
+    work = partial(_run_until_idle, storage, request, progress, due, failures)
+    return _held(storage, settings, request, progress, work)._replace(failures=failures.found)
+
+
+class _Failures:
+    """What entities failed with, by name."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, ReelhouseError] = {}
+
+    @contextmanager
+    def of(self, entity: Entity) -> Iterator[None]:
+        """Keep an error of the *entity*; one that all of them would meet is raised."""
+        try:
+            yield
+        except (DeniedError, TransientError, LockedError):
+            raise
+        except ReelhouseError as exc:
+            self.found[entity.name] = exc
 
 
 def _held(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, work: Work) -> Done:
@@ -112,7 +145,7 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
             limiter.on_pause = progress.paused
             with _stopping(stop_conditions):
                 results = await work(tmdb, options, stop_conditions)
-            return Done(results, tmdb.client.requests, limiter.throttles, limiter.waited)
+            return Done(results, tmdb.client.requests, limiter.throttles, limiter.waited, {})
 
     # A collector that takes the lock now would request at the full rate.
     with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
@@ -155,6 +188,7 @@ class _Call(NamedTuple):
     tmdb: Tmdb
     options: RunOptions
     stop_conditions: StopConditions
+    failures: _Failures
 
     async def execute(self, plan: Plan) -> RunResult:
         entities = self.request.entities
@@ -169,13 +203,20 @@ class _Stream:
         self._call = call
         self._results = results
         self._wanted = _wanted(call.settings, call.request, entity)
-        self.plan = open_run(call.storage, entity.name)
+        self.plan: Plan | None = None
+        with call.failures.of(entity):
+            self.plan = open_run(call.storage, entity.name)
+            if self.plan is not None:
+                leave_keys(call.storage, entity.name, call.request.keys)
         self._continues = self.plan is not None
-        if self._continues:
-            leave_keys(call.storage, entity.name, call.request.keys)
 
     async def turn(self) -> bool:
         """Continue, or plan and begin, the run; whether something is left to do."""
+        with self._call.failures.of(self.entity):
+            return await self._turn()
+        return False
+
+    async def _turn(self) -> bool:
         call = self._call
         if self.plan is None:
             self.plan = await _start(call.storage, call.tmdb, self._wanted, call.stop_conditions)
@@ -199,7 +240,9 @@ class _Stream:
         waits = any(not message.run for _, message in waiting(self._call.storage, self.entity.name))
         if request.keys or not named:
             # The messages in the inbox are the next run's list.
-            self._wanted = collector.wanted(self._call.settings, self.entity, listed=True)
+            self._wanted = collector.wanted(
+                self._call.settings, self.entity, listed=True, among=_among(self._call.settings, request)
+            )
         return result.complete and (named or waits)
 
 
@@ -208,11 +251,12 @@ async def _collect(
     settings: Settings,
     request: CollectOptions,
     progress: Progress,
+    failures: _Failures,
     tmdb: Tmdb,
     options: RunOptions,
     stop_conditions: StopConditions,
 ) -> list[RunResult]:
-    call = _Call(storage, settings, request, progress, tmdb, options, stop_conditions)
+    call = _Call(storage, settings, request, progress, tmdb, options, stop_conditions, failures)
     named = request.selected or request.full
     entities = [request.only] if request.keys or settings.discover else request.chosen
     results: list[RunResult] = []
@@ -220,7 +264,7 @@ async def _collect(
     def overdue(waiting: list[_Stream]) -> list[_Stream]:
         """What became due while another entity's long run was worked on."""
         busy = {one.entity.name for one in waiting}
-        idle = [] if named else [one for one in entities if one.name not in busy]
+        idle = [] if named else [one for one in entities if one.name not in busy | failures.found.keys()]
         return [stream(one) for one in idle if time.monotonic() - begun[one.name] >= _seconds_between(settings, one)]
 
     def stream(entity: Entity) -> _Stream:
@@ -228,14 +272,14 @@ async def _collect(
         return _Stream(call, results, entity)
 
     begun: dict[str, float] = {}
-    streams = [stream(entity) for entity in entities]
+    streams = [made for entity in entities if (made := stream(entity)).entity.name not in failures.found]
     left = await take_turns(streams, overdue, stop_conditions, request.turn_seconds)
     if any(stream.plan is None for stream in left):
         opened = next((stream for stream in left if stream.plan is not None), None)
         if not results and opened is not None:
             # Time is up, so this asks nothing: it says how the open run stands.
             await opened.turn()
-        return _unplanned(results, stop_conditions)
+        return _unplanned(results, stop_conditions, failures)
     if left and results:
         results[-1] = results[-1]._replace(reason=stop_conditions.reason)
     return results
@@ -250,38 +294,54 @@ async def _run_until_idle(
     request: CollectOptions,
     progress: Progress,
     due: Callable[[list[Entity]], RunSpec | None],
+    failures: _Failures,
     tmdb: Tmdb,
     options: RunOptions,
     stop_conditions: StopConditions,
 ) -> list[RunResult]:
     results: list[RunResult] = []
-    refused: dict[str, ListingError] = {}
     while True:
-        open_runs = {entity.name: open_run(storage, entity.name) for entity in request.chosen}
-        plan = next((plan for plan in open_runs.values() if plan is not None), None)
-        idle = [one for one in request.chosen if open_runs[one.name] is None and one.name not in refused]
-        if plan is not None:
-            # A run that is as urgent as the open one waits for it.
-            priority = request.entities[plan.entity].priority
-            idle = [entity for entity in idle if entity.priority < priority]
-        wanted = due(idle) if idle else None
-        if wanted is not None:
-            try:
+        plan, wanted = _most_urgent(storage, request, due, failures)
+        entity = wanted.entity if wanted is not None else request.entities[plan.entity] if plan is not None else None
+        if entity is None:
+            break
+        with failures.of(entity):
+            if wanted is not None:
                 plan = await _start(storage, tmdb, wanted, stop_conditions)
-            except ListingError as exc:
-                # It keeps no other entity waiting.
-                refused[wanted.entity.name] = exc
-                continue
             if plan is None:
-                return _unplanned(results, stop_conditions)
-        if plan is None:
+                return _unplanned(results, stop_conditions, failures)
+            results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress, request.entities))
+            if results[-1].reconciliation is None:
+                break
+        if stop_conditions.reason is not None:
             break
-        results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress, request.entities))
-        if not results[-1].complete or stop_conditions.reason is not None:
-            break
-    if refused:
-        raise next(iter(refused.values()))
     return results
+
+
+def _most_urgent(
+    storage: Storage, request: CollectOptions, due: Callable[[list[Entity]], RunSpec | None], failures: _Failures
+) -> tuple[Plan | None, RunSpec | None]:
+    """The open run to continue, or the run to plan before it; entities that have failed are left out."""
+    plan = None
+    idle: list[Entity] = []
+    for entity in request.chosen:
+        if entity.name in failures.found:
+            continue
+        # A run that is as urgent as the open one waits for it.
+        if plan is not None and entity.priority >= request.entities[plan.entity].priority:
+            continue
+        with failures.of(entity):
+            its_run = open_run(storage, entity.name)
+            if its_run is None:
+                idle.append(entity)
+            plan = plan or its_run
+    if plan is not None:
+        idle = [entity for entity in idle if entity.priority < request.entities[plan.entity].priority]
+    for entity in idle:
+        with failures.of(entity):
+            if (wanted := due([entity])) is not None:
+                return None, wanted
+    return plan, None
 
 
 async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions: StopConditions) -> Plan | None:
@@ -301,16 +361,31 @@ async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions:
         await asyncio.gather(planning, hurried, return_exceptions=True)
 
 
-def _unplanned(results: list[RunResult], stop_conditions: StopConditions) -> list[RunResult]:
+def _unplanned(results: list[RunResult], stop_conditions: StopConditions, failures: _Failures) -> list[RunResult]:
     """The results so far, if the next run could not be planned; an error if there are none."""
     reason = f"{stop_conditions.reason or 'the deadline is reached'}, so the next run is not planned"
     if not results:
+        if failures.found:
+            return []
         raise ReelhouseError(f"{reason}; nothing is open")
     return [*results[:-1], results[-1]._replace(reason=reason)]
 
 
+def _among(settings: Settings, request: CollectOptions) -> list[Entity]:
+    """The entities that general settings are about."""
+    named = collector.selected(settings.entities, request.entities) if settings.entities else ()
+    return [*request.chosen, *(request.entities[name] for name in named)]
+
+
 def _wanted(settings: Settings, request: CollectOptions, entity: Entity) -> RunSpec:
-    wanted = collector.wanted(settings, entity, keys=request.keys, listed=bool(request.keys), full=request.full)
+    wanted = collector.wanted(
+        settings,
+        entity,
+        keys=request.keys,
+        listed=bool(request.keys),
+        full=request.full,
+        among=_among(settings, request),
+    )
     wanted = wanted._replace(known=request.entities)
     # A run of a slice does not satisfy a message that waits for a full or incremental run.
     return wanted._replace(runs=()) if request.selected else wanted

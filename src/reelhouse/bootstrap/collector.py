@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,16 +52,16 @@ def wanted(
     keys: tuple[str, ...] = (),
     listed: bool = False,
     full: bool = False,
+    among: Iterable[Entity] = (),
 ) -> RunSpec:
-    """The run that the settings describe of an *entity*.
+    """The run that the settings describe of an *entity*, *among* others for which they hold as well.
 
     *listed* is for a run of *keys* only, *full* to request up-to-date ids too.
 
     Raises `ConfigError` before TMDB is contacted.
     """
+    append = _appends(settings, entity, among)
     settings = settings.of(entity.name)
-    append = tuple(settings.append) if settings.append is not None else entity.default_appends
-    check_appends(entity, append)
     compile_filter(settings.record_filter)
     filters = dict(settings.discover)
     if filters:
@@ -91,6 +91,18 @@ def wanted(
         # A full run includes an incremental one.
         runs=() if listed else ("incremental", "full") if full else ("incremental",),
     )
+
+
+def _appends(settings: Settings, entity: Entity, among: Iterable[Entity]) -> tuple[str, ...]:
+    """What to append. Of the general setting an entity takes what TMDB has for it; the rest is for some of *among*."""
+    given = settings.of(entity.name).append
+    if given is None:
+        return entity.default_appends
+    its_own = "append" in settings.entity.get(entity.name, {})
+    of_others = set[str]() if its_own else {name for one in among for name in one.appends}
+    appends = tuple(name for name in given if name in entity.appends or name not in of_others)
+    check_appends(entity, appends)
+    return appends
 
 
 def run_options(settings: Settings) -> RunOptions:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from reelhouse.bootstrap import collecting
-from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.bootstrap.collecting import CollectOptions, Done
 from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
 from reelhouse.collect.id_lists import KeyList
@@ -79,26 +79,44 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
 
 
 def collect(settings: Settings, request: CollectOptions, as_json: bool) -> int:
-    results = _collect(readable_storage(settings), settings, request)
-    _show_runs(results, request, as_json)
-    return 0 if all(result.clean for result in results) else 1
+    done = _collect(readable_storage(settings), settings, request)
+    _show_runs(done, request, as_json)
+    return _exit_code(done)
 
 
-def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> list[RunResult]:
+def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> Done:
     with display.progress() as bar:
-        return collecting.collect(storage, settings, request, bar)
+        done = collecting.collect_each(storage, settings, request, bar)
+    if len(request.chosen) == 1:
+        for failure in done.failures.values():
+            raise failure
+    for entity, failure in done.failures.items():
+        display.note(f"reelhouse: {entity}: {failure}")
+    return done
+
+
+def _exit_code(done: Done) -> int:
+    if any(isinstance(failure, ConfigError) for failure in done.failures.values()):
+        return 2
+    return 0 if not done.failures and all(result.clean for result in done.results) else 1
 
 
 def _of_list(listed: KeyList | None) -> dict[str, Any]:
     return {"list": listed.summary()} if listed else {}
 
 
-def _show_runs(results: list[RunResult], request: CollectOptions, as_json: bool) -> None:
+def _runs(done: Done, request: CollectOptions) -> dict[str, Any]:
+    """All runs as plain data, with the fields of the last one beside them."""
+    runs = [display.run_summary(result) for result in done.results]
+    failures = {entity: str(failure) for entity, failure in done.failures.items()}
+    return {**(runs[-1] if runs else {}), "runs": runs, "failures": failures, **_of_list(request.listed)}
+
+
+def _show_runs(done: Done, request: CollectOptions, as_json: bool) -> None:
     if as_json:
-        runs = [display.run_summary(result) for result in results]
-        display.as_json({**runs[-1], "runs": runs, **_of_list(request.listed)})
+        display.as_json(_runs(done, request))
         return
-    for result in results:
+    for result in done.results:
         display.run_result(result)
 
 
@@ -146,20 +164,17 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     storage = readable_storage(settings)
     # A missing engine must be noticed now, not after nine hours of collecting.
     session_of(settings, storage)
-    results = _collect(storage, settings, request)
+    done = _collect(storage, settings, request)
     if not as_json:
-        _show_runs(results, request, as_json=False)
+        _show_runs(done, request, as_json=False)
     built = _build(storage, settings)
-    verdict = _verify(storage, since=_first_runs(results))
+    verdict = _verify(storage, since=_first_runs(done.results))
     if as_json:
-        runs = [display.run_summary(result) for result in results]
-        display.as_json(
-            {**runs[-1], "runs": runs, "build": built, "verify": _verdict(verdict), **_of_list(request.listed)}
-        )
+        display.as_json({**_runs(done, request), "build": built, "verify": _verdict(verdict)})
     else:
         _show_build(built)
         _show_verdict(verdict)
-    return 0 if all(result.clean for result in results) and verdict.clean and not built["problems"] else 1
+    return _exit_code(done) or (0 if verdict.clean and not built["problems"] else 1)
 
 
 def _first_runs(results: list[RunResult]) -> dict[str, int]:

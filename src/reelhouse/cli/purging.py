@@ -40,8 +40,6 @@ def chosen_by(
     if entity is not None:
         words = f"{len(keys)} ids of {entity}" if keys else f"entity {entity}"
         return Chosen(words, entity=entity, keys=frozenset(keys) if keys else None)
-    if keys and len(ENTITIES) > 1:
-        raise ConfigError(f"entity: say whose ids these are, by --entity and one of {', '.join(ENTITIES)}")
     return Chosen("all") if everything else Chosen(f"{len(keys)} ids", keys=frozenset(keys))
 
 

@@ -247,7 +247,8 @@ class _Planner:
     def _check_floor(self, ids: int) -> None:
         """Raise `ListingError` where discover or a column names fewer ids than are plausible."""
         listing = self._wanted.entity.listing
-        unselected = self._wanted.selection.source == self._wanted.entity.source
+        selection = self._wanted.selection
+        unselected = selection.source == self._wanted.entity.source and not selection.discover
         if unselected and isinstance(listing, (Discovered, FromColumn)) and ids < listing.least_rows:
             raise ListingError(
                 f"{self._wanted.entity.name}: {ids} ids are listed where at least {listing.least_rows} are plausible, "

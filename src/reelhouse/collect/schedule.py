@@ -13,7 +13,6 @@ from typing import Protocol, TypeVar
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.planning import listed_at
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import ListingError
 from reelhouse.raw.plan import Plan
 
 # Long enough that the chunks that a turn's end closes early do not matter.
@@ -42,10 +41,8 @@ async def take_turns(
     """Work on all *streams* until they are done or *stop_conditions* end it; returns those that are not done.
 
     After an interrupted turn *due* is called with the streams that wait; it returns others whose time has come.
-    Where a listing is refused, the others have their turns before that `ListingError` is raised.
     """
     waiting = list(streams)
-    refused: list[ListingError] = []
     alone = len(waiting) == 1
     while waiting:
         # The first of the most urgent: what has had its turn goes behind its equals.
@@ -54,9 +51,6 @@ async def take_turns(
         stop_conditions.begin_turn(None if alone else seconds)
         try:
             left = await stream.turn()
-        except ListingError as exc:
-            left = False
-            refused.append(exc)
         finally:
             stop_conditions.begin_turn(None)
         if left:
@@ -65,8 +59,6 @@ async def take_turns(
             waiting += due(waiting)
         if stop_conditions.reason is not None:
             break
-    if refused:
-        raise refused[0]
     return waiting
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -65,6 +66,9 @@ class Tally(NamedTuple):
 
 _NAMED = 20
 
+# More units than all connections, and writers that did not know of each other, begin at once.
+_UNBEGUN = 64
+
 
 class _UnitLog(NamedTuple):
     """The parts of one unit, and the bytes that lie there of the chunks that they name."""
@@ -91,7 +95,11 @@ class _Count:
 
 
 def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
-    """Count a run's receipts against its plan, unit by unit, but for those that are settled in *before*."""
+    """Count a run's receipts against its plan, unit by unit, but for those that are settled in *before*.
+
+    Units are worked on in order. With *before* the rest counts as pending after `_UNBEGUN` units without a receipt.
+    """
+    last_look = math.inf if before is None else _UNBEGUN
     before = before or nothing_done(plan)
     counted, settled = _Count(before), _Count(before)
     purged: Counter[str] = Counter()
@@ -99,6 +107,7 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
     pending_keys: list[str] = []
     pending = 0
     units, still_open = before.units, []
+    unbegun = 0
     read = partial(_read_log, storage, read_purged(storage, plan.entity, plan.run))
     unsettled = (unit for unit in read_units(storage, plan, before.first) if not before.settled(unit.number))
     for log in prefetch(read, unsettled):
@@ -114,6 +123,10 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
         else:
             settled.add(here)
             units = max(units, log.unit.number + 1)
+        unbegun = 0 if log.parts or log.unit.number < before.units else unbegun + 1
+        if unbegun == last_look:
+            pending += max(0, plan.ids.count - (log.unit.number + 1) * plan.unit_size)
+            break
     done = Done(
         plan.entity,
         plan.run,

@@ -36,6 +36,16 @@ class Registry:
             raise ValueError(f"two tables or marts are called {', '.join(again)}")
         for entity in self.entities.values():
             self._check_listing(entity)
+        self._check_folders()
+
+    def _check_folders(self) -> None:
+        """Raise `ValueError` where two entities, or an entity and something else, would be in one folder."""
+        taken = {"exports", *(f"{name}_current" for name in self.entities)}
+        if odd := sorted(taken & self.entities.keys()):
+            raise ValueError(f"no entity can be called {', '.join(odd)}: its folders are something else's")
+        names = [(one.course_name or one.name).lower() for one in self.entities.values()]
+        if again := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two entities are called {', '.join(again)} in the course layout: set course_name")
 
     def _check_listing(self, entity: Entity) -> None:
         if not isinstance(entity.listing, FromColumn):
