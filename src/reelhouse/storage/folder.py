@@ -10,7 +10,7 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
@@ -91,6 +91,10 @@ class FolderStorage:
     def delete(self, key: str) -> None:
         try:
             self._path(key).unlink(missing_ok=True)
+            if key.endswith(".parquet"):
+                # Each writing of a table has a folder of its own, which goes with its last file.
+                with suppress(OSError):
+                    self._path(key).parent.rmdir()
         except OSError as exc:
             raise _failed("delete", self._path(key), exc) from exc
 

@@ -178,9 +178,9 @@ def _look_at_stream(
     read = current.read.stream(entity.name) if current else StreamRead()
     if read.code != code:
         read = StreamRead()
-    staging = Staged(None, "", Watermark())
+    staging = Staged(None, Watermark())
     if not full:
-        pinned = Staged(read.staging, read.epoch, read.receipts)
+        pinned = Staged(read.staging, read.receipts)
         staging = look_at_staging(storage, staging_folder(entity.name), pinned, code)
     return _Stream(code, staging, look_ahead(storage, entity.name, staging.reads))
 
@@ -262,10 +262,7 @@ def _build(
         wanted = wanted_fingerprints(registry, reads, situation.exports, situation.purges)
         making = Making(engine, registry, staging, wanted, situation.exports, situation.pins)
         pins, rebuilt = make_tables(making, step, from_scratch=make)
-    read = {
-        name: StreamRead(one.reads, one.version, one.epoch, situation.streams[name].code)
-        for name, one in staging.items()
-    }
+    read = {name: StreamRead(one.reads, one.version, situation.streams[name].code) for name, one in staging.items()}
     current = BuildManifest(
         build=max(situation.newest, situation.current.build if situation.current else 0) + 1,
         tables=pins,
