@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,17 +23,16 @@ from reelhouse.engines import credential_server
 from reelhouse.engines.credential_server import engine_environ
 from reelhouse.engines.session import session_factory, session_of
 from reelhouse.entities.movie import MOVIE
-from reelhouse.entities.schema import ColumnSpec
-from reelhouse.errors import ConfigError, LakeError
+from reelhouse.errors import ConfigError, LakeError, OvertakenError
 from reelhouse.settings import Settings
 from reelhouse.storage.credentials import Credentials, S3Access
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
-from reelhouse.tables.schemas import schema_of
 from reelhouse.tables.staging import staging_schema
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.verify import check_tables
 from tests import s3servers
+from tests.commits import commit
 from tests.end_to_end.conftest import environment, reelhouse, told
 from tests.end_to_end.equal_tables import LINEAGE, differences
 from tests.s3proxy import Answer, Fault, Request, done_and_says, lost, passes, proxied, says
@@ -226,7 +225,7 @@ def test_a_tables_log_is_followed_from_whatever_version_is_known(opened: Opened,
     storage = opened(server)
     engine = open_engine(storage, session_factory("sail", storage.access())())
     for mode in ("overwrite", "append", "append", "overwrite", "append"):
-        made = commit(engine, engine.spark.range(4), "t", cast(Mode, mode))
+        made = commit(engine, engine.spark.range(4), "t", mode)
         assert read_commit(storage, "t", made.version).user["mode"] == mode
     assert {latest_version(storage, "t", known) for known in range(8)} == {4}
     assert [(commit.version, commit.rows) for commit in commits_held(storage, "t", 4)] == [(4, 4), (3, 4)]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reelhouse.delta.engine import Engine
-from reelhouse.errors import LakeError
+from reelhouse.errors import LakeError, LockedError
 from reelhouse.raw.keys import staging_folder
+from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse import staging
 from reelhouse.warehouse.run import BuildResult, build
@@ -158,7 +160,33 @@ def test_a_full_build_that_dies_is_completed_by_a_plain_one(
     assert check_tables(lake.storage) == []
 
 
-def test_two_builders_at_once_leave_one_whole_build(lake: LakeInTheMaking, tmp_path: Path) -> None:
+def test_a_second_build_ends_with_one_line_and_the_first_is_whole(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _history(lake)
+    refused: list[str] = []
+
+    def other() -> None:
+        with pytest.raises(LockedError) as failed:
+            lake.build()
+        refused.append(str(failed.value))
+        # Collectors do not wait for builds.
+        with lake.storage.lock():
+            pass
+
+    _before_commit(1, "tables/movie", other, monkeypatch)
+    lake.build()
+    assert [text.partition(" (")[0] for text in refused] == ["the lake is locked by another build"]
+    assert sorted(lake.values("movie", "movie_id")) == [1, 2]
+    assert check_tables(lake.storage) == []
+    assert not lake.build().done
+
+
+def test_builders_without_a_lease_leave_one_whole_build(
+    lake: LakeInTheMaking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a lease was lost: commits that are the next version or none protect the rows."""
+    monkeypatch.setattr(FolderStorage, "lock", lambda *_, **__: nullcontext())
     _history(lake)
     failures: list[BaseException] = []
 
@@ -173,14 +201,13 @@ def test_two_builders_at_once_leave_one_whole_build(lake: LakeInTheMaking, tmp_p
         builder.start()
     for builder in builders:
         builder.join()
-    assert failures == []
+    assert all("other builds of this lake keep coming first" in str(one) for one in failures)
+    lake.build()
     alone = LakeInTheMaking(tmp_path / "alone")
     _history(alone)
     alone.build()
     assert lake.everything() == alone.everything()
     assert check_tables(lake.storage) == []
-    lake.build()
-    assert lake.everything() == alone.everything()
 
 
 def _before_commit(number: int, folder: str, meanwhile: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +233,8 @@ def test_who_begins_staging_anew_beside_a_build_takes_nothing_from_it(
     # An append for each answer, so that a build is overtaken in the middle.
     monkeypatch.setattr(staging, "BATCH_ANSWERS", 1)
     died: list[int] = []
+    # Its lease was lost.
+    monkeypatch.setattr(FolderStorage, "lock", lambda *_, **__: nullcontext())
 
     def other() -> None:
         with monkeypatch.context() as patched, pytest.raises(Died):

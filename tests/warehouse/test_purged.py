@@ -10,6 +10,7 @@ import pytest
 
 from reelhouse.cli import purging
 from reelhouse.delta import engine
+from reelhouse.delta.log import put_commit
 from reelhouse.errors import LakeError
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.keys import MANIFEST
@@ -180,7 +181,7 @@ def test_a_build_that_a_purge_overtakes_begins_no_table_that_was_erased(
             erase_tables(lake.storage)
 
     if committed:
-        own = engine.put_commit
+        own = put_commit
 
         def put(storage: Storage, folder: str, *args: Any, **kwargs: Any) -> Any:
             meanwhile(folder)

@@ -130,8 +130,6 @@ def test_the_newest_version_is_found_from_anywhere(count: int) -> None:
     storage = MemoryStorage()
     assert latest_version(storage, "t") is None
     for version in range(count):
-        put_commit(
-            storage, "t", [], mode="append", user={"n": 1}, schema="{}", over=version - 1 if version else None
-        )
+        put_commit(storage, "t", [], mode="append", user={"n": 1}, schema="{}", over=version - 1 if version else None)
     assert {latest_version(storage, "t", known) for known in range(count + 3)} == {count - 1}
     assert all(read_commit(storage, "t", version).user["n"] == 1 for version in range(1, count))

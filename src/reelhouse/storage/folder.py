@@ -14,11 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, is_key, unheard
+from reelhouse.storage.protocol import COLLECTOR, Lost, Versioned, Work, check_key, check_prefix, is_key, unheard
 
 # Names that start with a dot belong to this module and are never keys.
 _SCRATCH = ".scratch"
-_LOCK = ".lock"
+_LOCKS: dict[Work, str] = {"collector": ".lock", "build": ".build.lock"}
 _SWAP = ".swap"
 
 _REASONS = {
@@ -127,9 +127,9 @@ class FolderStorage:
             raise _failed("write", self._root, exc) from exc
 
     @contextmanager
-    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR) -> Iterator[None]:
         # The kernel releases the lock when the process ends, and only then.
-        with self._locked(_LOCK, block=False):
+        with self._locked(_LOCKS[of], block=False, of=of):
             self._sweep()
             yield
 
@@ -157,7 +157,7 @@ class FolderStorage:
             raise _failed("write", path, exc) from exc
 
     @contextmanager
-    def _locked(self, name: str, *, block: bool) -> Iterator[None]:
+    def _locked(self, name: str, *, block: bool, of: Work = COLLECTOR) -> Iterator[None]:
         path = self._root / name
         try:
             _make_folder(self._root)
@@ -169,7 +169,7 @@ class FolderStorage:
                 fcntl.flock(handle, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise LockedError(
-                    f"the lake is locked by another collector ({self._root}); retry when it has finished"
+                    f"the lake is locked by another {of} ({self._root}); retry when it has finished"
                 ) from None
             except OSError as exc:
                 raise _failed("lock", path, exc) from exc
