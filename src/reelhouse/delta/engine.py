@@ -30,6 +30,9 @@ _WRITING = {
     "compression": "snappy",
     "mapreduce.fileoutputcommitter.algorithm.version": "2",
     "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # Of a folder: without a hidden file of checksums beside each file, which nothing would remove.
+    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "fs.file.impl.disable.cache": "true",
 }
 
 
