@@ -37,8 +37,8 @@ _EXPLAINED = {
         "The parse",
         "One read of the chunks, one `from_json`, one write. The entries of receipts are a local table that is "
         "broadcast to every task, so no body is shuffled or sorted. An outer join could not broadcast its outer "
-        "side; therefore an entry whose line is missing is found by counting the rows that were written, and then added. "
-        "Partitions are the chunks, packed together by size. Quarantined answers are written by Arrow.",
+        "side; therefore an entry whose line is missing is found by counting the rows that were written, and then "
+        "added. Partitions are the chunks, packed together by size. Quarantined answers are written by Arrow.",
     ),
     "_reelhouse/staging/movie_current": (
         "The current answer of each id",

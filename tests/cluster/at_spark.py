@@ -21,6 +21,13 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.storage.credentials import Accessible
 from tests.commits import commit
 
+# A build needs none of it; here Delta's own reader reads what was built.
+_DELTA = {
+    "spark.jars.packages": "io.delta:delta-spark_4.2_2.13:4.4.0",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+
 
 def write(engine: Engine, table: str, mode: str, first: int, last: int) -> dict[str, Any]:
     """One commit of the ids from *first* up to and without *last*."""
@@ -38,6 +45,13 @@ def count(engine: Engine, table: str, version: int) -> dict[str, Any]:
     return {"rows": ids.count(), "ids": ids.distinct().count()}
 
 
+def delta_rows(engine: Engine, table: str) -> dict[str, Any]:
+    """The ids of the newest version, as Delta's own reader reads them, and those that it finds by a filter."""
+    found = engine.spark.read.format("delta").load(engine.address(table))
+    few = found.filter("id >= 100")
+    return {"ids": sorted(row["id"] for row in found.collect()), "few": sorted(row["id"] for row in few.collect())}
+
+
 def open_as(engine: Engine, profile: str) -> dict[str, Any]:
     """Another session in this process, for the same place or as another AWS caller."""
     assert isinstance(engine.storage, Accessible)
@@ -50,13 +64,14 @@ JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "write": write,
     "append_each": append_each,
     "count": count,
+    "delta_rows": delta_rows,
     "open_as": open_as,
 }
 
 
 def main() -> None:
     """Answer until the input ends."""
-    settings = load_settings()
+    settings = load_settings().overridden(spark_conf=_DELTA)
     here = storage_of(settings)
     spark: SparkSession = session_of(settings, here)()
     # The first job of a session pays for much that the following ones do not.

@@ -11,7 +11,7 @@ from typing import cast
 import pyarrow as pa
 import pytest
 
-from reelhouse.delta.delta_rs import read_delta, write_delta
+from reelhouse.delta.delta_rs import open_delta, put_checkpoint, read_delta, write_delta
 from reelhouse.delta.engine import Engine, open_engine
 from reelhouse.delta.log import Mode, latest_version
 from reelhouse.engines.session import session_factory
@@ -94,6 +94,22 @@ def test_sparks_commit_whose_answer_did_not_come_is_there_once(
     assert made == {"version": 1}
     assert here.table("t", 1).count() == 15
     assert latest_version(here.storage, "t") == 1
+
+
+@needs_spark
+def test_deltas_own_reader_and_delta_rs_read_what_the_engines_wrote(here: Engine, beside: Spark) -> None:
+    _write(here, 0, 10, "overwrite")
+    assert beside.does("write", lake=here.storage.url, table="t", mode="append", first=100, last=103) == {"version": 1}
+    put_checkpoint(here.storage, "t")
+    assert beside.does("delta_rows", lake=here.storage.url, table="t") == {
+        "ids": [*range(10), 100, 101, 102],
+        "few": [100, 101, 102],
+    }
+    rows = read_delta(here.storage, "t", 1).read_all()
+    assert sorted(rows.column("id").to_pylist()) == [*range(10), 100, 101, 102]
+    assert beside.does("write", lake=here.storage.url, table="t", mode="overwrite", first=7, last=7) == {"version": 2}
+    assert beside.does("delta_rows", lake=here.storage.url, table="t") == {"ids": [], "few": []}
+    assert open_delta(here.storage, "t").schema().fields[0].name == "id"
 
 
 @needs_spark
