@@ -8,7 +8,7 @@ SPARK40_VENV := .venv-spark40
 UV_VENV := .cache/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-slow check lambda jar spark-package bench docs lock clean
+.PHONY: help demo test test-long test-slow check lambda spark-package bench docs lock clean
 
 help:
 	@echo "make demo       collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"
@@ -17,7 +17,6 @@ help:
 	@echo "make test-slow  what is too heavy for CI (docs/testing.md)"
 	@echo "make check      lint, types and import contracts alone"
 	@echo "make lambda     the zips that AWS Lambda runs, into ./dist (docs/aws.md)"
-	@echo "make jar        the Java classes for Delta on Apache Spark, compiled (jvm/)"
 	@echo "make spark-package  what Spark jobs on EMR Serverless and AWS Glue are given, into ./dist/spark (docs/spark.md)"
 	@echo "make bench      measure, and write docs/benchmarks.md"
 	@echo "make docs       write what is generated: docs/tables.md, docs/cli.md"
@@ -45,16 +44,13 @@ test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
 	$(TOOK)
 
 check: $(VENV)/.dev
-	$(BIN)/ruff check src tests bench aws deploy jvm examples
-	$(BIN)/ruff format --check src tests bench aws deploy jvm examples
+	$(BIN)/ruff check src tests bench aws deploy examples
+	$(BIN)/ruff format --check src tests bench aws deploy examples
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 lambda: $(VENV)/.lake
 	$(BIN)/python aws/build_zip.py $(if $(LAMBDA_PYTHON),--python $(LAMBDA_PYTHON)) --out dist
-
-jar: $(VENV)/.dev $(VENV)/.spark
-	$(BIN)/python jvm/build_jar.py
 
 spark-package: $(VENV)/.lake
 	$(BIN)/python -m deploy.package $(if $(EMR_PYTHON),--python $(EMR_PYTHON))

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 from unittest import mock
 
 import msgspec
@@ -22,9 +21,10 @@ from pyspark.sql import DataFrame
 
 from bench.report import ROOT
 from reelhouse.delta.engine import Engine
-from reelhouse.delta.log import Commit, latest_version, read_commit
+from reelhouse.delta.log import Commit, DataFile, latest_version, read_commit
 from reelhouse.engines.session import session_factory
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.run import build
 
 SPARK = ROOT / ".venv-spark" / "bin" / "python"
@@ -37,8 +37,8 @@ _EXPLAINED = {
         "The parse",
         "One read of the chunks, one `from_json`, one write. The entries of receipts are a local table that is "
         "broadcast to every task, so no body is shuffled or sorted. An outer join could not broadcast its outer "
-        "side; therefore an entry whose line is missing is found by counting the rows of the commit, and then added. "
-        "Partitions are the chunks, packed together by size. Quarantined answers come by a union with a local table.",
+        "side; therefore an entry whose line is missing is found by counting the rows that were written, and then "
+        "added. Partitions are the chunks, packed together by size. Quarantined answers are written by Arrow.",
     ),
     "_reelhouse/staging/movie_current": (
         "The current answer of each id",
@@ -83,16 +83,27 @@ def plans_of(lake: Path, engine: str) -> dict[str, str]:
     """What *engine* would do for each folder that a full build of *lake* writes; the lake must be built."""
     found: dict[str, str] = {}
 
-    def write(self: Engine, frame: DataFrame, folder: str, *, user: Mapping[str, Any], **_: object) -> Commit:
+    def write(self: Engine, frame: DataFrame, folder: str) -> list[DataFile]:
         found.setdefault(folder, explained(frame))
-        version = latest_version(self.storage, folder)
-        assert version is not None, f"{folder} is not built"
-        commit = read_commit(self.storage, folder, version)
-        return commit._replace(rows=user.get("outcomes", commit.rows))
+        newest = _newest(self.storage, folder)
+        # What is not read of the files is their bounds.
+        stats = {"numRecords": newest.rows, "nullCount": {}}
+        return [
+            DataFile(path, 0, stats if not at else {**stats, "numRecords": 0}) for at, path in enumerate(newest.files)
+        ]
 
-    with mock.patch.object(Engine, "write", write):
+    def commit(self: Engine, folder: str, *_: object, **__: object) -> Commit:
+        return _newest(self.storage, folder)
+
+    with mock.patch.multiple(Engine, write=write, commit=commit):
         build(FolderStorage(lake), session_factory(engine), full=True)
     return found
+
+
+def _newest(storage: Storage, folder: str) -> Commit:
+    version = latest_version(storage, folder)
+    assert version is not None, f"{folder} is not built"
+    return read_commit(storage, folder, version)
 
 
 def explained(frame: DataFrame) -> str:

@@ -1,7 +1,7 @@
 """What a Spark job in AWS is given: `python -m deploy.package [--python 3.11]`, or `make spark-package`.
 
 Into dist/spark/emr goes one archive with the package and the wheels that a build needs, for EMR Serverless; into
-dist/spark/glue the same as wheels, less what AWS Glue has. Beside them lie the entry (job.py) and our jar. All wheels
+dist/spark/glue the same as wheels, less what AWS Glue has. Beside them lies the entry (job.py). All wheels
 are those of the lock, for the machines they run on, whatever machine packs them.
 """
 
@@ -23,11 +23,10 @@ from aws.build_zip import ROOT, Target, fetch, requirements
 LOCK = ROOT / "locks" / "spark.txt"
 PACKAGE = ROOT / "src" / "reelhouse"
 ENTRY = PACKAGE / "spark" / "job.py"
-JAR = PACKAGE / "engines" / "jars" / "reelhouse-delta.jar"
 
 # What a build imports, and what that needs. It asks nobody, so the collector's own are not among them.
 OURS = ("msgspec", "zlib-ng")
-# Copies tables where the lake has the course's layout.
+# Reads the footers of what Spark wrote, and copies tables where the lake has the course's layout.
 DELTA = ("deltalake", "arro3-core", "deprecated", "wrapt", "typing-extensions")
 BOTO3 = ("boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3")
 ARROW = ("numpy", "pyarrow")
@@ -40,7 +39,7 @@ GLIBC = 34
 
 
 def pack_emr(target: Target, to: Path) -> None:
-    """The archive that EMR Serverless unpacks beside the driver, with the entry and the jar."""
+    """The archive that EMR Serverless unpacks beside the driver, with the entry."""
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for wheel in sorted(_wheels(target, (*OURS, *DELTA, *BOTO3, *ARROW)).glob("*.whl")):
@@ -50,11 +49,11 @@ def pack_emr(target: Target, to: Path) -> None:
             ROOT / "src" / "reelhouse", Path(folder, "reelhouse"), ignore=shutil.ignore_patterns("__pycache__")
         )
         _write_tar(Path(folder), to / "reelhouse-emr.tar.gz")
-    _copy_beside(to)
+    shutil.copy(ENTRY, to)
 
 
 def pack_glue(target: Target, to: Path) -> list[str]:
-    """Wheels for AWS Glue, with the entry and the jar; the names of the wheels."""
+    """Wheels for AWS Glue, with the entry; the names of the wheels."""
     to.mkdir(parents=True, exist_ok=True)
     for old in to.glob("*.whl"):
         old.unlink()
@@ -64,17 +63,12 @@ def pack_glue(target: Target, to: Path) -> list[str]:
     subprocess.run([*command, "--no-build-isolation", "--wheel-dir", str(to), str(ROOT)], check=True)
     names = sorted(path.name for path in to.glob("*.whl"))
     (to / "wheels.txt").write_text("".join(f"{name}\n" for name in names))
-    _copy_beside(to)
+    shutil.copy(ENTRY, to)
     return names
 
 
 def _wheels(target: Target, names: tuple[str, ...]) -> Path:
     return fetch(target, requirements(target, LOCK, names))
-
-
-def _copy_beside(to: Path) -> None:
-    shutil.copy(ENTRY, to)
-    shutil.copy(JAR, to)
 
 
 def _write_tar(folder: Path, to: Path) -> None:

@@ -279,7 +279,7 @@ def test_the_token_is_never_sent_to_an_address_from_a_lake(here: Here, tmp_path:
 
 def test_tables_that_a_purge_builds_again_read_quotes_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, object] = {}
-    monkeypatch.setattr("reelhouse.engines.session.session_of", lambda settings, storage: None)
+    monkeypatch.setattr("reelhouse.engines.session.session_of", lambda *given: None)
     monkeypatch.setattr("reelhouse.warehouse.run.build", lambda storage, session, **options: asked.update(options))
     settings = Settings(layout="course", course_quotes=False)
     assert purging._rebuild(MemoryStorage(), settings, lambda name: None).done

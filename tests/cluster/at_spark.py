@@ -9,22 +9,29 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from reelhouse.bootstrap.storage import load_settings, storage_of
 from reelhouse.delta.engine import Engine, open_engine
+from reelhouse.delta.log import Mode
 from reelhouse.engines.session import session_factory, session_of
 from reelhouse.errors import ReelhouseError
 from reelhouse.storage.credentials import Accessible
+from tests.commits import commit
+
+# A build needs none of it; here Delta's own reader reads what was built.
+_DELTA = {
+    "spark.jars.packages": "io.delta:delta-spark_4.2_2.13:4.4.0",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
 
 
 def write(engine: Engine, table: str, mode: str, first: int, last: int) -> dict[str, Any]:
     """One commit of the ids from *first* up to and without *last*."""
-    frame = engine.spark.range(first, last)
-    return {"version": engine.write(frame, table, mode=mode, user={}).version}
+    return {"version": commit(engine, engine.spark.range(first, last), table, cast(Mode, mode)).version}
 
 
 def append_each(engine: Engine, table: str, first: int, last: int) -> dict[str, Any]:
@@ -38,27 +45,11 @@ def count(engine: Engine, table: str, version: int) -> dict[str, Any]:
     return {"rows": ids.count(), "ids": ids.distinct().count()}
 
 
-def commit_all(engine: Engine, folder: str, commits: int, store: str = "") -> dict[str, Any]:
-    """Put each of so many versions into a log by a log store, Delta's own choice unless named; which ones it won."""
-    context = engine.spark.sparkContext
-    java: Any = context._jvm
-    conf = context._jsc.hadoopConfiguration()
-    made = java
-    for part in store.split("."):
-        made = getattr(made, part)
-    log = made(conf)
-    won, failures, said = [], set(), ""
-    for version in range(commits):
-        lines = java.java.util.ArrayList()
-        lines.add(f"{engine.root} by Spark, version {version}")
-        path = java.org.apache.hadoop.fs.Path(f"{engine.address(folder)}/{version:020d}.json")
-        try:
-            log.write(path, lines.iterator(), False, conf)
-            won.append(version)
-        except Py4JJavaError as exc:
-            failures.add(exc.java_exception.getClass().getName())
-            said = exc.java_exception.getMessage()
-    return {"won": won, "failures": sorted(failures), "said": said}
+def delta_rows(engine: Engine, table: str) -> dict[str, Any]:
+    """The ids of the newest version, as Delta's own reader reads them, and those that it finds by a filter."""
+    found = engine.spark.read.format("delta").load(engine.address(table))
+    few = found.filter("id >= 100")
+    return {"ids": sorted(row["id"] for row in found.collect()), "few": sorted(row["id"] for row in few.collect())}
 
 
 def open_as(engine: Engine, profile: str) -> dict[str, Any]:
@@ -69,24 +60,18 @@ def open_as(engine: Engine, profile: str) -> dict[str, Any]:
     return {"opened": True}
 
 
-def setting(engine: Engine, name: str) -> dict[str, Any]:
-    """What the session has for a setting of Spark's."""
-    return {"value": engine.spark.conf.get(name, None)}
-
-
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {
     "write": write,
     "append_each": append_each,
     "count": count,
-    "commit_all": commit_all,
+    "delta_rows": delta_rows,
     "open_as": open_as,
-    "setting": setting,
 }
 
 
 def main() -> None:
     """Answer until the input ends."""
-    settings = load_settings()
+    settings = load_settings().overridden(spark_conf=_DELTA)
     here = storage_of(settings)
     spark: SparkSession = session_of(settings, here)()
     # The first job of a session pays for much that the following ones do not.

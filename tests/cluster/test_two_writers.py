@@ -1,30 +1,29 @@
-"""Sail, Apache Spark, delta-rs and reelhouse itself commit to one table at a time, and no commit is lost."""
+"""Sail, Apache Spark and Arrow commit to one table at a time, and no commit is lost."""
 
 from __future__ import annotations
 
 import secrets
-import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pytest
 
-from jvm.build_jar import HERE, JAR, sources, sources_sha256
-from reelhouse.delta.delta_rs import read_delta, write_delta
+from reelhouse.delta.delta_rs import open_delta, put_checkpoint, read_delta, write_delta
 from reelhouse.delta.engine import Engine, open_engine
-from reelhouse.delta.log import latest_version, log_key
+from reelhouse.delta.log import Mode, latest_version
 from reelhouse.engines.session import session_factory
 from reelhouse.errors import KeyTakenError
 from reelhouse.storage.credentials import Accessible
-from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
 from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
 from tests.cluster.sparks import Spark, spark
 from tests.cluster.standalone import needs_spark
+from tests.commits import commit
 from tests.s3proxy import CONFLICT, Answer, Fault, Proxy, Request, done_and_says, lost, proxied
 
 # The first to need Apache Spark waits for its start, which a busy machine makes long.
@@ -32,9 +31,6 @@ pytestmark = [pytest.mark.timeout(900)]
 
 # By each of four writers.
 COMMITS = 12
-
-_FOLDER_STORE = "reelhouse.delta.FolderLogStore"
-_S3_STORE = "reelhouse.delta.S3LogStore"
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +62,7 @@ def here(proxy: Proxy, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
 
 
 def _write(engine: Engine, first: int, last: int, mode: str = "append") -> int:
-    return engine.write(engine.spark.range(first, last), "t", mode=mode, user={}).version
+    return commit(engine, engine.spark.range(first, last), "t", cast(Mode, mode)).version
 
 
 @needs_spark
@@ -104,42 +100,19 @@ def test_sparks_commit_whose_answer_did_not_come_is_there_once(
 
 @needs_spark
 @pytest.mark.long
-def test_of_two_commits_to_one_version_in_a_folder_one_wins(beside: Spark, tmp_path: Path) -> None:
-    storage = FolderStorage(tmp_path / "lake")
-    log, scratch = tmp_path / "lake" / "tables" / "t" / "_delta_log", tmp_path / "lake" / ".scratch"
-    for folder in (log, scratch):
-        folder.mkdir(parents=True)
-    commits = 400
-    beside.tell("commit_all", lake=storage.url, folder="tables/t/_delta_log", commits=commits, store=_FOLDER_STORE)
-    ours = [version for version in range(commits) if _put(storage, version)]
-    said = beside.answer()
-    assert sorted(ours + said["won"]) == list(range(commits))
-    assert set(said["failures"]) <= {"java.nio.file.FileAlreadyExistsException"}
-    by_spark = [version for version in range(commits) if b"by Spark" in storage.get(log_key("tables/t", version))]
-    assert by_spark == said["won"]
-    # Nothing that was written beside stays behind.
-    assert (len(list(log.iterdir())), list(scratch.iterdir())) == (commits, [])
-
-
-def _put(storage: FolderStorage, version: int) -> bool:
-    try:
-        storage.put_new(log_key("tables/t", version), b"by us")
-    except KeyTakenError:
-        return False
-    return True
-
-
-@needs_spark
-@pytest.mark.long
-def test_a_file_system_without_conditional_puts_is_refused_and_nothing_is_committed(
-    beside: Spark, tmp_path: Path
-) -> None:
-    # The local one does not know the option, as S3A did not before hadoop-aws 3.4.2.
-    (tmp_path / "lake" / "t" / "_delta_log").mkdir(parents=True)
-    said = beside.does("commit_all", lake=str(tmp_path / "lake"), folder="t/_delta_log", commits=2, store=_S3_STORE)
-    assert said["won"] == []
-    assert said["said"].startswith("hadoop-aws 3.4.2 or newer is needed")
-    assert list((tmp_path / "lake" / "t" / "_delta_log").iterdir()) == []
+def test_deltas_own_reader_and_delta_rs_read_what_the_engines_wrote(here: Engine, beside: Spark) -> None:
+    _write(here, 0, 10, "overwrite")
+    assert beside.does("write", lake=here.storage.url, table="t", mode="append", first=100, last=103) == {"version": 1}
+    put_checkpoint(here.storage, "t")
+    assert beside.does("delta_rows", lake=here.storage.url, table="t") == {
+        "ids": [*range(10), 100, 101, 102],
+        "few": [100, 101, 102],
+    }
+    rows = read_delta(here.storage, "t", 1).read_all()
+    assert sorted(rows.column("id").to_pylist()) == [*range(10), 100, 101, 102]
+    assert beside.does("write", lake=here.storage.url, table="t", mode="overwrite", first=7, last=7) == {"version": 2}
+    assert beside.does("delta_rows", lake=here.storage.url, table="t") == {"ids": [], "few": []}
+    assert open_delta(here.storage, "t").schema().fields[0].name == "id"
 
 
 @needs_spark
@@ -149,13 +122,6 @@ def test_one_process_asks_s3_as_one_caller(here: Engine, beside: Spark) -> None:
     assert beside.does("open_as", lake=lake, profile="") == {"opened": True}
     failed = beside.does("open_as", lake=lake, profile="somebody-else")["failed"]
     assert "open the lake in a separate process" in failed
-
-
-@needs_spark
-@pytest.mark.long
-def test_a_session_has_our_settings_of_delta_though_spark_did_not_know_them_yet(here: Engine, beside: Spark) -> None:
-    name = "spark.databricks.delta.snapshotPartitions"
-    assert beside.does("setting", lake=here.storage.url, name=name) == {"value": "2"}
 
 
 @needs_spark
@@ -191,28 +157,9 @@ def test_of_many_commits_by_everybody_at_once_none_is_lost(
 
 
 def _by_delta_rs(storage: Storage, each: int) -> int:
-    batch = pa.record_batch({"id": pa.array([each], pa.int64())})
-    rows = pa.RecordBatchReader.from_batches(batch.schema, [batch])
-    return write_delta(storage, "t", rows, mode="append", user={})
-
-
-def test_what_a_killed_commit_left_beside_the_log_is_no_commit(tmp_path: Path) -> None:
-    storage = FolderStorage(tmp_path / "lake")
-    sail = open_engine(storage, session_factory("sail")())
-    _write(sail, 0, 10, "overwrite")
-    log = tmp_path / "lake" / "t" / "_delta_log"
-    # As jvm/reelhouse/delta/FolderLogStore.java names what it writes before it links.
-    left = log / ".00000000000000000001.json.7a0d8d0e-0f0e-4a59-8f0e-6f3f3e0d7c11.tmp"
-    left.write_text('{"add":')
-    assert _write(sail, 20, 25) == 1
-    assert sail.table("t", 1).count() == 15
-    assert _by_delta_rs(storage, 30) == 2
-    assert sum(batch.num_rows for batch in read_delta(storage, "t", 2)) == 16
-
-
-def test_the_jar_was_made_from_these_sources() -> None:
-    with zipfile.ZipFile(JAR) as packed:
-        manifest = packed.read("META-INF/MANIFEST.MF").decode()
-        classes = {name for name in packed.namelist() if name.endswith(".class")}
-    assert f"Sources-SHA-256: {sources_sha256()[:48]}\n" in manifest, "run `make jar`"
-    assert {f"{path.relative_to(HERE).with_suffix('.class')}" for path in sources()} <= classes
+    rows = pa.table({"id": pa.array([each], pa.int64())})
+    while True:
+        try:
+            return write_delta(storage, "t", rows.to_reader(), mode="append", user={})
+        except KeyTakenError:
+            continue

@@ -40,11 +40,11 @@ def blocks(heading: str) -> list[str]:
     return [block.replace("spark.driver.memory=8g", "spark.driver.memory=1g") for block in made]
 
 
-def jar_of_the_page() -> str:
-    """The commands that a terminal runs before a job is submitted in it."""
-    activate, jar, *_ = blocks("Spark Connect")[0].splitlines()
-    assert activate.endswith("/activate") and jar.startswith("JAR=")
-    return f"{activate}\n{jar}"
+def activating() -> str:
+    """The command that a terminal runs before a job is submitted in it."""
+    activate = blocks("Spark Connect")[0].splitlines()[0]
+    assert activate.endswith("/activate")
+    return activate
 
 
 class Desk:
@@ -52,7 +52,7 @@ class Desk:
 
     def __init__(self, folder: Path, collected: Path, env: dict[str, str]) -> None:
         self.folder = folder
-        for name in ("src", "deploy", "examples", "jvm"):
+        for name in ("src", "deploy", "examples"):
             (folder / name).symlink_to(REPOSITORY / name)
         (folder / "spark-env").symlink_to(PYTHON.parents[1])
         self.collected = collected
@@ -146,9 +146,9 @@ def test_through_spark_connect(desk: Desk) -> None:
 
 def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Path) -> None:
     from_checkout, packed, _ = blocks("A job of spark-submit")
-    jar = jar_of_the_page()
-    assert '"done":true' in desk.types(f"{jar}\n{from_checkout}")
-    assert '"done":false' in desk.types(f"{jar}\n{from_checkout}")
+    activate = activating()
+    assert '"done":true' in desk.types(f"{activate}\n{from_checkout}")
+    assert '"done":false' in desk.types(f"{activate}\n{from_checkout}")
     desk.restart()
     make, *rest = packed.splitlines()
     assert make == "make spark-package"
@@ -164,12 +164,12 @@ def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Pat
 
 
 def test_as_a_job_on_a_lake_in_s3(desk: Desk, tmp_path: Path) -> None:
-    jar = jar_of_the_page()
+    activate = activating()
     (submit,) = blocks("A lake in S3")
     bucket = Bucket(s3servers.started("seaweedfs"))
     bucket.upload(tmp_path / "lake")
     submit = submit.replace("s3://bucket/lake", bucket.lake)
-    assert '"done":true' in desk.types(f"{jar}\n{submit}", **bucket.server.environ)
+    assert '"done":true' in desk.types(f"{activate}\n{submit}", **bucket.server.environ)
     shutil.rmtree(tmp_path / "lake")
     bucket.downloaded(tmp_path / "lake")
 
@@ -194,5 +194,5 @@ def test_on_a_cluster_on_one_machine(desk: Desk) -> None:
 
 def test_rdds(desk: Desk) -> None:
     (submit,) = blocks("RDDs")
-    assert "ShuffledRDD" in desk.types(f"{jar_of_the_page()}\n{submit}")
+    assert "ShuffledRDD" in desk.types(f"{activating()}\n{submit}")
     reelhouse("--lake", "lake", "build", env=desk.env, cwd=desk.folder)

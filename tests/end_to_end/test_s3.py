@@ -10,30 +10,29 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import reelhouse as package
 from reelhouse.bootstrap.storage import storage_of
-from reelhouse.delta.engine import Engine, open_engine
-from reelhouse.delta.log import commits_held, declare, latest_version, read_commit
+from reelhouse.delta.engine import open_engine
+from reelhouse.delta.log import Mode, commits_held, latest_version, read_commit
 from reelhouse.emulator import Emulator
 from reelhouse.engines import credential_server
 from reelhouse.engines.credential_server import engine_environ
 from reelhouse.engines.session import session_factory, session_of
 from reelhouse.entities.movie import MOVIE
-from reelhouse.entities.schema import ColumnSpec
-from reelhouse.errors import ConfigError, LakeError
+from reelhouse.errors import ConfigError, LakeError, OvertakenError
 from reelhouse.settings import Settings
 from reelhouse.storage.credentials import Credentials, S3Access
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
-from reelhouse.tables.schemas import schema_of
 from reelhouse.tables.staging import staging_schema
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.verify import check_tables
 from tests import s3servers
+from tests.commits import commit
 from tests.end_to_end.conftest import environment, reelhouse, told
 from tests.end_to_end.equal_tables import LINEAGE, differences
 from tests.s3proxy import Answer, Fault, Request, done_and_says, lost, passes, proxied, says
@@ -218,10 +217,8 @@ def test_what_the_engine_writes_is_encrypted_as_the_settings_say(opened: Opened)
     server = s3servers.started("moto")
     storage = opened(server, options=S3Options(encryption="sse-kms", kms_key="a-key"))
     engine = open_engine(storage, session_factory("sail", storage.access())())
-    schema = staging_schema(MOVIE)
-    declare(storage, "t", schema)
-    engine.write(engine.rows([], schema), "t", mode="overwrite", user={})
-    engine.write(engine.spark.range(3), "u", mode="overwrite", user={})
+    commit(engine, engine.rows([], staging_schema(MOVIE)), "t")
+    commit(engine, engine.spark.range(3), "u")
     bucket = storage.url.removeprefix("s3://")
     found = {key: s3servers.client(server).head_object(Bucket=bucket, Key=key) for key in keys_of(server, bucket, "")}
     assert any(key.endswith(".parquet") for key in found)
@@ -234,7 +231,7 @@ def test_a_tables_log_is_followed_from_whatever_version_is_known(opened: Opened,
     storage = opened(server)
     engine = open_engine(storage, session_factory("sail", storage.access())())
     for mode in ("overwrite", "append", "append", "overwrite", "append"):
-        made = engine.write(engine.spark.range(4), "t", mode=mode, user={"mode": mode})
+        made = commit(engine, engine.spark.range(4), "t", mode)
         assert read_commit(storage, "t", made.version).user["mode"] == mode
     assert {latest_version(storage, "t", known) for known in range(8)} == {4}
     assert [(commit.version, commit.rows) for commit in commits_held(storage, "t", 4)] == [(4, 4), (3, 4)]
@@ -248,53 +245,30 @@ def test_a_commit_whose_answer_was_lost_is_there_once(opened: Opened, mode: str,
     with proxied(s3servers.started("moto")) as proxy:
         storage = opened(proxy.server, "lake", endpoint=proxy.endpoint)
         engine = open_engine(storage, session_factory("sail", storage.access())())
-        engine.write(engine.spark.range(10), "t", mode="overwrite", user={})
+        commit(engine, engine.spark.range(10), "t", "overwrite")
         proxy.when(fault, kind="PUT", key=r"_delta_log/\d+\.json$")
-        made = engine.write(engine.spark.range(10, 15), "t", mode=mode, user={})
+        made = commit(engine, engine.spark.range(10, 15), "t", cast(Mode, mode))
         assert engine.table("t", made.version).count() == (15 if mode == "append" else 5)
 
 
-def test_two_builders_commits_both_count(opened: Opened) -> None:
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+def test_of_two_builders_commits_at_once_the_second_is_none(opened: Opened, mode: Mode) -> None:
     with proxied(s3servers.started("moto")) as proxy:
         storage = opened(proxy.server, "lake", endpoint=proxy.endpoint)
         engine = open_engine(storage, session_factory("sail", storage.access())())
-        engine.write(engine.spark.range(10), "t", mode="overwrite", user={})
+        commit(engine, engine.spark.range(10), "t", "overwrite")
 
         def other_first(_: Request, on: Callable[[], Answer]) -> Answer:
-            engine.write(engine.spark.range(100, 103), "t", mode="append", user={})
+            assert commit(engine, engine.spark.range(100, 103), "t").version == 1
             return on()
 
         proxy.when(other_first, kind="PUT", key=r"_delta_log/0*1\.json$")
-        made = engine.write(engine.spark.range(20, 25), "t", mode="append", user={})
-        assert made.version == 2
-        assert engine.table("t", 2).count() == 18
-
-
-@pytest.mark.long
-def test_two_builders_that_fill_an_empty_table_at_once_leave_the_rows_of_one(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with proxied(s3servers.started("moto")) as proxy:
-        storage = opened(proxy.server, "lake", endpoint=proxy.endpoint)
-        engine = open_engine(storage, session_factory("sail", storage.access())())
-        declare(storage, "t", schema_of((ColumnSpec("id", "bigint", "Any."),)))
-        commit = Engine._write
-        commits = []
-
-        def write(self: Engine, *args: Any) -> Any:
-            commits.append(commit(self, *args))
-            return commits[-1]
-
-        def other_first(_: Request, on: Callable[[], Answer]) -> Answer:
-            engine.write(engine.spark.range(100, 103), "t", mode="overwrite", user={})
-            return on()
-
-        monkeypatch.setattr(Engine, "_write", write)
-        proxy.when(other_first, kind="PUT", key=r"_delta_log/0*1\.json$")
-        made = engine.write(engine.spark.range(20, 25), "t", mode="overwrite", user={})
-        # Where it lies on top of the other's, it is told apart, should nobody come to write it once more.
-        assert [(one.version, one.in_place) for one in commits] == [(1, True), (2, False), (3, True)]
-        assert engine.table("t", made.version).count() == 5
+        frame = engine.spark.range(20, 25)
+        files = engine.write(frame, "t")
+        with pytest.raises(OvertakenError, match="t was written by another writer meanwhile"):
+            engine.commit("t", files, frame.schema, mode=mode, user={}, over=0)
+        assert latest_version(storage, "t") == 1
+        assert engine.table("t", 1).count() == 13
 
 
 def test_a_lake_that_fails_while_it_is_built_says_so(opened: Opened) -> None:
@@ -303,7 +277,7 @@ def test_a_lake_that_fails_while_it_is_built_says_so(opened: Opened) -> None:
         engine = open_engine(storage, session_factory("sail", storage.access())())
         proxy.always(says(403, "AccessDenied"), kind="PUT", key=r"\.parquet$")
         with pytest.raises(LakeError, match="t could not be written: ") as failed:
-            engine.write(engine.spark.range(10), "t", mode="overwrite", user={})
+            engine.write(engine.spark.range(10), "t")
         assert "AccessDenied" in str(failed.value)
         assert not {"\n", "<"} & set(str(failed.value))
 

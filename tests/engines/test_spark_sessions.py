@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reelhouse.engines import session, spark
-from reelhouse.engines.spark import JAR, started_conf
+from reelhouse.engines.spark import started_conf
 from reelhouse.engines.spark_connect import check_listens
 from reelhouse.errors import ConfigError
 from reelhouse.spark import job
@@ -84,45 +84,60 @@ def test_spark_on_one_machine_listens_to_this_machine_alone_and_to_those_who_kno
     assert made["spark.authenticate"] == "true"
 
 
-@pytest.mark.parametrize(
-    ("version", "delta", "hadoop"),
-    [
-        ("4.0.2", "io.delta:delta-spark_2.13:4.0.1", "org.apache.hadoop:hadoop-aws:3.4.2"),
-        ("4.2.0", "io.delta:delta-spark_4.2_2.13:4.4.0", "org.apache.hadoop:hadoop-aws:3.5.0"),
-    ],
-)
-def test_each_version_of_spark_has_its_jars(version: str, delta: str, hadoop: str) -> None:
-    assert conf(version=version)["spark.jars.packages"] == delta
-    packages = conf(version=version, access=ELSEWHERE)["spark.jars.packages"].split(",")
-    assert packages[:2] == [delta, hadoop]
-    assert all(each.startswith("software.amazon.awssdk:") for each in packages[2:])
+@pytest.mark.parametrize(("version", "hadoop"), [("4.0.2", "3.4.2"), ("4.2.0", "3.5.0")])
+def test_each_version_of_spark_has_its_jars_for_s3_and_needs_none_for_a_folder(version: str, hadoop: str) -> None:
+    assert "spark.jars.packages" not in conf(version=version)
+    made = conf(version=version, access=ELSEWHERE)
+    packages = made["spark.jars.packages"].split(",")
+    assert packages[0] == f"org.apache.hadoop:hadoop-aws:{hadoop}"
+    assert all(each.startswith("software.amazon.awssdk:") for each in packages[1:])
     # 700 MB, of which S3A needs a fiftieth.
-    assert "software.amazon.awssdk:bundle" in conf(version=version)["spark.jars.excludes"]
+    assert "software.amazon.awssdk:bundle" in made["spark.jars.excludes"]
 
 
 def test_jars_that_are_there_or_stated_are_not_fetched() -> None:
-    assert "spark.jars.packages" not in conf(
-        there={"delta-spark_2.13-4.0.1.jar", "hadoop-aws-3.5.0.jar"}, access=ELSEWHERE
-    )
-    stated = {"spark.jars.packages": "io.delta:delta-spark_4.2_2.13:4.5.0,org.postgresql:postgresql:42.7.8"}
-    assert conf(stated=stated)["spark.jars.packages"] == stated["spark.jars.packages"]
-    both = conf(stated={"spark.jars.packages": "org.postgresql:postgresql:42.7.8"})["spark.jars.packages"]
-    assert both == "org.postgresql:postgresql:42.7.8,io.delta:delta-spark_4.2_2.13:4.4.0"
+    assert "spark.jars.packages" not in conf(there={"hadoop-aws-3.5.0.jar"}, access=ELSEWHERE)
+    stated = {"spark.jars.packages": "org.apache.hadoop:hadoop-aws:3.5.1,org.postgresql:postgresql:42.7.8"}
+    assert conf(stated=stated, access=ELSEWHERE)["spark.jars.packages"] == stated["spark.jars.packages"]
+    both = conf(stated={"spark.jars.packages": "org.postgresql:postgresql:42.7.8"}, access=ELSEWHERE)
+    assert both["spark.jars.packages"].startswith("org.postgresql:postgresql:42.7.8,org.apache.hadoop:hadoop-aws:")
+    assert conf(stated={"spark.jars": "/mine.jar"})["spark.jars"] == "/mine.jar"
 
 
-def test_a_version_with_unknown_jars_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"which delta-spark goes with Spark 4\.9\.0 is unknown"):
-        conf(version="4.9.0")
-    stated = {"spark.jars.packages": "io.delta:delta-spark_4.9_2.13:5.0.0"}
-    assert conf(version="4.9.0", stated=stated)["spark.jars.packages"] == stated["spark.jars.packages"]
+def test_a_version_with_unknown_jars_is_refused_where_it_needs_some() -> None:
+    with pytest.raises(ConfigError, match=r"which hadoop-aws goes with Spark 4\.9\.0 is unknown"):
+        conf(version="4.9.0", access=ELSEWHERE)
+    stated = {"spark.jars.packages": "org.apache.hadoop:hadoop-aws:4.0.0"}
+    assert conf(version="4.9.0", stated=stated, access=ELSEWHERE).items() >= stated.items()
+    assert "spark.jars.packages" not in conf(version="4.9.0")
 
 
-def test_commits_are_ours_and_other_jars_stay() -> None:
-    made = conf(stated={"spark.jars": "/mine.jar"})
-    assert JAR.is_file()
-    assert made["spark.jars"] == f"{JAR},/mine.jar"
-    for scheme in ("s3", "s3a", "file"):
-        assert made[f"spark.delta.logStore.{scheme}.impl"].startswith("reelhouse.delta.")
+def test_java_is_started_for_the_work_ahead_and_a_persons_options_win() -> None:
+    few, many = (spark.java_options("local[2]", answers) for answers in (19_999, 20_000))
+    assert few == {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    assert many == {"spark.driver.extraJavaOptions": "-XX:+UseParallelGC"}
+    assert spark.java_options("spark://a:7077", 1) == {}
+
+
+@pytest.mark.parametrize("stated", [{}, {"spark.driver.extraJavaOptions": "-Xmx1g"}])
+def test_answers_are_counted_when_the_session_is_made_and_not_before(
+    stated: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Mapping[str, str]] = []
+    monkeypatch.setattr(session, "check_installed", lambda engine: None)
+    monkeypatch.setattr(session, "_configured", lambda made, stated: made)
+    monkeypatch.setattr(spark, "spark_session", lambda master, conf, access: started.append(conf))
+    counted: list[int] = []
+
+    def answers() -> int:
+        counted.append(1)
+        return 5
+
+    factory = session.session_factory("local[2]", None, stated, answers=answers)
+    assert counted == []
+    factory()
+    assert counted == [1]
+    assert started[0] == (stated or spark.java_options("local[2]", 5))
 
 
 def test_s3a_finds_the_bucket_and_no_secret_is_written_down() -> None:

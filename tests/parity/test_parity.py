@@ -27,7 +27,6 @@ CONF = (
     "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.sql.codegen.wholeStage=false",
     "spark.sql.shuffle.partitions=2",
-    "spark.databricks.delta.snapshotPartitions=1",
 )
 
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
-from reelhouse.storage.protocol import Lost, Storage, Versioned, unheard
+from reelhouse.storage.protocol import COLLECTOR, Lost, Storage, Versioned, Work, unheard
 
 
 class KilledError(BaseException):
@@ -78,8 +78,10 @@ class Stepping:
     def check(self) -> None:
         self._inner.check()
 
-    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
-        return self._inner.lock(seconds=seconds, lost=lost) if self._locked else nullcontext()
+    def lock(
+        self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR
+    ) -> AbstractContextManager[None]:
+        return self._inner.lock(seconds=seconds, lost=lost, of=of) if self._locked else nullcontext()
 
     def _change(self, deed: Callable[[], None]) -> None:
         # One change at a time, so that a step's number means the same in every run.

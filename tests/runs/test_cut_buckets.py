@@ -12,7 +12,7 @@ from reelhouse.bootstrap import collector
 from reelhouse.errors import StorageError
 from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.settings import Settings
-from reelhouse.storage.lease import LEASE
+from reelhouse.storage.lease import LEASES
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
@@ -52,7 +52,7 @@ def _cut_and_go_on(proxy: Proxy, lake: S3Storage, chosen: Settings) -> str:
     proxy.forget()
     proxy.on()
     # As if two minutes were over: a lease that could not be let go expires.
-    lake.delete_all_versions(LEASE)
+    lake.delete_all_versions(LEASES["collector"])
     if read_reconciliation(lake, "movie", 1) is None:
         assert collect(lake, chosen).complete
     return str(caught.value)

@@ -30,7 +30,7 @@ from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
-from reelhouse.storage.protocol import Lost, Storage, unheard
+from reelhouse.storage.protocol import COLLECTOR, Lost, Storage, Work, unheard
 from tests.runs.commands import Reelhouse
 from tests.runs.dying import KilledError, Stepping, counts, dies_at
 from tests.runs.lakes import CHUNK, TOKEN, answers, assert_whole, collect, collect_in_units, collect_small, small
@@ -401,9 +401,9 @@ class _Lost(MemoryStorage):
     """A lake whose hold is taken away, by another thread, when `lose` is called."""
 
     @contextmanager
-    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR) -> Iterator[None]:
         self._lost = lost
-        with super().lock(seconds=seconds, lost=lost):
+        with super().lock(seconds=seconds, lost=lost, of=of):
             yield
 
     def lose(self) -> None:

@@ -177,3 +177,12 @@ def test_options_of_streams_and_of_batches_do_not_mix() -> None:
     with pytest.raises(ConfigError, match="not made directly from the API"):
         read_options({"table": "dim_movie", "since": "today"}).check_stream()
     read_options({"since": "2026-03-02", "early": "true"}).check_stream()
+
+
+def test_the_path_of_load_is_the_lake() -> None:
+    assert read_options({"path": "./lake", "table": "movie_cast"}).lake == "./lake"
+    assert read_options({"path": "./lake", "lake": "./lake"}).lake == "./lake"
+    with pytest.raises(ConfigError, match="lake and path name two lakes"):
+        read_options({"path": "./lake", "lake": "./other"})
+    with pytest.raises(ConfigError, match="lake and ids cannot be read at once"):
+        read_options({"path": "./lake", "ids": "603"})

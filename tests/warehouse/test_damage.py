@@ -137,11 +137,11 @@ def test_a_delete_by_others_while_a_build_appends_to_staging_is_noticed(
 ) -> None:
     own, done = Stager._append, list[int]()
 
-    def first_deleted(*args: Any) -> Any:
+    def first_deleted(*args: Any, **kwargs: Any) -> Any:
         if not done:
             done.append(1)
             DeltaTable(str(lake.root / STAGING)).delete("requested_key = '3'")
-        return own(*args)
+        return own(*args, **kwargs)
 
     monkeypatch.setattr(Stager, "_append", first_deleted)
     lake.land(a_movie(5, **FIELDS), export=[2, 3, 4, 5], day="2026-11-03")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, cast
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from reelhouse.delta.delta_rs import (
     BATCH_ROWS,
     arrow_schema_of,
     files_below,
+    misread,
     open_delta,
     put_checkpoint,
     read_delta,
@@ -22,6 +25,7 @@ from reelhouse.delta.delta_rs import (
     write_delta,
 )
 from reelhouse.delta.log import log_key, read_commit
+from reelhouse.delta.parquet import files_in
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError
 from reelhouse.storage.credentials import Credentials, S3Access
 from reelhouse.storage.opening import S3Options, open_storage
@@ -116,7 +120,7 @@ def test_rows_that_end_in_the_middle_leave_the_table_as_it_was(storage: Storage)
         raise RuntimeError("the database went away")
 
     rows = pa.RecordBatchReader.from_batches(SOME.schema, broken())
-    with pytest.raises(LakeError, match="tables/own could not be written"):
+    with pytest.raises(RuntimeError, match="the database went away"):
         write_delta(storage, OWN, rows, mode="overwrite", user={})
     assert open_delta(storage, OWN).version() == 0
     assert read_delta(storage, OWN, 0).read_all().num_rows == 3
@@ -125,7 +129,7 @@ def test_rows_that_end_in_the_middle_leave_the_table_as_it_was(storage: Storage)
 def test_an_overwrite_lands_on_the_version_it_was_made_from_or_not_at_all(storage: Storage) -> None:
     put(storage, SOME)
     put(storage, SOME, "append")
-    with pytest.raises(KeyTakenError, match="tables/own was written by another writer"):
+    with pytest.raises(KeyTakenError, match="tables/own/_delta_log"):
         write_delta(storage, OWN, SOME.to_reader(), mode="overwrite", user={}, over=0)
     assert write_delta(storage, OWN, SOME.to_reader(), mode="overwrite", user={}, over=1) == 2
     assert read_delta(storage, OWN, 2).read_all().num_rows == 3
@@ -183,3 +187,43 @@ def test_a_bucket_is_asked_with_the_lakes_own_encryption_and_token() -> None:
     plain = s3_options(access._replace(options=S3Options(encryption="sse-s3")))
     assert plain["aws_server_side_encryption"] == "AES256"
     assert "aws_sse_kms_key_id" not in plain
+
+
+def test_the_log_states_rows_nulls_and_bounds_of_what_is_not_nested(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    rows = pa.table(
+        {
+            "id": pa.array([3, None, 1], pa.int64()),
+            "day": pa.array([date(2026, 1, 2), date(1900, 1, 1), None]),
+            "title": ["b", "a", None],
+            "long": ["x" * 500, "y", None],
+            "none": pa.array([None, None, None], pa.string()),
+            "share": [0.5, float("nan"), None],
+            "nested": [[{"a": 1}], [], None],
+        }
+    )
+    put(storage, rows)
+    (line,) = (json.loads(one) for one in storage.get(log_key(OWN, 0)).splitlines() if b'"add"' in one)
+    stats = json.loads(line["add"]["stats"])
+    assert stats["numRecords"] == 3
+    assert stats["nullCount"] == {"id": 1, "day": 1, "title": 1, "long": 1, "none": 3, "share": 1}
+    assert stats["minValues"] == {"id": 1, "day": "1900-01-01", "title": "a"}
+    assert stats["maxValues"] == {"id": 3, "day": "2026-01-02", "title": "b"}
+    assert list(misread(storage, OWN, 0)) == []
+
+
+def test_an_engine_file_without_rows_is_none_and_leaves_nothing(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    for name, rows in (("full", SOME), ("empty", SOME.slice(0, 0))):
+        sink = io.BytesIO()
+        pq.write_table(rows, sink)
+        storage.put(f"{OWN}/a-writing/{name}.parquet", sink.getvalue())
+        storage.put(f"{OWN}/a-writing/_temporary/0/{name}.parquet", sink.getvalue())
+    (file,) = files_in(storage, OWN, "a-writing")
+    assert (file.path, file.rows) == ("a-writing/full.parquet", 3)
+    assert storage.size(f"{OWN}/a-writing/empty.parquet") is None
+    assert files_in(storage, OWN, "not-there") == []
+    storage.delete(f"{OWN}/a-writing/_temporary/0/full.parquet")
+    storage.delete(f"{OWN}/a-writing/_temporary/0/empty.parquet")
+    storage.delete(f"{OWN}/a-writing/full.parquet")
+    assert not (tmp_path / OWN / "a-writing" / "_temporary" / "0").exists()

@@ -27,7 +27,7 @@ COMMAND = "python -m tests.warehouse.test_fingerprints"
 _SHARED: dict[str, tuple[int, list[Callable[..., Any]]]] = {
     "parsing of answers (tables/staging.py)": (
         staging.VERSION,
-        [staging.staged, staging.bodiless, lenient_parse.lenient_parse, lenient_parse.nothing_of],
+        [staging.staged, lenient_parse.lenient_parse, lenient_parse.nothing_of],
     ),
     "declared tables (tables/select.py)": (select.VERSION, [select.rows_of]),
     "the current record (tables/current_record.py)": (

@@ -152,10 +152,10 @@ def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
 def test_changed_parsing_starts_staging_again(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2))
     lake.build()
-    before, epoch = lake.everything(), lake.current.read.stream("movie").epoch
+    before, code = lake.everything(), lake.current.read.stream("movie").code
     monkeypatch.setattr("reelhouse.tables.staging.VERSION", "other")
     assert lake.build().done
-    assert lake.current.read.stream("movie").epoch != epoch
+    assert lake.current.read.stream("movie").code != code
     assert lake.everything() == before
     assert build(lake.storage, _no_engine, registry=FEW).done is False  # type: ignore[arg-type]
 

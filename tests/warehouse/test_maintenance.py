@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from reelhouse.delta.delta_rs import put_checkpoint, read_delta, write_delta
-from reelhouse.delta.log import latest_version, log_key, put_note, read_commit
+from reelhouse.delta.log import latest_version, log_key, put_commit, read_commit
 from reelhouse.errors import LakeError
 from reelhouse.maintenance import compaction, run
 from reelhouse.maintenance.folders import look
@@ -293,7 +293,8 @@ def test_a_builder_that_writes_meanwhile_comes_first(lake: LakeInTheMaking, rows
     def meanwhile(step: str) -> None:
         if step == POPULARITY:
             newest = read_commit(lake.storage, POPULARITY, lake.current.tables["popularity_daily"].version)
-            put_note(lake.storage, POPULARITY, "append", newest.user)
+            over = newest.version
+            put_commit(lake.storage, POPULARITY, [], mode="append", user=newest.user, schema="", over=over)
 
     done = _maintain(lake.storage, step=meanwhile)
     assert [one.folder for one in done.rewritten] == [STAGING]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reelhouse.cli import purging
-from reelhouse.delta.engine import Engine
+from reelhouse.delta import engine
+from reelhouse.delta.log import put_commit
 from reelhouse.errors import LakeError
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
@@ -21,6 +22,7 @@ from reelhouse.serve.dictionary import describe
 from reelhouse.serve.lake import Lake
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse import materialize
 from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, pin, read_manifest
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
@@ -184,13 +186,13 @@ def test_a_build_that_a_purge_overtakes_begins_no_table_that_was_erased(
             erase_tables(lake.storage)
 
     if committed:
-        own = Engine._own_commit
+        own = put_commit
 
-        def look(self: Engine, folder: str, token: str, following: int) -> Any:
+        def put(storage: Storage, folder: str, *args: Any, **kwargs: Any) -> Any:
             meanwhile(folder)
-            return own(self, folder, token, following)
+            return own(storage, folder, *args, **kwargs)
 
-        monkeypatch.setattr(Engine, "_own_commit", look)
+        monkeypatch.setattr(engine, "put_commit", put)
     else:
         made = materialize._make
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
-from reelhouse.delta.log import declare, latest_version, put_note, read_commit
+from reelhouse.delta.log import Mode, latest_version, put_commit, read_commit, schema_at
+from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.storage.memory import MemoryStorage
@@ -103,18 +105,33 @@ def test_a_build_that_another_one_overtook_is_not_pinned() -> None:
     assert storage.get("_reelhouse/manifest.json") == encode(BuildManifest(2, {}, _staged(2)))
 
 
-def test_a_table_is_declared_once_and_again_when_its_schema_changes(tmp_path: Path) -> None:
+def test_each_overwrite_states_the_columns_of_its_version(tmp_path: Path) -> None:
     storage = MemoryStorage()
-    movie, genre = (schema_of(table.columns) for table in REGISTRY.tables[:2])
-    assert [declare(storage, "tables/x", schema) for schema in (movie, movie, genre, genre, movie)] == [0, 0, 1, 1, 2]
+    movie, genre = (schema_of(table.columns).json() for table in REGISTRY.tables[:2])
+    over = None
+    for mode, schema in (("overwrite", movie), ("append", genre), ("overwrite", genre)):
+        over = put_commit(storage, "tables/x", [], mode=cast(Mode, mode), user={}, schema=schema, over=over).version
+    assert [schema_at(storage, "tables/x", version) for version in range(3)] == [movie, movie, genre]
+
+
+def test_a_commit_comes_after_the_version_that_was_read_or_not_at_all() -> None:
+    storage = MemoryStorage()
+    put_commit(storage, "t", [], mode="overwrite", user={"n": 0}, schema="{}", over=None)
+    for over in (None, 0):
+        if over is not None:
+            put_commit(storage, "t", [], mode="append", user={"n": 1}, schema="{}", over=over)
+        with pytest.raises(KeyTakenError):
+            put_commit(storage, "t", [], mode="append", user={"n": 2}, schema="{}", over=over)
+    assert [read_commit(storage, "t", version).user["n"] for version in (0, 1)] == [0, 1]
+    with pytest.raises(LakeError, match="t was erased meanwhile"):
+        put_commit(storage, "t", [], mode="append", user={}, schema="{}", over=7)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 8, 21])
 def test_the_newest_version_is_found_from_anywhere(count: int) -> None:
     storage = MemoryStorage()
     assert latest_version(storage, "t") is None
-    declare(storage, "t", schema_of(REGISTRY.tables[0].columns))
-    for _ in range(count - 1):
-        put_note(storage, "t", "append", {"n": 1})
+    for version in range(count):
+        put_commit(storage, "t", [], mode="append", user={"n": 1}, schema="{}", over=version - 1 if version else None)
     assert {latest_version(storage, "t", known) for known in range(count + 3)} == {count - 1}
-    assert all(read_commit(storage, "t", version).user == {"n": 1} for version in range(1, count))
+    assert all(read_commit(storage, "t", version).user["n"] == 1 for version in range(1, count))

@@ -134,9 +134,10 @@ def build(settings: Settings, full: bool, as_json: bool) -> int:
 
 def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str, Any]:
     from reelhouse.engines.session import session_of
-
-    session = session_of(settings, storage)
     from reelhouse.warehouse.run import build as build_lake
+    from reelhouse.warehouse.run import new_answers
+
+    session = session_of(settings, storage, lambda: new_answers(storage, full=full))
 
     with display.spinner("building") as step:
         result = build_lake(

@@ -8,21 +8,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import count
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from reelhouse.delta.address import check_root
-from reelhouse.delta.log import latest_version, read_commit
-from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError
+from reelhouse.delta.log import Mode, latest_version, put_commit, schema_at
+from reelhouse.errors import ConfigError, LakeError
 from reelhouse.storage.credentials import Accessible, S3Access
+from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
     from deltalake import DeltaTable
 
 # Rows that are in memory at a time while a table is read.
@@ -87,7 +87,7 @@ def write_delta(
     folder: str,
     rows: pa.RecordBatchReader,
     *,
-    mode: Literal["append", "overwrite"],
+    mode: Mode,
     user: Mapping[str, Any],
     new_schema: bool = False,
     over: int | None = None,
@@ -95,59 +95,60 @@ def write_delta(
     """Commit *rows* to the table in *folder* and return the version; *user* is its `userMetadata`.
 
     An existing table keeps its declared columns and comments unless an overwrite has a *new_schema*; a new one gets the
-    columns of *rows*, all nullable. With *over* the commit is the version after that one or fails. Raises `LakeError`
-    if it fails, `KeyTakenError` if another writer committed to what is overwritten: then the table is as it was, or as
-    they left it.
+    columns of *rows*, all nullable. The commit is the version after *over*, or after the newest one. Raises
+    `KeyTakenError` if another writer committed meanwhile; then, as after any error, the table is as it was, or as they
+    left it.
     """
-    from deltalake import PostCommitHookProperties, write_deltalake
-    from deltalake.exceptions import DeltaError
+    from reelhouse.delta.parquet import write_batches
 
-    _check_columns(folder, rows.schema)
     before = latest_version(storage, folder) if over is None else over
-    address, options = _place(storage, folder)
-    token = secrets.token_hex(8)
-    try:
-        write_deltalake(
-            address if over is None else open_delta(storage, folder, over),
-            rows,
-            mode=mode,
-            schema_mode="overwrite" if new_schema else None,
-            storage_options=options,
-            # A retried overwrite would land on top of what others wrote meanwhile, and keep their rows.
-            commit_properties=noted({**user, "token": token}, tries=0 if mode == "overwrite" else None),
-            # By default delta-rs removes commits after thirty days, even if somebody still reads them.
-            post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
-        )
-    except (DeltaError, OSError) as exc:
-        # Only the response may have been lost.
-        version = _committed(storage, folder, token, before)
-        if version is None and type(exc).__name__ == "CommitFailedError" and mode == "overwrite":
-            raise KeyTakenError(f"{folder} was written by another writer meanwhile: {delta_message(exc)}") from exc
-        if version is None:
-            raise LakeError(f"{folder} could not be written: {delta_message(exc)}") from exc
-        return version
-    version = _committed(storage, folder, token, before)
-    if version is None:
-        raise LakeError(f"{folder} was written, and nothing of it is there")
-    return version
+    declared = _delta_schema(folder, rows.schema)
+    if before is not None and not (new_schema and mode == "overwrite"):
+        kept = schema_at(storage, folder, before)
+        if _types(kept) != _types(declared):
+            raise LakeError(f"{folder} could not be written: its columns are others")
+        declared = kept
+    files = list(write_batches(storage, folder, rows))
+    return put_commit(storage, folder, files, mode=mode, user=user, schema=declared, over=before).version
 
 
-def _committed(storage: Storage, folder: str, token: str, before: int | None) -> int | None:
-    """The version after *before* that was committed with *token*; others may have committed as well."""
-    for version in count(0 if before is None else before + 1):
+def _delta_schema(folder: str, schema: pa.Schema) -> str:
+    """The columns of *schema* as Delta writes them, all nullable.
+
+    Timestamps without a zone are refused: Delta would raise the table's protocol and exclude old readers.
+    """
+    import pyarrow as pa
+    from deltalake import Schema
+
+    for field in schema:
+        if pa.types.is_timestamp(field.type) and field.type.tz is None:
+            raise LakeError(f"{folder}: column {field.name} has timestamps without a time zone: use UTC")
+    nullable = pa.schema([field.with_nullable(True) for field in schema])
+    return str(Schema.from_arrow(nullable).to_json())
+
+
+def _types(declared: str) -> list[tuple[str, Any]]:
+    return [(field["name"], field["type"]) for field in json.loads(declared)["fields"]]
+
+
+def footers(storage: Storage, folder: str, paths: Sequence[str]) -> Iterator[pq.FileMetaData]:
+    """The footers of files in *folder*, in that order; `LakeError` for one that cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from deltalake.exceptions import DeltaError
+    from deltalake.fs import DeltaStorageHandler
+    from pyarrow.fs import PyFileSystem
+
+    files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder)))
+
+    def footer(path: str) -> pq.FileMetaData:
         try:
-            if read_commit(storage, folder, version).user.get("token") == token:
-                return version
-        except MissingKeyError:
-            break
-    return None
+            with files.open_input_file(path) as file:
+                return pq.read_metadata(file)
+        except (DeltaError, OSError, pa.ArrowException) as exc:
+            raise LakeError(f"{folder}/{path} cannot be read: {delta_message(exc)}") from exc
 
-
-def noted(user: Mapping[str, Any], tries: int | None = None) -> Any:
-    """Commit properties that store *user* where every engine stores it; *tries* after the first."""
-    from deltalake import CommitProperties
-
-    return CommitProperties(custom_metadata={"userMetadata": json.dumps(user)}, max_commit_retries=tries)
+    yield from prefetch(footer, paths)
 
 
 class File(NamedTuple):
@@ -186,15 +187,6 @@ def delta_message(exc: BaseException) -> str:
     """delta-rs's message, in one line and without the body of an S3 response."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     return lines[0].partition("<?xml")[0].strip()[:300] if lines else type(exc).__name__
-
-
-def _check_columns(folder: str, schema: pa.Schema) -> None:
-    """Refuse timestamps without a zone: Delta would raise the table's protocol and exclude old readers."""
-    import pyarrow as pa
-
-    for field in schema:
-        if pa.types.is_timestamp(field.type) and field.type.tz is None:
-            raise LakeError(f"{folder}: column {field.name} has timestamps without a time zone: use UTC")
 
 
 def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -1,15 +1,12 @@
-"""What a build needs of Spark beyond DataFrames: addresses of tables, reading a version, writing a commit."""
+"""What a build needs of Spark beyond DataFrames: addresses of tables, reading a version, writing files, committing."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -17,14 +14,26 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from reelhouse.delta.address import engine_root
-from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line, lost_race
-from reelhouse.delta.log import Commit, latest_version, put_note, read_commit
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.delta.delta_rs import put_checkpoint
+from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line
+from reelhouse.delta.log import Commit, DataFile, Mode, live_files, put_commit, schema_at, schema_mark
+from reelhouse.delta.parquet import files_in, new_folder
+from reelhouse.errors import KeyTakenError, LakeError, OvertakenError
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
-# Of two commits at the same moment one wins; the loser looks again.
-_ATTEMPTS = 6
+# Readers of the newest version read this many commits at most one by one.
+_CHECKPOINT_EVERY = 50
+
+# Files get their final names as tasks end, and none is added that is no data. Sail reads none of these.
+_WRITING = {
+    "compression": "snappy",
+    "mapreduce.fileoutputcommitter.algorithm.version": "2",
+    "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # Of a folder: without a hidden file of checksums beside each file, which nothing would remove.
+    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "fs.file.impl.disable.cache": "true",
+}
 
 
 @dataclass(frozen=True)
@@ -55,64 +64,58 @@ class Engine:
             return self.spark.createDataFrame([], schema)
         return self.spark.createDataFrame(pa.Table.from_pylist(rows, schema=arrow_schema(schema)))
 
+    def read(self, folder: str, paths: Sequence[str], schema: T.StructType) -> DataFrame:
+        """The rows of some files of a table."""
+        if not paths:
+            return self.spark.createDataFrame([], schema)
+        return self.spark.read.schema(schema).parquet(*(self.address(f"{folder}/{path}") for path in paths))
+
     def table(self, folder: str, version: int) -> DataFrame:
         """A table as of one version."""
-        reader = self.spark.read.format("delta").option("versionAsOf", str(version))
-        return reader.load(self.address(folder))
+        schema = T.StructType.fromJson(json.loads(schema_at(self.storage, folder, version)))
+        return self.read(folder, live_files(self.storage, folder, version), schema)
 
     def held(self, folder: str, version: int) -> DataFrame:
-        """As `table`, resolved once: otherwise the engine reads the log again for each use in each plan."""
+        """As `table`, resolved once: otherwise an engine looks the files up again for each use in each plan."""
         place = hashlib.sha256(self.address(folder).encode()).hexdigest()[:16]
         name = f"held_{place}_{version}"
         self.table(folder, version).createOrReplaceTempView(name)
         return self.spark.table(name)
 
-    def write(self, frame: DataFrame, folder: str, *, mode: str, user: Mapping[str, Any], known: int = 0) -> Commit:
-        """Commit *frame* and return the commit; retried after losing a race against another writer.
+    def write(self, frame: DataFrame, folder: str) -> list[DataFile]:
+        """Write *frame* as Parquet below the table's folder, where nothing shows its rows before they are committed."""
+        own = new_folder()
+        try:
+            frame.write.mode("append").options(**_WRITING).parquet(self.address(f"{folder}/{own}"))
+        except ENGINE_ERRORS as exc:
+            raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
+        return files_in(self.storage, folder, own)
 
-        Raises `LakeError` after a purge: what was read before must not come back.
+    def commit(
+        self,
+        folder: str,
+        files: Sequence[DataFile],
+        schema: T.StructType,
+        *,
+        mode: Mode,
+        user: Mapping[str, Any],
+        over: int | None,
+    ) -> Commit:
+        """Commit *files* as the version after *over*, as `put_commit`.
+
+        Raises `OvertakenError` if another writer committed that version, and `LakeError` after a purge: what was read
+        before must not come back.
         """
-        for _ in range(_ATTEMPTS):
-            if purge_count(self.storage) != self.purges:
-                raise LakeError("answers were purged while this build ran: run `reelhouse build` after that purge")
-            before = latest_version(self.storage, folder, known)
-            following = 0 if before is None else before + 1
-            commit = self._write(frame, folder, mode, user, following)
-            # Sail puts an overwrite that lost the race for an empty table on top of the winner's, and keeps its rows.
-            # After a kill before the next attempt that is the newest version: `Commit.in_place` detects it.
-            if mode == "append" or commit.version == following:
-                return commit
-        raise LakeError(f"{folder} could not be written: other writers keep writing to it")
-
-    def _write(self, frame: DataFrame, folder: str, mode: str, user: Mapping[str, Any], following: int) -> Commit:
-        token = f"{time.time_ns():x}-{secrets.token_hex(4)}"
-        marked = {"over": following - 1, **user, "purges": self.purges, "token": token}
-        for attempt in range(_ATTEMPTS):
-            try:
-                writer = frame.write.format("delta").mode(mode).option("userMetadata", json.dumps(marked))
-                writer.save(self.address(folder))
-                break
-            except ENGINE_ERRORS as exc:
-                # Only the response may have been lost, and a second append would double the rows.
-                if (commit := self._own_commit(folder, token, following)) is not None:
-                    return commit
-                if attempt == _ATTEMPTS - 1 or not lost_race(exc):
-                    raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
-                time.sleep(0.05 * 2**attempt)
-        return self._own_commit(folder, token, following) or put_note(
-            self.storage, folder, mode, marked, max(following - 1, 0)
-        )
-
-    def _own_commit(self, folder: str, token: str, following: int) -> Commit | None:
-        """The commit of this *token* among the versions from *following* on; others may have committed as well."""
-        for version in count(following):
-            try:
-                commit = read_commit(self.storage, folder, version)
-            except MissingKeyError:
-                break
-            if commit.user.get("token") == token:
-                return commit
-        return None
+        if purge_count(self.storage) != self.purges:
+            raise LakeError("answers were purged while this build ran: run `reelhouse build` after that purge")
+        noted = {**user, "schema": schema_mark(schema), "purges": self.purges}
+        try:
+            made = put_commit(self.storage, folder, files, mode=mode, user=noted, schema=schema.json(), over=over)
+        except KeyTakenError as exc:
+            raise OvertakenError(f"{folder} was written by another writer meanwhile") from exc
+        if made.version and made.version % _CHECKPOINT_EVERY == 0:
+            put_checkpoint(self.storage, folder)
+        return made
 
 
 def open_engine(storage: Storage, spark: SparkSession, purges: int = 0) -> Engine:

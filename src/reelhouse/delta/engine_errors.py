@@ -12,19 +12,12 @@ except ImportError:
     # The client of Sail and Spark Connect has no Java errors.
     ENGINE_ERRORS: tuple[type[Exception], ...] = (PySparkException,)
 else:
-    # PySpark translates Java's exceptions where it knows them: neither Delta's conflicts nor a job that failed.
+    # PySpark translates Java's exceptions where it knows them: not those of a job that failed.
     ENGINE_ERRORS = (PySparkException, Py4JJavaError)
 
-_LOST_RACE = re.compile("failed to commit transaction|concurrent|conflict|version .* already exists", re.IGNORECASE)
 _XML = re.compile(r"<\?xml.*?<Code>(\w+)</Code>.*")
 # Py4J puts this before Java's message.
 _CALLING = re.compile(r"An error occurred while calling .*")
-
-
-def lost_race(exc: Exception) -> bool:
-    """Whether another writer committed first, so that a retry may help."""
-    # Java's packages for threads have "concurrent" in their names.
-    return any(_LOST_RACE.search(line.replace("java.util.concurrent", "")) for line in _lines(exc))
 
 
 def first_line(exc: BaseException) -> str:

@@ -1,7 +1,8 @@
-"""The log of a Delta table, read and begun without an engine: a version is one small JSON object.
+"""The log of a Delta table, read and written without an engine: a version is one small JSON object.
 
-Declaring a table is a separate commit, so that every engine finds the declared types, comments and nullability and
-does not derive its own.
+A commit is our own conditional put, and not delta-rs' transaction: the storage tells a lost response from a lost race,
+renews credentials, and lands on the version after the one that was read or not at all. Each overwrite states the
+table's columns, so that types, comments and nullability are the declared ones and no engine's own.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
-from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.storage.prefetch import AT_ONCE, prefetch
 from reelhouse.storage.protocol import Storage, is_key
 
@@ -32,13 +34,26 @@ _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.[^/]*parquet")
 
 
 Sizes = Mapping[str, int]
+Mode = Literal["append", "overwrite"]
+
+
+class DataFile(NamedTuple):
+    """A Parquet file of a table: its *path* in the table's folder, its *size* in bytes, and Delta's statistics."""
+
+    path: str
+    size: int
+    stats: dict[str, Any]
+
+    @property
+    def rows(self) -> int:
+        return int(self.stats["numRecords"])
 
 
 class Commit(NamedTuple):
     """One version of a table. *user* is its writer's metadata, *rows* how many it added.
 
     *files* are those it added, with their *sizes* in bytes (None if not stated); *changes* is True if it adds or
-    removes files or declares other columns; *what* names the operation.
+    removes files or declares other columns; *what* names the operation; *schema* are the columns it states, if any.
     """
 
     version: int
@@ -49,16 +64,12 @@ class Commit(NamedTuple):
     sizes: list[int | None]
     changes: bool
     what: str
-
-    @property
-    def in_place(self) -> bool:
-        """Whether it directly follows the version that its writer had seen: if not, it may include others' rows."""
-        return bool(self.user.get("over", self.version - 1) == self.version - 1)
+    schema: str | None
 
     @property
     def foreign(self) -> bool:
-        """Whether another program changed the table by it: all commits of reelhouse have one of these."""
-        return self.changes and not self.user.keys() & {"token", "schema"}
+        """Whether another program changed the table by it: all commits of reelhouse have a token."""
+        return self.changes and "token" not in self.user
 
 
 def log_key(folder: str, version: int) -> str:
@@ -122,6 +133,7 @@ def read_commit(storage: Storage, folder: str, version: int) -> Commit:
         [add.get("size") for add in added],
         any(action.keys() & _CHANGING for action in actions),
         str(info.get("operation", "a commit")),
+        next((action["metaData"]["schemaString"] for action in actions if "metaData" in action), None),
     )
 
 
@@ -225,75 +237,101 @@ def schema_mark(schema: T.StructType) -> str:
     return hashlib.sha256(schema.json().encode()).hexdigest()[:16]
 
 
-def declare(storage: Storage, folder: str, schema: T.StructType, known: int = 0) -> int:
-    """Make sure that the table exists with *schema*; returns its newest version, searched from *known* on.
-
-    Data is not changed.
-    """
-    mark = schema_mark(schema)
-    while True:
-        version = latest_version(storage, folder, known)
-        if version is not None and read_commit(storage, folder, version).user.get("schema") == mark:
-            return version
-        new = 0 if version is None else version + 1
-        try:
-            storage.put_new(log_key(folder, new), _declaration(folder, schema, mark, first=version is None))
-        except KeyTakenError:
-            continue
-        return new
+def schema_at(storage: Storage, folder: str, version: int) -> str:
+    """The columns of a version, as Delta writes them."""
+    for each in range(version, -1, -1):
+        if (schema := read_commit(storage, folder, each).schema) is not None:
+            return schema
+    raise LakeError(f"{folder} version {version} states no columns")
 
 
-def declare_readable(storage: Storage, folder: str, schema: T.StructType, known: int = 0) -> int:
-    """As `declare`; a table whose log cannot be read, so no engine can open it, is removed and created again."""
+def readable_version(storage: Storage, folder: str, known: int = 0) -> int | None:
+    """The newest version, searched from *known* on; a table whose log cannot be read is removed, and there is none."""
+    version = latest_version(storage, folder, known)
     try:
-        version = declare(storage, folder, schema, known)
-        list(commits_held(storage, folder, version))
+        if version is not None:
+            list(commits_held(storage, folder, version))
     except MissingKeyError:
         # Another engine may have removed the log's beginning, and reads from a checkpoint.
         return version
     except LakeError:
         for _ in prefetch(storage.delete, list(storage.keys(f"{folder}/"))):
             pass
-        return declare(storage, folder, schema)
+        return None
     return version
 
 
-def put_note(storage: Storage, folder: str, mode: str, user: dict[str, Any], known: int = 0) -> Commit:
-    """Commit without changing rows. Sail omits such a commit, but what the table was made from must be recorded.
+def put_commit(
+    storage: Storage,
+    folder: str,
+    files: Iterable[DataFile],
+    *,
+    mode: Mode,
+    user: Mapping[str, Any],
+    schema: str,
+    over: int | None,
+) -> Commit:
+    """Commit *files* as the version after *over*, None for the first; *schema* are the columns of an overwrite.
 
-    Raises `LakeError` if version *known* is gone: a table that was erased meanwhile stays erased.
+    *user* is kept with it. Raises `KeyTakenError` if another writer committed that version, `LakeError` if *over* is
+    gone: a table that was erased meanwhile stays erased.
     """
-    info = {"operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}, "userMetadata": json.dumps(user)}
-    while True:
-        latest = latest_version(storage, folder, known)
-        if latest is None or latest < known:
-            raise LakeError(f"{folder} was erased meanwhile: run `reelhouse build` again")
-        version = latest + 1
-        action = {"commitInfo": {"timestamp": int(time.time() * 1000), **info}}
-        try:
-            storage.put_new(log_key(folder, version), json.dumps(action).encode() + b"\n")
-        except KeyTakenError:
-            continue
-        return read_commit(storage, folder, version)
-
-
-def _declaration(folder: str, schema: T.StructType, mark: str, *, first: bool) -> bytes:
+    if over is not None and not _exists(storage, folder, over):
+        raise LakeError(f"{folder} was erased meanwhile: run `reelhouse build` again")
     now = int(time.time() * 1000)
-    user = json.dumps({"schema": mark})
-    actions: list[dict[str, Any]] = [
-        {"commitInfo": {"timestamp": now, "operation": "DECLARE", "operationParameters": {}, "userMetadata": user}}
-    ]
-    if first:
+    version = 0 if over is None else over + 1
+    actions = [_commit_info(now, mode, user)]
+    if over is None:
         # The oldest protocol, which every reader and writer understands.
         actions.append({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
+    if over is None or mode == "overwrite":
+        actions.append(_metadata(now, folder, schema))
+    if over is not None and mode == "overwrite":
+        actions += (_removed(now, path) for path in live_files(storage, folder, over))
+    actions += (_added(now, file) for file in files)
+    storage.put_new(log_key(folder, version), b"".join(json.dumps(action).encode() + b"\n" for action in actions))
+    return read_commit(storage, folder, version)
+
+
+def _commit_info(now: int, mode: Mode, user: Mapping[str, Any]) -> dict[str, Any]:
+    info = {"timestamp": now, "operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}}
+    return {"commitInfo": {**info, "userMetadata": json.dumps({**user, "token": secrets.token_hex(8)})}}
+
+
+def _metadata(now: int, folder: str, schema: str) -> dict[str, Any]:
     metadata = {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, folder)),
         "format": {"provider": "parquet", "options": {}},
-        "schemaString": schema.json(),
+        "schemaString": schema,
         "partitionColumns": [],
         # Spark would remove commits after thirty days; `reelhouse maintain` removes them, and knows which are needed.
         "configuration": {"delta.enableExpiredLogCleanup": "false"},
         "createdTime": now,
     }
-    actions.append({"metaData": metadata})
-    return b"".join(json.dumps(action).encode() + b"\n" for action in actions)
+    return {"metaData": metadata}
+
+
+def _added(now: int, file: DataFile) -> dict[str, Any]:
+    about = {"path": file.path, "partitionValues": {}, "size": file.size, "modificationTime": now, "dataChange": True}
+    return {"add": {**about, "stats": json.dumps(file.stats)}}
+
+
+def _removed(now: int, path: str) -> dict[str, Any]:
+    return {"remove": {"path": path, "deletionTimestamp": now, "dataChange": True}}
+
+
+def live_files(storage: Storage, folder: str, version: int) -> list[str]:
+    """The files of a version; some more where another program wrote, whose overwrites may leave in what was there."""
+    found: list[str] = []
+    try:
+        for each in range(version, -1, -1):
+            commit = read_commit(storage, folder, each)
+            found += commit.files
+            if commit.overwrites and not commit.foreign:
+                break
+    except MissingKeyError:
+        # Another engine removed the log's beginning; delta-rs reads its checkpoint.
+        from reelhouse.delta.delta_rs import delta_files
+
+        return delta_files(storage, folder, version)
+    return found

@@ -29,14 +29,15 @@ _SETTINGS = {
 _INSTALL = 'pip install "reelhouse[lake]"'
 
 
-def session_of(settings: Settings, storage: Storage) -> SessionFactory:
+def session_of(settings: Settings, storage: Storage, answers: Callable[[], int] | None = None) -> SessionFactory:
     """The session for the tables of the lake in *storage*, made when it is first called.
 
+    *answers* tells then how many new answers there are to parse: Java is started for a short or a long build.
     Raises `ConfigError` if no session is possible, before and not after nine hours of collecting.
     """
     check_root(storage)
     access = storage.access() if isinstance(storage, Accessible) else None
-    return session_factory(settings.engine, access, settings.spark_conf, settings.shared_machine_ok)
+    return session_factory(settings.engine, access, settings.spark_conf, settings.shared_machine_ok, answers)
 
 
 def session_factory(
@@ -44,6 +45,7 @@ def session_factory(
     access: S3Access | None = None,
     stated: Mapping[str, str] | None = None,
     shared_machine_ok: bool = False,
+    answers: Callable[[], int] | None = None,
 ) -> SessionFactory:
     """A factory that makes a session of *engine* on its first call and then returns the same one.
 
@@ -63,7 +65,7 @@ def session_factory(
         if not shared_machine_ok:
             check_private()
         return cache(lambda: _configured(sail_session(access, shared_machine_ok), stated))
-    return cache(lambda: _configured(_spark_session(engine, access, stated), stated))
+    return cache(lambda: _configured(_spark_session(engine, access, stated, answers), stated))
 
 
 def check_engine(engine: str) -> None:
@@ -74,10 +76,15 @@ def check_engine(engine: str) -> None:
         check_master(engine)
 
 
-def _spark_session(engine: str, access: S3Access | None, stated: Mapping[str, str]) -> SparkSession:
-    from reelhouse.engines.spark import connect_session, spark_session
+def _spark_session(
+    engine: str, access: S3Access | None, stated: Mapping[str, str], answers: Callable[[], int] | None
+) -> SparkSession:
+    from reelhouse.engines.spark import connect_session, java_options, spark_session
 
-    return connect_session(engine, stated) if engine.startswith("sc://") else spark_session(engine, stated, access)
+    if engine.startswith("sc://"):
+        return connect_session(engine, stated)
+    options = java_options(engine, answers()) if answers else {}
+    return spark_session(engine, {**options, **stated}, access)
 
 
 def adopted_by(settings: Settings, storage: Storage, spark: SparkSession) -> SessionFactory:

@@ -22,23 +22,18 @@ from reelhouse.storage.credentials import S3Access
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-# Our own Java code: safe commits to Delta's log in S3 and in a folder.
-JAR = Path(__file__).with_name("jars") / "reelhouse-delta.jar"
-
 
 class Jars(NamedTuple):
-    """The jars that a version of Apache Spark needs: Delta Lake, S3A of its Hadoop, and S3A's version of the AWS
-    SDK."""
+    """The jars that a version of Apache Spark needs for S3: S3A of its Hadoop, and S3A's version of the AWS SDK."""
 
-    delta: str
     hadoop: str
     sdk: str
 
 
 # By the version of Spark; these were tested together.
 JARS = {
-    "4.0": Jars("io.delta:delta-spark_2.13:4.0.1", "3.4.2", "2.29.52"),
-    "4.2": Jars("io.delta:delta-spark_4.2_2.13:4.4.0", "3.5.0", "2.35.4"),
+    "4.0": Jars("3.4.2", "2.29.52"),
+    "4.2": Jars("3.5.0", "2.35.4"),
 }
 
 # S3A needs a fiftieth of the SDK, and Spark has Hadoop's client: without this each executor would get 740 MB.
@@ -51,8 +46,6 @@ _NOT_NEEDED = (
 
 _STARTED = {
     "spark.app.name": "reelhouse",
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
-    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.ui.showConsoleProgress": "false",
 }
 
@@ -65,21 +58,14 @@ _LOCAL = {
     "spark.authenticate": "true",
 }
 
-# Concurrent commits of several programs, in a folder and in S3.
-_LOG_STORES = {
-    "spark.delta.logStore.file.impl": "reelhouse.delta.FolderLogStore",
-    "spark.delta.logStore.s3.impl": "reelhouse.delta.S3LogStore",
-    "spark.delta.logStore.s3a.impl": "reelhouse.delta.S3LogStore",
-}
-
-# Spark knows these only after Delta is first used.
-_DELTAS = "spark.databricks.delta."
-_ONE_OF_DELTAS = f"{_DELTAS}snapshotPartitions"
+# Below so many answers Java's first compiler costs less than it would save by the second, and one thread collects its
+# garbage; above, the second compiler and all cores pay.
+_FEW_ANSWERS = 20_000
+_FOR_FEW = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+_FOR_MANY = "-XX:+UseParallelGC"
 
 # Set in each session that does not set them itself.
 _SPARK_SETTINGS = {
-    # Delta's default of fifty tasks to read a table's log of a few lines would cost more than the tables.
-    _ONE_OF_DELTAS: "2",
     # The default, INT96, is obsolete for other readers of Parquet.
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
@@ -171,12 +157,7 @@ def _set(session: SparkSession, conf: Mapping[str, str]) -> SparkSession:
 
 def _settable(session: SparkSession, conf: Mapping[str, str]) -> list[str]:
     """The names that a session may set, including Hadoop's, which Spark does not know."""
-    free = () if session.conf.isModifiable(_ONE_OF_DELTAS) else (_DELTAS,)
-    return [
-        name
-        for name in conf
-        if not name.startswith("spark.") or name.startswith(free) or session.conf.isModifiable(name)
-    ]
+    return [name for name in conf if not name.startswith("spark.") or session.conf.isModifiable(name)]
 
 
 def s3a_conf(access: S3Access) -> Iterator[tuple[str, str]]:
@@ -218,32 +199,30 @@ def started_conf(
             "spark.jars.ivy": str(_ivy()),
             "spark.jars.excludes": ",".join(_NOT_NEEDED),
         }
-    added = {
-        "spark.jars.packages": ",".join(packages),
-        "spark.jars": ",".join(filter(None, [str(JAR), stated.get("spark.jars", "")])),
-    }
-    return {**ours, **_LOG_STORES, **stated, **{name: value for name, value in added.items() if value}}
+    return {**ours, **stated, **({"spark.jars.packages": ",".join(packages)} if packages else {})}
+
+
+def java_options(master: str, answers: int) -> dict[str, str]:
+    """Java's options where it runs here, by the number of new *answers* that a build has to parse."""
+    if not master.startswith("local"):
+        return {}
+    return {"spark.driver.extraJavaOptions": _FOR_FEW if answers < _FEW_ANSWERS else _FOR_MANY}
 
 
 def _packages(version: str, there: set[str], stated: Mapping[str, str], *, with_s3: bool) -> list[str]:
     """Maven's names of the jars that are neither present nor in *stated*."""
     found = [name for name in stated.get("spark.jars.packages", "").split(",") if name]
     has = [*found, *there, *stated.get("spark.jars", "").split(",")]
-    wanted = [
-        part for part in ("delta-spark", *(["hadoop-aws"] if with_s3 else [])) if not any(part in one for one in has)
-    ]
+    if not with_s3 or any("hadoop-aws" in one for one in has):
+        return found
     known = JARS.get(".".join(version.split(".")[:2]))
-    if wanted and known is None:
+    if known is None:
         raise ConfigError(
-            f"engine: which {wanted[0]} goes with Spark {version} is unknown (known: {', '.join(JARS)}); "
+            f"engine: which hadoop-aws goes with Spark {version} is unknown (known: {', '.join(JARS)}); "
             "name it in spark_conf as spark.jars.packages"
         )
-    if known and "delta-spark" in wanted:
-        found.append(known.delta)
-    if known and "hadoop-aws" in wanted:
-        found.append(f"org.apache.hadoop:hadoop-aws:{known.hadoop}")
-        found += [f"software.amazon.awssdk:{part}:{known.sdk}" for part in _SDK]
-    return found
+    sdk = [f"software.amazon.awssdk:{part}:{known.sdk}" for part in _SDK]
+    return [*found, f"org.apache.hadoop:hadoop-aws:{known.hadoop}", *sdk]
 
 
 def _ivy() -> Path:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.delta.delta_rs import write_delta
 from reelhouse.delta.engine import Engine, in_one_line
+from reelhouse.delta.log import latest_version
 from reelhouse.errors import LakeError
 from reelhouse.imports.postgres import Postgres
-from reelhouse.imports.run import Outcome, Seen, Step, columns_of, pinned, schema_of, shown
+from reelhouse.imports.run import Outcome, Seen, Step, columns_of, pinned, shown
 from reelhouse.tables.schemas import data_type
+from reelhouse.tables.schemas import schema_of as declared_schema
 from reelhouse.warehouse.import_registry import ZONE, ImportColumn, ImportSource, column_specs, imported
 
 # Connections at a time; a server has a hundred, and other users.
@@ -42,16 +42,16 @@ def bring_in_by_jdbc(
     columns = columns_of(table, before, name, new_schema=new_schema)
     rows = table.count()
     folder = f"{ZONE}/{name}"
-    # A version without rows that nobody is shown: what Spark then writes has these columns and comments.
-    empty = pa.RecordBatchReader.from_batches(schema_of(columns), [])
-    write_delta(engine.storage, folder, empty, mode="overwrite", user={}, new_schema=True)
+    over = latest_version(engine.storage, folder)
     step("writing")
     with in_one_line():
-        frame = _frame(engine, table, columns, jdbc, split_by)
-        commit = engine.write(frame, folder, mode="overwrite", user={})
-        if commit.rows != rows:
-            raise LakeError(f"{table.shown} has {rows:,} rows, {commit.rows:,} arrived; nothing is changed")
-        seen = _seen(engine.table(folder, commit.version), columns)
+        files = engine.write(_frame(engine, table, columns, jdbc, split_by), folder)
+        arrived = sum(file.rows for file in files)
+        if arrived != rows:
+            raise LakeError(f"{table.shown} has {rows:,} rows, {arrived:,} arrived; nothing is changed")
+        schema = declared_schema(column_specs(columns))
+        seen = _seen(engine.read(folder, [file.path for file in files], schema), columns)
+    commit = engine.commit(folder, files, schema, mode="overwrite", user={}, over=over)
     sources = [ImportSource(table.shown)]
     made = pinned(engine.storage, name, before, columns, sources, made_from, commit.version, rows)
     return Outcome(True, made, seen, table.notes)

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 import reelhouse
 from reelhouse.delta.delta_rs import write_delta
-from reelhouse.delta.log import latest_version, log_key
-from reelhouse.errors import LakeError, ReelhouseError
+from reelhouse.delta.log import log_key
+from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
 from reelhouse.imports.columns import NEW_SCHEMA, check_same
 from reelhouse.imports.values import arrow_type
 from reelhouse.storage.protocol import Storage
@@ -180,21 +180,17 @@ def shown(value: object) -> str:
 
 
 def _write(storage: Storage, name: str, reading: Reading, columns: Sequence[ImportColumn]) -> tuple[int, _Tally]:
-    """Commit all rows; a commit that another import came before is no replacement of what readers see: once more."""
+    """Commit all rows; once more where another import committed meanwhile."""
     folder, schema = f"{ZONE}/{name}", schema_of(columns)
     for _ in range(_ATTEMPTS):
-        latest = latest_version(storage, folder)
-        following = 0 if latest is None else latest + 1
         tally = _Tally(schema)
         rows = pa.RecordBatchReader.from_batches(schema, tally.count(reading.batches(columns)))
         try:
-            version = write_delta(storage, folder, rows, mode="overwrite", user={}, new_schema=True)
+            return write_delta(storage, folder, rows, mode="overwrite", user={}, new_schema=True), tally
+        except KeyTakenError:
+            continue
         except Exception:
             if tally.error is not None:
                 raise tally.error from None
-            if latest_version(storage, folder) == latest:
-                raise
-        else:
-            if version == following:
-                return version, tally
+            raise
     raise LakeError(f"{folder} could not be written: others keep writing to it")

@@ -40,7 +40,7 @@ def rewrite(
     """
     found = read_delta(storage, folder, over.version)
     counted = pa.RecordBatchReader.from_batches(found.schema, _counted(folder, map(kept, found), rows))
-    user = {**over.user, **more, "over": over.version, "rewrites": over.version}
+    user = {**over.user, **more, "rewrites": over.version}
     return write_delta(storage, folder, counted, mode="overwrite", user=user, over=over.version)
 
 
@@ -60,7 +60,7 @@ def rewritten(latest: Commit, pinned: int) -> bool:
 
 def staging_notes(read: StreamRead) -> dict[str, Any]:
     """The metadata of a commit that replaces staging: what it holds."""
-    return {"epoch": read.epoch, "reads": msgspec.to_builtins(read.receipts), "parts": []}
+    return {"reads": msgspec.to_builtins(read.receipts), "parts": []}
 
 
 def follow(storage: Storage, moved: dict[str, tuple[int, int]]) -> None:

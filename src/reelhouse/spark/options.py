@@ -99,7 +99,7 @@ def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Opt
     settings: dict[str, Any] = {}
     discover: dict[str, str] = {}
     of_list: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in _with_lake(given).items():
         if name.startswith(_FILTER):
             discover[name.removeprefix(_FILTER)] = value
         elif name in _SETTINGS:
@@ -118,6 +118,16 @@ def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Opt
     if "ids_file" in read:
         read["ids_file"] = _keys_of_file(read["ids_file"], of_list)
     return _checked(read, settings, registry)
+
+
+def _with_lake(given: Mapping[str, str]) -> dict[str, str]:
+    """The options with the path of `load(path)` as `lake`."""
+    named = {name: value for name, value in given.items() if name != "path"}
+    if "path" not in given:
+        return named
+    if named.get("lake", given["path"]) != given["path"]:
+        raise ConfigError("options lake and path name two lakes; give one of them")
+    return {**named, "lake": given["path"]}
 
 
 def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry) -> Options:

@@ -10,15 +10,15 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, is_key, unheard
+from reelhouse.storage.protocol import COLLECTOR, Lost, Versioned, Work, check_key, check_prefix, is_key, unheard
 
 # Names that start with a dot belong to this module and are never keys.
 _SCRATCH = ".scratch"
-_LOCK = ".lock"
+_LOCKS: dict[Work, str] = {"collector": ".lock", "build": ".build.lock"}
 _SWAP = ".swap"
 
 _REASONS = {
@@ -94,6 +94,10 @@ class FolderStorage:
     def _remove(self, path: Path) -> None:
         try:
             path.unlink(missing_ok=True)
+            if path.suffix == ".parquet":
+                # Each writing of a table has a folder of its own, which goes with its last file.
+                with suppress(OSError):
+                    path.parent.rmdir()
         except OSError as exc:
             raise _failed("delete", path, exc) from exc
 
@@ -120,7 +124,7 @@ class FolderStorage:
         self._remove(self._root / key)
 
     def list_all_versions(self, prefix: str) -> Iterator[str]:
-        return self._names(prefix, lambda name: name not in (_SCRATCH, _LOCK, _SWAP))
+        return self._names(prefix, lambda name: name not in (_SCRATCH, _SWAP, *_LOCKS.values()))
 
     def delete_unfinished(self) -> None:
         self._sweep(older_than=0)
@@ -135,9 +139,9 @@ class FolderStorage:
             raise _failed("write", self._root, exc) from exc
 
     @contextmanager
-    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR) -> Iterator[None]:
         # The kernel releases the lock when the process ends, and only then.
-        with self._locked(_LOCK, block=False):
+        with self._locked(_LOCKS[of], block=False, of=of):
             # An hour, because a writer without the lock may be active.
             self._sweep(older_than=3600)
             yield
@@ -166,7 +170,7 @@ class FolderStorage:
             raise _failed("write", path, exc) from exc
 
     @contextmanager
-    def _locked(self, name: str, *, block: bool) -> Iterator[None]:
+    def _locked(self, name: str, *, block: bool, of: Work = COLLECTOR) -> Iterator[None]:
         path = self._root / name
         try:
             _make_folder(self._root)
@@ -178,7 +182,7 @@ class FolderStorage:
                 fcntl.flock(handle, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
             except BlockingIOError:
                 raise LockedError(
-                    f"the lake is locked by another collector ({self._root}); retry when it has finished"
+                    f"the lake is locked by another {of} ({self._root}); retry when it has finished"
                 ) from None
             except OSError as exc:
                 raise _failed("lock", path, exc) from exc

@@ -1,7 +1,8 @@
-"""One collector at a time, by an object that is created and swapped conditionally.
+"""One collector at a time, and one build, each by an object that is created and swapped conditionally.
 
-The lease protects TMDB's rate; write-once objects protect the data. The storage's own clock decides whether a lease has
-expired, so machines need not agree on the time. The object stays after a release: its epoch only grows.
+The leases protect TMDB's rate and a build's work; write-once objects protect the data. The storage's own clock decides
+whether a lease has expired, so machines need not agree on the time. The object stays after a release: its epoch only
+grows.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import HOUSE, Lost
+from reelhouse.storage.protocol import COLLECTOR, HOUSE, Lost, Work
 
-LEASE = f"{HOUSE}lease.json"
+LEASES: dict[Work, str] = {"collector": f"{HOUSE}lease.json", "build": f"{HOUSE}build-lease.json"}
 
 # A laptop that slept must notice: the plain monotonic clock stops during sleep.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -73,10 +74,11 @@ def held(
     *,
     seconds: float | None,
     lost: Lost,
+    of: Work = COLLECTOR,
     pace: Pace = Pace(),  # noqa: B008 (a tuple)
 ) -> Iterator[None]:
     """Hold the lease of *place* inside the context, or raise `LockedError`; see `Storage.lock`."""
-    lease = _Lease(store, place, pace.ttl if seconds is None else seconds, pace.ttl)
+    lease = _Lease(store, place, pace.ttl if seconds is None else seconds, pace.ttl, of)
     lease.take()
     keeper = _Keeper(lease, lost, pace) if seconds is None else None
     try:
@@ -92,8 +94,10 @@ def held(
 class _Lease:
     """A holder's knowledge of the lease; *since* is when the write that holds it began."""
 
-    def __init__(self, store: LeaseStore, place: str, ttl: float, unreadable_ttl: float) -> None:
+    def __init__(self, store: LeaseStore, place: str, ttl: float, unreadable_ttl: float, of: Work) -> None:
         self._store = store
+        self._of = of
+        self._key = LEASES[of]
         self._place = place
         self._unreadable_ttl = unreadable_ttl
         self._owner = secrets.token_hex(8)
@@ -124,37 +128,37 @@ class _Lease:
 
     def _taken(self) -> str:
         try:
-            found = self._store.look(LEASE)
+            found = self._store.look(self._key)
         except MissingKeyError:
             self._epoch = 1
-            return self._store.create(LEASE, self._body("held"))
+            return self._store.create(self._key, self._body("held"))
         record = _parsed(found.body)
         self._check_left(record, found.age)
         if record is None or record.state != "free":
             # One response with a wrong time must not take the lease from an active holder: the next one must agree.
-            again = self._store.look(LEASE)
+            again = self._store.look(self._key)
             if again.version != found.version:
-                raise KeyTakenError(f"{LEASE} was changed meanwhile")
+                raise KeyTakenError(f"{self._key} was changed meanwhile")
             self._check_left(record, again.age)
         self._epoch = record.epoch + 1 if record else 1
-        return self._store.swap(LEASE, self._body("held"), found.version)
+        return self._store.swap(self._key, self._body("held"), found.version)
 
     def _swap(self, state: Literal["held", "free"]) -> None:
         body = self._body(state)
         try:
-            self._version = self._store.swap(LEASE, body, self._version)
+            self._version = self._store.swap(self._key, body, self._version)
         except KeyTakenError:
             # An earlier write of ours may have succeeded although its response was lost.
-            self._version = self._store.swap(LEASE, body, self._own_version())
+            self._version = self._store.swap(self._key, body, self._own_version())
 
     def _own_version(self) -> str:
         try:
-            found = self._store.look(LEASE)
+            found = self._store.look(self._key)
         except MissingKeyError:
             raise LockedError(f"the lease of {self._place} was removed") from None
         record = _parsed(found.body)
         if record is None or record.owner != self._owner:
-            raise LockedError(f"another collector took over {self._place}")
+            raise LockedError(f"another {self._of} took over {self._place}")
         return found.version
 
     def _check_left(self, record: _Record | None, age: float) -> None:
@@ -162,7 +166,7 @@ class _Lease:
         if left >= 0:
             # With a wrong clock it could have been written in the future.
             free = min(left, record.ttl_seconds if record else self._unreadable_ttl) + 1
-            raise self._busy(f"if that collector was killed, its lock ends in {free:.0f} s; ")
+            raise self._busy(f"if that {self._of} was killed, its lock ends in {free:.0f} s; ")
 
     def _left(self, record: _Record | None, age: float) -> float:
         """Seconds for which another collector still has it; negative if it is free."""
@@ -176,7 +180,7 @@ class _Lease:
 
     def _busy(self, unless: str = "") -> LockedError:
         return LockedError(
-            f"the lake is locked by another collector ({self._place}); {unless}retry when it has finished"
+            f"the lake is locked by another {self._of} ({self._place}); {unless}retry when it has finished"
         )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError
-from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, unheard
+from reelhouse.storage.protocol import COLLECTOR, Lost, Versioned, Work, check_key, check_prefix, unheard
 
 
 class MemoryStorage:
@@ -19,7 +20,7 @@ class MemoryStorage:
         self._objects: dict[str, Versioned] = {}
         self._count = 0
         self._guard = threading.Lock()
-        self._held = threading.Lock()
+        self._held = {of: threading.Lock() for of in get_args(Work)}
 
     def get(self, key: str) -> bytes:
         return self.get_versioned(key).body
@@ -80,13 +81,13 @@ class MemoryStorage:
         pass
 
     @contextmanager
-    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> Iterator[None]:
-        if not self._held.acquire(blocking=False):
-            raise LockedError("the lake is locked by another collector")
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR) -> Iterator[None]:
+        if not self._held[of].acquire(blocking=False):
+            raise LockedError(f"the lake is locked by another {of}")
         try:
             yield
         finally:
-            self._held.release()
+            self._held[of].release()
 
     def _set(self, key: str, body: bytes) -> None:
         self._count += 1

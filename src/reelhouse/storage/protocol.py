@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from reelhouse.errors import StorageError
 
@@ -24,6 +24,10 @@ class Versioned(NamedTuple):
 
 
 Lost = Callable[[str], None]
+
+Work = Literal["collector", "build"]
+COLLECTOR: Work = "collector"
+BUILD: Work = "build"
 
 
 def unheard(why: str) -> None:
@@ -80,8 +84,10 @@ class Storage(Protocol):
         storage fails. Called before the first request to TMDB.
         """
 
-    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
-        """Keep other collectors out of this lake inside the context, or raise `LockedError`.
+    def lock(
+        self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR
+    ) -> AbstractContextManager[None]:
+        """Keep other collectors, or builds, out of this lake inside the context, or raise `LockedError`.
 
         *seconds* is how long the caller can live at most, if it will be killed then. If the lock is lost while the
         caller is still inside, *lost* is called with the reason from another thread: the caller must stop requesting.

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, ReelhouseError, StorageError
 from reelhouse.storage.credentials import S3Access
-from reelhouse.storage.lease import LEASE, Found, held
+from reelhouse.storage.lease import LEASES, Found, held
 from reelhouse.storage.opening import S3Options
-from reelhouse.storage.protocol import Lost, Versioned, check_key, check_prefix, is_key, unheard
+from reelhouse.storage.protocol import COLLECTOR, Lost, Versioned, Work, check_key, check_prefix, is_key, unheard
 from reelhouse.storage.s3_client import S3Client
 from reelhouse.storage.s3_errors import FAILURES, code, error_message, outcome_unknown, status
 from reelhouse.storage.s3_probe import BODY, PROBE, probe
@@ -26,7 +26,7 @@ from reelhouse.storage.s3_probe import BODY, PROBE, probe
 T = TypeVar("T")
 
 # Objects of this storage itself, which are not keys of the lake.
-_OWN = frozenset({LEASE, PROBE})
+_OWN = frozenset({*LEASES.values(), PROBE})
 
 # Random for each conditional write and kept with the object: if the response is lost, it tells our write from another
 # writer's, even with the same bytes.
@@ -114,8 +114,10 @@ class S3Storage:
             raise self._failed(PROBE, exc, fixable=ConfigError) from exc
         _PROMISED.add(known)
 
-    def lock(self, *, seconds: float | None = None, lost: Lost = unheard) -> AbstractContextManager[None]:
-        return held(self, self.url, seconds=seconds, lost=lost)
+    def lock(
+        self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR
+    ) -> AbstractContextManager[None]:
+        return held(self, self.url, seconds=seconds, lost=lost, of=of)
 
     def access(self) -> S3Access:
         """The access that an engine needs to open the same bucket."""

@@ -97,12 +97,6 @@ def staged(lines: DataFrame, outcomes: DataFrame, shape: dict[str, Shape]) -> Da
     )
 
 
-def bodiless(outcomes: DataFrame, entity: Entity) -> DataFrame:
-    """The rows of staging for outcomes without a body: what was set aside stays in raw."""
-    missing = staging_schema(entity).fields[len(OUTCOMES.fields) :]
-    return outcomes.select(*OUTCOMES.names, *(F.lit(None).cast(field.dataType).alias(field.name) for field in missing))
-
-
 def _parsed(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
     read = _read(lines, shape)
     values = {name: F.col(staged_name(name)) for name in shape}

@@ -42,11 +42,10 @@ class ExportRead(msgspec.Struct, frozen=True, order=True):
 
 
 class StreamRead(msgspec.Struct, frozen=True):
-    """What of an entity's receipts a build reflects, and where staging stood then: *epoch* names its last beginning."""
+    """What of an entity's receipts a build reflects, and the version of staging then, which *code* had parsed."""
 
     receipts: Watermark = Watermark()
     staging: int | None = None
-    epoch: str = ""
     code: str = ""
 
 

@@ -8,10 +8,11 @@ from functools import reduce
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from reelhouse.delta.engine import Engine
 from reelhouse.delta.engine_errors import first_line
-from reelhouse.delta.log import Commit, declare_readable, read_commit, rows_held, schema_mark, sound
+from reelhouse.delta.log import Commit, read_commit, readable_version, rows_held, schema_mark, sound
 from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import staging_folder
@@ -47,27 +48,30 @@ class Making:
         self.before = before
         self.wanted = dict(wanted)
         # The newest version of each folder when this pass began.
-        self.versions = self._declared()
+        self.versions = self._versions()
         self.pins: dict[str, TableVersion] = {}
         self.rebuilt: list[str] = []
         self.frames: dict[str, DataFrame] = {}
         for name, one in staging.items():
             assert one.version is not None
             # The rows of `CURRENT` point into one version of staging, and to no other that reflects the same receipts.
-            self.wanted[input_of(name, CURRENT)] += f" {one.epoch} {one.version}"
+            self.wanted[input_of(name, CURRENT)] += f" {self._token(staging_folder(name), one.version)}"
             self.frames[input_of(name, STAGING)] = engine.held(staging_folder(name), one.version)
 
-    def _declared(self) -> dict[str, int]:
-        """Make sure that every table exists as declared; the newest version of each by folder."""
-        tables = {f"{zone}/{one.name}": one for zone, tables in self.registry.zones.items() for one in tables}
-        schemas = {folder: schema_of(one.columns) for folder, one in tables.items()}
-        known = {folder: self.before[one.name].version for folder, one in tables.items() if one.name in self.before}
-        schemas |= {_current_folder(name): _CURRENT for name in self.registry.entities}
+    def _versions(self) -> dict[str, int | None]:
+        """The newest version of each folder, None where there is none yet."""
+        tables = {f"{zone}/{one.name}": one.name for zone, tables in self.registry.zones.items() for one in tables}
+        known = {folder: self.before[name].version for folder, name in tables.items() if name in self.before}
+        folders = [*tables, *map(_current_folder, self.registry.entities)]
 
-        def declared(folder: str) -> tuple[str, int]:
-            return folder, declare_readable(self.engine.storage, folder, schemas[folder], known.get(folder, 0))
+        def newest(folder: str) -> tuple[str, int | None]:
+            return folder, readable_version(self.engine.storage, folder, known.get(folder, 0))
 
-        return dict(prefetch(declared, schemas))
+        return dict(prefetch(newest, folders))
+
+    def _token(self, folder: str, version: int) -> str:
+        """What names a commit, also once its table was made again and has other versions of the same numbers."""
+        return str(read_commit(self.engine.storage, folder, version).user["token"])
 
     def inputs_of(self, table: Table) -> set[str]:
         """What must be there before *table* can be made."""
@@ -87,14 +91,17 @@ class Making:
 
     def made_already(self, folder: str, name: str) -> Commit | None:
         """The newest commit where it has what is wanted, in whole files: the last build's, or that of a killed one."""
-        commit = read_commit(self.engine.storage, folder, self.versions[folder])
-        wanted = commit.in_place and commit.user.get("made_from") == self.wanted[name]
-        return commit if wanted and sound(self.engine.storage, folder, commit.version) else None
+        version = self.versions[folder]
+        commit = None if version is None else read_commit(self.engine.storage, folder, version)
+        if commit is None or commit.user.get("made_from") != self.wanted[name]:
+            return None
+        return commit if sound(self.engine.storage, folder, commit.version) else None
 
-    def overwrite(self, folder: str, name: str, frame: DataFrame, schema: str) -> Commit:
+    def overwrite(self, folder: str, name: str, frame: DataFrame, schema: T.StructType) -> Commit:
         """Replace a table in one commit that says what it was made from."""
-        user = {"made_from": self.wanted[name], "schema": schema}
-        return self.engine.write(frame, folder, mode="overwrite", user=user, known=self.versions[folder])
+        files = self.engine.write(frame, folder)
+        user = {"made_from": self.wanted[name]}
+        return self.engine.commit(folder, files, schema, mode="overwrite", user=user, over=self.versions[folder])
 
 
 def make_tables(
@@ -124,8 +131,7 @@ def _make(making: Making, zone: str, table: Table, step: Callable[[str], None], 
     folder = f"{zone}/{table.name}"
     commit = None if from_scratch else making.made_already(folder, table.name)
     if commit is None:
-        schema = schema_mark(schema_of(table.columns))
-        commit = making.overwrite(folder, table.name, making.rows(table), schema)
+        commit = making.overwrite(folder, table.name, making.rows(table), schema_of(table.columns))
         making.rebuilt.append(table.name)
     making.keep(zone, table, commit, commit.rows)
 
@@ -144,16 +150,11 @@ def as_declared(frame: DataFrame, spec: Table) -> DataFrame:
 def _make_popularity(making: Making, pin: TableVersion | None, *, from_scratch: bool) -> None:
     commit = None if from_scratch else making.made_already(FOLDER, POPULARITY.name)
     if commit is None:
+        version = making.versions[FOLDER]
         # An append would leave in what is damaged.
-        from_scratch = from_scratch or not sound(making.engine.storage, FOLDER, making.versions[FOLDER])
-        user = {
-            "made_from": making.wanted[POPULARITY.name],
-            "schema": schema_mark(schema_of(POPULARITY.columns)),
-            "code": rows_fingerprint(POPULARITY),
-        }
-        commit = write_popularity(
-            making.engine, making.exports, user, making.versions[FOLDER], from_scratch=from_scratch
-        )
+        from_scratch = from_scratch or version is None or not sound(making.engine.storage, FOLDER, version)
+        user = {"made_from": making.wanted[POPULARITY.name], "code": rows_fingerprint(POPULARITY)}
+        commit = write_popularity(making.engine, making.exports, user, version, from_scratch=from_scratch)
         making.rebuilt.append(POPULARITY.name)
     # What was pinned is known, so that a table of a thousand appends costs no thousand reads.
     known = (pin.version, pin.rows) if pin and not from_scratch else (-1, 0)
@@ -182,7 +183,7 @@ def _make_current(making: Making, kind: str, *, from_scratch: bool) -> None:
             entity=kind,
             export_known=any(one.kind == kind for one in making.exports),
         )
-        commit = making.overwrite(folder, name, frame, schema_mark(_CURRENT))
+        commit = making.overwrite(folder, name, frame, _CURRENT)
     current = making.engine.held(folder, commit.version)
     making.frames[name] = current
     making.frames[input_of(kind, ANSWERS)] = landed_answers(staged, current)

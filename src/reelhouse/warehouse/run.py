@@ -17,7 +17,7 @@ from reelhouse.raw.keys import FORMAT, MANIFEST, staging_folder
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import BUILD, Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.fingerprints import parsing_fingerprint, wanted_fingerprints
 from reelhouse.warehouse.manifest import (
@@ -142,7 +142,8 @@ def _bring_up_to_date(
             assert situation.current is not None
             return _result(situation.current, done=False, rebuilt=[])
         try:
-            built = _build(storage, spark_factory, situation, step, parse=parse, make=make)
+            with storage.lock(of=BUILD):
+                built = _build(storage, spark_factory, situation, step, parse=parse, make=make)
         except OvertakenError:
             # A builder that began staging again is joined: two that began it again and again would never end.
             parse = False
@@ -171,6 +172,17 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
     return _Situation(registry, current, body, streams, exports, purges, newest)
 
 
+def new_answers(storage: Storage, registry: Registry = REGISTRY, *, full: bool = False) -> int:
+    """About how many answers a build would parse: those of runs that the last build had not read as a whole."""
+    found = 0
+    for one in _look(storage, registry, full=full).streams.values():
+        read = sum(map(len, (one.staging.reads.open.get(str(plan.run), {}) for plan in one.pending.plans)))
+        units = sum(plan.units for plan in one.pending.plans)
+        asked = sum(plan.ids.count for plan in one.pending.plans)
+        found += asked * max(units - read, 0) // max(units, 1)
+    return found
+
+
 def _look_at_stream(
     storage: Storage, entity: Entity, current: BuildManifest | None, purges: int, *, full: bool
 ) -> _Stream:
@@ -178,9 +190,9 @@ def _look_at_stream(
     read = current.read.stream(entity.name) if current else StreamRead()
     if read.code != code:
         read = StreamRead()
-    staging = Staged(None, "", Watermark())
+    staging = Staged(None, Watermark())
     if not full:
-        pinned = Staged(read.staging, read.epoch, read.receipts)
+        pinned = Staged(read.staging, read.receipts)
         staging = look_at_staging(storage, staging_folder(entity.name), pinned, code)
     return _Stream(code, staging, look_ahead(storage, entity.name, staging.reads))
 
@@ -262,10 +274,7 @@ def _build(
         wanted = wanted_fingerprints(registry, reads, situation.exports, situation.purges)
         making = Making(engine, registry, staging, wanted, situation.exports, situation.pins)
         pins, rebuilt = make_tables(making, step, from_scratch=make)
-    read = {
-        name: StreamRead(one.reads, one.version, one.epoch, situation.streams[name].code)
-        for name, one in staging.items()
-    }
+    read = {name: StreamRead(one.reads, one.version, situation.streams[name].code) for name, one in staging.items()}
     current = BuildManifest(
         build=max(situation.newest, situation.current.build if situation.current else 0) + 1,
         tables=pins,

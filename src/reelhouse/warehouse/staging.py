@@ -1,7 +1,7 @@
 """Brings staging up to date: the chunks of new receipts are parsed and appended, suspect answers read again.
 
-A commit names the parts of receipts it holds, so what a killed build had done is found in the log. A part appended
-twice (two builders) does no harm: outcomes are ranked by sequence and append_id.
+A commit names the parts of receipts it holds, and holds them whole: what the engine could not parse was read again
+before it. So what a killed build had done is found in the log.
 """
 
 from __future__ import annotations
@@ -15,23 +15,26 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from reelhouse.delta.engine import Engine
+from reelhouse.delta.engine import Engine, arrow_schema
 from reelhouse.delta.log import (
     Commit,
+    DataFile,
+    Mode,
     commits_held,
-    declare_readable,
     latest_version,
     read_commit,
-    schema_mark,
+    readable_version,
     sound,
 )
+from reelhouse.delta.parquet import all_null, write_batches
 from reelhouse.entities.paths import Shape
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
+from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.chunk import raw_lines, read_line, whole_record
 from reelhouse.raw.current import in_order, sequence_of
 from reelhouse.raw.json_objects import get_named
@@ -40,7 +43,7 @@ from reelhouse.raw.receipt import Receipt, State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
 from reelhouse.tables.select import staged_name
-from reelhouse.tables.staging import OUTCOMES, bodiless, staged, staging_schema
+from reelhouse.tables.staging import OUTCOMES, staged, staging_schema
 from reelhouse.warehouse.manifest import Watermark
 from reelhouse.warehouse.pending import Part, PendingRuns, check_chunks, new_parts, with_closed, with_parts
 
@@ -49,7 +52,7 @@ Progress = Callable[[str], None]
 # What one append parses at most: bounds memory, and is large enough that planning the query costs nothing.
 BATCH_BYTES = 160_000_000
 BATCH_ANSWERS = 100_000
-# Answers read again travel from this process to the engine, whose messages are limited.
+# Answers read again are in memory together, as Python's objects.
 _REREAD_AT_ONCE = 500
 _REREAD_BYTES = 16_000_000
 
@@ -65,14 +68,16 @@ class _Line(NamedTuple):
 
 
 class _Reread(NamedTuple):
-    """An outcome, what of its answer could be kept, and the answer's *weight* in bytes."""
+    """An outcome, what of its answer could be kept (None without an answer), and the answer's *weight* in bytes."""
 
     outcome: dict[str, Any]
-    found: Parsed
+    found: Parsed | None
     weight: int
 
     @property
     def row(self) -> dict[str, Any]:
+        if self.found is None:
+            return self.outcome
         values = {staged_name(name): value for name, value in self.found.values.items()}
         return {
             **self.outcome,
@@ -83,14 +88,13 @@ class _Reread(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """Staging as stored: *version* is None if there is none or it must begin from scratch, *epoch* its beginning."""
+    """Staging as stored: *version* is None if there is none or it must begin from scratch."""
 
     version: int | None
-    epoch: str
     reads: Watermark
 
 
-_NOTHING = Staged(None, "", Watermark())
+_NOTHING = Staged(None, Watermark())
 
 
 def look_at_staging(storage: Storage, folder: str, pinned: Staged, code: str) -> Staged:
@@ -114,13 +118,11 @@ def _found(storage: Storage, folder: str, pinned: Staged, code: str) -> Staged:
         return _NOTHING
     found = pinned if pinned.version is not None else _NOTHING
     for commit in _commits_since(storage, folder, found.version, latest):
-        version = commit.version
-        known = commit.user.get("code") == code
-        if commit.overwrites:
-            found = Staged(version, str(commit.user.get("epoch", "")), _begun_with(commit)) if known else _NOTHING
-        # A commit of an earlier epoch, by a builder that was overtaken, proves nothing.
-        if known and found.epoch and commit.user.get("epoch") == found.epoch:
-            found = Staged(version, found.epoch, with_parts(found.reads, _parts_of(commit)))
+        if commit.user.get("code") != code or (found.version is None and not commit.overwrites):
+            found = _NOTHING
+            continue
+        reads = _begun_with(commit) if commit.overwrites else found.reads
+        found = Staged(commit.version, with_parts(reads, _parts_of(commit)))
     return found
 
 
@@ -161,105 +163,80 @@ class Stager:
     ) -> Staged:
         """Append what *pending_runs* has and *found* lacks; with *from_scratch* the first append replaces everything.
 
-        Raises `OvertakenError` where somebody else replaced everything meanwhile.
+        Raises `OvertakenError` where another writer commits meanwhile.
         """
-        declare_readable(self.engine.storage, self.folder, self.schema)
-        from_scratch = from_scratch or found.version is None
-        state = Staged(None, f"{time.time_ns():x}", Watermark()) if from_scratch else found
-        done = 0
-        for parts in _batches(new_parts(self.engine.storage, state.reads, pending_runs)):
-            state = self._append(state, parts)
+        begin = from_scratch or found.version is None
+        over = readable_version(self.engine.storage, self.folder) if begin else found.version
+        reads, done = Watermark() if begin else found.reads, 0
+        for parts in _batches(new_parts(self.engine.storage, reads, pending_runs)):
+            over, reads, begin = self._append(over, parts, begin=begin), with_parts(reads, _names(parts)), False
             done += sum(_answers(part) for part in parts)
             progress(f"parsed {done:,} answers")
-        if state.version is None:
-            state = self._append(state, [])
-        state = self._settle_unparsed(state)
-        return Staged(state.version, state.epoch, with_closed(state.reads, pending_runs))
+        if begin:
+            over = self._append(over, [], begin=True)
+        return Staged(over, with_closed(reads, pending_runs))
 
-    def _append(self, state: Staged, parts: list[Part]) -> Staged:
-        chunks = [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk]
-        check_chunks(self.engine.storage, chunks)
-        batch = _new_append_id()
-        rows = [row for part in parts for row in _outcome_rows(part, batch)]
-        names = [(part.run, part.unit, part.part) for part in parts]
-        commit = self._commit(state, self._frame([chunk.key for chunk in chunks], rows), names, outcomes=len(rows))
-        state = Staged(commit.version, state.epoch, state.reads)
-        if commit.rows != len(rows):
-            state = self._add_missing(state, parts, batch)
-            commit = self._commit(state, self.engine.rows([], self.schema), names)
-        return Staged(commit.version, state.epoch, with_parts(state.reads, names))
+    def _append(self, over: int | None, parts: list[Part], *, begin: bool) -> int:
+        """Commit *parts* after version *over*, in place of all rows to *begin*; returns the version."""
+        check_chunks(self.engine.storage, [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk])
+        user = {"parts": _names(parts), "code": self.code}
+        mode: Mode = "overwrite" if begin else "append"
+        files = self._written(parts)
+        return self.engine.commit(self.folder, files, self.schema, mode=mode, user=user, over=over).version
 
-    def _frame(self, keys: list[str], rows: list[dict[str, Any]]) -> DataFrame:
-        # Only landed answers are worth their body; what was set aside stays in raw.
-        landed = [row for row in rows if row["state"] == State.LANDED and row["chunk"] is not None]
-        aside = bodiless(self.engine.rows([row for row in rows if row["state"] != State.LANDED], OUTCOMES), self.entity)
-        # What took several requests is put together in Python, and appended as the rows that an engine did not make.
-        single = [row for row in landed if row["lines"] == 1]
-        if not (keys and single):
-            return aside
-        bodies = staged(self.engine.lines(keys), self.engine.rows(single, OUTCOMES), self.entity.shape)
-        return bodies if len(single) == len(rows) else bodies.unionByName(aside)
+    def _written(self, parts: list[Part]) -> list[DataFile]:
+        """Files with a row for each outcome of *parts*; suspect ones have another, of a later append."""
+        append_id = _new_append_id()
+        rows = [row for part in parts for row in _outcome_rows(part, append_id)]
+        # Only landed answers are worth their body; what was set aside stays in raw. What took several requests is put
+        # together in Python.
+        single = [row for row in rows if row["state"] == State.LANDED and row["chunk"] and row["lines"] == 1]
+        files: list[DataFile] = []
+        if single:
+            lines = self.engine.lines(sorted({row["chunk"] for row in single}))
+            parsed = staged(lines, self.engine.rows(single, OUTCOMES), self.entity.shape)
+            files = self.engine.write(parsed, self.folder)
+        made = self.engine.read(self.folder, [file.path for file in files], self.schema)
+        there = {row["sequence"] for row in single}
+        if sum(file.rows for file in files) != len(single):
+            there = {row["sequence"] for row in made.select("sequence").toLocalIterator()}
+        files += self._put(self._missing(parts, append_id, there))
+        if not all_null(files, "unparsed_line"):
+            files += self._put(self._settled(row.asDict(), append_id + 1) for row in _unparsed(made).toLocalIterator())
+        return files
 
-    def _add_missing(self, state: Staged, parts: list[Part], batch: int) -> Staged:
-        """Append the outcomes of *parts* that the engine made no row of; their lines are read in Python."""
-        assert state.version is not None
-        there = self.engine.held(self.folder, state.version).filter(F.col("append_id") == batch).select("sequence")
-        sequences = {row["sequence"] for row in there.toLocalIterator()}
-        return self._append_reread(state, self._missing(parts, batch, sequences))
+    def _put(self, reread: Iterable[_Reread]) -> Iterator[DataFile]:
+        schema = arrow_schema(self.schema)
+        batches = (pa.RecordBatch.from_pylist([one.row for one in some], schema) for some in _bounded(reread))
+        return write_batches(self.engine.storage, self.folder, pa.RecordBatchReader.from_batches(schema, batches))
 
-    def _missing(self, parts: list[Part], batch: int, there: set[int]) -> Iterator[_Reread]:
+    def _missing(self, parts: list[Part], append_id: int, there: set[int]) -> Iterator[_Reread]:
+        """The outcomes of *parts* that the engine made no row of; their lines are read in Python."""
         for part in parts:
-            rows = [row for row in _outcome_rows(part, batch) if row["sequence"] not in there]
-            lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and rows else {}
+            rows = [row for row in _outcome_rows(part, append_id) if row["sequence"] not in there]
+            landed = any(row["state"] == State.LANDED for row in rows)
+            lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and landed else {}
             for row in rows:
                 line = _whole(lines, row)
-                if line is None:
+                if row["state"] != State.LANDED:
+                    yield _Reread(row, None, 0)
+                elif line is None:
                     yield _Reread(row, Parsed({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
                 else:
                     yield _Reread({**row, "sha256": line.sha256}, line.parsed(self.entity.shape), len(line.body))
 
-    def _commit(
-        self, state: Staged, frame: DataFrame, parts: list[tuple[int, int, int]], outcomes: int | None = None
-    ) -> Commit:
-        """Commit *frame* with the *parts* it holds; *outcomes* are the rows it must have to hold them whole."""
-        user: dict[str, Any] = {
-            "epoch": state.epoch,
-            "parts": parts,
-            "code": self.code,
-            "schema": schema_mark(self.schema),
-        }
-        if outcomes is not None:
-            user["outcomes"] = outcomes
-        if state.version is None:
-            return self.engine.write(frame, self.folder, mode="overwrite", user=user)
-        commit = self.engine.write(frame, self.folder, mode="append", user=user, known=state.version)
-        for version in range(state.version + 1, commit.version):
-            between = read_commit(self.engine.storage, self.folder, version)
-            # Maintenance goes on with the same epoch, since it leaves in what was there.
-            if between.foreign or (between.overwrites and between.user.get("epoch") != state.epoch):
-                raise OvertakenError(f"{self.folder} was begun again by another builder meanwhile")
-        return commit
-
-    def _settle_unparsed(self, state: Staged) -> Staged:
-        assert state.version is not None
-        batch = _new_append_id()
-        unparsed = _unparsed(self.engine.held(self.folder, state.version)).toLocalIterator()
-        return self._append_reread(state, (self._settled(row.asDict(), batch) for row in unparsed))
-
-    def _append_reread(self, state: Staged, reread: Iterable[_Reread]) -> Staged:
-        for some in _bounded(reread):
-            commit = self._commit(state, self.engine.rows([one.row for one in some], self.schema), [])
-            state = Staged(commit.version, state.epoch, state.reads)
-        return state
-
-    def _settled(self, row: dict[str, Any], batch: int) -> _Reread:
+    def _settled(self, row: dict[str, Any], append_id: int) -> _Reread:
         unparsed = row.pop("unparsed_line")
-        outcome = {**row, "fetched_at": _instant(row["fetched_at"]), "append_id": batch}
+        outcome = {**row, "fetched_at": _instant(row["fetched_at"]), "append_id": append_id}
         try:
             line = _Line(read_line(unparsed).bytes, row["sha256"])
         except LakeError:
             line = _Line(unparsed.encode(), None)
         return _Reread(outcome, line.parsed(self.entity.shape), len(line.body))
+
+
+def _names(parts: list[Part]) -> list[tuple[int, int, int]]:
+    return [(part.run, part.unit, part.part) for part in parts]
 
 
 def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
@@ -306,9 +283,7 @@ def _whole(lines: dict[int, _Line], row: dict[str, Any]) -> _Line | None:
 
 
 def _parts_of(commit: Commit) -> list[tuple[int, int, int]]:
-    """The parts of receipts that a commit holds: none where outcomes lack rows, since a builder was killed."""
-    if commit.rows != commit.user.get("outcomes", commit.rows):
-        return []
+    """The parts of receipts that a commit holds."""
     return [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
 
 
@@ -358,11 +333,9 @@ def _bounded(reread: Iterable[_Reread]) -> Iterator[list[_Reread]]:
         yield some
 
 
-def _unparsed(staging: DataFrame) -> DataFrame:
-    """The outcomes whose newest append has an unparsed line."""
-    newest = staging.groupBy("sequence").agg(F.max("append_id").alias("append_id"))
+def _unparsed(made: DataFrame) -> DataFrame:
+    """The outcomes whose line may have lost a value in parsing."""
     # As text, because rows carry instants in this machine's own time zone.
     instant = F.col("fetched_at").cast("string").alias("fetched_at")
     outcomes = [instant if name == "fetched_at" else F.col(name) for name in OUTCOMES.names]
-    unparsed = staging.filter(F.col("unparsed_line").isNotNull()).select(*outcomes, "sha256", "unparsed_line")
-    return unparsed.join(newest, ["sequence", "append_id"]).select(*OUTCOMES.names, "sha256", "unparsed_line")
+    return made.filter(F.col("unparsed_line").isNotNull()).select(*outcomes, "sha256", "unparsed_line")
