@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _READS = "sql reads this lake's tables, marts and imports, and nothing else"
 _STARTS = frozenset(("SELECT", "WITH", "VALUES", "FROM", "(", "DESC", "DESCRIBE"))
 _EXPLAIN = re.compile(r"\s*explain\s+(?:(?:extended|codegen|cost|formatted)\s+)?", re.IGNORECASE)
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 _SHOW_TABLES = re.compile(r"\s*show\s+tables[\s;]*", re.IGNORECASE)
 _SHOW_COLUMNS = re.compile(r"\s*show\s+columns\s+(?:from|in)\b", re.IGNORECASE)
 _DESCRIBE = re.compile(r"desc(?:ribe)?\s+(?:table\b)?", re.IGNORECASE)
@@ -54,6 +55,9 @@ def checked_query(query: str, tables: Mapping[str, str]) -> Query:
 
     Raises `ConfigError` if it does anything else or cannot be parsed, `UnknownTableError` for another table.
     """
+    if _NO_TEXT.search(query):
+        # Python reads other bytes of an argument so.
+        raise ConfigError("sql: the query is no UTF-8")
     if _SHOW_TABLES.fullmatch(query):
         rows = ", ".join(f"('{name}')" for name in sorted(tables))
         return Query(f"select * from values {rows} as t(table_name)", frozenset())
