@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet", ".txt": "table", "": "table"}
-_HELP = r"End a query with ;  \d lists tables, \d NAME columns, \x turns rows into lines and back, \q or Ctrl-D ends."
+_HELP = """\
+A query ends with a semicolon. \\d lists tables, \\d NAME columns.
+\\x turns rows into lines and back. \\q or Ctrl-D ends."""
 _KEYWORDS = "select from where group by order having limit join using left on and or not null as with distinct desc"
 
 

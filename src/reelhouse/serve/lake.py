@@ -95,6 +95,7 @@ class Lake:
         """Ask the engine to end the queries of this lake that are running."""
         from reelhouse.delta.engine_errors import ENGINE_ERRORS
 
+        # A query may have ended meanwhile, or with its engine; the next one will say so.
         with suppress(*ENGINE_ERRORS):
             self._session().interruptAll()
 
