@@ -109,7 +109,6 @@ _READS_ELSEWHERE = (
     "show columns from text.`/etc/passwd`",
     "show columns from movie in delta",
     "describe query select 1",
-    "select * from marts.movie",
     "select * from a.tables.movie",
     "with movie as (select 1 as movie_id) select * from tables.movie",
     "show create table movie",
@@ -292,6 +291,8 @@ def test_columns_of_a_table_are_shown_by_each_of_the_usual_ways(lake: LakeInTheM
         ("select qqq from movie join movie_genre using (movie_id)", "column not found: qqq; movie has: "),
         ("select qqq from movie join movie_genre using (movie_id)", "; movie_genre has: movie_id, "),
         ("select qqq", "column not found: qqq"),
+        ("select * from marts.movie", "table not found: marts.movie (did you mean 'tables.movie'?); there are: marts."),
+        ("describe marts.fact_movies", "table not found: marts.fact_movies (did you mean 'marts.fact_movie'?); "),
         ("select * from movies", "table not found: movies (did you mean 'movie'?); there are: bridge_"),
     ],
 )

@@ -205,7 +205,10 @@ def _check_describe(root: exp.Expr) -> None:
 
 def _table(node: exp.Expr, tables: Mapping[str, str]) -> str | None:
     """The lake's table that *node* names; None for a CTE and for a function that makes rows."""
-    if node.args.get("db") or node.args.get("catalog") or not isinstance(node.this, _nodes("Anonymous Identifier")):
+    zone = node.text("db").lower()
+    if zone in tables.values() and not node.args.get("catalog"):
+        raise _not_in_zone(zone, node.name.lower(), tables)
+    if zone or node.args.get("catalog") or not isinstance(node.this, _nodes("Anonymous Identifier")):
         raise _refused(node)
     if isinstance(node.this, _nodes("Anonymous")):
         return None
@@ -216,6 +219,12 @@ def _table(node: exp.Expr, tables: Mapping[str, str]) -> str | None:
         known = f"; there are: {', '.join(sorted(tables))}" if tables else ""
         raise UnknownTableError(f"table not found: {node.name}{did_you_mean(name, tables)}{known}")
     return name
+
+
+def _not_in_zone(zone: str, name: str, tables: Mapping[str, str]) -> UnknownTableError:
+    known = [f"{of}.{each}" for each, of in tables.items()]
+    hint = did_you_mean(f"{tables[name]}.{name}" if name in tables else f"{zone}.{name}", known)
+    return UnknownTableError(f"table not found: {zone}.{name}{hint}; there are: {', '.join(sorted(known))}")
 
 
 def _is_cte(node: exp.Expr, name: str) -> bool:
