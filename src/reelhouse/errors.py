@@ -23,8 +23,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
-# Control characters, surrogates, and what separates lines or reverses the direction of text.
-_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+# Control characters, surrogates, and what separates lines or turns the direction of all that follows.
+_UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 

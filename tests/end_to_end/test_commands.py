@@ -90,6 +90,13 @@ def test_a_query_comes_from_a_file_or_from_stdin_too(world: World, tmp_path: Pat
     assert "a query is expected" in errors
 
 
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_closed_output_is_no_traceback(world: World, form: str) -> None:
+    command = f"{sys.executable} -m reelhouse.cli.main sql 'select 1' --format {form} >&-"
+    done = subprocess.run(command, shell=True, env=world.env, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("form", ["json", "jsonl", "parquet"])
 def test_two_columns_of_one_name_are_refused_where_one_would_be_lost(world: World, form: str) -> None:
     code, out, errors = world.run("sql", "select 1 as n, 2 as n", "--format", form)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 import msgspec
@@ -34,6 +34,11 @@ from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt
 
 
+def at_terminal(stream: IO[str] | None) -> bool:
+    """Whether what is written to a standard stream is shown on a terminal; one that is closed is None."""
+    return stream is not None and stream.isatty()
+
+
 def as_json(value: object) -> None:
     """One JSON object on stdout."""
     text(f"{msgspec.json.encode(value).decode()}\n", None)
@@ -42,7 +47,7 @@ def as_json(value: object) -> None:
 def text(found: str | bytes, output: Path | None) -> None:
     """Text on stdout, or in a file. A terminal gets no control characters except line ends and tabs."""
     if output is None:
-        shown = printable(found, kept="\n\t") if isinstance(found, str) and sys.stdout.isatty() else found
+        shown = printable(found, kept="\n\t") if isinstance(found, str) and at_terminal(sys.stdout) else found
         click.echo(shown, nl=False)
         return
     try:
@@ -61,7 +66,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         made.add_column(Text(printable(column)), justify="right" if numeric else "left", overflow="fold")
     for row in shown:
         made.add_row(*(Text(cell) for cell, _ in row))
-    Console(highlight=False, width=None if sys.stdout.isatty() else 140).print(made)
+    Console(highlight=False, width=None if at_terminal(sys.stdout) else 140).print(made)
 
 
 def _cell(value: object) -> tuple[str, bool]:
@@ -82,7 +87,7 @@ def note(text: str) -> None:
 
 def check_terminal(option: str) -> None:
     """Raise `ConfigError` without a terminal: then *option* must give the answer."""
-    if not sys.stdin.isatty():
+    if not at_terminal(sys.stdin):
         raise ConfigError(f"without a terminal, {option} is required (--dry-run shows what would happen)")
 
 
@@ -207,7 +212,7 @@ def spinner(text: str) -> Iterator[Any]:
 @contextmanager
 def waiting(text: str) -> Iterator[None]:
     """On a terminal, show *text* and the time on stderr while something takes longer than a second."""
-    if not sys.stderr.isatty():
+    if not at_terminal(sys.stderr):
         yield
         return
     columns = (SpinnerColumn(), _Step(), TimeElapsedColumn())

@@ -39,7 +39,7 @@ class _Column(NamedTuple):
 
 def show(title: str, found: pa.Table, output: Path | None = None, *, vertical: bool = False) -> None:
     """Show a query's result on stdout, or write it into a file."""
-    terminal = Console() if output is None and sys.stdout.isatty() else None
+    terminal = Console() if output is None and display.at_terminal(sys.stdout) else None
     shown = found
     if terminal and found.num_rows > _ROWS:
         # The first and the last ones.

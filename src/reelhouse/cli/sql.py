@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet", ".txt": "table", "": "table"}
-_HELP = r"End a query with ;  \d lists tables, \d NAME columns, \x turns rows into lines and back, \q or Ctrl-D ends."
+_HELP = """\
+A query ends with a semicolon. \\d lists tables, \\d NAME columns.
+\\x turns rows into lines and back. \\q or Ctrl-D ends."""
 _KEYWORDS = "select from where group by order having limit join using left on and or not null as with distinct desc"
 
 
@@ -29,7 +31,7 @@ def run(
     """Run *query*, or without one those that a person types."""
     check_installed(settings.engine)
     form = _form(form, output, vertical=vertical, as_json=as_json)
-    if query is None and (form != "table" or output or not sys.stdin.isatty()):
+    if query is None and (form != "table" or output or not display.at_terminal(sys.stdin)):
         raise ConfigError("sql: a query is expected: as an argument, in --file FILE, or on stdin with -")
     storage = lake_of(settings)
     if output is not None:
@@ -55,7 +57,7 @@ def _form(form: str | None, output: Path | None, *, vertical: bool, as_json: boo
     form = form or _SUFFIXES[suffix]
     if vertical and form != "table":
         raise ConfigError(f"--vertical is a form of tables, not of {form}")
-    if form == "parquet" and output is None and sys.stdout.isatty():
+    if form == "parquet" and output is None and display.at_terminal(sys.stdout):
         raise ConfigError("parquet is not for a terminal: name a file with --output")
     return form
 

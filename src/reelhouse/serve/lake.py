@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reelhouse.errors import LakeError, ReelhouseError, UnknownTableError, did_you_mean
-from reelhouse.marts import REGISTRY
 from reelhouse.serve.queries import checked_query
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
@@ -86,6 +85,9 @@ class Lake:
 
     def names(self) -> set[str]:
         """The names of all tables and of their columns."""
+        # It imports the engine's client, which a bare install lacks.
+        from reelhouse.marts import REGISTRY
+
         pins = readable(self._storage)
         declared = (spec for specs in REGISTRY.zones.values() for spec in specs)
         own = (import_spec(name, pin) for name, pin in imported(self._storage).items())
@@ -95,6 +97,7 @@ class Lake:
         """Ask the engine to end the queries of this lake that are running."""
         from reelhouse.delta.engine_errors import ENGINE_ERRORS
 
+        # A query may have ended meanwhile, or with its engine; the next one will say so.
         with suppress(*ENGINE_ERRORS):
             self._session().interruptAll()
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _READS = "sql reads this lake's tables, marts and imports, and nothing else"
 _STARTS = frozenset(("SELECT", "WITH", "VALUES", "FROM", "(", "DESC", "DESCRIBE"))
 _EXPLAIN = re.compile(r"\s*explain\s+(?:(?:extended|codegen|cost|formatted)\s+)?", re.IGNORECASE)
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 _SHOW_TABLES = re.compile(r"\s*show\s+tables[\s;]*", re.IGNORECASE)
 _SHOW_COLUMNS = re.compile(r"\s*show\s+columns\s+(?:from|in)\b", re.IGNORECASE)
 _DESCRIBE = re.compile(r"desc(?:ribe)?\s+(?:table\b)?", re.IGNORECASE)
@@ -54,6 +55,9 @@ def checked_query(query: str, tables: Mapping[str, str]) -> Query:
 
     Raises `ConfigError` if it does anything else or cannot be parsed, `UnknownTableError` for another table.
     """
+    if _NO_TEXT.search(query):
+        # Python reads other bytes of an argument so.
+        raise ConfigError("sql: the query is no UTF-8")
     if _SHOW_TABLES.fullmatch(query):
         rows = ", ".join(f"('{name}')" for name in sorted(tables))
         return Query(f"select * from values {rows} as t(table_name)", frozenset())
@@ -201,7 +205,10 @@ def _check_describe(root: exp.Expr) -> None:
 
 def _table(node: exp.Expr, tables: Mapping[str, str]) -> str | None:
     """The lake's table that *node* names; None for a CTE and for a function that makes rows."""
-    if node.args.get("db") or node.args.get("catalog") or not isinstance(node.this, _nodes("Anonymous Identifier")):
+    zone = node.text("db").lower()
+    if zone in tables.values() and not node.args.get("catalog"):
+        raise _not_in_zone(zone, node.name.lower(), tables)
+    if zone or node.args.get("catalog") or not isinstance(node.this, _nodes("Anonymous Identifier")):
         raise _refused(node)
     if isinstance(node.this, _nodes("Anonymous")):
         return None
@@ -212,6 +219,12 @@ def _table(node: exp.Expr, tables: Mapping[str, str]) -> str | None:
         known = f"; there are: {', '.join(sorted(tables))}" if tables else ""
         raise UnknownTableError(f"table not found: {node.name}{did_you_mean(name, tables)}{known}")
     return name
+
+
+def _not_in_zone(zone: str, name: str, tables: Mapping[str, str]) -> UnknownTableError:
+    known = [f"{of}.{each}" for each, of in tables.items()]
+    hint = did_you_mean(f"{tables[name]}.{name}" if name in tables else f"{zone}.{name}", known)
+    return UnknownTableError(f"table not found: {zone}.{name}{hint}; there are: {', '.join(sorted(known))}")
 
 
 def _is_cte(node: exp.Expr, name: str) -> bool:
