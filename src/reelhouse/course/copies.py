@@ -343,7 +343,14 @@ def write_again(storage: Storage, entities: Iterable[Entity]) -> list[str]:
 
 def check_copies(storage: Storage, entities: Iterable[Entity]) -> Iterator[str]:
     """What is wrong with the copies, by day: files that are gone or have another size, a day that was not finished."""
-    found = [(entity, state) for entity in entities if (state := read_state(storage, entity)) is not None]
+    found: list[tuple[Entity, CopyState]] = []
+    for entity in entities:
+        try:
+            state = read_state(storage, entity)
+        except LakeError as exc:
+            yield str(exc)
+        else:
+            found += [] if state is None else [(entity, state)]
     unfinished = {folder for _, state in found for folder, day in state.days.items() if not day.complete}
     for entity, state in found:
         if not state.days:
