@@ -262,7 +262,13 @@ class Copies:
         """What is known of *folder* by other entities whose copies were written after so many *purges*."""
         for key in self._storage.keys(_STATES):
             if key != state_key(self._entity):
-                state = decode(key, self._storage.get(key), CopyState)
+                try:
+                    state = decode(key, self._storage.get(key), CopyState)
+                except LakeError:
+                    # The other entity reports it. Until then nobody knows whether a day that both share is whole.
+                    if not self._kinds:
+                        yield Day(first=1)
+                    continue
                 if state.purges == purges and folder in state.days:
                     yield state.days[folder]
 
