@@ -177,3 +177,11 @@ def test_options_of_streams_and_of_batches_do_not_mix() -> None:
     with pytest.raises(ConfigError, match="not made directly from the API"):
         read_options({"table": "dim_movie", "since": "today"}).check_stream()
     read_options({"since": "2026-03-02", "early": "true"}).check_stream()
+
+
+def test_a_list_that_is_named_after_another_kind_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "series.csv"
+    file.write_text("tmdb\n862\n")
+    with pytest.raises(ConfigError, match=r"is about series, not about movie: option\(\"ids_kinds\", \"false\"\)"):
+        read_options({"ids_file": str(file)})
+    assert read_options({"ids_file": str(file), "ids_kinds": "false"}).keys == ("862",)

@@ -198,7 +198,7 @@ def _lists(options: dict[str, Any], entities: Collection[str]) -> list[KeyList]:
     escape = escape_of(options["escape"])
     how = Reading(options["column"], not options["no_quotes"], escape, not options["all_kinds"])
     # A command without entities does not request anything: what the file is called does not matter.
-    name = options["ids"].name if "entity" in options else ""
+    name = str(getattr(options["ids"], "name", "")) if "entity" in options else ""
     read = read_lists(options["ids"].read(), how._replace(name=name), entities)
     for text in (text for one in read for text in one.notes):
         click.echo(text, err=True)

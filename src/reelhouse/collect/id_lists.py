@@ -83,7 +83,7 @@ class KeyList:
         if self.blank:
             found.append(f"{self.blank:,} rows of the list name no id")
         if self.others:
-            found.append(f"not asked, since they are no {ENTITIES[self.entity].plural}: {_named(self.others)}")
+            found.append(f"not asked, since they are no {_plural(self.entity)}: {_named(self.others)}")
         if self.spanning:
             found.append(f"{self.spanning:,} values of the list span lines")
         return found
@@ -259,6 +259,10 @@ def _other_kind(row: Row, at: int | None, entity: str) -> str:
 def _kind(written: str) -> str:
     """The kind that lists call so; empty for what is no kind."""
     return _KIND_OF.get(_letters(written), "")
+
+
+def _plural(entity: str) -> str:
+    return ENTITIES[entity].plural or entity if entity in ENTITIES else entity
 
 
 def _letters(name: str) -> str:
