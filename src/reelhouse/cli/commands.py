@@ -118,7 +118,7 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> D
         done = Done([], 0, 0, 0.0, {})
         for one in request.by_list:
             done = done.followed_by(collecting.collect_each(storage, settings, one._replace(ids_of=_ids_of), bar))
-    if len(request.chosen) == 1:
+    if len(request.chosen) == 1 and not request.among:
         for failure in done.failures.values():
             raise failure
     for entity, failure in done.failures.items():
@@ -235,8 +235,8 @@ def collect_and_follow(
 ) -> tuple[Done, T]:
     """Collect and build, then collect what is *followed* from columns of tables, until these name no further ids."""
     began = time.monotonic()
-    names = tuple(one.name for one in request.chosen if one.name not in followed)
     followed = {} if request.lists else followed
+    names = tuple(one.name for one in request.chosen if one.name not in followed)
     done = collect(request.narrowed(names)) if names else Done([], 0, 0, 0.0, {})
     built = build()
     known: dict[str, list[int]] = {}
