@@ -96,6 +96,11 @@ class Settings:
         by_entity=True,
         example='{ with_genres = "18" }',
     )
+    follow: str = _setting(
+        "",
+        "Collect only what tables of other entities mention, by a name that the entity declares, such as credits.",
+        by_entity=True,
+    )
     record_filter: str = _setting(
         "", "A JMESPath predicate; records that do not pass are counted as filtered.", by_entity=True
     )

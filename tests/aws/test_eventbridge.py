@@ -12,7 +12,7 @@ import boto3
 import msgspec
 import pytest
 
-from reelhouse.aws import eventbridge
+from reelhouse.aws import eventbridge, invocation
 from reelhouse.aws.invocation import Invocation
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import aws_clients
@@ -103,9 +103,28 @@ def test_each_run_that_an_invocation_ended_is_announced(monkeypatch: pytest.Monk
     movies, series = _a_result(lake, "movie"), _a_result(lake, "series")
     announced: list[str] = []
     monkeypatch.setattr(eventbridge, "announce", lambda storage, settings, made: announced.append(made.entity))
-    invocation = Invocation(lake, Settings(lake="memory"), Margin(), lambda: 100.0)
-    invocation._close(Done([movies, series._replace(reconciliation=None)], 0, 0, 0.0, {}))
+    working = Invocation(lake, Settings(lake="memory"), Margin(), lambda: 100.0)
+    working._close(Done([movies, series._replace(reconciliation=None)], 0, 0, 0.0, {}))
     assert announced == ["movie"]
+
+
+def test_a_summary_has_each_entity_and_the_totals_of_all() -> None:
+    lake = MemoryStorage()
+    first = _a_result(lake, "movie")._replace(states={"landed": 2, "gone": 1}, pending=0)
+    second = _a_result(lake, "series")._replace(states={"landed": 3}, pending=4, reconciliation=None, reason="stopped")
+    found = invocation._summary(Done([first, second], 12, 1, 0.5, {}))
+    assert {name: found[name] for name in ("state", "landed", "gone", "pending", "requests", "throttled")} == {
+        "state": "open",
+        "landed": 5,
+        "gone": 1,
+        "pending": 4,
+        "requests": 12,
+        "throttled": 1,
+    }
+    assert [(run["entity"], run["state"], run["landed"], run["pending"], run["reason"]) for run in found["runs"]] == [
+        ("movie", "reconciled", 2, 0, None),
+        ("series", "open", 3, 4, "stopped"),
+    ]
 
 
 def _a_result(lake: MemoryStorage, entity: str) -> RunResult:

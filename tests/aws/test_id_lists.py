@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from reelhouse.aws import id_lists
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.inbox import waiting
 from tests import s3servers
@@ -157,3 +159,17 @@ def test_one_bad_list_keeps_nothing_of_its_event(function: Function, bucket: Buc
         with pytest.raises(ReelhouseError):
             function(both)
         assert len(list(waiting(function.lake, "movie"))) == 1
+
+
+def test_a_list_is_about_the_entity_that_its_metadata_names(
+    function: Function, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = replace(ENTITIES["movie"], name="gadget", words="gadget", course_name="Gadgets")
+    monkeypatch.setitem(ENTITIES, "gadget", second)
+    monkeypatch.setenv("REELHOUSE_ENTITIES", "movie,gadget")
+    with pytest.raises(ReelhouseError, match="entity: one of movie, gadget is expected, not ''"):
+        function(bucket.event("s3_notification"))
+    bucket.put(CSV, entity="gadget")
+    function(bucket.event("s3_notification"))
+    assert [len(message.keys) for _, message in waiting(function.lake, "gadget")] == [3]
+    assert list(waiting(function.lake, "movie")) == []

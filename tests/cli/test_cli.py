@@ -427,3 +427,32 @@ def test_init_writes_what_to_collect(here: Here, tmp_path: Path, tmdb: dict[str,
     assert '\nentities = ["all"]\n' in (tmp_path / FILE).read_text()
     runs = json.loads(here("plan", "--json", **tmdb).stdout)["runs"]
     assert [run["entity"] for run in runs] == ["movie", "gadget"]
+
+
+@pytest.mark.usefixtures("two")
+def test_plan_adds_up_all_entities_and_says_when_each_would_be_done(here: Here, tmdb: dict[str, str]) -> None:
+    arguments = ("plan", "--entity", "all")
+    found = json.loads(here(*arguments, "--json", **{**tmdb, "REELHOUSE_RATE": "3"}).stdout)
+    assert [(run["entity"], run["requests"], run["done_after_seconds"]) for run in found["runs"]] == [
+        ("movie", 9, 6.0),
+        ("gadget", 9, 6.0),
+    ]
+    assert (found["totals"]["requests"], found["totals"]["seconds"], found["failures"]) == (18, 6.0, {})
+    shown = here(*arguments, **tmdb).stdout
+    assert "All entities" in shown
+    assert "in all" in shown
+
+
+@pytest.mark.usefixtures("two")
+def test_a_lost_run_of_one_entity_is_named_by_plan_and_status(here: Here, tmp_path: Path, tmdb: dict[str, str]) -> None:
+    (tmp_path / "lake/raw/movie/2026/03/01").mkdir(parents=True)
+    (tmp_path / "lake/raw/movie/2026/03/01/000003-00000-12345678.jsonl.gz").write_bytes(b"")
+    done = here("plan", "--entity", "all", "--json", **tmdb)
+    found = json.loads(done.stdout)
+    assert (done.exit_code, [run["entity"] for run in found["runs"]], list(found["failures"])) == (
+        1,
+        ["gadget"],
+        ["movie"],
+    )
+    assert "the plan of movie run 3 is gone" in here("status", **tmdb).stderr
+    assert "the plan of movie run 3 is gone" in here("plan", **tmdb).stderr

@@ -6,12 +6,15 @@ import contextlib
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reelhouse.collect.id_lists import KeyList, Reading, read_keys
+from reelhouse.collect import id_lists
+from reelhouse.collect.id_lists import KeyList, Reading, read_keys, read_lists
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError
 
 
@@ -296,3 +299,52 @@ def test_whatever_stands_in_other_columns_the_ids_are_read(rows: list[tuple[int,
     table = csv.writer(written, delimiter=delimiter, lineterminator="\n")
     table.writerows([("id", "title"), *rows])
     assert read_keys(written.getvalue()).keys == tuple(dict.fromkeys(str(id_) for id_, _ in rows))
+
+
+@pytest.fixture
+def gadgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second entity that lists call gadget."""
+    second = replace(ENTITIES["movie"], name="gadget", plural="gadgets", words="gadget gadgets", course_name="Gadgets")
+    monkeypatch.setitem(ENTITIES, "gadget", second)
+    monkeypatch.setattr(id_lists, "_KIND_OF", {**id_lists._KIND_OF, "gadget": "gadget", "gadgets": "gadget"})
+
+
+_MIXED = b"type,tmdb\nmovie,1\ngadget,2\nseries,3\nMovie,4\ngadget,1\n"
+
+
+@pytest.mark.usefixtures("gadgets")
+def test_rows_of_a_mixed_list_go_to_the_entity_that_they_are_about() -> None:
+    movies, gadgets = read_lists(_MIXED, Reading(), ["movie", "gadget"])
+    assert (movies.entity, movies.keys, movies.others) == ("movie", ("1", "4"), {"series": 1})
+    assert (gadgets.entity, gadgets.keys, gadgets.others) == ("gadget", ("2", "1"), {"series": 1})
+    (only,) = read_lists(_MIXED, Reading(), ["gadget"])
+    assert (only.keys, only.others) == (("2", "1"), {"movie": 1, "series": 1, "Movie": 1})
+    (only,) = read_lists(b"type,tmdb\ngadget,2\n", Reading(), ["movie", "gadget"])
+    assert (only.entity, only.keys) == ("gadget", ("2",))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"1\n2\n", "say what the ids are about, with --entity movie or --entity gadget"),
+        (b"tmdb\n1\n", "say what the ids are about"),
+        (b"type,tmdb\nseries,1\n", "the list holds no movie, gadget, only 1 series"),
+    ],
+)
+@pytest.mark.usefixtures("gadgets")
+def test_ids_of_nobody_knows_what_are_requested_of_nobody(text: bytes, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read_lists(text, Reading(), ["movie", "gadget"])
+
+
+@pytest.mark.parametrize("name", ["series.csv", "lists/My-Series_2020.csv", "tv.txt"])
+def test_a_list_that_is_named_after_another_kind_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="is about series, not about movie: --all-kinds"):
+        read_keys("id\n1\n", Reading(name=name))
+    assert read_keys("id\n1\n", Reading(name=name, kinds=False)).keys == ("1",)
+    assert read_keys("type,id\nmovie,1\n", Reading(name=name)).keys == ("1",)
+
+
+@pytest.mark.parametrize("name", ["", "-", "list.csv", "links.csv", "movies.csv", "movies and series.csv", "name.csv"])
+def test_a_list_whose_name_says_nothing_else_is_read(name: str) -> None:
+    assert read_keys("id\n1\n", Reading(name=name)).keys == ("1",)

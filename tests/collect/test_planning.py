@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -13,13 +14,14 @@ from hypothesis import strategies as st
 
 from reelhouse.collect.planning import _land_export
 from reelhouse.collect.run import finalize
+from reelhouse.entities.schema import Discovered
 from reelhouse.errors import ListingError
 from reelhouse.raw.inbox import put_message
 from reelhouse.raw.plan import ExportRef, Selection, last_run
 from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tmdb.clock import ServerClock
-from tests.collect.worlds import NOW, Row, World, a_world, lines, packed, planned, wanted
+from tests.collect.worlds import MOVIE, NOW, Row, World, a_world, lines, packed, planned, wanted
 from tests.lakes import ASKING, a_outcome, a_plan, settle
 from tests.serving import Server
 
@@ -445,3 +447,11 @@ def test_a_tmdb_that_is_days_ahead_of_this_machine_in_all_its_answers_moves_no_c
     assert abs((datetime.fromisoformat(plan.planned_at) - here).total_seconds()) < 60
     assert lines(storage, plan) == ["2 listed"]
     assert "set this machine's clock" in clock.take_notes()[1][-1]
+
+
+def test_a_user_s_filter_may_find_fewer_titles_than_all_of_discover_has(server: Server) -> None:
+    entity = replace(MOVIE, listing=Discovered(least_rows=10_000))
+    with pytest.raises(ListingError, match="where at least 10000 are plausible"):
+        planned(MemoryStorage(), server, wanted(entity=entity, selection=Selection(source="discover")))
+    chosen = Selection(source="discover", discover={"year": "1999"})
+    assert planned(MemoryStorage(), server, wanted(entity=entity, selection=chosen)).counts.listed < 10_000

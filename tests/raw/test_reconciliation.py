@@ -136,3 +136,31 @@ def test_a_run_that_asks_nothing_is_whole_at_once() -> None:
     made, _ = reconcile(storage, a_plan(storage, []))
     assert made is not None
     assert (made.asked, made.complete, made.clean) == (0, True, True)
+
+
+def test_a_turn_s_end_looks_no_further_than_units_are_begun() -> None:
+    class Counting(MemoryStorage):
+        looks = 0
+
+        def get(self, key: str) -> bytes:
+            self.looks += "/receipts/" in key
+            return super().get(key)
+
+    storage = Counting()
+    keys = [str(number + 1) for number in range(5001)]
+    plan = a_plan(storage, keys, unit_size=10)
+    for unit in (0, 1, 40):
+        settle(storage, plan, [a_outcome(key) for key in keys[unit * 10 : unit * 10 + 10]], unit=unit)
+    storage.looks = 0
+    made, counted = reconcile(storage, plan)
+    assert (made, counted.settled, counted.pending) == (None, 30, len(keys) - 30)
+    assert counted.done.units == 41
+    assert storage.looks < 150
+    # A check of the lake looks at all.
+    settle(storage, plan, [a_outcome(keys[-1])], unit=500)
+    assert tally(storage, plan).settled == 31
+    for unit in sorted(set(range(500)) - {0, 1, 40}):
+        settle(storage, plan, [a_outcome(key) for key in keys[unit * 10 : unit * 10 + 10]], unit=unit)
+    made, counted = reconcile(storage, plan, counted.done)
+    assert made is not None
+    assert (made.asked, made.landed, counted.pending) == (5001, 5001, 0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from reelhouse.bootstrap import collecting, collector
+from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.collect.fetching import StopConditions
-from reelhouse.collect.run import Progress, RunResult, execute, start_run
+from reelhouse.cli import commands
+from reelhouse.collect.run import Progress, RunResult
 from reelhouse.collect.verify import verify
 from reelhouse.entities.schema import Entity, Export, FromColumn, Numbered, Single, Table, col
-from reelhouse.errors import ListingError
+from reelhouse.errors import ConfigError, ListingError
 from reelhouse.raw.chunk import read_chunk, whole_record
 from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
 from reelhouse.retention.erasure import purge
@@ -30,7 +30,7 @@ from reelhouse.retention.selection import Chosen
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, python_rows
 from reelhouse.tables.registry import Registry
-from reelhouse.warehouse.listed_ids import ids_of_column
+from reelhouse.warehouse.listed_ids import ids_of_columns
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.lakes import settings
 from tests.serving import html, json, serving, verdict
@@ -75,7 +75,18 @@ PLAYER = Entity(
     path="/player/{id}",
     id_column="player_id",
     listing=FromColumn("saga_cast.player_id", least_rows=2),
-    tables=(Table("player", "One row a player.", key=("player_id",), columns=(SAGA.tables[0].columns[1],)),),
+    follow={"cast": ("saga_cast.player_id", "player.friend_id")},
+    tables=(
+        Table(
+            "player",
+            "One row a player.",
+            key=("player_id",),
+            columns=(
+                col("title", "string", "title", "The name."),
+                col("friend_id", "bigint", "friend.id", "A friend."),
+            ),
+        ),
+    ),
 )
 DIALECT = Entity(
     name="dialect",
@@ -128,7 +139,8 @@ def _answer(request: web.BaseRequest) -> web.StreamResponse:
         return _saga(int(request.path.rpartition("/")[2]), request.query)
     if request.path.startswith("/3/player/"):
         number = int(request.path.rpartition("/")[2])
-        return json({"id": number, "title": f"Player {number}"})
+        friend = {"friend": {"id": number + 2}} if number < 73 else {}
+        return json({"id": number, "title": f"Player {number}", **friend})
     known = {"/3/configuration/dialects": DIALECTS, "/3/configuration": {"images": {}}}
     return json(known[request.path]) if request.path in known else html(404)
 
@@ -160,20 +172,6 @@ def tmdb() -> Iterator[Invented]:
 def _collect(lake: LakeInTheMaking, url: str, entity: str) -> RunResult:
     request = CollectOptions(names=(entity,), entities=INVENTED)
     return collecting.collect(lake.storage, settings(url, attempts=2), request, Progress())[-1]
-
-
-def _collect_ids(lake: LakeInTheMaking, url: str, ids: Iterable[int]) -> RunResult:
-    """A run of players that are followed from a table."""
-    chosen = settings(url)
-    wanted = collector.wanted(chosen, PLAYER)._replace(keys=tuple(map(str, ids)))
-
-    async def work() -> RunResult:
-        async with collector.open_tmdb(chosen) as tmdb:
-            plan = await start_run(lake.storage, tmdb, wanted)
-            options = collector.run_options(chosen)
-            return await execute(lake.storage, tmdb, plan, options, StopConditions(), Progress(), {PLAYER.name: PLAYER})
-
-    return asyncio.run(work())
 
 
 def _outcomes(lake: LakeInTheMaking, result: RunResult) -> Iterator[tuple[Receipt, Outcome]]:
@@ -337,23 +335,65 @@ def test_a_body_that_is_not_the_declared_list_is_not_believed(
 
 
 @pytest.mark.long
-def test_ids_are_followed_from_a_column_of_what_was_built(tmp_path: Path, tmdb: Invented) -> None:
-    assert isinstance(PLAYER.listing, FromColumn)
-    lake, _ = _collected(tmp_path, tmdb)
+def test_what_tables_mention_is_followed_until_they_mention_nothing_new(tmp_path: Path, tmdb: Invented) -> None:
+    # Each saga has a player, and each player a friend, of whom only the last one has none.
+    entities = {**INVENTED, "player": PLAYER}
+    registry = Registry.of(entities)
+    lake = LakeInTheMaking(tmp_path)
+    chosen = settings(tmdb.url, attempts=2, follow="cast")
+    request = CollectOptions(entities=entities)
+    assert collecting.followed(chosen, request) == {"player": ("saga_cast.player_id", "player.friend_id")}
+    passes: list[tuple[str, ...]] = []
+
+    def collect(request: CollectOptions) -> collecting.Done:
+        passes.append(request.names)
+        request = request._replace(ids_of=ids_of_columns)
+        return collecting.collect_each(lake.storage, chosen, request, Progress())
+
+    def follow(request: CollectOptions) -> collecting.Done:
+        followed = collecting.followed(chosen, request)
+        build = partial(lake.build, registry=registry)
+        return commands.collect_and_follow(request, followed, collect, build, partial(ids_of_columns, lake.storage))[0]
+
     with pytest.raises(ListingError, match="never built"):
-        ids_of_column(lake.storage, PLAYER.listing)
-    registry = Registry.of({**INVENTED, "player": PLAYER})
-    lake.build(registry=registry)
-    ids = ids_of_column(lake.storage, PLAYER.listing)
-    assert ids == [70, 71]
+        ids_of_columns(lake.storage, ["saga_cast.player_id"])
+    done = follow(request)
+    assert passes == [("saga", "dialect"), ("player",), ("player",), ("player",)]
+    assert done.failures == {}
+    plans = [result.plan for result in done.results if result.plan.entity == "player"]
+    assert {plan.selection.source for plan in plans} == {"column"}
+    assert [plan.counts.asked for plan in plans] == [{"new": 2}, {"new": 2}, {"new": 1}]
+    assert sorted(lake.values("player", "player_id")) == [70, 71, 72, 73, 74]
+    assert verify(lake.storage, entities=entities).problems == []
+    assert check_tables(lake.storage, entities) == []
+    passes.clear()
+    (again,) = (result.plan for result in follow(request).results if result.plan.entity == "player")
+    assert (passes[1:], again.counts.asked, again.counts.up_to_date) == ([("player",)], {}, 5)
+    # Nothing is followed from a part.
+    passes.clear()
+    tmdb.asked.clear()
+    follow(request._replace(max_requests=1))
+    assert passes == [("saga", "dialect")]
+
+
+def test_fewer_ids_than_are_plausible_are_not_believed(tmp_path: Path, tmdb: Invented) -> None:
+    lake = LakeInTheMaking(tmp_path)
+    request = CollectOptions(names=("player",), entities={"player": PLAYER}, ids_of=lambda *_: [70])
     with pytest.raises(ListingError, match="1 ids are listed where at least 2"):
-        _collect_ids(lake, tmdb.url, [70])
-    made = _collect_ids(lake, tmdb.url, ids)
-    assert (made.plan.selection.source, made.plan.counts.asked, made.states) == ("column", {"new": 2}, {"landed": 2})
-    lake.build(registry=registry)
-    assert sorted(lake.values("player", "player_id", "title")) == [(70, "Player 70"), (71, "Player 71")]
-    assert verify(lake.storage, entities=registry.entities).problems == []
-    assert check_tables(lake.storage, registry.entities) == []
+        collecting.collect(lake.storage, settings(tmdb.url), request, Progress())
+
+
+def test_an_entity_is_followed_only_where_the_settings_say_so(tmdb: Invented) -> None:
+    both = replace(PLAYER, listing=Export("player_ids", least_rows=1))
+    request = CollectOptions(entities={**INVENTED, "player": both})
+    assert collecting.followed(settings(tmdb.url), request) == {}
+    named = {"player": both.follow["cast"]}
+    assert collecting.followed(settings(tmdb.url, follow="cast"), request) == named
+    assert collecting.followed(settings(tmdb.url, entity={"player": {"follow": "cast"}}), request) == named
+    with pytest.raises(ConfigError, match=r"player declares no 'cats' \(did you mean 'cast'"):
+        collecting.followed(settings(tmdb.url, follow="cats"), CollectOptions(entities={"player": both}))
+    with pytest.raises(ConfigError, match="saga declares no 'cast'"):
+        collecting.followed(settings(tmdb.url, entity={"saga": {"follow": "cast"}}), request)
 
 
 @pytest.mark.parametrize("column", ["saga_cast.name", "saga_cast.nothing", "nothing.player_id"])

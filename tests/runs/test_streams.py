@@ -50,6 +50,7 @@ SERIES = replace(
         ),
     ),
     priority=MOVIE.priority + 1,
+    course_name="Series",
 )
 BOTH = {"series": SERIES, "movie": MOVIE}
 NOW = datetime(2026, 3, 1, 13, tzinfo=UTC)
@@ -305,6 +306,20 @@ def test_an_id_is_purged_of_the_entity_that_was_named(tiny: Tiny) -> None:
     assert (done.answers, done.unknown, done.problems) == (1, [], [])
     assert verify(lake, entities=BOTH).complete
     assert {one.entity: one.landed for one in status(lake, 0.0, BOTH).entities} == {"movie": 27, "series": 26}
+
+
+def test_status_says_when_each_open_run_would_be_done_and_names_lost_runs(tiny: Tiny) -> None:
+    lake, settings = MemoryStorage(), small(tiny, record_filter="")
+    collect(lake, settings, names=("series",), max_requests=8)
+    collect(lake, settings, names=("movie",), max_requests=8)
+    found = status(lake, 2.0, BOTH)
+    pending = {one.entity: one.pending for one in found.open}
+    etas = {one.entity: one.eta_seconds for one in found.open}
+    assert etas == {"movie": pending["movie"] / 2, "series": sum(pending.values()) / 2}
+    assert found.problems == []
+    lake.put(chunk_key("series", date(2026, 3, 1), 2, 0, "12345678"), b"")
+    (problem,) = status(lake, 2.0, BOTH).problems
+    assert problem.startswith("the plan of series run 2 is gone")
 
 
 def test_runs_of_an_entity_that_is_not_known_here_are_named(tiny: Tiny) -> None:

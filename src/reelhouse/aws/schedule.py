@@ -62,6 +62,7 @@ def next_run(
     if not kinds:
         return None
     names = collector.selected(settings.entities)
-    return collector.wanted(
-        settings, entity, listed=kinds == {""}, full="full" in kinds, among=[ENTITIES[name] for name in names]
-    )
+    among = [ENTITIES[name] for name in names]
+    wanted = collector.wanted(settings, entity, listed=kinds == {""}, full="full" in kinds, among=among)
+    # What is followed from tables is collected by `reelhouse sync`, which builds them.
+    return None if wanted.columns else wanted

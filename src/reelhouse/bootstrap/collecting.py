@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.secrets import token_of
 from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import KeyList
+from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
 from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_keys, open_run, start_run
 from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
@@ -33,8 +34,11 @@ class CollectOptions(NamedTuple):
 
     *selected* is True if this call names a slice, *full* if it also requests what is up to date. *seconds* is how long
     this process can live at most, if it will be killed then. *grace* is the time after the deadline for answers on
-    their way. *listed* is the list that *keys* come from. *names* narrow
+    their way. *listed* is the list that *keys* come from,
+    *lists* are those of several entities. *names* narrow
     the call to some of *entities*; a run is interrupted for more urgent ones after *turn_seconds*.
+    *ids_of* reads the ids in columns of tables, for entities that are followed from them. *among* are others that the
+    general settings hold for.
     """
 
     keys: tuple[str, ...] = ()
@@ -45,14 +49,28 @@ class CollectOptions(NamedTuple):
     seconds: float | None = None
     grace: float = GRACE
     listed: KeyList | None = None
+    lists: tuple[KeyList, ...] = ()
     names: tuple[str, ...] = ()
     entities: Mapping[str, Entity] = ENTITIES
     turn_seconds: float = TURN_SECONDS
+    ids_of: Callable[[Storage, Iterable[str]], list[int]] | None = None
+    among: tuple[str, ...] = ()
 
     @property
     def chosen(self) -> list[Entity]:
         """The entities that the call is about, the most urgent first."""
         return by_priority(self.entities[name] for name in self.names or self.entities)
+
+    def narrowed(self, names: tuple[str, ...]) -> CollectOptions:
+        """A call for some of these entities, with the general settings of all of them."""
+        return self._replace(names=names, among=(*self.among, *(one.name for one in self.chosen)))
+
+    @property
+    def by_list(self) -> list[CollectOptions]:
+        """One call for each list; itself where ids come from none."""
+        return [self.narrowed((one.entity,))._replace(keys=one.keys, listed=one, lists=()) for one in self.lists] or [
+            self
+        ]
 
     @property
     def only(self) -> Entity:
@@ -76,6 +94,16 @@ class Done(NamedTuple):
     throttled: int
     waited: float
     failures: dict[str, ReelhouseError]
+
+    def followed_by(self, later: Done) -> Done:
+        """This and a later call as one."""
+        return Done(
+            self.results + later.results,
+            self.requests + later.requests,
+            self.throttled + later.throttled,
+            self.waited + later.waited,
+            {**self.failures, **later.failures},
+        )
 
 
 Work = Callable[[Tmdb, RunOptions, StopConditions], Awaitable[list[RunResult]]]
@@ -161,8 +189,11 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
 
     async def plan() -> PlannedRun:
         async with collector.open_tmdb(settings) as tmdb:
-            wanted = _wanted(settings, request, request.only)
-            made = await plan_run(storage, tmdb, wanted, after=last_run(storage, wanted.entity.name), put=False)
+            wanted = _with_ids(storage, request, _wanted(settings, request, request.only))
+            after = last_run(storage, wanted.entity.name)
+            if open_run(storage, wanted.entity.name) is None:
+                check_free(storage, wanted.entity.name, after + 1)
+            made = await plan_run(storage, tmdb, wanted, after=after, put=False)
             return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
     return asyncio.run(plan())
@@ -219,7 +250,8 @@ class _Stream:
     async def _turn(self) -> bool:
         call = self._call
         if self.plan is None:
-            self.plan = await _start(call.storage, call.tmdb, self._wanted, call.stop_conditions)
+            wanted = await asyncio.to_thread(_with_ids, call.storage, call.request, self._wanted)
+            self.plan = await _start(call.storage, call.tmdb, wanted, call.stop_conditions)
             if self.plan is None:
                 return True
         result = await call.execute(self.plan)
@@ -371,10 +403,25 @@ def _unplanned(results: list[RunResult], stop_conditions: StopConditions, failur
     return [*results[:-1], results[-1]._replace(reason=reason)]
 
 
+def _with_ids(storage: Storage, request: CollectOptions, wanted: RunSpec) -> RunSpec:
+    """*wanted* with the ids of the columns that it is followed from."""
+    if not wanted.columns:
+        return wanted
+    if request.ids_of is None:
+        raise ReelhouseError(f"{wanted.entity.name} is followed from tables: `reelhouse sync` collects it")
+    return wanted._replace(keys=tuple(map(str, request.ids_of(storage, wanted.columns))))
+
+
+def followed(settings: Settings, request: CollectOptions) -> dict[str, tuple[str, ...]]:
+    """The entities of a call that are followed from columns of tables, with these columns."""
+    found = {entity.name: _wanted(settings, request, entity).columns for entity in request.chosen}
+    return {name: columns for name, columns in found.items() if columns}
+
+
 def _among(settings: Settings, request: CollectOptions) -> list[Entity]:
     """The entities that general settings are about."""
     named = collector.selected(settings.entities, request.entities) if settings.entities else ()
-    return [*request.chosen, *(request.entities[name] for name in named)]
+    return [*request.chosen, *(request.entities[name] for name in (*named, *request.among))]
 
 
 def _wanted(settings: Settings, request: CollectOptions, entity: Entity) -> RunSpec:

@@ -16,7 +16,7 @@ from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
 from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import DEFAULT, ENTITIES
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import Entity, FromColumn
 from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.raw.plan import RequestProfile, Selection
 from reelhouse.settings import Settings, cache_folder
@@ -45,6 +45,14 @@ def selected(names: Collection[str], entities: Mapping[str, Entity] = ENTITIES) 
     return tuple(name for name in entities if name in wanted)
 
 
+def only_entity(settings: Settings) -> str:
+    """The one entity that the settings select; `ConfigError` if they select several."""
+    names = selected(settings.entities)
+    if len(names) > 1:
+        raise ConfigError(f"entity: say whose ids these are, with --entity {' or --entity '.join(names)}")
+    return names[0]
+
+
 def wanted(
     settings: Settings,
     entity: Entity = ENTITIES[DEFAULT],
@@ -61,6 +69,7 @@ def wanted(
     Raises `ConfigError` before TMDB is contacted.
     """
     append = _appends(settings, entity, among)
+    columns = () if listed else _followed(settings, entity, among)
     settings = settings.of(entity.name)
     compile_filter(settings.record_filter)
     filters = dict(settings.discover)
@@ -76,7 +85,7 @@ def wanted(
             language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
         ),
         selection=Selection(
-            source="list" if listed else ("discover" if filters else entity.source),
+            source="list" if listed else "column" if columns else "discover" if filters else entity.source,
             top=None if listed else settings.top,
             min_popularity=None if listed else settings.min_popularity,
             include_adult=settings.include_adult,
@@ -84,6 +93,7 @@ def wanted(
             discover={} if listed else filters,
         ),
         keys=keys,
+        columns=columns,
         # With an age of 0 everything is stale.
         stale_after_days=0 if full else settings.stale_after_days or entity.stale_after_days,
         min_export_share=settings.min_export_share,
@@ -103,6 +113,18 @@ def _appends(settings: Settings, entity: Entity, among: Iterable[Entity]) -> tup
     appends = tuple(name for name in given if name in entity.appends or name not in of_others)
     check_appends(entity, appends)
     return appends
+
+
+def _followed(settings: Settings, entity: Entity, among: Iterable[Entity]) -> tuple[str, ...]:
+    """The columns whose ids are collected; none of an entity that is listed otherwise."""
+    own = (entity.listing.column,) if isinstance(entity.listing, FromColumn) else ()
+    name = settings.of(entity.name).follow
+    if not name:
+        return own
+    others = () if "follow" in settings.entity.get(entity.name, {}) else among
+    if name not in entity.follow and not any(name in one.follow for one in others):
+        raise ConfigError(f"follow: {entity.name} declares no {name!r}{did_you_mean(name, entity.follow)}")
+    return entity.follow.get(name, own)
 
 
 def run_options(settings: Settings) -> RunOptions:

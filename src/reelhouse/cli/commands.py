@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,20 +17,48 @@ from reelhouse.cli import display
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.run import RunResult, open_run
 from reelhouse.collect.status import status as lake_status
+from reelhouse.collect.status import until
 from reelhouse.collect.verify import Verdict
 from reelhouse.collect.verify import verify as verify_raw
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, LakeError, ListingError
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
+T = TypeVar("T")
 
-def plan(settings: Settings, request: CollectOptions, as_json: bool) -> None:
+
+def plan(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     storage = readable_storage(settings)
-    entities = [request.only] if request.keys else request.chosen
-    found = [_plan(storage, settings, request._replace(names=(entity.name,)), as_json) for entity in entities]
+    requests = [one.narrowed((entity.name,)) for one in request.by_list for entity in one.chosen]
+    found: list[dict[str, Any]] = []
+    failures: dict[str, str] = {}
+    for one in requests:
+        name = one.only.name
+        try:
+            found.append(_plan(storage, settings, one, as_json))
+        except (ListingError, LakeError) as exc:
+            if len(requests) == 1:
+                raise
+            failures[name] = str(exc)
+            display.note(f"reelhouse: {name}: {exc}")
+    asked = {run["entity"]: run["requests"] for run in found}
+    for run in found:
+        made = until(run["entity"], asked, request.entities)
+        run["done_after_seconds"] = made / settings.rate if settings.rate else None
+    names = ("requests", "seconds", "objects")
+    totals = {name: sum(run[name] or 0 for run in found) for name in names}
     if as_json:
-        display.as_json({**found[-1], "runs": found})
+        display.as_json({**(found[-1] if found else {}), "runs": found, "totals": totals, "failures": failures})
+    elif len(requests) > 1:
+        rows = [(run["entity"], run["requests"], run["objects"], _after(run["done_after_seconds"])) for run in found]
+        total = ("in all", totals["requests"], totals["objects"], _after(totals["seconds"]))
+        display.table("All entities", ("entity", "requests", "objects", "done after"), [*rows, total])
+    return 1 if failures else 0
+
+
+def _after(seconds: float | None) -> str:
+    return display.duration(seconds) if seconds else ""
 
 
 def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json: bool) -> dict[str, Any]:
@@ -38,7 +67,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
     if opened is not None:
         display.note(f"Run {opened.run} is open: collect continues it before it plans another one.")
     with display.spinner("planning"):
-        drafted = collecting.draft(storage, settings, request)
+        drafted = collecting.draft(storage, settings, request._replace(ids_of=_ids_of))
     made = drafted.plan
     seconds = made.ids.count / settings.rate if settings.rate else None
     # Chunks and their receipts, the ids, the plan and the reconciliation.
@@ -86,13 +115,21 @@ def collect(settings: Settings, request: CollectOptions, as_json: bool) -> int:
 
 def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> Done:
     with display.progress() as bar:
-        done = collecting.collect_each(storage, settings, request, bar)
-    if len(request.chosen) == 1:
+        done = Done([], 0, 0, 0.0, {})
+        for one in request.by_list:
+            done = done.followed_by(collecting.collect_each(storage, settings, one._replace(ids_of=_ids_of), bar))
+    if len(request.chosen) == 1 and not request.among:
         for failure in done.failures.values():
             raise failure
     for entity, failure in done.failures.items():
         display.note(f"reelhouse: {entity}: {failure}")
     return done
+
+
+def _ids_of(storage: Storage, columns: Iterable[str]) -> list[int]:
+    from reelhouse.warehouse.listed_ids import ids_of_columns
+
+    return ids_of_columns(storage, columns)
 
 
 def _exit_code(done: Done) -> int:
@@ -101,7 +138,9 @@ def _exit_code(done: Done) -> int:
     return 0 if not done.failures and all(result.clean for result in done.results) else 1
 
 
-def _of_list(listed: KeyList | None) -> dict[str, Any]:
+def _of_list(listed: KeyList | None, lists: Sequence[KeyList] = ()) -> dict[str, Any]:
+    if lists:
+        return {"lists": {one.entity: one.summary() for one in lists}}
     return {"list": listed.summary()} if listed else {}
 
 
@@ -109,7 +148,7 @@ def _runs(done: Done, request: CollectOptions) -> dict[str, Any]:
     """All runs as plain data, with the fields of the last one beside them."""
     runs = [display.run_summary(result) for result in done.results]
     failures = {entity: str(failure) for entity, failure in done.failures.items()}
-    return {**(runs[-1] if runs else {}), "runs": runs, "failures": failures, **_of_list(request.listed)}
+    return {**(runs[-1] if runs else {}), "runs": runs, "failures": failures, **_of_list(request.listed, request.lists)}
 
 
 def _show_runs(done: Done, request: CollectOptions, as_json: bool) -> None:
@@ -165,10 +204,20 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     storage = readable_storage(settings)
     # A missing engine must be noticed now, not after nine hours of collecting.
     session_of(settings, storage)
-    done = _collect(storage, settings, request)
-    if not as_json:
-        _show_runs(done, request, as_json=False)
-    built = _build(storage, settings)
+
+    def collect(request: CollectOptions) -> Done:
+        done = _collect(storage, settings, request)
+        if not as_json:
+            _show_runs(done, request, as_json=False)
+        return done
+
+    done, built = collect_and_follow(
+        request,
+        collecting.followed(settings, request),
+        collect,
+        lambda: _build(storage, settings),
+        lambda columns: _ids_of(storage, columns),
+    )
     verdict = _verify(storage, since=_first_runs(done.results))
     if as_json:
         display.as_json({**_runs(done, request), "build": built, "verify": _verdict(verdict)})
@@ -176,6 +225,46 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
         _show_build(built)
         _show_verdict(verdict)
     return _exit_code(done) or (0 if verdict.clean and not built["problems"] else 1)
+
+
+def collect_and_follow(
+    request: CollectOptions,
+    followed: Mapping[str, Sequence[str]],
+    collect: Callable[[CollectOptions], Done],
+    build: Callable[[], T],
+    ids_in: Callable[[Sequence[str]], list[int]],
+) -> tuple[Done, T]:
+    """Collect and build, then collect what is *followed* from columns of tables, until these name no further ids."""
+    began = time.monotonic()
+    followed = {} if request.lists else followed
+    names = tuple(one.name for one in request.chosen if one.name not in followed)
+    done = collect(request.narrowed(names)) if names else Done([], 0, 0, 0.0, {})
+    built = build()
+    known: dict[str, list[int]] = {}
+    while not _is_over(done):
+        found = {name: ids_in(columns) for name, columns in followed.items()}
+        names = tuple(name for name, ids in found.items() if known.get(name) != ids and name not in done.failures)
+        left = _rest_of(request, done, time.monotonic() - began)
+        if not names or left is None:
+            break
+        known = found
+        done = done.followed_by(collect(left.narrowed(names)))
+        built = build()
+    return done, built
+
+
+def _is_over(done: Done) -> bool:
+    """Whether a run was stopped: nothing is followed from a part of what names it."""
+    return any(result.reason is not None for result in done.results)
+
+
+def _rest_of(request: CollectOptions, done: Done, seconds: float) -> CollectOptions | None:
+    """What is left of the limits of a request; None when they are reached."""
+    requests = None if request.max_requests is None else request.max_requests - sum(r.requests for r in done.results)
+    deadline = None if request.deadline is None else request.deadline - seconds
+    if (requests is not None and requests <= 0) or (deadline is not None and deadline <= 0):
+        return None
+    return request._replace(max_requests=requests, deadline=deadline)
 
 
 def _first_runs(results: list[RunResult]) -> dict[str, int]:
@@ -315,13 +404,21 @@ def status(settings: Settings, as_json: bool) -> None:
     found = lake_status(storage, settings.rate)
     if as_json:
         entities = {one.entity: one._asdict() for one in found.entities}
-        display.as_json({"runs": found.runs, "entities": entities, "open_runs": [one._asdict() for one in found.open]})
+        opened = [one._asdict() for one in found.open]
+        display.as_json({"runs": found.runs, "entities": entities, "open_runs": opened, "problems": found.problems})
         return
     columns = ("entity", "known", "landed", "filtered", "gone", "quarantined", "pending", "oldest", "requests")
-    display.table(f"{settings.lake}: {found.runs} runs", columns, found.entities)
+    rows: list[Sequence[Any]] = list(found.entities)
+    if len(rows) > 1:
+        sums = [sum(row[at] for row in rows) for at in range(1, 7)]
+        oldest = min((one.oldest for one in found.entities if one.oldest), default=None)
+        rows.append(("in all", *sums, oldest, sum(one.requests for one in found.entities)))
+    display.table(f"{settings.lake}: {found.runs} runs", columns, rows)
     for one in found.open:
         eta = f", {display.duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
         display.note(f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}.")
+    for text in found.problems:
+        display.note(text)
 
 
 def tables(settings: Settings, name: str | None, as_json: bool) -> None:

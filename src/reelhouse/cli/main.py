@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -186,23 +186,29 @@ def _check_together(options: dict[str, Any]) -> None:
             raise ConfigError(f"{name}: --ids already names the ids; give only one of them")
 
 
-def _keys(options: dict[str, Any]) -> KeyList | None:
-    """The ids of a list by the options of `_list`, None without a list; prints how it was read."""
-    from reelhouse.collect.id_lists import Reading, read_keys
+def _keys(options: dict[str, Any], entity: str) -> KeyList | None:
+    """As `_lists`, of one entity; None without a list."""
+    return next(iter(_lists(options, [entity])), None)
+
+
+def _lists(options: dict[str, Any], entities: Collection[str]) -> list[KeyList]:
+    """The ids of a list by the options of `_list`, those of each entity; prints how it was read."""
+    from reelhouse.collect.id_lists import Reading, read_lists
     from reelhouse.strict_csv import escape_of
 
     if options["ids"] is None:
         for name, option in _OF_A_LIST.items():
             if options[name]:
                 raise ConfigError(f"{option} is an option of --ids, which is missing")
-        return None
+        return []
     escape = escape_of(options["escape"])
-    read = read_keys(
-        options["ids"].read(), Reading(options["column"], not options["no_quotes"], escape, not options["all_kinds"])
-    )
-    for text in read.notes:
+    how = Reading(options["column"], not options["no_quotes"], escape, not options["all_kinds"])
+    # A command without entities does not request anything: what the file is called does not matter.
+    name = str(getattr(options["ids"], "name", "")) if "entity" in options else ""
+    read = read_lists(options["ids"].read(), how._replace(name=name), entities)
+    for text in (text for one in read for text in one.notes):
         click.echo(text, err=True)
-    if not read.keys:
+    if not any(one.keys for one in read):
         raise ConfigError("ids: the list has no ids")
     return read
 
@@ -223,13 +229,16 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
     discover = _pairs(options["discover"]) or None
     _check_together(options)
     settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
-    listed = _keys(options)
+    names = selected(options["entity"] or settings.entities)
+    lists = _lists(options, names)
+    listed = lists[0] if len(lists) == 1 else None
     named = (options["top"], options["min_popularity"], discover, options["ids"])
     request = CollectOptions(
         keys=listed.keys if listed else (),
         listed=listed,
         selected=any(value is not None for value in named),
-        names=selected(options["entity"] or settings.entities),
+        names=(listed.entity,) if listed else names,
+        lists=tuple(lists) if len(lists) > 1 else (),
         max_requests=options.get("max_requests"),
         deadline=options.get("deadline"),
     )
@@ -269,7 +278,7 @@ def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     settings, request = _chosen(ctx, options)
     from reelhouse.cli import commands
 
-    commands.plan(settings, request, as_json)
+    ctx.exit(commands.plan(settings, request, as_json))
 
 
 @main.command()
@@ -339,7 +348,9 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
         ctx.exit(commands.verify(_settings(ctx), as_json, deep=deep))
     if deep:
         raise ConfigError("verify: --deep reads the tables of a lake; leave out --layout course")
-    listed = _keys(options)
+    from reelhouse.entities.registry import DEFAULT
+
+    listed = _keys(options, DEFAULT)
     settings = _settings(ctx)
     ctx.exit(commands.verify_course(settings.overridden(lake=place), listed, as_json))
 
@@ -372,12 +383,16 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
     A purge is refused if this machine's clock seems wrong: if the lake has seen a later time of TMDB's clock, or none
     for 30 days and most answers would go. Then --as-of names the day to count from.
     """
+    from reelhouse.bootstrap.collector import only_entity
     from reelhouse.cli import commands
 
-    listed = _keys(what)
+    settings = _settings(ctx)
     chosen = {name: what[name] for name in ("older_than", "entity", "everything")}
+    if what["ids"] and not what["entity"]:
+        chosen["entity"] = only_entity(settings)
+    listed = _keys(what, chosen["entity"] or "")
     chosen["keys"] = listed.keys if listed else ()
-    ctx.exit(commands.purge(_settings(ctx), chosen, as_of, listed, dry_run=dry_run, yes=yes, as_json=as_json))
+    ctx.exit(commands.purge(settings, chosen, as_of, listed, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 @main.command()

@@ -6,11 +6,11 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from reelhouse.entities.registry import DEFAULT, ENTITIES, OTHER_WORDS
+from reelhouse.entities.registry import DEFAULT, ENTITIES, NAMES_OF_FILES, OTHER_WORDS
 from reelhouse.errors import ConfigError
 from reelhouse.ids import read_id
 from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Tally, read_rows
@@ -39,6 +39,7 @@ _NOTHING = "\0"
 class Reading(NamedTuple):
     """How a list is read: its *column* of ids, quotes, and whether its *kinds* count. It is about an *entity*.
 
+    *name* is its file's. A list that is about something else is no error with *others_only*.
     The other fields are how a person gives these, for messages; the command line's unless others are given.
     """
 
@@ -51,6 +52,8 @@ class Reading(NamedTuple):
     say_quotes: str = "--no-quotes"
     say_escape: str = "--escape '\\'"
     say_kinds: str = "--all-kinds"
+    name: str = ""
+    others_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class KeyList:
     """The distinct keys of a list in order, and what became of its other rows.
 
     `rows = keys + again + blank + the sum of others`: *again* named an id a second time, *blank* none, *others* are not
-    about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values span lines.
+    about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values span lines. With
+    *has_kinds* a column says what each row is about.
     """
 
     keys: tuple[str, ...]
@@ -68,6 +72,7 @@ class KeyList:
     columns: tuple[str, ...] = field(default=(), compare=False)
     spanning: int = field(default=0, compare=False)
     entity: str = field(default=DEFAULT, compare=False)
+    has_kinds: bool = field(default=False, compare=False)
 
     @property
     def notes(self) -> list[str]:
@@ -78,7 +83,7 @@ class KeyList:
         if self.blank:
             found.append(f"{self.blank:,} rows of the list name no id")
         if self.others:
-            found.append(f"not asked, since they are no {ENTITIES[self.entity].plural}: {_named(self.others)}")
+            found.append(f"not asked, since they are no {_plural(self.entity)}: {_named(self.others)}")
         if self.spanning:
             found.append(f"{self.spanning:,} values of the list span lines")
         return found
@@ -93,6 +98,26 @@ class KeyList:
             "other_kinds": self.others,
             "spanning": self.spanning,
         }
+
+
+def read_lists(body: bytes, how: Reading, entities: Collection[str]) -> list[KeyList]:
+    """The list of each of *entities* that *body* has ids of: a column of kinds says whose they are.
+
+    Raises `ConfigError` where nothing says so.
+    """
+    if len(entities) == 1:
+        return [read_keys(body, how._replace(entity=one)) for one in entities]
+    found = [read_keys(body, how._replace(entity=one, others_only=True)) for one in entities]
+    if not all(one.has_kinds for one in found):
+        raise ConfigError(f"entity: say what the ids are about, with --entity {' or --entity '.join(entities)}")
+    lists = [one for one in found if one.keys]
+    if not lists:
+        raise ConfigError(f"ids: the list holds no {', '.join(entities)}, only {_named(found[0].others)}")
+    asked = {one.entity for one in lists}
+    return [
+        replace(one, others={kind: count for kind, count in one.others.items() if _kind(kind) not in asked})
+        for one in lists
+    ]
 
 
 def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyList:
@@ -137,14 +162,15 @@ def _first_line(body: bytes) -> str:
     return first[0].decode(errors="replace")
 
 
-def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Reading) -> KeyList:
+def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) -> KeyList:
     keys: dict[str, None] = {}
     others: Counter[str] = Counter()
     columns: tuple[str, ...] = ()
+    kinds = False
     rows = blank = 0
     for one in found:
-        if not isinstance(one, _Found):
-            columns = one
+        if isinstance(one, _Columns):
+            columns, kinds = one.names, one.kind is not None
             continue
         rows += 1
         if one.kind:
@@ -156,12 +182,25 @@ def _sorted_out(found: Iterator[_Found | tuple[str, ...]], tally: Tally, how: Re
     again = rows - blank - others.total() - len(keys)
     if rows + bool(columns) != tally.records:
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
-    if others and not keys:
+    if others and not keys and not how.others_only:
         raise ConfigError(
             f"ids: the list holds no {how.entity}, only {_named(others)}; "
             f"{how.say_kinds} asks every row as a {how.entity}"
         )
-    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), columns, tally.spanning, how.entity)
+    if how.kinds and not kinds:
+        _check_name(how)
+    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), columns, tally.spanning, how.entity, kinds)
+
+
+def _check_name(how: Reading) -> None:
+    """Raise `ConfigError` if a list without kinds is named after one that it is not asked for (`series.csv`)."""
+    words = {_kind(word) for word in re.split(r"[\W_]+", how.name.rpartition("/")[2].partition(".")[0])}
+    named = words & {_kind(word) for word in NAMES_OF_FILES}
+    if named and how.entity not in named:
+        raise ConfigError(
+            f"ids: by its name {how.name} is about {' and '.join(sorted(named))}, not about {how.entity}: "
+            f"{how.say_kinds} asks every row as a {how.entity}"
+        )
 
 
 def _plain(rows: Iterator[Row]) -> Iterator[_Found]:
@@ -169,11 +208,11 @@ def _plain(rows: Iterator[Row]) -> Iterator[_Found]:
         yield _Found(_key(_NOTHING.join(row.cells).strip(), row.line, imdb=False))
 
 
-def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | tuple[str, ...]]:
+def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | _Columns]:
     header = next(rows, None)
     names = [name.strip() for name in header.cells] if header else []
     columns = _columns(names, how, first)
-    yield columns.names
+    yield columns
     for row in rows:
         _check_inside(row, columns, len(names), first, how)
         kind = _other_kind(row, columns.kind, how.entity)
@@ -214,7 +253,16 @@ def _other_kind(row: Row, at: int | None, entity: str) -> str:
     if at is None:
         return ""
     written = _cell(row, at)
-    return "" if _KIND_OF.get(_letters(written)) == entity else written[:_LONGEST_KIND] or _NO_KIND
+    return "" if _kind(written) == entity else written[:_LONGEST_KIND] or _NO_KIND
+
+
+def _kind(written: str) -> str:
+    """The kind that lists call so; empty for what is no kind."""
+    return _KIND_OF.get(_letters(written), "")
+
+
+def _plural(entity: str) -> str:
+    return ENTITIES[entity].plural or entity if entity in ENTITIES else entity
 
 
 def _letters(name: str) -> str:

@@ -96,7 +96,7 @@ class RunSpec(NamedTuple):
     """What a user wants asked: the settings that planning needs, as plain values.
 
     *runs* are the kinds of runs (`full`, `incremental`) that this one is, for messages that wait for such; *known* are
-    all entities that are collected.
+    all entities that are collected; *columns* (`table.column`) are those that hold the *keys*.
     """
 
     entity: Entity
@@ -109,6 +109,7 @@ class RunSpec(NamedTuple):
     made_by: str = ""
     runs: tuple[str, ...] = ()
     known: Collection[str] = ENTITIES
+    columns: tuple[str, ...] = ()
 
 
 class Tmdb(NamedTuple):

@@ -130,7 +130,8 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
             theirs = plan_of(storage, entity, draft.plan.run, _VANISHED)
         else:
             return draft.plan
-    leave_keys(storage, entity, wanted.keys)
+    if not wanted.columns:
+        leave_keys(storage, entity, wanted.keys)
     return theirs
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import NamedTuple
 
+from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.run import open_run
 from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
+from reelhouse.errors import LakeError
 from reelhouse.raw.checkpoint import read_done
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
@@ -15,7 +18,10 @@ from reelhouse.storage.protocol import Storage
 
 
 class OpenRun(NamedTuple):
-    """A run that is not reconciled; *eta_seconds* at the allowed rate, None without a limit."""
+    """A run that is not reconciled; *eta_seconds* at the allowed rate, None without a limit.
+
+    The open runs that are as urgent or more urgent are worked on until then too.
+    """
 
     run: int
     entity: str
@@ -39,18 +45,23 @@ class EntityStatus(NamedTuple):
 
 
 class Status(NamedTuple):
-    """*runs* of all entities, what each entity is known by that has any, and the open runs: one an entity at most."""
+    """*runs* of all entities, what each entity is known by that has any, and the open runs: one an entity at most.
+
+    *problems* name runs that are lost.
+    """
 
     runs: int
     entities: list[EntityStatus]
     open: list[OpenRun]
+    problems: list[str]
 
 
-def status(storage: Storage, rate: float, entities: Iterable[str] = ENTITIES) -> Status:
+def status(storage: Storage, rate: float, entities: Mapping[str, Entity] = ENTITIES) -> Status:
     """The lake's state from its receipts (by way of the ledgers)."""
     runs = 0
     known: list[EntityStatus] = []
     opened: list[OpenRun] = []
+    problems: list[str] = []
     for entity in entities:
         last = last_run(storage, entity)
         runs += last
@@ -58,10 +69,22 @@ def status(storage: Storage, rate: float, entities: Iterable[str] = ENTITIES) ->
         plan = open_run(storage, entity)
         if plan is not None:
             pending = tally(storage, plan, read_done(storage, plan)).pending
-            opened.append(OpenRun(plan.run, entity, plan.ids.count, pending, pending / rate if rate else None))
+            opened.append(OpenRun(plan.run, entity, plan.ids.count, pending, None))
         if last and (found := _known(storage, entity, last, pending)) is not None:
             known.append(found)
-    return Status(runs, known, opened)
+        try:
+            check_free(storage, entity, last + 1)
+        except LakeError as exc:
+            problems.append(str(exc))
+    pending_of = {one.entity: one.pending for one in opened}
+    if rate:
+        opened = [one._replace(eta_seconds=until(one.entity, pending_of, entities) / rate) for one in opened]
+    return Status(runs, known, opened, problems)
+
+
+def until(name: str, requests: Mapping[str, int], entities: Mapping[str, Entity]) -> int:
+    """How many of the *requests* of each entity are made until those of *name* are: the more urgent go first."""
+    return sum(count for one, count in requests.items() if entities[one].priority <= entities[name].priority)
 
 
 def _known(storage: Storage, entity: str, last: int, pending: int) -> EntityStatus | None:

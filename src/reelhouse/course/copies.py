@@ -262,7 +262,13 @@ class Copies:
         """What is known of *folder* by other entities whose copies were written after so many *purges*."""
         for key in self._storage.keys(_STATES):
             if key != state_key(self._entity):
-                state = decode(key, self._storage.get(key), CopyState)
+                try:
+                    state = decode(key, self._storage.get(key), CopyState)
+                except LakeError:
+                    # The other entity reports it. Until then nobody knows whether a day that both share is whole.
+                    if not self._kinds:
+                        yield Day(first=1)
+                    continue
                 if state.purges == purges and folder in state.days:
                     yield state.days[folder]
 
@@ -343,7 +349,14 @@ def write_again(storage: Storage, entities: Iterable[Entity]) -> list[str]:
 
 def check_copies(storage: Storage, entities: Iterable[Entity]) -> Iterator[str]:
     """What is wrong with the copies, by day: files that are gone or have another size, a day that was not finished."""
-    found = [(entity, state) for entity in entities if (state := read_state(storage, entity)) is not None]
+    found: list[tuple[Entity, CopyState]] = []
+    for entity in entities:
+        try:
+            state = read_state(storage, entity)
+        except LakeError as exc:
+            yield str(exc)
+        else:
+            found += [] if state is None else [(entity, state)]
     unfinished = {folder for _, state in found for folder, day in state.days.items() if not day.complete}
     for entity, state in found:
         if not state.days:

@@ -142,12 +142,6 @@ class FromColumn:
     column: str
     least_rows: int = 1
 
-    @property
-    def parts(self) -> tuple[str, str]:
-        """The table and its column."""
-        table, _, column = self.column.partition(".")
-        return table, column
-
 
 @dataclass(frozen=True)
 class Single:
@@ -244,6 +238,8 @@ class Entity:
     *core* are fields that no answer lacks, so many that no other body is taken for one. A record is stale after
     *stale_after_days*; of several entities the one with the lowest *priority* is collected first.
 
+    *follow* names ways to collect only what other entities' tables mention, each with its columns (`table.column`).
+
     *group* is a name by which users select it together with others, such as all reference lists.
 
     *plural* is the name of several; *words* are what lists call one, without what is no letter. *course_name* names the
@@ -266,6 +262,7 @@ class Entity:
     numbered: Numbered | None = None
     stale_after_days: int = 150
     priority: int = 5
+    follow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group: str = ""
     plural: str = ""
     words: str = ""
@@ -342,7 +339,7 @@ class Entity:
             yield "a single answer has no ids: no {id} in its path, no id_column, no changes, no discover"
         if isinstance(self.listing, Discovered) and not self.discover.path:
             yield "it is listed by discover, and declares none"
-        if isinstance(self.listing, FromColumn) and not all(self.listing.parts):
+        if isinstance(self.listing, FromColumn) and not re.fullmatch(r"\w+\.\w+", self.listing.column):
             yield f"it is listed from {self.listing.column!r}, which is not written as table.column"
 
     def _problems_of_answers(self) -> Iterator[str]:

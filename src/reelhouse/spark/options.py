@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any, Literal
 
 from reelhouse.collect.id_lists import Reading, read_keys
+from reelhouse.entities.registry import DEFAULT
 from reelhouse.entities.schema import ANSWERS, Table
 from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.ids import read_id
@@ -44,7 +45,7 @@ _FILTER = "discover."
 class Options:
     """The options of one read; *settings* are those of `reelhouse.settings` that options give."""
 
-    entity: str = next(iter(REGISTRY.entities))
+    entity: str = DEFAULT
     table: str = ""
     lake: str | None = None
     keys: tuple[str, ...] | None = None
@@ -116,6 +117,7 @@ def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Opt
     if of_list and "ids_file" not in read:
         raise ConfigError(f"option {min(of_list)}: it is an option of ids_file, which is missing")
     if "ids_file" in read:
+        of_list["entity"] = read.get("entity", _usual(registry))
         read["ids_file"] = _keys_of_file(read["ids_file"], of_list)
     return _checked(read, settings, registry)
 
@@ -139,8 +141,9 @@ def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry)
     marks = [name for name in ("include_adult", "include_video") if name in settings]
     if marks and selections not in (["top"], ["min_popularity"]):
         raise ConfigError(f"option {marks[0]}: only the export has such marks; give top or min_popularity too")
+    usual = _usual(registry)
     options = Options(
-        **{"entity": next(iter(registry.entities)), "table": read.get("entity", next(iter(registry.entities))), **read},
+        **{"entity": usual, "table": read.get("entity", usual), **read},
         keys=keys[0] if keys else None,
         settings=settings,
         registry=registry,
@@ -150,6 +153,11 @@ def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry)
     if options.entity not in registry.entities:
         raise ConfigError(f"option entity: {', '.join(registry.entities)} is expected, not {options.entity!r}")
     return options
+
+
+def _usual(registry: Registry) -> str:
+    """The entity that is meant where no option names one."""
+    return DEFAULT if DEFAULT in registry.entities else next(iter(registry.entities))
 
 
 def _refuse_secrets(given: Mapping[str, str]) -> None:
@@ -186,7 +194,8 @@ def _keys_of_file(path: str, given: Mapping[str, Any]) -> tuple[str, ...]:
             body = file.read()
     except OSError as exc:
         raise ConfigError(f"option ids_file: {path} cannot be read where the driver runs: {exc}") from exc
-    listed = read_keys(body, Reading(**{**_SAID, **{_OF_LISTS[name][0]: value for name, value in given.items()}}))
+    fields = {_OF_LISTS[name][0] if name in _OF_LISTS else name: value for name, value in given.items()}
+    listed = read_keys(body, Reading(**{**_SAID, **fields, "name": path}))
     if listed.others or listed.spanning:
         warnings.warn(f"{path}: {'; '.join(listed.notes)}", stacklevel=2)
     return listed.keys

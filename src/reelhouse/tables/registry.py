@@ -48,12 +48,11 @@ class Registry:
             raise ValueError(f"two entities are called {', '.join(again)} in the course layout: set course_name")
 
     def _check_listing(self, entity: Entity) -> None:
-        if not isinstance(entity.listing, FromColumn):
-            return
-        name, column = entity.listing.parts
-        types = {one.name: one.type for table in self.tables if table.name == name for one in table.columns}
-        if types.get(column) != "bigint":
-            raise ValueError(f"{entity.name} is listed from {entity.listing.column}, which is no column of ids")
+        types = {f"{table.name}.{one.name}": one.type for table in self.tables for one in table.columns}
+        own = (entity.listing.column,) if isinstance(entity.listing, FromColumn) else ()
+        for column in (*own, *(column for columns in entity.follow.values() for column in columns)):
+            if types.get(column) != "bigint":
+                raise ValueError(f"{entity.name} is listed from {column}, which is no column of ids")
 
     @classmethod
     def of(cls, entities: Mapping[str, Entity], marts: Iterable[Table] = ()) -> Registry:
