@@ -13,7 +13,7 @@ from reelhouse.delta.log import list_sizes, sound
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.marts import REGISTRY
-from reelhouse.raw.keys import FORMAT, MANIFEST, staging_folder
+from reelhouse.raw.keys import FORMAT, MANIFEST, plan_key, staging_folder
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.prefetch import prefetch
@@ -158,6 +158,7 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
     purges = purge_count(storage)
     newest = newest_build(storage)
     current, body = _current(storage)
+    registry = registry.only(_collected(storage, registry, current))
     streams = {
         name: _look_at_stream(storage, entity, current, purges, full=full) for name, entity in registry.entities.items()
     }
@@ -169,6 +170,13 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
         plans += (one.pending if recorded else look_ahead(storage, name, Watermark())).plans
     exports = exports_named(known, exports_left(storage, plans) if purges else plans)
     return _Situation(registry, current, body, streams, exports, purges, newest)
+
+
+def _collected(storage: Storage, registry: Registry, current: BuildManifest | None) -> set[str]:
+    """The entities that were ever collected, or that the last build read."""
+    read = {name for name, one in current.read.streams.items() if one.receipts.through} if current else set[str]()
+    first_plans = prefetch(lambda name: storage.size(plan_key(name, 1)), registry.entities)
+    return read | {name for name, size in zip(registry.entities, first_plans, strict=True) if size is not None}
 
 
 def _look_at_stream(
