@@ -8,9 +8,11 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Table
-from reelhouse.marts import REGISTRY
+from reelhouse.entities.tv import TV
 from reelhouse.marts.star import MARTS
+from reelhouse.tables.registry import Registry
 from reelhouse.tables.schemas import schema_of
 from reelhouse.tables.select import rows_of
 
@@ -18,7 +20,7 @@ Row = dict[str, Any]
 MONDAY = datetime(2026, 11, 23, 12, 0)
 EARLIER = MONDAY - timedelta(days=1)
 
-_SCHEMAS = {table.name: schema_of(table.columns) for table in REGISTRY.tables}
+_SCHEMAS = {table.name: schema_of(table.columns) for table in Registry.of({**ENTITIES, TV.name: TV}).tables}
 
 
 class Lake:

@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pyspark.sql import DataFrame
 
-from reelhouse.entities.schema import ColumnSpec
+from reelhouse.entities.schema import ColumnSpec, Table
 from reelhouse.marts.movies import MOVIE_ID
+from reelhouse.marts.series import TV_ID
 from reelhouse.marts.titles import of_titles, shares
 
-_WEIGHT = ColumnSpec("weight", "double", "1/n for a movie with n of them; adds up to 1 over each movie.", "share")
-
-
-def _columns(key: ColumnSpec) -> tuple[ColumnSpec, ...]:
-    return (MOVIE_ID, key, _WEIGHT)
-
-
-BRIDGE_MOVIE_GENRE_COLUMNS = _columns(
-    ColumnSpec("genre_id", "bigint", "The genre; key of dim_genre.", path="genres[].id")
+_GENRE = ColumnSpec("genre_id", "bigint", "The genre; key of dim_genre.", path="genres[].id")
+_COMPANY = ColumnSpec("company_id", "bigint", "The company; key of dim_company.", path="production_companies[].id")
+_COUNTRY = ColumnSpec(
+    "iso_3166_1", "string", "The producing country; key of dim_country.", path="production_countries[].iso_3166_1"
 )
-BRIDGE_MOVIE_COMPANY_COLUMNS = _columns(
-    ColumnSpec("company_id", "bigint", "The company; key of dim_company.", path="production_companies[].id")
+_LANGUAGE = ColumnSpec(
+    "iso_639_1", "string", "The spoken language; key of dim_language.", path="spoken_languages[].iso_639_1"
 )
-BRIDGE_MOVIE_COUNTRY_COLUMNS = _columns(
-    ColumnSpec(
-        "iso_3166_1", "string", "The producing country; key of dim_country.", path="production_countries[].iso_3166_1"
-    )
-)
-BRIDGE_MOVIE_LANGUAGE_COLUMNS = _columns(
-    ColumnSpec("iso_639_1", "string", "The spoken language; key of dim_language.", path="spoken_languages[].iso_639_1")
-)
-BRIDGE_MOVIE_KEYWORD_COLUMNS = _columns(
-    ColumnSpec("keyword_id", "bigint", "The keyword; key of dim_keyword.", path="keywords.keywords[].id")
-)
+_NETWORK = ColumnSpec("network_id", "bigint", "The network; key of dim_network.", path="networks[].id")
+
+# The noun of a kind of title, its id, and the list of keywords in its answer.
+_KINDS = {"movie": ("movie", MOVIE_ID, "keywords"), "tv": ("series", TV_ID, "results")}
 
 
-def bridge_movie_genre(movie_genre: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row a movie and genre."""
-    return shares(of_titles(movie_genre, dim_movie), "genre_id").select("movie_id", "genre_id", "weight")
+def bridge(rows: DataFrame, titles: DataFrame, *, id_column: str, key: str) -> DataFrame:
+    """One row for each title and *key*."""
+    return shares(of_titles(rows, titles, id_column), id_column, key)
 
 
-def bridge_movie_company(movie_production_company: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row a movie and production company."""
-    rows = of_titles(movie_production_company, dim_movie)
-    return shares(rows, "company_id").select("movie_id", "company_id", "weight")
-
-
-def bridge_movie_country(movie_production_country: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row a movie and producing country."""
-    rows = of_titles(movie_production_country, dim_movie)
-    return shares(rows, "iso_3166_1").select("movie_id", "iso_3166_1", "weight")
-
-
-def bridge_movie_language(movie_spoken_language: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row a movie and spoken language."""
-    return shares(of_titles(movie_spoken_language, dim_movie), "iso_639_1").select("movie_id", "iso_639_1", "weight")
-
-
-def bridge_movie_keyword(movie_keyword: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row a movie and keyword."""
-    return shares(of_titles(movie_keyword, dim_movie), "keyword_id").select("movie_id", "keyword_id", "weight")
+def bridges_of(kind: str) -> Iterator[Table]:
+    """The bridges of a *kind* of title."""
+    noun, title, keywords = _KINDS[kind]
+    keyword = ColumnSpec("keyword_id", "bigint", "The keyword; key of dim_keyword.", path=f"keywords.{keywords}[].id")
+    weight = ColumnSpec("weight", "double", f"1/n for a {noun} with n of them; adds up to 1 over each {noun}.", "share")
+    bridged = [
+        ("genre", "genre", "genre", _GENRE),
+        ("company", "production company", "production_company", _COMPANY),
+        ("country", "producing country", "production_country", _COUNTRY),
+        ("language", "spoken language", "spoken_language", _LANGUAGE),
+        ("keyword", "keyword", "keyword", keyword),
+    ]
+    if kind == "tv":
+        bridged.append(("network", "network", "network", _NETWORK))
+    for name, what, rows, key in bridged:
+        yield Table(
+            f"bridge_{kind}_{name}",
+            f"{noun.capitalize()} and {what}, with the share of the {noun} that falls to it.",
+            (title, key, weight),
+            bridge,
+            (f"{kind}_{rows}", f"dim_{kind}"),
+            (title.name, key.name),
+            {"id_column": title.name, "key": key.name},
+            version=2,
+        )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -27,12 +30,11 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def dim_date(dim_movie: DataFrame, fact_release: DataFrame) -> DataFrame:
-    """One row for each day from the first to the last that a movie or a release names, within 1870 to 2100."""
-    used = dim_movie.select("release_date").unionByName(fact_release.select("release_date"))
-    ends = used.filter(in_calendar(F.col("release_date"))).agg(
-        F.min("release_date").alias("first"), F.max("release_date").alias("last")
-    )
+def dim_date(*frames: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """One row for each day from the first to the last in these *columns* of *frames*, within 1870 to 2100."""
+    dates = (frame.select(F.col(name).alias("used")) for frame, name in zip(frames, columns, strict=True))
+    used = reduce(DataFrame.unionByName, dates)
+    ends = used.filter(in_calendar(F.col("used"))).agg(F.min("used").alias("first"), F.max("used").alias("last"))
     days = ends.filter(F.col("first").isNotNull()).select(
         "first", F.explode(F.sequence(F.lit(0), F.datediff("last", "first"))).alias("n")
     )

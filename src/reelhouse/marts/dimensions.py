@@ -1,10 +1,12 @@
-"""Dimensions: who, what and where. Each holds exactly what the titles of `dim_movie` refer to.
+"""Dimensions: who, what and where. Each holds exactly what the titles of `dim_movie` and `dim_tv` refer to.
 
+They get frames of one kind of title after another: tables of it, then its titles. *kinds* says of how many frames.
 If answers give an id different names, it gets the name of the newest day, so that lakes with equal answers agree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -13,6 +15,27 @@ from pyspark.sql import functions as F
 from reelhouse.entities.schema import ColumnSpec
 from reelhouse.marts.movies import FETCHED_AT
 from reelhouse.marts.titles import newest, of_titles
+
+Kinds = Mapping[str, int]
+
+
+def _by_kind(frames: tuple[DataFrame, ...], kinds: Kinds) -> Iterator[tuple[str, list[DataFrame], DataFrame]]:
+    """Each kind's id column, tables and titles."""
+    start = 0
+    for kind, count in kinds.items():
+        *tables, titles = frames[start : start + count]
+        yield f"{kind}_id", tables, titles
+        start += count
+
+
+def _rows(frames: tuple[DataFrame, ...], kinds: Kinds, *columns: str) -> DataFrame:
+    """The *columns* of all tables of all kinds, where they belong to a title."""
+    found = []
+    for id_column, tables, titles in _by_kind(frames, kinds):
+        rows = reduce(DataFrame.unionByName, (table.select(id_column, *columns) for table in tables))
+        found.append(of_titles(rows, titles, id_column).select(*columns))
+    return reduce(DataFrame.unionByName, found)
+
 
 DIM_PERSON_COLUMNS = (
     ColumnSpec("person_id", "bigint", "The person.", path="credits.cast[].id, credits.crew[].id"),
@@ -27,11 +50,10 @@ DIM_PERSON_COLUMNS = (
 _PERSON = ("name", "original_name", "gender", "known_for_department", "popularity", "profile_path")
 
 
-def dim_person(movie_cast: DataFrame, movie_crew: DataFrame, dim_movie: DataFrame) -> DataFrame:
+def dim_person(*frames: DataFrame, kinds: Kinds) -> DataFrame:
     """One row for each person whom a credit names."""
-    columns = ("movie_id", "person_id", *_PERSON, "fetched_at")
-    rows = movie_cast.select(*columns).unionByName(movie_crew.select(*columns))
-    return newest(of_titles(rows, dim_movie), "person_id", *_PERSON).select("person_id", *_PERSON, "fetched_at")
+    rows = _rows(frames, kinds, "person_id", *_PERSON, "fetched_at")
+    return newest(rows, "person_id", *_PERSON).select("person_id", *_PERSON, "fetched_at")
 
 
 DIM_GENRE_COLUMNS = (
@@ -41,9 +63,10 @@ DIM_GENRE_COLUMNS = (
 )
 
 
-def dim_genre(movie_genre: DataFrame, dim_movie: DataFrame) -> DataFrame:
+def dim_genre(*frames: DataFrame, kinds: Kinds) -> DataFrame:
     """One row a genre."""
-    return newest(of_titles(movie_genre, dim_movie), "genre_id", "name").select("genre_id", "name", "fetched_at")
+    rows = _rows(frames, kinds, "genre_id", "name", "fetched_at")
+    return newest(rows, "genre_id", "name").select("genre_id", "name", "fetched_at")
 
 
 DIM_COMPANY_COLUMNS = (
@@ -57,12 +80,28 @@ DIM_COMPANY_COLUMNS = (
 )
 
 
-def dim_company(movie_production_company: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row for each company that produced a movie."""
-    rows = of_titles(movie_production_company, dim_movie)
-    return newest(rows, "company_id", "name", "origin_country", "logo_path").select(
-        "company_id", "name", "origin_country", "logo_path", "fetched_at"
-    )
+_HOUSE = ("name", "origin_country", "logo_path")
+
+
+def dim_company(*frames: DataFrame, kinds: Kinds) -> DataFrame:
+    """One row for each company that produced a title."""
+    rows = _rows(frames, kinds, "company_id", *_HOUSE, "fetched_at")
+    return newest(rows, "company_id", *_HOUSE).select("company_id", *_HOUSE, "fetched_at")
+
+
+DIM_NETWORK_COLUMNS = (
+    ColumnSpec("network_id", "bigint", "The network.", path="networks[].id"),
+    ColumnSpec("name", "string", "Name.", path="networks[].name"),
+    ColumnSpec("origin_country", "string", "Its country; key of dim_country.", path="networks[].origin_country"),
+    ColumnSpec("logo_path", "string", "Logo.", path="networks[].logo_path"),
+    FETCHED_AT,
+)
+
+
+def dim_network(*frames: DataFrame, kinds: Kinds) -> DataFrame:
+    """One row for each network that shows a series."""
+    rows = _rows(frames, kinds, "network_id", *_HOUSE, "fetched_at")
+    return newest(rows, "network_id", *_HOUSE).select("network_id", *_HOUSE, "fetched_at")
 
 
 DIM_COLLECTION_COLUMNS = (
@@ -95,58 +134,60 @@ DIM_KEYWORD_COLUMNS = (
 )
 
 
-def dim_keyword(movie_keyword: DataFrame, dim_movie: DataFrame) -> DataFrame:
+def dim_keyword(*frames: DataFrame, kinds: Kinds) -> DataFrame:
     """One row a keyword."""
-    return newest(of_titles(movie_keyword, dim_movie), "keyword_id", "name").select("keyword_id", "name", "fetched_at")
+    rows = _rows(frames, kinds, "keyword_id", "name", "fetched_at")
+    return newest(rows, "keyword_id", "name").select("keyword_id", "name", "fetched_at")
 
 
 DIM_COUNTRY_COLUMNS = (
     ColumnSpec("iso_3166_1", "string", "The country, as TMDB codes it.", path="production_countries[].iso_3166_1"),
     ColumnSpec(
-        "name", "string", "English name; NULL where no movie was produced there.", path="production_countries[].name"
+        "name", "string", "English name; NULL where no title was produced there.", path="production_countries[].name"
     ),
     FETCHED_AT,
 )
 
 
-def dim_country(
-    movie_production_country: DataFrame,
-    movie_production_company: DataFrame,
-    movie_origin_country: DataFrame,
-    movie_release_date: DataFrame,
-    watch_provider_offer: DataFrame,
-    dim_movie: DataFrame,
-) -> DataFrame:
-    """One row for each country that produces, releases or offers a movie; only producing ones come with a name."""
-    nameless = (
-        movie_production_company.withColumnRenamed("origin_country", "iso_3166_1"),
-        movie_origin_country,
-        movie_release_date,
-        watch_provider_offer,
-    )
-    codes = reduce(
-        DataFrame.unionByName, (_codes(of_titles(rows, dim_movie), "iso_3166_1", "name") for rows in nameless)
-    )
-    named = of_titles(movie_production_country, dim_movie).select("iso_3166_1", "name", "fetched_at")
-    return newest(named.unionByName(codes), "iso_3166_1", "name").select("iso_3166_1", "name", "fetched_at")
+def dim_country(*frames: DataFrame, kinds: Kinds) -> DataFrame:
+    """One row for each country that produces, releases or offers a title.
+
+    Of each kind the first table, of producing countries, has names.
+    """
+    found = []
+    for id_column, (named, *nameless), titles in _by_kind(frames, kinds):
+        found.append(of_titles(named, titles, id_column).select("iso_3166_1", "name", "fetched_at"))
+        for rows in nameless:
+            coded = of_titles(rows, titles, id_column).withColumnRenamed("origin_country", "iso_3166_1")
+            found.append(_codes(coded, "iso_3166_1", "name"))
+    rows = reduce(DataFrame.unionByName, found)
+    return newest(rows, "iso_3166_1", "name").select("iso_3166_1", "name", "fetched_at")
 
 
 DIM_LANGUAGE_COLUMNS = (
     ColumnSpec("iso_639_1", "string", "The language, as TMDB codes it.", path="spoken_languages[].iso_639_1"),
     ColumnSpec(
-        "english_name", "string", "English name; NULL where no movie speaks it.", path="spoken_languages[].english_name"
+        "english_name", "string", "English name; NULL where no title speaks it.", path="spoken_languages[].english_name"
     ),
     ColumnSpec("name", "string", "Its own name.", path="spoken_languages[].name"),
     FETCHED_AT,
 )
 
 
-def dim_language(movie_spoken_language: DataFrame, movie: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row for each language that a movie speaks or was made in."""
-    made_in = of_titles(movie, dim_movie).withColumnRenamed("original_language", "iso_639_1")
-    spoken = of_titles(movie_spoken_language, dim_movie).select("iso_639_1", "english_name", "name", "fetched_at")
-    rows = spoken.unionByName(_codes(made_in, "iso_639_1", "english_name", "name"))
-    return newest(rows, "iso_639_1", "english_name", "name").select("iso_639_1", "english_name", "name", "fetched_at")
+def dim_language(*frames: DataFrame, kinds: Kinds) -> DataFrame:
+    """One row for each language that a title speaks or was made in.
+
+    Of each kind the first table, of spoken languages, has names.
+    """
+    names = ("english_name", "name")
+    found = []
+    for id_column, (spoken, *nameless), titles in _by_kind(frames, kinds):
+        found.append(of_titles(spoken, titles, id_column).select("iso_639_1", *names, "fetched_at"))
+        for rows in nameless:
+            coded = of_titles(rows, titles, id_column).withColumnRenamed("original_language", "iso_639_1")
+            found.append(_codes(coded, "iso_639_1", *names))
+    rows = reduce(DataFrame.unionByName, found)
+    return newest(rows, "iso_639_1", *names).select("iso_639_1", *names, "fetched_at")
 
 
 def _codes(rows: DataFrame, code: str, *unknown: str) -> DataFrame:
@@ -163,7 +204,8 @@ DIM_PROVIDER_COLUMNS = (
 )
 
 
-def dim_watch_provider(watch_provider_offer: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row for each provider that offers a movie. Data by JustWatch."""
-    offers = of_titles(watch_provider_offer, dim_movie).withColumnRenamed("provider_name", "name")
-    return newest(offers, "provider_id", "name", "logo_path").select("provider_id", "name", "logo_path", "fetched_at")
+def dim_watch_provider(*frames: DataFrame, kinds: Kinds) -> DataFrame:
+    """One row for each provider that offers a title. Data by JustWatch."""
+    offers = _rows(frames, kinds, "provider_id", "provider_name", "logo_path", "fetched_at")
+    rows = offers.withColumnRenamed("provider_name", "name")
+    return newest(rows, "provider_id", "name", "logo_path").select("provider_id", "name", "logo_path", "fetched_at")

@@ -2,206 +2,232 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Table
-from reelhouse.marts import bridges, dates, dimensions, facts, movies
+from reelhouse.entities.schema import ColumnSpec, Table
+from reelhouse.marts import dates, dimensions, facts, movies, series
+from reelhouse.marts.bridges import bridges_of
 from reelhouse.marts.measures import Measures
 from reelhouse.tables.registry import Registry
 
-_DIM_MOVIE = "dim_movie"
+_DIM_MOVIE, _DIM_TV = "dim_movie", "dim_tv"
 
 
-def marts_with(measures: Measures) -> tuple[Table, ...]:
-    """The star schema; inputs name tables or marts further up."""
+def marts_with(measures: Measures, entities: Collection[str] = ENTITIES) -> tuple[Table, ...]:
+    """The star schema of a lake that has collected *entities*; inputs name tables or marts further up."""
+    made = {"movie": _of_movies, "tv": _of_series}
+    kinds = [kind for kind in made if kind in entities]
+    own = {kind: list(made[kind](measures)) for kind in kinds}
+    # First what shared marts read, last the wide table.
+    bridges = [bridge for kind in kinds for bridge in bridges_of(kind)]
+    return (*(mart for kind in kinds for mart in own[kind]), *_shared(kinds), *bridges)
+
+
+def _of_movies(measures: Measures) -> Iterator[Table]:
     adult: dict[str, Any] = {"adult_titles": measures.adult_titles}
-    return (
-        Table(
-            _DIM_MOVIE,
-            "Movies: what they are called and when they came out; current titles only.",
-            movies.DIM_MOVIE_COLUMNS,
-            movies.dim_movie,
-            ("movie",),
-            ("movie_id",),
-            adult,
-        ),
-        *_FACTS_OF_TITLES,
-        Table(
-            "fact_movie",
-            "One row a movie: money, votes, size and time.",
-            facts.FACT_MOVIE_COLUMNS,
-            facts.fact_movie,
-            ("movie", "fact_credit", "fact_release"),
-            ("movie_id",),
-            {**adult, "rating_votes": measures.rating_votes},
-        ),
-        *_DIMENSIONS,
-        *_BRIDGES,
-        Table(
-            "movie_flat",
-            "One row a movie with lists as texts: the 24 columns that notebooks know.",
-            movies.MOVIE_FLAT_COLUMNS,
-            movies.movie_flat,
-            (
-                "movie",
-                "movie_genre",
-                "movie_production_company",
-                "movie_production_country",
-                "movie_spoken_language",
-                "movie_keyword",
-            ),
-            ("id",),
-            adult,
-        ),
+    yield Table(
+        _DIM_MOVIE,
+        "Movies: what they are called and when they came out; current titles only.",
+        movies.DIM_MOVIE_COLUMNS,
+        movies.dim_movie,
+        ("movie",),
+        ("movie_id",),
+        adult,
     )
-
-
-_FACTS_OF_TITLES = (
-    Table(
+    yield Table(
         "fact_credit",
         "One row a credit, cast and crew.",
         facts.FACT_CREDIT_COLUMNS,
         facts.fact_credit,
         ("movie_cast", "movie_crew", _DIM_MOVIE),
         ("credit_id",),
-    ),
-    Table(
+    )
+    yield Table(
         "fact_release",
         "One row a release: movie, country, type, date.",
         facts.FACT_RELEASE_COLUMNS,
         facts.fact_release,
         ("movie_release_date", _DIM_MOVIE),
         ("movie_id", "iso_3166_1", "position"),
-    ),
-)
-
-_DIMENSIONS = (
-    Table(
-        "dim_person",
-        "People whom a credit names.",
-        dimensions.DIM_PERSON_COLUMNS,
-        dimensions.dim_person,
-        ("movie_cast", "movie_crew", _DIM_MOVIE),
-        ("person_id",),
-    ),
-    Table(
-        "dim_genre",
-        "Genres.",
-        dimensions.DIM_GENRE_COLUMNS,
-        dimensions.dim_genre,
-        ("movie_genre", _DIM_MOVIE),
-        ("genre_id",),
-    ),
-    Table(
-        "dim_company",
-        "Production companies.",
-        dimensions.DIM_COMPANY_COLUMNS,
-        dimensions.dim_company,
-        ("movie_production_company", _DIM_MOVIE),
-        ("company_id",),
-    ),
-    Table(
+    )
+    yield Table(
+        "fact_movie",
+        "One row a movie: money, votes, size and time.",
+        facts.FACT_MOVIE_COLUMNS,
+        facts.fact_movie,
+        ("movie", "fact_credit", "fact_release"),
+        ("movie_id",),
+        {**adult, "rating_votes": measures.rating_votes},
+    )
+    yield Table(
         "dim_collection",
         "Collections that movies belong to.",
         dimensions.DIM_COLLECTION_COLUMNS,
         dimensions.dim_collection,
         ("movie", _DIM_MOVIE),
         ("collection_id",),
-    ),
-    Table(
-        "dim_keyword",
-        "Keywords.",
-        dimensions.DIM_KEYWORD_COLUMNS,
-        dimensions.dim_keyword,
-        ("movie_keyword", _DIM_MOVIE),
-        ("keyword_id",),
-    ),
-    Table(
-        "dim_country",
-        "Countries that produce, release or offer movies.",
-        dimensions.DIM_COUNTRY_COLUMNS,
-        dimensions.dim_country,
+    )
+    yield Table(
+        "movie_flat",
+        "One row a movie with lists as texts: the 24 columns that notebooks know.",
+        movies.MOVIE_FLAT_COLUMNS,
+        movies.movie_flat,
         (
-            "movie_production_country",
+            "movie",
+            "movie_genre",
             "movie_production_company",
-            "movie_origin_country",
-            "movie_release_date",
-            "watch_provider_offer",
-            _DIM_MOVIE,
+            "movie_production_country",
+            "movie_spoken_language",
+            "movie_keyword",
         ),
-        ("iso_3166_1",),
-    ),
-    Table(
-        "dim_language",
-        "Languages that movies speak or were made in.",
-        dimensions.DIM_LANGUAGE_COLUMNS,
-        dimensions.dim_language,
-        ("movie_spoken_language", "movie", _DIM_MOVIE),
-        ("iso_639_1",),
-    ),
-    Table(
-        "dim_watch_provider",
-        "Providers that offer movies. Data by JustWatch.",
-        dimensions.DIM_PROVIDER_COLUMNS,
-        dimensions.dim_watch_provider,
-        ("watch_provider_offer", _DIM_MOVIE),
-        ("provider_id",),
-    ),
-    Table(
-        "dim_date",
-        "Days from the first to the last release.",
-        dates.DIM_DATE_COLUMNS,
-        dates.dim_date,
-        (_DIM_MOVIE, "fact_release"),
-        ("date_key",),
-    ),
-)
+        ("id",),
+        adult,
+    )
 
-_BRIDGES = (
-    Table(
-        "bridge_movie_genre",
-        "Movie and genre, with the share of the movie that falls to it.",
-        bridges.BRIDGE_MOVIE_GENRE_COLUMNS,
-        bridges.bridge_movie_genre,
-        ("movie_genre", _DIM_MOVIE),
-        ("movie_id", "genre_id"),
+
+def _of_series(measures: Measures) -> Iterator[Table]:
+    adult: dict[str, Any] = {"adult_titles": measures.adult_titles}
+    yield Table(
+        _DIM_TV,
+        "Series: what they are called and when they were broadcast; current titles only.",
+        series.DIM_TV_COLUMNS,
+        series.dim_tv,
+        ("tv",),
+        ("tv_id",),
+        adult,
+    )
+    yield Table(
+        "dim_season",
+        "Seasons of series; season 0 holds specials.",
+        series.DIM_SEASON_COLUMNS,
+        series.dim_season,
+        ("season", _DIM_TV),
+        ("tv_id", "season_number"),
+    )
+    yield Table(
+        "dim_episode",
+        "Episodes of series.",
+        series.DIM_EPISODE_COLUMNS,
+        series.dim_episode,
+        ("episode", _DIM_TV),
+        ("episode_id",),
+    )
+    yield Table(
+        "fact_tv",
+        "One row a series: seasons, episodes, votes, size and time.",
+        series.FACT_TV_COLUMNS,
+        series.fact_tv,
+        ("tv", "tv_cast", "tv_crew"),
+        ("tv_id",),
+        {**adult, "rating_votes": measures.rating_votes},
+    )
+    yield Table(
+        "fact_episode",
+        "One row an episode: length, votes and size.",
+        series.FACT_EPISODE_COLUMNS,
+        series.fact_episode,
+        ("episode", "episode_guest_star", "episode_crew", _DIM_TV),
+        ("episode_id",),
+    )
+
+
+# Of each kind of title the tables that a shared dimension is made of.
+_PEOPLE = {"movie": ("movie_cast", "movie_crew"), "tv": ("tv_cast", "tv_crew")}
+_GENRES = {"movie": ("movie_genre",), "tv": ("tv_genre",)}
+_COMPANIES = {"movie": ("movie_production_company",), "tv": ("tv_production_company",)}
+_NETWORKS = {"tv": ("tv_network",)}
+_KEYWORDS = {"movie": ("movie_keyword",), "tv": ("tv_keyword",)}
+_COUNTRIES = {
+    "movie": (
+        "movie_production_country",
+        "movie_production_company",
+        "movie_origin_country",
+        "movie_release_date",
+        "watch_provider_offer",
     ),
-    Table(
-        "bridge_movie_company",
-        "Movie and production company, with the share of the movie that falls to it.",
-        bridges.BRIDGE_MOVIE_COMPANY_COLUMNS,
-        bridges.bridge_movie_company,
-        ("movie_production_company", _DIM_MOVIE),
-        ("movie_id", "company_id"),
+    "tv": (
+        "tv_production_country",
+        "tv_production_company",
+        "tv_origin_country",
+        "tv_network",
+        "tv_content_rating",
+        "tv_watch_provider_offer",
     ),
-    Table(
-        "bridge_movie_country",
-        "Movie and producing country, with the share of the movie that falls to it.",
-        bridges.BRIDGE_MOVIE_COUNTRY_COLUMNS,
-        bridges.bridge_movie_country,
-        ("movie_production_country", _DIM_MOVIE),
-        ("movie_id", "iso_3166_1"),
-    ),
-    Table(
-        "bridge_movie_language",
-        "Movie and spoken language, with the share of the movie that falls to it.",
-        bridges.BRIDGE_MOVIE_LANGUAGE_COLUMNS,
-        bridges.bridge_movie_language,
-        ("movie_spoken_language", _DIM_MOVIE),
-        ("movie_id", "iso_639_1"),
-    ),
-    Table(
-        "bridge_movie_keyword",
-        "Movie and keyword, with the share of the movie that falls to it.",
-        bridges.BRIDGE_MOVIE_KEYWORD_COLUMNS,
-        bridges.bridge_movie_keyword,
-        ("movie_keyword", _DIM_MOVIE),
-        ("movie_id", "keyword_id"),
-    ),
-)
+}
+_LANGUAGES = {"movie": ("movie_spoken_language", "movie"), "tv": ("tv_spoken_language", "tv", "tv_language")}
+_OFFERS = {"movie": ("watch_provider_offer",), "tv": ("tv_watch_provider_offer",)}
+# The marts with days, and their columns.
+_DAYS = {
+    "movie": {_DIM_MOVIE: "release_date", "fact_release": "release_date"},
+    "tv": {_DIM_TV: "first_air_date", "dim_episode": "air_date"},
+}
+
+
+def _shared(kinds: list[str]) -> Iterator[Table]:
+    """The dimensions that titles of all *kinds* refer to."""
+
+    def dimension(
+        name: str,
+        about: str,
+        columns: tuple[ColumnSpec, ...],
+        make: Callable[..., Any],
+        tables: Mapping[str, tuple[str, ...]],
+    ) -> Iterator[Table]:
+        of_kinds = {kind: (*tables[kind], f"dim_{kind}") for kind in kinds if kind in tables}
+        if of_kinds:
+            inputs = tuple(one for its in of_kinds.values() for one in its)
+            counts = {kind: len(its) for kind, its in of_kinds.items()}
+            yield Table(name, about, columns, make, inputs, (columns[0].name,), {"kinds": counts}, version=2)
+
+    of = dimensions
+    yield from dimension("dim_person", "People whom a credit names.", of.DIM_PERSON_COLUMNS, of.dim_person, _PEOPLE)
+    yield from dimension("dim_genre", "Genres.", of.DIM_GENRE_COLUMNS, of.dim_genre, _GENRES)
+    yield from dimension("dim_company", "Production companies.", of.DIM_COMPANY_COLUMNS, of.dim_company, _COMPANIES)
+    yield from dimension("dim_network", "Networks that show series.", of.DIM_NETWORK_COLUMNS, of.dim_network, _NETWORKS)
+    yield from dimension("dim_keyword", "Keywords.", of.DIM_KEYWORD_COLUMNS, of.dim_keyword, _KEYWORDS)
+    yield from dimension(
+        "dim_country",
+        "Countries that produce, release or offer titles.",
+        of.DIM_COUNTRY_COLUMNS,
+        of.dim_country,
+        _COUNTRIES,
+    )
+    yield from dimension(
+        "dim_language",
+        "Languages that titles speak or were made in.",
+        of.DIM_LANGUAGE_COLUMNS,
+        of.dim_language,
+        _LANGUAGES,
+    )
+    yield from dimension(
+        "dim_watch_provider",
+        "Providers that offer titles. Data by JustWatch.",
+        of.DIM_PROVIDER_COLUMNS,
+        of.dim_watch_provider,
+        _OFFERS,
+    )
+    days = {mart: column for kind in kinds for mart, column in _DAYS[kind].items()}
+    if days:
+        yield Table(
+            "dim_date",
+            "Days from the first to the last release or broadcast.",
+            dates.DIM_DATE_COLUMNS,
+            dates.dim_date,
+            tuple(days),
+            ("date_key",),
+            {"columns": list(days.values())},
+            version=2,
+        )
+
 
 MARTS: tuple[Table, ...] = marts_with(Measures())
 
+
+def _marts_of(entities: Collection[str]) -> tuple[Table, ...]:
+    return marts_with(Measures(), entities)
+
+
 # What lakes are built to hold by default.
-REGISTRY = Registry.of(ENTITIES, MARTS)
+REGISTRY = Registry.of(ENTITIES, MARTS, _marts_of)

@@ -1,4 +1,4 @@
-"""Shared by marts: keep the titles of `dim_movie`, take the newest names, divide a movie by weights."""
+"""Shared by marts: keep the titles of `dim_movie` or `dim_tv`, take the newest names, divide a title by weights."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 
-def of_titles(rows: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """The rows that belong to a movie of `dim_movie`, which alone decides which titles count."""
+def of_titles(rows: DataFrame, titles: DataFrame, id_column: str = "movie_id") -> DataFrame:
+    """The rows that belong to a title of `dim_movie` or `dim_tv`, which alone decides which titles count."""
     # One number a title is broadcast to every task; lists of credits and the like are not shuffled.
-    return rows.join(F.broadcast(dim_movie.select("movie_id")), "movie_id", "left_semi")
+    return rows.join(F.broadcast(titles.select(id_column)), id_column, "left_semi")
 
 
 def newest(rows: DataFrame, key: str, name: str, *others: str) -> DataFrame:
@@ -32,13 +32,12 @@ def newest(rows: DataFrame, key: str, name: str, *others: str) -> DataFrame:
     return last.select(key, *columns, "fetched_at")
 
 
-def shares(rows: DataFrame, key: str) -> DataFrame:
-    """One row for each *key* of a movie, with a weight of 1/n, so that the weights of a movie add up to 1.
+def shares(rows: DataFrame, id_column: str, key: str) -> DataFrame:
+    """One row for each *key* of a title, with a weight of 1/n, so that the weights of a title add up to 1.
 
     `collect_list` leaves NULL out, so rows without a key get no share.
     """
-    lists = rows.groupBy("movie_id").agg(F.array_distinct(F.collect_list(key)).alias("keys"))
+    lists = rows.groupBy(id_column).agg(F.array_distinct(F.collect_list(key)).alias("keys"))
     weight = F.lit(1.0) / F.size("keys").cast("double")
-    return lists.select("movie_id", weight.alias("weight"), F.explode("keys").alias(key)).select(
-        "movie_id", key, "weight"
-    )
+    exploded = lists.select(id_column, weight.alias("weight"), F.explode("keys").alias(key))
+    return exploded.select(id_column, key, "weight")

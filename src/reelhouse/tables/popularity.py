@@ -14,17 +14,25 @@ _COLUMNS = (
     ColumnSpec("id", "bigint", "TMDB's id.", path="export.id"),
     ColumnSpec("day", "date", "The export's day."),
     ColumnSpec("popularity", "double", "Popularity on that day.", path="export.popularity"),
-    ColumnSpec("original_title", "string", "Original title that day.", path="export.original_title"),
+    ColumnSpec(
+        "original_title",
+        "string",
+        "Original title that day; of other things than movies their original name, or their name.",
+        path="export.original_title",
+    ),
     ColumnSpec("adult", "boolean", "Marked as pornographic.", path="export.adult"),
     ColumnSpec("video", "boolean", "Marked as a video that is no film.", path="export.video"),
     FETCHED_AT,
 )
 
+# What exports of movies, of series and of the rest call the title.
+_NAMES = ("original_title", "original_name", "name")
+
 _LINE = T.StructType(
     [
         T.StructField("id", T.LongType()),
         T.StructField("popularity", T.DoubleType()),
-        T.StructField("original_title", T.StringType()),
+        *(T.StructField(name, T.StringType()) for name in _NAMES),
         T.StructField("adult", T.BooleanType()),
         T.StructField("video", T.BooleanType()),
     ]
@@ -40,7 +48,7 @@ def popularity(lines: DataFrame, *, kind: str, day: str, fetched_at: str) -> Dat
         "id",
         F.lit(day).cast("date").alias("day"),
         "popularity",
-        text(F.col("original_title")).alias("original_title"),
+        F.coalesce(*(text(F.col(name)) for name in _NAMES)).alias("original_title"),
         "adult",
         "video",
         F.lit(fetched_at).cast("timestamp").alias("fetched_at"),
@@ -55,4 +63,5 @@ POPULARITY = Table(
     popularity,
     (),
     ("kind", "id", "day"),
+    version=2,
 )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Entity, FromColumn, Table
 from reelhouse.tables.metadata_tables import metadata_tables
 from reelhouse.tables.popularity import POPULARITY
 
 _OF_AN_ENTITY = frozenset((ANSWERS, STAGING, CURRENT))
+
+
+# The marts of a lake that has collected these entities.
+MartsOf: TypeAlias = Callable[[Collection[str]], tuple[Table, ...]]
 
 
 def input_of(entity: str, name: str) -> str:
@@ -21,12 +26,14 @@ def input_of(entity: str, name: str) -> str:
 class Registry:
     """The entities whose answers are staged, and the tables and marts made of them, in the order they are built.
 
-    `popularity_daily` is always among the tables: by the newest export it is known what TMDB has removed.
+    `popularity_daily` is always among the tables: by the newest export it is known what TMDB has removed. *marts_of*
+    makes the marts of fewer entities.
     """
 
     entities: Mapping[str, Entity]
     tables: tuple[Table, ...]
     marts: tuple[Table, ...] = ()
+    marts_of: MartsOf | None = None
 
     def __post_init__(self) -> None:
         if POPULARITY not in self.tables:
@@ -55,13 +62,35 @@ class Registry:
                 raise ValueError(f"{entity.name} is listed from {column}, which is no column of ids")
 
     @classmethod
-    def of(cls, entities: Mapping[str, Entity], marts: Iterable[Table] = ()) -> Registry:
+    def of(
+        cls, entities: Mapping[str, Entity], marts: Iterable[Table] = (), marts_of: MartsOf | None = None
+    ) -> Registry:
         """All that is declared of *entities*, what is known about their records, and *marts*."""
         declared: list[Table] = []
         for table in (table for entity in entities.values() for table in entity.tables):
             if not any(one.shares_with(table) for one in declared):
                 declared.append(table)
-        return cls(entities, (*declared, POPULARITY, *metadata_tables(next(iter(entities)))), tuple(marts))
+        return cls(entities, (*declared, POPULARITY, *metadata_tables(next(iter(entities)))), tuple(marts), marts_of)
+
+    def only(self, names: Collection[str]) -> Registry:
+        """What a lake holds that has collected no more than the entities of these *names*.
+
+        Of the rest there are no empty tables either. Where nothing was collected, it is what the first entity has.
+        """
+        kept = {name: one for name, one in self.entities.items() if name in names}
+        kept = kept or dict(list(self.entities.items())[:1])
+        if kept.keys() == self.entities.keys():
+            return self
+        tables = tuple(table for table in Registry.of(kept).tables if table.name in self.names)
+        if self.marts_of is not None:
+            return Registry(kept, tables, self.marts_of(kept), self.marts_of)
+        known = {*(table.name for table in tables), *(input_of(name, one) for name in kept for one in _OF_AN_ENTITY)}
+        marts: list[Table] = []
+        for mart in self.marts:
+            if known.issuperset(mart.inputs):
+                marts.append(mart)
+                known.add(mart.name)
+        return Registry(kept, tables, tuple(marts))
 
     def parts_of(self, table: Table) -> list[tuple[Table, tuple[str, ...]]]:
         """What the rows of *table* are the union of: each part with the names of what it is made of.

@@ -36,8 +36,10 @@ def _declared(table: Table, answers: DataFrame) -> DataFrame:
         # Of lists within lists the inner one counts.
         known.pop(POSITION.name, None)
         entries = _entries(_member(item, level.members), level, member_of(shape, level.members))
-        rows = rows.select(*(value.alias(name) for name, value in known.items()), entries)
+        # In a step of its own: a generator repeats what it reads for each row, in Sail the whole item around the list.
+        rows = rows.select(*(value.alias(name) for name, value in known.items()), entries.alias("entries"))
         known = {name: F.col(name) for name in known}
+        rows = rows.select(*known.values(), _exploded(level))
         item, shape = F.col("item"), row_of(shape, level)
         if level.column:
             known[level.column], item = item["key"], item["value"]
@@ -59,15 +61,17 @@ def _member(item: Column | None, members: tuple[str, ...]) -> Column:
 
 
 def _entries(container: Column, level: Level, shape: Shape) -> Column:
-    """The generator of a level's rows: `position` and `item` of a list, `item` with key and value of an object."""
+    """The list that a level's rows are made of: items, or key and value for each entry of an object."""
     if level.named:
         # One list of all, because a union would read staging several times.
         pairs = (F.struct(F.lit(key).alias("key"), container[name].alias("value")) for name, key in level.named)
-        return F.explode(F.array(*pairs)).alias("item")
-    if level.column:
-        rest = container["rest"] if isinstance(shape, MapOf) and shape.fields else container
-        return F.explode(rest).alias("item")
-    return F.posexplode(container).alias(POSITION.name, "item")
+        return F.array(*pairs)
+    return container["rest"] if level.column and isinstance(shape, MapOf) and shape.fields else container
+
+
+def _exploded(level: Level) -> Column:
+    """The generator of a level's rows: `item`, and the `position` of an item of a list."""
+    return F.explode("entries").alias("item") if level.column else F.posexplode("entries").alias(POSITION.name, "item")
 
 
 def _column(table: Table, column: ColumnSpec, known: dict[str, Column], item: Column | None, shape: Shape) -> Column:

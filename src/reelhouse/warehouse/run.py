@@ -13,7 +13,7 @@ from reelhouse.delta.log import list_sizes, sound
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
 from reelhouse.marts import REGISTRY
-from reelhouse.raw.keys import FORMAT, MANIFEST, staging_folder
+from reelhouse.raw.keys import FORMAT, MANIFEST, plan_key, staging_folder
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.prefetch import prefetch
@@ -159,6 +159,7 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
     purges = purge_count(storage)
     newest = newest_build(storage)
     current, body = _current(storage)
+    registry = registry.only(_collected(storage, registry, current))
     streams = {
         name: _look_at_stream(storage, entity, current, purges, full=full) for name, entity in registry.entities.items()
     }
@@ -181,6 +182,13 @@ def new_answers(storage: Storage, registry: Registry = REGISTRY, *, full: bool =
         asked = sum(plan.ids.count for plan in one.pending.plans)
         found += asked * max(units - read, 0) // max(units, 1)
     return found
+
+
+def _collected(storage: Storage, registry: Registry, current: BuildManifest | None) -> set[str]:
+    """The entities that were ever collected, or that the last build read."""
+    read = {name for name, one in current.read.streams.items() if one.receipts.through} if current else set[str]()
+    first_plans = prefetch(lambda name: storage.size(plan_key(name, 1)), registry.entities)
+    return read | {name for name, size in zip(registry.entities, first_plans, strict=True) if size is not None}
 
 
 def _look_at_stream(

@@ -105,6 +105,7 @@ def _imports(own: dict[str, Import]) -> dict[str, ExportTable]:
 
 
 def _built(storage: Storage, current: BuildManifest, registry: Registry) -> dict[str, ExportTable]:
+    registry = registry.only(current.read.streams)
     reads = {name: current.read.stream(name).receipts for name in registry.entities}
     wanted = wanted_fingerprints(registry, reads, current.read.exports, current.purges)
     known = [spec for spec in (*registry.tables, *registry.marts) if spec.name in current.tables]

@@ -1,0 +1,199 @@
+"""The series, its seasons and its episodes: as dimensions and as facts."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from reelhouse.entities.schema import ColumnSpec
+from reelhouse.marts.measures import date_key, decade, in_calendar, kept, mean, weighted_rating
+from reelhouse.marts.movies import FETCHED_AT
+from reelhouse.marts.titles import of_titles
+
+TV_ID = ColumnSpec("tv_id", "bigint", "The series; key of dim_tv.", path="id")
+_SEASON_NUMBER = ColumnSpec("season_number", "bigint", "Number of the season; 0 holds specials.")
+_FIRST_AIR_DATE_KEY = ColumnSpec(
+    "first_air_date_key", "int", "First broadcast as yyyymmdd; key of dim_date.", path="first_air_date"
+)
+_AIR_DATE = ColumnSpec("air_date", "date", "First broadcast.")
+_AIR_DATE_KEY = ColumnSpec("air_date_key", "int", "First broadcast as yyyymmdd; key of dim_date.")
+
+DIM_TV_COLUMNS = (
+    TV_ID,
+    ColumnSpec("name", "string", "Name in the language asked for.", path="name"),
+    ColumnSpec("original_name", "string", "Name in the original language.", path="original_name"),
+    ColumnSpec("original_language", "string", "Original language; key of dim_language.", path="original_language"),
+    ColumnSpec("type", "string", "Scripted, Documentary, Reality and so on.", path="type"),
+    ColumnSpec("status", "string", "Returning Series, Ended, Canceled and so on.", path="status"),
+    ColumnSpec("in_production", "boolean", "Whether it is still made.", path="in_production"),
+    ColumnSpec("first_air_date", "date", "First broadcast.", path="first_air_date"),
+    _FIRST_AIR_DATE_KEY,
+    ColumnSpec("first_air_year", "int", "Year of the first broadcast.", path="first_air_date"),
+    ColumnSpec("first_air_decade", "int", "First year of the decade of the first broadcast.", path="first_air_date"),
+    ColumnSpec("last_air_date", "date", "Last broadcast so far.", path="last_air_date"),
+    ColumnSpec("overview", "string", "Plot in short.", path="overview"),
+    ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
+    ColumnSpec("homepage", "string", "Web site.", path="homepage"),
+    ColumnSpec("poster_path", "string", "Poster; see TMDB's image configuration.", path="poster_path"),
+    ColumnSpec("backdrop_path", "string", "Backdrop image.", path="backdrop_path"),
+    ColumnSpec("adult", "boolean", "Marked as pornographic.", path="adult"),
+    ColumnSpec("softcore", "boolean", "Marked as softcore.", path="softcore"),
+    FETCHED_AT,
+)
+
+
+def dim_tv(tv: DataFrame, *, adult_titles: bool = False) -> DataFrame:
+    """One row for each current series in the marts; every other mart takes its series from here."""
+    first = F.col("first_air_date")
+    own = {
+        "first_air_date_key": date_key(first),
+        "first_air_year": F.when(in_calendar(first), F.year(first).cast("int")),
+        "first_air_decade": F.when(in_calendar(first), decade(first)),
+    }
+    columns = (own.get(one.name, F.col(one.name)).alias(one.name) for one in DIM_TV_COLUMNS)
+    return tv.filter(kept(adult_titles)).select(*columns)
+
+
+DIM_SEASON_COLUMNS = (
+    TV_ID,
+    _SEASON_NUMBER,
+    ColumnSpec("season_id", "bigint", "TMDB's id of the season.", path="seasons[].id"),
+    ColumnSpec("name", "string", "Name of the season.", path="seasons[].name"),
+    ColumnSpec("overview", "string", "Plot in short.", path="seasons[].overview"),
+    _AIR_DATE,
+    _AIR_DATE_KEY,
+    ColumnSpec("poster_path", "string", "Poster.", path="seasons[].poster_path"),
+    FETCHED_AT,
+)
+
+DIM_EPISODE_COLUMNS = (
+    ColumnSpec("episode_id", "bigint", "TMDB's id of the episode."),
+    TV_ID,
+    _SEASON_NUMBER,
+    ColumnSpec("episode_number", "bigint", "Number of the episode within the season."),
+    ColumnSpec("name", "string", "Name of the episode."),
+    ColumnSpec("overview", "string", "Plot in short."),
+    _AIR_DATE,
+    _AIR_DATE_KEY,
+    ColumnSpec("episode_type", "string", "standard, finale, mid_season and so on."),
+    ColumnSpec("production_code", "string", "The makers' own number."),
+    ColumnSpec("still_path", "string", "Image."),
+    FETCHED_AT,
+)
+
+
+def dim_season(season: DataFrame, dim_tv: DataFrame) -> DataFrame:
+    """One row for each season of a series of `dim_tv`."""
+    return _aired(of_titles(season, dim_tv, "tv_id"), DIM_SEASON_COLUMNS)
+
+
+def dim_episode(episode: DataFrame, dim_tv: DataFrame) -> DataFrame:
+    """One row for each episode of a series of `dim_tv`."""
+    return _aired(of_titles(episode, dim_tv, "tv_id"), DIM_EPISODE_COLUMNS)
+
+
+def _aired(rows: DataFrame, columns: tuple[ColumnSpec, ...]) -> DataFrame:
+    return rows.withColumn("air_date_key", date_key(F.col("air_date"))).select(*(one.name for one in columns))
+
+
+_VOTE_AVERAGE = ColumnSpec("vote_average", "double", "Mean of the votes; NULL without votes.", "0 to 10")
+_VOTES = ColumnSpec("votes", "bigint", "Number of votes.", "votes")
+
+FACT_TV_COLUMNS = (
+    TV_ID,
+    _FIRST_AIR_DATE_KEY,
+    ColumnSpec("original_language", "string", "Key of dim_language.", path="original_language"),
+    ColumnSpec("season_count", "bigint", "Seasons; season 0 is not counted.", "seasons", "number_of_seasons"),
+    ColumnSpec("episode_count", "bigint", "Episodes; season 0 is not counted.", "episodes", "number_of_episodes"),
+    ColumnSpec("days_on_air", "bigint", "From the first broadcast to the last so far.", "days"),
+    _VOTE_AVERAGE,
+    _VOTES,
+    ColumnSpec(
+        "weighted_rating",
+        "double",
+        "v/(v+m)·R + m/(v+m)·C: the mean R of v votes, drawn to C, the mean over all series with votes, as if by m "
+        "votes; C itself without votes.",
+        "0 to 10",
+    ),
+    ColumnSpec("popularity", "double", "TMDB's popularity that day; not comparable over years.", path="popularity"),
+    ColumnSpec("cast_size", "bigint", "Roles in the cast; 0 where none is known.", "credits"),
+    ColumnSpec("crew_size", "bigint", "Jobs in the crew; 0 where none is known.", "credits"),
+    FETCHED_AT,
+)
+
+
+def fact_tv(
+    tv: DataFrame, tv_cast: DataFrame, tv_crew: DataFrame, *, adult_titles: bool = False, rating_votes: int = 300
+) -> DataFrame:
+    """One row a series with its measures."""
+    titles = tv.filter(kept(adult_titles))
+    has_votes = F.col("vote_count") > 0
+    mean_of_all = titles.filter(has_votes).agg(mean(F.col("vote_average")).alias("mean_of_all"))
+    rating = weighted_rating(F.col("vote_average"), F.col("vote_count"), F.col("mean_of_all"), rating_votes)
+    return (
+        titles.join(_counted(tv_cast, "tv_id", "cast_size"), "tv_id", "left")
+        .join(_counted(tv_crew, "tv_id", "crew_size"), "tv_id", "left")
+        .crossJoin(mean_of_all)
+        .select(
+            "tv_id",
+            date_key(F.col("first_air_date")).alias("first_air_date_key"),
+            "original_language",
+            F.col("number_of_seasons").alias("season_count"),
+            F.col("number_of_episodes").alias("episode_count"),
+            F.datediff("last_air_date", "first_air_date").cast("bigint").alias("days_on_air"),
+            F.when(has_votes, F.col("vote_average")).alias("vote_average"),
+            F.col("vote_count").alias("votes"),
+            rating.alias("weighted_rating"),
+            "popularity",
+            _or_none("cast_size"),
+            _or_none("crew_size"),
+            "fetched_at",
+        )
+    )
+
+
+FACT_EPISODE_COLUMNS = (
+    ColumnSpec("episode_id", "bigint", "The episode; key of dim_episode."),
+    TV_ID,
+    _SEASON_NUMBER,
+    ColumnSpec("episode_number", "bigint", "Number of the episode within the season."),
+    _AIR_DATE_KEY,
+    ColumnSpec("runtime_minutes", "bigint", "Length; NULL where unknown.", "minutes"),
+    _VOTE_AVERAGE,
+    _VOTES,
+    ColumnSpec("guest_star_count", "bigint", "Roles of guests; 0 where none is known.", "credits"),
+    ColumnSpec("crew_size", "bigint", "Jobs in the crew; 0 where none is known.", "credits"),
+    FETCHED_AT,
+)
+
+
+def fact_episode(
+    episode: DataFrame, episode_guest_star: DataFrame, episode_crew: DataFrame, dim_tv: DataFrame
+) -> DataFrame:
+    """One row an episode with its measures."""
+    return (
+        of_titles(episode, dim_tv, "tv_id")
+        .join(_counted(episode_guest_star, "episode_id", "guest_star_count"), "episode_id", "left")
+        .join(_counted(episode_crew, "episode_id", "crew_size"), "episode_id", "left")
+        .select(
+            "episode_id",
+            "tv_id",
+            "season_number",
+            "episode_number",
+            date_key(F.col("air_date")).alias("air_date_key"),
+            F.col("runtime").alias("runtime_minutes"),
+            F.when(F.col("vote_count") > 0, F.col("vote_average")).alias("vote_average"),
+            F.col("vote_count").alias("votes"),
+            _or_none("guest_star_count"),
+            _or_none("crew_size"),
+            "fetched_at",
+        )
+    )
+
+
+def _counted(rows: DataFrame, key: str, name: str) -> DataFrame:
+    return rows.groupBy(key).agg(F.count("*").alias(name))
+
+
+def _or_none(name: str) -> Column:
+    return F.coalesce(F.col(name), F.lit(0).cast("bigint")).alias(name)
