@@ -289,13 +289,17 @@ def put_commit(
     if over is not None and mode == "overwrite":
         actions += (_removed(now, path) for path in live_files(storage, folder, over))
     actions += (_added(now, file) for file in files)
-    storage.put_new(log_key(folder, version), b"".join(json.dumps(action).encode() + b"\n" for action in actions))
+    storage.put_new(log_key(folder, version), b"".join(_compact(action).encode() + b"\n" for action in actions))
     return read_commit(storage, folder, version)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _commit_info(now: int, mode: Mode, user: Mapping[str, Any]) -> dict[str, Any]:
     info = {"timestamp": now, "operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}}
-    return {"commitInfo": {**info, "userMetadata": json.dumps({**user, "token": secrets.token_hex(8)})}}
+    return {"commitInfo": {**info, "userMetadata": _compact({**user, "token": secrets.token_hex(8)})}}
 
 
 def _metadata(now: int, folder: str, schema: str) -> dict[str, Any]:
@@ -313,7 +317,7 @@ def _metadata(now: int, folder: str, schema: str) -> dict[str, Any]:
 
 def _added(now: int, file: DataFile) -> dict[str, Any]:
     about = {"path": file.path, "partitionValues": {}, "size": file.size, "modificationTime": now, "dataChange": True}
-    return {"add": {**about, "stats": json.dumps(file.stats)}}
+    return {"add": {**about, "stats": _compact(file.stats)}}
 
 
 def _removed(now: int, path: str) -> dict[str, Any]:
