@@ -326,11 +326,11 @@ def _removed(now: int, path: str) -> dict[str, Any]:
 
 def live_files(storage: Storage, folder: str, version: int) -> list[str]:
     """The files of a version; some more where another program wrote, whose overwrites may leave in what was there."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     try:
         for each in range(version, -1, -1):
             commit = read_commit(storage, folder, each)
-            found += commit.files
+            found |= dict.fromkeys(commit.files)
             if commit.overwrites and not commit.foreign:
                 break
     except MissingKeyError:
@@ -338,4 +338,4 @@ def live_files(storage: Storage, folder: str, version: int) -> list[str]:
         from reelhouse.delta.delta_rs import delta_files
 
         return delta_files(storage, folder, version)
-    return found
+    return list(found)
