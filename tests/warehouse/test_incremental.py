@@ -282,6 +282,17 @@ def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> 
     assert len(lake.rows("movie")) == 2
 
 
+def test_a_log_gets_a_checkpoint_now_and_then(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reelhouse.delta.engine._CHECKPOINT_EVERY", 2)
+    for number in range(1, 4):
+        lake.land(a_movie(number, **_RICH), export=range(1, number + 1), day=f"2026-11-0{number}")
+        lake.build()
+    for folder in ("tables/movie", "tables/popularity_daily", "_reelhouse/staging/movie"):
+        assert json.loads(lake.storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"] == 2
+    assert sorted(lake.values("movie", "movie_id")) == [1, 2, 3]
+    assert check_tables(lake.storage) == []
+
+
 def test_a_table_made_with_other_columns_than_declared_is_refused(lake: LakeInTheMaking) -> None:
     genre = REGISTRY.of_answers["movie_genre"]
 

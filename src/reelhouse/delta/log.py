@@ -121,6 +121,10 @@ def read_commit(storage: Storage, folder: str, version: int) -> Commit:
         raise LakeError(f"{key} cannot be read: {exc}") from exc
     if not actions:
         raise LakeError(f"{key} is empty")
+    return _commit_of(version, actions)
+
+
+def _commit_of(version: int, actions: list[dict[str, Any]]) -> Commit:
     added = [action["add"] for action in actions if "add" in action]
     info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     mode = str(info.get("operationParameters", {}).get("mode", "")).lower()
@@ -290,7 +294,7 @@ def put_commit(
         actions += (_removed(now, path) for path in live_files(storage, folder, over))
     actions += (_added(now, file) for file in files)
     storage.put_new(log_key(folder, version), b"".join(_compact(action).encode() + b"\n" for action in actions))
-    return read_commit(storage, folder, version)
+    return _commit_of(version, actions)
 
 
 def _compact(value: Any) -> str:
