@@ -177,22 +177,16 @@ def test_a_driver_killed_at_any_instant_leaves_one_build_and_the_next_completes(
     assert check_tables(twins.storage) == []
 
 
-def test_builds_of_sail_and_of_two_sparks_at_once_leave_one_whole_build(twins: Twins) -> None:
+def test_of_two_builds_by_spark_at_once_one_is_whole_and_the_other_waits_or_says_so(twins: Twins) -> None:
     twins.sail("build")
     twins.change()
     with twins.spark("one") as one, twins.spark("other") as other:
-        # Spark takes longer to start than Sail to build: Sail joins when both are at work.
-        before = twins.commits()
-        while twins.commits() < before + 3 and one.poll() is other.poll() is None:
-            time.sleep(0.05)
-        twins.sail("build", "--full")
-        assert (one.wait(900), other.wait(900)) == (0, 0), [
-            (twins.folder / name).read_text()[-2000:] for name in ("one", "other")
-        ]
+        ended = {"one": one.wait(900), "other": other.wait(900)}
+    said = {name: (twins.folder / name).read_text()[-2000:] for name in ended}
+    assert 0 in ended.values(), said
+    assert all(code == 0 or "is locked by another build" in said[name] for name, code in ended.items()), said
     assert check_tables(twins.storage) == []
     assert _rows(twins.storage) == {name: pin.rows for name, pin in _pinned(twins.storage).tables.items()}
-    # Whoever pinned last did not necessarily commit last.
-    twins.sail("build")
     twins.sail("build", "--full")
     twins.build_undisturbed()
     assert twins.differences() == []

@@ -30,7 +30,7 @@ def test_a_query_that_fails_on_its_way_says_so_in_one_line(tmp_path: Path) -> No
     made.land(a_movie(1), export=[1])
     made.build()
     lake = Lake(made.storage, SAIL)
-    for file in (made.root / "tables/movie").glob("*.parquet"):
+    for file in (made.root / "tables/movie").glob("*/*.parquet"):
         file.unlink()
     with pytest.raises(ReelhouseError) as failed:
         lake.arrow("select title from movie")

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import BUILD, Storage
 
 ODD_KEYS = (
     "",
@@ -273,6 +273,16 @@ def test_a_locked_lake_refuses_a_second_lock_until_release(storage: Storage) -> 
         storage.put("a", b"holding stops no writer")
     with storage.lock():
         assert storage.get("a") == b"holding stops no writer"
+
+
+def test_a_build_keeps_out_builds_and_no_collector(storage: Storage) -> None:
+    with storage.lock(of=BUILD):
+        with pytest.raises(LockedError, match="is locked by another build"), storage.lock(of=BUILD):
+            pass
+        with storage.lock():
+            pass
+    with storage.lock(), storage.lock(of=BUILD):
+        pass
 
 
 def test_a_lock_is_released_when_its_holder_fails(storage: Storage) -> None:

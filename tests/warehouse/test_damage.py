@@ -72,7 +72,7 @@ def _cut(path: Path) -> None:
 def _replaced(path: Path) -> None:
     """By a whole file of another table."""
     root = next(parent for parent in path.parents if (parent / "tables/movie_genre").is_dir())
-    path.write_bytes(next((root / "tables/movie_genre").glob("*.parquet")).read_bytes())
+    path.write_bytes(next((root / "tables/movie_genre").glob("*/*.parquet")).read_bytes())
 
 
 @pytest.mark.parametrize("damage", [_emptied, _cut, _replaced, Path.unlink], ids=lambda one: one.__name__)
@@ -84,7 +84,7 @@ def test_data_files_that_are_not_as_they_were_written_are_named(
     for folder in folders:
         path = _files(lake, folder)[0]
         damage(path)
-        damaged.append(f"{folder}/{path.name}")
+        damaged.append(f"{folder}/{path.parent.name}/{path.name}")
     problems = check_tables(lake.storage)
     assert len(problems) == len(damaged)
     for name in damaged:
@@ -191,7 +191,7 @@ def test_a_manifest_that_is_not_the_newest_builds_is_named_and_repaired(
         left = {name: one for name, one in lake.current.tables.items() if name != "movie"}
         _edited(lake, lambda one: msgspec.structs.replace(one, tables=left))
     elif how == "one version":
-        movie = msgspec.structs.replace(lake.current.tables["movie"], version=1)
+        movie = msgspec.structs.replace(lake.current.tables["movie"], version=0)
         _edited(lake, lambda one: msgspec.structs.replace(one, tables={**one.tables, "movie": movie}))
     elif how in ("gone", "all gone"):
         for key in [MANIFEST] if how == "gone" else [MANIFEST, *lake.storage.keys("_reelhouse/builds/")]:

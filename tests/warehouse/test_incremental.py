@@ -99,7 +99,7 @@ def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
     before = lake.everything()
     log = sorted((lake.root / "_reelhouse/staging/movie/_delta_log").glob("*.json"))
     # Another builder, slower, appends what this one had: the very same files once more.
-    for number, commit in enumerate(log[1:], len(log)):
+    for number, commit in enumerate(log, len(log)):
         again = commit.read_text().replace('"mode":"Overwrite"', '"mode":"Append"')
         (commit.parent / f"{number:020d}.json").write_text(again)
     lake.land(filtered(4))
@@ -286,7 +286,7 @@ def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> 
         lake.build()
         builds.append(lake.storage.get("_reelhouse/manifest.json"))
     assert check_tables(lake.storage) == []
-    assert len(list((lake.root / "tables/movie").glob("*.parquet"))) == 2
+    assert len(list((lake.root / "tables/movie").glob("*/*.parquet"))) == 2
     assert len(lake.rows("popularity_daily")) == 6
     # What the build before this one pinned is still there to be read, whole.
     lake.storage.put("_reelhouse/manifest.json", builds[-2])
@@ -294,6 +294,17 @@ def test_a_lake_keeps_the_last_two_builds_and_no_more(lake: LakeInTheMaking) -> 
         name: pin.rows for name, pin in lake.current.tables.items()
     }
     assert len(lake.rows("movie")) == 2
+
+
+def test_a_log_gets_a_checkpoint_now_and_then(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reelhouse.delta.engine._CHECKPOINT_EVERY", 2)
+    for number in range(1, 4):
+        lake.land(a_movie(number, **_RICH), export=range(1, number + 1), day=f"2026-11-0{number}")
+        lake.build()
+    for folder in ("tables/movie", "tables/popularity_daily", "_reelhouse/staging/movie"):
+        assert json.loads(lake.storage.get(f"{folder}/_delta_log/_last_checkpoint"))["version"] == 2
+    assert sorted(lake.values("movie", "movie_id")) == [1, 2, 3]
+    assert check_tables(lake.storage) == []
 
 
 def test_a_table_made_with_other_columns_than_declared_is_refused(lake: LakeInTheMaking) -> None:

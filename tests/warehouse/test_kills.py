@@ -15,7 +15,7 @@ from reelhouse.errors import LakeError, LockedError
 from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
-from reelhouse.warehouse import staging
+from reelhouse.warehouse import run, staging
 from reelhouse.warehouse.run import BuildResult, build
 from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.few import FEW
@@ -165,6 +165,8 @@ def test_a_second_build_ends_with_one_line_and_the_first_is_whole(
     lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _history(lake)
+    monkeypatch.setattr(run, "_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(run, "_LOOK_AGAIN_SECONDS", 0.1)
     refused: list[str] = []
 
     def other() -> None:
@@ -179,6 +181,24 @@ def test_a_second_build_ends_with_one_line_and_the_first_is_whole(
     lake.build()
     assert [text.partition(" (")[0] for text in refused] == ["the lake is locked by another build"]
     assert sorted(lake.values("movie", "movie_id")) == [1, 2]
+    assert check_tables(lake.storage) == []
+    assert not lake.build().done
+
+
+def test_a_second_build_waits_for_the_first_and_finds_its_work_done(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _history(lake)
+    monkeypatch.setattr(run, "_LOOK_AGAIN_SECONDS", 0.1)
+    steps: list[str] = []
+    done: list[bool] = []
+    second = threading.Thread(target=lambda: done.append(build(lake.storage, SAIL, progress=steps.append).done))
+    _before_commit(1, "tables/movie", second.start, monkeypatch)
+    lake.build()
+    second.join()
+    assert set(steps) == {"waiting for another build"}
+    assert done == [False]
+    assert lake.current.tables["movie"].version == 0
     assert check_tables(lake.storage) == []
     assert not lake.build().done
 

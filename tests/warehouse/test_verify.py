@@ -55,7 +55,7 @@ def test_a_version_that_is_gone_is_named(built: LakeInTheMaking) -> None:
 
 
 def test_a_file_that_is_gone_is_named(built: LakeInTheMaking) -> None:
-    (path,) = (built.root / "tables/movie_genre").glob("*.parquet")
+    (path,) = (built.root / "tables/movie_genre").glob("*/*.parquet")
     saved = path.read_bytes()
     path.unlink()
     (problem,) = check_tables(built.storage)
@@ -67,7 +67,7 @@ def test_a_file_of_an_earlier_append_is_missed_too(tmp_path: Path) -> None:
     lake = LakeInTheMaking(tmp_path / "lake", registry=FEW)
     lake.land(a_movie(1), export=[1], day="2026-11-01")
     lake.build()
-    (first,) = (lake.root / "tables/popularity_daily").glob("*.parquet")
+    (first,) = (lake.root / "tables/popularity_daily").glob("*/*.parquet")
     lake.land(a_movie(2), export=[1, 2], day="2026-11-02")
     lake.build()
     assert check_tables(lake.storage) == []

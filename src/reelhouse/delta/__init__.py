@@ -1,1 +1,1 @@
-"""Delta Lake: the log, commits by an engine or by delta-rs, and the files that no version needs."""
+"""Delta Lake: the log, data files, commits, and the files that no version needs."""

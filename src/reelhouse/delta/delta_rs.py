@@ -101,6 +101,8 @@ def write_delta(
     """
     from reelhouse.delta.parquet import write_batches
 
+    # What could not be read afterwards is not written.
+    _place(storage, folder)
     before = latest_version(storage, folder) if over is None else over
     declared = _delta_schema(folder, rows.schema)
     if before is not None and not (new_schema and mode == "overwrite"):
@@ -137,9 +139,12 @@ def footers(storage: Storage, folder: str, paths: Sequence[str]) -> Iterator[pq.
     import pyarrow.parquet as pq
     from deltalake.exceptions import DeltaError
     from deltalake.fs import DeltaStorageHandler
-    from pyarrow.fs import PyFileSystem
+    from pyarrow.fs import LocalFileSystem, PyFileSystem, SubTreeFileSystem
 
-    files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder)))
+    if isinstance(storage, Accessible):
+        files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder)))
+    else:
+        files = SubTreeFileSystem(f"{unquote(urlsplit(storage.url).path)}/{folder}", LocalFileSystem())
 
     def footer(path: str) -> pq.FileMetaData:
         try:

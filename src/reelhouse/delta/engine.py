@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from reelhouse.delta.delta_rs import put_checkpoint
 from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line
 from reelhouse.delta.log import Commit, DataFile, Mode, live_files, put_commit, schema_at, schema_mark
 from reelhouse.delta.parquet import files_in, new_folder
-from reelhouse.errors import KeyTakenError, LakeError, OvertakenError
+from reelhouse.errors import ConfigError, KeyTakenError, LakeError, OvertakenError
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
@@ -114,7 +114,9 @@ class Engine:
         except KeyTakenError as exc:
             raise OvertakenError(f"{folder} was written by another writer meanwhile") from exc
         if made.version and made.version % _CHECKPOINT_EVERY == 0:
-            put_checkpoint(self.storage, folder)
+            # delta-rs opens no folder with %41 in its name; `reelhouse maintain` says so.
+            with suppress(ConfigError):
+                put_checkpoint(self.storage, folder)
         return made
 
 

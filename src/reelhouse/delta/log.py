@@ -121,6 +121,10 @@ def read_commit(storage: Storage, folder: str, version: int) -> Commit:
         raise LakeError(f"{key} cannot be read: {exc}") from exc
     if not actions:
         raise LakeError(f"{key} is empty")
+    return _commit_of(version, actions)
+
+
+def _commit_of(version: int, actions: list[dict[str, Any]]) -> Commit:
     added = [action["add"] for action in actions if "add" in action]
     info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     mode = str(info.get("operationParameters", {}).get("mode", "")).lower()
@@ -289,13 +293,17 @@ def put_commit(
     if over is not None and mode == "overwrite":
         actions += (_removed(now, path) for path in live_files(storage, folder, over))
     actions += (_added(now, file) for file in files)
-    storage.put_new(log_key(folder, version), b"".join(json.dumps(action).encode() + b"\n" for action in actions))
-    return read_commit(storage, folder, version)
+    storage.put_new(log_key(folder, version), b"".join(_compact(action).encode() + b"\n" for action in actions))
+    return _commit_of(version, actions)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _commit_info(now: int, mode: Mode, user: Mapping[str, Any]) -> dict[str, Any]:
     info = {"timestamp": now, "operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}}
-    return {"commitInfo": {**info, "userMetadata": json.dumps({**user, "token": secrets.token_hex(8)})}}
+    return {"commitInfo": {**info, "userMetadata": _compact({**user, "token": secrets.token_hex(8)})}}
 
 
 def _metadata(now: int, folder: str, schema: str) -> dict[str, Any]:
@@ -313,7 +321,7 @@ def _metadata(now: int, folder: str, schema: str) -> dict[str, Any]:
 
 def _added(now: int, file: DataFile) -> dict[str, Any]:
     about = {"path": file.path, "partitionValues": {}, "size": file.size, "modificationTime": now, "dataChange": True}
-    return {"add": {**about, "stats": json.dumps(file.stats)}}
+    return {"add": {**about, "stats": _compact(file.stats)}}
 
 
 def _removed(now: int, path: str) -> dict[str, Any]:
@@ -322,11 +330,11 @@ def _removed(now: int, path: str) -> dict[str, Any]:
 
 def live_files(storage: Storage, folder: str, version: int) -> list[str]:
     """The files of a version; some more where another program wrote, whose overwrites may leave in what was there."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     try:
         for each in range(version, -1, -1):
             commit = read_commit(storage, folder, each)
-            found += commit.files
+            found |= dict.fromkeys(commit.files)
             if commit.overwrites and not commit.foreign:
                 break
     except MissingKeyError:
@@ -334,4 +342,4 @@ def live_files(storage: Storage, folder: str, version: int) -> list[str]:
         from reelhouse.delta.delta_rs import delta_files
 
         return delta_files(storage, folder, version)
-    return found
+    return list(found)

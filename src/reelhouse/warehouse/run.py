@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ import msgspec
 import reelhouse
 from reelhouse.delta.log import list_sizes, sound
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import LakeError, MissingKeyError, OvertakenError
+from reelhouse.errors import LakeError, LockedError, MissingKeyError, OvertakenError
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.keys import FORMAT, MANIFEST, plan_key, staging_folder
 from reelhouse.raw.plan import Plan
@@ -43,6 +45,10 @@ Progress = Callable[[str], None]
 
 # Another builder that pins first makes this one look again; more than a few in a row is no race any more.
 _ATTEMPTS = 5
+
+# A build that was killed leaves its lease in a bucket for two minutes.
+_WAIT_SECONDS = 150.0
+_LOOK_AGAIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -139,10 +145,13 @@ def _bring_up_to_date(
     for _ in range(_ATTEMPTS):
         situation = _look(storage, registry, full=parse)
         if not make and _nothing_to_do(storage, situation):
-            assert situation.current is not None
-            return _result(situation.current, done=False, rebuilt=[])
+            return _done_before(situation)
         try:
-            with storage.lock(of=BUILD):
+            with _alone(storage, step) as waited:
+                if waited:
+                    situation = _look(storage, registry, full=parse)
+                    if not make and _nothing_to_do(storage, situation):
+                        return _done_before(situation)
                 built = _build(storage, spark_factory, situation, step, parse=parse, make=make)
         except OvertakenError:
             # A builder that began staging again is joined: two that began it again and again would never end.
@@ -171,6 +180,25 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
         plans += (one.pending if recorded else look_ahead(storage, name, Watermark())).plans
     exports = exports_named(known, exports_left(storage, plans) if purges else plans)
     return _Situation(registry, current, body, streams, exports, purges, newest)
+
+
+@contextmanager
+def _alone(storage: Storage, step: Progress) -> Iterator[bool]:
+    """Keep other builds out inside the context; whether one had to be waited for. `LockedError` if it takes long."""
+    give_up = time.monotonic() + _WAIT_SECONDS
+    waited = False
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(storage.lock(of=BUILD))
+                break
+            except LockedError:
+                if time.monotonic() >= give_up:
+                    raise
+            step("waiting for another build")
+            waited = True
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        yield waited
 
 
 def new_answers(storage: Storage, registry: Registry = REGISTRY, *, full: bool = False) -> int:
@@ -296,6 +324,11 @@ def _build(
     if situation.current is not None:
         sweep(storage, situation.current)
     return _result(current, done=True, rebuilt=rebuilt)
+
+
+def _done_before(situation: _Situation) -> BuildResult:
+    assert situation.current is not None
+    return _result(situation.current, done=False, rebuilt=[])
 
 
 def _result(current: BuildManifest, *, done: bool, rebuilt: list[str]) -> BuildResult:

@@ -217,10 +217,11 @@ class Stager:
             landed = any(row["state"] == State.LANDED for row in rows)
             lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and landed else {}
             for row in rows:
-                line = _whole(lines, row)
                 if row["state"] != State.LANDED:
                     yield _Reread(row, None, 0)
-                elif line is None:
+                    continue
+                line = _whole(lines, row) if row["line"] is not None else None
+                if line is None:
                     yield _Reread(row, Parsed({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
                 else:
                     yield _Reread({**row, "sha256": line.sha256}, line.parsed(self.entity.shape), len(line.body))
