@@ -21,6 +21,7 @@ def _list(
         core=frozenset(core.split()),
         stale_after_days=stale_after_days,
         priority=_PRIORITY,
+        group="reference",
         plural=f"{name.replace('_', ' ')} lists",
         tables=tables,
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from reelhouse.entities.movie import MOVIE
+from reelhouse.entities.person import PERSON
+from reelhouse.entities.reference import REFERENCE_LISTS
+from reelhouse.entities.referenced import REFERENCED
 from reelhouse.entities.schema import Entity
+from reelhouse.entities.tv import TV
 
-ENTITIES: dict[str, Entity] = {entity.name: entity for entity in (MOVIE,)}
+ENTITIES: dict[str, Entity] = {entity.name: entity for entity in (MOVIE, TV, PERSON, *REFERENCED, *REFERENCE_LISTS)}
 
 # The entity that is meant where nobody names one.
 DEFAULT = MOVIE.name
@@ -13,11 +17,9 @@ DEFAULT = MOVIE.name
 # Words by which files of ids are named after what they hold.
 NAMES_OF_FILES = (MOVIE.name, "series")
 
-# What lists call kinds of things that are not collected, without what is no letter.
+# What lists call kinds of things that are not collected by an id of their own, without what is no letter.
 OTHER_WORDS = {
-    "series": "tv show shows tvshow tvshows series serie tvseries miniseries tvminiseries podcastseries",
     "season": "season seasons temporada tvseason",
     "episode": "episode episodes episodio tvepisode tvpilot podcastepisode",
-    "person": "person people actor actress director cast crew pessoa persona name",
-    "other": "collection list company network keyword game videogame book album",
+    "other": "list game videogame book album",
 }
