@@ -9,7 +9,7 @@ _KIND = "person"
 
 _DEFAULT_APPENDS = ("external_ids", "images", "translations")
 
-# Movies and series have their titles under different names; the title's own table has them too.
+# What movies and series name alike; their tables have the rest.
 _TITLE: tuple[ColumnSpec, ...] = (
     col("credit_id", "string", "credit_id", "TMDB's id of the credit."),
     col("media_type", "string", "media_type", "movie or tv."),
