@@ -177,6 +177,9 @@ def test_an_event_may_name_the_entity_that_it_is_about() -> None:
     call = read_event({"run": "full", "entity": "gadget"}, "r")
     assert isinstance(call, Call)
     assert [(one.entity, one.run) for one in call.requests if isinstance(one, Asked)] == [("gadget", "full")]
+    mixed = "type,tmdb\nmovie,1\ngadget,2\n"
+    with pytest.raises(ReelhouseError, match="holds no gadget, only 1 movie, 1 of an unknown kind"):
+        read_event({"ids": mixed, "entity": "gadget"}, "r")
     with pytest.raises(ReelhouseError, match="entity: a name is expected"):
         read_event({"run": "full", "entity": 1}, "r")
     with pytest.raises(ReelhouseError, match="this event is not known"):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from reelhouse.collect.id_lists import KeyList, Reading, read_keys
-from reelhouse.entities.registry import DEFAULT, ENTITIES
+from reelhouse.entities.registry import DEFAULT
 from reelhouse.errors import ReelhouseError
 from reelhouse.ids import id_of
 from reelhouse.raw.inbox import RUN_KINDS
@@ -96,8 +96,8 @@ def _call(event: object, name: str) -> Call:
         raise ReelhouseError(f"an event must be an object, not a {type(event).__name__}")
     if "entity" in event and ("ids" in event or "run" in event):
         rest = {key: value for key, value in event.items() if key != "entity"}
-        if event["entity"] not in ENTITIES:
-            raise ReelhouseError(f"entity: one of {', '.join(ENTITIES)} is expected, not {str(event['entity'])[:40]!r}")
+        if not isinstance(event["entity"], str):
+            raise ReelhouseError("entity: a name is expected")
         called = _ids(rest, name, event["entity"]) if "ids" in event else _call(rest, name)
         asked = (one._replace(entity=event["entity"]) for one in called.requests if isinstance(one, Asked))
         return Call(tuple(asked), works=True)
