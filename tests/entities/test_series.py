@@ -78,9 +78,9 @@ def test_seasons_come_with_their_series_and_more_requests_only_past_twenty_appen
 
     lake = LakeInTheMaking(tmp_path)
     with serving(answer) as server:
-        options = CollectOptions(entity="tv", entities=FEW)
+        options = CollectOptions(names=("tv",), entities=FEW)
         run = collecting.collect(lake.storage, settings(server.url, attempts=2), options, Progress())[-1]
-    assert (run.whole, run.states) == (True, {"landed": 4})
+    assert (run.complete, run.states) == (True, {"landed": 4})
     assert asked == {"/3/tv/1": 1, "/3/tv/2": 1, "/3/tv/3": 2, "/3/tv/4": 2}
     assert verify(lake.storage, entities=FEW).problems == []
     lake.build(registry=Registry.of(FEW))

@@ -17,6 +17,16 @@ _TITLE: tuple[ColumnSpec, ...] = (
     col("episode_count", "bigint", "episode_count", "Of a series: with so many episodes.", "episodes"),
 )
 
+_CREDITS = (
+    "movie_cast.person_id",
+    "movie_crew.person_id",
+    "tv_cast.person_id",
+    "tv_crew.person_id",
+    "tv_created_by.person_id",
+    "episode_guest_star.person_id",
+    "episode_crew.person_id",
+)
+
 PERSON = Entity(
     name=_KIND,
     plural="people",
@@ -26,6 +36,7 @@ PERSON = Entity(
     # TMDB has nearly five million.
     listing=Export("person_ids", least_rows=1_000_000),
     changes="/person/changes",
+    follow={"credits": _CREDITS, "titles": _CREDITS},
     appends=(
         *_DEFAULT_APPENDS,
         "changes",
