@@ -18,6 +18,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature"
 # Another value than the default for each setting, as text for the environment and as what it becomes.
 OTHERS: dict[str, tuple[str, Any]] = {
     "lake": ("/srv/lake", "/srv/lake"),
+    "entities": ("all, movie", ["all", "movie"]),
     "token": (TOKEN, TOKEN),
     "tmdb_url": ("http://localhost:1/3", "http://localhost:1/3"),
     "exports_url": ("http://localhost:1/p/exports", "http://localhost:1/p/exports"),
@@ -31,6 +32,7 @@ OTHERS: dict[str, tuple[str, Any]] = {
     "include_adult": ("no", False),
     "include_video": ("false", False),
     "discover": ("with_genres=18 vote_count.gte=5", {"with_genres": "18", "vote_count.gte": "5"}),
+    "follow": ("credits", "credits"),
     "record_filter": ("vote_count > `5`", "vote_count > `5`"),
     "stale_after_days": ("30", 30),
     "min_export_share": ("0.5", 0.5),
