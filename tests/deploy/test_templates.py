@@ -63,6 +63,7 @@ def test_a_build_cannot_write_what_was_collected(name: str) -> None:
     assert places == {
         *(f"{each}/*" for each in ("_reelhouse/staging", "_reelhouse/builds", "tables", "marts", "Trusted", "Refined")),
         "_reelhouse/manifest.json",
+        "_reelhouse/build-lease.json",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -156,7 +157,7 @@ def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows
     for _ in range(2):
         _older(lake.root, 2 * WEEK)
         _maintain(lake.storage)
-    assert len(list((lake.root / POPULARITY).glob("*/*.parquet"))) == 1
+    assert len([path for path in (lake.root / POPULARITY).glob("*/*.parquet") if path.parent.name != "_delta_log"]) == 1
     assert lake.everything() == rows
     assert not lake.build().done
     _day(lake)
@@ -293,7 +294,7 @@ def test_a_builder_that_writes_meanwhile_comes_first(lake: LakeInTheMaking, rows
     def meanwhile(step: str) -> None:
         if step == POPULARITY:
             newest = read_commit(lake.storage, POPULARITY, lake.current.tables["popularity_daily"].version)
-            over = newest.version
+            over = latest_version(lake.storage, POPULARITY)
             put_commit(lake.storage, POPULARITY, [], mode="append", user=newest.user, schema="", over=over)
 
     done = _maintain(lake.storage, step=meanwhile)
@@ -378,7 +379,7 @@ def test_a_build_goes_on_from_a_maintenance_that_was_killed_before_its_pin_follo
     assert before is not None and after is not None
     commits = [read_commit(lake.storage, STAGING, version) for version in range(before + 1, after + 1)]
     # The new day alone is parsed: its six answers, and the two of them again that were suspect.
-    assert [("rewrites" in one.user, one.rows) for one in commits[1:]] == [(False, 6), (False, 2)]
+    assert [("rewrites" in one.user, one.rows) for one in commits[1:]] == [(False, 8)]
     assert "rewrites" in commits[0].user
     assert check_tables(lake.storage) == []
     step_by_step = lake.everything()
@@ -491,7 +492,7 @@ def test_in_a_bucket_old_versions_go_too(bucket: Storage, rows: dict[str, list[R
     zones = ("_reelhouse/staging/", "tables/")
     assert [list(bucket.list_all_versions(zone)) for zone in zones] == [list(bucket.keys(zone)) for zone in zones]
     pin = json.loads(bucket.get(MANIFEST))["tables"]["popularity_daily"]
-    assert len([key for key in bucket.keys(f"{POPULARITY}/") if key.endswith(".parquet")]) == 1
+    assert len([key for key in bucket.keys(f"{POPULARITY}/") if re.search(r"/part-\d+\.parquet$", key)]) == 1
     found = read_delta(bucket, POPULARITY, pin["version"], ["id"]).read_all()
     assert found.num_rows == len(rows["popularity_daily"]) == pin["rows"]
 
