@@ -69,7 +69,7 @@ class Mortal:
 
 
 def _die_after(
-    lake: LakeInTheMaking, writes: int, monkeypatch: pytest.MonkeyPatch, registry: Registry = REGISTRY
+    lake: LakeInTheMaking, writes: int, monkeypatch: pytest.MonkeyPatch, registry: Registry = FEW
 ) -> BuildResult | None:
     """Build until *writes* objects were put, commits among them, or frames written; None if the build died."""
     countdown = Countdown(writes)
