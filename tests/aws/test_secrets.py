@@ -150,7 +150,9 @@ def test_without_credentials_or_without_aws_it_is_an_error_in_one_line(
 
 
 def test_a_laptop_reads_it_from_there_too(tiny: Tiny, parameter: str, bearers: set[str], tmp_path: Path) -> None:
-    drafted = draft(FolderStorage(tmp_path / "lake"), quick(tiny.url, token=f"ssm:{parameter}"), CollectOptions())
+    drafted = draft(
+        FolderStorage(tmp_path / "lake"), quick(tiny.url, token=f"ssm:{parameter}"), CollectOptions(names=("movie",))
+    )
     assert drafted.requests == 30
 
 

@@ -339,7 +339,7 @@ def test_ids_of_nobody_knows_what_are_requested_of_nobody(text: bytes, says: str
 
 @pytest.mark.parametrize("name", ["series.csv", "lists/My-Series_2020.csv", "tv.txt"])
 def test_a_list_that_is_named_after_another_kind_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="is about series, not about movie: --all-kinds"):
+    with pytest.raises(ConfigError, match="is about tv, not about movie: --all-kinds"):
         read_keys("id\n1\n", Reading(name=name))
     assert read_keys("id\n1\n", Reading(name=name, kinds=False)).keys == ("1",)
     assert read_keys("type,id\nmovie,1\n", Reading(name=name)).keys == ("1",)

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from reelhouse.entities.movie import MOVIE
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Table, col
+from reelhouse.marts import REGISTRY as EVERYTHING
 from reelhouse.serve import dictionary
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, python_rows
@@ -175,3 +177,16 @@ def test_an_entity_that_is_changed_keeps_its_tables() -> None:
 def test_a_registry_that_could_not_tell_what_is_gone_is_refused() -> None:
     with pytest.raises(ValueError, match="popularity_daily"):
         replace(REGISTRY, tables=REGISTRY.tables[:2])
+
+
+def test_what_is_followed_is_a_column_of_ids_of_a_declared_table() -> None:
+    ids = {f"{table.name}.{one.name}" for table in EVERYTHING.tables for one in table.columns if one.type == "bigint"}
+    followed = {column for one in ENTITIES.values() for columns in one.follow.values() for column in columns}
+    assert followed
+    assert followed <= ids
+
+
+@pytest.mark.parametrize("name", sorted(ENTITIES))
+def test_each_entity_makes_a_registry_alone_and_beside_movies(name: str) -> None:
+    for names in ({name}, {name, MOVIE.name}):
+        assert {*EVERYTHING.only(names).entities} == names

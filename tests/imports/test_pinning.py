@@ -104,7 +104,7 @@ def test_what_readers_see_is_replaced_only_once_all_is_written(lake: Importer) -
 def test_only_the_rows_of_this_import_and_the_one_before_are_kept(lake: Importer) -> None:
     for number in range(5):
         lake.bring("t", lake.file("a.csv", f"a\n{number}\n"))
-        assert len(list((lake.root / "imports" / "t").glob("*.parquet"))) == min(number + 1, 2)
+        assert len(list((lake.root / "imports" / "t").glob("*/*.parquet"))) == min(number + 1, 2)
     assert lake.rows("t") == [{"a": 4}]
 
 
@@ -182,11 +182,11 @@ def test_verify_names_what_is_lost_of_an_import(lake: Importer) -> None:
     lake.bring("t", lake.file("a.csv", "a\n1\n"))
     lake.bring("u", lake.file("b.csv", "a\n2\n"))
     assert check_tables(lake.storage) == []
-    (file,) = (lake.root / "imports" / "t").glob("*.parquet")
+    (file,) = (lake.root / "imports" / "t").glob("*/*.parquet")
     file.unlink()
     (lake.root / "imports" / "u" / "_delta_log" / f"{0:020d}.json").unlink()
     assert check_tables(lake.storage) == [
-        f"imports/t/{file.name} is gone, though version 0 needs it: import it again",
+        f"imports/t/{file.parent.name}/{file.name} is gone, though version 0 needs it: import it again",
         "imports/u has lost version 0, which readers are shown: import it again",
     ]
 

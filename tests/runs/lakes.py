@@ -57,7 +57,7 @@ def small(tiny: Tiny, **more: Any) -> Settings:
 
 def collect(storage: Storage, chosen: Settings, **request: Any) -> RunResult:
     """What `reelhouse collect` does; the last run's result."""
-    return collecting.collect(storage, chosen, CollectOptions(**request), Progress())[-1]
+    return collecting.collect(storage, chosen, CollectOptions(names=("movie",), **request), Progress())[-1]
 
 
 def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:

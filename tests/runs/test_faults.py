@@ -83,7 +83,7 @@ def test_an_outage_leaves_the_run_open_and_no_id_with_a_wrong_state(tmp_path: An
     lake = FolderStorage(tmp_path / "lake")
     with Emulator(movies=MOVIES, seed=5, faults="outage") as emulator:
         chosen = of(emulator, append=APPEND, lake=str(tmp_path / "lake"), outage_minutes=0.01)
-        assert commands.collect(chosen, CollectOptions(), as_json=True) == 1
+        assert commands.collect(chosen, CollectOptions(names=("movie",)), as_json=True) == 1
         result = collect(lake, chosen)
         assert (result.pending, result.states, result.reconciliation) == (MOVIES, {}, None)
         assert result.reason is not None

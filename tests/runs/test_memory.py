@@ -20,7 +20,7 @@ from reelhouse.bootstrap.collecting import CollectOptions, collect
 from reelhouse.settings import load
 from reelhouse.storage.opening import open_storage
 settings = load()
-result = collect(open_storage(settings.lake), settings, CollectOptions(), Progress())[-1]
+result = collect(open_storage(settings.lake), settings, CollectOptions(names=("movie",)), Progress())[-1]
 print(json.dumps({"clean": result.clean, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
 

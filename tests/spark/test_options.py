@@ -191,6 +191,6 @@ def test_the_path_of_load_is_the_lake() -> None:
 def test_a_list_that_is_named_after_another_kind_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "series.csv"
     file.write_text("tmdb\n862\n")
-    with pytest.raises(ConfigError, match=r"is about series, not about movie: option\(\"ids_kinds\", \"false\"\)"):
+    with pytest.raises(ConfigError, match=r"is about tv, not about movie: option\(\"ids_kinds\", \"false\"\)"):
         read_options({"ids_file": str(file)})
     assert read_options({"ids_file": str(file), "ids_kinds": "false"}).keys == ("862",)

@@ -55,10 +55,12 @@ class Registry:
             raise ValueError(f"two entities are called {', '.join(again)} in the course layout: set course_name")
 
     def _check_listing(self, entity: Entity) -> None:
-        types = {f"{table.name}.{one.name}": one.type for table in self.tables for one in table.columns}
+        # A registry may lack other entities' tables, as one of a lake that has not collected them does.
+        types = {table.name: {one.name: one.type for one in table.columns} for table in self.tables}
         own = (entity.listing.column,) if isinstance(entity.listing, FromColumn) else ()
         for column in (*own, *(column for columns in entity.follow.values() for column in columns)):
-            if types.get(column) != "bigint":
+            table, _, name = column.partition(".")
+            if table in types and types[table].get(name) != "bigint":
                 raise ValueError(f"{entity.name} is listed from {column}, which is no column of ids")
 
     @classmethod
