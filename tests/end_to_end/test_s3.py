@@ -240,7 +240,7 @@ def test_a_tables_log_is_followed_from_whatever_version_is_known(opened: Opened,
 
 
 @pytest.mark.parametrize("mode", ["append", "overwrite"])
-@pytest.mark.parametrize("fault", [lost, done_and_says(403, "AccessDenied")])
+@pytest.mark.parametrize("fault", [lost, done_and_says(500, "InternalError")], ids=["lost", "500"])
 def test_a_commit_whose_answer_was_lost_is_there_once(opened: Opened, mode: str, fault: Fault) -> None:
     with proxied(s3servers.started("moto")) as proxy:
         storage = opened(proxy.server, "lake", endpoint=proxy.endpoint)

@@ -133,8 +133,8 @@ def _types(declared: str) -> list[tuple[str, Any]]:
     return [(field["name"], field["type"]) for field in json.loads(declared)["fields"]]
 
 
-def footers(storage: Storage, folder: str, paths: Sequence[str]) -> Iterator[pq.FileMetaData]:
-    """The footers of files in *folder*, in that order; `LakeError` for one that cannot be read."""
+def footers(storage: Storage, folder: str, sizes: Mapping[str, int]) -> Iterator[pq.FileMetaData]:
+    """The footers of files in *folder*, in the order of *sizes*; `LakeError` for one that cannot be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from deltalake.exceptions import DeltaError
@@ -142,7 +142,8 @@ def footers(storage: Storage, folder: str, paths: Sequence[str]) -> Iterator[pq.
     from pyarrow.fs import LocalFileSystem, PyFileSystem, SubTreeFileSystem
 
     if isinstance(storage, Accessible):
-        files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder)))
+        # A known size saves a request for each file.
+        files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder), known_sizes=dict(sizes)))
     else:
         files = SubTreeFileSystem(f"{unquote(urlsplit(storage.url).path)}/{folder}", LocalFileSystem())
 
@@ -153,7 +154,7 @@ def footers(storage: Storage, folder: str, paths: Sequence[str]) -> Iterator[pq.
         except (DeltaError, OSError, pa.ArrowException) as exc:
             raise LakeError(f"{folder}/{path} cannot be read: {delta_message(exc)}") from exc
 
-    yield from prefetch(footer, paths)
+    yield from prefetch(footer, sizes)
 
 
 class File(NamedTuple):

@@ -44,7 +44,7 @@ def files_in(storage: Storage, folder: str, own: str) -> list[DataFile]:
     if not found:
         # Without rows Sail writes nothing.
         return []
-    read = footers(storage, folder, [path for path, _ in found])
+    read = footers(storage, folder, dict(found))
     files = [DataFile(path, size, statistics(footer)) for (path, size), footer in zip(found, read, strict=True)]
     for file in files:
         if not file.rows:
