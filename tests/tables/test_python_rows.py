@@ -96,7 +96,7 @@ def _counted(rows: list[dict[str, Any]]) -> Counter[str]:
     return Counter(json.dumps(row, sort_keys=True, default=str) for row in known)
 
 
-ANSWERED = REGISTRY.of_answers
+ANSWERED = REGISTRY.only({"movie"}).of_answers
 AT = "2026-11-20T08:00:00Z"
 
 

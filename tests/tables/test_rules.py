@@ -334,7 +334,7 @@ def test_every_table_has_the_declared_columns_all_nullable_and_the_oldest_protoc
     from reelhouse.marts import REGISTRY
     from reelhouse.tables.schemas import schema_of
 
-    for zone, specs in REGISTRY.zones.items():
+    for zone, specs in REGISTRY.only({"movie"}).zones.items():
         for spec in specs:
             table = DeltaTable(str(Path(lake.root) / zone / spec.name))
             fields = json.loads(table.schema().to_json())["fields"]

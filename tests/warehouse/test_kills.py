@@ -199,7 +199,9 @@ def test_a_second_build_waits_for_the_first_and_finds_its_work_done(
     monkeypatch.setattr(run, "_LOOK_AGAIN_SECONDS", 0.1)
     steps: list[str] = []
     done: list[bool] = []
-    second = threading.Thread(target=lambda: done.append(build(lake.storage, SAIL, progress=steps.append).done))
+    second = threading.Thread(
+        target=lambda: done.append(build(lake.storage, SAIL, progress=steps.append, registry=FEW).done)
+    )
     _before_commit(1, "tables/movie", second.start, monkeypatch)
     lake.build()
     second.join()

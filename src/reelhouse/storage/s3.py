@@ -86,7 +86,7 @@ class S3Storage:
         return self._listed(prefix)
 
     def delete_all_versions(self, key: str) -> None:
-        # Engines leave objects behind whose names are no keys, and a purge must erase those too.
+        check_key(key)
         entries = self._versions(key, "Versions", "DeleteMarkers")
         if entries is None:
             self.delete(key)

@@ -83,9 +83,17 @@ class Registry:
         kept = kept or dict(list(self.entities.items())[:1])
         if kept.keys() == self.entities.keys():
             return self
-        tables = tuple(table for table in Registry.of(kept).tables if table.name in self.names)
+        # A table that this registry has otherwise than its entity declares it stays as it is here.
+        declared = {table.name: table for table in Registry.of(self.entities).tables}
+        own = {table.name: table for table in self.tables}
+        tables = tuple(
+            table if own[table.name] == declared.get(table.name) else own[table.name]
+            for table in Registry.of(kept).tables
+            if table.name in own
+        )
         if self.marts_of is not None:
-            return Registry(kept, tables, self.marts_of(kept), self.marts_of)
+            marts_of_kept = tuple(mart for mart in self.marts_of(kept) if mart.name in self.names)
+            return Registry(kept, tables, marts_of_kept, self.marts_of)
         known = {*(table.name for table in tables), *(input_of(name, one) for name in kept for one in _OF_AN_ENTITY)}
         marts: list[Table] = []
         for mart in self.marts:
@@ -102,6 +110,9 @@ class Registry:
         if not _OF_AN_ENTITY & set(table.inputs):
             return [(table, table.inputs)]
         parts = self._named(table.name, {name: one.tables for name, one in self.entities.items()})
+        if len(parts) == 1:
+            # As this registry has it, which may be otherwise than its entity declares it.
+            parts = [(parts[0][0], table)]
         parts = parts or self._named(table.name, {name: metadata_tables(name) for name in self.entities})
         return [(part, tuple(input_of(name, one) for one in part.inputs)) for name, part in parts]
 
