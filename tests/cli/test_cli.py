@@ -381,10 +381,15 @@ def test_a_closed_pipe_gives_no_traceback(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second entity is declared, in a group."""
+def two() -> Iterator[None]:
+    """A second entity is declared, in a group, and no other beside movies."""
     second = replace(MOVIE, name="gadget", plural="gadgets", words="gadget", group="things", course_name="gadgets")
-    monkeypatch.setitem(ENTITIES, "gadget", second)
+    declared = dict(ENTITIES)
+    ENTITIES.clear()
+    ENTITIES.update({MOVIE.name: MOVIE, "gadget": second})
+    yield
+    ENTITIES.clear()
+    ENTITIES.update(declared)
 
 
 @pytest.mark.parametrize(

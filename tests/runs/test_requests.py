@@ -83,6 +83,7 @@ def test_a_collection_puts_two_objects_for_each_chunk(world: World) -> None:
     assert_within(counts, PUT=2 * chunks + 10, GET=5 * UNITS + 15, HEAD=chunks + 6, LIST=6, DELETE=2)
 
 
+@pytest.mark.long
 def test_a_run_with_nothing_to_ask_costs_little(world: World) -> None:
     world.counted()
     assert collect(world.storage, world.settings, selected=True).plan.ids.count == 0

@@ -40,7 +40,6 @@ def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
     ("given", "says"),
     [
         ({"idss": "3"}, "did you mean 'ids'"),
-        ({"path": "/lake"}, "there is no such option"),
         ({"ids": "603,x"}, "'x' is neither a TMDB id"),
         ({"ids": " , "}, "has no ids"),
         ({"ids": "603", "lake": "/lake"}, "lake and ids cannot be read at once"),
@@ -52,7 +51,7 @@ def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
         ({"discover.year": "1999", "include_video": "false"}, "include_video: only the export has such marks"),
         ({"since": "today", "include_adult": "false"}, "include_adult: only the export has such marks"),
         ({"ids_file": "/nowhere"}, "cannot be read where the driver runs"),
-        ({"entity": "tv"}, "movie is expected"),
+        ({"entity": "podcast"}, "movie, tv, person, collection"),
         ({"partition_ids": "0"}, "partition_ids"),
         ({"quarantined": "maybe"}, "quarantined"),
         ({"since": "last week"}, "since"),

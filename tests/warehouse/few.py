@@ -10,8 +10,9 @@ _NAMES = {
     *("movie", "movie_genre", "movie_cast", "popularity_daily"),
     *("record", "quarantine", "rejected_value", "tombstone", "dim_movie", "dim_genre"),
 }
+_MOVIES = REGISTRY.only({"movie"})
 FEW = Registry(
-    REGISTRY.entities,
-    tuple(table for table in REGISTRY.tables if table.name in _NAMES),
-    tuple(mart for mart in REGISTRY.marts if mart.name in _NAMES),
+    _MOVIES.entities,
+    tuple(table for table in _MOVIES.tables if table.name in _NAMES),
+    tuple(mart for mart in _MOVIES.marts if mart.name in _NAMES),
 )

@@ -436,7 +436,7 @@ def sql(ctx: click.Context, /, query: str | None, source: IO[bytes] | None, **ho
     """Run a Spark SQL query against tables and marts; - reads it from stdin. Without one, a terminal gets a prompt.
 
     A query may read the lake's tables, marts and imports, also as marts.fact_movie. It is refused if it writes, or
-    reads anything else. `show tables`, `describe movie` and `show columns from movie` say what there is.
+    reads anything else. `show tables`, `describe NAME` and `show columns from NAME` say what there is.
 
     A table on a terminal is cut to its width and to 40 rows, and says so. Nothing is cut in a file or a pipe.
     """

@@ -193,7 +193,7 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
 
 
 def _check_name(how: Reading) -> None:
-    """Raise `ConfigError` if a list without kinds is named after one that it is not asked for (`series.csv`)."""
+    """Raise `ConfigError` if a list without kinds is named after one that it is not asked for."""
     words = {_kind(word) for word in re.split(r"[\W_]+", how.name.rpartition("/")[2].partition(".")[0])}
     named = words & {_kind(word) for word in NAMES_OF_FILES}
     if named and how.entity not in named:

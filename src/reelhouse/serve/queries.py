@@ -104,8 +104,8 @@ def _checked(text: str, tables: Mapping[str, str]) -> Query:
     if first is None or first[0].upper() not in _STARTS:
         shown = f"not {first[0].upper()}" if first and first[0] else "but there is none"
         raise ConfigError(
-            "sql: one query is expected (select …, with …, values …, describe movie, show tables, show columns from "
-            f"movie), {shown}; {_READS}"
+            "sql: one query is expected (select …, with …, values …, describe NAME, show tables, show columns "
+            f"from NAME), {shown}; {_READS}"
         )
     root = _parsed(text)
     if not isinstance(root, (*_nodes("Query Values"), *_nodes("Describe"))):

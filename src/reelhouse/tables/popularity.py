@@ -17,7 +17,7 @@ _COLUMNS = (
     ColumnSpec(
         "original_title",
         "string",
-        "Original title that day; of other things than movies their original name, or their name.",
+        "Original title that day; of kinds without one the original name, or the name.",
         path="export.original_title",
     ),
     ColumnSpec("adult", "boolean", "Marked as pornographic.", path="export.adult"),
@@ -25,7 +25,7 @@ _COLUMNS = (
     FETCHED_AT,
 )
 
-# What exports of movies, of series and of the rest call the title.
+# What exports of one kind or another call the title.
 _NAMES = ("original_title", "original_name", "name")
 
 _LINE = T.StructType(
