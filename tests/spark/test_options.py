@@ -40,7 +40,6 @@ def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
     ("given", "says"),
     [
         ({"idss": "3"}, "did you mean 'ids'"),
-        ({"path": "/lake"}, "there is no such option"),
         ({"ids": "603,x"}, "'x' is neither a TMDB id"),
         ({"ids": " , "}, "has no ids"),
         ({"ids": "603", "lake": "/lake"}, "lake and ids cannot be read at once"),
