@@ -30,10 +30,10 @@ _WRITING = {
     "compression": "snappy",
     "mapreduce.fileoutputcommitter.algorithm.version": "2",
     "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-    # Of a folder: without a hidden file of checksums beside each file, which nothing would remove.
-    "fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-    "fs.file.impl.disable.cache": "true",
 }
+# In a folder without a hidden file of checksums beside each file, which nothing would remove. S3A needs them for its
+# buffers.
+_IN_A_FOLDER = {"fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem", "fs.file.impl.disable.cache": "true"}
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ class Engine:
     def write(self, frame: DataFrame, folder: str) -> list[DataFile]:
         """Write *frame* as Parquet below the table's folder, where nothing shows its rows before they are committed."""
         own = new_folder()
+        options = {**_WRITING, **(_IN_A_FOLDER if self.root.startswith("file://") else {})}
         try:
-            frame.write.mode("append").options(**_WRITING).parquet(self.address(f"{folder}/{own}"))
+            frame.write.mode("append").options(**options).parquet(self.address(f"{folder}/{own}"))
         except ENGINE_ERRORS as exc:
             raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc
         return files_in(self.storage, folder, own)
