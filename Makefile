@@ -12,8 +12,8 @@ UV_VENV := .cache/uv
 
 help:
 	@echo "make demo       collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"
-	@echo "make test       lint, types, import contracts and the quick tests: six minutes on two cores"
-	@echo "make test-long  heavier tests, which CI runs after make test"
+	@echo "make test       lint, types, import contracts and the quick tests: some 12 minutes on two cores"
+	@echo "make test-long  heavier tests; CI runs parts of them after make test"
 	@echo "make test-slow  what is too heavy for CI (docs/testing.md)"
 	@echo "make check      lint, types and import contracts alone"
 	@echo "make lambda     the zips that AWS Lambda runs, into ./dist (docs/aws.md)"
@@ -35,8 +35,10 @@ test: check $(VENV)/.spark
 	$(PYTEST) -m "not long and not slow" $(ON_TWO_CORES)
 	$(TOOK)
 
+# `make test-long LONG=tests/warehouse` runs a part.
+LONG := tests
 test-long: $(VENV)/.dev $(VENV)/.spark
-	$(PYTEST) -m "long and not slow" $(ON_TWO_CORES)
+	$(PYTEST) -m "long and not slow" $(ON_TWO_CORES) $(LONG)
 	$(TOOK)
 
 test-slow: $(VENV)/.dev $(VENV)/.spark $(VENV)/.spark40
