@@ -57,7 +57,7 @@ class World:
         self._lock = threading.RLock()
 
     def living(self, number: int) -> int | None:
-        """The index behind an id, None when there is no such thing (any more)."""
+        """Return the index of an id; None if the id never existed or was deleted."""
         index = self.catalogue.index_of(number)
         return index if index is not None and self.is_living(index) else None
 

@@ -5,9 +5,8 @@ from random import Random
 from typing import Any
 
 from reelhouse.emulator.catalog import reference, vocabulary
-from reelhouse.emulator.catalog.facts import Facts
+from reelhouse.emulator.catalog.facts import Facts, overview_in, overview_of, slug, tagline_of
 from reelhouse.emulator.catalog.people_companies import Row, Things, picture
-from reelhouse.emulator.catalog.texts import overview_in, overview_of, slug, tagline_of
 
 _FIRST_IMDB_ID = 9_000_000
 _RELEASE_TYPES = (3, 3, 3, 4, 1, 2, 5, 6)

@@ -7,12 +7,11 @@ from typing import Any
 
 from reelhouse.emulator.catalog import appends, reference
 from reelhouse.emulator.catalog.credits import credits_of
-from reelhouse.emulator.catalog.facts import ExportRow, Facts, TitleFacts
+from reelhouse.emulator.catalog.facts import ExportRow, Facts, TitleFacts, overview_of, slug, tagline_of
 from reelhouse.emulator.catalog.kinds import KINDS, Kind
 from reelhouse.emulator.catalog.people_companies import Row, Things, picture
 from reelhouse.emulator.catalog.protocol import Traits
 from reelhouse.emulator.catalog.seeds import Permutation, mix, mix_text
-from reelhouse.emulator.catalog.texts import overview_of, slug, tagline_of
 
 BUILDERS: dict[str, Callable[[Facts, Things, Random], dict[str, Any]]] = {
     "alternative_titles": appends.alternative_titles_of,

@@ -101,7 +101,7 @@ class Series(Titles, Protocol):
         ...
 
     def season(self, index: int, number: int) -> dict[str, Any] | None:
-        """A new `/tv/{id}/season/{n}` body, None when there is no such season."""
+        """Build a new `/tv/{id}/season/{n}` body; None if the series lacks that season."""
         ...
 
     def season_block(self, index: int, number: int, name: str) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 from reelhouse.emulator.catalog import reference, vocabulary
 from reelhouse.emulator.catalog.credits import character_name
-from reelhouse.emulator.catalog.facts import TODAY, Facts
+from reelhouse.emulator.catalog.facts import TODAY, Facts, overview_of
 from reelhouse.emulator.catalog.people_companies import Row, Things, picture
 from reelhouse.emulator.catalog.seeds import mix, mix_text
-from reelhouse.emulator.catalog.texts import overview_of
 
 # An episode number that needs more than 32 bits; TMDB has this one.
 LARGE_NUMBER = 185_472_180_051

@@ -7,7 +7,7 @@ from typing import Any
 
 from reelhouse.emulator.catalog import appends, reference
 from reelhouse.emulator.catalog.credits import credits_of
-from reelhouse.emulator.catalog.facts import Facts
+from reelhouse.emulator.catalog.facts import Facts, overview_of, slug, tagline_of
 from reelhouse.emulator.catalog.generated import (
     BUILDERS,
     GeneratedTitles,
@@ -28,7 +28,6 @@ from reelhouse.emulator.catalog.seasons import (
     summary_of,
 )
 from reelhouse.emulator.catalog.seeds import mix, mix_text
-from reelhouse.emulator.catalog.texts import overview_of, slug, tagline_of
 
 STATUSES = ("Returning Series", "Planned", "In Production", "Ended", "Canceled", "Pilot")
 TYPES = ("Documentary", "News", "Miniseries", "Reality", "Scripted", "Talk Show", "Video")
