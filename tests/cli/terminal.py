@@ -19,6 +19,8 @@ from pathlib import Path
 from rich.cells import cell_len
 
 _SEQUENCE = re.compile(r"\x1b\[([?>=]?)([\d;]*)([A-Za-z])")
+# What a read may end with of a sequence whose rest comes by the next one.
+_BEGUN = re.compile(r"\x1b(\[[?>=]?[\d;]*)?\Z")
 _STYLES = frozenset("mhlnq")
 
 # The first terminal that a new session opens is its own, so that Ctrl-C reaches it.
@@ -36,8 +38,13 @@ class Screen:
         self.columns = columns
         self.lines: list[list[str]] = [[]]
         self._row = self._column = 0
+        self._begun = ""
 
     def feed(self, text: str) -> None:
+        text = self._begun + text
+        begun = _BEGUN.search(text)
+        self._begun = begun[0] if begun else ""
+        text = text.removesuffix(self._begun)
         at = 0
         while at < len(text):
             found = _SEQUENCE.match(text, at)
@@ -47,6 +54,10 @@ class Screen:
                 continue
             self._put(text[at])
             at += 1
+
+    def close(self) -> None:
+        """Fail if the output ended within a sequence."""
+        assert not self._begun, f"the terminal got {self._begun!r} at its end"
 
     @property
     def text(self) -> str:
@@ -124,11 +135,21 @@ class Terminal:
     def end(self, seconds: float = 60) -> int:
         """Wait for the command's end; returns its exit code."""
         self._read(lambda: False, seconds)
+        self.screen.close()
         code = self.process.wait(10)
         os.close(self._ours)
         return code
 
     def _read(self, done: Callable[[], bool], seconds: float) -> None:
+        try:
+            self._show(done, seconds)
+        except BaseException:
+            # A process left behind would fail the tests that follow.
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def _show(self, done: Callable[[], bool], seconds: float) -> None:
         end = time.monotonic() + seconds
         while not done():
             left = end - time.monotonic()

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from tests import serving
-from tests.cli.terminal import Terminal, shown
+from tests.cli.terminal import Screen, Terminal, shown
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
 # Clears the screen, colours, sets the title, rings, in one and in two bytes; a new line; text from right to left.
@@ -25,6 +25,22 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     made.land(*(a_movie(id_, popularity=id_ / 2) for id_ in range(1, 61)), a_movie(99, title=_EVIL))
     made.build()
     yield str(made.root)
+
+
+def test_a_sequence_that_two_reads_share_is_one_sequence() -> None:
+    for at in range(1, 8):
+        screen = Screen(80)
+        text = "a\x1b[?25hb\x1b[31mc"
+        screen.feed(text[:at])
+        screen.feed(text[at:])
+        screen.close()
+        assert screen.text == "abc"
+    screen = Screen(80)
+    screen.feed("a\x1b")
+    with pytest.raises(AssertionError, match="at its end"):
+        screen.close()
+    with pytest.raises(AssertionError, match="the terminal got"):
+        screen.feed("]0;title")
 
 
 def _drawn(tmp_path: Path, columns: int, program: str) -> list[str]:
