@@ -65,8 +65,8 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m reelhouse.cli.reference > docs/cli.md
 
 lock: $(UV_VENV)/bin/uv
-	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --extra sql --group dev $(LOCK) -o locks/dev.txt
-	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --extra sql --group build -c locks/dev.txt $(LOCK) -o locks/lake.txt
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --extra sql --extra report --extra browse --group dev $(LOCK) -o locks/dev.txt
+	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra lake --extra sql --extra report --group build -c locks/dev.txt $(LOCK) -o locks/lake.txt
 	$(UV_VENV)/bin/uv pip compile -q --group lambda -c locks/dev.txt $(LOCK) -o locks/lambda.txt
 	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --extra spark --extra sql --group build -c locks/dev.txt $(LOCK) -o locks/spark.txt
 	$(UV_VENV)/bin/uv pip compile -q pyproject.toml --group spark40 --group build -c locks/dev.txt $(LOCK) -o locks/spark40.txt
