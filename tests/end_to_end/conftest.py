@@ -1,4 +1,4 @@
-"""The whole product, as its users start it: commands in processes of their own against an emulator."""
+"""The whole product against an emulator: an environment of its own, and commands as processes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ REAL = Path(os.environ.get("REELHOUSE_TMDB_DATA", REPOSITORY.parent / "shared" /
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def environment(tmdb: Emulator, lake: Path, **more: str) -> dict[str, str]:
-    """An environment in which reelhouse asks *tmdb* and keeps *lake*, whatever this machine has set."""
+def unset() -> dict[str, str]:
+    """This machine's environment without what it has set for reelhouse or Spark."""
     # A session of Sail in this process leaves its mark in SPARK_…, and Apache Spark would follow it.
     ours = ("REELHOUSE_", "TMDB_", "SPARK_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def environment(tmdb: Emulator, lake: Path, **more: str) -> dict[str, str]:
+    """An environment in which reelhouse asks *tmdb* and keeps *lake*, whatever this machine has set."""
     return {
-        **kept,
+        **unset(),
         "REELHOUSE_TMDB_URL": tmdb.url,
         "REELHOUSE_EXPORTS_URL": tmdb.exports_url,
         "REELHOUSE_LAKE": str(lake),

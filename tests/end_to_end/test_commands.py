@@ -16,7 +16,8 @@ import deltalake
 import pytest
 
 from reelhouse.emulator import Emulator
-from tests.end_to_end.conftest import environment, reelhouse, told
+from tests.end_to_end.conftest import environment, told
+from tests.in_process import reelhouse
 
 
 class World:

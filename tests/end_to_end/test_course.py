@@ -11,8 +11,9 @@ import duckdb
 import pytest
 
 from reelhouse.emulator import Emulator
-from tests.end_to_end.conftest import REPOSITORY, environment, reelhouse, told
+from tests.end_to_end.conftest import REPOSITORY, environment, told, unset
 from tests.end_to_end.equal_tables import LINEAGE, differences
+from tests.in_process import reelhouse
 
 SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
 SPARK_IS_HERE = pytest.mark.skipif(
@@ -153,7 +154,7 @@ def test_apache_spark_reads_trusted_and_refined_with_the_pages_lines(course: Pat
     lines = "\n".join(_block("python", 2)).replace("2026/11/23", day).replace("s3a://your-bucket", str(course))
     script.write_text(READER.format(lines=lines))
     command = [str(SPARK), str(script)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path, env=unset())
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["movies"], found["facts"], found["both"]) == (COUNT, COUNT, COUNT)
@@ -168,7 +169,7 @@ def test_apache_spark_reads_the_arrays_with_the_students_own_line(course: Path, 
     (line,) = _block("python")
     script.write_text(STUDENT.format(line=line.replace('"s3a://your-bucket/Raw/TMDB/JSON/*/*/*"', "sys.argv[1]")))
     command = [str(SPARK), str(script), f"{course}/Raw/TMDB/JSON/Movies/*/*/*"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, cwd=tmp_path, env=unset())
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert (found["rows"], found["ids"]) == (COUNT, COUNT)

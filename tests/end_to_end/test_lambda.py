@@ -11,8 +11,9 @@ from reelhouse.emulator import Emulator
 from tests import s3servers
 from tests.aws import deployed
 from tests.aws.lambda_service import LambdaService
-from tests.end_to_end.conftest import environment, reelhouse, told
+from tests.end_to_end.conftest import environment, told
 from tests.end_to_end.equal_tables import LINEAGE, differences
+from tests.in_process import reelhouse
 from tests.runs.lakes import TOKEN
 
 COUNT = 150

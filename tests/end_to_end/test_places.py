@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,17 +25,20 @@ def test_a_folder_with_blanks_and_umlauts_is_built_and_asked(tmp_path: Path) -> 
     assert lake.table("movie").count() == 2
 
 
-@pytest.mark.long
-def test_a_query_that_fails_on_its_way_says_so_in_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", [Path.unlink, lambda file: file.write_bytes(b"")], ids=["gone", "emptied"])
+def test_rows_whose_file_is_damaged_are_an_error_and_not_missing(
+    damaged: Callable[[Path], object], tmp_path: Path
+) -> None:
     made = LakeInTheMaking(tmp_path / "lake")
     made.land(a_movie(1), export=[1])
     made.build()
     lake = Lake(made.storage, SAIL)
     for file in (made.root / "tables/movie").glob("*/*.parquet"):
-        file.unlink()
-    with pytest.raises(ReelhouseError) as failed:
-        lake.arrow("select title from movie")
-    assert "\n" not in str(failed.value)
+        damaged(file)
+    for asked in (lambda: lake.arrow("select title from movie"), lambda: lake.table("movie")):
+        with pytest.raises(ReelhouseError, match="1 of 1 files of tables/movie cannot be read") as failed:
+            asked()
+        assert "\n" not in str(failed.value)
 
 
 @pytest.mark.long

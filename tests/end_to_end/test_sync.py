@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from reelhouse.emulator import Emulator
-from tests.end_to_end.conftest import REAL, environment, reelhouse, told
+from tests.end_to_end.conftest import REAL, environment, told
 from tests.end_to_end.equal_tables import LINEAGE, differences
+from tests.in_process import reelhouse
 
 ABOUT_THE_LAKE = frozenset(("record", "quarantine", "tombstone", "popularity_daily"))
 

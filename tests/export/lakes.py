@@ -17,7 +17,8 @@ from reelhouse.emulator import Emulator
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.warehouse.import_registry import ZONE, Import, ImportColumn, ImportSource, pin_import, readable
 from reelhouse.warehouse.run import build
-from tests.end_to_end.conftest import environment, reelhouse
+from tests.end_to_end.conftest import environment
+from tests.in_process import reelhouse
 from tests.warehouse.landing import SAIL
 
 OWN = "my_ratings"

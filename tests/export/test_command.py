@@ -14,7 +14,8 @@ import pytest
 
 from reelhouse.serve.export.tables import look
 from reelhouse.storage.folder import FolderStorage
-from tests.end_to_end.conftest import REPOSITORY, reelhouse
+from tests.end_to_end.conftest import REPOSITORY
+from tests.in_process import reelhouse
 from tests.postgres import PASSWORD, Database, Postgres, without_postgres_settings
 
 PAGE = (REPOSITORY / "docs" / "export.md").read_text(encoding="utf-8")

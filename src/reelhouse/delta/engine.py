@@ -16,7 +16,17 @@ from pyspark.sql import types as T
 from reelhouse.delta.address import engine_root
 from reelhouse.delta.delta_rs import put_checkpoint
 from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line
-from reelhouse.delta.log import Commit, DataFile, Mode, live_files, put_commit, schema_at, schema_mark
+from reelhouse.delta.log import (
+    Commit,
+    DataFile,
+    Mode,
+    damaged_files,
+    list_sizes,
+    live_files,
+    put_commit,
+    schema_at,
+    schema_mark,
+)
 from reelhouse.delta.parquet import files_in, new_folder
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, OvertakenError
 from reelhouse.raw.purges import purge_count
@@ -71,9 +81,20 @@ class Engine:
         return self.spark.read.schema(schema).parquet(*(self.address(f"{folder}/{path}") for path in paths))
 
     def table(self, folder: str, version: int) -> DataFrame:
-        """A table as of one version."""
+        """A table as of one version; `LakeError` if one of its files is gone or has another size.
+
+        Sail reads a file that is gone, or empty, as one without rows.
+        """
+        files = live_files(self.storage, folder, version)
+        listed = list_sizes(self.storage, f"{folder}/")
+        damaged = list(damaged_files(self.storage, folder, version, files, listed))
+        if damaged:
+            raise LakeError(
+                f"{len(damaged)} of {len(files)} files of {folder} cannot be read ({damaged[0]}): "
+                "`reelhouse verify` says what is lost, and `reelhouse build` makes the table again"
+            )
         schema = T.StructType.fromJson(json.loads(schema_at(self.storage, folder, version)))
-        return self.read(folder, live_files(self.storage, folder, version), schema)
+        return self.read(folder, list(files), schema)
 
     def held(self, folder: str, version: int) -> DataFrame:
         """As `table`, resolved once: otherwise an engine looks the files up again for each use in each plan."""

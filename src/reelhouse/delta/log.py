@@ -175,8 +175,15 @@ def damage(storage: Storage, folder: str, commits: list[Commit], listed: Sizes) 
     """
     version = commits[0].version
     yield from (_foreign(folder, commit) for commit in commits if commit.foreign)
-    files = [file for commit in commits for file in zip(commit.files, commit.sizes, strict=True)]
-    for path, stated in files:
+    files = {path: size for commit in commits for path, size in zip(commit.files, commit.sizes, strict=True)}
+    yield from damaged_files(storage, folder, version, files, listed)
+
+
+def damaged_files(
+    storage: Storage, folder: str, version: int, files: Mapping[str, int | None], listed: Sizes
+) -> Iterator[str]:
+    """What is wrong with *files* of a version, by path with the bytes that its log states, if it does."""
+    for path, stated in files.items():
         key = f"{folder}/{unquote(path)}"
         size = listed.get(key)
         if size is None or size != stated:
@@ -328,18 +335,21 @@ def _removed(now: int, path: str) -> dict[str, Any]:
     return {"remove": {"path": path, "deletionTimestamp": now, "dataChange": True}}
 
 
-def live_files(storage: Storage, folder: str, version: int) -> list[str]:
-    """The files of a version; some more where another program wrote, whose overwrites may leave in what was there."""
-    found: dict[str, None] = {}
+def live_files(storage: Storage, folder: str, version: int) -> dict[str, int | None]:
+    """The files of a version with the bytes that the log states, if it does.
+
+    Where another program wrote, there may be some more: its overwrites may leave in what was there.
+    """
+    found: dict[str, int | None] = {}
     try:
         for each in range(version, -1, -1):
             commit = read_commit(storage, folder, each)
-            found |= dict.fromkeys(commit.files)
+            found |= zip(commit.files, commit.sizes, strict=True)
             if commit.overwrites and not commit.foreign:
                 break
     except MissingKeyError:
         # Another engine removed the log's beginning; delta-rs reads its checkpoint.
         from reelhouse.delta.delta_rs import delta_files
 
-        return delta_files(storage, folder, version)
-    return list(found)
+        return dict.fromkeys(delta_files(storage, folder, version))
+    return found
