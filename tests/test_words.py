@@ -37,13 +37,6 @@ WORDS = {
 # Case matters: an inbox message is no class `Letter`, `standing` is an English verb.
 CLASSES = {"Letter": "InboxMessage", "Standing": "LakeState", "Shift": "Invocation", "Shelf": "LeaseStore"}
 
-# Not covered yet: remove a line once its words are gone.
-LATER = (
-    "tests/cluster/",
-    "tests/end_to_end/",
-    "tests/parity/",
-    "tests/runs/",
-)
 
 # Figures and sentences that `make bench` writes; invented titles; this list.
 EXEMPT = ("docs/benchmarks.md", "src/reelhouse/emulator/catalog/vocabulary.py", "tests/test_words.py")
@@ -72,7 +65,7 @@ def test_private_words_stay_out() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{number}: {word!r}: {known.get(word) or known[word.lower()]}"
         for path in _texts()
-        if not path.relative_to(ROOT).as_posix().startswith((*LATER, *EXEMPT))
+        if not path.relative_to(ROOT).as_posix().startswith(EXEMPT)
         for number, word in _found(path.read_text(encoding="utf-8"))
     ]
     assert not wrong, "\n".join(wrong)
@@ -86,7 +79,3 @@ def test_a_private_word_would_be_found(text: str) -> None:
 @pytest.mark.parametrize("text", ["recommended", "a letter", "python -m bench.upkeep 2500 8", "Saltold", "untold"])
 def test_a_word_that_only_looks_like_one_is_left_alone(text: str) -> None:
     assert not list(_found(text))
-
-
-def test_every_folder_that_is_not_covered_exists() -> None:
-    assert [folder for folder in LATER if not (ROOT / folder).is_dir()] == []

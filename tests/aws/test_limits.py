@@ -201,7 +201,7 @@ def test_of_two_at_the_same_time_the_second_returns_at_once(running: Running, ti
     function = running(tiny.url)
     tick = event("scheduler_own_input")
     # So slow that the first one is at it for as long as this takes.
-    tiny.delay = 2.0
+    tiny.delay = 0.7
     first: list[str] = []
     working = threading.Thread(target=lambda: first.append(function.invoke(tick).answer["state"]))
     working.start()

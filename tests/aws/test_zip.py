@@ -119,6 +119,7 @@ def _cpu(program: str) -> float:
     return float(result.stdout)
 
 
+@pytest.mark.long
 def test_the_zip_for_another_machine_holds_that_machines_wheels(elsewhere: Path) -> None:
     tag = f"cpython-{PYTHON.replace('.', '')}"
     with zipfile.ZipFile(elsewhere) as packed:
@@ -130,6 +131,7 @@ def test_the_zip_for_another_machine_holds_that_machines_wheels(elsewhere: Path)
     assert all(tag in name or ".abi3." in name for name in libraries)
 
 
+@pytest.mark.long
 def test_a_zip_for_another_runtime_says_so(elsewhere: Path) -> None:
     with LambdaService(elsewhere) as function:
         done = function.invoke({"tick": True})

@@ -15,12 +15,12 @@ def built() -> Built:
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_both_make_the_same_rows(built: Built) -> None:
     """Also after a second build. A new table or column belongs into bench/baseline/*.sql too."""
     assert built.differing == []
 
 
+@pytest.mark.long
 def test_a_build_of_nothing_starts_no_engine(built: Built) -> None:
     """Measured: a sixth of a build of so few movies, which is all start."""
     assert built.nothing.cpu < built.first.cpu / 2

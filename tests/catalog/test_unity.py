@@ -45,6 +45,7 @@ def put(unity: Unity, entry: Entry = ENTRY, **options: str) -> None:
     refresh(catalogue(unity, **options), "s3://films/lake", [entry], {entry.name}, "A lake.")
 
 
+@pytest.mark.long
 def test_another_client_finds_and_reads_a_table_by_its_name_alone(
     unity: Unity, lake: S3Storage, cloud: S3Server
 ) -> None:
@@ -78,7 +79,7 @@ def _read_by_another(address: str, env: dict[str, str]) -> subprocess.CompletedP
     command = [sys.executable, "-c", READS, address]
     for _ in range(5):
         with suppress(subprocess.TimeoutExpired):
-            return subprocess.run(command, env=env, capture_output=True, text=True, timeout=30, check=False)
+            return subprocess.run(command, env=env, capture_output=True, text=True, timeout=10, check=False)
     pytest.skip("delta-rs hung five times without an answer")
 
 

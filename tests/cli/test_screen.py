@@ -116,7 +116,16 @@ def test_nothing_is_cut_outside_of_a_terminal(tmp_path: Path, capsys: pytest.Cap
     assert (tmp_path / "out.txt").read_text().count("8" * 300) == 50
 
 
-@pytest.mark.parametrize("form", [[], ["--vertical"], ["--format", "csv"], ["--format", "json"]])
+@pytest.mark.parametrize(
+    "form",
+    [
+        [],
+        *(
+            pytest.param(form, marks=pytest.mark.long)
+            for form in (["--vertical"], ["--format", "csv"], ["--format", "json"])
+        ),
+    ],
+)
 def test_control_characters_of_values_are_shown_and_not_obeyed(tmp_path: Path, lake: str, form: list[str]) -> None:
     query = "select title, title as `a\x1b[31m` from movie where movie_id = 99"
     terminal = Terminal(
@@ -150,7 +159,14 @@ def _with_ids(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["[/x]", "[red]x", "[bold]", ":smile:", "\x1b[2Jx"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "[/x]",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("[red]x", "[bold]", ":smile:")),
+        "\x1b[2Jx",
+    ],
+)
 def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path, name: str) -> None:
     seen = name.replace("\x1b", "\\u001b")
     lines = _drawn(tmp_path, 80, f"show({name!r}, pa.table({{{name!r}: [{name!r}]}}))")

@@ -1,4 +1,4 @@
-"""Apache Spark beside a test, started with a lake and told what to do."""
+"""Apache Spark beside a test, started with a lake and given commands."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Spark:
         self._process.stdin.flush()
 
     def answer(self) -> dict[str, Any]:
-        """What came of the last thing it was told."""
+        """The result of the last command."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         assert line, f"Apache Spark ended with {self._process.wait()}"

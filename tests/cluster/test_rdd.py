@@ -75,16 +75,16 @@ def test_what_it_cannot_read_it_says_in_one_line(tmp_path: Path) -> None:
 def test_a_lost_executor_costs_its_own_partitions_once_more(lake: Path) -> None:
     with standalone() as cluster, _started("-m", "tests.cluster.counting", cluster.address, str(lake)) as driver:
         assert driver.stdout is not None and driver.stdin is not None
-        told: list[dict[str, Any]] = [json.loads(driver.stdout.readline()) for _ in range(2)]
+        answers: list[dict[str, Any]] = [json.loads(driver.stdout.readline()) for _ in range(2)]
         killed = cluster.kill_an_executor()
         assert killed
         wait_until(lambda: killed not in [one.pid for one in cluster.executors()], "it lives on")
         driver.stdin.write("\n")
         driver.stdin.flush()
-        told.append(json.loads(driver.stdout.readline()))
+        answers.append(json.loads(driver.stdout.readline()))
         driver.stdin.write("\n")
         driver.stdin.flush()
-    shown, before, after = told
+    shown, before, after = answers
     assert shown["partitions"] >= 6
     assert "ShuffledRDD" in shown["lineage"]
     assert before["counts"] == after["counts"] == _expected(lake)

@@ -145,8 +145,8 @@ def test_of_many_commits_by_everybody_at_once_none_is_lost(
         other.tell("append_each", table="t", first=2000, last=2000 + COMMITS)
         by_sail = pool.submit(lambda: [_write(sail, each, each + 1) for each in range(3000, 3000 + COMMITS)])
         by_delta_rs = pool.submit(lambda: [_by_delta_rs(storage, each) for each in range(4000, 4000 + COMMITS)])
-        told = [one.answer(), other.answer()]
-        versions = [version for each in told for version in each["versions"]]
+        answers = [one.answer(), other.answer()]
+        versions = [version for each in answers for version in each["versions"]]
         versions += by_sail.result() + by_delta_rs.result()
     assert len(versions) == len(set(versions)) == 4 * COMMITS
     newest = max(versions)

@@ -49,7 +49,7 @@ def reelhouse(
     return subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False)
 
 
-def told(done: subprocess.CompletedProcess[str]) -> Any:
+def printed_json(done: subprocess.CompletedProcess[str]) -> Any:
     """The one JSON object that a command with `--json` prints."""
     assert done.stdout.count("\n") == 1, done.stdout + done.stderr
     return json.loads(done.stdout)

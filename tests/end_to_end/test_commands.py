@@ -16,7 +16,7 @@ import deltalake
 import pytest
 
 from reelhouse.emulator import Emulator
-from tests.end_to_end.conftest import environment, told
+from tests.end_to_end.conftest import environment, printed_json
 from tests.in_process import reelhouse
 
 
@@ -91,7 +91,7 @@ def test_a_query_comes_from_a_file_or_from_stdin_too(world: World, tmp_path: Pat
     assert "a query is expected" in errors
 
 
-@pytest.mark.parametrize("form", ["table", "csv", "json"])
+@pytest.mark.parametrize("form", ["table", *(pytest.param(form, marks=pytest.mark.long) for form in ("csv", "json"))])
 def test_a_closed_output_is_no_traceback(world: World, form: str) -> None:
     command = f"{sys.executable} -m reelhouse.cli.main sql 'select 1' --format {form} >&-"
     done = subprocess.run(command, shell=True, env=world.env, stderr=subprocess.PIPE, text=True, check=False)
@@ -193,7 +193,7 @@ def test_a_table_that_lost_rows_turns_verify_red(world: World, catalogue: Emulat
     victim.unlink()
     done = reelhouse("verify", "--json", env=env, cwd=tmp_path)
     assert done.returncode == 1
-    assert any("movie" in problem for problem in told(done)["problems"])
+    assert any("movie" in problem for problem in printed_json(done)["problems"])
 
 
 def test_the_demo_answers_three_questions(tmp_path: Path, world: World) -> None:
@@ -216,7 +216,7 @@ def test_a_list_with_an_imdb_id_that_tmdb_does_not_know_is_whole_and_clean(catal
     known = next(iter(popular(catalogue)))
     links.write_text(f"movieId,imdbId,tmdbId\n1,9999998,\n2,,{known}\n3,,\n")
     done = reelhouse("sync", "--ids", str(links), "--json", env=environment(catalogue, tmp_path / "lake"), cwd=tmp_path)
-    found = told(done)
+    found = printed_json(done)
     assert (done.returncode, found["verify"]["problems"]) == (0, []), done.stderr
     assert (found["landed"], found["gone"], found["build"]["rows"]["quarantine"]) == (1, 1, 0)
 

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from reelhouse.emulator import Emulator
-from tests.end_to_end.conftest import REPOSITORY, environment, told, unset
+from tests.end_to_end.conftest import REPOSITORY, environment, printed_json, unset
 from tests.end_to_end.equal_tables import LINEAGE, differences
 from tests.in_process import reelhouse
 
@@ -58,7 +58,7 @@ def course(catalogue: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Pat
     lake = folder / "lake"
     done = reelhouse("sync", "--top", str(COUNT), "--json", env=environment(catalogue, lake, **COURSE), cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert (told(done)["landed"], told(done)["verify"]["problems"]) == (COUNT, [])
+    assert (printed_json(done)["landed"], printed_json(done)["verify"]["problems"]) == (COUNT, [])
     return lake
 
 
@@ -75,7 +75,7 @@ def test_its_tables_equal_those_of_an_ordinary_lake_also_after_a_run_in_the_othe
     plain.parent.mkdir()
     more = str(COUNT + 50)
     done = reelhouse("sync", "--top", more, "--json", env=environment(catalogue, lake), cwd=tmp_path)
-    assert (done.returncode, told(done)["landed"]) == (0, 50), done.stderr
+    assert (done.returncode, printed_json(done)["landed"]) == (0, 50), done.stderr
     assert reelhouse("sync", "--top", more, env=environment(catalogue, plain), cwd=tmp_path).returncode == 0
     assert differences(lake, plain, without=LINEAGE) == []
 
@@ -98,10 +98,12 @@ def test_a_folder_that_reelhouse_filled_passes_as_others_would(
     keys.write_text("\n".join(str(id_) for id_ in ids))
     env = environment(catalogue, tmp_path / "nowhere")
     done = reelhouse("verify", "--layout", "course", str(course), "--ids", str(keys), "--json", env=env, cwd=tmp_path)
-    assert (done.returncode, told(done)["problems"], told(done)["records"]) == (0, [], COUNT), done.stderr
+    assert (done.returncode, printed_json(done)["problems"], printed_json(done)["records"]) == (0, [], COUNT), (
+        done.stderr
+    )
     keys.write_text(f"{ids[0]}\n900000001\n")
     done = reelhouse("verify", "--layout", "course", str(course), "--ids", str(keys), "--json", env=env, cwd=tmp_path)
-    assert (done.returncode, told(done)["missing"]) == (1, ["900000001"])
+    assert (done.returncode, printed_json(done)["missing"]) == (1, ["900000001"])
 
 
 @pytest.mark.long
@@ -132,14 +134,14 @@ def _day(lake: Path) -> str:
     return "/".join(mark.parts[-4:-1])
 
 
-def test_sync_copies_tables_and_marts_for_whoever_reads_parquet(course: Path) -> None:
+def test_sync_copies_tables_and_marts_for_readers_of_parquet(course: Path) -> None:
     day = _day(course)
     assert day in {"/".join(path.parts[-4:-1]) for path in _files(course)}
     db = duckdb.connect()
     for folder in ("Trusted/TMDB/Parquet/movie", "Refined/fact_movie"):
         asked = f"select count(*), count(distinct movie_id) from '{course}/{folder}/{day}/*.parquet'"
         assert db.execute(asked).fetchone() == (COUNT, COUNT)
-    # What the page's SQL names is what lies there.
+    # The page's SQL names these folders.
     (line, *_) = [line for line in _block("sql") if "movie_id" in line]
     named = [part.split()[0] for part in line.partition("(")[2].split(",")]
     described = db.execute(f"describe from '{course}/Trusted/TMDB/Parquet/movie/{day}/*.parquet'").fetchall()

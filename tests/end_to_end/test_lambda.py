@@ -11,7 +11,7 @@ from reelhouse.emulator import Emulator
 from tests import s3servers
 from tests.aws import deployed
 from tests.aws.lambda_service import LambdaService
-from tests.end_to_end.conftest import environment, told
+from tests.end_to_end.conftest import environment, printed_json
 from tests.end_to_end.equal_tables import LINEAGE, differences
 from tests.in_process import reelhouse
 from tests.runs.lakes import TOKEN
@@ -52,7 +52,7 @@ def test_a_lake_of_the_function_makes_the_tables_of_a_laptops(tmp_path: Path, mo
         for command in ("build", "verify"):
             done = reelhouse(command, "--json", env=there, cwd=tmp_path)
             assert done.returncode == 0, done.stderr
-        assert told(done)["states"] == {"landed": COUNT}
+        assert printed_json(done)["states"] == {"landed": COUNT}
     assert differences(tmp_path / "function", tmp_path / "laptop", without=LINEAGE) == []
 
 

@@ -33,7 +33,7 @@ from reelhouse.warehouse.run import build
 from reelhouse.warehouse.verify import check_tables
 from tests import s3servers
 from tests.commits import commit
-from tests.end_to_end.conftest import environment, told
+from tests.end_to_end.conftest import environment, printed_json
 from tests.end_to_end.equal_tables import LINEAGE, differences
 from tests.in_process import reelhouse
 from tests.s3proxy import Answer, Fault, Request, done_and_says, lost, passes, proxied, says
@@ -93,7 +93,7 @@ def world(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         made = World(tmdb, server, tmp_path_factory.mktemp("world"))
         done = made.run("sync", "--top", str(COUNT), "--json")
         assert done.returncode == 0, done.stderr
-        assert (told(done)["landed"], told(done)["verify"]["problems"]) == (COUNT, [])
+        assert (printed_json(done)["landed"], printed_json(done)["verify"]["problems"]) == (COUNT, [])
         beside = made.run_beside("collect", "--top", str(COUNT))
         assert beside.returncode == 0, beside.stderr
         yield made
@@ -101,7 +101,7 @@ def world(server: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
-    """A lake in an empty bucket of *server*, on the very top of it unless told otherwise."""
+    """A lake in an empty bucket of *server*, on the very top of it unless a prefix is given."""
 
     def in_bucket(server: S3Server, prefix: str = "", options: S3Options = _PLAIN, endpoint: str = "") -> S3Storage:
         s3servers.aim(monkeypatch, server, endpoint=endpoint)
@@ -113,12 +113,12 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
 @pytest.mark.long
 def test_the_commands_answer_as_those_of_a_folder_do(world: World) -> None:
     for command in ("status", "verify"):
-        here, there = told(world.run(command, "--json")), told(world.run_beside(command, "--json"))
+        here, there = printed_json(world.run(command, "--json")), printed_json(world.run_beside(command, "--json"))
         assert _comparable(here) == _comparable(there)
-    rows = {each["name"]: each["rows"] for each in told(world.run("tables", "--json"))["tables"]}
+    rows = {each["name"]: each["rows"] for each in printed_json(world.run("tables", "--json"))["tables"]}
     assert (rows["movie"], rows["dim_movie"]) == (COUNT, rows["movie_flat"])
     asked = world.run("sql", "select count(*) as n, count(distinct movie_id) as ids from movie", "--format", "json")
-    assert told(asked) == [{"n": COUNT, "ids": COUNT}], asked.stderr
+    assert printed_json(asked) == [{"n": COUNT, "ids": COUNT}], asked.stderr
 
 
 def _comparable(said: dict[str, Any]) -> dict[str, Any]:
@@ -156,20 +156,20 @@ def test_after_changes_and_a_build_that_lost_its_bucket_its_tables_equal_those_o
 
         proxy.when(*[passes] * 8, goes, kind="PUT", key=r"\.parquet$")
         failed = world.run("build", AWS_ENDPOINT_URL=proxy.endpoint)
-        assert_told_in_one_line(failed)
+        assert_said_in_one_line(failed)
         assert "there is no bucket" in failed.stderr
 
         proxy.forget()
         built = world.run("build", "--json", AWS_ENDPOINT_URL=proxy.endpoint)
-        assert (built.returncode, told(built)["done"]) == (0, True), built.stderr
+        assert (built.returncode, printed_json(built)["done"]) == (0, True), built.stderr
         # Most of it is the engine, which looks for the newest version again at each step of a commit.
-        tables = len(told(built)["rows"])
+        tables = len(printed_json(built)["rows"])
         assert proxy.counts["LIST"] <= 12 * tables
         assert proxy.counts["PUT"] <= 4 * tables + 10
 
         proxy.forget()
         idle = world.run("build", "--json", AWS_ENDPOINT_URL=proxy.endpoint)
-        assert (idle.returncode, told(idle)["done"]) == (0, False), idle.stderr
+        assert (idle.returncode, printed_json(idle)["done"]) == (0, False), idle.stderr
         # A commit of each table, and the sizes of all files by listings, whose pages are short here.
         assert proxy.counts["HEAD"] <= 20, [one for one in proxy.seen if "HEAD" in str(one)]
         assert proxy.counts["GET"] <= tables + 20
@@ -177,11 +177,11 @@ def test_after_changes_and_a_build_that_lost_its_bucket_its_tables_equal_those_o
         assert set(proxy.counts) == {"HEAD", "GET", "LIST"}
     assert world.run_beside("build").returncode == 0
     verified = world.run("verify", "--json")
-    assert (verified.returncode, told(verified)["problems"]) == (0, [])
+    assert (verified.returncode, printed_json(verified)["problems"]) == (0, [])
     assert differences(world.downloaded(tmp_path / "lake"), world.folder / "lake", without=LINEAGE) == []
 
 
-def assert_told_in_one_line(done: subprocess.CompletedProcess[str]) -> None:
+def assert_said_in_one_line(done: subprocess.CompletedProcess[str]) -> None:
     *spinner, line = done.stderr.strip().splitlines()
     assert done.returncode == 1, done.stderr
     assert not [each for each in spinner if "building" not in each], done.stderr
@@ -193,7 +193,7 @@ def assert_told_in_one_line(done: subprocess.CompletedProcess[str]) -> None:
 @pytest.mark.parametrize("command", [("sql", "select 1"), ("tables",), ("build",), ("verify",), ("status",)])
 def test_a_wrong_secret_is_one_line(world: World, command: tuple[str, ...]) -> None:
     done = world.run(*command, AWS_SECRET_ACCESS_KEY="another-secret")
-    assert_told_in_one_line(done)
+    assert_said_in_one_line(done)
     assert "the AWS access key or its secret is wrong" in done.stderr
     assert "another-secret" not in done.stderr
 
@@ -204,7 +204,7 @@ def test_its_own_settings_file_is_honoured(world: World) -> None:
     bucket = s3servers.fresh_bucket(world.server)
     client.put_object(Bucket=bucket, Key="x/reelhouse.toml", Body=b"top = 7\n")
     drafted = world.run("plan", "--json", REELHOUSE_LAKE=f"s3://{bucket}/x")
-    assert told(drafted)["asked"] == 7, drafted.stderr
+    assert printed_json(drafted)["asked"] == 7, drafted.stderr
 
 
 @pytest.mark.parametrize("prefix", ["a b", "50%", "what?", "a~b", "[a]", "a#b"])
@@ -330,7 +330,7 @@ except Exception as exc:
 
 
 @pytest.mark.long
-def test_an_engine_that_ends_is_told_of_soon() -> None:
+def test_an_engine_that_ends_is_noticed_soon() -> None:
     with subprocess.Popen([sys.executable, "-c", _LOSES_ITS_ENGINE], stdout=subprocess.PIPE, text=True) as started:
         said, _ = started.communicate(timeout=60)
     assert said == "the engine process exited (possibly out of memory)\n"
@@ -352,7 +352,7 @@ class Borrower:
 def test_credentials_that_end_while_the_engine_works_are_asked_for_again(
     server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The engine asks anew ten seconds before what it has ends.
+    # The engine asks again ten seconds before what it has ends.
     monkeypatch.setattr(credential_server, "_ASK_AGAIN", timedelta(seconds=2))
     right = Credentials(server.access_key, server.secret_key, "")
     borrower = Borrower(right, right, right._replace(secret_key="no-longer-right"))
@@ -378,7 +378,7 @@ def test_no_secret_stands_in_the_engines_environment() -> None:
 
 
 @pytest.mark.long
-def test_the_engine_goes_with_whoever_started_it_even_killed() -> None:
+def test_the_engine_goes_with_the_process_that_started_it_even_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", _STAYS], stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout is not None
         (child,) = started.stdout.readline().split()

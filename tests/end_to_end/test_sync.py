@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reelhouse.emulator import Emulator
-from tests.end_to_end.conftest import REAL, environment, told
+from tests.end_to_end.conftest import REAL, environment, printed_json
 from tests.end_to_end.equal_tables import LINEAGE, differences
 from tests.in_process import reelhouse
 
@@ -35,7 +35,7 @@ def test_the_next_days_sync_asks_what_changed_and_its_tables_equal_those_of_a_fr
         asked = tmdb.stats().asked
         assert sorted(asked) == sorted({*changed, *deleted, *added})
         assert set(asked.values()) == {1}
-        found = told(second)
+        found = printed_json(second)
         assert found["reasons"] == {"changed": len(changed), "vanished": 20, "new": 30}
         assert (found["landed"], found["gone"]) == (len(changed) + 30, 20)
 
@@ -50,7 +50,7 @@ def test_a_sync_names_a_chunk_of_an_earlier_run_that_is_lost_and_says_what_it_lo
     lake = tmp_path / "lake"
     assert synced(catalogue, lake, "--top", "50").returncode == 0
     second = synced(catalogue, lake, "--top", "50")
-    looked = told(second)["verify"]["looked"]
+    looked = printed_json(second)["verify"]["looked"]
     assert second.returncode == 0, second.stderr
     assert looked[0].startswith("movie run 2 was read whole")
     assert looked[1].startswith("movie run 1 was checked for objects: their receipts and 1 chunks are to be there")
@@ -58,7 +58,7 @@ def test_a_sync_names_a_chunk_of_an_earlier_run_that_is_lost_and_says_what_it_lo
     chunk.unlink()
     third = synced(catalogue, lake, "--top", "50")
     assert third.returncode == 1
-    (problem,) = told(third)["verify"]["problems"]
+    (problem,) = printed_json(third)["verify"]["problems"]
     assert problem == f"{chunk.relative_to(lake)} is gone, which run 1 put"
 
 
@@ -71,7 +71,7 @@ def test_a_sync_makes_a_table_again_whose_files_were_emptied(tmp_path: Path, cat
     env = environment(catalogue, lake)
     assert reelhouse("verify", env=env, cwd=tmp_path).returncode == 1
     again = synced(catalogue, lake, "--top", "50")
-    assert (again.returncode, told(again)["build"]["rebuilt"]) == (0, ["fact_movie"]), again.stderr
+    assert (again.returncode, printed_json(again)["build"]["rebuilt"]) == (0, ["fact_movie"]), again.stderr
     asked = reelhouse("sql", "select count(*) as n from fact_movie", "--format", "csv", env=env, cwd=tmp_path)
     assert asked.stdout.split() == ["n", "50"]
     assert reelhouse("verify", "--deep", env=env, cwd=tmp_path).returncode == 0
@@ -90,9 +90,9 @@ def test_runs_under_faults_repeated_until_clean_end_with_the_tables_of_one_witho
         # An id may misbehave for its first eight requests, and one that is gone is asked once a run.
         for _ in range(12):
             done = reelhouse("collect", "--top", "400", "--json", env=env, cwd=tmp_path)
-            if done.returncode == 0 and not told(done)["asked"]:
+            if done.returncode == 0 and not printed_json(done)["asked"]:
                 break
-        assert (done.returncode, told(done)["asked"]) == (0, 0), done.stderr
+        assert (done.returncode, printed_json(done)["asked"]) == (0, 0), done.stderr
         assert reelhouse("build", env=env, cwd=tmp_path).returncode == 0
     assert differences(calm, lake, without=LINEAGE, skip=ABOUT_THE_LAKE) == []
 
@@ -102,7 +102,7 @@ def test_runs_under_faults_repeated_until_clean_end_with_the_tables_of_one_witho
 def test_all_real_movies_are_synced_and_reconciled(tmp_path: Path) -> None:
     with Emulator(payloads=REAL / "payloads", process=True) as tmdb:
         done = synced(tmdb, tmp_path / "lake")
-        found = told(done)
+        found = printed_json(done)
         assert done.returncode == 0, done.stderr
         assert (found["asked"], found["landed"], found["complete"], found["clean"]) == (5700, 5700, True, True)
         assert found["verify"]["problems"] == []

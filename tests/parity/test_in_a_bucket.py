@@ -9,7 +9,7 @@ import pytest
 
 from reelhouse.emulator import Emulator
 from tests import s3servers
-from tests.end_to_end.conftest import environment, reelhouse, told
+from tests.end_to_end.conftest import environment, printed_json, reelhouse
 from tests.end_to_end.equal_tables import LINEAGE, differences
 from tests.end_to_end.test_s3 import World
 from tests.parity.test_parity import CONF, python_of
@@ -36,11 +36,11 @@ def test_the_spark_of_emr_and_sail_build_one_lake_in_turns(tmp_path: Path) -> No
                 built = reelhouse(*command, env=env, cwd=tmp_path, python=str(python), seconds=1500)
             else:
                 built = world.run("build", "--json")
-            assert (built.returncode, told(built)["done"]) == (0, True), built.stderr
+            assert (built.returncode, printed_json(built)["done"]) == (0, True), built.stderr
             tmdb.edit(count=30)
             tmdb.next_day()
         verified = world.run("verify", "--json")
-        assert told(verified)["problems"] == [], verified.stderr
+        assert printed_json(verified)["problems"] == [], verified.stderr
         assert world.run_beside("build").returncode == 0
     assert differences(world.downloaded(tmp_path / "bucket"), tmp_path / "lake", without=LINEAGE) == []
     written = "".join(path.read_text() for path in events.rglob("*") if path.is_file())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from reelhouse.emulator import Emulator
-from tests.end_to_end.conftest import REPOSITORY, environment, reelhouse, told
+from tests.end_to_end.conftest import REPOSITORY, environment, printed_json, reelhouse
 from tests.end_to_end.equal_tables import differences
 from tests.s3servers import free_ports
 from tests.warehouse.landing import LakeInTheMaking
@@ -133,7 +133,7 @@ def test_spark_connect_builds_the_rows_that_sail_builds(world: World, spark: Spa
     command = ("--lake", str(lake), "build", "--json", "--spark", spark.address)
     conf = ("--conf", "spark.sql.shuffle.partitions=2", "--conf", "spark.executor.memory=4g")
     built = reelhouse(*command, *conf, env=world.env, cwd=world.folder, seconds=1400)
-    assert (built.returncode, told(built)["done"]) == (0, True), built.stderr
+    assert (built.returncode, printed_json(built)["done"]) == (0, True), built.stderr
     assert "spark.executor.memory is ignored: it must be given when the server starts" in built.stderr
     assert "shuffle.partitions is ignored" not in built.stderr
     assert differences(world.folder / "sail", lake) == []

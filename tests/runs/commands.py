@@ -30,7 +30,7 @@ class Reelhouse:
         }
 
     def __call__(self, *words: str, **environ: str) -> tuple[int, Any, str]:
-        """Exit code, the JSON that it said and what it told a person."""
+        """Exit code, the JSON that it said and what stderr holds."""
         return self.end(self.start(*words, **environ))
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
@@ -53,7 +53,7 @@ class Reelhouse:
 
     def end(self, running: subprocess.Popen[str]) -> tuple[int, Any, str]:
         """Wait for it."""
-        said, told = running.communicate(timeout=60)
-        assert TOKEN not in said + told
-        assert "Traceback" not in told, told
-        return running.returncode, json.loads(said) if said else None, told
+        said, stderr = running.communicate(timeout=60)
+        assert TOKEN not in said + stderr
+        assert "Traceback" not in stderr, stderr
+        return running.returncode, json.loads(said) if said else None, stderr

@@ -76,18 +76,18 @@ def test_a_read_only_lake_is_said_before_tmdb_is_asked_and_can_be_verified(
         first_day(tiny, lake)
         tiny.forget()
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        code, _, told = reelhouse("collect", REELHOUSE_LAKE=str(disk / "lake"))
+        code, _, stderr = reelhouse("collect", REELHOUSE_LAKE=str(disk / "lake"))
         assert code == 1
-        assert "the disk is read-only" in told
+        assert "the disk is read-only" in stderr
         assert tiny.asked.total() + tiny.listings.total() == 0
         assert_whole(lake)
 
 
 def test_a_lake_below_a_file_is_said(tiny: Tiny, tmp_path: Path, reelhouse: Reelhouse) -> None:
     (tmp_path / "file").write_text("")
-    code, _, told = reelhouse("collect", REELHOUSE_LAKE=str(tmp_path / "file" / "lake"))
+    code, _, stderr = reelhouse("collect", REELHOUSE_LAKE=str(tmp_path / "file" / "lake"))
     assert code == 1
-    assert "a part of the path is a file" in told
+    assert "a part of the path is a file" in stderr
     assert tiny.asked.total() == 0
 
 

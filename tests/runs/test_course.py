@@ -347,8 +347,8 @@ def test_a_pipe_separated_list_of_imdb_ids_fills_the_course(tiny: Tiny, reelhous
     path = reelhouse.lake.parent / "movies.csv"
     path.write_text("id|tituloPincipal|anoLancamento\ntt0000001|Um|1999\ntt0000002|Dois|2001\ntt0000950|Nenhum|2002\n")
     course = {"REELHOUSE_LAYOUT": "course", "REELHOUSE_COURSE_KINDS": "true"}
-    code, said, told = reelhouse("collect", "--ids", str(path), "--json", **course)
-    assert (code, said["landed"], said["gone"]) == (0, 2, 1), told
+    code, said, stderr = reelhouse("collect", "--ids", str(path), "--json", **course)
+    assert (code, said["landed"], said["gone"]) == (0, 2, 1), stderr
     lake = FolderStorage(reelhouse.lake)
     ((key, records),) = _files(lake).items()
     assert key == "Raw/TMDB/JSON/Movies/2026/03/01/movies_0001.json"

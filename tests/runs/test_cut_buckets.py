@@ -58,7 +58,7 @@ def _cut_and_go_on(proxy: Proxy, lake: S3Storage, chosen: Settings) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["raw/movie/", "receipts/"])
+@pytest.mark.parametrize("key", [pytest.param("raw/movie/", marks=pytest.mark.long), "receipts/"])
 def test_an_s3_that_goes_away_costs_no_answer(tiny: Tiny, proxy: Proxy, tmp_path: Path, key: str) -> None:
     tiny.broken = set()
     lake = _fresh_lake(proxy)

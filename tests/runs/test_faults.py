@@ -117,7 +117,7 @@ def test_an_outage_that_ends_in_time_is_sat_out(tiny: Tiny) -> None:
     assert collect(MemoryStorage(), small(tiny, outage_minutes=0.1, attempts=3)).clean
 
 
-def test_a_planning_that_took_longer_than_the_patience_is_no_outage(tiny: Tiny) -> None:
+def test_a_planning_that_took_longer_than_the_timeout_is_no_outage(tiny: Tiny) -> None:
     """Nobody was asked meanwhile, so nobody was silent."""
     tiny.gone, tiny.broken = set(), set()
     failed: set[str] = set()

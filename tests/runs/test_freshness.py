@@ -131,7 +131,7 @@ def test_the_order_of_appends_is_no_change(tiny: Tiny) -> None:
     assert set(tiny.asked) == {"7", "17", "9"}
 
 
-def test_what_is_popular_enough_is_decided_anew_in_each_run(tiny: Tiny) -> None:
+def test_what_is_popular_enough_is_decided_again_in_each_run(tiny: Tiny) -> None:
     tiny.gone, tiny.broken = set(), set()
     lake = MemoryStorage()
     # The popularity of a title here is a thousand minus its id.
@@ -226,10 +226,10 @@ def test_a_date_of_the_year_999_is_no_traceback_and_a_person_hears_of_it(tiny: T
         json(odd.pop(request.path), Date="Sun, 06 Nov 0999 08:49:37 GMT") if request.path in odd else None
     )
     running = reelhouse.start("collect")
-    said, told = running.communicate(timeout=60)
-    assert running.returncode == 0, told
+    said, stderr = running.communicate(timeout=60)
+    assert running.returncode == 0, stderr
     assert "complete, no quarantine" in said
-    assert "Note: 1 answers had a Date or an Age that is implausible" in told
+    assert "Note: 1 answers had a Date or an Age that is implausible" in stderr
 
 
 def test_a_short_gap_is_bridged_by_the_feed_alone(tiny: Tiny) -> None:

@@ -33,6 +33,7 @@ def wanted() -> dict[str, Known]:
     return answers(lake)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_collect_ends_whole_however_often_it_was_killed(
     tmp_path: Path, wanted: dict[str, Known], number: signal.Signals

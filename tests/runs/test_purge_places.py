@@ -76,7 +76,7 @@ def _contents(lake: FolderStorage) -> dict[str, bytes]:
     ],
     ids=" ".join,
 )
-def test_what_cannot_be_meant_is_told_and_nothing_goes(
+def test_what_cannot_be_meant_is_said_and_nothing_goes(
     lake: FolderStorage, typed: Typed, words: list[str], text: str
 ) -> None:
     before = _contents(lake)
@@ -86,7 +86,7 @@ def test_what_cannot_be_meant_is_told_and_nothing_goes(
     assert _contents(lake) == before
 
 
-def test_ids_that_are_no_ids_are_told_by_their_line(lake: FolderStorage, typed: Typed) -> None:
+def test_ids_that_are_no_ids_are_named_by_their_line(lake: FolderStorage, typed: Typed) -> None:
     before = _contents(lake)
     result = typed("--ids", "-", "--yes", given="1\nall\n")
     assert (result.exit_code, "line 2" in result.stderr) == (2, True)
@@ -100,8 +100,8 @@ def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typ
     assert _contents(lake) == before
     done = typed(*words, "--yes", given="20\ntt0000027\n999\n")
     assert (foreseen.exit_code, done.exit_code) == (0, 0)
-    told, took = json.loads(foreseen.stdout), json.loads(done.stdout)
-    assert {**told, "dry_run": False, "gone": True} == took
+    foreseen_sums, took = json.loads(foreseen.stdout), json.loads(done.stdout)
+    assert {**foreseen_sums, "dry_run": False, "gone": True} == took
     assert took.pop("list")["ids"] == 3
     assert took == {
         "dry_run": False,
@@ -296,6 +296,7 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
     return made
 
 
+@pytest.mark.long
 def test_old_versions_go_too(bucket: Bucket) -> None:
     lake = bucket.lake
     assert any(b'"key":"20"' in body for _, body in bucket.bodies())

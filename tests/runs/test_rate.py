@@ -133,7 +133,7 @@ def test_who_refuses_everybody_is_an_outage_and_is_asked_little(tiny: Tiny) -> N
 @pytest.mark.long
 @pytest.mark.parametrize("retry_after", [None, 0.5], ids=["without Retry-After", "with Retry-After"])
 def test_who_asks_too_fast_slows_down_for_everybody_and_recovers(retry_after: float | None) -> None:
-    # Told that a hundred a second are allowed where the server takes forty.
+    # Configured for a hundred a second are allowed where the server takes forty.
     with Emulator(movies=150, seed=1, rate=40, retry_after=retry_after, process=True) as emulator:
         result = collect(MemoryStorage(), of(emulator, append=[], rate=100.0, connections=10))
         stats = emulator.stats()

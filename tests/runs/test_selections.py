@@ -235,7 +235,7 @@ def test_a_slice_named_while_a_run_is_open_is_carried_out_after_it(plain: Tiny) 
     assert_whole(lake)
 
 
-def test_whoever_loses_the_plan_leaves_its_list_in_the_inbox(plain: Tiny) -> None:
+def test_the_loser_of_the_plan_leaves_its_list_in_the_inbox(plain: Tiny) -> None:
     from tests.runs.dying import Stepping
 
     lake = MemoryStorage()
@@ -267,8 +267,8 @@ def test_a_signal_lands_what_is_there_and_leaves_the_run_open(
     while plain.asked.total() < 8:
         time.sleep(0.01)
     running.send_signal(number)
-    code, said, told = reelhouse.end(running)
-    assert code == 1, told
+    code, said, stderr = reelhouse.end(running)
+    assert code == 1, stderr
     assert said["reason"] == f"stopped by {number.name}"
     assert 8 <= said["landed"] < 30
     assert said["landed"] + said["pending"] == 30
@@ -285,9 +285,9 @@ def test_the_second_collector_says_so_and_asks_nothing(plain: Tiny, reelhouse: R
     while not plain.asked:
         time.sleep(0.01)
     before = plain.listings.total()
-    code, _, told = reelhouse("collect", "--json")
+    code, _, stderr = reelhouse("collect", "--json")
     assert code == 1
-    assert "is locked by another collector" in told
+    assert "is locked by another collector" in stderr
     assert plain.listings.total() == before
     plain.delay = 0.0
     code, said, _ = reelhouse.end(first)
@@ -301,7 +301,7 @@ def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
 ) -> None:
     mixed = tmp_path / "mixed.csv"
     mixed.write_text("type,title,imdb_id,tmdb_id\nmovie,a,tt0000012,12\nshow,b,tt0000013,13\nepisode,c,tt0000014,14\n")
-    code, said, told = reelhouse("collect", "--json", "--ids", str(mixed))
+    code, said, stderr = reelhouse("collect", "--json", "--ids", str(mixed))
     assert (code, said["landed"], set(plain.asked)) == (0, 1, {"12"})
     assert said["list"] == {
         "columns": ["tmdb_id", "imdb_id"],
@@ -311,47 +311,47 @@ def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
         "other_kinds": {"show": 1, "episode": 1},
         "spanning": 0,
     }
-    assert "ids read from column tmdb_id" in told
-    assert "not asked, since they are no movies: 1 show, 1 episode" in told
+    assert "ids read from column tmdb_id" in stderr
+    assert "not asked, since they are no movies: 1 show, 1 episode" in stderr
     code, said, _ = reelhouse("plan", "--json", "--ids", str(mixed), "--all-kinds", "--ids-column", "imdb_id")
     assert (code, said["listed"], said["list"]["columns"]) == (0, 3, ["imdb_id"])
     mixed.write_text('id,title\n1,a\n2,"Open\n3,c\n4,d\n')
-    code, said, told = reelhouse("collect", "--json", "--ids", str(mixed))
+    code, said, stderr = reelhouse("collect", "--json", "--ids", str(mixed))
     assert (code, said) == (2, None)
-    assert "line 3 opens a quote that is never closed (--no-quotes takes quotes as text)" in told
+    assert "line 3 opens a quote that is never closed (--no-quotes takes quotes as text)" in stderr
     code, said, _ = reelhouse("collect", "--json", "--ids", str(mixed), "--no-quotes")
     assert (code, said["landed"]) == (0, 4)
     mixed.write_text("id,imdb_id,title\n1,tt0000020,First\n2,tt0000021,Second\n")
-    code, _, told = reelhouse("collect", "--ids", str(mixed))
-    assert (code, "--ids-column imdb_id" in told) == (2, True)
-    code, _, told = reelhouse("collect", "--no-quotes")
-    assert (code, "--no-quotes is an option of --ids" in told) == (2, True)
+    code, _, stderr = reelhouse("collect", "--ids", str(mixed))
+    assert (code, "--ids-column imdb_id" in stderr) == (2, True)
+    code, _, stderr = reelhouse("collect", "--no-quotes")
+    assert (code, "--no-quotes is an option of --ids" in stderr) == (2, True)
 
 
 @pytest.mark.long
 def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Reelhouse, tmp_path: Any) -> None:
     links = tmp_path / "links.csv"
     links.write_text("movieId,imdbId,tmdbId\n1,0000012,12\n2,0000013,\n3,,14\n4,,\n")
-    code, said, told = reelhouse("collect", "--json", "--ids", str(links))
+    code, said, stderr = reelhouse("collect", "--json", "--ids", str(links))
     assert (code, said["landed"]) == (0, 3)
-    assert "1 rows of the list name no id" in told
+    assert "1 rows of the list name no id" in stderr
     assert set(plain.asked) == {"12", "tt0000013", "14"}
     code, said, _ = reelhouse("collect", "--json", "--top", "3", "--max-requests", "2")
     assert (code, said["pending"], said["reason"]) == (1, 1, "max_requests is used up")
     code, said, _ = reelhouse("collect", "--json")
     assert (code, said["pending"]) == (0, 0)
-    code, said, told = reelhouse("collect", "--json", "--discover", "with_genre=18")
+    code, said, stderr = reelhouse("collect", "--json", "--discover", "with_genre=18")
     assert code == 2
-    assert "did you mean 'with_genres'" in told
+    assert "did you mean 'with_genres'" in stderr
 
 
 @pytest.mark.long
 def test_a_typo_in_the_record_filter_stops_before_a_plan_is_put_and_can_be_corrected(
     plain: Tiny, reelhouse: Reelhouse
 ) -> None:
-    code, said, told = reelhouse("collect", "--json", REELHOUSE_RECORD_FILTER="runtme >= `60`")
+    code, said, stderr = reelhouse("collect", "--json", REELHOUSE_RECORD_FILTER="runtme >= `60`")
     assert (code, said) == (2, None)
-    assert "no field 'runtme' in the 10 answers that were looked at (did you mean 'runtime'?)" in told
+    assert "no field 'runtme' in the 10 answers that were looked at (did you mean 'runtime'?)" in stderr
     assert plain.asked.total() == 10
     plain.forget()
     code, said, _ = reelhouse("collect", "--json", REELHOUSE_RECORD_FILTER="runtime >= `60`")
@@ -396,9 +396,9 @@ def test_a_person_hears_that_a_filter_keeps_nothing_from_plan_and_from_collect(
 ) -> None:
     for command in ("plan", "collect"):
         running = reelhouse.start(command, "--min-popularity", "2000")
-        _, told = running.communicate(timeout=60)
+        _, stderr = running.communicate(timeout=60)
         assert running.returncode == 0
-        assert "Note: all 30 listed ids are excluded (30 by min_popularity)" in told
+        assert "Note: all 30 listed ids are excluded (30 by min_popularity)" in stderr
 
 
 def test_filters_that_keep_some_are_not_worth_a_word(plain: Tiny, reelhouse: Reelhouse) -> None:
@@ -416,11 +416,11 @@ def test_a_genre_is_taken_by_name_and_one_that_nobody_knows_selects_nothing(
     with Emulator(movies=1500, seed=2) as emulator:
         reelhouse = Reelhouse(emulator.address, tmp_path)
         words = [word for one in filters for word in ("--discover", one)]
-        code, found, told = reelhouse("plan", "--json", *words)
+        code, found, stderr = reelhouse("plan", "--json", *words)
     if listed is None:
         assert (code, found) == (2, None)
-        assert "with_genres='terror'" in told
-        assert "did you mean 'horror'?" in told
+        assert "with_genres='terror'" in stderr
+        assert "did you mean 'horror'?" in stderr
     else:
         assert code == 0
         assert 0 < found["listed"] < 500

@@ -70,9 +70,12 @@ def _fails_at(step: int) -> Callable[[int], None]:
     return at
 
 
-@pytest.mark.parametrize("failing", [_down_from, pytest.param(_fails_at, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("failing", "each"),
+    [(_down_from, 5), *(pytest.param(failing, 1, marks=pytest.mark.long) for failing in (_down_from, _fails_at))],
+)
 def test_wherever_the_lake_fails_no_answer_is_asked_for_twice(
-    sound: Tiny, tmp_path: Path, failing: Callable[[int], Callable[[int], None]]
+    sound: Tiny, tmp_path: Path, failing: Callable[[int], Callable[[int], None]], each: int
 ) -> None:
     undisturbed = Stepping(MemoryStorage(), counts, reads=True)
     collect_small(undisturbed, small(sound))
@@ -80,7 +83,7 @@ def test_wherever_the_lake_fails_no_answer_is_asked_for_twice(
     steps = undisturbed.steps - 5
     wanted = answers(undisturbed)
     assert steps > 60
-    for step in range(steps):
+    for step in range(0, steps, each):
         sound.forget()
         lake = MemoryStorage()
         spool = Spool(tmp_path / str(step), ROOM)
@@ -203,7 +206,7 @@ def _failing_collect(lake: Storage, chosen: Settings, **request: Any) -> str:
     return str(caught.value)
 
 
-class _Told(Progress):
+class _Noted(Progress):
     def __init__(self) -> None:
         self.brought: list[tuple[int, str]] = []
         self.stayed: list[str] = []
@@ -219,9 +222,9 @@ class _Told(Progress):
         self.stayed.append(text)
 
 
-def _told_collect(lake: Storage, chosen: Settings) -> tuple[list[RunResult], _Told]:
-    told = _Told()
-    return collecting.collect(lake, chosen, CollectOptions(names=("movie",)), told), told
+def _collected(lake: Storage, chosen: Settings) -> tuple[list[RunResult], _Noted]:
+    noted = _Noted()
+    return collecting.collect(lake, chosen, CollectOptions(names=("movie",)), noted), noted
 
 
 def test_the_next_start_tells_what_it_brought_in_and_whence(sound: Tiny, tmp_path: Path) -> None:
@@ -233,9 +236,9 @@ def test_the_next_start_tells_what_it_brought_in_and_whence(sound: Tiny, tmp_pat
     waited = asked - 2 * CHUNK
     assert said == f"the bucket is full; {waited} answers wait in {folder}, the next `reelhouse collect` brings them in"
     lake.takes = 1000
-    (result,), told = _told_collect(lake, chosen)
-    assert told.brought == [(waited, str(folder))]
-    assert told.stayed == []
+    (result,), noted = _collected(lake, chosen)
+    assert noted.brought == [(waited, str(folder))]
+    assert noted.stayed == []
     assert (result.complete, result.replayed, result.requests) == (True, waited, 30 - asked)
     assert sound.asked == ONCE
     assert_whole(lake)
@@ -339,19 +342,19 @@ def test_two_lakes_that_share_a_folder_do_not_mix(sound: Tiny, tmp_path: Path) -
     assert_whole(second)
 
 
-def test_a_lake_that_was_begun_anew_leaves_what_waits_for_the_old_one_and_says_so(sound: Tiny) -> None:
+def test_a_lake_that_was_begun_again_leaves_what_waits_for_the_old_one_and_says_so(sound: Tiny) -> None:
     _failing_collect(_Full(takes=0), small(sound))
     lake = MemoryStorage()
     sound.now = "2026-03-01T12:00:01+00:00"
     collect(lake, small(sound), max_requests=3)
     sound.forget()
-    (result,), told = _told_collect(lake, small(sound))
-    assert told.brought == []
-    assert told.stayed
-    assert all("of another movie run 1 than memory: holds" in text for text in told.stayed)
+    (result,), noted = _collected(lake, small(sound))
+    assert noted.brought == []
+    assert noted.stayed
+    assert all("of another movie run 1 than memory: holds" in text for text in noted.stayed)
     assert (result.complete, result.replayed) == (True, 0)
     assert sound.asked.total() == 27
-    assert len(_spool_of(lake, small(sound)).waiting()) == len(told.stayed)
+    assert len(_spool_of(lake, small(sound)).waiting()) == len(noted.stayed)
 
 
 def test_a_damaged_entry_is_named_and_its_ids_are_asked_again(sound: Tiny) -> None:
@@ -361,31 +364,31 @@ def test_a_damaged_entry_is_named_and_its_ids_are_asked_again(sound: Tiny) -> No
     path = spool.folder / spool.waiting()[0]
     path.write_bytes(path.read_bytes()[:-1])
     lake.takes = 1000
-    (result,), told = _told_collect(lake, small(sound))
-    assert [f"{path} is damaged" in text for text in told.stayed] == [True]
+    (result,), noted = _collected(lake, small(sound))
+    assert [f"{path} is damaged" in text for text in noted.stayed] == [True]
     assert result.complete
     again = {key: times for key, times in sound.asked.items() if times > 1}
     assert 0 < len(again) <= CHUNK
     assert_whole(lake)
 
 
-def test_a_person_is_told_by_the_command_and_nothing_in_the_spool_is_secret(
+def test_the_command_says_so_to_a_person_and_nothing_in_the_spool_is_secret(
     sound: Tiny, reelhouse: Reelhouse, tmp_path: Path
 ) -> None:
     (reelhouse.lake / "raw").mkdir(parents=True)
     in_the_way = reelhouse.lake / "raw" / "movie"
     in_the_way.write_text("")
     spool = tmp_path / "waiting"
-    code, said, told = reelhouse("collect", "--json", REELHOUSE_SPOOL=str(spool))
+    code, said, stderr = reelhouse("collect", "--json", REELHOUSE_SPOOL=str(spool))
     assert (code, said) == (1, None)
-    word = told.splitlines()[-1]
+    word = stderr.splitlines()[-1]
     assert word.startswith(f"reelhouse: cannot write {in_the_way}/2026/03/01/000001-00000-")
     assert f"a part of the path is a file; 30 answers wait in {spool}/" in word
     _assert_no_token(spool)
     in_the_way.unlink()
-    code, said, told = reelhouse("collect", "--json", REELHOUSE_SPOOL=str(spool))
+    code, said, stderr = reelhouse("collect", "--json", REELHOUSE_SPOOL=str(spool))
     assert (code, said["clean"], said["replayed"], said["requests"]) == (0, True, 30, 0)
-    assert f"30 answers were replayed from {spool}/" in told
+    assert f"30 answers were replayed from {spool}/" in stderr
     assert sound.asked == ONCE
 
 

@@ -48,6 +48,6 @@ def test_it_is_in_no_log_however_talkative(
         collect(FolderStorage(tmp_path / "lake"), small(tiny))
     assert TOKEN not in caplog.text + repr(refused.value) + repr(collector.run_options(small(tiny))) + repr(small(tiny))
     # `Reelhouse` looks through what the command says.
-    code, _, told = reelhouse("collect", "--json", REELHOUSE_LAKE=str(tmp_path / "another"))
+    code, _, stderr = reelhouse("collect", "--json", REELHOUSE_LAKE=str(tmp_path / "another"))
     assert code == 1
-    assert "refuses the token" in told
+    assert "refuses the token" in stderr

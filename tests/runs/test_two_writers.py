@@ -31,7 +31,7 @@ def scene(tiny: Tiny) -> Scene:
     return before, answers(lake), lake.steps
 
 
-def test_the_second_one_is_told_to_come_back_and_asks_nothing(tiny: Tiny, scene: Scene) -> None:
+def test_the_second_one_is_asked_to_come_back_and_asks_nothing(tiny: Tiny, scene: Scene) -> None:
     before, wanted, _ = scene
     lake = copied(before)
     refused: list[str] = []
@@ -88,7 +88,9 @@ def test_without_the_lock_a_whole_run_of_another_may_happen_between_any_two_step
         _assert_as_if_nothing_happened(lake, tiny, wanted, f"at step {step}")
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["both to the end", "one of them killed"])
+@pytest.mark.parametrize(
+    "killed", [False, pytest.param(True, marks=pytest.mark.long)], ids=["both to the end", "one of them killed"]
+)
 def test_without_the_lock_two_at_once_share_the_work(tiny: Tiny, scene: Scene, killed: bool) -> None:
     before, wanted, steps = scene
     for step in range(0, steps, 1 if killed else 4):

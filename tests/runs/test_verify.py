@@ -129,7 +129,7 @@ def test_an_id_taken_out_of_a_chunk_is_named(lake: MemoryStorage, refit: bool) -
 
 
 def test_an_answer_that_is_another_ids_is_named(lake: MemoryStorage) -> None:
-    """Everything fits: sizes, hashes, numbers of lines; only what lies there is not what the receipt says."""
+    """Everything fits: sizes, hashes, numbers of lines; only the bytes are not those that the receipt names."""
     receipt, key = _place(lake)
     assert receipt.chunk is not None
     spoilt = gzip.compress(gzip.decompress(lake.get(receipt.chunk.key)).replace(b'"key":"12"', b'"key":"99"'))

@@ -47,7 +47,7 @@ class Tiny:
         return self.now[:10]
 
     def forget(self) -> None:
-        """Count requests anew."""
+        """Reset the counts."""
         self.asked.clear()
         self.listings.clear()
 

@@ -115,7 +115,14 @@ def test_the_next_build_makes_damaged_tables_again_and_no_others(
     assert not lake.build().done
 
 
-@pytest.mark.parametrize("how", ["emptied", "lost", "deletes by others"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "emptied",
+        pytest.param("lost", marks=pytest.mark.long),
+        pytest.param("deletes by others", marks=pytest.mark.long),
+    ],
+)
 def test_what_is_left_of_staging_is_never_appended_to(lake: LakeInTheMaking, tmp_path: Path, how: str) -> None:
     if how == "deletes by others":
         DeltaTable(str(lake.root / STAGING)).delete("requested_key = '3'")

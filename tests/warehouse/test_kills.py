@@ -253,6 +253,7 @@ def _before_commit(number: int, folder: str, meanwhile: Callable[[], None], monk
     monkeypatch.setattr(Engine, "commit", commit)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("full", [False, True])
 def test_who_begins_staging_again_beside_a_build_takes_nothing_from_it(
     lake: LakeInTheMaking, full: bool, monkeypatch: pytest.MonkeyPatch

@@ -303,6 +303,7 @@ def test_a_builder_that_writes_meanwhile_comes_first(lake: LakeInTheMaking, rows
     assert check_tables(lake.storage) == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_a_build_that_pins_meanwhile_keeps_its_pins(lake: LakeInTheMaking) -> None:
     moved = compaction.follow

@@ -170,7 +170,7 @@ def test_a_build_that_a_purge_overtakes_is_believed_by_nobody(lake: LakeInTheMak
     assert check_tables(lake.storage) == [f"{MANIFEST} is from before the last purge: the next purge erases it"]
 
 
-@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("committed", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_build_that_a_purge_overtakes_begins_no_table_that_was_erased(
     lake: LakeInTheMaking, committed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
