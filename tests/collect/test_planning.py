@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from reelhouse.collect.run import finalize
 from reelhouse.entities.schema import Discovered
 from reelhouse.errors import ListingError
 from reelhouse.raw.inbox import put_message
+from reelhouse.raw.keys import export_key
 from reelhouse.raw.plan import ExportRef, Selection, last_run
 from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage
@@ -93,7 +95,11 @@ def _history(storage: MemoryStorage, known: dict[int, Known], export: list[Row] 
         keys = {id_: one for id_, one in known.items() if one.same_settings == same}
         reference: ExportRef | None = None
         if same and export is not None:
-            reference = _land_export(storage, "movie_ids", date(2027, 3, 1), packed(export), len(export), '"e1"')
+            body = packed(export)
+            sha256 = hashlib.sha256(body).hexdigest()
+            key = export_key("movie_ids", date(2027, 3, 1), sha256)
+            reference = ExportRef(key, sha256, "2027-03-01", len(export), '"e1"')
+            _land_export(storage, reference, body)
         plan = a_plan(
             storage,
             [str(id_) for id_ in keys],

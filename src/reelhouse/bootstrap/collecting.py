@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.secrets import token_of
+from reelhouse.collect.diff import Compared, Difference, compare
 from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.lost_runs import check_free
@@ -27,6 +28,7 @@ from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.client import open_session
 
 
 class CollectOptions(NamedTuple):
@@ -197,6 +199,34 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
             return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
     return asyncio.run(plan())
+
+
+def compare_each(
+    storage: Storage, settings: Settings, names: Iterable[str], found: Callable[[Difference], None]
+) -> list[Compared]:
+    """Compare what the lake has with the newest exports: of the entities *names*, or of all that have runs.
+
+    *found* is called with each difference. Raises `ConfigError` for an entity that cannot be compared.
+    """
+    named = list(names)
+    chosen = [one for one in ENTITIES.values() if one.name in named] if named else list(ENTITIES.values())
+    for entity in chosen if named else ():
+        if not entity.export:
+            raise ConfigError(f"entity: TMDB has no export of {entity.plural or entity.name} to compare with")
+        if not last_run(storage, entity.name):
+            raise ConfigError(f"entity: {entity.name} was never collected: reelhouse sync --entity {entity.name}")
+    chosen = [one for one in chosen if one.export and last_run(storage, one.name)]
+    if not chosen:
+        raise ConfigError("diff: nothing that TMDB exports was collected yet: reelhouse sync")
+
+    async def comparing() -> list[Compared]:
+        async with open_session(1) as session:
+            return [
+                await compare(storage, session, settings.exports_url, collector.wanted(settings, one), found)
+                for one in chosen
+            ]
+
+    return asyncio.run(comparing())
 
 
 def _replay(storage: Storage, spool: Spool, stop_conditions: StopConditions, progress: Progress) -> int:

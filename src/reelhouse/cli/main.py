@@ -419,6 +419,33 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 
 @main.command()
+@click.option(
+    "--entity", multiple=True, metavar="NAME", help="Compare this entity or group; may be repeated; by default all."
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write all ids that differ to this CSV file.",
+)
+@_json
+@click.pass_context
+def diff(ctx: click.Context, entity: tuple[str, ...], output: Path | None, as_json: bool) -> None:
+    """Compare the lake with TMDB's newest export, id by id. Needs no token and changes nothing.
+
+    missing: listed, but the lake has no answer. extra: in the lake, but no longer listed. stale: fetched too long ago.
+    tombstoned: listed, but TMDB said that it is gone.
+
+    The ids that the newest run selected are compared, and all that were ever collected. Exits 1 if any id differs.
+    """
+    from reelhouse.bootstrap.collector import selected
+    from reelhouse.cli import diff
+
+    names = selected(entity) if entity else ()
+    ctx.exit(diff.diff(_settings(ctx), names, output, as_json=as_json))
+
+
+@main.command()
 @click.argument("query", required=False)
 @click.option("-f", "--file", "source", type=click.File("rb"), help="Read the query from a file.")
 @click.option(

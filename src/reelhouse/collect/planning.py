@@ -36,7 +36,7 @@ from reelhouse.raw.plan import (
 )
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, TmdbClient, query_of
-from reelhouse.tmdb.clock import AGREES
+from reelhouse.tmdb.clock import AGREES, ServerClock, is_here
 from reelhouse.tmdb.discover import discover
 from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, details_path
 from reelhouse.tmdb.exports import fetch_export
@@ -151,7 +151,7 @@ class _Planner:
         self._put = put
         self._listing = Listing(ledger.db, wanted.entity.name)
         exports = wanted.selection.source == "export"
-        self._before = _newest_plans(storage, run - 1, wanted.entity.name, exports=exports)
+        self._before = newest_plans(storage, run - 1, wanted.entity.name, exports=exports)
 
     async def draft(self) -> PlannedRun:
         wanted = self._wanted
@@ -168,7 +168,7 @@ class _Planner:
         if timeless:
             counts = self._decide("" if wanted.stale_after_days else _NEVER, _NEVER)
         else:
-            counts = self._decide(await self._read_feed(planned_at), _shifted(planned_at, AGREES))
+            counts = self._decide(await self._read_feed(planned_at), shifted(planned_at, AGREES))
         plan = Plan(
             run=self._run,
             entity=wanted.entity.name,
@@ -232,7 +232,7 @@ class _Planner:
         lines: list[str] = []
         entity = self._wanted.entity
         if selection.source == "export":
-            export = await self._list_export(entity.export)
+            export = await self._list_export()
         elif selection.source == "discover":
             found = await discover(self._tmdb.client, entity, dict(selection.discover))
             lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
@@ -256,47 +256,16 @@ class _Planner:
                 "so nothing is planned from them"
             )
 
-    async def _list_export(self, kind: str) -> ExportRef:
-        before = self._before.export
-        lies = self._landed(before)
-        known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
-        clock = self._tmdb.client.clock
-        export = await fetch_export(self._tmdb.session, self._tmdb.exports_url, kind, known, clock)
-        # An older one, by a clock that is behind or from a host that has lost the newest, would make the newest titles
-        # vanish.
-        newest = before is not None and f"{export.day}" < before.day <= f"{clock.today()}"
-        if (export.body is None or newest) and before is not None and lies is not None:
-            self._listing.add_export(lies, self._wanted.selection)
-            reference = before
-        else:
-            body = export.body or b""
-            rows = self._listing.add_export(body, self._wanted.selection)
-            self._check_size(rows, before)
-            reference = _land_export(self._storage, kind, export.day, body, rows, export.etag)
+    async def _list_export(self) -> ExportRef:
+        before, clock = self._before.export, self._tmdb.client.clock
+        session, url = self._tmdb.session, self._tmdb.exports_url
+        found = await list_export(self._storage, session, url, self._wanted, self._listing, before, clock)
+        reference = found.reference
+        if found.body is not None:
+            _land_export(self._storage, reference, found.body)
         if before is not None and before.key != reference.key:
-            self._listing.mark_vanished(lies)
+            self._listing.mark_vanished(_landed(self._storage, before))
         return reference
-
-    def _landed(self, export: ExportRef | None) -> bytes | None:
-        """An export's bytes; None where they are gone or damaged: it can be fetched again."""
-        if export is None:
-            return None
-        try:
-            return get_named(self._storage, export.key, export.sha256, "a plan")
-        except LakeError:
-            return None
-
-    def _check_size(self, rows: int, before: ExportRef | None) -> None:
-        official = self._tmdb.exports_url.startswith(EXPORTS_URL)
-        listing = self._wanted.entity.listing
-        least = listing.least_rows if official and isinstance(listing, Export) else 1
-        if before is not None:
-            least = max(least, int(before.rows * self._wanted.min_export_share))
-        if rows < least:
-            raise ListingError(
-                f"the export holds {rows} ids where at least {least} are plausible, so nothing of it is used "
-                "(if TMDB really shrank, lower min_export_share for one run)"
-            )
 
     async def _read_feed(self, planned_at: str) -> str:
         """Mark what the change feed names; returns the instant before which everything known is stale."""
@@ -305,7 +274,7 @@ class _Planner:
         cursor = self._before.changes_read_to
         if cursor is None or not self._wanted.entity.changes or not self._knows_any():
             return stale_before
-        if cursor > _shifted(planned_at, AGREES):
+        if cursor > shifted(planned_at, AGREES):
             # A wrong clock was believed when that run was planned: the days since an earlier one are still unread.
             cursor = _cursor_before(self._storage, self._run - 1, self._wanted.entity.name, planned_at)
         first = date.fromisoformat(min(cursor, planned_at)[:10]) - timedelta(days=1)
@@ -366,7 +335,7 @@ class _Planner:
         return IdsObject("", hashlib.sha256(body).hexdigest(), count)
 
 
-class _Before(NamedTuple):
+class Before(NamedTuple):
     """What earlier runs of the same entity leave for this one; *plan* is the newest of them."""
 
     plan: Plan | None
@@ -399,7 +368,7 @@ def listed_at(plan: Plan | None) -> str:
     return plan.planned_at if plan.selection.source != "list" else plan.listed_at
 
 
-def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> _Before:
+def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> Before:
     """Without *exports* the search ends sooner: in a lake that was never listed from one it would read every plan."""
     newest: Plan | None = None
     cursor: str | None = None
@@ -410,8 +379,8 @@ def _newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) ->
         newest = newest or plan
         cursor = cursor or plan.changes_read_to
         if plan.export is not None or (cursor and not exports):
-            return _Before(newest, plan.export, cursor)
-    return _Before(newest, None, cursor)
+            return Before(newest, plan.export, cursor)
+    return Before(newest, None, cursor)
 
 
 def _cursor_before(storage: Storage, last: int, entity: str, now: str) -> str:
@@ -423,20 +392,79 @@ def _cursor_before(storage: Storage, last: int, entity: str, now: str) -> str:
     return _LONG_AGO
 
 
-def _shifted(instant: str, seconds: float) -> str:
+def shifted(instant: str, seconds: float) -> str:
     return f"{datetime.fromisoformat(instant) + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _land_export(storage: Storage, kind: str, day: date, body: bytes, rows: int, etag: str | None) -> ExportRef:
+class ListedExport(NamedTuple):
+    """The newest export; *body* is None where the lake has it. *asked_at* is the time of TMDB's answer."""
+
+    reference: ExportRef
+    body: bytes | None
+    asked_at: str
+
+
+async def list_export(
+    storage: Storage,
+    session: aiohttp.ClientSession,
+    url: str,
+    wanted: RunSpec,
+    listing: Listing,
+    before: ExportRef | None,
+    clock: ServerClock | None = None,
+) -> ListedExport:
+    """Fill *listing* from the newest export of an entity, of which the lake has the one *before*.
+
+    Raises `ListingError` if none can be read completely, or if its number of rows is not plausible.
+    """
+    kind = wanted.entity.export
+    lies = _landed(storage, before)
+    known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
+    clock = clock or ServerClock(simulated=is_here(url))
+    export = await fetch_export(session, url, kind, known, clock)
+    # An older one, by a clock that is behind or from a host that has lost the newest, would make the newest titles
+    # vanish.
+    newest = before is not None and f"{export.day}" < before.day <= f"{clock.today()}"
+    if (export.body is None or newest) and before is not None and lies is not None:
+        listing.add_export(lies, wanted.selection)
+        return ListedExport(before, None, export.asked_at)
+    body = export.body or b""
+    rows = listing.add_export(body, wanted.selection)
+    _check_size(rows, before, wanted, official=url.startswith(EXPORTS_URL))
     sha256 = hashlib.sha256(body).hexdigest()
-    key = export_key(kind, day, sha256)
+    reference = ExportRef(export_key(kind, export.day, sha256), sha256, export.day.isoformat(), rows, export.etag)
+    return ListedExport(reference, body, export.asked_at)
+
+
+def _landed(storage: Storage, export: ExportRef | None) -> bytes | None:
+    """An export's bytes; None where they are gone or damaged: it can be fetched again."""
+    if export is None:
+        return None
     try:
-        storage.put_new(key, body)
+        return get_named(storage, export.key, export.sha256, "a plan")
+    except LakeError:
+        return None
+
+
+def _check_size(rows: int, before: ExportRef | None, wanted: RunSpec, *, official: bool) -> None:
+    listing = wanted.entity.listing
+    least = listing.least_rows if official and isinstance(listing, Export) else 1
+    if before is not None:
+        least = max(least, int(before.rows * wanted.min_export_share))
+    if rows < least:
+        raise ListingError(
+            f"the export holds {rows} ids where at least {least} are plausible, so nothing of it is used "
+            "(if TMDB really shrank, lower min_export_share for one run)"
+        )
+
+
+def _land_export(storage: Storage, export: ExportRef, body: bytes) -> None:
+    try:
+        storage.put_new(export.key, body)
     except KeyTakenError:
         # Its name holds its hash: an object already there is this very file, unless it was damaged since.
-        if storage.get(key) != body:
-            storage.put(key, body)
-    return ExportRef(key, sha256, day.isoformat(), rows, etag)
+        if storage.get(export.key) != body:
+            storage.put(export.key, body)
 
 
 def _lines(ledger: Ledger, entity: Entity) -> Iterator[str]:

@@ -1,0 +1,115 @@
+"""Compare a lake with TMDB's newest export, id by id. Nothing is requested from the API, and nothing is written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+import aiohttp
+
+from reelhouse.collect.listing import Listing
+from reelhouse.collect.planning import RunSpec, list_export, newest_plans, shifted
+from reelhouse.entities.schema import Entity
+from reelhouse.raw.ledger import Ledger, open_ledger
+from reelhouse.raw.plan import Plan, Selection, last_run, read_lines, read_plan
+from reelhouse.raw.receipt import read_purged
+from reelhouse.storage.protocol import Storage
+
+# What an id can differ in, in the order in which they are shown.
+DIFFERENCES = ("missing", "extra", "stale", "tombstoned")
+
+# Of an id that is `extra` the age does not matter, and one that is `tombstoned` is not missing: TMDB itself said so.
+_DIFFERENT = """
+select case when l.id is null then 'extra' when k.state = 'gone' then 'tombstoned'
+    when k.state in ('landed', 'filtered') then 'stale' else 'missing' end as difference,
+  coalesce(l.id, k.id) as id, k.state, k.fetched_at
+from listed l left join known k on k.entity = :entity and k.id = l.id
+where case when k.state in ('landed', 'filtered') then k.fetched_at < :stale_before
+  when k.state = 'gone' or k.id is null then l.excluded is null else 1 end
+union all
+select 'extra', k.id, k.state, k.fetched_at
+from known k where k.entity = :entity and k.state = 'landed' and k.id not in (select id from listed)
+order by 1, 2
+"""
+
+
+class Difference(NamedTuple):
+    """One id. *state* and *fetched_at* are those of its newest answer, None where the lake has none."""
+
+    entity: str
+    difference: str
+    id: int
+    state: str | None
+    fetched_at: str | None
+
+
+class Compared(NamedTuple):
+    """One entity: the export's *day* and *rows*, how many are *excluded* by the selection, and how many differ."""
+
+    entity: str
+    day: str
+    rows: int
+    excluded: int
+    missing: int
+    extra: int
+    stale: int
+    tombstoned: int
+
+    @property
+    def equal(self) -> bool:
+        return not (self.missing or self.extra or self.stale or self.tombstoned)
+
+
+async def compare(
+    storage: Storage, session: aiohttp.ClientSession, url: str, wanted: RunSpec, found: Callable[[Difference], None]
+) -> Compared:
+    """Call *found* with each difference between what the lake has and the newest export at *url*, ordered.
+
+    The lake should have what its newest run selects that was not about a list alone, and all it ever had. Raises
+    `ListingError` if the export cannot be read completely.
+    """
+    entity, last = wanted.entity, last_run(storage, wanted.entity.name)
+    plan = _selecting(storage, entity, last)
+    by_export = plan.selection.source == "export"
+    wanted = wanted._replace(selection=plan.selection if by_export else Selection())
+    with open_ledger(storage, entity.name, last) as ledger:
+        listing = Listing(ledger.db, entity.name)
+        before = newest_plans(storage, last, entity.name, exports=True).export
+        export = await list_export(storage, session, url, wanted, listing, before)
+        if not by_export:
+            _keep_chosen(storage, plan, ledger)
+        # The instant before which an answer is stale, as planning has it.
+        stale_before = shifted(export.asked_at, -86400 * wanted.stale_after_days)
+        counts: Counter[str] = Counter()
+        rows = ledger.db.execute(_DIFFERENT, {"entity": entity.name, "stale_before": stale_before})
+        for row in rows:
+            counts[row[0]] += 1
+            found(Difference(entity.name, *row))
+        (excluded,) = ledger.db.execute("select count(*) from listed where excluded is not null").fetchone()
+    return Compared(
+        entity.name, export.reference.day, export.reference.rows, excluded, *(counts[name] for name in DIFFERENCES)
+    )
+
+
+def _selecting(storage: Storage, entity: Entity, last: int) -> Plan:
+    """The newest plan that is about more than a list; the newest of all where there is none."""
+    plans = (plan for run in range(last, 0, -1) if (plan := read_plan(storage, entity.name, run)) is not None)
+    newest = next(plans)
+    return next((plan for plan in (newest, *plans) if plan.selection.source != "list"), newest)
+
+
+def _keep_chosen(storage: Storage, plan: Plan, ledger: Ledger) -> None:
+    """Exclude what neither the listing of *plan* names nor the lake knows."""
+    db = ledger.db
+    db.execute("create temp table chosen (id integer primary key)")
+    if plan.listing is not None and not read_purged(storage, plan.entity, plan.run).listed:
+        keys = (line.partition(" ")[0] for line in read_lines(storage, plan.listing))
+        db.execute("begin")
+        db.executemany("insert or ignore into chosen values (?)", ((int(key),) for key in keys if key.isdecimal()))
+        db.execute("commit")
+    db.execute(
+        "update listed set excluded = 'selection' where id not in (select id from chosen) "
+        "and id not in (select id from known where entity = ?)",
+        (plan.entity,),
+    )
