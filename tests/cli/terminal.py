@@ -24,8 +24,10 @@ _BEGUN = re.compile(r"\x1b(\[[?>=]?[\d;]*)?\Z")
 _STYLES = frozenset("mhlnq")
 
 # The first terminal that a new session opens is its own, so that Ctrl-C reaches it.
+# A process that a shell starts in the background ignores Ctrl-C, and so would all that it starts.
 _OWN_TERMINAL = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.close(os.open(sys.argv[1], os.O_RDWR))
 os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
 """

@@ -12,7 +12,7 @@ import tempfile
 import threading
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reelhouse.engines.credential_server import engine_environ
 from reelhouse.engines.machine_users import other_people
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 # The longest path of a Unix socket is 107 bytes.
 _LONGEST_FOLDER = 90
+
+# Sail answers neither call while a query holds all its threads: then the query ends with the engine.
+_SECONDS = {"Interrupt": 2.0, "ReleaseExecute": 10.0}
 
 # Engines of this process: one for each access to S3, one for folders.
 _engines: dict[Any, _Engine] = {}
@@ -41,7 +44,9 @@ def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> Sp
         with _starting:
             if key not in _engines:
                 _engines[key] = _started(access, shared_machine_ok)
-        session = connected_by(_channels(_engines[key]))
+        engine = _engines[key]
+        session = connected_by(_channels(engine))
+        engine.clients.append(session.client)
         from pyspark.sql.connect.client.retries import DefaultPolicy
 
     # The engine is local: if it does not answer it has ended, and ten minutes of retries would be useless.
@@ -118,6 +123,18 @@ class _Engine:
         self._follows = access is None
         self._sent: dict[str, Any] = {}
         self._telling = threading.Lock()
+        self.clients: list[Any] = []
+
+    def stop(self) -> None:
+        """End the engine and the sessions on it; the next session starts another."""
+        with _starting:
+            for key in [key for key, engine in _engines.items() if engine is self]:
+                del _engines[key]
+        # Closed first: calls on an open channel would be repeated for seconds.
+        for client in self.clients:
+            client.close()
+        atexit.unregister(self._end)
+        self._end(os.getpid())
 
     def _read(self) -> str:
         assert self._process.stdout is not None
@@ -173,17 +190,36 @@ def _cwd() -> str:
         return os.curdir
 
 
+class _Interrupted(NamedTuple):
+    """The answer to an interrupt that ended the engine, as gRPC wants it."""
+
+    session_id: str
+
+    def result(self) -> Any:
+        from pyspark.sql.connect.proto import InterruptResponse
+
+        return InterruptResponse(session_id=self.session_id)
+
+
 def _channels(engine: _Engine) -> Any:
     """A builder of connections to *engine* for a client of Spark Connect."""
     import grpc
     from pyspark.sql.connect.client import ChannelBuilder
 
     class Following(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
-        def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
             engine.follow()
             return continuation(details, request)
 
-        intercept_unary_stream = intercept_unary_unary
+        def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+            name = details.method.rpartition("/")[2]
+            if name not in _SECONDS:
+                return self.intercept_unary_stream(continuation, details, request)
+            call = continuation(details._replace(timeout=_SECONDS[name]), request)
+            if name != "Interrupt" or call.code() is grpc.StatusCode.OK:
+                return call
+            engine.stop()
+            return _Interrupted(request.session_id)
 
     class Channels(ChannelBuilder):
         @property

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from reelhouse.delta.address import check_root
 from reelhouse.errors import ConfigError
@@ -64,8 +64,20 @@ def session_factory(
 
         if not shared_machine_ok:
             check_private()
-        return cache(lambda: _configured(sail_session(access, shared_machine_ok), stated))
+        return _kept(lambda: _configured(sail_session(access, shared_machine_ok), stated))
     return cache(lambda: _configured(_spark_session(engine, access, stated, answers), stated))
+
+
+def _kept(make: SessionFactory) -> SessionFactory:
+    """A factory that returns one session, and another where that one was ended with its engine."""
+    made: list[Any] = []
+
+    def session() -> SparkSession:
+        if not made or made[0].is_stopped:
+            made[:] = [make()]
+        return cast("SparkSession", made[0])
+
+    return session
 
 
 def check_engine(engine: str) -> None:

@@ -35,6 +35,7 @@ class Lake:
         self._session = session
         self._course = course
         self._viewed: dict[str, TableVersion] = {}
+        self._viewed_in: SparkSession | None = None
 
     def tables(self) -> dict[str, int]:
         """Rows of each table and mart of the last complete build and of each imported table, by name."""
@@ -125,8 +126,10 @@ class Lake:
 
     def _show(self, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> None:
         """Make views of the *tables* that a query names; views of all fifty would cost more than most queries."""
+        if self._viewed_in is not (session := self._session()):
+            self._viewed_in, self._viewed = session, {}
         for name in self._viewed.keys() - pins.keys():
-            self._session().catalog.dropTempView(name)
+            session.catalog.dropTempView(name)
             del self._viewed[name]
         for name in tables:
             if self._viewed.get(name) != pins[name]:
