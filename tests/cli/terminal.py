@@ -20,7 +20,7 @@ from rich.cells import cell_len
 
 _SEQUENCE = re.compile(r"\x1b\[([?>=]?)([\d;]*)([A-Za-z])")
 # What a read may end with of a sequence whose rest comes by the next one.
-_BEGUN = re.compile(r"\x1b(\[[?>=]?[\d;]*)?\Z")
+_BEGUN = re.compile(r"\x1b(\^|\[[?>=]?[\d;]*\^?)?\Z")
 _STYLES = frozenset("mhlnq")
 
 # The first terminal that a new session opens is its own, so that Ctrl-C reaches it.
@@ -43,7 +43,8 @@ class Screen:
         self._begun = ""
 
     def feed(self, text: str) -> None:
-        text = self._begun + text
+        # The terminal's own echo of Ctrl-C may come within a sequence.
+        text = (self._begun + text).replace("^C", "")
         begun = _BEGUN.search(text)
         self._begun = begun[0] if begun else ""
         text = text.removesuffix(self._begun)
@@ -109,6 +110,10 @@ class Terminal:
     def __init__(self, arguments: Sequence[str], *, columns: int, cwd: Path, env: Mapping[str, str]) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+        modes = termios.tcgetattr(theirs)
+        # Ctrl-C drops what waits to be shown, and with it a part of a sequence.
+        modes[3] |= termios.NOFLSH
+        termios.tcsetattr(theirs, termios.TCSANOW, modes)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
         hidden = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "CI")
         environ = {name: value for name, value in kept.items() if name not in hidden} | {"TERM": "xterm"}

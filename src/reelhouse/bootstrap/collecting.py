@@ -25,10 +25,13 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, DeniedError, LockedError, ReelhouseError, TransientError
 from reelhouse.raw.inbox import waiting
-from reelhouse.raw.plan import Plan, last_run
+from reelhouse.raw.plan import Plan, last_run, read_lines
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import open_session
+
+# Why a run stays open after a signal, such as that of Ctrl-C.
+SIGNALS = INTERRUPTED, TERMINATED = "stopped by SIGINT", "stopped by SIGTERM"
 
 
 class CollectOptions(NamedTuple):
@@ -39,6 +42,7 @@ class CollectOptions(NamedTuple):
     their way. *listed* is the list that *keys* come from,
     *lists* are those of several entities. *names* narrow
     the call to some of *entities*; a run is interrupted for more urgent ones after *turn_seconds*.
+    With *abandon* the open runs are given up instead of continued, and without a selection nothing else is begun.
     *ids_of* reads the ids in columns of tables, for entities that are followed from them. *among* are others that the
     general settings hold for.
     """
@@ -48,6 +52,7 @@ class CollectOptions(NamedTuple):
     max_requests: int | None = None
     deadline: float | None = None
     full: bool = False
+    abandon: bool = False
     seconds: float | None = None
     grace: float = GRACE
     listed: KeyList | None = None
@@ -251,9 +256,9 @@ class _Call(NamedTuple):
     stop_conditions: StopConditions
     failures: _Failures
 
-    async def execute(self, plan: Plan) -> RunResult:
-        entities = self.request.entities
-        return await execute(self.storage, self.tmdb, plan, self.options, self.stop_conditions, self.progress, entities)
+    async def execute(self, plan: Plan, *, abandon: bool = False) -> RunResult:
+        parts = (self.storage, self.tmdb, plan, self.options, self.stop_conditions, self.progress)
+        return await execute(*parts, self.request.entities, abandon=abandon)
 
 
 class _Stream:
@@ -281,10 +286,10 @@ class _Stream:
         call = self._call
         if self.plan is None:
             wanted = await asyncio.to_thread(_with_ids, call.storage, call.request, self._wanted)
-            self.plan = await _start(call.storage, call.tmdb, wanted, call.stop_conditions)
+            self.plan = await _start(call.storage, call.tmdb, wanted, call.stop_conditions, call.progress.begins)
             if self.plan is None:
                 return True
-        result = await call.execute(self.plan)
+        result = await call.execute(self.plan, abandon=call.request.abandon and self._continues)
         for before in [one for one in self._results if one.plan == result.plan]:
             self._results.remove(before)
             result = result.after(before)
@@ -305,7 +310,7 @@ class _Stream:
             self._wanted = collector.wanted(
                 self._call.settings, self.entity, listed=True, among=_among(self._call.settings, request)
             )
-        return result.complete and (named or waits)
+        return result.complete and (named or (waits and not request.abandon))
 
 
 async def _collect(
@@ -320,13 +325,14 @@ async def _collect(
 ) -> list[RunResult]:
     call = _Call(storage, settings, request, progress, tmdb, options, stop_conditions, failures)
     named = request.selected or request.full
+    once = named or request.abandon
     entities = [request.only] if request.keys or settings.discover else request.chosen
     results: list[RunResult] = []
 
     def overdue(waiting: list[_Stream]) -> list[_Stream]:
         """What became due while another entity's long run was worked on."""
         busy = {one.entity.name for one in waiting}
-        idle = [] if named else [one for one in entities if one.name not in busy | failures.found.keys()]
+        idle = [] if once else [one for one in entities if one.name not in busy | failures.found.keys()]
         return [stream(one) for one in idle if time.monotonic() - begun[one.name] >= _seconds_between(settings, one)]
 
     def stream(entity: Entity) -> _Stream:
@@ -335,6 +341,10 @@ async def _collect(
 
     begun: dict[str, float] = {}
     streams = [made for entity in entities if (made := stream(entity)).entity.name not in failures.found]
+    if request.abandon and not named:
+        streams = [made for made in streams if made.plan is not None]
+        if not streams and not failures.found:
+            raise ConfigError(f"abandon: no run is open of {', '.join(entity.name for entity in entities)}")
     left = await take_turns(streams, overdue, stop_conditions, request.turn_seconds)
     if any(stream.plan is None for stream in left):
         opened = next((stream for stream in left if stream.plan is not None), None)
@@ -369,7 +379,7 @@ async def _run_until_idle(
             break
         with failures.of(entity):
             if wanted is not None:
-                plan = await _start(storage, tmdb, wanted, stop_conditions)
+                plan = await _start(storage, tmdb, wanted, stop_conditions, progress.begins)
             if plan is None:
                 return _unplanned(results, stop_conditions, failures)
             results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress, request.entities))
@@ -406,11 +416,17 @@ def _most_urgent(
     return plan, None
 
 
-async def _start(storage: Storage, tmdb: Tmdb, wanted: RunSpec, stop_conditions: StopConditions) -> Plan | None:
+async def _start(
+    storage: Storage,
+    tmdb: Tmdb,
+    wanted: RunSpec,
+    stop_conditions: StopConditions,
+    begins: Callable[[Plan], None],
+) -> Plan | None:
     """The next run's plan, or None if a stop condition came first; unfinished planning leaves nothing behind."""
     if stop_conditions.reason is not None:
         return None
-    planning = asyncio.ensure_future(start_run(storage, tmdb, wanted))
+    planning = asyncio.ensure_future(start_run(storage, tmdb, wanted, begins))
     hurried = asyncio.ensure_future(stop_conditions.hurried())
     try:
         await asyncio.wait(
@@ -429,8 +445,26 @@ def _unplanned(results: list[RunResult], stop_conditions: StopConditions, failur
     if not results:
         if failures.found:
             return []
+        if stop_conditions.reason == INTERRUPTED:
+            raise KeyboardInterrupt
         raise ReelhouseError(f"{reason}; nothing is open")
     return [*results[:-1], results[-1]._replace(reason=reason)]
+
+
+def of_other_selections(storage: Storage, settings: Settings, request: CollectOptions) -> list[Plan]:
+    """The open runs of the entities of a call whose selection is another than what the call itself names."""
+    if not request.selected:
+        return []
+    plans = ((open_run(storage, entity.name), entity) for entity in request.chosen)
+    return [plan for plan, entity in plans if plan and _is_other(storage, plan, _wanted(settings, request, entity))]
+
+
+def _is_other(storage: Storage, plan: Plan, wanted: RunSpec) -> bool:
+    if not wanted.keys:
+        return plan.selection != wanted.selection
+    if plan.listing is None or plan.selection.source != wanted.selection.source:
+        return True
+    return not {line.partition(" ")[0] for line in read_lines(storage, plan.listing)}.issuperset(wanted.keys)
 
 
 def _with_ids(storage: Storage, request: CollectOptions, wanted: RunSpec) -> RunSpec:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 import msgspec
 
 from reelhouse.bootstrap import collecting
@@ -16,11 +18,12 @@ from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.run import RunResult, open_run
+from reelhouse.collect.status import OpenRun, open_runs, until
 from reelhouse.collect.status import status as lake_status
-from reelhouse.collect.status import until
 from reelhouse.collect.verify import Verdict
 from reelhouse.collect.verify import verify as verify_raw
 from reelhouse.errors import ConfigError, LakeError, ListingError
+from reelhouse.raw.plan import Plan
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -107,16 +110,20 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
     return found
 
 
-def collect(settings: Settings, request: CollectOptions, as_json: bool) -> int:
-    done = _collect(readable_storage(settings), settings, request)
+def collect(settings: Settings, request: CollectOptions, as_json: bool, *, yes: bool = False) -> int:
+    done = _collect(readable_storage(settings), settings, request, yes=yes)
     _show_runs(done, request, as_json)
+    _end_if_stopped(done)
     return _exit_code(done)
 
 
-def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> Done:
-    with display.progress() as bar:
+def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, yes: bool) -> Done:
+    requests = [_beside_open_runs(storage, settings, one) for one in request.by_list]
+    # A run that the caller limits ends by itself.
+    limited = request.deadline is not None or (request.max_requests or _MANY + 1) <= _MANY
+    with display.progress(None if yes or limited else _confirm_first(settings.rate)) as bar:
         done = Done([], 0, 0, 0.0, {})
-        for one in request.by_list:
+        for one in requests:
             done = done.followed_by(collecting.collect_each(storage, settings, one._replace(ids_of=_ids_of), bar))
     if len(request.chosen) == 1 and not request.among:
         for failure in done.failures.values():
@@ -124,6 +131,64 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> D
     for entity, failure in done.failures.items():
         display.note(f"reelhouse: {entity}: {failure}")
     return done
+
+
+# Requests of a first run that need no confirmation: some eight minutes.
+_MANY = 20_000
+
+
+def _confirm_first(rate: float) -> Callable[[Plan], None]:
+    """Lets a user at a terminal confirm the first large run of a call."""
+    asked: list[Plan] = []
+
+    def confirm(plan: Plan) -> None:
+        if plan.run > 1 or plan.ids.count <= _MANY or asked:
+            return
+        asked.append(plan)
+        time_needed = f", {display.duration(plan.ids.count / rate)} at {rate:g} a second" if rate else ""
+        display.confirm(
+            f"The first run of {plan.entity} makes {plan.ids.count:,} requests{time_needed}. It can be stopped and "
+            "continued at any time; --top 1000 selects fewer. Begin it?"
+        )
+
+    return confirm
+
+
+def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOptions) -> CollectOptions:
+    """Announce open runs. If the request selects something else, the user decides what becomes of them."""
+    opened = open_runs(storage, settings.rate, {entity.name: entity for entity in request.chosen})
+    for one in opened:
+        display.note(_open_run(one))
+    others = [] if request.abandon else collecting.of_other_selections(storage, settings, request)
+    if not others:
+        return request
+    names = " and ".join(plan.name for plan in others)
+    if not display.at_terminal(sys.stdin):
+        raise ConfigError(
+            f"{names} is open, of another selection: `reelhouse collect` without a selection finishes it first; "
+            "`reelhouse collect --abandon` gives it up, and then takes the new selection"
+        )
+    answer = display.choose(
+        f"{names} is open, of another selection. Finish it first, or abandon its pending ids?",
+        ("finish", "abandon", "quit"),
+    )
+    if answer == "quit":
+        raise click.Abort
+    return request._replace(abandon=answer == "abandon")
+
+
+def _open_run(one: OpenRun) -> str:
+    eta = f", {display.duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
+    return f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}."
+
+
+def _end_if_stopped(done: Done) -> None:
+    """End the command after a signal that ended its collection."""
+    reasons = {result.reason for result in done.results}
+    if collecting.INTERRUPTED in reasons:
+        raise KeyboardInterrupt
+    if collecting.TERMINATED in reasons:
+        raise click.exceptions.Exit(1)
 
 
 def _ids_of(storage: Storage, columns: Iterable[str]) -> list[int]:
@@ -198,7 +263,7 @@ def _show_build(built: dict[str, Any]) -> None:
         display.note(text)
 
 
-def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
+def sync(settings: Settings, request: CollectOptions, as_json: bool, *, yes: bool = False) -> int:
     from reelhouse.engines.session import session_of
 
     storage = readable_storage(settings)
@@ -206,9 +271,11 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     session_of(settings, storage)
 
     def collect(request: CollectOptions) -> Done:
-        done = _collect(storage, settings, request)
-        if not as_json:
-            _show_runs(done, request, as_json=False)
+        done = _collect(storage, settings, request, yes=yes)
+        stopped = any(result.reason in collecting.SIGNALS for result in done.results)
+        if not as_json or stopped:
+            _show_runs(done, request, as_json)
+        _end_if_stopped(done)
         return done
 
     done, built = collect_and_follow(
@@ -264,7 +331,7 @@ def _rest_of(request: CollectOptions, done: Done, seconds: float) -> CollectOpti
     deadline = None if request.deadline is None else request.deadline - seconds
     if (requests is not None and requests <= 0) or (deadline is not None and deadline <= 0):
         return None
-    return request._replace(max_requests=requests, deadline=deadline)
+    return request._replace(max_requests=requests, deadline=deadline, abandon=False)
 
 
 def _first_runs(results: list[RunResult]) -> dict[str, int]:
@@ -415,8 +482,7 @@ def status(settings: Settings, as_json: bool) -> None:
         rows.append(("in all", *sums, oldest, sum(one.requests for one in found.entities)))
     display.table(f"{settings.lake}: {found.runs} runs", columns, rows)
     for one in found.open:
-        eta = f", {display.duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
-        display.note(f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}.")
+        display.note(_open_run(one))
     for text in found.problems:
         display.note(text)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -96,6 +97,12 @@ def confirm(question: str) -> None:
     click.confirm(printable(question), abort=True, err=True)
 
 
+def choose(question: str, answers: Sequence[str]) -> str:
+    """The answer that the user types; the first one by default."""
+    chosen: str = click.prompt(printable(question), type=click.Choice(answers), default=answers[0], err=True)
+    return chosen
+
+
 def duration(seconds: float) -> str:
     """`8 h 36 min`, `25 min`, `12 s`."""
     whole = round(seconds)
@@ -152,10 +159,23 @@ class _Step(ProgressColumn):
 class Bar(runs.Progress):
     """A progress bar of ids that are accounted for."""
 
-    def __init__(self, bar: Progress, pause: _Pause) -> None:
+    def __init__(self, bar: Progress, pause: _Pause, confirm: Callable[[Plan], None] | None) -> None:
         self._bar = bar
         self._pause = pause
+        self._confirm = confirm if at_terminal(sys.stdin) and at_terminal(sys.stderr) else None
         self._task = bar.add_task("planning", total=None)
+
+    def begins(self, plan: Plan) -> None:
+        if self._confirm is None:
+            return
+        self._bar.stop()
+        # A collection takes Ctrl-C as the wish to land what was answered.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self._confirm(plan)
+        finally:
+            signal.signal(signal.SIGINT, before)
+            self._bar.start()
 
     def planned(self, plan: Plan) -> None:
         self._bar.update(self._task, description=f"run {plan.run}: {plan.entity}", total=plan.ids.count, completed=0)
@@ -181,8 +201,11 @@ class Bar(runs.Progress):
 
 
 @contextmanager
-def progress() -> Iterator[Bar]:
-    """Show a bar on stderr; without a terminal only its last state is written."""
+def progress(confirm: Callable[[Plan], None] | None = None) -> Iterator[Bar]:
+    """Show a bar on stderr; without a terminal only its last state is written.
+
+    At a terminal *confirm* is called before a run begins, and may raise.
+    """
     pause = _Pause()
     columns = (
         SpinnerColumn(),
@@ -193,7 +216,7 @@ def progress() -> Iterator[Bar]:
         pause,
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield Bar(bar, pause)
+        yield Bar(bar, pause, confirm)
 
 
 @contextmanager
@@ -237,7 +260,7 @@ def set_aside(plan: Plan) -> None:
 
 
 def run_summary(result: RunResult) -> dict[str, Any]:
-    """A run's result as plain data; `asked = landed + filtered + gone + quarantined + pending`."""
+    """A run's result as plain data; `asked = landed + filtered + gone + quarantined + abandoned + pending`."""
     plan = result.plan
     states = {name: result.states.get(name, 0) for name in ("landed", "filtered", "gone", "quarantined")}
     return {
@@ -252,6 +275,7 @@ def run_summary(result: RunResult) -> dict[str, Any]:
         "asked": plan.ids.count,
         "reasons": plan.counts.asked,
         **states,
+        "abandoned": result.reconciliation.abandoned if result.reconciliation else 0,
         "pending": result.pending,
         "requests": result.requests,
         "throttled": result.throttled,
@@ -296,6 +320,7 @@ def run_result(result: RunResult) -> None:
         ("up to date", found["up_to_date"], ""),
         ("requested", found["asked"], reasons),
         *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
+        *([("abandoned", found["abandoned"], "given up, not requested")] if found["abandoned"] else []),
         *_missing(found["drift"]),
         ("requests in this call", found["requests"], ""),
         *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),

@@ -130,6 +130,12 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _begin(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--yes", is_flag=True, help="Do not ask before a first run of more than 20,000 requests.")(
+        command
+    )
+
+
 def _engine(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option of a command that starts the embedded engine."""
 
@@ -285,15 +291,21 @@ def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 @_entity
 @_selection
 @click.option("--full", is_flag=True, help="Also request what is up to date.")
+@click.option(
+    "--abandon",
+    is_flag=True,
+    help="Give up the open run: what is pending of it is not requested. Then begin what is selected, if anything is.",
+)
 @_limits
+@_begin
 @_json
 @click.pass_context
-def collect(ctx: click.Context, /, full: bool, as_json: bool, **options: Any) -> None:
+def collect(ctx: click.Context, /, full: bool, abandon: bool, yes: bool, as_json: bool, **options: Any) -> None:
     """Continue the open run, or plan and execute the next one."""
     settings, request = _chosen(ctx, options)
     from reelhouse.cli import commands
 
-    ctx.exit(commands.collect(settings, request._replace(full=full), as_json))
+    ctx.exit(commands.collect(settings, request._replace(full=full, abandon=abandon), as_json, yes=yes))
 
 
 @main.command()
@@ -312,15 +324,16 @@ def build(ctx: click.Context, /, full: bool, as_json: bool, **engine: Any) -> No
 @_entity
 @_selection
 @_limits
+@_begin
 @_engine
 @_json
 @click.pass_context
-def sync(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
+def sync(ctx: click.Context, /, yes: bool, as_json: bool, **options: Any) -> None:
     """Collect, build and verify."""
     settings, request = _chosen(ctx, options)
     from reelhouse.cli import commands
 
-    ctx.exit(commands.sync(settings, request, as_json))
+    ctx.exit(commands.sync(settings, request, as_json, yes=yes))
 
 
 @main.command()

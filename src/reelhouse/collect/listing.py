@@ -120,7 +120,7 @@ class Listing:
         if not missing:
             return
         if previous is None:
-            self.db.executemany("insert into vanished values (?)", ((id_,) for id_ in missing))
+            self.db.executemany("insert or ignore into vanished values (?)", ((id_,) for id_ in missing))
             return
         for batch in read_rows(previous):
             self.db.executemany(

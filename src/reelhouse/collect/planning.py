@@ -34,6 +34,7 @@ from reelhouse.raw.plan import (
     put_ids,
     read_plan,
 )
+from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, TmdbClient, query_of
 from reelhouse.tmdb.clock import AGREES, ServerClock, is_here
@@ -263,8 +264,9 @@ class _Planner:
         reference = found.reference
         if found.body is not None:
             _land_export(self._storage, reference, found.body)
-        if before is not None and before.key != reference.key:
-            self._listing.mark_vanished(_landed(self._storage, before))
+        for listed in self._before.exports:
+            if listed.key != reference.key:
+                self._listing.mark_vanished(_landed(self._storage, listed))
         return reference
 
     async def _read_feed(self, planned_at: str) -> str:
@@ -336,11 +338,19 @@ class _Planner:
 
 
 class Before(NamedTuple):
-    """What earlier runs of the same entity leave for this one; *plan* is the newest of them."""
+    """What earlier runs of the same entity leave for this one; *plan* is the newest of them.
+
+    *exports*, newest first, are those that known ids were listed in.
+    """
 
     plan: Plan | None
-    export: ExportRef | None
+    exports: list[ExportRef]
     changes_read_to: str | None
+
+    @property
+    def export(self) -> ExportRef | None:
+        """The newest export."""
+        return next(iter(self.exports), None)
 
 
 def _record(answer: Answer) -> Answer:
@@ -372,22 +382,37 @@ def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> 
     """Without *exports* the search ends sooner: in a lake that was never listed from one it would read every plan."""
     newest: Plan | None = None
     cursor: str | None = None
+    listed: list[ExportRef] = []
+    # An abandoned run has not requested all that it found changed or vanished: the run before it counts too.
+    has_cursor = has_export = False
     for run in range(last, 0, -1):
         plan = read_plan(storage, entity, run)
         if plan is None:
             continue
         newest = newest or plan
-        cursor = cursor or plan.changes_read_to
-        if plan.export is not None or (cursor and not exports):
-            return Before(newest, plan.export, cursor)
-    return Before(newest, None, cursor)
+        counts = not _is_abandoned(storage, plan)
+        if plan.changes_read_to and not has_cursor:
+            cursor, has_cursor = plan.changes_read_to, counts
+        if plan.export is not None:
+            listed.append(plan.export)
+            has_export = counts
+        if has_export or (has_cursor and not exports):
+            break
+    return Before(newest, listed, cursor)
+
+
+def _is_abandoned(storage: Storage, plan: Plan) -> bool:
+    made = read_reconciliation(storage, plan.entity, plan.run)
+    return made is not None and made.abandoned > 0
 
 
 def _cursor_before(storage: Storage, last: int, entity: str, now: str) -> str:
     """The newest cursor up to run *last* that does not lie in the future; one long ago for none."""
     for run in range(last, 0, -1):
         plan = read_plan(storage, entity, run)
-        if plan is not None and plan.changes_read_to and plan.changes_read_to <= now:
+        if plan is None or not plan.changes_read_to or plan.changes_read_to > now:
+            continue
+        if not _is_abandoned(storage, plan):
             return plan.changes_read_to
     return _LONG_AGO
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -46,6 +46,9 @@ class RunOptions(NamedTuple):
 
 class Progress:
     """What a run reports while it works. This one shows nothing."""
+
+    def begins(self, plan: Plan) -> None:
+        """A run is planned and not put yet; raises to prevent it."""
 
     def planned(self, plan: Plan) -> None:
         """A run begins or goes on."""
@@ -113,8 +116,13 @@ def open_run(storage: Storage, entity: str) -> Plan | None:
     return _unreconciled(storage, entity, last_run(storage, entity))
 
 
-async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
-    """Plan the next run and put it; where somebody was quicker, theirs, and what *wanted* names waits in the inbox."""
+async def start_run(
+    storage: Storage, tmdb: Tmdb, wanted: RunSpec, begins: Callable[[Plan], None] = lambda plan: None
+) -> Plan:
+    """Plan the next run and put it; where somebody was quicker, theirs, and what *wanted* names waits in the inbox.
+
+    *begins* is called before the plan is put, and may raise.
+    """
     entity = wanted.entity.name
     after = last_run(storage, entity)
     # Somebody may have planned since the caller looked. A run planned after an open one would know its answers in part.
@@ -124,6 +132,7 @@ async def start_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec) -> Plan:
             # A kill between its reconciliation and here may have left the messages that it took.
             inbox.clear(storage, plan_of(storage, entity, after, _VANISHED))
         draft: PlannedRun = await plan_run(storage, tmdb, wanted, after=after, put=True)
+        begins(draft.plan)
         try:
             put_plan(storage, draft.plan)
         except KeyTakenError:
@@ -156,8 +165,10 @@ async def execute(
     stop_conditions: StopConditions,
     progress: Progress,
     entities: Mapping[str, Entity] = ENTITIES,
+    *,
+    abandon: bool = False,
 ) -> RunResult:
-    """Ask what is pending of *plan*, land it, and reconcile if nothing is left."""
+    """Ask what is pending of *plan*, land it, and reconcile if nothing is left; with *abandon* ask nothing more."""
     client, limiter = tmdb.client, tmdb.client.limiter
     before, throttled, waited = client.requests, limiter.throttles, limiter.waited
     progress.planned(plan)
@@ -169,15 +180,18 @@ async def execute(
             storage, entities[plan.entity], kinds=options.course_kinds, held=lambda: not stop_conditions.hurries
         )
         await asyncio.to_thread(copies.start, plan.run, lambda: stop_conditions.reason is not None)
-    reason = await _fetch(storage, tmdb, plan, entities[plan.entity], done, options, stop_conditions, progress, copies)
-    made, counted = reconcile(storage, plan, done)
+    reason = None
+    if not abandon:
+        entity = entities[plan.entity]
+        reason = await _fetch(storage, tmdb, plan, entity, done, options, stop_conditions, progress, copies)
+    made, counted = reconcile(storage, plan, done, abandon=abandon)
     refused, notes = client.clock.take_notes()
     if made is not None:
         notes += [*selection_notes(plan), *_filter_notes(plan, counted.states)]
     result = RunResult(
         plan,
         made,
-        counted.pending,
+        counted.pending if made is None else 0,
         reason,
         client.requests - before,
         dict(Counter(counted.states)),

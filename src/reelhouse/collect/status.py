@@ -60,26 +60,27 @@ def status(storage: Storage, rate: float, entities: Mapping[str, Entity] = ENTIT
     """The lake's state from its receipts (by way of the ledgers)."""
     runs = 0
     known: list[EntityStatus] = []
-    opened: list[OpenRun] = []
     problems: list[str] = []
+    opened = open_runs(storage, rate, entities)
+    pending = {one.entity: one.pending for one in opened}
     for entity in entities:
         last = last_run(storage, entity)
         runs += last
-        pending = 0
-        plan = open_run(storage, entity)
-        if plan is not None:
-            pending = tally(storage, plan, read_done(storage, plan)).pending
-            opened.append(OpenRun(plan.run, entity, plan.ids.count, pending, None))
-        if last and (found := _known(storage, entity, last, pending)) is not None:
+        if last and (found := _known(storage, entity, last, pending.get(entity, 0))) is not None:
             known.append(found)
         try:
             check_free(storage, entity, last + 1)
         except LakeError as exc:
             problems.append(str(exc))
-    pending_of = {one.entity: one.pending for one in opened}
-    if rate:
-        opened = [one._replace(eta_seconds=until(one.entity, pending_of, entities) / rate) for one in opened]
     return Status(runs, known, opened, problems)
+
+
+def open_runs(storage: Storage, rate: float, entities: Mapping[str, Entity]) -> list[OpenRun]:
+    """The open runs of *entities*, in their order."""
+    plans = [plan for entity in entities if (plan := open_run(storage, entity)) is not None]
+    pending = {plan.entity: tally(storage, plan, read_done(storage, plan)).pending for plan in plans}
+    eta = {name: until(name, pending, entities) / rate if rate else None for name in pending}
+    return [OpenRun(plan.run, plan.entity, plan.ids.count, pending[plan.entity], eta[plan.entity]) for plan in plans]
 
 
 def until(name: str, requests: Mapping[str, int], entities: Mapping[str, Entity]) -> int:

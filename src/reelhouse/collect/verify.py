@@ -116,7 +116,11 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
             if counted is not None:
                 states.update(counted.states - counted.purged)
                 states.update(purged=counted.purged.total())
-                pending += counted.pending
+                if given_up := counted.pending and _abandoned(storage, plan):
+                    states.update(abandoned=given_up)
+                    notes.append(f"{plan.name} was abandoned: {given_up:,} of its ids were not requested")
+                else:
+                    pending += counted.pending
                 chunks += counted.chunks
                 size += counted.bytes
         if since == 1:
@@ -256,11 +260,21 @@ def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) ->
         if not newest:
             yield f"{plan.name} has no reconciliation, though later runs follow"
         return
-    for key in counted.pending_keys:
-        yield f"id {key} of {plan.name} has no receipt, though the run is reconciled"
-    if counted.pending > len(counted.pending_keys):
-        yield f"{plan.name}: {counted.pending - len(counted.pending_keys)} more ids have no receipt"
+    if not made.abandoned:
+        for key in counted.pending_keys:
+            yield f"id {key} of {plan.name} has no receipt, though the run is reconciled"
+        if counted.pending > len(counted.pending_keys):
+            yield f"{plan.name}: {counted.pending - len(counted.pending_keys)} more ids have no receipt"
     yield from _differences(made, plan, counted)
+
+
+def _abandoned(storage: Storage, plan: Plan) -> int:
+    """How many ids were pending when the run was given up."""
+    with suppress(LakeError):
+        made = read_reconciliation(storage, plan.entity, plan.run)
+        return made.abandoned if made is not None else 0
+    # A reconciliation that cannot be read is a problem that was named already.
+    return 0
 
 
 def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[str]:
@@ -269,6 +283,7 @@ def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[s
         **{state.value: counted.states.get(state.value, 0) for state in State},
         "counts": plan.counts,
         "drift": dict(sorted(counted.drift.items())),
+        **({"abandoned": counted.pending} if made.abandoned else {}),
         "clean": not counted.states[State.QUARANTINED],
     }
     if not counted.purged:

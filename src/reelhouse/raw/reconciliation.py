@@ -23,7 +23,8 @@ from reelhouse.storage.protocol import Storage
 class Reconciliation(msgspec.Struct, frozen=True):
     """`_reelhouse/runs/<entity>/<seq>/reconciliation.json`.
 
-    It holds the second equation: asked = landed + filtered + gone + quarantined.
+    It holds the second equation: asked = landed + filtered + gone + quarantined + abandoned. *abandoned* are the ids
+    that were pending when a user gave the run up.
     """
 
     run: int
@@ -39,6 +40,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
     drift: dict[str, int]
     complete: bool
     clean: bool
+    abandoned: int = 0
     format: int = FORMAT
 
 
@@ -178,21 +180,24 @@ def _take_outcomes(receipt: Receipt, wanted: set[str], states: Counter[str]) -> 
             )
 
 
-def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple[Reconciliation | None, Tally]:
+def reconcile(
+    storage: Storage, plan: Plan, before: Done | None = None, *, abandon: bool = False
+) -> tuple[Reconciliation | None, Tally]:
     """Count a run, and write its reconciliation if nothing is pending; None while something is.
 
-    *before* is where the count may start while the run is open. A run with problems is reconciled too, as not whole:
+    With *abandon* it is written anyway, and says how much was pending. *before* is where the count may start while the
+    run is open. A run with problems is reconciled too, as not whole:
     else no next run could be planned.
     """
     before = before or nothing_done(plan)
     counted = tally(storage, plan, before)
-    if not counted.pending and before.units:
+    if (abandon or not counted.pending) and before.units:
         # Success is claimed only from the receipts themselves.
         counted = tally(storage, plan)
-        if counted.pending:
+        if counted.pending and not abandon:
             drop_done(storage, plan.entity, plan.run)
             return None, counted
-    if counted.pending:
+    if counted.pending and not abandon:
         if counted.done != before:
             keep_done(storage, counted.done)
         return None, counted
@@ -208,8 +213,9 @@ def reconcile(storage: Storage, plan: Plan, before: Done | None = None) -> tuple
         chunks=counted.chunks,
         bytes=counted.bytes,
         drift=dict(sorted(counted.drift.items())),
-        complete=not counted.problems and plan.counts.balanced and counted.settled == plan.ids.count,
+        complete=not counted.problems and plan.counts.balanced and counted.settled + counted.pending == plan.ids.count,
         clean=not counted.states[State.QUARANTINED],
+        abandoned=counted.pending,
     )
     try:
         storage.put_new(reconciliation_key(plan.entity, plan.run), encode(made))
