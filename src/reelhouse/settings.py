@@ -155,6 +155,11 @@ class Settings:
     spark_conf: dict[str, str] = _setting(
         {}, "Apache Spark's own settings, by their names.", local=True, example='{ "spark.executor.memory" = "4g" }'
     )
+    report_quarantined: float = _setting(0.01, "In a report, red above this share of quarantined answers,")
+    report_rejected: float = _setting(0.01, "of rejected values an answer,")
+    report_orphans: float = _setting(0.0, "of rows whose key another table lacks,")
+    report_age_days: int = _setting(180, "if an answer is older than so many days,")
+    report_verify_days: int = _setting(30, "or if the last verify is older, or found problems.")
     unity_url: str = _setting(
         "", "Unity Catalog's address, for `reelhouse register`.", local=True, env="DATABRICKS_HOST"
     )
@@ -208,6 +213,14 @@ class Settings:
             self.s3_kms_key,
         )
         _require(self.spool_megabytes >= 0, "spool_megabytes", "0 or more", self.spool_megabytes)
+        for name in (
+            "report_quarantined",
+            "report_rejected",
+            "report_orphans",
+            "report_age_days",
+            "report_verify_days",
+        ):
+            _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         _require(self.run_every_hours > 0, "run_every_hours", "more than 0", self.run_every_hours)
         _require(self.run_kind in ("incremental", "full"), "run_kind", "incremental or full", self.run_kind)
         # TMDB's terms forbid to keep anything for longer than six months.

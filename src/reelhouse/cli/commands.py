@@ -22,8 +22,9 @@ from reelhouse.collect.status import OpenRun, open_runs, until
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
 from reelhouse.collect.verify import verify as verify_raw
-from reelhouse.errors import ConfigError, LakeError, ListingError
+from reelhouse.errors import ConfigError, LakeError, ListingError, StorageError
 from reelhouse.raw.plan import Plan
+from reelhouse.raw.verified import Verified, keep_verified
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -404,8 +405,19 @@ def _verify(storage: Storage, *, since: Mapping[str, int] | None, deep: bool = F
     with display.spinner("verifying"):
         verdict = verify_raw(storage, since=since)
         problems = [*verdict.problems, *check_tables(storage, deep=deep)]
+    _keep_verdict(storage, verdict._replace(problems=problems), deep)
     looked = "tables: every value was read" if deep else f"tables: {_CHEAPLY}"
     return verdict._replace(problems=problems, looked=[*verdict.looked, looked])
+
+
+def _keep_verdict(storage: Storage, verdict: Verdict, deep: bool) -> None:
+    """Leave the verdict in the lake, for reports; a lake that cannot be written is verified too."""
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    found = Verified(at, verdict.runs, len(verdict.problems), verdict.complete, verdict.clean, deep)
+    try:
+        keep_verified(storage, found)
+    except StorageError as exc:
+        display.note(f"Note: the verdict is not kept in the lake, so reports do not know of it: {exc}")
 
 
 _CHEAPLY = "logs and sizes of data files were checked; `reelhouse verify --deep` also reads all values"

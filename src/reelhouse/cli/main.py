@@ -507,6 +507,30 @@ def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
 
 @main.command()
 @click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("lake.html"),
+    show_default=True,
+    help="The file to write.",
+)
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@click.option("--images", is_flag=True, help="Show posters; the browser then loads them from TMDB.")
+@click.option("--check", is_flag=True, help="Exit with 1 if a check fails (settings report_...).")
+@_engine
+@_json
+@click.pass_context
+def report(ctx: click.Context, /, output: Path, **how: bool) -> None:
+    """Write a page about the lake: what is in it, what it says, how good it is.
+
+    The page is one file that works offline; without --images it sends no request to anybody.
+    """
+    from reelhouse.cli import report
+
+    ctx.exit(report.report(_settings(ctx), output, **how))
+
+
+@main.command()
+@click.option(
     "--to",
     "target",
     required=True,

@@ -280,3 +280,14 @@ def s3_options(access: S3Access) -> dict[str, str]:
     if access.options.kms_key:
         options["aws_sse_kms_key_id"] = access.options.kms_key
     return options
+
+
+def null_counts(storage: Storage, folder: str, version: int) -> dict[str, int]:
+    """NULLs in each column of one version, as the log states them for its files: no data is read.
+
+    A column that the log of a file says nothing of is left out.
+    """
+    actions = open_delta(storage, folder, version).get_add_actions(flatten=True)
+    named = (name for name in actions.column_names if name.startswith("null_count."))
+    found = {name.removeprefix("null_count."): actions.column(name).to_pylist() for name in named}
+    return {name: sum(counts) for name, counts in found.items() if None not in counts}

@@ -1,4 +1,4 @@
-"""Example queries of the demo over the marts, in Spark SQL."""
+"""Example queries over tables and marts, in Spark SQL: those of the demo, and what all questions share."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """*query* uses marts by their names."""
+    """*query* uses tables and marts by their names; the rest says how a chart shows its rows.
+
+    *mark* is bar (across), column (upright), dot, line or heat (*value* by colour); *x*, *y* and *color* name columns.
+    *labels* are what is written at x and y; *percent* says that numbers are shares of 1. *about* says how to read it.
+    """
 
     name: str
     title: str
     query: str
+    section: str = ""
+    about: str = ""
+    mark: str = ""
+    x: str = ""
+    y: str = ""
+    color: str = ""
+    value: str = ""
+    labels: tuple[str, str] = ("", "")
+    percent: bool = False
 
 
 QUESTIONS: tuple[Question, ...] = (

@@ -1,0 +1,54 @@
+"""`reelhouse report`: a lake as one page."""
+
+from __future__ import annotations
+
+import webbrowser
+from datetime import UTC, datetime
+from pathlib import Path
+
+from reelhouse.bootstrap.storage import lake_of
+from reelhouse.cli import display
+from reelhouse.engines.session import check_installed, session_of
+from reelhouse.serve.export.atomic_files import check_file, check_outside
+from reelhouse.settings import Settings
+
+
+def report(settings: Settings, output: Path, *, images: bool, show: bool, check: bool, as_json: bool) -> int:
+    """Write the report to *output*; 1 if *check* and it is red."""
+    check_installed(settings.engine)
+    from reelhouse.serve.lake import Lake
+    from reelhouse.serve.report import making
+    from reelhouse.serve.report.quality import Limits
+
+    making.check_installed()
+    storage = lake_of(settings)
+    check_outside(output, storage, "output")
+    check_file(output, "output")
+    limits = Limits(
+        settings.report_quarantined,
+        settings.report_rejected,
+        settings.report_orphans,
+        settings.report_age_days,
+        settings.report_verify_days,
+    )
+    with display.spinner("reporting") as step:
+        made = making.make(
+            storage,
+            Lake(storage, session_of(settings, storage)),
+            settings.lake,
+            datetime.now(UTC),
+            limits=limits,
+            images=images,
+            step=step,
+        )
+    display.text(made.html, output)
+    failed = [one for one in made.checks if not one.passed]
+    if as_json:
+        display.as_json({"output": str(output.absolute()), "checks": [one._asdict() for one in made.checks]})
+    else:
+        for one in failed:
+            display.note(f"failed: {one.name}: {one.found}")
+        display.note(f"The report is {output.absolute()}.")
+    if show:
+        webbrowser.open(output.absolute().as_uri())
+    return 1 if check and failed else 0

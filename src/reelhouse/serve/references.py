@@ -1,0 +1,65 @@
+"""Which columns of a table are the key of another one, from the declarations of both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from reelhouse.entities.schema import Table
+
+# Marts say so in the sentence of a column, which readers of the dictionary see too.
+_STATED = re.compile(r"\bkey of (dim_\w+)", re.IGNORECASE)
+
+
+class Reference(NamedTuple):
+    """*columns* of *table* hold values of *parent_columns*, the key of *parent*.
+
+    One that is *whole* holds for every row. Otherwise the parent may lack values: TMDB names people of every movie, and
+    a lake has collected some of them.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+    whole: bool
+
+    def orphans(self) -> str:
+        """SQL that counts the rows whose value the parent lacks."""
+        pairs = zip(self.columns, self.parent_columns, strict=True)
+        joined = " and ".join(f"c.{column} = p.{key}" for column, key in pairs)
+        known = " and ".join(f"c.{column} is not null" for column in self.columns)
+        return (
+            f"select count(*) as orphans from {self.table} c where {known} "
+            f"and not exists (select 1 from {self.parent} p where {joined})"
+        )
+
+
+def references(tables: Iterable[Table]) -> list[Reference]:
+    """The references between *tables*, those of a table together; of each column the surest first."""
+    known = {table.name: table for table in tables}
+    return [one for table in known.values() for one in _of(table, known)]
+
+
+def _of(table: Table, known: dict[str, Table]) -> Iterator[Reference]:
+    for column in table.columns:
+        stated = _STATED.search(column.about)
+        if stated and stated[1] in known and stated[1] != table.name:
+            yield Reference(table.name, (column.name,), stated[1], known[stated[1]].key, True)
+            continue
+        for parent in known.values():
+            if parent.key == (column.name,) != table.key and _names_it(parent, column.name):
+                own = column.name == table.id_column == parent.id_column
+                yield Reference(table.name, (column.name,), parent.name, parent.key, own)
+    for parent in known.values():
+        width = len(parent.key)
+        if 1 < width < len(table.key) and table.key[:width] == parent.key and parent.id_column == table.id_column != "":
+            yield Reference(table.name, parent.key, parent.name, parent.key, True)
+
+
+def _names_it(parent: Table, column: str) -> bool:
+    """Whether *parent* is where the things of a column are listed: `person_id` of `person`, then of `dim_person`."""
+    return parent.name.removeprefix("dim_") == column.removesuffix("_id") or (
+        column.startswith("iso_") and parent.name in ("country", "language", "dim_country", "dim_language")
+    )

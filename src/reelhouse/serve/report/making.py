@@ -1,0 +1,123 @@
+"""Make a report: ask a lake everything, judge it, and write the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import reelhouse
+from reelhouse.errors import ConfigError, UnknownTableError
+from reelhouse.marts import REGISTRY
+from reelhouse.marts.report_questions import COVERAGE, POSTERS, REPORT_QUESTIONS, SECTIONS
+from reelhouse.raw.plan import last_run
+from reelhouse.serve.lake import Lake
+from reelhouse.serve.report.figures import Figure, asked
+from reelhouse.serve.report.page import Page, Poster
+from reelhouse.serve.report.quality import Check, Limits, quality
+from reelhouse.storage.protocol import Storage
+from reelhouse.tables.registry import Registry
+from reelhouse.warehouse.manifest import believed
+
+Step = Callable[[str], None]
+
+
+class Report(NamedTuple):
+    """The page, and the checks that it shows."""
+
+    html: str
+    checks: list[Check]
+
+
+def make(
+    storage: Storage,
+    lake: Lake,
+    place: str,
+    now: datetime,
+    *,
+    limits: Limits,
+    images: bool = False,
+    step: Step = lambda text: None,
+    registry: Registry = REGISTRY,
+) -> Report:
+    """Report on the *lake* in *storage*, which is shown as *place*; *images* names posters, which TMDB's server sends.
+
+    One query runs at a time, and none returns more rows than a chart shows. Raises `ConfigError` without the extra.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        # It takes seconds of its own, in which the engine works.
+        runtime = beside.submit(_runtime)
+        current = believed(storage)
+        pins = current.tables if current else {}
+        known = registry.only([name for name in registry.entities if last_run(storage, name)])
+        answered, unanswered = _answers(lake, step)
+        step("quality")
+        judged = quality(storage, lambda query: _rows(lake, query), known, pins, limits, now)
+        page = Page(
+            place,
+            now,
+            f"reelhouse {reelhouse.__version__}",
+            judged.entities,
+            [(name, one.zone, one.rows) for name, one in sorted(pins.items())],
+            answered.pop(COVERAGE, []),
+            [(title, answered[title]) for title in SECTIONS if title in answered],
+            unanswered,
+            judged.figures,
+            judged.checks,
+            _posters(lake) if images else (),
+        )
+        return Report(page.render(runtime.result()), judged.checks)
+
+
+def check_installed() -> None:
+    """Raise `ConfigError` where the packages that draw are missing."""
+    try:
+        import altair  # noqa: F401 (whether it is there)
+        import vl_convert  # noqa: F401 (as above)
+    except ImportError:
+        raise ConfigError(
+            'report: packages to draw charts are not installed; install them with: pip install "reelhouse[lake,report]"'
+        ) from None
+
+
+def _runtime() -> str:
+    import altair
+    import vl_convert
+
+    version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+    # Its stub says that a snippet is needed, and its documentation that there is a default.
+    made: str = vl_convert.javascript_bundle(vl_version=version)  # type: ignore[call-arg]
+    # A text that ends a script would end the page's.
+    return made.replace("</script", "<\\/script")
+
+
+def _answers(lake: Lake, step: Step) -> tuple[dict[str, list[Figure]], list[str]]:
+    """Figures by section, and the titles of questions that this lake has no rows for."""
+    found: dict[str, list[Figure]] = {}
+    without = []
+    for question in REPORT_QUESTIONS:
+        step(question.title)
+        try:
+            rows = lake.arrow(question.query)
+        except UnknownTableError:
+            # What the lake does not collect is not missing.
+            continue
+        figure = asked(question, rows.column_names, [tuple(row.values()) for row in rows.to_pylist()])
+        if figure.rows:
+            found.setdefault(question.section, []).append(figure)
+        else:
+            without.append(question.title)
+    return found, without
+
+
+def _rows(lake: Lake, query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = lake.arrow(query).to_pylist()
+    return found
+
+
+def _posters(lake: Lake) -> list[Poster]:
+    try:
+        return [Poster(**row) for row in _rows(lake, POSTERS)]
+    except UnknownTableError:
+        return []
