@@ -73,7 +73,7 @@ lock: $(UV_VENV)/bin/uv
 LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 clean:
-	rm -rf $(VENV) $(SPARK_VENV) $(SPARK40_VENV) .cache demo-lake dist
+	rm -rf $(VENV) $(SPARK_VENV) $(SPARK40_VENV) .cache demo-lake demo-lake.html dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

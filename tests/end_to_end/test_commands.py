@@ -200,6 +200,8 @@ def test_the_demo_answers_three_questions(tmp_path: Path, world: World) -> None:
     done = reelhouse("demo", "--movies", "400", env=world.env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "demo-lake" / "marts" / "fact_movie").is_dir()
+    assert str(tmp_path / "demo-lake.html") in done.stderr
+    assert "What it says" in (tmp_path / "demo-lake.html").read_text(encoding="utf-8")
     assert "complete, no quarantine" in done.stdout
 
 

@@ -58,10 +58,22 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
         display.note(f"The emulated TMDB has {movies:,} invented movies; the lake is {Path(lake).absolute()}.")
         code = commands.sync(settings, CollectOptions(names=selected(())), as_json=False)
     _answer(settings)
+    _report(settings)
     display.note(f"\nDone in {display.duration(time.monotonic() - started)}. More queries:")
     display.note(f'  .venv/bin/reelhouse --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')
     display.note(f"  .venv/bin/reelhouse --lake {lake} tables")
     return code
+
+
+def _report(settings: configuration.Settings) -> None:
+    from reelhouse.cli import report
+
+    page = Path(f"{Path(settings.lake).name}.html")
+    try:
+        report.report(settings, page)
+    except ConfigError as exc:
+        # A demo without the packages of one extra is a demo all the same.
+        display.note(f"There is no report: {exc}")
 
 
 def _answer(settings: configuration.Settings) -> None:

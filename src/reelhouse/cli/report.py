@@ -13,7 +13,15 @@ from reelhouse.serve.export.atomic_files import check_file, check_outside
 from reelhouse.settings import Settings
 
 
-def report(settings: Settings, output: Path, *, images: bool, show: bool, check: bool, as_json: bool) -> int:
+def report(
+    settings: Settings,
+    output: Path,
+    *,
+    images: bool = False,
+    show: bool = False,
+    check: bool = False,
+    as_json: bool = False,
+) -> int:
     """Write the report to *output*; 1 if *check* and it is red."""
     check_installed(settings.engine)
     from reelhouse.serve.lake import Lake

@@ -103,13 +103,12 @@ def _chart(question: Question, columns: Sequence[str], rows: Sequence[Sequence[A
 def _bar(values: list[dict[str, Any]], question: Question, x: str, y: str) -> dict[str, Any]:
     import altair as alt
 
+    label = question.labels[0] if x == question.x else question.labels[1]
     chart = (
         _based(values)
         .mark_bar(color="var(--accent)", height=_BAR * 2 // 3, cornerRadiusEnd=2)
         .encode(
-            x=alt.X(
-                f"{x}:Q", title=question.labels[0] if x == question.x else question.labels[1], axis=_axis(question)
-            ),
+            x=alt.X(f"{x}:Q", title=label, axis=_axis(question, values)),
             y=alt.Y(f"{y}:N", sort=None, title=None),
             tooltip=_tooltip(values),
         )
@@ -121,11 +120,12 @@ def _dot(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
     """For scores, whose differences bars from 0 would hide."""
     import altair as alt
 
+    scale = alt.Scale(zero=False)
     chart = (
         _based(values)
         .mark_circle(color="var(--accent)", size=90, opacity=1)
         .encode(
-            x=alt.X(f"{question.x}:Q", title=question.labels[0], axis=_axis(question), scale=alt.Scale(zero=False)),
+            x=alt.X(f"{question.x}:Q", title=question.labels[0], axis=_axis(question, values), scale=scale),
             y=alt.Y(f"{question.y}:N", sort=None, title=None, axis=alt.Axis(grid=True)),
             tooltip=_tooltip(values),
         )
@@ -136,12 +136,14 @@ def _dot(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
 def _column(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
     import altair as alt
 
+    angle = -45 if any(len(str(value[question.x])) > 4 for value in values) else 0
+    narrow: Any = {"size": 60} if len(values) < 4 else {}
     chart = (
         _based(values)
-        .mark_bar(color="var(--accent)", cornerRadiusEnd=2)
+        .mark_bar(color="var(--accent)", cornerRadiusEnd=2, **narrow)
         .encode(
-            x=alt.X(f"{question.x}:O", sort=None, title=question.labels[0] or None, axis=alt.Axis(labelAngle=-45)),
-            y=alt.Y(f"{question.y}:Q", title=question.labels[1], axis=_axis(question)),
+            x=alt.X(f"{question.x}:O", sort=None, title=question.labels[0] or None, axis=alt.Axis(labelAngle=angle)),
+            y=alt.Y(f"{question.y}:Q", title=question.labels[1], axis=_axis(question, values)),
             tooltip=_tooltip(values),
         )
     )
@@ -156,7 +158,7 @@ def _line(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
     scale = alt.Scale(zero=False, nice=False) if numbers else alt.Undefined
     shown: dict[str, Any] = {
         "x": alt.X(f"{question.x}:{'Q' if numbers else 'O'}", title=question.labels[0], axis=axis, scale=scale),
-        "y": alt.Y(f"{question.y}:Q", title=question.labels[1], axis=_axis(question), scale=_scale(question)),
+        "y": alt.Y(f"{question.y}:Q", title=question.labels[1], axis=_axis(question, values), scale=_scale(question)),
         "tooltip": _tooltip(values),
     }
     if question.color:
@@ -164,8 +166,8 @@ def _line(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
         names = list(dict.fromkeys(value[question.color] for value in values))
         colors = alt.Scale(domain=names, range=_COLORS[: len(names)])
         shown["color"] = alt.Color(f"{question.color}:N", scale=colors, legend=legend)
-    points = alt.OverlayMarkDef(size=26)
     plain: Any = {} if question.color else {"color": "var(--accent)"}
+    points = alt.OverlayMarkDef(size=26 if len(values) < 60 else 10, opacity=1, **plain)
     return _finished(_based(values).mark_line(point=points, **plain).encode(**shown), 260)
 
 
@@ -204,10 +206,11 @@ def _tooltip(values: list[dict[str, Any]]) -> list[alt.Tooltip]:
     ]
 
 
-def _axis(question: Question) -> alt.Axis:
+def _axis(question: Question, values: list[dict[str, Any]]) -> alt.Axis:
     import altair as alt
 
-    return alt.Axis(format="%" if question.percent else "~s", tickCount=5)
+    large = any(isinstance(value, int | float) and value >= 10_000 for row in values for value in row.values())
+    return alt.Axis(format="%" if question.percent else "~s" if large else ",~r", tickCount=5)
 
 
 def _based(values: list[dict[str, Any]]) -> alt.Chart:

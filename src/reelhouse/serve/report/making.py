@@ -40,18 +40,20 @@ def make(
     images: bool = False,
     step: Step = lambda text: None,
     registry: Registry = REGISTRY,
+    runtime: Callable[[], str] | None = None,
 ) -> Report:
     """Report on the *lake* in *storage*, which is shown as *place*; *images* names posters, which TMDB's server sends.
 
-    One query runs at a time, and none returns more rows than a chart shows. Raises `ConfigError` without the extra.
+    One query runs at a time, and none returns more rows than a chart shows. *runtime* gives the program that draws, if
+    not that of the charts' own library.
     """
     with ThreadPoolExecutor(1) as beside:
         # It takes seconds of its own, in which the engine works.
-        runtime = beside.submit(_runtime)
+        program = beside.submit(runtime or _runtime)
         current = believed(storage)
         pins = current.tables if current else {}
         known = registry.only([name for name in registry.entities if last_run(storage, name)])
-        answered, unanswered = _answers(lake, step)
+        answered, unanswered = _answers(lake, step) if pins else ({}, [])
         step("quality")
         judged = quality(storage, lambda query: _rows(lake, query), known, pins, limits, now)
         page = Page(
@@ -65,9 +67,9 @@ def make(
             unanswered,
             judged.figures,
             judged.checks,
-            _posters(lake) if images else (),
+            _posters(lake) if images and pins else (),
         )
-        return Report(page.render(runtime.result()), judged.checks)
+        return Report(page.render(program.result()), judged.checks)
 
 
 def check_installed() -> None:
