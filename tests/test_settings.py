@@ -58,6 +58,11 @@ OTHERS: dict[str, tuple[str, Any]] = {
     "engine": ("local[2]", "local[2]"),
     "shared_machine_ok": ("yes", True),
     "spark_conf": ("spark.executor.memory=4g", {"spark.executor.memory": "4g"}),
+    "report_quarantined": ("0.5", 0.5),
+    "report_rejected": ("0.5", 0.5),
+    "report_orphans": ("0.5", 0.5),
+    "report_age_days": ("90", 90),
+    "report_verify_days": ("7", 7),
     "unity_url": ("https://films.example", "https://films.example"),
     "unity_token": ("dapi-secret", "dapi-secret"),
 }

@@ -15,7 +15,7 @@ _STATED = re.compile(r"\bkey of (dim_\w+)", re.IGNORECASE)
 class Reference(NamedTuple):
     """*columns* of *table* hold values of *parent_columns*, the key of *parent*.
 
-    One that is *whole* holds for every row. Otherwise the parent may lack values: TMDB names people of every movie, and
+    One that is *whole* holds for every row. Otherwise the parent may lack values: TMDB names people of every title, and
     a lake has collected some of them.
     """
 
