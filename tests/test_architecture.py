@@ -77,6 +77,7 @@ def _loaded_by(module: str) -> set[str]:
         "reelhouse.collect.status",
         "reelhouse.warehouse.verify",
         "reelhouse.bootstrap.collecting",
+        "reelhouse.bootstrap.api",
         "reelhouse.cli.commands",
         "reelhouse.cli.main",
         "reelhouse.aws.handler",

@@ -2,6 +2,7 @@
 
 ReelhouseError
 ├── ConfigError          a person must change a setting
+├── IncompleteError      the work ended with a result that is not complete, not clean or not proven
 ├── StorageError         the folder or bucket failed
 │   ├── MissingKeyError  no such object
 │   ├── KeyTakenError    another writer was first: the object exists
@@ -22,9 +23,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 # Control characters, surrogates, and what separates lines or turns the direction of all that follows.
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+# Problems in the text of an error.
+_NAMED = 3
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -47,6 +51,19 @@ class ReelhouseError(Exception):
 
 class ConfigError(ReelhouseError):
     """The user must correct a setting or input; the text names it, and what was expected and where."""
+
+
+class IncompleteError(ReelhouseError):
+    """The work ended, but its *result* is not `ok`: the text names the first of `result.faults`."""
+
+    def __init__(self, result: Any) -> None:
+        lines = list(result.faults)
+        more = f"; and {len(lines) - _NAMED:,} more" if len(lines) > _NAMED else ""
+        super().__init__("; ".join(lines[:_NAMED]) + more)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.result,)
 
 
 class StorageError(ReelhouseError):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from reelhouse.cli import purging
+from reelhouse.bootstrap import purging
 from reelhouse.cli.main import main
 from reelhouse.cli.upload import upload_course, upload_settings
 from reelhouse.errors import LakeError

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from reelhouse.bootstrap import purging
 from reelhouse.bootstrap.storage import lake_of, load_settings
-from reelhouse.cli import purging
 from reelhouse.engines import session
 from reelhouse.raw.keys import plan_key
 from reelhouse.spark import job

@@ -16,9 +16,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap import collecting, operations
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.cli import commands
 from reelhouse.collect.run import Progress, RunResult
 from reelhouse.collect.verify import verify
 from reelhouse.entities.schema import Entity, Export, FromColumn, Numbered, Single, Table, col
@@ -353,7 +352,9 @@ def test_what_tables_mention_is_followed_until_they_mention_nothing_new(tmp_path
     def follow(request: CollectOptions) -> collecting.Done:
         followed = collecting.followed(chosen, request)
         build = partial(lake.build, registry=registry)
-        return commands.collect_and_follow(request, followed, collect, build, partial(ids_of_columns, lake.storage))[0]
+        return operations.collect_and_follow(request, followed, collect, build, partial(ids_of_columns, lake.storage))[
+            0
+        ]
 
     with pytest.raises(ListingError, match="never built"):
         ids_of_columns(lake.storage, ["saga_cast.player_id"])

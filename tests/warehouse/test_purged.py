@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reelhouse.cli import purging
+from reelhouse.bootstrap import purging
 from reelhouse.delta import engine
 from reelhouse.delta.log import put_commit
 from reelhouse.errors import LakeError
@@ -130,16 +130,16 @@ def test_a_purged_export_leaves_the_history_of_popularity(lake: LakeInTheMaking)
     lake.build()
     assert len(lake.rows("popularity_daily")) == 8
     result = purging.purge(lake.storage, Settings(lake=str(lake.root)), FIRST, NOW, lambda name: None)
-    assert (result["exports"], result["answers"], result["rebuilt"], result["done"]) == (1, 8, True, True)
-    assert result["tables"] == len(lake.current.tables)
+    assert (result.exports, result.answers, result.rebuilt, result.done) == (1, 8, True, True)
+    assert result.tables == len(lake.current.tables)
     assert {str(day) for day in lake.values("popularity_daily", "day")} == {"2026-11-02"}
     assert sorted(lake.values("movie", "movie_id")) == [1, 2, 7, 8]
     assert check_tables(lake.storage) == list(purge_remains(lake.storage, ["movie"])) == []
     again = purging.purge(lake.storage, Settings(lake=str(lake.root)), FIRST, NOW, lambda name: None)
-    assert (again["tables"], again["rebuilt"], again["done"]) == (0, False, True)
+    assert (again.tables, again.rebuilt, again.done) == (0, False, True)
     # Nothing is built from what nobody has.
     all_gone = purging.purge(lake.storage, Settings(lake=str(lake.root)), Chosen("all"), NOW, lambda name: None)
-    assert all_gone["done"]
+    assert all_gone.done
     assert lake.values("movie", "movie_id") == lake.values("popularity_daily", "id") == []
     assert _holding(lake.root, "Movie") == []
 
@@ -153,8 +153,8 @@ def test_without_an_engine_tables_are_erased_and_a_build_makes_them_again(lake: 
     )
     settings = Settings(lake=str(lake.root), engine="local[2]")
     result = purging.purge(lake.storage, settings, TWO, NOW, lambda name: None)
-    assert (result["tables"], result["rebuilt"], result["gone"], result["done"]) == (1, False, True, True)
-    assert "`reelhouse build`" in result["note"]
+    assert (result.tables, result.rebuilt, result.gone, result.done) == (1, False, True, True)
+    assert "`reelhouse build`" in str(result.note)
     assert _holding(lake.root, _TITLE) == []
     assert read_manifest(lake.storage) is None
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.secrets import token_of
@@ -29,6 +31,8 @@ from reelhouse.raw.plan import Plan, last_run, read_lines
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import open_session
+
+T = TypeVar("T")
 
 # Why a run stays open after a signal, such as that of Ctrl-C.
 SIGNALS = INTERRUPTED, TERMINATED = "stopped by SIGINT", "stopped by SIGTERM"
@@ -186,7 +190,8 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
     with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
         spool = collector.spool(settings, storage)
         replayed = _replay(storage, spool, stop_conditions, progress)
-        done = asyncio.run(collecting(collector.run_options(settings)._replace(spool=spool)))
+        options = collector.run_options(settings)._replace(spool=spool)
+        done = _run(collecting(options), partial(stop_conditions.stop, INTERRUPTED, hurry=True))
         results = [result._replace(replayed=replayed) for result in done.results[:1]] + done.results[1:]
         return done._replace(results=results)
 
@@ -203,7 +208,7 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
             made = await plan_run(storage, tmdb, wanted, after=after, put=False)
             return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
-    return asyncio.run(plan())
+    return _run(plan())
 
 
 def compare_each(
@@ -506,22 +511,54 @@ def _wanted(settings: Settings, request: CollectOptions, entity: Entity) -> RunS
 def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
     """The first Ctrl-C or SIGTERM lands received answers and leaves the run open; the second ends at once."""
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def stop(number: signal.Signals) -> None:
-        stop_conditions.stop(f"stopped by {number.name}", hurry=True)
-        for each in signals:
-            loop.remove_signal_handler(each)
+    def stop(number: int, _: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        name = signal.Signals(number).name
+        loop.call_soon_threadsafe(partial(stop_conditions.stop, f"stopped by {name}", hurry=True))
 
-    try:
-        for number in signals:
-            loop.add_signal_handler(number, stop, number)
-    except (ValueError, RuntimeError):
-        # Not in the main thread: the caller has its own handlers.
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread gets signals: what runs there has its own handlers.
         yield
         return
+    # Not by the loop: on Windows it takes no handlers, and elsewhere it forgets those that were there before.
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield
     finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(work: Coroutine[Any, Any, T], stop: Callable[[], None] = lambda: None) -> T:
+    """`asyncio.run`; in a thread of its own where this one runs a loop already, as in a notebook.
+
+    There the first Ctrl-C calls *stop*, and the work ends by itself; the second cancels it.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    begun: list[Callable[[], object]] = []
+
+    async def cancellable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        begun.append(lambda: loop.call_soon_threadsafe(task.cancel))
+        return await work
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(asyncio.run, cancellable())
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            stop()
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            for cancel in begun:
+                cancel()
+            raise

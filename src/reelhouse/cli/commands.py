@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap import collecting, operations, purging
 from reelhouse.bootstrap.collecting import CollectOptions, Done
+from reelhouse.bootstrap.operations import SyncResult
+from reelhouse.bootstrap.purging import PurgeResult
 from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
 from reelhouse.collect.id_lists import KeyList
-from reelhouse.collect.run import RunResult, open_run
+from reelhouse.collect.run import open_run
 from reelhouse.collect.status import OpenRun, open_runs, until
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
-from reelhouse.collect.verify import verify as verify_raw
-from reelhouse.errors import ConfigError, LakeError, ListingError, StorageError
+from reelhouse.errors import ConfigError, LakeError, ListingError
 from reelhouse.raw.plan import Plan
-from reelhouse.raw.verified import Verified, keep_verified
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from reelhouse.warehouse.run import BuildResult
 
 
 def plan(settings: Settings, request: CollectOptions, as_json: bool) -> int:
@@ -71,7 +71,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
     if opened is not None:
         display.note(f"Run {opened.run} is open: collect continues it before it plans another one.")
     with display.spinner("planning"):
-        drafted = collecting.draft(storage, settings, request._replace(ids_of=_ids_of))
+        drafted = collecting.draft(storage, settings, request._replace(ids_of=operations.ids_of))
     made = drafted.plan
     seconds = made.ids.count / settings.rate if settings.rate else None
     # Chunks and their receipts, the ids, the plan and the reconciliation.
@@ -123,12 +123,7 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, y
     # A run that the caller limits ends by itself.
     limited = request.deadline is not None or (request.max_requests or _MANY + 1) <= _MANY
     with display.progress(None if yes or limited else _confirm_first(settings.rate)) as bar:
-        done = Done([], 0, 0, 0.0, {})
-        for one in requests:
-            done = done.followed_by(collecting.collect_each(storage, settings, one._replace(ids_of=_ids_of), bar))
-    if len(request.chosen) == 1 and not request.among:
-        for failure in done.failures.values():
-            raise failure
+        done = operations.collect(storage, settings, request, bar, requests)
     for entity, failure in done.failures.items():
         display.note(f"reelhouse: {entity}: {failure}")
     return done
@@ -192,34 +187,19 @@ def _end_if_stopped(done: Done) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _ids_of(storage: Storage, columns: Iterable[str]) -> list[int]:
-    from reelhouse.warehouse.listed_ids import ids_of_columns
-
-    return ids_of_columns(storage, columns)
-
-
 def _exit_code(done: Done) -> int:
     if any(isinstance(failure, ConfigError) for failure in done.failures.values()):
         return 2
     return 0 if not done.failures and all(result.clean for result in done.results) else 1
 
 
-def _of_list(listed: KeyList | None, lists: Sequence[KeyList] = ()) -> dict[str, Any]:
-    if lists:
-        return {"lists": {one.entity: one.summary() for one in lists}}
+def _of_list(listed: KeyList | None) -> dict[str, Any]:
     return {"list": listed.summary()} if listed else {}
-
-
-def _runs(done: Done, request: CollectOptions) -> dict[str, Any]:
-    """All runs as plain data, with the fields of the last one beside them."""
-    runs = [display.run_summary(result) for result in done.results]
-    failures = {entity: str(failure) for entity, failure in done.failures.items()}
-    return {**(runs[-1] if runs else {}), "runs": runs, "failures": failures, **_of_list(request.listed, request.lists)}
 
 
 def _show_runs(done: Done, request: CollectOptions, as_json: bool) -> None:
     if as_json:
-        display.as_json(_runs(done, request))
+        display.as_json(operations.collected(done, request).to_dict())
         return
     for result in done.results:
         display.run_result(result)
@@ -231,45 +211,27 @@ def build(settings: Settings, full: bool, as_json: bool) -> int:
     check_installed(settings.engine)
     built = _build(lake_of(settings), settings, full)
     if as_json:
-        display.as_json(built)
+        display.as_json(built.to_dict())
     else:
         _show_build(built)
-    return 1 if built["problems"] else 0
+    return 0 if built.ok else 1
 
 
-def _build(storage: Storage, settings: Settings, full: bool = False) -> dict[str, Any]:
-    from reelhouse.engines.session import session_of
-    from reelhouse.warehouse.run import build as build_lake
-    from reelhouse.warehouse.run import new_answers
-
-    session = session_of(settings, storage, lambda: new_answers(storage, full=full))
-
+def _build(storage: Storage, settings: Settings, full: bool = False) -> BuildResult:
     with display.spinner("building") as step:
-        result = build_lake(
-            storage,
-            session,
-            full=full,
-            progress=step,
-            course=settings.layout == "course",
-            course_quotes=settings.course_quotes,
-        )
-    return result.summary()
+        return operations.build(storage, settings, step, full=full)
 
 
-def _show_build(built: dict[str, Any]) -> None:
-    if not built["done"]:
+def _show_build(built: BuildResult) -> None:
+    if not built.done:
         display.note("Nothing new has landed since the last build.")
-    display.table("Tables and marts", ("name", "rows"), sorted(built["rows"].items()))
-    for text in (*built["problems"], *built["notes"]):
+    display.table("Tables and marts", ("name", "rows"), sorted(built.rows.items()))
+    for text in (*built.problems, *built.notes):
         display.note(text)
 
 
 def sync(settings: Settings, request: CollectOptions, as_json: bool, *, yes: bool = False) -> int:
-    from reelhouse.engines.session import session_of
-
     storage = readable_storage(settings)
-    # A missing engine must be noticed now, not after nine hours of collecting.
-    session_of(settings, storage)
 
     def collect(request: CollectOptions) -> Done:
         done = _collect(storage, settings, request, yes=yes)
@@ -279,79 +241,24 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool, *, yes: boo
         _end_if_stopped(done)
         return done
 
-    done, built = collect_and_follow(
-        request,
-        collecting.followed(settings, request),
-        collect,
-        lambda: _build(storage, settings),
-        lambda columns: _ids_of(storage, columns),
-    )
-    verdict = _verify(storage, since=_first_runs(done.results))
+    done, built = operations.sync(storage, settings, request, collect, lambda: _build(storage, settings))
+    verdict = _verify(storage, since=operations.first_runs(done.results))
     if as_json:
-        display.as_json({**_runs(done, request), "build": built, "verify": _verdict(verdict)})
+        display.as_json(SyncResult(operations.collected(done, request), built, verdict).to_dict())
     else:
         _show_build(built)
         _show_verdict(verdict)
-    return _exit_code(done) or (0 if verdict.clean and not built["problems"] else 1)
-
-
-def collect_and_follow(
-    request: CollectOptions,
-    followed: Mapping[str, Sequence[str]],
-    collect: Callable[[CollectOptions], Done],
-    build: Callable[[], T],
-    ids_in: Callable[[Sequence[str]], list[int]],
-) -> tuple[Done, T]:
-    """Collect and build, then collect what is *followed* from columns of tables, until these name no further ids."""
-    began = time.monotonic()
-    followed = {} if request.lists else followed
-    names = tuple(one.name for one in request.chosen if one.name not in followed)
-    done = collect(request.narrowed(names)) if names else Done([], 0, 0, 0.0, {})
-    built = build()
-    known: dict[str, list[int]] = {}
-    while not _is_over(done):
-        found = {name: ids_in(columns) for name, columns in followed.items()}
-        names = tuple(name for name, ids in found.items() if known.get(name) != ids and name not in done.failures)
-        left = _rest_of(request, done, time.monotonic() - began)
-        if not names or left is None:
-            break
-        known = found
-        done = done.followed_by(collect(left.narrowed(names)))
-        built = build()
-    return done, built
-
-
-def _is_over(done: Done) -> bool:
-    """Whether a run was stopped: nothing is followed from a part of what names it."""
-    return any(result.reason is not None for result in done.results)
-
-
-def _rest_of(request: CollectOptions, done: Done, seconds: float) -> CollectOptions | None:
-    """What is left of the limits of a request; None when they are reached."""
-    requests = None if request.max_requests is None else request.max_requests - sum(r.requests for r in done.results)
-    deadline = None if request.deadline is None else request.deadline - seconds
-    if (requests is not None and requests <= 0) or (deadline is not None and deadline <= 0):
-        return None
-    return request._replace(max_requests=requests, deadline=deadline, abandon=False)
-
-
-def _first_runs(results: list[RunResult]) -> dict[str, int]:
-    """The first run of each entity that was worked on."""
-    found: dict[str, int] = {}
-    for result in results:
-        found[result.plan.entity] = min(found.get(result.plan.entity, result.plan.run), result.plan.run)
-    return found
+    return _exit_code(done) or (0 if verdict.ok and built.ok else 1)
 
 
 def verify(settings: Settings, as_json: bool, *, deep: bool = False) -> int:
-    if deep:
-        _check_deep()
+    operations.check_can_verify(deep=deep)
     verdict = _verify(lake_of(settings), since=None, deep=deep)
     if as_json:
-        display.as_json(_verdict(verdict))
+        display.as_json(verdict.to_dict())
     else:
         _show_verdict(verdict)
-    return 0 if verdict.clean else 1
+    return 0 if verdict.ok else 1
 
 
 def purge(
@@ -364,8 +271,6 @@ def purge(
     yes: bool,
     as_json: bool,
 ) -> int:
-    from reelhouse.cli import purging
-
     clock = Clock(datetime.now(UTC).replace(microsecond=0), as_of and as_of.replace(tzinfo=UTC))
     wanted = purging.chosen_by(clock, **chosen)
     now = clock.as_of or clock.now
@@ -382,59 +287,26 @@ def purge(
         with display.spinner("purging") as step:
             found = purging.purge(storage, settings, wanted, now, step)
     if as_json:
-        display.as_json({**found, **_of_list(listed)})
+        display.as_json({**found.to_dict(), **_of_list(listed)})
     else:
         _show_purge(found)
-    return 0 if found["done"] else 1
+    return 0 if found.ok else 1
 
 
-def _show_purge(found: dict[str, Any]) -> None:
+def _show_purge(found: PurgeResult) -> None:
     names = ("runs", "answers", "chunks", "rewritten", "exports", "copies", "bytes", "tables")
-    title = "Would be purged" if found["dry_run"] else "Purged and gone" if found["gone"] else "Purged, not all gone"
-    display.table(title, ("", "count"), [(name, found[name]) for name in names])
-    if found["unknown"]:
-        some = ", ".join(found["unknown"][:5])
-        display.note(f"{len(found['unknown']):,} of the ids name no answer in this lake: {some}")
-    for text in filter(None, (*found["problems"], found["note"])):
+    title = "Would be purged" if found.dry_run else "Purged and gone" if found.gone else "Purged, not all gone"
+    display.table(title, ("", "count"), [(name, getattr(found, name)) for name in names])
+    if found.unknown:
+        some = ", ".join(found.unknown[:5])
+        display.note(f"{len(found.unknown):,} of the ids name no answer in this lake: {some}")
+    for text in filter(None, (*found.problems, found.note)):
         display.note(text)
 
 
 def _verify(storage: Storage, *, since: Mapping[str, int] | None, deep: bool = False) -> Verdict:
-    from reelhouse.warehouse.verify import check_tables
-
     with display.spinner("verifying"):
-        verdict = verify_raw(storage, since=since)
-        problems = [*verdict.problems, *check_tables(storage, deep=deep)]
-    _keep_verdict(storage, verdict._replace(problems=problems), deep)
-    looked = "tables: every value was read" if deep else f"tables: {_CHEAPLY}"
-    return verdict._replace(problems=problems, looked=[*verdict.looked, looked])
-
-
-def _keep_verdict(storage: Storage, verdict: Verdict, deep: bool) -> None:
-    """Leave the verdict in the lake, for reports; a lake that cannot be written is verified too."""
-    at = datetime.now(UTC).isoformat(timespec="seconds")
-    found = Verified(at, verdict.runs, len(verdict.problems), verdict.complete, verdict.clean, deep)
-    try:
-        keep_verified(storage, found)
-    except StorageError as exc:
-        display.note(f"Note: the verdict is not kept in the lake, so reports do not know of it: {exc}")
-
-
-_CHEAPLY = "logs and sizes of data files were checked; `reelhouse verify --deep` also reads all values"
-
-
-def _check_deep() -> None:
-    try:
-        import deltalake  # noqa: F401 (whether it is there)
-        import pyarrow  # noqa: F401 (as above)
-    except ImportError:
-        raise ConfigError(
-            'verify: --deep reads tables by delta-rs; install it with: pip install "reelhouse[lake]"'
-        ) from None
-
-
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {**verdict._asdict(), "complete": verdict.complete, "clean": verdict.clean}
+        return operations.verify(storage, since=since, deep=deep)
 
 
 def _show_verdict(verdict: Verdict) -> None:
@@ -482,9 +354,7 @@ def status(settings: Settings, as_json: bool) -> None:
     storage = lake_of(settings)
     found = lake_status(storage, settings.rate)
     if as_json:
-        entities = {one.entity: one._asdict() for one in found.entities}
-        opened = [one._asdict() for one in found.open]
-        display.as_json({"runs": found.runs, "entities": entities, "open_runs": opened, "problems": found.problems})
+        display.as_json(found.to_dict())
         return
     columns = ("entity", "known", "landed", "filtered", "gone", "quarantined", "pending", "oldest", "requests")
     rows: list[Sequence[Any]] = list(found.entities)

@@ -259,36 +259,6 @@ def set_aside(plan: Plan) -> None:
         note(f"Set aside: {one.reason}{f': {named} ({one.count:,} in all)' if one.count else ''}.")
 
 
-def run_summary(result: RunResult) -> dict[str, Any]:
-    """A run's result as plain data; `asked = landed + filtered + gone + quarantined + abandoned + pending`."""
-    plan = result.plan
-    states = {name: result.states.get(name, 0) for name in ("landed", "filtered", "gone", "quarantined")}
-    return {
-        "run": plan.run,
-        "entity": plan.entity,
-        "complete": result.complete,
-        "clean": result.clean,
-        "listed": plan.counts.listed,
-        "not_in_listing": plan.counts.not_in_listing,
-        "excluded": plan.counts.excluded,
-        "up_to_date": plan.counts.up_to_date,
-        "asked": plan.ids.count,
-        "reasons": plan.counts.asked,
-        **states,
-        "abandoned": result.reconciliation.abandoned if result.reconciliation else 0,
-        "pending": result.pending,
-        "requests": result.requests,
-        "throttled": result.throttled,
-        "waited_seconds": round(result.waited, 1),
-        "replayed": result.replayed,
-        "set_aside": msgspec.to_builtins(plan.set_aside),
-        "drift": result.reconciliation.drift if result.reconciliation else {},
-        "dates_refused": result.dates_refused,
-        "notes": result.notes,
-        "reason": result.reason,
-    }
-
-
 def _missing(drift: dict[str, int]) -> list[tuple[str, int, str]]:
     """Appends that were requested, and that landed answers lack."""
     found = {name.removeprefix("missing:"): count for name, count in drift.items() if name.startswith("missing:")}
@@ -310,7 +280,7 @@ def verdict(*, complete: bool, clean: bool) -> str:
 
 def run_result(result: RunResult) -> None:
     """Show a run's two sums."""
-    found = run_summary(result)
+    found = msgspec.to_builtins(runs.summary_of(result))
     excluded = ", ".join(f"{count:,} {name}" for name, count in sorted(found["excluded"].items()))
     reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(found["reasons"].items()))
     rows = [

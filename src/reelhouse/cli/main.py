@@ -229,26 +229,16 @@ _OF_A_LIST = {
 
 def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
     """Settings and request from the options of `_selection` and `_limits`."""
-    from reelhouse.bootstrap.collecting import CollectOptions
     from reelhouse.bootstrap.collector import selected
+    from reelhouse.bootstrap.operations import request_of
 
     discover = _pairs(options["discover"]) or None
     _check_together(options)
     settings = _settings(ctx, top=options["top"], min_popularity=options["min_popularity"], discover=discover)
-    names = selected(options["entity"] or settings.entities)
-    lists = _lists(options, names)
-    listed = lists[0] if len(lists) == 1 else None
-    named = (options["top"], options["min_popularity"], discover, options["ids"])
-    request = CollectOptions(
-        keys=listed.keys if listed else (),
-        listed=listed,
-        selected=any(value is not None for value in named),
-        names=(listed.entity,) if listed else names,
-        lists=tuple(lists) if len(lists) > 1 else (),
-        max_requests=options.get("max_requests"),
-        deadline=options.get("deadline"),
-    )
-    return settings, request
+    lists = _lists(options, selected(options["entity"] or settings.entities))
+    selects = any(options[name] is not None for name in ("top", "min_popularity")) or discover is not None
+    limits = {name: options.get(name) for name in ("max_requests", "deadline")}
+    return settings, request_of(settings, options["entity"], lists, selects=selects, **limits)
 
 
 @main.command()

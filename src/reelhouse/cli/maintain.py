@@ -6,9 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from reelhouse.bootstrap.purging import chosen_by
 from reelhouse.bootstrap.storage import lake_of
 from reelhouse.cli import display
-from reelhouse.cli.purging import chosen_by
 from reelhouse.errors import ConfigError, LockedError
 from reelhouse.retention import erasure
 from reelhouse.retention.selection import Clock

@@ -7,7 +7,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from reelhouse.collect.fetching import Fetcher, RetryPolicy, StopConditions
 from reelhouse.collect.landing import ChunkSink, Limits
@@ -109,6 +111,68 @@ class RunResult(NamedTuple):
     def clean(self) -> bool:
         plain = self.complete and self.reason is None and not self.plan.set_aside
         return plain and self.reconciliation is not None and self.reconciliation.clean
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """A run's result as plain values; `asked = landed + filtered + gone + quarantined + abandoned + pending`.
+
+    *reason* says why the run is open or was stopped, *set_aside* what of the inbox it could not request.
+    """
+
+    run: int
+    entity: str
+    complete: bool
+    clean: bool
+    listed: int
+    not_in_listing: int
+    excluded: dict[str, int]
+    up_to_date: int
+    asked: int
+    reasons: dict[str, int]
+    landed: int
+    filtered: int
+    gone: int
+    quarantined: int
+    abandoned: int
+    pending: int
+    requests: int
+    throttled: int
+    waited_seconds: float
+    replayed: int
+    set_aside: list[dict[str, Any]]
+    drift: dict[str, int]
+    dates_refused: int
+    notes: tuple[str, ...]
+    reason: str | None
+
+
+def summary_of(result: RunResult) -> RunSummary:
+    """The summary of a run."""
+    plan = result.plan
+    return RunSummary(
+        run=plan.run,
+        entity=plan.entity,
+        complete=result.complete,
+        clean=result.clean,
+        listed=plan.counts.listed,
+        not_in_listing=plan.counts.not_in_listing,
+        excluded=plan.counts.excluded,
+        up_to_date=plan.counts.up_to_date,
+        asked=plan.ids.count,
+        reasons=plan.counts.asked,
+        **{name: result.states.get(name, 0) for name in ("landed", "filtered", "gone", "quarantined")},
+        abandoned=result.reconciliation.abandoned if result.reconciliation else 0,
+        pending=result.pending,
+        requests=result.requests,
+        throttled=result.throttled,
+        waited_seconds=round(result.waited, 1),
+        replayed=result.replayed,
+        set_aside=msgspec.to_builtins(plan.set_aside),
+        drift=result.reconciliation.drift if result.reconciliation else {},
+        dates_refused=result.dates_refused,
+        notes=result.notes,
+        reason=result.reason,
+    )
 
 
 def open_run(storage: Storage, entity: str) -> Plan | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.run import open_run
@@ -54,6 +54,12 @@ class Status(NamedTuple):
     entities: list[EntityStatus]
     open: list[OpenRun]
     problems: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        entities = {one.entity: one._asdict() for one in self.entities}
+        opened = [one._asdict() for one in self.open]
+        return {"runs": self.runs, "entities": entities, "open_runs": opened, "problems": self.problems}
 
 
 def status(storage: Storage, rate: float, entities: Mapping[str, Entity] = ENTITIES) -> Status:

@@ -8,7 +8,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -57,6 +57,21 @@ class Verdict(NamedTuple):
     @property
     def clean(self) -> bool:
         return self.complete and not self.states.get("quarantined", 0)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command exits with 0."""
+        return self.clean
+
+    @property
+    def faults(self) -> list[str]:
+        """Why it does not, in lines."""
+        counts = {"ids are pending": self.pending, "answers are quarantined": self.states.get("quarantined", 0)}
+        return [*self.problems, *(f"{count:,} {what}" for what, count in counts.items() if count)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {**self._asdict(), "complete": self.complete, "clean": self.clean}
 
 
 def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities: Iterable[str] = ENTITIES) -> Verdict:

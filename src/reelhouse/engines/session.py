@@ -26,6 +26,13 @@ _SETTINGS = {
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
 }
 
+# How notebooks show a DataFrame: as a table of its first rows.
+_SHOWN = {
+    "spark.sql.repl.eagerEval.enabled": "true",
+    "spark.sql.repl.eagerEval.maxNumRows": "20",
+    "spark.sql.repl.eagerEval.truncate": "80",
+}
+
 _INSTALL = 'pip install "reelhouse[lake]"'
 
 
@@ -147,6 +154,12 @@ def _version(package: str) -> str | None:
 
 
 def _configured(session: SparkSession, stated: Mapping[str, str]) -> SparkSession:
-    for name, value in _SETTINGS.items():
+    for name, value in {**_SETTINGS, **_SHOWN}.items():
         session.conf.set(name, stated.get(name, value))
     return session
+
+
+def release(session: SparkSession) -> None:
+    """End a session of `session_of`. Classic Spark's engine is shared with others of the process and keeps running."""
+    if hasattr(session, "client"):
+        session.stop()

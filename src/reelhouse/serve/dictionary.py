@@ -8,7 +8,7 @@ from typing import Any
 from reelhouse.entities.schema import ColumnSpec, Table
 from reelhouse.errors import LakeError, did_you_mean
 from reelhouse.marts import REGISTRY
-from reelhouse.storage.folder import FolderStorage
+from reelhouse.storage.opening import place_of
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
@@ -57,8 +57,7 @@ def _joins(spec: Table, others: Iterable[Table]) -> dict[str, list[str]]:
 
 def _files(storage: Storage, zone: str, name: str, version: int) -> dict[str, Any]:
     """Where the files of a table are, in which version of the Delta table, and how other programs read them."""
-    place = str(storage.root) if isinstance(storage, FolderStorage) else storage.url
-    folder = f"{place}/{zone}/{name}"
+    folder = f"{place_of(storage)}/{zone}/{name}"
     quoted = folder.replace("'", "''")
     return {
         "folder": folder,

@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from html import escape
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Self
 
-from reelhouse.errors import LakeError, ReelhouseError, UnknownTableError, did_you_mean
+from reelhouse.errors import ConfigError, LakeError, ReelhouseError, UnknownTableError, did_you_mean
 from reelhouse.serve.queries import checked_query
+from reelhouse.storage.opening import place_of
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
 from reelhouse.warehouse.import_registry import import_spec, imported, readable
 from reelhouse.warehouse.manifest import TableVersion
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
-
-    from reelhouse.warehouse.run import BuildResult
 
 # How Sail and Apache Spark name a column that is not there.
 _NO_COLUMN = re.compile(
@@ -28,14 +30,60 @@ _NAMES = re.compile(r"[`\"]([^`\"]+)[`\"]")
 
 
 class Lake:
-    """A lake for reading (and building). The engine starts when it is first needed."""
+    """A lake for reading. The engine starts when it is first needed, and `close` ends its session.
 
-    def __init__(self, storage: Storage, session: Callable[[], SparkSession], *, course: bool = False) -> None:
+    `lake.table(name)` and `lake.sql(query)` are Spark DataFrames, which notebooks show as tables. `lake.pandas(query)`
+    and its likes are the rows of a query in the form of another library.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        session: Callable[[], SparkSession],
+        release: Callable[[SparkSession], None] = lambda session: None,
+    ) -> None:
         self._storage = storage
-        self._session = session
-        self._course = course
+        self._make_session = session
+        self._release = release
+        self._started: SparkSession | None = None
+        self._closed = False
         self._viewed: dict[str, TableVersion] = {}
         self._viewed_in: SparkSession | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<reelhouse lake {self._place!r}: {self._summary()}>"
+
+    def _repr_html_(self) -> str:
+        """What notebooks show: tables with their rows and what a row is."""
+        from reelhouse.serve.dictionary import describe
+
+        title = f"<p><b>{escape(self._place)}</b>: {escape(self._summary())}</p>"
+        try:
+            found = [each for each in describe(self._storage, None)["tables"] if each["rows"] is not None]
+        except ReelhouseError:
+            # The summary says what is wrong.
+            found = []
+        if not found:
+            return title
+        head = "<tr><th>table</th><th>zone</th><th>rows</th><th>a row is</th></tr>"
+        rows = "".join(
+            f"<tr><td>{escape(each['name'])}</td><td>{escape(each['zone'])}</td>"
+            f"<td style='text-align:right'>{each['rows']:,}</td><td>{escape(each['comment'])}</td></tr>"
+            for each in found
+        )
+        return f"{title}<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+    def close(self) -> None:
+        """End the session of this lake; its DataFrames cannot be read any more."""
+        started, self._started, self._closed = self._started, None, True
+        if started is not None:
+            self._release(started)
 
     def tables(self) -> dict[str, int]:
         """Rows of each table and mart of the last complete build and of each imported table, by name."""
@@ -43,11 +91,7 @@ class Lake:
 
     def table(self, name: str) -> DataFrame:
         """One table, mart or import, lazily; `.toArrow()` and `.toPandas()` fetch it. `LakeError` if unknown."""
-        pins = readable(self._storage)
-        if name not in pins:
-            hint = did_you_mean(name, pins) or f"; there are: {', '.join(sorted(pins))}"
-            raise LakeError(f"there is no table {name!r}{hint}")
-        return self._read(name, pins[name])
+        return self._read(name, self._pin(name))
 
     def sql(self, query: str) -> DataFrame:
         """One query in Spark SQL over tables, marts and imports by their names, lazily.
@@ -73,6 +117,32 @@ class Lake:
             unknown = self._unknown_column(str(exc), checked.tables, pins)
             raise ReelhouseError(unknown or str(exc).strip().splitlines()[0]) from exc
         return found
+
+    def path(self, name: str) -> str:
+        """The folder or address of a table's files (Delta Lake), for other programs. `LakeError` if unknown.
+
+        Their newest version may be newer than the one that this lake shows.
+        """
+        return f"{self._place}/{self._pin(name).zone}/{name}"
+
+    def pandas(self, query: str) -> pd.DataFrame:
+        """The rows of `sql` as a DataFrame of pandas."""
+        _check("pandas")
+        return self.arrow(query).to_pandas()
+
+    def polars(self, query: str) -> Any:
+        """The rows of `sql` as a DataFrame of Polars."""
+        _check("polars")
+        import polars
+
+        return polars.from_arrow(self.arrow(query))
+
+    def duckdb(self, query: str, connection: Any = None) -> Any:
+        """The rows of `sql` as a relation of DuckDB, in a *connection* or in a new one."""
+        _check("duckdb")
+        import duckdb
+
+        return (connection or duckdb.connect()).from_arrow(self.arrow(query))
 
     def arrow(self, query: str) -> pa.Table:
         """The rows of `sql` as an Arrow table; any error on the way is a `ReelhouseError` too."""
@@ -102,11 +172,31 @@ class Lake:
         with suppress(*ENGINE_ERRORS):
             self._session().interruptAll()
 
-    def build(self, *, full: bool = False) -> BuildResult:
-        """Build what has landed since the last build; **full* builds everything again from raw."""
-        from reelhouse.warehouse.run import build
+    @property
+    def _place(self) -> str:
+        return place_of(self._storage)
 
-        return build(self._storage, self._session, full=full, course=self._course)
+    def _summary(self) -> str:
+        """What the lake holds, or why that cannot be said."""
+        try:
+            rows = self.tables().values()
+        except ReelhouseError as exc:
+            return str(exc)
+        return f"{len(rows)} tables, {sum(rows):,} rows{', closed' if self._closed else ''}"
+
+    def _session(self) -> SparkSession:
+        if self._closed:
+            raise ReelhouseError("this lake is closed: open it again with reelhouse.open")
+        if self._started is None:
+            self._started = self._make_session()
+        return self._started
+
+    def _pin(self, name: str) -> TableVersion:
+        pins = readable(self._storage)
+        if name not in pins:
+            hint = did_you_mean(name, pins) or f"; there are: {', '.join(sorted(pins))}"
+            raise LakeError(f"there is no table {name!r}{hint}")
+        return pins[name]
 
     def _read(self, name: str, pin: TableVersion) -> DataFrame:
         session = self._session()
@@ -135,3 +225,8 @@ class Lake:
             if self._viewed.get(name) != pins[name]:
                 self._read(name, pins[name]).createOrReplaceTempView(name)
                 self._viewed[name] = pins[name]
+
+
+def _check(package: str) -> None:
+    if find_spec(package) is None:
+        raise ConfigError(f"{package} is not installed in this environment: pip install {package}")

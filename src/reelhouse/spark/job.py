@@ -111,7 +111,7 @@ def build(spark: SparkSession, arguments: Sequence[str]) -> dict[str, Any]:
     factory = adopted_by(settings, storage, spark)
     course = settings.layout == "course"
     quotes = settings.course_quotes
-    return build_lake(storage, factory, full=job.full, progress=_step, course=course, course_quotes=quotes).summary()
+    return build_lake(storage, factory, full=job.full, progress=_step, course=course, course_quotes=quotes).to_dict()
 
 
 def _step(name: str) -> None:

@@ -21,6 +21,11 @@ class S3Options(NamedTuple):
     kms_key: str = ""
 
 
+def place_of(storage: Storage) -> str:
+    """Where a storage is, as people and programs name it: a folder's path, or an address."""
+    return str(storage.root) if isinstance(storage, FolderStorage) else storage.url
+
+
 def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa: B008 (a tuple)
     """The storage of a lake: a folder's path or `file://…`, `s3://bucket/prefix`, or `memory:` for one that lasts as
     long as this object."""

@@ -67,17 +67,19 @@ class BuildResult:
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def summary(self) -> dict[str, Any]:
-        """The result as plain data."""
-        return {
-            "done": self.done,
-            "build": self.build,
-            "rows": self.rows,
-            "rebuilt": self.rebuilt,
-            "read": msgspec.to_builtins(self.read),
-            "problems": self.problems,
-            "notes": self.notes,
-        }
+    @property
+    def ok(self) -> bool:
+        """Whether the command exits with 0."""
+        return not self.problems
+
+    @property
+    def faults(self) -> list[str]:
+        """Why it does not, in lines."""
+        return self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return dict(msgspec.to_builtins(self))
 
 
 @dataclass(frozen=True)

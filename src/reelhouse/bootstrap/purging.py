@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+import msgspec
+
 from reelhouse.bootstrap import collector
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
@@ -55,14 +57,51 @@ def _before(age: str, now: datetime) -> str:
     return f"{before.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-def foresee(storage: Storage, chosen: Chosen, now: datetime) -> dict[str, Any]:
-    """What a purge would delete, as plain data; nothing is changed."""
+class PurgeResult(msgspec.Struct, frozen=True):
+    """What a purge deleted, or with *dry_run* would delete; the counts are those of `Purging`.
+
+    *tables* were erased, *rebuilt* says whether they were built again, *note* why not. *gone* is proven by listing.
+    """
+
+    dry_run: bool
+    runs: int
+    answers: int
+    chunks: int
+    rewritten: int
+    exports: int
+    copies: int
+    bytes: int
+    unknown: list[str]
+    problems: list[str]
+    tables: int
+    rebuilt: bool
+    note: str | None
+    gone: bool
+    done: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command exits with 0."""
+        return self.done
+
+    @property
+    def faults(self) -> list[str]:
+        """Why it does not, in lines."""
+        return [] if self.done else [*self.problems, *([self.note] if self.note else [])]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return dict(msgspec.to_builtins(self))
+
+
+def foresee(storage: Storage, chosen: Chosen, now: datetime) -> PurgeResult:
+    """What a purge would delete; nothing is changed."""
     found = erasure.foresee(storage, chosen, now)
     tables = _tables(storage) if found.answers or found.exports or leftovers(storage) else 0
     return _summary(found, dry_run=True, tables=tables, built=_Built(done=False))
 
 
-def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, step: Step) -> dict[str, Any]:
+def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, step: Step) -> PurgeResult:
     """Purge, erase the tables that may hold purged data, and build them again if an engine is installed."""
     lost: list[str] = []
 
@@ -132,13 +171,13 @@ def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
     return _Built(done=True)
 
 
-def _summary(found: Purging, *, dry_run: bool, tables: int, built: _Built) -> dict[str, Any]:
-    return {
-        "dry_run": dry_run,
+def _summary(found: Purging, *, dry_run: bool, tables: int, built: _Built) -> PurgeResult:
+    return PurgeResult(
+        dry_run=dry_run,
         **found._asdict(),
-        "tables": tables,
-        "rebuilt": built.done,
-        "note": built.note,
-        "gone": not dry_run and not found.problems,
-        "done": dry_run or not (found.problems or built.failed),
-    }
+        tables=tables,
+        rebuilt=built.done,
+        note=built.note,
+        gone=not dry_run and not found.problems,
+        done=dry_run or not (found.problems or built.failed),
+    )
