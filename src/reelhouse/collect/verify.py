@@ -112,6 +112,9 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
     last = last_run(storage, entity)
     problems: list[str] = []
     notes: list[str] = []
+    if not last and next(_objects(storage, entity), None) is None:
+        # Most lakes hold few of the entities: no ledger is made for the others.
+        return Verdict(0, 0, {}, 0, 0, 0, 0, list(_check_lost(storage, entity, last, ())), [], [])
     states: Counter[str] = Counter()
     asked = pending = chunks = size = 0
     # A check of everything trusts no cache; a check of what is new may start from the kept ledger.
@@ -142,7 +145,7 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
             problems += _check_ledger(storage, entity, ledger, last)
         _list_objects(storage, entity, ledger)
         problems += _check_objects(storage, ledger, since)
-        problems += _check_lost(storage, entity, ledger, last)
+        problems += _check_lost(storage, entity, last, _listed_keys(ledger))
         unclaimed = _unclaimed(ledger)
         looked = _looked(ledger, entity, since, last)
     found = {state: count for state, count in states.items() if count}
@@ -416,6 +419,11 @@ def _check_ledger(storage: Storage, entity: str, rebuilt: Ledger, last: int) -> 
         rebuilt.db.execute("detach kept")
 
 
+def _objects(storage: Storage, entity: str) -> Iterator[tuple[str, int]]:
+    """The objects of an entity in the raw zone and in its runs, with their sizes."""
+    return (found for top in (chunks_folder(entity), runs_folder(entity)) for found in storage.sizes(top))
+
+
 def _list_objects(storage: Storage, entity: str, ledger: Ledger) -> None:
     """Compare the objects of an entity in the raw zone with what receipts name.
 
@@ -423,11 +431,10 @@ def _list_objects(storage: Storage, entity: str, ledger: Ledger) -> None:
     """
     db = ledger.db
     db.execute("create temp table lying (key text primary key, size integer, chunk integer) without rowid")
-    listed = (found for top in (chunks_folder(entity), runs_folder(entity)) for found in storage.sizes(top))
     db.execute("begin")
     db.executemany(
         "insert or replace into lying values (?, ?, ?)",
-        ((key, size, chunk_place(key) is not None) for key, size in listed),
+        ((key, size, chunk_place(key) is not None) for key, size in _objects(storage, entity)),
     )
     db.execute("commit")
 
@@ -450,8 +457,11 @@ def _check_objects(storage: Storage, ledger: Ledger, since: int) -> Iterator[str
     yield from _some(problems)
 
 
-def _check_lost(storage: Storage, entity: str, ledger: Ledger, last: int) -> Iterator[str]:
-    keys = (key for (key,) in ledger.db.execute("select key from lying order by key"))
+def _listed_keys(ledger: Ledger) -> Iterator[str]:
+    return (key for (key,) in ledger.db.execute("select key from lying order by key"))
+
+
+def _check_lost(storage: Storage, entity: str, last: int, keys: Iterable[str]) -> Iterator[str]:
     try:
         yield from _some(list(lost_runs(storage, entity, last, keys)))
     except LakeError as exc:
