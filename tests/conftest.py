@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.postgres import PASSWORD
@@ -16,6 +17,10 @@ from tests.runs.lakes import TOKEN
 from tests.tmdb.asking import TOKEN as OTHER_TOKEN
 
 SECRETS = (TOKEN.encode(), OTHER_TOKEN.encode(), b"a-token-that-must-not-be-written", PASSWORD.encode())
+
+# On a busy machine the first example may take a second.
+hypothesis.settings.register_profile("busy", suppress_health_check=[hypothesis.HealthCheck.too_slow], deadline=None)
+hypothesis.settings.load_profile("busy")
 
 _showing = pytest.StashKey[list[str]]()
 

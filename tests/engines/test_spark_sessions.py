@@ -1,4 +1,4 @@
-"""Sessions on Apache Spark as far as they need no Java: addresses, settings, jars, and what is said without one."""
+"""Sessions as far as they need no Java: addresses, settings, jars, and what is said without one."""
 
 from __future__ import annotations
 
@@ -62,6 +62,13 @@ def test_the_users_settings_win() -> None:
     made = conf(stated=stated)
     assert made.items() >= stated.items()
     assert made["spark.master"] == "local[2]"
+
+
+def test_functions_of_pyspark_are_not_traced_unless_the_user_says_so() -> None:
+    name = "spark.python.sql.dataFrameDebugging.enabled"
+    assert conf()[name] == "false"
+    assert conf(stated={name: "true"})[name] == "true"
+    assert session.session_factory("sail")().conf.get(name) == "false"
 
 
 def test_shuffles_of_one_machine_feed_all_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:

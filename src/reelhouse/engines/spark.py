@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from reelhouse.engines.credential_server import engine_environ
-from reelhouse.engines.spark_connect import check_listens, connected
+from reelhouse.engines.spark_connect import UNTRACED, check_listens, connected
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.settings import cache_folder
 from reelhouse.storage.credentials import S3Access
@@ -47,6 +47,7 @@ _NOT_NEEDED = (
 _STARTED = {
     "spark.app.name": "reelhouse",
     "spark.ui.showConsoleProgress": "false",
+    **UNTRACED,
 }
 
 # On one machine: no UI, because it would end with the command; and Spark's ports are closed to the network and to

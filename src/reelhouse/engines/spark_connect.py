@@ -28,6 +28,11 @@ def connected(address: str) -> SparkSession:
     return session
 
 
+# Otherwise each call of a function of pyspark walks the stack, looks for IPython, and with Java asks it three times: a
+# fifth of the time that a small build takes.
+UNTRACED = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
+
+
 def connected_by(channels: Any) -> SparkSession:
     """A new session on the server to which *channels*, a `ChannelBuilder`, opens connections."""
     from pyspark.sql.connect.session import SparkSession as Connected
@@ -35,6 +40,9 @@ def connected_by(channels: Any) -> SparkSession:
     # As pyspark does itself for an address.
     os.environ.setdefault("SPARK_CONNECT_MODE_ENABLED", "1")
     session: Any = Connected.builder.channelBuilder(channels).create()
+    for name, value in UNTRACED.items():
+        if session.conf.get(name, None) is None:
+            session.conf.set(name, value)
     return cast("SparkSession", session)
 
 
