@@ -21,9 +21,12 @@ ReelhouseError
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 # Control characters, surrogates, and what separates lines or turns the direction of all that follows.
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
@@ -125,6 +128,22 @@ class MissingError(TmdbError):
 
 class ListingError(TmdbError):
     """An export, a change feed or a discover query could not be read completely."""
+
+
+def pip_install(*extras: str) -> str:
+    """The command that installs reelhouse with *extras* from where this installation came from."""
+    from importlib import metadata
+
+    wanted, source, editable = f"[{','.join(extras)}]", "", ""
+    try:
+        # PEP 610: pip and uv note the checkout or wheel; there is no note of a package that came from an index.
+        noted = json.loads(metadata.distribution("reelhouse").read_text("direct_url.json") or "{}")
+    except metadata.PackageNotFoundError:
+        noted = {"url": "."}
+    if noted:
+        source = url2pathname(urlsplit(noted["url"]).path) if noted["url"].startswith("file:") else noted["url"]
+        editable = "-e " if noted.get("dir_info", {}).get("editable") else ""
+    return f'pip install {editable}"{source or "reelhouse"}{wanted}"'
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

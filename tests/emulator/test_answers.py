@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reelhouse.emulator import Emulator
+from reelhouse.emulator import Emulator, EmulatorError
 from reelhouse.emulator.catalog.kinds import KINDS
 from tests.emulator.asking import ask, export_ids, get
 
@@ -33,6 +33,22 @@ def test_without_a_credential_the_answer_is_401_code_7(tmdb: Emulator, path: str
 
 def test_an_authorization_without_a_token_is_none(tmdb: Emulator) -> None:
     assert ask(tmdb.address, "/3/configuration", {"Authorization": "Bearer "}).status == 401
+
+
+def test_with_a_token_all_others_are_refused() -> None:
+    with Emulator(movies=5, token="the one") as tmdb:
+        path = "/3/configuration"
+        assert ask(tmdb.address, path, {"Authorization": "Bearer the one"}).status == 200
+        assert ask(tmdb.address, path, {"Authorization": "bearer  the one "}).status == 200
+        for header in ({}, {"Authorization": "Bearer another"}, {"Authorization": "Basic the one"}):
+            reply = ask(tmdb.address, f"{path}?api_key={'0123456789abcdef' * 2}", header)
+            assert (reply.status, reply.json()["status_code"]) == (401, 7)
+
+
+@pytest.mark.parametrize("token", ["", " "])
+def test_an_empty_token_would_let_nobody_in(token: str) -> None:
+    with pytest.raises(EmulatorError, match="token is empty"):
+        Emulator(token=token)
 
 
 def test_a_movie_that_is_not_there_is_404_code_34(tmdb: Emulator) -> None:

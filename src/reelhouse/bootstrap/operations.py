@@ -22,7 +22,7 @@ from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.run import Progress, RunResult, RunSummary, summary_of
 from reelhouse.collect.verify import Verdict
 from reelhouse.collect.verify import verify as verify_raw
-from reelhouse.errors import ConfigError, ReelhouseError, StorageError
+from reelhouse.errors import ConfigError, ReelhouseError, StorageError, pip_install
 from reelhouse.raw.verified import Verified, keep_verified
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -280,9 +280,7 @@ def check_can_verify(*, deep: bool) -> None:
         import deltalake  # noqa: F401 (whether it is there)
         import pyarrow  # noqa: F401 (as above)
     except ImportError:
-        raise ConfigError(
-            'verify: --deep reads tables by delta-rs; install it with: pip install "reelhouse[lake]"'
-        ) from None
+        raise ConfigError(f"verify: --deep reads tables by delta-rs; install it with: {pip_install('lake')}") from None
 
 
 def export(
@@ -311,7 +309,7 @@ def check_can_export() -> None:
     """Raise `ConfigError` if packages that read tables are missing."""
     if not (find_spec("deltalake") and find_spec("pyspark")):
         raise ConfigError(
-            'export: packages to read tables are not installed; install them with: pip install "reelhouse[lake,sql]"'
+            f"export: packages to read tables are not installed; install them with: {pip_install('lake', 'sql')}"
         )
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,15 +27,17 @@ def emulate(*, latency: float, faults: str, **options: Any) -> None:
         )
         return
     try:
-        serve_forever(EmulatorOptions(faults=faults, latency_ms=latency, **options), _announce)
+        chosen = EmulatorOptions(faults=faults, latency_ms=latency, **options)
+        serve_forever(chosen, lambda address: _announce(address, chosen.token or "emulator"))
     except EmulatorError as exc:
         raise ConfigError(f"emulate: {exc}") from exc
 
 
-def _announce(address: str) -> None:
+def _announce(address: str, token: str) -> None:
     display.note(f"TMDB is emulated at {address}/3, exports at {address}/p/exports. Stop it with Ctrl-C. To use it:")
     print(
-        f"export REELHOUSE_TMDB_URL={address}/3 REELHOUSE_EXPORTS_URL={address}/p/exports TMDB_TOKEN=emulator",
+        f"export REELHOUSE_TMDB_URL={address}/3 REELHOUSE_EXPORTS_URL={address}/p/exports "
+        f"TMDB_TOKEN={shlex.quote(token)}",
         flush=True,
     )
 
@@ -60,8 +65,8 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
     _answer(settings)
     _report(settings)
     display.note(f"\nDone in {display.duration(time.monotonic() - started)}. More queries:")
-    display.note(f'  .venv/bin/reelhouse --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')
-    display.note(f"  .venv/bin/reelhouse --lake {lake} tables")
+    display.note(f'  {_program()} --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')
+    display.note(f"  {_program()} --lake {lake} tables")
     return code
 
 
@@ -74,6 +79,14 @@ def _report(settings: configuration.Settings) -> None:
     except ConfigError as exc:
         # A demo without the packages of one extra is a demo all the same.
         display.note(f"There is no report: {exc}")
+
+
+def _program() -> str:
+    """How this program is started where it runs."""
+    started = Path(sys.argv[0])
+    if started.suffix == ".py":
+        return "python -m reelhouse"
+    return started.name if shutil.which(started.name) == str(started) else str(started)
 
 
 def _answer(settings: configuration.Settings) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
-from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.errors import ConfigError, ReelhouseError, pip_install
 from reelhouse.settings import Settings
 from reelhouse.warehouse.import_registry import check_name, drop_import
 
@@ -193,7 +193,7 @@ def check_extra(extra: str, *packages: str) -> None:
     """Raise `ConfigError` where a package of an *extra* is not installed."""
     for package in packages:
         if find_spec(package) is None:
-            raise ConfigError(f'import needs {package}, which is not installed: pip install "reelhouse[{extra}]"')
+            raise ConfigError(f"import needs {package}, which is not installed: {pip_install(extra)}")
 
 
 def _show(name: str, outcome: Outcome, as_json: bool) -> None:

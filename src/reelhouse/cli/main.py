@@ -633,9 +633,10 @@ def maintain(ctx: click.Context, dry_run: bool, keep_days: int, as_json: bool) -
 @click.option("--retry-after", type=float, help="Send Retry-After with a 429.")
 @click.option("--latency", type=float, default=0.0, help="Milliseconds before each answer.")
 @click.option("--faults", default="none", metavar="PROFILE", help="Inject faults; `--faults help` lists the profiles.")
+@click.option("--token", metavar="TEXT", help="Answer 401 to all other tokens; by default any is accepted.")
 @click.option("--payloads", type=click.Path(path_type=Path), help="Serve the bodies in this folder instead.")
 def emulate(**options: Any) -> None:
-    """Run the bundled TMDB: the API under /3, exports under /p/exports. Any bearer token is accepted."""
+    """Run the bundled TMDB: the API under /3, exports under /p/exports."""
     from reelhouse.cli import emulate
 
     emulate.emulate(**options)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reelhouse.bootstrap.purging import chosen_by
 from reelhouse.bootstrap.storage import lake_of
 from reelhouse.cli import display
-from reelhouse.errors import ConfigError, LockedError
+from reelhouse.errors import ConfigError, LockedError, pip_install
 from reelhouse.retention import erasure
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
@@ -66,9 +66,7 @@ def _check_installed() -> None:
     try:
         import deltalake  # noqa: F401 (whether it is there)
     except ImportError:
-        raise ConfigError(
-            'maintain: delta-rs is not installed; install it with: pip install "reelhouse[lake]"'
-        ) from None
+        raise ConfigError(f"maintain: delta-rs is not installed; install it with: {pip_install('lake')}") from None
 
 
 def _too_old(storage: Storage, now: datetime) -> dict[str, int]:

@@ -15,7 +15,7 @@ class EmulatorError(ValueError):
 class EmulatorOptions:
     """How an emulator starts; `port` 0 takes any free port, `rate` 0 means no limit.
 
-    Without a number of `series` there is one for every ten movies.
+    Without a number of `series` there is one for every ten movies. Any bearer token is accepted unless one `token` is.
     """
 
     movies: int = 5000
@@ -32,6 +32,7 @@ class EmulatorOptions:
     now: datetime | None = None
     export_days: int = 8
     cache_mb: int = 64
+    token: str | None = None
 
     def __post_init__(self) -> None:
         if self.movies < 1:
@@ -40,6 +41,8 @@ class EmulatorOptions:
             raise EmulatorError(f"series is {self.series}, but a number of series cannot be negative")
         if self.rate < 0 or self.latency_ms < 0 or self.export_days < 1 or self.cache_mb < 0:
             raise EmulatorError("rate, latency and cache size cannot be negative, and exports last at least a day")
+        if self.token is not None and not self.token.strip():
+            raise EmulatorError("token is empty, but then nobody could ask")
         if not 0 <= self.fault_share <= 1:
             raise EmulatorError(f"fault share is {self.fault_share}, but it is a share between 0 and 1")
 
@@ -67,6 +70,7 @@ SETTINGS: dict[str, Callable[[str], Any]] = {
     "fault_share": float,
     "payloads": Path,
     "now": datetime.fromisoformat,
+    "token": str,
     "export_days": int,
     "cache_mb": int,
 }

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, cast
 
 from reelhouse.delta.address import check_root
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, pip_install
 from reelhouse.settings import Settings
 from reelhouse.storage.credentials import Accessible, S3Access
 from reelhouse.storage.protocol import Storage
@@ -32,8 +32,6 @@ _SHOWN = {
     "spark.sql.repl.eagerEval.maxNumRows": "20",
     "spark.sql.repl.eagerEval.truncate": "80",
 }
-
-_INSTALL = 'pip install "reelhouse[lake]"'
 
 
 def session_of(settings: Settings, storage: Storage, answers: Callable[[], int] | None = None) -> SessionFactory:
@@ -132,17 +130,17 @@ def check_installed(engine: str) -> None:
     if full and client:
         raise ConfigError(
             f"pyspark {full} and pyspark-client {client} are installed in one environment and overwrite each other's "
-            f"files: keep one of them (reelhouse changes neither), or use a separate environment: {_INSTALL}"
+            f"files: keep one of them (reelhouse changes neither), or use a separate environment: {pip_install('lake')}"
         )
     if engine == "sail" and not (sail and client):
         clash = f" (pyspark {full} is installed and would clash: use a separate environment)" if full else ""
-        raise ConfigError(f"the table engine is not installed; install it with: {_INSTALL}{clash}")
+        raise ConfigError(f"the table engine is not installed; install it with: {pip_install('lake')}{clash}")
     if engine.startswith("sc://") and not (client or full):
-        raise ConfigError(f"a Spark client is not installed; install one with: {_INSTALL}")
+        raise ConfigError(f"a Spark client is not installed; install one with: {pip_install('lake')}")
     if not engine.startswith(("sail", "sc://")) and not full:
         raise ConfigError(
             f"engine: {engine!r} needs Apache Spark, which is not installed; in a separate environment: "
-            'pip install "reelhouse[spark]"'
+            f"{pip_install('spark')}"
         )
 
 

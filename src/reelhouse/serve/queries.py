@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reelhouse.errors import ConfigError, UnknownTableError, did_you_mean
+from reelhouse.errors import ConfigError, UnknownTableError, did_you_mean, pip_install
 from reelhouse.serve.sql_functions import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ def _dialect() -> Any:
     try:
         from sqlglot.dialects.spark import Spark
     except ModuleNotFoundError:
-        raise ConfigError('sqlglot is not installed; install it with: pip install "reelhouse[lake]"') from None
+        raise ConfigError(f"sqlglot is not installed; install it with: {pip_install('lake')}") from None
     special = {name: read for name, read in Spark.Parser.FUNCTION_PARSERS.items() if name in _SPECIAL_CALLS}
     parser = type("Parser", (Spark.Parser,), {"FUNCTIONS": {}, "FUNCTION_PARSERS": special})
     return type("LakeSql", (Spark,), {"Parser": parser})

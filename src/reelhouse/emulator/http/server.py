@@ -51,7 +51,15 @@ class Server:
     """Answers every request to the emulator."""
 
     def __init__(
-        self, worlds: Worlds, exports: Exports, faults: Faults, pace: Pace, *, cache: int, latency: float
+        self,
+        worlds: Worlds,
+        exports: Exports,
+        faults: Faults,
+        pace: Pace,
+        *,
+        cache: int,
+        latency: float,
+        token: str | None,
     ) -> None:
         self._worlds, self._exports, self._faults, self._pace = worlds, exports, faults, pace
         self._stats = Stats()
@@ -59,6 +67,7 @@ class Server:
         self._control = Control(worlds, self._stats, faults, pace)
         self._bodies = Bodies(cache)
         self._latency = latency
+        self._token = token
         self._at_once = 0
         self._date = (0, "")
         self.http = web.Server(self.handle, access_log=None)
@@ -110,13 +119,21 @@ class Server:
         if request.method not in _READING:
             return self._refuse(42)
         query = request.query
-        if not _authorized(request, query):
+        if not self._authorized(request, query):
             return self._refuse(7)
         fault = self._faults.for_listing(request.path_qs) if thing is None else self._faults.for_detail(*thing)
         try:
             return await self._good_or_faulty(request, path, thing, fault)
         except Refusal as refusal:
             return self._refuse(refusal.code)
+
+    def _authorized(self, request: web.BaseRequest, query: Query) -> bool:
+        """Accept the one token if there is one, else any bearer token and any key in the right form."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
+        if self._token is not None:
+            return bearer == self._token
+        return bool(bearer) or _KEY.fullmatch(query.get("api_key", "")) is not None
 
     async def _good_or_faulty(
         self, request: web.BaseRequest, path: str, thing: Thing | None, fault: str | None
@@ -264,11 +281,3 @@ def _what(kind: str, rest: str) -> str:
 
 def _prefixed(kind: str, what: str) -> str:
     return what if kind == "movie" else f"{kind}/{what}"
-
-
-def _authorized(request: web.BaseRequest, query: Query) -> bool:
-    """Accept any bearer token, and any key in the right form."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return True
-    return _KEY.fullmatch(query.get("api_key", "")) is not None

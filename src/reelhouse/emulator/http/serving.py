@@ -29,10 +29,11 @@ def serve_forever(options: EmulatorOptions, on_ready: Callable[[str], None] | No
     """Serve until Ctrl-C or SIGTERM; **on_ready* gets the address, such as `http://127.0.0.1:8765`."""
 
     async def main() -> None:
-        stop = asyncio.Event()
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
         if threading.current_thread() is threading.main_thread():
+            # Not by the loop, which takes no handlers on Windows.
             for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, stop.set)
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
         await serve(options, on_ready or (lambda address: None), stop)
 
     asyncio.run(main())
@@ -47,7 +48,7 @@ async def serve(options: EmulatorOptions, on_ready: Callable[[str], None], stop:
         worlds = Worlds(catalogues, Clock(options.now), options.seed)
         with closing(Exports(worlds, options.export_days)) as exports:
             cache, latency = options.cache_mb * _MEGABYTE, options.latency_ms / 1000
-            server = Server(worlds, exports, faults, pace, cache=cache, latency=latency)
+            server = Server(worlds, exports, faults, pace, cache=cache, latency=latency, token=options.token)
             await _run(server, options, on_ready, stop)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.errors import ConfigError, ReelhouseError, pip_install
 from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
 from reelhouse.serve.export.result import NOTES, TERMS
 from reelhouse.serve.export.rows import Reading
@@ -36,7 +36,7 @@ class DuckdbFile(DatabaseFile):
         try:
             import duckdb
         except ImportError as exc:
-            raise ConfigError('DuckDB is not installed; install it with: pip install "reelhouse[sql]"') from exc
+            raise ConfigError(f"DuckDB is not installed; install it with: {pip_install('sql')}") from exc
         try:
             if read_only and path.with_name(f"{path.name}.wal").exists():
                 # A program that wrote was killed: what waits in its log would be taken for the new file's.

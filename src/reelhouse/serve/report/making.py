@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import reelhouse
-from reelhouse.errors import ConfigError, UnknownTableError
+from reelhouse.errors import ConfigError, UnknownTableError, pip_install
 from reelhouse.marts import REGISTRY
 from reelhouse.marts.report_questions import COVERAGE, POSTERS, REPORT_QUESTIONS, SECTIONS
 from reelhouse.raw.plan import last_run
@@ -79,7 +79,7 @@ def check_installed() -> None:
         import vl_convert  # noqa: F401 (as above)
     except ImportError:
         raise ConfigError(
-            'report: packages to draw charts are not installed; install them with: pip install "reelhouse[lake,report]"'
+            f"report: packages to draw charts are not installed; install them with: {pip_install('lake', 'report')}"
         ) from None
 
 

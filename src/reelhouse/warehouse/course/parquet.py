@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from reelhouse.delta.delta_rs import read_delta
-from reelhouse.errors import ConfigError, LakeError, MissingKeyError
+from reelhouse.errors import ConfigError, LakeError, MissingKeyError, pip_install
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import BUILDS, FORMAT
 from reelhouse.raw.plan import read_plan
@@ -99,7 +99,7 @@ def check_installed() -> None:
     if find_spec("deltalake") is None:
         raise ConfigError(
             "layout = 'course': Trusted/ and Refined/ are made with the package deltalake, which is not installed: "
-            'pip install "reelhouse[lake]"'
+            f"{pip_install('lake')}"
         )
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
 
-from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.errors import ConfigError, ReelhouseError, pip_install
 from reelhouse.storage.postgres_address import MISREAD, Secrets, misread, shown
 
 SCHEMES = ("postgresql://", "postgres://")
@@ -160,7 +160,7 @@ def _driver() -> Any:
     try:
         from adbc_driver_postgresql import dbapi
     except ImportError as exc:
-        raise ConfigError('PostgreSQL needs a driver that is not installed: pip install "reelhouse[sql]"') from exc
+        raise ConfigError(f"PostgreSQL needs a driver that is not installed: {pip_install('sql')}") from exc
     return dbapi
 
 
