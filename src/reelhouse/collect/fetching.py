@@ -23,7 +23,7 @@ from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer, query_of
-from reelhouse.tmdb.endpoints import CANARY, details_path, first_appends, is_key_of
+from reelhouse.tmdb.endpoints import CANARY, first_appends, is_key_of, request_of
 from reelhouse.tmdb.retry import ask, is_error, whole_json
 
 T = TypeVar("T")
@@ -417,8 +417,7 @@ class Fetcher:
     async def _asked(self, key: str, query: str, check: Callable[[Answer], T], refused_at: float) -> T:
         return await ask(
             self._client,
-            details_path(self._path, key),
-            query,
+            *request_of(self._path, key, query),
             check,
             attempts=self._retry_policy.attempts,
             wait=self._retry_policy.wait,

@@ -78,7 +78,7 @@ class Listing:
         self.db.execute("commit")
         if selection.source == "discover":
             self._cut_top(selection.top)
-        self._add_keys(keys, Cause.NEW if selection.source in ("single", "column") else Cause.LISTED)
+        self._add_keys(keys, Cause.NEW if selection.source in ("single", "column", "pages") else Cause.LISTED)
 
     def _add_keys(self, keys: Iterable[str], cause: Cause) -> None:
         """Keys that somebody named or a table holds. They are wanted whatever a filter says."""

@@ -16,7 +16,7 @@ import msgspec
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.record_filter import check_fields, needs_answers
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Discovered, Entity, Export, FromColumn
+from reelhouse.entities.schema import Discovered, Entity, Export, FromColumn, Pages
 from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingError, TransientError, UntrustedError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.json_objects import get_named
@@ -39,7 +39,7 @@ from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, TmdbClient, query_of
 from reelhouse.tmdb.clock import AGREES, ServerClock, is_here
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, details_path
+from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, request_of
 from reelhouse.tmdb.exports import fetch_export
 from reelhouse.tmdb.pagination import read_changes
 from reelhouse.tmdb.retry import ask, whole_json
@@ -203,7 +203,7 @@ class _Planner:
             return
         query = query_of(asking.params)
         keys = [line.partition(" ")[0] for line in islice(_lines(self._ledger, entity), _PROBED)]
-        found = await asyncio.gather(*(self._probed(details_path(entity.path, name), query) for name in keys))
+        found = await asyncio.gather(*(self._probed(*request_of(entity.path, name, query)) for name in keys))
         check_fields(asking.record_filter, [body for body in found if body is not None], entity, asking.append)
 
     async def _probed(self, path: str, query: str) -> bytes | None:
@@ -239,6 +239,8 @@ class _Planner:
             lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
         elif selection.source == "single":
             lines = [entity.path]
+        elif isinstance(entity.listing, Pages) and selection.source == "pages":
+            lines = [str(page) for page in range(1, entity.listing.last + 1)]
         lines += self._wanted.keys
         self._check_floor(len(lines))
         lines += named
@@ -273,6 +275,9 @@ class _Planner:
         """Mark what the change feed names; returns the instant before which everything known is stale."""
         today = date.fromisoformat(planned_at[:10])
         stale_before = f"{today - timedelta(days=self._wanted.stale_after_days)}{planned_at[10:]}"
+        if isinstance(self._wanted.entity.listing, Pages):
+            # A list is ranked again each day, whatever its answers' age in hours.
+            return max(stale_before, f"{today}T00:00:00Z")
         cursor = self._before.changes_read_to
         if cursor is None or not self._wanted.entity.changes or not self._knows_any():
             return stale_before

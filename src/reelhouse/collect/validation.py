@@ -80,7 +80,7 @@ class ResponseValidator:
         if self._entity.is_list:
             return self._judge_list(key, answer)
         fields = _fields(key, answer)
-        id_ = _checked_id(key, fields, answer) if self._entity.has_ids else SINGLE
+        id_ = _checked_id(key, fields, answer, self._entity.id_field) if self._entity.has_ids else SINGLE
         if not self._entity.has_ids and not self._core <= fields.keys():
             raise UntrustedAnswer("wrong_body", f"{key}: the answer lacks fields that it always has", answer)
         missing = tuple(name for name in self._append if not _is_block(fields.get(name)))
@@ -173,8 +173,8 @@ def _is_block(raw: msgspec.Raw | None) -> bool:
     return (b'"status_code"' not in body and b'"success"' not in body) or not is_error(_decode_object(body))
 
 
-def _checked_id(key: str, fields: Mapping[str, msgspec.Raw], answer: Answer) -> int:
-    raw = bytes(fields.get("id", b"null"))
+def _checked_id(key: str, fields: Mapping[str, msgspec.Raw], answer: Answer, field: str = "id") -> int:
+    raw = bytes(fields.get(field, b"null"))
     # TMDB once sent an id as a string.
     text = raw.strip(b'"')
     # A number beyond 64 bits is no id, and would fit no table.

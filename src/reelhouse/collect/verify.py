@@ -360,7 +360,10 @@ def _check_outcome(outcome: Outcome, held: Mapping[int, _Held], receipt: Receipt
 
 
 class _WithId(msgspec.Struct):
+    """What an answer is about: a page of a list has no id."""
+
     id: msgspec.Raw = msgspec.Raw(b"null")
+    page: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _with_id = msgspec.json.Decoder(_WithId).decode
@@ -371,7 +374,9 @@ def _body_id(line: Envelope) -> int | None:
     if line.status != _STATUS[State.LANDED] or line.id in (None, SINGLE):
         return None
     try:
-        return number_of(bytes(_with_id(line.bytes).id).strip(b'"').decode())
+        found = _with_id(line.bytes)
+        number = found.page if bytes(found.id) == b"null" else found.id
+        return number_of(bytes(number).strip(b'"').decode())
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from reelhouse.entities.movie import MOVIE
 from reelhouse.entities.person import PERSON
+from reelhouse.entities.ranked import RANKED_LISTS
 from reelhouse.entities.reference import REFERENCE_LISTS
 from reelhouse.entities.referenced import REFERENCED
 from reelhouse.entities.schema import Entity
 from reelhouse.entities.tv import TV
 
-ENTITIES: dict[str, Entity] = {entity.name: entity for entity in (MOVIE, TV, PERSON, *REFERENCED, *REFERENCE_LISTS)}
+ENTITIES: dict[str, Entity] = {
+    entity.name: entity for entity in (MOVIE, TV, PERSON, *REFERENCED, *REFERENCE_LISTS, *RANKED_LISTS)
+}
 
 # The entity that is meant where nobody names one.
 DEFAULT = MOVIE.name

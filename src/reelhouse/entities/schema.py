@@ -18,6 +18,8 @@ from reelhouse.entities.paths import ITEMS, NUMBERED, Level, Place, Shape, Tree,
 ANSWERS = "answers"
 STAGING = "staging"
 CURRENT = "current"
+# Of each id and day (UTC) the newest landed answer: tables that keep every day are made of these.
+DAILY = "daily"
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ def fixed(name: str, value: str, about: str) -> ColumnSpec:
 
 FETCHED_AT = ColumnSpec("fetched_at", "timestamp", "When TMDB gave the answer this comes from.")
 POSITION = ColumnSpec("position", "bigint", "Place in TMDB's list, from 0.")
+DAY = ColumnSpec("day", "date", "Day (UTC) of the answer.")
+RANK = ColumnSpec("rank", "bigint", "Place in TMDB's list over all pages, from 1.")
+
+# Rows of a page of a list. A page may have fewer, and the next one begins where it would be with all of them.
+PAGE_ROWS = 20
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,11 @@ class Table:
     def of_answers(self) -> bool:
         """Whether it is made of landed answers alone."""
         return self.inputs == (ANSWERS,)
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether it is made of the answers of all days."""
+        return self.inputs == (DAILY,)
 
     def shares_with(self, other: Table) -> bool:
         """Whether *other*, of another entity, has rows of this same table: fixed columns tell them apart."""
@@ -153,7 +165,14 @@ class Single:
     least_rows: int = 1
 
 
-Listing: TypeAlias = Export | Discovered | GivenIds | FromColumn | Single
+@dataclass(frozen=True)
+class Pages:
+    """A list that TMDB ranks: its ids are the numbers of its first *last* pages, which are requested each day."""
+
+    last: int
+
+
+Listing: TypeAlias = Export | Discovered | GivenIds | FromColumn | Single | Pages
 
 # TMDB takes at most so many appends in one request.
 MOST_APPENDS = 20
@@ -275,6 +294,16 @@ class Entity:
         object.__setattr__(self, "tables", tuple(replace(table, shape=self.shape) for table in self.tables))
 
     @property
+    def id_field(self) -> str:
+        """The field of an answer that says which id it is about."""
+        return "page" if isinstance(self.listing, Pages) else "id"
+
+    @property
+    def keeps_days(self) -> bool:
+        """Whether a table needs the answers of earlier days too."""
+        return any(table.is_daily for table in self.tables)
+
+    @property
     def has_ids(self) -> bool:
         return not isinstance(self.listing, Single)
 
@@ -286,7 +315,14 @@ class Entity:
     @property
     def source(self) -> str:
         """Where a run's ids come from if a user selects none: a plan's `selection.source`."""
-        sources = {Export: "export", Discovered: "discover", GivenIds: "list", FromColumn: "column", Single: "single"}
+        sources = {
+            Export: "export",
+            Discovered: "discover",
+            GivenIds: "list",
+            FromColumn: "column",
+            Single: "single",
+            Pages: "pages",
+        }
         return sources[type(self.listing)]
 
     @property
@@ -309,6 +345,8 @@ class Entity:
     @cached_property
     def fields(self) -> frozenset[str]:
         """The fields of an answer beside its appends; one that is not here is counted as drift, never refused."""
+        if isinstance(self.listing, Pages):
+            return frozenset({*self.shape, self.id_field, "total_pages", "total_results", "dates"})
         of = {self.numbered.of.partition(".")[0].removesuffix("[]")} if self.numbered else set[str]()
         apart = {*self.appends, ITEMS, *(name for name in self.shape if name.endswith(NUMBERED))}
         return frozenset({"id", *self.shape, *of} - apart)
@@ -361,7 +399,7 @@ class Entity:
             one.name: one if one.fixed else replace(one, path=full_path(table.rows, one.name, one.at))
             for one in table.columns
         }
-        known = {POSITION.name: POSITION, **own}
+        known = {one.name: one for one in (POSITION, DAY, RANK)} | own
         if self.has_ids:
             known = {self.id_column: ColumnSpec(self.id_column, "bigint", f"The {self.name}.", path="id"), **known}
         self._refuse(self._problems_of_table(table, known))
@@ -378,7 +416,7 @@ class Entity:
             yield f"{table.name}: required names no column: {table.required}"
         if table.except_keys and not (table.levels and table.levels[-1].column):
             yield f"{table.name}: except_keys needs rows that end in the keys of an object"
-        if POSITION.name in table.key and not (table.levels and not table.levels[-1].column):
+        if {POSITION.name, RANK.name} & {*table.key} and not (table.levels and not table.levels[-1].column):
             yield f"{table.name}: a position needs rows that end in a list"
 
 

@@ -17,7 +17,7 @@ from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
 from reelhouse.maintenance.compaction import follow, rewrite, rewritten, staging_notes
 from reelhouse.maintenance.folders import Folder, folders, look
-from reelhouse.maintenance.superseded import outcomes_of
+from reelhouse.maintenance.superseded import Outcomes, outcomes_of
 from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
@@ -104,7 +104,7 @@ class _Work:
         self._storage = storage
         self._before = before
         self._step = step
-        self._staging = {staging_folder(entity): entity for entity in entities}
+        self._staging = {staging_folder(name): one for name, one in entities.items()}
         step("looking")
         self._current = believed(storage)
         pins = _pins(storage, self._current)
@@ -121,7 +121,7 @@ class _Work:
         sizes = [folder.files[path].size for path in folder.live if path in folder.files]
         found = Rewriting(folder.name, len(sizes), sum(sizes))
         if folder.name in self._staging:
-            outcomes = outcomes_of(self._storage, folder.name, folder.pinned)
+            outcomes = self._outcomes(folder.name, folder.pinned)
             found = found._replace(superseded=outcomes.superseded)
             if outcomes.superseded > _SUPERSEDED * outcomes.rows:
                 return found
@@ -154,9 +154,12 @@ class _Work:
         if name not in self._staging:
             return rewrite(self._storage, name, latest, _rows(self._storage, self._current, name), {})
         assert self._current is not None
-        outcomes = outcomes_of(self._storage, name, latest.version)
-        notes = staging_notes(self._current.read.stream(self._staging[name]))
+        outcomes = self._outcomes(name, latest.version)
+        notes = staging_notes(self._current.read.stream(self._staging[name].name))
         return rewrite(self._storage, name, latest, len(outcomes.sequences), notes, outcomes.of)
+
+    def _outcomes(self, name: str, version: int) -> Outcomes:
+        return outcomes_of(self._storage, name, version, all_days=self._staging[name].keeps_days)
 
     def long_logs(self) -> list[str]:
         """Tables whose log is long enough for a checkpoint."""

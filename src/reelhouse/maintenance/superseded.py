@@ -51,16 +51,21 @@ class Outcomes(NamedTuple):
         return batch.filter(pa.array(kept))
 
 
-def outcomes_of(storage: Storage, folder: str, version: int) -> Outcomes:
-    """The rows of a version of staging that tables still depend on; reads a few narrow columns."""
-    return outcomes_needed(read_delta(storage, folder, version, COLUMNS))
+def outcomes_of(storage: Storage, folder: str, version: int, *, all_days: bool = False) -> Outcomes:
+    """The rows of a version of staging that tables still depend on; reads a few narrow columns.
+
+    Where tables need the answers of *all_days*, nothing is superseded but a row that was appended twice.
+    """
+    return outcomes_needed(read_delta(storage, folder, version, COLUMNS), all_days=all_days)
 
 
-def outcomes_needed(rows: pa.RecordBatchReader) -> Outcomes:
+def outcomes_needed(rows: pa.RecordBatchReader, *, all_days: bool = False) -> Outcomes:
     """The rows among *rows*, the narrow columns of staging, that tables still depend on."""
     read = _Read.of(rows)
     newest = _last_of(read.append_ids, read.sequences)
     one = read.at(newest)
+    if all_days:
+        return Outcomes(one.sequences, one.append_ids, len(read.sequences))
     named = ~one.unnamed
     kept = one.unnamed.copy()
     for marked in (named & one.settled, named & one.gone):

@@ -89,7 +89,7 @@ class RequestProfile(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which ids a run is about. *source* is `export`, `discover`, `column`, `single` or `list`."""
+    """Which ids a run is about. *source* is `export`, `discover`, `column`, `single`, `pages` or `list`."""
 
     source: str = "export"
     top: int | None = None

@@ -80,3 +80,14 @@ def landed_answers(staging: DataFrame, current: DataFrame) -> DataFrame:
     shown = current.filter(F.col("state") == "landed").select("sequence", "append_id")
     # Two numbers a title go to every task; the bodies stay where they are.
     return staging.join(F.broadcast(shown), ["sequence", "append_id"])
+
+
+def daily_answers(staging: DataFrame) -> DataFrame:
+    """Of each id and day (UTC) the newest landed answer, whatever speaks for the id now."""
+    day = F.col("fetched_at").cast("date")
+    landed = staging.filter(F.col("state") == "landed").select("sequence", "append_id", "id", day.alias("day"))
+    newest = landed.groupBy("id", "day").agg(F.max("sequence").alias("sequence"))
+    appends = (
+        landed.join(newest, ["id", "day", "sequence"]).groupBy("sequence").agg(F.max("append_id").alias("append_id"))
+    )
+    return staging.join(F.broadcast(appends), ["sequence", "append_id"])

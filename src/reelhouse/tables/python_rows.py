@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from reelhouse.entities.paths import Level, around
-from reelhouse.entities.schema import FETCHED_AT, POSITION, ColumnSpec, Table
+from reelhouse.entities.schema import DAY, FETCHED_AT, PAGE_ROWS, POSITION, RANK, ColumnSpec, Table
 
 Row = dict[str, Any]
 
@@ -33,7 +33,11 @@ def python_rows(table: Table, answer: Answer) -> Iterator[Row]:
 def _declared(table: Table, answer: Answer) -> Iterator[Row]:
     known: Row = {table.id_column: answer.id} if table.id_column else {}
     known[FETCHED_AT.name] = answer.fetched_at
+    if table.is_daily:
+        known[DAY.name] = _day(answer.fetched_at)
     for item, found in _items(table, 0, answer.values, known):
+        if RANK.name in table.key:
+            found = {**found, RANK.name: (answer.id - 1) * PAGE_ROWS + found[POSITION.name] + 1}
         row = {column.name: _value(table, column, found, item) for column in table.columns}
         if not table.required or row[table.required] is not None:
             yield row

@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Entity, FromColumn, Table
+from reelhouse.entities.schema import ANSWERS, CURRENT, DAILY, STAGING, Entity, FromColumn, Table
 from reelhouse.tables.metadata_tables import metadata_tables
 from reelhouse.tables.popularity import POPULARITY
 
-_OF_AN_ENTITY = frozenset((ANSWERS, STAGING, CURRENT))
+_OF_AN_ENTITY = frozenset((ANSWERS, STAGING, CURRENT, DAILY))
 
 
 # The marts of a lake that has collected these entities.
@@ -18,7 +18,7 @@ MartsOf: TypeAlias = Callable[[Collection[str]], tuple[Table, ...]]
 
 
 def input_of(entity: str, name: str) -> str:
-    """What a part of a table is made of: *name* is `ANSWERS`, `STAGING` or `CURRENT` of an *entity*, or a table."""
+    """What a part of a table is made of: *name* is `ANSWERS` or another such part of an *entity*, or a table."""
     return f"{name} of {entity}" if name in _OF_AN_ENTITY else name
 
 

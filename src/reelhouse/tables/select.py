@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from reelhouse.entities.paths import ITEMS, NUMBERED, Level, MapOf, Shape, around, member_of, row_of
-from reelhouse.entities.schema import FETCHED_AT, POSITION, ColumnSpec, Table
+from reelhouse.entities.schema import DAY, FETCHED_AT, PAGE_ROWS, POSITION, RANK, ColumnSpec, Table
 from reelhouse.tables.nulls import amount, text
 from reelhouse.tables.schemas import data_type
 
@@ -30,6 +30,9 @@ def _declared(table: Table, answers: DataFrame) -> DataFrame:
     rows, item, shape = answers, None, table.shape
     known = {table.id_column: F.col("id")} if table.id_column else {}
     known[FETCHED_AT.name] = F.col(FETCHED_AT.name)
+    if table.is_daily:
+        known[DAY.name] = F.col(FETCHED_AT.name).cast("date")
+        known["page"] = F.col("id")
     for number, level in enumerate(table.levels):
         if table.outer and number == around(table.levels):
             known |= {name: _member(item, place.members) for name, place in table.outer.items()}
@@ -46,6 +49,8 @@ def _declared(table: Table, answers: DataFrame) -> DataFrame:
         else:
             known[POSITION.name] = F.col(POSITION.name)
             rows = rows.filter(item.isNotNull())
+    if RANK.name in table.key:
+        known[RANK.name] = (F.col("page") - 1) * PAGE_ROWS + F.col(POSITION.name) + 1
     if table.except_keys:
         rows = rows.filter(~known[table.levels[-1].column].isin(*table.except_keys))
     rows = rows.select(*(_column(table, one, known, item, shape).alias(one.name) for one in table.columns))

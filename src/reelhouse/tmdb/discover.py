@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any, NamedTuple
 
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import PAGE_ROWS, Entity
 from reelhouse.errors import ListingError
 from reelhouse.tmdb.client import TmdbClient
-from reelhouse.tmdb.endpoints import LAST_PAGE, PAGE_ROWS
+from reelhouse.tmdb.endpoints import LAST_PAGE
 from reelhouse.tmdb.filters import check_filters, resolve_filters
 from reelhouse.tmdb.pagination import Listing, Page, Row, read_page, read_pages
 

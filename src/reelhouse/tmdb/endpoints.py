@@ -12,7 +12,6 @@ EXPORTS_URL = "https://files.tmdb.org/p/exports"
 CANARY = "/configuration"
 
 LAST_PAGE = 500
-PAGE_ROWS = 20
 CHANGES_ROWS = 100
 
 
@@ -27,6 +26,12 @@ def details_path(path: str, key: str) -> str:
     if not is_key_of(path, key):
         raise ReelhouseError(f"{key[:40]!r} is neither a TMDB id nor an IMDb id, so it is not requested")
     return path.replace("{id}", key)
+
+
+def request_of(path: str, key: str, query: str) -> tuple[str, str]:
+    """Path and query of the request for *key*: an entity's *path* may have a query of its own."""
+    path, _, own = details_path(path, key).partition("?")
+    return path, "&".join(filter(None, (own, query)))
 
 
 def first_appends(entity: Entity, appends: tuple[str, ...]) -> tuple[str, ...]:

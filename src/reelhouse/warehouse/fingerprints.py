@@ -10,7 +10,7 @@ from itertools import chain
 import msgspec
 
 from reelhouse.delta.log import schema_mark
-from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Entity, Table
+from reelhouse.entities.schema import ANSWERS, CURRENT, DAILY, STAGING, Entity, Table
 from reelhouse.tables import current_record, select, staging
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry, input_of
@@ -46,6 +46,7 @@ def wanted_fingerprints(
         last = max((export.day for export in own), default="")
         staged, current = input_of(name, STAGING), input_of(name, CURRENT)
         found[staged] = _hash(parsing_fingerprint(entity, purges), reads[name].digest)
+        found[input_of(name, DAILY)] = _hash(found[staged], str(current_record.VERSION))
         newest = (export.key for export in own if export.day == last)
         found[current] = _hash(found[staged], str(current_record.VERSION), *newest)
         found[input_of(name, ANSWERS)] = found[current]

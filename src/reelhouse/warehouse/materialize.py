@@ -13,11 +13,11 @@ from pyspark.sql import types as T
 from reelhouse.delta.engine import Engine
 from reelhouse.delta.engine_errors import first_line
 from reelhouse.delta.log import Commit, read_commit, readable_version, rows_held, schema_mark, sound
-from reelhouse.entities.schema import ANSWERS, CURRENT, STAGING, Table
+from reelhouse.entities.schema import ANSWERS, CURRENT, DAILY, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.tables.current_record import CURRENT_COLUMNS, current_outcomes, landed_answers
+from reelhouse.tables.current_record import CURRENT_COLUMNS, current_outcomes, daily_answers, landed_answers
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import data_type, schema_of
@@ -56,7 +56,8 @@ class Making:
             assert one.version is not None
             # The rows of `CURRENT` point into one version of staging, and to no other that reflects the same receipts.
             self.wanted[input_of(name, CURRENT)] += f" {self._token(staging_folder(name), one.version)}"
-            self.frames[input_of(name, STAGING)] = engine.held(staging_folder(name), one.version)
+            self.frames[input_of(name, STAGING)] = staged = engine.held(staging_folder(name), one.version)
+            self.frames[input_of(name, DAILY)] = daily_answers(staged)
 
     def _versions(self) -> dict[str, int | None]:
         """The newest version of each folder, None where there is none yet."""
