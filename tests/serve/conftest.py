@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.warehouse.landing import LakeInTheMaking, a_movie
+from reelhouse.emulator import Emulator
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.run import build
+from tests.end_to_end.conftest import environment, reelhouse
+from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 DANGEROUS = "</script><b>Drama</b>"
 
@@ -39,3 +44,15 @@ def three_movies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeInThe
     )
     made.build()
     yield made
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake of every entity, collected from the emulator and built."""
+    folder = tmp_path_factory.mktemp("everything")
+    lake = folder / "lake"
+    with Emulator(movies=400, series=60, seed=7, process=True) as tmdb:
+        done = reelhouse("collect", "--entity", "all", "--top", "20", env=environment(tmdb, lake), cwd=folder)
+        assert done.returncode == 0, done.stderr
+    build(FolderStorage(lake), SAIL)
+    return lake

@@ -152,6 +152,15 @@ def test_a_line_of_one_day_is_shown_as_bars() -> None:
 
 
 @pytest.mark.long
+def test_every_question_has_an_answer_in_a_lake_of_everything(everything: Path) -> None:
+    found = report(everything)
+    # There is one export yet.
+    assert "Without rows in this lake: Movies that moved most since the export before." in found.html
+    assert {question.name for question in REPORT_QUESTIONS} - charts(found.html).keys() == {"movers"}
+    assert {one.name for one in found.checks if not one.passed} <= {"last verify"}
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_browser_draws_every_chart_and_cuts_nothing(drawn: Path, width: int, dark: bool) -> None:

@@ -382,11 +382,12 @@ group by d.year order by d.year""".strip(),
         "series_by_seasons",
         "How long series run",
         """
-select case when season_count >= 10 then '10 or more' else cast(season_count as string) end as seasons,
-       count(*) as series, sum(episode_count) as episodes
-from fact_tv where season_count is not null
-group by case when season_count >= 10 then '10 or more' else cast(season_count as string) end
-order by min(season_count)""".strip(),
+with lengths as (
+  select least(season_count, 10) as n, count(*) as series, sum(episode_count) as episodes
+  from fact_tv where season_count is not null group by least(season_count, 10)
+)
+select case when n = 10 then '10 or more' else cast(n as string) end as seasons, series, episodes
+from lengths order by n""".strip(),
         SERIES,
         "Series by their number of seasons; the rows also have their episodes.",
         "column",
