@@ -496,6 +496,23 @@ def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("entity")
+@click.argument("key", required=False, metavar="[ID|NAME]")
+@click.option("--raw", is_flag=True, help="Print the answer as TMDB sent it, nothing else.")
+@_engine
+@_json
+@click.pass_context
+def show(ctx: click.Context, /, entity: str, key: str | None, **how: bool) -> None:
+    """Show one record: its rows, where TMDB sends each value, and what became of it in each run.
+
+    ENTITY is movie, tv, person and so on; ID is one of TMDB or IMDb. If several records have that name, you choose.
+    """
+    from reelhouse.cli import show
+
+    show.show(_settings(ctx), entity, key, **how)
+
+
+@main.command()
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -154,7 +154,11 @@ def _line(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
     import altair as alt
 
     numbers = isinstance(values[0][question.x], int)
-    axis = alt.Axis(format="d", tickMinStep=1, labelFlush=True) if numbers else alt.Axis(labelAngle=-45)
+    axis = (
+        alt.Axis(format="d", tickMinStep=1, labelOverlap=True, labelSeparation=8)
+        if numbers
+        else alt.Axis(labelAngle=-45)
+    )
     scale = alt.Scale(zero=False, nice=False) if numbers else alt.Undefined
     shown: dict[str, Any] = {
         "x": alt.X(f"{question.x}:{'Q' if numbers else 'O'}", title=question.labels[0], axis=axis, scale=scale),

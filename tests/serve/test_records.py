@@ -1,0 +1,68 @@
+"""One record: found by id or name, with all its rows, its answer and its history."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reelhouse.errors import ConfigError, LakeError
+from reelhouse.marts import REGISTRY
+from reelhouse.serve import records
+from reelhouse.serve.lake import Lake
+from reelhouse.serve.records import Choice
+from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, gone
+
+MOVIE = REGISTRY.entities["movie"]
+
+
+def lake_of(made: LakeInTheMaking) -> Lake:
+    return Lake(made.storage, SAIL)
+
+
+@pytest.mark.parametrize("text", ["2", "tt0000002", "TT2", "movie 2", "Movie 2"])
+def test_a_record_is_found_by_id_and_by_name(three_movies: LakeInTheMaking, text: str) -> None:
+    assert [one.id for one in records.find(lake_of(three_movies), MOVIE, text)] == [2]
+
+
+def test_a_name_of_several_gives_a_choice_the_most_popular_first(three_movies: LakeInTheMaking) -> None:
+    found = records.find(lake_of(three_movies), MOVIE, "movie")
+    assert found == [Choice(id_, (f"Movie {id_}",)) for id_ in (3, 2, 1)]
+
+
+@pytest.mark.parametrize("text", ["%", "it's", "\\", "'; select 1", "tt9999999"])
+def test_a_name_of_none_finds_none(three_movies: LakeInTheMaking, text: str) -> None:
+    assert records.find(lake_of(three_movies), MOVIE, text) == []
+
+
+def test_a_record_has_its_rows_and_the_answer_that_they_come_from(three_movies: LakeInTheMaking) -> None:
+    found = records.read(three_movies.storage, lake_of(three_movies), MOVIE, 3)
+    assert next(iter(found.rows)) == "movie"
+    assert found.rows["movie"].column("runtime").to_pylist() == [93]
+    assert found.rows["movie_crew"].column("credit_id").to_pylist() == ["c3"]
+    assert found.source is not None
+    assert (found.source["run"], found.source["line"]) == (1, 2)
+    assert json.loads(records.raw(three_movies.storage, found.source))["title"] == "Movie 3"
+
+
+def test_what_is_unknown_is_refused_with_what_there_is(three_movies: LakeInTheMaking) -> None:
+    with pytest.raises(LakeError, match="movie 4 was never requested"):
+        records.read(three_movies.storage, lake_of(three_movies), MOVIE, 4)
+    with pytest.raises(ConfigError, match=r"no entity 'moovie'.*did you mean 'movie'"):
+        records.entity_of("moovie", REGISTRY)
+    with pytest.raises(ConfigError, match="one list without ids"):
+        records.find(lake_of(three_movies), REGISTRY.entities["language"], "en")
+
+
+@pytest.mark.long
+def test_the_history_names_every_state(three_movies: LakeInTheMaking) -> None:
+    made = LakeInTheMaking(three_movies.root.parent / "history")
+    made.land(a_movie(1), a_movie(2))
+    made.land(a_movie(1, title="Later"))
+    made.land(gone(1))
+    made.build()
+    found = records.read(made.storage, lake_of(made), MOVIE, 1)
+    assert [(one["run"], one["state"]) for one in found.history] == [(1, "landed"), (2, "landed"), (3, "gone")]
+    assert found.source is not None
+    assert found.source["run"] == 2
+    assert found.rows["movie"].num_rows == 0
