@@ -505,7 +505,7 @@ def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
 def show(ctx: click.Context, /, entity: str, key: str | None, **how: bool) -> None:
     """Show one record: its rows, where TMDB sends each value, and what became of it in each run.
 
-    ENTITY is movie, tv, person and so on; ID is one of TMDB or IMDb. If several records have that name, you choose.
+    ENTITY is a kind of thing, such as person; ID is one of TMDB or IMDb. If several records have that name, you choose.
     """
     from reelhouse.cli import show
 
