@@ -104,7 +104,7 @@ def test_each_run_that_an_invocation_ended_is_announced(monkeypatch: pytest.Monk
     announced: list[str] = []
     monkeypatch.setattr(eventbridge, "announce", lambda storage, settings, made: announced.append(made.entity))
     working = Invocation(lake, Settings(lake="memory"), Margin(), lambda: 100.0)
-    working._close(Done([movies, series._replace(reconciliation=None)], 0, 0, 0.0, {}))
+    working._close(Done([movies, series._replace(reconciliation=None)], 0, 0, 0.0, 0, {}))
     assert announced == ["movie"]
 
 
@@ -112,7 +112,7 @@ def test_a_summary_has_each_entity_and_the_totals_of_all() -> None:
     lake = MemoryStorage()
     first = _a_result(lake, "movie")._replace(states={"landed": 2, "gone": 1}, pending=0)
     second = _a_result(lake, "series")._replace(states={"landed": 3}, pending=4, reconciliation=None, reason="stopped")
-    found = invocation._summary(Done([first, second], 12, 1, 0.5, {}))
+    found = invocation._summary(Done([first, second], 12, 1, 0.5, 3, {}))
     assert {name: found[name] for name in ("state", "landed", "gone", "pending", "requests", "throttled")} == {
         "state": "open",
         "landed": 5,

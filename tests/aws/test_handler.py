@@ -15,10 +15,10 @@ from awslambdaric.bootstrap import LambdaLoggerHandler, StandardLogSink  # type:
 from awslambdaric.lambda_runtime_log_utils import JsonFormatter  # type: ignore[import-untyped]
 
 from reelhouse.aws import handler, invocation
-from reelhouse.aws.metrics import log
 from reelhouse.bootstrap.storage import storage_of
 from reelhouse.collect.run import open_run
 from reelhouse.errors import LakeError, ReelhouseError, StorageError
+from reelhouse.logs import log
 from reelhouse.raw.inbox import put_message
 from reelhouse.raw.keys import plan_key, reconciliation_key
 from reelhouse.raw.plan import last_run, read_plan
@@ -63,6 +63,7 @@ def test_the_first_tick_collects_everything_and_the_next_one_finds_nothing_to_do
         "requests": 30,
         "throttled": 0,
         "waited_seconds": 0.0,
+        "retries": 0,
         "reason": None,
         "messages": 0,
     }

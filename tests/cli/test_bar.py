@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from reelhouse.cli.display import Bar, _Pause
+from reelhouse.cli.display import Bar, _Pace
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(90.0, "waiting 90 s"), (300.0, "waiting 5 min"), (0.0, "")])
 def test_a_pause_is_shown_while_it_lasts(seconds: float, shown: str) -> None:
-    pause = _Pause()
+    pause = _Pace()
     with Progress(pause, console=Console(file=io.StringIO())) as progress:
         bar = Bar(progress, pause, None)
         text = f"TMDB asks to slow down (429): {shown}" if shown else ""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import json
+import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from reelhouse.cli.main import main
+from tests.cli.terminal import Terminal
 from tests.runs.commands import Reelhouse
 from tests.runs.lakes import TOKEN
 from tests.runs.tiny import Tiny, tiny_tmdb
+
+Start = Callable[..., tuple[int, Any, str]]
 
 
 @pytest.fixture
@@ -46,3 +55,43 @@ def _holds(body: bytes, secret: bytes) -> bool:
         except (OSError, EOFError, zlib.error):
             body += zlib.decompressobj(31).decompress(body)
     return secret in body
+
+
+@pytest.fixture
+def plain(tiny: Tiny) -> Tiny:
+    """Nothing gone, nothing broken."""
+    tiny.gone, tiny.broken = set(), set()
+    return tiny
+
+
+@pytest.fixture
+def here(plain: Tiny, tmp_path: Path) -> Start:
+    """The command in this process, without a terminal: its exit code, the JSON that it prints, and the other text."""
+
+    def start(*words: str) -> tuple[int, Any, str]:
+        unset = {name: None for name in os.environ if name.startswith(("REELHOUSE_", "TMDB_"))}
+        with chdir(tmp_path):
+            ended = CliRunner(env={**unset, **_environ(plain.url, tmp_path)}).invoke(main, words)
+        return ended.exit_code, json.loads(ended.stdout) if "--json" in words and ended.stdout else None, ended.stderr
+
+    return start
+
+
+def _environ(url: str, folder: Path) -> dict[str, str]:
+    return {
+        "TMDB_TOKEN": TOKEN,
+        "REELHOUSE_TMDB_URL": f"{url}/3",
+        "REELHOUSE_EXPORTS_URL": f"{url}/p/exports",
+        "REELHOUSE_CONNECTIONS": "2",
+        "XDG_CACHE_HOME": str(folder / "cache"),
+    }
+
+
+@pytest.fixture
+def at_terminal(plain: Tiny, tmp_path: Path) -> Callable[..., Terminal]:
+    """Starts the command on a terminal."""
+
+    def start(*words: str, url: str = plain.url) -> Terminal:
+        return Terminal(["-m", "reelhouse.cli.main", *words], columns=80, cwd=tmp_path, env=_environ(url, tmp_path))
+
+    return start

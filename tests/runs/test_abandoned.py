@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Callable
-from contextlib import chdir
 from pathlib import Path
-from typing import Any
 
-import pytest
-from click.testing import CliRunner
-
-from reelhouse.cli.main import main
 from reelhouse.raw.plan import last_run
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from tests.cli.terminal import Terminal
-from tests.runs.lakes import TOKEN, assert_whole, collect, reasons, small
+from tests.runs.conftest import Start
+from tests.runs.lakes import assert_whole, collect, reasons, small
 from tests.runs.tiny import Tiny, tiny_tmdb
-
-Start = Callable[..., tuple[int, Any, str]]
-
-
-@pytest.fixture
-def plain(tiny: Tiny) -> Tiny:
-    """Nothing gone, nothing broken."""
-    tiny.gone, tiny.broken = set(), set()
-    return tiny
 
 
 def test_what_an_abandoned_run_had_found_changed_or_vanished_is_requested_by_the_next_one(plain: Tiny) -> None:
@@ -71,81 +55,46 @@ def test_changes_of_what_only_an_abandoned_run_has_landed_are_not_missed(plain: 
     }
 
 
-def test_an_open_run_of_another_selection_is_finished_or_abandoned_by_the_user_s_word(
-    plain: Tiny, reelhouse: Start
-) -> None:
-    reelhouse("collect", "--max-requests", "5", "--json")
+def test_an_open_run_of_another_selection_is_finished_or_abandoned_by_the_user_s_word(plain: Tiny, here: Start) -> None:
+    here("collect", "--max-requests", "5", "--json")
     plain.forget()
-    code, _, stderr = reelhouse("collect", "--top", "3")
+    code, _, stderr = here("collect", "--top", "3")
     assert code == 2
     assert "Run 1 (movie) is open: 25 of 30 ids are pending" in stderr
     assert "`reelhouse collect` without a selection finishes it" in stderr
     assert "`reelhouse collect --abandon` gives it up" in stderr
     assert not plain.asked
-    code, said, _ = reelhouse("collect", "--abandon", "--json")
+    code, said, _ = here("collect", "--abandon", "--json")
     assert (code, said["landed"], said["abandoned"], said["pending"]) == (0, 5, 25, 0)
     assert not plain.asked
-    code, said, _ = reelhouse("verify", "--json")
+    code, said, _ = here("verify", "--json")
     assert (code, said["states"], said["pending"], said["problems"]) == (0, {"landed": 5, "abandoned": 25}, 0, [])
     assert said["notes"] == ["movie run 1 was abandoned: 25 of its ids were not requested"]
-    code, _, stderr = reelhouse("collect", "--abandon")
+    code, _, stderr = here("collect", "--abandon")
     assert (code, stderr.rstrip().endswith("abandon: no run is open of movie")) == (2, True)
-    code, said, _ = reelhouse("collect", "--top", "7", "--json")
+    code, said, _ = here("collect", "--top", "7", "--json")
     assert (code, said["run"], said["asked"]) == (0, 2, 2)
 
 
-def test_abandoning_with_a_selection_begins_that_one(plain: Tiny, reelhouse: Start) -> None:
-    reelhouse("collect", "--max-requests", "5", "--json")
-    code, said, _ = reelhouse("collect", "--abandon", "--top", "7", "--json")
+def test_abandoning_with_a_selection_begins_that_one(plain: Tiny, here: Start) -> None:
+    here("collect", "--max-requests", "5", "--json")
+    code, said, _ = here("collect", "--abandon", "--top", "7", "--json")
     assert (code, [run["abandoned"] for run in said["runs"]], said["asked"]) == (0, [25, 0], 2)
     assert set(plain.asked.values()) == {1}
     assert plain.asked.total() == 7
 
 
-def test_the_same_selection_again_continues_its_open_run(plain: Tiny, reelhouse: Start, tmp_path: Path) -> None:
+def test_the_same_selection_again_continues_its_open_run(plain: Tiny, here: Start, tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("".join(f"{id_}\n" for id_ in range(1, 9)))
     (tmp_path / "more.txt").write_text("9\n")
-    reelhouse("collect", "--ids", "ids.txt", "--max-requests", "3", "--json")
-    code, _, stderr = reelhouse("collect", "--ids", "more.txt")
+    here("collect", "--ids", "ids.txt", "--max-requests", "3", "--json")
+    code, _, stderr = here("collect", "--ids", "more.txt")
     assert (code, "of another selection" in stderr) == (2, True)
-    code, said, _ = reelhouse("collect", "--ids", "ids.txt", "--json")
+    code, said, _ = here("collect", "--ids", "ids.txt", "--json")
     assert (code, said["clean"], plain.asked.total()) == (0, True, 8)
-    reelhouse("collect", "--top", "20", "--max-requests", "2", "--json")
-    code, said, _ = reelhouse("collect", "--top", "20", "--json")
+    here("collect", "--top", "20", "--max-requests", "2", "--json")
+    code, said, _ = here("collect", "--top", "20", "--json")
     assert (code, said["clean"], plain.asked.total()) == (0, True, 20)
-
-
-@pytest.fixture
-def reelhouse(plain: Tiny, tmp_path: Path) -> Start:
-    """The command in this process, without a terminal: its exit code, the JSON that it prints, and the other text."""
-
-    def start(*words: str) -> tuple[int, Any, str]:
-        unset = {name: None for name in os.environ if name.startswith(("REELHOUSE_", "TMDB_"))}
-        with chdir(tmp_path):
-            ended = CliRunner(env={**unset, **_environ(plain.url, tmp_path)}).invoke(main, words)
-        return ended.exit_code, json.loads(ended.stdout) if "--json" in words and ended.stdout else None, ended.stderr
-
-    return start
-
-
-def _environ(url: str, folder: Path) -> dict[str, str]:
-    return {
-        "TMDB_TOKEN": TOKEN,
-        "REELHOUSE_TMDB_URL": f"{url}/3",
-        "REELHOUSE_EXPORTS_URL": f"{url}/p/exports",
-        "REELHOUSE_CONNECTIONS": "2",
-        "XDG_CACHE_HOME": str(folder / "cache"),
-    }
-
-
-@pytest.fixture
-def at_terminal(plain: Tiny, tmp_path: Path) -> Callable[..., Terminal]:
-    """Starts the command on a terminal."""
-
-    def start(*words: str, url: str = plain.url) -> Terminal:
-        return Terminal(["-m", "reelhouse.cli.main", *words], columns=80, cwd=tmp_path, env=_environ(url, tmp_path))
-
-    return start
 
 
 def test_a_terminal_is_asked_what_becomes_of_an_open_run(plain: Tiny, at_terminal: Callable[..., Terminal]) -> None:
@@ -165,7 +114,7 @@ def test_a_large_first_run_is_confirmed_at_a_terminal_with_its_cost(
         terminal = at_terminal("collect", url=large.url)
         terminal.wait_for("Begin it? [y/N]:")
         assert "makes 20,001 requests, 8 min at 40 a second" in " ".join(terminal.screen.text.split())
-        terminal.type("\x03")
+        terminal.type("n\n")
         assert terminal.end() == 1
         assert last_run(FolderStorage(tmp_path / "lake"), "movie") == 0
         assert not large.asked

@@ -20,13 +20,6 @@ from tests.runs.tiny import Tiny
 from tests.serving import verdict
 
 
-@pytest.fixture
-def plain(tiny: Tiny) -> Tiny:
-    """Nothing gone, nothing broken."""
-    tiny.gone, tiny.broken = set(), set()
-    return tiny
-
-
 def test_only_the_most_popular_are_asked_and_the_rest_is_counted(plain: Tiny) -> None:
     lake = MemoryStorage()
     plain.listed.reverse()

@@ -208,6 +208,7 @@ def _failing_collect(lake: Storage, chosen: Settings, **request: Any) -> str:
 
 class _Noted(Progress):
     def __init__(self) -> None:
+        super().__init__()
         self.brought: list[tuple[int, str]] = []
         self.stayed: list[str] = []
         self.safe = 0

@@ -15,7 +15,6 @@ from reelhouse.aws import metrics
 from reelhouse.aws.events import Asked, Batch, ListedIn, read_event
 from reelhouse.aws.id_lists import read_list
 from reelhouse.aws.invocation import Answer, Invocation
-from reelhouse.aws.metrics import log
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.collector import selected
@@ -23,6 +22,7 @@ from reelhouse.bootstrap.storage import readable_storage
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import MissingKeyError, ReelhouseError
+from reelhouse.logs import log
 from reelhouse.raw.inbox import put_message
 from reelhouse.settings import FILE, Settings, load
 from reelhouse.storage.protocol import Storage

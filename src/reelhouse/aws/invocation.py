@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reelhouse.aws import eventbridge, metrics
-from reelhouse.aws.metrics import Meter, log
+from reelhouse.aws.metrics import Meter
 from reelhouse.aws.schedule import LakeState, lake_state, next_run
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
@@ -20,6 +20,7 @@ from reelhouse.collect.schedule import by_priority, lag_seconds
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import DeniedError, LakeError, LockedError, ReelhouseError
+from reelhouse.logs import log
 from reelhouse.raw.plan import Plan, read_plan
 from reelhouse.raw.reconciliation import Reconciliation
 from reelhouse.settings import Settings
@@ -202,6 +203,7 @@ def _summary(done: Done) -> Answer:
     """
     runs = [_summary_of(result) for result in _newest(done)]
     totals: Answer = {"requests": done.requests, "throttled": done.throttled, "waited_seconds": round(done.waited, 1)}
+    totals["retries"] = done.retries
     if len(runs) == 1:
         return {**runs[0], **totals}
     counts = {name: sum(run[name] for run in runs) for name in ("asked", *_STATES, "pending")}

@@ -4,55 +4,45 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
 
 from reelhouse.collect.run import Progress
+from reelhouse.logs import JsonLines, Stream, log, request_id
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt, State
-
-log = logging.getLogger("reelhouse")
 
 NAMESPACE = "reelhouse"
 
 # By their names in `emf`; everything else is a count.
 _UNITS = {"bytes": "Bytes", "lag_seconds": "Seconds", "days_to_expiry": "None"}
 
-_RECORDS_OWN = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id", "tenant_id"))
-
-
-_request: ContextVar[str | None] = ContextVar("request", default=None)
-
 
 @contextmanager
 def request(id_: str) -> Iterator[None]:
     """Let log lines name this invocation."""
-    token = _request.set(id_)
+    token = request_id.set(id_)
     try:
         yield
     finally:
-        _request.reset(token)
+        request_id.reset(token)
 
 
 class Meter(Progress):
     """Counts what lands during one invocation, with a line in the log for each chunk."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.runs = 0
         self.states: Counter[str] = Counter()
         self.requests = 0
         self.bytes = 0
 
     def planned(self, plan: Plan) -> None:
+        super().planned(plan)
         self.runs += 1
-        log.info("working", extra={"run": plan.run, "entity": plan.entity, "asked": plan.ids.count})
-        for one in plan.set_aside:
-            log.warning("set aside: %s", one.reason, extra={"count": one.count, "shown": one.shown})
 
     def landed(self, receipt: Receipt) -> None:
         states = Counter(outcome.state.value for outcome in receipt.outcomes)
@@ -62,12 +52,6 @@ class Meter(Progress):
         self.bytes += size
         place = {"run": receipt.run, "unit": receipt.unit, "part": receipt.part}
         log.info("landed", extra={**place, **states, "bytes": size, "requests": receipt.requests})
-
-    def replayed(self, count: int, place: str) -> None:
-        log.info("replayed from the spool", extra={"answers": count})
-
-    def left(self, text: str) -> None:
-        log.warning("left in the spool: %s", text)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -96,37 +80,13 @@ def emf(lake: str, numbers: dict[str, float | None], at: float) -> str:
     return json.dumps({"_aws": about, "lake": lake, **known})
 
 
-class JsonLines(logging.Formatter):
-    """A record as one line of JSON: the message and the fields of `extra`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
-            "level": record.levelname,
-            "message": record.getMessage(),
-            "requestId": _request.get(),
-        }
-        line |= {name: value for name, value in vars(record).items() if name not in _RECORDS_OWN}
-        if record.exc_info:
-            line["error"] = self.formatException(record.exc_info)
-        return json.dumps({name: value for name, value in line.items() if value is not None}, default=str)
-
-
-class _Stdout(logging.Handler):
-    """The current stdout, which Lambda's runtime replaces."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        sys.stdout.write(self.format(record) + "\n")
-        sys.stdout.flush()
-
-
 def log_as_json() -> None:
     """Log JSON lines, whether or not Lambda's own log format is JSON."""
     if any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logging.getLogger().handlers):
         # Lambda's handler, with its level.
         return
-    if not any(isinstance(handler, _Stdout) for handler in log.handlers):
-        handler = _Stdout()
+    if not any(isinstance(handler, Stream) for handler in log.handlers):
+        handler = Stream("stdout")
         handler.setFormatter(JsonLines())
         log.addHandler(handler)
         log.setLevel(logging.INFO)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from reelhouse.aws.metrics import log
 from reelhouse.bootstrap import collector
 from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.schedule import is_due
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError
+from reelhouse.logs import log
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.plan import Plan, last_run, read_plan
 from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation

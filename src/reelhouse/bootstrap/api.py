@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reelhouse.bootstrap import operations, purging
+from reelhouse.bootstrap import collector, operations, purging
 from reelhouse.bootstrap.collecting import SIGNALS, CollectOptions, Done, of_other_selections
 from reelhouse.bootstrap.collector import only_entity, selected
 from reelhouse.bootstrap.operations import CollectResult, ExportResult, SyncResult
@@ -137,7 +137,8 @@ def verify(
 def status(lake: Place = None, *, settings: Mapping[str, Any] | None = None) -> Status:
     """What is known, landed, pending and old, and the open runs."""
     chosen = _settings(lake, settings)
-    return lake_status(lake_of(chosen), chosen.rate)
+    storage = lake_of(chosen)
+    return lake_status(storage, chosen.rate, spool=collector.spool(chosen, storage))
 
 
 def export(

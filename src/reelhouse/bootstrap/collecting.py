@@ -19,7 +19,7 @@ from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
-from reelhouse.collect.run import Progress, RunOptions, RunResult, execute, leave_keys, open_run, start_run
+from reelhouse.collect.run import Beat, Progress, RunOptions, RunResult, execute, leave_keys, open_run, start_run
 from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
@@ -30,7 +30,7 @@ from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import Plan, last_run, read_lines
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
-from reelhouse.tmdb.client import open_session
+from reelhouse.tmdb.client import TmdbClient, open_session
 
 T = TypeVar("T")
 
@@ -97,13 +97,15 @@ class Done(NamedTuple):
     """What one call did.
 
     *requests* are all requests to the API, planning included, *throttled* those answered 429, *waited* the seconds of
-    pauses that these caused. *failures* are what kept an entity, by its name, from its work.
+    pauses that these caused, *retries* requests made again after a failure. *failures* are what kept an entity, by its
+    name, from its work.
     """
 
     results: list[RunResult]
     requests: int
     throttled: int
     waited: float
+    retries: int
     failures: dict[str, ReelhouseError]
 
     def followed_by(self, later: Done) -> Done:
@@ -113,6 +115,7 @@ class Done(NamedTuple):
             self.requests + later.requests,
             self.throttled + later.throttled,
             self.waited + later.waited,
+            self.retries + later.retries,
             {**self.failures, **later.failures},
         )
 
@@ -182,9 +185,14 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
         async with collector.open_tmdb(settings) as tmdb:
             limiter = tmdb.client.limiter
             limiter.on_pause = progress.paused
-            with _stopping(stop_conditions):
-                results = await work(tmdb, options, stop_conditions)
-            return Done(results, tmdb.client.requests, limiter.throttles, limiter.waited, {})
+            beating = asyncio.create_task(_beats(tmdb.client, progress))
+            try:
+                with _stopping(stop_conditions):
+                    results = await work(tmdb, options, stop_conditions)
+            finally:
+                beating.cancel()
+            client = tmdb.client
+            return Done(results, client.requests, limiter.throttles, limiter.waited, client.retries, {})
 
     # A collector that takes the lock now would request at the full rate.
     with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
@@ -194,6 +202,15 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
         done = _run(collecting(options), partial(stop_conditions.stop, INTERRUPTED, hurry=True))
         results = [result._replace(replayed=replayed) for result in done.results[:1]] + done.results[1:]
         return done._replace(results=results)
+
+
+async def _beats(client: TmdbClient, progress: Progress) -> None:
+    """Report once a second how the requests stand, until cancelled."""
+    limiter = client.limiter
+    while True:
+        await asyncio.sleep(1)
+        counts = (client.requests, limiter.throttles, limiter.waited, client.retries)
+        progress.beat(Beat(*counts, client.silent, client.last_failure))
 
 
 def draft(storage: Storage, settings: Settings, request: CollectOptions) -> PlannedRun:

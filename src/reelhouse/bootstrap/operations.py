@@ -141,7 +141,7 @@ def collect(
     parts: Sequence[CollectOptions],
 ) -> Done:
     """Continue open runs, then plan and execute the *parts* of a request; the failure of an only entity is raised."""
-    done = Done([], 0, 0, 0.0, {})
+    done = Done([], 0, 0, 0.0, 0, {})
     for one in parts:
         done = done.followed_by(collecting.collect_each(storage, settings, one._replace(ids_of=ids_of), progress))
     if len(request.chosen) == 1 and not request.among:
@@ -210,7 +210,7 @@ def collect_and_follow(
     began = time.monotonic()
     followed = {} if request.lists else followed
     names = tuple(one.name for one in request.chosen if one.name not in followed)
-    done = collect(request.narrowed(names)) if names else Done([], 0, 0, 0.0, {})
+    done = collect(request.narrowed(names)) if names else Done([], 0, 0, 0.0, 0, {})
     built = build()
     known: dict[str, list[int]] = {}
     while not _is_over(done):

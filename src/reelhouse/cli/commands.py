@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from reelhouse.bootstrap import collecting, operations, purging
+from reelhouse.bootstrap import collecting, collector, operations, purging
 from reelhouse.bootstrap.collecting import CollectOptions, Done
 from reelhouse.bootstrap.operations import SyncResult
 from reelhouse.bootstrap.purging import PurgeResult
 from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
 from reelhouse.collect.id_lists import KeyList
-from reelhouse.collect.run import open_run
-from reelhouse.collect.status import OpenRun, open_runs, until
+from reelhouse.collect.run import duration, open_run
+from reelhouse.collect.status import EntityStatus, OpenRun, open_runs, until
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
 from reelhouse.errors import ConfigError, LakeError, ListingError
+from reelhouse.logs import keep_in
+from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import Plan
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
+from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> int:
 
 
 def _after(seconds: float | None) -> str:
-    return display.duration(seconds) if seconds else ""
+    return duration(seconds) if seconds else ""
 
 
 def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json: bool) -> dict[str, Any]:
@@ -101,7 +104,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
         *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
         ("up to date", made.counts.up_to_date, ""),
         *((f"requested: {name}", count, "") for name, count in sorted(made.counts.asked.items())),
-        ("requests", made.ids.count, f"{display.duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
+        ("requests", made.ids.count, f"{duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
         ("objects", objects, ""),
     ]
     display.table(f"Run {made.run} ({made.entity}) would request {made.ids.count:,} ids", ("", "count", ""), rows)
@@ -119,6 +122,7 @@ def collect(settings: Settings, request: CollectOptions, as_json: bool, *, yes: 
 
 
 def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, yes: bool) -> Done:
+    _keep_log(storage)
     requests = [_beside_open_runs(storage, settings, one) for one in request.by_list]
     # A run that the caller limits ends by itself.
     limited = request.deadline is not None or (request.max_requests or _MANY + 1) <= _MANY
@@ -141,13 +145,18 @@ def _confirm_first(rate: float) -> Callable[[Plan], None]:
         if plan.run > 1 or plan.ids.count <= _MANY or asked:
             return
         asked.append(plan)
-        time_needed = f", {display.duration(plan.ids.count / rate)} at {rate:g} a second" if rate else ""
+        time_needed = f", {duration(plan.ids.count / rate)} at {rate:g} a second" if rate else ""
         display.confirm(
             f"The first run of {plan.entity} makes {plan.ids.count:,} requests{time_needed}. It can be stopped and "
             "continued at any time; --top 1000 selects fewer. Begin it?"
         )
 
     return confirm
+
+
+def _keep_log(storage: Storage) -> None:
+    if isinstance(storage, FolderStorage):
+        keep_in(storage.root / LOGS)
 
 
 def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOptions) -> CollectOptions:
@@ -174,7 +183,7 @@ def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOpti
 
 
 def _open_run(one: OpenRun) -> str:
-    eta = f", {display.duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
+    eta = f", {duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
     return f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}."
 
 
@@ -352,21 +361,40 @@ def upload(settings: Settings, files: Sequence[Path], layout: str | None, kind: 
 
 def status(settings: Settings, as_json: bool) -> None:
     storage = lake_of(settings)
-    found = lake_status(storage, settings.rate)
+    spool = collector.spool(settings, storage)
+    found = lake_status(storage, settings.rate, spool=spool)
     if as_json:
         display.as_json(found.to_dict())
         return
-    columns = ("entity", "known", "landed", "filtered", "gone", "quarantined", "pending", "oldest", "requests")
-    rows: list[Sequence[Any]] = list(found.entities)
-    if len(rows) > 1:
-        sums = [sum(row[at] for row in rows) for at in range(1, 7)]
-        oldest = min((one.oldest for one in found.entities if one.oldest), default=None)
-        rows.append(("in all", *sums, oldest, sum(one.requests for one in found.entities)))
-    display.table(f"{settings.lake}: {found.runs} runs", columns, rows)
+    now = datetime.now(UTC)
+    open_names = {one.entity for one in found.open}
+    hours = {one.entity: settings.of(one.entity).run_every_hours for one in found.entities}
+    rows = [(*_status_of(one, now), _due(one, now, hours, open_names)) for one in found.entities]
+    columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run")
+    display.table(f"{settings.lake}: {display.counted(found.runs, 'run')}", columns, rows, lines=False)
     for one in found.open:
-        display.note(_open_run(one))
+        display.note(f"{_open_run(one)} Continue: reelhouse collect")
+    if found.spooled:
+        display.note(f"{found.spooled:,} answers wait in {spool.folder}. Land them: reelhouse collect")
     for text in found.problems:
         display.note(text)
+    if any(row[-1] == "due" for row in rows) and not found.open:
+        display.note("Collect what is due, build and verify: reelhouse sync")
+
+
+def _status_of(one: EntityStatus, now: datetime) -> tuple[Any, ...]:
+    names = ("pending", "filtered", "gone", "quarantined")
+    others = ", ".join(f"{count:,} {name}" for name in names if (count := getattr(one, name)))
+    return one.entity, one.known, one.landed, others, display.ago(one.oldest, now), display.ago(one.listed_at, now)
+
+
+def _due(one: EntityStatus, now: datetime, hours: Mapping[str, float], opened: Collection[str]) -> str:
+    if one.entity in opened:
+        return "open"
+    if one.listed_at is None:
+        return "due"
+    left = hours[one.entity] * 3600 - (now - datetime.fromisoformat(one.listed_at)).total_seconds()
+    return f"in {duration(left)}" if left > 0 else "due"
 
 
 def tables(settings: Settings, name: str | None, as_json: bool) -> None:

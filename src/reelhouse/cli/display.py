@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 import click
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
+from reelhouse import logs
 from reelhouse.collect import run as runs
-from reelhouse.collect.run import RunResult
+from reelhouse.collect.run import RunResult, duration
 from reelhouse.course.checker import Checked
 from reelhouse.errors import ConfigError, ReelhouseError, printable
 from reelhouse.raw.plan import Plan
-from reelhouse.raw.receipt import Receipt
+
+# Seconds between two lines on a step that takes long, where no terminal shows it.
+_LINE = 30.0
 
 
 def at_terminal(stream: IO[str] | None) -> bool:
@@ -57,11 +61,13 @@ def text(found: str | bytes, output: Path | None) -> None:
         raise ReelhouseError(f"{output} cannot be written: {exc.strerror}") from exc
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table of ours on stdout: whole numbers are counts, shown with separators."""
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, lines: bool = True) -> None:
+    """A table of ours on stdout: whole numbers are counts, shown with separators. Without *lines* more columns fit."""
     shown = [[_cell(value) for value in row] for row in rows]
     # As Text: rich would take a name such as "[REC]" for markup and drop it, or fail on "[/x]".
     made = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
+    if not lines:
+        made.box, made.pad_edge = SIMPLE_HEAD, False
     for at, column in enumerate(columns):
         numeric = bool(shown) and all(row[at][1] for row in shown)
         made.add_column(Text(printable(column)), justify="right" if numeric else "left", overflow="fold")
@@ -83,7 +89,8 @@ def _cell(value: object) -> tuple[str, bool]:
 
 def note(text: str) -> None:
     """Text for the user, on stderr."""
-    click.echo(printable(text, kept="\n"), err=True)
+    if not logs.quiet:
+        click.echo(printable(text, kept="\n"), err=True)
 
 
 def check_terminal(option: str) -> None:
@@ -103,12 +110,22 @@ def choose(question: str, answers: Sequence[str]) -> str:
     return chosen
 
 
-def duration(seconds: float) -> str:
-    """`8 h 36 min`, `25 min`, `12 s`."""
-    whole = round(seconds)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 60} min" if whole >= 120 else f"{whole} s"
+def ago(instant: str | None, now: datetime) -> str:
+    """`2 h ago`, `12 d ago`; the day where that is long ago or to come."""
+    if instant is None:
+        return ""
+    seconds = (now - datetime.fromisoformat(instant)).total_seconds()
+    if not -60 < seconds < 100 * 86400:
+        return instant[:10]
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= (2 if unit == "d" else 1) * size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return "just now"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 # Lines of problems for a person; a program gets all.
@@ -137,16 +154,19 @@ def checked(place: str, found: Checked) -> None:
         note(f"{len(lines) - _SHOWN:,} more like that: --json names all")
 
 
-class _Pause(ProgressColumn):
-    """Shows that TMDB asked to slow down, while no request is made."""
+class _Pace(ProgressColumn):
+    """Numbers of a run; while no request is made or answered, why."""
 
     def __init__(self) -> None:
         super().__init__()
         self.until = float("-inf")
+        self.silence = ""
+        self.state = ""
 
     def render(self, task: Task) -> Text:
         left = self.until - time.monotonic()
-        return Text(f"TMDB asks to slow down (429): waiting {duration(left)}" if left > 0 else "")
+        pause = f"TMDB asks to slow down (429): waiting {duration(left)}" if left > 0 else ""
+        return Text(printable(self.silence or pause or self.state), overflow="ellipsis", no_wrap=True)
 
 
 class _Step(ProgressColumn):
@@ -157,11 +177,12 @@ class _Step(ProgressColumn):
 
 
 class Bar(runs.Progress):
-    """A progress bar of ids that are accounted for."""
+    """A progress bar of ids that have an answer."""
 
-    def __init__(self, bar: Progress, pause: _Pause, confirm: Callable[[Plan], None] | None) -> None:
+    def __init__(self, bar: Progress, pace: _Pace, confirm: Callable[[Plan], None] | None) -> None:
+        super().__init__()
         self._bar = bar
-        self._pause = pause
+        self._pace = pace
         self._confirm = confirm if at_terminal(sys.stdin) and at_terminal(sys.stderr) else None
         self._task = bar.add_task("planning", total=None)
 
@@ -178,21 +199,36 @@ class Bar(runs.Progress):
             self._bar.start()
 
     def planned(self, plan: Plan) -> None:
+        super().planned(plan)
         self._bar.update(self._task, description=f"run {plan.run}: {plan.entity}", total=plan.ids.count, completed=0)
 
     def skipped(self, count: int) -> None:
-        self._bar.advance(self._task, count)
+        super().skipped(count)
+        self._show()
 
-    def landed(self, receipt: Receipt) -> None:
-        self._bar.advance(self._task, len(receipt.outcomes))
+    def answered(self) -> None:
+        super().answered()
+        self._show()
+
+    def _show(self) -> None:
+        self._bar.update(self._task, completed=self._settled)
+        self._pace.state = self.state
 
     def paused(self, seconds: float) -> None:
-        self._pause.until = time.monotonic() + seconds
+        super().paused(seconds)
+        self._pace.until = time.monotonic() + seconds
+
+    def beat(self, beat: runs.Beat) -> None:
+        super().beat(beat)
+        self._pace.silence = runs.silence(beat) if beat.silent >= runs.SILENCE else ""
+        self._pace.state = self.state
 
     def replayed(self, count: int, place: str) -> None:
+        super().replayed(count, place)
         self._say(f"{count:,} answers were replayed from {place}.")
 
     def left(self, text: str) -> None:
+        super().left(text)
         self._say(text)
 
     def _say(self, text: str) -> None:
@@ -202,34 +238,36 @@ class Bar(runs.Progress):
 
 @contextmanager
 def progress(confirm: Callable[[Plan], None] | None = None) -> Iterator[Bar]:
-    """Show a bar on stderr; without a terminal only its last state is written.
+    """Show a bar on stderr at a terminal, else lines of the log.
 
     At a terminal *confirm* is called before a run begins, and may raise.
     """
-    pause = _Pause()
-    columns = (
-        SpinnerColumn(),
-        _Step(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        pause,
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield Bar(bar, pause, confirm)
+    pace = _Pace()
+    with _live(SpinnerColumn(), _Step(), BarColumn(bar_width=10), pace) as bar:
+        yield Bar(bar, pace, confirm)
 
 
 @contextmanager
 def spinner(text: str) -> Iterator[Any]:
     """Show the current step on stderr; call the yielded function with each new step."""
-    with Progress(SpinnerColumn(), _Step(), console=Console(stderr=True)) as bar:
+    with _live(SpinnerColumn(), _Step(), TimeElapsedColumn()) as bar:
         task = bar.add_task(text, total=None)
+        next_line = time.monotonic() + _LINE
 
         def step(name: str) -> None:
+            nonlocal next_line
             bar.update(task, description=f"{text}: {name}")
+            late = time.monotonic() >= next_line
+            logs.log.log(logging.INFO if late else logging.DEBUG, "%s: %s", text, name)
+            next_line = time.monotonic() + _LINE if late else next_line
 
         yield step
         bar.update(task, description=f"{text}: done")
+
+
+def _live(*columns: ProgressColumn) -> Progress:
+    """What is drawn on a terminal only, and not at all for who wants it quiet."""
+    return Progress(*columns, console=Console(stderr=True), disable=logs.quiet or not at_terminal(sys.stderr))
 
 
 @contextmanager
@@ -294,6 +332,7 @@ def run_result(result: RunResult) -> None:
         *_missing(found["drift"]),
         ("requests in this call", found["requests"], ""),
         *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),
+        *([("made again after a failure", found["retries"], "")] if found["retries"] else []),
         *([("replayed from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
     words = verdict(complete=found["complete"], clean=found["clean"])

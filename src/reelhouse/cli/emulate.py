@@ -14,6 +14,7 @@ from reelhouse import settings as configuration
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.collector import selected
 from reelhouse.cli import commands, display
+from reelhouse.collect.run import duration
 from reelhouse.emulator import Emulator, EmulatorError, EmulatorOptions, serve_forever
 from reelhouse.emulator.http.faults import PROFILES
 from reelhouse.errors import ConfigError
@@ -64,7 +65,7 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
         code = commands.sync(settings, CollectOptions(names=selected(())), as_json=False)
     _answer(settings)
     _report(settings)
-    display.note(f"\nDone in {display.duration(time.monotonic() - started)}. More queries:")
+    display.note(f"\nDone in {duration(time.monotonic() - started)}. More queries:")
     display.note(f'  {_program()} --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')
     display.note(f"  {_program()} --lake {lake} tables")
     return code

@@ -48,20 +48,60 @@ class _Group(click.Group):
 
 
 def _settings(ctx: click.Context, **options: Any) -> Settings:
-    return load_settings({**ctx.obj, **options})
+    shared = {name: ctx.obj.get(name) for name in ("lake", "shared_machine_ok")}
+    return load_settings({**shared, **options})
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def _store(ctx: click.Context, option: click.Parameter, value: Any) -> None:
+    """Keep an option that may stand before and after the command; after it wins."""
+    shared = ctx.find_root().ensure_object(dict)
+    if value is not None and value is not False and value != 0:
+        shared[option.name] = value
+
+
+def _shared() -> list[click.Option]:
+    """The options of every command."""
+    place = "The lake: a folder or s3://bucket/prefix (REELHOUSE_LAKE; default ./lake)."
+    formats = click.Choice(("text", "json"))
+    given: dict[str, Any] = {"expose_value": False, "callback": _store}
+    return [
+        click.Option(["--lake"], metavar="PLACE", help=place, **given),
+        click.Option(["-v", "--verbose"], count=True, help="Write the log to stderr; twice for all of it.", **given),
+        click.Option(
+            ["-q", "--quiet"], is_flag=True, help="No progress and no notes: only results and errors.", **given
+        ),
+        click.Option(["--log-file"], metavar="FILE", help="Append the log to a file.", **given),
+        click.Option(["--log-format"], type=formats, help="The log as lines of text (default) or JSON.", **given),
+    ]
+
+
+class _Command(click.Command):
+    """A command with the shared options, which may also stand before it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _shared()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from reelhouse import logs
+
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        logs.configure(ctx.obj, at_terminal=terminal)
+        try:
+            return super().invoke(ctx)
+        finally:
+            logs.close()
+
+
+_Group.command_class = _Command
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, params=_shared())
 @click.version_option(__version__, prog_name="reelhouse")
-@click.option(
-    "--lake",
-    metavar="PLACE",
-    help="The lake: a folder or s3://bucket/prefix (REELHOUSE_LAKE; default ./lake).",
-)
 @click.pass_context
-def main(ctx: click.Context, lake: str | None) -> None:
+def main(ctx: click.Context) -> None:
     """TMDB as data: collect it completely, store it unchanged, build typed tables, prove that nothing is missing."""
-    ctx.obj = {"lake": lake}
+    ctx.ensure_object(dict)
 
 
 def _json(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,7 +180,7 @@ def _engine(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option of a command that starts the embedded engine."""
 
     def note(ctx: click.Context, _: click.Parameter, given: bool) -> None:
-        ctx.ensure_object(dict)["shared_machine_ok"] = given or None
+        ctx.find_root().ensure_object(dict)["shared_machine_ok"] = given or None
 
     return click.option(
         "--shared-machine-ok",
@@ -667,7 +707,7 @@ def demo(ctx: click.Context, movies: int) -> None:
     """Collect, build and query a demo lake from the emulator, in ./demo-lake: no key, no network."""
     from reelhouse.cli import emulate
 
-    ctx.exit(emulate.demo(ctx.obj["lake"] or "demo-lake", movies, ctx.obj["shared_machine_ok"]))
+    ctx.exit(emulate.demo(ctx.obj.get("lake") or "demo-lake", movies, ctx.obj["shared_machine_ok"]))
 
 
 if __name__ == "__main__":

@@ -176,6 +176,7 @@ class Fetcher:
         connections: int,
         retry_policy: RetryPolicy,
         skipped: Callable[[int], None] = lambda count: None,
+        answered: Callable[[], None] = lambda: None,
         done: Done | None = None,
     ) -> None:
         self._storage = storage
@@ -189,6 +190,7 @@ class Fetcher:
         self._connections = connections
         self._retry_policy = retry_policy
         self._skipped = skipped
+        self._answered = answered
         self._done = done or nothing_done(plan)
         self._ready: deque[_Pending] = deque()
         self._late: deque[_Pending] = deque()
@@ -335,6 +337,7 @@ class Fetcher:
         self._landing.add(task)
         try:
             await self._sink.add(unit, request, validated)
+            self._answered()
         finally:
             self._landing.discard(task)
 

@@ -263,6 +263,7 @@ class _Planner:
         before, clock = self._before.export, self._tmdb.client.clock
         session, url = self._tmdb.session, self._tmdb.exports_url
         found = await list_export(self._storage, session, url, self._wanted, self._listing, before, clock)
+        self._tmdb.client.reached()
         reference = found.reference
         if found.body is not None:
             _land_export(self._storage, reference, found.body)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from reelhouse.course.copies import Copies
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
+from reelhouse.logs import log
 from reelhouse.raw import inbox
 from reelhouse.raw.checkpoint import Done, drop_done, read_done
 from reelhouse.raw.ledger import keep_run, oldest_landed
@@ -46,38 +48,121 @@ class RunOptions(NamedTuple):
     course_kinds: bool = False
 
 
+class Beat(NamedTuple):
+    """How the requests of a call stand, once a second: their number, those answered 429, seconds of pauses, retries.
+
+    *silent* are the seconds for which TMDB has answered nothing, by now; *failure* is the last error.
+    """
+
+    requests: int
+    throttled: int
+    waited: float
+    retries: int
+    silent: float
+    failure: str
+
+
+# Seconds of silence that are worth a line, and between two lines of a log.
+SILENCE = 20.0
+_LINE = 30.0
+
+
 class Progress:
-    """What a run reports while it works. This one shows nothing."""
+    """What a run reports while it works. This one writes it to the log."""
+
+    def __init__(self) -> None:
+        self._plan: Plan | None = None
+        self._settled = 0
+        self._answers: deque[tuple[float, int]] = deque(maxlen=30)
+        self._answered = 0
+        self._throttled = 0
+        self._next_line = time.monotonic() + _LINE
+        self._next_warning = 0.0
 
     def begins(self, plan: Plan) -> None:
         """A run is planned and not put yet; raises to prevent it."""
 
     def planned(self, plan: Plan) -> None:
         """A run begins or goes on."""
+        self._plan, self._settled = plan, 0
+        log.info("working", extra={"run": plan.run, "entity": plan.entity, "asked": plan.ids.count})
+        for one in plan.set_aside:
+            log.warning("set aside: %s", one.reason, extra={"count": one.count, "shown": one.shown})
 
     def skipped(self, count: int) -> None:
         """So many ids of the run have their receipts already."""
+        self._settled += count
+
+    def answered(self) -> None:
+        """An id of the run is settled; it is safe once it has landed."""
+        self._settled += 1
+        self._answered += 1
 
     def landed(self, receipt: Receipt) -> None:
         """Answers are safe."""
+        log.debug("landed", extra={"run": receipt.run, "unit": receipt.unit, "answers": len(receipt.outcomes)})
 
     def paused(self, seconds: float) -> None:
         """TMDB asked to slow down (429): nothing is asked for so long."""
+        log.debug("TMDB asks to slow down (429)", extra={"seconds": round(seconds, 1)})
 
     def replayed(self, count: int, place: str) -> None:
         """So many answers that waited in *place* were brought in."""
+        log.info("replayed from the spool", extra={"answers": count})
 
     def left(self, text: str) -> None:
         """Something waits in the spool and stays there; *text* says what and why."""
+        log.warning("left in the spool: %s", text)
+
+    def beat(self, beat: Beat) -> None:
+        """A second has passed."""
+        now = time.monotonic()
+        self._answers.append((now, self._answered))
+        self._throttled = beat.throttled
+        if beat.silent < SILENCE:
+            self._next_warning = 0.0
+        elif now >= self._next_warning:
+            self._next_warning = now + _LINE
+            log.warning(silence(beat))
+        if now >= self._next_line:
+            self._next_line = now + _LINE
+            log.info("%s", f"run {self._plan.run} ({self._plan.entity}): {self.state}" if self._plan else "planning")
+
+    @property
+    def state(self) -> str:
+        """How far the run is, at which rate, and how long the rest takes at that."""
+        if self._plan is None:
+            return ""
+        parts = [f"{self._settled:,} of {self._plan.ids.count:,}"]
+        since, before = self._answers[0] if self._answers else (0.0, 0)
+        now, answered = self._answers[-1] if self._answers else (0.0, 0)
+        if answered > before:
+            rate = (answered - before) / (now - since)
+            parts += [f"{rate:.0f}/s", f"{duration((self._plan.ids.count - self._settled) / rate)} left"]
+        return " · ".join([*parts, *([f"{self._throttled:,} × 429"] if self._throttled else [])])
+
+
+def silence(beat: Beat) -> str:
+    """What a user reads while TMDB answers nothing."""
+    return f"TMDB has not answered for {duration(beat.silent)} (last: {beat.failure})"
+
+
+def duration(seconds: float) -> str:
+    """`8 h 36 min`, `25 min`, `12 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min" if whole >= 120 else f"{whole} s"
 
 
 class RunResult(NamedTuple):
     """How a run stands after it was worked on: reconciled, or open with a reason.
 
     *requests* are those of this call, *throttled* those that were answered 429, *waited* the seconds for which these
-    kept everybody waiting, *replayed* the answers that it brought in from the spool, *oldest* is when the oldest of all
-    landed answers was fetched, once the run is reconciled, *dates_refused* how many answers of this call had a time
-    that was not believed, *notes* are sentences that a person must read.
+    kept everybody waiting, *retries* are requests made again after a failure, *replayed* the answers that it brought in
+    from the spool, *oldest* is when the oldest of all landed answers was fetched, once the run is reconciled,
+    *dates_refused* how many answers of this call had a time that was not believed, *notes* are sentences that a person
+    must read.
     """
 
     plan: Plan
@@ -88,6 +173,7 @@ class RunResult(NamedTuple):
     states: dict[str, int]
     throttled: int = 0
     waited: float = 0.0
+    retries: int = 0
     replayed: int = 0
     oldest: str | None = None
     dates_refused: int = 0
@@ -99,6 +185,7 @@ class RunResult(NamedTuple):
             requests=before.requests + self.requests,
             throttled=before.throttled + self.throttled,
             waited=before.waited + self.waited,
+            retries=before.retries + self.retries,
             dates_refused=before.dates_refused + self.dates_refused,
             notes=(*before.notes, *self.notes),
         )
@@ -138,6 +225,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     requests: int
     throttled: int
     waited_seconds: float
+    retries: int
     replayed: int
     set_aside: list[dict[str, Any]]
     drift: dict[str, int]
@@ -166,6 +254,7 @@ def summary_of(result: RunResult) -> RunSummary:
         requests=result.requests,
         throttled=result.throttled,
         waited_seconds=round(result.waited, 1),
+        retries=result.retries,
         replayed=result.replayed,
         set_aside=msgspec.to_builtins(plan.set_aside),
         drift=result.reconciliation.drift if result.reconciliation else {},
@@ -234,7 +323,7 @@ async def execute(
 ) -> RunResult:
     """Ask what is pending of *plan*, land it, and reconcile if nothing is left; with *abandon* ask nothing more."""
     client, limiter = tmdb.client, tmdb.client.limiter
-    before, throttled, waited = client.requests, limiter.throttles, limiter.waited
+    before, throttled, waited, retries = client.requests, limiter.throttles, limiter.waited, client.retries
     progress.planned(plan)
     done = read_done(storage, plan)
     copies = None
@@ -261,6 +350,7 @@ async def execute(
         dict(Counter(counted.states)),
         limiter.throttles - throttled,
         limiter.waited - waited,
+        retries=client.retries - retries,
         dates_refused=refused,
         notes=tuple(notes),
     )
@@ -329,6 +419,7 @@ async def _fetch(
         connections=options.connections,
         retry_policy=options.retry_policy,
         skipped=progress.skipped,
+        answered=progress.answered,
         done=done,
     )
     return await fetcher.run()

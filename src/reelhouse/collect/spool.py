@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -74,6 +75,14 @@ class Spool:
             raise LakeError(f"{self.folder / name} is damaged")
         head, _, body = whole.partition(b"\n")
         return decode(str(self.folder / name), head, Entry), body
+
+    def answers(self) -> int:
+        """How many answers wait; those of damaged entries are not known."""
+        found = 0
+        for name in self.waiting():
+            with suppress(LakeError):
+                found += len(self.read(name)[0].receipt.outcomes)
+        return found
 
     def remove(self, name: str) -> None:
         """It is in the lake."""

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from reelhouse.collect.lost_runs import check_free
+from reelhouse.collect.planning import listed_at
 from reelhouse.collect.run import open_run
+from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError
 from reelhouse.raw.checkpoint import read_done
 from reelhouse.raw.ledger import open_ledger
-from reelhouse.raw.plan import last_run
+from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.raw.reconciliation import tally
 from reelhouse.storage.protocol import Storage
 
@@ -31,7 +33,10 @@ class OpenRun(NamedTuple):
 
 
 class EntityStatus(NamedTuple):
-    """Counts per newest state; *requests* are all that receipts tell of, *oldest* is the oldest landed answer."""
+    """Counts per newest state; *requests* are all that receipts tell of, *oldest* is the oldest landed answer.
+
+    *listed_at* is when everything was last listed.
+    """
 
     entity: str
     known: int
@@ -42,27 +47,32 @@ class EntityStatus(NamedTuple):
     pending: int
     oldest: str | None
     requests: int
+    listed_at: str | None
 
 
 class Status(NamedTuple):
     """*runs* of all entities, what each entity is known by that has any, and the open runs: one an entity at most.
 
-    *problems* name runs that are lost.
+    *problems* name runs that are lost, *spooled* are the answers that wait in this machine's spool.
     """
 
     runs: int
     entities: list[EntityStatus]
     open: list[OpenRun]
     problems: list[str]
+    spooled: int
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
         entities = {one.entity: one._asdict() for one in self.entities}
         opened = [one._asdict() for one in self.open]
-        return {"runs": self.runs, "entities": entities, "open_runs": opened, "problems": self.problems}
+        counts = {"runs": self.runs, "spooled_answers": self.spooled}
+        return {**counts, "entities": entities, "open_runs": opened, "problems": self.problems}
 
 
-def status(storage: Storage, rate: float, entities: Mapping[str, Entity] = ENTITIES) -> Status:
+def status(
+    storage: Storage, rate: float, entities: Mapping[str, Entity] = ENTITIES, spool: Spool | None = None
+) -> Status:
     """The lake's state from its receipts (by way of the ledgers)."""
     runs = 0
     known: list[EntityStatus] = []
@@ -78,7 +88,7 @@ def status(storage: Storage, rate: float, entities: Mapping[str, Entity] = ENTIT
             check_free(storage, entity, last + 1)
         except LakeError as exc:
             problems.append(str(exc))
-    return Status(runs, known, opened, problems)
+    return Status(runs, known, opened, problems, spool.answers() if spool else 0)
 
 
 def open_runs(storage: Storage, rate: float, entities: Mapping[str, Entity]) -> list[OpenRun]:
@@ -117,4 +127,5 @@ def _known(storage: Storage, entity: str, last: int, pending: int) -> EntityStat
         pending,
         oldest,
         requests or 0,
+        listed_at(read_plan(storage, entity, last)) or None,
     )

@@ -117,6 +117,11 @@ class TmdbClient:
         self._assumed: str | None = None
         self.requests = 0
         self.last_good = time.monotonic()
+        self.retries = 0
+        self.last_failure = ""
+        self._silent_since: float | None = None
+        # Also those of the export host.
+        stamina.instrumentation.set_on_retry_hooks([self._retried])
         self._most: int | None = None
         self._halted = False
 
@@ -152,6 +157,9 @@ class TmdbClient:
         except BudgetError:
             self.requests -= 1
             raise
+        except TransientError as exc:
+            self._failed(exc)
+            raise
         if self.clock.in_doubt:
             await self._settle_clock()
         answer = reply.answer._replace(fetched_at=self.clock.stamp(reply.reading))
@@ -162,6 +170,8 @@ class TmdbClient:
         error = _error(path, answer, reply.headers, self._date(reply.headers))
         if isinstance(error, MissingError):
             self.believed()
+        elif isinstance(error, TransientError):
+            self._failed(error)
         raise error
 
     async def _settle_clock(self) -> None:
@@ -209,6 +219,25 @@ class TmdbClient:
     def believed(self) -> None:
         """Note that TMDB itself has just answered a request."""
         self.last_good = time.monotonic()
+        self.reached()
+
+    def reached(self) -> None:
+        """Note that TMDB or its export host has just answered."""
+        self._silent_since = None
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the first of the failures after which nothing was answered."""
+        return 0.0 if self._silent_since is None else time.monotonic() - self._silent_since
+
+    def _failed(self, failure: BaseException) -> None:
+        self.last_failure = str(failure)
+        if self._silent_since is None:
+            self._silent_since = time.monotonic()
+
+    def _retried(self, details: stamina.instrumentation.RetryDetails) -> None:
+        self.retries += 1
+        self._failed(details.caused_by)
 
 
 def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str], date: str | None) -> Exception:

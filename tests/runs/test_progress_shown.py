@@ -1,0 +1,154 @@
+"""What a user learns while a collection runs: answers as they come, limits, outages, and a log that is kept."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from reelhouse.collect import run as runs
+from reelhouse.logs import log
+from reelhouse.storage.memory import MemoryStorage
+from tests.cli.terminal import Terminal, shown
+from tests.runs.conftest import Start
+from tests.runs.lakes import collect, small
+from tests.runs.tiny import Tiny
+
+
+def test_a_terminal_counts_answers_before_they_land_with_their_rate(
+    plain: Tiny,
+    at_terminal: Callable[..., Terminal],
+) -> None:
+    plain.delay = 0.5
+    terminal = at_terminal("collect", "--max-requests", "12")
+    # No chunk lands before its 15 seconds are over.
+    terminal.wait_for("8 of 30 · ")
+    terminal.wait_for("/s · ")
+    assert terminal.end() == 1
+
+
+def test_an_outage_is_said_while_it_lasts_and_counted(
+    plain: Tiny,
+    at_terminal: Callable[..., Terminal],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    broken = time.monotonic() + 3
+
+    def failing(request: web.BaseRequest) -> web.StreamResponse | None:
+        return web.Response(status=502, text="bad gateway") if time.monotonic() < broken else None
+
+    plain.instead = failing
+    beats: list[runs.Beat] = []
+    monkeypatch.setattr(runs, "SILENCE", 1.0)
+    monkeypatch.setattr(runs.Progress, "beat", _kept(beats, runs.Progress.beat))
+    records = _records(log)
+    result = collect(MemoryStorage(), small(plain, attempts=3, retry_wait=0.2, outage_minutes=1.0))
+    assert result.retries > 0
+    assert max(beat.silent for beat in beats) > 1
+    assert any("TMDB has not answered for" in text and "502" in text for text in records)
+
+
+def _kept(beats: list[runs.Beat], beat: Callable[[runs.Progress, runs.Beat], None]) -> Callable[..., None]:
+    def keeping(progress: runs.Progress, found: runs.Beat) -> None:
+        beats.append(found)
+        beat(progress, found)
+
+    return keeping
+
+
+def _records(logger: logging.Logger) -> list[str]:
+    texts: list[str] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            texts.append(record.getMessage())
+
+    logger.addHandler(Keeping())
+    return texts
+
+
+def test_without_a_terminal_lines_come_by_and_by(
+    plain: Tiny,
+    here: Start,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain.delay = 0.2
+    monkeypatch.setattr(runs, "_LINE", 1.0)
+    code, _, stderr = here("collect")
+    assert code == 0
+    assert "run 1 (movie): " in stderr
+    assert " of 30 · " in stderr
+
+
+def test_limits_stand_in_the_summary_and_in_json(plain: Tiny, here: Start) -> None:
+    seen: set[str] = set()
+
+    def refusing(request: web.BaseRequest) -> web.StreamResponse | None:
+        if request.path.endswith(("/3", "/4")) and request.path not in seen:
+            seen.add(request.path)
+            return web.Response(status=429, headers={"Retry-After": "0.2"})
+        return None
+
+    plain.instead = refusing
+    code, said, _ = here("collect", "--json")
+    assert (code, said["throttled"], said["requests"] >= 32) == (0, 2, True)
+    assert said["waited_seconds"] >= 0.2
+    assert said["retries"] == 0
+
+
+def test_the_log_goes_where_the_options_say_and_the_last_ones_stay_in_the_lake(
+    plain: Tiny,
+    here: Start,
+    tmp_path: Path,
+) -> None:
+    kept = tmp_path / "lake" / "_reelhouse" / "logs"
+    kept.mkdir(parents=True)
+    for day in range(1, 26):
+        (kept / f"2020-01-{day:02d}T000000Z.log").write_text("old\n")
+    code, _, stderr = here("-q", "collect", "--log-file", "run.log", "--log-format", "json")
+    assert (code, stderr) == (0, "")
+    lines = [json.loads(line) for line in (tmp_path / "run.log").read_text().splitlines()]
+    assert lines[0]["message"] == "working"
+    assert lines[0]["asked"] == 30
+    names = sorted(path.name for path in kept.iterdir())
+    assert len(names) == 20
+    assert "working run=1 entity=movie asked=30" in (kept / names[-1]).read_text()
+    code, _, stderr = here("collect", "-vv", "--log-format", "json")
+    assert "working" in [json.loads(line)["message"] for line in stderr.splitlines() if line.startswith("{")]
+    code, said, _ = here("verify", "--json")
+    assert (code, said["problems"]) == (0, [])
+    code, _, stderr = here("collect", "--log-file", "nosuch/run.log")
+    assert code == 2
+    assert "--log-file: nosuch/run.log cannot be written" in stderr
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_status_fits_and_says_what_is_due_and_what_to_type(
+    plain: Tiny, here: Start, tmp_path: Path, columns: int
+) -> None:
+    plain.now = f"{datetime.now(UTC) - timedelta(hours=50):%Y-%m-%dT%H:%M:%S+00:00}"
+    plain.gone, plain.broken = {7, 17}, {9}
+    here("collect")
+    code, screen = shown(["--lake", "lake", "status"], columns=columns, cwd=tmp_path)
+    lines = screen.rstrip("\n").split("\n")
+    assert code == 0
+    assert max(map(len, lines)) <= columns
+    assert lines[0] == "lake: 1 run"
+    assert "movie 30 27 2 gone, 1 quarantined 2 d ago 2 d ago due" in [" ".join(line.split()) for line in lines]
+    assert lines[-1] == "Collect what is due, build and verify: reelhouse sync"
+    plain.now = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%S+00:00}"
+    plain.listed += [31, 32, 33]
+    here("collect", "--max-requests", "1")
+    code, screen = shown(["--lake", "lake", "status"], columns=columns, cwd=tmp_path)
+    text = " ".join(screen.split())
+    assert "lake: 2 runs" in text
+    assert "3 h ago open " in text
+    # The terminal wraps this line where it is full.
+    assert text.replace(" ", "").endswith("Continue:reelhousecollect")
