@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -359,23 +359,21 @@ def test_the_token_is_in_no_text_of_the_settings(tmp_path: Path) -> None:
 
 
 def test_the_template_loads_as_it_is_and_every_line_of_it_is_the_default(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_text(template())
+    (tmp_path / FILE).write_text(template({}, ["movie"]))
     assert load(environ={}, folder=tmp_path) == Settings()
     defaults = Settings()
     for one in fields(Settings):
         if one.name == "entity":
             continue
-        (line,) = (line for line in template().splitlines() if line.startswith(f"# {one.name} ="))
+        (line,) = (line for line in template({}, ["movie"]).splitlines() if line.startswith(f"# {one.name} ="))
         value = line.partition("=")[2].strip()
-        assert env_name(one.name) in template()
-        if isinstance(getattr(defaults, one.name), dict):
-            # What is none by default is shown by an example.
+        assert env_name(one.name) in template({}, ["movie"])
+        if one.default in (None, MISSING):
+            # What has no default is shown by an example.
             assert tomllib.loads(f"x = {value}")["x"]
-        elif value:
+        else:
             (tmp_path / FILE).write_text(line.removeprefix("# "))
             assert load(environ={}, folder=tmp_path) == defaults
-        else:
-            assert getattr(defaults, one.name) in (None, "")
 
 
 TABLES = """

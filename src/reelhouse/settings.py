@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -25,6 +26,8 @@ _PRIVATE = "https:// (http:// only to this machine itself)"
 _ADDRESSES = ("tmdb_url", "exports_url", "unity_url")
 _NO_USER = "an address without a user name or password"
 _USER_IN_ADDRESS = re.compile(r"://[^/?#]*@")
+# Places of a token that only this machine has.
+LOCAL_PLACES = ("file:", "keyring:")
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -67,7 +70,7 @@ class Settings:
     )
     token: str = _setting(
         "",
-        "TMDB's API Read Access Token, or its place (ssm:/name, secret:id). Keep it out of files: set TMDB_TOKEN.",
+        "TMDB's API Read Access Token, or its place (file:.env, keyring:reelhouse, ssm:/name, secret:id).",
         secret=True,
         env="TMDB_TOKEN",
     )
@@ -82,11 +85,14 @@ class Settings:
     language: str = _setting("en-US", "Language of titles and texts, as TMDB writes it.", by_entity=True)
     region: str = _setting("", "Region (ISO 3166-1) sent with requests; empty for none.", by_entity=True)
     append: list[str] | None = _setting(
-        None, "Appends to request with each title, at most 20. Unset: those that the tables need.", by_entity=True
+        None,
+        "Appends to request with each title, at most 20. Unset: those that the tables need.",
+        by_entity=True,
+        example='["credits"]',
     )
-    top: int | None = _setting(None, "Select this many of the most popular titles.", by_entity=True)
+    top: int | None = _setting(None, "Select this many of the most popular titles.", by_entity=True, example="1000")
     min_popularity: float | None = _setting(
-        None, "Select titles that the listing says are at least this popular.", by_entity=True
+        None, "Select titles that the listing says are at least this popular.", by_entity=True, example="5.0"
     )
     include_adult: bool = _setting(True, "Request titles that the listing marks as adult.", by_entity=True)
     include_video: bool = _setting(True, "Request titles that the listing marks as video (no film).", by_entity=True)
@@ -271,7 +277,7 @@ def load(
     Raises `ConfigError` that names the key, what was expected and where to correct it.
     """
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    given = _checked(given, {one.name: one for one in _general()}, "the call")
+    _check_names(given, {one.name for one in _general()}, "the call")
     stated = _from_environ(environ)
     here = (folder or Path.cwd()) / FILE
     filed = _from_file(here) if here.is_file() else {}
@@ -331,6 +337,11 @@ def _check_shared(filed: Mapping[str, Any], place: str) -> None:
                 f"{one.name}: a lake's own file ({place}) must not decide where secrets are sent or what runs on your "
                 f"machine, because others may write it; set {env_name(one.name)}, or {one.name} in a local {FILE}"
             )
+    if str(filed.get("token", "")).startswith(LOCAL_PLACES):
+        raise ConfigError(
+            f"token: a lake's own file ({place}) must not name a place on your machine, because others may write "
+            f"it; set {env_name('token')}, or token in a local {FILE}"
+        )
 
 
 def _folder(lake: str) -> Path:
@@ -366,10 +377,14 @@ def _from_toml(body: bytes, place: str) -> dict[str, Any]:
     return checked
 
 
-def _checked(found: Mapping[str, Any], known: Mapping[str, Field[Any]], place: str) -> dict[str, Any]:
+def _check_names(found: Iterable[str], known: Collection[str], place: str) -> None:
     for name in found:
         if name not in known:
             raise ConfigError(f"{name}: no such setting{did_you_mean(name, known)}; correct it in {place}")
+
+
+def _checked(found: Mapping[str, Any], known: Mapping[str, Field[Any]], place: str) -> dict[str, Any]:
+    _check_names(found, known, place)
     return {name: _check_type(known[name], value, f" in {place}") for name, value in found.items()}
 
 
@@ -491,24 +506,28 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
         return Path(tempfile.gettempdir())
 
 
-def template(entities: Sequence[str] = (), usual: Sequence[str] = ()) -> str:
-    """A commented `reelhouse.toml`: every setting with description, environment variable and default.
+def template(values: Mapping[str, Any], usual: Sequence[str]) -> str:
+    """A commented `reelhouse.toml`: every setting with description, environment variable, and default or an example.
 
-    Given *entities* are set; *usual* are collected otherwise.
+    Given *values* are set; *usual* entities are collected otherwise.
     """
     lines = [
-        "# Settings of reelhouse. Every line shows a default: uncomment what you change.",
+        "# Settings of reelhouse. Every line shows a default, or an example if it has none: uncomment what you set.",
         "# The environment overrides this file; options of a command override both.",
     ]
     for one in _general():
-        shown = "" if one.name == "token" else one.metadata["example"] if one.default is MISSING else _toml(one.default)
-        local = " Refused in a lake's own file." if one.metadata["local"] else ""
-        lines += ["", f"# {one.metadata['about']}{local} ({env_name(one.name)})", f"# {one.name} = {shown}".rstrip()]
+        unset = one.default is MISSING or one.default is None
+        shown = one.metadata["example"] if unset else _toml(one.default)
         if one.name == "entities":
-            lines[-1] = f"{'' if entities else '# '}entities = [{', '.join(map(_toml, entities or usual))}]"
+            shown = _toml(usual)
+        if one.name in values:
+            shown = _toml(values[one.name])
+        local = " Refused in a lake's own file." if one.metadata["local"] else ""
+        lines += ["", f"# {one.metadata['about']}{local} ({env_name(one.name)})"]
+        lines.append(f"{'' if one.name in values else '# '}{one.name} = {shown}")
     names = ", ".join(one.name for one in _general() if one.metadata["by_entity"])
     lines += ["", *textwrap.wrap(f"What holds for one entity alone, at the end of the file: {names}.", 118, **_COMMENT)]
-    lines += ["# [entity.NAME]", '#   language = "en-US"']
+    lines += [f"# [entity.{usual[0]}]", '#   language = "en-US"']
     return "\n".join(lines) + "\n"
 
 
@@ -516,8 +535,7 @@ _COMMENT: Any = {"initial_indent": "# ", "subsequent_indent": "# "}
 
 
 def _toml(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_toml, value))}]"
+    # TOML writes these values as JSON does.
+    return json.dumps(value, ensure_ascii=False)

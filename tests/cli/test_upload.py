@@ -142,8 +142,8 @@ def test_uploaded_settings_are_those_of_the_lake(here: Here, tmp_path: Path) -> 
 
 def test_the_commented_template_may_be_uploaded(tmp_path: Path) -> None:
     lake = MemoryStorage()
-    upload_settings(lake, _file(tmp_path, FILE, template().encode()))
-    assert lake.get(FILE) == template().encode()
+    upload_settings(lake, _file(tmp_path, FILE, template({}, ["movie"]).encode()))
+    assert lake.get(FILE) == template({}, ["movie"]).encode()
 
 
 @pytest.mark.parametrize(

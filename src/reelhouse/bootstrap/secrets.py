@@ -1,4 +1,7 @@
-"""TMDB's token: the value set, or read from `ssm:/name` (Parameter Store) or `secret:id` (Secrets Manager).
+"""TMDB's token: the value set, or read from a place.
+
+Places are `ssm:/name` (Parameter Store), `secret:id` (Secrets Manager), `file:PATH` (its line `TMDB_TOKEN=…`) and
+`keyring:reelhouse` (this machine's keyring).
 
 A token that was read is kept until the process ends, and appears in no text that leaves it.
 """
@@ -7,13 +10,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from reelhouse.bootstrap import aws_clients
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.settings import Settings
+from reelhouse.settings import LOCAL_PLACES, Settings
 
-SSM, SECRET = "ssm:", "secret:"
+SSM, SECRET, FILE_PLACE = "ssm:", "secret:", "file:"
+KEYRING_PLACE = "keyring:reelhouse"
+ENV_FILE = ".env"
+_LINE = re.compile(r"^(?:export\s+)?TMDB_TOKEN\s*=\s*(.*?)\s*$", re.MULTILINE)
 
 _ARN = re.compile(r"arn:[a-z-]+:(?:ssm|secretsmanager):([a-z0-9-]+):")
 
@@ -26,7 +34,7 @@ _used: set[str] = set()
 def token_of(settings: Settings) -> str:
     """The checked token; `ConfigError` says in one line what is wrong with it or with reading it."""
     place = settings.token.strip()
-    if not place.startswith((SSM, SECRET)):
+    if not place.startswith((SSM, SECRET, *LOCAL_PLACES)):
         token = settings.checked_token()
         _used.add(token)
         return token
@@ -67,7 +75,58 @@ def safe(exc: Exception) -> Exception:
     return ReelhouseError(hidden(f"{type(exc).__name__}: {exc}"))
 
 
+def keep_in_file(token: str) -> None:
+    """Write the token's line into `.env` of the working directory, which only this user may read."""
+    path = Path(ENV_FILE)
+    line = f"TMDB_TOKEN={token}"
+    try:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text += "\n" if text and not text.endswith("\n") else ""
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_text(_LINE.sub(lambda _: line, text) if _LINE.search(text) else f"{text}{line}\n", encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ReelhouseError(f"{path} cannot be written: {exc}") from exc
+
+
+def keep_in_keyring(token: str) -> None:
+    """Put the token into this machine's keyring."""
+    _keyring(lambda keyring: keyring.set_password("reelhouse", "TMDB_TOKEN", token))
+
+
+def _keyring(use: Callable[[Any], Any]) -> Any:
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError:
+        raise ConfigError("token: keyring is not installed in this environment: pip install keyring") from None
+    try:
+        return use(keyring)
+    except keyring.errors.KeyringError as exc:
+        raise ConfigError(f"token: this machine's keyring refuses: {type(exc).__name__}") from exc
+
+
+def _here(place: str) -> str:
+    """The token in a local place."""
+    if place == KEYRING_PLACE:
+        return str(_keyring(lambda keyring: keyring.get_password("reelhouse", "TMDB_TOKEN")) or "")
+    if not place.startswith(FILE_PLACE):
+        raise ConfigError(f"token: {KEYRING_PLACE} is the only place in a keyring")
+    path = Path(place.removeprefix(FILE_PLACE)).expanduser()
+    try:
+        found = _LINE.search(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(
+            f"token: {path} cannot be read: {getattr(exc, 'strerror', None) or 'it is no UTF-8'}"
+        ) from exc
+    if found is None:
+        raise ConfigError(f"token: {path} has no line TMDB_TOKEN=…")
+    return found[1].strip("\"'")
+
+
 def _read(place: str, settings: Settings) -> str:
+    if place.startswith(LOCAL_PLACES):
+        return _here(place)
     what = f"token: {place} cannot be read"
     arn = _ARN.search(place)
     try:

@@ -14,17 +14,10 @@ import click
 from reelhouse import __version__
 from reelhouse.bootstrap.storage import load_settings
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.settings import FILE, Settings, template
+from reelhouse.settings import Settings
 
 if TYPE_CHECKING:
     from reelhouse.collect.id_lists import KeyList
-
-_TERMS = """\
-TMDB's terms: no commercial use without a written agreement with TMDB.
-No use in connection with machine learning or AI, including training.
-No caching for longer than six months: reelhouse requests old records again.
-No redistribution. State that you use TMDB but are not endorsed, certified or otherwise approved by it (README).\
-"""
 
 
 class _Group(click.Group):
@@ -286,22 +279,17 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
 @click.option(
     "--entities", multiple=True, metavar="NAME", help="Collect this entity or group, or all; may be repeated."
 )
-def init(force: bool, entities: tuple[str, ...]) -> None:
-    """Write a commented reelhouse.toml, and print TMDB's terms."""
-    path = Path(FILE)
-    names = [name.strip() for text in entities for name in text.split(",")]
-    from reelhouse.bootstrap.collector import selected
-    from reelhouse.entities.registry import DEFAULT
+@click.option("--yes", is_flag=True, help="Ask nothing; without a terminal nothing is asked either.")
+def init(force: bool, entities: tuple[str, ...], yes: bool) -> None:
+    """Write a commented reelhouse.toml, and print TMDB's terms.
 
-    selected(names)
-    if path.exists() and not force:
-        raise ConfigError(f"{path} exists; --force replaces it")
-    try:
-        path.write_text(template(names, [DEFAULT]), encoding="utf-8")
-    except OSError as exc:
-        raise ReelhouseError(f"{path} cannot be written: {exc.strerror}") from exc
-    click.echo(f"{path} is written. Now set TMDB_TOKEN and run: reelhouse sync --top 1000", err=True)
-    click.echo(_TERMS)
+    At a terminal it first asks for the token, which TMDB checks, for its place, the lake's place, and what to collect,
+    and says what that costs.
+    """
+    from reelhouse.cli import display, init
+
+    names = [name.strip() for text in entities for name in text.split(",")]
+    init.init(names, force=force, ask=not yes and display.at_terminal(sys.stdin))
 
 
 @main.command()

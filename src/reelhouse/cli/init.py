@@ -1,0 +1,162 @@
+"""`reelhouse init`: a commented reelhouse.toml, by default or by what a person answers at a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from reelhouse.bootstrap import collecting, collector
+from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.bootstrap.secrets import ENV_FILE, FILE_PLACE, KEYRING_PLACE, keep_in_file, keep_in_keyring
+from reelhouse.bootstrap.storage import readable_storage
+from reelhouse.cli import display
+from reelhouse.collect.run import duration
+from reelhouse.entities.registry import DEFAULT, ENTITIES
+from reelhouse.errors import ConfigError, DeniedError, ReelhouseError
+from reelhouse.settings import FILE, Settings, load, template
+
+T = TypeVar("T")
+
+_TERMS = """\
+TMDB's terms: no commercial use without a written agreement with TMDB.
+No use in connection with machine learning or AI, including training.
+No caching for longer than six months: reelhouse requests old records again.
+No redistribution. State that you use TMDB but are not endorsed, certified or otherwise approved by it (README).\
+"""
+
+
+class _Answers(NamedTuple):
+    """What goes into the file, and the token, which does not."""
+
+    values: dict[str, Any]
+    token: str = ""
+
+
+def init(entities: Sequence[str], *, force: bool, ask: bool) -> None:
+    """Write the file; with *ask* let a person at a terminal choose the token's place, the lake and what to collect."""
+    path = Path(FILE)
+    collector.selected(entities)
+    if path.exists() and not force:
+        raise ConfigError(f"{path} exists; --force replaces it")
+    answers = _Answers({"entities": list(entities)} if entities else {})
+    if ask:
+        click.echo(_TERMS, err=True)
+        answers = _asked(list(entities))
+    try:
+        path.write_text(template(answers.values, [DEFAULT]), encoding="utf-8")
+    except OSError as exc:
+        raise ReelhouseError(f"{path} cannot be written: {exc.strerror}") from exc
+    if ask:
+        display.note(f"{path} is written. {_cost(answers)} Begin with: reelhouse sync")
+        return
+    display.note(f"{path} is written. Now set TMDB_TOKEN and run: reelhouse sync --top 1000")
+    click.echo(_TERMS)
+
+
+def _asked(entities: list[str]) -> _Answers:
+    token = _token()
+    values: dict[str, Any] = {}
+    if token:
+        place = _keep(token)
+        values |= {"token": place} if place else {}
+    values["lake"] = _valid("Where is the lake to be: a folder, or s3://bucket/prefix", "./lake", _place)
+    if not entities:
+        known = ", ".join(dict.fromkeys(("all", *(one.group for one in ENTITIES.values() if one.group), *ENTITIES)))
+        display.note(f"reelhouse collects: {known}.")
+        entities = _valid("What to collect, separated by commas", DEFAULT, _names)
+    values["entities"] = entities
+    top = _valid("How many of the most popular of each; 0 for all", "1000", _count)
+    return _Answers(values | ({"top": top} if top else {}), token)
+
+
+def _valid(question: str, default: str, read: Callable[[str], T]) -> T:
+    """The first answer that *read* accepts."""
+    while True:
+        try:
+            return read(str(click.prompt(question, default=default, err=True)).strip())
+        except ConfigError as exc:
+            display.note(str(exc))
+
+
+def _place(text: str) -> str:
+    readable_storage(Settings(lake=text))
+    return text
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    collector.selected(names)
+    return names
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"a whole number is expected, not {text!r}")
+    return int(text)
+
+
+def _token() -> str:
+    """A token that TMDB accepts, or that could not be checked; empty if the user has none yet."""
+    display.note("TMDB's API Read Access Token (the long one) is on https://www.themoviedb.org/settings/api")
+    while True:
+        question = "Token, which is not shown; empty to set TMDB_TOKEN later"
+        token = str(click.prompt(question, "", hide_input=True, show_default=False, err=True)).strip()
+        if not token:
+            return ""
+        try:
+            asyncio.run(_check(load({"token": token}, folder=Path(os.devnull))))
+        except (ConfigError, DeniedError) as exc:
+            display.note(str(exc))
+            continue
+        except ReelhouseError as exc:
+            display.note(f"The token cannot be checked now: {exc}")
+            return token
+        display.note("TMDB accepts the token.")
+        return token
+
+
+async def _check(settings: Settings) -> None:
+    async with collector.open_tmdb(settings) as tmdb:
+        await tmdb.client.get("/configuration")
+
+
+def _keep(token: str) -> str:
+    """Keep the token where the user chooses; the place for the file, empty if the environment has it."""
+    places = ["env", "file", *(["keyring"] if find_spec("keyring") else [])]
+    display.note(f"env: you set TMDB_TOKEN. file: {ENV_FILE}, readable by you alone. keyring: this machine's.")
+    chosen = click.prompt("Where to keep the token", type=click.Choice(places), default="file", err=True)
+    if chosen == "keyring":
+        keep_in_keyring(token)
+        return KEYRING_PLACE
+    if chosen == "file":
+        keep_in_file(token)
+        display.note(f"{ENV_FILE} is written. It holds the token: keep it out of version control.")
+        return f"{FILE_PLACE}{ENV_FILE}"
+    display.note("Put this line with your token into your shell's profile: export TMDB_TOKEN=eyJ…")
+    return ""
+
+
+def _cost(answers: _Answers) -> str:
+    """What the first run costs, in a sentence."""
+    settings = load({**answers.values, "token": answers.token or None}, folder=Path(os.devnull))
+    names = collector.selected(settings.entities)
+    if settings.top:
+        count, words = settings.top * len(names), "at most "
+    elif not answers.token:
+        return "`reelhouse plan` says what the first run costs."
+    else:
+        with display.spinner("counting"):
+            try:
+                requests = [CollectOptions(names=(name,)) for name in names]
+                storage = readable_storage(settings)
+                count = sum(collecting.draft(storage, settings, one).plan.ids.count for one in requests)
+            except ReelhouseError as exc:
+                return f"What the first run costs is not known yet ({exc}); `reelhouse plan` says it."
+        words = ""
+    return f"The first run makes {words}{count:,} requests: {duration(count / settings.rate)}."

@@ -1,0 +1,159 @@
+"""`reelhouse init`: what it asks at a terminal, and the file that it writes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from reelhouse.bootstrap.secrets import KEYRING_PLACE, keep_in_file, keep_in_keyring, token_of
+from reelhouse.bootstrap.storage import load_settings
+from reelhouse.emulator import Emulator
+from reelhouse.errors import ConfigError
+from reelhouse.settings import FILE, Settings, load, shared, template
+from tests.cli.terminal import Terminal, shown
+
+TOKEN = "a-token-of-this-test"
+
+
+@pytest.fixture(scope="module")
+def tmdb() -> Iterator[Emulator]:
+    with Emulator(movies=150, process=True, token=TOKEN) as tmdb:
+        yield tmdb
+
+
+def _init(cwd: Path, tmdb: Emulator, *arguments: str, columns: int = 80) -> Terminal:
+    env = {"REELHOUSE_TMDB_URL": tmdb.url, "REELHOUSE_EXPORTS_URL": tmdb.exports_url}
+    return Terminal(["-m", "reelhouse", "init", *arguments], columns=columns, cwd=cwd, env=env)
+
+
+def _answer(terminal: Terminal, *answers: tuple[str, str]) -> str:
+    times: Counter[str] = Counter()
+    for question, answer in answers:
+        times[question] += 1
+        terminal._read(lambda: terminal.screen.text.count(question) >= times[question], 60)  # noqa: B023
+        terminal.type(f"{answer}\n")
+    assert terminal.end() == 0
+    return " ".join(terminal.screen.text.split())
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_is_asked_for_token_place_and_selection(tmp_path: Path, tmdb: Emulator, columns: int) -> None:
+    text = _answer(
+        _init(tmp_path, tmdb, columns=columns),
+        ("Token, which is not shown", "a-wrong-one"),
+        ("Token, which is not shown", TOKEN),
+        ("Where to keep the token", "file"),
+        ("Where is the lake", "./films"),
+        ("What to collect", "movies"),
+        ("What to collect", "movie"),
+        ("How many", "many"),
+        ("How many", "20"),
+    )
+    assert "TMDB accepts the token." in text
+    assert "'movies' is not collected" in text
+    assert "a whole number is expected" in text
+    assert "The first run makes at most 20 requests: 0 s." in text
+    assert TOKEN not in text
+    assert (tmp_path / ".env").read_text() == f"TMDB_TOKEN={TOKEN}\n"
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+    found = load(environ={}, folder=tmp_path, entities=["movie"])
+    assert (found.token, found.lake, found.entities, found.top) == ("file:.env", "./films", ["movie"], 20)
+    assert TOKEN not in (tmp_path / FILE).read_text()
+
+
+def test_all_of_something_is_counted_before_it_is_begun(tmp_path: Path, tmdb: Emulator) -> None:
+    text = _answer(
+        _init(tmp_path, tmdb, "--entities", "movie"),
+        ("Token, which is not shown", TOKEN),
+        ("Where to keep the token", "env"),
+        ("Where is the lake", ""),
+        ("How many", "0"),
+    )
+    assert "The first run makes 150 requests: 4 s." in text
+    assert "export TMDB_TOKEN=" in text
+    assert not (tmp_path / ".env").exists()
+    assert "\n# token = " in (tmp_path / FILE).read_text()
+
+
+def test_without_a_token_the_rest_is_asked(tmp_path: Path, tmdb: Emulator) -> None:
+    answers = (("Token, which is not shown", ""), ("Where is the lake", ""), ("What to collect", ""), ("How many", "0"))
+    assert "`reelhouse plan` says what the first run costs" in _answer(_init(tmp_path, tmdb), *answers)
+
+
+def test_yes_asks_nothing_at_a_terminal(tmp_path: Path) -> None:
+    code, text = shown(["init", "--yes"], columns=80, cwd=tmp_path)
+    assert (code, "Token" in text) == (0, False)
+    assert load(environ={}, folder=tmp_path) == Settings()
+
+
+_LINES = [line for line in template({}, ["movie"]).splitlines() if " = " in line or line.startswith("# [")]
+
+
+@pytest.mark.parametrize("line", _LINES)
+def test_each_line_may_be_uncommented(line: str, tmp_path: Path) -> None:
+    text = template({}, ["movie"])
+    (tmp_path / FILE).write_text(text.replace(f"\n{line}\n", f"\n{line.removeprefix('#').strip()}\n"))
+    assert (tmp_path / FILE).read_text() != text
+    load(environ={}, folder=tmp_path, entities=["movie"])
+
+
+def test_what_a_user_types_is_text_in_the_file(tmp_path: Path) -> None:
+    lake = 'C:\\films\\"new" é'
+    (tmp_path / FILE).write_text(template({"lake": lake, "entities": ["movie"], "top": 3}, ["movie"]), "utf-8")
+    assert load(environ={}, folder=tmp_path).lake == lake
+
+
+@pytest.mark.parametrize("text", ["", "A=1\n", "A=1\nexport TMDB_TOKEN='old'\nB=2\n", "A=1"])
+def test_a_token_in_a_file_leaves_its_other_lines(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(text)
+    keep_in_file("new-\\1-one")
+    assert token_of(load_settings({"token": f"file:{tmp_path / '.env'}"})) == "new-\\1-one"
+    left = {line for line in text.splitlines() if "TOKEN" not in line}
+    assert left <= set((tmp_path / ".env").read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [("file:none", "none cannot be read"), ("file:empty", "no line TMDB_TOKEN"), ("keyring:x", "the only place")],
+)
+def test_a_place_without_a_token_is_named(
+    place: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").touch()
+    with pytest.raises(ConfigError, match=text):
+        token_of(load_settings({"token": place}))
+
+
+def test_a_keyring_keeps_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[tuple[str, str], str] = {}
+
+    class KeyringError(Exception):
+        pass
+
+    keyring, errors = types.ModuleType("keyring"), types.ModuleType("keyring.errors")
+    vars(keyring).update(
+        errors=errors,
+        set_password=lambda service, name, text: kept.update({(service, name): text}),
+        get_password=lambda service, name: kept.get((service, name)),
+    )
+    vars(errors).update(KeyringError=KeyringError)
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    monkeypatch.setitem(sys.modules, "keyring.errors", errors)
+    with pytest.raises(ConfigError, match="token is missing"):
+        token_of(load_settings({"token": KEYRING_PLACE}))
+    keep_in_keyring(TOKEN)
+    assert token_of(load_settings({"token": KEYRING_PLACE})) == TOKEN
+
+
+@pytest.mark.parametrize("place", ["file:.env", "keyring:reelhouse"])
+def test_a_lakes_own_file_names_no_place_on_a_machine(place: str) -> None:
+    with pytest.raises(ConfigError, match="must not name a place on your machine"):
+        shared(f"token = {json.dumps(place)}".encode(), "s3://x/reelhouse.toml")
