@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.csv as pc_csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,7 +26,7 @@ from reelhouse.serve.export.atomic_files import put_in_place
 from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
-from tests.export.lakes import moved
+from tests.export.lakes import OWN, bring, moved, own_rows
 from tests.export.targets import export
 
 SOME = ("movie_genre", "dim_genre")
@@ -318,3 +320,46 @@ def test_a_link_that_leads_round_in_a_circle_is_an_error_in_one_line(lake: Path,
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(ReelhouseError, match="cannot be written"):
         export(lake, f"sqlite:{tmp_path}/a", *SOME)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_that_was_cut_or_edited_since_is_written_again(lake: Path, tmp_path: Path, kind: str) -> None:
+    to, path = f"{kind}:{tmp_path}/out", tmp_path / "out" / f"dim_genre.{kind}"
+    export(lake, to, *SOME)
+    body = path.read_bytes()
+    for other in (b"", body[:-1] + bytes([body[-1] ^ 1])):
+        path.write_bytes(other)
+        assert {name: one.how for name, one in export(lake, to, *SOME).items()} == {
+            "movie_genre": "unchanged",
+            "dim_genre": "full",
+        }
+        assert path.read_bytes() == body
+
+
+def test_values_that_sqlite_does_not_hold_are_counted(lake: Path, tmp_path: Path) -> None:
+    rows = own_rows("a", "b").to_pylist()
+    rows[0]["rating"] = float("nan")
+    bring(lake, pa.Table.from_pylist(rows, own_rows().schema))
+    done = export(lake, str(tmp_path / "x.sqlite"), OWN)[OWN]
+    assert done.notes == ("1 values were NaN, which SQLite does not hold: now NULL",)
+    assert export(lake, str(tmp_path / "x.duckdb"), OWN)[OWN].notes == ()
+
+
+def test_no_text_of_an_excel_safe_csv_is_a_formula(lake: Path, tmp_path: Path) -> None:
+    bring(lake, own_rows('=HYPERLINK("http://x")', "+1", "-1", "@x", "\t=1", "a=1"))
+    to = f"csv:{tmp_path}/out"
+    plain = {one.rstrip('"').rpartition('"')[2] for one in _lines(lake, to)}
+    assert {"+1", "-1", "@x", "a=1"} <= plain
+    target = target_of(to, excel_safe=True)
+    snapshot = look(FolderStorage(lake), (OWN,))
+    assert [one.how for one in target.export(snapshot, full=False, step=lambda text: None)] == ["full"]
+    found = pc_csv.read_csv(tmp_path / "out" / f"{OWN}.csv")["remark"].to_pylist()
+    assert found[:-1] == ['\'=HYPERLINK("http://x")', "'+1", "'-1", "'@x", "'\t=1", "a=1"]
+    assert [one.how for one in target.export(snapshot, full=False, step=lambda text: None)] == ["unchanged"]
+    with pytest.raises(ConfigError, match="excel-safe: this is about CSV files"):
+        target_of("parquet:x", excel_safe=True)
+
+
+def _lines(lake: Path, to: str) -> list[str]:
+    export(lake, to, OWN)
+    return (Path(to.removeprefix("csv:")) / f"{OWN}.csv").read_text().splitlines()

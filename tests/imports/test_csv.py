@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -464,3 +465,25 @@ def test_columns_in_any_number_get_their_own_types_and_values(lake: Importer) ->
     types = [("string", "bigint", "double")[number % 3] for number in range(101)]
     assert [one["type"] for one in imported["columns"]] == types
     assert lake.rows("t")[1] == {name: ("x", 2, 2.5)[number % 3] for number, name in enumerate(names)}
+
+
+def test_an_empty_text_is_kept_and_said_where_a_type_has_none(lake: Importer) -> None:
+    found = lake.bring("t", lake.file("t.csv", 'id,t,n\n1,"",""\n2,,5\n3,"\\N",\n'))
+    assert lake.rows("t") == [
+        {"id": 1, "t": "", "n": None},
+        {"id": 2, "t": None, "n": 5},
+        {"id": 3, "t": "\\N", "n": None},
+    ]
+    assert found["notes"] == ['n: 1 empty texts ("") are read as NULL']
+    lake.bring("t", lake.file("u.csv", 'id,t,n\n1,"","6"\n2,"NA",""\n'), "--null", "NA")
+    assert lake.rows("t") == [{"id": 1, "t": "", "n": 6}, {"id": 2, "t": None, "n": None}]
+
+
+def test_types_that_an_export_wrote_next_to_its_file_hold_for_it(lake: Importer) -> None:
+    columns = [{"name": name, "type": kind} for name, kind in (("n", "int"), ("t", "string"), ("d", "double"))]
+    exported = {"tables": {"movie": {"file": "movie.csv", "columns": columns}}}
+    lake.file("reelhouse_export.json", json.dumps(exported))
+    path = lake.file("movie.csv", 'n,t,d\n1,"12",3\n')
+    assert lake.types("t", path) == {"n": "bigint", "t": "string", "d": "double"}
+    assert lake.types("other", lake.file("other.csv", 'n,t,d\n1,"12",3\n'))["t"] == "bigint"
+    assert lake.types("edited", lake.file("movie.csv", 'n,t,d\nx,"12",3\n'))["n"] == "string"

@@ -196,7 +196,7 @@ def test_parquet_is_typed_as_it_says(lake: Importer) -> None:
 def test_what_is_nested_in_parquet_becomes_json_or_is_refused_in_one_line(lake: Importer) -> None:
     path = lake.parquet("t.parquet", a=pa.array([[1_500]], pa.list_(pa.timestamp("ns", "UTC"))))
     assert lake.types("t", path) == {"a": "string"}
-    assert lake.rows("t") == [{"a": '["1970-01-01T00:00:00.000001500+00:00"]'}]
+    assert lake.rows("t") == [{"a": '["1970-01-01T00:00:00.0000015Z"]'}]
     twice = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
     said = lake.refused("u", lake.parquet("u.parquet", a=twice))
     assert said.startswith("u.parquet: column a is no string: ")
@@ -230,3 +230,36 @@ def test_parquet_comes_into_what_is_pinned_only_if_its_type_may(lake: Importer) 
     assert said.startswith("c.parquet: column a is string, which is no double; nothing is changed")
     said = lake.refused("t", lake.parquet("d.parquet", a=[2**53 + 1], b=["x"]))
     assert said.startswith("d.parquet: column a is no double: Integer value 9007199254740993 not in range")
+
+
+def test_nested_values_keep_their_nanoseconds_maps_and_nan(lake: Importer) -> None:
+    at = pa.timestamp("ns", "UTC")
+    kind = pa.struct(
+        [("at", at), ("for", pa.duration("ms")), ("days", pa.list_(pa.date32())), ("time", pa.time64("ns"))]
+    )
+    row = {"at": 1_000_000_001, "for": 1500, "days": [0], "time": 1}
+    path = lake.parquet(
+        "t.parquet",
+        s=pa.array([row], kind),
+        m=pa.array([[("k", 1)]], pa.map_(pa.string(), at)),
+        twice=pa.array([[("k", 1), ("k", 2)]], pa.map_(pa.string(), pa.int64())),
+        f=pa.array([[float("nan"), float("inf"), 1.5]], pa.list_(pa.float64())),
+    )
+    lake.bring("t", path)
+    assert {name: json.loads(text) for name, text in lake.rows("t")[0].items()} == {
+        "s": {
+            "at": "1970-01-01T00:00:01.000000001Z",
+            "for": "PT1.5S",
+            "days": ["1970-01-01"],
+            "time": "00:00:00.000000001",
+        },
+        "m": {"k": "1970-01-01T00:00:00.000000001Z"},
+        "twice": [["k", 1], ["k", 2]],
+        "f": ["NaN", "Infinity", 1.5],
+    }
+
+
+def test_nanoseconds_that_are_cut_are_counted(lake: Importer) -> None:
+    values = pa.array([1_000, 1_001, None], pa.timestamp("ns", "UTC"))
+    assert lake.bring("t", lake.parquet("t.parquet", at=values))["notes"] == ["at: 1 instants are cut to microseconds"]
+    assert lake.bring("u", lake.parquet("u.parquet", at=values[:1]))["notes"] == []

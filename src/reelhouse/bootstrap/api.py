@@ -148,16 +148,20 @@ def export(
     tables: Sequence[str] | None = None,
     schema: str | None = None,
     full: bool = False,
+    excel_safe: bool = False,
     settings: Mapping[str, Any] | None = None,
 ) -> ExportResult:
     """Copy tables and marts of the last complete build to a database or files; all, or those that *tables* names.
 
     *to* is what `--to` is for the command: postgresql://…, x.duckdb, x.sqlite, csv:FOLDER, parquet:FOLDER.
+    With *excel_safe* no text in a CSV is a formula to a spreadsheet.
     """
     chosen = _settings(lake, settings)
     operations.check_can_export()
     names = tuple(_names(tables, "tables")) if tables is not None else None
-    return operations.export(lake_of(chosen), chosen, to, names, schema, _silent, _silent, full=full)
+    return operations.export(
+        lake_of(chosen), chosen, to, names, schema, _silent, _silent, full=full, excel_safe=excel_safe
+    )
 
 
 def purge(

@@ -102,12 +102,16 @@ class SyncResult:
 
 @dataclass(frozen=True)
 class ExportResult:
-    """The *tables* that an export wrote *to* a place, of which *build*; *oldest_answer* is the oldest in them."""
+    """The *tables* that an export wrote *to* a place, of which *build*; *oldest_answer* is the oldest in them.
+
+    *not_looked_at* says what of an unchanged table was believed without a look, if anything.
+    """
 
     to: str
     build: int
     oldest_answer: datetime | None
     tables: list[Exported]
+    not_looked_at: str
     terms: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -293,16 +297,18 @@ def export(
     note: Step,
     *,
     full: bool,
+    excel_safe: bool = False,
 ) -> ExportResult:
     """Copy *tables* (all if None) to the place that *to* names; *note* gets what a person should know before."""
     from reelhouse.serve.export.result import TERMS
     from reelhouse.serve.export.tables import look
 
-    target = _target(settings, storage, to, schema, note)
+    target = _target(settings, storage, to, schema, note, excel_safe=excel_safe)
     snapshot = look(storage, tables)
     done = target.export(snapshot, full=full, step=step)
     oldest = min((one.oldest for one in done if one.oldest), default=None)
-    return ExportResult(target.place, snapshot.build, oldest, done, TERMS)
+    unlooked = target.not_looked_at if any(one.how == "unchanged" for one in done) else ""
+    return ExportResult(target.place, snapshot.build, oldest, done, unlooked, TERMS)
 
 
 def check_can_export() -> None:
@@ -313,14 +319,15 @@ def check_can_export() -> None:
         )
 
 
-def _target(settings: Settings, storage: Storage, to: str, schema: str | None, note: Step) -> Target:
+def _target(
+    settings: Settings, storage: Storage, to: str, schema: str | None, note: Step, *, excel_safe: bool
+) -> Target:
     from reelhouse.serve.export.targets import is_database, target_of
 
-    if settings.engine == "sail":
-        return target_of(to, schema)
-    if not is_database(to):
-        note("Files are written by this process alone: Apache Spark is not used.")
-        return target_of(to, schema)
+    if settings.engine == "sail" or not is_database(to) or excel_safe:
+        if settings.engine != "sail":
+            note("Files are written by this process alone: Apache Spark is not used.")
+        return target_of(to, schema, excel_safe=excel_safe)
     from reelhouse.engines.postgres_jdbc import load_by_jdbc
 
     return target_of(to, schema, load_by_jdbc(settings, storage, to))

@@ -10,13 +10,19 @@ from reelhouse.settings import Settings
 
 
 def export(
-    settings: Settings, to: str, tables: tuple[str, ...] | None, schema: str | None, *, full: bool, as_json: bool
+    settings: Settings,
+    to: str,
+    tables: tuple[str, ...] | None,
+    schema: str | None,
+    *,
+    as_json: bool,
+    **how: bool,
 ) -> None:
     """Copy *tables* (all if None) to the place that *to* names, and show what was written."""
     operations.check_can_export()
     storage = lake_of(settings)
     with display.spinner("exporting") as step:
-        done = operations.export(storage, settings, to, tables, schema, step, display.note, full=full)
+        done = operations.export(storage, settings, to, tables, schema, step, display.note, **how)
     if as_json:
         display.as_json(done.to_dict())
     else:
@@ -30,6 +36,8 @@ def _show(done: ExportResult) -> None:
         columns,
         [(one.name, one.rows, one.written, one.how, "; ".join(one.notes)) for one in done.tables],
     )
+    if done.not_looked_at:
+        display.note(f"Note: {done.not_looked_at}.")
     if done.oldest_answer:
         display.note(
             f"The oldest answer in it is from {done.oldest_answer:%Y-%m-%d}. TMDB's terms end keeping it after six "

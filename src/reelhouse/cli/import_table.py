@@ -77,7 +77,7 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
     stamp = given.stamp(files)
     sources = [given.source(file) for file in files]
     # Includes the version of the rules for CSV: files that were read by looser rules are read again.
-    options = [*sorted(wanted.nulls), "" if wanted.quotes else "no quotes", f"escape {wanted.escape}", "strict 1"]
+    options = [*sorted(wanted.nulls), "" if wanted.quotes else "no quotes", f"escape {wanted.escape}", "strict 2"]
     made_from = mark_of(sources, options if kind == "csv" else options[:-2])
     same = None if wanted.new_schema else up_to_date(storage, wanted.name, made_from)
     if same is not None:

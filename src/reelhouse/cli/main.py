@@ -150,6 +150,12 @@ def _entity(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def _excel_safe(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--excel-safe", is_flag=True, help="CSV: put ' before texts that a spreadsheet would run as a formula."
+    )(command)
+
+
 def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that end a collection early."""
     options = (
@@ -486,6 +492,7 @@ def diff(ctx: click.Context, entity: tuple[str, ...], output: Path | None, as_js
     help="The format of rows; by default as the name of --output ends, else table.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
+@_excel_safe
 @click.option("--vertical", is_flag=True, help="Show each row as lines of name and value: nothing of a row is cut.")
 @click.option("--json", "as_json", is_flag=True, help='Print one JSON object on stdout, {"rows": [...]}, nothing else.')
 @_engine
@@ -575,17 +582,25 @@ def report(ctx: click.Context, /, output: Path, **how: bool) -> None:
 @click.option("--tables", metavar="NAMES", help="Only these, separated by commas; by default all.")
 @click.option("--schema", metavar="NAME", help="The database's schema; by default tmdb.")
 @click.option("--full", is_flag=True, help="Write everything, even what has not changed.")
+@_excel_safe
 @_spark
 @_json
 @click.pass_context
 def export(
-    ctx: click.Context, /, target: str, tables: str | None, schema: str | None, full: bool, as_json: bool, **engine: Any
+    ctx: click.Context,
+    /,
+    target: str,
+    tables: str | None,
+    spark: str | None,
+    conf: tuple[str, ...],
+    schema: str | None,
+    **how: bool,
 ) -> None:
     """Copy tables and marts of the last complete build into a database or files."""
     from reelhouse.cli import export
 
     names = tuple(name.strip() for name in tables.split(",") if name.strip()) if tables is not None else None
-    export.export(_engine_settings(ctx, **engine), target, names, schema, full=full, as_json=as_json)
+    export.export(_engine_settings(ctx, spark, conf), target, names, schema, **how)
 
 
 @main.command("import")

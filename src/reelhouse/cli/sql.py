@@ -11,7 +11,7 @@ from reelhouse.cli import display, result_table
 from reelhouse.engines.session import check_installed, session_of
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
 from reelhouse.serve.export.atomic_files import check_file, check_outside
-from reelhouse.serve.files import FORMS, as_json
+from reelhouse.serve.files import FORMS, as_json, without_formulas
 from reelhouse.serve.lake import Lake
 from reelhouse.settings import Settings, cache_folder
 
@@ -26,11 +26,20 @@ _KEYWORDS = "select from where group by order having limit join using left on an
 
 
 def run(
-    settings: Settings, query: str | None, form: str | None, output: Path | None, *, vertical: bool, as_json: bool
+    settings: Settings,
+    query: str | None,
+    form: str | None,
+    output: Path | None,
+    *,
+    vertical: bool,
+    excel_safe: bool,
+    as_json: bool,
 ) -> None:
     """Run *query*, or without one those that a person types."""
     check_installed(settings.engine)
     form = _form(form, output, vertical=vertical, as_json=as_json)
+    if excel_safe and form != "csv":
+        raise ConfigError(f"--excel-safe is about CSV, not about {form}: give --format csv too")
     if query is None and (form != "table" or output or not display.at_terminal(sys.stdin)):
         raise ConfigError("sql: a query is expected: as an argument, in --file FILE, or on stdin with -")
     storage = lake_of(settings)
@@ -41,7 +50,8 @@ def run(
     if query is None:
         _Prompt(lake, vertical=vertical).run()
     else:
-        _write(_asked(lake, query), form, output, vertical=vertical)
+        found = _asked(lake, query)
+        _write(without_formulas(found) if excel_safe else found, form, output, vertical=vertical)
 
 
 def _form(form: str | None, output: Path | None, *, vertical: bool, as_json: bool) -> str:

@@ -15,8 +15,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pc_csv
+from msgspec.structs import replace
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import SAME, check_same, named
@@ -25,11 +28,30 @@ from reelhouse.imports.values import Batch, Values
 from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Scanner, Tally, check, read_rows
 from reelhouse.warehouse.import_registry import ImportColumn
 
+_EXPORTED = "reelhouse_export.json"
+_KINDS = {"int": "bigint"}
+_TYPE = re.compile(r"bigint|double|boolean|date|timestamp|string|decimal\(\d+,\d+\)")
 _ESCAPE = "--escape '\\'"
 _SAMPLE = 256 * 1024
 _MOST_SEEN = 50
 _BLOCK = 8 * 1024 * 1024
 _VALUE = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?|\d{4}-\d\d-\d\d.*")
+
+
+class _Column(msgspec.Struct):
+    name: str
+    type: str
+
+
+class _Exported(msgspec.Struct):
+    file: str
+    columns: list[_Column]
+
+
+class _Export(msgspec.Struct):
+    """What of an export's `reelhouse_export.json` tells the types of its files."""
+
+    tables: dict[str, _Exported]
 
 
 class CsvFile(NamedTuple):
@@ -58,7 +80,7 @@ class CsvFiles(Values):
         for null in nulls:
             if escape and escape in null:
                 raise ConfigError(f"import: --null {null!r} holds the escape, so that no value would ever be it")
-        self._nulls = ["", *nulls]
+        self._nulls = list(nulls)
         self._files = [_looked_at(path, Dialect(quotes=quotes, escape=escape)) for path in paths]
         self._agreed: set[Path] = set()
         super().__init__(self._files[0].columns)
@@ -67,8 +89,31 @@ class CsvFiles(Values):
             if words := file.tally.words("--no-quotes"):
                 self.notes.append(f"{file.path.name}: {words}")
 
+    def columns(self, pinned: Sequence[ImportColumn] | None) -> list[ImportColumn]:
+        """As for all values; files of an export of ours have the types that it wrote down, where all values fit."""
+        exported = None if pinned is not None else self._exported()
+        if exported:
+            with suppress(ReelhouseError):
+                found = super().columns(exported)
+                self.notes.append(f"types are those that {_EXPORTED} names")
+                return found
+        return super().columns(pinned)
+
+    def _exported(self) -> list[ImportColumn] | None:
+        """The columns with the types that are written next to the first file, if it is one of an export."""
+        path = self._files[0].path
+        try:
+            tables = msgspec.json.decode((path.parent / _EXPORTED).read_bytes(), type=_Export).tables
+        except (OSError, msgspec.DecodeError):
+            return None
+        file = next((one for one in tables.values() if one.file == path.name), None)
+        kinds = {one.name: _KINDS.get(one.type, one.type) for one in file.columns} if file else {}
+        if set(kinds) != set(self.names()) or not all(_TYPE.fullmatch(kind) for kind in kinds.values()):
+            return None
+        return [replace(column, type=kinds[column.name]) for column in self._columns]
+
     def read(self) -> Iterator[Batch]:
-        """Nothing between two delimiters is NULL."""
+        """Nothing between two delimiters is NULL; two quotes are an empty text."""
         for file in self._files:
             rows = 0
             for texts in _parsed(file, self._nulls):
@@ -93,14 +138,26 @@ def _parsed(file: CsvFile, nulls: list[str]) -> Iterator[Any]:
         newlines_in_values=file.dialect.quotes,
     )
     convert = pc_csv.ConvertOptions(
-        column_types=dict.fromkeys(file.names, pa.string()), strings_can_be_null=True, null_values=nulls
+        column_types=dict.fromkeys(file.names, pa.string()),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        null_values=["", *nulls],
     )
     try:
         with opened(file.path) as body:
             reader = pc_csv.open_csv(pa.PythonFile(body, mode="r"), read, parse, convert)
-            yield from (batch for batch in reader if len(batch))
+            yield from (_with_nulls(batch, nulls) for batch in reader if len(batch))
     except pa.ArrowInvalid as exc:
         raise ReelhouseError(f"{file.path}: {_fault(file, str(exc))}") from exc
+
+
+def _with_nulls(batch: Any, nulls: list[str]) -> Any:
+    """Texts that were named are NULL in quotes too."""
+    if not nulls:
+        return batch
+    named = pa.array(nulls)
+    columns = [pc.if_else(pc.is_in(column, named), None, column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
 
 
 def _place(file: CsvFile, before: int, at: int) -> str:

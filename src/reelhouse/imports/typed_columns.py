@@ -6,9 +6,13 @@ would be one name.
 
 from __future__ import annotations
 
+import math
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +29,9 @@ from reelhouse.warehouse.import_registry import ImportColumn
 
 _ROWS = 32_768
 _LONGEST = 38
+_SECONDS = {"s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "ns": Decimal("1e-9")}
+# Zeros after the last digit of a second's fraction.
+_ZEROS = re.compile(r"\.(\d*?)0+(?=\D|$)")
 
 
 class Part(NamedTuple):
@@ -40,6 +47,8 @@ class TypedTable:
 
     def __init__(self, parts: Sequence[Part]) -> None:
         self.notes: list[str] = []
+        # Instants with more digits than a lake's have, by column.
+        self._cut: Counter[str] = Counter()
         self._parts = [(part, self._columns_of(part)) for part in parts]
         self.shown, self._first = parts[0].where, self._parts[0][1]
         for part, columns in self._parts[1:]:
@@ -64,11 +73,16 @@ class TypedTable:
     def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
         """The rows, typed as *columns* say."""
         names = [column.name for column in columns]
+        self._cut.clear()
         for part, found in self._parts:
             places = {column.name: at for at, column in enumerate(found)}
             for batch in part.read():
-                arrays = [_typed(batch.column(places[column.name]), column, part.where) for column in columns]
-                yield pa.RecordBatch.from_arrays(arrays, names=names)
+                arrays = [batch.column(places[name]) for name in names]
+                self._cut.update({name: _finer(array) for name, array in zip(names, arrays, strict=True)})
+                typed = [_typed(array, column, part.where) for array, column in zip(arrays, columns, strict=True)]
+                yield pa.RecordBatch.from_arrays(typed, names=names)
+        cut = [f"{name}: {count:,} instants are cut to microseconds" for name, count in (+self._cut).items()]
+        self.notes += [note for note in cut if note not in self.notes]
 
     def _columns_of(self, part: Part) -> list[ImportColumn]:
         columns = []
@@ -153,14 +167,60 @@ def _converted(array: Any, kind: str) -> Any:
     if pt.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pt.is_nested(array.type):
-        # Instants with nanoseconds are those of pandas.
-        encode = msgspec.json.Encoder(enc_hook=lambda value: value.isoformat()).encode
-        texts = (None if value is None else encode(value).decode() for value in array.to_pylist())
-        return pa.array(texts, pa.string())
+        values = (_plain(value, array.type) for value in array.cast(_legible(array.type)).to_pylist())
+        return pa.array(
+            (None if value is None else msgspec.json.encode(value).decode() for value in values), pa.string()
+        )
     if pt.is_timestamp(array.type):
         # What is finer than a microsecond no engine of a lake would show.
         array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
     return array.cast(arrow_type(kind))
+
+
+def _finer(array: Any) -> int:
+    """How many instants have digits beyond microseconds, which no engine of a lake would show."""
+    if not pt.is_timestamp(array.type) or array.type.unit != "ns":
+        return 0
+    return pc.sum(pc.not_equal(pc.floor_temporal(array, unit="microsecond"), array)).as_py() or 0
+
+
+def _legible(kind: Any) -> Any:
+    """A nested type whose times are texts: Python's hold no nanoseconds."""
+    if pt.is_struct(kind):
+        return pa.struct([field.with_type(_legible(field.type)) for field in kind])
+    if pt.is_map(kind):
+        return pa.map_(_legible(kind.key_type), _legible(kind.item_type))
+    if hasattr(kind, "value_type"):
+        inner = _legible(kind.value_type)
+        return inner if pt.is_dictionary(kind) else pa.large_list(inner)
+    if pt.is_duration(kind):
+        return pa.int64()
+    return pa.string() if pt.is_temporal(kind) else kind
+
+
+def _plain(value: Any, kind: Any) -> Any:
+    """A value of `_legible(kind)` as JSON has it. A map is an object where its keys are distinct texts."""
+    if value is None or pt.is_null(kind):
+        return None
+    if pt.is_struct(kind):
+        return {field.name: _plain(value[field.name], field.type) for field in kind}
+    if pt.is_map(kind):
+        pairs = [(_plain(key, kind.key_type), _plain(item, kind.item_type)) for key, item in value]
+        keys = {key for key, _ in pairs if isinstance(key, str)}
+        return dict(pairs) if len(keys) == len(pairs) else pairs
+    if hasattr(kind, "value_type"):
+        return _plain(value, kind.value_type) if pt.is_dictionary(kind) else [_plain(v, kind.value_type) for v in value]
+    return _plain_scalar(value, kind)
+
+
+def _plain_scalar(value: Any, kind: Any) -> Any:
+    if pt.is_timestamp(kind):
+        return _ZEROS.sub(lambda found: found[1] and f".{found[1]}", value.replace(" ", "T", 1))
+    if pt.is_duration(kind):
+        return f"PT{(value * _SECONDS[kind.unit]).normalize():f}S"
+    if isinstance(value, float) and not math.isfinite(value):
+        return {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
+    return value
 
 
 def _within_years(array: Any) -> bool:

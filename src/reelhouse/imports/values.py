@@ -139,7 +139,10 @@ class Values(ABC):
     def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
         """The rows, typed as *columns* say; `ReelhouseError` at the first value that does not fit."""
         schema = pa.schema([(column.name, arrow_type(column.type)) for column in columns])
+        self._empty: dict[str, int] = {}
         for batch in self.read():
+            if not self.marked:
+                batch = batch._replace(texts=self._without_empty(batch.texts, columns))
             casts = [found for some in _few_at_a_time(columns) for found in self._casts(batch.texts, some)]
             found = pa.table(casts, names=schema.names).cast(schema)
             for column in columns:
@@ -149,6 +152,18 @@ class Values(ABC):
                     text = self._duckdb.from_arrow(batch.texts.slice(at, 1)).project(self._text(column.name))
                     raise misfit(batch.where(at), column.name, text.fetchall()[0][0], column.type)
             yield from found.combine_chunks().to_batches()
+        notes = [f'{name}: {count:,} empty texts ("") are read as NULL' for name, count in self._empty.items()]
+        self.notes += [note for note in notes if note not in self.notes]
+
+    def _without_empty(self, texts: Any, columns: Sequence[ImportColumn]) -> Any:
+        """Empty texts are values of a column of texts alone; in others they are NULL, and noted."""
+        arrays = dict(zip(texts.schema.names, texts.columns, strict=True))
+        for column in columns:
+            empty = pc.equal(arrays[column.name], "")
+            if column.type != TEXT and (count := pc.sum(empty).as_py()):
+                self._empty[column.name] = self._empty.get(column.name, 0) + count
+                arrays[column.name] = pc.if_else(empty, None, arrays[column.name])
+        return pa.RecordBatch.from_pydict(arrays)
 
     def _casts(self, texts: Any, columns: Sequence[ImportColumn]) -> list[Any]:
         """The values of some *columns*, cast."""
@@ -181,7 +196,8 @@ class Values(ABC):
             f" when {_FITS[kind]} then {_BITS[kind]}".replace("$", day if kind in _DAYS else value)
             for kind in sorted(_FITS, key=lambda kind: not seen & _ALLOWED[kind])
         )
-        return f"case when {value} is null then 0{tests} else {_OTHER} end"
+        nothing = f"{value} is null" if self.marked else f"{value} is null or {value} = ''"
+        return f"case when {nothing} then 0{tests} else {_OTHER} end"
 
 
 def _few_at_a_time(columns: Sequence[C]) -> Iterator[Sequence[C]]:

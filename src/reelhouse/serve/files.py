@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import itertools
 import math
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,13 +20,30 @@ if TYPE_CHECKING:
 
 
 def as_csv(table: pa.Table) -> str:
-    """CSV with a header; NULL is empty, nested values are JSON, timestamps are ISO in UTC."""
+    """CSV with a header; NULL is empty, an empty text is `""`, nested values are JSON, timestamps are ISO in UTC."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.column_names)
-    for row in _rows(table):
-        writer.writerow(["" if value is None else cell(value) for value in row])
+    for row in itertools.chain([table.column_names], _rows(table)):
+        # A blank line would be no row to many readers.
+        text.write((",".join(map(_csv_cell, row)) or '""') + "\n")
     return text.getvalue()
+
+
+def _csv_cell(value: Any) -> str:
+    shown = "" if value is None else cell(value)
+    return '"' + shown.replace('"', '""') + '"' if value == "" or _QUOTED.search(shown) else shown
+
+
+def without_formulas(rows: Any) -> Any:
+    """A table or batch in which no text, in no header either, is a formula to a spreadsheet: `'` is put before it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = [
+        pc.replace_substring_regex(column, _FORMULA, r"'\0") if pa.types.is_string(column.type) else column
+        for column in rows.columns
+    ]
+    names = [re.sub(_FORMULA, r"'\g<0>", name) for name in rows.schema.names]
+    return type(rows).from_arrays(columns, names)
 
 
 def as_json(table: pa.Table) -> str:
@@ -47,6 +65,11 @@ def as_parquet(table: pa.Table) -> bytes:
     pq.write_table(table, body)
     return body.getvalue()
 
+
+# What a value in a CSV cannot hold without quotes around it.
+_QUOTED = re.compile('[",\r\n]')
+# What spreadsheets take for a formula, by OWASP's list.
+_FORMULA = r"\A[=+\-@\t\r]"
 
 FORMS: dict[str, Callable[[Any], str | bytes]] = {
     "csv": as_csv,

@@ -22,7 +22,7 @@ from reelhouse.serve.export.atomic_files import (
     stamp,
     sync,
 )
-from reelhouse.serve.export.result import NOTES, Exported, Noted, Step, as_before, noted, unchanged
+from reelhouse.serve.export.result import NOTES, ROWS_ALONE, Exported, Noted, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 
@@ -36,6 +36,7 @@ class DatabaseFile(ABC):
     # What a column's type is called there if not as in the lake, and a statement that names all tables and views.
     types: ClassVar[Mapping[str, str]]
     names: ClassVar[str]
+    not_looked_at = ROWS_ALONE
 
     def __init__(self, path: Path) -> None:
         self.place = str(path)
@@ -55,8 +56,8 @@ class DatabaseFile(ABC):
         """Make the table of notes where there is none."""
 
     @abstractmethod
-    def insert(self, file: Any, table: ExportTable, reading: Reading) -> None:
-        """Put all rows into an empty table."""
+    def insert(self, file: Any, table: ExportTable, reading: Reading) -> str:
+        """Put all rows into an empty table; returns which values the program does not hold, if any."""
 
     @abstractmethod
     def index(self, file: Any, table: ExportTable) -> str:
@@ -101,13 +102,13 @@ class DatabaseFile(ABC):
         )
         file.execute(f"drop table if exists {name}")
         file.execute(f"create table {name} ({columns})")
-        self.insert(file, table, reading)
+        changed = self.insert(file, table, reading)
         reading.check()
         note = noted(snapshot, table, reading.rows, reading.oldest)
         values = [each.isoformat() if isinstance(each, datetime) else each for each in msgspec.structs.astuple(note)]
         file.execute(f"insert or replace into {NOTES} values ({', '.join('?' * len(values))})", values)
-        why = self.index(file, table)
-        return Exported(table.name, reading.rows, reading.rows, "full", reading.oldest, (why,) if why else ())
+        notes = tuple(filter(None, (changed, self.index(file, table))))
+        return Exported(table.name, reading.rows, reading.rows, "full", reading.oldest, notes)
 
     def _stamps(self) -> list[tuple[int, int, int] | None]:
         """By these a file is known that somebody writes to, as are the logs beside it."""

@@ -61,7 +61,7 @@ class DuckdbFile(DatabaseFile):
         file.execute(_NOTES)
         file.execute(f"comment on table {NOTES} is {_text(TERMS)}")
 
-    def insert(self, file: Any, table: ExportTable, reading: Reading) -> None:
+    def insert(self, file: Any, table: ExportTable, reading: Reading) -> str:
         file.register("reelhouse_rows", reading.stream())
         try:
             file.execute(f"insert into {quoted(table.name)} select * from reelhouse_rows")
@@ -70,6 +70,7 @@ class DuckdbFile(DatabaseFile):
                 raise reading.error from None
             raise
         file.unregister("reelhouse_rows")
+        return ""
 
     def index(self, file: Any, table: ExportTable) -> str:
         """DuckDB finds other rows than a key's without indexes; comments are added here too."""

@@ -6,6 +6,8 @@ which says what the folder holds, comes last; files that are new to it are named
 
 from __future__ import annotations
 
+import hashlib
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from reelhouse.serve.export.atomic_files import (
 from reelhouse.serve.export.result import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
+from reelhouse.serve.files import without_formulas
 
 MANIFEST = f"{NOTES}.json"
 _ANNOUNCED = f"{NOTES}.announced.json"
@@ -51,6 +54,7 @@ class File(msgspec.Struct, frozen=True):
     key: list[str]
     columns: list[Column]
     note: Noted
+    sha256: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -62,20 +66,28 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Folder:
-    """The folder at *path*, made where there is none; its files are `csv` or `parquet`. What else is in it stays."""
+    """The folder at *path*, made where there is none; its files are `csv` or `parquet`. What else is in it stays.
 
-    def __init__(self, path: Path, suffix: str) -> None:
+    With *excel_safe* no text in a CSV is a formula to a spreadsheet.
+    """
+
+    not_looked_at = ""
+
+    def __init__(self, path: Path, suffix: str, *, excel_safe: bool = False) -> None:
         self.place = f"{suffix}:{path}"
         self._path = path.expanduser().absolute()
         self._suffix = suffix
-        self._write = {"csv": _write_csv, "parquet": _write_parquet}[suffix]
+        self._form = f"{suffix}, excel-safe" if excel_safe else suffix
+        self._write = _write_parquet if suffix == "parquet" else partial(_write_csv, excel_safe=excel_safe)
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         check_outside(self._path, snapshot.storage)
         for name in (MANIFEST, *(self._name(table) for table in snapshot.tables)):
             check_file(self._path / name)
         files = self._files(snapshot)
-        known = {name: file.note for name, file in files.items() if (self._path / file.file).exists()}
+        same = files if self._manifest().form == self._form else {}
+        names = {table.name for table in snapshot.tables}
+        known = {name: file.note for name, file in same.items() if name in names and self._holds(file)}
         wanted = [table for table in snapshot.tables if full or not unchanged(table, known)]
         done = self._put(snapshot, wanted, files, step) if wanted else {}
         return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
@@ -94,12 +106,13 @@ class Folder:
                 reading.check()
                 done[table.name] = Exported(table.name, reading.rows, reading.rows, "full", reading.oldest)
                 note = noted(snapshot, table, reading.rows, reading.oldest)
-                files = {**files, table.name: _described(table, self._name(table), note)}
+                file = _described(table, self._name(table), note, _sha256(folder / self._name(table)))
+                files = {**files, table.name: file}
             self._write_manifest(folder / MANIFEST, files)
             snapshot.check()
             for path in folder.iterdir():
                 sync(path)
-            if self._manifest() != before:
+            if self._manifest().tables != before:
                 raise ReelhouseError(f"another export into {self.place} has ended meanwhile: export again")
             self._announce(folder, before, files)
             for name in (*(self._name(table) for table in wanted), MANIFEST):
@@ -116,7 +129,7 @@ class Folder:
             put_in_place(folder / _ANNOUNCED, self._path / MANIFEST)
 
     def _write_manifest(self, path: Path, files: dict[str, File]) -> None:
-        manifest = msgspec.json.encode(Manifest(self._suffix, TERMS, dict(sorted(files.items()))))
+        manifest = msgspec.json.encode(Manifest(self._form, TERMS, dict(sorted(files.items()))))
         path.write_bytes(msgspec.json.format(manifest) + b"\n")
 
     def _name(self, table: ExportTable) -> str:
@@ -124,7 +137,7 @@ class Folder:
 
     def _files(self, snapshot: Snapshot) -> dict[str, File]:
         """What the manifest says is there; refuses files that are somebody else's."""
-        found = self._manifest()
+        found = self._manifest().tables
         for table in snapshot.tables:
             name = self._name(table)
             if (self._path / name).exists() and table.name not in found:
@@ -134,26 +147,36 @@ class Folder:
                 )
         return found
 
-    def _manifest(self) -> dict[str, File]:
+    def _holds(self, file: File) -> bool:
+        """Whether the file is still what was written."""
+        path = self._path / file.file
+        return path.is_file() and _sha256(path) == file.sha256
+
+    def _manifest(self) -> Manifest:
         try:
-            return msgspec.json.decode((self._path / MANIFEST).read_bytes(), type=Manifest).tables
+            return msgspec.json.decode((self._path / MANIFEST).read_bytes(), type=Manifest)
         except (FileNotFoundError, NotADirectoryError):
-            return {}
+            return Manifest(self._form, TERMS)
         except (OSError, msgspec.DecodeError) as exc:
             raise ReelhouseError(f"{self._path / MANIFEST} cannot be read: {exc}") from exc
 
 
-def _described(table: ExportTable, name: str, note: Noted) -> File:
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _described(table: ExportTable, name: str, note: Noted, sha256: str) -> File:
     columns = [Column(each.name, str(each.type), each.comment) for each in table.spec.columns]
-    return File(name, table.spec.about, list(table.spec.key), columns, note)
+    return File(name, table.spec.about, list(table.spec.key), columns, note, sha256)
 
 
-def _write_csv(reading: Reading, path: Path) -> None:
+def _write_csv(reading: Reading, path: Path, *, excel_safe: bool) -> None:
     """UTF-8, a header, commas. NULL is nothing at all, an empty text is two quotes."""
     # Quotes around texts alone: so readers tell NULL from an empty text, as PostgreSQL's COPY does.
     with pc_csv.CSVWriter(path, reading.schema, write_options=pc_csv.WriteOptions(quoting_style="needed")) as file:
         for batch in reading.batches():
-            file.write_batch(batch)
+            file.write_batch(without_formulas(batch) if excel_safe else batch)
 
 
 def _write_parquet(reading: Reading, path: Path) -> None:

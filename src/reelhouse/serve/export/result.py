@@ -48,10 +48,17 @@ class Noted(msgspec.Struct, frozen=True):
     exported_by: str
 
 
+ROWS_ALONE = "unchanged tables of a database were counted, their values were not compared: --full writes them again"
+
+
 class Target(Protocol):
-    """Where tables go. *place* is how it is shown: without a password."""
+    """Where tables go. *place* is how it is shown: without a password.
+
+    *not_looked_at* says what of an unchanged table is believed without a look, if anything.
+    """
 
     place: str
+    not_looked_at: str
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         """Make the target hold *snapshot*, all of it or nothing; *full* writes also what is there already.

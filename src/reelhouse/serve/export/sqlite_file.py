@@ -49,12 +49,15 @@ class SqliteFile(DatabaseFile):
         first, *others = Noted.__struct_fields__
         file.execute(f"create table if not exists {NOTES} ({first} primary key, {', '.join(others)})")
 
-    def insert(self, file: sqlite3.Connection, table: ExportTable, reading: Reading) -> None:
+    def insert(self, file: sqlite3.Connection, table: ExportTable, reading: Reading) -> str:
         into = f"insert into {quoted(table.name)} values ({', '.join('?' * len(table.spec.columns))})"
+        nan = 0
         file.execute("begin")
         for batch in reading.batches():
             file.executemany(into, zip(*map(_values, batch.columns), strict=True))
+            nan += sum(pc.sum(pc.is_nan(column)).as_py() or 0 for column in batch.columns if _floats(column))
         file.execute("commit")
+        return f"{nan:,} values were NaN, which SQLite does not hold: now NULL" if nan else ""
 
     def index(self, file: sqlite3.Connection, table: ExportTable) -> str:
         """A unique index on the key, where the rows have it, and indexes on ids of other things."""
@@ -69,6 +72,10 @@ class SqliteFile(DatabaseFile):
         for column in table.indexed:
             file.execute(f"create index {quoted(f'{table.name}_{column}_idx')} on {name} ({quoted(column)})")
         return why
+
+
+def _floats(column: Any) -> bool:
+    return bool(pa.types.is_floating(column.type))
 
 
 def _values(column: Any) -> list[Any]:

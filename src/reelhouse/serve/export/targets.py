@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from reelhouse.errors import ConfigError
@@ -18,8 +19,8 @@ _EXPECTED = "postgresql://..., NAME.duckdb, NAME.sqlite, csv:FOLDER or parquet:F
 _BY_PREFIX: dict[str, Callable[[Path], Target]] = {
     "duckdb": DuckdbFile,
     "sqlite": SqliteFile,
-    "csv": lambda path: Folder(path, "csv"),
-    "parquet": lambda path: Folder(path, "parquet"),
+    "csv": partial(Folder, suffix="csv"),
+    "parquet": partial(Folder, suffix="parquet"),
 }
 _PREFIXES = {".duckdb": "duckdb", ".sqlite": "sqlite", ".sqlite3": "sqlite"}
 
@@ -29,8 +30,15 @@ def is_database(place: str) -> bool:
     return place.startswith(SCHEMES)
 
 
-def target_of(place: str, schema: str | None = None, load: Load = load_by_copy) -> Target:
-    """The target at *place*; `ConfigError` where it is none. *schema* and *load* are for PostgreSQL."""
+def target_of(place: str, schema: str | None = None, load: Load = load_by_copy, *, excel_safe: bool = False) -> Target:
+    """The target at *place*; `ConfigError` where it is none. *schema* and *load* are for PostgreSQL.
+
+    *excel_safe* is for CSV.
+    """
+    if excel_safe:
+        if not place.startswith("csv:"):
+            raise ConfigError("excel-safe: this is about CSV files: --to csv:FOLDER --excel-safe")
+        return Folder(Path(place.removeprefix("csv:")), "csv", excel_safe=True)
     if is_database(place):
         return PostgresTarget(place, _checked(schema or SCHEMA), load)
     if schema is not None:

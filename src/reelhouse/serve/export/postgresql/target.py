@@ -20,7 +20,7 @@ from reelhouse.serve.export.postgresql import ddl as ddl
 from reelhouse.serve.export.postgresql.connection import Link, LostError, linked, quoted, text
 from reelhouse.serve.export.postgresql.state import NOTES_SCHEMA, create_notes
 from reelhouse.serve.export.postgresql.swap import Loaded, MiscountError, Swap, Work
-from reelhouse.serve.export.result import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
+from reelhouse.serve.export.result import NOTES, ROWS_ALONE, TERMS, Exported, Noted, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import Reading
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 from reelhouse.storage.postgres_address import shown
@@ -51,6 +51,8 @@ def load_by_copy(
 
 class PostgresTarget:
     """A *schema* of the database at *url*, made where it is not there."""
+
+    not_looked_at = ROWS_ALONE
 
     def __init__(self, url: str, schema: str = SCHEMA, load: Load = load_by_copy) -> None:
         self.place = f"{shown(url)} (schema {schema})"
