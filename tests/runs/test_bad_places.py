@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from reelhouse.collect.verify import verify
-from reelhouse.errors import StorageError
+from reelhouse.errors import LakeError, StorageError
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.commands import Reelhouse
@@ -172,3 +172,30 @@ def test_a_throttled_run_ends_like_any_other(tiny: Tiny) -> None:
     assert collect(lake, small(tiny)).clean
     assert throttled == 4
     assert_whole(lake)
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_a_lake_that_is_deleted_during_a_run_is_said_and_gets_no_run_without_a_beginning(
+    tiny: Tiny, tmp_path: Path, after: int
+) -> None:
+    lake = _Deleted(tmp_path / "lake", after)
+    with pytest.raises(LakeError, match="movie run 1 was deleted from the lake while it was collected"):
+        collect_small(lake, small(tiny))
+    tiny.forget()
+    assert collect_small(FolderStorage(tmp_path / "lake"), small(tiny)).complete
+    assert_whole(FolderStorage(tmp_path / "lake"))
+
+
+class _Deleted(FolderStorage):
+    """A lake that somebody deletes after so many receipts."""
+
+    def __init__(self, root: Path, after: int) -> None:
+        super().__init__(root)
+        self._root, self._left = root, after
+
+    def put_new(self, key: str, body: bytes) -> None:
+        super().put_new(key, body)
+        if "/receipts/" in key:
+            self._left -= 1
+            if self._left == 0:
+                shutil.rmtree(self._root)

@@ -519,3 +519,17 @@ def test_the_command_fails_where_the_lake_is_not_whole(lake: MemoryStorage, tmp_
     chosen = Settings(lake=str(tmp_path / "lake"))
     (tmp_path / "lake" / receipt).unlink()
     assert commands.verify(chosen, as_json=True) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"planned_at": "2031-01-01T00:00:00Z"},
+        {"changes_read_to": "2031-01-01T00:00:00Z"},
+        {"selection": {"source": "export", "min_popularity": 0.0}},
+        {"made_by": "somebody"},
+    ],
+)
+def test_a_plan_that_says_something_else_than_what_was_executed_is_named(lake: MemoryStorage, change: Any) -> None:
+    _spoil(lake, plan_key("movie", 1), lambda found: found.update(change))
+    _red(lake, "movie run 1: its plan is not the one that was executed")

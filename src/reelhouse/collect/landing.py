@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from reelhouse.collect.spool import Spooling
 from reelhouse.collect.validation import Validated
-from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
+from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import ChunkWriter
-from reelhouse.raw.keys import chunk_key
+from reelhouse.raw.keys import chunk_key, plan_key, receipt_key
 from reelhouse.raw.plan import Plan, Request
 from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt, read_parts
 from reelhouse.storage.protocol import Storage
@@ -241,6 +241,7 @@ class ChunkSink:
             requests=chunk.requests,
         )
         if not self._spooling.failed:
+            self._check_run(chunk.unit)
             try:
                 # Chunk first, receipt second: between the two the answers do not exist, and are asked again.
                 if reference is not None:
@@ -254,6 +255,18 @@ class ChunkSink:
                 return placed
         self._spooling.keep(receipt, body)
         return None
+
+    def _check_run(self, unit: OpenUnit) -> None:
+        """Raise `LakeError` if the run was deleted meanwhile: what landed now could belong to no run."""
+        plan = self._plan
+        before = receipt_key(plan.entity, plan.run, unit.number, unit.part - 1)
+        try:
+            gone = self._storage.size(before if unit.part else plan_key(plan.entity, plan.run)) is None
+        except StorageError:
+            # Writing fails too, and then the answers are spooled.
+            gone = False
+        if gone:
+            raise LakeError(f"{plan.name} was deleted from the lake while it was collected: nothing more is written")
 
     def _check(self) -> None:
         if self._error is not None:

@@ -311,6 +311,8 @@ def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[s
         stated = getattr(made, name)
         if stated != value:
             yield f"{plan.name}: its reconciliation says {name} = {stated}, its receipts say {value}"
+    if made.plan != plan.sha256:
+        yield f"{plan.name}: its plan is not the one that was executed, by the hash in its reconciliation"
     if not made.complete:
         yield f"{plan.name} was reconciled as not whole"
 

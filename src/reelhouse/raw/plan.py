@@ -161,6 +161,11 @@ class Plan(msgspec.Struct, frozen=True):
         return f"{self.entity} run {self.run}"
 
     @property
+    def sha256(self) -> str:
+        """The hash of all that the plan says."""
+        return hashlib.sha256(encode(self)).hexdigest()
+
+    @property
     def units(self) -> int:
         return -(-self.ids.count // self.unit_size)
 

@@ -24,7 +24,8 @@ class Reconciliation(msgspec.Struct, frozen=True):
     """`_reelhouse/runs/<entity>/<seq>/reconciliation.json`.
 
     It holds the second equation: asked = landed + filtered + gone + quarantined + abandoned. *abandoned* are the ids
-    that were pending when a user gave the run up.
+    that were pending when a user gave the run up. *plan* is the sha256 of the plan that was executed: later runs start
+    from what it says.
     """
 
     run: int
@@ -41,6 +42,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
     complete: bool
     clean: bool
     abandoned: int = 0
+    plan: str = ""
     format: int = FORMAT
 
 
@@ -216,6 +218,7 @@ def reconcile(
         complete=not counted.problems and plan.counts.balanced and counted.settled + counted.pending == plan.ids.count,
         clean=not counted.states[State.QUARANTINED],
         abandoned=counted.pending,
+        plan=plan.sha256,
     )
     try:
         storage.put_new(reconciliation_key(plan.entity, plan.run), encode(made))
