@@ -4,6 +4,7 @@ ReelhouseError
 ├── ConfigError          a person must change a setting
 ├── IncompleteError      the work ended with a result that is not complete, not clean or not proven
 ├── StorageError         the folder or bucket failed
+│   ├── RefusedError     also a ConfigError: credentials, rights or the bucket's name
 │   ├── MissingKeyError  no such object
 │   ├── KeyTakenError    another writer was first: the object exists
 │   └── LockedError      another worker has locked this lake: retry later
@@ -13,7 +14,7 @@ ReelhouseError
 └── TmdbError
 ├── TransientError   retry later
 ├── UntrustedError   the answer is not what was requested: retry, then quarantine
-    ├── DeniedError      stop: the token is wrong or lacks rights
+    ├── DeniedError      also a ConfigError: the token is wrong or lacks rights
 ├── MissingError     note it and continue: TMDB has no such record
 └── ListingError     a listing is incomplete, so none of it is used
 """
@@ -73,6 +74,10 @@ class StorageError(ReelhouseError):
     """The storage of the lake failed."""
 
 
+class RefusedError(StorageError, ConfigError):
+    """The storage refuses until the user corrects credentials, rights, the bucket's name or its region."""
+
+
 class MissingKeyError(StorageError):
     """There is no object of this key."""
 
@@ -118,7 +123,7 @@ class UntrustedError(TmdbError):
         self.reason = reason
 
 
-class DeniedError(TmdbError):
+class DeniedError(TmdbError, ConfigError):
     """TMDB refuses this token; a retry is useless."""
 
 

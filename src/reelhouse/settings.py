@@ -281,6 +281,10 @@ def load(
     stated = _from_environ(environ)
     here = (folder or Path.cwd()) / FILE
     filed = _from_file(here) if here.is_file() else {}
+    if "" in (given.get("lake"), filed.get("lake")):
+        raise ConfigError(
+            f"lake: a folder or s3://bucket/prefix is expected, not an empty text; correct --lake or {here}"
+        )
     lake = given.get("lake") or stated.get("lake") or filed.get("lake") or Settings().lake
     if not here.is_file():
         filed = _from_lake(lake, lambda: in_bucket(Settings(**{**stated, **given})))
@@ -406,6 +410,9 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
             hint = did_you_mean(key, known).replace("'", f"'{_PREFIX}", 1)
             raise ConfigError(f"{variable}: no such setting{hint}; correct it in the environment")
     stated: dict[str, Any] = {}
+    if environ.get(f"{_PREFIX}LAKE", "-").strip() == "":
+        # Taken for unset, it would begin a lake in the working directory.
+        raise ConfigError(f"lake: {_PREFIX}LAKE is empty; name a lake or unset it")
     for one in _general():
         names = (one.metadata["env"], f"{_PREFIX}{one.name.upper()}")
         name = next((name for name in names if name and environ.get(name)), None)

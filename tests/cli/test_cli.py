@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from reelhouse import __version__
@@ -22,6 +23,7 @@ from reelhouse.cli.main import main
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.settings import FILE
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.storage.s3 import S3Storage
 from tests import s3servers, serving
 
 MOVIE = ENTITIES["movie"]
@@ -202,10 +204,34 @@ def test_a_list_that_is_no_utf_8_is_one_line(here: Here, tmp_path: Path) -> None
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_what_s3_refuses_for_a_wrong_secret_or_name_is_a_mistake_of_the_user(
+    here: Here, tmdb: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = s3servers.started("moto")
+    s3servers.aim(monkeypatch, server)
+    for command in ("status", "collect", "verify"):
+        done = here("--lake", "s3://no-such-bucket/lake", command, **tmdb)
+        assert (done.exit_code, "there is no bucket 'no-such-bucket'" in done.stderr) == (2, True), done.stderr
+
+    def refused(storage: object, key: str) -> int:
+        raise storage._failed(key, ClientError({"Error": {"Code": "SignatureDoesNotMatch"}}, "HeadObject"))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(S3Storage, "size", refused)
+    done = here("--lake", f"s3://{s3servers.fresh_bucket(server)}/lake", "status", **tmdb)
+    assert (done.exit_code, "the AWS access key or its secret is wrong" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "collect", "tables"])
+def test_a_lake_without_a_name_is_a_mistake(here: Here, command: str) -> None:
+    for done in (here(command, REELHOUSE_LAKE=""), here(command, REELHOUSE_LAKE=" "), here("--lake", "", command)):
+        assert (done.exit_code, "lake: " in done.stderr, "empty" in done.stderr) == (2, True, True), done.stderr
+
+
 def test_other_errors_end_with_1_and_one_line(run: Run, tmp_path: Path, tmdb: dict[str, str]) -> None:
     denied = run("collect", **{**tmdb, "TMDB_TOKEN": "eyJ.another.token"}, REELHOUSE_LAKE="denied")
-    assert denied.returncode == 1
+    assert denied.returncode == 2
     assert "Invalid API key" in denied.stderr
+    assert "Set TMDB_TOKEN to the API Read Access Token" in denied.stderr
     assert "eyJ.another.token" not in denied.stderr + denied.stdout
     (tmp_path / "file").write_text("")
     blocked = run("collect", **tmdb, REELHOUSE_LAKE="file")

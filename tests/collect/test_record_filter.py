@@ -113,7 +113,8 @@ def test_answers_are_looked_at_only_where_declarations_do_not_say_enough(express
     ("expression", "said"),
     [
         ("runtime > 60", "a number in backticks: `60`"),
-        ("vote_average >= 7.5", "a number in backticks: `7"),
+        ("vote_average >= 7.5", "a number in backticks: `7.5`"),
+        ("budget > 1e6", "a number in backticks: `1e6`"),
         ("runtime > -5", "a number in backticks: `-5`"),
         ("title = 'A'", "writes == for ="),
         ("adult and video", "writes && for and"),

@@ -49,5 +49,5 @@ def test_it_is_in_no_log_however_talkative(
     assert TOKEN not in caplog.text + repr(refused.value) + repr(collector.run_options(small(tiny))) + repr(small(tiny))
     # `Reelhouse` looks through what the command says.
     code, _, stderr = reelhouse("collect", "--json", REELHOUSE_LAKE=str(tmp_path / "another"))
-    assert code == 1
+    assert code == 2
     assert "refuses the token" in stderr

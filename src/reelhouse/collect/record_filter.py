@@ -35,7 +35,9 @@ def compile_filter(expression: str) -> Predicate | None:
         compiled = jmespath.compile(expression)
     except jmespath.exceptions.JMESPathError as exc:
         first = str(exc).splitlines()[0]
-        raise ConfigError(f"record_filter: {expression!r} is no JMESPath expression: {first}{_hint(exc)}") from exc
+        raise ConfigError(
+            f"record_filter: {expression!r} is no JMESPath expression: {first}{_hint(exc, expression)}"
+        ) from exc
     _check_functions(expression, compiled.parsed)
 
     def wanted(body: bytes) -> bool:
@@ -44,7 +46,9 @@ def compile_filter(expression: str) -> Predicate | None:
         except (jmespath.exceptions.JMESPathError, ValueError, TypeError, RecursionError) as exc:
             # JMESPath lets Python's own errors through.
             first = str(exc).splitlines()[0]
-            raise ConfigError(f"record_filter: {expression!r} cannot be applied to a record: {first}") from exc
+            raise ConfigError(
+                f"record_filter: {expression!r} cannot be applied to a record: {first}. {_WRITTEN}"
+            ) from exc
         # JMESPath's own truth: null, false, "", [] and {} are false, 0 is true.
         return not (found is None or found is False or found in ("", [], {}))
 
@@ -79,11 +83,13 @@ def _check_functions(expression: str, node: Mapping[str, Any]) -> None:
         _check_functions(expression, child)
 
 
-def _hint(exc: jmespath.exceptions.JMESPathError) -> str:
+def _hint(exc: jmespath.exceptions.JMESPathError, expression: str) -> str:
     """What a usual mistake should have been."""
     token = str(getattr(exc, "token_value", ""))
-    if re.fullmatch(r"-?[0-9.]+", token):
-        return f" JMESPath writes a number in backticks: `{token}`"
+    # JMESPath's own token ends at the point of a fraction.
+    number = re.match(r"-?\d+(\.\d+)?([eE][-+]?\d+)?", expression[getattr(exc, "lex_position", 0) or 0 :])
+    if number and number[0].startswith(token):
+        return f" JMESPath writes a number in backticks: `{number[0]}`"
     usual = {"=": "==", "and": "&&", "or": "||", "not": "!"}
     return f" JMESPath writes {usual[token]} for {token}" if token in usual else ""
 

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, ReelhouseError, StorageError
+from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, RefusedError, StorageError
 from reelhouse.storage.credentials import S3Access
 from reelhouse.storage.lease import LEASES, Found, held
 from reelhouse.storage.opening import S3Options
@@ -111,7 +111,7 @@ class S3Storage:
         try:
             probe(self._probe, self._client.endpoint)
         except FAILURES as exc:
-            raise self._failed(PROBE, exc, fixable=ConfigError) from exc
+            raise self._failed(PROBE, exc) from exc
         _PROMISED.add(known)
 
     def lock(
@@ -291,9 +291,9 @@ class S3Storage:
         except FAILURES as exc:
             raise self._failed(key, exc) from exc
 
-    def _failed(self, key: str, exc: Exception, fixable: type[ReelhouseError] = StorageError) -> ReelhouseError:
+    def _failed(self, key: str, exc: Exception) -> StorageError:
         found = error_message(exc, self._client.endpoint, self._bucket)
-        return (fixable if found.fixable else StorageError)(f"{self.url}/{key}: {found.text}")
+        return (RefusedError if found.fixable else StorageError)(f"{self.url}/{key}: {found.text}")
 
     def _ours(self, entries: Iterable[Any]) -> Iterator[str]:
         """The valid keys of *entries*: consoles and other tools put names like `inbox/` for a folder."""

@@ -28,6 +28,10 @@ _GONE_CODES = frozenset((6, 34))
 _LARGEST = 64 << 20
 _TIMEOUT = aiohttp.ClientTimeout(total=90, sock_connect=15, sock_read=20)
 
+_REMEDY = (
+    " Set TMDB_TOKEN to the API Read Access Token (the long one, not the API Key) of your TMDB account's settings."
+)
+
 # How often TMDB is asked for the time if an answer's time disagrees with this machine's and no other confirms it.
 _LOOKS = 4
 
@@ -246,7 +250,7 @@ def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str], date: str 
     if answer.status == 404 and code in _GONE_CODES:
         return GoneAnswer(answer)
     if answer.status == 401:
-        return DeniedError(f"TMDB refuses the token (401, code {code}): {text}")
+        return DeniedError(f"TMDB refuses the token (401, code {code}): {text}{_REMEDY}")
     if answer.status == 403 and code:
         return DeniedError(f"TMDB denies access (403, code {code}): {text}")
     # A 403, 404 or redirect without TMDB's own JSON comes from a proxy, and says nothing about the id.
