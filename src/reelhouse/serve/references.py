@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 from reelhouse.entities.schema import Table
@@ -63,3 +64,27 @@ def _names_it(parent: Table, column: str) -> bool:
     return parent.name.removeprefix("dim_") == column.removesuffix("_id") or (
         column.startswith("iso_") and parent.name in ("country", "language", "dim_country", "dim_language")
     )
+
+
+def declarable(tables: Sequence[Table], *, enforced: bool) -> dict[str, list[Reference]]:
+    """Of each table what a database is given as foreign keys, one for a set of columns at most.
+
+    Those that hold for every row come first. Where keys are not *enforced*, others help readers too: there a dimension,
+    which knows every value, is preferred to an entity's own table.
+    """
+    chosen: dict[tuple[str, tuple[str, ...]], Reference] = {}
+    for one in references(tables):
+        before = chosen.get((one.table, one.columns))
+        if not (before and before.whole) and (one.whole or not enforced):
+            chosen[one.table, one.columns] = one
+    found: dict[str, list[Reference]] = {}
+    for one in chosen.values():
+        found.setdefault(one.table, []).append(one)
+    return found
+
+
+def parents_first(names: Iterable[str], keys: Mapping[str, Sequence[Reference]]) -> list[str]:
+    """*names* in an order in which each is after those that it refers to."""
+    wanted = list(names)
+    parents = {name: {one.parent for one in keys.get(name, ())} & set(wanted) - {name} for name in wanted}
+    return list(TopologicalSorter(parents).static_order())

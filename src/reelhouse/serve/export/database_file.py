@@ -6,6 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,7 +25,8 @@ from reelhouse.serve.export.atomic_files import (
 )
 from reelhouse.serve.export.result import NOTES, ROWS_ALONE, Exported, Noted, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import Reading
-from reelhouse.serve.export.tables import ExportTable, Snapshot
+from reelhouse.serve.export.tables import ExportTable, Snapshot, look
+from reelhouse.serve.references import Reference, declarable, parents_first
 
 
 class DatabaseFile(ABC):
@@ -33,10 +35,12 @@ class DatabaseFile(ABC):
     Subclasses say what differs between programs that keep tables in one file. All of it may raise `ReelhouseError`.
     """
 
-    # What a column's type is called there if not as in the lake, and a statement that names all tables and views.
+    # What a column's type is called there if not as in the lake, a statement that names all tables and views, and
+    # whether foreign keys are enforced: then a table cannot be replaced without those that refer to it.
     types: ClassVar[Mapping[str, str]]
     names: ClassVar[str]
     not_looked_at = ROWS_ALONE
+    enforces: ClassVar[bool]
 
     def __init__(self, path: Path) -> None:
         self.place = str(path)
@@ -60,6 +64,14 @@ class DatabaseFile(ABC):
         """Put all rows into an empty table; returns which values the program does not hold, if any."""
 
     @abstractmethod
+    def key(self, table: ExportTable) -> str:
+        """The primary key as `create table` declares it; empty where it is added to the rows by `index`."""
+
+    @abstractmethod
+    def refused(self, exc: Exception) -> bool:
+        """Whether an error says that rows do not fit a declared key."""
+
+    @abstractmethod
     def index(self, file: Any, table: ExportTable) -> str:
         """Declare the key and whatever helps readers; returns why there is no key, where the rows have none."""
 
@@ -69,8 +81,29 @@ class DatabaseFile(ABC):
         known = self._known(snapshot)
         held = self._held(snapshot, known)
         wanted = [table for table in snapshot.tables if full or table.name not in held]
+        if self.enforces and wanted:
+            snapshot, wanted = self._with_children(snapshot, wanted, known)
         done = {one.name: one for one in self._put(snapshot, wanted, step)} if wanted else {}
         return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
+
+    def _with_children(
+        self, snapshot: Snapshot, wanted: list[ExportTable], known: Mapping[str, Noted]
+    ) -> tuple[Snapshot, list[ExportTable]]:
+        """What must be loaded with *wanted*: tables in the file that refer to them, also if nobody named these."""
+        there = {table.name for table in snapshot.tables} | known.keys()
+        every = look(snapshot.storage)
+        declared = declarable([table.spec for table in every.tables if table.name in there], enforced=True)
+        names = {table.name for table in wanted}
+        while (
+            more := {name for name, keys in declared.items() if name in known and {one.parent for one in keys} & names}
+            - names
+        ):
+            names |= more
+        tables = {table.name: table for table in (*every.tables, *snapshot.tables)}
+        named = {table.name for table in snapshot.tables}
+        extra = [tables[name] for name in sorted(names - named)]
+        snapshot = replace(snapshot, tables=(*snapshot.tables, *extra))
+        return snapshot, [table for table in snapshot.tables if table.name in names]
 
     def _put(self, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
         with scratch_in(self._path.parent) as folder:
@@ -80,10 +113,7 @@ class DatabaseFile(ABC):
                 self.copy(made)
             with self.opened(made) as file:
                 self.prepare(file)
-                done = []
-                for table in wanted:
-                    step(f"{table.name}: loading")
-                    done.append(self._load(file, snapshot, table))
+                done = self._load_all(file, snapshot, wanted, step)
             snapshot.check()
             sync(made)
             # What others wrote since it was copied would go with the old file.
@@ -94,21 +124,60 @@ class DatabaseFile(ABC):
             put_in_place(made, self._path)
         return done
 
-    def _load(self, file: Any, snapshot: Snapshot, table: ExportTable) -> Exported:
-        name, reading = quoted(table.name), Reading(snapshot.storage, table)
-        kinds = {column.name: str(column.type) for column in table.spec.columns}
-        columns = ", ".join(
-            f"{quoted(column)} {self.types.get(kind.partition('(')[0], kind)}" for column, kind in kinds.items()
-        )
-        file.execute(f"drop table if exists {name}")
-        file.execute(f"create table {name} ({columns})")
-        changed = self.insert(file, table, reading)
-        reading.check()
+    def _load_all(self, file: Any, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
+        there = {name for (name,) in file.execute(self.names).fetchall()} | {table.name for table in wanted}
+        # What is in the file and not in this export is referred to as well.
+        specs = [table.spec for table in look(snapshot.storage).tables if table.name in there]
+        declared = declarable(specs, enforced=self.enforces)
+        tables = {table.name: table for table in wanted}
+        order = parents_first(tables, declared)
+        for name in reversed(order):
+            file.execute(f"drop table if exists {quoted(name)}")
+        done = []
+        for name in order:
+            step(f"{name}: loading")
+            done.append(self._load(file, snapshot, tables[name], declared.get(name, [])))
+        return done
+
+    def _load(self, file: Any, snapshot: Snapshot, table: ExportTable, keys: list[Reference]) -> Exported:
+        reading, notes = self._filled(file, snapshot, table, keys)
         note = noted(snapshot, table, reading.rows, reading.oldest)
         values = [each.isoformat() if isinstance(each, datetime) else each for each in msgspec.structs.astuple(note)]
         file.execute(f"insert or replace into {NOTES} values ({', '.join('?' * len(values))})", values)
-        notes = tuple(filter(None, (changed, self.index(file, table))))
-        return Exported(table.name, reading.rows, reading.rows, "full", reading.oldest, notes)
+        why = self.index(file, table)
+        return Exported(
+            table.name, reading.rows, reading.rows, "full", reading.oldest, (*notes, *((why,) if why else ()))
+        )
+
+    def _filled(
+        self, file: Any, snapshot: Snapshot, table: ExportTable, keys: list[Reference]
+    ) -> tuple[Reading, list[str]]:
+        """Make the table with its rows: with all its keys, or else without those that the rows do not have."""
+        own, others, notes = self.key(table), [_foreign_key(one) for one in keys], list[str]()
+        while True:
+            reading = Reading(snapshot.storage, table)
+            try:
+                file.execute(self._create(table, [*filter(None, (own,)), *others]))
+                changed = self.insert(file, table, reading)
+            except Exception as exc:
+                if not (own or others) or not self.refused(exc):
+                    raise
+                # Foreign keys first: in a table without its own key, other tables cannot refer to it.
+                if others:
+                    notes.append("no foreign keys: a row names what another table lacks")
+                    others = []
+                else:
+                    notes.append(f"no primary key: ({', '.join(table.spec.key)}) is not unique, or NULL somewhere")
+                    own = ""
+                file.execute(f"drop table if exists {quoted(table.name)}")
+                continue
+            reading.check()
+            return reading, [*filter(None, (changed,)), *notes]
+
+    def _create(self, table: ExportTable, keys: list[str]) -> str:
+        kinds = {column.name: str(column.type) for column in table.spec.columns}
+        columns = [f"{quoted(name)} {self.types.get(kind.partition('(')[0], kind)}" for name, kind in kinds.items()]
+        return f"create table {quoted(table.name)} ({', '.join((*columns, *keys))})"
 
     def _stamps(self) -> list[tuple[int, int, int] | None]:
         """By these a file is known that somebody writes to, as are the logs beside it."""
@@ -141,6 +210,10 @@ class DatabaseFile(ABC):
                     "or give it another name"
                 )
         return known
+
+
+def _foreign_key(one: Reference) -> str:
+    return f"foreign key ({listed(one.columns)}) references {quoted(one.parent)} ({listed(one.parent_columns)})"
 
 
 def quoted(name: str) -> str:

@@ -31,6 +31,8 @@ class DuckdbFile(DatabaseFile):
         "union all select view_name from duckdb_views() where not internal"
     )
 
+    enforces = True
+
     @contextmanager
     def opened(self, path: Path, *, read_only: bool = False) -> Iterator[Any]:
         try:
@@ -71,6 +73,16 @@ class DuckdbFile(DatabaseFile):
             raise
         file.unregister("reelhouse_rows")
         return ""
+
+    def key(self, table: ExportTable) -> str:
+        """None: a key that is added to rows is made faster than one that they must pass."""
+        return ""
+
+    def refused(self, exc: Exception) -> bool:
+        import duckdb
+
+        # The other one: the table that is referred to has no key.
+        return isinstance(exc, (duckdb.ConstraintException, duckdb.BinderException))
 
     def index(self, file: Any, table: ExportTable) -> str:
         """DuckDB finds other rows than a key's without indexes; comments are added here too."""

@@ -27,6 +27,8 @@ class SqliteFile(DatabaseFile):
     types: ClassVar = {"bigint": "integer", "int": "integer", "double": "real", "decimal": "text", "string": "text"}
     names = "select name from sqlite_master where type in ('table', 'view')"
 
+    enforces = False
+
     @contextmanager
     def opened(self, path: Path, *, read_only: bool = False) -> Iterator[sqlite3.Connection]:
         try:
@@ -51,27 +53,37 @@ class SqliteFile(DatabaseFile):
 
     def insert(self, file: sqlite3.Connection, table: ExportTable, reading: Reading) -> str:
         into = f"insert into {quoted(table.name)} values ({', '.join('?' * len(table.spec.columns))})"
+        key = [table.spec.column_names.index(name) for name in table.spec.key]
         nan = 0
         file.execute("begin")
-        for batch in reading.batches():
-            file.executemany(into, zip(*map(_values, batch.columns), strict=True))
-            nan += sum(pc.sum(pc.is_nan(column)).as_py() or 0 for column in batch.columns if _floats(column))
-        file.execute("commit")
+        try:
+            for batch in reading.batches():
+                # SQLite would write a number of its own where the one column of a key is NULL.
+                if any(batch.column(at).null_count for at in key) and self._has_key(file, table):
+                    raise sqlite3.IntegrityError("NULL in a key")
+                file.executemany(into, zip(*map(_values, batch.columns), strict=True))
+                nan += sum(pc.sum(pc.is_nan(column)).as_py() or 0 for column in batch.columns if _floats(column))
+        finally:
+            # Without a journal nothing can be rolled back: a table that is refused is dropped.
+            file.execute("commit")
         return f"{nan:,} values were NaN, which SQLite does not hold: now NULL" if nan else ""
 
+    @staticmethod
+    def _has_key(file: sqlite3.Connection, table: ExportTable) -> bool:
+        return any(row[-1] for row in file.execute(f"pragma table_info({quoted(table.name)})"))
+
+    def key(self, table: ExportTable) -> str:
+        return f"primary key ({listed(table.spec.key)})" if table.spec.key else ""
+
+    def refused(self, exc: Exception) -> bool:
+        return isinstance(exc, sqlite3.IntegrityError)
+
     def index(self, file: sqlite3.Connection, table: ExportTable) -> str:
-        """A unique index on the key, where the rows have it, and indexes on ids of other things."""
-        name, why = quoted(table.name), ""
-        if table.spec.key:
-            key = f"index {quoted(f'{table.name}_key')} on {name} ({listed(table.spec.key)})"
-            try:
-                file.execute(f"create unique {key}")
-            except sqlite3.IntegrityError:
-                file.execute(f"create {key}")
-                why = f"no unique key: ({', '.join(table.spec.key)}) is not unique"
+        """Indexes on ids of other things; keys are declared before rows come."""
         for column in table.indexed:
-            file.execute(f"create index {quoted(f'{table.name}_{column}_idx')} on {name} ({quoted(column)})")
-        return why
+            name = quoted(f"{table.name}_{column}_idx")
+            file.execute(f"create index {name} on {quoted(table.name)} ({quoted(column)})")
+        return ""
 
 
 def _floats(column: Any) -> bool:
