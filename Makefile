@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 SPARK_VENV := .venv-spark
 SPARK40_VENV := .venv-spark40
 UV_VENV := .cache/uv
+UV := 0.13.8
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long test-slow check lambda spark-package bench docs lock clean
@@ -108,4 +109,4 @@ $(VENV)/.spark40: locks/spark40.txt pyproject.toml $(VENV)/.dev
 
 $(UV_VENV)/bin/uv:
 	$(PYTHON) -m venv $(UV_VENV)
-	$(UV_VENV)/bin/pip install --quiet uv
+	$(UV_VENV)/bin/pip install --quiet uv==$(UV)

@@ -110,7 +110,9 @@ def test_each_setting_is_read_from_the_file(name: str, tmp_path: Path) -> None:
 
 
 # Where secrets go, which of them are used, and what runs or is written on a person's own machine.
-LOCAL = (*("tmdb_url", "exports_url", "s3_profile", "spool", "engine", "shared_machine_ok", "spark_conf", "unity_url"),)
+LOCAL = frozenset(
+    ("token", "tmdb_url", "exports_url", "s3_profile", "spool", "engine", "shared_machine_ok", "spark_conf")
+) | {"unity_url", "unity_token"}
 
 
 def _shared_lake(folder: Path, line: str) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class Settings:
         "",
         "TMDB's API Read Access Token, or its place (file:.env, keyring:reelhouse, ssm:/name, secret:id).",
         secret=True,
+        local=True,
         env="TMDB_TOKEN",
     )
     tmdb_url: str = _setting("https://api.themoviedb.org/3", "TMDB's API; ends in /3.", local=True)
@@ -170,7 +171,11 @@ class Settings:
         "", "Unity Catalog's address, for `reelhouse register`.", local=True, env="DATABRICKS_HOST"
     )
     unity_token: str = _setting(
-        "", "Unity Catalog's token. Keep it out of files: set DATABRICKS_TOKEN.", secret=True, env="DATABRICKS_TOKEN"
+        "",
+        "Unity Catalog's token. Keep it out of files: set DATABRICKS_TOKEN.",
+        secret=True,
+        local=True,
+        env="DATABRICKS_TOKEN",
     )
 
     # The tables `[entity.NAME]` of the file: what holds for one entity instead of the general value.

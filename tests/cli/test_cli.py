@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import replace
@@ -487,3 +489,41 @@ def test_a_lost_run_of_one_entity_is_named_by_plan_and_status(here: Here, tmp_pa
     )
     assert "the plan of movie run 3 is gone" in here("status", **tmdb).stderr
     assert "the plan of movie run 3 is gone" in here("plan", **tmdb).stderr
+
+
+@pytest.mark.parametrize("arguments", [("tables",), ("tables", "--json"), ("--help",)])
+def test_an_output_that_takes_nothing_is_one_line(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "reelhouse.cli.main", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=_environ(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "reelhouse: the output failed: No space left on device\n")
+
+
+class PanicException(BaseException):
+    """As Rust's libraries raise it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "not enough memory: free memory, or raise the limits"),
+        (RuntimeError("can't start new thread"), "can't start new thread: free memory, or raise the limits"),
+        (ImportError("x.so: failed to map segment"), "a package cannot be loaded: x.so: failed to map segment"),
+        (OSError(28, "No space left on device", f"{tempfile.gettempdir()}/x"), "TMPDIR names another folder"),
+        (sqlite3.OperationalError("database or disk is full"), "TMPDIR names another"),
+        (PanicException("no thread"), "a library of the table engine has failed: no thread"),
+    ],
+)
+def test_what_the_machine_lacks_is_one_line(
+    here: Here, monkeypatch: pytest.MonkeyPatch, error: BaseException, said: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("reelhouse.cli.commands.tables", fail)
+    done = here("tables")
+    assert done.exit_code == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1

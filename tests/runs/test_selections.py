@@ -251,7 +251,7 @@ def test_the_loser_of_the_plan_leaves_its_list_in_the_inbox(plain: Tiny) -> None
     assert answers(lake)["501"].state == "landed"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_lands_what_is_there_and_leaves_the_run_open(
     plain: Tiny, reelhouse: Reelhouse, number: signal.Signals
 ) -> None:

@@ -259,6 +259,18 @@ def test_a_forged_ledger_is_named_whatever_it_changes(lake: MemoryStorage, table
     _red(lake, f"the ledger differs from the receipts in `{table}`: ")
 
 
+@pytest.mark.parametrize(
+    "change", ["drop table known", "alter table alias rename to other", "alter table run drop requests"]
+)
+def test_a_ledger_that_lacks_a_table_is_made_again(lake: MemoryStorage, change: str) -> None:
+    with open_ledger(lake, "movie", 2) as ledger:
+        ledger.db.execute(change)
+        keep_ledger(lake, "movie", ledger)
+    assert_whole(lake)
+    with open_ledger(lake, "movie", 2) as ledger:
+        assert ledger.db.execute("select count(*) from known").fetchone()[0] > 0
+
+
 def _forge(lake: Storage, change: Callable[[list[Any]], None]) -> None:
     """Change the outcomes of the receipt that claims `ID`, and let the ledger believe them."""
     _, key = _place(lake)

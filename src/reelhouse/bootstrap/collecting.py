@@ -524,15 +524,21 @@ def _wanted(settings: Settings, request: CollectOptions, entity: Entity) -> RunS
     return wanted._replace(runs=()) if request.selected else wanted
 
 
+# Windows has no SIGHUP.
+_STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
 @contextmanager
 def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lands received answers and leaves the run open; the second ends at once."""
+    """The first Ctrl-C, SIGTERM or SIGHUP lands received answers and leaves the run open; the second ends at once."""
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    # What nohup has made ignored stays so.
+    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
 
     def stop(number: int, _: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for each in before:
+            signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
         name = signal.Signals(number).name
         loop.call_soon_threadsafe(partial(stop_conditions.stop, f"stopped by {name}", hurry=True))
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sqlite3
 import sys
+import tempfile
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from reelhouse import __version__
 from reelhouse.bootstrap.storage import load_settings
-from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.errors import ConfigError, ReelhouseError, printable
 from reelhouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +26,20 @@ if TYPE_CHECKING:
 
 class _Group(click.Group):
     """Shows errors of reelhouse as one line; exit code 2 for a setting or input, 130 for Ctrl-C, 1 for all others."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; what the machine lacks, or the output does not take, is one line too."""
+        try:
+            return super().main(*args, **kwargs)
+        except (OSError, MemoryError, sqlite3.Error, ImportError, RuntimeError) as exc:
+            if isinstance(exc, RuntimeError) and "new thread" not in str(exc):
+                raise
+            _end(_machine_fault(exc))
+        except BaseException as exc:
+            # Arrow, delta-rs and others in Rust raise this one, which is no Exception, where the machine fails them.
+            if type(exc).__name__ != "PanicException":
+                raise
+            _end(f"a library of the table engine has failed: {printable(str(exc))}; is the disk full, or memory short?")
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -38,6 +56,41 @@ class _Group(click.Group):
             # The reader of our output has closed it.
             sys.stderr.close()
             ctx.exit(1)
+
+
+def _end(said: str) -> NoReturn:
+    with suppress(OSError):
+        click.echo(f"reelhouse: {said}", err=True)
+    # What is left in the buffer would fail again when the process ends.
+    sys.stdout = io.StringIO()
+    sys.exit(1)
+
+
+_LIMITS = ": free memory, or raise the limits of this shell (ulimit -v unlimited, ulimit -u)"
+
+
+def _limited() -> bool:
+    try:
+        import resource
+    except ImportError:
+        # Windows has no such limits.
+        return False
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+
+
+def _machine_fault(exc: Exception) -> str:
+    if isinstance(exc, MemoryError):
+        return f"not enough memory{_LIMITS}"
+    if isinstance(exc, ImportError):
+        return f"a package cannot be loaded: {printable(str(exc))}{_LIMITS if _limited() else ''}"
+    if isinstance(exc, RuntimeError):
+        return f"{exc}{_LIMITS}"
+    if isinstance(exc, sqlite3.Error):
+        return f"the folder for temporary files, {tempfile.gettempdir()}, failed ({exc}); TMPDIR names another"
+    assert isinstance(exc, OSError)
+    where = printable(str(exc.filename)) if exc.filename is not None else "the output"
+    hint = "; TMPDIR names another folder for temporary files" if where.startswith(tempfile.gettempdir()) else ""
+    return f"{where} failed: {exc.strerror or exc}{hint}"
 
 
 def _settings(ctx: click.Context, **options: Any) -> Settings:

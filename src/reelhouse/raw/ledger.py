@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -390,7 +390,22 @@ def _reads(path: Path, meta: tuple[str, int, int, int]) -> bool:
     db = sqlite3.connect(path)
     try:
         with suppress(sqlite3.DatabaseError):
-            return db.execute("select format, first, run, purges from meta").fetchall() == [meta]
+            said = db.execute("select format, first, run, purges from meta").fetchall()
+            return said == [meta] and _columns(db) == _COLUMNS
         return False
     finally:
         db.close()
+
+
+def _columns(db: sqlite3.Connection) -> dict[str, list[str]]:
+    """The columns of each table."""
+    return {table: [row[1] for row in db.execute(f"pragma table_info({table})")] for table in TABLES}
+
+
+def _expected_columns() -> dict[str, list[str]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_SCHEMA)
+        return _columns(db)
+
+
+_COLUMNS = _expected_columns()
