@@ -533,8 +533,9 @@ def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
     """The first Ctrl-C, SIGTERM or SIGHUP lands received answers and leaves the run open; the second ends at once."""
     loop = asyncio.get_running_loop()
     before = {number: signal.getsignal(number) for number in _STOPPING}
-    # What nohup has made ignored stays so.
-    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    if before[_STOPPING[-1]] is signal.SIG_IGN:
+        # What nohup made ignored stays so.
+        del before[_STOPPING[-1]]
 
     def stop(number: int, _: object) -> None:
         for each in before:
