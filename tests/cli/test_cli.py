@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -17,10 +18,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from botocore.exceptions import ClientError
+from click.shell_completion import ShellComplete
 from click.testing import CliRunner, Result
 
 from reelhouse import __version__
 from reelhouse.bootstrap.storage import has_lake
+from reelhouse.cli.examples import EXAMPLES
 from reelhouse.cli.main import main
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.settings import FILE
@@ -527,3 +530,47 @@ def test_what_the_machine_lacks_is_one_line(
     assert done.exit_code == 1
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_each_command_s_help_ends_with_examples_that_it_takes(here: Here, tmp_path: Path) -> None:
+    for name in ("links.csv", "gone.csv", "ratings.csv", "question.sql", "movies.csv", "reelhouse.toml"):
+        (tmp_path / name).write_text("")
+    assert EXAMPLES.keys() == main.commands.keys()
+    for name, command in main.commands.items():
+        shown = here("help", name).stdout
+        assert shown == here(name, "--help").stdout
+        assert shown.rstrip().split("\n\n")[-1].splitlines() == ["Examples:", *(f"  {line}" for line in EXAMPLES[name])]
+        for line in EXAMPLES[name]:
+            program, called, *arguments = shlex.split(line)
+            assert (program, called) == ("reelhouse", name)
+            with chdir(tmp_path):
+                command.make_context(name, arguments).close()
+    assert here("help").stdout == here("--help").stdout
+    wrong = here("help", "collct")
+    assert (wrong.exit_code, "did you mean 'collect'?" in wrong.stderr) == (2, True)
+
+
+def test_the_lake_is_named_before_or_after_the_command(here: Here, tmp_path: Path) -> None:
+    for words in (
+        ("--lake", "one", "status"),
+        ("status", "--lake", "one"),
+        ("--lake", "two", "status", "--lake", "one"),
+    ):
+        assert "there is no lake at one" in here(*words).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("st", ["status"]),
+        ("help co", ["collect"]),
+        ("collect --entity comp", ["company"]),
+        ("tables movie_ca", ["movie_cast"]),
+        ("export --tables movie,movie_ca", ["movie,movie_cast"]),
+        ("--lake nosuch tables movie_ca", ["movie_cast"]),
+    ],
+)
+def test_a_shell_completes_commands_entities_and_tables(words: str, completed: list[str]) -> None:
+    *before, begun = words.split()
+    found = ShellComplete(main, {}, "reelhouse", "_REELHOUSE_COMPLETE").get_completions(before, begun)
+    assert [item.value for item in found] == completed

@@ -210,8 +210,12 @@ def _show_runs(done: Done, request: CollectOptions, as_json: bool) -> None:
     if as_json:
         display.as_json(operations.collected(done, request).to_dict())
         return
-    for result in done.results:
-        display.run_result(result)
+    for at, result in enumerate(done.results):
+        entity = result.plan.entity
+        if not result.plan.ids.count and any(one.plan.entity == entity for one in done.results[:at]):
+            display.note(f"Nothing else of {entity} is to be requested.")
+        else:
+            display.run_result(result)
 
 
 def build(settings: Settings, full: bool, as_json: bool) -> int:

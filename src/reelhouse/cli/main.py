@@ -17,7 +17,8 @@ import click
 
 from reelhouse import __version__
 from reelhouse.bootstrap.storage import load_settings
-from reelhouse.errors import ConfigError, ReelhouseError, printable
+from reelhouse.cli.examples import EXAMPLES
+from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean, printable
 from reelhouse.settings import Settings
 
 if TYPE_CHECKING:
@@ -128,6 +129,11 @@ class _Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params += _shared()
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            for line in EXAMPLES.get(self.name or "", ()):
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+
     def invoke(self, ctx: click.Context) -> Any:
         from reelhouse import logs
 
@@ -148,6 +154,48 @@ _Group.command_class = _Command
 def main(ctx: click.Context) -> None:
     """TMDB as data: collect it completely, store it unchanged, build typed tables, prove that nothing is missing."""
     ctx.ensure_object(dict)
+
+
+@main.command("help")
+@click.argument("command", required=False, shell_complete=lambda ctx, _, begun: _beginning(begun, main.commands))
+@click.pass_context
+def help_(ctx: click.Context, command: str | None) -> None:
+    """Show the help of a command, or of all."""
+    root = ctx.find_root()
+    if command is None:
+        click.echo(root.get_help())
+        return
+    found = main.commands.get(command)
+    if found is None:
+        raise ConfigError(f"help: there is no command {command!r}{did_you_mean(command, main.commands)}")
+    click.echo(found.get_help(click.Context(found, info_name=command, parent=root)))
+
+
+def _beginning(begun: str, words: Iterable[str]) -> list[str]:
+    return [word for word in sorted(words) if word.startswith(begun)]
+
+
+def _complete_entity(ctx: click.Context, option: click.Parameter, begun: str) -> list[str]:
+    from reelhouse.entities.registry import ENTITIES
+
+    groups = {entity.group for entity in ENTITIES.values() if entity.group}
+    return _beginning(begun, {"all", *groups, *ENTITIES})
+
+
+def _complete_table(ctx: click.Context, option: click.Parameter, begun: str) -> list[str]:
+    """Tables that are declared, and the marts and imports of the lake; of a list the last one is completed."""
+    from reelhouse.bootstrap.storage import readable_storage
+    from reelhouse.entities.registry import ENTITIES
+    from reelhouse.warehouse.import_registry import readable
+
+    before, comma, last = begun.rpartition(",")
+    names = {table.name for entity in ENTITIES.values() for table in entity.tables}
+    # A shell shows no error here, and the command itself says what is wrong.
+    with suppress(ReelhouseError):
+        names |= readable(
+            readable_storage(load_settings({"lake": ctx.find_root().ensure_object(dict).get("lake")}))
+        ).keys()
+    return [f"{before}{comma}{name}" for name in _beginning(last, names)]
 
 
 def _json(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -199,6 +247,7 @@ def _entity(command: Callable[..., Any]) -> Callable[..., Any]:
         "--entity",
         multiple=True,
         metavar="NAME",
+        shell_complete=_complete_entity,
         help="Collect this entity or group, or all, instead of what the settings name; may be repeated.",
     )(command)
 
@@ -573,7 +622,7 @@ def sql(ctx: click.Context, /, query: str | None, source: IO[bytes] | None, **ho
 
 
 @main.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=_complete_table)
 @_json
 @click.pass_context
 def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
@@ -632,7 +681,12 @@ def report(ctx: click.Context, /, output: Path, **how: bool) -> None:
     metavar="PLACE",
     help="postgresql://..., x.duckdb, x.sqlite, csv:FOLDER, parquet:FOLDER.",
 )
-@click.option("--tables", metavar="NAMES", help="Only these, separated by commas; by default all.")
+@click.option(
+    "--tables",
+    metavar="NAMES",
+    shell_complete=_complete_table,
+    help="Only these, separated by commas; by default all.",
+)
 @click.option("--schema", metavar="NAME", help="The database's schema; by default tmdb.")
 @click.option("--full", is_flag=True, help="Write everything, even what has not changed.")
 @_excel_safe
@@ -703,7 +757,12 @@ def import_(
 @main.command()
 @click.option("--catalog", type=click.Choice(("glue", "unity")), required=True, help="AWS Glue or Unity Catalog.")
 @click.option("--database", required=True, metavar="NAME", help="The database; for Unity Catalog catalog.schema.")
-@click.option("--tables", metavar="NAMES", help="Only these, separated by commas; by default all.")
+@click.option(
+    "--tables",
+    metavar="NAMES",
+    shell_complete=_complete_table,
+    help="Only these, separated by commas; by default all.",
+)
 @_json
 @click.pass_context
 def register(ctx: click.Context, catalog: str, database: str, tables: str | None, as_json: bool) -> None:

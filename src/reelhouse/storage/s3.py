@@ -37,6 +37,17 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _PROMISED: set[tuple[str, str, S3Options]] = set()
 
 
+# By what a key ends with; everything else keeps the service's own.
+_CONTENT_TYPES = {
+    "json": "application/json",
+    "gz": "application/gzip",
+    "csv": "text/csv",
+    "html": "text/html",
+    "toml": "application/toml",
+    "parquet": "application/vnd.apache.parquet",
+}
+
+
 class S3Storage:
     """Objects below `s3://bucket/prefix`; no request before the first call."""
 
@@ -180,8 +191,9 @@ class S3Storage:
 
     def _put(self, key: str, body: bytes, **arguments: Any) -> str:
         digest = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-        if key.endswith(".json"):
-            arguments["ContentType"] = "application/json"
+        kind = _CONTENT_TYPES.get(key.rpartition(".")[2])
+        if kind:
+            arguments["ContentType"] = kind
         answer = self._request("put_object", key, Body=body, ContentMD5=digest, **self._encryption, **arguments)
         return str(answer["ETag"])
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -188,16 +189,17 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
 def _alone(storage: Storage, step: Progress) -> Iterator[bool]:
     """Keep other builds out inside the context; whether one had to be waited for. `LockedError` if it takes long."""
     give_up = time.monotonic() + _WAIT_SECONDS
+    until = datetime.now().astimezone() + timedelta(seconds=_WAIT_SECONDS)
     waited = False
     with ExitStack() as held:
         while True:
             try:
                 held.enter_context(storage.lock(of=BUILD))
                 break
-            except LockedError:
+            except LockedError as exc:
                 if time.monotonic() >= give_up:
                     raise
-            step("waiting for another build")
+                step(f"waiting for another build, until {until:%H:%M:%S} at most: {exc}")
             waited = True
             time.sleep(_LOOK_AGAIN_SECONDS)
         yield waited
