@@ -14,7 +14,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from reelhouse.errors import ConfigError, did_you_mean
 
@@ -354,7 +355,7 @@ def _check_shared(filed: Mapping[str, Any], place: str) -> None:
 
 
 def _folder(lake: str) -> Path:
-    path = unquote(lake.removeprefix("file://")) if lake.startswith("file://") else lake
+    path = url2pathname(lake.removeprefix("file://")) if lake.startswith("file://") else lake
     return Path(path).expanduser()
 
 

@@ -64,7 +64,8 @@ class Spool:
 
     def waiting(self) -> list[str]:
         """The names of what waits, by run and unit; `StorageError` where somebody else laid it there."""
-        if self.folder.is_dir() and self.folder.stat().st_uid != os.geteuid():
+        # On Windows a user's cache folder is open to that user alone.
+        if hasattr(os, "geteuid") and self.folder.is_dir() and self.folder.stat().st_uid != os.geteuid():
             raise StorageError(f"{self.folder} belongs to another user")
         return [name for name in self._objects.keys("") if name.endswith(".spooled")]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
 
 from reelhouse.delta.address import check_root
 from reelhouse.delta.log import Mode, latest_version, put_commit, schema_at
@@ -145,7 +146,7 @@ def footers(storage: Storage, folder: str, sizes: Mapping[str, int]) -> Iterator
         # A known size saves a request for each file.
         files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder), known_sizes=dict(sizes)))
     else:
-        files = SubTreeFileSystem(f"{unquote(urlsplit(storage.url).path)}/{folder}", LocalFileSystem())
+        files = SubTreeFileSystem(f"{url2pathname(urlsplit(storage.url).path)}/{folder}", LocalFileSystem())
 
     def footer(path: str) -> pq.FileMetaData:
         try:
@@ -250,7 +251,7 @@ def _place(storage: Storage, folder: str) -> tuple[str, dict[str, str]]:
     check_root(storage)
     if isinstance(storage, Accessible):
         return f"{storage.url}/{folder}", s3_options(storage.access())
-    root = unquote(urlsplit(storage.url).path)
+    root = url2pathname(urlsplit(storage.url).path)
     if _ESCAPED.search(root):
         raise ConfigError(f"{root}: delta-rs reads %, with what follows it, as another character: rename that folder")
     return f"{root}/{folder}", {}

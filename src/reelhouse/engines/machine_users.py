@@ -21,6 +21,8 @@ def other_people() -> list[str]:
 
     If the system hides other people's processes, one name that says so.
     """
+    if not hasattr(os, "getuid"):
+        return [UNSEEN]
     try:
         uids = set(_uids())
     except OSError:

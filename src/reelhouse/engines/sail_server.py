@@ -60,7 +60,7 @@ def main(door: str) -> None:
     if door:
         shutil.rmtree(Path(door).parent, ignore_errors=True)
     # Not by returning: work that Sail has not finished must not land after its user has gone.
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def check_namespaces() -> None:
@@ -136,6 +136,8 @@ def _serve_behind(door: str) -> str:
 
 def _enter_user_namespace() -> None:
     """Enter a user namespace, as the same user, to create others. Only a process with one thread can."""
+    if not hasattr(os, "geteuid"):
+        raise OSError(f"{sys.platform} has no namespaces")
     uid, gid = os.geteuid(), os.getegid()
     if uid == 0:
         # Root may create namespaces anyway, and would lose its rights over other users' files.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
+import re
 import secrets
 import stat
 import time
@@ -14,12 +14,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
+from reelhouse.storage.file_lock import lock_file
 from reelhouse.storage.protocol import COLLECTOR, Lost, Versioned, Work, check_key, check_prefix, is_key, unheard
 
 # Names that start with a dot belong to this module and are never keys.
 _SCRATCH = ".scratch"
 _LOCKS: dict[Work, str] = {"collector": ".lock", "build": ".build.lock"}
 _SWAP = ".swap"
+
+_WINDOWS = os.name == "nt"
+_NO_NAME = re.compile(r'[<>:"|?*]|[. ](/|$)|(^|/)(con|prn|aux|nul|com\d|lpt\d)(\.|/|$)', re.IGNORECASE)
+_READERS_SECONDS = 5.0
 
 _REASONS = {
     errno.ENOSPC: "the disk is full",
@@ -68,7 +73,7 @@ class FolderStorage:
         return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def put(self, key: str, body: bytes) -> None:
-        self._place(key, body, lambda scratch, path: scratch.replace(path))
+        self._place(key, body, _replace)
 
     def put_new(self, key: str, body: bytes) -> None:
         try:
@@ -147,6 +152,9 @@ class FolderStorage:
             yield
 
     def _path(self, key: str) -> Path:
+        if _WINDOWS and _NO_NAME.search(key):
+            # `a:b` would be a second stream of the file `a`.
+            raise StorageError(f"{key!r} is no name of a file on Windows")
         return self._root / check_key(key)
 
     def _place(self, key: str, body: bytes, into: Callable[[Path, Path], object]) -> None:
@@ -179,7 +187,7 @@ class FolderStorage:
             raise _failed("write", path, exc) from exc
         try:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (0 if block else fcntl.LOCK_NB))
+                lock_file(handle, block=block)
             except BlockingIOError:
                 raise LockedError(
                     f"the lake is locked by another {of} ({self._root}); retry when it has finished"
@@ -204,6 +212,20 @@ class FolderStorage:
                 raise _failed("delete", left, exc) from exc
 
 
+def _replace(scratch: Path, path: Path) -> None:
+    """Put *scratch* in the place of *path*."""
+    end = time.monotonic() + _READERS_SECONDS
+    while True:
+        try:
+            scratch.replace(path)
+            return
+        except PermissionError:
+            # On Windows a file cannot be replaced while another reads it.
+            if not _WINDOWS or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
+
+
 def _unlisted(exc: OSError) -> None:
     """A missing folder is empty; an unreadable one must not look empty."""
     if not isinstance(exc, (FileNotFoundError, NotADirectoryError)):
@@ -223,6 +245,9 @@ def _make_folder(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
+    if not hasattr(os, "O_DIRECTORY"):
+        # Windows opens no folders; NTFS keeps a journal of names.
+        return
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

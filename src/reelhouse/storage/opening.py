@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote
+from urllib.request import url2pathname
 
 from reelhouse.errors import ConfigError
 from reelhouse.storage.folder import FolderStorage
@@ -32,7 +32,7 @@ def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa:
     if address == "memory:":
         return MemoryStorage()
     if address.startswith("file://"):
-        return FolderStorage(Path(unquote(address.removeprefix("file://"))))
+        return FolderStorage(Path(url2pathname(address.removeprefix("file://"))))
     if address.startswith("s3://"):
         # boto3 takes longer to load than everything else.
         from reelhouse.storage.s3 import S3Storage

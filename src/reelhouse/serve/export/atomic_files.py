@@ -9,7 +9,9 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.storage.protocol import Storage
@@ -49,6 +51,9 @@ def clear_leftovers(folder: Path) -> None:
 
 
 def _lives(pid: int) -> bool:
+    if os.name == "nt":
+        # There `os.kill` with 0 would send Ctrl-C.
+        return _lives_on_windows(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -56,6 +61,21 @@ def _lives(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _lives_on_windows(pid: int) -> bool:
+    import ctypes
+
+    kernel: Any = ctypes.__dict__["windll"].kernel32
+    if not (handle := kernel.OpenProcess(_QUERY, False, pid)):
+        return False
+    code = ctypes.c_ulong()
+    kernel.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel.CloseHandle(handle)
+    return code.value == _STILL_ACTIVE
+
+
+_QUERY, _STILL_ACTIVE = 0x1000, 259
 
 
 def check_file(path: Path, option: str = "to") -> None:
@@ -75,7 +95,7 @@ def check_outside(path: Path, storage: Storage, option: str = "to") -> None:
     url = urlsplit(storage.url)
     if url.scheme != "file":
         return
-    real, lake = Path(os.path.realpath(path)), Path(unquote(url.path))
+    real, lake = Path(os.path.realpath(path)), Path(url2pathname(url.path))
     # The same folder can have several names beside links: a mount, or other letters on a disk that takes them as equal.
     if any(each.exists() and each.samefile(lake) for each in (real, *real.parents)):
         raise ConfigError(f"{option}: {path} lies in the lake at {lake}: take a place outside")
@@ -100,7 +120,10 @@ def stamp(path: Path) -> tuple[int, int, int] | None:
 
 def sync(path: Path) -> None:
     """Have the disk hold what was written."""
-    handle = os.open(path, os.O_RDONLY)
+    if path.is_dir() and not hasattr(os, "O_DIRECTORY"):
+        # Windows opens no folders.
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:
