@@ -83,7 +83,7 @@ def test_a_list_announced_twice_is_taken_once_and_a_new_one_again(function: Func
     ("body", "reason"),
     [
         (b"", "has no ids"),
-        (b"\xff\xfe1\n", "is no UTF-8"),
+        (b"\xff\xfe1", "in the middle of a character of UTF-16"),
         (b"title\nFight Club\n", "neither an id nor a header"),
         (b"1\ntwo\n", "line 2"),
         (b'id,title\n1,a\n2,"Open\n3,c\n', "line 3 opens a quote that is never closed .*metadata quotes=no"),

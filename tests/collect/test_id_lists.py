@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gzip
 import io
 import re
 from dataclasses import replace
@@ -97,9 +98,6 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
         ("550\n../account\n", 2, "../account"),
         ("550\n12345678901\n", 2, "12345678901"),
         ("550\nnm0000093\n", 2, "nm0000093"),
-        ("id,title\n550,x\n1997-08-20,y\n", 3, "1997-08-20"),
-        ('id,title\n550,"two\nlines"\nx,y\n', 4, "x"),
-        ("id,title\n550,x\n٣,y\n", 3, "٣"),
     ],
 )
 def test_what_is_no_id_is_named_with_its_line(text: str, line: int, shown: str) -> None:
@@ -268,14 +266,10 @@ def test_every_row_of_a_list_is_accounted_for() -> None:
         "ids": 2,
         "again": 1,
         "blank": 2,
+        "odd": 0,
         "other_kinds": {"show": 1},
         "spanning": 0,
     }
-
-
-def test_a_list_that_is_no_utf_8_is_named_by_line() -> None:
-    with pytest.raises(ConfigError, match="line 3 is no UTF-8"):
-        read_keys(b"id,title\n550,x\n11,L\xe9on\n")
 
 
 def test_upper_case_and_quotes_around_ids_are_read() -> None:
@@ -348,3 +342,53 @@ def test_a_list_that_is_named_after_another_kind_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "-", "list.csv", "links.csv", "movies.csv", "movies and series.csv", "name.csv"])
 def test_a_list_whose_name_says_nothing_else_is_read(name: str) -> None:
     assert read_keys("id\n1\n", Reading(name=name)).keys == ("1",)
+
+
+def test_cells_that_are_no_ids_are_counted_with_their_lines_and_requested_never() -> None:
+    rows = ("603,a", "0,b", "-1,c", "nan,d", "\\N,e", "1997-08-20,f", "٣,g", '550,"two', 'lines"', "x,y")
+    found = read_keys("tmdbId,title\n" + "\n".join(rows) + "\n")
+    assert found.keys == ("603", "550")
+    assert found.odd == 7
+    assert found.odd_shown[0] == "line 3: '0'"
+    assert "7 cells are no ids and were not requested: line 3: '0', line 4: '-1'" in found.notes[1]
+    with pytest.raises(ConfigError, match=r"line 2: 'x' is no TMDB id \(550\) .* and the list holds no id"):
+        read_keys("id,title\nx,y\n")
+
+
+@pytest.mark.parametrize(
+    ("body", "keys"),
+    [
+        (b"[1, 2]", ("1", "2")),
+        (b'["tt0114709", 603]\n', ("tt0114709", "603")),
+        (gzip.compress(b"603\n550\n"), ("603", "550")),
+        (gzip.compress(b"tmdbId,title\n603,x\n"), ("603",)),
+        ("tmdbId,title\n603,é\n".encode("latin-1"), ("603",)),
+        ("tmdbId,title\n603,é\n".encode("utf-16"), ("603",)),
+        (b"\n \n\nid,title\n603,x\n", ("603",)),
+        (b'TT0114709\n"603"\n', ("tt0114709", "603")),
+        (
+            b"https://www.themoviedb.org/movie/603-the-first\nhttps://www.imdb.com/title/tt0114709/\n",
+            ("603", "tt0114709"),
+        ),
+        (b"https://www.themoviedb.org/tv/1399\nthemoviedb.org/movie/603?language=de\n", ("603",)),
+        (b"id,title\nhttps://www.themoviedb.org/movie/603,x\n", ("603",)),
+        (b" Const ,Your Rating\ntt0114709,8\n", ("tt0114709",)),
+    ],
+)
+def test_lists_are_read_as_people_have_them(body: bytes, keys: tuple[str, ...]) -> None:
+    assert read_keys(body).keys == keys
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"[1,", "the list begins with [ and is no JSON"),
+        (b'[{"id": 1}]', "a JSON list of ids is expected"),
+        (gzip.compress(b"603\n550\n")[:-6], "the gzip file is cut short"),
+        (b"\x1f\x8bxxxxxxxxxxxx", "the gzip file is damaged"),
+        (b"a,,b\n1,2,3\n", "is neither an id nor a header with a column of ids"),
+    ],
+)
+def test_a_list_that_cannot_be_read_says_why(body: bytes, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        read_keys(body)

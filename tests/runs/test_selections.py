@@ -301,6 +301,7 @@ def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
         "ids": 1,
         "again": 0,
         "blank": 0,
+        "odd": 0,
         "other_kinds": {"show": 1, "episode": 1},
         "spanning": 0,
     }

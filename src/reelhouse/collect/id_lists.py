@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import unicodedata
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +15,7 @@ from typing import Any, NamedTuple
 from reelhouse.entities.registry import DEFAULT, ENTITIES, NAMES_OF_FILES, OTHER_WORDS
 from reelhouse.errors import ConfigError
 from reelhouse.ids import read_id
-from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Tally, read_rows
+from reelhouse.strict_csv import BLOCK, DELIMITERS, LONGEST, CsvError, Dialect, Row, Tally, read_rows
 
 # Names without what is no letter or digit. MovieLens' own `movieId` is none of these.
 _TMDB_COLUMNS = frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid"))
@@ -60,9 +62,10 @@ class Reading(NamedTuple):
 class KeyList:
     """The distinct keys of a list in order, and what became of its other rows.
 
-    `rows = keys + again + blank + the sum of others`: *again* named an id a second time, *blank* none, *others* are not
-    about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values span lines. With
-    *has_kinds* a column says what each row is about.
+    `rows = keys + again + blank + odd + the sum of others`: *again* named an id a second time, *blank* none, *others*
+    are not about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values span lines.
+    With *has_kinds* a column says what each row is about. *odd* cells name no id, such as 0 or a date; *odd_shown* are
+    the first of them with their lines.
     """
 
     keys: tuple[str, ...]
@@ -73,6 +76,8 @@ class KeyList:
     spanning: int = field(default=0, compare=False)
     entity: str = field(default=DEFAULT, compare=False)
     has_kinds: bool = field(default=False, compare=False)
+    odd: int = field(default=0, compare=False)
+    odd_shown: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def notes(self) -> list[str]:
@@ -82,6 +87,8 @@ class KeyList:
             found.append(f"ids read from column {' and, where that is blank, '.join(self.columns)}")
         if self.blank:
             found.append(f"{self.blank:,} rows of the list name no id")
+        if self.odd:
+            found.append(f"{self.odd:,} cells are no ids and were not requested: {', '.join(self.odd_shown)}")
         if self.others:
             found.append(f"not asked, since they are no {_plural(self.entity)}: {_named(self.others)}")
         if self.spanning:
@@ -95,6 +102,7 @@ class KeyList:
             "ids": len(self.keys),
             "again": self.again,
             "blank": self.blank,
+            "odd": self.odd,
             "other_kinds": self.others,
             "spanning": self.spanning,
         }
@@ -126,7 +134,7 @@ def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyLis
     Raises `ConfigError` with the line of what is no id, or of a quote out of place, and where two columns may be meant.
     """
     how = Reading(reading) if isinstance(reading, str) else reading or Reading()
-    body = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    body = _plain_text(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     first = _first_line(body)
     plain = how.column is None and (not first.strip() or _is_key(first.strip()))
     tally = Tally()
@@ -135,7 +143,7 @@ def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyLis
         dialect = Dialect(_NOTHING, how.quotes, how.escape)
     rows = read_rows(io.BytesIO(body), dialect, tally)
     try:
-        found = _plain(rows) if plain else _table(rows, how, first)
+        found = _plain(rows, how.entity) if plain else _table(rows, how, first)
         return _sorted_out(found, tally, how)
     except CsvError as exc:
         raise ConfigError(f"ids: {exc.with_remedy(how.say_quotes, how.say_escape)}") from exc
@@ -146,6 +154,7 @@ class _Found(NamedTuple):
 
     key: str
     kind: str = ""
+    odd: str = ""
 
 
 class _Columns(NamedTuple):
@@ -157,9 +166,40 @@ class _Columns(NamedTuple):
 
 
 def _first_line(body: bytes) -> str:
-    first = re.match(rb"[^\r\n]*", body[:BLOCK].removeprefix(b"\xef\xbb\xbf"))
+    first = re.match(rb"(?:[ \t]*[\r\n]+)*([^\r\n]*)", body[:BLOCK].removeprefix(b"\xef\xbb\xbf"))
     assert first is not None
-    return first[0].decode(errors="replace")
+    return first[1].decode(errors="replace")
+
+
+def _plain_text(body: bytes) -> bytes:
+    """*body* as UTF-8 with an id or a row a line: unpacked where it is gzip, from UTF-16, from a JSON list."""
+    if body[:2] == b"\x1f\x8b":
+        try:
+            unpacker = zlib.decompressobj(31)
+            body = unpacker.decompress(body, LONGEST)
+        except zlib.error as exc:
+            raise ConfigError(f"ids: the gzip file is damaged: {exc}") from exc
+        if not unpacker.eof:
+            raise ConfigError(f"ids: the gzip file is cut short, or holds more than {LONGEST >> 20} MB")
+    if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        try:
+            body = body.decode("utf-16").encode()
+        except UnicodeDecodeError as exc:
+            raise ConfigError("ids: the list is cut in the middle of a character of UTF-16") from exc
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        # Ids are ASCII in every other encoding too; only names of columns may come out wrong.
+        body = body.decode("latin-1").encode()
+    if body.lstrip()[:1] != b"[":
+        return body
+    try:
+        items = json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(f"ids: the list begins with [ and is no JSON: {exc}") from exc
+    if not all(isinstance(item, (str, int)) for item in items):
+        raise ConfigError("ids: a JSON list of ids is expected, such as [603, 550], not of objects")
+    return "\n".join(map(str, items)).encode()
 
 
 def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) -> KeyList:
@@ -168,6 +208,7 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
     columns: tuple[str, ...] = ()
     kinds = False
     rows = blank = 0
+    odd: list[str] = []
     for one in found:
         if isinstance(one, _Columns):
             columns, kinds = one.names, one.kind is not None
@@ -175,11 +216,15 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
         rows += 1
         if one.kind:
             others[one.kind] += 1
+        elif one.odd:
+            odd.append(one.odd)
         elif one.key:
             keys[one.key] = None
         else:
             blank += 1
-    again = rows - blank - others.total() - len(keys)
+    if odd and not keys:
+        raise ConfigError(f"ids: {odd[0]} is no TMDB id (550) and no IMDb id (tt0137523), and the list holds no id")
+    again = rows - blank - len(odd) - others.total() - len(keys)
     if rows + bool(columns) != tally.records:
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
     if others and not keys and not how.others_only:
@@ -189,7 +234,9 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
         )
     if how.kinds and not kinds:
         _check_name(how)
-    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), columns, tally.spanning, how.entity, kinds)
+    read = (columns, tally.spanning, how.entity, kinds)
+    shown = tuple(odd[:_MOST_NAMED])
+    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), *read, len(odd), shown)
 
 
 def _check_name(how: Reading) -> None:
@@ -203,16 +250,23 @@ def _check_name(how: Reading) -> None:
         )
 
 
-def _plain(rows: Iterator[Row]) -> Iterator[_Found]:
+def _plain(rows: Iterator[Row], entity: str) -> Iterator[_Found]:
     for row in rows:
-        yield _Found(_key(_NOTHING.join(row.cells).strip(), row.line, imdb=False))
+        cell = _NOTHING.join(row.cells).strip()
+        found = _found(cell, row.line, imdb=False, entity=entity)
+        if found.odd:
+            raise ConfigError(f"ids: line {row.line}: {cell[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
+        yield found
 
 
 def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | _Columns]:
-    header = next(rows, None)
+    blank = 0
+    while (header := next(rows, None)) is not None and not any(cell.strip() for cell in header.cells):
+        blank += 1
     names = [name.strip() for name in header.cells] if header else []
     columns = _columns(names, how, first)
     yield columns
+    yield from [_Found("")] * blank
     for row in rows:
         _check_inside(row, columns, len(names), first, how)
         kind = _other_kind(row, columns.kind, how.entity)
@@ -221,7 +275,7 @@ def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | _
             continue
         cells = [(_cell(row, at), imdb) for at, imdb in columns.ids]
         cell, imdb = next(((cell, imdb) for cell, imdb in cells if cell), ("", False))
-        yield _Found(_key(cell, row.line, imdb=imdb))
+        yield _found(cell, row.line, imdb=imdb, entity=how.entity)
 
 
 def _cell(row: Row, at: int) -> str:
@@ -289,7 +343,7 @@ def _columns(names: Sequence[str], how: Reading, first: str) -> _Columns:
         )
     tmdb = [at for at, name in enumerate(names) if _letters(name) in _TMDB_COLUMNS]
     imdb = [at for at, name in enumerate(names) if _letters(name) in _IMDB_COLUMNS]
-    vague = [at for at, name in enumerate(names) if name.casefold() in _VAGUE_COLUMNS]
+    vague = [at for at, name in enumerate(names) if name and name.casefold() in _VAGUE_COLUMNS]
     if not tmdb + imdb + vague:
         raise ConfigError(
             f"ids: line 1, {first[:60]!r}, is neither an id nor a header with a column of ids; "
@@ -328,16 +382,27 @@ def _kind_column(names: Sequence[str]) -> int | None:
 
 def _is_key(text: str) -> bool:
     text = text.strip('"')
-    return not text or re.fullmatch(r"[0-9]+(\.0)?|tt[0-9]+", text, re.IGNORECASE) is not None
+    return not text or re.fullmatch(r"[0-9]+(\.0)?|tt[0-9]+", text, re.IGNORECASE) is not None or bool(_URL.match(text))
 
 
-def _key(cell: str, number: int, *, imdb: bool) -> str:
+# The page of a record at TMDB, with its kind, or of a title at IMDb.
+_URL = re.compile(
+    r"(?:https?://)?(?:www\.|m\.)?(?:themoviedb\.org/(?P<kind>[a-z]+)/(?P<tmdb>[0-9]+)|imdb\.com/title/(?P<imdb>tt[0-9]+))"
+    r"(?![0-9a-z])",
+    re.IGNORECASE,
+)
+
+
+def _found(cell: str, number: int, *, imdb: bool, entity: str) -> _Found:
     if not cell:
-        return ""
+        return _Found("")
+    if url := _URL.match(cell):
+        kind = url["kind"]
+        if kind and _kind(kind) != entity:
+            return _Found("", kind)
+        cell = url["tmdb"] or url["imdb"]
     # Spreadsheets write whole numbers as 862.0 where a column has blanks.
     text = cell.removesuffix(".0")
     # MovieLens writes IMDb's ids without their letters.
     key = read_id(f"tt{text}" if imdb and text.isdigit() else text)
-    if key is None:
-        raise ConfigError(f"ids: line {number}: {cell[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
-    return key
+    return _Found("", odd=f"line {number}: {cell[:40]!r}") if key is None else _Found(key)
