@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""What `make` does, on every system: `python dev.py test`. Needs Python 3.11 or newer, nothing else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+# Apache Spark and the embedded engine's client both install a package `pyspark`: each has an environment of its own.
+VENV, SPARK_VENV, SPARK40_VENV = Path(".venv"), Path(".venv-spark"), Path(".venv-spark40")
+UV_VENV, UV = Path(".cache/uv"), "uv==0.13.8"
+
+_BIN = "Scripts" if os.name == "nt" else "bin"
+_CHECKED = ("src", "tests", "bench", "aws", "deploy", "examples", "dev.py")
+_ON_TWO_CORES = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+_LOCK = (
+    *("--universal", "--python-version", "3.11", "--generate-hashes"),
+    *("--no-emit-index-url", "--no-annotate", "--no-header"),
+)
+
+
+def _run(*command: str | Path) -> None:
+    """Run a program; if it fails, end with its exit code."""
+    if code := subprocess.call([str(part) for part in command]):
+        sys.exit(code)
+
+
+def _python(*arguments: str | Path, venv: Path = VENV) -> None:
+    _run(venv / _BIN / "python", *arguments)
+
+
+def _pip(venv: Path, *arguments: str) -> None:
+    _python("-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments, venv=venv)
+
+
+def _create(venv: Path) -> None:
+    if not (venv / "pyvenv.cfg").is_file():
+        _run(sys.executable, "-m", "venv", venv)
+
+
+def is_stale(made: Path, *sources: Path) -> bool:
+    """Whether *made* is missing, or older than one of its *sources*."""
+    return not made.exists() or any(source.stat().st_mtime > made.stat().st_mtime for source in sources)
+
+
+def _set_up_lake() -> None:
+    stamp, lock = VENV / ".lake", Path("locks/lake.txt")
+    _create(VENV)
+    if is_stale(stamp, lock, Path("pyproject.toml")):
+        _pip(VENV, "--require-hashes", "-r", str(lock))
+        _pip(VENV, "--no-deps", "--no-build-isolation", "-e", ".")
+        stamp.touch()
+
+
+def _set_up_spark(venv: Path, lock: Path, stamp: Path) -> None:
+    set_up()
+    if not is_stale(stamp, lock, Path("pyproject.toml"), VENV / ".dev"):
+        return
+    if shutil.which("java"):
+        _create(venv)
+        _pip(venv, "--require-hashes", "-r", str(lock))
+        _pip(venv, "--no-deps", "--no-build-isolation", "-e", ".")
+    else:
+        print("no java: the tests on Apache Spark will be skipped")
+    stamp.touch()
+
+
+def set_up() -> None:
+    """set up .venv for development"""
+    _set_up_lake()
+    stamp, lock = VENV / ".dev", Path("locks/dev.txt")
+    if is_stale(stamp, lock, VENV / ".lake"):
+        _pip(VENV, "--require-hashes", "-r", str(lock))
+        stamp.touch()
+
+
+def demo(*arguments: str) -> None:
+    """collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"""
+    _set_up_lake()
+    _run(VENV / _BIN / "reelhouse", "demo", *arguments)
+
+
+def check() -> None:
+    """lint, types and import contracts alone"""
+    set_up()
+    _python("-m", "ruff", "check", *_CHECKED)
+    _python("-m", "ruff", "format", "--check", *_CHECKED)
+    _python("-m", "mypy")
+    _run(VENV / _BIN / "lint-imports")
+
+
+def test(*arguments: str) -> None:
+    """lint, types, import contracts and the quick tests: some 12 minutes on two cores"""
+    check()
+    _set_up_spark(SPARK_VENV, Path("locks/spark.txt"), VENV / ".spark")
+    _python("-m", "pytest", "-m", "not long and not slow", *_ON_TWO_CORES, *arguments)
+
+
+def test_long(*arguments: str) -> None:
+    """heavier tests, or those of the folders that are named; CI runs parts of them after the quick tests"""
+    _set_up_spark(SPARK_VENV, Path("locks/spark.txt"), VENV / ".spark")
+    _python("-m", "pytest", "-m", "long and not slow", *_ON_TWO_CORES, *(arguments or ("tests",)))
+
+
+def test_slow(*arguments: str) -> None:
+    """what is too heavy for CI (docs/testing.md)"""
+    _set_up_spark(SPARK_VENV, Path("locks/spark.txt"), VENV / ".spark")
+    # The version that EMR runs.
+    _set_up_spark(SPARK40_VENV, Path("locks/spark40.txt"), VENV / ".spark40")
+    _python("-m", "pytest", "-m", "slow", *arguments)
+
+
+def lambda_(*arguments: str) -> None:
+    """the zips that AWS Lambda runs, into ./dist (docs/aws.md)"""
+    _set_up_lake()
+    _python("aws/build_zip.py", *arguments, "--out", "dist")
+
+
+def spark_package(*arguments: str) -> None:
+    """what Spark jobs on EMR Serverless and AWS Glue are given, into ./dist/spark (docs/spark.md)"""
+    _set_up_lake()
+    _python("-m", "deploy.package", *arguments)
+
+
+def bench(*arguments: str) -> None:
+    """measure, and write docs/benchmarks.md"""
+    set_up()
+    _python("-m", "bench", *arguments)
+
+
+def docs() -> None:
+    """write what is generated: docs/tables.md, docs/cli.md"""
+    set_up()
+    for page, module in (("tables", "reelhouse.serve.dictionary"), ("cli", "reelhouse.cli.reference")):
+        made = subprocess.run([VENV / _BIN / "python", "-X", "utf8", "-m", module], stdout=subprocess.PIPE, check=True)
+        Path(f"docs/{page}.md").write_bytes(made.stdout.replace(b"\r\n", b"\n"))
+
+
+def lock() -> None:
+    """resolve the locked versions again"""
+    if not (UV_VENV / _BIN).is_dir():
+        _create(UV_VENV)
+        _pip(UV_VENV, UV)
+    bounds = ("-c", "locks/dev.txt")
+    lake = ("pyproject.toml", "--extra", "lake", "--extra", "sql", "--extra", "report")
+    for name, what in (
+        ("dev", (*lake, "--extra", "browse", "--group", "dev")),
+        ("lake", (*lake, "--group", "build", *bounds)),
+        ("lambda", ("--group", "lambda", *bounds)),
+        ("spark", ("pyproject.toml", "--extra", "spark", "--extra", "sql", "--group", "build", *bounds)),
+        ("spark40", ("pyproject.toml", "--group", "spark40", "--group", "build", *bounds)),
+    ):
+        _run(UV_VENV / _BIN / "uv", "pip", "compile", "-q", *what, *_LOCK, "-o", f"locks/{name}.txt")
+
+
+def clean() -> None:
+    """remove all that these commands made"""
+    for place in (VENV, SPARK_VENV, SPARK40_VENV, Path(".cache"), Path("demo-lake"), Path("dist")):
+        shutil.rmtree(place, ignore_errors=True)
+    Path("demo-lake.html").unlink(missing_ok=True)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    each.__name__.rstrip("_").replace("_", "-"): each
+    for each in (demo, test, test_long, test_slow, check, lambda_, spark_package, bench, docs, lock, set_up, clean)
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Run one command from the checkout's folder."""
+    if sys.version_info < (3, 11):  # noqa: UP036 (an older one must say so)
+        sys.exit("Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        for name, command in COMMANDS.items():
+            print(f"{name:14} {command.__doc__}")
+        return
+    name, *rest = arguments
+    if name not in COMMANDS:
+        print(f"dev.py: there is no command {name!r}; there are: {', '.join(COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+    os.chdir(ROOT)
+    began = time.monotonic()
+    COMMANDS[name](*rest)
+    if name.startswith("test"):
+        print(f"{name} took {time.monotonic() - began:.0f} seconds")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,55 @@
+"""`dev.py` has what `make` does, and `make` has nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dev
+
+ROOT = Path(__file__).parent.parent
+
+
+def _dev(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, ROOT / "dev.py", *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def test_make_has_the_same_commands_and_only_calls_them() -> None:
+    text = (ROOT / "Makefile").read_text()
+    targets = {name for line in re.findall(r"^([a-z -]+):$", text, re.MULTILINE) for name in line.split()}
+    assert targets == {"help", *dev.COMMANDS}
+    assert all(line.startswith("\t@$(PYTHON) dev.py ") for line in text.splitlines() if line.startswith("\t"))
+
+
+def test_help_names_each_command(tmp_path: Path) -> None:
+    for arguments in ((), ("--help",), ("help",)):
+        done = _dev(*arguments, cwd=tmp_path)
+        assert done.returncode == 0
+        assert [line.split()[0] for line in done.stdout.splitlines()] == [*dev.COMMANDS]
+
+
+def test_an_unknown_command_ends_with_2() -> None:
+    done = _dev("tset")
+    assert (done.returncode, "there is no command 'tset'" in done.stderr) == (2, True)
+
+
+def test_what_is_missing_or_older_than_its_sources_is_made_again(tmp_path: Path) -> None:
+    made, source = tmp_path / "made", tmp_path / "source"
+    source.touch()
+    assert dev.is_stale(made, source)
+    made.touch()
+    os.utime(source, (1, 1))
+    assert not dev.is_stale(made, source)
+    os.utime(made, (0, 0))
+    assert dev.is_stale(made, source)
+
+
+def test_the_exit_code_is_that_of_the_program_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit) as ended:
+        dev._run(sys.executable, "-c", "raise SystemExit(7)")
+    assert ended.value.code == 7
