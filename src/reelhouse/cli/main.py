@@ -710,6 +710,23 @@ def export(
     export.export(_engine_settings(ctx, spark, conf), target, names, schema, **how)
 
 
+@main.command()
+@click.option("--tables", metavar="NAMES", help="Only these, separated by commas; by default all.")
+@click.option("--port", type=int, default=0, help="Port; a free one by default.")
+@click.option("--no-images", "images", is_flag=True, flag_value=False, default=True, help="Show no images from TMDB.")
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+@click.pass_context
+def browse(ctx: click.Context, /, tables: str | None, **how: Any) -> None:
+    """Browse the lake in a web browser, by datasette, on this machine only.
+
+    A copy in SQLite is made for it, and removed when it ends. Images are loaded from TMDB by the browser.
+    """
+    from reelhouse.cli import browse
+
+    names = tuple(name.strip() for name in tables.split(",") if name.strip()) if tables is not None else None
+    ctx.exit(browse.browse(_settings(ctx), names, **how))
+
+
 @main.command("import")
 @click.argument("name")
 @click.argument("files", nargs=-1, metavar="[FILE...]", type=click.Path(path_type=Path))

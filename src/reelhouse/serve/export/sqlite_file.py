@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelhouse.errors import ReelhouseError
+from reelhouse.serve.browse.metadata import write_metadata
 from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
-from reelhouse.serve.export.result import NOTES, Noted
+from reelhouse.serve.export.result import NOTES, Exported, Noted, Step
 from reelhouse.serve.export.rows import Reading
-from reelhouse.serve.export.tables import ExportTable
+from reelhouse.serve.export.tables import ExportTable, Snapshot, look
 
 
 class SqliteFile(DatabaseFile):
@@ -36,6 +37,14 @@ class SqliteFile(DatabaseFile):
                 yield file
         except sqlite3.Error as exc:
             raise ReelhouseError(f"{path.name}: {exc}") from exc
+
+    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+        """As of all files; beside it comes what datasette shows of it."""
+        done = super().export(snapshot, full=full, step=step)
+        with self.opened(self._path, read_only=True) as file:
+            there = {name for (name,) in file.execute(self.names)}
+        write_metadata(self._path, [table.spec for table in look(snapshot.storage).tables if table.name in there])
+        return done
 
     def copy(self, made: Path) -> None:
         with self.opened(self._path) as file:

@@ -1,0 +1,57 @@
+"""`reelhouse browse`: the lake in the browser, by datasette."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from reelhouse.bootstrap.storage import lake_of
+from reelhouse.cli import display
+from reelhouse.errors import ConfigError, pip_install
+from reelhouse.settings import Settings
+
+
+def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, images: bool, show: bool) -> int:
+    """Serve *tables* (all if None) on loopback until Ctrl-C; returns the exit code of datasette."""
+    if not (find_spec("datasette") and find_spec("deltalake") and find_spec("pyspark")):
+        raise ConfigError(f"browse: datasette is not installed; install it with: {pip_install('lake', 'browse')}")
+    storage = lake_of(settings)
+    # Its copy of TMDB's data is gone with it, so that no purge has to reach it.
+    with tempfile.TemporaryDirectory(prefix="reelhouse-browse-") as folder:
+        database = Path(folder) / "lake.sqlite"
+        with display.spinner("preparing") as step:
+            from reelhouse.serve.browse.metadata import add_search, metadata_place
+            from reelhouse.serve.export.sqlite_file import SqliteFile
+            from reelhouse.serve.export.tables import look
+
+            snapshot = look(storage, tables)
+            SqliteFile(database).export(snapshot, full=True, step=step)
+            specs = [table.spec for table in snapshot.tables]
+            step("search")
+            add_search(database, specs)
+            metadata = metadata_place(database)
+        command = [
+            sys.executable,
+            "-m",
+            "datasette",
+            "serve",
+            "--immutable",
+            str(database),
+            "--metadata",
+            str(metadata),
+        ]
+        command += ["--host", "127.0.0.1", "--port", str(port), "--setting", "sql_time_limit_ms", "10000"]
+        if images:
+            command += ["--plugins-dir", str(files("reelhouse.serve.browse") / "plugins")]
+        if show:
+            command.append("--open")
+        display.note("The lake is shown on this machine only. Stop it with Ctrl-C.")
+        try:
+            return subprocess.run(command, check=False).returncode  # noqa: S603 (our own words)
+        except KeyboardInterrupt:
+            # It got the signal too, and has ended.
+            return 0

@@ -1,0 +1,109 @@
+"""What datasette shows beside the rows of an export: descriptions, labels, facets and ready-made queries."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from reelhouse.entities.schema import Table
+from reelhouse.errors import ReelhouseError
+from reelhouse.marts.example_queries import QUESTIONS
+from reelhouse.marts.report_questions import REPORT_QUESTIONS
+from reelhouse.serve.export.database_file import listed, quoted
+from reelhouse.serve.export.result import TERMS
+
+# Columns by which a row is known, and which are searched.
+_LABELS = ("title", "name", "english_name")
+_SEARCHED = ("title", "name", "original_title", "original_name", "english_name")
+# Columns of few values, by which people narrow a table down.
+_FACETS = (
+    *("status", "type", "original_language", "release_decade", "first_air_decade", "credit_type", "department"),
+    *("monetization_type", "iso_3166_1", "known_for_department", "entity", "state", "reason"),
+)
+_MOST_FACETS = 3
+
+
+def metadata_place(database: Path) -> Path:
+    """Where the metadata of an export is: beside it."""
+    return database.with_name(f"{database.stem}.metadata.yml")
+
+
+def write_metadata(database: Path, tables: Iterable[Table]) -> Path:
+    """Write the metadata of the export at *database*, which holds *tables*, and return where."""
+    place = metadata_place(database)
+    # JSON is YAML too, and needs no package to be written.
+    body = json.dumps(metadata(database, list(tables)), indent=2, ensure_ascii=False) + "\n"
+    try:
+        place.write_text(body, encoding="utf-8")
+    except OSError as exc:
+        raise ReelhouseError(f"{place} cannot be written: {exc.strerror}") from exc
+    return place
+
+
+def metadata(database: Path, tables: list[Table]) -> dict[str, Any]:
+    """The metadata of the export at *database*; queries that it cannot answer are left out."""
+    return {
+        "title": database.stem,
+        "description": TERMS,
+        "source": "TMDB",
+        "source_url": "https://www.themoviedb.org",
+        "databases": {
+            database.stem: {
+                "tables": {table.name: _of_table(table) for table in tables},
+                "queries": dict(_queries(database)),
+            }
+        },
+    }
+
+
+def _of_table(table: Table) -> dict[str, Any]:
+    facets = [name for name in _FACETS if name in table.column_names and table.key != (name,)]
+    found: dict[str, Any] = {
+        "description": table.about,
+        "columns": {column.name: column.comment for column in table.columns},
+        "facets": facets[:_MOST_FACETS],
+    }
+    if label := next((name for name in _LABELS if name in table.column_names), None):
+        found["label_column"] = label
+    if "popularity" in table.column_names:
+        found["sort_desc"] = "popularity"
+    return found
+
+
+def _queries(database: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """The questions of demo and report, in SQLite's SQL."""
+    import sqlglot
+
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as file:
+        for question in (*QUESTIONS, *REPORT_QUESTIONS):
+            query = sqlglot.transpile(question.query, read="spark", write="sqlite", pretty=True)[0]
+            try:
+                file.execute(f"explain {query}")
+            except sqlite3.Error:
+                # Of a table that is not exported, or by a function that SQLite lacks.
+                continue
+            yield question.name, {"title": question.title, "description": question.about, "sql": query}
+
+
+def add_search(database: Path, tables: Iterable[Table]) -> list[str]:
+    """Make names and titles searchable word by word, with or without accents; returns the tables that are."""
+    done = []
+    with closing(sqlite3.connect(database, isolation_level=None)) as file:
+        for table in tables:
+            columns = [name for name in _SEARCHED if name in table.column_names]
+            # Names within other things, as in credits, are found by way of those.
+            if not columns or len(table.key) != 1:
+                continue
+            index = quoted(f"{table.name}_fts")
+            file.execute(f"drop table if exists {index}")
+            file.execute(
+                f"create virtual table {index} using fts5({listed(columns)}, content={quoted(table.name)}, "
+                "tokenize='unicode61 remove_diacritics 2')"
+            )
+            file.execute(f"insert into {index} ({index}) values ('rebuild')")
+            done.append(table.name)
+    return done
