@@ -35,7 +35,8 @@ from reelhouse.tmdb.client import TmdbClient, open_session
 T = TypeVar("T")
 
 # Why a run stays open after a signal, such as that of Ctrl-C.
-SIGNALS = INTERRUPTED, TERMINATED = "stopped by SIGINT", "stopped by SIGTERM"
+INTERRUPTED = "stopped by SIGINT"
+SIGNALS = frozenset((INTERRUPTED, "stopped by SIGTERM", "stopped by SIGHUP"))
 
 
 class CollectOptions(NamedTuple):

@@ -192,7 +192,7 @@ def _end_if_stopped(done: Done) -> None:
     reasons = {result.reason for result in done.results}
     if collecting.INTERRUPTED in reasons:
         raise KeyboardInterrupt
-    if collecting.TERMINATED in reasons:
+    if reasons & collecting.SIGNALS:
         raise click.exceptions.Exit(1)
 
 

@@ -18,11 +18,15 @@ import click
 from reelhouse import __version__
 from reelhouse.bootstrap.storage import load_settings
 from reelhouse.cli.examples import EXAMPLES
-from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean, printable
+from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean, pip_install, printable
 from reelhouse.settings import Settings
 
 if TYPE_CHECKING:
     from reelhouse.collect.id_lists import KeyList
+
+
+# Packages of the extra that tables need.
+_OF_LAKE = frozenset(("deltalake", "pyarrow", "pysail", "pyspark", "sqlglot"))
 
 
 class _Group(click.Group):
@@ -53,6 +57,11 @@ class _Group(click.Group):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             click.echo("reelhouse: interrupted", err=True)
             ctx.exit(130)
+        except ModuleNotFoundError as exc:
+            if (exc.name or "").partition(".")[0] not in _OF_LAKE:
+                raise
+            click.echo(f"reelhouse: {exc.name} is not installed; install it with: {pip_install('lake')}", err=True)
+            ctx.exit(2)
         except BrokenPipeError:
             # The reader of our output has closed it.
             sys.stderr.close()

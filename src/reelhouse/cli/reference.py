@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reelhouse.cli.main import main
+from reelhouse.cli.situations import table
 
 _HEAD = """\
 # The command line
@@ -19,13 +20,17 @@ Completion of commands, options, entities and tables is part of the program. Put
 | bash | `~/.bashrc` | `eval "$(_REELHOUSE_COMPLETE=bash_source reelhouse)"` |
 | zsh | `~/.zshrc` | `eval "$(_REELHOUSE_COMPLETE=zsh_source reelhouse)"` |
 | fish | `~/.config/fish/completions/reelhouse.fish` | `_REELHOUSE_COMPLETE=fish_source reelhouse \\| source` |
+
+Each command's first example, by exit code. 0: done; 1: not complete, or failed; 2: the user must correct something.
+Each of them says so in plain lines on stderr.
+
 """
 
 
 def render() -> str:
     """Every command's help text, as Markdown."""
     context = click.Context(main, info_name="reelhouse", max_content_width=110, **main.context_settings)
-    parts = [_HEAD, _block(main, context)]
+    parts = [_HEAD, table(), _block(main, context)]
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command is not None
