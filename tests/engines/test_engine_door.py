@@ -30,6 +30,7 @@ from reelhouse.engines.sail import _closed
 from reelhouse.engines.session import session_factory
 from reelhouse.storage.credentials import Credentials
 from tests.cluster.standalone import PYTHON, needs_spark
+from tests.end_to_end.conftest import unset
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
@@ -97,6 +98,7 @@ def an_owner(access: str = "folder", engine: str = "sail") -> Iterator[Owner]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=unset(),
     )
     with started:
         assert started.stdout is not None

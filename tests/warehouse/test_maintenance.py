@@ -244,7 +244,7 @@ def test_a_maintenance_that_is_killed_at_any_instant_is_completed_by_the_next(
     whole = Stepping(_copied(lake, tmp_path / "whole").storage, lambda step: None)
     undisturbed = _maintain(whole)
     assert undisturbed.removed.files > 5
-    assert undisturbed.removed.logs > 40
+    assert undisturbed.removed.logs > 20
     steps = range(0, whole.steps, max(1, whole.steps // 8))
     for step in steps:
         killed = _copied(lake, tmp_path / f"killed-{step}")

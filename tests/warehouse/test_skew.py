@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reelhouse.marts import REGISTRY
 from tests.warehouse.landing import Answer, LakeInTheMaking, a_movie
 
 _MOVIES = 5_000
@@ -48,7 +49,7 @@ def _even() -> Iterator[Answer]:
 @pytest.mark.long
 def test_a_star_and_a_cast_of_thousands_come_out_whole(lake: LakeInTheMaking) -> None:
     lake.land(*_skewed(), parts=6, close=False)
-    rows = lake.build().rows
+    rows = lake.build(registry=REGISTRY).rows
     people = 1 + _MOVIES + _CAST
     found = {name: rows[name] for name in ("movie", "movie_cast", "fact_credit", "dim_person", "bridge_movie_genre")}
     assert found == {

@@ -16,7 +16,11 @@ from reelhouse.raw.checkpoint import read_done
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run, read_plan
 from reelhouse.raw.reconciliation import tally
+from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
+
+# A bucket answers each look in some 20 ms. More ledgers at a time would cost disk.
+_AT_ONCE = 8
 
 
 class OpenRun(NamedTuple):
@@ -79,21 +83,16 @@ def status(
     problems: list[str] = []
     opened = open_runs(storage, rate, entities)
     pending = {one.entity: one.pending for one in opened}
-    for entity in entities:
-        last = last_run(storage, entity)
+    for last, found, problem in prefetch(lambda one: _look(storage, one, pending.get(one, 0)), entities, _AT_ONCE):
         runs += last
-        if last and (found := _known(storage, entity, last, pending.get(entity, 0))) is not None:
-            known.append(found)
-        try:
-            check_free(storage, entity, last + 1)
-        except LakeError as exc:
-            problems.append(str(exc))
+        known += [found] if found else []
+        problems += [problem] if problem else []
     return Status(runs, known, opened, problems, spool.answers() if spool else 0)
 
 
 def open_runs(storage: Storage, rate: float, entities: Mapping[str, Entity]) -> list[OpenRun]:
     """The open runs of *entities*, in their order."""
-    plans = [plan for entity in entities if (plan := open_run(storage, entity)) is not None]
+    plans = [plan for plan in prefetch(lambda one: open_run(storage, one), entities) if plan is not None]
     pending = {plan.entity: tally(storage, plan, read_done(storage, plan)).pending for plan in plans}
     eta = {name: until(name, pending, entities) / rate if rate else None for name in pending}
     return [OpenRun(plan.run, plan.entity, plan.ids.count, pending[plan.entity], eta[plan.entity]) for plan in plans]
@@ -102,6 +101,17 @@ def open_runs(storage: Storage, rate: float, entities: Mapping[str, Entity]) -> 
 def until(name: str, requests: Mapping[str, int], entities: Mapping[str, Entity]) -> int:
     """How many of the *requests* of each entity are made until those of *name* are: the more urgent go first."""
     return sum(count for one, count in requests.items() if entities[one].priority <= entities[name].priority)
+
+
+def _look(storage: Storage, entity: str, pending: int) -> tuple[int, EntityStatus | None, str]:
+    """The last run of one entity, its counts if it has any, and what is lost."""
+    last = last_run(storage, entity)
+    problem = ""
+    try:
+        check_free(storage, entity, last + 1)
+    except LakeError as exc:
+        problem = str(exc)
+    return last, _known(storage, entity, last, pending) if last else None, problem
 
 
 def _known(storage: Storage, entity: str, last: int, pending: int) -> EntityStatus | None:

@@ -27,6 +27,7 @@ from reelhouse.raw.plan import read_lines as read_plan_lines
 from reelhouse.raw.receipt import ChunkRef, Outcome, Receipt, State, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.retention.audit import purge_remains
+from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
 _NAMED = 20
@@ -82,7 +83,8 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
     """
     known = list(entities)
     firsts = {name: 1 if since is None else since.get(name, last_run(storage, name) + 1) for name in known}
-    verdicts = [_verify_entity(storage, name, first) for name, first in firsts.items()]
+    absent = prefetch(lambda name: _absent(storage, name), known)
+    verdicts = [found or _verify_entity(storage, name, firsts[name]) for name, found in zip(known, absent, strict=True)]
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     problems += _check_copies(storage)
     if since is None:
@@ -108,13 +110,17 @@ def _unknown_entities(storage: Storage, known: list[str]) -> Iterator[str]:
         yield f"{RUNS}{name}/ holds runs of an entity that this reelhouse does not collect: nothing of it was checked"
 
 
+def _absent(storage: Storage, entity: str) -> Verdict | None:
+    """The verdict on an entity without a run or an object; None if it has any. Most lakes hold few of the entities."""
+    if last_run(storage, entity) or next(_objects(storage, entity), None) is not None:
+        return None
+    return Verdict(0, 0, {}, 0, 0, 0, 0, list(_check_lost(storage, entity, 0, ())), [], [])
+
+
 def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
     last = last_run(storage, entity)
     problems: list[str] = []
     notes: list[str] = []
-    if not last and next(_objects(storage, entity), None) is None:
-        # Most lakes hold few of the entities: no ledger is made for the others.
-        return Verdict(0, 0, {}, 0, 0, 0, 0, list(_check_lost(storage, entity, last, ())), [], [])
     states: Counter[str] = Counter()
     asked = pending = chunks = size = 0
     # A check of everything trusts no cache; a check of what is new may start from the kept ledger.
