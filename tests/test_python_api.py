@@ -257,6 +257,10 @@ def test_a_closed_lake_says_so_and_its_neighbour_goes_on(built: LakeInTheMaking)
 
 def test_closing_leaves_an_engine_alone_that_others_of_the_process_use() -> None:
     class Classic:
+        @property
+        def client(self) -> None:
+            raise RuntimeError("[ONLY_SUPPORTED_WITH_SPARK_CONNECT]")
+
         def stop(self) -> None:
             raise AssertionError
 

@@ -27,8 +27,6 @@ _PRIVATE = "https:// (http:// only to this machine itself)"
 _ADDRESSES = ("tmdb_url", "exports_url", "unity_url")
 _NO_USER = "an address without a user name or password"
 _USER_IN_ADDRESS = re.compile(r"://[^/?#]*@")
-# Places of a token that only this machine has.
-LOCAL_PLACES = ("file:", "keyring:")
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -347,11 +345,6 @@ def _check_shared(filed: Mapping[str, Any], place: str) -> None:
                 f"{one.name}: a lake's own file ({place}) must not decide where secrets are sent or what runs on your "
                 f"machine, because others may write it; set {env_name(one.name)}, or {one.name} in a local {FILE}"
             )
-    if str(filed.get("token", "")).startswith(LOCAL_PLACES):
-        raise ConfigError(
-            f"token: a lake's own file ({place}) must not name a place on your machine, because others may write "
-            f"it; set {env_name('token')}, or token in a local {FILE}"
-        )
 
 
 def _folder(lake: str) -> Path:

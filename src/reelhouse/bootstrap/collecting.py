@@ -555,7 +555,8 @@ def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None is a handler that Python did not set and cannot set again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _run(work: Coroutine[Any, Any, T], stop: Callable[[], None] = lambda: None) -> T:

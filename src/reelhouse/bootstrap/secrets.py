@@ -16,10 +16,11 @@ from typing import Any
 
 from reelhouse.bootstrap import aws_clients
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.settings import LOCAL_PLACES, Settings
+from reelhouse.settings import Settings
 
 SSM, SECRET, FILE_PLACE = "ssm:", "secret:", "file:"
 KEYRING_PLACE = "keyring:reelhouse"
+_LOCAL = (FILE_PLACE, "keyring:")
 ENV_FILE = ".env"
 _LINE = re.compile(r"^(?:export\s+)?TMDB_TOKEN\s*=\s*(.*?)\s*$", re.MULTILINE)
 
@@ -34,7 +35,7 @@ _used: set[str] = set()
 def token_of(settings: Settings) -> str:
     """The checked token; `ConfigError` says in one line what is wrong with it or with reading it."""
     place = settings.token.strip()
-    if not place.startswith((SSM, SECRET, *LOCAL_PLACES)):
+    if not place.startswith((SSM, SECRET, *_LOCAL)):
         token = settings.checked_token()
         _used.add(token)
         return token
@@ -125,7 +126,7 @@ def _here(place: str) -> str:
 
 
 def _read(place: str, settings: Settings) -> str:
-    if place.startswith(LOCAL_PLACES):
+    if place.startswith(_LOCAL):
         return _here(place)
     what = f"token: {place} cannot be read"
     arn = _ARN.search(place)

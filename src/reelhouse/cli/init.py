@@ -20,6 +20,7 @@ from reelhouse.collect.run import duration
 from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.errors import ConfigError, DeniedError, ReelhouseError
 from reelhouse.settings import FILE, Settings, load, template
+from reelhouse.storage.folder import FolderStorage
 
 T = TypeVar("T")
 
@@ -85,7 +86,10 @@ def _valid(question: str, default: str, read: Callable[[str], T]) -> T:
 
 
 def _place(text: str) -> str:
-    readable_storage(Settings(lake=text))
+    storage = readable_storage(Settings(lake=text))
+    if isinstance(storage, FolderStorage) and storage.root.resolve() == Path.cwd().resolve():
+        # The file that is written here would be the lake's own, which must not say where the token is.
+        raise ConfigError("the lake needs a folder of its own")
     return text
 
 

@@ -159,5 +159,6 @@ def _configured(session: SparkSession, stated: Mapping[str, str]) -> SparkSessio
 
 def release(session: SparkSession) -> None:
     """End a session of `session_of`. Classic Spark's engine is shared with others of the process and keeps running."""
-    if hasattr(session, "client"):
+    # Classic Spark has Connect's attributes too, and raises when they are read.
+    if type(session).__module__.startswith("pyspark.sql.connect"):
         session.stop()
