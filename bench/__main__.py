@@ -19,6 +19,7 @@ NAMES = (
     "growing",
     "exporting",
     "importing",
+    "looking",
     "serverless",
     "pacing",
 )

@@ -50,6 +50,7 @@ _TITLES = {
     "exporting": "Exporting",
     "growing": "Building ever more movies",
     "importing": "Importing",
+    "looking": "Looking",
     "serverless": "In Lambda",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
+    "browse": ("reelhouse browse --open", "reelhouse browse --tables dim_movie,fact_movie --no-images"),
     "build": ("reelhouse build", "reelhouse build --full --lake s3://films/tmdb"),
     "collect": (
         "reelhouse collect --top 1000",
@@ -33,8 +34,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "reelhouse register --catalog glue --database films",
         "reelhouse register --catalog unity --database main.films --tables movie,dim_movie",
     ),
-    "report": ("reelhouse report",),
-    "show": ("reelhouse show movie 603",),
+    "report": ("reelhouse report --open", "reelhouse report --output films.html --check"),
+    "show": ("reelhouse show movie 603", "reelhouse show movie tt0133093 --raw", "reelhouse show language"),
     "sql": (
         "reelhouse sql 'show tables'",
         "reelhouse sql 'select title, revenue from movie order by revenue desc limit 5'",

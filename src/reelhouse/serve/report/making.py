@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import reelhouse
-from reelhouse.errors import ConfigError, UnknownTableError, pip_install
+from reelhouse.errors import ConfigError, ReelhouseError, UnknownTableError, pip_install
 from reelhouse.marts import REGISTRY
 from reelhouse.marts.report_questions import COVERAGE, POSTERS, REPORT_QUESTIONS, SECTIONS
 from reelhouse.raw.plan import last_run
@@ -83,15 +85,21 @@ def check_installed() -> None:
         ) from None
 
 
+_BUNDLE = "import sys, vl_convert; sys.stdout.write(vl_convert.javascript_bundle(vl_version=sys.argv[1]))"
+
+
 def _runtime() -> str:
     import altair
-    import vl_convert
 
     version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-    # Its stub says that a snippet is needed, and its documentation that there is a default.
-    made: str = vl_convert.javascript_bundle(vl_version=version)  # type: ignore[call-arg]
+    # In a process of its own, which gives back the 250 MB that this takes.
+    command = [sys.executable, "-X", "utf8", "-c", _BUNDLE, version]
+    done = subprocess.run(command, capture_output=True, check=False, encoding="utf-8")  # noqa: S603 (our own words)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ReelhouseError(f"report: the program that draws charts could not be made: {last}")
     # A text that ends a script would end the page's.
-    return made.replace("</script", "<\\/script")
+    return done.stdout.replace("</script", "<\\/script")
 
 
 def _answers(lake: Lake, step: Step) -> tuple[dict[str, list[Figure]], list[str]]:
