@@ -468,3 +468,12 @@ def test_an_unknown_variable_is_an_error_with_the_nearest_setting(
 def test_variables_of_others_and_of_the_tests_are_no_mistakes(tmp_path: Path) -> None:
     environ = {"REELHOUSE_TEST_S3_ENDPOINT": "x", "REELHOUSE_TMDB_DATA": "x", "_REELHOUSE_COMPLETE": "x", "TMDB_X": "x"}
     assert load(environ=environ, folder=tmp_path) == Settings()
+
+
+@pytest.mark.parametrize(("given", "meant"), [("portugues", "pt-BR"), ("pt_BR", "pt-BR"), ("English", "en-US")])
+def test_a_language_that_is_no_code_is_refused_with_the_one_that_is_meant(given: str, meant: str) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"^language: a code such as en-US, pt-BR or de \({meant}, perhaps\) is expected"
+    ):
+        Settings(language=given)
+    assert Settings(language="de").language == "de"

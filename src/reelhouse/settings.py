@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import os
@@ -27,6 +28,28 @@ _PRIVATE = "https:// (http:// only to this machine itself)"
 _ADDRESSES = ("tmdb_url", "exports_url", "unity_url")
 _NO_USER = "an address without a user name or password"
 _USER_IN_ADDRESS = re.compile(r"://[^/?#]*@")
+# What people write for languages, with what TMDB calls them.
+_LANGUAGES = {
+    "english": "en-US",
+    "portugues": "pt-BR",
+    "portuguese": "pt-BR",
+    "pt_br": "pt-BR",
+    "pt-br": "pt-BR",
+    "español": "es-ES",
+    "spanish": "es-ES",
+    "deutsch": "de-DE",
+    "german": "de-DE",
+    "français": "fr-FR",
+    "french": "fr-FR",
+    "italiano": "it-IT",
+    "italian": "it-IT",
+    "en_us": "en-US",
+    "en-us": "en-US",
+    "japanese": "ja-JP",
+    "chinese": "zh-CN",
+    "korean": "ko-KR",
+    "russian": "ru-RU",
+}
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -202,6 +225,10 @@ class Settings:
         _require(carries_secrets(self.tmdb_url), "tmdb_url", _PRIVATE, self.tmdb_url)
         for name in _ADDRESSES:
             _require(not _USER_IN_ADDRESS.search(getattr(self, name)), name, _NO_USER, getattr(self, name))
+        if not re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", self.language):
+            near = difflib.get_close_matches(self.language.casefold(), _LANGUAGES, 1, cutoff=0.5)
+            meant = f" ({_LANGUAGES[near[0]]}, perhaps)" if near else ""
+            _require(False, "language", f"a code such as en-US, pt-BR or de{meant}", self.language)
         _require(1 <= self.connections <= 20, "connections", "1 to 20", self.connections)
         _require(self.rate >= 0, "rate", "0 or more", self.rate)
         _require(self.top is None or self.top > 0, "top", "1 or more", self.top)

@@ -238,7 +238,8 @@ def test_names_that_would_meet_are_refused(lake: Importer, header: str, said: st
 def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None:
     said = lake.refused("t", lake.file("t.csv", f"{first}\n{first}\n"))
     value = first.split(",")[0]
-    assert said == f"t.csv: the first line is no header, it holds {value!r}: put a line with the columns' names first"
+    said_first = f"t.csv: the first line is no header, it holds {value!r}: put a line with the columns' names first"
+    assert said == f"{said_first}, or leave out the lines above it: --skip-lines N"
 
 
 @pytest.mark.parametrize(
@@ -253,9 +254,9 @@ def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None
         (b'a,b\n1,"x\ny"\n7\n', "t.csv: line 4 has 1 values, the header names 2"),
         (
             b"a,b\n1,x\n2,L\xe9on\n",
-            "t.csv: line 3, byte 4 is 0xe9, which is no UTF-8: save the file as UTF-8",
+            "t.csv: line 3, byte 4 is 0xe9, which is no UTF-8: save the file as UTF-8, or name its own: "
+            "--encoding latin-1",
         ),
-        ("a,b\n1,2\n".encode("utf-16"), "t.csv is UTF-16: save it as UTF-8"),
         (
             b'a,b\n1,x\n2,"y\n3,z\n',
             "t.csv: line 3 opens a quote that is never closed (--no-quotes takes quotes as text)",

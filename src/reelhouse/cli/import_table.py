@@ -34,6 +34,9 @@ class ImportSpec(NamedTuple):
     nulls: Sequence[str] = ()
     quotes: bool = True
     escape: str = ""
+    encoding: str = ""
+    skip_lines: int = 0
+    records: str = ""
     split_by: str | None = None
 
 
@@ -73,12 +76,18 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
 
     files = given.found(wanted.files)
     kind = given.kind_of(files)
+    if wanted.records and kind != "json":
+        raise ConfigError(f"import: --records names a list in JSON files, and these are {kind}")
+    if (wanted.encoding or wanted.skip_lines) and kind != "csv":
+        raise ConfigError(f"import: --encoding and --skip-lines are about CSV files, and these are {kind}")
     step("reading")
     stamp = given.stamp(files)
     sources = [given.source(file) for file in files]
     # Includes the version of the rules for CSV: files that were read by looser rules are read again.
-    options = [*sorted(wanted.nulls), "" if wanted.quotes else "no quotes", f"escape {wanted.escape}", "strict 2"]
-    made_from = mark_of(sources, options if kind == "csv" else options[:-2])
+    quotes = "" if wanted.quotes else "no quotes"
+    form = [wanted.encoding, str(wanted.skip_lines)]
+    options = [*form, *sorted(wanted.nulls), quotes, f"escape {wanted.escape}", "strict 2"]
+    made_from = mark_of(sources, options if kind == "csv" else [wanted.records])
     same = None if wanted.new_schema else up_to_date(storage, wanted.name, made_from)
     if same is not None:
         return Outcome(False, same, {}, [])
@@ -101,14 +110,16 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
 
 def _reading(kind: str, files: list[Path], wanted: ImportSpec) -> Reading:
     from reelhouse.imports.csv_files import CsvFiles
+    from reelhouse.imports.files import TextForm, checked_encoding
     from reelhouse.imports.json_files import JsonFiles
     from reelhouse.imports.typed_columns import parquet_files
 
     if kind == "parquet":
         return parquet_files(files)
     if kind == "json":
-        return JsonFiles(files)
-    return CsvFiles(files, wanted.nulls, quotes=wanted.quotes, escape=wanted.escape)
+        return JsonFiles(files, wanted.records)
+    form = TextForm(checked_encoding(wanted.encoding), wanted.skip_lines)
+    return CsvFiles(files, wanted.nulls, quotes=wanted.quotes, escape=wanted.escape, form=form)
 
 
 def _from_database(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
@@ -185,6 +196,8 @@ def _check_together(settings: Settings, wanted: ImportSpec) -> None:
         raise ConfigError("import: --from names a database and --table its table: give both")
     if wanted.split_by is not None and (wanted.source is None or settings.engine == "sail"):
         raise ConfigError("import: --split-by divides a database's rows among Apache Spark's tasks: give --spark too")
+    if wanted.source is not None and (wanted.encoding or wanted.skip_lines or wanted.records):
+        raise ConfigError("import: --encoding, --skip-lines and --records are about files")
     if wanted.source is not None and (wanted.nulls or not wanted.quotes or wanted.escape):
         raise ConfigError("import: --null, --no-quotes and --escape are about CSV files")
 

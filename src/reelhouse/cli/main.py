@@ -747,6 +747,9 @@ def browse(ctx: click.Context, /, tables: str | None, **how: Any) -> None:
 @click.option("--null", "nulls", multiple=True, metavar="TEXT", help="Additional text to read as NULL in a CSV.")
 @click.option("--no-quotes", is_flag=True, help="Read quotes in a CSV as text; no value spans lines.")
 @click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("a CSV"))
+@click.option("--encoding", default="", metavar="NAME", help="What a CSV is in, if not UTF-8 or UTF-16: latin-1, say.")
+@click.option("--skip-lines", type=click.IntRange(min=0), default=0, help="Lines above a CSV's header to leave out.")
+@click.option("--records", default="", metavar="KEY", help="The list of rows in a JSON object, such as results.")
 @click.option("--split-by", metavar="COLUMN", help="The numbers by which Apache Spark divides a database's table.")
 @click.option("--drop", is_flag=True, help="Remove the imported table NAME.")
 @_spark

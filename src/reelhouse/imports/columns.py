@@ -32,6 +32,8 @@ def named(headings: Sequence[str], where: str) -> list[ImportColumn]:
 def _named(heading: str, at: int) -> ImportColumn:
     plain = heading.strip()
     name = plain if plain and not _ODD.search(plain) else _ODD.sub("_", plain).strip("_") or f"column_{at}"
+    # `select 3D` is a number to SQL.
+    name = f"_{name}" if name[0].isdigit() else name
     return ImportColumn(name, "", heading if name != heading else "")
 
 

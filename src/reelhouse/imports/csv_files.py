@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import SAME, check_same, named
-from reelhouse.imports.files import CHANGED, misread, opened
+from reelhouse.imports.files import CHANGED, OWN_ENCODING, PLAIN, TextForm, misread, opened
 from reelhouse.imports.values import Batch, Values
 from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Scanner, Tally, check, read_rows
 from reelhouse.warehouse.import_registry import ImportColumn
@@ -35,6 +35,7 @@ _ESCAPE = "--escape '\\'"
 _SAMPLE = 256 * 1024
 _MOST_SEEN = 50
 _BLOCK = 8 * 1024 * 1024
+_SEPARATOR = re.compile(rb'(?:\xef\xbb\xbf)?[\r\n]*"?sep=[^\r\n]"?\r?\n', re.IGNORECASE)
 _VALUE = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?|\d{4}-\d\d-\d\d.*")
 
 
@@ -63,6 +64,7 @@ class CsvFile(NamedTuple):
     # Blank lines before the header.
     blank: int
     tally: Tally
+    form: TextForm
 
     @property
     def names(self) -> list[str]:
@@ -75,13 +77,19 @@ class CsvFiles(Values):
     marked = False
 
     def __init__(
-        self, paths: Sequence[Path], nulls: Sequence[str] = (), *, quotes: bool = True, escape: str = ""
+        self,
+        paths: Sequence[Path],
+        nulls: Sequence[str] = (),
+        *,
+        quotes: bool = True,
+        escape: str = "",
+        form: TextForm = PLAIN,
     ) -> None:
         for null in nulls:
             if escape and escape in null:
                 raise ConfigError(f"import: --null {null!r} holds the escape, so that no value would ever be it")
         self._nulls = list(nulls)
-        self._files = [_looked_at(path, Dialect(quotes=quotes, escape=escape)) for path in paths]
+        self._files = [_looked_at(path, Dialect(quotes=quotes, escape=escape), form) for path in paths]
         self._agreed: set[Path] = set()
         super().__init__(self._files[0].columns)
         for file in self._files:
@@ -144,7 +152,7 @@ def _parsed(file: CsvFile, nulls: list[str]) -> Iterator[Any]:
         null_values=["", *nulls],
     )
     try:
-        with opened(file.path) as body:
+        with opened(file.path, file.form) as body:
             reader = pc_csv.open_csv(pa.PythonFile(body, mode="r"), read, parse, convert)
             yield from (_with_nulls(batch, nulls) for batch in reader if len(batch))
     except pa.ArrowInvalid as exc:
@@ -162,7 +170,7 @@ def _with_nulls(batch: Any, nulls: list[str]) -> Any:
 
 def _place(file: CsvFile, before: int, at: int) -> str:
     """The line in which a row begins, after *before* rows and *at* further ones."""
-    with opened(file.path) as body, suppress(CsvError, StopIteration):
+    with opened(file.path, file.form) as body, suppress(CsvError, StopIteration):
         return f"{file.path}: line {next(islice(read_rows(body, file.dialect), before + at + 1, None)).line}"
     return f"{file.path}: row {before + at + 1}"
 
@@ -170,37 +178,52 @@ def _place(file: CsvFile, before: int, at: int) -> str:
 def _fault(file: CsvFile, said: str) -> str:
     """What is wrong with a file, by line, where Arrow *said* that something is."""
     if "UTF8" in said:
-        return misread(file.path)
+        return misread(file.path, file.form) + OWN_ENCODING
     width = len(file.columns)
-    with opened(file.path) as body, suppress(CsvError):
+    with opened(file.path, file.form) as body, suppress(CsvError):
         for row in read_rows(body, file.dialect):
             if len(row.cells) != width:
                 return f"line {row.line} has {len(row.cells)} values, the header names {width}"
     return f"a record is longer than {_BLOCK >> 20} MB" if "straddl" in said else said.splitlines()[0]
 
 
-def _looked_at(path: Path, dialect: Dialect) -> CsvFile:
-    with opened(path) as body:
+def _looked_at(path: Path, dialect: Dialect, form: TextForm) -> CsvFile:
+    with opened(path, form) as body:
         head = body.read(_SAMPLE)
+    # Excel's own line, which says what stands between values.
+    if named_by_excel := _SEPARATOR.match(head):
+        form = form._replace(skip=named_by_excel[0].count(b"\n"))
+        with opened(path, form) as body:
+            head = body.read(_SAMPLE)
     if not head.strip(b"\xef\xbb\xbf\r\n\t "):
         raise ReelhouseError(f"{path} is empty")
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise ReelhouseError(f"{path} is UTF-16: save it as UTF-8")
     # What is no UTF-8 is said by line once the file is parsed.
     head = head.decode(errors="replace").encode()
     dialect = dialect._replace(delimiter=_delimiter(head, dialect))
     try:
-        with opened(path) as body:
+        with opened(path, form) as body:
             tally = check(iter(lambda: body.read(BLOCK), b""), dialect)
     except CsvError as exc:
         raise ReelhouseError(f"{path}: {exc.with_remedy('--no-quotes', _ESCAPE)}") from exc
     header = _header(path, head, dialect)
+    if any("\ufffd" in heading for heading in header.cells):
+        raise ReelhouseError(f"{path}: {misread(path, form)}{OWN_ENCODING}")
     value = next((heading for heading in header.cells if _VALUE.fullmatch(heading.strip())), None)
+    if _are_years(header.cells):
+        value = None
     if value is not None or not any(heading.strip() for heading in header.cells):
         raise ReelhouseError(
-            f"{path}: the first line is no header, it holds {value or ''!r}: put a line with the columns' names first"
+            f"{path}: the first line is no header, it holds {value or ''!r}: put a line with the columns' names first, "
+            "or leave out the lines above it: --skip-lines N"
         )
-    return CsvFile(path, dialect, named(header.cells, str(path)), header.line - 1, tally)
+    return CsvFile(path, dialect, named(header.cells, str(path)), header.line - 1, tally, form)
+
+
+def _are_years(headings: Sequence[str]) -> bool:
+    """Whether the headings that are numbers are years in a row, as of a table with a column a year."""
+    years = [int(each) for each in headings if re.fullmatch(r"(1[89]|20)\d\d", each.strip())]
+    numbers = sum(bool(_VALUE.fullmatch(each.strip())) for each in headings)
+    return len(years) == numbers >= 2 and years == list(range(years[0], years[0] + numbers))
 
 
 def _header(path: Path, head: bytes, dialect: Dialect) -> Row:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import gzip
 import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NamedTuple, cast
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.warehouse.import_registry import ImportSource
@@ -93,24 +95,77 @@ def stamp(files: Iterable[Path]) -> list[tuple[int, int]]:
     return [(status.st_size, status.st_mtime_ns) for status in (file.stat() for file in files)]
 
 
+class TextForm(NamedTuple):
+    """What a text file is in if not UTF-8, and how many of its first lines are not read."""
+
+    encoding: str = ""
+    skip: int = 0
+
+
+PLAIN = TextForm()
+OWN_ENCODING = ", or name its own: --encoding latin-1"
+
+
+class _Lines:
+    """A text after its first lines, in the place of which are blank ones: so numbers of lines stay right."""
+
+    def __init__(self, body: IO[bytes], skip: int) -> None:
+        for _ in range(skip):
+            body.readline()
+        self._body = body
+        self._blank = b"\n" * skip
+
+    @property
+    def closed(self) -> bool:
+        return self._body.closed
+
+    def read(self, size: int = -1) -> bytes:
+        blank, self._blank = self._blank, b""
+        return blank + self._body.read(size)
+
+    def readable(self) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return chain([b"\n"] * len(self._blank), self._body)
+
+
+def _as_utf8(body: IO[bytes], form: TextForm) -> IO[bytes]:
+    mark = body.read(2)
+    body.seek(0)
+    encoding = form.encoding or ("utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "")
+    text: Any = codecs.EncodedFile(body, "utf-8", encoding) if encoding else body
+    return cast("IO[bytes]", _Lines(text, form.skip)) if form.skip else text
+
+
+def checked_encoding(name: str) -> str:
+    """The *name* of an encoding; `ConfigError` where Python has none of it."""
+    try:
+        return codecs.lookup(name).name if name else ""
+    except LookupError:
+        raise ConfigError(f"encoding: {name!r} is not known: latin-1, cp1252 or utf-16, say") from None
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file's bytes, unpacked where they are gzip; `ReelhouseError` where it cannot be read to its end."""
+def opened(path: Path, form: TextForm = PLAIN) -> Iterator[IO[bytes]]:
+    """A file's bytes as UTF-8, unpacked where they are gzip; `ReelhouseError` where it cannot be read to its end."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
             with gzip.open(file) if packed else file as body:
-                yield body  # type: ignore[misc]
+                yield _as_utf8(body, form)  # type: ignore[arg-type]
+    except UnicodeDecodeError as exc:
+        raise ReelhouseError(f"{path} is no {exc.encoding}: {exc.reason}; --encoding names another") from exc
     except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
         raise ReelhouseError(f"{path}: the gzip file is cut short or damaged") from exc
     except OSError as exc:
         raise ReelhouseError(f"{path} cannot be read: {exc.strerror or exc}") from exc
 
 
-def misread(path: Path) -> str:
+def misread(path: Path, form: TextForm = PLAIN) -> str:
     """Where the text stops being UTF-8."""
-    with opened(path) as body:
+    with opened(path, form) as body:
         for number, line in enumerate(body, 1):
             try:
                 line.decode()

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.imports.columns import SAME, check_same, named
+from reelhouse.imports.columns import named
 from reelhouse.imports.files import misread, opened
 from reelhouse.imports.values import Batch, Values, marked
 
@@ -42,23 +42,28 @@ class _Record(NamedTuple):
 class JsonFiles(Values):
     """Files that make one table, each with the same keys; an object that lacks a key has NULL there."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], of: str = "") -> None:
         super().__init__()
         self._paths = paths
+        self._list = of
+        rows, listed = 0, ""
         first: list[str] = []
         for path in paths:
             keys = dict.fromkeys(first)
             found: set[str] = set()
-            for records in _batched(path):
+            for records in _batched(path, self._list):
+                rows += len(records)
                 for record in records:
+                    listed = listed or next((key for key, value in record.values.items() if _is_rows(value)), "")
                     found.update(record.values)
                     keys.update(dict.fromkeys(record.values))
                 # By number: two keys may be one name to SQL.
                 self.see(_texts(records, {f"c{at}": key for at, key in enumerate(keys)}))
             if not found:
                 raise ReelhouseError(f"{path} is empty")
-            first = first or list(keys)
-            check_same(first, [key for key in keys if key in found], str(path), str(paths[0]), SAME)
+            first = list(keys)
+        if rows == len(paths) and listed:
+            self.notes.append(f"each file is one row; --records {listed} imports the list in {listed!r}")
         self._columns = named(first, str(paths[0]))
         self._keys = {column.name: key for column, key in zip(self._columns, first, strict=True)}
         self._bits = {name: self._bits[f"c{at}"] for at, name in enumerate(self._keys)}
@@ -66,7 +71,7 @@ class JsonFiles(Values):
     def read(self) -> Iterator[Batch]:
         """What is nested is JSON."""
         for path in self._paths:
-            for records in _batched(path):
+            for records in _batched(path, self._list):
                 yield Batch(_texts(records, self._keys), partial(_place, path, records))
 
 
@@ -82,10 +87,24 @@ def _texts(records: list[_Record], keys: dict[str, str]) -> Any:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _batched(path: Path) -> Iterator[list[_Record]]:
+def _is_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def _listed(path: Path, name: str) -> Iterator[_Record]:
+    """The objects of the list that the one object of a file has as *name*. Their line is that of the object."""
+    for record in _records(path):
+        rows = record.values.get(name)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            has = ", ".join(key for key, value in record.values.items() if _is_rows(value)) or "none"
+            raise ReelhouseError(f"{path}: line {record.line}: {name!r} is no list of objects; lists of objects: {has}")
+        yield from (_Record(record.line, row, record.size // len(rows)) for row in rows)
+
+
+def _batched(path: Path, name: str = "") -> Iterator[list[_Record]]:
     batch: list[_Record] = []
     size = 0
-    for record in _records(path):
+    for record in _listed(path, name) if name else _records(path):
         batch.append(record)
         size += record.size
         if len(batch) >= _ROWS or size >= _SIGNS:

@@ -104,7 +104,10 @@ def columns_of(reading: Reading, before: Import | None, name: str, *, new_schema
     if before is None or new_schema:
         return reading.columns(None)
     check_same([column.name for column in before.columns], reading.names(), "what is there", name, NEW_SCHEMA)
-    return reading.columns(before.columns)
+    if not any(column.untyped for column in before.columns):
+        return reading.columns(before.columns)
+    found = {column.name: column for column in reading.columns(None)}
+    return reading.columns([found[each.name] if each.untyped else each for each in before.columns])
 
 
 def pinned(

@@ -121,7 +121,9 @@ class Values(ABC):
             for batch in self.read():
                 self.see(batch.texts)
         bits = {column.name: self._bits.get(column.name, 0) for column in self._columns}
-        self._proven = [replace(column, type=_type(bits[column.name])) for column in self._columns]
+        self._proven = [
+            replace(column, type=_type(bits[column.name]), untyped=not bits[column.name]) for column in self._columns
+        ]
         zoneless = (
             column.name for column in self._proven if column.type == "timestamp" and bits[column.name] & _UNZONED
         )

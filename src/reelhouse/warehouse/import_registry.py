@@ -38,12 +38,14 @@ RESERVED = frozenset(
 class ImportColumn(msgspec.Struct, frozen=True):
     """One column; *type* is `bigint`, `double`, `decimal(p,s)`, `boolean`, `date`, `timestamp` or `string`.
 
-    *source* is what it is called where it comes from, if that is no name for a table's column.
+    *source* is what it is called where it comes from, if that is no name for a table's column. One that is *untyped*
+    has held no value yet: it is a `string` until an import has one.
     """
 
     name: str
     type: str
     source: str = ""
+    untyped: bool = False
 
     @property
     def comment(self) -> str:
@@ -100,6 +102,8 @@ def check_name(name: str, known: frozenset[str]) -> None:
         raise ConfigError(f"import: {name!r} is no name for a table: take a to z, 0 to 9 and _, a letter first")
     if name in known | RESERVED:
         raise ConfigError(f"import: {name} is a table of TMDB's, or will be one: take another name, my_{name} say")
+    if name.startswith("sqlite_"):
+        raise ConfigError(f"import: SQLite keeps names that begin with sqlite_ for itself: take my_{name}, say")
     if name.startswith("reelhouse_"):
         # An export keeps its notes and its half-made tables under such names.
         raise ConfigError(f"import: names that begin with reelhouse_ are reelhouse's own: take another than {name}")

@@ -131,7 +131,7 @@ def _reader(text: bytes, dialect: Dialect, names: list[str]) -> pa.RecordBatchRe
             delimiter=dialect.delimiter, quote_char=dialect.quotes and '"', newlines_in_values=dialect.quotes
         ),
         convert_options=arrow_csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=["", "\\N"]
         ),
     )
 

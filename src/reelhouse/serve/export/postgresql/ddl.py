@@ -39,7 +39,10 @@ def check_names(table: ExportTable) -> None:
     """Raise `ConfigError` where PostgreSQL would cut a name, and so take two for one."""
     for name in (table.name, *table.spec.column_names):
         if len(name.encode()) > _LONGEST:
-            raise ConfigError(f"tables: PostgreSQL has names of up to {_LONGEST} letters, and {name!r} is longer")
+            raise ConfigError(
+                f"tables: PostgreSQL has names of up to {_LONGEST} bytes, and {name!r} of {table.name} is longer: "
+                "shorten it in the file and import that again with --new-schema, or name other tables with --tables"
+            )
 
 
 def staged(table: ExportTable, prefix: str = STAGED) -> str:
