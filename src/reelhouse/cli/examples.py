@@ -34,7 +34,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "reelhouse register --catalog glue --database films",
         "reelhouse register --catalog unity --database main.films --tables movie,dim_movie",
     ),
-    "report": ("reelhouse report --open", "reelhouse report --output films.html --check"),
+    "report": ("reelhouse report", "reelhouse report --output films.html --check", "reelhouse report --open"),
     "show": ("reelhouse show movie 603", "reelhouse show movie tt0133093 --raw", "reelhouse show language"),
     "sql": (
         "reelhouse sql 'show tables'",
