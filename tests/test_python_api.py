@@ -12,8 +12,10 @@ import signal
 import subprocess
 import sys
 import threading
+import types
 from collections.abc import Iterator
 from datetime import date
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +229,15 @@ def test_rows_come_in_the_form_of_other_libraries(built: LakeInTheMaking) -> Non
     assert (Path(lake.path("movie")) / "_delta_log").is_dir()
     with pytest.raises(reelhouse.LakeError, match="did you mean 'movie'"):
         lake.path("movies")
+
+
+def test_polars_gets_the_rows_as_arrow(built: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Stands in for Polars, which is no dependency.
+    polars = types.ModuleType("polars")
+    polars.__spec__ = ModuleSpec("polars", None)
+    vars(polars)["from_arrow"] = lambda table: ("polars", table.to_pylist())
+    monkeypatch.setitem(sys.modules, "polars", polars)
+    assert Lake(built.storage, SAIL).polars("select 1 a") == ("polars", [{"a": 1}])
 
 
 def test_a_missing_library_is_named_when_it_is_needed(built: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
