@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import signal
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterable
@@ -36,10 +35,10 @@ class _Group(click.Group):
         """Run a command; what the machine lacks, or the output does not take, is one line too."""
         try:
             return super().main(*args, **kwargs)
-        except (OSError, MemoryError, sqlite3.Error, ImportError, RuntimeError) as exc:
-            if isinstance(exc, RuntimeError) and "new thread" not in str(exc):
+        except Exception as exc:
+            if (said := _machine_fault(exc)) is None:
                 raise
-            _end(_machine_fault(exc))
+            _end(said)
         except BaseException as exc:
             # Arrow, delta-rs and others in Rust raise this one, which is no Exception, where the machine fails them.
             if type(exc).__name__ != "PanicException":
@@ -88,16 +87,20 @@ def _limited() -> bool:
     return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
-def _machine_fault(exc: Exception) -> str:
+def _machine_fault(exc: Exception) -> str | None:
+    """What to say of an error of the machine; None for others."""
+    import sqlite3
+
     if isinstance(exc, MemoryError):
         return f"not enough memory{_LIMITS}"
     if isinstance(exc, ImportError):
         return f"a package cannot be loaded: {printable(str(exc))}{_LIMITS if _limited() else ''}"
-    if isinstance(exc, RuntimeError):
+    if isinstance(exc, RuntimeError) and "new thread" in str(exc):
         return f"{exc}{_LIMITS}"
     if isinstance(exc, sqlite3.Error):
         return f"the folder for temporary files, {tempfile.gettempdir()}, failed ({exc}); TMPDIR names another"
-    assert isinstance(exc, OSError)
+    if not isinstance(exc, OSError):
+        return None
     where = printable(str(exc.filename)) if exc.filename is not None else "the output"
     hint = "; TMPDIR names another folder for temporary files" if where.startswith(tempfile.gettempdir()) else ""
     return f"{where} failed: {exc.strerror or exc}{hint}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple
-from urllib.request import url2pathname
 
 from reelhouse.errors import ConfigError
 from reelhouse.storage.folder import FolderStorage
@@ -32,6 +31,8 @@ def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa:
     if address == "memory:":
         return MemoryStorage()
     if address.startswith("file://"):
+        from urllib.request import url2pathname
+
         return FolderStorage(Path(url2pathname(address.removeprefix("file://"))))
     if address.startswith("s3://"):
         # boto3 takes longer to load than everything else.
