@@ -241,3 +241,24 @@ def test_the_prompt_takes_queries_of_several_lines_completes_names_and_outlives_
     again.wait_for("reelhouse> select 1 as one;")
     again.type("\x15\x04")
     assert again.end(20) == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_demo_and_what_it_proposes_fit_and_ctrl_c_ends_long_commands(tmp_path: Path, columns: int) -> None:
+    terminal = Terminal(["-m", "reelhouse.cli.main", "demo", "--movies", "300"], columns=columns, cwd=tmp_path, env={})
+    assert terminal.end(120) == 0
+    assert "Done in " in terminal.screen.text
+    for words in (["status"], ["tables"], ["tables", "movie"], ["sql", "select * from movie_flat limit 3"]):
+        code, screen = shown(["--lake", "demo-lake", *words], columns=columns, cwd=tmp_path)
+        assert code == 0
+        assert max(map(len, screen.split("\n"))) <= columns
+    for words, begun in ((["build", "--full"], "building: "), (["export", "--to", "csv:out"], "exporting")):
+        terminal = Terminal(
+            ["-m", "reelhouse.cli.main", "--lake", "demo-lake", *words], columns=columns, cwd=tmp_path, env={}
+        )
+        terminal.wait_for(begun)
+        terminal.type("\x03")
+        assert terminal.end(30) == 130
+        assert "Traceback" not in terminal.screen.text
+    assert shown(["--lake", "demo-lake", "build"], columns=columns, cwd=tmp_path)[0] == 0
