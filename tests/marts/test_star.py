@@ -261,3 +261,21 @@ def test_lists_of_movie_flat_are_in_the_order_of_tmdb(lake_of: LakeOf) -> None:
     assert found[1]["production_countries"] == "United States of America, France"
     assert (found[1]["spoken_languages"], found[1]["keywords"]) == ("Spanish, English", ", ".join(many))
     assert [found[2][name] for name in re.split(", ", FLAT)[1:]] == [None] * 23
+
+
+def test_addresses_of_posters_begin_as_tmdbs_configuration_says(lake_of: LakeOf) -> None:
+    lake = lake_of(
+        movie=[{"movie_id": 1, "title": "One", "poster_path": "/a.jpg"}, {"movie_id": 2, "title": "Two"}],
+        tv=[{"tv_id": 1, "name": "Series", "poster_path": "/b.jpg"}],
+        configuration=[{"secure_base_url": "https://images.example/t/p/"}],
+    )
+    found = sorted((row["kind"], row["id"], row["title"], row["poster_url"]) for row in lake.rows("poster_url"))
+    assert found == [
+        ("movie", 1, "One", "https://images.example/t/p/w342/a.jpg"),
+        ("tv", 1, "Series", "https://images.example/t/p/w342/b.jpg"),
+    ]
+
+
+def test_a_lake_without_tmdbs_configuration_has_no_addresses_of_posters() -> None:
+    assert "poster_url" not in REGISTRY.only({"movie"}).names
+    assert "poster_url" in REGISTRY.only({"movie", "configuration"}).names

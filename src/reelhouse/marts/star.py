@@ -7,7 +7,7 @@ from typing import Any
 
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import ColumnSpec, Table
-from reelhouse.marts import dates, dimensions, facts, movies, series
+from reelhouse.marts import dates, dimensions, facts, movies, series, titles
 from reelhouse.marts.bridges import bridges_of
 from reelhouse.marts.measures import Measures
 from reelhouse.tables.registry import Registry
@@ -22,7 +22,23 @@ def marts_with(measures: Measures, entities: Collection[str] = ENTITIES) -> tupl
     own = {kind: list(made[kind](measures)) for kind in kinds}
     # First what shared marts read, last the wide table.
     bridges = [bridge for kind in kinds for bridge in bridges_of(kind)]
-    return (*(mart for kind in kinds for mart in own[kind]), *_shared(kinds), *bridges)
+    marts = (*(mart for kind in kinds for mart in own[kind]), *_shared(kinds), *bridges)
+    return (*marts, *(_posters(kinds) if "configuration" in entities else ()))
+
+
+def _posters(kinds: list[str]) -> Iterator[Table]:
+    """Where posters are: only TMDB's configuration says what their addresses begin with."""
+    names = {kind: {"movie": "title", "tv": "name"}[kind] for kind in kinds}
+    if names:
+        yield Table(
+            "poster_url",
+            "Addresses of posters; TMDB's server sends the images.",
+            titles.POSTER_COLUMNS,
+            titles.posters,
+            (*(f"dim_{kind}" for kind in names), "configuration"),
+            ("kind", "id"),
+            {"names": names},
+        )
 
 
 def _of_movies(measures: Measures) -> Iterator[Table]:

@@ -5,6 +5,46 @@ from __future__ import annotations
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from reelhouse.entities.schema import FETCHED_AT, ColumnSpec
+
+POSTER_COLUMNS = (
+    ColumnSpec("kind", "string", "The kind of title."),
+    ColumnSpec("id", "bigint", "The title.", path="id"),
+    ColumnSpec("title", "string", "What it is called in the language asked for."),
+    ColumnSpec("poster_url", "string", "Address of its poster, 342 pixels wide."),
+    ColumnSpec("original_url", "string", "Address of its poster in the size that TMDB has."),
+    FETCHED_AT,
+)
+
+
+def posters(*tables: DataFrame, names: dict[str, str]) -> DataFrame:
+    """One row for each title with a poster: the dimensions of the kinds in *names*, then TMDB's configuration."""
+    *titles, configuration = tables
+    of_kinds = [
+        rows.select(
+            F.lit(kind).alias("kind"),
+            F.col(f"{kind}_id").alias("id"),
+            F.col(name).alias("title"),
+            "poster_path",
+            "fetched_at",
+        )
+        for (kind, name), rows in zip(names.items(), titles, strict=True)
+    ]
+    rows = of_kinds[0]
+    for more in of_kinds[1:]:
+        rows = rows.unionByName(more)
+    with_base = rows.filter(F.col("poster_path").isNotNull()).crossJoin(
+        F.broadcast(configuration.select(F.col("secure_base_url").alias("base")))
+    )
+    return with_base.select(
+        "kind",
+        "id",
+        "title",
+        F.concat("base", F.lit("w342"), "poster_path").alias("poster_url"),
+        F.concat("base", F.lit("original"), "poster_path").alias("original_url"),
+        "fetched_at",
+    )
+
 
 def of_titles(rows: DataFrame, titles: DataFrame, id_column: str = "movie_id") -> DataFrame:
     """The rows that belong to a title of `dim_movie` or `dim_tv`, which alone decides which titles count."""
