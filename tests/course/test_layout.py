@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from reelhouse.course.layout import (
     is_file,
     pack,
 )
+from reelhouse.warehouse.course.local import as_parquet
 from tests.lakes import tmdb_data
 
 FOLDER = "Raw/TMDB/JSON/2026/11/23/"
@@ -85,3 +88,8 @@ def test_names_are_made_and_known_again(kinds: bool, number: int, purges: int, k
 def test_other_names_are_other_peoples(name: str) -> None:
     assert not is_file(FOLDER + name)
     assert not is_file("raw/" + FOLDER + "movies_0001.json")
+
+
+def test_mysql_s_word_for_null_is_null_in_the_copies_of_local_files() -> None:
+    rows, body, _ = as_parquet("a.csv", b"id|t\n1|\\N\n2|x\n")
+    assert (rows, pq.read_table(io.BytesIO(body)).to_pylist()) == (2, [{"id": "1", "t": None}, {"id": "2", "t": "x"}])

@@ -38,7 +38,8 @@ def test_what_is_wrong_with_a_file_is_said_by_its_own_line_and_with_its_remedy(l
     preamble = lake.file("p.csv", b"List v7\nid,t\n1,A\n2\n")
     assert lake.refused("t", preamble, "--skip-lines", "1") == "p.csv: line 4 has 1 values, the header names 2"
     assert "--skip-lines N" in lake.refused("t", lake.file("v.csv", b"1,A\n2,B\n"))
-    assert "'klingon' is not known" in lake.refused("t", preamble, "--encoding", "klingon", code=2)
+    for name in ("klingon", "hex", "rot13"):
+        assert f"'{name}' is not known" in lake.refused("t", preamble, "--encoding", name, code=2)
     assert "is no utf-8" in lake.refused("t", latin, "--encoding", "utf-8")
     assert "sqlite_" in lake.refused("sqlite_t", preamble, code=2)
 

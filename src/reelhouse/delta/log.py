@@ -18,6 +18,8 @@ from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
+import msgspec
+
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.storage.prefetch import AT_ONCE, prefetch
 from reelhouse.storage.protocol import Storage, is_key
@@ -117,11 +119,11 @@ def read_commit(storage: Storage, folder: str, version: int) -> Commit:
     key = log_key(folder, version)
     try:
         actions = [json.loads(line) for line in storage.get(key).splitlines() if line.strip()]
-    except ValueError as exc:
-        raise LakeError(f"{key} cannot be read: {exc}") from exc
-    if not actions:
-        raise LakeError(f"{key} is empty")
-    return _commit_of(version, actions)
+        if actions:
+            return msgspec.convert(tuple(_commit_of(version, actions)), Commit)
+    except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError) as exc:
+        raise LakeError(f"{key} cannot be read: {exc!r}") from exc
+    raise LakeError(f"{key} is empty")
 
 
 def _commit_of(version: int, actions: list[dict[str, Any]]) -> Commit:

@@ -30,7 +30,7 @@ from reelhouse.warehouse.import_registry import ImportColumn
 
 _EXPORTED = "reelhouse_export.json"
 _KINDS = {"int": "bigint"}
-_TYPE = re.compile(r"bigint|double|boolean|date|timestamp|string|decimal\(\d+,\d+\)")
+_TYPE = re.compile(r"bigint|double|boolean|date|timestamp|string|decimal\((3[0-8]|[12]\d|[1-9]),\d\)")
 _ESCAPE = "--escape '\\'"
 _SAMPLE = 256 * 1024
 _MOST_SEEN = 50

@@ -141,8 +141,10 @@ def _as_utf8(body: IO[bytes], form: TextForm) -> IO[bytes]:
 def checked_encoding(name: str) -> str:
     """The *name* of an encoding; `ConfigError` where Python has none of it."""
     try:
-        return codecs.lookup(name).name if name else ""
-    except LookupError:
+        if not name or "a".encode(name).decode(name) == "a":
+            return name
+        raise LookupError(name)
+    except (LookupError, UnicodeError):
         raise ConfigError(f"encoding: {name!r} is not known: latin-1, cp1252 or utf-16, say") from None
 
 
