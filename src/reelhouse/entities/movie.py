@@ -145,6 +145,12 @@ _TABLES = (
     titles.recommendations(_KIND, col("video", "boolean", "video", "Marked as a video.")),
     titles.external_ids(_KIND),
     titles.watch_provider_offers(_KIND, "watch_provider_offer"),
+    titles.offers_by_day(_KIND),
+)
+_DAYS = titles.days_of(
+    _TABLES[0],
+    "title original_title original_language status release_date runtime budget revenue collection_id adult "
+    "popularity vote_average vote_count",
 )
 
 MOVIE = Entity(
@@ -164,6 +170,6 @@ MOVIE = Entity(
     default_appends=_DEFAULT_APPENDS,
     # Of what every recorded answer has, so much that no other body is taken for a movie.
     core=frozenset(("title", "original_title", "original_language", "release_date", "genres", "vote_count")),
-    tables=_TABLES,
+    tables=(*_TABLES, _DAYS),
     course_name="Movies",
 )

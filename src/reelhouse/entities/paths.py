@@ -209,3 +209,8 @@ def row_of(shape: Shape, level: Level) -> Shape:
         return found.values
     assert isinstance(found, list)
     return found[0]
+
+
+def staged_name(field: str) -> str:
+    """The column of a field of the answer: TMDB's name, without the slash that paths of files cannot hold."""
+    return field.removesuffix(NUMBERED).replace("/", "_") if field != ITEMS else "items"

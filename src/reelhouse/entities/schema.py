@@ -303,6 +303,15 @@ class Entity:
         """Whether a table needs the answers of earlier days too."""
         return any(table.is_daily for table in self.tables)
 
+    @cached_property
+    def fields_of_today(self) -> frozenset[str]:
+        """The fields of an answer that no table of days reads: nobody needs them once a newer answer is there."""
+        of_days = Tree()
+        for table in self.tables:
+            for name, place in table.placed.items() if table.is_daily else ():
+                of_days.grow(table.levels, place, str(next(one.type for one in table.columns if one.name == name)))
+        return frozenset(self.shape.keys() - of_days.members.keys())
+
     @property
     def has_ids(self) -> bool:
         return not isinstance(self.listing, Single)

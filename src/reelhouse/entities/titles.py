@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reelhouse.entities.schema import ColumnSpec, Filter, Reference, Table, col
+from reelhouse.entities.schema import DAILY, ColumnSpec, Filter, Reference, Table, col
 
 NOUNS = {"movie": "movies", "tv": "series"}
 
@@ -325,5 +325,29 @@ def watch_provider_offers(kind: str, name: str) -> Table:
             col("display_priority", "bigint", "display_priority", "TMDB's order among providers."),
             col("logo_path", "string", "logo_path", "Logo of the provider."),
             col("link", "string", "^link", "TMDB's page of offers there."),
+        ),
+    )
+
+
+def days_of(table: Table, names: str) -> Table:
+    """What *table* of titles said on each day with an answer: the columns of these *names*."""
+    kept = names.split()
+    columns = tuple(one for one in table.columns if one.name in kept)
+    about = f"What TMDB said of {NOUNS[table.name]} on each day with an answer."
+    return Table(f"{table.name}_daily", about, columns, inputs=(DAILY,), key=(f"{table.name}_id", "day"))
+
+
+def offers_by_day(kind: str) -> Table:
+    """Who offered titles on each day with an answer."""
+    return Table(
+        f"{kind}_offer_daily",
+        f"Where {NOUNS[kind]} could be watched on each day with an answer. Data by JustWatch.",
+        rows="watch/providers.results.{iso_3166_1}.{monetization_type}[]",
+        inputs=(DAILY,),
+        key=(f"{kind}_id", "day", "iso_3166_1", "monetization_type", "position"),
+        columns=(
+            col("iso_3166_1", "string", "", "Where it was offered."),
+            col("monetization_type", "string", "", "flatrate, rent, buy, ads, free and what may come."),
+            col("provider_id", "bigint", "provider_id", "Who offered it (data by JustWatch)."),
         ),
     )

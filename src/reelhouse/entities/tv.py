@@ -155,6 +155,12 @@ _CHILDREN = (
     titles.recommendations(_KIND),
     titles.external_ids(_KIND),
     titles.watch_provider_offers(_KIND, "tv_watch_provider_offer"),
+    titles.offers_by_day(_KIND),
+    titles.days_of(
+        _SERIES,
+        "name original_name original_language type status in_production first_air_date last_air_date number_of_seasons "
+        "number_of_episodes adult popularity vote_average vote_count",
+    ),
 )
 
 _SEASONS = (

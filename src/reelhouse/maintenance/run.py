@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from reelhouse.delta.delta_rs import files_below, put_checkpoint
 from reelhouse.delta.log import Commit
+from reelhouse.entities.paths import staged_name
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
@@ -159,7 +160,9 @@ class _Work:
         return rewrite(self._storage, name, latest, len(outcomes.sequences), notes, outcomes.of)
 
     def _outcomes(self, name: str, version: int) -> Outcomes:
-        return outcomes_of(self._storage, name, version, all_days=self._staging[name].keeps_days)
+        entity = self._staging[name]
+        blanked = frozenset(map(staged_name, entity.fields_of_today))
+        return outcomes_of(self._storage, name, version, blanked if entity.keeps_days else None)
 
     def long_logs(self) -> list[str]:
         """Tables whose log is long enough for a checkpoint."""

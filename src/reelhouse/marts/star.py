@@ -7,7 +7,7 @@ from typing import Any
 
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import ColumnSpec, Table
-from reelhouse.marts import dates, dimensions, facts, movies, series, titles
+from reelhouse.marts import dates, dimensions, facts, history, movies, series, titles
 from reelhouse.marts.bridges import bridges_of
 from reelhouse.marts.measures import Measures
 from reelhouse.tables.registry import Registry
@@ -22,7 +22,7 @@ def marts_with(measures: Measures, entities: Collection[str] = ENTITIES) -> tupl
     own = {kind: list(made[kind](measures)) for kind in kinds}
     # First what shared marts read, last the wide table.
     bridges = [bridge for kind in kinds for bridge in bridges_of(kind)]
-    marts = (*(mart for kind in kinds for mart in own[kind]), *_shared(kinds), *bridges)
+    marts = (*(mart for kind in kinds for mart in own[kind]), *_shared(kinds), *bridges, *_histories(kinds, measures))
     return (*marts, *(_posters(kinds) if "configuration" in entities else ()))
 
 
@@ -38,6 +38,32 @@ def _posters(kinds: list[str]) -> Iterator[Table]:
             (*(f"dim_{kind}" for kind in names), "configuration"),
             ("kind", "id"),
             {"names": names},
+        )
+
+
+def _histories(kinds: list[str], measures: Measures) -> Iterator[Table]:
+    tables = {table.name: table for kind in kinds for table in ENTITIES[kind].tables}
+    for kind in kinds:
+        yield history.history_of(kind, tables[f"{kind}_daily"], measures.adult_titles)
+    if "movie" in kinds:
+        yield Table(
+            "fact_movie_snapshot",
+            "One row for each movie and day with an answer: popularity and votes, and their change.",
+            history.SNAPSHOT_COLUMNS,
+            history.snapshots,
+            ("movie_daily",),
+            ("movie_id", "day"),
+            {"adult_titles": measures.adult_titles},
+        )
+    if kinds:
+        yield Table(
+            "fact_watch_availability",
+            "From when to when a provider offered a title. Data by JustWatch.",
+            history.AVAILABILITY_COLUMNS,
+            history.availability,
+            tuple(f"{kind}{end}" for kind in kinds for end in ("_daily", "_offer_daily")),
+            ("title_id", "media_type", "iso_3166_1", "monetization_type", "provider_id", "first_seen"),
+            {"kinds": dict.fromkeys(kinds, 2), "adult_titles": measures.adult_titles},
         )
 
 

@@ -51,7 +51,8 @@ def _of(table: Table, known: dict[str, Table]) -> Iterator[Reference]:
             continue
         for parent in known.values():
             if parent.key == (column.name,) != table.key and _names_it(parent, column.name):
-                own = column.name == table.id_column == parent.id_column
+                # Tables of days have rows of what TMDB has removed since.
+                own = column.name == table.id_column == parent.id_column and not table.is_daily
                 yield Reference(table.name, (column.name,), parent.name, parent.key, own)
     for parent in known.values():
         width = len(parent.key)

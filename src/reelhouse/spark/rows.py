@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 from pyspark.sql import types as T
 
 from reelhouse.delta.engine import arrow_schema
+from reelhouse.entities.paths import staged_name
 from reelhouse.entities.schema import ANSWERS, Entity, Table
 from reelhouse.raw.receipt import State
 from reelhouse.spark.api_partitions import Settled
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, Row, python_rows
-from reelhouse.tables.select import staged_name
 
 # Rows of a batch: an answer may have a thousand of them in one table.
 _BATCH_ROWS = 5000

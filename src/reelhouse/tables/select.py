@@ -5,18 +5,13 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.entities.paths import ITEMS, NUMBERED, Level, MapOf, Shape, around, member_of, row_of
+from reelhouse.entities.paths import Level, MapOf, Shape, around, member_of, row_of, staged_name
 from reelhouse.entities.schema import DAY, FETCHED_AT, PAGE_ROWS, POSITION, RANK, ColumnSpec, Table
 from reelhouse.tables.nulls import amount, text
 from reelhouse.tables.schemas import data_type
 
 # Goes up when the rows of a declared table may change though its declaration does not.
 VERSION = 1
-
-
-def staged_name(field: str) -> str:
-    """The column of a field of the answer: TMDB's name, without the slash that paths of files cannot hold."""
-    return field.removesuffix(NUMBERED).replace("/", "_") if field != ITEMS else "items"
 
 
 def rows_of(table: Table, *inputs: DataFrame) -> DataFrame:

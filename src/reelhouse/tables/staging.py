@@ -9,11 +9,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from reelhouse.entities.paths import ITEMS, NUMBERED, MapOf, Shape
+from reelhouse.entities.paths import ITEMS, NUMBERED, MapOf, Shape, staged_name
 from reelhouse.entities.schema import ColumnSpec, Entity
 from reelhouse.tables.parsing import any_of, maps_to_entries, numbered_entries, read_type, suspect, typed
 from reelhouse.tables.schemas import data_type, schema_of
-from reelhouse.tables.select import staged_name
 
 # Goes up when an answer may be parsed into other values, so that all are parsed again from raw.
 VERSION = 1

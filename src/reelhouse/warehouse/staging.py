@@ -32,7 +32,7 @@ from reelhouse.delta.log import (
     sound,
 )
 from reelhouse.delta.parquet import all_null, write_batches
-from reelhouse.entities.paths import Shape
+from reelhouse.entities.paths import Shape, staged_name
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.chunk import raw_lines, read_line, whole_record
@@ -42,7 +42,6 @@ from reelhouse.raw.keys import staging_folder
 from reelhouse.raw.receipt import Receipt, State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
-from reelhouse.tables.select import staged_name
 from reelhouse.tables.staging import OUTCOMES, staged, staging_schema
 from reelhouse.warehouse.manifest import Watermark
 from reelhouse.warehouse.pending import Part, PendingRuns, check_chunks, new_parts, with_closed, with_parts

@@ -1,0 +1,135 @@
+"""How titles changed: intervals in which what TMDB says stayed the same, what each day said, who offered them when.
+
+Everything follows from the tables of days, so it is the same whenever it is built. Between two answers nothing is
+known: an interval begins with the first answer that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from reelhouse.entities.schema import ColumnSpec, Table
+from reelhouse.marts.measures import date_key, kept
+
+# What changes with every answer is no change of the title.
+_MEASURES = ("popularity", "vote_average", "vote_count")
+
+_INTERVAL = (
+    ColumnSpec("valid_from", "timestamp", "The first answer that said so."),
+    ColumnSpec(
+        "valid_to", "timestamp", "The first answer that said otherwise, or that it is gone; NULL while it holds."
+    ),
+    ColumnSpec("is_current", "boolean", "Whether it holds now."),
+    ColumnSpec("is_deleted", "boolean", "Whether it is the last that was known of a title that TMDB has removed."),
+)
+
+
+def history_of(kind: str, days: Table, adult_titles: bool) -> Table:
+    """The mart of the intervals of titles, from the table of their *days*."""
+    names = [one.name for one in days.columns if one.name not in (*_MEASURES, *days.key, "fetched_at")]
+    own = {one.name: one for one in days.columns}
+    return Table(
+        f"dim_{kind}_history",
+        "What TMDB said of titles, and from when to when; removed titles too. Votes and popularity are no change.",
+        (own[f"{kind}_id"], _INTERVAL[0], *(own[name] for name in names), *_INTERVAL[1:]),
+        intervals,
+        (days.name, "tombstone"),
+        (f"{kind}_id", "valid_from"),
+        {"kind": kind, "names": names, "adult_titles": adult_titles},
+    )
+
+
+def intervals(days: DataFrame, tombstone: DataFrame, *, kind: str, names: list[str], adult_titles: bool) -> DataFrame:
+    """One row for each interval in which the columns of these *names* stayed the same."""
+    id_column = f"{kind}_id"
+    of_title = Window.partitionBy(id_column).orderBy("fetched_at")
+    differs = reduce(Column.__or__, (~F.col(name).eqNullSafe(F.lag(name).over(of_title)) for name in names))
+    first = F.row_number().over(of_title) == 1
+    changes = days.filter(kept(adult_titles)).withColumn("begins", first | differs).filter("begins")
+    gone = tombstone.filter(F.col("entity") == kind).select(
+        F.col("id").alias(id_column), F.col("fetched_at").alias("gone_at")
+    )
+    rows = changes.withColumn("next", F.lead("fetched_at").over(of_title)).join(gone, id_column, "left")
+    last = F.col("next").isNull()
+    return rows.select(
+        id_column,
+        F.col("fetched_at").alias("valid_from"),
+        *names,
+        F.coalesce("next", "gone_at").alias("valid_to"),
+        (last & F.col("gone_at").isNull()).alias("is_current"),
+        (last & F.col("gone_at").isNotNull()).alias("is_deleted"),
+    )
+
+
+SNAPSHOT_COLUMNS = (
+    ColumnSpec("movie_id", "bigint", "The movie.", path="id"),
+    ColumnSpec("day", "date", "Day (UTC) of the answer."),
+    ColumnSpec("date_key", "int", "The day as yyyymmdd."),
+    ColumnSpec("popularity", "double", "TMDB's popularity that day; not comparable over years.", path="popularity"),
+    ColumnSpec("vote_average", "double", "Mean of the votes.", "0 to 10", "vote_average"),
+    ColumnSpec("votes", "bigint", "Number of votes.", "votes", "vote_count"),
+    ColumnSpec("days_since", "bigint", "Since the snapshot before; NULL for the first.", "days"),
+    ColumnSpec("popularity_change", "double", "Since the snapshot before; NULL for the first."),
+    ColumnSpec("votes_change", "bigint", "Since the snapshot before; NULL for the first.", "votes"),
+)
+
+
+def snapshots(days: DataFrame, *, adult_titles: bool) -> DataFrame:
+    """One row for each movie and day with an answer."""
+    before = Window.partitionBy("movie_id").orderBy("day")
+    return days.filter(kept(adult_titles)).select(
+        "movie_id",
+        "day",
+        date_key(F.col("day")).alias("date_key"),
+        "popularity",
+        "vote_average",
+        F.col("vote_count").alias("votes"),
+        F.datediff("day", F.lag("day").over(before)).cast("bigint").alias("days_since"),
+        (F.col("popularity") - F.lag("popularity").over(before)).alias("popularity_change"),
+        (F.col("vote_count") - F.lag("vote_count").over(before)).alias("votes_change"),
+    )
+
+
+AVAILABILITY_COLUMNS = (
+    ColumnSpec("media_type", "string", "movie or tv."),
+    ColumnSpec("title_id", "bigint", "The movie or series.", path="id"),
+    ColumnSpec("iso_3166_1", "string", "Where it was offered."),
+    ColumnSpec("monetization_type", "string", "flatrate, rent, buy, ads, free and what may come."),
+    ColumnSpec("provider_id", "bigint", "Who offered it; data by JustWatch."),
+    ColumnSpec("first_seen", "date", "Day of the first answer with the offer."),
+    ColumnSpec("last_seen", "date", "Day of the last answer with the offer, without one between that lacks it."),
+    ColumnSpec("is_current", "boolean", "Whether the newest answer has it."),
+)
+_OFFER = ("title_id", "iso_3166_1", "monetization_type", "provider_id")
+
+
+def availability(*frames: DataFrame, kinds: Mapping[str, int], adult_titles: bool) -> DataFrame:
+    """One row for each time that a provider offered a title; *kinds* have two frames each: days, and offers by day."""
+    parts = zip(kinds, frames[::2], frames[1::2], strict=True)
+    return reduce(
+        DataFrame.unionByName, (_offered(kind, days.filter(kept(adult_titles)), offers) for kind, days, offers in parts)
+    )
+
+
+def _offered(kind: str, days: DataFrame, offers: DataFrame) -> DataFrame:
+    by_day = Window.partitionBy("title_id").orderBy("day")
+    of_title = Window.partitionBy("title_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    answers = days.select(F.col(f"{kind}_id").alias("title_id"), "day").withColumn(
+        "answer", F.row_number().over(by_day)
+    )
+    answers = answers.withColumn("newest", F.max("answer").over(of_title))
+    offered = offers.withColumnRenamed(f"{kind}_id", "title_id").select("day", *_OFFER).distinct()
+    numbered = offered.join(answers, ["title_id", "day"])
+    # Answers in a row that have the offer differ from their own numbers by the same.
+    run = F.col("answer") - F.row_number().over(Window.partitionBy(*_OFFER).orderBy("answer"))
+    spans = numbered.withColumn("run", run).groupBy(*_OFFER, "run")
+    rows = spans.agg(
+        F.min("day").alias("first_seen"),
+        F.max("day").alias("last_seen"),
+        (F.max("answer") == F.max("newest")).alias("is_current"),
+    )
+    return rows.select(F.lit(kind).alias("media_type"), *_OFFER, "first_seen", "last_seen", "is_current")
