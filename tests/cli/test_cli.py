@@ -201,11 +201,11 @@ def test_a_wrong_setting_ends_with_2_and_one_line_that_names_it(
     assert done.exception is None or isinstance(done.exception, SystemExit)
 
 
-def test_a_list_that_is_no_utf_8_is_one_line(here: Here, tmp_path: Path) -> None:
-    (tmp_path / "ids.csv").write_bytes("id,title\n550,Am\u00e9lie\n".encode("latin-1"))
+def test_a_list_that_is_cut_is_one_line(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "ids.csv").write_bytes("id,title\n550,x\n".encode("utf-16")[:-1])
     done = here("collect", "--ids", "ids.csv", TMDB_TOKEN=TOKEN)
     assert done.exit_code == 2
-    assert done.stderr.startswith("reelhouse: ids: line 2 is no UTF-8")
+    assert done.stderr.startswith("reelhouse: ids: the list is cut in the middle of a character of UTF-16")
     assert len(done.stderr.splitlines()) == 1
 
 
