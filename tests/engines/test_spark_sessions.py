@@ -120,10 +120,11 @@ def test_a_version_with_unknown_jars_is_refused_where_it_needs_some() -> None:
 
 
 def test_java_is_started_for_the_work_ahead_and_a_persons_options_win() -> None:
-    few, many = (spark.java_options("local[2]", answers) for answers in (19_999, 20_000))
-    assert few == {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    few, many = (spark.conf_for("local[2]", answers) for answers in (19_999, 20_000))
+    assert few["spark.driver.extraJavaOptions"] == "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    assert few["spark.sql.adaptive.enabled"] == "false"
     assert many == {"spark.driver.extraJavaOptions": "-XX:+UseParallelGC"}
-    assert spark.java_options("spark://a:7077", 1) == {}
+    assert spark.conf_for("spark://a:7077", 1) == {}
 
 
 @pytest.mark.parametrize("stated", [{}, {"spark.driver.extraJavaOptions": "-Xmx1g"}])
@@ -144,7 +145,7 @@ def test_answers_are_counted_when_the_session_is_made_and_not_before(
     assert counted == []
     factory()
     assert counted == [1]
-    assert started[0] == (stated or spark.java_options("local[2]", 5))
+    assert started[0] == {**spark.conf_for("local[2]", 5), **stated}
 
 
 def test_s3a_finds_the_bucket_and_no_secret_is_written_down() -> None:

@@ -50,6 +50,37 @@ REFUSED: dict[str, Refused] = {
     "under a key that is data": Refused(
         _OFFER % "1e400", ("watch/providers.results.DE.rent[0].display_priority", "1e400", "is no whole number")
     ),
+    "no number in quotes": Refused('"popularity":"NaN"', ("popularity", "NaN", "is no number")),
+    "endless in quotes": Refused('"popularity":"-Infinity"', ("popularity", "-Infinity", "is no number")),
+    "beyond a whole number by one": Refused(f'"budget":{2**63}', ("budget", str(2**63), "is no whole number")),
+    "the least whole number": Refused(f'"budget":{-(2**63)},"popularity":1e307'),
+    "a whole number with a point, a flag in quotes": Refused('"vote_count":1.0,"adult":"true","revenue":"12"'),
+    "a text for a list": Refused('"origin_country":"US"', ("origin_country", "US", "is no list")),
+    "a list for a text of a list": Refused('"origin_country":[["US"]]', ("origin_country[0]", '["US"]', "is no text")),
+    "a list for a text that is a list elsewhere": Refused(
+        '"production_companies":[{"id":1,"origin_country":["US"]}]',
+        ("production_companies[0].origin_country", '["US"]', "is no text"),
+    ),
+    "a list for an object": Refused('"credits":[1]', ("credits", "[1]", "is no object")),
+    "a number in an item": Refused(
+        '"credits":{"cast":[{"id":1,"popularity":1e400}]}',
+        (
+            "credits.cast[0].popularity",
+            "1e400",
+            "is no number",
+        ),
+    ),
+    "a list for an object under a key that is data": Refused(
+        '"watch/providers":{"results":{"DE":[1]}}', ("watch/providers.results.DE", "[1]", "is no object")
+    ),
+    "an object for a text under a key that is data": Refused(
+        '"external_ids":{"imdb_id":{"a":1}}', ("external_ids.imdb_id", '{"a": 1}', "is no text")
+    ),
+    "nothing for objects": Refused('"credits":null,"keywords":{"keywords":null},"watch/providers":{"results":null}'),
+    "nothing among objects": Refused(
+        '"production_companies":[null,{"id":1}],"credits":{"cast":[null,{"id":1,"name":"A"}],"crew":null},'
+        '"reviews":{"results":[{"id":"r","author_details":null}]},"watch/providers":{"results":{"DE":null}}'
+    ),
     "on several lines": Refused('\n"popularity":1e400,\n"x":1e400', ("popularity", "1e400", "is no number")),
 }
 

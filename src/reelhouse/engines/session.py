@@ -37,7 +37,7 @@ _SHOWN = {
 def session_of(settings: Settings, storage: Storage, answers: Callable[[], int] | None = None) -> SessionFactory:
     """The session for the tables of the lake in *storage*, made when it is first called.
 
-    *answers* tells then how many new answers there are to parse: Java is started for a short or a long build.
+    *answers* tells then how many a build is about: Apache Spark is started for a short or a long one.
     Raises `ConfigError` if no session is possible, before and not after nine hours of collecting.
     """
     check_root(storage)
@@ -96,11 +96,11 @@ def check_engine(engine: str) -> None:
 def _spark_session(
     engine: str, access: S3Access | None, stated: Mapping[str, str], answers: Callable[[], int] | None
 ) -> SparkSession:
-    from reelhouse.engines.spark import connect_session, java_options, spark_session
+    from reelhouse.engines.spark import conf_for, connect_session, spark_session
 
     if engine.startswith("sc://"):
         return connect_session(engine, stated)
-    options = java_options(engine, answers()) if answers else {}
+    options = conf_for(engine, answers()) if answers else {}
     return spark_session(engine, {**options, **stated}, access)
 
 

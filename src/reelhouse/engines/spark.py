@@ -59,11 +59,18 @@ _LOCAL = {
     "spark.authenticate": "true",
 }
 
-# Below so many answers Java's first compiler costs less than it would save by the second, and one thread collects its
-# garbage; above, the second compiler and all cores pay.
+# Below so many answers a build costs what it compiles and plans: Java's first compiler and one thread for its garbage
+# are cheaper then, plans that are interpreted, not planned again while they run, and not split. Above, the second
+# compiler, all cores and Spark's own defaults pay.
 _FEW_ANSWERS = 20_000
-_FOR_FEW = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-_FOR_MANY = "-XX:+UseParallelGC"
+_FOR_FEW = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+_FOR_MANY = {"spark.driver.extraJavaOptions": "-XX:+UseParallelGC"}
 
 # Set in each session that does not set them itself.
 _SPARK_SETTINGS = {
@@ -203,11 +210,11 @@ def started_conf(
     return {**ours, **stated, **({"spark.jars.packages": ",".join(packages)} if packages else {})}
 
 
-def java_options(master: str, answers: int) -> dict[str, str]:
-    """Java's options where it runs here, by the number of new *answers* that a build has to parse."""
+def conf_for(master: str, answers: int) -> dict[str, str]:
+    """Settings of Spark and of its Java where it runs here, by the number of *answers* that a build is about."""
     if not master.startswith("local"):
         return {}
-    return {"spark.driver.extraJavaOptions": _FOR_FEW if answers < _FEW_ANSWERS else _FOR_MANY}
+    return _FOR_FEW if answers < _FEW_ANSWERS else _FOR_MANY
 
 
 def _packages(version: str, there: set[str], stated: Mapping[str, str], *, with_s3: bool) -> list[str]:

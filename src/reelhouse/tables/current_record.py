@@ -75,9 +75,12 @@ def _one_each(rows: DataFrame, entity: str) -> DataFrame:
     return found.select(F.lit(entity).alias("entity"), *(column.name for column in CURRENT_COLUMNS[1:]))
 
 
-def landed_answers(staging: DataFrame, current: DataFrame) -> DataFrame:
-    """The rows of staging that speak for the titles shown now."""
-    shown = current.filter(F.col("state") == "landed").select("sequence", "append_id")
+def landed_answers(staging: DataFrame, current: DataFrame, *, superseded: bool) -> DataFrame:
+    """The rows of staging that speak for the titles shown now; *superseded* if some were replaced by newer ones."""
+    landed = F.col("state") == "landed"
+    if not superseded:
+        return staging.filter(landed & F.col("unparsed_line").isNull())
+    shown = current.filter(landed).select("sequence", "append_id")
     # Two numbers a title go to every task; the bodies stay where they are.
     return staging.join(F.broadcast(shown), ["sequence", "append_id"])
 

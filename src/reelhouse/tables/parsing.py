@@ -1,20 +1,26 @@
 """How an engine reads an answer of a declared shape, types it, and tells which values it may have lost.
 
 `from_json` turns a value of the wrong type into NULL without a word, and a schema of numbers loses `"id": "1"` and
-`1.0`. So every scalar is read as text first and cast afterwards. A row where a value got lost on that way, or could
-have been, is *suspect*: `tables/lenient_parse.py` reads it again, value by value. Such rows are rare.
+`1.0`. Apache Spark marks such rows (`MISFIT`), so it reads exact types. Where an engine does not, every scalar is read
+as text first and cast afterwards. Dates and instants are read as text by all, because TMDB writes "" for none, and so
+is what stands under keys that differ in shape. A row where a value got lost on that way, or could have been, is
+*suspect*: `tables/lenient_parse.py` reads it again, value by value. Such rows are rare.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from pyspark.sql import Column
+from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from reelhouse.entities.paths import MapOf, Shape
 from reelhouse.tables.schemas import data_type
+
+# The field in which `from_json` with `MARKING` keeps a row of which a value does not fit the schema.
+MISFIT = "misfit"
+MARKING = {"columnNameOfCorruptRecord": MISFIT}
 
 
 def _holds_json(text: Column) -> Column:
@@ -56,16 +62,33 @@ _LOST: dict[str, Callable[[Column], Column]] = {
 }
 
 
-def read_type(shape: Shape) -> T.DataType:
-    """What `from_json` reads *shape* with: text for every scalar, maps where keys are data."""
+# What a value that `from_json` read by its exact type may still be: a nested object, a number beyond all doubles.
+_LOST_EXACTLY: dict[str, Callable[[Column], Column]] = {
+    "string": _holds_json,
+    "double": lambda number: ~(F.abs(number) < 1e308),
+    "date": _no_date,
+    "timestamp": _no_timestamp,
+}
+
+
+def marks_misfits(spark: SparkSession) -> bool:
+    """Whether the engine's `from_json` says of which rows a value does not fit."""
+    schema = T.StructType([T.StructField("id", T.LongType()), T.StructField(MISFIT, T.StringType())])
+    row = spark.range(1).select(F.from_json(F.lit('{"id": "1"}'), schema, MARKING)[MISFIT].alias(MISFIT)).first()
+    return row is not None and row[MISFIT] is not None
+
+
+def read_type(shape: Shape, *, exactly: bool = False) -> T.DataType:
+    """What `from_json` reads *shape* with: text for every scalar or *exactly* its type, maps where keys are data."""
     if isinstance(shape, str):
-        return T.StringType()
+        return data_type(shape) if exactly and shape not in ("date", "timestamp") else T.StringType()
     if isinstance(shape, list):
-        return T.ArrayType(read_type(shape[0]))
+        return T.ArrayType(read_type(shape[0], exactly=exactly))
     if isinstance(shape, dict):
-        return T.StructType([T.StructField(name, read_type(inner)) for name, inner in shape.items()])
+        fields = ((name, read_type(inner, exactly=exactly)) for name, inner in shape.items())
+        return T.StructType([T.StructField(name, kind) for name, kind in fields])
     # Where some keys differ in shape from the rest, only text fits all of them.
-    values = T.StringType() if shape.fields else read_type(shape.values)
+    values = T.StringType() if shape.fields else read_type(shape.values, exactly=exactly)
     return T.MapType(T.StringType(), values)
 
 
@@ -120,9 +143,10 @@ def _has_map(shape: Shape) -> bool:
     return isinstance(shape, MapOf)
 
 
-def typed(value: Column, shape: Shape) -> Column:
-    """A value that `maps_to_entries` gave, with its types."""
-    return value if shape == "string" else value.try_cast(data_type(shape))
+def typed(value: Column, shape: Shape, *, exactly: bool = False) -> Column:
+    """A value that `maps_to_entries` gave, with its types; of what was read *exactly* some have theirs."""
+    as_it_is = shape == "string" or (exactly and read_type(shape, exactly=True) == data_type(shape))
+    return value if as_it_is else value.try_cast(data_type(shape))
 
 
 def suspect(value: Column, shape: Shape) -> Column:
@@ -140,6 +164,26 @@ def suspect(value: Column, shape: Shape) -> Column:
         return _any_suspect(value, lambda pair: suspect(pair["value"], shape.values))
     rest = _any_suspect(value["rest"], lambda pair: suspect(pair["value"], shape.values))
     return any_of([value.isNull(), rest, *(suspect(value[name], "string") for name in shape.fields)])
+
+
+def suspect_exactly(value: Column, shape: Shape) -> list[Column]:
+    """The tests of which one holds if a value that was read exactly, and did not make its row a misfit, is suspect."""
+    if isinstance(shape, str):
+        return [_LOST_EXACTLY[shape](value)] if shape in _LOST_EXACTLY else []
+    if isinstance(shape, dict):
+        return [test for name, inner in shape.items() for test in suspect_exactly(value[name], inner)]
+    if isinstance(shape, list):
+        return _suspect_items(value, shape[0])
+    if not shape.fields:
+        return [F.exists(value, lambda pair: any_of([F.lit(False), *suspect_exactly(pair["value"], shape.values)]))]
+    return [value.isNotNull() & suspect(value, shape)]
+
+
+def _suspect_items(value: Column, shape: Shape) -> list[Column]:
+    if isinstance(shape, str):
+        return [F.exists(value, _LOST_EXACTLY[shape])] if shape in _LOST_EXACTLY else []
+    # A list without its items that are NULL has other positions.
+    return [F.exists(value, lambda item: any_of([item.isNull(), *suspect_exactly(item, shape)]))]
 
 
 def _any_suspect(value: Column, test: Callable[[Column], Column]) -> Column:

@@ -11,7 +11,17 @@ from pyspark.sql import types as T
 
 from reelhouse.entities.paths import ITEMS, NUMBERED, MapOf, Shape, staged_name
 from reelhouse.entities.schema import ColumnSpec, Entity
-from reelhouse.tables.parsing import any_of, maps_to_entries, numbered_entries, read_type, suspect, typed
+from reelhouse.tables.parsing import (
+    MARKING,
+    MISFIT,
+    any_of,
+    maps_to_entries,
+    numbered_entries,
+    read_type,
+    suspect,
+    suspect_exactly,
+    typed,
+)
 from reelhouse.tables.schemas import data_type, schema_of
 
 # Goes up when an answer may be parsed into other values, so that all are parsed again from raw.
@@ -57,13 +67,14 @@ def staging_schema(entity: Entity) -> T.StructType:
     return schema_of(staging_columns(entity))
 
 
-def _envelope(shape: dict[str, Shape]) -> T.StructType:
+def _envelope(shape: dict[str, Shape], *, exactly: bool) -> T.StructType:
     return T.StructType(
         [
             T.StructField("chunk", T.StringType()),
             T.StructField("line", T.LongType()),
             T.StructField("sha256", T.StringType()),
-            T.StructField("body", read_type(shape.get(ITEMS, shape))),
+            T.StructField("body", read_type(shape.get(ITEMS, shape), exactly=exactly)),
+            *([T.StructField(MISFIT, T.StringType())] if exactly else []),
         ]
     )
 
@@ -71,14 +82,18 @@ def _envelope(shape: dict[str, Shape]) -> T.StructType:
 _KEPT = ("chunk", "line", "sha256")
 
 
-def staged(lines: DataFrame, outcomes: DataFrame, shape: dict[str, Shape]) -> DataFrame:
+def staged(lines: DataFrame, outcomes: DataFrame, shape: dict[str, Shape], *, exactly: bool) -> DataFrame:
     """The rows of staging for landed *outcomes* to answers of *shape*; *lines* are the chunks' lines (`value`).
 
     Each of *outcomes* has one line, and a line without one is no row. An outcome is none either where its line is not
     there or the engine's parser refuses it (a number out of range, too deep a nesting, too long a name): the caller
-    counts, and reads those in Python.
+    counts, and reads those in Python. *exactly* needs an engine that `marks_misfits`, and makes the same rows sooner.
     """
-    answers = _parsed(lines, shape).withColumnRenamed("chunk", "in_chunk").withColumnRenamed("line", "in_line")
+    answers = (
+        _parsed(lines, shape, exactly=exactly)
+        .withColumnRenamed("chunk", "in_chunk")
+        .withColumnRenamed("line", "in_line")
+    )
     # Neither is ever NULL in *outcomes*. Said with `=`, Spark would ask first whether lines have them, and parse each
     # line once more for either question.
     same = F.col("chunk").eqNullSafe(F.col("in_chunk")) & F.col("line").eqNullSafe(F.col("in_line"))
@@ -96,23 +111,25 @@ def staged(lines: DataFrame, outcomes: DataFrame, shape: dict[str, Shape]) -> Da
     )
 
 
-def _parsed(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
-    read = _read(lines, shape)
+def _parsed(lines: DataFrame, shape: dict[str, Shape], *, exactly: bool) -> DataFrame:
+    read = _read(lines, shape, exactly=exactly)
     values = {name: F.col(staged_name(name)) for name in shape}
-    fields = [typed(values[name], inner).alias(staged_name(name)) for name, inner in shape.items()]
-    suspects = [_suspect_field(name, values[name], inner) for name, inner in shape.items()]
+    fields = [typed(values[name], inner, exactly=exactly).alias(staged_name(name)) for name, inner in shape.items()]
+    suspects = [test for name, inner in shape.items() for test in _suspect_field(name, values[name], inner, exactly)]
     unparsed = F.when(any_of([F.col("unread"), *suspects]), F.col("value"))
     return read.select("chunk", "line", "sha256", *fields, unparsed.alias("unparsed_line"))
 
 
-def _read(lines: DataFrame, shape: dict[str, Shape]) -> DataFrame:
+def _read(lines: DataFrame, shape: dict[str, Shape], *, exactly: bool) -> DataFrame:
     """Envelope and body, objects whose keys are data as lists of key and value."""
-    envelope = lines.select("value", F.from_json("value", _envelope(shape)).alias("envelope"))
+    read = F.from_json("value", _envelope(shape, exactly=exactly), MARKING if exactly else None)
+    envelope = lines.select("value", read.alias("envelope"))
     body = F.col("envelope")["body"]
     fields = [_field(name, inner, body).alias(staged_name(name)) for name, inner in shape.items()]
     kept = [F.col("envelope")[name].alias(name) for name in _KEPT]
     # A body that lies as base64, or is no object.
-    return envelope.select("value", *kept, body.isNull().alias("unread"), *fields)
+    unread = body.isNull() | F.col("envelope")[MISFIT].isNotNull() if exactly else body.isNull()
+    return envelope.select("value", *kept, unread.alias("unread"), *fields)
 
 
 def _field(name: str, shape: Shape, body: Column) -> Column:
@@ -127,9 +144,11 @@ def _field(name: str, shape: Shape, body: Column) -> Column:
     return numbered_entries(texts["body"], name.removesuffix("*"), shape.values)
 
 
-def _suspect_field(name: str, value: Column, shape: Shape) -> Column:
+def _suspect_field(name: str, value: Column, shape: Shape, exactly: bool) -> list[Column]:
+    if exactly and not name.endswith(NUMBERED):
+        return suspect_exactly(value, shape)
     if isinstance(shape, str) or name == ITEMS or name.endswith(NUMBERED):
-        return suspect(value, shape)
+        return [suspect(value, shape)]
     # A member that was not asked for is missing, which is no loss; one that is there and came out NULL is.
     sent = F.col("value").contains(f'"{name}"') & ~F.col("value").contains(f'"{name}":null')
-    return F.when(value.isNull(), sent).otherwise(suspect(value, shape))
+    return [F.when(value.isNull(), sent).otherwise(suspect(value, shape))]

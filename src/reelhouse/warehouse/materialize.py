@@ -25,7 +25,7 @@ from reelhouse.tables.select import rows_of
 from reelhouse.warehouse.fingerprints import rows_fingerprint
 from reelhouse.warehouse.manifest import ExportRead, TableVersion
 from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
-from reelhouse.warehouse.staging import Staged
+from reelhouse.warehouse.staging import Staged, outcomes_held
 
 _CURRENT = schema_of(CURRENT_COLUMNS)
 
@@ -47,6 +47,7 @@ class Making:
         self.exports = exports
         self.before = before
         self.wanted = dict(wanted)
+        self.staging = staging
         # The newest version of each folder when this pass began.
         self.versions = self._versions()
         self.pins: dict[str, TableVersion] = {}
@@ -187,7 +188,11 @@ def _make_current(making: Making, kind: str, *, from_scratch: bool) -> None:
         commit = making.overwrite(folder, name, frame, _CURRENT)
     current = making.engine.held(folder, commit.version)
     making.frames[name] = current
-    making.frames[input_of(kind, ANSWERS)] = landed_answers(staged, current)
+    version = making.staging[kind].version
+    assert version is not None
+    # As many ids as outcomes: each speaks for its id.
+    outcomes = outcomes_held(making.engine.storage, staging_folder(kind), version)
+    making.frames[input_of(kind, ANSWERS)] = landed_answers(staged, current, superseded=outcomes != commit.rows)
 
 
 def _newest_export(popularity: DataFrame, exports: list[ExportRead], kind: str) -> DataFrame:

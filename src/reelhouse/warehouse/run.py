@@ -205,10 +205,15 @@ def _alone(storage: Storage, step: Progress) -> Iterator[bool]:
         yield waited
 
 
-def new_answers(storage: Storage, registry: Registry = REGISTRY, *, full: bool = False) -> int:
-    """About how many answers a build would parse: those of runs that the last build had not read as a whole."""
-    found = 0
-    for one in _look(storage, registry, full=full).streams.values():
+def answers_ahead(storage: Storage, registry: Registry = REGISTRY, *, full: bool = False) -> int:
+    """About how many answers a build is about: those that tables are made of, and those it would parse.
+
+    The latter are of runs that the last build had not read as a whole.
+    """
+    situation = _look(storage, registry, full=full)
+    records = situation.pins.get("record")
+    found = records.rows if records else 0
+    for one in situation.streams.values():
         read = sum(map(len, (one.staging.reads.open.get(str(plan.run), {}) for plan in one.pending.plans)))
         units = sum(plan.units for plan in one.pending.plans)
         asked = sum(plan.ids.count for plan in one.pending.plans)

@@ -42,6 +42,7 @@ from reelhouse.raw.keys import staging_folder
 from reelhouse.raw.receipt import Receipt, State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
+from reelhouse.tables.parsing import marks_misfits
 from reelhouse.tables.staging import OUTCOMES, staged, staging_schema
 from reelhouse.warehouse.manifest import Watermark
 from reelhouse.warehouse.pending import Part, PendingRuns, check_chunks, new_parts, with_closed, with_parts
@@ -136,6 +137,12 @@ def _commits_since(storage: Storage, folder: str, pinned: int | None, latest: in
         return []
 
 
+def outcomes_held(storage: Storage, folder: str, version: int) -> int | None:
+    """How many outcomes a version holds, each with one settled row; None if maintenance wrote a part of it."""
+    commits = list(commits_held(storage, folder, version))
+    return None if any("rewrites" in one.user for one in commits) else sum(one.user["outcomes"] for one in commits)
+
+
 def _begun_with(commit: Commit) -> Watermark:
     """What a commit that replaces everything holds beside its parts: maintenance keeps what others had appended."""
     return msgspec.convert(commit.user.get("reads", {}), Watermark)
@@ -156,6 +163,10 @@ class Stager:
     @cached_property
     def schema(self) -> T.StructType:
         return staging_schema(self.entity)
+
+    @cached_property
+    def _exactly(self) -> bool:
+        return marks_misfits(self.engine.spark)
 
     def bring_up_to_date(
         self, found: Staged, pending_runs: PendingRuns, progress: Progress, *, from_scratch: bool
@@ -178,7 +189,7 @@ class Stager:
     def _append(self, over: int | None, parts: list[Part], *, begin: bool) -> int:
         """Commit *parts* after version *over*, in place of all rows to *begin*; returns the version."""
         check_chunks(self.engine.storage, [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk])
-        user = {"parts": _names(parts), "code": self.code}
+        user = {"parts": _names(parts), "code": self.code, "outcomes": sum(map(_answers, parts))}
         mode: Mode = "overwrite" if begin else "append"
         files = self._written(parts)
         return self.engine.commit(self.folder, files, self.schema, mode=mode, user=user, over=over).version
@@ -193,7 +204,7 @@ class Stager:
         files: list[DataFile] = []
         if single:
             lines = self.engine.lines(sorted({row["chunk"] for row in single}))
-            parsed = staged(lines, self.engine.rows(single, OUTCOMES), self.entity.shape)
+            parsed = staged(lines, self.engine.rows(single, OUTCOMES), self.entity.shape, exactly=self._exactly)
             files = self.engine.write(parsed, self.folder)
         made = self.engine.read(self.folder, [file.path for file in files], self.schema)
         there = {row["sequence"] for row in single}
