@@ -11,6 +11,8 @@ import io
 import re
 import subprocess
 import sys
+import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
@@ -52,8 +54,9 @@ _EXPLAINED = {
     ),
     "tables/movie": (
         "One row a movie",
-        "Of the 165 leaves of staging the scan reads the columns of the table, `place` and `batch`. The current record "
-        "is two numbers a title and is broadcast to every task, so there is no shuffle, and one file for each "
+        "Of the 165 leaves of staging the scan reads the columns of the table, and who speaks for an id: here every "
+        "answer does, so there is no join. Where staging holds answers that newer ones replaced, the current record, "
+        "two numbers a title, is broadcast to every task. Either way there is no shuffle, and one file for each "
         "partition of staging.",
     ),
     "tables/movie_cast": (
@@ -123,6 +126,38 @@ def plans_by(python: Path, lake: Path, engine: str) -> dict[str, str]:
     return msgspec.json.decode(done.stdout.splitlines()[-1], type=dict[str, str])
 
 
+_WRITES = re.compile(r"Arguments: file:\S*?/((?:_reelhouse/staging|tables|marts)/\w+)/[0-9a-f]+-[0-9a-f]+")
+
+
+def jobs_of(events: Path) -> Counter[str]:
+    """How many jobs a build took for each folder that it wrote, by Spark's event log below *events*.
+
+    What wrote no folder is under "".
+    """
+    jobs: Counter[str] = Counter()
+    folders: dict[str, str] = {}
+    for line in (line for path in sorted(events.rglob("events_*")) for line in path.read_text().splitlines()):
+        event = msgspec.json.decode(line)
+        if event["Event"].endswith("SparkListenerSQLExecutionStart"):
+            written = _WRITES.search(event["physicalPlanDescription"])
+            folders[str(event["executionId"])] = written[1] if written else ""
+        elif event["Event"] == "SparkListenerJobStart":
+            jobs[folders.get(event["Properties"].get("spark.sql.execution.id"), "")] += 1
+    return jobs
+
+
+def jobs_by(python: Path, lake: Path, engine: str) -> Counter[str]:
+    """As `jobs_of`, of a build of *lake* by the Python of another environment."""
+    with tempfile.TemporaryDirectory() as events:
+        conf = ("spark.eventLog.enabled=true", f"spark.eventLog.dir=file://{events}", "spark.eventLog.compress=false")
+        options = [word for one in conf for word in ("--conf", one)]
+        command = [str(python), "-m", "reelhouse.cli.main", "--lake", str(lake), "build", "--spark", engine, *options]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-3000:]}")
+        return jobs_of(Path(events))
+
+
 _ID = re.compile(r"#\d+L?|, \[plan_id=\d+\]")
 _SCAN = re.compile(r"(FileScan \w+) .*?(?:PartitionFilters.*?)?ReadSchema: (.*)")
 
@@ -136,7 +171,19 @@ def trimmed(plan: str) -> str:
     return "\n".join(lines)
 
 
-def page(plans: Mapping[str, str]) -> str:
+def _jobs_section(jobs: Counter[str]) -> list[str]:
+    about = (
+        f"A first build of {_MOVIES} movies on `local[2]` takes {jobs.total()} jobs: one to write a table, one more "
+        "for each broadcast, and for what is sorted or counted before it can be written, or that this process "
+        "reads back. Above 20,000 answers adaptive execution makes a job of each shuffle too. "
+        "`tests/bench/test_plans.py` keeps the jobs of every table within these bounds."
+    )
+    rows = [f"| `{folder}` | {count} |" for folder, count in sorted(jobs.items()) if folder]
+    rest = f"| read back, or asked of the engine | {jobs['']} |"
+    return ["## Jobs of each table", fill(about, 120), "\n".join(["| written | jobs |", "|---|---|", *rows, rest])]
+
+
+def page(plans: Mapping[str, str], jobs: Counter[str]) -> str:
     """docs/plans.md."""
     parts = [
         "# Plans",
@@ -155,6 +202,7 @@ side above 1 MB; in one process that is a copy in memory.""",
     ]
     for folder, (title, why) in _EXPLAINED.items():
         parts += [f"## {title}: `{folder}`", fill(why, 120), f"```text\n{trimmed(plans[folder])}\n```"]
+    parts += _jobs_section(jobs)
     return "\n\n".join(parts) + "\n"
 
 
@@ -169,7 +217,9 @@ def main() -> None:
 
     with working_copy(lake_of(_MOVIES)) as lake:
         build_lake(lake)
-        _PAGE.write_text(page(plans_by(SPARK, lake, "local[2]")), encoding="utf-8")
+        plans = plans_by(SPARK, lake, "local[2]")
+    with working_copy(lake_of(_MOVIES)) as lake:
+        _PAGE.write_text(page(plans, jobs_by(SPARK, lake, "local[2]")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import pytest
 
 from bench.building import build, working_copy
 from bench.lakes import lake_of
-from bench.plans import SPARK, plans_by, plans_of
+from bench.plans import SPARK, jobs_by, plans_by, plans_of
+from bench.report import ROOT
 from reelhouse.marts import REGISTRY
 
 pytest.importorskip("pysail")
@@ -40,7 +41,7 @@ _SHUFFLES = {
 }
 
 # What a table reads of staging beside who is current, the id and the instant.
-_ALWAYS = {"sequence", "append_id", "id", "fetched_at"}
+_ALWAYS = {"sequence", "append_id", "id", "fetched_at", "state", "unparsed_line"}
 _READ = {
     "movie_genre": {"genres"},
     "movie_production_company": {"production_companies"},
@@ -123,3 +124,14 @@ def test_apache_spark_shuffles_no_more_and_reads_only_parts_of_columns(lake: Pat
     assert not [folder for folder, plan in plans.items() if folder.startswith("tables/") and "SortMergeJoin" in plan]
     assert "_extract_cast" in plans["tables/movie_cast"] and "crew" not in plans["tables/movie_cast"]
     assert "_extract_crew" in plans["tables/movie_crew"] and "cast:" not in plans["tables/movie_crew"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(not SPARK.exists() or shutil.which("java") is None, reason="Apache Spark is not here")
+def test_apache_spark_takes_no_more_jobs_than_the_page_says() -> None:
+    rows = re.findall(r"^\| (?:`(.+)`|read back.*) \| (\d+) \|$", (ROOT / "docs/plans.md").read_text(), re.M)
+    bounds = {folder: int(count) for folder, count in rows}
+    with working_copy(lake_of(300)) as lake:
+        jobs = jobs_by(SPARK, lake, "local[2]")
+    assert {folder: count for folder, count in jobs.items() if count > bounds.get(folder, 0)} == {}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.plans import jobs_of
 from reelhouse.warehouse.verify import check_tables
 from tests.end_to_end.conftest import REPOSITORY
 from tests.end_to_end.equal_tables import differences
@@ -48,8 +49,11 @@ def test_apache_spark_builds_the_few_tables_that_sail_builds(tmp_path: Path) -> 
     lake.build()
     # What a session of Sail in this process has left there, Apache Spark would follow.
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
+    events = tmp_path / "events"
+    events.mkdir()
+    log = ("spark.eventLog.enabled=true", f"spark.eventLog.dir=file://{events}", "spark.eventLog.compress=false")
     done = subprocess.run(
-        [str(python), "-c", _BUILDS_TWICE, str(beside), *CONF],
+        [str(python), "-c", _BUILDS_TWICE, str(beside), *CONF, *log],
         env={**kept, "PYSPARK_PYTHON": str(python)},
         cwd=REPOSITORY,
         capture_output=True,
@@ -62,3 +66,7 @@ def test_apache_spark_builds_the_few_tables_that_sail_builds(tmp_path: Path) -> 
     assert check_tables(LakeInTheMaking(beside).storage) == []
     assert sorted(lake.values("movie", "movie_id"))[:3] == [1, 3, 4]
     assert len(lake.values("rejected_value", "path")) == 1 + sum(one.rejected is not None for one in REFUSED.values())
+    jobs = jobs_of(events)
+    # One to write, one to broadcast who is current: staging holds answers that newer ones replaced.
+    assert (jobs["tables/movie"], jobs["tables/movie_cast"]) == (2, 2)
+    assert jobs.total() <= 40

@@ -193,6 +193,19 @@ def test_who_began_to_read_within_the_week_reads_on(
         assert read_delta(lake.storage, f"{pin.zone}/{name}", pin.version).read_all().num_rows == pin.rows
 
 
+def test_what_was_rewritten_whole_still_shows_each_title_once(tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path / "lake", registry=FEW)
+    for budget in (1, 2):
+        lake.land(*(a_movie(number, budget=budget, release_date="2020-13-02") for number in (1, 2)))
+        lake.build()
+    newest = read_commit(lake.storage, STAGING, latest_version(lake.storage, STAGING) or 0)
+    assert newest.user["outcomes"] == lake.current.tables["movie"].rows == 2
+    compaction.rewrite(lake.storage, STAGING, newest, 8, compaction.staging_notes(lake.current.read.stream("movie")))
+    lake.land(a_movie(3, budget=2))
+    lake.build()
+    assert sorted(lake.values("movie", "movie_id", "budget")) == [(1, 2), (2, 2), (3, 2)]
+
+
 def test_files_of_a_killed_build_go_when_they_are_old(lake: LakeInTheMaking, rows: dict[str, list[Row]]) -> None:
     left = [
         "tables/movie/part-left.parquet",

@@ -174,12 +174,12 @@ def ids_of(storage: Storage, columns: Iterable[str]) -> list[int]:
 def build(storage: Storage, settings: Settings, step: Step, *, full: bool = False) -> BuildResult:
     """Build what has landed since the last build, or everything again."""
     from reelhouse.engines.session import session_of
+    from reelhouse.warehouse.run import answers_ahead
     from reelhouse.warehouse.run import build as build_lake
-    from reelhouse.warehouse.run import new_answers
 
     return build_lake(
         storage,
-        session_of(settings, storage, lambda: new_answers(storage, full=full)),
+        session_of(settings, storage, lambda: answers_ahead(storage, full=full)),
         full=full,
         progress=step,
         course=settings.layout == "course",

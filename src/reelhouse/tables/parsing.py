@@ -28,10 +28,14 @@ def _holds_json(text: Column) -> Column:
     return text.startswith('{"') | text.startswith("[")
 
 
+def _too_large(number: Column) -> Column:
+    # "NaN" and "Infinity" are doubles to an engine, but no numbers.
+    return ~(F.abs(number) < 1e308)
+
+
 def _no_double(text: Column) -> Column:
     number = text.try_cast("double")
-    # "NaN" and "Infinity" are doubles to a cast, but no numbers.
-    return (text != "") & (number.isNull() | ~(F.abs(number) < 1e308))
+    return (text != "") & (number.isNull() | _too_large(number))
 
 
 def _no_bigint(text: Column) -> Column:
@@ -65,7 +69,7 @@ _LOST: dict[str, Callable[[Column], Column]] = {
 # What a value that `from_json` read by its exact type may still be: a nested object, a number beyond all doubles.
 _LOST_EXACTLY: dict[str, Callable[[Column], Column]] = {
     "string": _holds_json,
-    "double": lambda number: ~(F.abs(number) < 1e308),
+    "double": _too_large,
     "date": _no_date,
     "timestamp": _no_timestamp,
 }
