@@ -60,13 +60,11 @@ _LOCAL = {
 }
 
 # Below so many answers a build costs what it compiles and plans: Java's first compiler and one thread for its garbage
-# are cheaper then, plans that are interpreted, not planned again while they run, and not split. Above, the second
-# compiler, all cores and Spark's own defaults pay.
+# are cheaper then, and plans that are neither split nor planned again while they run. Above, the second compiler, all
+# cores and Spark's own defaults pay.
 _FEW_ANSWERS = 20_000
 _FOR_FEW = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
 }
