@@ -130,11 +130,11 @@ def test_a_file_that_cannot_be_put_is_named_before_any_is_put(
 
 
 def test_uploaded_settings_are_those_of_the_lake(here: Here, tmp_path: Path) -> None:
-    _file(tmp_path, "mine.toml", b'layout = "course"\ntoken = "ssm:/reelhouse/token"\n')
+    _file(tmp_path, "mine.toml", b'layout = "course"\nrate = 12\n')
     done = here("--lake", "elsewhere", "upload", "mine.toml")
     assert done.exit_code == 0, done.output
     found = load({"lake": str(tmp_path / "elsewhere")}, environ={}, folder=tmp_path)
-    assert (found.layout, found.token) == ("course", "ssm:/reelhouse/token")
+    assert (found.layout, found.rate) == ("course", 12)
     _file(tmp_path, "mine.toml", b"top = 5\n")
     assert here("--lake", "elsewhere", "upload", "mine.toml").exit_code == 0
     assert load({"lake": str(tmp_path / "elsewhere")}, environ={}, folder=tmp_path).top == 5
@@ -153,8 +153,10 @@ def test_the_commented_template_may_be_uploaded(tmp_path: Path) -> None:
         (b"\xff", "is not TOML"),
         (b'layot = "course"', "did you mean 'layout'"),
         (b"rate = -1", "0 or more"),
-        (b'token = "%b"' % JWT.encode(), "secrets do not go into the lake"),
-        (b'token = "abc"', "secrets do not go into the lake"),
+        (b'token = "%b"' % JWT.encode(), "set TMDB_TOKEN"),
+        (b'token = "abc"', "set TMDB_TOKEN"),
+        (b'token = "ssm:/reelhouse/token"', "must not decide where secrets are sent"),
+        (b'unity_token = "abc"', "set DATABRICKS_TOKEN"),
         (b'# token = "%b"' % JWT.encode(), "secrets do not go into the lake"),
     ],
 )

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reelhouse.bootstrap.collector import selected
-from reelhouse.bootstrap.secrets import SECRET, SSM
 from reelhouse.course.layout import LOCAL
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, ReelhouseError, StorageError
@@ -53,15 +52,9 @@ def upload_settings(storage: Storage, path: Path) -> Uploaded:
     body = _read(path)
     found = shared(body, str(path), ENTITIES)
     selected(found.entities)
-    token = found.token.strip()
-    if found.unity_token:
+    if _TOKEN.search(body):
         raise ConfigError(
-            f"unity_token: {path} holds a secret, and secrets do not go into the lake; set DATABRICKS_TOKEN"
-        )
-    if (token and not token.startswith((SSM, SECRET))) or _TOKEN.search(body):
-        raise ConfigError(
-            f"token: {path} holds a token, and secrets do not go into the lake; name the place where it is kept "
-            '(token = "ssm:/…" or "secret:…"), or set TMDB_TOKEN where the collector runs'
+            f"token: {path} holds a token, and secrets do not go into the lake; set TMDB_TOKEN where the collector runs"
         )
     storage.put(FILE, body)
     if storage.get(FILE) != body:
