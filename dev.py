@@ -135,9 +135,10 @@ def bench(*arguments: str) -> None:
 
 
 def docs() -> None:
-    """write what is generated: docs/tables.md, docs/cli.md"""
+    """write what is generated: docs/tables.md, docs/star.md, docs/cli.md"""
     set_up()
-    for page, module in (("tables", "reelhouse.serve.dictionary"), ("cli", "reelhouse.cli.reference")):
+    pages = {"tables": "reelhouse.serve.dictionary", "star": "reelhouse.serve.star", "cli": "reelhouse.cli.reference"}
+    for page, module in pages.items():
         made = subprocess.run([VENV / _BIN / "python", "-X", "utf8", "-m", module], stdout=subprocess.PIPE, check=True)
         Path(f"docs/{page}.md").write_bytes(made.stdout.replace(b"\r\n", b"\n"))
 
@@ -151,6 +152,7 @@ def lock() -> None:
     lake = ("pyproject.toml", "--extra", "lake", "--extra", "sql", "--extra", "report")
     for name, what in (
         ("dev", (*lake, "--extra", "browse", "--group", "dev")),
+        ("docs", ("--group", "docs", *bounds)),
         ("lake", (*lake, "--group", "build", *bounds)),
         ("lambda", ("--group", "lambda", *bounds)),
         ("spark", ("pyproject.toml", "--extra", "spark", "--extra", "sql", "--group", "build", *bounds)),

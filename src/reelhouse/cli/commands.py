@@ -401,6 +401,18 @@ def _due(one: EntityStatus, now: datetime, hours: Mapping[str, float], opened: C
     return f"in {duration(left)}" if left > 0 else "due"
 
 
+def dbt_sources(settings: Settings) -> None:
+    """All tables and marts that a complete build has made; without a lake all that there can be."""
+    from reelhouse.marts import REGISTRY
+    from reelhouse.serve import dbt, dictionary
+
+    storage = readable_storage(settings) if settings.lake == Settings().lake else lake_of(settings)
+    rows = {each["name"]: each["rows"] for each in dictionary.describe(storage, None)["tables"]}
+    built = {name for name, count in rows.items() if count is not None} or REGISTRY.names
+    kept = {zone: [table for table in specs if table.name in built] for zone, specs in REGISTRY.zones.items()}
+    click.echo(dbt.sources(kept["tables"], kept["marts"]), nl=False)
+
+
 def tables(settings: Settings, name: str | None, as_json: bool) -> None:
     from reelhouse.engines.session import check_installed
 

@@ -635,13 +635,17 @@ def sql(ctx: click.Context, /, query: str | None, source: IO[bytes] | None, **ho
 
 @main.command()
 @click.argument("name", required=False, shell_complete=_complete_table)
+@click.option("--dbt", is_flag=True, help="Print the sources.yml of a dbt project instead (docs/dbt.md).")
 @_json
 @click.pass_context
-def tables(ctx: click.Context, name: str | None, as_json: bool) -> None:
+def tables(ctx: click.Context, name: str | None, dbt: bool, as_json: bool) -> None:
     """Show the data dictionary: all tables, or the columns of one."""
     from reelhouse.cli import commands
 
-    commands.tables(_settings(ctx), name, as_json)
+    if dbt:
+        commands.dbt_sources(_settings(ctx))
+    else:
+        commands.tables(_settings(ctx), name, as_json)
 
 
 @main.command()
