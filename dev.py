@@ -143,6 +143,16 @@ def docs() -> None:
         Path(f"docs/{page}.md").write_bytes(made.stdout.replace(b"\r\n", b"\n"))
 
 
+def site() -> None:
+    """build the site of docs/ into dist/site, with links checked"""
+    set_up()
+    stamp, locked = VENV / ".docs", Path("locks/docs.txt")
+    if is_stale(stamp, locked, VENV / ".dev"):
+        _pip(VENV, "--require-hashes", "-r", str(locked))
+        stamp.touch()
+    _python("-m", "mkdocs", "build", "--strict", "--quiet")
+
+
 def lock() -> None:
     """resolve the locked versions again"""
     if not (UV_VENV / _BIN).is_dir():
@@ -170,7 +180,21 @@ def clean() -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     each.__name__.rstrip("_").replace("_", "-"): each
-    for each in (demo, test, test_long, test_slow, check, lambda_, spark_package, bench, docs, lock, set_up, clean)
+    for each in (
+        demo,
+        test,
+        test_long,
+        test_slow,
+        check,
+        lambda_,
+        spark_package,
+        bench,
+        docs,
+        site,
+        lock,
+        set_up,
+        clean,
+    )
 }
 
 

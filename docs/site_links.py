@@ -1,0 +1,23 @@
+"""A hook of mkdocs: links that leave docs/ lead to the repository, and the README is the front page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = "https://github.com/reelhouse/reelhouse/blob/main/"
+
+
+def on_files(files: Any, config: Any) -> Any:
+    from mkdocs.structure.files import File
+
+    readme = (Path(config.config_file_path).parent / "README.md").read_text(encoding="utf-8")
+    # Links to files beside the README first: what is left after that is inside docs/.
+    outside = re.sub(r"\]\((?!https?://|#|docs/)([^)]+)\)", rf"]({REPOSITORY}\1)", readme)
+    files.append(File.generated(config, "index.md", content=outside.replace("](docs/", "](")))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    return re.sub(r"\]\(\.\./([^)]+)\)", rf"]({REPOSITORY}\1)", markdown)
