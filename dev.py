@@ -18,7 +18,7 @@ UV_VENV, UV = Path(".cache/uv"), "uv==0.13.8"
 
 _BIN = "Scripts" if os.name == "nt" else "bin"
 _CHECKED = ("src", "tests", "bench", "aws", "deploy", "examples", "dev.py")
-_ON_TWO_CORES = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+_ON_TWO_CORES = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 _LOCK = (
     *("--universal", "--python-version", "3.11", "--generate-hashes"),
     *("--no-emit-index-url", "--no-annotate", "--no-header"),

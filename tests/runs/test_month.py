@@ -146,6 +146,7 @@ def world(movies: int, series: int) -> Emulator:
     return Emulator(movies=movies, series=series, seed=4, now=noon, fault_share=0.1)
 
 
+@pytest.mark.long
 def test_a_few_days_and_an_outage_longer_than_the_change_feed() -> None:
     with world(movies=12, series=5) as tmdb:
         live(Life(tmdb, MemoryStorage()), ["wrong-ids"], days=22, outage=range(1, 21), edits=1)

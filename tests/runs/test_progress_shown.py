@@ -129,7 +129,7 @@ def test_the_log_goes_where_the_options_say_and_the_last_ones_stay_in_the_lake(
     assert "--log-file: nosuch/run.log cannot be written" in stderr
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.long)])
 def test_status_fits_and_says_what_is_due_and_what_to_type(
     plain: Tiny, here: Start, tmp_path: Path, columns: int
 ) -> None:

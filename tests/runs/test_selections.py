@@ -256,7 +256,10 @@ def test_a_signal_lands_what_is_there_and_leaves_the_run_open(
     plain: Tiny, reelhouse: Reelhouse, number: signal.Signals
 ) -> None:
     plain.delay = 0.05
+    # Under nohup a test ignores SIGHUP, and so would the command.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     running = reelhouse.start("collect", "--json", REELHOUSE_CONNECTIONS="2", REELHOUSE_CHUNK_ANSWERS="1000")
+    signal.signal(signal.SIGHUP, before)
     while plain.asked.total() < 8:
         time.sleep(0.01)
     running.send_signal(number)

@@ -77,6 +77,7 @@ def in_python(bodies: list[Body]) -> dict[str, Counter[str]]:
     return found
 
 
+@pytest.mark.long
 def test_no_season_episode_or_credit_is_lost(bodies: list[Body], in_python: dict[str, Counter[str]]) -> None:
     episodes = [
         episode
@@ -104,7 +105,9 @@ def test_all_real_seasons_fit_their_columns(lake: LakeInTheMaking) -> None:
     assert lake.rows("rejected_value") == []
 
 
-@pytest.mark.parametrize("folder", ["tv", "season", "episode"])
+@pytest.mark.parametrize(
+    "folder", ["tv", *(pytest.param(each, marks=pytest.mark.long) for each in ("season", "episode"))]
+)
 def test_recorded_answers_have_the_same_rows_in_plain_python(folder: str, tmp_path: Path) -> None:
     bodies = [msgspec.json.decode(file.read_bytes()) for file in sorted(tmdb_data("recorded", folder).glob("*.json"))]
     recorded = [_as_series(number, folder, body) for number, body in enumerate(bodies, 1) if isinstance(body, dict)]
@@ -112,7 +115,7 @@ def test_recorded_answers_have_the_same_rows_in_plain_python(folder: str, tmp_pa
     parsed = [
         Parsed(body["id"], None, lenient_parse(json.dumps(body).encode(), TV.shape).values, []) for body in recorded
     ]
-    for table in TV.tables:
+    for table in (table for table in TV.tables if table.of_answers):
         expected = Counter[str]()
         for answer in parsed:
             expected += _without_instant(python_rows(REGISTRY.of_answers[table.name], answer))

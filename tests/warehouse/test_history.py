@@ -24,6 +24,7 @@ def _history(lake: LakeInTheMaking) -> dict[str, list[Any]]:
     return {name: lake.rows(name) for name in names}
 
 
+@pytest.mark.long
 def test_what_changed_is_kept_and_is_the_same_after_maintenance_and_from_raw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

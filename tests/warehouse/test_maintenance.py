@@ -193,6 +193,7 @@ def test_who_began_to_read_within_the_week_reads_on(
         assert read_delta(lake.storage, f"{pin.zone}/{name}", pin.version).read_all().num_rows == pin.rows
 
 
+@pytest.mark.long
 def test_what_was_rewritten_whole_still_shows_each_title_once(tmp_path: Path) -> None:
     lake = LakeInTheMaking(tmp_path / "lake", registry=FEW)
     for budget in (1, 2):

@@ -187,8 +187,8 @@ class Lake:
     def _session(self) -> SparkSession:
         if self._closed:
             raise ReelhouseError("this lake is closed: open it again with reelhouse.open")
-        if self._started is None:
-            self._started = self._make_session()
+        # The maker keeps its session, and makes another where a query that could not be interrupted ended the engine.
+        self._started = self._make_session()
         return self._started
 
     def _pin(self, name: str) -> TableVersion:
