@@ -37,6 +37,12 @@ class Built(NamedTuple):
     differing: list[str]
 
 
+# The program by hand keeps no history.
+_NOT_BY_HAND = frozenset(
+    ("movie_daily", "movie_offer_daily", "dim_movie_history", "fact_movie_snapshot", "fact_watch_availability")
+)
+
+
 def build_all(count: int, *, times: int = 1) -> Built:
     """Measure everything about *count* movies; the rows are compared after the second build."""
     with working_copy(lake_of(count)) as lake, tempfile.TemporaryDirectory(dir=CACHE) as out:
@@ -45,7 +51,8 @@ def build_all(count: int, *, times: int = 1) -> Built:
         again = build(lake)
         nothing = least_of(3, lambda: build(lake))
         by_hand = median_of(times, lambda: build_by_hand(lake_of(count, runs=2), Path(out)))
-        return Built(count, first, again, nothing, by_hand, differences(lake, Path(out)))
+        differing = [name for name in differences(lake, Path(out)) if name not in _NOT_BY_HAND]
+        return Built(count, first, again, nothing, by_hand, differing)
 
 
 @contextmanager
@@ -119,7 +126,7 @@ def _against(built: Built) -> list[Measure]:
             "the same",
             f"{len(built.differing)} differ{': ' + ', '.join(built.differing) if built.differing else ''}",
             not built.differing,
-            "counts, a sum over every column and over a hash of every row, after both builds",
+            "counts, a sum over every column and over a hash of every row, after both builds; tables of days are left out",
         ),
         Measure(
             f"Build after 1 of {CHANGED_EVERY} changed",

@@ -38,6 +38,11 @@ _SHUFFLES = {
     "marts/bridge_movie_language": 1,
     "marts/bridge_movie_keyword": 1,
     "marts/movie_flat": 5,
+    "marts/dim_movie_history": 1,
+    "marts/fact_movie_snapshot": 1,
+    "marts/fact_watch_availability": 4,
+    "tables/movie_daily": 2,
+    "tables/movie_offer_daily": 2,
 }
 
 # What a table reads of staging beside who is current, the id and the instant.

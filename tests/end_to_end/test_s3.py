@@ -124,7 +124,7 @@ def test_the_commands_answer_as_those_of_a_folder_do(world: World) -> None:
 
 def _comparable(said: dict[str, Any]) -> dict[str, Any]:
     """Without what tells when and how large."""
-    entities = {name: {**one, "oldest": None} for name, one in said.get("entities", {}).items()}
+    entities = {name: {**one, "oldest": None, "listed_at": None} for name, one in said.get("entities", {}).items()}
     return {**said, "bytes": None, "entities": entities}
 
 
