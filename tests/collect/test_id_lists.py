@@ -382,7 +382,7 @@ def test_lists_are_read_as_people_have_them(body: bytes, keys: tuple[str, ...]) 
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"[1,", "the list begins with [ and is no JSON"),
+        (b"[1,", "the list begins with [ but is not JSON"),
         (b'[{"id": 1}]', "a JSON list of ids is expected"),
         (gzip.compress(b"603\n550\n")[:-6], "the gzip file is cut short"),
         (b"\x1f\x8bxxxxxxxxxxxx", "the gzip file is damaged"),

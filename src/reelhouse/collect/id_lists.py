@@ -196,7 +196,7 @@ def _plain_text(body: bytes) -> bytes:
     try:
         items = json.loads(body)
     except (ValueError, RecursionError) as exc:
-        raise ConfigError(f"ids: the list begins with [ and is no JSON: {exc}") from exc
+        raise ConfigError(f"ids: the list begins with [ but is not JSON: {exc}") from exc
     if not all(isinstance(item, (str, int)) for item in items):
         raise ConfigError("ids: a JSON list of ids is expected, such as [603, 550], not of objects")
     return "\n".join(map(str, items)).encode()

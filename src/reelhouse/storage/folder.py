@@ -154,7 +154,7 @@ class FolderStorage:
     def _path(self, key: str) -> Path:
         if _WINDOWS and _NO_NAME.search(key):
             # `a:b` would be a second stream of the file `a`.
-            raise StorageError(f"{key!r} is no name of a file on Windows")
+            raise StorageError(f"{key!r} is not a valid file name on Windows")
         return self._root / check_key(key)
 
     def _place(self, key: str, body: bytes, into: Callable[[Path, Path], object]) -> None:

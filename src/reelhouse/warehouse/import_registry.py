@@ -38,7 +38,7 @@ RESERVED = frozenset(
 class ImportColumn(msgspec.Struct, frozen=True):
     """One column; *type* is `bigint`, `double`, `decimal(p,s)`, `boolean`, `date`, `timestamp` or `string`.
 
-    *source* is what it is called where it comes from, if that is no name for a table's column. One that is *untyped*
+    *source* is its name in the imported file or table, if that cannot name a column of a lake. One that is *untyped*
     has held no value yet: it is a `string` until an import has one.
     """
 
