@@ -109,7 +109,7 @@ def test_the_engine_is_open_to_others_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["a:b", "a/b?c", "nul", "raw/CON.json", "com1/x", "a.", "a /b", 'a"b', "x|y"])
-def test_a_key_that_is_not_a_valid_file_name_is_refused(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_cannot_name_a_file_is_refused(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "_WINDOWS", True)
     with pytest.raises(StorageError, match="not a valid file name on Windows"):
         FolderStorage(tmp_path).put(key, b"")
