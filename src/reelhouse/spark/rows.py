@@ -15,6 +15,7 @@ from reelhouse.entities.paths import staged_name
 from reelhouse.entities.schema import ANSWERS, Entity, Table
 from reelhouse.raw.receipt import State
 from reelhouse.spark.api_partitions import Settled
+from reelhouse.spark.options import OF_OUTCOMES
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Answer, Row, python_rows
 
@@ -75,7 +76,7 @@ def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
 
 def _rows(one: Settled, entity: Entity, table: Table) -> Iterator[Row]:
     outcome = one.outcome
-    if table.name != ANSWERS and not table.of_answers:
+    if table.name in OF_OUTCOMES:
         if outcome.state is _STATES.get(table.name, outcome.state) and (
             outcome.id is not None or table.name == "quarantine"
         ):
