@@ -20,11 +20,20 @@ from reelhouse.errors import LakeError, ListingError, MissingKeyError
 from reelhouse.ids import SINGLE, key_id, number_of
 from reelhouse.raw.chunk import Envelope, read_chunk, read_lines
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.keys import RUNS, chunk_place, chunks_folder, run_place, runs_folder
+from reelhouse.raw.keys import RUNS, chunk_place, chunks_folder, ledgers, run_place, runs_folder
 from reelhouse.raw.ledger import TABLES, Ledger, empty_ledger, open_ledger
 from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
-from reelhouse.raw.receipt import ChunkRef, Outcome, Receipt, State, read_purged, read_receipts, readable
+from reelhouse.raw.receipt import (
+    ChunkRef,
+    Outcome,
+    Receipt,
+    State,
+    outcomes_and_purged,
+    read_purged,
+    read_receipts,
+    readable,
+)
 from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.retention.audit import purge_remains
 from reelhouse.storage.prefetch import prefetch
@@ -79,7 +88,7 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
     """Check every run of *entities*: plan, listing, receipts, chunks by hash, reconciliation, ledger.
 
     With *since* only the runs of an entity from that number on, none where it names none; of the runs before, that
-    their receipts and chunks are there in full size.
+    their receipts read, that the ledger agrees with these, and that their chunks are there in full size.
     """
     known = list(entities)
     firsts = {name: 1 if since is None else since.get(name, last_run(storage, name) + 1) for name in known}
@@ -123,11 +132,14 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
     notes: list[str] = []
     states: Counter[str] = Counter()
     asked = pending = chunks = size = 0
-    # A check of everything trusts no cache; a check of what is new may start from the kept ledger.
-    with open_ledger(storage, entity, since - 1) if since > 1 else empty_ledger() as ledger:
-        for run in range(since, last + 1):
+    # The kept ledger is a cache that the plans were made from: it is compared with the receipts and never trusted.
+    with empty_ledger() as ledger:
+        for run in range(1, last + 1):
             plan = _readable_plan(storage, entity, run, problems)
             if plan is None:
+                continue
+            if run < since:
+                problems += _take_earlier(storage, plan, ledger)
                 continue
             if read_purged(storage, entity, run).listed:
                 notes.append(
@@ -147,8 +159,7 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
                     pending += counted.pending
                 chunks += counted.chunks
                 size += counted.bytes
-        if since == 1:
-            problems += _check_ledger(storage, entity, ledger, last)
+        problems += _check_ledger(storage, entity, ledger, last)
         _list_objects(storage, entity, ledger)
         problems += _check_objects(storage, ledger, since)
         problems += _check_lost(storage, entity, last, _listed_keys(ledger))
@@ -156,6 +167,23 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
         looked = _looked(ledger, entity, since, last)
     found = {state: count for state, count in states.items() if count}
     return Verdict(last - since + 1, asked, found, pending, chunks, size, unclaimed, problems, notes, looked)
+
+
+def _take_earlier(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str]:
+    """Fold in the receipts of a run whose answers are not read, and compare their sums with its reconciliation."""
+    parts = list(read_receipts(storage, plan))
+    yield from (f"{part.key} names nothing: {part.reason}" for part in parts if not isinstance(part, Receipt))
+    receipts = [part for part in parts if isinstance(part, Receipt)]
+    ledger.take(plan, receipts)
+    states = Counter(outcome.state for receipt in receipts for outcome in outcomes_and_purged(receipt))
+    try:
+        made = read_reconciliation(storage, plan.entity, plan.run)
+    except LakeError as exc:
+        yield str(exc)
+        return
+    for state in State if made is not None else ():
+        if (stated := getattr(made, state.value)) != states[state]:
+            yield f"{plan.name}: its reconciliation says {state} = {stated}, its receipts say {states[state]}"
 
 
 def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str], *, newest: bool) -> Tally | None:
@@ -414,6 +442,16 @@ def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, _Held], str | No
 
 def _check_ledger(storage: Storage, entity: str, rebuilt: Ledger, last: int) -> Iterator[str]:
     """The kept ledger is a cache: where it differs from the receipts, the receipts are right."""
+    found = list(_compare_ledger(storage, entity, rebuilt, last))
+    yield from found
+    if found:
+        yield (
+            f"the last plans may lack ids of {entity} because of its ledger: "
+            f"delete {ledgers(entity)}, which receipts replace, and collect again"
+        )
+
+
+def _compare_ledger(storage: Storage, entity: str, rebuilt: Ledger, last: int) -> Iterator[str]:
     with ExitStack() as stack:
         try:
             kept = stack.enter_context(open_ledger(storage, entity, last))
@@ -503,7 +541,7 @@ def _looked(ledger: Ledger, entity: str, since: int, last: int) -> list[str]:
         (chunks,) = ledger.db.execute(query, (since,)).fetchone()
         looked.append(
             f"{_runs(entity, 1, since - 1)} checked for objects: their receipts and {chunks:,} chunks are to be there, "
-            "in full size. The kept ledger was believed about them; `reelhouse verify` reads them whole"
+            "in full size. Their receipts were read; `reelhouse verify` also reads plans and answers"
         )
     return looked
 

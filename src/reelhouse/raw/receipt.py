@@ -221,6 +221,11 @@ def purged_outcomes(receipt: Receipt) -> list[PurgedOutcome]:
     return receipt.purged if isinstance(receipt, Reduced) else []
 
 
+def outcomes_and_purged(receipt: Receipt) -> list[Outcome]:
+    """All outcomes of a part as it was put, those that were purged since included."""
+    return [*receipt.outcomes, *(one.outcome for one in purged_outcomes(receipt))]
+
+
 def readable(parts: Iterator[Receipt | Unreadable]) -> Iterator[Receipt]:
     """The parts that parse; `verify` reports the others."""
     return (part for part in parts if isinstance(part, Receipt))

@@ -15,7 +15,16 @@ from reelhouse.raw.checkpoint import Done, drop_done, keep_done, nothing_done
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, reconciliation_key
 from reelhouse.raw.plan import Counts, Plan, Unit, read_units
-from reelhouse.raw.receipt import Purged, Receipt, State, Unreadable, purged_outcomes, read_parts, read_purged
+from reelhouse.raw.receipt import (
+    Purged,
+    Receipt,
+    State,
+    Unreadable,
+    outcomes_and_purged,
+    purged_outcomes,
+    read_parts,
+    read_purged,
+)
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
@@ -171,7 +180,7 @@ def _read_log(storage: Storage, purged: Purged, unit: Unit) -> _UnitLog:
 
 def _take_outcomes(receipt: Receipt, wanted: set[str], states: Counter[str]) -> Iterator[str]:
     """Count the outcomes of one part, whose keys leave *wanted*."""
-    for outcome in (*receipt.outcomes, *(one.outcome for one in purged_outcomes(receipt))):
+    for outcome in outcomes_and_purged(receipt):
         if outcome.key in wanted:
             wanted.remove(outcome.key)
             states[outcome.state.value] += 1
