@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import botocore.client
+from botocore.exceptions import ClientError
 
 from tests.aws.iam import Call
 from tests.aws.stack import ACCOUNT, REGION
@@ -40,7 +41,6 @@ NEEDS: dict[tuple[str, str], tuple[str, Callable[[Arguments], str]]] = {
     ("s3", "HeadObject"): ("s3:GetObject", _object),
     ("s3", "PutObject"): ("s3:PutObject", _object),
     ("s3", "DeleteObject"): ("s3:DeleteObject", _object),
-    ("s3", "HeadBucket"): ("s3:ListBucket", _bucket),
     ("s3", "ListObjectsV2"): ("s3:ListBucket", _bucket),
     ("s3", "ListObjectVersions"): ("s3:ListBucketVersions", _bucket),
     ("ssm", "GetParameter"): ("ssm:GetParameter", _parameter),
@@ -56,7 +56,7 @@ def needed(service: str, operation: str, given: Arguments) -> Iterator[Call]:
     action, resource = NEEDS[service, operation]
     if given.get("VersionId"):
         action += "Version"
-    yield Call(action, resource(given))
+    yield Call(action, resource(given), given.get("Prefix", ""))
     if given.get("IfMatch") and operation == "PutObject":
         # What is compared must be allowed to be read.
         yield Call("s3:GetObject", resource(given))
@@ -70,7 +70,13 @@ def recorded(into: list[Call] | None = None) -> Iterator[list[Call]]:
 
     def listening(client: Any, operation: str, given: Arguments) -> Any:
         calls.extend(needed(client.meta.service_model.service_name, operation, given))
-        return real(client, operation, given)
+        try:
+            return real(client, operation, given)
+        except ClientError as exc:
+            if exc.response["ResponseMetadata"]["HTTPStatusCode"] == 404 and "Key" in given:
+                # S3 answers 404 instead of 403 only to those who may list that very key.
+                calls.append(Call("s3:ListBucket", _bucket(given), given["Key"]))
+            raise
 
     botocore.client.BaseClient._make_api_call = listening
     try:

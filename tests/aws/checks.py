@@ -57,6 +57,13 @@ def wide_permissions(stack: Stack) -> Iterator[str]:
                 yield f"{name} allows on {one}"
         if "Principal" in statement and statement["Principal"] in ("*", {"AWS": "*"}):
             yield f"{name} allows everybody"
+        if "s3:ListBucket" in _listed(statement.get("Action", [])) and not _lists_a_folder(statement):
+            yield f"{name} allows to list all of the bucket"
+
+
+def _lists_a_folder(statement: dict[str, Any]) -> bool:
+    prefix = statement.get("Condition", {}).get("StringLike", {}).get("s3:prefix", "")
+    return re.fullmatch(r"[^*?]+/\*", prefix) is not None
 
 
 def _statements(stack: Stack) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,22 +10,28 @@ from tests.aws.stack import Stack
 
 
 class Call(NamedTuple):
-    """One thing that was done: an IAM action on a resource."""
+    """One thing that was done: an IAM action on a resource, for keys that begin with *prefix* where it lists."""
 
     action: str
     resource: str
+    prefix: str = ""
 
 
 class Permission(NamedTuple):
-    """One action on one pattern of resources, under a statement's name."""
+    """One action on one pattern of resources, under a statement's name; of lists only those of the pattern *prefix*."""
 
     sid: str
     action: str
     resource: str
+    prefix: str = "*"
 
     def covers(self, call: Call) -> bool:
         # Actions are compared without regard to case, resources with it, as IAM does.
-        return _matches(self.action.lower(), call.action.lower()) and _matches(self.resource, call.resource)
+        return (
+            _matches(self.action.lower(), call.action.lower())
+            and _matches(self.resource, call.resource)
+            and _matches(self.prefix, call.prefix)
+        )
 
 
 class Policy:
@@ -37,7 +43,7 @@ class Policy:
         for document in documents:
             assert document["Version"] == "2012-10-17"
             for statement in _listed(document["Statement"]):
-                assert statement.keys() <= {"Sid", "Effect", "Action", "Resource"}, (
+                assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}, (
                     "no such statement is understood here"
                 )
                 into = {"Allow": self.allowed, "Deny": self.denied}[statement["Effect"]]
@@ -65,9 +71,14 @@ class Policy:
 
 
 def _permissions(statement: dict[str, Any]) -> Iterator[Permission]:
+    prefix = "*"
+    if "Condition" in statement:
+        [(operator, condition)] = statement["Condition"].items()
+        [(key, prefix)] = condition.items()
+        assert (operator, key) == ("StringLike", "s3:prefix"), "no such condition is understood here"
     for action in _listed(statement["Action"]):
         for resource in _listed(statement["Resource"]):
-            yield Permission(statement.get("Sid", ""), action, resource)
+            yield Permission(statement.get("Sid", ""), action, resource, prefix)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -20,7 +20,7 @@ TEMPLATE = source()
 OTHERS = {"CodeUri", "Empty"}
 
 # What a role made in the console has already, and what a stack alone has.
-NOT_BY_HAND = {"Logs", "Failures", "Lists"}
+NOT_BY_HAND = {"Logs", "Failures", "Lists", "MissingLists"}
 
 
 def blocks(kind: str) -> list[str]:

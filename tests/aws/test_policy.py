@@ -51,6 +51,14 @@ def test_a_call_is_allowed_as_iam_would(action: str, resource: str, call: Call, 
     assert policy(allow(action, resource)).allows(call) is allowed
 
 
+@pytest.mark.parametrize(
+    ("prefix", "allowed"), [("lake/", True), ("lake/raw/x", True), ("", False), ("lake2/", False), ("other/", False)]
+)
+def test_a_list_is_allowed_of_the_prefix_that_a_condition_names(prefix: str, allowed: bool) -> None:
+    statement = {**allow("s3:ListBucket", "*"), "Condition": {"StringLike": {"s3:prefix": "lake/*"}}}
+    assert policy(statement).allows(Call("s3:ListBucket", "arn:aws:s3:::films", prefix)) is allowed
+
+
 def test_a_denial_wins() -> None:
     both = policy(allow("s3:GetObject", f"{LAKE}/*"), allow("s3:*", f"{LAKE}/raw/*", "Deny"))
     assert both.refused([Call("s3:GetObject", f"{LAKE}/raw/1"), Call("s3:GetObject", f"{LAKE}/runs/1")]) == [
@@ -87,6 +95,8 @@ def test_a_call_needs_what_aws_says_it_needs() -> None:
 
 # What Lambda itself does with the function's role: no call of ours.
 LAMBDAS_OWN = {"Logs", "Failures"}
+# Lists that are gone before the function reads them.
+RACES = {"MissingLists"}
 
 
 class Deployed:
@@ -166,7 +176,7 @@ def test_the_role_allows_what_the_function_calls_and_nothing_else(
     cold.setattr(ledger, "_SMALL", 1)
     live(deployed, tiny)
     assert deployed.policy.refused(deployed.calls) == []
-    assert [one for one in deployed.policy.unused(deployed.calls) if one.sid not in LAMBDAS_OWN] == []
+    assert [one for one in deployed.policy.unused(deployed.calls) if one.sid not in LAMBDAS_OWN | RACES] == []
     assert_alarms_are_fed(deployed.stack, capsys.readouterr().out)
 
 

@@ -135,6 +135,7 @@ PLANTED: list[tuple[Callable[[Stack], Iterator[str]], tuple[str | int, ...], Any
         "*",
         "everybody",
     ),
+    (checks.wide_permissions, (*STATEMENTS, 0, "Action"), "s3:ListBucket", "list all of the bucket"),
     (checks.open_buckets, (*BUCKET, "PublicAccessBlockConfiguration"), None, "RestrictPublicBuckets is off"),
     (
         checks.open_buckets,

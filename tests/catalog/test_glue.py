@@ -187,7 +187,7 @@ def test_the_documented_policy_is_what_it_calls_and_no_more(
     page = (ROOT / "docs" / "catalogues.md").read_text(encoding="utf-8")
     bucket, prefix = lake.url.removeprefix("s3://").split("/")
     text = page.partition("```json\n")[2].partition("```")[0].replace("your-bucket/lake", f"{bucket}/{prefix}")
-    policy = Policy([json.loads(text.replace("your-bucket", bucket))])
+    policy = Policy([json.loads(text.replace("your-bucket", bucket).replace('"lake/*"', f'"{prefix}/*"'))])
     place = "arn:aws:glue:us-east-1:123456789012"
     for name in ("GetDatabase", "CreateDatabase", "UpdateDatabase"):
         monkeypatch.setitem(calls.NEEDS, ("glue", name), (f"glue:{name}", lambda given: f"{place}:database/tmdb"))

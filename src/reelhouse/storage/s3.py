@@ -230,7 +230,8 @@ class S3Storage:
     def _require_bucket(self, key: str) -> None:
         """Tell a missing object from a missing bucket, because responses to HEAD have no message."""
         if not self._seen.is_set():
-            self._asked(key, lambda: self._client.request("head_bucket", Bucket=self._bucket))
+            # HeadBucket would need the right to list all of the bucket.
+            self._asked(key, lambda: self._list_once("list_objects_v2", key))
             self._seen.set()
 
     def _explained(self, key: str, exc: Exception) -> Exception:

@@ -49,7 +49,6 @@ _ACTIONS = {
     "PutObject": "s3:PutObject",
     "DeleteObject": "s3:DeleteObject (for old versions s3:DeleteObjectVersion)",
     "ListObjectsV2": "s3:ListBucket",
-    "HeadBucket": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
 }
 
@@ -164,7 +163,7 @@ def _of_answer(exc: exceptions.ClientError, bucket: str) -> ErrorMessage:
     named = code(exc)
     if named in _BY_CODE:
         return ErrorMessage(_BY_CODE[named], True)
-    if named == "NoSuchBucket" or (exc.operation_name, status(exc)) == ("HeadBucket", 404):
+    if named == "NoSuchBucket":
         return ErrorMessage(f"there is no bucket {bucket!r}: create it or correct the lake's address", True)
     if region := _other_region(exc):
         return ErrorMessage(f"the bucket is in region {region}: set s3_region = {region!r}", True)
