@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from reelhouse.bootstrap.api import build, collect, export, open, purge, status, sync, verify  # noqa: A004
     from reelhouse.bootstrap.operations import CollectResult, ExportResult, SyncResult
     from reelhouse.bootstrap.purging import PurgeResult
-    from reelhouse.collect.run import RunSummary
+    from reelhouse.collect.reporting import RunSummary
     from reelhouse.collect.status import Status
     from reelhouse.collect.verify import Verdict
     from reelhouse.errors import (
@@ -69,7 +69,7 @@ __all__ = [
 # Modules of names that are not in the API's own; a name is imported when it is first used.
 _MODULES = {
     "BuildResult": "reelhouse.warehouse.run",
-    "RunSummary": "reelhouse.collect.run",
+    "RunSummary": "reelhouse.collect.reporting",
     "TmdbSource": "reelhouse.spark.data_source",
     "table_of": "reelhouse.spark.data_source",
 }

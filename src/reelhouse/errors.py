@@ -21,12 +21,9 @@ ReelhouseError
 
 from __future__ import annotations
 
-import difflib
-import json
 import re
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
 # Control characters, surrogates, and what separates lines or turns the direction of all that follows.
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
@@ -137,7 +134,9 @@ class ListingError(TmdbError):
 def pip_install(*extras: str) -> str:
     """The command that installs reelhouse with *extras* from where this installation came from."""
     # Late: they take a fifth of the time of `--help`.
+    import json
     from importlib import metadata
+    from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
     wanted, source, editable = f"[{','.join(extras)}]", "", ""
@@ -154,5 +153,8 @@ def pip_install(*extras: str) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'title'?)` if *name* is close to one of *known*, else empty."""
+    # Late, as above.
+    import difflib
+
     near = difflib.get_close_matches(name, sorted(known), 1)
     return f" (did you mean {near[0]!r}?)" if near else ""

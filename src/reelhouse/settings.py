@@ -374,11 +374,12 @@ def _check_shared(filed: Mapping[str, Any], place: str) -> None:
 
 
 def _folder(lake: str) -> Path:
-    # Late: it takes a fifth of the time of `--help`.
-    from urllib.request import url2pathname
+    if lake.startswith("file://"):
+        # Late: it loads an HTTP client, which most calls need for nothing.
+        from urllib.request import url2pathname
 
-    path = url2pathname(lake.removeprefix("file://")) if lake.startswith("file://") else lake
-    return Path(path).expanduser()
+        lake = url2pathname(lake.removeprefix("file://"))
+    return Path(lake).expanduser()
 
 
 def _from_file(path: Path) -> dict[str, Any]:

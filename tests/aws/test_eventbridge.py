@@ -17,7 +17,7 @@ from reelhouse.aws.invocation import Invocation
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import aws_clients
 from reelhouse.bootstrap.collecting import Done
-from reelhouse.collect.run import RunResult
+from reelhouse.collect.reporting import RunResult
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.keys import announced_key
 from reelhouse.raw.reconciliation import reconcile

@@ -16,13 +16,12 @@ from awslambdaric.lambda_runtime_log_utils import JsonFormatter  # type: ignore[
 
 from reelhouse.aws import handler, invocation
 from reelhouse.bootstrap.storage import storage_of
-from reelhouse.collect.run import open_run
 from reelhouse.errors import LakeError, ReelhouseError, StorageError
 from reelhouse.logs import log
 from reelhouse.raw.inbox import put_message
 from reelhouse.raw.keys import plan_key, reconciliation_key
 from reelhouse.raw.plan import last_run, read_plan
-from reelhouse.raw.reconciliation import read_reconciliation
+from reelhouse.raw.reconciliation import open_run, read_reconciliation
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage

@@ -9,10 +9,9 @@ from datetime import UTC, datetime
 import pytest
 
 from reelhouse.aws import eventbridge, handler
-from reelhouse.collect.run import open_run
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import last_run, read_plan
-from reelhouse.raw.reconciliation import Reconciliation
+from reelhouse.raw.reconciliation import Reconciliation, open_run
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from tests.aws.invoking import Function, Given, event

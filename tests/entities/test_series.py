@@ -14,7 +14,7 @@ from aiohttp import web
 
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.collect.run import Progress
+from reelhouse.collect.reporting import Progress
 from reelhouse.collect.verify import verify
 from reelhouse.entities.person import PERSON
 from reelhouse.entities.referenced import REFERENCED

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.fetching import StopConditions
-from reelhouse.collect.run import Progress, RunResult, execute, open_run, start_run
+from reelhouse.collect.reporting import Progress, RunResult
+from reelhouse.collect.run import execute, start_run
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
 from reelhouse.collect.verify import Verdict, verify
@@ -18,6 +19,7 @@ from reelhouse.emulator import Emulator
 from reelhouse.raw.chunk import read_answers
 from reelhouse.raw.plan import Plan, last_run, read_plan, read_units
 from reelhouse.raw.receipt import Receipt, read_receipts
+from reelhouse.raw.reconciliation import open_run
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from tests.runs.tiny import Tiny

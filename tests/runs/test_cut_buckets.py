@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.bootstrap import collector
+from reelhouse.bootstrap.storage import spool_of
 from reelhouse.errors import StorageError
 from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.settings import Settings
@@ -70,7 +70,7 @@ def test_an_s3_that_goes_away_costs_no_answer(tiny: Tiny, proxy: Proxy, tmp_path
     assert tiny.asked == ONCE
     assert len(answers(lake)) == 30
     assert assert_whole(lake).unclaimed == 0
-    assert collector.spool(chosen, lake).waiting() == []
+    assert spool_of(chosen, lake).waiting() == []
 
 
 @pytest.mark.slow
@@ -89,4 +89,4 @@ def test_an_s3_that_goes_away_at_any_request_costs_no_answer(tiny: Tiny, proxy: 
         _cut_and_go_on(proxy, lake, chosen)
         assert tiny.asked == ONCE, f"gone at request {place}"
         assert assert_whole(lake).unclaimed == 0, f"gone at request {place}"
-        assert collector.spool(chosen, lake).waiting() == [], f"gone at request {place}"
+        assert spool_of(chosen, lake).waiting() == [], f"gone at request {place}"

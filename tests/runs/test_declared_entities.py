@@ -18,7 +18,7 @@ from aiohttp import web
 
 from reelhouse.bootstrap import collecting, operations
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.collect.run import Progress, RunResult
+from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.verify import verify
 from reelhouse.entities.schema import Entity, Export, FromColumn, Numbered, Single, Table, col
 from reelhouse.errors import ConfigError, ListingError

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.cli import commands, display
-from reelhouse.collect.run import RunResult
+from reelhouse.collect.reporting import RunResult
 from reelhouse.collect.status import status
 from reelhouse.emulator import Emulator
 from reelhouse.emulator.http.faults import PROFILES

@@ -15,7 +15,7 @@ from tests.runs.lakes import TOKEN
 
 _PEAK = """
 import json, os, resource, sys
-from reelhouse.collect.run import Progress
+from reelhouse.collect.reporting import Progress
 from reelhouse.bootstrap.collecting import CollectOptions, collect
 from reelhouse.settings import load
 from reelhouse.storage.opening import open_storage

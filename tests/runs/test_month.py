@@ -16,7 +16,7 @@ import pytest
 
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.collect.run import Progress, RunResult
+from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.verify import verify
 from reelhouse.emulator import Emulator
 from reelhouse.emulator.http.faults import PROFILES

@@ -6,9 +6,11 @@ import asyncio
 
 from reelhouse.bootstrap import collector
 from reelhouse.collect.fetching import StopConditions
-from reelhouse.collect.run import Progress, RunResult, execute, open_run, start_run
+from reelhouse.collect.reporting import Progress, RunResult
+from reelhouse.collect.run import execute, start_run
 from reelhouse.raw.checkpoint import Done, keep_done
 from reelhouse.raw.keys import checkpoint_key
+from reelhouse.raw.reconciliation import open_run
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import Noting

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from reelhouse.collect import run as runs
+from reelhouse.collect import reporting
 from reelhouse.logs import log
 from reelhouse.storage.memory import MemoryStorage
 from tests.cli.terminal import Terminal, shown
@@ -45,9 +45,9 @@ def test_an_outage_is_said_while_it_lasts_and_counted(
         return web.Response(status=502, text="bad gateway") if time.monotonic() < broken else None
 
     plain.instead = failing
-    beats: list[runs.Beat] = []
-    monkeypatch.setattr(runs, "SILENCE", 1.0)
-    monkeypatch.setattr(runs.Progress, "beat", _kept(beats, runs.Progress.beat))
+    beats: list[reporting.Beat] = []
+    monkeypatch.setattr(reporting, "SILENCE", 1.0)
+    monkeypatch.setattr(reporting.Progress, "beat", _kept(beats, reporting.Progress.beat))
     records = _records(log)
     result = collect(MemoryStorage(), small(plain, attempts=3, retry_wait=0.2, outage_minutes=1.0))
     assert result.retries > 0
@@ -55,8 +55,10 @@ def test_an_outage_is_said_while_it_lasts_and_counted(
     assert any("TMDB has not answered for" in text and "502" in text for text in records)
 
 
-def _kept(beats: list[runs.Beat], beat: Callable[[runs.Progress, runs.Beat], None]) -> Callable[..., None]:
-    def keeping(progress: runs.Progress, found: runs.Beat) -> None:
+def _kept(
+    beats: list[reporting.Beat], beat: Callable[[reporting.Progress, reporting.Beat], None]
+) -> Callable[..., None]:
+    def keeping(progress: reporting.Progress, found: reporting.Beat) -> None:
         beats.append(found)
         beat(progress, found)
 
@@ -80,7 +82,7 @@ def test_without_a_terminal_lines_come_by_and_by(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain.delay = 0.2
-    monkeypatch.setattr(runs, "_LINE", 1.0)
+    monkeypatch.setattr(reporting, "_LINE", 1.0)
     code, _, stderr = here("collect")
     assert code == 0
     assert "run 1 (movie): " in stderr

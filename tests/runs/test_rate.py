@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
-from reelhouse.collect.run import RunResult
+from reelhouse.collect.reporting import RunResult
 from reelhouse.emulator import Emulator
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.lakes import collect, of, small

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from reelhouse.bootstrap import collecting, collector
+from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.collect.run import Progress, RunResult
+from reelhouse.bootstrap.storage import spool_of
+from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.spool import Entry, Spool
 from reelhouse.collect.spool_replay import replay
 from reelhouse.course.layout import COPIES
@@ -200,7 +201,7 @@ def test_what_another_collector_landed_meanwhile_is_not_landed_again(
 
 
 def _spool_of(lake: Storage, chosen: Settings) -> Spool:
-    return collector.spool(chosen, lake)
+    return spool_of(chosen, lake)
 
 
 def _failing_collect(lake: Storage, chosen: Settings, **request: Any) -> str:

@@ -15,7 +15,8 @@ from aiohttp import web
 from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.fetching import StopConditions
-from reelhouse.collect.run import Progress, RunResult, leave_keys, open_run
+from reelhouse.collect.reporting import Progress, RunResult
+from reelhouse.collect.run import leave_keys
 from reelhouse.collect.schedule import is_due, take_turns
 from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
@@ -26,6 +27,7 @@ from reelhouse.raw.inbox import waiting
 from reelhouse.raw.keys import RunPlace, chunk_key, chunk_place, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
+from reelhouse.raw.reconciliation import open_run
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import Chosen
 from reelhouse.settings import Settings

@@ -8,7 +8,7 @@ import pytest
 
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.collect.run import Progress
+from reelhouse.collect.reporting import Progress
 from reelhouse.delta.delta_rs import read_delta
 from reelhouse.entities.schema import Table
 from reelhouse.maintenance.run import maintain

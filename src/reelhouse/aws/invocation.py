@@ -15,7 +15,7 @@ from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.collecting import CollectOptions, Done, run_until_idle
 from reelhouse.bootstrap.collector import selected
 from reelhouse.collect.planning import RunSpec
-from reelhouse.collect.run import RunResult
+from reelhouse.collect.reporting import RunResult
 from reelhouse.collect.schedule import by_priority, lag_seconds
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from reelhouse.collect.run import Progress
+from reelhouse.collect.reporting import Progress
 from reelhouse.logs import JsonLines, Stream, log, request_id
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt, State

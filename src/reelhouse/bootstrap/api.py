@@ -13,14 +13,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reelhouse.bootstrap import collector, operations, purging
+from reelhouse.bootstrap import operations, purging
 from reelhouse.bootstrap.collecting import SIGNALS, CollectOptions, Done, of_other_selections
 from reelhouse.bootstrap.collector import only_entity, selected
 from reelhouse.bootstrap.operations import CollectResult, ExportResult, SyncResult
 from reelhouse.bootstrap.purging import PurgeResult
-from reelhouse.bootstrap.storage import lake_of, load_settings, readable_storage
+from reelhouse.bootstrap.storage import lake_of, load_settings, readable_storage, spool_of
 from reelhouse.collect.id_lists import KeyList, Reading, read_lists
-from reelhouse.collect.run import Progress
+from reelhouse.collect.reporting import Progress
 from reelhouse.collect.status import Status
 from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
@@ -138,7 +138,7 @@ def status(lake: Place = None, *, settings: Mapping[str, Any] | None = None) -> 
     """What is known, landed, pending and old, and the open runs."""
     chosen = _settings(lake, settings)
     storage = lake_of(chosen)
-    return lake_status(storage, chosen.rate, spool=collector.spool(chosen, storage))
+    return lake_status(storage, chosen.rate, spool=spool_of(chosen, storage))
 
 
 def export(

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.secrets import token_of
+from reelhouse.bootstrap.storage import spool_of
 from reelhouse.collect.diff import Compared, Difference, compare
 from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import KeyList
-from reelhouse.collect.lost_runs import check_free
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
-from reelhouse.collect.run import Beat, Progress, RunOptions, RunResult, execute, leave_keys, open_run, start_run
+from reelhouse.collect.reporting import Beat, Progress, RunResult
+from reelhouse.collect.run import RunOptions, execute, leave_keys, start_run
 from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.spool_replay import replay
@@ -27,7 +28,9 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, DeniedError, LockedError, ReelhouseError, TransientError
 from reelhouse.raw.inbox import waiting
+from reelhouse.raw.lost_runs import check_free
 from reelhouse.raw.plan import Plan, last_run, read_lines
+from reelhouse.raw.reconciliation import open_run
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
@@ -197,7 +200,7 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
 
     # A collector that takes the lock now would request at the full rate.
     with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
-        spool = collector.spool(settings, storage)
+        spool = spool_of(settings, storage)
         replayed = _replay(storage, spool, stop_conditions, progress)
         options = collector.run_options(settings)._replace(spool=spool)
         done = _run(collecting(options), partial(stop_conditions.stop, INTERRUPTED, hurry=True))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from reelhouse import __version__
 from reelhouse.bootstrap.secrets import token_of
@@ -14,13 +12,11 @@ from reelhouse.collect.landing import Limits
 from reelhouse.collect.planning import RunSpec, Tmdb
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
-from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.entities.schema import Entity, FromColumn
 from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.raw.plan import RequestProfile, Selection
-from reelhouse.settings import Settings, cache_folder
-from reelhouse.storage.protocol import Storage
+from reelhouse.settings import Settings
 from reelhouse.tmdb.client import TmdbClient, open_session
 from reelhouse.tmdb.endpoints import check_appends
 from reelhouse.tmdb.filters import check_filters
@@ -142,13 +138,6 @@ def run_options(settings: Settings) -> RunOptions:
         course=settings.layout == "course",
         course_kinds=settings.course_kinds,
     )
-
-
-def spool(settings: Settings, storage: Storage) -> Spool:
-    """Where answers wait while *storage* cannot be written. Each lake has its own folder."""
-    lake = hashlib.sha256(storage.url.encode()).hexdigest()[:16]
-    folder = Path(settings.spool) if settings.spool else cache_folder() / "reelhouse" / "spool"
-    return Spool(folder / lake, int(settings.spool_megabytes * (1 << 20)))
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions, Done
 from reelhouse.bootstrap.collector import selected
 from reelhouse.collect.id_lists import KeyList
-from reelhouse.collect.run import Progress, RunResult, RunSummary, summary_of
+from reelhouse.collect.reporting import Progress, RunResult, RunSummary, summary_of
 from reelhouse.collect.verify import Verdict
 from reelhouse.collect.verify import verify as verify_raw
 from reelhouse.errors import ConfigError, ReelhouseError, StorageError, pip_install

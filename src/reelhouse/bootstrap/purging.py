@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from reelhouse.bootstrap import collector
+from reelhouse.bootstrap.storage import spool_of
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
 from reelhouse.retention import erasure
@@ -128,7 +128,7 @@ def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, s
 
 def _check_spool(settings: Settings, storage: Storage) -> None:
     """Raise if answers wait in the spool: they would land after the purge that was to delete them."""
-    spool = collector.spool(settings, storage)
+    spool = spool_of(settings, storage)
     if spool.waiting():
         raise ReelhouseError(
             f"answers wait in {spool.folder}: let `reelhouse collect` bring them in, or remove them; nothing is purged"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reelhouse.collect.spool import Spool
 from reelhouse.errors import ConfigError, MissingKeyError, StorageError
 from reelhouse.raw.keys import FIRST_PLAN_OF_FORMAT_1, FORMAT, PLACES, of_a_lake, plan_key
-from reelhouse.settings import FILE, Settings, load
+from reelhouse.settings import FILE, Settings, cache_folder, load
 from reelhouse.storage.credentials import Accessible
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options, open_storage
@@ -36,6 +38,13 @@ def storage_of(settings: Settings) -> Storage:
     """The storage that the settings name, whatever it holds."""
     s3 = S3Options(settings.s3_region, settings.s3_profile, settings.s3_encryption, settings.s3_kms_key)
     return open_storage(settings.lake, s3)
+
+
+def spool_of(settings: Settings, storage: Storage) -> Spool:
+    """Where answers wait while *storage* cannot be written. Each lake has its own folder."""
+    lake = hashlib.sha256(storage.url.encode()).hexdigest()[:16]
+    folder = Path(settings.spool) if settings.spool else cache_folder() / "reelhouse" / "spool"
+    return Spool(folder / lake, int(settings.spool_megabytes * (1 << 20)))
 
 
 def lake_of(settings: Settings) -> Storage:

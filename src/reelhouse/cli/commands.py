@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from reelhouse.bootstrap import collecting, collector, operations, purging
+from reelhouse.bootstrap import collecting, operations, purging
 from reelhouse.bootstrap.collecting import CollectOptions, Done
 from reelhouse.bootstrap.operations import SyncResult
 from reelhouse.bootstrap.purging import PurgeResult
 from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
+from reelhouse.cli.status import open_run_line
 from reelhouse.collect.id_lists import KeyList
-from reelhouse.collect.run import duration, open_run
-from reelhouse.collect.status import EntityStatus, OpenRun, open_runs, until
-from reelhouse.collect.status import status as lake_status
+from reelhouse.collect.reporting import duration
+from reelhouse.collect.status import open_runs, until
 from reelhouse.collect.verify import Verdict
 from reelhouse.errors import ConfigError, LakeError, ListingError
 from reelhouse.logs import keep_in
 from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import Plan
+from reelhouse.raw.reconciliation import open_run
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
@@ -163,7 +164,7 @@ def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOpti
     """Announce open runs. If the request selects something else, the user decides what becomes of them."""
     opened = open_runs(storage, settings.rate, {entity.name: entity for entity in request.chosen})
     for one in opened:
-        display.note(_open_run(one))
+        display.note(open_run_line(one))
     others = [] if request.abandon else collecting.of_other_selections(storage, settings, request)
     if not others:
         return request
@@ -180,11 +181,6 @@ def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOpti
     if answer == "quit":
         raise click.Abort
     return request._replace(abandon=answer == "abandon")
-
-
-def _open_run(one: OpenRun) -> str:
-    eta = f", {duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
-    return f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}."
 
 
 def _end_if_stopped(done: Done) -> None:
@@ -361,92 +357,3 @@ def upload(settings: Settings, files: Sequence[Path], layout: str | None, kind: 
         return
     rows = [(one.file, one.key, one.bytes, "" if one.new else "there already") for one in uploaded]
     display.table(f"Uploaded to {settings.lake}", ("file", "as", "bytes", ""), rows)
-
-
-def status(settings: Settings, as_json: bool) -> None:
-    storage = lake_of(settings)
-    spool = collector.spool(settings, storage)
-    found = lake_status(storage, settings.rate, spool=spool)
-    if as_json:
-        display.as_json(found.to_dict())
-        return
-    now = datetime.now(UTC)
-    open_names = {one.entity for one in found.open}
-    hours = {one.entity: settings.of(one.entity).run_every_hours for one in found.entities}
-    rows = [(*_status_of(one, now), _due(one, now, hours, open_names)) for one in found.entities]
-    columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run")
-    display.table(f"{settings.lake}: {display.counted(found.runs, 'run')}", columns, rows, lines=False)
-    for one in found.open:
-        display.note(f"{_open_run(one)} Continue: reelhouse collect")
-    if found.spooled:
-        display.note(f"{found.spooled:,} answers wait in {spool.folder}. Land them: reelhouse collect")
-    for text in found.problems:
-        display.note(text)
-    if any(row[-1] == "due" for row in rows) and not found.open:
-        display.note("Collect what is due, build and verify: reelhouse sync")
-
-
-def _status_of(one: EntityStatus, now: datetime) -> tuple[Any, ...]:
-    names = ("pending", "filtered", "gone", "quarantined")
-    others = ", ".join(f"{count:,} {name}" for name in names if (count := getattr(one, name)))
-    return one.entity, one.known, one.landed, others, display.ago(one.oldest, now), display.ago(one.listed_at, now)
-
-
-def _due(one: EntityStatus, now: datetime, hours: Mapping[str, float], opened: Collection[str]) -> str:
-    if one.entity in opened:
-        return "open"
-    if one.listed_at is None:
-        return "due"
-    left = hours[one.entity] * 3600 - (now - datetime.fromisoformat(one.listed_at)).total_seconds()
-    return f"in {duration(left)}" if left > 0 else "due"
-
-
-def dbt_sources(settings: Settings) -> None:
-    """All tables and marts that a complete build has made; without a lake all that there can be."""
-    from reelhouse.marts import REGISTRY
-    from reelhouse.serve import dbt, dictionary
-
-    storage = readable_storage(settings) if settings.lake == Settings().lake else lake_of(settings)
-    rows = {each["name"]: each["rows"] for each in dictionary.describe(storage, None)["tables"]}
-    built = {name for name, count in rows.items() if count is not None} or REGISTRY.names
-    kept = {zone: [table for table in specs if table.name in built] for zone, specs in REGISTRY.zones.items()}
-    click.echo(dbt.sources(kept["tables"], kept["marts"]), nl=False)
-
-
-def tables(settings: Settings, name: str | None, as_json: bool) -> None:
-    from reelhouse.engines.session import check_installed
-
-    check_installed(settings.engine)
-    from reelhouse.serve import dictionary
-
-    # The dictionary is useful before there is a lake; a lake that the user names must exist.
-    storage = readable_storage(settings) if settings.lake == Settings().lake else lake_of(settings)
-    found = dictionary.describe(storage, name)
-    if as_json:
-        display.as_json(found)
-    elif name is None:
-        rows = [[each[column] for column in ("name", "zone", "rows", "comment")] for each in found["tables"]]
-        display.table("Tables and marts", ("name", "zone", "rows", "what a row is"), rows)
-    else:
-        columns = ("name", "type", "unit", "path", "comment")
-        rows = [[each[column] for column in columns] for each in found["columns"]]
-        display.table(f"{name}: {found['comment']}", ("column", "type", "unit", "TMDB's path", ""), rows)
-        # As lines: what is cut or wrapped in a table cannot be copied.
-        display.text("".join(f"{name:<8} {value}\n" for name, value in _of_table(found)), None)
-
-
-def _of_table(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """What `tables NAME` shows of a table as a whole."""
-    joins = [f"{column} is the key of {', '.join(names)}" for column, names in found["joins"].items()]
-    lines = [
-        ("key", ", ".join(found["key"])),
-        ("joins", "; ".join(joins)),
-        ("rows", "not built yet: reelhouse build" if found["rows"] is None else f"{found['rows']:,}"),
-        ("example", f'reelhouse sql "{found["example"]}"'),
-    ]
-    if files := found["files"]:
-        lines += [
-            ("files", f"{files['folder']} (Delta Lake, version {files['version']})"),
-            *((title, files[title.lower()]) for title in ("DuckDB", "Polars", "pandas")),
-        ]
-    return [line for line in lines if line[1]]

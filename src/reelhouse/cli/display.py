@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -29,11 +29,13 @@ from rich.table import Table
 from rich.text import Text
 
 from reelhouse import logs
-from reelhouse.collect import run as runs
-from reelhouse.collect.run import RunResult, duration
-from reelhouse.course.checker import Checked
+from reelhouse.collect import reporting
+from reelhouse.collect.reporting import RunResult, duration
 from reelhouse.errors import ConfigError, ReelhouseError, printable
 from reelhouse.raw.plan import Plan
+
+if TYPE_CHECKING:
+    from reelhouse.course.checker import Checked
 
 # Seconds between two lines on a step that takes long, where no terminal shows it.
 _LINE = 30.0
@@ -176,7 +178,7 @@ class _Step(ProgressColumn):
         return Text(printable(task.description))
 
 
-class Bar(runs.Progress):
+class Bar(reporting.Progress):
     """A progress bar of ids that have an answer."""
 
     def __init__(self, bar: Progress, pace: _Pace, confirm: Callable[[Plan], None] | None) -> None:
@@ -218,9 +220,9 @@ class Bar(runs.Progress):
         super().paused(seconds)
         self._pace.until = time.monotonic() + seconds
 
-    def beat(self, beat: runs.Beat) -> None:
+    def beat(self, beat: reporting.Beat) -> None:
         super().beat(beat)
-        self._pace.silence = runs.silence(beat) if beat.silent >= runs.SILENCE else ""
+        self._pace.silence = reporting.silence(beat) if beat.silent >= reporting.SILENCE else ""
         self._pace.state = self.state
 
     def replayed(self, count: int, place: str) -> None:
@@ -318,7 +320,7 @@ def verdict(*, complete: bool, clean: bool) -> str:
 
 def run_result(result: RunResult) -> None:
     """Show a run's two sums."""
-    found = msgspec.to_builtins(runs.summary_of(result))
+    found = msgspec.to_builtins(reporting.summary_of(result))
     excluded = ", ".join(f"{count:,} {name}" for name, count in sorted(found["excluded"].items()))
     reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(found["reasons"].items()))
     rows = [

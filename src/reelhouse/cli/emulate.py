@@ -14,7 +14,7 @@ from reelhouse import settings as configuration
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.collector import selected
 from reelhouse.cli import commands, display
-from reelhouse.collect.run import duration
+from reelhouse.collect.reporting import duration
 from reelhouse.emulator import Emulator, EmulatorError, EmulatorOptions, serve_forever
 from reelhouse.emulator.http.faults import PROFILES
 from reelhouse.errors import ConfigError

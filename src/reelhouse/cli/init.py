@@ -16,7 +16,7 @@ from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.secrets import ENV_FILE, FILE_PLACE, KEYRING_PLACE, keep_in_file, keep_in_keyring
 from reelhouse.bootstrap.storage import readable_storage
 from reelhouse.cli import display
-from reelhouse.collect.run import duration
+from reelhouse.collect.reporting import duration
 from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.errors import ConfigError, DeniedError, ReelhouseError
 from reelhouse.settings import FILE, Settings, load, template

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import signal
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -15,13 +12,12 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from reelhouse import __version__
-from reelhouse.bootstrap.storage import load_settings
 from reelhouse.cli.examples import EXAMPLES
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean, pip_install, printable
-from reelhouse.settings import Settings
 
 if TYPE_CHECKING:
     from reelhouse.collect.id_lists import KeyList
+    from reelhouse.settings import Settings
 
 
 # Packages of the extra that tables need.
@@ -52,6 +48,8 @@ class _Group(click.Group):
             click.echo(f"reelhouse: {exc}", err=True)
             ctx.exit(2 if isinstance(exc, ConfigError) else 1)
         except KeyboardInterrupt:
+            import signal
+
             # If what runs at the end of the process takes too long, a second Ctrl-C ends it at once.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             click.echo("reelhouse: interrupted", err=True)
@@ -70,6 +68,8 @@ class _Group(click.Group):
 def _end(said: str) -> NoReturn:
     with suppress(OSError):
         click.echo(f"reelhouse: {said}", err=True)
+    import io
+
     # What is left in the buffer would fail again when the process ends.
     sys.stdout = io.StringIO()
     sys.exit(1)
@@ -90,6 +90,7 @@ def _limited() -> bool:
 def _machine_fault(exc: Exception) -> str | None:
     """What to say of an error of the machine; None for others."""
     import sqlite3
+    import tempfile
 
     if isinstance(exc, MemoryError):
         return f"not enough memory{_LIMITS}"
@@ -107,6 +108,8 @@ def _machine_fault(exc: Exception) -> str | None:
 
 
 def _settings(ctx: click.Context, **options: Any) -> Settings:
+    from reelhouse.bootstrap.storage import load_settings
+
     shared = {name: ctx.obj.get(name) for name in ("lake", "shared_machine_ok")}
     return load_settings({**shared, **options})
 
@@ -134,12 +137,16 @@ def _shared() -> list[click.Option]:
     ]
 
 
+# They hold no state, so all commands share them.
+_SHARED = _shared()
+
+
 class _Command(click.Command):
     """A command with the shared options, which may also stand before it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.params += _shared()
+        self.params += _SHARED
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):
@@ -160,7 +167,7 @@ class _Command(click.Command):
 _Group.command_class = _Command
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, params=_shared())
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, params=_SHARED)
 @click.version_option(__version__, prog_name="reelhouse")
 @click.pass_context
 def main(ctx: click.Context) -> None:
@@ -196,7 +203,7 @@ def _complete_entity(ctx: click.Context, option: click.Parameter, begun: str) ->
 
 def _complete_table(ctx: click.Context, option: click.Parameter, begun: str) -> list[str]:
     """Tables that are declared, and the marts and imports of the lake; of a list the last one is completed."""
-    from reelhouse.bootstrap.storage import readable_storage
+    from reelhouse.bootstrap.storage import load_settings, readable_storage
     from reelhouse.entities.registry import ENTITIES
     from reelhouse.warehouse.import_registry import readable
 
@@ -564,9 +571,9 @@ def upload(ctx: click.Context, files: tuple[Path, ...], layout: str | None, kind
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
     """Show what is known, landed, pending and old, and the open run."""
-    from reelhouse.cli import commands
+    from reelhouse.cli import status
 
-    commands.status(_settings(ctx), as_json)
+    status.status(_settings(ctx), as_json)
 
 
 @main.command()
@@ -640,12 +647,12 @@ def sql(ctx: click.Context, /, query: str | None, source: IO[bytes] | None, **ho
 @click.pass_context
 def tables(ctx: click.Context, name: str | None, dbt: bool, as_json: bool) -> None:
     """Show the data dictionary: all tables, or the columns of one."""
-    from reelhouse.cli import commands
+    from reelhouse.cli import status
 
     if dbt:
-        commands.dbt_sources(_settings(ctx))
+        status.dbt_sources(_settings(ctx))
     else:
-        commands.tables(_settings(ctx), name, as_json)
+        status.tables(_settings(ctx), name, as_json)
 
 
 @main.command()

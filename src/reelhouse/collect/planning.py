@@ -30,6 +30,7 @@ from reelhouse.raw.plan import (
     Plan,
     RequestProfile,
     Selection,
+    listed_at,
     pack_ids,
     put_ids,
     read_plan,
@@ -375,13 +376,6 @@ def selection_notes(plan: Plan) -> Iterator[str]:
     for name, limit in (("min_popularity", selection.min_popularity), ("top", selection.top)):
         if limit is not None and counts.listed >= NOTABLE and not counts.excluded.get(name):
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"
-
-
-def listed_at(plan: Plan | None) -> str:
-    """When the newest run up to *plan*'s was planned that is about more than a list; empty for none yet."""
-    if plan is None:
-        return ""
-    return plan.planned_at if plan.selection.source != "list" else plan.listed_at
 
 
 def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> Before:

@@ -11,9 +11,8 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from reelhouse.collect.fetching import StopConditions
-from reelhouse.collect.planning import listed_at
 from reelhouse.entities.schema import Entity
-from reelhouse.raw.plan import Plan
+from reelhouse.raw.plan import Plan, listed_at
 
 # Long enough that the chunks that a turn's end closes early do not matter.
 TURN_SECONDS = 600.0

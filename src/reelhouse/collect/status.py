@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reelhouse.collect.lost_runs import check_free
-from reelhouse.collect.planning import listed_at
-from reelhouse.collect.run import open_run
 from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError
 from reelhouse.raw.checkpoint import read_done
 from reelhouse.raw.ledger import open_ledger
-from reelhouse.raw.plan import last_run, read_plan
-from reelhouse.raw.reconciliation import tally
+from reelhouse.raw.lost_runs import check_free
+from reelhouse.raw.plan import last_run, listed_at, read_plan
+from reelhouse.raw.reconciliation import open_run, tally
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reelhouse.collect.listing import Listing
-from reelhouse.collect.lost_runs import lost_runs
 from reelhouse.course.copies import check_copies
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError, ListingError, MissingKeyError
@@ -22,6 +21,7 @@ from reelhouse.raw.chunk import Envelope, read_chunk, read_lines
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import RUNS, chunk_place, chunks_folder, ledgers, run_place, runs_folder
 from reelhouse.raw.ledger import TABLES, Ledger, empty_ledger, open_ledger
+from reelhouse.raw.lost_runs import lost_runs
 from reelhouse.raw.plan import Plan, last_run, read_plan, unpack_lines
 from reelhouse.raw.plan import read_lines as read_plan_lines
 from reelhouse.raw.receipt import (

@@ -280,6 +280,13 @@ def _request(line: str, named_by: str) -> Request:
         raise LakeError(f"{named_by} holds {line[:60]!r}, which is no id with a reason to ask it") from None
 
 
+def listed_at(plan: Plan | None) -> str:
+    """When the newest run up to *plan*'s was planned that is about more than a list; empty for none yet."""
+    if plan is None:
+        return ""
+    return plan.planned_at if plan.selection.source != "list" else plan.listed_at
+
+
 def settings_of(plan: Plan) -> dict[str, Any]:
     """What a person wants to see of a plan's settings."""
     shown: dict[str, Any] = msgspec.to_builtins(plan.asking)

@@ -14,7 +14,7 @@ from reelhouse.errors import KeyTakenError, MissingKeyError
 from reelhouse.raw.checkpoint import Done, drop_done, keep_done, nothing_done
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, reconciliation_key
-from reelhouse.raw.plan import Counts, Plan, Unit, read_units
+from reelhouse.raw.plan import Counts, Plan, Unit, last_run, plan_of, read_units
 from reelhouse.raw.receipt import (
     Purged,
     Receipt,
@@ -27,6 +27,8 @@ from reelhouse.raw.receipt import (
 )
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
+
+VANISHED = "though it was there a moment ago"
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -243,3 +245,15 @@ def read_reconciliation(storage: Storage, entity: str, run: int) -> Reconciliati
         return decode(key, storage.get(key), Reconciliation)
     except MissingKeyError:
         return None
+
+
+def open_run(storage: Storage, entity: str) -> Plan | None:
+    """The run of *entity* that is not reconciled yet, if there is one."""
+    return unreconciled(storage, entity, last_run(storage, entity))
+
+
+def unreconciled(storage: Storage, entity: str, run: int) -> Plan | None:
+    """The plan of a run, unless the run is reconciled, or 0."""
+    if not run or read_reconciliation(storage, entity, run) is not None:
+        return None
+    return plan_of(storage, entity, run, VANISHED)

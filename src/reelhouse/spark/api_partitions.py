@@ -20,7 +20,8 @@ from reelhouse.bootstrap.secrets import SECRET, SSM
 from reelhouse.bootstrap.storage import load_settings
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.planning import Tmdb, plan_run
-from reelhouse.collect.run import Progress, execute, start_run
+from reelhouse.collect.reporting import Progress
+from reelhouse.collect.run import execute, start_run
 from reelhouse.errors import DeniedError, ReelhouseError, TransientError
 from reelhouse.ids import key_id
 from reelhouse.raw.chunk import read_answers, whole_record

@@ -1,0 +1,111 @@
+"""`reelhouse status` and `reelhouse tables`: what is in a lake, without the collector."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from reelhouse.bootstrap.storage import lake_of, readable_storage, spool_of
+from reelhouse.cli import display
+from reelhouse.collect.reporting import duration
+from reelhouse.collect.status import EntityStatus, OpenRun
+from reelhouse.collect.status import status as lake_status
+from reelhouse.settings import Settings
+
+
+def status(settings: Settings, as_json: bool) -> None:
+    storage = lake_of(settings)
+    spool = spool_of(settings, storage)
+    found = lake_status(storage, settings.rate, spool=spool)
+    if as_json:
+        display.as_json(found.to_dict())
+        return
+    now = datetime.now(UTC)
+    open_names = {one.entity for one in found.open}
+    hours = {one.entity: settings.of(one.entity).run_every_hours for one in found.entities}
+    rows = [(*_status_of(one, now), _due(one, now, hours, open_names)) for one in found.entities]
+    columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run")
+    display.table(f"{settings.lake}: {display.counted(found.runs, 'run')}", columns, rows, lines=False)
+    for one in found.open:
+        display.note(f"{open_run_line(one)} Continue: reelhouse collect")
+    if found.spooled:
+        display.note(f"{found.spooled:,} answers wait in {spool.folder}. Land them: reelhouse collect")
+    for text in found.problems:
+        display.note(text)
+    if any(row[-1] == "due" for row in rows) and not found.open:
+        display.note("Collect what is due, build and verify: reelhouse sync")
+
+
+def _status_of(one: EntityStatus, now: datetime) -> tuple[Any, ...]:
+    names = ("pending", "filtered", "gone", "quarantined")
+    others = ", ".join(f"{count:,} {name}" for name in names if (count := getattr(one, name)))
+    return one.entity, one.known, one.landed, others, display.ago(one.oldest, now), display.ago(one.listed_at, now)
+
+
+def _due(one: EntityStatus, now: datetime, hours: Mapping[str, float], opened: Collection[str]) -> str:
+    if one.entity in opened:
+        return "open"
+    if one.listed_at is None:
+        return "due"
+    left = hours[one.entity] * 3600 - (now - datetime.fromisoformat(one.listed_at)).total_seconds()
+    return f"in {duration(left)}" if left > 0 else "due"
+
+
+def open_run_line(one: OpenRun) -> str:
+    """What a person reads of an open run."""
+    eta = f", {duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
+    return f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}."
+
+
+def dbt_sources(settings: Settings) -> None:
+    """All tables and marts that a complete build has made; without a lake all that there can be."""
+    from reelhouse.marts import REGISTRY
+    from reelhouse.serve import dbt, dictionary
+
+    storage = readable_storage(settings) if settings.lake == Settings().lake else lake_of(settings)
+    rows = {each["name"]: each["rows"] for each in dictionary.describe(storage, None)["tables"]}
+    built = {name for name, count in rows.items() if count is not None} or REGISTRY.names
+    kept = {zone: [table for table in specs if table.name in built] for zone, specs in REGISTRY.zones.items()}
+    click.echo(dbt.sources(kept["tables"], kept["marts"]), nl=False)
+
+
+def tables(settings: Settings, name: str | None, as_json: bool) -> None:
+    from reelhouse.engines.session import check_installed
+
+    check_installed(settings.engine)
+    from reelhouse.serve import dictionary
+
+    # The dictionary is useful before there is a lake; a lake that the user names must exist.
+    storage = readable_storage(settings) if settings.lake == Settings().lake else lake_of(settings)
+    found = dictionary.describe(storage, name)
+    if as_json:
+        display.as_json(found)
+    elif name is None:
+        rows = [[each[column] for column in ("name", "zone", "rows", "comment")] for each in found["tables"]]
+        display.table("Tables and marts", ("name", "zone", "rows", "what a row is"), rows)
+    else:
+        columns = ("name", "type", "unit", "path", "comment")
+        rows = [[each[column] for column in columns] for each in found["columns"]]
+        display.table(f"{name}: {found['comment']}", ("column", "type", "unit", "TMDB's path", ""), rows)
+        # As lines: what is cut or wrapped in a table cannot be copied.
+        display.text("".join(f"{name:<8} {value}\n" for name, value in _of_table(found)), None)
+
+
+def _of_table(found: dict[str, Any]) -> list[tuple[str, str]]:
+    """What `tables NAME` shows of a table as a whole."""
+    joins = [f"{column} is the key of {', '.join(names)}" for column, names in found["joins"].items()]
+    lines = [
+        ("key", ", ".join(found["key"])),
+        ("joins", "; ".join(joins)),
+        ("rows", "not built yet: reelhouse build" if found["rows"] is None else f"{found['rows']:,}"),
+        ("example", f'reelhouse sql "{found["example"]}"'),
+    ]
+    if files := found["files"]:
+        lines += [
+            ("files", f"{files['folder']} (Delta Lake, version {files['version']})"),
+            *((title, files[title.lower()]) for title in ("DuckDB", "Polars", "pandas")),
+        ]
+    return [line for line in lines if line[1]]
