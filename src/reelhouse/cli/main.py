@@ -167,7 +167,7 @@ class _Command(click.Command):
 _Group.command_class = _Command
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, params=_SHARED)
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, params=[*_SHARED])
 @click.version_option(__version__, prog_name="reelhouse")
 @click.pass_context
 def main(ctx: click.Context) -> None:
