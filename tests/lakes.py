@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,22 @@ def tmdb_data(*parts: str) -> Path:
     if not found.exists():
         pytest.skip(f"TMDB's data is not at {found}; set REELHOUSE_TMDB_DATA")
     return found
+
+
+def once_per_run(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that *make* fills once for all test processes of a run; nobody changes it."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    with (shared / f"{name}.made").open("a+", encoding="utf-8") as note:
+        fcntl.flock(note, fcntl.LOCK_EX)
+        note.seek(0)
+        # The folder is below that of the process that made it, which searches it for secrets.
+        if not (found := note.read()):
+            folder = factory.mktemp(name)
+            make(folder)
+            note.write(found := str(folder))
+    return Path(found)
 
 
 def a_plan(

@@ -49,6 +49,20 @@ def test_what_is_missing_or_older_than_its_sources_is_made_again(tmp_path: Path)
     assert dev.is_stale(made, source)
 
 
+def test_tests_run_in_memory_only_where_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(dev, "_python", lambda *words: ran.append(tuple(map(str, words))))
+    monkeypatch.setattr(dev, "_IN_MEMORY", tmp_path)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    for room, words in ((0, ("--basetemp",)), (1 << 60, ())):
+        monkeypatch.setattr(dev, "_ROOM", room)
+        dev._pytest("-q")
+        assert tuple(word for word in ran.pop() if word == "--basetemp") == words
+    assert list(tmp_path.iterdir()) == []
+    assert "PYTHONDONTWRITEBYTECODE" not in os.environ
+    assert not dev.has_room(tmp_path / "missing")
+
+
 def test_the_exit_code_is_that_of_the_program_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as ended:
         dev._run(sys.executable, "-c", "raise SystemExit(7)")

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from tests import serving
 from tests.cli.terminal import Screen, Terminal, shown
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
 # Clears the screen, colours, sets the title, rings, in one and in two bytes; a new line; text from right to left.
@@ -21,7 +22,7 @@ _EVIL = "\x1b[2J\x1b[31m\x1b]0;owned\x07\x9b31m\r\nlast\u202e\x7f"
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    made = LakeInTheMaking(tmp_path_factory.mktemp("screen") / "lake")
+    made = LakeInTheMaking(tmp_path_factory.mktemp("screen") / "lake", registry=FEW)
     made.land(*(a_movie(id_, popularity=id_ / 2) for id_ in range(1, 61)), a_movie(99, title=_EVIL))
     made.build()
     yield str(made.root)
@@ -51,7 +52,7 @@ def _drawn(tmp_path: Path, columns: int, program: str) -> list[str]:
     return terminal.screen.text.rstrip("\n").split("\n")
 
 
-@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.long)])
 def test_a_wide_result_fits_with_its_first_and_last_columns(tmp_path: Path, lake: str, columns: int) -> None:
     code, screen = shown(["--lake", lake, "sql", "select * from movie limit 3"], columns=columns, cwd=tmp_path)
     lines = screen.rstrip("\n").split("\n")
@@ -65,7 +66,7 @@ def test_a_wide_result_fits_with_its_first_and_last_columns(tmp_path: Path, lake
     assert lines[-1] == f"3 rows, 26 columns ({len(names) - 1} shown: --vertical shows all)"
 
 
-@pytest.mark.parametrize("columns", [1, 9, 20, 80, 120])
+@pytest.mark.parametrize("columns", [9, 80, *(pytest.param(one, marks=pytest.mark.long) for one in (1, 20, 120))])
 def test_no_line_is_wider_than_the_terminal(tmp_path: Path, columns: int) -> None:
     program = """
         for count in (1, 2, 3, 7, 60):

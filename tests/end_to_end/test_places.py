@@ -12,12 +12,13 @@ import pytest
 import reelhouse
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.lake import Lake
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 
 @pytest.mark.long
 def test_a_folder_with_blanks_and_umlauts_is_built_and_asked(tmp_path: Path) -> None:
-    made = LakeInTheMaking(tmp_path / "Meine Güte" / "my lake")
+    made = LakeInTheMaking(tmp_path / "Meine Güte" / "my lake", registry=FEW)
     made.land(a_movie(1), a_movie(2), export=[1, 2])
     made.build()
     lake = Lake(made.storage, SAIL)
@@ -29,7 +30,7 @@ def test_a_folder_with_blanks_and_umlauts_is_built_and_asked(tmp_path: Path) -> 
 def test_rows_whose_file_is_damaged_are_an_error_and_not_missing(
     damaged: Callable[[Path], object], tmp_path: Path
 ) -> None:
-    made = LakeInTheMaking(tmp_path / "lake")
+    made = LakeInTheMaking(tmp_path / "lake", registry=FEW)
     made.land(a_movie(1), export=[1])
     made.build()
     lake = Lake(made.storage, SAIL)
@@ -45,7 +46,7 @@ def test_rows_whose_file_is_damaged_are_an_error_and_not_missing(
 def test_two_lakes_at_one_prompt_do_not_meet(tmp_path: Path) -> None:
     lakes = []
     for number in (1, 2):
-        made = LakeInTheMaking(tmp_path / f"lake {number}")
+        made = LakeInTheMaking(tmp_path / f"lake {number}", registry=FEW)
         made.land(*(a_movie(id_) for id_ in range(number)), export=range(number))
         made.build()
         lakes.append(reelhouse.open(str(made.root)))

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from reelhouse.marts import REGISTRY
 from tests.export.lakes import make
+from tests.lakes import once_per_run
+from tests.warehouse.few import FEW
 
 
 @pytest.fixture(scope="session")
 def states(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The lake before and after a day; nobody changes these."""
-    return make(tmp_path_factory.mktemp("states"))
+    """The lake before and after a day, with few tables; nobody changes these."""
+    folder = once_per_run(tmp_path_factory, "states", partial(make, registry=FEW))
+    return folder / "before", folder / "after"
+
+
+@pytest.fixture(scope="session")
+def states_of_all(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The same with all tables."""
+    folder = once_per_run(tmp_path_factory, "states-of-all", partial(make, registry=REGISTRY))
+    return folder / "before", folder / "after"
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from deltalake import DeltaTable
 from reelhouse.delta.delta_rs import write_delta
 from reelhouse.emulator import Emulator
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.import_registry import ZONE, Import, ImportColumn, ImportSource, pin_import, readable
 from reelhouse.warehouse.run import build
 from tests.end_to_end.conftest import environment
@@ -72,15 +73,15 @@ def bring(root: Path, table: pa.Table, name: str = OWN) -> None:
     pin_import(storage, name, pin, before if isinstance(before, Import) else None)
 
 
-def make(folder: Path, movies: int = 120) -> tuple[Path, Path]:
+def make(folder: Path, registry: Registry) -> None:
     """The lake before and after a day on which movies changed, came and went; both are built."""
     before, after = folder / "before", folder / "after"
     with Emulator(movies=400, seed=7, process=True) as tmdb:
         env = environment(tmdb, before)
-        collect = ("collect", "--top", str(movies))
+        collect = ("collect", "--top", "120")
         done = reelhouse(*collect, env=env, cwd=folder)
         assert done.returncode == 0, done.stderr
-        build(FolderStorage(before), SAIL)
+        build(FolderStorage(before), SAIL, registry=registry)
         bring(before, own_rows("plain", "", None, 'with "quotes", commas\r\nand lines', "\\N", "ünïcödé 映画 🎬"))
         shutil.copytree(before, after)
         tmdb.edit(count=40)
@@ -88,8 +89,7 @@ def make(folder: Path, movies: int = 120) -> tuple[Path, Path]:
         tmdb.next_day()
         done = reelhouse(*collect, env=environment(tmdb, after), cwd=folder)
         assert done.returncode == 0, done.stderr
-    build(FolderStorage(after), SAIL)
-    return before, after
+    build(FolderStorage(after), SAIL, registry=registry)
 
 
 def moved(lake: Path, to: Path) -> None:

@@ -28,6 +28,11 @@ SPARK = REPOSITORY / ".venv-spark" / "bin" / "python"
 SOME = ("movie", "movie_genre", "dim_genre", OWN)
 
 
+@pytest.fixture(scope="session")
+def states(states_of_all: tuple[Path, Path]) -> tuple[Path, Path]:
+    return states_of_all
+
+
 @pytest.mark.skipif(
     not (SPARK.exists() and shutil.which("java")),
     reason="Apache Spark is not here: it needs Java, and `make test` sets up .venv-spark",

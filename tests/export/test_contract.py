@@ -40,7 +40,8 @@ def check_equal(lake: Path, place: Place, *names: str) -> None:
 
 
 @pytest.mark.long
-def test_every_table_is_read_back_equal(lake: Path, place: Place) -> None:
+def test_every_table_is_read_back_equal(states_of_all: tuple[Path, Path], place: Place) -> None:
+    lake = states_of_all[0]
     done = export(lake, place.to)
     assert Counter(one.how for one in done.values()) == {"full": len(done)}
     assert {name: one.rows for name, one in done.items()} == {
@@ -94,8 +95,8 @@ def test_a_table_named_later_comes_beside_the_others(lake: Path, place: Place) -
 
 
 def test_a_table_without_rows_is_there(lake: Path, place: Place) -> None:
-    assert export(lake, place.to, "movie_review")["movie_review"].rows == 0
-    check_equal(lake, place, "movie_review")
+    assert export(lake, place.to, "quarantine")["quarantine"].rows == 0
+    check_equal(lake, place, "quarantine")
 
 
 def test_a_damaged_lake_leaves_all_that_was_there(lake: Path, states: tuple[Path, Path], place: Place) -> None:

@@ -16,6 +16,7 @@ from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
 from tests.imports.conftest import Importer
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 # MovieLens' own form, byte for byte: no quotes but where commas are, a last column that may be empty.
@@ -57,7 +58,7 @@ def test_movielens_ratings_and_links_join_tmdbs_movies_as_they_are(lake: Importe
     ]
     assert {row["tag"] for row in lake.rows("tags")} == {"funny", 'Pixar, "best"'}
 
-    made = LakeInTheMaking(lake.root)
+    made = LakeInTheMaking(lake.root, registry=FEW)
     made.land(a_movie(862, title="Toy Story", imdb_id="tt0114709"), a_movie(8844), export=[862, 8844])
     made.build()
     found = Lake(lake.storage, SAIL)

@@ -27,6 +27,7 @@ from tests.runs.lakes import TOKEN, collect, of
 from tests.runs.tiny import tiny_tmdb
 from tests.serving import verdict
 from tests.spark.reading import asking, counted, read
+from tests.warehouse.few import FEW
 
 SAIL = session_factory("sail")
 MOVIES = 150
@@ -75,7 +76,7 @@ def lake(tmdb: Emulator, keys: list[str], tmp_path_factory: pytest.TempPathFacto
     tmdb.set_faults("all")
     assert collect(storage, of(tmdb, attempts=3), keys=tuple(keys)).complete
     tmdb.set_faults(None)
-    build(storage, SAIL)
+    build(storage, SAIL, registry=FEW)
     return folder
 
 
@@ -83,6 +84,7 @@ def lake(tmdb: Emulator, keys: list[str], tmp_path_factory: pytest.TempPathFacto
 def test_every_table_has_the_rows_of_collecting_and_building_the_same_ids_under_faults(
     tmdb: Emulator, settings: Settings, keys: list[str], lake: Path
 ) -> None:
+    build(FolderStorage(lake), SAIL)
     tmdb.set_faults("all")
     partitions = partitions_of(keys, Options(partition_ids=40), settings)
     with pytest.MonkeyPatch.context() as patch:
