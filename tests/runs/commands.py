@@ -1,4 +1,4 @@
-"""`reelhouse` as a person starts it: a process of its own."""
+"""`reelhouse` as a person starts it: in this process, or in one of its own where it is to be interrupted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.in_process import reelhouse
 from tests.runs.lakes import TOKEN
 
 
@@ -30,8 +31,9 @@ class Reelhouse:
         }
 
     def __call__(self, *words: str, **environ: str) -> tuple[int, Any, str]:
-        """Exit code, the JSON that it said and what stderr holds."""
-        return self.end(self.start(*words, **environ))
+        """Run a command in this process: its exit code, the JSON that it printed and what stderr holds."""
+        done = reelhouse(*words, env={**self._environ, **environ}, cwd=self._folder)
+        return _ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         running = subprocess.Popen(
@@ -54,6 +56,10 @@ class Reelhouse:
     def end(self, running: subprocess.Popen[str]) -> tuple[int, Any, str]:
         """Wait for it."""
         said, stderr = running.communicate(timeout=60)
-        assert TOKEN not in said + stderr
-        assert "Traceback" not in stderr, stderr
-        return running.returncode, json.loads(said) if said else None, stderr
+        return _ended(running.returncode, said, stderr)
+
+
+def _ended(code: int, printed: str, stderr: str) -> tuple[int, Any, str]:
+    assert TOKEN not in printed + stderr
+    assert "Traceback" not in stderr, stderr
+    return code, json.loads(printed) if printed else None, stderr
