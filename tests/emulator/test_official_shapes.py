@@ -123,8 +123,11 @@ def edited() -> Iterator[Edited]:
         yield tmdb, ids
 
 
-def emulated(edited: Edited, endpoint: str) -> list[Any]:
-    return [get(edited[0], path).json() for path in requests(edited, endpoint)]
+@pytest.fixture(scope="module", params=ENDPOINTS)
+def served(edited: Edited, tmdb_data: Path, request: pytest.FixtureRequest) -> tuple[str, list[Any]]:
+    """An endpoint and what the emulator answers there."""
+    endpoint: str = request.param
+    return endpoint, [get(edited[0], path).json() for path in requests(edited, endpoint)]
 
 
 def requests(edited: Edited, endpoint: str) -> list[str]:
@@ -170,21 +173,21 @@ def episodes(tmdb: Emulator, series: list[int]) -> list[dict[str, int]]:
     return found
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_shared_keys_have_the_type_that_tmdb_gives_them(edited: Edited, tmdb_data: Path, endpoint: str) -> None:
+def test_shared_keys_have_the_type_that_tmdb_gives_them(served: tuple[str, list[Any]], tmdb_data: Path) -> None:
+    endpoint, bodies = served
     official = types_in(spec_examples(tmdb_data, endpoint) + recordings(tmdb_data, endpoint))
-    ours = types_in(emulated(edited, endpoint))
+    ours = types_in(bodies)
     shared = {path for path in set(official) & set(ours) if not FREE.search(path)}
     assert {path: ours[path] for path in shared if not ours[path] <= official[path]} == {}
     # A bare array of texts has two places: itself and its rows.
     assert len(shared) > 1 or not official or endpoint.rpartition("/")[2] in FEW, "nothing was compared"
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_no_key_is_missing_that_tmdb_always_sends(edited: Edited, tmdb_data: Path, endpoint: str) -> None:
+def test_no_key_is_missing_that_tmdb_always_sends(served: tuple[str, list[Any]], tmdb_data: Path) -> None:
+    endpoint, bodies = served
     examples = [body for body in spec_examples(tmdb_data, endpoint) if isinstance(body, dict)]
     always = set.intersection(*map(set, examples)) if examples else set()
-    assert all(always <= set(body) for body in emulated(edited, endpoint) if isinstance(body, dict))
+    assert all(always <= set(body) for body in bodies if isinstance(body, dict))
 
 
 def test_errors_look_like_the_recorded_ones(tmdb: Emulator, tmdb_data: Path) -> None:

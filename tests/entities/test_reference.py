@@ -52,6 +52,7 @@ def _row(values: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(value for name, value in values.items() if name != "fetched_at")
 
 
+@pytest.mark.long
 def test_recorded_lists_become_tables_without_loss(tmp_path: Path) -> None:
     lines = tmdb_data("recorded", "index.jsonl").read_bytes().splitlines()
     recorded = (msgspec.json.decode(line) for line in lines)

@@ -25,7 +25,7 @@ from tests.runs.lakes import Known, answers, assert_whole, collect, of, reasons,
 from tests.runs.tiny import Tiny
 from tests.serving import html, verdict
 
-MOVIES = 300
+MOVIES = 150
 APPEND = ["credits", "keywords"]
 
 # One id in ten of the unlucky fails eight times, and is asked six times a run, or once where it is said to be gone.
