@@ -20,6 +20,7 @@ from reelhouse.tmdb.endpoints import check_path, details_path
         ("tt0133093", "tt0133093"),
         ("TT133093", "tt0133093"),
         ("tt10872600", "tt10872600"),
+        ("Nm206", "nm0000206"),
     ],
 )
 def test_an_id_is_read_as_it_is_asked(text: str, key: str) -> None:
@@ -46,7 +47,7 @@ def test_an_id_is_read_as_it_is_asked(text: str, key: str) -> None:
         "１",
         "tt²",
         "ttt1",
-        "nm1",
+        "nn1",
         "1" * 11,
         "1" * 23,
         "tt" + "1" * 11,

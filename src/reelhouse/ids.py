@@ -11,7 +11,8 @@ from typing import NamedTuple
 # The official spec declares int32, and TMDB's largest ids have eight digits: room enough, and far from 64 bits.
 _TMDB = re.compile(r"0*([1-9][0-9]{0,9})")
 LARGEST_ID = 9_999_999_999
-_IMDB = re.compile(r"[Tt]{2}0*([1-9][0-9]{0,9})")
+# IMDb's titles are `tt` and digits, its people `nm` and digits.
+_IMDB = re.compile(r"(tt|nm)0*([1-9][0-9]{0,9})", re.IGNORECASE | re.ASCII)
 
 # All of TMDB's paths are made of such parts. A dot or a `%` could lead out of where an id belongs.
 _PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
@@ -23,14 +24,14 @@ _MOST_SHOWN = 60
 
 
 def read_id(text: str) -> str | None:
-    """*text* as it is asked (`603`, `tt0133093`), None where it is neither a TMDB id nor an IMDb id.
+    """*text* as it is asked (`603`, `tt0133093`, `nm0000206`), None where it is neither a TMDB id nor an IMDb id.
 
     Blanks, signs, digits of other scripts and anything that could mean something in a path or a line are no id.
     """
     if found := _TMDB.fullmatch(text):
         return found[1]
     found = _IMDB.fullmatch(text)
-    return f"tt{int(found[1]):07d}" if found else None
+    return f"{found[1].lower()}{int(found[2]):07d}" if found else None
 
 
 def is_path(text: str) -> bool:

@@ -97,7 +97,6 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
         ("550\n5 new\n", 2, "5 new"),
         ("550\n../account\n", 2, "../account"),
         ("550\n12345678901\n", 2, "12345678901"),
-        ("550\nnm0000093\n", 2, "nm0000093"),
     ],
 )
 def test_what_is_no_id_is_named_with_its_line(text: str, line: int, shown: str) -> None:
@@ -392,3 +391,27 @@ def test_lists_are_read_as_people_have_them(body: bytes, keys: tuple[str, ...]) 
 def test_a_list_that_cannot_be_read_says_why(body: bytes, said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
         read_keys(body)
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "keys", "others"),
+    [
+        ("person", "nm0000093\n287\nhttps://www.imdb.com/name/nm0000206/\n", ("nm0000093", "287", "nm0000206"), {}),
+        ("person", "nconst\n0000093\nnm206\n", ("nm0000093", "nm0000206"), {}),
+        ("person", "nm0000093\ntt0137523\n", ("nm0000093",), {"title": 1}),
+        ("movie", "nm0000093\ntt0137523\n", ("tt0137523",), {"person": 1}),
+        ("tv", "imdb_id,name\ntt0903747,a\nnm0000093,b\n0944947,c\n", ("tt0903747", "tt0944947"), {"person": 1}),
+        ("collection", "10\ntt0137523\n", ("10",), {"title": 1}),
+    ],
+)
+def test_an_imdb_id_of_another_kind_is_counted_and_not_asked(
+    entity: str, text: str, keys: tuple[str, ...], others: dict[str, int]
+) -> None:
+    found = read_keys(text, Reading(entity=entity))
+    assert (found.keys, found.others) == (keys, others)
+    assert "unknown kind" not in str(found.notes)
+
+
+def test_a_list_of_nothing_but_other_imdb_ids_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"ids: the list holds no movie, only 2 person$"):
+        read_keys("nm0000093\nnm0000206\n")

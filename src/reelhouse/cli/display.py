@@ -301,10 +301,16 @@ def set_aside(plan: Plan) -> None:
 
 def _missing(drift: dict[str, int]) -> list[tuple[str, int, str]]:
     """Appends that were requested, and that landed answers lack."""
-    found = {name.removeprefix("missing:"): count for name, count in drift.items() if name.startswith("missing:")}
-    if not found:
-        return []
-    return [("landed without an append", max(found.values()), ", ".join(f"{n:,} {name}" for name, n in found.items()))]
+    found = _counted(drift, "missing:")
+    return [("landed without an append", max(found.values()), _listed(found))] if found else []
+
+
+def _counted(drift: dict[str, int], prefix: str) -> dict[str, int]:
+    return {name.removeprefix(prefix): count for name, count in drift.items() if name.startswith(prefix)}
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
 
 
 def _waited(seconds: float) -> str:
@@ -321,15 +327,16 @@ def verdict(*, complete: bool, clean: bool) -> str:
 def run_result(result: RunResult) -> None:
     """Show a run's two sums."""
     found = msgspec.to_builtins(reporting.summary_of(result))
-    excluded = ", ".join(f"{count:,} {name}" for name, count in sorted(found["excluded"].items()))
-    reasons = ", ".join(f"{count:,} {name}" for name, count in sorted(found["reasons"].items()))
+    others = _listed(_counted(found["drift"], "other_kind:"))
     rows = [
         ("listed", found["listed"], ""),
         ("not in listing", found["not_in_listing"], "known, but no longer listed"),
-        ("excluded before requesting", sum(found["excluded"].values()), excluded),
+        ("excluded before requesting", sum(found["excluded"].values()), _listed(found["excluded"])),
         ("up to date", found["up_to_date"], ""),
-        ("requested", found["asked"], reasons),
-        *((name, found[name], "") for name in ("landed", "filtered", "gone", "quarantined", "pending")),
+        ("requested", found["asked"], _listed(found["reasons"])),
+        *((name, found[name], "") for name in ("landed", "filtered")),
+        ("gone", found["gone"], f"by IMDb's ids of other kinds: {others}" if others else ""),
+        *((name, found[name], "") for name in ("quarantined", "pending")),
         *([("abandoned", found["abandoned"], "given up, not requested")] if found["abandoned"] else []),
         *_missing(found["drift"]),
         ("requests in this call", found["requests"], ""),

@@ -23,7 +23,7 @@ from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import State
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer, query_of
-from reelhouse.tmdb.endpoints import CANARY, first_appends, is_key_of, request_of
+from reelhouse.tmdb.endpoints import CANARY, FIND, details_path, first_appends, is_found, request_of, takes
 from reelhouse.tmdb.retry import ask, is_error, whole_json
 
 T = TypeVar("T")
@@ -185,7 +185,10 @@ class Fetcher:
         self._judge = judge
         self._sink = sink
         self._stop_conditions = stop_conditions
+        self._entity = entity
         self._path = entity.path
+        # What `/find` said of IMDb ids that are being requested.
+        self._found: dict[str, int] = {}
         self._query = query_of(plan.asking.params, first_appends(entity, plan.asking.append))
         self._connections = connections
         self._retry_policy = retry_policy
@@ -330,7 +333,8 @@ class Fetcher:
             self._deferred.append((unit.number, request))
             self._sink.release(unit)
         else:
-            await self._bring_in(unit, request, validated)
+            await self._bring_in(unit, request, validated._replace(path=self._path_of(request.key)))
+            self._found.pop(request.key, None)
 
     async def _bring_in(self, unit: OpenUnit, request: Request, validated: Validated) -> None:
         task = asyncio.current_task()
@@ -343,7 +347,7 @@ class Fetcher:
 
     async def _validated(self, pending: _Pending, *, defer: bool) -> Validated | None:
         """What became of a request; None where it is put off, or nothing more may be asked."""
-        if not is_key_of(self._path, pending.request.key):
+        if not takes(self._entity, pending.request.key):
             return Validated(State.QUARANTINED, None, None, "not_an_id")
         return await self._asked_until_settled(pending, defer=defer)
 
@@ -404,6 +408,11 @@ class Fetcher:
         """
         key = request.key
         try:
+            if is_found(self._entity, key):
+                found = self._found.get(key) or await self._find(key, refused_at)
+                if isinstance(found, Validated):
+                    return found
+                key = str(found)
             if first is None:
                 first = await self._asked(key, self._query, partial(self._judge.judge, key), refused_at)
             further: list[Further] = []
@@ -415,12 +424,27 @@ class Fetcher:
                 )
             return first._replace(further=tuple(further))
         except GoneAnswer as exc:
-            return Validated(State.GONE, exc.answer, request.id)
+            return Validated(State.GONE, exc.answer, self._found.get(request.key, request.id))
 
-    async def _asked(self, key: str, query: str, check: Callable[[Answer], T], refused_at: float) -> T:
+    async def _find(self, key: str, refused_at: float) -> int | Validated:
+        """The id that an IMDb id stands for, or what becomes of one that stands for no record of the entity."""
+        found = await self._asked(key, "", partial(self._judge.judge_found, key), refused_at, FIND)
+        if isinstance(found, int):
+            self._found[key] = found
+        return found
+
+    def _path_of(self, key: str) -> str:
+        """What was requested for a *key* that `/find` resolves; empty for all others."""
+        if not is_found(self._entity, key):
+            return ""
+        return details_path(self._path, str(self._found[key])) if key in self._found else details_path(FIND, key)
+
+    async def _asked(
+        self, key: str, query: str, check: Callable[[Answer], T], refused_at: float, path: str | None = None
+    ) -> T:
         return await ask(
             self._client,
-            *request_of(self._path, key, query),
+            *request_of(path or self._path, key, query),
             check,
             attempts=self._retry_policy.attempts,
             wait=self._retry_policy.wait,

@@ -19,7 +19,7 @@ from reelhouse.strict_csv import BLOCK, DELIMITERS, LONGEST, CsvError, Dialect, 
 
 # Names without what is no letter or digit. MovieLens' own `movieId` is none of these.
 _TMDB_COLUMNS = frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid"))
-_IMDB_COLUMNS = frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const"))
+_IMDB_COLUMNS = frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const", "nconst"))
 # These may hold anybody's ids.
 _VAGUE_COLUMNS = frozenset(("id", *(name for one in ENTITIES.values() for name in (one.id_column, f"{one.name} id"))))
 _KIND_COLUMNS = ("mediatype", "titletype", "itemtype", "kind", "type")
@@ -30,6 +30,8 @@ _KIND_OF = {
     for kind, words in (*((one.name, one.words) for one in ENTITIES.values()), *OTHER_WORDS.items())
     for word in words.split()
 }
+# What IMDb's ids say of a row by themselves.
+_OF_IMDB = {"tt": "title", "nm": "person"}
 _NO_KIND = "without a kind"
 _LONGEST_KIND = 40
 _MOST_NAMED = 5
@@ -228,10 +230,8 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
     if rows + bool(columns) != tally.records:
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
     if others and not keys and not how.others_only:
-        raise ConfigError(
-            f"ids: the list holds no {how.entity}, only {_named(others)}; "
-            f"{how.say_kinds} asks every row as a {how.entity}"
-        )
+        hint = f"; {how.say_kinds} asks every row as a {how.entity}" if kinds else ""
+        raise ConfigError(f"ids: the list holds no {how.entity}, only {_named(others)}{hint}")
     if how.kinds and not kinds:
         _check_name(how)
     read = (columns, tally.spanning, how.entity, kinds)
@@ -382,13 +382,14 @@ def _kind_column(names: Sequence[str]) -> int | None:
 
 def _is_key(text: str) -> bool:
     text = text.strip('"')
-    return not text or re.fullmatch(r"[0-9]+(\.0)?|tt[0-9]+", text, re.IGNORECASE) is not None or bool(_URL.match(text))
+    known = re.fullmatch(r"[0-9]+(\.0)?|(tt|nm)[0-9]+", text, re.IGNORECASE) or _URL.match(text)
+    return not text or known is not None
 
 
-# The page of a record at TMDB, with its kind, or of a title at IMDb.
+# The page of a record at TMDB, with its kind, or of a title or a person at IMDb.
 _URL = re.compile(
-    r"(?:https?://)?(?:www\.|m\.)?(?:themoviedb\.org/(?P<kind>[a-z]+)/(?P<tmdb>[0-9]+)|imdb\.com/title/(?P<imdb>tt[0-9]+))"
-    r"(?![0-9a-z])",
+    r"(?:https?://)?(?:www\.|m\.)?(?:themoviedb\.org/(?P<kind>[a-z]+)/(?P<tmdb>[0-9]+)"
+    r"|imdb\.com/(?:title|name)/(?P<imdb>(?:tt|nm)[0-9]+))(?![0-9a-z])",
     re.IGNORECASE,
 )
 
@@ -404,5 +405,8 @@ def _found(cell: str, number: int, *, imdb: bool, entity: str) -> _Found:
     # Spreadsheets write whole numbers as 862.0 where a column has blanks.
     text = cell.removesuffix(".0")
     # MovieLens writes IMDb's ids without their letters.
-    key = read_id(f"tt{text}" if imdb and text.isdigit() else text)
-    return _Found("", odd=f"line {number}: {cell[:40]!r}") if key is None else _Found(key)
+    own = ENTITIES[entity].imdb if entity in ENTITIES else ""
+    key = read_id(f"{own or 'tt'}{text}" if imdb and text.isdigit() else text)
+    if key is None:
+        return _Found("", odd=f"line {number}: {cell[:40]!r}")
+    return _Found("", _OF_IMDB[key[:2]]) if key[:2] in _OF_IMDB.keys() - {own} else _Found(key)

@@ -171,7 +171,7 @@ class ChunkSink:
         answer = validated.answer
         line = None
         if answer is not None and validated.state is not State.FILTERED:
-            path = self._path.replace("{id}", request.key)
+            path = validated.path or self._path.replace("{id}", request.key)
             line = self._add(chunk, path, answer, request, validated)
             for further in validated.further:
                 parts = f"{path}?append_to_response={','.join(further.appended)}"

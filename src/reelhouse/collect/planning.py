@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, TmdbClient, query_of
 from reelhouse.tmdb.clock import AGREES, ServerClock, is_here
 from reelhouse.tmdb.discover import discover
-from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, request_of
+from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, is_found, request_of, takes
 from reelhouse.tmdb.exports import fetch_export
 from reelhouse.tmdb.pagination import read_changes
 from reelhouse.tmdb.retry import ask, whole_json
@@ -159,7 +160,7 @@ class _Planner:
         wanted = self._wanted
         # One that waits for another kind of run goes on waiting.
         kinds = {"", *wanted.runs}
-        inbox = read_inbox(self._storage, wanted.entity.name, wanted.known)
+        inbox = read_inbox(self._storage, wanted.entity.name, wanted.known, partial(takes, wanted.entity))
         messages = [found for found in inbox.messages if found[1].run in kinds]
         left = {key for key, _ in inbox.messages} - {key for key, _ in messages}
         named = [key for _, message in messages for key in message.keys]
@@ -203,7 +204,8 @@ class _Planner:
         if not needs_answers(asking.record_filter, entity, asking.append):
             return
         query = query_of(asking.params)
-        keys = [line.partition(" ")[0] for line in islice(_lines(self._ledger, entity), _PROBED)]
+        named = (line.partition(" ")[0] for line in _lines(self._ledger, entity))
+        keys = list(islice((key for key in named if not is_found(entity, key)), _PROBED))
         found = await asyncio.gather(*(self._probed(*request_of(entity.path, name, query)) for name in keys))
         check_fields(asking.record_filter, [body for body in found if body is not None], entity, asking.append)
 

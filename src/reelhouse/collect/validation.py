@@ -22,6 +22,13 @@ _DEEPER, _DEEPER_ENDS = b"[" * 100, b"]" * 100
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
+
+class _WithId(msgspec.Struct):
+    id: int
+
+
+_decode_rows = msgspec.json.Decoder(list[_WithId]).decode
+
 T = TypeVar("T")
 
 
@@ -36,6 +43,7 @@ class Validated(NamedTuple):
     """What became of one record. *answer* is None only where nobody ever answered.
 
     *missing* are numbered parts that the answer names and lacks: they are requested next and come as *further*.
+    *path* is what was requested, where that is not the entity's path with the key.
     """
 
     state: State
@@ -46,6 +54,7 @@ class Validated(NamedTuple):
     drift: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     further: tuple[Further, ...] = ()
+    path: str = ""
 
 
 class _IncompleteAnswer(UntrustedAnswer):
@@ -91,6 +100,19 @@ class ResponseValidator:
         if self._are_expected(missing):
             return validated
         raise _IncompleteAnswer(key, answer, missing, validated)
+
+    def judge_found(self, key: str, answer: Answer) -> int | Validated:
+        """The id that `/find` gives for an IMDb id, or what becomes of a *key* that does not name one record."""
+        found = {name: _ids_of(key, raw, answer) for name, raw in _fields(key, answer).items()}
+        if self._entity.find not in found:
+            raise UntrustedAnswer("wrong_body", f"{key}: the answer lacks {self._entity.find}", answer)
+        ids = found[self._entity.find]
+        if len(ids) == 1:
+            return ids[0]
+        if ids:
+            return Validated(State.QUARANTINED, answer, None, f"several:{','.join(map(str, ids))}")
+        kinds = tuple(f"other_kind:{name.removesuffix('_results')}" for name, others in found.items() if others)
+        return Validated(State.GONE, answer, None, kinds[0] if kinds else None, drift=kinds)
 
     def judge_further(self, key: str, appended: tuple[str, ...], answer: Answer) -> Further:
         """A further answer to the record of *key*; `UntrustedAnswer` where it cannot be believed or lacks a part."""
@@ -154,6 +176,12 @@ def _fields(key: str, answer: Answer) -> dict[str, msgspec.Raw]:
     if is_error(fields):
         raise UntrustedAnswer("error_body", f"{key}: the answer is an error though its status is 200", answer)
     return fields
+
+
+def _ids_of(key: str, raw: msgspec.Raw, answer: Answer) -> list[int]:
+    """The distinct ids of a list of `/find`."""
+    rows = _decoded(key, answer._replace(body=bytes(raw)), _decode_rows)
+    return list(dict.fromkeys(row.id for row in rows))
 
 
 def _decoded(key: str, answer: Answer, decode: Callable[[bytes], T]) -> T:

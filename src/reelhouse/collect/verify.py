@@ -387,12 +387,17 @@ def _check_outcome(outcome: Outcome, held: Mapping[int, _Held], receipt: Receipt
         found = held.get(line)
         if found is None or found.key != outcome.key:
             yield f"{said} its answer is line {line} of {chunk}, but it is not there"
-        elif outcome.state in _STATUS and found.status != _STATUS[outcome.state]:
+        elif outcome.state in _STATUS and found.status not in (_STATUS[outcome.state], *_found_nothing(outcome)):
             yield f"{said} it {outcome.state}, but line {line} of {chunk} has the status {found.status}"
         elif outcome.id != found.id:
             yield f"{said} its id is {outcome.id}, but line {line} of {chunk} says {found.id}"
         elif outcome.state is State.LANDED and outcome.id not in (SINGLE, found.body_id):
             yield f"{said} its answer is line {line} of {chunk}, but that is about {found.body_id}"
+
+
+def _found_nothing(outcome: Outcome) -> tuple[int, ...]:
+    """The status with which `/find` says that it knows no such record by an IMDb id."""
+    return (200,) if outcome.state is State.GONE and outcome.by_imdb_id and outcome.id is None else ()
 
 
 class _WithId(msgspec.Struct):

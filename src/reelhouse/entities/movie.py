@@ -162,6 +162,7 @@ MOVIE = Entity(
         "tvspecial video documentary musicvideo"
     ),
     path="/movie/{id}",
+    imdb="tt",
     id_column="movie_id",
     listing=Export("movie_ids", least_rows=150_000),
     changes="/movie/changes",

@@ -32,6 +32,8 @@ PERSON = Entity(
     plural="people",
     words="person people actor actress director cast crew pessoa persona name",
     path="/person/{id}",
+    imdb="nm",
+    find="person_results",
     id_column="person_id",
     # TMDB has nearly five million.
     listing=Export("person_ids", least_rows=1_000_000),

@@ -22,6 +22,7 @@ NAMES_OF_FILES = (MOVIE.name, "series")
 
 # What lists call kinds of things that are not collected by an id of their own, without what is no letter.
 OTHER_WORDS = {
+    "title": "title titles",
     "season": "season seasons temporada tvseason",
     "episode": "episode episodes episodio tvepisode tvpilot podcastepisode",
     "other": "list game videogame book album",

@@ -261,6 +261,9 @@ class Entity:
 
     *group* is a name by which users select it together with others, such as all reference lists.
 
+    *imdb* is what IMDb's ids of it begin with (`tt`, `nm`); empty where IMDb has none of it. Its path takes them,
+    unless *find* names the list of TMDB's `/find` that has it.
+
     *plural* is the name of several; *words* are what lists call one, without what is no letter. *course_name* names the
     files of the course layout and the level above their date; without it the entity's *name* does.
 
@@ -283,6 +286,8 @@ class Entity:
     priority: int = 5
     follow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group: str = ""
+    imdb: str = ""
+    find: str = ""
     plural: str = ""
     words: str = ""
     course_name: str = ""
@@ -384,6 +389,8 @@ class Entity:
             yield f"it has ids, so its path {self.path!r} must hold {{id}} once, and id_column must name their column"
         if not self.has_ids and ("{id}" in self.path or self.id_column or self.changes or self.discover.path):
             yield "a single answer has no ids: no {id} in its path, no id_column, no changes, no discover"
+        if self.find and not self.imdb:
+            yield "find needs imdb, what IMDb's ids of it begin with"
         if isinstance(self.listing, Discovered) and not self.discover.path:
             yield "it is listed by discover, and declares none"
         if isinstance(self.listing, FromColumn) and not re.fullmatch(r"\w+\.\w+", self.listing.column):

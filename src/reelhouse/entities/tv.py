@@ -222,6 +222,8 @@ TV = Entity(
     plural="series",
     words="series tv show shows tvshow tvshows serie tvseries miniseries tvminiseries podcastseries",
     path="/tv/{id}",
+    imdb="tt",
+    find="tv_results",
     id_column="tv_id",
     listing=Export("tv_series_ids", least_rows=150_000),
     changes="/tv/changes",

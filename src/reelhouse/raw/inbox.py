@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -55,8 +55,15 @@ def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, InboxMessage]]
     return iter(read_inbox(storage, entity).messages)
 
 
-def read_inbox(storage: Storage, entity: str, known: Container[str] | None = None) -> Inbox:
+def read_inbox(
+    storage: Storage,
+    entity: str,
+    known: Container[str] | None = None,
+    takes: Callable[[str], bool] = lambda key: True,
+) -> Inbox:
     """The inbox as it is now; with *known*, messages about other entities than those are set aside.
+
+    *takes* says whether a key may name a record of the *entity*: others are set aside.
 
     Anybody with the right to write there may have written it, so that nothing of it is believed unchecked.
     """
@@ -71,7 +78,7 @@ def read_inbox(storage: Storage, entity: str, known: Container[str] | None = Non
             set_aside.append(SetAside(key, f"{exc}; it stays there: correct or remove it"))
             continue
         if message.entity == entity:
-            keys, odd = _read_keys(message.keys)
+            keys, odd = _read_keys(message.keys, takes)
             messages.append((key, msgspec.structs.replace(message, keys=keys)))
             if odd:
                 reason = f"{key} names what is no TMDB id (550) and no IMDb id (tt0137523)"
@@ -91,13 +98,13 @@ def _understood(key: str, body: bytes, known: Container[str] | None) -> InboxMes
     return message
 
 
-def _read_keys(given: list[Any]) -> tuple[list[str], list[object]]:
+def _read_keys(given: list[Any], takes: Callable[[str], bool]) -> tuple[list[str], list[object]]:
     """What is asked, and what is no id."""
     keys: list[str] = []
     odd: list[object] = []
     for one in given:
         key = id_of(one)
-        if key is None:
+        if key is None or not takes(key):
             odd.append(one)
         else:
             keys.append(key)

@@ -41,7 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
     *id* is TMDB's (None for an IMDb id that nobody answered to), *line* counts from 0 in the chunk (None where no line
     was kept: filtered). A record that took several requests has as many *lines*, one after the other. *fetched_at* is
-    TMDB's clock at the first, *reason* says why it was quarantined.
+    TMDB's clock at the first, *reason* says why it was quarantined, or of which kind an IMDb id is that is gone.
     """
 
     key: str

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
-from reelhouse.ids import is_path, read_key
+from reelhouse.ids import is_path, key_id, read_key
 
 EXPORTS_URL = "https://files.tmdb.org/p/exports"
 
 # Requested to check TMDB's health or clock.
 CANARY = "/configuration"
+
+# Says what IMDb's ids stand for.
+FIND = "/find/{id}?external_source=imdb_id"
 
 LAST_PAGE = 500
 CHANGES_ROWS = 100
@@ -19,6 +22,16 @@ def is_key_of(path: str, key: str) -> bool:
     """Whether an entity with this *path* can be asked for *key*: an id where there are ids, else the path itself."""
     found = read_key(key)
     return found is not None and (key == path if found.is_path else "{id}" in path)
+
+
+def takes(entity: Entity, key: str) -> bool:
+    """Whether *key* may name a record of *entity*: a TMDB id does, an IMDb id only one of its kind."""
+    return is_key_of(entity.path, key) and (key_id(key) is not None or key[:2] == entity.imdb)
+
+
+def is_found(entity: Entity, key: str) -> bool:
+    """Whether `/find` has to say which id of *entity* the *key* stands for."""
+    return bool(entity.find) and key_id(key) is None
 
 
 def details_path(path: str, key: str) -> str:

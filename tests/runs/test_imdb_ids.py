@@ -1,0 +1,112 @@
+"""IMDb ids of series and people: TMDB says whose they are, and each one that was asked is accounted for."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.collect.reporting import Progress, RunResult
+from reelhouse.collect.verify import verify
+from reelhouse.emulator import Emulator
+from reelhouse.raw.chunk import read_answers
+from reelhouse.raw.inbox import put_message
+from reelhouse.raw.receipt import Outcome, Receipt, read_receipts
+from reelhouse.storage.memory import MemoryStorage
+from tests.runs.lakes import of
+
+
+@pytest.fixture(scope="module")
+def tmdb() -> Iterator[Emulator]:
+    with Emulator(movies=60, series=40, seed=7) as emulator:
+        yield emulator
+
+
+def _get(tmdb: Emulator, path: str) -> Any:
+    request = urllib.request.Request(f"{tmdb.url}{path}", headers={"Authorization": "Bearer a.b.c"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def _named(tmdb: Emulator, kind: str) -> dict[str, int]:
+    """The IMDb ids of popular things of a *kind*, with TMDB's."""
+    ids = [row["id"] for row in _get(tmdb, f"/{kind}/popular")["results"]]
+    named = {_get(tmdb, f"/{kind}/{id_}/external_ids")["imdb_id"]: id_ for id_ in ids}
+    named.pop(None, None)
+    return named
+
+
+def _collect(lake: MemoryStorage, tmdb: Emulator, entity: str, keys: tuple[str, ...] = (), **more: Any) -> RunResult:
+    chosen = of(tmdb, append=[], chunk_answers=4, **more)
+    return collecting.collect(lake, chosen, CollectOptions(names=(entity,), keys=keys, selected=True), Progress())[-1]
+
+
+def _outcomes(lake: MemoryStorage, result: RunResult) -> dict[str, tuple[Outcome, list[str]]]:
+    """What became of each key, with the paths that were requested for its lines."""
+    found = {}
+    for receipt in read_receipts(lake, result.plan):
+        assert isinstance(receipt, Receipt)
+        lines = {answer.line: answer for answer in read_answers(lake, receipt)}
+        for outcome in receipt.outcomes:
+            found[outcome.key] = (outcome, [lines[line].path for line in outcome.span])
+    return found
+
+
+@pytest.mark.parametrize("kind", ["tv", "person"])
+def test_an_imdb_id_lands_as_the_record_that_tmdb_finds_for_it(tmdb: Emulator, kind: str) -> None:
+    lake, named = MemoryStorage(), _named(tmdb, kind)
+    tmdb.reset_stats()
+    result = _collect(lake, tmdb, kind, tuple(named))
+    assert result.clean
+    assert tmdb.stats().by_kind["find"] == len(named) > 9
+    outcomes = _outcomes(lake, result)
+    assert {key: outcome.id for key, (outcome, _) in outcomes.items()} == named
+    assert all(paths[0] == f"/{kind}/{outcome.id}" for outcome, paths in outcomes.values())
+    assert verify(lake).clean
+    # What an IMDb id stood for is remembered.
+    tmdb.reset_stats()
+    again = _collect(lake, tmdb, kind, (*named, *map(str, named.values())))
+    assert (again.plan.counts.asked, again.plan.counts.up_to_date) == ({}, len(named))
+    assert ("find" in tmdb.stats().by_kind, tmdb.stats().asked_by_kind) == (False, {})
+
+
+def test_an_imdb_id_of_another_kind_is_never_asked_as_what_it_is_not(tmdb: Emulator) -> None:
+    lake = MemoryStorage()
+    movies, series = _named(tmdb, "movie"), _named(tmdb, "tv")
+    only_movies = [key for key in movies if key not in series][:3]
+    tmdb.reset_stats()
+    result = _collect(lake, tmdb, "tv", (*only_movies, "tt9999999", next(iter(series))))
+    outcomes = _outcomes(lake, result)
+    assert result.states == {"gone": 4, "landed": 1}
+    assert [outcomes[key][0].reason for key in only_movies] == ["other_kind:movie"] * 3
+    assert outcomes[only_movies[0]][1] == [f"/find/{only_movies[0]}?external_source=imdb_id"]
+    assert outcomes["tt9999999"][0].reason is None
+    assert result.reconciliation is not None
+    assert result.reconciliation.drift == {"other_kind:movie": 3}
+    stats = tmdb.stats()
+    asked = {kind: set(ids) for kind, ids in stats.asked_by_kind.items()}
+    assert (stats.by_kind["find"], asked) == (5, {"tv": {next(iter(series.values()))}})
+    assert verify(lake).clean
+
+
+def test_a_series_that_shares_its_imdb_id_with_a_movie_is_the_series(tmdb: Emulator) -> None:
+    lake = MemoryStorage()
+    series = _named(tmdb, "tv")
+    found = {key: _get(tmdb, f"/find/{key}?external_source=imdb_id") for key in series}
+    (shared, *_) = [key for key, body in found.items() if body["movie_results"]]
+    result = _collect(lake, tmdb, "tv", (shared,))
+    assert _outcomes(lake, result)[shared][0].id == series[shared]
+
+
+def test_an_id_in_the_inbox_that_is_of_another_kind_is_set_aside(tmdb: Emulator) -> None:
+    lake, key = MemoryStorage(), next(iter(_named(tmdb, "person")))
+    for entity, keys in (("person", [key, "tt0000012"]), ("collection", ["tt0000012"])):
+        put_message(lake, entity, entity, keys)
+        result = _collect(lake, tmdb, entity, ("999999999",))
+        assert [(one.count, one.shown) for one in result.plan.set_aside] == [(1, ["tt0000012"])]
+    assert _outcomes(lake, result).keys() == {"999999999"}
