@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
@@ -363,3 +364,30 @@ def test_nothing_is_given_back_for_the_pause_itself() -> None:
     time.now += 60.0
     limiter.answered()
     assert limiter.rate == pytest.approx(slowed)
+
+
+def test_where_requests_arrive_bunched_one_429_is_enough_to_keep_within_the_limit() -> None:
+    time = Time()
+    limiter = _limiter(time, 40)
+    admitted: deque[float] = deque(maxlen=40)
+    counts = Counter[str]()
+
+    def after_a_stall(at: float) -> float:
+        """Every 0.7 s, whoever delivers the requests stands still for 40 ms."""
+        return at + max(0.0, 0.04 - at % 0.7)
+
+    async def work() -> None:
+        while time.now < 1060:
+            asked_at = await limiter.wait_turn()
+            await time.sleep(after_a_stall(time.now) - time.now)
+            refused = len(admitted) == 40 and time.now - admitted[0] < 1.0
+            if refused:
+                limiter.throttled(asked_at, None)
+            else:
+                admitted.append(time.now)
+                limiter.answered(asked_at)
+            counts["refused" if refused else "good"] += 1
+
+    asyncio.run(time.run(*(work() for _ in range(20))))
+    assert counts["refused"] <= 2
+    assert counts["good"] > 0.98 * 40 * 60

@@ -200,6 +200,8 @@ class TmdbClient:
             async with self._session.get(
                 url, headers=self._headers, allow_redirects=False, auto_decompress=False
             ) as response:
+                if response.status != 429:
+                    self.limiter.answered(started)
                 body = await read_body(response, self._largest)
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             broken = _one_line(exc)
@@ -211,7 +213,6 @@ class TmdbClient:
             wait = retry_after(headers.get("Retry-After"), self._date(headers))
             self.limiter.throttled(started, wait, repeated=self.last_good > refused_at)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
-        self.limiter.answered(started)
         reading = self.clock.read(headers)
         answer = Answer(response.status, body.content, "", headers.get("ETag"), age_of(headers.get("Age")))
         return _Reply(answer, body, reading, headers)

@@ -17,6 +17,13 @@ _PACE = 1.004
 _WINDOW = 1.009
 _SLOWEST = 1.0
 
+# A machine that stalls sends, or TMDB's network delivers, several requests at once: a second later there is less room
+# than their starts say. For `_CAREFUL` seconds after a 429, each request counts from the latest instant at which it can
+# have arrived: what its answer took longer than the quickest of the last ones, but at most `_LATEST` seconds, since
+# TMDB's own work takes time too.
+_CAREFUL = 300.0
+_LATEST = 0.25
+
 # One 429 costs a short pause. Each further one within `_SOON` seconds of the pause's end slows down again, and doubles
 # the pause if nothing was answered in between: one refusal among many answers does not mean that a longer pause helps.
 _PAUSE = 0.15
@@ -51,10 +58,14 @@ class Limiter:
         self._slowed = 0
         self._answered = 0
         self._raised_at = now()
-        # The last starts within one window. Tasks that overslept together must not start together.
-        self._starts: deque[float] = deque(maxlen=max(1, int(per_second)))
+        # The last starts, with the seconds by which each may have arrived late. Tasks that overslept together must not
+        # start together.
+        self._at_once = max(1, int(per_second))
+        self._starts: deque[tuple[float, float]] = deque(maxlen=2 * self._at_once)
+        self._trips: deque[float] = deque(maxlen=4 * self._at_once)
+        self._careful_until = float("-inf")
         # Starts that were not refused; the most of them within a second in which all were answered, and when that was.
-        self._sent: deque[float] = deque(maxlen=4 * max(1, int(per_second)))
+        self._sent: deque[float] = deque(maxlen=4 * self._at_once)
         self._most = 0
         self._most_at = now()
         self._window = max(_WINDOW, _WINDOW / per_second) if per_second else 0.0
@@ -82,7 +93,7 @@ class Limiter:
             if self._closed_until > start:
                 # A 429 began a pause while this task slept: it takes a slot after the pause, spaced like the others.
                 start = self._slot(self._now())
-        self._starts.append(now)
+        self._starts.append((now, 0.0))
         self._sent.append(now)
         return now
 
@@ -100,6 +111,7 @@ class Limiter:
             return
         now = self._now()
         if not repeated:
+            self._careful_until = now + _CAREFUL
             self._escalate(now)
             if not self._is_light(asked_at):
                 self._slowed = self._slowed + 1 if now - self._closed_until < _SOON else 0
@@ -130,6 +142,10 @@ class Limiter:
         """Note that a request started at *asked_at* (default now) was not refused: recover a little."""
         now = self._now()
         asked_at = now if asked_at is None else asked_at
+        self._trips.append(now - asked_at)
+        if (asked_at, 0.0) in self._starts:
+            late = min(_LATEST, now - asked_at - min(self._trips))
+            self._starts[self._starts.index((asked_at, 0.0))] = (asked_at, late)
         # Requests that were on their way when the pause began say nothing about the time after it.
         if asked_at >= self._closed_until:
             self._answered += 1
@@ -151,6 +167,8 @@ class Limiter:
 
     def _free_at(self) -> float:
         """When the window has room for one more start."""
-        if not self._allowed or len(self._starts) < (self._starts.maxlen or 1):
+        if not self._allowed or len(self._starts) < self._at_once:
             return 0.0
-        return self._starts[0] + self._window
+        careful = self._now() < self._careful_until
+        arrived = sorted(start + late * careful for start, late in self._starts)
+        return arrived[-self._at_once] + self._window
