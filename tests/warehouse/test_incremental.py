@@ -6,14 +6,17 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from reelhouse.delta.engine import same_rows
 from reelhouse.delta.log import log_key, rows_held
+from reelhouse.entities.schema import Table
 from reelhouse.errors import LakeError, ReelhouseError
-from reelhouse.marts import REGISTRY
+from reelhouse.marts import REGISTRY, movies
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables import registry as registry_module
 from reelhouse.tables.popularity import POPULARITY, popularity
@@ -36,6 +39,64 @@ _RICH = {
 
 def _no_engine() -> object:
     raise AssertionError("the engine was started for nothing")
+
+
+def _made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the tables and marts whose rows builds make from now on, whether or not they then write them."""
+    made: list[str] = []
+    rows = materialize.Making.rows
+
+    def noted(self: materialize.Making, table: Table) -> DataFrame:
+        made.append(table.name)
+        return rows(self, table)
+
+    monkeypatch.setattr(materialize.Making, "rows", noted)
+    return made
+
+
+def _files(lake: LakeInTheMaking, folder: str) -> set[str]:
+    return {key for key in lake.storage.keys(f"{folder}/") if key.endswith(".parquet")}
+
+
+def test_a_table_whose_rows_did_not_change_keeps_its_version_and_what_reads_it_is_not_made(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.land(a_movie(1, **_RICH), a_movie(2, **_RICH), export=[1, 2])
+    lake.build()
+    before, files = lake.current.tables, _files(lake, "tables/movie_cast")
+    # The rows of a removed movie are no part of its tables; other quarantined answers are no part of any but theirs.
+    lake.land(quarantined(2), export=[1, 2], day="2026-11-02")
+    made = _made(monkeypatch)
+    assert set(lake.build().rebuilt) == {"quarantine", "popularity_daily"}
+    assert {"movie", "movie_cast"} <= set(made) and not {"dim_movie", "dim_genre"} & set(made)
+    after = lake.current.tables
+    assert {name for name, pin in after.items() if pin.version != before[name].version} == {
+        "quarantine",
+        "popularity_daily",
+    }
+    # What was written to be compared is gone.
+    assert _files(lake, "tables/movie_cast") == files
+    assert check_tables(lake.storage) == []
+    assert not lake.build().done
+
+
+def test_rows_are_the_same_in_any_order_but_not_with_a_null_elsewhere_or_a_row_more() -> None:
+    rows = SAIL().createDataFrame([(1, 7, None), (2, None, 7), (2, None, 7)], "id bigint, a bigint, b bigint")
+    moved = SAIL().createDataFrame([(1, None, 7), (2, 7, None), (2, 7, None)], rows.schema)
+    assert same_rows(rows, rows.orderBy(F.desc("id")))
+    assert not same_rows(rows, moved)
+    assert not same_rows(rows, rows.distinct())
+    assert same_rows(rows.limit(0), moved.limit(0))
+
+
+def test_a_pinned_table_that_cannot_be_read_any_more_is_replaced(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1, **_RICH), export=[1])
+    lake.build()
+    (path,) = (lake.root / key for key in _files(lake, "tables/movie_cast"))
+    path.write_bytes(b"x" * path.stat().st_size)
+    lake.land(quarantined(2), export=[1], day="2026-11-02")
+    assert "movie_cast" in lake.build().rebuilt
+    assert len(lake.values("movie_cast", "movie_id")) == 1
 
 
 def _three_runs(lake: LakeInTheMaking, after: object = None) -> None:
@@ -112,18 +173,27 @@ def test_parsing_twice_does_no_harm(lake: LakeInTheMaking) -> None:
 
 
 @pytest.mark.long
-def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_again(lake: LakeInTheMaking) -> None:
+def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_again(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
     staging = lake.current.read.stream("movie").staging
-    marts = (replace(mart, version=mart.version + 1) if mart.name == "dim_movie" else mart for mart in FEW.marts)
-    newer = replace(FEW, marts=tuple(marts))
-    assert set(lake.build(registry=newer).rebuilt) == {"dim_movie", "dim_genre"}
+    dim_movie = next(mart for mart in FEW.marts if mart.name == "dim_movie")
+
+    def renamed(*inputs: DataFrame, **settings: Any) -> DataFrame:
+        return movies.dim_movie(*inputs, **settings).withColumn("title", F.lit("other"))
+
+    newer_mart = replace(dim_movie, version=dim_movie.version + 1, make=renamed)
+    newer = replace(FEW, marts=tuple(newer_mart if mart is dim_movie else mart for mart in FEW.marts))
+    made = _made(monkeypatch)
+    assert lake.build(registry=newer).rebuilt == ["dim_movie"]
+    assert made == ["dim_movie", "dim_genre"]
     assert lake.current.read.stream("movie").staging == staging
     assert not lake.build(registry=newer).done
 
 
-def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
+def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
     staging = lake.current.read.stream("movie").staging
@@ -133,8 +203,10 @@ def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking) -> None:
         else one
         for one in FEW.tables
     )
+    made = _made(monkeypatch)
     found = lake.build(registry=replace(FEW, tables=tuple(changed)))
-    assert {"movie_genre", "dim_genre"} == set(found.rebuilt)
+    # Its rows are the same, so nothing that reads it is made.
+    assert (made, found.rebuilt) == (["movie_genre"], [])
     assert lake.current.read.stream("movie").staging == staging
 
 

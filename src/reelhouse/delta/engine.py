@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from reelhouse.delta.address import engine_root
@@ -145,6 +146,19 @@ class Engine:
 def open_engine(storage: Storage, spark: SparkSession, purges: int = 0) -> Engine:
     """An engine on the lake in *storage*; `ConfigError` if no engine can reach it."""
     return Engine(spark, storage, engine_root(storage), purges)
+
+
+def same_rows(one: DataFrame, other: DataFrame) -> bool:
+    """Whether two frames of the same flat columns have the same rows, each as often, in whatever order."""
+
+    def hashes(frame: DataFrame, sign: int) -> DataFrame:
+        # A hash passes over NULL, wherever it is.
+        values = (part for name in frame.columns for part in (F.col(name), F.col(name).isNull()))
+        return frame.select((F.xxhash64(*values).cast("decimal(20,0)") * sign).alias("hash"), F.lit(sign).alias("rows"))
+
+    both = hashes(one, 1).unionByName(hashes(other, -1)).agg(F.sum("hash").alias("hash"), F.sum("rows").alias("rows"))
+    found = both.first()
+    return found is not None and not found["hash"] and not found["rows"]
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from __future__ import annotations
 import io
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -114,6 +116,21 @@ def statistics(footer: pq.FileMetaData) -> dict[str, Any]:
         if bounds and known and all(map(_is_bound, bounds)):
             least[name], greatest[name] = _json(min(bounds)), _json(max(bounds))
     return {"numRecords": footer.num_rows, "minValues": least, "maxValues": greatest, "nullCount": nulls}
+
+
+def bounds(storage: Storage, folder: str, sizes: Mapping[str, int]) -> dict[str, tuple[int, Any, Any]]:
+    """NULLs, least and greatest value of each column over files of these *sizes*, as far as their footers say."""
+    nulls: Counter[str] = Counter()
+    values: dict[str, list[Any]] = {}
+    for footer in footers(storage, folder, sizes):
+        for group, at in product(range(footer.num_row_groups), range(footer.num_columns)):
+            column = footer.row_group(group).column(at)
+            found = column.statistics
+            if found and found.has_null_count:
+                nulls[column.path_in_schema] += found.null_count
+            if found and found.has_min_max:
+                values.setdefault(column.path_in_schema, []).extend((found.min, found.max))
+    return {name: (nulls[name], min(some), max(some)) for name, some in values.items()}
 
 
 def _is_bound(value: object) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec, Table
@@ -47,9 +47,10 @@ def intervals(days: DataFrame, tombstone: DataFrame, *, kind: str, names: list[s
     """One row for each interval in which the columns of these *names* stayed the same."""
     id_column = f"{kind}_id"
     of_title = Window.partitionBy(id_column).orderBy("fetched_at")
-    differs = reduce(Column.__or__, (~F.col(name).eqNullSafe(F.lag(name).over(of_title)) for name in names))
-    first = F.row_number().over(of_title) == 1
-    changes = days.filter(kept(adult_titles)).withColumn("begins", first | differs).filter("begins")
+    # One struct of all columns: over windows of few rows, as titles have, each function costs Sail as much as the rest.
+    said = days.filter(kept(adult_titles)).withColumn("said", F.struct(*names))
+    before = said.withColumn("before", F.lag("said").over(of_title))
+    changes = before.filter(~F.col("said").eqNullSafe(F.col("before")))
     gone = tombstone.filter(F.col("entity") == kind).select(
         F.col("id").alias(id_column), F.col("fetched_at").alias("gone_at")
     )
@@ -124,8 +125,9 @@ def _offered(kind: str, days: DataFrame, offers: DataFrame) -> DataFrame:
     answers = answers.withColumn("newest", F.max("answer").over(of_title))
     offered = offers.withColumnRenamed(f"{kind}_id", "title_id").select("day", *_OFFER).distinct()
     numbered = offered.join(answers, ["title_id", "day"])
-    # Answers in a row that have the offer differ from their own numbers by the same.
-    run = F.col("answer") - F.row_number().over(Window.partitionBy(*_OFFER).orderBy("answer"))
+    # Answers in a row that have the offer differ from their own numbers by the same. Numbered by title, of which there
+    # are fewer than offers.
+    run = F.col("answer") - F.row_number().over(Window.partitionBy("title_id").orderBy(*_OFFER[1:], "answer"))
     spans = numbered.withColumn("run", run).groupBy(*_OFFER, "run")
     rows = spans.agg(
         F.min("day").alias("first_seen"),

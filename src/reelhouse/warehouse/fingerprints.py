@@ -51,12 +51,17 @@ def wanted_fingerprints(
         found[current] = _hash(found[staged], str(current_record.VERSION), *newest)
         found[input_of(name, ANSWERS)] = found[current]
     for table in (*registry.tables, *registry.marts):
-        made = [(rows_fingerprint(part), *map(found.__getitem__, inputs)) for part, inputs in registry.parts_of(table)]
-        found[table.name] = _hash(*chain.from_iterable(made))
+        found[table.name] = made_of(registry, table, found)
         if table.name == POPULARITY.name:
             known = msgspec.json.encode(exports).decode()
             found[table.name] = _hash(after_purges(found[table.name], purges), known)
     return found
+
+
+def made_of(registry: Registry, table: Table, inputs: Mapping[str, str]) -> str:
+    """The fingerprint of a *table* that is made of *inputs*, by name with their own."""
+    made = ((rows_fingerprint(part), *map(inputs.__getitem__, names)) for part, names in registry.parts_of(table))
+    return _hash(*chain.from_iterable(made))
 
 
 def _hash(*parts: str) -> str:

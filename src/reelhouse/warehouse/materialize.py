@@ -1,8 +1,13 @@
-"""Makes the tables and marts that lag behind staging, each as one atomic overwrite, and says which versions to pin."""
+"""Makes the tables and marts that lag behind staging, and says which versions to pin.
+
+A table is replaced in one atomic commit. One whose rows come out as they were gets no commit, so that who follows its
+versions sees changes only, and what is made of it alone need not be made again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import reduce
 
 from pyspark.errors import PySparkException
@@ -10,9 +15,19 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from reelhouse.delta.engine import Engine
+from reelhouse.delta.engine import Engine, in_one_line, same_rows
 from reelhouse.delta.engine_errors import first_line
-from reelhouse.delta.log import Commit, read_commit, readable_version, rows_held, schema_mark, sound
+from reelhouse.delta.log import (
+    Commit,
+    DataFile,
+    live_files,
+    read_commit,
+    readable_version,
+    rows_held,
+    schema_mark,
+    sound,
+)
+from reelhouse.delta.parquet import bounds
 from reelhouse.entities.schema import ANSWERS, CURRENT, DAILY, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import staging_folder
@@ -22,7 +37,7 @@ from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import rows_of
-from reelhouse.warehouse.fingerprints import rows_fingerprint
+from reelhouse.warehouse.fingerprints import made_of, rows_fingerprint
 from reelhouse.warehouse.manifest import ExportRead, TableVersion
 from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
 from reelhouse.warehouse.staging import Staged, outcomes_held
@@ -85,11 +100,53 @@ class Making:
         frames = [rows_of(part, *(self.frames[name] for name in inputs)) for part, inputs in parts]
         return reduce(DataFrame.unionByName, (as_declared(frame, table) for frame in frames))
 
-    def keep(self, zone: str, table: Table, commit: Commit, rows: int) -> None:
+    def keep(self, zone: str, table: Table, version: int, rows: int) -> None:
         """Note a table's version, and let later tables read it."""
         schema = schema_mark(schema_of(table.columns))
-        self.pins[table.name] = TableVersion(zone, commit.version, rows, schema, self.wanted[table.name])
-        self.frames[table.name] = self.engine.held(f"{zone}/{table.name}", commit.version)
+        self.pins[table.name] = TableVersion(zone, version, rows, schema, self.wanted[table.name])
+        self.frames[table.name] = self.engine.held(f"{zone}/{table.name}", version)
+
+    def pinned(self, folder: str, table: Table) -> TableVersion | None:
+        """What the last build made of a table with these columns, if it is still the newest version, in whole files."""
+        pin = self.before.get(table.name)
+        if pin is None or pin.version != self.versions[folder] or pin.schema != schema_mark(schema_of(table.columns)):
+            return None
+        return pin if sound(self.engine.storage, folder, pin.version, pin.rows) else None
+
+    def follows_again(self, table: Table, pin: TableVersion) -> bool:
+        """Whether *pin* has what is wanted, or a table is made as it was of tables that are still the same."""
+        if pin.made_from == self.wanted[table.name]:
+            return True
+        names = self.inputs_of(table)
+        before = {name: self.before[name] for name in names & self.before.keys() - set(self.rebuilt)}
+        if before.keys() != names or any(self.pins[name].version != one.version for name, one in before.items()):
+            return False
+        return made_of(self.registry, table, {name: one.made_from for name, one in before.items()}) == pin.made_from
+
+    def replace(self, folder: str, table: Table, pin: TableVersion | None) -> tuple[int, int]:
+        """Write a table, unless its rows are those of *pin*; its version and rows."""
+        schema = schema_of(table.columns)
+        files = self.engine.write(self.rows(table), folder)
+        if pin is not None and self._same_rows(folder, files, pin, schema):
+            for file in files:
+                self.engine.storage.delete(f"{folder}/{file.path}")
+            return pin.version, pin.rows
+        commit = self._commit(folder, table.name, files, schema)
+        self.rebuilt.append(table.name)
+        return commit.version, commit.rows
+
+    def _same_rows(self, folder: str, files: list[DataFile], pin: TableVersion, schema: T.StructType) -> bool:
+        if pin.rows != sum(file.rows for file in files):
+            return False
+        storage, sizes = self.engine.storage, {file.path: file.size for file in files}
+        before = {path: size for path, size in live_files(storage, folder, pin.version).items() if size is not None}
+        with suppress(LakeError), in_one_line():
+            # Most tables tell when their rows were fetched, so that footers already differ where rows do.
+            if bounds(storage, folder, before) != bounds(storage, folder, sizes):
+                return False
+            return same_rows(self.engine.read(folder, list(sizes), schema), self.engine.table(folder, pin.version))
+        # What was pinned cannot be read any more, and is replaced.
+        return False
 
     def made_already(self, folder: str, name: str) -> Commit | None:
         """The newest commit where it has what is wanted, in whole files: the last build's, or that of a killed one."""
@@ -101,7 +158,9 @@ class Making:
 
     def overwrite(self, folder: str, name: str, frame: DataFrame, schema: T.StructType) -> Commit:
         """Replace a table in one commit that says what it was made from."""
-        files = self.engine.write(frame, folder)
+        return self._commit(folder, name, self.engine.write(frame, folder), schema)
+
+    def _commit(self, folder: str, name: str, files: list[DataFile], schema: T.StructType) -> Commit:
         user = {"made_from": self.wanted[name]}
         return self.engine.commit(folder, files, schema, mode="overwrite", user=user, over=self.versions[folder])
 
@@ -131,11 +190,13 @@ def make_tables(
 def _make(making: Making, zone: str, table: Table, step: Callable[[str], None], *, from_scratch: bool) -> None:
     step(table.name)
     folder = f"{zone}/{table.name}"
+    pin = None if from_scratch else making.pinned(folder, table)
+    if pin is not None and making.follows_again(table, pin):
+        making.keep(zone, table, pin.version, pin.rows)
+        return
     commit = None if from_scratch else making.made_already(folder, table.name)
-    if commit is None:
-        commit = making.overwrite(folder, table.name, making.rows(table), schema_of(table.columns))
-        making.rebuilt.append(table.name)
-    making.keep(zone, table, commit, commit.rows)
+    made = (commit.version, commit.rows) if commit else making.replace(folder, table, pin)
+    making.keep(zone, table, *made)
 
 
 def as_declared(frame: DataFrame, spec: Table) -> DataFrame:
@@ -168,7 +229,7 @@ def _make_popularity(making: Making, pin: TableVersion | None, *, from_scratch: 
         # Another engine removed the log's beginning, by which rows are counted.
         _make_popularity(making, None, from_scratch=True)
         return
-    making.keep("tables", POPULARITY, commit, rows)
+    making.keep("tables", POPULARITY, commit.version, rows)
 
 
 def _current_folder(entity: str) -> str:

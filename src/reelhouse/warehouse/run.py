@@ -54,7 +54,7 @@ _LOOK_AGAIN_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class BuildResult:
-    """What a build left behind: *done* tells whether there was anything to do, *rebuilt* names what was written.
+    """What a build left behind: *done* tells whether there was anything to do, *rebuilt* names the tables that changed.
 
     *problems* name a person's own files that could not be taken over (the course's layout); tables are whole without.
     *notes* name those that were, but should be looked at.

@@ -1,6 +1,6 @@
 """Removes the files of table versions that neither this build nor the one before it reads.
 
-Each build writes every table again, so without this a lake would grow by a whole copy a day, and TMDB's data would stay
+Most builds write most tables again, so without this a lake would grow by a whole copy a day, and TMDB's data would stay
 longer than its terms allow. Readers of the last two builds are never disturbed.
 """
 
