@@ -125,6 +125,18 @@ _ALONE: dict[int, tuple[dict[str, Any], tuple[str, str]]] = {
         {"release_dates": {"results": [{"iso_3166_1": "DE", "release_dates": {}}]}},
         ("release_dates.results[0].release_dates", "{}"),
     ),
+    219: ({"release_date": "-0044-03-15"}, ("release_date", "-0044-03-15")),
+    220: ({"release_date": "-044-03-15"}, ("release_date", "-044-03-15")),
+    221: ({"release_date": "0000-03-15"}, ("release_date", "0000-03-15")),
+    222: ({"release_date": "10000-01-01"}, ("release_date", "10000-01-01")),
+    223: (
+        {"videos": {"results": [{"published_at": "10000-01-01T00:00:00Z"}]}},
+        ("videos.results[0].published_at", "10000-01-01T00:00:00Z"),
+    ),
+    224: (
+        {"videos": {"results": [{"published_at": "9999-12-31T23:30:00-01:00"}]}},
+        ("videos.results[0].published_at", "9999-12-31T23:30:00-01:00"),
+    ),
 }
 
 

@@ -200,13 +200,15 @@ def test_the_log_states_rows_nulls_and_bounds_of_what_is_not_nested(tmp_path: Pa
             "none": pa.array([None, None, None], pa.string()),
             "share": [0.5, float("nan"), None],
             "nested": [[{"a": 1}], [], None],
+            # Of a year that Python's dates do not have.
+            "far": pa.array([4_000_000, 1, None], pa.int32()).cast(pa.date32()),
         }
     )
     put(storage, rows)
     (line,) = (json.loads(one) for one in storage.get(log_key(OWN, 0)).splitlines() if b'"add"' in one)
     stats = json.loads(line["add"]["stats"])
     assert stats["numRecords"] == 3
-    assert stats["nullCount"] == {"id": 1, "day": 1, "title": 1, "long": 1, "none": 3, "share": 1}
+    assert stats["nullCount"] == {"id": 1, "day": 1, "title": 1, "long": 1, "none": 3, "share": 1, "far": 1}
     assert stats["minValues"] == {"id": 1, "day": "1900-01-01", "title": "a"}
     assert stats["maxValues"] == {"id": 3, "day": "2026-01-02", "title": "b"}
     assert list(misread(storage, OWN, 0)) == []

@@ -111,7 +111,7 @@ def statistics(footer: pq.FileMetaData) -> dict[str, Any]:
         if "." in name or not all(one and one.has_null_count for one in found):
             continue
         nulls[name] = sum(one.null_count for one in found)
-        bounds = [bound for one in found if one.has_min_max for bound in (one.min, one.max)]
+        bounds = [bound for one in found if one.has_min_max for bound in _bounds(one)]
         known = all(one.has_min_max or not one.num_values for one in found)
         if bounds and known and all(map(_is_bound, bounds)):
             least[name], greatest[name] = _json(min(bounds)), _json(max(bounds))
@@ -129,8 +129,16 @@ def bounds(storage: Storage, folder: str, sizes: Mapping[str, int]) -> dict[str,
             if found and found.has_null_count:
                 nulls[column.path_in_schema] += found.null_count
             if found and found.has_min_max:
-                values.setdefault(column.path_in_schema, []).extend((found.min, found.max))
+                values.setdefault(column.path_in_schema, []).extend((found.min_raw, found.max_raw))
     return {name: (nulls[name], min(some), max(some)) for name, some in values.items()}
+
+
+def _bounds(column: pq.Statistics) -> tuple[Any, ...]:
+    try:
+        return column.min, column.max
+    except OverflowError:
+        # A day before year 1 or after 9999, which Python cannot hold.
+        return (None,)
 
 
 def _is_bound(value: object) -> bool:

@@ -46,13 +46,18 @@ def _no_boolean(text: Column) -> Column:
     return ~text.isin("true", "false", "")
 
 
+def _beyond_python(day: Column) -> Column:
+    # Engines know years before 1 and after 9999, Arrow's readers in Python do not. A zone may move an instant by a day.
+    return ~(day.like("____-%") & day.between("0001-01-02", "9999-12-31"))
+
+
 def _no_date(text: Column) -> Column:
     # The length keeps out '2025', which a cast would call the first of January.
-    return (text != "") & (text.try_cast("date").isNull() | (F.length(text) != 10))
+    return (text != "") & (text.try_cast("date").isNull() | (F.length(text) != 10) | _beyond_python(text))
 
 
 def _no_timestamp(text: Column) -> Column:
-    return (text != "") & (text.try_cast("timestamp").isNull() | (F.length(text) < 19))
+    return (text != "") & (text.try_cast("timestamp").isNull() | (F.length(text) < 19) | _beyond_python(text))
 
 
 # Whether a text would be lost or changed by a cast to a type.
