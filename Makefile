@@ -4,9 +4,9 @@ PYTHON ?= python3
 LONG := tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-slow check lambda spark-package bench docs site lock set-up clean
+.PHONY: help demo test test-long test-slow check lambda spark-package bench docs site pictures lock set-up clean
 
-help demo test test-slow check bench docs site lock set-up clean:
+help demo test test-slow check bench docs site pictures lock set-up clean:
 	@$(PYTHON) dev.py $@
 
 test-long:

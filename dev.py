@@ -18,7 +18,8 @@ VENV, SPARK_VENV, SPARK40_VENV = Path(".venv"), Path(".venv-spark"), Path(".venv
 UV_VENV, UV = Path(".cache/uv"), "uv==0.13.8"
 
 _BIN = "Scripts" if os.name == "nt" else "bin"
-_CHECKED = ("src", "tests", "bench", "aws", "deploy", "examples", "dev.py")
+# Named one by one in docs/: ruff would format what its pages show.
+_CHECKED = ("src", "tests", "bench", "aws", "deploy", "examples", "docs/pictures.py", "docs/site_links.py", "dev.py")
 _ON_TWO_CORES = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 # Tests write some 2 GB of small files; memory takes them faster than a disk.
 _IN_MEMORY, _ROOM = Path("/dev/shm"), 6 << 30  # noqa: S108 (a folder of its own is made in it)
@@ -102,6 +103,14 @@ def set_up() -> None:
         stamp.touch()
 
 
+def _set_up_docs() -> None:
+    set_up()
+    stamp, locked = VENV / ".docs", Path("locks/docs.txt")
+    if is_stale(stamp, locked, VENV / ".dev"):
+        _pip(VENV, "--require-hashes", "-r", str(locked))
+        stamp.touch()
+
+
 def demo(*arguments: str) -> None:
     """collect, build, verify and ask questions against the bundled emulator, into ./demo-lake"""
     _set_up_lake()
@@ -126,6 +135,7 @@ def test(*arguments: str) -> None:
 
 def test_long(*arguments: str) -> None:
     """heavier tests, or those of the folders that are named; CI runs parts of them after the quick tests"""
+    _set_up_docs()
     _set_up_spark(SPARK_VENV, Path("locks/spark.txt"), VENV / ".spark")
     _pytest("-m", "long and not slow", *_ON_TWO_CORES, *(arguments or ("tests",)))
 
@@ -167,12 +177,14 @@ def docs() -> None:
 
 def site() -> None:
     """build the site of docs/ into dist/site, with links checked"""
-    set_up()
-    stamp, locked = VENV / ".docs", Path("locks/docs.txt")
-    if is_stale(stamp, locked, VENV / ".dev"):
-        _pip(VENV, "--require-hashes", "-r", str(locked))
-        stamp.touch()
+    _set_up_docs()
     _python("-m", "mkdocs", "build", "--strict", "--quiet")
+
+
+def pictures(*arguments: str) -> None:
+    """draw the pictures of README and tutorial again; with a folder, also screenshots of report, browser and site"""
+    _set_up_docs()
+    _python("-m", "docs.pictures", *arguments)
 
 
 def lock() -> None:
@@ -213,6 +225,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
         bench,
         docs,
         site,
+        pictures,
         lock,
         set_up,
         clean,

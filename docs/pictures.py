@@ -1,7 +1,7 @@
 """The pictures of README and tutorial, made of a real run of `reelhouse demo`, and screenshots to be looked at.
 
     python -m docs.pictures            # docs/img/: demo.svg, chart.svg, report.png
-    python -m docs.pictures SCREENS    # also report, browser and site (if dist/site is built) at three widths, into SCREENS
+    python -m docs.pictures FOLDER     # also report, browser and site (if dist/site is built) at three widths
 
 Needs Chromium.
 """
@@ -29,6 +29,7 @@ DOCS = Path(__file__).resolve().parent
 IMAGES = DOCS / "img"
 WIDTHS = (360, 768, 1440)
 _COLUMNS = 104
+
 
 def run_demo(folder: Path) -> Screen:
     """Run the demo on a terminal in *folder*, and return its screen."""
@@ -69,7 +70,7 @@ def the_chart(folder: Path) -> bytes:
     program = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
     named: dict[str, Any] = {}
     with chdir(folder):
-        exec(program.replace("reelhouse.open()", "reelhouse.open('demo-lake')"), named)  # noqa: S102 (it is ours)
+        exec(program.replace("reelhouse.open()", "reelhouse.open('demo-lake')"), named)
         named["chart"].save("chart.svg")
         return Path("chart.svg").read_bytes()
 
@@ -81,12 +82,11 @@ async def _open(tab: Tab, address: str, width: int, *, dark: bool = False) -> No
 
 
 def the_report(page: Path) -> bytes:
-    """The first answers of a report as PNG."""
+    """The top of a report as PNG."""
 
     async def visit(tab: Tab) -> bytes:
         await _open(tab, page.as_uri(), 1100)
-        top = await tab.evaluate("document.getElementById('roi_by_genre').getBoundingClientRect().top + scrollY")
-        return await tab.picture(top - 160, 900)
+        return await tab.picture(1150)
 
     return browse(visit)
 
@@ -108,7 +108,7 @@ def screens(pages: dict[str, str], folder: Path) -> None:
 def browsing(lake: Path) -> Iterator[str]:
     """The address at which `reelhouse browse` shows a lake."""
     command = [sys.executable, "-m", "reelhouse.cli.main", "--lake", str(lake), "browse", "--no-images", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:  # noqa: S603 (ours)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             yield next(found[0] for line in process.stderr if (found := re.search(r"http://127\S+", line)))
@@ -120,7 +120,7 @@ def all_screens(folder: Path, into: Path) -> None:
     site = DOCS.parent / "dist" / "site"
     pages = {"report": (folder / "demo-lake.html").as_uri()}
     if site.is_dir():
-        pages |= {name: (site / path).as_uri() for name, path in (("site", "index.html"), ("tutorial", "tutorial/index.html"))}
+        pages |= {"site": (site / "index.html").as_uri(), "tutorial": (site / "tutorial" / "index.html").as_uri()}
     with browsing(folder / "demo-lake") as address:
         pages |= {"browse": address}
         screens(pages, into)

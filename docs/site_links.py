@@ -19,5 +19,7 @@ def on_files(files: Any, config: Any) -> Any:
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    return re.sub(r"\]\(\.\./([^)]+)\)", rf"]({REPOSITORY}\1)", markdown)
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    # As many steps up as lead out of docs/.
+    up = re.escape("../" * (page.file.src_uri.count("/") + 1))
+    return re.sub(rf"\]\({up}([^)]+)\)", rf"]({REPOSITORY}\1)", markdown)

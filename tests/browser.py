@@ -93,10 +93,10 @@ class Tab:
             while not await self.evaluate(f"Boolean({condition})"):
                 await asyncio.sleep(0.05)
 
-    async def picture(self, top: float = 0, height: float | None = None) -> bytes:
-        """The page as PNG: *height* pixels from *top* on, or all of it."""
+    async def picture(self, height: float | None = None) -> bytes:
+        """The page as PNG: its first *height* pixels, or all of it."""
         size = (await self.call("Page.getLayoutMetrics"))["cssContentSize"]
-        clip = {"x": 0, "y": top, "width": size["width"], "height": height or size["height"] - top, "scale": 1}
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height or size["height"], "scale": 1}
         found = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
         return base64.b64decode(found["data"])
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from aws.build_zip import PYTHON
+from reelhouse.aws import invocation, metrics
 from tests.aws import checks
 from tests.aws.stack import ACCOUNT, REGION, ROLE, TEMPLATE, Parameters, Stack, lint, source, transformed
 
@@ -25,6 +29,7 @@ DEPLOYMENTS: dict[str, Parameters] = {
         "BuildTargetArn": MACHINE,
         "BuildRoleArn": ROLE,
         "AlarmEmail": "me@example.com",
+        "ShowDashboard": "yes",
         "ReservedConcurrency": 2,
         "TickMinutes": 59,
     },
@@ -95,6 +100,27 @@ def test_every_deployment_passes(check: Callable[[Stack], Iterator[str]], parame
 
 def test_every_parameter_is_used_described_and_has_a_default() -> None:
     assert list(checks.unused_parameters(source())) == []
+
+
+def dashboard_metrics() -> Iterator[tuple[str, str]]:
+    """Namespace and name of each metric that the dashboard shows."""
+    body, _ = source()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    for widget in json.loads(re.sub(r"\$\{[\w:]+\}", "1", body))["widgets"]:
+        for metric in widget["properties"]["metrics"]:
+            if isinstance(metric[0], str):
+                yield metric[0], metric[1]
+
+
+def test_the_dashboard_shows_only_what_the_function_emits() -> None:
+    shown = set(dashboard_metrics())
+    ours = {name for namespace, name in shown if namespace == metrics.NAMESPACE}
+    assert ours == {"requests", "throttled", "landed", "quarantined", "pending", "days_to_expiry"}
+    emitted = set(metrics.Meter().metrics) | set(re.findall(r'"(\w+)": ', inspect.getsource(invocation.Invocation)))
+    assert ours <= emitted
+    assert {(namespace, name) for namespace, name in shown if namespace != metrics.NAMESPACE} == {
+        ("AWS/Lambda", "Duration"),
+        ("AWS/Lambda", "Invocations"),
+    }
 
 
 def test_an_unused_parameter_would_be_seen() -> None:
