@@ -46,7 +46,7 @@ def recorded(screen: Screen) -> str:
     shown = [first, *_part(lines, "Run 1 ", "└"), "…", *_part(lines, "Verified: ", "└"), "…"]
     shown += _part(lines, "Return on investment", "│ Western")
     shown += ["…", *(re.sub(r" is \S+/", " is ./", line) for line in lines if line.startswith("The report is"))]
-    shown += [line for line in lines if line.startswith("Done in")]
+    shown += [line.partition(" More")[0] for line in lines if line.startswith("Done in")]
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text("$ ", style="bold green") + Text("make demo", style="bold"))
     for line in shown:
