@@ -373,7 +373,7 @@ def test_where_requests_arrive_bunched_one_429_is_enough_to_keep_within_the_limi
     counts = Counter[str]()
 
     def after_a_stall(at: float) -> float:
-        """Every 0.7 s, whoever delivers the requests stands still for 40 ms."""
+        """Every 0.7 s, the side that delivers the requests stands still for 40 ms."""
         return at + max(0.0, 0.04 - at % 0.7)
 
     async def work() -> None:
