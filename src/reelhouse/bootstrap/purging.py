@@ -57,22 +57,13 @@ def _before(age: str, now: datetime) -> str:
     return f"{before.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-class PurgeResult(msgspec.Struct, frozen=True):
-    """What a purge deleted, or with *dry_run* would delete; the counts are those of `Purging`.
+class PurgeResult(Purging, frozen=True):
+    """What a purge deleted, or with *dry_run* would delete, in raw data and tables.
 
     *tables* were erased, *rebuilt* says whether they were built again, *note* why not. *gone* is proven by listing.
     """
 
     dry_run: bool
-    runs: int
-    answers: int
-    chunks: int
-    rewritten: int
-    exports: int
-    copies: int
-    bytes: int
-    unknown: list[str]
-    problems: list[str]
     tables: int
     rebuilt: bool
     note: str | None
@@ -121,7 +112,7 @@ def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, s
             held_step("erasing tables")
             erased = erase_tables(storage)
         left = [f"{name} is from before this purge and still exists: purge again" for name in leftovers(storage)]
-    found = found._replace(problems=[*found.problems, *left])
+    found = msgspec.structs.replace(found, problems=[*found.problems, *left])
     built = _rebuild(storage, settings, step) if erased and tables else _Built(done=False)
     return _summary(found, dry_run=False, tables=erased, built=built)
 
@@ -173,8 +164,8 @@ def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
 
 def _summary(found: Purging, *, dry_run: bool, tables: int, built: _Built) -> PurgeResult:
     return PurgeResult(
+        **msgspec.structs.asdict(found),
         dry_run=dry_run,
-        **found._asdict(),
         tables=tables,
         rebuilt=built.done,
         note=built.note,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple
+
+import msgspec
 
 from reelhouse.course.copies import copies_before, write_again
 from reelhouse.course.layout import is_file
@@ -33,7 +34,7 @@ Step = Callable[[str], None]
 _FIELDS = ("key", "path", "status", "fetched_at", "id", "etag", "age", "reason")
 
 
-class Purging(NamedTuple):
+class Purging(msgspec.Struct, frozen=True):
     """What a purge took, or would take.
 
     *chunks* and *exports* are objects that went (*rewritten* chunks were put again without what was purged), *bytes*
@@ -87,7 +88,7 @@ def purge(
     dead, loose, copies = to_erase(storage, entities)
     left = remaining(storage, dead | loose | copies)
     problems += write_again(storage, entities.values())
-    return result._replace(problems=[*problems, *(_still_there(key, key in loose) for key in left)])
+    return msgspec.structs.replace(result, problems=[*problems, *(_still_there(key, key in loose) for key in left)])
 
 
 def _survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> Survey:

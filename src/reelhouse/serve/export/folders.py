@@ -7,6 +7,7 @@ which says what the folder holds, comes last; files that are new to it are named
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -78,7 +79,11 @@ class Folder:
         self._path = path.expanduser().absolute()
         self._suffix = suffix
         self._form = f"{suffix}, excel-safe" if excel_safe else suffix
-        self._write = _write_parquet if suffix == "parquet" else partial(_write_csv, excel_safe=excel_safe)
+        writers: dict[str, Callable[[Reading, Path], None]] = {
+            "csv": partial(_write_csv, excel_safe=excel_safe),
+            "parquet": _write_parquet,
+        }
+        self._write = writers[suffix]
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         check_outside(self._path, snapshot.storage)
