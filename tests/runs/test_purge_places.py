@@ -14,7 +14,7 @@ from typing import Any, Self
 import pytest
 from click.testing import CliRunner, Result
 
-from reelhouse.bootstrap import collector
+from reelhouse.bootstrap import purging
 from reelhouse.cli import commands
 from reelhouse.cli.main import main
 from reelhouse.collect.spool import Entry, Spool
@@ -259,7 +259,7 @@ def test_answers_that_wait_in_the_spool_are_not_overlooked(
     assert plan is not None
     receipt = Receipt(run=2, unit=0, part=9, entity="movie", outcomes=[])
     waiting.keep(Entry(lake.url, plan.ids.sha256, plan.planned_at, receipt), b"")
-    monkeypatch.setattr(collector, "spool", lambda settings, storage: waiting)
+    monkeypatch.setattr(purging, "spool_of", lambda settings, storage: waiting)
     before = _contents(lake)
     result = typed("--all", "--yes")
     assert (result.exit_code, str(tmp_path / "spool") in result.stderr.replace("\n", "")) == (1, True)

@@ -150,9 +150,9 @@ def test_a_schema_may_leave_columns_out_and_change_none(spark: Any, keys: list[s
 def test_a_lakes_marts_are_there_too_and_a_lake_without_tables_is_an_error(
     spark: Any, lake: Path, tmp_path: Path
 ) -> None:
-    assert counted(read(spark, lake=lake, table="fact_movie")) == rows_of_lake(lake, "fact_movie")
-    with pytest.raises(PySparkException, match="did you mean 'fact_movie'"):
-        read(spark, lake=lake, table="fact_movies")
+    assert counted(read(spark, lake=lake, table="dim_movie")) == rows_of_lake(lake, "dim_movie")
+    with pytest.raises(PySparkException, match="did you mean 'dim_movie'"):
+        read(spark, lake=lake, table="dim_movies")
     with pytest.raises(PySparkException, match="nothing is built in this lake yet"):
         read(spark, lake=tmp_path / "empty")
 
