@@ -25,6 +25,7 @@ quiet = False
 
 # Logs of runs that a lake keeps.
 _KEPT = 20
+_NAME = "????-??-??T??????Z"
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -86,7 +87,7 @@ class _InLake(logging.FileHandler):
     def _open(self) -> Any:
         path = Path(self.baseFilename)
         path.parent.mkdir(parents=True, exist_ok=True)
-        for old in sorted(path.parent.glob("*.log"))[: 1 - _KEPT]:
+        for old in sorted(path.parent.glob(f"{_NAME}.log"))[: 1 - _KEPT]:
             old.unlink()
         return super()._open()
 

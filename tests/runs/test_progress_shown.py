@@ -105,6 +105,26 @@ def test_limits_stand_in_the_summary_and_in_json(plain: Tiny, here: Start) -> No
     assert said["retries"] == 0
 
 
+def test_logs_of_a_lake_take_no_other_files(plain: Tiny, here: Start, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    for day in range(1, 26):
+        (own / f"2020-01-{day:02d}T000000Z.log").write_text("mine\n")
+    (tmp_path / "lake/_reelhouse").mkdir(parents=True)
+    (tmp_path / "lake/_reelhouse/logs").symlink_to(own)
+    code, _, stderr = here("-q", "collect")
+    assert code == 1
+    assert "_reelhouse/logs is a link" in stderr
+    assert len(list(own.iterdir())) == 25
+    (tmp_path / "lake/_reelhouse/logs").unlink()
+    own.rename(tmp_path / "lake/_reelhouse/logs")
+    for name in range(25):
+        (tmp_path / f"lake/_reelhouse/logs/{name}.log").write_text("mine\n")
+    assert here("-q", "collect")[0] == 0
+    left = [path.name for path in (tmp_path / "lake/_reelhouse/logs").iterdir()]
+    assert len(left) == 25 + 20
+
+
 def test_the_log_goes_where_the_options_say_and_the_last_ones_stay_in_the_lake(
     plain: Tiny,
     here: Start,

@@ -150,6 +150,57 @@ def test_nothing_outside_a_lake_is_erased(lake: FolderStorage, tmp_path: Path) -
     assert outside.exists()
 
 
+@pytest.mark.parametrize("link", ["raw", "raw/movie", ".scratch", ".lock", "tables/a"])
+def test_a_link_in_a_lake_leads_nowhere(lake: FolderStorage, tmp_path: Path, link: str) -> None:
+    """A lake may come from somebody else, whose links lead to files of one's own."""
+    own = tmp_path / "own"
+    (own / "movie").mkdir(parents=True)
+    for file in (own / "a", own / "movie/b"):
+        file.write_bytes(b"precious")
+        os.utime(file, (0, 0))
+    place = lake.root / link
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(own / "a" if link in (".lock", "tables/a") else own)
+    key = {"raw": "raw/a", "raw/movie": "raw/movie/movie/b", "tables/a": "tables/a"}.get(link, "x")
+    top = key.partition("/")[0]
+
+    def locked() -> None:
+        with lake.lock():
+            pass
+
+    attempts: list[Callable[[], object]] = [
+        lambda: list(lake.keys(f"{top}/")),
+        lambda: list(lake.sizes(f"{top}/")),
+        lambda: list(lake.list_all_versions(f"{top}/")),
+        lambda: lake.get(key),
+        lambda: lake.size(key),
+        lambda: lake.put(key, b"x"),
+        lambda: lake.put_new(f"{key}2", b"x"),
+        lambda: lake.delete(key),
+        lambda: lake.delete_all_versions(key),
+        lake.delete_unfinished,
+        locked,
+    ]
+    refused = 0
+    for attempt in attempts:
+        try:
+            attempt()
+        except StorageError as exc:
+            refused += f"{place} is a link" in str(exc)
+    assert refused >= {".lock": 1, ".scratch": 4}.get(link, 6)
+    assert {file.relative_to(own).as_posix(): file.read_bytes() for file in own.rglob("*") if file.is_file()} == {
+        "a": b"precious",
+        "movie/b": b"precious",
+    }
+
+
+def test_the_lake_itself_may_be_a_link(lake: FolderStorage, tmp_path: Path) -> None:
+    lake.put("raw/a", b"1")
+    (tmp_path / "link").symlink_to(lake.root)
+    linked = FolderStorage(tmp_path / "link")
+    assert (linked.get("raw/a"), list(linked.keys(""))) == (b"1", ["raw/a"])
+
+
 def test_writing_leaves_no_scratch_behind(lake: FolderStorage, tmp_path: Path) -> None:
     lake.put("a", b"1")
     lake.put_new("b", b"1")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,18 @@ import pytest
 from deltalake import DeltaTable
 
 from reelhouse.delta import log
+from reelhouse.delta.delta_rs import read_delta
 from reelhouse.delta.log import log_key
-from reelhouse.errors import LakeError
+from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import MANIFEST, plan_key
+from reelhouse.serve.lake import Lake
 from reelhouse.warehouse.manifest import BuildManifest, copy_key
 from reelhouse.warehouse.staging import Stager
 from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.few import FEW
-from tests.warehouse.landing import LakeInTheMaking, Row, a_movie, gone
+from tests.warehouse.landing import SAIL, LakeInTheMaking, Row, a_movie, gone
+from tests.warehouse.test_delta_log import changed
 
 FIELDS: dict[str, Any] = {"genres": [{"id": 18, "name": "Drama"}], "release_date": "2020-12-02", "revenue": 7}
 STAGING = "_reelhouse/staging/movie"
@@ -276,13 +281,23 @@ def test_other_bytes_of_the_same_number_are_found_by_reading_them(
 
 def test_rows_that_a_file_has_and_its_log_does_not_state_are_counted(lake: LakeInTheMaking) -> None:
     genres, crew = (_files(lake, f"tables/{name}")[0] for name in ("movie_genre", "movie"))
-    log = lake.root / log_key("tables/movie_genre", lake.current.tables["movie_genre"].version)
-    size = genres.stat().st_size
-    stated = log.read_text()
+    version = lake.current.tables["movie_genre"].version
+    commit = log.read_commit(lake.storage, "tables/movie_genre", version)
+    actions = map(json.loads, lake.storage.get(log_key("tables/movie_genre", version)).splitlines())
+    (stats,) = (json.loads(action["add"]["stats"]) for action in actions if "add" in action)
     shutil.copy(crew, genres)
     # Another table's rows under a log that was made to fit in size.
-    log.write_text(stated.replace(f'"size":{size}', f'"size":{genres.stat().st_size}'))
-    assert log.read_text() != stated
+    lake.storage.delete(log_key("tables/movie_genre", version))
+    file = log.DataFile(commit.files[0], genres.stat().st_size, stats)
+    log.put_commit(
+        lake.storage,
+        "tables/movie_genre",
+        [file],
+        mode="overwrite",
+        user=commit.user,
+        schema=str(commit.schema),
+        over=version - 1,
+    )
     assert check_tables(lake.storage) == []
     (problem,) = check_tables(lake.storage, deep=True)
     assert genres.name in problem
@@ -309,3 +324,79 @@ def test_files_are_looked_at_without_reading_them(lived: LakeInTheMaking, monkey
     monkeypatch.setattr(lived.storage, "get", noting)
     assert log.sound(lived.storage, "tables/movie", lived.current.tables["movie"].version)
     assert [key for key in read if key.endswith(".parquet")] == []
+
+
+def _altered(actions: list[Any]) -> Iterator[list[Any]]:
+    """The actions of a commit with a part of one of them replaced, also within texts of JSON, and with one less."""
+    for at, action in enumerate(actions):
+        before, after = actions[:at], actions[at + 1 :]
+        yield [*before, *after]
+        yield [*before, action, action, *after]
+        yield from ([*before, odd, *after] for odd in changed(action))
+        [(name, fields)] = action.items()
+        for field, value in fields.items():
+            if isinstance(value, str) and value[:1] == "{":
+                for odd in changed(json.loads(value)):
+                    yield [*before, {name: {**fields, field: json.dumps(odd)}}, *after]
+
+
+@pytest.mark.parametrize("every", [60, pytest.param(1, marks=pytest.mark.long)])
+def test_whatever_is_altered_in_a_log_gives_the_same_rows_or_an_error(lake: LakeInTheMaking, every: int) -> None:
+    pin, opened = lake.current.tables["movie"], Lake(lake.storage, SAIL)
+    key = log_key("tables/movie", pin.version)
+    actions = [json.loads(line) for line in lake.storage.get(key).splitlines()]
+    assert sum(1 for _ in _altered(actions)) > 1_100
+    read: list[Callable[[], Any]] = [
+        lambda: opened.table("movie").toArrow().sort_by("movie_id"),
+        lambda: read_delta(lake.storage, "tables/movie", pin.version, None, pin.rows).read_all().sort_by("movie_id"),
+    ]
+    wanted = [rows() for rows in read]
+    refused = 0
+    for altered in islice(_altered(actions), 0, None, every):
+        lake.storage.put(key, b"".join(json.dumps(action).encode() + b"\n" for action in altered))
+        for rows, expected in zip(read, wanted, strict=True):
+            try:
+                assert rows().to_pylist() == expected.to_pylist(), altered
+            except ReelhouseError:
+                refused += 1
+    assert refused
+
+
+def test_a_build_makes_a_table_again_whose_log_lost_an_action(
+    lake: LakeInTheMaking, rows: dict[str, list[Row]]
+) -> None:
+    key = log_key("tables/movie", lake.current.tables["movie"].version)
+    for at in range(len(lake.storage.get(key).splitlines())):
+        key = log_key("tables/movie", lake.current.tables["movie"].version)
+        lines = lake.storage.get(key).splitlines(keepends=True)
+        lake.storage.put(key, b"".join(lines[:at] + lines[at + 1 :]))
+        if at:
+            assert any("_delta_log" in problem for problem in check_tables(lake.storage))
+        lake.build()
+        assert lake.everything() == rows
+
+
+@pytest.mark.parametrize("how", ["gone", "emptied", "cut", "a byte changed", "another commit"])
+@pytest.mark.parametrize("folder", ["tables/movie", "marts/dim_movie"])
+def test_a_commit_before_the_published_one_is_missed_too_since_other_programs_need_it(
+    lake: LakeInTheMaking, rows: dict[str, list[Row]], folder: str, how: str
+) -> None:
+    version = lake.current.tables[folder.rpartition("/")[2]].version
+    key = log_key(folder, version - 1)
+    body = lake.storage.get(key)
+    changed = {
+        "emptied": b"",
+        "cut": body[:-20],
+        "a byte changed": body.replace(b'"add"', b'"adx"', 1),
+        "another commit": lake.storage.get(log_key(folder, version)),
+    }
+    if how == "gone":
+        lake.storage.delete(key)
+    else:
+        lake.storage.put(key, changed[how])
+    (problem,) = check_tables(lake.storage)
+    assert problem.startswith(key)
+    assert "reelhouse build" in problem
+    lake.build(full="--full" in problem)
+    assert check_tables(lake.storage) == []
+    assert lake.everything() == rows

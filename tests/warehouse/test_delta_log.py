@@ -9,7 +9,17 @@ from typing import Any
 
 import pytest
 
-from reelhouse.delta.log import DataFile, commits_held, damage, list_sizes, log_key, put_commit, read_commit, sound
+from reelhouse.delta.log import (
+    DataFile,
+    commits_held,
+    damage,
+    list_sizes,
+    log_key,
+    put_commit,
+    read_commit,
+    schema_at,
+    sound,
+)
 from reelhouse.errors import LakeError
 from reelhouse.storage.memory import MemoryStorage
 
@@ -31,13 +41,16 @@ _ODD: tuple[Any, ...] = (
 )
 
 
-def _changed(value: Any) -> Iterator[Any]:
+def changed(value: Any) -> Iterator[Any]:
     """*value* with one part of it replaced, each part by each odd value."""
     yield from _ODD
     if isinstance(value, dict):
         for name in value:
             yield {key: one for key, one in value.items() if key != name}
-            yield from ({**value, name: odd} for odd in _changed(value[name]))
+            yield from ({**value, name: odd} for odd in changed(value[name]))
+
+
+_SCHEMA = '{"type":"struct","fields":[{"name":"a","type":"long","nullable":true,"metadata":{}}]}'
 
 
 @pytest.fixture
@@ -50,7 +63,7 @@ def lake() -> MemoryStorage:
         [DataFile("a.parquet", 10, {"numRecords": 3})],
         mode="overwrite",
         user={"receipts": []},
-        schema="{}",
+        schema=_SCHEMA,
         over=None,
     )
     return made
@@ -61,7 +74,7 @@ def test_odd_values_in_a_log_are_read_or_refused_in_one_line(lake: MemoryStorage
     actions = [json.loads(line) for line in lake.get(key).splitlines()]
     tried = 0
     for at, action in enumerate(actions):
-        for odd in _changed(action):
+        for odd in changed(action):
             tried += 1
             lake.put(
                 key, b"".join(json.dumps(each).encode() + b"\n" for each in [*actions[:at], odd, *actions[at + 1 :]])
@@ -70,6 +83,44 @@ def test_odd_values_in_a_log_are_read_or_refused_in_one_line(lake: MemoryStorage
             with suppress(LakeError):
                 list(damage(lake, "tables/t", list(commits_held(lake, "tables/t", 0)), list_sizes(lake, "tables/t/")))
     assert tried > 300
+
+
+@pytest.mark.parametrize(
+    "change", ["an action less", "an action twice", "an action more", "a byte", "a note", "a mode"]
+)
+def test_a_commit_that_was_altered_is_damage(lake: MemoryStorage, change: str) -> None:
+    put_commit(lake, "tables/t", [], mode="overwrite", user={"made_from": "x"}, schema=_SCHEMA, over=0)
+    key = log_key("tables/t", 1)
+    lines = lake.get(key).splitlines(keepends=True)
+    assert b'"remove"' in lines[-1]
+    altered = {
+        "an action less": lines[:-1],
+        "an action twice": [*lines, lines[-1]],
+        "an action more": [*lines, b"{}\n"],
+        "a byte": [*lines[:-1], lines[-1].replace(b"a.parquet", b"b.parquet")],
+        "a note": [lines[0].replace(b"made_from", b"made_form"), *lines[1:]],
+        "a mode": [lines[0].replace(b"Overwrite", b"Append"), *lines[1:]],
+    }
+    assert altered[change] != lines
+    lake.put(key, b"".join(altered[change]))
+    commits = list(commits_held(lake, "tables/t", 1))
+    assert list(damage(lake, "tables/t", commits, list_sizes(lake, "tables/t/"))) == [f"{key} is not as it was written"]
+    assert not sound(lake, "tables/t", 1)
+
+
+@pytest.mark.parametrize("of", ["another version", "another table"])
+def test_a_commit_of_another_place_is_damage(lake: MemoryStorage, of: str) -> None:
+    folder = "tables/t" if of == "another version" else "tables/other"
+    lake.put(log_key(folder, 1 if folder == "tables/t" else 0), lake.get(log_key("tables/t", 0)))
+    lake.put("tables/other/a.parquet", b"x" * 10)
+    assert not sound(lake, folder, 1 if folder == "tables/t" else 0)
+
+
+@pytest.mark.parametrize("schema", ["{}", "7", '{"fields":[{"name":7}]}', '{"fields":"7"}', "x"])
+def test_columns_that_cannot_be_read_are_refused(lake: MemoryStorage, schema: str) -> None:
+    put_commit(lake, "tables/t", [], mode="overwrite", user={}, schema=schema, over=0)
+    with pytest.raises(LakeError, match="states no columns that can be read"):
+        schema_at(lake, "tables/t", 1)
 
 
 def test_a_log_that_cannot_be_read_is_named(lake: MemoryStorage) -> None:

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reelhouse.delta.engine import same_rows
-from reelhouse.delta.log import log_key, rows_held
+from reelhouse.delta.log import DataFile, Mode, log_key, put_commit, rows_held
 from reelhouse.entities.schema import Table
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.marts import REGISTRY, movies
@@ -394,11 +394,11 @@ def test_a_table_made_with_other_columns_than_declared_is_refused(lake: LakeInTh
 def test_rows_of_a_version_are_counted_from_what_is_known() -> None:
     """An export a day would else cost a read for every day there ever was."""
     noting = Noting()
-    user = {"schema": "s"}
     for version in range(5):
-        add = {"add": {"path": f"{version}", "stats": json.dumps({"numRecords": 10**version})}}
-        info = {"commitInfo": {"operationParameters": {"mode": "Overwrite" if version == 1 else "Append"}, **user}}
-        noting.put(log_key("t", version), f"{json.dumps(info)}\n{json.dumps(add)}".encode())
+        file = DataFile(f"{version}", 1, {"numRecords": 10**version})
+        mode: Mode = "overwrite" if version == 1 else "append"
+        put_commit(noting, "t", [file], mode=mode, user={}, schema="{}", over=version - 1 if version else None)
+    noting.read.clear()
     assert rows_held(noting, "t", 4) == 11110
     noting.read.clear()
     assert rows_held(noting, "t", 4, (3, 1110)) == 11110

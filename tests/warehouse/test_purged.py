@@ -244,6 +244,6 @@ def test_tables_whose_erasing_was_cut_short_are_named_until_they_are_gone() -> N
 
 def _commit(files: list[str], purges: int) -> bytes:
     user = encode({"purges": purges}).decode()
-    return b"".join(
-        [encode({"commitInfo": {"userMetadata": user}}), *(encode({"add": {"path": path}}) for path in files)]
-    )
+    about = {"partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": True}
+    added = (encode({"add": {"path": path, **about}}) for path in files)
+    return b"".join([encode({"commitInfo": {"userMetadata": user}}), *added])

@@ -157,7 +157,7 @@ def _confirm_first(rate: float) -> Callable[[Plan], None]:
 
 def _keep_log(storage: Storage) -> None:
     if isinstance(storage, FolderStorage):
-        keep_in(storage.root / LOGS)
+        keep_in(storage.inside(LOGS))
 
 
 def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOptions) -> CollectOptions:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 from reelhouse.delta.address import check_root
-from reelhouse.delta.log import Mode, latest_version, put_commit, schema_at
+from reelhouse.delta.log import Mode, latest_version, put_commit, readable_version, schema_at, wrong_count
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.storage.credentials import Accessible, S3Access
 from reelhouse.storage.prefetch import prefetch
@@ -47,9 +47,11 @@ def open_delta(storage: Storage, folder: str, version: int | None = None) -> Del
 
 
 def read_delta(
-    storage: Storage, folder: str, version: int, columns: Sequence[str] | None = None
+    storage: Storage, folder: str, version: int, columns: Sequence[str] | None = None, rows: int | None = None
 ) -> pa.RecordBatchReader:
     """The rows of one version in batches of bounded size, with *columns* in that order or all; in no order of rows.
+
+    `LakeError` if its files have not *rows*, by the log.
 
     Files are opened one after another, so memory holds a few batches whatever the size of the table, and expired
     credentials are renewed. An unknown column, or any error on the way, is a `LakeError`.
@@ -62,18 +64,22 @@ def read_delta(
     if unknown:
         raise LakeError(f"{folder} version {version} has no column {', '.join(unknown)}")
     schema = known if columns is None else pa.schema([known.field(name) for name in columns])
-    return pa.RecordBatchReader.from_batches(schema, read_files(storage, folder, _files(folder, table), schema))
+    return pa.RecordBatchReader.from_batches(schema, read_files(storage, folder, _files(folder, table, rows), schema))
 
 
-def delta_files(storage: Storage, folder: str, version: int) -> list[str]:
+def delta_files(storage: Storage, folder: str, version: int, rows: int | None = None) -> list[str]:
     """The files of one version, by their names in *folder*, for `read_files`, here or on another machine."""
-    return _files(folder, open_delta(storage, folder, version))
+    return _files(folder, open_delta(storage, folder, version), rows)
 
 
-def _files(folder: str, table: DeltaTable) -> list[str]:
+def _files(folder: str, table: DeltaTable, rows: int | None) -> list[str]:
     if table.metadata().partition_columns:
         raise LakeError(f"{folder} is partitioned, which no table of a lake is")
-    return [str(path) for path in table.get_add_actions().column("path").to_pylist()]
+    added = table.get_add_actions()
+    held = sum(count or 0 for count in added.column("num_records").to_pylist())
+    if rows not in (None, held):
+        raise LakeError(wrong_count(folder, table.version(), held, rows))
+    return [str(path) for path in added.column("path").to_pylist()]
 
 
 def arrow_schema_of(table: DeltaTable) -> pa.Schema:
@@ -104,7 +110,8 @@ def write_delta(
 
     # What could not be read afterwards is not written.
     _place(storage, folder)
-    before = latest_version(storage, folder) if over is None else over
+    find = readable_version if mode == "overwrite" and new_schema else latest_version
+    before = find(storage, folder) if over is None else over
     declared = _delta_schema(folder, rows.schema)
     if before is not None and not (new_schema and mode == "overwrite"):
         kept = schema_at(storage, folder, before)

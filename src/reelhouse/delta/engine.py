@@ -81,12 +81,12 @@ class Engine:
             return self.spark.createDataFrame([], schema)
         return self.spark.read.schema(schema).parquet(*(self.address(f"{folder}/{path}") for path in paths))
 
-    def table(self, folder: str, version: int) -> DataFrame:
-        """A table as of one version; `LakeError` if one of its files is gone or has another size.
+    def table(self, folder: str, version: int, rows: int | None = None) -> DataFrame:
+        """A table as of one version; `LakeError` if one of its files is gone or has another size, or if *rows* differ.
 
         Sail reads a file that is gone, or empty, as one without rows.
         """
-        files = live_files(self.storage, folder, version)
+        files = live_files(self.storage, folder, version, rows)
         listed = list_sizes(self.storage, f"{folder}/")
         damaged = list(damaged_files(self.storage, folder, version, files, listed))
         if damaged:
@@ -94,7 +94,11 @@ class Engine:
                 f"{len(damaged)} of {len(files)} files of {folder} cannot be read ({damaged[0]}): "
                 "`reelhouse verify` says what is lost, and `reelhouse build` makes the table again"
             )
-        schema = T.StructType.fromJson(json.loads(schema_at(self.storage, folder, version)))
+        stated = schema_at(self.storage, folder, version)
+        try:
+            schema = T.StructType.fromJson(json.loads(stated))
+        except (LookupError, TypeError, ValueError, AttributeError) as exc:
+            raise LakeError(f"{folder} version {version} states columns that cannot be read: {exc}") from exc
         return self.read(folder, list(files), schema)
 
     def held(self, folder: str, version: int) -> DataFrame:

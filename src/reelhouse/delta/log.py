@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from pyspark.sql import types as T
 
 
-# Actions of a commit after which readers of the newest version see other rows or columns.
-_CHANGING = frozenset(("add", "remove", "metaData", "protocol"))
-
 _CHECKPOINT = re.compile(r"(\d{20})\.checkpoint\.[^/]*parquet")
 
 
@@ -51,11 +48,83 @@ class DataFile(NamedTuple):
         return int(self.stats["numRecords"])
 
 
+class _Add(msgspec.Struct):
+    path: str
+    partitionValues: dict[str, str | None]  # noqa: N815 (Delta's names, here and below)
+    size: int
+    modificationTime: int  # noqa: N815
+    dataChange: bool  # noqa: N815
+    stats: str | None = None
+
+
+class _Stats(msgspec.Struct):
+    numRecords: int = 0  # noqa: N815
+    minValues: dict[str, Any] = {}  # noqa: N815
+    maxValues: dict[str, Any] = {}  # noqa: N815
+    nullCount: dict[str, int | dict[str, Any]] = {}  # noqa: N815
+
+
+class _Remove(msgspec.Struct):
+    path: str
+    dataChange: bool  # noqa: N815
+
+
+class _Format(msgspec.Struct):
+    provider: str
+    options: dict[str, str] = {}
+
+
+class _MetaData(msgspec.Struct):
+    id: str
+    format: _Format
+    schemaString: str  # noqa: N815
+    partitionColumns: list[str]  # noqa: N815
+    configuration: dict[str, str | None]
+    createdTime: int | None = None  # noqa: N815
+
+
+class _Protocol(msgspec.Struct):
+    minReaderVersion: int  # noqa: N815
+    minWriterVersion: int  # noqa: N815
+
+
+class _Info(msgspec.Struct):
+    timestamp: int | None = None
+    operation: str = "a commit"
+    operationParameters: dict[str, Any] = {}  # noqa: N815
+    userMetadata: str | None = None  # noqa: N815
+
+
+class _Action(msgspec.Struct):
+    """One line of a commit. Delta demands the fields without a default; a reader would refuse the table."""
+
+    add: _Add | None = None
+    remove: _Remove | None = None
+    metaData: _MetaData | None = None  # noqa: N815
+    protocol: _Protocol | None = None
+    commitInfo: _Info | None = None  # noqa: N815
+
+
+_decode = msgspec.json.Decoder(_Action).decode
+
+
+class _Column(msgspec.Struct):
+    name: str
+    type: Any
+
+
+class _Columns(msgspec.Struct):
+    """A schema as Delta writes it."""
+
+    fields: list[_Column]
+
+
 class Commit(NamedTuple):
     """One version of a table. *user* is its writer's metadata, *rows* how many it added.
 
-    *files* are those it added, with their *sizes* in bytes (None if not stated); *changes* is True if it adds or
-    removes files or declares other columns; *what* names the operation; *schema* are the columns it states, if any.
+    *files* are those it added, with their *sizes* in bytes; *changes* is True if it adds or removes files or declares
+    other columns; *what* names the operation; *schema* are the columns it states, if any; *begins* is True if it states
+    the protocol, as the first one does; *altered* is True if reelhouse put it and it was changed or moved since.
     """
 
     version: int
@@ -63,10 +132,12 @@ class Commit(NamedTuple):
     user: dict[str, Any]
     rows: int
     files: list[str]
-    sizes: list[int | None]
+    sizes: list[int]
     changes: bool
     what: str
     schema: str | None
+    begins: bool
+    altered: bool
 
     @property
     def foreign(self) -> bool:
@@ -108,51 +179,64 @@ def _checkpointed(storage: Storage, folder: str, missing: int) -> int | None:
     if noted != missing and _exists(storage, folder, noted):
         return noted
     # The pointer to a checkpoint is written after it; a kill in between leaves none, or that of an earlier one.
-    log = f"{folder}/_delta_log/"
-    found = (_CHECKPOINT.fullmatch(key.removeprefix(log)) for key in storage.keys(log))
-    versions = {int(one[1]) for one in found if one}
+    versions = _checkpoints(folder, storage.keys(f"{folder}/_delta_log/"))
     return next((version for version in sorted(versions, reverse=True) if _exists(storage, folder, version)), None)
+
+
+def _checkpoints(folder: str, keys: Iterable[str]) -> set[int]:
+    log = f"{folder}/_delta_log/"
+    found = (_CHECKPOINT.fullmatch(key.removeprefix(log)) for key in keys if key.startswith(log))
+    return {int(one[1]) for one in found if one}
 
 
 def read_commit(storage: Storage, folder: str, version: int) -> Commit:
     """What a version did."""
     key = log_key(folder, version)
     try:
-        actions = [json.loads(line) for line in storage.get(key).splitlines() if line.strip()]
-        if actions:
-            return msgspec.convert(tuple(_commit_of(version, actions)), Commit)
-    except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError) as exc:
-        raise LakeError(f"{key} cannot be read: {exc!r}") from exc
+        if lines := storage.get(key).splitlines():
+            return _commit_of(folder, version, lines)
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as exc:
+        raise LakeError(f"{key} cannot be read: {exc}") from exc
     raise LakeError(f"{key} is empty")
 
 
-def _commit_of(version: int, actions: list[dict[str, Any]]) -> Commit:
-    added = [action["add"] for action in actions if "add" in action]
-    info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
-    mode = str(info.get("operationParameters", {}).get("mode", "")).lower()
+def _commit_of(folder: str, version: int, lines: list[bytes]) -> Commit:
+    actions = [_decode(line) for line in lines]
+    added = [action.add for action in actions if action.add is not None]
+    info = next((action.commitInfo for action in actions if action.commitInfo is not None), _Info())
+    mode, user = str(info.operationParameters.get("mode", "")).lower(), _user(info)
+    others = [line for line, action in zip(lines, actions, strict=True) if action.commitInfo is None]
     return Commit(
         version,
         mode == "overwrite",
-        _user(info),
+        user,
         sum(map(_rows, added)),
-        [add["path"] for add in added],
-        [add.get("size") for add in added],
-        any(action.keys() & _CHANGING for action in actions),
-        str(info.get("operation", "a commit")),
-        next((action["metaData"]["schemaString"] for action in actions if "metaData" in action), None),
+        [add.path for add in added],
+        [add.size for add in added],
+        any(action.add or action.remove or action.metaData or action.protocol for action in actions),
+        info.operation,
+        next((action.metaData.schemaString for action in actions if action.metaData is not None), None),
+        any(action.protocol for action in actions),
+        "token" in user and user.get("digest") != _digest(folder, version, mode, user, others),
     )
 
 
-def _user(info: dict[str, Any]) -> dict[str, Any]:
+def _digest(folder: str, version: int, mode: str, user: Mapping[str, Any], lines: list[bytes]) -> str:
+    """A hash of a commit: of its place, of what *user* notes and of the *lines* of its other actions."""
+    noted = {name: value for name, value in user.items() if name != "digest"}
+    return hashlib.sha256(b"\n".join([_compact([folder, version, mode, noted]).encode(), *lines])).hexdigest()[:32]
+
+
+def _user(info: _Info) -> dict[str, Any]:
     try:
-        user = json.loads(info.get("userMetadata") or "{}")
+        user = json.loads(info.userMetadata or "{}")
     except ValueError:
         return {}
     return user if isinstance(user, dict) else {}
 
 
-def _rows(add: dict[str, Any]) -> int:
-    return int(json.loads(add.get("stats") or "{}").get("numRecords", 0))
+def _rows(add: _Add) -> int:
+    return msgspec.json.decode(add.stats or "{}", type=_Stats).numRecords
 
 
 def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_ONCE) -> Iterator[Commit]:
@@ -177,8 +261,32 @@ def damage(storage: Storage, folder: str, commits: list[Commit], listed: Sizes) 
     """
     version = commits[0].version
     yield from (_foreign(folder, commit) for commit in commits if commit.foreign)
+    yield from (f"{log_key(folder, one.version)} is not as it was written" for one in commits if one.altered)
     files = {path: size for commit in commits for path, size in zip(commit.files, commit.sizes, strict=True)}
     yield from damaged_files(storage, folder, version, files, listed)
+    for each in _replayed(folder, version, listed):
+        if not (listed.get(log_key(folder, each)) or storage.size(log_key(folder, each))):
+            yield f"{log_key(folder, each)} is gone or empty: other programs cannot read version {version}"
+
+
+def _replayed(folder: str, version: int, listed: Sizes) -> range:
+    """The versions whose commits a reader of *version* needs: all since the last checkpoint."""
+    checkpoints = [each for each in _checkpoints(folder, listed) if each <= version]
+    return range(max(checkpoints) + 1 if checkpoints else 0, version + 1)
+
+
+def check_log(storage: Storage, folder: str, version: int, listed: Sizes) -> None:
+    """Read all commits that other programs need for a version; `LakeError` if one is not as it was written."""
+
+    def read(each: int) -> Commit:
+        try:
+            return read_commit(storage, folder, each)
+        except MissingKeyError:
+            raise LakeError(f"{log_key(folder, each)} is gone: other programs cannot read version {version}") from None
+
+    for commit in prefetch(read, _replayed(folder, version, listed)):
+        if commit.altered or (commit.version == 0 and not commit.begins):
+            raise LakeError(f"{log_key(folder, commit.version)} is not as it was written")
 
 
 def damaged_files(
@@ -254,6 +362,10 @@ def schema_at(storage: Storage, folder: str, version: int) -> str:
     """The columns of a version, as Delta writes them."""
     for each in range(version, -1, -1):
         if (schema := read_commit(storage, folder, each).schema) is not None:
+            try:
+                msgspec.json.decode(schema, type=_Columns)
+            except ValueError as exc:
+                raise LakeError(f"{log_key(folder, each)} states no columns that can be read: {exc}") from exc
             return schema
     raise LakeError(f"{folder} version {version} states no columns")
 
@@ -263,10 +375,7 @@ def readable_version(storage: Storage, folder: str, known: int = 0) -> int | Non
     version = latest_version(storage, folder, known)
     try:
         if version is not None:
-            list(commits_held(storage, folder, version))
-    except MissingKeyError:
-        # Another engine may have removed the log's beginning, and reads from a checkpoint.
-        return version
+            check_log(storage, folder, version, list_sizes(storage, f"{folder}/_delta_log/"))
     except LakeError:
         for _ in prefetch(storage.delete, list(storage.keys(f"{folder}/"))):
             pass
@@ -293,7 +402,7 @@ def put_commit(
         raise LakeError(f"{folder} was erased meanwhile: run `reelhouse build` again")
     now = int(time.time() * 1000)
     version = 0 if over is None else over + 1
-    actions = [_commit_info(now, mode, user)]
+    actions: list[dict[str, Any]] = []
     if over is None:
         # The oldest protocol, which every reader and writer understands.
         actions.append({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
@@ -302,8 +411,12 @@ def put_commit(
     if over is not None and mode == "overwrite":
         actions += (_removed(now, path) for path in live_files(storage, folder, over))
     actions += (_added(now, file) for file in files)
-    storage.put_new(log_key(folder, version), b"".join(_compact(action).encode() + b"\n" for action in actions))
-    return _commit_of(version, actions)
+    lines = [_compact(action).encode() for action in actions]
+    noted = {**user, "token": secrets.token_hex(8)}
+    noted["digest"] = _digest(folder, version, mode, noted, lines)
+    lines.insert(0, _compact(_commit_info(now, mode, noted)).encode())
+    storage.put_new(log_key(folder, version), b"\n".join([*lines, b""]))
+    return _commit_of(folder, version, lines)
 
 
 def _compact(value: Any) -> str:
@@ -312,7 +425,7 @@ def _compact(value: Any) -> str:
 
 def _commit_info(now: int, mode: Mode, user: Mapping[str, Any]) -> dict[str, Any]:
     info = {"timestamp": now, "operation": "WRITE", "operationParameters": {"mode": mode.capitalize()}}
-    return {"commitInfo": {**info, "userMetadata": _compact({**user, "token": secrets.token_hex(8)})}}
+    return {"commitInfo": {**info, "userMetadata": _compact(user)}}
 
 
 def _metadata(now: int, folder: str, schema: str) -> dict[str, Any]:
@@ -337,21 +450,32 @@ def _removed(now: int, path: str) -> dict[str, Any]:
     return {"remove": {"path": path, "deletionTimestamp": now, "dataChange": True}}
 
 
-def live_files(storage: Storage, folder: str, version: int) -> dict[str, int | None]:
-    """The files of a version with the bytes that the log states, if it does.
+def live_files(storage: Storage, folder: str, version: int, rows: int | None = None) -> dict[str, int | None]:
+    """The files of a version with the bytes that the log states, if it does; `LakeError` unless they have *rows*.
 
-    Where another program wrote, there may be some more: its overwrites may leave in what was there.
+    Where another program wrote, or changed a commit, there may be some more: an overwrite may leave in what was there.
     """
     found: dict[str, int | None] = {}
+    held = 0
     try:
         for each in range(version, -1, -1):
             commit = read_commit(storage, folder, each)
             found |= zip(commit.files, commit.sizes, strict=True)
-            if commit.overwrites and not commit.foreign:
+            held += commit.rows
+            if commit.overwrites and not commit.foreign and not commit.altered:
                 break
     except MissingKeyError:
         # Another engine removed the log's beginning; delta-rs reads its checkpoint.
         from reelhouse.delta.delta_rs import delta_files
 
         return dict.fromkeys(delta_files(storage, folder, version))
+    if rows not in (None, held):
+        raise LakeError(wrong_count(folder, version, held, rows))
     return found
+
+
+def wrong_count(folder: str, version: int, found: int, rows: int | None) -> str:
+    """What to say of a version whose log lacks files or names too many."""
+    return (
+        f"{folder} version {version} has {found} rows by its log, {rows} were written (see `reelhouse verify --deep`)"
+    )

@@ -202,7 +202,7 @@ class Lake:
         session = self._session()
         from reelhouse.delta.engine import open_engine
 
-        return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version)
+        return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version, pin.rows)
 
     def _unknown_column(self, text: str, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> str:
         """What to say where an engine did not find a column; empty for its other errors."""

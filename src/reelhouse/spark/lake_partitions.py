@@ -33,16 +33,17 @@ class FilePartition(InputPartition):
 def lake_schema(lake: str | None, table: str) -> T.StructType:
     """The columns of a table of the last complete build, with their comments."""
     storage = _open(lake)
-    folder, version = _pinned(storage, table)
+    folder, pin = _pinned(storage, table)
     # Delta writes schemas as Spark does.
-    return T.StructType.fromJson(json.loads(open_delta(storage, folder, version).schema().to_json()))
+    return T.StructType.fromJson(json.loads(open_delta(storage, folder, pin.version).schema().to_json()))
 
 
 def lake_partitions(lake: str | None, table: str) -> list[FilePartition]:
     """The files of a table of the last complete build."""
     storage = _open(lake)
-    folder, version = _pinned(storage, table)
-    return [FilePartition(storage.url, folder, path) for path in delta_files(storage, folder, version)]
+    folder, pin = _pinned(storage, table)
+    paths = delta_files(storage, folder, pin.version, pin.rows)
+    return [FilePartition(storage.url, folder, path) for path in paths]
 
 
 def lake_batches(partition: FilePartition, schema: T.StructType) -> Iterator[pa.RecordBatch]:
@@ -54,9 +55,9 @@ def _open(lake: str | None) -> Storage:
     return storage_of(load_settings({"lake": lake}))
 
 
-def _pinned(storage: Storage, table: str) -> tuple[str, int]:
+def _pinned(storage: Storage, table: str) -> tuple[str, TableVersion]:
     pins: dict[str, TableVersion] = built(storage).tables
     if table not in pins:
         hint: str = did_you_mean(table, pins) or f"; there are: {', '.join(sorted(pins))}"
         raise LakeError(f"option table: the lake has no table {table!r}{hint}")
-    return f"{pins[table].zone}/{table}", pins[table].version
+    return f"{pins[table].zone}/{table}", pins[table]

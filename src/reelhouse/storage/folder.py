@@ -112,9 +112,11 @@ class FolderStorage:
     def _names(self, prefix: str, wanted: Callable[[str], bool]) -> Iterator[str]:
         inner, _, _ = check_prefix(prefix).rpartition("/")
         found: list[str] = []
-        for folder, folders, names in os.walk(self._root / inner, onerror=_unlisted):
+        for folder, folders, names in os.walk(self.inside(inner), onerror=_unlisted):
             folders[:] = [name for name in folders if wanted(name)]
             inside = Path(folder).relative_to(self._root)
+            for name in folders:
+                self.inside((inside / name).as_posix())
             found.extend((inside / name).as_posix() for name in names if wanted(name))
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
@@ -126,7 +128,7 @@ class FolderStorage:
         # Engines leave files behind whose names are no keys, and a purge must erase those too.
         if key.startswith("/") or ".." in key.split("/"):
             raise StorageError(f"{key!r} is not a key")
-        self._remove(self._root / key)
+        self._remove(self.inside(key))
 
     def list_all_versions(self, prefix: str) -> Iterator[str]:
         return self._names(prefix, lambda name: name not in (_SCRATCH, _SWAP, *_LOCKS.values()))
@@ -135,7 +137,7 @@ class FolderStorage:
         self._sweep(older_than=0)
 
     def check(self) -> None:
-        scratch = self._root / _SCRATCH / secrets.token_hex(8)
+        scratch = self.inside(_SCRATCH) / secrets.token_hex(8)
         try:
             _make_folder(scratch.parent)
             scratch.touch()
@@ -155,11 +157,20 @@ class FolderStorage:
         if _WINDOWS and _NO_NAME.search(key):
             # `a:b` would be a second stream of the file `a`.
             raise StorageError(f"{key!r} is not a valid file name on Windows")
-        return self._root / check_key(key)
+        return self.inside(check_key(key))
+
+    def inside(self, key: str) -> Path:
+        """The path of *key*; `StorageError` if a part of it is a link: the author of a lake could lead it anywhere."""
+        place = str(self._root)
+        for part in key.split("/") if key else ():
+            place = os.path.join(place, part)  # noqa: PTH118 (this is called for each object)
+            if os.path.islink(place):  # noqa: PTH114 (as above)
+                raise StorageError(f"{place} is a link, which a lake must not contain: put the files in its place")
+        return Path(place)
 
     def _place(self, key: str, body: bytes, into: Callable[[Path, Path], object]) -> None:
         path = self._path(key)
-        scratch = self._root / _SCRATCH / secrets.token_hex(8)
+        scratch = self.inside(_SCRATCH) / secrets.token_hex(8)
         try:
             _make_folder(scratch.parent)
             _make_folder(path.parent)
@@ -179,7 +190,7 @@ class FolderStorage:
 
     @contextmanager
     def _locked(self, name: str, *, block: bool, of: Work = COLLECTOR) -> Iterator[None]:
-        path = self._root / name
+        path = self.inside(name)
         try:
             _make_folder(self._root)
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -200,7 +211,7 @@ class FolderStorage:
 
     def _sweep(self, older_than: float) -> None:
         """Remove incomplete files of killed writers of so many seconds ago; nothing refers to them."""
-        scratch = self._root / _SCRATCH
+        scratch = self.inside(_SCRATCH)
         old = time.time() - older_than
         for left in scratch.iterdir() if scratch.is_dir() else ():
             try:

@@ -31,7 +31,7 @@ def ids_of_columns(storage: Storage, columns: Iterable[str]) -> list[int]:
         )
     found = np.empty(0, np.int64)
     for pin, table, column in places:
-        for batch in read_delta(storage, f"{pin.zone}/{table}", pin.version, [column]):
+        for batch in read_delta(storage, f"{pin.zone}/{table}", pin.version, [column], pin.rows):
             ids = batch.column(0).drop_null().to_numpy(zero_copy_only=False)
             found = np.union1d(found, ids[ids > 0])
     return [int(each) for each in found]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from reelhouse.delta.log import Sizes, commits_held, damage, foreign_on_top, list_sizes
+from reelhouse.delta.log import Sizes, check_log, commits_held, damage, foreign_on_top, list_sizes
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
@@ -130,11 +130,22 @@ class _PinCheck:
         if pin.rows not in (-1, rows):
             yield f"{folder} version {pin.version} has {rows} rows, {pin.rows} were built"
         yield from (f"{problem}: {self._remedy}" for problem in problems)
-        if self._deep and not problems:
-            from reelhouse.delta.delta_rs import misread
-
+        if not problems:
             remedy = self._remedy if pin.zone == IMPORTS else "`reelhouse build --full` makes it again"
-            yield from (f"{problem}: {remedy}" for problem in misread(self._storage, folder, pin.version))
+            yield from (f"{problem}: {remedy}" for problem in self._read(folder, pin.version, rows))
+
+    def _read(self, folder: str, version: int, rows: int) -> Iterator[str]:
+        """What is found by reading more than builds do: the log as other programs need it, with *deep* all values."""
+        try:
+            check_log(self._storage, folder, version, self._listed)
+            if self._deep:
+                from reelhouse.delta.delta_rs import delta_files, misread
+
+                # Other programs see files that an overwrite did not remove.
+                delta_files(self._storage, folder, version, rows)
+                yield from misread(self._storage, folder, version)
+        except LakeError as exc:
+            yield str(exc)
 
 
 def _check_counts(storage: Storage, current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[str]:
