@@ -330,6 +330,12 @@ def test_swapped_lines_of_two_outcomes_are_named(lake: MemoryStorage) -> None:
     _red(lake, "but it is not there")
 
 
+@pytest.mark.parametrize(("name", "value"), [("fetched_at", "2036-01-01T00:00:00Z"), ("etag", '"other"')])
+def test_an_outcome_that_dates_its_answer_otherwise_is_named(lake: MemoryStorage, name: str, value: str) -> None:
+    _forge(lake, lambda outcomes: next(one for one in outcomes if one["key"] == ID).update({name: value}))
+    _red(lake, f"id {ID}: movie run 1 says that its {name} is {value}, but line")
+
+
 def test_a_landed_outcome_without_a_line_is_named(lake: MemoryStorage) -> None:
     _forge(lake, lambda outcomes: next(one for one in outcomes if one["key"] == ID).pop("line"))
     _red(lake, f"id {ID}: movie run 1 says that it landed, but names no line")

@@ -371,6 +371,8 @@ class _Held(NamedTuple):
     id: int | None
     status: int
     body_id: int | None
+    fetched_at: str
+    etag: str | None
 
 
 _STATUS = {State.LANDED: 200, State.GONE: 404}
@@ -393,6 +395,15 @@ def _check_outcome(outcome: Outcome, held: Mapping[int, _Held], receipt: Receipt
             yield f"{said} its id is {outcome.id}, but line {line} of {chunk} says {found.id}"
         elif outcome.state is State.LANDED and outcome.id not in (SINGLE, found.body_id):
             yield f"{said} its answer is line {line} of {chunk}, but that is about {found.body_id}"
+    yield from _check_when(outcome, held.get(-1 if outcome.line is None else outcome.line), said)
+
+
+def _check_when(outcome: Outcome, first: _Held | None, said: str) -> Iterator[str]:
+    """The instant decides what is purged and which answer is the current one."""
+    if first is not None and first.key == outcome.key:
+        for name in ("fetched_at", "etag"):
+            if (stated := getattr(outcome, name)) != (true := getattr(first, name)):
+                yield f"{said} its {name} is {stated}, but line {outcome.line} says {true}"
 
 
 def _found_nothing(outcome: Outcome) -> tuple[int, ...]:
@@ -437,7 +448,7 @@ def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, _Held], str | No
         for line in lines:
             found += 1
             if hashlib.sha256(line.bytes).hexdigest() == line.sha256:
-                held[line.line] = _Held(line.key, line.id, line.status, _body_id(line))
+                held[line.line] = _Held(line.key, line.id, line.status, _body_id(line), line.fetched_at, line.etag)
     except (LakeError, binascii.Error) as exc:
         problem = problem or str(exc)
     if found != chunk.lines:
