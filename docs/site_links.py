@@ -1,7 +1,8 @@
-"""A hook of mkdocs: links that leave docs/ lead to the repository, and the README is the front page."""
+"""A hook of mkdocs: the README is the front page, docstrings are a page, links out of docs/ lead to the repository."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,21 @@ def on_files(files: Any, config: Any) -> Any:
     # Links to files beside the README first: what is left after that is inside docs/.
     outside = re.sub(r"\]\((?!https?://|#|docs/)([^)]+)\)", rf"]({REPOSITORY}\1)", readme)
     files.append(File.generated(config, "index.md", content=outside.replace("](docs/", "](")))
+    files.append(File.generated(config, "api.md", content=api()))
     return files
+
+
+def api() -> str:
+    """Each public function with its signature and docstring."""
+    import reelhouse
+
+    parts = ["# Functions, by their docstrings", "[python.md](python.md) explains how they are used."]
+    for name in reelhouse.__all__:
+        found = getattr(reelhouse, name)
+        if inspect.isfunction(found):
+            about = (inspect.getdoc(found) or "").replace("<", "&lt;")
+            parts += [f"## `{name}`", f"```python\n{name}{inspect.signature(found)}\n```", about]
+    return "\n\n".join(parts) + "\n"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:

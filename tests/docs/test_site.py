@@ -19,6 +19,7 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stderr
     pages = list((tmp_path / "site").rglob("*.html"))
+    assert "Continue the open run" in (tmp_path / "site" / "api" / "index.html").read_text(encoding="utf-8")
     assert len(pages) > len(list((ROOT / "docs").glob("*.md")))
     loaded = re.compile(
         r"""<(?:script|img|iframe)[^>]* src=["']?https?:[^"'> ]+"""

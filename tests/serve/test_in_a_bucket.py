@@ -1,0 +1,50 @@
+"""What shows a lake works on a lake in a bucket: report, record, and the copy for the browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import s3servers
+from tests.cluster.lakes import Bucket
+from tests.end_to_end.conftest import unset
+from tests.in_process import reelhouse
+from tests.warehouse.landing import LakeInTheMaking
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def bucket(three_movies: LakeInTheMaking) -> Iterator[Bucket]:
+    made = Bucket(s3servers.started("moto"))
+    made.upload(three_movies.root)
+    yield made
+
+
+def test_a_report_of_a_bucket_has_its_answers(bucket: Bucket, tmp_path: Path) -> None:
+    env = {**unset(), **bucket.server.environ}
+    done = reelhouse("--lake", bucket.lake, "report", "--output", "lake.html", "--json", env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "lake.html").read_text(encoding="utf-8")
+    assert f"<h1>{bucket.lake}</h1>" in page
+    assert "Return on investment by genre" in page
+    assert {one["name"] for one in json.loads(done.stdout)["checks"]} >= {"last runs", "orphans", "last verify"}
+
+
+def test_a_record_of_a_bucket_is_shown_with_its_raw_answer(bucket: Bucket, tmp_path: Path) -> None:
+    env = {**unset(), **bucket.server.environ}
+    shown = reelhouse("--lake", bucket.lake, "show", "movie", "tt0000002", env=env, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "Movie 2" in shown.stdout
+    raw = reelhouse("--lake", bucket.lake, "show", "movie", "2", "--raw", env=env, cwd=tmp_path)
+    assert json.loads(raw.stdout)["title"] == "Movie 2"
+
+
+def test_a_copy_of_a_bucket_for_the_browser_has_its_rows_and_descriptions(bucket: Bucket, tmp_path: Path) -> None:
+    env = {**unset(), **bucket.server.environ}
+    done = reelhouse("--lake", bucket.lake, "export", "--to", "films.sqlite", env=env, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Release" in (tmp_path / "films.metadata.yml").read_text(encoding="utf-8")
