@@ -129,6 +129,7 @@ def test_every_name_of_the_model_that_is_made_by_now_is_refused_as_well(lake: Im
     from reelhouse.warehouse.import_registry import RESERVED, check_name
 
     made = REGISTRY.names
+    assert not RESERVED & made, "a table that is made is no longer reserved"
     for name in made | RESERVED:
         with pytest.raises(Exception, match="a table of TMDB's"):
             check_name(name, made)
