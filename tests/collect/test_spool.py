@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reelhouse.collect.landing import open_unit
+from reelhouse.collect.landing import Replayed, open_unit, replay
 from reelhouse.collect.spool import Entry, Spool, Spooling
-from reelhouse.collect.spool_replay import Replayed, replay
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import ChunkWriter, read_chunk
 from reelhouse.raw.plan import Plan

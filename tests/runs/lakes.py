@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.fetching import StopConditions
+from reelhouse.collect.landing import replay
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.run import execute, start_run
 from reelhouse.collect.spool import Spool
-from reelhouse.collect.spool_replay import replay
 from reelhouse.collect.verify import Verdict, verify
 from reelhouse.emulator import Emulator
 from reelhouse.raw.chunk import read_answers

@@ -20,9 +20,9 @@ from aiohttp import web
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.storage import spool_of
+from reelhouse.collect.landing import replay
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.spool import Entry, Spool
-from reelhouse.collect.spool_replay import replay
 from reelhouse.course.layout import COPIES
 from reelhouse.errors import StorageError
 from reelhouse.raw.plan import read_plan

@@ -18,12 +18,12 @@ from reelhouse.bootstrap.storage import spool_of
 from reelhouse.collect.diff import Compared, Difference, compare
 from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import KeyList
+from reelhouse.collect.landing import replay
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
 from reelhouse.collect.reporting import Beat, Progress, RunResult
 from reelhouse.collect.run import RunOptions, execute, leave_keys, start_run
 from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
 from reelhouse.collect.spool import Spool
-from reelhouse.collect.spool_replay import replay
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, DeniedError, LockedError, ReelhouseError, TransientError
