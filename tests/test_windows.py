@@ -80,7 +80,7 @@ def test_a_second_collector_is_kept_out_and_builds_wait(tmp_path: Path) -> None:
         "with one.lock():\n"
         "    try:\n"
         "        with two.lock(): print('both')\n"
-        "    except LockedError: print('locked')\n"
+        "    except LockedError as exc: print('locked', f'process {os.getpid()} on' in str(exc))\n"
         "with two.lock(): print('free')\n"
         "one.put_new('a', b'1')\n"
         "one.put_if('a', b'2', one.get_versioned('a').version)\n"
@@ -88,7 +88,7 @@ def test_a_second_collector_is_kept_out_and_builds_wait(tmp_path: Path) -> None:
         "except KeyTakenError: print(two.get('a'))"
     )
     done = _there(program, cwd=tmp_path)
-    assert done.stdout == "locked\nfree\nb'2'\n", done.stderr
+    assert done.stdout == "locked True\nfree\nb'2'\n", done.stderr
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["status", "--help"], ["init"], ["tables"]])

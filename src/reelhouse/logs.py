@@ -22,6 +22,7 @@ request_id: ContextVar[str | None] = ContextVar("request", default=None)
 _RECORDS_OWN = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "aws_request_id", "tenant_id"))
 # By `-q`: neither progress nor notes.
 quiet = False
+_command = ""
 
 # Logs of runs that a lake keeps.
 _KEPT = 20
@@ -84,6 +85,12 @@ class Stream(logging.Handler):
 class _InLake(logging.FileHandler):
     """A file that is made with its first record; a lake that cannot be written keeps no log."""
 
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
     def _open(self) -> Any:
         path = Path(self.baseFilename)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,8 +108,8 @@ def configure(options: Mapping[str, Any], *, at_terminal: bool) -> None:
 
     At a terminal, where progress is drawn, stderr gets records only with `-v`; else it gets plain lines.
     """
-    global quiet
-    quiet = options.get("quiet", False)
+    global quiet, _command
+    quiet, _command = options.get("quiet", False), options.get("command", "")
     close()
     log.propagate = False
     log.setLevel(logging.DEBUG)
@@ -123,8 +130,22 @@ def configure(options: Mapping[str, Any], *, at_terminal: bool) -> None:
         log.addHandler(file)
 
 
-def close() -> None:
-    """End what `configure` and `keep_in` began."""
+def command() -> str:
+    """What this process does, without arguments, which may hold secrets: `reelhouse build`."""
+    return _command or Path(sys.argv[0]).name or "python"
+
+
+def keep(text: str, *values: object) -> None:
+    """Write a line into the log that a lake keeps of this call, if it keeps one, and nowhere else. Begins no lake."""
+    for handler in list(log.handlers):
+        if isinstance(handler, _InLake) and Path(handler.baseFilename).parents[1].is_dir():
+            handler.handle(log.makeRecord(log.name, logging.INFO, "", 0, text, values, None))
+
+
+def close(ended: str = "") -> None:
+    """End what `configure` and `keep_in` began; *ended* says how the command did."""
+    if ended:
+        keep("%s: %s", command(), ended)
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
@@ -133,9 +154,12 @@ def close() -> None:
 
 
 def keep_in(folder: Path) -> None:
-    """Keep this process's log in a lake's folder, and of earlier ones the newest."""
+    """Keep this process's log in a lake's folder, and of earlier ones the newest; a second call changes nothing."""
+    if any(isinstance(handler, _InLake) for handler in log.handlers):
+        return
     name = f"{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.log"
     kept = _InLake(folder / name, encoding="utf-8", delay=True)
     kept.setLevel(logging.INFO)
     kept.setFormatter(TextLines())
     log.addHandler(kept)
+    keep("%s begins", command())

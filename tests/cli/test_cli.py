@@ -148,6 +148,17 @@ def test_help_takes_under_a_third_of_a_second() -> None:
     assert min(_child("-m", "reelhouse.cli.main", "--help")[1] for _ in range(3)) < 0.3
 
 
+def test_an_object_that_ctrl_c_left_half_made_ends_without_a_traceback() -> None:
+    program = (
+        "from reelhouse.cli import main as cli\n"
+        "class Half:\n    def __del__(self): raise AttributeError('_closed')\n"
+        "cli.main.add_command(cli.click.Command('half', callback=lambda: Half() and None))\n"
+        "cli.main(['half'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=_environ(), check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 _HEAVY = {
     *("aiohttp", "asyncio", "boto3", "botocore", "jmespath", "rich", "msgspec", "http.client", "reelhouse.settings"),
     *("pyarrow", "pandas", "numpy", "pyspark", "pysail", "deltalake", "duckdb", "sqlglot", "reelhouse.emulator"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -10,7 +12,11 @@ from textwrap import dedent
 import psutil
 import pytest
 from aiohttp import web
+from click.testing import CliRunner, Result
 
+from reelhouse.cli.main import main
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.verify import check_tables
 from tests import serving
 from tests.cli.terminal import Screen, Terminal, shown
 from tests.warehouse.few import FEW
@@ -26,6 +32,39 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     made.land(*(a_movie(id_, popularity=id_ / 2) for id_ in range(1, 61)), a_movie(99, title=_EVIL))
     made.build()
     yield str(made.root)
+
+
+def test_the_lake_keeps_the_log_of_every_command_that_works_on_it_and_status_says_what_is_not_built(
+    tmp_path: Path,
+) -> None:
+    made = LakeInTheMaking(tmp_path / "lake")
+    (tmp_path / "own.csv").write_text("id\n1\n")
+    made.land(a_movie(1))
+
+    def typed(*words: str) -> Result:
+        return CliRunner().invoke(main, ["--lake", str(made.root), *words], input="", catch_exceptions=False)
+
+    assert "1 answer not in the tables yet. To build: reelhouse build\n" in typed("status").stderr
+    assert typed("build").exit_code == 0
+    assert "answer" not in typed("status").stderr
+    made.land(a_movie(2), a_movie(3))
+    assert json.loads(typed("status", "--json").stdout)["unbuilt_answers"] == 2
+    commands = [
+        *("verify", f"export --to csv:{tmp_path}/out --tables movie", f"import own {tmp_path}/own.csv"),
+        *("maintain", "maintain --dry-run", "purge --all --dry-run", "purge --all"),
+    ]
+    for words in commands:
+        typed(*words.split())
+    kept = "".join(path.read_text() for path in sorted((made.root / "_reelhouse/logs").iterdir()))
+    ended = [line.split(" INFO reelhouse ")[1] for line in kept.splitlines() if "INFO reelhouse " in line]
+    ended = [text for text in ended if not text.endswith(" begins")]
+    names = [text.partition(":")[0] for text in ended]
+    assert names == ["build", "verify", "export", "import", "maintain", "purge"]
+    assert ended[0] == "build: exit code 0"
+    assert "--yes is required" in ended[-1]
+    # A command that fails before there is a lake begins none.
+    CliRunner().invoke(main, ["--lake", str(tmp_path / "other"), "import", "own", "nosuch.csv"], catch_exceptions=False)
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_sequence_that_two_reads_share_is_one_sequence() -> None:
@@ -242,6 +281,43 @@ def test_the_prompt_takes_queries_of_several_lines_completes_names_and_outlives_
     again.wait_for("reelhouse> select 1 as one;")
     again.type("\x15\x04")
     assert again.end(20) == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("words", "begun", "kept"),
+    [
+        (["build", "--full"], "building", "readers see the last complete build"),
+        (["diff"], "comparing", "nothing was changed"),
+        (["export", "--to", "csv:out"], "exporting", "no table is left half written"),
+        (["import", "own", "own.csv"], "importing", "the table is what it was before"),
+        (["maintain"], "checking", "no table lost anything"),
+        (["purge", "--all", "--yes"], "purging", "what is purged by now is gone and recorded"),
+        (["report"], "reporting", "no page was written"),
+        (["verify", "--deep"], "verifying", "nothing was changed"),
+    ],
+)
+def test_ctrl_c_stops_a_long_command_that_says_what_is_kept_and_how_to_go_on(
+    tmp_path: Path, lake: str, words: list[str], begun: str, kept: str
+) -> None:
+    if words == ["report"]:
+        pytest.importorskip("altair")
+    shutil.copytree(lake, tmp_path / "lake")
+    (tmp_path / "own.csv").write_text("id,text\n" + "".join(f"{n},{n * 7}\n" for n in range(400_000)))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        env = {"REELHOUSE_EXPORTS_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/p/exports"}
+        terminal = Terminal(["-m", "reelhouse.cli.main", *words], columns=80, cwd=tmp_path, env=env)
+        terminal.wait_for(begun)
+        started = psutil.Process(terminal.process.pid).children(recursive=True)
+        terminal.type("\x03")
+        assert terminal.end(60) == 130
+    # The terminal wraps a line where it is full.
+    screen = "".join(terminal.screen.text.split())
+    assert "Traceback" not in screen
+    assert f"reelhouse: interrupted; {kept}, and `reelhouse {words[0]}` ".replace(" ", "") in screen
+    assert psutil.wait_procs(started, 10)[1] == []
+    assert shown(["build"], columns=80, cwd=tmp_path)[0] == 0
+    assert check_tables(FolderStorage(tmp_path / "lake"), deep=True) == []
 
 
 @pytest.mark.long

@@ -19,6 +19,7 @@ from reelhouse.cli import commands
 from reelhouse.cli.main import main
 from reelhouse.collect.spool import Entry, Spool
 from reelhouse.collect.verify import verify
+from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt
 from reelhouse.retention.erasure import purge
@@ -55,7 +56,7 @@ def typed(tmp_path: Path) -> Typed:
 
 
 def _contents(lake: FolderStorage) -> dict[str, bytes]:
-    return {key: lake.get(key) for key in lake.keys("")}
+    return {key: lake.get(key) for key in lake.keys("") if not key.startswith(LOGS)}
 
 
 @pytest.mark.parametrize(

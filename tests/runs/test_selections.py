@@ -276,7 +276,7 @@ def test_a_signal_lands_what_is_there_and_leaves_the_run_open(
 
 
 def test_the_second_collector_says_so_and_asks_nothing(plain: Tiny, reelhouse: Reelhouse) -> None:
-    plain.delay = 0.1
+    plain.delay = 1.0
     first = reelhouse.start("collect", "--json", REELHOUSE_CONNECTIONS="1")
     while not plain.asked:
         time.sleep(0.01)

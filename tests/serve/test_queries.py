@@ -291,6 +291,15 @@ def test_columns_of_a_table_are_shown_by_each_of_the_usual_ways(lake: LakeInTheM
         ("select qqq from movie join movie_genre using (movie_id)", "column not found: qqq; movie has: "),
         ("select qqq from movie join movie_genre using (movie_id)", "; movie_genre has: movie_id, "),
         ("select qqq", "column not found: qqq"),
+        (
+            "select g.movie_id, count(*) from movie m join movie_genre g using (movie_id) group by g.movie_id",
+            "column not found here: g.movie_id; movie and movie_genre have movie_id; where USING joins tables, write "
+            "movie_id without its table",
+        ),
+        (
+            "select title from (select movie_id from movie) x",
+            "column not found here: title; movie has title",
+        ),
         ("select * from marts.movie", "table not found: marts.movie (did you mean 'tables.movie'?); there are: marts."),
         ("describe marts.fact_movies", "table not found: marts.fact_movies (did you mean 'marts.fact_movie'?); "),
         ("select * from movies", "table not found: movies (did you mean 'movie'?); there are: bridge_"),

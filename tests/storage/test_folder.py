@@ -82,7 +82,8 @@ def test_another_process_is_locked_out_and_a_killed_one_releases_the_lock(lake: 
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(LockedError, match="retry when it has finished"), lake.lock():
+        by = rf": `-c`, process {holder.pid} on \S+, since 20\d\d-.* UTC\); retry when it has finished"
+        with pytest.raises(LockedError, match=by), lake.lock():
             pass
     finally:
         _killed(holder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -85,7 +86,8 @@ def test_a_loser_writes_nothing(lake: S3Storage, proxy: Proxy) -> None:
     with lake.lock():
         before = lake.get("_reelhouse/lease.json")
         proxy.forget()
-        said = rf"locked by another collector \({lake.url}\); if .* was killed, its lock ends in 1\d\d s; retry"
+        by = rf"`[^`]+`, process {os.getpid()} on \S+, since 20\d\d-.* UTC"
+        said = rf"locked by another collector \({lake.url}: {by}\); if .* was killed, its lock ends in 1\d\d s; retry"
         with pytest.raises(LockedError, match=said):
             _again(lake).lock().__enter__()
         assert proxy.counts == {"GET": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -205,7 +206,9 @@ def test_a_second_build_waits_for_the_first_and_finds_its_work_done(
     _before_commit(1, "tables/movie", second.start, monkeypatch)
     lake.build()
     second.join()
-    assert all(step.startswith("waiting for another build, until ") for step in steps)
+    assert all(step.startswith("waiting until ") for step in steps)
+    by = "the lake is locked by another build ("
+    assert all(by in step and f", process {os.getpid()} on " in step for step in steps)
     assert done == [False]
     assert lake.current.tables["movie"].version == 0
     assert check_tables(lake.storage) == []

@@ -18,11 +18,11 @@ from reelhouse.bootstrap.collecting import SIGNALS, CollectOptions, Done, of_oth
 from reelhouse.bootstrap.collector import only_entity, selected
 from reelhouse.bootstrap.operations import CollectResult, ExportResult, SyncResult
 from reelhouse.bootstrap.purging import PurgeResult
-from reelhouse.bootstrap.storage import lake_of, load_settings, readable_storage, spool_of
+from reelhouse.bootstrap.status import status as lake_status
+from reelhouse.bootstrap.storage import lake_of, load_settings, readable_storage
 from reelhouse.collect.id_lists import KeyList, Reading, read_lists
 from reelhouse.collect.reporting import Progress
 from reelhouse.collect.status import Status
-from reelhouse.collect.status import status as lake_status
 from reelhouse.collect.verify import Verdict
 from reelhouse.engines.session import check_installed, release, session_of
 from reelhouse.errors import ConfigError, IncompleteError
@@ -135,10 +135,8 @@ def verify(
 
 
 def status(lake: Place = None, *, settings: Mapping[str, Any] | None = None) -> Status:
-    """What is known, landed, pending and old, and the open runs."""
-    chosen = _settings(lake, settings)
-    storage = lake_of(chosen)
-    return lake_status(storage, chosen.rate, spool=spool_of(chosen, storage))
+    """What is known, landed, pending, old and not built yet, and the open runs."""
+    return lake_status(_settings(lake, settings))
 
 
 def export(

@@ -23,13 +23,10 @@ from reelhouse.collect.reporting import duration
 from reelhouse.collect.status import open_runs, until
 from reelhouse.collect.verify import Verdict
 from reelhouse.errors import ConfigError, LakeError, ListingError
-from reelhouse.logs import keep_in
-from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.reconciliation import open_run
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
-from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -123,7 +120,7 @@ def collect(settings: Settings, request: CollectOptions, as_json: bool, *, yes: 
 
 
 def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, yes: bool) -> Done:
-    _keep_log(storage)
+    display.keep_log(storage)
     requests = [_beside_open_runs(storage, settings, one) for one in request.by_list]
     # A run that the caller limits ends by itself.
     limited = request.deadline is not None or (request.max_requests or _MANY + 1) <= _MANY
@@ -153,11 +150,6 @@ def _confirm_first(rate: float) -> Callable[[Plan], None]:
         )
 
     return confirm
-
-
-def _keep_log(storage: Storage) -> None:
-    if isinstance(storage, FolderStorage):
-        keep_in(storage.inside(LOGS))
 
 
 def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOptions) -> CollectOptions:
@@ -227,6 +219,7 @@ def build(settings: Settings, full: bool, as_json: bool) -> int:
 
 
 def _build(storage: Storage, settings: Settings, full: bool = False) -> BuildResult:
+    display.keep_log(storage)
     with display.spinner("building") as step:
         return operations.build(storage, settings, step, full=full)
 
@@ -284,8 +277,10 @@ def purge(
     wanted = purging.chosen_by(clock, **chosen)
     now = clock.as_of or clock.now
     storage = lake_of(settings)
-    if not dry_run and not yes:
-        display.check_terminal("--yes")
+    if not dry_run:
+        display.keep_log(storage)
+        if not yes:
+            display.check_terminal("--yes")
     if dry_run or not yes:
         with display.spinner("looking"):
             found = purging.foresee(storage, wanted, now)
@@ -314,6 +309,7 @@ def _show_purge(found: PurgeResult) -> None:
 
 
 def _verify(storage: Storage, *, since: Mapping[str, int] | None, deep: bool = False) -> Verdict:
+    display.keep_log(storage)
     with display.spinner("verifying"):
         return operations.verify(storage, since=since, deep=deep)
 

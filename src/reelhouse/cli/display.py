@@ -32,13 +32,22 @@ from reelhouse import logs
 from reelhouse.collect import reporting
 from reelhouse.collect.reporting import RunResult, duration
 from reelhouse.errors import ConfigError, ReelhouseError, printable
+from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import Plan
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
     from reelhouse.course.checker import Checked
 
 # Seconds between two lines on a step that takes long, where no terminal shows it.
 _LINE = 30.0
+
+
+def keep_log(storage: Storage) -> None:
+    """Keep a log of this call in the lake, if it is a folder; of earlier calls the newest logs stay."""
+    if isinstance(storage, FolderStorage):
+        logs.keep_in(storage.inside(LOGS))
 
 
 def at_terminal(stream: IO[str] | None) -> bool:
@@ -90,7 +99,8 @@ def _cell(value: object) -> tuple[str, bool]:
 
 
 def note(text: str) -> None:
-    """Text for the user, on stderr."""
+    """Text for the user, on stderr and in the log that the lake keeps."""
+    logs.keep("%s", text.strip())
     if not logs.quiet:
         click.echo(printable(text, kept="\n"), err=True)
 

@@ -21,6 +21,7 @@ def export(
     """Copy *tables* (all if None) to the place that *to* names, and show what was written."""
     operations.check_can_export()
     storage = lake_of(settings)
+    display.keep_log(storage)
     with display.spinner("exporting") as step:
         done = operations.export(storage, settings, to, tables, schema, step, display.note, **how)
     if as_json:

@@ -49,6 +49,7 @@ def import_table(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> No
 
     check_name(wanted.name, REGISTRY.names)
     storage = readable_storage(settings)
+    display.keep_log(storage)
     with display.spinner(f"importing {wanted.name}") as step:
         if wanted.source is None:
             outcome = _from_files(storage, wanted, step)

@@ -24,11 +24,27 @@ if TYPE_CHECKING:
 _OF_LAKE = frozenset(("deltalake", "pyarrow", "pysail", "pyspark", "sqlglot"))
 
 
+# What Ctrl-C leaves behind, and how to go on; a run says it by itself.
+_INTERRUPTED = {
+    "build": "; readers see the last complete build, and `reelhouse build` continues",
+    "diff": "; nothing was changed, and `reelhouse diff` begins again",
+    "export": "; no table is left half written, and `reelhouse export` writes what is missing",
+    "import": "; the table is what it was before, and `reelhouse import` begins again",
+    "maintain": "; no table lost anything, and `reelhouse maintain` continues",
+    "purge": "; what is purged by now is gone and recorded, and `reelhouse purge` with the same options continues",
+    "report": "; no page was written, and `reelhouse report` begins again",
+    "sync": "; what is collected and built is kept, and `reelhouse sync` continues",
+    "verify": "; nothing was changed, and `reelhouse verify` begins again",
+}
+
+
 class _Group(click.Group):
     """Shows errors of reelhouse as one line; exit code 2 for a setting or input, 130 for Ctrl-C, 1 for all others."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; what the machine lacks, or the output does not take, is one line too."""
+        if sys.unraisablehook is sys.__unraisablehook__:
+            sys.unraisablehook = _unraisable
         try:
             return super().main(*args, **kwargs)
         except Exception as exc:
@@ -52,7 +68,7 @@ class _Group(click.Group):
 
             # If what runs at the end of the process takes too long, a second Ctrl-C ends it at once.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            click.echo("reelhouse: interrupted", err=True)
+            click.echo(f"reelhouse: interrupted{_INTERRUPTED.get(ctx.invoked_subcommand or '', '')}", err=True)
             ctx.exit(130)
         except ModuleNotFoundError as exc:
             if (exc.name or "").partition(".")[0] not in _OF_LAKE:
@@ -63,6 +79,13 @@ class _Group(click.Group):
             # The reader of our output has closed it.
             sys.stderr.close()
             ctx.exit(1)
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C may leave an object half made, whose end then fails: that is for the log (-vv), not for the terminal."""
+    from reelhouse.logs import log
+
+    log.debug("ignored at the end of %r: %r", found.object, found.exc_value)
 
 
 def _end(said: str) -> NoReturn:
@@ -157,11 +180,19 @@ class _Command(click.Command):
         from reelhouse import logs
 
         terminal = sys.stderr is not None and sys.stderr.isatty()
-        logs.configure(ctx.obj, at_terminal=terminal)
+        # The demo is for a stranger, who needs its results.
+        logs.configure({**ctx.obj, "command": f"reelhouse {self.name}"}, at_terminal=terminal or self.name == "demo")
+        ended = "exit code 0"
         try:
             return super().invoke(ctx)
+        except click.exceptions.Exit as exc:
+            ended = f"exit code {exc.exit_code}"
+            raise
+        except BaseException as exc:
+            ended = str(exc) or type(exc).__name__
+            raise
         finally:
-            logs.close()
+            logs.close(ended)
 
 
 _Group.command_class = _Command

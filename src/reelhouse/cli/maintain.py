@@ -26,6 +26,8 @@ def maintain(settings: Settings, *, dry_run: bool, as_json: bool, keep_days: int
     """Do the maintenance that is due; returns the exit code: 1 if a table was left alone or answers are too old."""
     now = datetime.now(UTC).replace(microsecond=0)
     storage = lake_of(settings)
+    if not dry_run:
+        display.keep_log(storage)
     with display.spinner("checking") as step:
         done = _foresee(storage, now, keep_days) if dry_run else _maintain(storage, now, keep_days, step)
         old = _too_old(storage, now)

@@ -8,18 +8,16 @@ from typing import Any
 
 import click
 
-from reelhouse.bootstrap.storage import lake_of, readable_storage, spool_of
+from reelhouse.bootstrap.status import status as lake_status
+from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
 from reelhouse.collect.reporting import duration
 from reelhouse.collect.status import EntityStatus, OpenRun
-from reelhouse.collect.status import status as lake_status
 from reelhouse.settings import Settings
 
 
 def status(settings: Settings, as_json: bool) -> None:
-    storage = lake_of(settings)
-    spool = spool_of(settings, storage)
-    found = lake_status(storage, settings.rate, spool=spool)
+    found = lake_status(settings)
     if as_json:
         display.as_json(found.to_dict())
         return
@@ -28,11 +26,16 @@ def status(settings: Settings, as_json: bool) -> None:
     hours = {one.entity: settings.of(one.entity).run_every_hours for one in found.entities}
     rows = [(*_status_of(one, now), _due(one, now, hours, open_names)) for one in found.entities]
     columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run")
-    display.table(f"{settings.lake}: {display.counted(found.runs, 'run')}", columns, rows, lines=False)
+    if rows:
+        display.table(f"{settings.lake}: {display.counted(found.runs, 'run')}", columns, rows, lines=False)
+    elif not found.open:
+        display.text(f"{settings.lake}: nothing is collected yet. To begin: reelhouse sync\n", None)
+    if found.unbuilt:
+        display.note(f"{display.counted(found.unbuilt, 'answer')} not in the tables yet. To build: reelhouse build")
     for one in found.open:
         display.note(f"{open_run_line(one)} Continue: reelhouse collect")
     if found.spooled:
-        display.note(f"{found.spooled:,} answers wait in {spool.folder}. Land them: reelhouse collect")
+        display.note(f"{display.counted(found.spooled, 'answer')} in this machine's spool. To land: reelhouse collect")
     for text in found.problems:
         display.note(text)
     if any(row[-1] == "due" for row in rows) and not found.open:

@@ -55,7 +55,8 @@ class EntityStatus(NamedTuple):
 class Status(NamedTuple):
     """*runs* of all entities, what each entity is known by that has any, and the open runs: one an entity at most.
 
-    *problems* name runs that are lost, *spooled* are the answers that wait in this machine's spool.
+    *problems* name runs that are lost, *spooled* are the answers that wait in this machine's spool, *unbuilt* those
+    that no build has read.
     """
 
     runs: int
@@ -63,12 +64,13 @@ class Status(NamedTuple):
     open: list[OpenRun]
     problems: list[str]
     spooled: int
+    unbuilt: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
         entities = {one.entity: one._asdict() for one in self.entities}
         opened = [one._asdict() for one in self.open]
-        counts = {"runs": self.runs, "spooled_answers": self.spooled}
+        counts = {"runs": self.runs, "spooled_answers": self.spooled, "unbuilt_answers": self.unbuilt}
         return {**counts, "entities": entities, "open_runs": opened, "problems": self.problems}
 
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError, UnknownTableError, did_you_mean
-from reelhouse.serve.queries import checked_query
+from reelhouse.serve.queries import Query, checked_query
 from reelhouse.storage.opening import place_of
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _NO_COLUMN = re.compile(
     r"attribute ObjectName\(\[(Identifier\(\".*?\"\)[, ]*)+\]\)|UNRESOLVED_COLUMN[^`]*(`[^`]+`\.?)+"
 )
+_USING = re.compile(r"\busing\s*\(", re.IGNORECASE)
+_HAVE = ("has", "have")
 _NAMES = re.compile(r"[`\"]([^`\"]+)[`\"]")
 
 
@@ -114,7 +116,7 @@ class Lake:
             # Connect resolves even names lazily: reading the columns raises mistakes here.
             _ = found.columns
         except PySparkException as exc:
-            unknown = self._unknown_column(str(exc), checked.tables, pins)
+            unknown = self._unknown_column(str(exc), checked, pins)
             raise ReelhouseError(unknown or str(exc).strip().splitlines()[0]) from exc
         return found
 
@@ -204,13 +206,18 @@ class Lake:
 
         return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version, pin.rows)
 
-    def _unknown_column(self, text: str, tables: Iterable[str], pins: Mapping[str, TableVersion]) -> str:
+    def _unknown_column(self, text: str, query: Query, pins: Mapping[str, TableVersion]) -> str:
         """What to say where an engine did not find a column; empty for its other errors."""
         found = _NO_COLUMN.search(text)
         if found is None:
             return ""
-        column = _NAMES.findall(found[0])[-1]
-        columns = {name: self._read(name, pins[name]).columns for name in sorted(tables)}
+        names = _NAMES.findall(found[0])
+        column, full = names[-1], ".".join(names)
+        columns = {name: self._read(name, pins[name]).columns for name in sorted(query.tables)}
+        if owners := [name for name, known in columns.items() if column in known]:
+            without = len(names) > 1 and _USING.search(query.text)
+            hint = f"; where USING joins tables, write {column} without its table" if without else ""
+            return f"column not found here: {full}; {' and '.join(owners)} {_HAVE[len(owners) > 1]} {column}{hint}"
         hint = did_you_mean(column, {each for known in columns.values() for each in known})
         return f"column not found: {column}{hint}" + "".join(f"; {n} has: {', '.join(c)}" for n, c in columns.items())
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from importlib import import_module
 from typing import Any
 
 _LOOK_AGAIN_SECONDS = 0.02
+_LOCKED_BYTE = 1 << 20
 
 
 def _module(name: str) -> Any:
@@ -28,10 +30,13 @@ def lock_file(handle: int, *, block: bool) -> None:
         return
     while True:
         try:
-            # The first byte, which need not exist.
+            # A byte that need not exist, behind what the holder wrote, which others read.
+            os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
             _msvcrt.locking(handle, _msvcrt.LK_NBLCK, 1)
+            os.lseek(handle, 0, os.SEEK_SET)
             return
         except OSError as exc:
+            os.lseek(handle, 0, os.SEEK_SET)
             if exc.errno not in (errno.EACCES, errno.EDEADLK):
                 raise
             if not block:

@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
 from reelhouse.storage.file_lock import lock_file
+from reelhouse.storage.holder import named, this_process
 from reelhouse.storage.protocol import COLLECTOR, Lost, Versioned, Work, check_key, check_prefix, is_key, unheard
 
 # Names that start with a dot belong to this module and are never keys.
@@ -199,9 +202,13 @@ class FolderStorage:
         try:
             try:
                 lock_file(handle, block=block)
+                if not block:
+                    os.ftruncate(handle, 0)
+                    os.write(handle, msgspec.json.encode(this_process()))
             except BlockingIOError:
+                by = named(os.read(handle, 4096))
                 raise LockedError(
-                    f"the lake is locked by another {of} ({self._root}); retry when it has finished"
+                    f"the lake is locked by another {of} ({self._root}{by}); retry when it has finished"
                 ) from None
             except OSError as exc:
                 raise _failed("lock", path, exc) from exc

@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
+from reelhouse.storage.holder import Holder, named, this_process
 from reelhouse.storage.protocol import COLLECTOR, HOUSE, Lost, Work
 
 LEASES: dict[Work, str] = {"collector": f"{HOUSE}lease.json", "build": f"{HOUSE}build-lease.json"}
@@ -65,6 +66,7 @@ class _Record(msgspec.Struct):
     state: Literal["held", "free"]
     # Random for each write: an ETag is made from the bytes, and must never repeat.
     write: str
+    holder: Holder | None = None
 
 
 @contextmanager
@@ -101,6 +103,7 @@ class _Lease:
         self._place = place
         self._unreadable_ttl = unreadable_ttl
         self._owner = secrets.token_hex(8)
+        self._holder = this_process()
         self._epoch = 0
         self._version = ""
         self.ttl = ttl
@@ -166,7 +169,8 @@ class _Lease:
         if left >= 0:
             # With a wrong clock it could have been written in the future.
             free = min(left, record.ttl_seconds if record else self._unreadable_ttl) + 1
-            raise self._busy(f"if that {self._of} was killed, its lock ends in {free:.0f} s; ")
+            holder = record.holder if record else None
+            raise self._busy(f"if that {self._of} was killed, its lock ends in {free:.0f} s; ", holder)
 
     def _left(self, record: _Record | None, age: float) -> float:
         """Seconds for which another collector still has it; negative if it is free."""
@@ -176,12 +180,12 @@ class _Lease:
         return (record.ttl_seconds if record else self._unreadable_ttl) + 1 - age
 
     def _body(self, state: Literal["held", "free"]) -> bytes:
-        return msgspec.json.encode(_Record(self._owner, self._epoch, self.ttl, state, secrets.token_hex(8)))
+        record = _Record(self._owner, self._epoch, self.ttl, state, secrets.token_hex(8), self._holder)
+        return msgspec.json.encode(record)
 
-    def _busy(self, unless: str = "") -> LockedError:
-        return LockedError(
-            f"the lake is locked by another {self._of} ({self._place}); {unless}retry when it has finished"
-        )
+    def _busy(self, unless: str = "", holder: Holder | None = None) -> LockedError:
+        by = f"another {self._of} ({self._place}{named(holder)})"
+        return LockedError(f"the lake is locked by {by}; {unless}retry when it has finished")
 
 
 class _Keeper:

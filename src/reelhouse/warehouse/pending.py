@@ -15,7 +15,7 @@ from reelhouse.raw.keys import reconciliation_key
 from reelhouse.raw.plan import Plan, last_run, plan_of
 from reelhouse.raw.receipt import ChunkRef, Purged, Receipt, Unreadable, read_parts, read_purged
 from reelhouse.storage.protocol import Storage
-from reelhouse.warehouse.manifest import ExportRead, Watermark
+from reelhouse.warehouse.manifest import BuildManifest, ExportRead, Watermark
 
 # Look-ups at once: a bucket takes some 20 ms for each.
 _AT_ONCE = 16
@@ -74,6 +74,13 @@ def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable
         ]
 
     return look
+
+
+def answers_pending(storage: Storage, entities: Iterable[str], current: BuildManifest) -> int:
+    """How many answers of *entities* no build has read since *current*."""
+    streams = ((entity, current.read.stream(entity).receipts) for entity in entities)
+    parts = (part for name, reads in streams for part in new_parts(storage, reads, look_ahead(storage, name, reads)))
+    return sum(len(part.receipt.outcomes) for part in parts if part.receipt)
 
 
 def has_news(storage: Storage, reads: Watermark, pending_runs: PendingRuns) -> bool:

@@ -199,7 +199,7 @@ def _alone(storage: Storage, step: Progress) -> Iterator[bool]:
             except LockedError as exc:
                 if time.monotonic() >= give_up:
                     raise
-                step(f"waiting for another build, until {until:%H:%M:%S} at most: {exc}")
+                step(f"waiting until {until:%H:%M:%S} at most: {exc}")
             waited = True
             time.sleep(_LOOK_AGAIN_SECONDS)
         yield waited

@@ -1,0 +1,29 @@
+"""The state of a lake: its raw zone, this machine's spool, and what no build has read yet."""
+
+from __future__ import annotations
+
+from reelhouse.bootstrap.storage import lake_of, spool_of
+from reelhouse.collect import status as raw
+from reelhouse.collect.status import Status
+from reelhouse.errors import LakeError
+from reelhouse.settings import Settings
+from reelhouse.storage.protocol import Storage
+from reelhouse.warehouse.manifest import believed
+from reelhouse.warehouse.pending import answers_pending
+
+
+def status(settings: Settings) -> Status:
+    """What is known, landed, pending, old and not built yet, and the open runs. `ConfigError` without a lake."""
+    storage = lake_of(settings)
+    found = raw.status(storage, settings.rate, spool=spool_of(settings, storage))
+    try:
+        return found._replace(unbuilt=_unbuilt(storage, found))
+    except LakeError as exc:
+        return found._replace(problems=[*found.problems, str(exc)])
+
+
+def _unbuilt(storage: Storage, found: Status) -> int:
+    current = believed(storage)
+    if current is None:
+        return sum(one.known for one in found.entities)
+    return answers_pending(storage, (one.entity for one in found.entities), current)
