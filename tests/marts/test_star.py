@@ -40,9 +40,17 @@ def world(movie_id: int, **movie: Any) -> dict[str, list[Row]]:
         "movie_spoken_language": [{**of_movie, "iso_639_1": code, "english_name": "E", "name": "N"}],
         "movie_keyword": [{**of_movie, "keyword_id": movie_id, "name": "K"}],
         "movie_cast": [{**of_movie, "credit_id": f"a{movie_id}", "person_id": movie_id, "name": "A"}],
-        "movie_crew": [{**of_movie, "credit_id": f"b{movie_id}", "person_id": movie_id + 50, "name": "B"}],
+        "movie_crew": [
+            {
+                **of_movie, "credit_id": f"b{movie_id}", "person_id": movie_id + 50, "name": "B",
+                "department": f"D{movie_id}", "job": "J",
+            }
+        ],
         "movie_release_date": [
-            {**of_movie, "iso_3166_1": code, "type": 3, "release_date": date(2000, 1, 1 + movie_id)}
+            {
+                **of_movie, "iso_3166_1": code, "type": 3, "release_date": date(2000, 1, 1 + movie_id),
+                "certification": "R",
+            }
         ],
         "watch_provider_offer": [
             {
@@ -91,7 +99,7 @@ def test_adult_titles_and_what_only_they_have_stay_out(lake_of: LakeOf) -> None:
     tables = together(world(1, adult=False), world(2, adult=True), world(3))
     lake = lake_of(**tables)
     for mart in REGISTRY.only({"movie"}).marts:
-        if mart.name == "dim_date":
+        if mart.name in ("dim_date", "edge_costar"):
             continue
         keys = {str(row[mart.key[0]]) for row in lake.rows(mart.name)}
         # Ids and codes are made of the movie's: 2, 02, a2, b2, and 52 for people.
@@ -286,3 +294,61 @@ def test_addresses_of_posters_begin_as_tmdbs_configuration_says(lake_of: LakeOf)
 def test_a_lake_without_tmdbs_configuration_has_no_addresses_of_posters() -> None:
     assert "poster_url" not in REGISTRY.only({"movie"}).names
     assert "poster_url" in REGISTRY.only({"movie", "configuration"}).names
+
+
+def test_jobs_and_age_ratings_are_those_of_titles_of_the_marts(lake_of: LakeOf) -> None:
+    crew = [
+        {"movie_id": 1, "credit_id": "a", "department": "Sound", "job": "Foley"},
+        {"movie_id": 1, "credit_id": "b", "department": "Crew", "job": "Foley"},
+        {"movie_id": 3, "credit_id": "c", "department": "Sound", "job": "Foley", "fetched_at": EARLIER},
+        {"movie_id": 2, "credit_id": "d", "department": "Art", "job": "Painter"},
+        {"movie_id": 1, "credit_id": "e", "department": "Art", "job": None},
+    ]
+    rated = [
+        {"movie_id": 1, "position": 0, "iso_3166_1": "US", "certification": "R"},
+        {"movie_id": 3, "position": 0, "iso_3166_1": "US", "certification": "R", "fetched_at": EARLIER},
+        {"movie_id": 1, "position": 1, "iso_3166_1": "US", "certification": None},
+        {"movie_id": 1, "position": 2, "iso_3166_1": "BR", "certification": "R"},
+        {"movie_id": 2, "position": 0, "iso_3166_1": "PT", "certification": "M/18"},
+    ]
+    lake = lake_of(
+        movie=[{"movie_id": 1}, {"movie_id": 2, "adult": True}, {"movie_id": 3}],
+        movie_crew=crew,
+        movie_release_date=rated,
+        tv=[{"tv_id": 1}],
+        tv_crew=[{"tv_id": 1, "credit_id": "f", "department": "Sound", "job": "Mix"}],
+        tv_content_rating=[{"tv_id": 1, "position": 0, "iso_3166_1": "US", "rating": "R"}],
+    )
+    jobs = {(row["department"], row["job"], row["fetched_at"]) for row in lake.rows("dim_job")}
+    assert jobs == {("Sound", "Foley", MONDAY), ("Crew", "Foley", MONDAY), ("Sound", "Mix", MONDAY)}
+    names = ("media_type", "iso_3166_1", "certification")
+    assert sorted(tuple(row[name] for name in names) for row in lake.rows("dim_certification")) == [
+        ("movie", "BR", "R"),
+        ("movie", "US", "R"),
+        ("tv", "US", "R"),
+    ]
+
+
+def test_costars_are_billed_together_in_two_movies_or_more(lake_of: LakeOf) -> None:
+    casts: dict[int, list[int | None]] = {1: [7, 5, 9], 2: [5, 7], 3: [5, 7, 9, None], 4: [5, 9]}
+    cast = [
+        {"movie_id": movie, "position": at, "credit_id": f"{movie}-{at}", "person_id": person, "order": at}
+        for movie, people in casts.items()
+        for at, person in enumerate(people)
+    ]
+    # A second role in a movie is no second movie, and the eleventh billed is not counted.
+    cast += [
+        {"movie_id": 1, "position": 3, "credit_id": "again", "person_id": 7, "order": 3},
+        {"movie_id": 2, "position": 9, "credit_id": "tenth", "person_id": 8, "order": 9},
+        {"movie_id": 3, "position": 9, "credit_id": "also tenth", "person_id": 8, "order": 9},
+        {"movie_id": 1, "position": 10, "credit_id": "eleventh", "person_id": 8, "order": 10},
+    ]
+    movies = [{"movie_id": movie, "release_date": date(2000 + movie, 1, 1), "adult": movie == 4} for movie in casts]
+    found = lake_of(movie=movies, movie_cast=cast).rows("edge_costar")
+    assert sorted(tuple(row.values()) for row in found) == [
+        (5, 7, 3, 20010101, 20030101),
+        (5, 8, 2, 20020101, 20030101),
+        (5, 9, 2, 20010101, 20030101),
+        (7, 8, 2, 20020101, 20030101),
+        (7, 9, 2, 20010101, 20030101),
+    ]

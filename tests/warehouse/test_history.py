@@ -11,6 +11,7 @@ import pytest
 from reelhouse.maintenance.run import maintain
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt, read_receipts
+from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.landing import LakeInTheMaking, a_movie, gone, quarantined
 
 
@@ -29,7 +30,7 @@ def test_what_changed_is_kept_and_is_the_same_after_maintenance_and_from_raw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = LakeInTheMaking(tmp_path)
-    lake.land(a_movie(1, title="A", vote_count=10, **_offers(8, 9)), a_movie(2, title="X"))
+    lake.land(a_movie(1, title="A", vote_count=10, **_offers(8, 9)), a_movie(2, title="X", **_offers(8)))
     lake.build()
     lake.land(a_movie(1, title="A", vote_count=12, overview="longer", **_offers(8)))
     lake.land(a_movie(1, title="B", vote_count=15, **_offers(8, 9)), quarantined(2))
@@ -51,6 +52,7 @@ def test_what_changed_is_kept_and_is_the_same_after_maintenance_and_from_raw(
         (1, 8, dates[1], dates[3], True),
         (1, 9, dates[1], dates[1], False),
         (1, 9, dates[3], dates[3], True),
+        (2, 8, dates[1], dates[1], False),
     ]
     before, everything = _history(lake), lake.everything()
     monkeypatch.setattr("reelhouse.maintenance.run._MANY", 0)
@@ -60,8 +62,10 @@ def test_what_changed_is_kept_and_is_the_same_after_maintenance_and_from_raw(
     lake.land(gone(3))
     lake.build()
     assert _history(lake) == before
+    assert check_tables(lake.storage) == []
     lake.build(full=True)
     assert _history(lake) == before
+    assert check_tables(lake.storage) == []
     assert lake.everything()["movie"] == everything["movie"]
 
 

@@ -209,3 +209,46 @@ def dim_watch_provider(*frames: DataFrame, kinds: Kinds) -> DataFrame:
     offers = _rows(frames, kinds, "provider_id", "provider_name", "logo_path", "fetched_at")
     rows = offers.withColumnRenamed("provider_name", "name")
     return newest(rows, "provider_id", "name", "logo_path").select("provider_id", "name", "logo_path", "fetched_at")
+
+
+DIM_JOB_COLUMNS = (
+    ColumnSpec("department", "string", "The department.", path="credits.crew[].department"),
+    ColumnSpec("job", "string", "The job.", path="credits.crew[].job"),
+    FETCHED_AT,
+)
+
+
+def dim_job(*frames: DataFrame, kinds: Kinds) -> DataFrame:
+    """One row for each job of each department that a credit names."""
+    return _distinct(_rows(frames, kinds, "department", "job", "fetched_at"), "department", "job")
+
+
+DIM_CERTIFICATION_COLUMNS = (
+    ColumnSpec("media_type", "string", "movie or tv."),
+    ColumnSpec("iso_3166_1", "string", "Where it is used.", path="release_dates.results[].iso_3166_1"),
+    ColumnSpec(
+        "certification", "string", "The age rating.", path="release_dates.results[].release_dates[].certification"
+    ),
+    FETCHED_AT,
+)
+
+
+def dim_certification(*frames: DataFrame, kinds: Kinds) -> DataFrame:
+    """One row for each age rating that a title has in a country."""
+    found = []
+    for id_column, (rows,), titles in _by_kind(frames, kinds):
+        name = "rating" if "rating" in rows.columns else "certification"
+        rated = of_titles(rows, titles, id_column).select(
+            F.lit(id_column.removesuffix("_id")).alias("media_type"),
+            "iso_3166_1",
+            F.col(name).alias("certification"),
+            "fetched_at",
+        )
+        found.append(_distinct(rated, "media_type", "iso_3166_1", "certification"))
+    return reduce(DataFrame.unionByName, found)
+
+
+def _distinct(rows: DataFrame, *key: str) -> DataFrame:
+    """One row a *key* that is known, with the newest instant."""
+    known = rows.dropna(subset=list(key))
+    return known.groupBy(*key).agg(F.max("fetched_at").alias("fetched_at")).select(*key, "fetched_at")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec
@@ -189,3 +189,32 @@ def _windows(fact_release: DataFrame) -> DataFrame:
     )
     days = F.datediff("digital", "theatre").cast("bigint")
     return first.select("movie_id", days.alias("days_theatre_to_digital"))
+
+
+# Of larger casts the pairs would outnumber all other rows, and far down the list few share a scene.
+_MOST_BILLED = 10
+
+EDGE_COSTAR_COLUMNS = (
+    ColumnSpec("person_id", "bigint", "The one with the lower id; key of dim_person."),
+    ColumnSpec("costar_id", "bigint", "The other one; key of dim_person."),
+    ColumnSpec("movie_count", "bigint", f"Movies in which both are among the first {_MOST_BILLED} billed.", "movies"),
+    ColumnSpec("first_release_date_key", "int", "First release of the earliest of them; key of dim_date."),
+    ColumnSpec("last_release_date_key", "int", "First release of the latest of them; key of dim_date."),
+)
+
+
+def edge_costar(fact_credit: DataFrame) -> DataFrame:
+    """One row for each two people who are billed together in two movies or more."""
+    billed = (F.col("credit_type") == "cast") & (F.col("billing") < _MOST_BILLED) & F.col("person_id").isNotNull()
+    cast = fact_credit.filter(billed).select("movie_id", "person_id", "release_date_key").distinct()
+    # Most people have one movie; without them the pairs are few.
+    of_person = Window.partitionBy("person_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
+    cast = cast.withColumn("movies", F.count("movie_id").over(of_person)).filter(F.col("movies") > 1)
+    other = cast.select("movie_id", F.col("person_id").alias("costar_id"))
+    pairs = cast.drop("movies").join(other, "movie_id").filter(F.col("person_id") < F.col("costar_id"))
+    found = pairs.groupBy("person_id", "costar_id").agg(
+        F.count("*").alias("movie_count"),
+        F.min("release_date_key").alias("first_release_date_key"),
+        F.max("release_date_key").alias("last_release_date_key"),
+    )
+    return found.filter(F.col("movie_count") > 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import reduce
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec, Table
@@ -51,9 +51,7 @@ def intervals(days: DataFrame, tombstone: DataFrame, *, kind: str, names: list[s
     said = days.filter(kept(adult_titles)).withColumn("said", F.struct(*names))
     before = said.withColumn("before", F.lag("said").over(of_title))
     changes = before.filter(~F.col("said").eqNullSafe(F.col("before")))
-    gone = tombstone.filter(F.col("entity") == kind).select(
-        F.col("id").alias(id_column), F.col("fetched_at").alias("gone_at")
-    )
+    gone = _removed(tombstone, kind, id_column)
     rows = changes.withColumn("next", F.lead("fetched_at").over(of_title)).join(gone, id_column, "left")
     last = F.col("next").isNull()
     return rows.select(
@@ -63,6 +61,13 @@ def intervals(days: DataFrame, tombstone: DataFrame, *, kind: str, names: list[s
         F.coalesce("next", "gone_at").alias("valid_to"),
         (last & F.col("gone_at").isNull()).alias("is_current"),
         (last & F.col("gone_at").isNotNull()).alias("is_deleted"),
+    )
+
+
+def _removed(tombstone: DataFrame, kind: str, id_column: str) -> DataFrame:
+    """The titles of a *kind* that TMDB has removed, and when it said so."""
+    return tombstone.filter(F.col("entity") == kind).select(
+        F.col("id").alias(id_column), F.col("fetched_at").alias("gone_at")
     )
 
 
@@ -76,23 +81,53 @@ SNAPSHOT_COLUMNS = (
     ColumnSpec("days_since", "bigint", "Since the snapshot before; NULL for the first.", "days"),
     ColumnSpec("popularity_change", "double", "Since the snapshot before; NULL for the first."),
     ColumnSpec("votes_change", "bigint", "Since the snapshot before; NULL for the first.", "votes"),
+    ColumnSpec(
+        "rank", "bigint", "Place by popularity, from 1, among the movies with an answer that day; NULL without one."
+    ),
+    ColumnSpec("rank_change", "bigint", "Places gained since the snapshot before; negative for places lost.", "places"),
+    ColumnSpec(
+        "is_joiner", "boolean", "Whether the day before that has answers has none of the movie; NULL on the first day."
+    ),
+    ColumnSpec(
+        "is_leaver", "boolean", "Whether the day after that has answers has none of the movie; NULL on the last day."
+    ),
 )
 
 
 def snapshots(days: DataFrame, *, adult_titles: bool) -> DataFrame:
     """One row for each movie and day with an answer."""
     before = Window.partitionBy("movie_id").orderBy("day")
-    return days.filter(kept(adult_titles)).select(
+    known = days.filter(kept(adult_titles))
+    popular = Window.partitionBy("day").orderBy(F.col("popularity").desc_nulls_last(), "movie_id")
+    ranked = known.withColumn("rank", F.when(F.col("popularity").isNotNull(), F.row_number().over(popular)))
+    # A few rows, one a day.
+    in_order = Window.partitionBy(F.lit(0)).orderBy("day")
+    calendar = known.select("day").distinct().select(
+        "day", F.lag("day").over(in_order).alias("day_before"), F.lead("day").over(in_order).alias("day_after")
+    )  # fmt: skip
+    # One struct, as above.
+    said = F.struct("day", "popularity", "vote_count", "rank")
+    rows = ranked.join(F.broadcast(calendar), "day").withColumn("last", F.lag(said).over(before))
+    return rows.select(
         "movie_id",
         "day",
         date_key(F.col("day")).alias("date_key"),
         "popularity",
         "vote_average",
         F.col("vote_count").alias("votes"),
-        F.datediff("day", F.lag("day").over(before)).cast("bigint").alias("days_since"),
-        (F.col("popularity") - F.lag("popularity").over(before)).alias("popularity_change"),
-        (F.col("vote_count") - F.lag("vote_count").over(before)).alias("votes_change"),
+        F.datediff("day", F.col("last.day")).cast("bigint").alias("days_since"),
+        (F.col("popularity") - F.col("last.popularity")).alias("popularity_change"),
+        (F.col("vote_count") - F.col("last.vote_count")).alias("votes_change"),
+        F.col("rank").cast("bigint").alias("rank"),
+        (F.col("last.rank") - F.col("rank")).cast("bigint").alias("rank_change"),
+        _lacks("day_before", F.col("last.day")).alias("is_joiner"),
+        _lacks("day_after", F.lead("day").over(before)).alias("is_leaver"),
     )
+
+
+def _lacks(neighbour: str, answered: Column) -> Column:
+    """Whether a movie was not *answered* on the neighbouring day; NULL where there is no such day."""
+    return F.when(F.col(neighbour).isNotNull(), ~F.col(neighbour).eqNullSafe(answered))
 
 
 AVAILABILITY_COLUMNS = (
@@ -103,20 +138,28 @@ AVAILABILITY_COLUMNS = (
     ColumnSpec("provider_id", "bigint", "Who offered it; data by JustWatch."),
     ColumnSpec("first_seen", "date", "Day of the first answer with the offer."),
     ColumnSpec("last_seen", "date", "Day of the last answer with the offer, without one between that lacks it."),
-    ColumnSpec("is_current", "boolean", "Whether the newest answer has it."),
+    ColumnSpec("is_current", "boolean", "Whether the newest answer has it, and TMDB has not removed the title."),
 )
 _OFFER = ("title_id", "iso_3166_1", "monetization_type", "provider_id")
 
 
 def availability(*frames: DataFrame, kinds: Mapping[str, int], adult_titles: bool) -> DataFrame:
-    """One row for each time that a provider offered a title; *kinds* have two frames each: days, and offers by day."""
-    parts = zip(kinds, frames[::2], frames[1::2], strict=True)
+    """One row for each time that a provider offered a title.
+
+    *kinds* have two frames each: days, and offers by day. The last frame are the tombstones.
+    """
+    *of_kinds, tombstone = frames
+    parts = zip(kinds, of_kinds[::2], of_kinds[1::2], strict=True)
     return reduce(
-        DataFrame.unionByName, (_offered(kind, days.filter(kept(adult_titles)), offers) for kind, days, offers in parts)
+        DataFrame.unionByName,
+        (
+            _offered(kind, days.filter(kept(adult_titles)), offers, _removed(tombstone, kind, "title_id"))
+            for kind, days, offers in parts
+        ),
     )
 
 
-def _offered(kind: str, days: DataFrame, offers: DataFrame) -> DataFrame:
+def _offered(kind: str, days: DataFrame, offers: DataFrame, removed: DataFrame) -> DataFrame:
     by_day = Window.partitionBy("title_id").orderBy("day")
     of_title = Window.partitionBy("title_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     answers = days.select(F.col(f"{kind}_id").alias("title_id"), "day").withColumn(
@@ -134,4 +177,10 @@ def _offered(kind: str, days: DataFrame, offers: DataFrame) -> DataFrame:
         F.max("day").alias("last_seen"),
         (F.max("answer") == F.max("newest")).alias("is_current"),
     )
-    return rows.select(F.lit(kind).alias("media_type"), *_OFFER, "first_seen", "last_seen", "is_current")
+    return rows.join(removed, "title_id", "left").select(
+        F.lit(kind).alias("media_type"),
+        *_OFFER,
+        "first_seen",
+        "last_seen",
+        (F.col("is_current") & F.col("gone_at").isNull()).alias("is_current"),
+    )

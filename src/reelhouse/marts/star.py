@@ -48,12 +48,13 @@ def _histories(kinds: list[str], measures: Measures) -> Iterator[Table]:
     if "movie" in kinds:
         yield Table(
             "fact_movie_snapshot",
-            "One row for each movie and day with an answer: popularity and votes, and their change.",
+            "One row for each movie and day with an answer: popularity, votes and rank, and their change.",
             history.SNAPSHOT_COLUMNS,
             history.snapshots,
             ("movie_daily",),
             ("movie_id", "day"),
             {"adult_titles": measures.adult_titles},
+            version=2,
         )
     if kinds:
         yield Table(
@@ -61,9 +62,10 @@ def _histories(kinds: list[str], measures: Measures) -> Iterator[Table]:
             "From when to when a provider offered a title. Data by JustWatch.",
             history.AVAILABILITY_COLUMNS,
             history.availability,
-            tuple(f"{kind}{end}" for kind in kinds for end in ("_daily", "_offer_daily")),
+            (*(f"{kind}{end}" for kind in kinds for end in ("_daily", "_offer_daily")), "tombstone"),
             ("title_id", "media_type", "iso_3166_1", "monetization_type", "provider_id", "first_seen"),
             {"kinds": dict.fromkeys(kinds, 2), "adult_titles": measures.adult_titles},
+            version=2,
         )
 
 
@@ -102,6 +104,14 @@ def _of_movies(measures: Measures) -> Iterator[Table]:
         ("movie", "fact_credit", "fact_release"),
         ("movie_id",),
         {**adult, "rating_votes": measures.rating_votes},
+    )
+    yield Table(
+        "edge_costar",
+        "Pairs of people who are billed together in two movies or more.",
+        facts.EDGE_COSTAR_COLUMNS,
+        facts.edge_costar,
+        ("fact_credit",),
+        ("person_id", "costar_id"),
     )
     yield Table(
         "dim_collection",
@@ -177,6 +187,8 @@ def _of_series(measures: Measures) -> Iterator[Table]:
 
 # Of each kind of title the tables that a shared dimension is made of.
 _PEOPLE = {"movie": ("movie_cast", "movie_crew"), "tv": ("tv_cast", "tv_crew")}
+_JOBS = {"movie": ("movie_crew",), "tv": ("tv_crew",)}
+_CERTIFICATIONS = {"movie": ("movie_release_date",), "tv": ("tv_content_rating",)}
 _GENRES = {"movie": ("movie_genre",), "tv": ("tv_genre",)}
 _COMPANIES = {"movie": ("movie_production_company",), "tv": ("tv_production_company",)}
 _NETWORKS = {"tv": ("tv_network",)}
@@ -216,15 +228,32 @@ def _shared(kinds: list[str]) -> Iterator[Table]:
         columns: tuple[ColumnSpec, ...],
         make: Callable[..., Any],
         tables: Mapping[str, tuple[str, ...]],
+        key: tuple[str, ...] = (),
     ) -> Iterator[Table]:
         of_kinds = {kind: (*tables[kind], f"dim_{kind}") for kind in kinds if kind in tables}
         if of_kinds:
             inputs = tuple(one for its in of_kinds.values() for one in its)
             counts = {kind: len(its) for kind, its in of_kinds.items()}
-            yield Table(name, about, columns, make, inputs, (columns[0].name,), {"kinds": counts}, version=2)
+            yield Table(name, about, columns, make, inputs, key or (columns[0].name,), {"kinds": counts}, version=2)
 
     of = dimensions
     yield from dimension("dim_person", "People whom a credit names.", of.DIM_PERSON_COLUMNS, of.dim_person, _PEOPLE)
+    yield from dimension(
+        "dim_job",
+        "Jobs that credits name, by department.",
+        of.DIM_JOB_COLUMNS,
+        of.dim_job,
+        _JOBS,
+        ("department", "job"),
+    )
+    yield from dimension(
+        "dim_certification",
+        "Age ratings of titles, by country; the table certification has TMDB's own list, with what they mean.",
+        of.DIM_CERTIFICATION_COLUMNS,
+        of.dim_certification,
+        _CERTIFICATIONS,
+        ("iso_3166_1", "media_type", "certification"),
+    )
     yield from dimension("dim_genre", "Genres.", of.DIM_GENRE_COLUMNS, of.dim_genre, _GENRES)
     yield from dimension("dim_company", "Production companies.", of.DIM_COMPANY_COLUMNS, of.dim_company, _COMPANIES)
     yield from dimension("dim_network", "Networks that show series.", of.DIM_NETWORK_COLUMNS, of.dim_network, _NETWORKS)

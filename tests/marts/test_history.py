@@ -1,0 +1,91 @@
+"""Values of the marts of history, from days written by hand."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from tests.marts.conftest import LakeOf
+
+_ONE, _TWO, _THREE, _FOUR = (date(2026, 11, day) for day in (20, 21, 23, 24))
+
+
+def _movie(movie_id: int, day: date, popularity: float | None = 1.0, **more: Any) -> dict[str, Any]:
+    fetched_at = datetime(day.year, day.month, day.day, 12)
+    return {"movie_id": movie_id, "day": day, "popularity": popularity, "fetched_at": fetched_at, **more}
+
+
+def _offer(movie_id: int, day: date, provider_id: int) -> dict[str, Any]:
+    offer = {"iso_3166_1": "BR", "monetization_type": "flatrate", "provider_id": provider_id}
+    return {"movie_id": movie_id, "day": day, **offer}
+
+
+def test_a_snapshot_has_the_rank_of_its_day_and_says_who_joined_and_who_left(lake_of: LakeOf) -> None:
+    days = [
+        _movie(1, _ONE, 5.0),
+        _movie(2, _ONE, 9.0),
+        _movie(3, _ONE, None),
+        _movie(1, _TWO, 9.0),
+        _movie(4, _TWO, 9.0),
+        _movie(9, _TWO, 99.0, adult=True),
+        _movie(1, _THREE, 1.0),
+        _movie(2, _THREE, 3.0),
+    ]
+    found = lake_of(movie_daily=days).rows("fact_movie_snapshot")
+    shown = {
+        (row["movie_id"], row["day"]): tuple(
+            row[name] for name in ("rank", "rank_change", "days_since", "is_joiner", "is_leaver")
+        )
+        for row in found
+    }
+    assert shown == {
+        (2, _ONE): (1, None, None, None, True),
+        (1, _ONE): (2, None, None, None, False),
+        (3, _ONE): (None, None, None, None, True),
+        (1, _TWO): (1, 1, 1, False, False),
+        (4, _TWO): (2, None, None, True, True),
+        (2, _THREE): (1, 0, 3, True, None),
+        (1, _THREE): (2, -1, 2, False, None),
+    }
+
+
+def test_an_offer_is_current_only_if_the_newest_answer_has_it_and_its_title_is_still_there(lake_of: LakeOf) -> None:
+    days = [_movie(movie_id, day) for movie_id in (1, 2) for day in (_ONE, _TWO, _THREE, _FOUR)]
+    offers = [
+        *(_offer(1, day, 8) for day in (_ONE, _TWO, _THREE, _FOUR)),
+        *(_offer(1, day, 9) for day in (_ONE, _THREE)),
+        _offer(2, _FOUR, 8),
+    ]
+    removed = [
+        {"entity": "movie", "id": 2, "fetched_at": datetime(2026, 11, 25, 12)},
+        {"entity": "tv", "id": 1, "fetched_at": datetime(2026, 11, 25, 12)},
+    ]
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, tombstone=removed)
+    names = ("title_id", "provider_id", "first_seen", "last_seen", "is_current")
+    assert sorted(tuple(row[name] for name in names) for row in lake.rows("fact_watch_availability")) == [
+        (1, 8, _ONE, _FOUR, True),
+        (1, 9, _ONE, _ONE, False),
+        (1, 9, _THREE, _THREE, False),
+        (2, 8, _FOUR, _FOUR, False),
+    ]
+
+
+def test_a_title_has_an_interval_for_each_time_it_stayed_the_same(lake_of: LakeOf) -> None:
+    days = [
+        _movie(1, _ONE, title="A", status=None),
+        _movie(1, _TWO, 7.0, title="A", status=None),
+        _movie(1, _THREE, title="A", status="new"),
+        _movie(1, _FOUR, title="A", status=None),
+        _movie(2, _ONE, title="X"),
+    ]
+    gone_at = datetime(2026, 11, 25, 12)
+    lake = lake_of(movie_daily=days, tombstone=[{"entity": "movie", "id": 2, "fetched_at": gone_at}])
+    names = ("movie_id", "status", "valid_from", "valid_to", "is_current", "is_deleted")
+    noon = {day: datetime(day.year, day.month, day.day, 12) for day in (_ONE, _TWO, _THREE, _FOUR)}
+    found = [tuple(row[name] for name in names) for row in lake.rows("dim_movie_history")]
+    assert sorted(found, key=lambda row: (row[0], row[2])) == [
+        (1, None, noon[_ONE], noon[_THREE], False, False),
+        (1, "new", noon[_THREE], noon[_FOUR], False, False),
+        (1, None, noon[_FOUR], None, True, False),
+        (2, None, noon[_ONE], gone_at, False, True),
+    ]
