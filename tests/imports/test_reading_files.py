@@ -30,6 +30,12 @@ def test_csv_files_are_read_as_people_have_them(
     assert lake.rows("t") == rows
 
 
+@pytest.mark.parametrize("cut", [1, 3])
+def test_a_file_that_is_cut_in_its_last_character_is_refused(lake: Importer, cut: int) -> None:
+    body = "id,t\n1,A\n2,\U0001f3ac".encode("utf-16")
+    assert lake.refused("t", lake.file("t.csv", body[:-cut])).startswith("t.csv is cut in the middle of a character")
+
+
 def test_what_is_wrong_with_a_file_is_said_by_its_own_line_and_with_its_remedy(lake: Importer) -> None:
     latin = lake.file("l.csv", "id,título\n1,A\n".encode("latin-1"))
     said = lake.refused("t", latin)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 import glob
 import gzip
 import hashlib
+import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -130,11 +130,28 @@ class _Lines:
         return chain([b"\n"] * len(self._blank), self._body)
 
 
+class _Utf8(io.RawIOBase):
+    """The bytes of a text as UTF-8. `UnicodeDecodeError` where it ends within a character."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        piece = self._left or self._text.read(len(into)).encode()
+        size = min(len(piece), len(into))
+        into[:size], self._left = piece[:size], piece[size:]
+        return size
+
+
 def _as_utf8(body: IO[bytes], form: TextForm) -> IO[bytes]:
     mark = body.read(2)
     body.seek(0)
     encoding = form.encoding or ("utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "")
-    text: Any = codecs.EncodedFile(body, "utf-8", encoding) if encoding else body
+    text: Any = io.BufferedReader(_Utf8(io.TextIOWrapper(body, encoding, newline=""))) if encoding else body
     return cast("IO[bytes]", _Lines(text, form.skip)) if form.skip else text
 
 
@@ -158,6 +175,8 @@ def opened(path: Path, form: TextForm = PLAIN) -> Iterator[IO[bytes]]:
             with gzip.open(file) if packed else file as body:
                 yield _as_utf8(body, form)  # type: ignore[arg-type]
     except UnicodeDecodeError as exc:
+        if exc.end == len(exc.object):
+            raise ReelhouseError(f"{path} is cut in the middle of a character of {exc.encoding}") from exc
         raise ReelhouseError(f"{path} is no {exc.encoding}: {exc.reason}; --encoding names another") from exc
     except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
         raise ReelhouseError(f"{path}: the gzip file is cut short or damaged") from exc
