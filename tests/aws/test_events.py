@@ -147,6 +147,16 @@ def test_any_id_of_an_event_gives_a_key(id_: str) -> None:
     assert len(request.name) < 120
 
 
+def test_an_event_of_an_object_may_hold_half_a_character() -> None:
+    put = event("eventbridge_object_created")
+    put["detail"]["object"]["version-id"] = "a\ud800"
+    (request,) = read_event(put, "one").requests  # type: ignore[union-attr]
+    assert check_key(f"_reelhouse/inbox/{request.name}.json")
+    put["detail"]["object"]["key"] = "asks/\ud800.csv"
+    with pytest.raises(ReelhouseError):
+        read_event(put, "one")
+
+
 def test_a_message_that_is_no_json_is_an_error_of_its_own() -> None:
     batch = read_event(event("sqs_with_bad_messages"), "request-1")
     assert isinstance(batch, Batch)

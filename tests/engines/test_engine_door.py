@@ -351,3 +351,12 @@ def test_a_silent_client_does_not_block_the_credential_server() -> None:
         request = Request(url.geturl(), headers={"Authorization": lent["AWS_CONTAINER_AUTHORIZATION_TOKEN"]})
         with urlopen(request, timeout=5) as answer:
             assert json.load(answer)["SecretAccessKey"] == "the-secret"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
+def test_a_shell_that_limits_memory_too_far_gets_a_remedy() -> None:
+    script = "from reelhouse.engines.session import session_factory; session_factory('sail', shared_machine_ok=True)"
+    limited = ["sh", "-c", 'ulimit -v 900000; exec "$0" -c "$1"', sys.executable, script]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=60)
+    assert "ConfigError: this shell allows a process 878 MB" in done.stderr
+    assert "ulimit -v unlimited" in done.stderr

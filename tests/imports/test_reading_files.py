@@ -48,6 +48,7 @@ def test_what_is_wrong_with_a_file_is_said_by_its_own_line_and_with_its_remedy(l
         assert f"'{name}' is not known" in lake.refused("t", preamble, "--encoding", name, code=2)
     assert "is no utf-8" in lake.refused("t", latin, "--encoding", "utf-8")
     assert "sqlite_" in lake.refused("sqlite_t", preamble, code=2)
+    assert "a letter first" in lake.refused("_delta_log", preamble, code=2)
 
 
 def test_rows_in_a_list_of_a_json_object_are_imported_by_its_name(lake: Importer) -> None:

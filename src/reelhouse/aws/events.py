@@ -43,7 +43,10 @@ class ListedIn(NamedTuple):
     @property
     def name(self) -> str:
         """The same for each delivery, by any service; a later list under the same key has another one."""
-        return "s3-" + hashlib.sha256("\0".join(self).encode()).hexdigest()[:32]
+        return "s3-" + hashlib.sha256("\0".join(self).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 class Call(NamedTuple):
@@ -211,7 +214,8 @@ def _of_eventbridge(event: dict[str, Any], name: str) -> Call:
 
 
 def _listed(event: dict[str, Any], bucket: object, key: object, version: object) -> ListedIn:
-    if not isinstance(bucket, str) or not isinstance(key, str):
+    # S3 has no key with half a character.
+    if not isinstance(bucket, str) or not isinstance(key, str) or _HALF.search(bucket + key):
         raise _unknown(event)
     return ListedIn(bucket, key, str(version or ""))
 

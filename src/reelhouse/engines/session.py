@@ -26,6 +26,9 @@ _SETTINGS = {
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
 }
 
+# Bytes of address space with which Sail starts at all.
+_LEAST_MEMORY = 1 << 30
+
 # How notebooks show a DataFrame: as a table of its first rows.
 _SHOWN = {
     "spark.sql.repl.eagerEval.enabled": "true",
@@ -43,6 +46,20 @@ def session_of(settings: Settings, storage: Storage, answers: Callable[[], int] 
     check_root(storage)
     access = storage.access() if isinstance(storage, Accessible) else None
     return session_factory(settings.engine, access, settings.spark_conf, settings.shared_machine_ok, answers)
+
+
+def _check_memory() -> None:
+    """Raise `ConfigError` where this shell limits memory so far that the libraries would abort without a message."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    allowed = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < _LEAST_MEMORY:
+        raise ConfigError(
+            f"this shell allows a process {allowed >> 20:,} MB of address space, and the table engine needs at least "
+            f"{_LEAST_MEMORY >> 20:,} MB: raise the limit (ulimit -v unlimited)"
+        )
 
 
 def session_factory(
@@ -67,6 +84,7 @@ def session_factory(
     if engine == "sail":
         from reelhouse.engines.sail import check_private, sail_session
 
+        _check_memory()
         if not shared_machine_ok:
             check_private()
         return _kept(lambda: _configured(sail_session(access, shared_machine_ok), stated))

@@ -19,7 +19,7 @@ from reelhouse.warehouse.manifest import TableVersion, believed, built
 
 ZONE = "imports"
 
-_NAME = re.compile(r"[a-z_][a-z0-9_]*")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 # Tables and marts that later versions make (MODEL): nobody's import may stand in their way.
 RESERVED = frozenset(("change",))
