@@ -186,7 +186,11 @@ class Account:
 
     def asked(self) -> list[str]:
         reasons = {id_: self.cause(id_) for id_ in self.listed | set(self.known)}
-        return [f"{id_} {reasons[id_]}" for id_ in sorted(reasons, key=self._order) if reasons[id_]]
+
+        def order(id_: int) -> tuple[bool, bool, tuple[bool, float, int]]:
+            return (reasons[id_] != "changed", reasons[id_] == "new", self._order(id_))
+
+        return [f"{id_} {reasons[id_]}" for id_ in sorted(reasons, key=order) if reasons[id_]]
 
 
 @pytest.mark.long
@@ -284,6 +288,15 @@ def test_after_a_gap_what_came_before_the_feed_surely_begins_is_stale(
 def test_most_popular_come_first_and_unknown_popularity_last(server: Server) -> None:
     storage = _lake({}, [_row(1, 0.5), {**_row(2), "popularity": None}, _row(3, 9.0), _row(4, 9.0)])
     assert lines(storage, planned(storage, server)) == ["3 new", "4 new", "1 new", "2 new"]
+
+
+def test_what_changed_comes_before_what_is_stale_and_new_ids_come_last(server: Server) -> None:
+    old = Known(State.LANDED, "2026-03-01T12:00:00Z", True)
+    recent = Known(State.LANDED, "2027-03-09T12:00:00Z", True)
+    storage = _lake({1: recent, 2: old, 3: recent, 4: old}, [_row(id_, float(id_)) for id_ in range(1, 7)])
+    WORLD.changes = {"2027-03-09": [1, 3]}
+    expected = ["3 changed", "1 changed", "4 stale", "2 stale", "6 new", "5 new"]
+    assert lines(storage, planned(storage, server)) == expected
 
 
 def test_imdb_ids_that_are_not_known_yet_come_first_and_known_ones_are_their_tmdb_id(server: Server) -> None:

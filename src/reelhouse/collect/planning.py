@@ -502,7 +502,7 @@ def _lines(ledger: Ledger, entity: Entity) -> Iterator[str]:
         yield line
     rows = ledger.db.execute(
         "select coalesce(?, id) || ' ' || reason from asked where reason is not null "
-        "order by popularity is null, popularity desc, id",
+        "order by reason <> 'changed', reason = 'new', popularity is null, popularity desc, id",
         (None if entity.has_ids else entity.path,),
     )
     for (line,) in rows:

@@ -1,4 +1,4 @@
-"""Plans: what a run asks, decided once. The ids lie in an object of their own, most popular first."""
+"""Plans: what a run asks, decided once. The ids lie in an object of their own, what changed first, what is new last."""
 
 from __future__ import annotations
 
