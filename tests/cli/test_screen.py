@@ -194,6 +194,20 @@ def test_control_characters_of_tmdb_s_messages_are_shown_and_not_obeyed(tmp_path
     assert "Invalid \\u001b[2J\\u001b[31m" in screen.replace("\n", "")
 
 
+def test_no_note_is_broken_within_a_word_and_a_command_to_copy_stays_whole(tmp_path: Path) -> None:
+    lines = _drawn(
+        tmp_path,
+        80,
+        f"""
+        from reelhouse.cli import display
+        display.note({"a sentence of words " * 9!r})
+        display.note({"  reelhouse " + "word " * 30!r})
+        """,
+    )
+    assert [line.split()[-1] in ("a", "sentence", "of", "words") for line in lines[:3]] == [True] * 3
+    assert len(lines[3]) == 80
+
+
 def _with_ids(folder: Path) -> Path:
     (folder / "ids.txt").write_text("603\n")
     return folder

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -102,7 +104,15 @@ def note(text: str) -> None:
     """Text for the user, on stderr and in the log that the lake keeps."""
     logs.keep("%s", text.strip())
     if not logs.quiet:
-        click.echo(printable(text, kept="\n"), err=True)
+        shown = printable(text, kept="\n")
+        click.echo(_wrapped(shown) if at_terminal(sys.stderr) else shown, err=True)
+
+
+def _wrapped(text: str) -> str:
+    """Lines that no terminal breaks within a word; one that begins with a space is to be copied, and stays whole."""
+    width = max(shutil.get_terminal_size().columns, 20)
+    how = {"width": width, "break_long_words": False, "break_on_hyphens": False}
+    return "\n".join(line if line.startswith(" ") else textwrap.fill(line, **how) for line in text.split("\n"))  # type: ignore[arg-type]
 
 
 def check_terminal(option: str) -> None:
