@@ -7,16 +7,20 @@ import shutil
 import statistics
 import sys
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.lakes import CHANGED_EVERY, lake_of
-from bench.measuring import MB, REELHOUSE, Usage, least_of, measured, median_of
-from bench.report import CACHE, Measure, Section
+from bench.measuring import MB, REELHOUSE, Family, Usage, least_of, measured, median_of
+from bench.report import CACHE, Measure, Section, keep
 from bench.sameness import differences
+from reelhouse.engines.session import session_factory
 from reelhouse.raw.keys import MANIFEST
+from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.run import build as build_tables
 
 _GB = 1 << 30
 _TARGET_PEAK = 3 * _GB
@@ -84,6 +88,25 @@ def build(lake: Path) -> Usage:
     return measured([REELHOUSE, "--lake", str(lake), "build", "--json"])
 
 
+def build_by_steps(lake: Path) -> dict[str, float]:
+    """CPU seconds of a build on Sail by what it was doing, all processes together, as `reelhouse build` shows it."""
+    family, spent, step, before = Family(os.getpid()), defaultdict[str, float](float), "starting", 0.0
+
+    def begin(name: str) -> None:
+        nonlocal step, before
+        family.look()
+        now = sum(family.cpu.values())
+        spent[step] += now - before
+        # What is parsed first is told when it is done.
+        step, before = "parsing" if name.startswith(("starting", "parsed")) else name, now
+
+    begin("starting")
+    spent.clear()
+    build_tables(FolderStorage(lake), session_factory("sail"), progress=begin)
+    begin("")
+    return spent
+
+
 def build_by_hand(lake: Path, out: Path) -> Usage:
     shutil.rmtree(out)
     return measured([sys.executable, "-m", "bench.duckdb_baseline", str(lake), str(out)])
@@ -98,6 +121,22 @@ def measure(*, full: bool, quick: bool) -> Section:
         fewer = [Peak(size, _first_build(size).peak) for size in (50_000, 100_000)]
         measures.append(_peak_of_all([*fewer, Peak(count, built.first.peak)]))
     return Section("building", "python -m bench building [--full]", measures, [_notes(built)])
+
+
+_DEAREST = 12
+
+
+def steps_section(movies: int) -> Section:
+    """What the steps of a first build of so many *movies* cost."""
+    with working_copy(lake_of(movies)) as lake:
+        spent = build_by_steps(lake)
+    ranked = sorted(spent.items(), key=lambda one: -one[1])
+    rows = [f"| {name} | {cpu:.1f} |" for name, cpu in ranked[:_DEAREST]]
+    rest = sum(cpu for _, cpu in ranked[_DEAREST:])
+    table = ["| step | CPU s |", "|---|---|", *rows, f"| the other {len(spent) - _DEAREST} | {rest:.1f} |"]
+    total = sum(spent.values())
+    about = f"A first build of {movies:,} movies on Sail, {total:.0f} CPU s in all, one run; `parsing` with the start."
+    return Section("steps", f"python -m bench.building {movies}", [], [about, "\n".join(table)])
 
 
 class Peak(NamedTuple):
@@ -176,3 +215,7 @@ def _notes(built: Built) -> str:
         "names the value in `rejected_value`; it knows five kinds of offer, where reelhouse makes a row of any; it "
         "keeps no versions, checks no hash, and starts from nothing each time."
     )
+
+
+if __name__ == "__main__":
+    keep(steps_section(int(sys.argv[1])))

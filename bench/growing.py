@@ -19,7 +19,7 @@ from bench.measuring import measured_with_children
 from bench.report import CACHE, ROOT, Measure, Section
 from bench.sameness import differences
 
-_SIZES = (10_000, 200_000)
+_SIZES = (3_000, 200_000)
 _ALL_SIZES = (*_SIZES, 1_000_000)
 _QUICK_SIZES = (2_500,)
 # Beyond, a second build takes long and says nothing that smaller sizes do not.

@@ -79,7 +79,7 @@ def measured_with_children(command: Sequence[str], env: Mapping[str, str] | None
         began = time.perf_counter()
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
         process = subprocess.Popen(command, env={**clean, **(env or {})}, stdout=output, stderr=complaints)
-        family = _Family(process.pid)
+        family = Family(process.pid)
         while process.poll() is None:
             family.look()
             time.sleep(0.1)
@@ -95,7 +95,7 @@ def measured_with_children(command: Sequence[str], env: Mapping[str, str] | None
         return Usage(sum(family.cpu.values()), family.peak, wall, output.read().decode(errors="replace"))
 
 
-class _Family:
+class Family:
     """A process and all that it started, as long as they live: CPU seconds of each, and their memory at once."""
 
     def __init__(self, pid: int) -> None:

@@ -180,7 +180,26 @@ def _jobs_section(jobs: Counter[str]) -> list[str]:
     )
     rows = [f"| `{folder}` | {count} |" for folder, count in sorted(jobs.items()) if folder]
     rest = f"| read back, or asked of the engine | {jobs['']} |"
-    return ["## Jobs of each table", fill(about, 120), "\n".join(["| written | jobs |", "|---|---|", *rows, rest])]
+    return ["## Jobs of each table", fill(about, _WIDTH), "\n".join(["| written | jobs |", "|---|---|", *rows, rest])]
+
+
+_FEW_CHANGES = (
+    "A table whose rows come out the same keeps its version, and a mart whose inputs all kept theirs is not made. But "
+    "each answer brings another `fetched_at`, so after one movie was answered again most tables differ, and each is "
+    "made and written as a whole. Writing only what changed needs the following, none of which is there:",
+    """\
+* **A commit that replaces some files.** `put_commit` knows appends and overwrites. `sweep_table`, `verify` and
+  maintenance take everything before the last overwrite for replaced; they would have to go by files.
+* **Files that a change touches seldom.** Buckets of ids do not give them: if 1 of 100 ids changes anywhere, 63 of 100
+  buckets of 100 ids are touched, and nearly all buckets of a thousand. Only files of changed rows, with the replaced
+  rows marked as deleted, are small. Deletion vectors need Delta's protocol 3/7, which older readers refuse (Athena,
+  Glue, delta-rs for writing); a view over the newest row of each id would leave the tables of the lake unlike a copy.
+* **Or copying.** Rows of unchanged titles could be copied from the table's last version, and those of the changed ones
+  made of staging. That saves `explode` and the conversion of types, and still writes every table.
+* **A fingerprint by title** instead of one by table, to know whose rows are to be made again.
+* **Marts over many titles in two steps.** The newest name of a person or company is a maximum, so partial results by
+  title would have to be kept. The mean in `fact_movie` changes with each vote, and with it every weighted rating.""",
+)
 
 
 def page(plans: Mapping[str, str], jobs: Counter[str]) -> str:
@@ -202,7 +221,8 @@ side above 1 MB; in one process that is a copy in memory.""",
     ]
     for folder, (title, why) in _EXPLAINED.items():
         parts += [f"## {title}: `{folder}`", fill(why, 120), f"```text\n{trimmed(plans[folder])}\n```"]
-    parts += _jobs_section(jobs)
+    about, needed = _FEW_CHANGES
+    parts += [*_jobs_section(jobs), "## After few changes", fill(about, _WIDTH), needed]
     return "\n\n".join(parts) + "\n"
 
 

@@ -47,6 +47,7 @@ _TITLES = {
     "storing": "Storing",
     "counting": "Requests to a bucket",
     "building": "Building tables",
+    "steps": "Building tables, step by step",
     "exporting": "Exporting",
     "growing": "Building ever more movies",
     "importing": "Importing",
@@ -93,4 +94,4 @@ counted. Nothing here is TMDB's data."""
 def _told(section: Section) -> str:
     rows = [f"| {one.what} | {one.target} | {one.measured} | {one.verdict} | {one.how} |" for one in section.measures]
     table = "\n".join(["| measure | target | measured | verdict | how |", "|---|---|---|---|---|", *rows])
-    return "\n\n".join([f"`{section.command}`", table, *section.told])
+    return "\n\n".join([f"`{section.command}`", *([table] if rows else []), *section.told])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -211,14 +212,19 @@ def test_a_stream_brings_each_days_changes_once_and_resumes(served: Served, tmdb
         _stream(served, tmp_path, since="2026-03-02")
 
 
-def test_the_example_of_a_stream_runs(served: Served, tmp_path: Path) -> None:
+def test_the_example_of_a_stream_has_rows_at_once(served: Served, tmdb: Emulator, tmp_path: Path) -> None:
+    edited = tmdb.edit(served.ids[-2:])
+    first = tmdb.next_day() - timedelta(days=1)
     (example,) = (one for one in examples() if "readStream" in one)
     for name in ("changed", "checkpoint"):
         example = example.replace(f'"{name}")', f'"{tmp_path}/{name}")')
+    # The emulator has a clock of its own.
+    example, replaced = re.subn(r"^since = .*$", f'since = "{first}"', example, flags=re.MULTILINE)
+    assert replaced == 1
     known: dict[str, Any] = {"spark": served.spark}
     exec(example, known)
     assert known["query"].exception() is None
-    assert (tmp_path / "checkpoint").is_dir()
+    assert sorted(pq.read_table(tmp_path / "changed")["movie_id"].to_pylist()) == sorted(edited)
 
 
 @pytest.mark.slow
