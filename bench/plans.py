@@ -192,8 +192,8 @@ _FEW_CHANGES = (
   maintenance take everything before the last overwrite for replaced; they would have to go by files.
 * **Files that a change touches seldom.** Buckets of ids do not give them: if 1 of 100 ids changes anywhere, 63 of 100
   buckets of 100 ids are touched, and nearly all buckets of a thousand. Only files of changed rows, with the replaced
-  rows marked as deleted, are small. Deletion vectors need Delta's protocol 3/7, which older readers refuse (Athena,
-  Glue, delta-rs for writing); a view over the newest row of each id would leave the tables of the lake unlike a copy.
+  rows marked as deleted, are small. Deletion vectors need Delta's protocol 3/7, which older readers refuse;
+  a view over the newest row of each id would leave the tables of the lake unlike a copy.
 * **Or copying.** Rows of unchanged titles could be copied from the table's last version, and those of the changed ones
   made of staging. That saves `explode` and the conversion of types, and still writes every table.
 * **A fingerprint by title** instead of one by table, to know whose rows are to be made again.
