@@ -224,7 +224,8 @@ def test_the_example_of_a_stream_has_rows_at_once(served: Served, tmdb: Emulator
     known: dict[str, Any] = {"spark": served.spark}
     exec(example, known)
     assert known["query"].exception() is None
-    assert sorted(pq.read_table(tmp_path / "changed")["movie_id"].to_pylist()) == sorted(edited)
+    # Others may have been edited that day.
+    assert set(edited) <= set(pq.read_table(tmp_path / "changed")["movie_id"].to_pylist())
 
 
 @pytest.mark.slow
