@@ -115,6 +115,7 @@ def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typ
         "bytes": took["bytes"],
         "unknown": ["999"],
         "problems": [],
+        "entities": {"movie": {"runs": 2, "answers": 3, "chunks": 3}},
         "tables": 0,
         "rebuilt": False,
         "note": None,

@@ -301,6 +301,9 @@ def _show_purge(found: PurgeResult) -> None:
     names = ("runs", "answers", "chunks", "rewritten", "exports", "copies", "bytes", "tables")
     title = "Would be purged" if found.dry_run else "Purged and gone" if found.gone else "Purged, not all gone"
     display.table(title, ("", "count"), [(name, getattr(found, name)) for name in names])
+    if len(found.entities) > 1:
+        rows = [(name, one.runs, one.answers, one.chunks) for name, one in found.entities.items()]
+        display.table("Of each entity", ("entity", "runs", "answers", "chunks"), rows)
     if found.unknown:
         some = ", ".join(found.unknown[:5])
         display.note(f"{len(found.unknown):,} of the ids name no answer in this lake: {some}")

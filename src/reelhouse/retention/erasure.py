@@ -6,6 +6,7 @@ Killed anywhere, what was said holds; the next purge erases what is left, and un
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -34,8 +35,16 @@ Step = Callable[[str], None]
 _FIELDS = ("key", "path", "status", "fetched_at", "id", "etag", "age", "reason")
 
 
+class EntityPurge(msgspec.Struct, frozen=True):
+    """What goes of one entity: the *runs* that lose answers, these *answers*, and the *chunks* that held them."""
+
+    runs: int
+    answers: int
+    chunks: int
+
+
 class Purging(msgspec.Struct, frozen=True):
-    """What a purge took, or would take.
+    """What a purge took, or would take; *entities* has the counts of each entity that loses something.
 
     *chunks* and *exports* are objects that went (*rewritten* chunks were put again without what was purged), *bytes*
     theirs; *copies* are files of the course layout, which are written again without what was purged. *unknown* are ids
@@ -51,6 +60,7 @@ class Purging(msgspec.Struct, frozen=True):
     bytes: int
     unknown: list[str]
     problems: list[str]
+    entities: dict[str, EntityPurge]
 
 
 def foresee(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity] = ENTITIES) -> Purging:
@@ -202,16 +212,18 @@ def _erasable(storage: Storage, keys: ToErase, now: datetime) -> list[str]:
 
 
 def _result(storage: Storage, found: Survey, going: list[str], problems: list[str]) -> Purging:
-    chunks = sum(chunk_place(key) is not None for key in going)
+    chunks = Counter(place.entity for key in going if (place := chunk_place(key)) is not None)
+    runs = Counter(one.plan.entity for one in found.runs)
     copies = sum(is_file(key) for key in going)
     return Purging(
         runs=len(found.runs),
-        answers=found.answers,
-        chunks=chunks,
+        answers=found.answers.total(),
+        chunks=chunks.total(),
         rewritten=found.rewritten,
-        exports=len(going) - chunks - copies,
+        exports=len(going) - chunks.total() - copies,
         copies=copies,
         bytes=sum(size or 0 for size in prefetch(storage.size, going)),
         unknown=sorted(found.unknown),
         problems=problems,
+        entities={name: EntityPurge(runs[name], found.answers[name], chunks[name]) for name in sorted(runs | chunks)},
     )

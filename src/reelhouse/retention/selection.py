@@ -61,14 +61,14 @@ class RunPurge(NamedTuple):
 class Survey(NamedTuple):
     """What is chosen. *going* are keys that would be left to nobody, *loose* those of them that no run names.
 
-    *staying* counts the answers that are not chosen. *newest* is the latest instant of TMDB's clock in the lake, purged
-    or not; empty in an empty lake.
+    *answers* are the chosen ones by entity; *staying* counts those that are not chosen. *newest* is the latest instant
+    of TMDB's clock in the lake, purged or not; empty in an empty lake.
     """
 
     runs: list[RunPurge]
     loose: list[str]
     going: set[str]
-    answers: int
+    answers: Counter[str]
     rewritten: int
     unknown: frozenset[str]
     problems: list[str]
@@ -91,9 +91,10 @@ class Survey(NamedTuple):
         says = f"purge: this machine's clock says {clock.now:%Y-%m-%d %H:%M}"
         if clock.now < newest - _DAY:
             raise ConfigError(f"{says}, but {seen}: set the clock, or name today's date with --as-of")
-        if clock.now > newest + _FAR and self.answers > self.staying:
+        going = self.answers.total()
+        if clock.now > newest + _FAR and going > self.staying:
             raise ConfigError(
-                f"{says}, and {seen}: by that clock {self.answers:,} of {self.answers + self.staying:,} answers would "
+                f"{says}, and {seen}: by that clock {going:,} of {going + self.staying:,} answers would "
                 f"go. If it is right, confirm it with --as-of {clock.now:%Y-%m-%d}; else set it, or name today's date"
             )
 
@@ -150,7 +151,7 @@ class _Surveyor:
         self._claimed: set[str] = set()
         self._unreadable: set[RunPlace] = set()
         self._going: set[str] = set()
-        self._answers = 0
+        self._answers: Counter[str] = Counter()
         self._staying = 0
         self._rewritten = 0
         self._newest = max((plan.planned_at for plan in self._plans), default="")
@@ -206,7 +207,7 @@ class _Surveyor:
     def _take(self, part: _Part, found: dict[str, list[str] | None]) -> None:
         place = place_of(part.receipt)
         if part.taken:
-            self._answers += len(part.taken)
+            self._answers[part.receipt.entity] += len(part.taken)
             whole = len(part.taken) == len(part.left.outcomes)
             found[place] = None if whole else [outcome.key for outcome in part.taken]
         elif part.litter:
