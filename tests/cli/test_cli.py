@@ -503,6 +503,11 @@ def test_plan_adds_up_all_entities_and_says_when_each_would_be_done(here: Here, 
         ("gadget", 9, 6.0),
     ]
     assert (found["totals"]["requests"], found["totals"]["seconds"], found["failures"]) == (18, 6.0, {})
+    size = MOVIE.bytes_at_rest * 9
+    memory = found["runs"][0]["build_memory"]
+    assert [(run["bytes"], run["build_memory"]) for run in found["runs"]] == [(size, memory)] * 2
+    assert memory > size
+    assert (found["totals"]["bytes"], found["totals"]["build_memory"]) == (2 * size, memory)
     shown = here(*arguments, **tmdb).stdout
     assert "All entities" in shown
     assert "in all" in shown

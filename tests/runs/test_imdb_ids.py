@@ -110,3 +110,18 @@ def test_an_id_in_the_inbox_that_is_of_another_kind_is_set_aside(tmdb: Emulator)
         result = _collect(lake, tmdb, entity, ("999999999",))
         assert [(one.count, one.shown) for one in result.plan.set_aside] == [(1, ["tt0000012"])]
     assert _outcomes(lake, result).keys() == {"999999999"}
+
+
+@pytest.mark.parametrize("kind", ["movie", "tv", "person"])
+def test_a_plan_counts_the_requests_that_find_whose_an_imdb_id_is(tmdb: Emulator, kind: str) -> None:
+    lake, named = MemoryStorage(), _named(tmdb, kind)
+    keys = (*named, "999999999")
+    options = CollectOptions(names=(kind,), keys=keys, selected=True)
+    settings = of(tmdb, append=[])
+    drafted = collecting.draft(lake, settings, options)
+    finds = 0 if kind == "movie" else len(named)
+    assert (drafted.finds, drafted.requests) == (finds, len(keys) + finds)
+    tmdb.reset_stats()
+    assert _collect(lake, tmdb, kind, keys).requests >= drafted.requests
+    # Whose they are is known by then.
+    assert collecting.draft(lake, settings, options).finds == 0

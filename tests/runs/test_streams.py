@@ -14,6 +14,7 @@ from aiohttp import web
 
 from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.collect import planning
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.run import leave_keys
@@ -322,6 +323,37 @@ def test_status_says_when_each_open_run_would_be_done_and_names_lost_runs(tiny: 
     lake.put(chunk_key("series", date(2026, 3, 1), 2, 0, "12345678"), b"")
     (problem,) = status(lake, 2.0, BOTH).problems
     assert problem.startswith("the plan of series run 2 is gone")
+
+
+def test_status_says_what_is_left_of_each_entity_and_when_it_would_be_done(tiny: Tiny) -> None:
+    lake, settings = MemoryStorage(), small(tiny, record_filter="")
+    collect(lake, settings, names=("series",))
+    collect(lake, settings, names=("movie",), max_requests=8)
+    now = datetime.fromisoformat(status(lake, 2.0, BOTH).entities[0].oldest or "")
+    series, movie = status(lake, 2.0, BOTH, now=now).entities
+    assert (series.stale, series.left) == (0, series.quarantined)
+    assert (movie.left, movie.done_after_seconds) == (movie.pending, movie.pending / 2)
+    assert series.done_after_seconds == (movie.pending + series.left) / 2
+    then = now + timedelta(days=20)
+    assert [one.stale for one in status(lake, 2.0, BOTH, now=then).entities] == [0, 0]
+    series, movie = status(lake, 2.0, BOTH, ages={"series": 10}, now=then).entities
+    assert (series.stale, series.left) == (series.landed, series.landed + series.quarantined)
+    assert series.done_after_seconds == (movie.pending + series.left) / 2
+    assert status(lake, 0.0, BOTH, now=now).entities[0].done_after_seconds is None
+
+
+def test_a_plan_counts_with_the_size_of_the_answers_that_are_there(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, settings = MemoryStorage(), small(tiny, record_filter="")
+    options = CollectOptions(names=("movie",), entities=BOTH, full=True)
+    before = collecting.draft(lake, settings, options)
+    assert (before.stored, before.bytes) == (0, before.plan.ids.count * BOTH["movie"].bytes_at_rest)
+    collect(lake, settings, names=("movie",))
+    chunks = sum(lake.size(key) or 0 for key in lake.keys("raw/movie/"))
+    few = collecting.draft(lake, settings, options)
+    assert (few.stored, few.bytes) == (chunks, few.plan.ids.count * BOTH["movie"].bytes_at_rest)
+    monkeypatch.setattr(planning, "_ENOUGH", 1)
+    known = collecting.draft(lake, settings, options)
+    assert 0 < known.bytes <= chunks
 
 
 def test_runs_of_an_entity_that_is_not_known_here_are_named(tiny: Tiny) -> None:

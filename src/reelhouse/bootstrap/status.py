@@ -5,6 +5,7 @@ from __future__ import annotations
 from reelhouse.bootstrap.storage import lake_of, spool_of
 from reelhouse.collect import status as raw
 from reelhouse.collect.status import Status
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -15,7 +16,8 @@ from reelhouse.warehouse.pending import answers_pending
 def status(settings: Settings) -> Status:
     """What is known, landed, pending, old and not built yet, and the open runs. `ConfigError` without a lake."""
     storage = lake_of(settings)
-    found = raw.status(storage, settings.rate, spool=spool_of(settings, storage))
+    ages = {name: settings.of(name).stale_after_days for name in ENTITIES}
+    found = raw.status(storage, settings.rate, spool=spool_of(settings, storage), ages=ages)
     try:
         return found._replace(unbuilt=_unbuilt(storage, found))
     except LakeError as exc:

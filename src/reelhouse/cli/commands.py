@@ -19,6 +19,7 @@ from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli import display
 from reelhouse.cli.status import open_run_line
 from reelhouse.collect.id_lists import KeyList
+from reelhouse.collect.planning import PlannedRun
 from reelhouse.collect.reporting import duration
 from reelhouse.collect.status import open_runs, until
 from reelhouse.collect.verify import Verdict
@@ -51,19 +52,32 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     for run in found:
         made = until(run["entity"], asked, request.entities)
         run["done_after_seconds"] = made / settings.rate if settings.rate else None
-    names = ("requests", "seconds", "objects")
-    totals = {name: sum(run[name] or 0 for run in found) for name in names}
+    summed = ("requests", "finds", "seconds", "objects", "bytes")
+    totals = {name: sum(run[name] or 0 for run in found) for name in summed}
+    # Tables of one entity are built after those of another.
+    totals["build_memory"] = max((run["build_memory"] for run in found), default=0)
     if as_json:
         display.as_json({**(found[-1] if found else {}), "runs": found, "totals": totals, "failures": failures})
     elif len(requests) > 1:
-        rows = [(run["entity"], run["requests"], run["objects"], _after(run["done_after_seconds"])) for run in found]
-        total = ("in all", totals["requests"], totals["objects"], _after(totals["seconds"]))
-        display.table("All entities", ("entity", "requests", "objects", "done after"), [*rows, total])
+        names = ("requests", "objects", "bytes", "build_memory")
+        rows = [(run["entity"], *(run[name] for name in names), _after(run["done_after_seconds"])) for run in found]
+        total = ("in all", *(totals[name] for name in names), _after(totals["seconds"]))
+        columns = ("entity", "requests", "objects", "bytes", "memory of a build", "done after")
+        display.table("All entities", columns, [*rows, total])
     return 1 if failures else 0
 
 
 def _after(seconds: float | None) -> str:
     return duration(seconds) if seconds else ""
+
+
+# A line through builds of 10,000 to 200,000 movies by the embedded engine (docs/benchmarks.md): bytes, and bytes for
+# each byte of the answers.
+_BUILD_BASE, _BUILD_SLOPE = 800e6, 3.1
+
+
+def _build_memory(drafted: PlannedRun) -> int:
+    return round(_BUILD_BASE + _BUILD_SLOPE * (drafted.stored + drafted.bytes))
 
 
 def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json: bool) -> dict[str, Any]:
@@ -74,7 +88,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
     with display.spinner("planning"):
         drafted = collecting.draft(storage, settings, request._replace(ids_of=operations.ids_of))
     made = drafted.plan
-    seconds = made.ids.count / settings.rate if settings.rate else None
+    seconds = drafted.requests / settings.rate if settings.rate else None
     # Chunks and their receipts, the ids, the plan and the reconciliation.
     per_unit = max(1.0, made.unit_size / (settings.rate * settings.chunk_seconds)) if settings.rate else 1.0
     objects = round(2 * made.units * per_unit) + 3 if made.ids.count else 3
@@ -87,9 +101,12 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
         "up_to_date": made.counts.up_to_date,
         "asked": made.ids.count,
         "reasons": made.counts.asked,
-        "requests": made.ids.count,
+        "requests": drafted.requests,
+        "finds": drafted.finds,
         "seconds": seconds,
         "objects": objects,
+        "bytes": drafted.bytes,
+        "build_memory": _build_memory(drafted),
         "open_run": opened.run if opened else None,
         "notes": drafted.notes,
         "set_aside": msgspec.to_builtins(made.set_aside),
@@ -102,8 +119,11 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
         *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
         ("up to date", made.counts.up_to_date, ""),
         *((f"requested: {name}", count, "") for name, count in sorted(made.counts.asked.items())),
-        ("requests", made.ids.count, f"{duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
+        *([("requests to find IMDb ids", drafted.finds, "")] if drafted.finds else []),
+        ("requests", drafted.requests, f"{duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
         ("objects", objects, ""),
+        ("bytes", drafted.bytes, "about, packed"),
+        ("memory of a build", found["build_memory"], "about, in bytes, of the embedded engine"),
     ]
     display.table(f"Run {made.run} ({made.entity}) would request {made.ids.count:,} ids", ("", "count", ""), rows)
     for text in drafted.notes:

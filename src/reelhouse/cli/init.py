@@ -159,7 +159,7 @@ def _cost(answers: _Answers) -> str:
             try:
                 requests = [CollectOptions(names=(name,)) for name in names]
                 storage = readable_storage(settings)
-                count = sum(collecting.draft(storage, settings, one).plan.ids.count for one in requests)
+                count = sum(collecting.draft(storage, settings, one).requests for one in requests)
             except ReelhouseError as exc:
                 return f"What the first run costs is not known yet ({exc}); `reelhouse plan` says it."
         words = ""

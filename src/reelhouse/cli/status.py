@@ -24,8 +24,8 @@ def status(settings: Settings, as_json: bool) -> None:
     now = datetime.now(UTC)
     open_names = {one.entity for one in found.open}
     hours = {one.entity: settings.of(one.entity).run_every_hours for one in found.entities}
-    rows = [(*_status_of(one, now), _due(one, now, hours, open_names)) for one in found.entities]
-    columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run")
+    rows = [(*_status_of(one, now), _due(one, now, hours, open_names), _complete(one)) for one in found.entities]
+    columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run", "complete")
     if rows:
         display.table(f"{settings.lake}: {display.counted(found.runs, 'run')}", columns, rows, lines=False)
     elif not found.open:
@@ -38,7 +38,7 @@ def status(settings: Settings, as_json: bool) -> None:
         display.note(f"{display.counted(found.spooled, 'answer')} in this machine's spool. To land: reelhouse collect")
     for text in found.problems:
         display.note(text)
-    if any(row[-1] == "due" for row in rows) and not found.open:
+    if any(row[-2] == "due" for row in rows) and not found.open:
         display.note("Collect what is due, build and verify: reelhouse sync")
 
 
@@ -55,6 +55,13 @@ def _due(one: EntityStatus, now: datetime, hours: Mapping[str, float], opened: C
         return "due"
     left = hours[one.entity] * 3600 - (now - datetime.fromisoformat(one.listed_at)).total_seconds()
     return f"in {duration(left)}" if left > 0 else "due"
+
+
+def _complete(one: EntityStatus) -> str:
+    """When the requests that are known to be left would be done."""
+    if not one.left:
+        return "yes"
+    return f"after {duration(one.done_after_seconds)}" if one.done_after_seconds else f"{one.left:,} left"
 
 
 def open_run_line(one: OpenRun) -> str:

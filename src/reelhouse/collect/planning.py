@@ -64,6 +64,9 @@ FEED_DAYS = 14
 # An answer may come from a CDN hours old, so only one fetched after this hour of the next day surely holds the change.
 SURE_HOUR = "T08:00:00Z"
 
+# The mean size of fewer answers says little of those to come.
+_ENOUGH = 1000
+
 # Later than any instant.
 _NEVER = "9999"
 _LONG_AGO = "1970-01-02T00:00:00Z"
@@ -124,11 +127,18 @@ class Tmdb(NamedTuple):
 
 
 class PlannedRun(NamedTuple):
-    """A plan that nobody has put yet, with what `reelhouse plan` shows of it; *notes* are sentences for a person."""
+    """A plan that nobody has put yet, with what `reelhouse plan` shows of it; *notes* are sentences for a person.
+
+    *requests* are at least what it makes: one for each key, and one more for each of the *finds*, IMDb ids that `/find`
+    has to resolve first. *stored* are the bytes of the entity's chunks in the lake, *bytes* about what the run adds.
+    """
 
     plan: Plan
     requests: int
     notes: tuple[str, ...] = ()
+    finds: int = 0
+    stored: int = 0
+    bytes: int = 0
 
 
 async def plan_run(storage: Storage, tmdb: Tmdb, wanted: RunSpec, *, after: int, put: bool) -> PlannedRun:
@@ -191,7 +201,18 @@ class _Planner:
         )
         if self._put:
             await self._check_filter()
-        return PlannedRun(plan, sum(counts.asked.values()), tuple(selection_notes(plan)))
+        finds, stored, size = self._cost(plan)
+        return PlannedRun(plan, plan.ids.count + finds, tuple(selection_notes(plan)), finds, stored, size)
+
+    def _cost(self, plan: Plan) -> tuple[int, int, int]:
+        """Requests to `/find`, bytes in the lake, and about how many bytes the run adds."""
+        db = self._ledger.db
+        (stored, made) = db.execute(
+            "select (select coalesce(sum(size), 0) from object), (select coalesce(sum(requests), 0) from run)"
+        ).fetchone()
+        (finds,) = db.execute("select count(*) from unresolved").fetchone()
+        each = stored / made if stored and made >= _ENOUGH else self._wanted.entity.bytes_at_rest
+        return finds if self._wanted.entity.find else 0, stored, round(plan.ids.count * each)
 
     async def _check_filter(self) -> None:
         """Hold a filter that is new against a few answers: once a plan is put, it keeps its filter to its end.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import Entity, Pages
 from reelhouse.errors import LakeError
 from reelhouse.raw.checkpoint import read_done
 from reelhouse.raw.ledger import open_ledger
@@ -37,7 +38,10 @@ class OpenRun(NamedTuple):
 class EntityStatus(NamedTuple):
     """Counts per newest state; *requests* are all that receipts tell of, *oldest* is the oldest landed answer.
 
-    *listed_at* is when everything was last listed.
+    *listed_at* is when everything was last listed. *stale* are answers older than the entity's age allows. *left* are
+    the requests that are known to be left: the *pending* ones of an open run; without one those of what is stale or
+    quarantined. They are done after *done_after_seconds* at the allowed rate, those of entities that are as urgent or
+    more urgent included; None without a limit.
     """
 
     entity: str
@@ -50,6 +54,9 @@ class EntityStatus(NamedTuple):
     oldest: str | None
     requests: int
     listed_at: str | None
+    stale: int = 0
+    left: int = 0
+    done_after_seconds: float | None = None
 
 
 class Status(NamedTuple):
@@ -75,19 +82,45 @@ class Status(NamedTuple):
 
 
 def status(
-    storage: Storage, rate: float, entities: Mapping[str, Entity] = ENTITIES, spool: Spool | None = None
+    storage: Storage,
+    rate: float,
+    entities: Mapping[str, Entity] = ENTITIES,
+    spool: Spool | None = None,
+    ages: Mapping[str, int | None] | None = None,
+    now: datetime | None = None,
 ) -> Status:
-    """The lake's state from its receipts (by way of the ledgers)."""
+    """The lake's state from its receipts (by way of the ledgers).
+
+    *ages* are the days after which answers of an entity are stale, where that is not what it declares.
+    """
+    at = now or datetime.now(UTC)
+    before = {name: _stale_before(one, (ages or {}).get(name), at) for name, one in entities.items()}
     runs = 0
     known: list[EntityStatus] = []
     problems: list[str] = []
     opened = open_runs(storage, rate, entities)
     pending = {one.entity: one.pending for one in opened}
-    for last, found, problem in prefetch(lambda one: _look(storage, one, pending.get(one, 0)), entities, _AT_ONCE):
+    looking = prefetch(lambda one: _look(storage, one, pending.get(one, 0), before[one]), entities, _AT_ONCE)
+    for last, found, problem in looking:
         runs += last
         known += [found] if found else []
         problems += [problem] if problem else []
+    left = {one.entity: pending.get(one.entity, one.stale + one.quarantined) for one in known}
+    known = [one._replace(left=left[one.entity], done_after_seconds=_after(one, left, rate, entities)) for one in known]
     return Status(runs, known, opened, problems, spool.answers() if spool else 0)
+
+
+def _stale_before(entity: Entity, days: int | None, now: datetime) -> str:
+    """The instant before which answers are too old; a ranked list is as of its day."""
+    if isinstance(entity.listing, Pages):
+        return f"{now:%Y-%m-%d}T00:00:00Z"
+    return f"{now - timedelta(days=days or entity.stale_after_days):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _after(one: EntityStatus, left: Mapping[str, int], rate: float, entities: Mapping[str, Entity]) -> float | None:
+    if not left[one.entity]:
+        return 0.0
+    return until(one.entity, left, entities) / rate if rate else None
 
 
 def open_runs(storage: Storage, rate: float, entities: Mapping[str, Entity]) -> list[OpenRun]:
@@ -103,7 +136,7 @@ def until(name: str, requests: Mapping[str, int], entities: Mapping[str, Entity]
     return sum(count for one, count in requests.items() if entities[one].priority <= entities[name].priority)
 
 
-def _look(storage: Storage, entity: str, pending: int) -> tuple[int, EntityStatus | None, str]:
+def _look(storage: Storage, entity: str, pending: int, stale_before: str) -> tuple[int, EntityStatus | None, str]:
     """The last run of one entity, its counts if it has any, and what is lost."""
     last = last_run(storage, entity)
     problem = ""
@@ -111,15 +144,17 @@ def _look(storage: Storage, entity: str, pending: int) -> tuple[int, EntityStatu
         check_free(storage, entity, last + 1)
     except LakeError as exc:
         problem = str(exc)
-    return last, _known(storage, entity, last, pending) if last else None, problem
+    return last, _known(storage, entity, last, pending, stale_before) if last else None, problem
 
 
-def _known(storage: Storage, entity: str, last: int, pending: int) -> EntityStatus | None:
+def _known(storage: Storage, entity: str, last: int, pending: int, stale_before: str) -> EntityStatus | None:
     with open_ledger(storage, entity, last) as ledger:
         (requests,) = ledger.db.execute("select sum(requests) from run").fetchone()
-        known, landed, filtered, gone, quarantined, oldest = ledger.db.execute(
+        known, landed, filtered, gone, quarantined, oldest, stale = ledger.db.execute(
             "select count(*), sum(state = 'landed'), sum(state = 'filtered'), sum(state = 'gone'), "
-            "sum(state = 'quarantined'), min(case when state = 'landed' then fetched_at end) from known"
+            "sum(state = 'quarantined'), min(case when state = 'landed' then fetched_at end), "
+            "sum(state in ('landed', 'filtered') and fetched_at < ?) from known",
+            (stale_before,),
         ).fetchone()
         # An IMDb id that was set aside before anybody said which TMDB id it is.
         (unnamed,) = ledger.db.execute(
@@ -138,4 +173,5 @@ def _known(storage: Storage, entity: str, last: int, pending: int) -> EntityStat
         oldest,
         requests or 0,
         listed_at(read_plan(storage, entity, last)) or None,
+        stale,
     )

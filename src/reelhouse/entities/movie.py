@@ -162,6 +162,7 @@ MOVIE = Entity(
         "tvspecial video documentary musicvideo"
     ),
     path="/movie/{id}",
+    bytes_at_rest=2700,
     imdb="tt",
     id_column="movie_id",
     listing=Export("movie_ids", least_rows=150_000),

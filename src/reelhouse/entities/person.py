@@ -32,6 +32,7 @@ PERSON = Entity(
     plural="people",
     words="person people actor actress director cast crew pessoa persona name",
     path="/person/{id}",
+    bytes_at_rest=900,
     imdb="nm",
     find="person_results",
     id_column="person_id",

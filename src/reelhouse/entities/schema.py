@@ -259,6 +259,9 @@ class Entity:
 
     *follow* names ways to collect only what other entities' tables mention, each with its columns (`table.column`).
 
+    *bytes_at_rest* is about what an answer takes in a lake, packed, with its part of a receipt: what a plan counts with
+    until the lake has answers of its own.
+
     *group* is a name by which users select it together with others, such as all reference lists.
 
     *imdb* is what IMDb's ids of it begin with (`tt`, `nm`); empty where IMDb has none of it. Its path takes them,
@@ -284,6 +287,7 @@ class Entity:
     numbered: Numbered | None = None
     stale_after_days: int = 150
     priority: int = 5
+    bytes_at_rest: int = 400
     follow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group: str = ""
     imdb: str = ""

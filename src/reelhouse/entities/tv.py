@@ -222,6 +222,8 @@ TV = Entity(
     plural="series",
     words="series tv show shows tvshow tvshows serie tvseries miniseries tvminiseries podcastseries",
     path="/tv/{id}",
+    # With all seasons.
+    bytes_at_rest=10_000,
     imdb="tt",
     find="tv_results",
     id_column="tv_id",
