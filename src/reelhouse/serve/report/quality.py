@@ -166,7 +166,7 @@ def _verdict(run: Reconciliation) -> str:
 
 def _complete(newest: Sequence[Reconciliation]) -> Check:
     open_ones = [one.entity for one in newest if not one.complete]
-    text = f"the last run is not complete: {', '.join(open_ones)}" if open_ones else "every id of it has an outcome"
+    text = f"the last run is not complete: {', '.join(open_ones)}" if open_ones else "every requested id has an outcome"
     return Check("last runs", not open_ones, text if newest else "no run is reconciled yet")
 
 
@@ -303,13 +303,13 @@ def _orphan_figure(found: Sequence[_Orphans]) -> Figure:
 
 def _quarantined(entities: Sequence[EntityState], limits: Limits) -> Check:
     found = {one.entity: one.quarantined / max(1, one.known) for one in entities if one.quarantined}
-    return _shares("quarantine", "answers are quarantined", found, limits.quarantined)
+    return _shares("quarantine", "of the answers in {} are quarantined", found, limits.quarantined)
 
 
 def _rejects(entities: Sequence[EntityState], counts: dict[str, int], limits: Limits) -> Check:
     known = {one.entity: max(1, one.landed) for one in entities}
     found = {entity: count / known.get(entity, 1) for entity, count in counts.items()}
-    return _shares("rejected values", "values an answer are rejected", found, limits.rejected)
+    return _shares("rejected values", "of the answers in {} at most have a rejected value", found, limits.rejected)
 
 
 def _orphaned(found: Sequence[_Orphans], pins: dict[str, TableVersion], limits: Limits) -> Check:
@@ -317,7 +317,7 @@ def _orphaned(found: Sequence[_Orphans], pins: dict[str, TableVersion], limits: 
     for one in found:
         worst[one.table] = max(worst[one.table], one.orphans)
     shares = {name: count / max(1, pins[name].rows) for name, count in worst.items() if count}
-    return _shares("orphans", "rows are orphans", shares, limits.orphans)
+    return _shares("orphans", "of the rows in {} are orphans", shares, limits.orphans)
 
 
 def _shares(name: str, words: str, found: dict[str, float], limit: float) -> Check:
@@ -325,7 +325,7 @@ def _shares(name: str, words: str, found: dict[str, float], limit: float) -> Che
     if worst is None:
         return Check(name, True, "none")
     share = found[worst]
-    return Check(name, share <= limit, f"{share:.2%} {words} in {worst} (limit {limit:.2%})")
+    return Check(name, share <= limit, f"{share:.2%} {words.format(worst)} (limit {limit:.2%})")
 
 
 def _age(entities: Sequence[EntityState], limits: Limits, now: datetime) -> Check:
@@ -341,8 +341,9 @@ def _verify(found: Verified | None, limits: Limits, now: datetime) -> Check:
         return Check("last verify", False, "never: run `reelhouse verify`")
     days = (now - datetime.fromisoformat(found.at).astimezone(UTC)).days
     verdict = f"{found.problems:,} problems" if found.problems else "no problem"
+    runs = "1 run" if found.runs == 1 else f"{found.runs:,} runs"
     return Check(
         "last verify",
         not found.problems and days <= limits.verify_days,
-        f"{found.at[:10]}: {verdict} in {found.runs:,} runs (limit {limits.verify_days} days)",
+        f"{found.at[:10]}: {verdict} in {runs} (limit {limits.verify_days} days)",
     )
