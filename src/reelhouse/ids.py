@@ -6,7 +6,7 @@ Keys are read here, and nowhere else.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 # The official spec declares int32, and TMDB's largest ids have eight digits: room enough, and far from 64 bits.
 _TMDB = re.compile(r"0*([1-9][0-9]{0,9})")
@@ -77,6 +77,11 @@ def shown_id(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > _MOST_SHOWN:
         return f"a number of {value.bit_length()} bits"
     return repr(value)[:_MOST_SHOWN]
+
+
+def is_number(id_: int | None) -> TypeGuard[int]:
+    """Whether a number that an answer calls an id is one that can be requested."""
+    return id_ is not None and 0 < id_ <= LARGEST_ID
 
 
 def key_id(key: str) -> int | None:

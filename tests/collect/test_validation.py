@@ -42,6 +42,14 @@ def test_the_answer_to_what_was_asked_is_kept() -> None:
     assert _judged("550", body) == Validated(State.LANDED, _answer(body), 550)
 
 
+@pytest.mark.parametrize("id_", [0, -4, 1 << 40, 1 << 63, 1 << 200])
+def test_an_id_found_for_an_imdb_id_that_no_request_can_name_is_set_aside(id_: int) -> None:
+    answer = _answer(b'{"person_results":[{"id":%d}]}' % id_)
+    with pytest.raises(UntrustedAnswer) as caught:
+        ResponseValidator(ENTITIES["person"], (), "").judge_found("nm0000008", answer)
+    assert (caught.value.reason, caught.value.answer.status) == ("not_an_id", 200)
+
+
 def test_an_id_that_came_as_a_string_is_the_same_id() -> None:
     assert _judged("550", b'{"id":"550"}').id == 550
 

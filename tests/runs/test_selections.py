@@ -17,7 +17,7 @@ from reelhouse.storage.memory import MemoryStorage
 from tests.runs.commands import Reelhouse
 from tests.runs.lakes import answers, assert_whole, collect, of, reasons, small
 from tests.runs.tiny import Tiny
-from tests.serving import verdict
+from tests.serving import json, verdict
 
 
 def test_only_the_most_popular_are_asked_and_the_rest_is_counted(plain: Tiny) -> None:
@@ -55,6 +55,17 @@ def test_what_discover_selects_is_what_is_asked() -> None:
         # From the export afterwards: only what is not known yet.
         collect(lake, of(emulator, append=[]))
         assert emulator.stats().by_kind["detail"] == 1500
+    assert_whole(lake)
+
+
+def test_a_negative_id_of_discover_is_excluded_and_the_lake_stays_whole(plain: Tiny) -> None:
+    rows = [{"id": id_, "popularity": 9.0} for id_ in (1, 2, -3, 4)]
+    found = json({"results": rows, "page": 1, "total_pages": 1, "total_results": 4}).body
+    plain.instead = lambda request: web.Response(body=found) if "/discover/" in request.path else None
+    lake = MemoryStorage()
+    for _ in range(2):
+        result = collect(lake, small(plain, discover={"vote_count.gte": "0"}))
+        assert (result.plan.counts.excluded, "-3" in plain.asked) == ({"not_an_id": 1}, False)
     assert_whole(lake)
 
 

@@ -107,6 +107,14 @@ def _everything_said(exc: BaseException) -> str:
     return said
 
 
+@pytest.mark.parametrize("etag", [b'"\xff"', b'"\x1b[31mx"', b""])
+def test_an_etag_that_json_or_a_header_cannot_hold_counts_as_none(etag: bytes) -> None:
+    sent = HEAD + b"ETag: %b\r\nContent-Length: 9\r\n\r\n" % etag + b'{"id": 1}'
+    with serving(lambda request: bare(request, sent)) as server:
+        answer = with_client(server.url, lambda client: client.get("/movie/1", ""))
+    assert (answer.body, answer.etag) == (b'{"id": 1}', None)
+
+
 @pytest.mark.parametrize("case", REFUSALS)
 def test_each_refusal_is_the_right_error_and_never_shows_the_token(case: str) -> None:
     answering, kind, text = REFUSALS[case]

@@ -154,6 +154,27 @@ def test_a_stored_export_is_not_downloaded_again() -> None:
         assert _fetch(server.url, (_today() - timedelta(days=1), '"abc"')).body == WHOLE
 
 
+@pytest.mark.parametrize("etag", ['"\x1b[31mx"', '"\udcff"', '"a\r\nX-Other: b"', ""])
+def test_an_etag_that_no_header_can_hold_is_not_sent(etag: str) -> None:
+    with serving(_published({_today(): WHOLE}, ETag='"abc"')) as server:
+        assert _fetch(server.url, (_today(), etag)).body == WHOLE
+        assert "If-None-Match" not in server.seen[0].headers
+
+
+@pytest.mark.parametrize("etag", [b'"\xff"', b'"\x1b[31mx"'])
+def test_an_etag_that_json_or_a_header_cannot_hold_counts_as_none(etag: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nETag: %b\r\nContent-Length: %d\r\n\r\n" % (etag, len(OLDER))
+    with serving(lambda request: bare(request, head + OLDER)) as server:
+        export = _fetch(server.url)
+    assert (export.body, export.etag) == (OLDER, "")
+
+
+@pytest.mark.usefixtures("no_waits")
+def test_an_export_that_is_said_to_be_unchanged_though_nothing_was_sent_is_refused() -> None:
+    with serving(lambda request: web.Response(status=304)) as server, pytest.raises(ListingError, match="HTTP 304"):
+        _fetch(server.url)
+
+
 def test_a_file_with_content_encoding_keeps_its_bytes() -> None:
     def answering(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(body=WHOLE, headers={"Content-Encoding": "gzip"})

@@ -50,7 +50,7 @@ def _changes(url: str) -> set[int]:
 def test_every_page_of_a_day_is_read() -> None:
     pages = [[_row(page * 100 + row) for row in range(100)] for page in range(13)]
     with serving(_paged(pages)) as server:
-        assert _changes(server.url) == set(range(1300))
+        assert _changes(server.url) == set(range(1, 1300))
         asked = [(request.path, dict(request.query)) for request in server.seen]
     assert {path for path, _ in asked} == {"/3/movie/changes"}
     assert {(query["start_date"], query["end_date"]) for _, query in asked} == {("2026-11-22", "2026-11-22")}
@@ -67,6 +67,23 @@ def test_rows_that_moved_between_pages_count_once_and_null_ids_not_at_all() -> N
     pages = [[_row(1), _row(2), _row(None)], [_row(2), _row(3)], [_row(None)], [_row(3), _row(4)]]
     with serving(_paged(pages)) as server:
         assert _changes(server.url) == {1, 2, 3, 4}
+
+
+def test_rows_whose_ids_cannot_be_requested_do_not_stop_the_feed() -> None:
+    pages = [[_row(1), _row(0), _row(-3)], [_row(1 << 40), _row(1 << 63), _row(1 << 200), _row(2)]]
+    with serving(_paged(pages)) as server:
+        assert _changes(server.url) == {1, 2}
+
+
+def test_a_feed_that_grows_beyond_the_last_page_that_can_be_read_is_refused() -> None:
+    def answering(request: web.BaseRequest) -> web.StreamResponse:
+        number = int(request.query["page"])
+        pages = 2 if number == 1 else 502
+        rows = [_row(number * 100 + row) for row in range(100)]
+        return json({"results": rows, "page": number, "total_pages": pages, "total_results": pages * 100})
+
+    with serving(answering) as server, pytest.raises(ListingError, match="grew to 502 pages, only 500 can be read"):
+        _changes(server.url)
 
 
 def test_a_short_or_empty_page_is_not_the_last() -> None:
@@ -152,7 +169,7 @@ def test_a_page_with_a_transient_error_is_retried() -> None:
         return web.Response(body=b'{"resu') if tries[number] == 2 else good(request)
 
     with serving(answering) as server:
-        assert _changes(server.url) == set(range(9))
+        assert _changes(server.url) == set(range(1, 9))
     assert set(tries.values()) == {3}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from reelhouse.ids import LARGEST_ID, key_id, read_id
+from reelhouse.ids import is_number, key_id, read_id
 from reelhouse.raw.plan import Cause, Selection
 from reelhouse.tmdb.exports import read_rows
 
@@ -16,7 +16,7 @@ create temp table changed (id integer primary key, fresh_after text not null);
 create temp table vanished (id integer primary key);
 """
 
-# Why a row of an export is not asked whose id is negative or far beyond TMDB's: no request could name it.
+# Why a row of an export or of discover is not asked: its id is negative or far beyond what a request could name.
 _NO_ID = "not_an_id"
 
 _ADD = "insert or ignore into listed values (?, ?, ?, ?)"
@@ -48,7 +48,7 @@ class Listing:
                         row.id,
                         row.popularity,
                         (None if plain else _excluded(row.adult, row.video, row.popularity, selection))
-                        if 0 < row.id <= LARGEST_ID
+                        if is_number(row.id)
                         else _NO_ID,
                     )
                     for row in batch
@@ -70,9 +70,9 @@ class Listing:
         for line in lines:
             key, _, popularity = line.partition(" ")
             if popularity:
-                ranked = float(popularity)
-                reason = _excluded(False, False, ranked, selection)
-                self.db.execute(_ADD, (int(key), ranked, Cause.LISTED.value, reason))
+                id_, ranked = int(key), float(popularity)
+                reason = _excluded(False, False, ranked, selection) if is_number(id_) else _NO_ID
+                self.db.execute(_ADD, (id_, ranked, Cause.LISTED.value, reason))
             else:
                 keys.append(key)
         self.db.execute("commit")

@@ -11,7 +11,7 @@ import msgspec
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.entities.schema import Entity, Single
 from reelhouse.errors import ConfigError
-from reelhouse.ids import SINGLE, key_id, number_of
+from reelhouse.ids import SINGLE, is_number, key_id, number_of, shown_id
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.retry import is_error
@@ -181,6 +181,8 @@ def _fields(key: str, answer: Answer) -> dict[str, msgspec.Raw]:
 def _ids_of(key: str, raw: msgspec.Raw, answer: Answer) -> list[int]:
     """The distinct ids of a list of `/find`."""
     rows = _decoded(key, answer._replace(body=bytes(raw)), _decode_rows)
+    if (odd := next((row.id for row in rows if not is_number(row.id)), None)) is not None:
+        raise UntrustedAnswer("not_an_id", f"{key}: the answer has the id {shown_id(odd)}", answer)
     return list(dict.fromkeys(row.id for row in rows))
 
 

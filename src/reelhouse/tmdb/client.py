@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TransientError, UntrustedError
-from reelhouse.tmdb.clock import Reading, ServerClock, age_of, is_here, parse_date
+from reelhouse.tmdb.clock import Reading, ServerClock, age_of, etag_of, is_here, parse_date
 from reelhouse.tmdb.endpoints import CANARY, check_path
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
 from reelhouse.tmdb.unpacking import Body, read_body
@@ -214,7 +214,7 @@ class TmdbClient:
             self.limiter.throttled(started, wait, repeated=self.last_good > refused_at)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
         reading = self.clock.read(headers)
-        answer = Answer(response.status, body.content, "", headers.get("ETag"), age_of(headers.get("Age")))
+        answer = Answer(response.status, body.content, "", etag_of(headers.get("ETag")), age_of(headers.get("Age")))
         return _Reply(answer, body, reading, headers)
 
     def _date(self, headers: CIMultiDictProxy[str]) -> str | None:

@@ -206,6 +206,11 @@ def age_of(stated: str | None) -> int | None:
     return int(stated)
 
 
+def etag_of(stated: str | None) -> str | None:
+    """An `ETag` as JSON and a header can hold it; None if missing or otherwise."""
+    return stated if stated and re.fullmatch(r"[\x20-\x7e]+", stated) else None
+
+
 def is_here(url: str) -> bool:
     """Whether *url* is on this machine, as an emulator is."""
     host = URL(url).host or ""

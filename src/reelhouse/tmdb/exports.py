@@ -12,7 +12,7 @@ import msgspec
 import stamina
 
 from reelhouse.errors import ListingError, TransientError
-from reelhouse.tmdb.clock import Reading, ServerClock, is_here
+from reelhouse.tmdb.clock import Reading, ServerClock, etag_of, is_here
 
 # An export appears between 07:00 and 08:00 UTC and may be late; a week without one is a fault.
 _DAYS_BACK = 7
@@ -98,7 +98,7 @@ class _Fetched(NamedTuple):
 
 
 async def _fetch(session: aiohttp.ClientSession, url: str, etag: str | None, clock: ServerClock) -> _Fetched:
-    headers = {"If-None-Match": etag} if etag else {}
+    headers = {"If-None-Match": kept} if (kept := etag_of(etag)) else {}
     try:
         async for attempt in stamina.retry_context(on=TransientError, attempts=_ATTEMPTS, timeout=None, wait_max=30.0):
             with attempt:
@@ -123,13 +123,13 @@ async def _fetch_once(
             reading = clock.read(response.headers)
             if response.status in (403, 404):
                 return _Fetched(None, None, reading)
-            if response.status == 304:
+            if response.status == 304 and headers:
                 return _Fetched(None, headers["If-None-Match"], reading)
             if response.status != 200:
                 raise TransientError(f"HTTP {response.status}")
             body = await _read(response)
             _check_gzip(body)
-            return _Fetched(body, response.headers.get("ETag", ""), reading)
+            return _Fetched(body, etag_of(response.headers.get("ETag")) or "", reading)
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         raise TransientError(str(exc) or type(exc).__name__) from exc
 

@@ -11,6 +11,7 @@ import msgspec
 
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import ListingError, TransientError, UntrustedError
+from reelhouse.ids import is_number
 from reelhouse.tmdb.client import Answer, TmdbClient, UntrustedAnswer, query_of
 from reelhouse.tmdb.endpoints import CHANGES_ROWS, LAST_PAGE
 from reelhouse.tmdb.retry import ask, whole_json
@@ -20,7 +21,7 @@ _ATTEMPTS = 8
 # Rows may move to the next page during reading: two in a thousand were observed, never half of a page.
 _MOST_MOVED = 5
 
-# Rows of the change feed without an id: some were observed; a feed of only such rows is refused.
+# Rows of the change feed without an id that can be requested: some were null; a feed of only such rows is refused.
 _MOST_NULLS = 10
 
 
@@ -82,8 +83,8 @@ def _wrong_page(listing: Listing, page: Page, number: int) -> str | None:
     here = page.total_results - (number - 1) * listing.page_rows
     if not page.results and here > (0 if number == 1 else _drift(page.total_results)):
         return f"it is empty, though it promises {promise}"
-    if not listing.nulls and (nulls := sum(row.id is None for row in page.results)):
-        return f"{nulls} of its {len(page.results)} rows have no id"
+    if not listing.nulls and (nulls := sum(row.id is None or row.id.bit_length() > 63 for row in page.results)):
+        return f"{nulls} of its {len(page.results)} rows have no id, or one of more than 64 bits"
     return None
 
 
@@ -96,9 +97,9 @@ def _drift(total: int) -> int:
 
 
 async def read_pages(client: TmdbClient, listing: Listing, first: Page) -> list[Row]:
-    """All rows of a listing after its *first* page, up to page 500; pages may repeat some rows.
+    """All rows of a listing after its *first* page; pages may repeat some rows.
 
-    A listing that contradicts its own totals is read once more; then it is a `ListingError`.
+    A listing that grows beyond page 500 or contradicts its own totals is read once more; then it is a `ListingError`.
     """
     pages = await _read_rest(client, listing, first)
     if _wrong_pages(listing, pages):
@@ -110,17 +111,19 @@ async def read_pages(client: TmdbClient, listing: Listing, first: Page) -> list[
 
 async def _read_rest(client: TmdbClient, listing: Listing, first: Page) -> list[Page]:
     pages = [first]
-    last = min(first.total_pages, LAST_PAGE)
+    last = first.total_pages
     # A short page is not the last one, and the number of pages may grow while they are read.
-    while len(pages) < last:
+    while len(pages) < last <= LAST_PAGE:
         numbers = range(len(pages) + 1, last + 1)
         pages += await _together([read_page(client, listing, number) for number in numbers])
-        last = max(min(page.total_pages, LAST_PAGE) for page in pages)
+        last = max(page.total_pages for page in pages)
     return pages
 
 
 def _wrong_pages(listing: Listing, pages: list[Page]) -> str | None:
     """What all pages together lack of their promised rows."""
+    if (most := max(page.total_pages for page in pages)) > LAST_PAGE:
+        return f"it grew to {most} pages, only {LAST_PAGE} can be read"
     at: dict[int, int] = {}
     for page in pages:
         seen = [row.id for row in page.results if row.id is not None]
@@ -156,8 +159,8 @@ async def read_changes(client: TmdbClient, entity: Entity, day: date) -> set[int
     if first.total_pages > LAST_PAGE:
         raise ListingError(f"{entity.changes} has {first.total_pages} pages for {day}, only {LAST_PAGE} can be read")
     rows = await read_pages(client, feed, first)
-    ids = {row.id for row in rows if row.id is not None}
-    nulls = sum(row.id is None for row in rows)
+    ids = [row.id for row in rows if is_number(row.id)]
+    nulls = len(rows) - len(ids)
     if nulls > max(len(rows) // 2, _MOST_NULLS):
         raise ListingError(f"{nulls} of the {len(rows)} rows of {entity.changes} for {day} have no id")
-    return ids
+    return set(ids)
