@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -156,6 +157,39 @@ def test_a_lake_that_is_entered_is_a_lake_still(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^tmdb_url: a lake's own file"):
         load(environ={}, folder=lake)
     assert load({"lake": "elsewhere"}, environ={}, folder=lake).tmdb_url == "http://localhost:1/3"
+    # What has a lake's folders is one, whatever lake its file names.
+    (lake / "_reelhouse").mkdir()
+    (lake / "inner").mkdir()
+    (lake / "inner" / FILE).write_text(line)
+    for text in (line, f'{line}\nlake = "./inner"'):
+        (lake / FILE).write_text(text)
+        for folder in (lake, lake / "inner", tmp_path / "link"):
+            with pytest.raises(ConfigError, match=r"^tmdb_url: a lake's own file"):
+                load({"lake": "elsewhere"}, environ={}, folder=folder)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"rate = {'9' * 400}", "rate: a number is expected"),
+        ("top = 9223372036854775808", "top: a whole number is expected"),
+        ('lake = "\\u0000"', "lake: a text is expected"),
+        (f"discover = {'[' * 3000}", "nested too deeply"),
+        (f"top = '{'x' * 60_000}'", "top: a whole number is expected"),
+    ],
+)
+def test_extreme_values_in_a_file_are_one_short_line(line: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(line)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load(environ={}, folder=tmp_path)
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_settings_file_of_a_lake_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / FILE)
+    with pytest.raises(ConfigError, match="is not a file"):
+        load({"lake": str(tmp_path)}, environ={}, folder=tmp_path.parent)
 
 
 def test_a_lake_s_own_file_names_no_other_lake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 import os
 import re
 import tempfile
@@ -20,6 +19,8 @@ from urllib.parse import urlsplit
 from reelhouse.errors import ConfigError, did_you_mean
 
 FILE = "reelhouse.toml"
+# The folder by which a lake is known.
+_HOUSE = "_reelhouse"
 _PREFIX = "REELHOUSE_"
 # The only variables with this prefix that are no settings: what the tests use, if it is there.
 _OF_TESTS = frozenset(("REELHOUSE_TEST_S3_ENDPOINT", "REELHOUSE_TMDB_DATA"))
@@ -49,6 +50,10 @@ _LANGUAGES = {
     "korean": "ko-KR",
     "russian": "ru-RU",
 }
+# Beyond these no number means anything here, and SQLite holds none.
+_LARGEST = 2**53
+# Characters of a wrong value that its error shows.
+_SHOWN = 200
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
@@ -361,7 +366,10 @@ def _from_lake(lake: str, in_bucket: Callable[[], bytes | None]) -> dict[str, An
 
 
 def _is_in_lake(path: Path, lake: str) -> bool:
-    return not lake.startswith("s3://") and path.resolve() == (_folder(lake) / FILE).resolve()
+    """Whether a file lies in its *lake* or in any other: entering a foreign lake must not mean to obey its author."""
+    folders = {*path.absolute().parents, *path.resolve().parents}
+    own = not lake.startswith("s3://") and path.resolve() == (_folder(lake) / FILE).resolve()
+    return own or any((folder / _HOUSE).is_dir() for folder in folders)
 
 
 def _check_shared(filed: Mapping[str, Any], place: str) -> None:
@@ -384,6 +392,8 @@ def _folder(lake: str) -> Path:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path} cannot be read: it is not a file")
         return _from_toml(path.read_bytes(), str(path))
     except (FileNotFoundError, NotADirectoryError):
         return {}
@@ -396,6 +406,8 @@ def _from_toml(body: bytes, place: str) -> dict[str, Any]:
         found = tomllib.loads(body.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{place} is not TOML: {exc}") from exc
+    except RecursionError:
+        raise ConfigError(f"{place} is nested too deeply") from None
     tables = found.pop("entity", {})
     known = {one.name: one for one in _general()}
     checked = _checked(found, known, place)
@@ -472,17 +484,17 @@ def _parse(one: Field[Any], text: str, where: str) -> Any:
 def _check_type(one: Field[Any], value: Any, where: str) -> Any:
     kind = str(one.type)
     fits = {
-        "str": isinstance(value, str),
+        "str": isinstance(value, str) and "\0" not in value,
         "bool": isinstance(value, bool),
-        "int": isinstance(value, int) and not isinstance(value, bool),
-        "float": isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value),
+        "int": isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST,
+        "float": isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < _LARGEST,
         "list[str]": isinstance(value, list) and all(isinstance(part, str) for part in value),
         "dict[str, str]": isinstance(value, dict) and all(isinstance(part, str) for part in value.values()),
     }
     if kind.endswith(" | None") and value is None:
         return None
     if not fits[kind.removesuffix(" | None")]:
-        shown = type(value).__name__ if one.metadata["secret"] else repr(value)
+        shown = type(value).__name__ if one.metadata["secret"] else repr(value)[:_SHOWN]
         raise ConfigError(f"{one.name}: {_expected(one)} is expected, not {shown}; correct it{where}")
     return value
 
@@ -502,7 +514,7 @@ def _expected(one: Field[Any]) -> str:
 def _require(fits: bool, name: str, expected: str, value: object) -> None:
     if not fits:
         # A password in an address goes no further than the setting.
-        shown = _USER_IN_ADDRESS.sub("://…@", repr(value))
+        shown = _USER_IN_ADDRESS.sub("://…@", repr(value))[:_SHOWN]
         raise ConfigError(f"{name}: {expected} is expected, not {shown}; correct it in {FILE} or {env_name(name)}")
 
 

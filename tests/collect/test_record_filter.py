@@ -124,3 +124,8 @@ def test_answers_are_looked_at_only_where_declarations_do_not_say_enough(express
 def test_usual_mistakes_are_explained(expression: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         compile_filter(expression)
+
+
+def test_an_expression_that_is_nested_too_deeply_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        compile_filter("(" * 5000 + "id" + ")" * 5000)

@@ -33,12 +33,14 @@ def compile_filter(expression: str) -> Predicate | None:
         return None
     try:
         compiled = jmespath.compile(expression)
+        _check_functions(expression, compiled.parsed)
+    except RecursionError:
+        raise ConfigError("record_filter: the expression is nested too deeply") from None
     except jmespath.exceptions.JMESPathError as exc:
         first = str(exc).splitlines()[0]
         raise ConfigError(
             f"record_filter: {expression!r} is no JMESPath expression: {first}{_hint(exc, expression)}"
         ) from exc
-    _check_functions(expression, compiled.parsed)
 
     def wanted(body: bytes) -> bool:
         try:
