@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.verify import verify
 from reelhouse.emulator import Emulator
+from reelhouse.entities.schema import Entity
 from reelhouse.raw.chunk import read_answers
-from reelhouse.raw.inbox import put_message
+from reelhouse.raw.inbox import put_message, waiting
 from reelhouse.raw.receipt import Outcome, Receipt, read_receipts
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.lakes import of
@@ -125,3 +127,41 @@ def test_a_plan_counts_the_requests_that_find_whose_an_imdb_id_is(tmdb: Emulator
     assert _collect(lake, tmdb, kind, keys).requests >= drafted.requests
     # Whose they are is known by then.
     assert collecting.draft(lake, settings, options).finds == 0
+
+
+def test_an_imdb_id_of_another_selected_entity_waits_for_its_next_run(tmdb: Emulator) -> None:
+    lake = MemoryStorage()
+    movies, series = _named(tmdb, "movie"), _named(tmdb, "tv")
+    (one, two, *_) = [key for key in movies if key not in series]
+    chosen = of(tmdb, append=[], top=1, entities=["movie", "tv"])
+    options = CollectOptions(names=("tv",), keys=(one, two, "tt9999999"), selected=True)
+    for _ in range(2):
+        # The same list once more leaves nothing twice.
+        (result,) = collecting.collect(lake, chosen, options, Progress())
+        assert result.states == {"gone": 3}
+        assert "2 IMDb ids in the list of tv are of movie: its next run requests them" in result.notes
+        assert [message.keys for _, message in waiting(lake, "movie")] == [[one, two]]
+    assert list(waiting(lake, "tv")) == []
+    (result,) = collecting.collect(lake, chosen, CollectOptions(names=("movie",)), Progress())
+    assert {one, two} <= _outcomes(lake, result).keys()
+    assert list(waiting(lake, "movie")) == []
+    assert verify(lake).clean
+    # What is not selected is not collected.
+    _collect(lake, tmdb, "tv", (next(key for key in movies if key not in (one, two, *series)),))
+    assert list(waiting(lake, "movie")) == []
+
+
+def test_a_call_that_works_until_nothing_waits_requests_them_at_once(tmdb: Emulator) -> None:
+    lake, series = MemoryStorage(), _named(tmdb, "tv")
+    key = next(key for key in _named(tmdb, "movie") if key not in series)
+    chosen = of(tmdb, append=[])
+
+    def due(entities: list[Entity]) -> RunSpec | None:
+        found = (one for one in entities if any(waiting(lake, one.name)))
+        return next((collector.wanted(chosen, one, listed=True) for one in found), None)
+
+    put_message(lake, "a", "tv", [key])
+    options = CollectOptions(names=("movie", "tv"))
+    done = collecting.run_until_idle(lake, chosen, options, Progress(), due)
+    assert [(one.plan.entity, one.states) for one in done.results] == [("tv", {"gone": 1}), ("movie", {"landed": 1})]
+    assert verify(lake).clean

@@ -284,7 +284,8 @@ class _Call(NamedTuple):
 
     async def execute(self, plan: Plan, *, abandon: bool = False) -> RunResult:
         parts = (self.storage, self.tmdb, plan, self.options, self.stop_conditions, self.progress)
-        return await execute(*parts, self.request.entities, abandon=abandon)
+        others = {one.name for one in _among(self.settings, self.request)} - {plan.entity}
+        return await execute(*parts, self.request.entities, abandon=abandon, others=others)
 
 
 class _Stream:
@@ -408,7 +409,9 @@ async def _run_until_idle(
                 plan = await _start(storage, tmdb, wanted, stop_conditions, progress.begins)
             if plan is None:
                 return _unplanned(results, stop_conditions, failures)
-            results.append(await execute(storage, tmdb, plan, options, stop_conditions, progress, request.entities))
+            parts = (storage, tmdb, plan, options, stop_conditions, progress)
+            others = {one.name for one in request.chosen} - {plan.entity}
+            results.append(await execute(*parts, request.entities, others=others))
             if results[-1].reconciliation is None:
                 break
         if stop_conditions.reason is not None:

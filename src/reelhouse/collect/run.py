@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from reelhouse.collect.landing import ChunkSink, Limits
 from reelhouse.collect.planning import NOTABLE, PlannedRun, RunSpec, Tmdb, plan_run, selection_notes
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.spool import Spool, Spooling
-from reelhouse.collect.validation import ResponseValidator
+from reelhouse.collect.validation import ResponseValidator, other_kind
 from reelhouse.course.copies import Copies
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
@@ -24,7 +24,7 @@ from reelhouse.raw.checkpoint import Done, drop_done, read_done
 from reelhouse.raw.ledger import keep_run, oldest_landed
 from reelhouse.raw.lost_runs import check_free
 from reelhouse.raw.plan import Plan, last_run, plan_of, put_plan
-from reelhouse.raw.receipt import State
+from reelhouse.raw.receipt import State, read_receipts, readable
 from reelhouse.raw.reconciliation import VANISHED, reconcile, unreconciled
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
@@ -88,8 +88,12 @@ async def execute(
     entities: Mapping[str, Entity] = ENTITIES,
     *,
     abandon: bool = False,
+    others: Collection[str] = (),
 ) -> RunResult:
-    """Ask what is pending of *plan*, land it, and reconcile if nothing is left; with *abandon* ask nothing more."""
+    """Ask what is pending of *plan*, land it, and reconcile if nothing is left; with *abandon* ask nothing more.
+
+    IMDb ids that turn out to be of one of the *others*, entities by name, are left for its next run.
+    """
     client, limiter = tmdb.client, tmdb.client.limiter
     before, throttled, waited, retries = client.requests, limiter.throttles, limiter.waited, client.retries
     progress.planned(plan)
@@ -109,6 +113,7 @@ async def execute(
     refused, notes = client.clock.take_notes()
     if made is not None:
         notes += [*selection_notes(plan), *_filter_notes(plan, counted.states)]
+        notes += _send_on(storage, plan, [name for name in others if counted.drift[other_kind(name)]])
     result = RunResult(
         plan,
         made,
@@ -129,6 +134,17 @@ async def execute(
         copies.leave() if made is None else copies.finish(plan.run)
         copies.check()
     return result
+
+
+def _send_on(storage: Storage, plan: Plan, names: Iterable[str]) -> Iterator[str]:
+    """Leave the IMDb ids of a run that `/find` has as records of *names* to these entities; yields what was left."""
+    for name in names:
+        outcomes = (outcome for receipt in readable(read_receipts(storage, plan)) for outcome in receipt.outcomes)
+        keys = tuple(outcome.key for outcome in outcomes if outcome.reason == other_kind(name))
+        if not keys:
+            continue
+        leave_keys(storage, name, keys)
+        yield f"{len(keys):,} IMDb ids in the list of {plan.entity} are of {name}: its next run requests them"
 
 
 def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:

@@ -111,7 +111,7 @@ class ResponseValidator:
             return ids[0]
         if ids:
             return Validated(State.QUARANTINED, answer, None, f"several:{','.join(map(str, ids))}")
-        kinds = tuple(f"other_kind:{name.removesuffix('_results')}" for name, others in found.items() if others)
+        kinds = tuple(other_kind(name.removesuffix("_results")) for name, others in found.items() if others)
         return Validated(State.GONE, answer, None, kinds[0] if kinds else None, drift=kinds)
 
     def judge_further(self, key: str, appended: tuple[str, ...], answer: Answer) -> Further:
@@ -168,6 +168,11 @@ class ResponseValidator:
         unknown = () if fields.keys() <= self._known else (name for name in fields if not self._is_known(name))
         drift = (*(f"missing:{name}" for name in missing), *(f"unknown:{name}" for name in unknown))
         return Validated(State.LANDED, answer, id_, drift=drift, missing=self._missing_parts(fields))
+
+
+def other_kind(name: str) -> str:
+    """The reason of an IMDb id that `/find` has as a record of the kind *name*."""
+    return f"other_kind:{name}"
 
 
 def _fields(key: str, answer: Answer) -> dict[str, msgspec.Raw]:
