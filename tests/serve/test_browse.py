@@ -83,8 +83,18 @@ def test_names_are_found_keys_lead_on_and_paths_are_images(database: Path) -> No
     assert '<img src="https://image.tmdb.org/t/p/w92/1.jpg" alt="poster path"' in page
 
 
+def test_a_request_for_another_host_is_refused(database: Path) -> None:
+    plugins = str(files("reelhouse.serve.browse") / "plugins")
+    served = Datasette([], immutables=[str(database)], plugins_dir=plugins)
+    found = asyncio.run(served.client.get("/films.json", headers={"Host": "evil.example"}))
+    assert found.status_code == 403
+
+
 @pytest.mark.long
-def test_the_command_serves_this_machine_only_and_leaves_nothing(three_movies: LakeInTheMaking, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_command_serves_this_machine_only_and_leaves_nothing(
+    three_movies: LakeInTheMaking, tmp_path: Path, ended_by: signal.Signals
+) -> None:
     command = [sys.executable, "-m", "reelhouse.cli.main", "--lake", str(three_movies.root), "browse"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
     with subprocess.Popen(
@@ -103,6 +113,7 @@ def test_the_command_serves_this_machine_only_and_leaves_nothing(three_movies: L
             with urllib.request.urlopen(f"{address[0]}/lake/dim_movie.json?_shape=array") as answer:
                 assert len(json.load(answer)) == 3
         finally:
-            os.killpg(served.pid, signal.SIGINT)
+            # Only a terminal's Ctrl-C reaches the server as well.
+            (os.killpg if ended_by is signal.SIGINT else os.kill)(served.pid, ended_by)
         assert served.wait(30) == 0
     assert list(tmp_path.iterdir()) == []

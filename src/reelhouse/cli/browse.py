@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -14,9 +16,12 @@ from reelhouse.cli import display
 from reelhouse.errors import ConfigError, pip_install
 from reelhouse.settings import Settings
 
+# Windows has no SIGHUP.
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, images: bool, show: bool) -> int:
-    """Serve *tables* (all if None) on loopback until Ctrl-C; returns the exit code of datasette."""
+    """Serve *tables* (all if None) on loopback until Ctrl-C or SIGTERM; returns the exit code of datasette."""
     if not (find_spec("datasette") and find_spec("deltalake") and find_spec("pyspark")):
         raise ConfigError(f"browse: datasette is not installed; install it with: {pip_install('lake', 'browse')}")
     storage = lake_of(settings)
@@ -45,13 +50,31 @@ def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, ima
             str(metadata),
         ]
         command += ["--host", "127.0.0.1", "--port", str(port), "--setting", "sql_time_limit_ms", "10000"]
-        if images:
-            command += ["--plugins-dir", str(files("reelhouse.serve.browse") / "plugins")]
+        command += ["--plugins-dir", str(_plugins(Path(folder), "loopback", *(("images",) if images else ())))]
         if show:
             command.append("--open")
         display.note("The lake is shown on this machine only. Stop it with Ctrl-C.")
+        return _serve(command)
+
+
+def _plugins(folder: Path, *names: str) -> Path:
+    """A folder with our plugins of these *names*: datasette loads all that it finds in one."""
+    place = folder / "plugins"
+    place.mkdir()
+    for name in names:
+        shutil.copy(str(files("reelhouse.serve.browse") / "plugins" / f"{name}.py"), place)
+    return place
+
+
+def _serve(command: list[str]) -> int:
+    with subprocess.Popen(command) as server:  # noqa: S603 (our own words)
+        # A copy of the lake must not be served on after this command has ended.
+        before = {number: signal.signal(number, lambda *_: server.terminate()) for number in _ENDING}
         try:
-            return subprocess.run(command, check=False).returncode  # noqa: S603 (our own words)
+            return max(0, server.wait())
         except KeyboardInterrupt:
             # It got the signal too, and has ended.
             return 0
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
