@@ -335,3 +335,20 @@ def test_what_a_filter_cannot_judge_because_it_is_not_what_was_asked_is_not_beli
 )
 def test_only_whole_json_in_utf_8_can_lie_in_a_line_as_it_is(body: bytes, whole: bool) -> None:
     assert parses(body) == whole
+
+
+def _page(number: int, **fields: Any) -> Validated:
+    body = {"page": number, "results": [], "total_pages": 500, "total_results": 10_000, **fields}
+    return ResponseValidator(ENTITIES["movie_popular"], ()).judge(str(number), _answer(msgspec.json.encode(body)))
+
+
+@pytest.mark.parametrize("results", [[], None, {"a": 1}, "x", [1, 2]])
+def test_a_page_of_a_daily_list_without_the_rows_that_it_promises_is_not_believed(results: Any) -> None:
+    with pytest.raises(UntrustedAnswer):
+        _page(2, results=results)
+
+
+def test_short_pages_of_a_daily_list_land_and_empty_ones_after_its_end() -> None:
+    assert _page(2, results=[{"id": 1}]).state is State.LANDED
+    assert _page(1, total_pages=0, total_results=0).state is State.LANDED
+    assert _page(17, total_pages=16, total_results=318).state is State.LANDED

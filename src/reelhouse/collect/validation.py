@@ -9,11 +9,12 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from reelhouse.collect.record_filter import compile_filter
-from reelhouse.entities.schema import Entity, Single
+from reelhouse.entities.schema import PAGE_ROWS, Entity, Pages, Single
 from reelhouse.errors import ConfigError
 from reelhouse.ids import SINGLE, is_number, key_id, number_of, shown_id
 from reelhouse.raw.receipt import State
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
+from reelhouse.tmdb.pagination import is_owed_rows
 from reelhouse.tmdb.retry import is_error
 
 # How deeply JSON may nest depends on the stack of the one that reads it, and a chunk's line wraps a body once more.
@@ -27,6 +28,12 @@ class _WithId(msgspec.Struct):
     id: int
 
 
+class _ListPage(msgspec.Struct):
+    results: list[dict[str, msgspec.Raw]]
+    total_results: int = 0
+
+
+_decode_page = msgspec.json.Decoder(_ListPage).decode
 _decode_rows = msgspec.json.Decoder(list[_WithId]).decode
 
 T = TypeVar("T")
@@ -92,6 +99,8 @@ class ResponseValidator:
         id_ = _checked_id(key, fields, answer, self._entity.id_field) if self._entity.has_ids else SINGLE
         if not self._entity.has_ids and not self._core <= fields.keys():
             raise UntrustedAnswer("wrong_body", f"{key}: the answer lacks fields that it always has", answer)
+        if isinstance(self._entity.listing, Pages):
+            _check_page(id_, answer)
         missing = tuple(name for name in self._append if not _is_block(fields.get(name)))
         self._carried.update(name for name in self._append if name not in missing)
         if missing and not self._core <= fields.keys():
@@ -181,6 +190,14 @@ def _fields(key: str, answer: Answer) -> dict[str, msgspec.Raw]:
     if is_error(fields):
         raise UntrustedAnswer("error_body", f"{key}: the answer is an error though its status is 200", answer)
     return fields
+
+
+def _check_page(number: int, answer: Answer) -> None:
+    page = _decoded(str(number), answer, _decode_page)
+    if not page.results and is_owed_rows(number, page.total_results, PAGE_ROWS):
+        raise UntrustedAnswer(
+            "too_short", f"{number}: the page is empty, though the list has {page.total_results:,} rows", answer
+        )
 
 
 def _ids_of(key: str, raw: msgspec.Raw, answer: Answer) -> list[int]:

@@ -80,12 +80,16 @@ def _wrong_page(listing: Listing, page: Page, number: int) -> str | None:
         return f"it promises {promise}"
     if page.total_pages > LAST_PAGE and page.total_results <= LAST_PAGE * listing.page_rows:
         return f"it promises {promise}, which does not fit together"
-    here = page.total_results - (number - 1) * listing.page_rows
-    if not page.results and here > (0 if number == 1 else _drift(page.total_results)):
+    if not page.results and is_owed_rows(number, page.total_results, listing.page_rows):
         return f"it is empty, though it promises {promise}"
     if not listing.nulls and (nulls := sum(row.id is None or row.id.bit_length() > 63 for row in page.results)):
         return f"{nulls} of its {len(page.results)} rows have no id, or one of more than 64 bits"
     return None
+
+
+def is_owed_rows(number: int, total: int, page_rows: int) -> bool:
+    """Whether page *number* of a list that promises *total* rows must have some."""
+    return total - (number - 1) * page_rows > (0 if number == 1 else _drift(total))
 
 
 def _drift(total: int) -> int:
