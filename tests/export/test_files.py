@@ -349,7 +349,7 @@ def test_values_that_sqlite_does_not_hold_are_counted(lake: Path, tmp_path: Path
 
 
 def test_no_text_of_an_excel_safe_csv_is_a_formula(lake: Path, tmp_path: Path) -> None:
-    bring(lake, own_rows('=HYPERLINK("http://x")', "+1", "-1", "@x", "\t=1", "a=1"))
+    bring(lake, own_rows('=HYPERLINK("http://x")', "+1", "-1", "@x", "\t=1", "＝1", "a=1"))
     to = f"csv:{tmp_path}/out"
     plain = {one.rstrip('"').rpartition('"')[2] for one in _lines(lake, to)}
     assert {"+1", "-1", "@x", "a=1"} <= plain
@@ -357,7 +357,7 @@ def test_no_text_of_an_excel_safe_csv_is_a_formula(lake: Path, tmp_path: Path) -
     snapshot = look(FolderStorage(lake), (OWN,))
     assert [one.how for one in target.export(snapshot, full=False, step=lambda text: None)] == ["full"]
     found = pc_csv.read_csv(tmp_path / "out" / f"{OWN}.csv")["remark"].to_pylist()
-    assert found[:-1] == ['\'=HYPERLINK("http://x")', "'+1", "'-1", "'@x", "'\t=1", "a=1"]
+    assert found[:-1] == ['\'=HYPERLINK("http://x")', "'+1", "'-1", "'@x", "'\t=1", "'＝1", "a=1"]
     assert [one.how for one in target.export(snapshot, full=False, step=lambda text: None)] == ["unchanged"]
     with pytest.raises(ConfigError, match="excel-safe: this is about CSV files"):
         target_of("parquet:x", excel_safe=True)

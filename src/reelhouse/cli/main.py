@@ -563,8 +563,9 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
 def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: bool, as_json: bool, **what: Any) -> None:
     """Delete answers, old versions in a bucket included, and prove that they are gone.
 
-    Receipts keep ids, states and times, so every run still adds up. An open run does not request purged ids again. For
-    the next plan they are unknown, so they are requested (as new) if they are still listed. Exports hold titles, so
+    Receipts keep ids, states and times, so every run still adds up. An open run does not request
+    what it has landed again, but it does request ids that it has not reached yet. For the next plan purged ids are
+    unknown, so they are requested (as new) if they are still listed. Exports hold titles, so
     --older-than, --entity and --all purge them too, with popularity_daily. --ids purges answers only, and reads all of
     them if IMDb ids are named. Tables are erased and built again; until then they cannot be read. Nothing is purged
     while answers wait in this machine's spool. Make sure that none wait on another machine, or they come back.

@@ -69,7 +69,7 @@ def as_parquet(table: pa.Table) -> bytes:
 # What a value in a CSV cannot hold without quotes around it.
 _QUOTED = re.compile('[",\r\n]')
 # What spreadsheets take for a formula, by OWASP's list.
-_FORMULA = r"\A[=+\-@\t\r]"
+_FORMULA = r"\A[=+\-@\t\r\n＝＋－＠]"
 
 FORMS: dict[str, Callable[[Any], str | bytes]] = {
     "csv": as_csv,
