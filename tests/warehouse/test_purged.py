@@ -141,7 +141,8 @@ def test_a_purged_export_leaves_the_history_of_popularity(lake: LakeInTheMaking)
     all_gone = purging.purge(lake.storage, Settings(lake=str(lake.root)), Chosen("all"), NOW, lambda name: None)
     assert all_gone.done
     assert lake.values("movie", "movie_id") == lake.values("popularity_daily", "id") == []
-    assert _holding(lake.root, "Movie") == []
+    # Of the titles; comments of columns speak of movies too.
+    assert _holding(lake.root, "Movie ") == []
 
 
 def test_without_an_engine_tables_are_erased_and_a_build_makes_them_again(lake: LakeInTheMaking) -> None:

@@ -77,7 +77,8 @@ _BUILD_BASE, _BUILD_SLOPE = 800e6, 3.1
 
 
 def _build_memory(drafted: PlannedRun) -> int:
-    return round(_BUILD_BASE + _BUILD_SLOPE * (drafted.stored + drafted.bytes))
+    """About how many bytes a full build of the entity needs once the run has landed, to ten million."""
+    return int(round(_BUILD_BASE + _BUILD_SLOPE * (drafted.stored + drafted.bytes), -7))
 
 
 def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json: bool) -> dict[str, Any]:
