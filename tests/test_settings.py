@@ -175,6 +175,7 @@ def test_a_lake_that_is_entered_is_a_lake_still(tmp_path: Path) -> None:
         ("top = 9223372036854775808", "top: a whole number is expected"),
         ('lake = "\\u0000"', "lake: a text is expected"),
         (f"discover = {'[' * 3000}", "nested too deeply"),
+        (f"top = {'9' * 5000}", "a number of too many digits"),
         (f"top = '{'x' * 60_000}'", "top: a whole number is expected"),
     ],
 )

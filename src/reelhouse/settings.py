@@ -406,8 +406,9 @@ def _from_toml(body: bytes, place: str) -> dict[str, Any]:
         found = tomllib.loads(body.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{place} is not TOML: {exc}") from exc
-    except RecursionError:
-        raise ConfigError(f"{place} is nested too deeply") from None
+    except (RecursionError, ValueError):
+        # Python refuses whole numbers of more than 4,300 digits.
+        raise ConfigError(f"{place} is nested too deeply, or has a number of too many digits") from None
     tables = found.pop("entity", {})
     known = {one.name: one for one in _general()}
     checked = _checked(found, known, place)

@@ -43,6 +43,8 @@ def test_what_is_wrong_with_a_file_is_said_by_its_own_line_and_with_its_remedy(l
     assert said.endswith("--encoding latin-1")
     preamble = lake.file("p.csv", b"List v7\nid,t\n1,A\n2\n")
     assert lake.refused("t", preamble, "--skip-lines", "1") == "p.csv: line 4 has 1 values, the header names 2"
+    titled = lake.file("d.csv", b"List v7\nDate,Name\n\nPosition,Name,Year\n1,A,1999\n")
+    assert lake.refused("t", titled).endswith("leave them out: --skip-lines N")
     assert "--skip-lines N" in lake.refused("t", lake.file("v.csv", b"1,A\n2,B\n"))
     for name in ("klingon", "hex", "rot13"):
         assert f"'{name}' is not known" in lake.refused("t", preamble, "--encoding", name, code=2)

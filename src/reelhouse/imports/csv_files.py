@@ -32,6 +32,7 @@ _EXPORTED = "reelhouse_export.json"
 _KINDS = {"int": "bigint"}
 _TYPE = re.compile(r"bigint|double|boolean|date|timestamp|string|decimal\((3[0-8]|[12]\d|[1-9]),\d\)")
 _ESCAPE = "--escape '\\'"
+_PREAMBLE = ": if the first lines are not the header, leave them out: --skip-lines N"
 _SAMPLE = 256 * 1024
 _MOST_SEEN = 50
 _BLOCK = 8 * 1024 * 1024
@@ -183,7 +184,8 @@ def _fault(file: CsvFile, said: str) -> str:
     with opened(file.path, file.form) as body, suppress(CsvError):
         for row in read_rows(body, file.dialect):
             if len(row.cells) != width:
-                return f"line {row.line} has {len(row.cells)} values, the header names {width}"
+                remedy = _PREAMBLE if width == 1 else ""
+                return f"line {row.line} has {len(row.cells)} values, the header names {width}{remedy}"
     return f"a record is longer than {_BLOCK >> 20} MB" if "straddl" in said else said.splitlines()[0]
 
 
