@@ -29,6 +29,8 @@ from typing import Any
 _UNPRINTABLE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 # Problems in the text of an error.
 _NAMED = 3
+# How an unknown table's error ends: there are dozens.
+LISTS_ALL = "`reelhouse tables` lists all"
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -40,6 +42,17 @@ def printable(text: str, kept: str = "") -> str:
         return sign if sign in kept else _SHORT.get(sign) or f"\\u{ord(sign):04x}"
 
     return _UNPRINTABLE.sub(escaped, text)
+
+
+def wrapped(text: str) -> str:
+    """Lines that no terminal breaks within a word; one that begins with a space is to be copied, and stays whole."""
+    # Late: only a terminal needs them.
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, 20)
+    how = {"width": width, "break_long_words": False, "break_on_hyphens": False}
+    return "\n".join(line if line.startswith(" ") else textwrap.fill(line, **how) for line in text.split("\n"))  # type: ignore[arg-type]
 
 
 class ReelhouseError(Exception):

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
 
+from reelhouse.cli.display import span
 from reelhouse.cli.main import main
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.warehouse.verify import check_tables
@@ -52,6 +53,7 @@ def test_the_lake_keeps_the_log_of_every_command_that_works_on_it_and_status_say
     commands = [
         *("verify", f"export --to csv:{tmp_path}/out --tables movie", f"import own {tmp_path}/own.csv"),
         *("maintain", "maintain --dry-run", "purge --all --dry-run", "purge --all"),
+        "purge --older-than 99999d --yes",
     ]
     for words in commands:
         typed(*words.split())
@@ -59,9 +61,8 @@ def test_the_lake_keeps_the_log_of_every_command_that_works_on_it_and_status_say
     ended = [line.split(" INFO reelhouse ")[1] for line in kept.splitlines() if "INFO reelhouse " in line]
     ended = [text for text in ended if not text.endswith(" begins")]
     names = [text.partition(":")[0] for text in ended]
-    assert names == ["build", "verify", "export", "import", "maintain", "purge"]
+    assert names == ["build", "verify", "export", "import", "maintain"]
     assert ended[0] == "build: exit code 0"
-    assert "--yes is required" in ended[-1]
     # A command that fails before there is a lake begins none.
     CliRunner().invoke(main, ["--lake", str(tmp_path / "other"), "import", "own", "nosuch.csv"], catch_exceptions=False)
     assert not (tmp_path / "other").exists()
@@ -206,6 +207,41 @@ def test_no_note_is_broken_within_a_word_and_a_command_to_copy_stays_whole(tmp_p
     )
     assert [line.split()[-1] in ("a", "sentence", "of", "words") for line in lines[:3]] == [True] * 3
     assert len(lines[3]) == 80
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["sql", "drop table movie"], ["verify", "--layout", "some words " * 9], ["tables", "movei"]],
+)
+def test_no_error_is_broken_within_a_word(tmp_path: Path, lake: str, words: list[str]) -> None:
+    words = ["--lake", lake, *words]
+    without = CliRunner().invoke(main, words)
+    code, screen = shown(words, columns=40, cwd=tmp_path)
+    assert code == without.exit_code != 0
+    said = without.stderr.split()
+    # How the program was started is in the usage.
+    said = said[said.index("Error:") :] if "Error:" in said else said
+    assert screen.split()[-len(said) :] == said
+
+
+def test_names_and_numbers_of_a_table_are_not_broken_where_texts_can_be(tmp_path: Path) -> None:
+    columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run")
+    row = ("watch_provider_region", 1234567, 1234567, "12 gone, 1,345 quarantined", "59 min ago", "59 min ago", "open")
+    lines = _drawn(
+        tmp_path,
+        80,
+        f"""
+        from reelhouse.cli import display
+        display.table("lake", {columns!r}, [{row!r}], lines=False)
+        """,
+    )
+    assert max(map(len, lines)) <= 80
+    assert {"watch_provider_region", "quarantined"} <= set(" ".join(lines).split())
+    assert " ".join(lines).split().count("1,234,567") == 2
+
+
+def test_times_to_come_are_in_one_unit_as_times_ago_are() -> None:
+    assert [span(seconds) for seconds in (20, 61, 86399, 2 * 86400)] == ["1 min", "1 min", "23 h", "2 d"]
 
 
 def _with_ids(folder: Path) -> Path:

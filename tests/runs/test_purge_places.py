@@ -56,7 +56,7 @@ def typed(tmp_path: Path) -> Typed:
 
 
 def _contents(lake: FolderStorage) -> dict[str, bytes]:
-    return {key: lake.get(key) for key in lake.keys("") if not key.startswith(LOGS)}
+    return {key: lake.get(key) for key in lake.keys("")}
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,7 @@ def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typ
     assert _contents(lake) == before
     done = typed(*words, "--yes", given="20\ntt0000027\n999\n")
     assert (foreseen.exit_code, done.exit_code) == (0, 0)
+    assert [key for key in lake.keys(LOGS) if lake.get(key).endswith(b"purge: exit code 0\n")]
     foreseen_sums, took = json.loads(foreseen.stdout), json.loads(done.stdout)
     assert {**foreseen_sums, "dry_run": False, "gone": True} == took
     assert took.pop("list")["ids"] == 3

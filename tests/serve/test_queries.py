@@ -300,12 +300,15 @@ def test_columns_of_a_table_are_shown_by_each_of_the_usual_ways(lake: LakeInTheM
             "select title from (select movie_id from movie) x",
             "column not found here: title; movie has title",
         ),
-        ("select * from marts.movie", "table not found: marts.movie (did you mean 'tables.movie'?); there are: marts."),
+        (
+            "select * from marts.movie",
+            "table not found: marts.movie (did you mean 'tables.movie'?); `reelhouse tables`",
+        ),
         ("describe marts.fact_movies", "table not found: marts.fact_movies (did you mean 'marts.fact_movie'?); "),
-        ("select * from movies", "table not found: movies (did you mean 'movie'?); there are: bridge_"),
+        ("select * from movies", "table not found: movies (did you mean 'movie'?); `reelhouse tables` lists all"),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_nearest_and_all_that_there_are(
+def test_an_unknown_name_is_answered_with_the_nearest_and_how_to_see_all(
     lake: LakeInTheMaking, query: str, says: str
 ) -> None:
     with pytest.raises(ReelhouseError) as caught:

@@ -26,6 +26,7 @@ from reelhouse.collect.verify import Verdict
 from reelhouse.errors import ConfigError, LakeError, ListingError
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.reconciliation import open_run
+from reelhouse.retention import erasure
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -145,7 +146,7 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, y
     requests = [_beside_open_runs(storage, settings, one) for one in request.by_list]
     # A run that the caller limits ends by itself.
     limited = request.deadline is not None or (request.max_requests or _MANY + 1) <= _MANY
-    with display.progress(None if yes or limited else _confirm_first(settings.rate)) as bar:
+    with display.progress(_question_first(settings.rate, asks=not yes and not limited)) as bar:
         done = operations.collect(storage, settings, request, bar, requests)
     for entity, failure in done.failures.items():
         display.note(f"reelhouse: {entity}: {failure}")
@@ -156,21 +157,21 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, y
 _MANY = 20_000
 
 
-def _confirm_first(rate: float) -> Callable[[Plan], None]:
-    """Lets a user at a terminal confirm the first large run of a call."""
+def _question_first(rate: float, *, asks: bool) -> Callable[[Plan], str]:
+    """What to ask a user before the first large run of a call; empty for all other runs."""
     asked: list[Plan] = []
 
-    def confirm(plan: Plan) -> None:
-        if plan.run > 1 or plan.ids.count <= _MANY or asked:
-            return
+    def question(plan: Plan) -> str:
+        if not asks or plan.run > 1 or plan.ids.count <= _MANY or asked:
+            return ""
         asked.append(plan)
         time_needed = f", {duration(plan.ids.count / rate)} at {rate:g} a second" if rate else ""
-        display.confirm(
+        return (
             f"The first run of {plan.entity} makes {plan.ids.count:,} requests{time_needed}. It can be stopped and "
             "continued at any time; --top 1000 selects fewer. Begin it?"
         )
 
-    return confirm
+    return question
 
 
 def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOptions) -> CollectOptions:
@@ -298,10 +299,8 @@ def purge(
     wanted = purging.chosen_by(clock, **chosen)
     now = clock.as_of or clock.now
     storage = lake_of(settings)
-    if not dry_run:
-        display.keep_log(storage)
-        if not yes:
-            display.check_terminal("--yes")
+    if not dry_run and not yes:
+        display.check_terminal("--yes")
     if dry_run or not yes:
         with display.spinner("looking"):
             found = purging.foresee(storage, wanted, now)
@@ -310,7 +309,14 @@ def purge(
             _show_purge(found)
             display.confirm(f"Purge this ({wanted.words}) from {settings.lake} for good?")
         with display.spinner("purging") as step:
-            found = purging.purge(storage, settings, wanted, now, step)
+
+            def kept_step(name: str) -> None:
+                # A purge that is refused, or finds nothing, leaves the lake as it was.
+                if name != erasure.LOOKING:
+                    display.keep_log(storage)
+                step(name)
+
+            found = purging.purge(storage, settings, wanted, now, kept_step)
     if as_json:
         display.as_json({**found.to_dict(), **_of_list(listed)})
     else:

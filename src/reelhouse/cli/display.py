@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import signal
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +31,7 @@ from rich.text import Text
 from reelhouse import logs
 from reelhouse.collect import reporting
 from reelhouse.collect.reporting import RunResult, duration
-from reelhouse.errors import ConfigError, ReelhouseError, printable
+from reelhouse.errors import ConfigError, ReelhouseError, printable, wrapped
 from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import Plan
 from reelhouse.storage.folder import FolderStorage
@@ -44,6 +42,8 @@ if TYPE_CHECKING:
 
 # Seconds between two lines on a step that takes long, where no terminal shows it.
 _LINE = 30.0
+# Columns of a terminal that has room for names of this length, whole.
+_ROOM, _NAME = 80, 30
 
 
 def keep_log(storage: Storage) -> None:
@@ -81,12 +81,20 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     made = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
     if not lines:
         made.box, made.pad_edge = SIMPLE_HEAD, False
+    console = Console(highlight=False, width=None if at_terminal(sys.stdout) else 140)
     for at, column in enumerate(columns):
         numeric = bool(shown) and all(row[at][1] for row in shown)
-        made.add_column(Text(printable(column)), justify="right" if numeric else "left", overflow="fold")
+        # Names and numbers stay whole where there is room, and the texts beside them are wrapped.
+        whole = numeric or (at == 0 and all(len(row[at][0]) <= _NAME for row in shown))
+        made.add_column(
+            Text(printable(column)),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            no_wrap=whole and console.width >= _ROOM,
+        )
     for row in shown:
         made.add_row(*(Text(cell) for cell, _ in row))
-    Console(highlight=False, width=None if at_terminal(sys.stdout) else 140).print(made)
+    console.print(made)
 
 
 def _cell(value: object) -> tuple[str, bool]:
@@ -105,14 +113,7 @@ def note(text: str) -> None:
     logs.keep("%s", text.strip())
     if not logs.quiet:
         shown = printable(text, kept="\n")
-        click.echo(_wrapped(shown) if at_terminal(sys.stderr) else shown, err=True)
-
-
-def _wrapped(text: str) -> str:
-    """Lines that no terminal breaks within a word; one that begins with a space is to be copied, and stays whole."""
-    width = max(shutil.get_terminal_size().columns, 20)
-    how = {"width": width, "break_long_words": False, "break_on_hyphens": False}
-    return "\n".join(line if line.startswith(" ") else textwrap.fill(line, **how) for line in text.split("\n"))  # type: ignore[arg-type]
+        click.echo(wrapped(shown) if at_terminal(sys.stderr) else shown, err=True)
 
 
 def check_terminal(option: str) -> None:
@@ -123,12 +124,14 @@ def check_terminal(option: str) -> None:
 
 def confirm(question: str) -> None:
     """Continue only if the user says yes."""
-    click.confirm(printable(question), abort=True, err=True)
+    click.confirm(wrapped(printable(f"{question} [y/N]")), abort=True, show_default=False, err=True)
 
 
 def choose(question: str, answers: Sequence[str]) -> str:
     """The answer that the user types; the first one by default."""
-    chosen: str = click.prompt(printable(question), type=click.Choice(answers), default=answers[0], err=True)
+    shown = wrapped(printable(f"{question} ({', '.join(answers)}) [{answers[0]}]"))
+    how: dict[str, Any] = {"show_choices": False, "show_default": False, "err": True}
+    chosen: str = click.prompt(shown, type=click.Choice(answers), default=answers[0], **how)
     return chosen
 
 
@@ -139,10 +142,15 @@ def ago(instant: str | None, now: datetime) -> str:
     seconds = (now - datetime.fromisoformat(instant)).total_seconds()
     if not -60 < seconds < 100 * 86400:
         return instant[:10]
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+    return f"{span(seconds)} ago" if seconds >= 60 else "just now"
+
+
+def span(seconds: float) -> str:
+    """`12 d`, `47 h`, `5 min`, in one unit; a minute at least."""
+    for unit, size in (("d", 86400), ("h", 3600)):
         if seconds >= (2 if unit == "d" else 1) * size:
-            return f"{seconds // size:.0f} {unit} ago"
-    return "just now"
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(seconds // 60, 1):.0f} min"
 
 
 def counted(number: int, noun: str) -> str:
@@ -201,21 +209,22 @@ class _Step(ProgressColumn):
 class Bar(reporting.Progress):
     """A progress bar of ids that have an answer."""
 
-    def __init__(self, bar: Progress, pace: _Pace, confirm: Callable[[Plan], None] | None) -> None:
+    def __init__(self, bar: Progress, pace: _Pace, question: Callable[[Plan], str]) -> None:
         super().__init__()
         self._bar = bar
         self._pace = pace
-        self._confirm = confirm if at_terminal(sys.stdin) and at_terminal(sys.stderr) else None
+        self._question = question if at_terminal(sys.stdin) and at_terminal(sys.stderr) else lambda plan: ""
         self._task = bar.add_task("planning", total=None)
 
     def begins(self, plan: Plan) -> None:
-        if self._confirm is None:
+        question = self._question(plan)
+        if not question:
             return
         self._bar.stop()
         # A collection takes Ctrl-C as the wish to land what was answered.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            self._confirm(plan)
+            confirm(question)
         finally:
             signal.signal(signal.SIGINT, before)
             self._bar.start()
@@ -255,18 +264,19 @@ class Bar(reporting.Progress):
 
     def _say(self, text: str) -> None:
         # Above the bar, or the bar would be drawn through it.
-        self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        shown = wrapped(printable(text)) if at_terminal(sys.stderr) else printable(text)
+        self._bar.console.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def progress(confirm: Callable[[Plan], None] | None = None) -> Iterator[Bar]:
+def progress(question: Callable[[Plan], str] = lambda plan: "") -> Iterator[Bar]:
     """Show a bar on stderr at a terminal, else lines of the log.
 
-    At a terminal *confirm* is called before a run begins, and may raise.
+    At a terminal the user confirms a run before it begins, if *question* has one about it.
     """
     pace = _Pace()
     with _live(SpinnerColumn(), _Step(), BarColumn(bar_width=10), pace) as bar:
-        yield Bar(bar, pace, confirm)
+        yield Bar(bar, pace, question)
 
 
 @contextmanager
@@ -284,7 +294,7 @@ def spinner(text: str) -> Iterator[Any]:
             next_line = time.monotonic() + _LINE if late else next_line
 
         yield step
-        bar.update(task, description=f"{text}: done")
+        bar.update(task, description=f"{text}: done", total=1, completed=1)
 
 
 def _live(*columns: ProgressColumn) -> Progress:

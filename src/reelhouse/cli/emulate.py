@@ -66,7 +66,7 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
     _answer(settings)
     _report(settings)
     display.note(f"\nDone in {duration(time.monotonic() - started)}. More queries:")
-    display.note(f'  {_program()} --lake {lake} sql "select * from movie_flat order by popularity desc limit 5"')
+    display.note(f'  {_program()} --lake {lake} sql "select * from movie_flat limit 5"')
     display.note(f"  {_program()} --lake {lake} tables")
     return code
 

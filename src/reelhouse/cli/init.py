@@ -28,7 +28,8 @@ _TERMS = """\
 TMDB's terms: no commercial use without a written agreement with TMDB.
 No use in connection with machine learning or AI, including training.
 No caching for longer than six months: reelhouse requests old records again.
-No redistribution. State that you use TMDB but are not endorsed, certified or otherwise approved by it (README).\
+No redistribution. State that you use TMDB but are not endorsed, certified or
+otherwise approved by it (README).\
 """
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -13,7 +13,7 @@ import click
 
 from reelhouse import __version__
 from reelhouse.cli.examples import EXAMPLES
-from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean, pip_install, printable
+from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean, pip_install, printable, wrapped
 
 if TYPE_CHECKING:
     from reelhouse.collect.id_lists import KeyList
@@ -57,28 +57,51 @@ class _Group(click.Group):
                 raise
             _end(f"a library of the table engine has failed: {printable(str(exc))}; is the disk full, or memory short?")
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _wrapping():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _wrapping():
+                return super().invoke(ctx)
         except ReelhouseError as exc:
-            click.echo(f"reelhouse: {exc}", err=True)
+            _say(str(exc))
             ctx.exit(2 if isinstance(exc, ConfigError) else 1)
         except KeyboardInterrupt:
             import signal
 
             # If what runs at the end of the process takes too long, a second Ctrl-C ends it at once.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-            click.echo(f"reelhouse: interrupted{_INTERRUPTED.get(ctx.invoked_subcommand or '', '')}", err=True)
+            _say(f"interrupted{_INTERRUPTED.get(ctx.invoked_subcommand or '', '')}")
             ctx.exit(130)
         except ModuleNotFoundError as exc:
             if (exc.name or "").partition(".")[0] not in _OF_LAKE:
                 raise
-            click.echo(f"reelhouse: {exc.name} is not installed; install it with: {pip_install('lake')}", err=True)
+            _say(f"{exc.name} is not installed; install it with: {pip_install('lake')}")
             ctx.exit(2)
         except BrokenPipeError:
             # The reader of our output has closed it.
             sys.stderr.close()
             ctx.exit(1)
+
+
+@contextmanager
+def _wrapping() -> Iterator[None]:
+    """Let what click says of wrong options end its lines between words too."""
+    try:
+        yield
+    except click.UsageError as exc:
+        text = _for_stderr(f"Error: {exc.format_message()}").removeprefix("Error: ")
+        raise click.UsageError(text, exc.ctx) from None
+
+
+def _say(text: str) -> None:
+    click.echo(_for_stderr(f"reelhouse: {text}"), err=True)
+
+
+def _for_stderr(text: str) -> str:
+    return wrapped(text) if sys.stderr is not None and sys.stderr.isatty() else text
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
@@ -90,7 +113,7 @@ def _unraisable(found: sys.UnraisableHookArgs) -> None:
 
 def _end(said: str) -> NoReturn:
     with suppress(OSError):
-        click.echo(f"reelhouse: {said}", err=True)
+        _say(said)
     import io
 
     # What is left in the buffer would fail again when the process ends.
@@ -404,7 +427,7 @@ def _lists(options: dict[str, Any], entities: Collection[str]) -> list[KeyList]:
     name = str(getattr(options["ids"], "name", "")) if "entity" in options else ""
     read = read_lists(options["ids"].read(), how._replace(name=name), entities)
     for text in (text for one in read for text in one.notes):
-        click.echo(text, err=True)
+        click.echo(_for_stderr(text), err=True)
     if not any(one.keys for one in read):
         raise ConfigError("ids: the list has no ids")
     return read

@@ -54,7 +54,7 @@ def _due(one: EntityStatus, now: datetime, hours: Mapping[str, float], opened: C
     if one.listed_at is None:
         return "due"
     left = hours[one.entity] * 3600 - (now - datetime.fromisoformat(one.listed_at)).total_seconds()
-    return f"in {duration(left)}" if left > 0 else "due"
+    return f"in {display.span(left)}" if left > 0 else "due"
 
 
 def _complete(one: EntityStatus) -> str:
@@ -97,11 +97,14 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
         rows = [[each[column] for column in ("name", "zone", "rows", "comment")] for each in found["tables"]]
         display.table("Tables and marts", ("name", "zone", "rows", "what a row is"), rows)
     else:
-        columns = ("name", "type", "unit", "path", "comment")
-        rows = [[each[column] for column in columns] for each in found["columns"]]
-        display.table(f"{name}: {found['comment']}", ("column", "type", "unit", "TMDB's path", ""), rows)
+        rows = [[each["name"], each["type"], each["path"], _about(each)] for each in found["columns"]]
+        display.table(f"{name}: {found['comment']}", ("column", "type", "TMDB's path", ""), rows, lines=False)
         # As lines: what is cut or wrapped in a table cannot be copied.
         display.text("".join(f"{name:<8} {value}\n" for name, value in _of_table(found)), None)
+
+
+def _about(column: dict[str, str]) -> str:
+    return f"{column['comment']} Unit: {column['unit']}." if column["unit"] else column["comment"]
 
 
 def _of_table(found: dict[str, Any]) -> list[tuple[str, str]]:
@@ -109,7 +112,7 @@ def _of_table(found: dict[str, Any]) -> list[tuple[str, str]]:
     joins = [f"{column} is the key of {', '.join(names)}" for column, names in found["joins"].items()]
     lines = [
         ("key", ", ".join(found["key"])),
-        ("joins", "; ".join(joins)),
+        *zip(("joins", *("",) * len(joins)), joins, strict=False),
         ("rows", "not built yet: reelhouse build" if found["rows"] is None else f"{found['rows']:,}"),
         ("example", f'reelhouse sql "{found["example"]}"'),
     ]
@@ -118,4 +121,4 @@ def _of_table(found: dict[str, Any]) -> list[tuple[str, str]]:
             ("files", f"{files['folder']} (Delta Lake, version {files['version']})"),
             *((title, files[title.lower()]) for title in ("DuckDB", "Polars", "pandas")),
         ]
-    return [line for line in lines if line[1]]
+    return lines

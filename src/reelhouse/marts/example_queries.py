@@ -34,9 +34,9 @@ QUESTIONS: tuple[Question, ...] = (
         """
 select g.name as genre,
        count(*) as movies,
-       round(sum(f.budget_usd * b.weight) / 1e6, 1) as budget_musd_weighted,
-       round(sum(f.revenue_usd * b.weight) / 1e6, 1) as revenue_musd_weighted,
-       round(sum(f.revenue_usd) / 1e6, 1) as revenue_musd_full,
+       round(sum(f.budget_usd * b.weight) / 1e6, 1) as budget_musd,
+       round(sum(f.revenue_usd * b.weight) / 1e6, 1) as revenue_musd,
+       round(sum(f.revenue_usd) / 1e6, 1) as revenue_full,
        round(sum(f.profit_usd * b.weight) / sum(f.budget_usd * b.weight), 2) as roi
 from fact_movie f
 join bridge_movie_genre b on b.movie_id = f.movie_id
@@ -72,7 +72,7 @@ limit 10
 select d.decade,
        count(*) as movies,
        count(f.revenue_usd) as with_revenue,
-       count(f.roi) as with_budget_and_revenue,
+       count(f.roi) as with_roi,
        round(100.0 * count(f.roi) / count(*), 1) as percent_known,
        round(sum(f.revenue_usd) / 1e6, 1) as revenue_musd
 from fact_movie f

@@ -31,6 +31,9 @@ from reelhouse.storage.protocol import Storage
 
 Step = Callable[[str], None]
 
+# The step that changes nothing.
+LOOKING = "looking"
+
 # What an envelope tells of an answer, apart from its place and its body.
 _FIELDS = ("key", "path", "status", "fetched_at", "id", "etag", "age", "reason")
 
@@ -84,17 +87,18 @@ def purge(
     Raises `LakeError` where a plan cannot be read, `ConfigError` where the clock cannot be right: then nothing is
     changed.
     """
-    step("looking")
+    step(LOOKING)
     found = _survey(storage, chosen, now, entities)
     problems = list(found.problems)
     if found.runs or found.loose:
         problems += _say(storage, chosen, found, now, step)
-    step("erasing")
     going = _erasable(storage, to_erase(storage, entities), now)
+    if going:
+        step("erasing")
     result = _result(storage, found, going, problems)
     for _ in prefetch(storage.delete_all_versions, going):
         pass
-    step("looking again")
+    step(LOOKING)
     dead, loose, copies = to_erase(storage, entities)
     left = remaining(storage, dead | loose | copies)
     problems += write_again(storage, entities.values())

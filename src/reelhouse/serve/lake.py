@@ -9,7 +9,7 @@ from html import escape
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
-from reelhouse.errors import ConfigError, LakeError, ReelhouseError, UnknownTableError, did_you_mean
+from reelhouse.errors import LISTS_ALL, ConfigError, LakeError, ReelhouseError, UnknownTableError, did_you_mean
 from reelhouse.serve.queries import Query, checked_query
 from reelhouse.storage.opening import place_of
 from reelhouse.storage.protocol import Storage
@@ -196,8 +196,7 @@ class Lake:
     def _pin(self, name: str) -> TableVersion:
         pins = readable(self._storage)
         if name not in pins:
-            hint = did_you_mean(name, pins) or f"; there are: {', '.join(sorted(pins))}"
-            raise LakeError(f"there is no table {name!r}{hint}")
+            raise LakeError(f"there is no table {name!r}{did_you_mean(name, pins)}; {LISTS_ALL}")
         return pins[name]
 
     def _read(self, name: str, pin: TableVersion) -> DataFrame:

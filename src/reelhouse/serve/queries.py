@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reelhouse.errors import ConfigError, UnknownTableError, did_you_mean, pip_install
+from reelhouse.errors import LISTS_ALL, ConfigError, UnknownTableError, did_you_mean, pip_install
 from reelhouse.serve.sql_functions import FUNCTIONS
 
 if TYPE_CHECKING:
@@ -216,15 +216,14 @@ def _table(node: exp.Expr, tables: Mapping[str, str]) -> str | None:
     if _is_cte(node, name):
         return None
     if name not in tables:
-        known = f"; there are: {', '.join(sorted(tables))}" if tables else ""
-        raise UnknownTableError(f"table not found: {node.name}{did_you_mean(name, tables)}{known}")
+        raise UnknownTableError(f"table not found: {node.name}{did_you_mean(name, tables)}; {LISTS_ALL}")
     return name
 
 
 def _not_in_zone(zone: str, name: str, tables: Mapping[str, str]) -> UnknownTableError:
     known = [f"{of}.{each}" for each, of in tables.items()]
     hint = did_you_mean(f"{tables[name]}.{name}" if name in tables else f"{zone}.{name}", known)
-    return UnknownTableError(f"table not found: {zone}.{name}{hint}; there are: {', '.join(sorted(known))}")
+    return UnknownTableError(f"table not found: {zone}.{name}{hint}; {LISTS_ALL}")
 
 
 def _is_cte(node: exp.Expr, name: str) -> bool:
