@@ -16,7 +16,7 @@ from reelhouse.cli.display import Bar, _Pace
 def test_a_pause_is_shown_while_it_lasts(seconds: float, shown: str) -> None:
     pause = _Pace()
     with Progress(pause, console=Console(file=io.StringIO())) as progress:
-        bar = Bar(progress, pause, None)
+        bar = Bar(progress, pause, lambda plan: "")
         text = f"TMDB asks to slow down (429): {shown}" if shown else ""
         bar.paused(seconds)
         assert pause.render(progress.tasks[0]).plain == text

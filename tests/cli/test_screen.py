@@ -224,9 +224,9 @@ def test_no_error_is_broken_within_a_word(tmp_path: Path, lake: str, words: list
     assert screen.split()[-len(said) :] == said
 
 
-def test_names_and_numbers_of_a_table_are_not_broken_where_texts_can_be(tmp_path: Path) -> None:
-    columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run")
-    row = ("watch_provider_region", 1234567, 1234567, "12 gone, 1,345 quarantined", "59 min ago", "59 min ago", "open")
+def test_names_and_numbers_of_a_table_stay_whole_where_texts_are_wrapped(tmp_path: Path) -> None:
+    columns = ("entity", "known", "landed", "oldest", "listed", "next run", "")
+    row = ("watch_provider_region", 1234567, 1234567, "59 min ago", "59 min ago", "in 23 h", "a long text " * 5)
     lines = _drawn(
         tmp_path,
         80,
@@ -236,8 +236,7 @@ def test_names_and_numbers_of_a_table_are_not_broken_where_texts_can_be(tmp_path
         """,
     )
     assert max(map(len, lines)) <= 80
-    assert {"watch_provider_region", "quarantined"} <= set(" ".join(lines).split())
-    assert " ".join(lines).split().count("1,234,567") == 2
+    assert [line.count("1,234,567") for line in lines if "watch_provider_region" in line] == [2]
 
 
 def test_times_to_come_are_in_one_unit_as_times_ago_are() -> None:

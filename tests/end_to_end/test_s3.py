@@ -333,9 +333,10 @@ except Exception as exc:
 
 @pytest.mark.long
 def test_an_engine_that_ends_is_noticed_soon() -> None:
-    with subprocess.Popen([sys.executable, "-c", _LOSES_ITS_ENGINE], stdout=subprocess.PIPE, text=True) as started:
-        said, _ = started.communicate(timeout=60)
-    assert said == "the engine process exited (possibly out of memory)\n"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", _LOSES_ITS_ENGINE], stdout=pipe, stderr=pipe, text=True) as started:
+        said, warned = started.communicate(timeout=60)
+    assert (said, warned) == ("the engine process exited (possibly out of memory)\n", "")
 
 
 class Borrower:

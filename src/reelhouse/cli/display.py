@@ -80,7 +80,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     # As Text: rich would take a name such as "[REC]" for markup and drop it, or fail on "[/x]".
     made = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
     if not lines:
-        made.box, made.pad_edge = SIMPLE_HEAD, False
+        made.box, made.pad_edge, made.padding = SIMPLE_HEAD, False, (0, 1, 0, 0)
     console = Console(highlight=False, width=None if at_terminal(sys.stdout) else 140)
     for at, column in enumerate(columns):
         numeric = bool(shown) and all(row[at][1] for row in shown)

@@ -25,9 +25,10 @@ def status(settings: Settings, as_json: bool) -> None:
     open_names = {one.entity for one in found.open}
     hours = {one.entity: settings.of(one.entity).run_every_hours for one in found.entities}
     rows = [(*_status_of(one, now), _due(one, now, hours, open_names), _complete(one)) for one in found.entities]
-    columns = ("entity", "known", "landed", "other states", "oldest", "listed", "next run", "complete")
+    columns = ("entity", "known", "landed", "oldest", "listed", "next run", "complete")
     if rows:
         display.table(f"{settings.lake}: {display.counted(found.runs, 'run')}", columns, rows, lines=False)
+        display.text("".join(f"{one.entity}: {others}\n" for one in found.entities if (others := _others(one))), None)
     elif not found.open:
         display.text(f"{settings.lake}: nothing is collected yet. To begin: reelhouse sync\n", None)
     if found.unbuilt:
@@ -43,9 +44,13 @@ def status(settings: Settings, as_json: bool) -> None:
 
 
 def _status_of(one: EntityStatus, now: datetime) -> tuple[Any, ...]:
+    return one.entity, one.known, one.landed, display.ago(one.oldest, now), display.ago(one.listed_at, now)
+
+
+def _others(one: EntityStatus) -> str:
+    """Ids that have not landed, by state."""
     names = ("pending", "filtered", "gone", "quarantined")
-    others = ", ".join(f"{count:,} {name}" for name in names if (count := getattr(one, name)))
-    return one.entity, one.known, one.landed, others, display.ago(one.oldest, now), display.ago(one.listed_at, now)
+    return ", ".join(f"{count:,} {name}" for name in names if (count := getattr(one, name)))
 
 
 def _due(one: EntityStatus, now: datetime, hours: Mapping[str, float], opened: Collection[str]) -> str:
@@ -61,7 +66,7 @@ def _complete(one: EntityStatus) -> str:
     """When the requests that are known to be left would be done."""
     if not one.left:
         return "yes"
-    return f"after {duration(one.done_after_seconds)}" if one.done_after_seconds else f"{one.left:,} left"
+    return f"after {display.span(one.done_after_seconds)}" if one.done_after_seconds else f"{one.left:,} left"
 
 
 def open_run_line(one: OpenRun) -> str:

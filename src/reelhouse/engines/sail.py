@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,6 +50,8 @@ def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> Sp
         engine.clients.append(session.client)
         from pyspark.sql.connect.client.retries import DefaultPolicy
 
+    # The error that follows says it for a person.
+    warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")
     # The engine is local: if it does not answer it has ended, and ten minutes of retries would be useless.
     session.client.set_retry_policies([DefaultPolicy(max_retries=4)])
     return session
