@@ -106,12 +106,14 @@ def tmdb() -> Iterator[dict[str, str]]:
 def test_help_is_there_for_the_whole_and_for_every_command() -> None:
     whole = CliRunner().invoke(main, ["--help"])
     assert whole.exit_code == 0
+    # Without a command too.
+    assert CliRunner().invoke(main, []).output == whole.output
     assert set(main.commands) >= {"init", "plan", "collect", "build", "sync", "verify", "status", "sql", "tables"}
     for name, command in main.commands.items():
         assert f"\n  {name} " in whole.output
         for flag in ("--help", "-h"):
             shown = CliRunner().invoke(main, [name, flag])
-            assert shown.exit_code == 0
+            assert shown.exit_code == 0, shown.output
             assert command.help is not None
             assert command.help.split("\n")[0].split(":")[0][:40] in shown.output
         for parameter in command.params:

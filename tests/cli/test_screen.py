@@ -192,7 +192,7 @@ def test_control_characters_of_tmdb_s_messages_are_shown_and_not_obeyed(tmp_path
         }
         code, screen = shown(["collect", "--ids", "ids.txt"], columns=120, cwd=_with_ids(tmp_path), **env)
     assert code != 0
-    assert "Invalid \\u001b[2J\\u001b[31m" in screen.replace("\n", "")
+    assert "Invalid \\u001b[2J\\u001b[31m" in " ".join(screen.split())
 
 
 def test_no_note_is_broken_within_a_word_and_a_command_to_copy_stays_whole(tmp_path: Path) -> None:

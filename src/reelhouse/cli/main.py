@@ -91,6 +91,8 @@ def _wrapping() -> Iterator[None]:
     """Let what click says of wrong options end its lines between words too."""
     try:
         yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
     except click.UsageError as exc:
         text = _for_stderr(f"Error: {exc.format_message()}").removeprefix("Error: ")
         raise click.UsageError(text, exc.ctx) from None
