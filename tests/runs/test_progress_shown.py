@@ -163,7 +163,7 @@ def test_status_fits_and_says_what_is_due_and_what_to_type(
     assert code == 0
     assert max(map(len, lines)) <= columns
     assert lines[0] == "lake: 1 run"
-    assert "movie 30 27 2 d ago 2 d ago due" in [" ".join(line.split()) for line in lines]
+    assert "movie 30 27 2 d ago 2 d ago due after 1 min" in [" ".join(line.split()) for line in lines]
     assert "movie: 2 gone, 1 quarantined" in lines
     assert lines[-1] == "Collect what is due, build and verify: reelhouse sync"
     plain.now = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%S+00:00}"
