@@ -88,6 +88,19 @@ def test_a_folder_without_movies_is_refused(tmp_path: Path, content: bytes | Non
         pass
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"vote_count": "1e3"}, {"popularity": "abc"}, {"vote_average": [7]}, {"genres": [1]}, {"credits": "x"},
+     {"production_companies": 5}, {"belongs_to_collection": "x"}],
+    ids=str,
+)  # fmt: skip
+def test_a_value_of_a_wrong_kind_is_refused_by_its_line(tmp_path: Path, odd: dict[str, Any]) -> None:
+    lines = [json.dumps(movie(1)), json.dumps({**movie(2), **odd})]
+    (tmp_path / "movie.jsonl").write_text("\n".join(lines))
+    with pytest.raises(EmulatorError, match=r"^line 2 of the movies .* of a wrong kind"), Emulator(payloads=tmp_path):
+        pass
+
+
 def test_half_a_gzip_file_is_refused(tmp_path: Path) -> None:
     whole = folder_of(tmp_path, [movie(number) for number in range(1, 200)]) / "movie.jsonl.gz"
     whole.write_bytes(whole.read_bytes()[:-20])

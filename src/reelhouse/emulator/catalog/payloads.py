@@ -134,7 +134,10 @@ class _GivenTitles:
                 body = _parsed(line, where)
                 if not self._is_whole(body):
                     raise EmulatorError(f"{where} is no {self._stem}: {self._needs}")
-                self._note(body, (offset, len(line)))
+                try:
+                    self._note(body, (offset, len(line)))
+                except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                    raise EmulatorError(f"{where} has a value of a wrong kind: {error}") from error
             offset += len(line)
 
     @staticmethod
@@ -360,8 +363,8 @@ def _parsed(line: bytes, where: str) -> dict[str, Any]:
 def _traits_of(body: dict[str, Any]) -> Traits:
     return Traits(
         title=body.get("title") or "", original_title=body.get("original_title") or "",
-        popularity=body.get("popularity") or 0.0, day=_day(body.get("release_date")),
-        vote_average=body.get("vote_average") or 0.0, vote_count=int(body.get("vote_count") or 0),
+        popularity=float(body.get("popularity") or 0.0), day=_day(body.get("release_date")),
+        vote_average=float(body.get("vote_average") or 0.0), vote_count=int(body.get("vote_count") or 0),
         runtime=int(body.get("runtime") or 0), revenue=int(body.get("revenue") or 0),
         language=body.get("original_language") or "",
         countries=tuple(body.get("origin_country") or ()), genres=tuple(row["id"] for row in body.get("genres") or ()),
