@@ -72,7 +72,7 @@ def _after(seconds: float | None) -> str:
     return duration(seconds) if seconds else ""
 
 
-# A line through builds of 10,000 to 200,000 movies by the embedded engine (docs/benchmarks.md): bytes, and bytes for
+# A line through builds of 10,000 to 200,000 records by the embedded engine (docs/benchmarks.md): bytes, and bytes for
 # each byte of the answers.
 _BUILD_BASE, _BUILD_SLOPE = 800e6, 3.1
 
