@@ -127,7 +127,7 @@ def check() -> None:
 
 
 def test(*arguments: str) -> None:
-    """lint, types, import contracts and the quick tests: some 6 minutes on two quiet cores"""
+    """lint, types, import contracts and the quick tests: some 7 minutes on two quiet cores"""
     check()
     _set_up_spark(SPARK_VENV, Path("locks/spark.txt"), VENV / ".spark")
     _pytest("-m", "not long and not slow", *_ON_TWO_CORES, *arguments)

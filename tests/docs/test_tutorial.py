@@ -77,7 +77,8 @@ def typed(folder: Path) -> list[tuple[str, str]]:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
         cwd=folder,
-        env=unset(),
+        # Make says where it works if another make has started it.
+        env={name: value for name, value in unset().items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
