@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from datasette.app import Datasette
 
+from reelhouse.cli.browse import _serve
 from reelhouse.serve.browse.metadata import add_search, metadata_place
 from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of
@@ -88,6 +89,11 @@ def test_a_request_for_another_host_is_refused(database: Path) -> None:
     served = Datasette([], immutables=[str(database)], plugins_dir=plugins)
     found = asyncio.run(served.client.get("/films.json", headers={"Host": "evil.example"}))
     assert found.status_code == 403
+
+
+def test_a_server_that_was_killed_is_no_success() -> None:
+    assert _serve([sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]) == 137
+    assert _serve([sys.executable, "-c", "raise SystemExit(3)"]) == 3
 
 
 @pytest.mark.long

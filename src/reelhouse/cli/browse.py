@@ -69,9 +69,19 @@ def _plugins(folder: Path, *names: str) -> Path:
 def _serve(command: list[str]) -> int:
     with subprocess.Popen(command) as server:  # noqa: S603 (our own words)
         # A copy of the lake must not be served on after this command has ended.
-        before = {number: signal.signal(number, lambda *_: server.terminate()) for number in _ENDING}
+        asked: list[int] = []
+
+        def end(number: int, _: object) -> None:
+            asked.append(number)
+            server.terminate()
+
+        before = {number: signal.signal(number, end) for number in _ENDING}
         try:
-            return max(0, server.wait())
+            code = server.wait()
+            if asked:
+                return 0
+            # A shell's code for a server that a signal has ended.
+            return code if code >= 0 else 128 - code
         except KeyboardInterrupt:
             # It got the signal too, and has ended.
             return 0

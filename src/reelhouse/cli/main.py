@@ -185,6 +185,7 @@ def _shared() -> list[click.Option]:
     ]
 
 
+_HELP = {"help_option_names": ["-h", "--help"]}
 # They hold no state, so all commands share them.
 _SHARED = _shared()
 
@@ -193,6 +194,8 @@ class _Command(click.Command):
     """A command with the shared options, which may also stand before it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Its own: click keeps the help option of the first context, which need not be that of `reelhouse`.
+        kwargs.setdefault("context_settings", _HELP)
         super().__init__(*args, **kwargs)
         self.params += _SHARED
 
@@ -223,7 +226,7 @@ class _Command(click.Command):
 _Group.command_class = _Command
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]}, params=[*_SHARED])
+@click.group(cls=_Group, context_settings=_HELP, params=[*_SHARED])
 @click.version_option(__version__, prog_name="reelhouse")
 @click.pass_context
 def main(ctx: click.Context) -> None:

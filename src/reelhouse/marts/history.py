@@ -126,7 +126,7 @@ def snapshots(days: DataFrame, *, adult_titles: bool) -> DataFrame:
 
 
 def _lacks(neighbour: str, answered: Column) -> Column:
-    """Whether a movie was not *answered* on the neighbouring day; NULL where there is no such day."""
+    """True if the movie has no answer on the neighbouring day; NULL if there is no such day."""
     return F.when(F.col(neighbour).isNotNull(), ~F.col(neighbour).eqNullSafe(answered))
 
 
