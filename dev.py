@@ -97,17 +97,19 @@ def _set_up_spark(venv: Path, lock: Path, stamp: Path) -> None:
 def set_up() -> None:
     """set up .venv for development"""
     _set_up_lake()
-    stamp, lock = VENV / ".dev", Path("locks/dev.txt")
-    if is_stale(stamp, lock, VENV / ".lake"):
-        _pip(VENV, "--require-hashes", "-r", str(lock))
-        stamp.touch()
+    _install("dev", after="lake")
 
 
 def _set_up_docs() -> None:
     set_up()
-    stamp, locked = VENV / ".docs", Path("locks/docs.txt")
-    if is_stale(stamp, locked, VENV / ".dev"):
-        _pip(VENV, "--require-hashes", "-r", str(locked))
+    _install("docs", after="dev")
+
+
+def _install(group: str, *, after: str) -> None:
+    """Install a lock into .venv, unless that was done since the lock and the group *after* which it comes."""
+    stamp, lock = VENV / f".{group}", Path(f"locks/{group}.txt")
+    if is_stale(stamp, lock, VENV / f".{after}"):
+        _pip(VENV, "--require-hashes", "-r", str(lock))
         stamp.touch()
 
 

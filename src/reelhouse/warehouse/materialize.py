@@ -1,7 +1,7 @@
 """Makes the tables and marts that lag behind staging, and says which versions to pin.
 
-A table is replaced in one atomic commit. One whose rows come out as they were gets no commit, so that who follows its
-versions sees changes only, and what is made of it alone need not be made again.
+A table is replaced in one atomic commit. A table whose rows come out the same gets no commit: a reader who follows its
+versions sees changes only, and marts made of it alone are not made again.
 """
 
 from __future__ import annotations
