@@ -63,7 +63,8 @@ def _pip(venv: Path, *arguments: str) -> None:
 
 
 def _create(venv: Path) -> None:
-    if not (venv / "pyvenv.cfg").is_file():
+    # pip comes last: without it, the creation was interrupted.
+    if not any(venv.glob("*/pip*")):
         _run(sys.executable, "-m", "venv", venv)
 
 

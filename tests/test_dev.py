@@ -67,3 +67,17 @@ def test_the_exit_code_is_that_of_the_program_that_failed(monkeypatch: pytest.Mo
     with pytest.raises(SystemExit) as ended:
         dev._run(sys.executable, "-c", "raise SystemExit(7)")
     assert ended.value.code == 7
+
+
+def test_an_environment_whose_creation_was_interrupted_is_created_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[object, ...]] = []
+    monkeypatch.setattr(dev, "_run", lambda *command: ran.append(command))
+    (tmp_path / "pyvenv.cfg").touch()
+    dev._create(tmp_path)
+    assert len(ran) == 1
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "pip").touch()
+    dev._create(tmp_path)
+    assert len(ran) == 1
