@@ -172,9 +172,10 @@ def bench(*arguments: str) -> None:
 def docs() -> None:
     """write what is generated: docs/tables.md, docs/star.md, docs/cli.md"""
     set_up()
-    pages = {"tables": "reelhouse.serve.dictionary", "star": "reelhouse.serve.star", "cli": "reelhouse.cli.reference"}
+    pages = {"tables": "serve.dictionary", "star": "serve.star", "cli": "cli.help.reference"}
     for page, module in pages.items():
-        made = subprocess.run([VENV / _BIN / "python", "-X", "utf8", "-m", module], stdout=subprocess.PIPE, check=True)
+        command = [VENV / _BIN / "python", "-X", "utf8", "-m", f"reelhouse.{module}"]
+        made = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         Path(f"docs/{page}.md").write_bytes(made.stdout.replace(b"\r\n", b"\n"))
 
 

@@ -34,7 +34,7 @@ def test_the_layers_hold() -> None:
 
 
 # The emulator's own command, and what the course's layout calls its folders and files.
-_MAY_NAME_KINDS = {"cli/emulate.py", "cli/examples.py", "cli/upload.py", "course/structure.py", "raw/keys.py"}
+_MAY_NAME_KINDS = {"cli/emulate.py", "cli/help/examples.py", "cli/upload.py", "course/structure.py", "raw/keys.py"}
 _THEIR_OPTIONS = re.compile(
     r"--movies|--series|\(ctx: click.Context, movies: int\)|\"demo-lake\", movies,|Choice\(\(\"movie\", \"series\"\)\)"
 )

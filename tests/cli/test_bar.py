@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from reelhouse.cli.display import Bar, _Pace
+from reelhouse.cli.terminal.display import Bar, _Pace
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(90.0, "waiting 90 s"), (300.0, "waiting 5 min"), (0.0, "")])

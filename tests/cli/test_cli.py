@@ -23,7 +23,7 @@ from click.testing import CliRunner, Result
 
 from reelhouse import __version__
 from reelhouse.bootstrap.storage import has_lake
-from reelhouse.cli.examples import EXAMPLES
+from reelhouse.cli.help.examples import EXAMPLES
 from reelhouse.cli.main import main
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.inbox import put_message

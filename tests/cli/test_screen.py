@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
 
-from reelhouse.cli.display import span
 from reelhouse.cli.main import main
+from reelhouse.cli.terminal.display import span
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.warehouse.verify import check_tables
 from tests import serving
@@ -86,7 +86,7 @@ def test_a_sequence_that_two_reads_share_is_one_sequence() -> None:
 
 def _drawn(tmp_path: Path, columns: int, program: str) -> list[str]:
     """The lines on a screen after *program*, which has pyarrow as `pa` and the function `show`."""
-    head = "import pyarrow as pa\nfrom reelhouse.cli.result_table import show\n"
+    head = "import pyarrow as pa\nfrom reelhouse.cli.terminal.result_table import show\n"
     terminal = Terminal(["-c", head + dedent(program)], columns=columns, cwd=tmp_path, env={})
     assert terminal.end() == 0, terminal.screen.text
     return terminal.screen.text.rstrip("\n").split("\n")
@@ -144,7 +144,7 @@ def test_of_many_rows_a_terminal_shows_the_first_and_last_and_says_so(tmp_path: 
 def test_nothing_is_cut_outside_of_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import pyarrow as pa
 
-    from reelhouse.cli.result_table import show
+    from reelhouse.cli.terminal.result_table import show
 
     wide = pa.table({f"column_{n}": [f"{n}" * 300] * 50 for n in range(9)})
     show("", wide)
@@ -200,7 +200,7 @@ def test_no_note_is_broken_within_a_word_and_a_command_to_copy_stays_whole(tmp_p
         tmp_path,
         80,
         f"""
-        from reelhouse.cli import display
+        from reelhouse.cli.terminal import display
         display.note({"a sentence of words " * 9!r})
         display.note({"  reelhouse " + "word " * 30!r})
         """,
@@ -231,7 +231,7 @@ def test_names_and_numbers_of_a_table_stay_whole_where_texts_are_wrapped(tmp_pat
         tmp_path,
         80,
         f"""
-        from reelhouse.cli import display
+        from reelhouse.cli.terminal import display
         display.table("lake", {columns!r}, [{row!r}], lines=False)
         """,
     )
@@ -261,7 +261,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path, name:
     lines = _drawn(tmp_path, 80, f"show({name!r}, pa.table({{{name!r}: [{name!r}]}}))")
     assert [lines[0], lines[2].strip("┃ "), lines[4].strip("│ ")] == [seen] * 3
     program = f"""
-        from reelhouse.cli import display
+        from reelhouse.cli.terminal import display
         display.table({name!r}, [{name!r}, "n"], [[{name!r}, 1234]])
         display.note({name!r})
         with display.spinner({name!r}) as step:

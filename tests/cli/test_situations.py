@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from reelhouse.cli.examples import EXAMPLES
+from reelhouse.cli.help.examples import EXAMPLES
+from reelhouse.cli.help.situations import CODES, SITUATIONS
 from reelhouse.cli.main import main
-from reelhouse.cli.situations import CODES, SITUATIONS
 from reelhouse.raw.inbox import put_message
 from reelhouse.storage.folder import FolderStorage
 from tests.cli.test_bare_install import _BARE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from reelhouse.cli import reference
+from reelhouse.cli.help import reference
 from reelhouse.marts import REGISTRY
 from reelhouse.serve import dbt, dictionary, star
 

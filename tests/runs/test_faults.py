@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.cli import commands, display
+from reelhouse.cli import commands
+from reelhouse.cli.terminal import display
 from reelhouse.collect.reporting import RunResult
 from reelhouse.collect.status import status
 from reelhouse.emulator import Emulator

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.errors import LakeError
 from reelhouse.raw.inbox import put_message
 from reelhouse.raw.keys import ids_key, plan_key

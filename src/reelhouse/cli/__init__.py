@@ -1,1 +1,1 @@
-"""The command line: one module a command; `display` shows results."""
+"""The command line: one module a command, their texts in `help`, the screen in `terminal`."""

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from reelhouse.bootstrap.storage import lake_of
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.errors import ConfigError, pip_install
 from reelhouse.settings import Settings
 

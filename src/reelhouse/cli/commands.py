@@ -16,8 +16,8 @@ from reelhouse.bootstrap.collecting import CollectOptions, Done
 from reelhouse.bootstrap.operations import SyncResult
 from reelhouse.bootstrap.purging import PurgeResult
 from reelhouse.bootstrap.storage import lake_of, readable_storage
-from reelhouse.cli import display
 from reelhouse.cli.status import open_run_line
+from reelhouse.cli.terminal import display
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.planning import PlannedRun
 from reelhouse.collect.reporting import duration

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reelhouse.bootstrap.collecting import compare_each
 from reelhouse.bootstrap.storage import lake_of
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.collect.diff import DIFFERENCES, Compared, Difference
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage

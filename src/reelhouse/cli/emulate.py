@@ -13,7 +13,8 @@ from typing import Any
 from reelhouse import settings as configuration
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.collector import selected
-from reelhouse.cli import commands, display
+from reelhouse.cli import commands
+from reelhouse.cli.terminal import display
 from reelhouse.collect.reporting import duration
 from reelhouse.emulator import Emulator, EmulatorError, EmulatorOptions, serve_forever
 from reelhouse.emulator.http.faults import PROFILES
@@ -92,7 +93,7 @@ def _program() -> str:
 
 def _answer(settings: configuration.Settings) -> None:
     from reelhouse.bootstrap.storage import readable_storage
-    from reelhouse.cli import result_table
+    from reelhouse.cli.terminal import result_table
     from reelhouse.engines.session import session_of
     from reelhouse.marts.example_queries import QUESTIONS
     from reelhouse.serve.lake import Lake

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reelhouse.bootstrap import operations
 from reelhouse.bootstrap.operations import ExportResult
 from reelhouse.bootstrap.storage import lake_of
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.settings import Settings
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reelhouse.bootstrap.storage import lake_of, readable_storage
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.errors import ConfigError, ReelhouseError, pip_install
 from reelhouse.settings import Settings
 from reelhouse.warehouse.import_registry import check_name, drop_import

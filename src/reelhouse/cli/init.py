@@ -15,7 +15,7 @@ from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.secrets import ENV_FILE, FILE_PLACE, KEYRING_PLACE, keep_in_file, keep_in_keyring
 from reelhouse.bootstrap.storage import readable_storage
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.collect.reporting import duration
 from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.errors import ConfigError, DeniedError, ReelhouseError

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 import click
 
 from reelhouse import __version__
-from reelhouse.cli.examples import EXAMPLES
+from reelhouse.cli.help.examples import EXAMPLES
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean, pip_install, printable, wrapped
 
 if TYPE_CHECKING:
@@ -472,7 +472,8 @@ def init(force: bool, entities: tuple[str, ...], yes: bool) -> None:
     At a terminal it first asks for the token, which TMDB checks, for its place, the lake's place, and what to collect,
     and says what that costs.
     """
-    from reelhouse.cli import display, init
+    from reelhouse.cli import init
+    from reelhouse.cli.terminal import display
 
     names = [name.strip() for text in entities for name in text.split(",")]
     init.init(names, force=force, ask=not yes and display.at_terminal(sys.stdin))

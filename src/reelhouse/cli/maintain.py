@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reelhouse.bootstrap.purging import chosen_by
 from reelhouse.bootstrap.storage import lake_of
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.errors import ConfigError, LockedError, pip_install
 from reelhouse.retention import erasure
 from reelhouse.retention.selection import Clock

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reelhouse.bootstrap import aws_clients
 from reelhouse.bootstrap.storage import lake_of
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.engines.session import check_installed
 from reelhouse.serve.catalog.registration import Catalogue
 from reelhouse.settings import Settings

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from reelhouse.bootstrap.storage import lake_of
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.engines.session import check_installed, session_of
 from reelhouse.serve.export.atomic_files import check_file, check_outside
 from reelhouse.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reelhouse.bootstrap.storage import lake_of
-from reelhouse.cli import display, result_table
+from reelhouse.cli.terminal import display, result_table
 from reelhouse.engines.session import check_installed, session_of
 from reelhouse.errors import ConfigError
 from reelhouse.ids import SINGLE

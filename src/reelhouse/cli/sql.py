@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelhouse.bootstrap.storage import lake_of
-from reelhouse.cli import display, result_table
+from reelhouse.cli.terminal import display, result_table
 from reelhouse.engines.session import check_installed, session_of
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
 from reelhouse.serve.export.atomic_files import check_file, check_outside

@@ -10,7 +10,7 @@ import click
 
 from reelhouse.bootstrap.status import status as lake_status
 from reelhouse.bootstrap.storage import lake_of, readable_storage
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.collect.reporting import duration
 from reelhouse.collect.status import EntityStatus, OpenRun
 from reelhouse.settings import Settings

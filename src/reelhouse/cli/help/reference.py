@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from reelhouse.cli.help.situations import table
 from reelhouse.cli.main import main
-from reelhouse.cli.situations import table
 
 _HEAD = """\
 # The command line

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reelhouse.cli import display
+from reelhouse.cli.terminal import display
 from reelhouse.errors import printable
 from reelhouse.serve.files import cell, plain
 

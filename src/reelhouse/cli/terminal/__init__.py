@@ -1,0 +1,1 @@
+"""What a person sees at the prompt: messages, progress and tables of results."""
