@@ -174,7 +174,7 @@ def docs() -> None:
     set_up()
     pages = {"tables": "serve.dictionary", "star": "serve.star", "cli": "cli.help.reference"}
     for page, module in pages.items():
-        command = [VENV / _BIN / "python", "-X", "utf8", "-m", f"reelhouse.{module}"]
+        command = [str(VENV / _BIN / "python"), "-X", "utf8", "-m", f"reelhouse.{module}"]
         made = subprocess.run(command, stdout=subprocess.PIPE, check=True)
         Path(f"docs/{page}.md").write_bytes(made.stdout.replace(b"\r\n", b"\n"))
 
