@@ -12,11 +12,16 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from unittest.mock import patch
 
 from rich.cells import cell_len
+
+from reelhouse.cli.main import main
 
 _SEQUENCE = re.compile(r"\x1b\[([?>=]?)([\d;]*)([A-Za-z])")
 # What a read may end with of a sequence whose rest comes by the next one.
@@ -108,22 +113,14 @@ class Terminal:
     """A Python with *arguments* on a terminal of its own."""
 
     def __init__(self, arguments: Sequence[str], *, columns: int, cwd: Path, env: Mapping[str, str]) -> None:
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        modes = termios.tcgetattr(theirs)
-        # Ctrl-C drops what waits to be shown, and with it a part of a sequence.
-        modes[3] |= termios.NOFLSH
-        termios.tcsetattr(theirs, termios.TCSANOW, modes)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
-        hidden = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "CI")
-        environ = {name: value for name, value in kept.items() if name not in hidden} | {"TERM": "xterm"}
+        self._ours, theirs = _opened(columns)
         self.process = subprocess.Popen(
             [sys.executable, "-c", _OWN_TERMINAL, os.ttyname(theirs), *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             cwd=cwd,
-            env=environ | dict(env),
+            env=_environment(env),
             start_new_session=True,
         )
         os.close(theirs)
@@ -176,7 +173,64 @@ class Terminal:
 
 
 def shown(arguments: Sequence[str], *, columns: int, cwd: Path, **env: str) -> tuple[int, str]:
-    """The exit code of `reelhouse` with *arguments*, and what the screen shows at its end."""
-    terminal = Terminal(["-m", "reelhouse.cli.main", *arguments], columns=columns, cwd=cwd, env=env)
-    code = terminal.end()
-    return code, terminal.screen.text
+    """The exit code of `reelhouse` with *arguments*, in this process, and what the screen shows at its end."""
+    code = 0
+    with chdir(cwd), drawing(columns, **env) as screen:
+        try:
+            main(arguments, prog_name="reelhouse")
+        except SystemExit as exc:
+            code = int(exc.code or 0)
+    return code, screen.text
+
+
+@contextmanager
+def drawing(columns: int, **env: str) -> Iterator[Screen]:
+    """A screen that shows what this process writes, as if it had been started on a terminal."""
+    screen = Screen(columns)
+    ours, theirs = _opened(columns)
+    reader = threading.Thread(target=_copy, args=(ours, screen))
+    reader.start()
+    # A program asks descriptor 1 how wide the terminal is.
+    before = os.dup(1)
+    os.dup2(theirs, 1)
+    try:
+        with (
+            patch.dict(os.environ, _environment(env), clear=True),
+            os.fdopen(theirs, "w", encoding="utf-8") as terminal,
+            redirect_stdout(terminal),
+            redirect_stderr(terminal),
+        ):
+            yield screen
+    finally:
+        os.dup2(before, 1)
+        os.close(before)
+        reader.join()
+    screen.close()
+
+
+def _copy(ours: int, screen: Screen) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        # OSError is how Linux says that the other side is closed.
+        with suppress(OSError):
+            while got := os.read(ours, 65536):
+                screen.feed(decoder.decode(got))
+    finally:
+        os.close(ours)
+
+
+def _opened(columns: int) -> tuple[int, int]:
+    """Both sides of a new terminal: ours, and that of the program."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    modes = termios.tcgetattr(theirs)
+    # Ctrl-C drops what waits to be shown, and with it a part of a sequence.
+    modes[3] |= termios.NOFLSH
+    termios.tcsetattr(theirs, termios.TCSANOW, modes)
+    return ours, theirs
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REELHOUSE_", "TMDB_"))}
+    hidden = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "CI")
+    return {name: value for name, value in kept.items() if name not in hidden} | {"TERM": "xterm"} | dict(env)

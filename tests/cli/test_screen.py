@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from textwrap import dedent
 
 import psutil
+import pyarrow as pa
 import pytest
 from aiohttp import web
 from click.testing import CliRunner, Result
 
 from reelhouse.cli.main import main
+from reelhouse.cli.terminal import display
 from reelhouse.cli.terminal.display import span
+from reelhouse.cli.terminal.result_table import show
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.warehouse.verify import check_tables
 from tests import serving
-from tests.cli.terminal import Screen, Terminal, shown
+from tests.cli.terminal import Screen, Terminal, drawing, shown
 from tests.warehouse.few import FEW
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
@@ -84,12 +87,12 @@ def test_a_sequence_that_two_reads_share_is_one_sequence() -> None:
         screen.feed("]0;title")
 
 
-def _drawn(tmp_path: Path, columns: int, program: str) -> list[str]:
-    """The lines on a screen after *program*, which has pyarrow as `pa` and the function `show`."""
-    head = "import pyarrow as pa\nfrom reelhouse.cli.terminal.result_table import show\n"
-    terminal = Terminal(["-c", head + dedent(program)], columns=columns, cwd=tmp_path, env={})
-    assert terminal.end() == 0, terminal.screen.text
-    return terminal.screen.text.rstrip("\n").split("\n")
+def _drawn(columns: int, *draw: Callable[[], None]) -> list[str]:
+    """The lines on a screen of *columns* on which this process draws."""
+    with drawing(columns) as screen:
+        for each in draw:
+            each()
+    return screen.text.rstrip("\n").split("\n")
 
 
 @pytest.mark.parametrize("columns", [80, pytest.param(120, marks=pytest.mark.long)])
@@ -107,21 +110,18 @@ def test_a_wide_result_fits_with_its_first_and_last_columns(tmp_path: Path, lake
 
 
 @pytest.mark.parametrize("columns", [9, 80, *(pytest.param(one, marks=pytest.mark.long) for one in (1, 20, 120))])
-def test_no_line_is_wider_than_the_terminal(tmp_path: Path, columns: int) -> None:
-    program = """
-        for count in (1, 2, 3, 7, 60):
-            show("", pa.table({f"c{n}": ["红色花园" * 30, None] for n in range(count)}))
-    """
-    lines = _drawn(tmp_path, columns, program)
+def test_no_line_is_wider_than_the_terminal(columns: int) -> None:
+    tables = [pa.table({f"c{n}": ["红色花园" * 30, None] for n in range(count)}) for count in (1, 2, 3, 7, 60)]
+    lines = _drawn(columns, *(partial(show, "", table) for table in tables))
     assert sum(line.startswith("└") for line in lines) == 5
     # A line that was too wide would have been continued on the next one.
     if columns >= 80:
         assert len(lines) == 5 * 7
 
 
-def test_numbers_are_right_nulls_are_named_and_long_cells_end_with_an_ellipsis(tmp_path: Path) -> None:
-    table = "pa.table({'id': [7, None, 1234], 'share': [0.5, 2.25, None], 'text': ['x' * 90, None, '']})"
-    lines = _drawn(tmp_path, 80, f"show('', {table})")
+def test_numbers_are_right_nulls_are_named_and_long_cells_end_with_an_ellipsis() -> None:
+    table = pa.table({"id": [7, None, 1234], "share": [0.5, 2.25, None], "text": ["x" * 90, None, ""]})
+    lines = _drawn(80, partial(show, "", table))
     assert [line[:17] for line in lines[3:6]] == ["│    7 │   0.5 │ ", "│ NULL │  2.25 │ ", "│ 1234 │  NULL │ "]
     assert lines[3].endswith("xxx… │")
     assert len(lines[3]) == 80
@@ -142,10 +142,6 @@ def test_of_many_rows_a_terminal_shows_the_first_and_last_and_says_so(tmp_path: 
 
 
 def test_nothing_is_cut_outside_of_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import pyarrow as pa
-
-    from reelhouse.cli.terminal.result_table import show
-
     wide = pa.table({f"column_{n}": [f"{n}" * 300] * 50 for n in range(9)})
     show("", wide)
     show("", wide, tmp_path / "out.txt")
@@ -195,16 +191,9 @@ def test_control_characters_of_tmdb_s_messages_are_shown_and_not_obeyed(tmp_path
     assert "Invalid \\u001b[2J\\u001b[31m" in " ".join(screen.split())
 
 
-def test_no_note_is_broken_within_a_word_and_a_command_to_copy_stays_whole(tmp_path: Path) -> None:
-    lines = _drawn(
-        tmp_path,
-        80,
-        f"""
-        from reelhouse.cli.terminal import display
-        display.note({"a sentence of words " * 9!r})
-        display.note({"  reelhouse " + "word " * 30!r})
-        """,
-    )
+def test_no_note_is_broken_within_a_word_and_a_command_to_copy_stays_whole() -> None:
+    notes = ("a sentence of words " * 9, "  reelhouse " + "word " * 30)
+    lines = _drawn(80, *(partial(display.note, note) for note in notes))
     assert [line.split()[-1] in ("a", "sentence", "of", "words") for line in lines[:3]] == [True] * 3
     assert len(lines[3]) == 80
 
@@ -224,17 +213,10 @@ def test_no_error_is_broken_within_a_word(tmp_path: Path, lake: str, words: list
     assert screen.split()[-len(said) :] == said
 
 
-def test_names_and_numbers_of_a_table_stay_whole_where_texts_are_wrapped(tmp_path: Path) -> None:
+def test_names_and_numbers_of_a_table_stay_whole_where_texts_are_wrapped() -> None:
     columns = ("entity", "known", "landed", "oldest", "listed", "next run", "")
     row = ("watch_provider_region", 1234567, 1234567, "59 min ago", "59 min ago", "in 23 h", "a long text " * 5)
-    lines = _drawn(
-        tmp_path,
-        80,
-        f"""
-        from reelhouse.cli.terminal import display
-        display.table("lake", {columns!r}, [{row!r}], lines=False)
-        """,
-    )
+    lines = _drawn(80, partial(display.table, "lake", columns, [row], lines=False))
     assert max(map(len, lines)) <= 80
     assert [line.count("1,234,567") for line in lines if "watch_provider_region" in line] == [2]
 
@@ -256,18 +238,16 @@ def _with_ids(folder: Path) -> Path:
         "\x1b[2Jx",
     ],
 )
-def test_names_that_look_like_markup_are_shown_as_they_are(tmp_path: Path, name: str) -> None:
+def test_names_that_look_like_markup_are_shown_as_they_are(name: str) -> None:
     seen = name.replace("\x1b", "\\u001b")
-    lines = _drawn(tmp_path, 80, f"show({name!r}, pa.table({{{name!r}: [{name!r}]}}))")
+    lines = _drawn(80, partial(show, name, pa.table({name: [name]})))
     assert [lines[0], lines[2].strip("┃ "), lines[4].strip("│ ")] == [seen] * 3
-    program = f"""
-        from reelhouse.cli.terminal import display
-        display.table({name!r}, [{name!r}, "n"], [[{name!r}, 1234]])
-        display.note({name!r})
-        with display.spinner({name!r}) as step:
-            step({name!r})
-    """
-    screen = _drawn(tmp_path, 80, program)
+
+    def spin() -> None:
+        with display.spinner(name) as step:
+            step(name)
+
+    screen = _drawn(80, partial(display.table, name, [name, "n"], [[name, 1234]]), partial(display.note, name), spin)
     assert screen[0] == seen
     assert (screen[2].split()[1], screen[4].split()[1], screen[6]) == (seen, seen, seen)
     assert f"{seen}: done" in screen[7]
