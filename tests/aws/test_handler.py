@@ -338,7 +338,6 @@ def test_a_tick_with_nothing_to_do_is_cheap(
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_it_stops_before_its_time_is_up_and_the_next_tick_continues(function: Function, tiny: Tiny) -> None:
     function.set(REELHOUSE_CONNECTIONS="2", REELHOUSE_CHUNK_ANSWERS="5", REELHOUSE_CHUNK_SECONDS="1")
     tiny.delay = 0.25

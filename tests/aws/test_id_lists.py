@@ -127,7 +127,6 @@ def test_a_foreign_message_does_not_stop_ticks(function: Function, tiny: Tiny, b
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_list_that_is_too_long_is_refused_before_it_fills_the_memory(
     function: Function, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -42,7 +42,6 @@ def test_a_life_in_a_bucket(function: Function, tiny: Tiny, lake: Storage) -> No
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_tick_with_nothing_to_do_costs_a_handful_of_requests_and_one_listing(
     function: Function, lake: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

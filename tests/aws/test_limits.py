@@ -92,7 +92,6 @@ def _adds_up(answer: Mapping[str, int]) -> bool:
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_with_little_time_it_stops_in_time_and_the_next_tick_continues(
     running: Running, tiny: Tiny, lake: Storage
 ) -> None:
@@ -112,7 +111,6 @@ def test_with_little_time_it_stops_in_time_and_the_next_tick_continues(
     assert set(tiny.asked.values()) == {1}
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_kill_at_any_instant_costs_at_most_two_chunks(running: Running, tiny: Tiny, lake: Storage) -> None:
     function = running(tiny.url, rate=150)
@@ -135,7 +133,6 @@ def _let_the_lease_end(lake: Storage) -> None:
     lake.delete("_reelhouse/lease.json")
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_memory_stays_within_256_megabytes_and_does_not_grow_with_the_ids(running: Running) -> None:
     """Bodies as large as TMDB's. Measured: see docs/benchmarks.md."""
@@ -163,7 +160,6 @@ def _popular(count: int) -> list[str]:
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_tmp_that_is_full_costs_no_answer(running: Running, tiny: Tiny, lake: Storage) -> None:
     """Counting a run needs some room there, collecting none."""
     begun = running(tiny.url, timeout=6, rate=60).invoke({"tick": True})
@@ -178,7 +174,6 @@ def test_a_tmp_that_is_full_costs_no_answer(running: Running, tiny: Tiny, lake: 
     assert running(tiny.url).invoke({"ids": [1]}).answer["state"] == "reconciled"
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_a_list_that_is_too_long_for_an_event_comes_as_an_object(
     running: Running, tiny: Tiny, server: S3Server, bucket: str, lake: Storage

@@ -37,7 +37,6 @@ class Size(NamedTuple):
 
 
 @pytest.mark.long
-@pytest.mark.long
 @pytest.mark.parametrize(
     "size",
     [

@@ -165,7 +165,6 @@ def live(deployed: Deployed, tiny: Tiny) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_the_role_allows_what_the_function_calls_and_nothing_else(
     cold: pytest.MonkeyPatch, cloud: S3Server, tiny: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,19 +65,16 @@ def changed(*path: str | int, to: Any) -> Stack:
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_cfn_lint_finds_nothing_in_the_source() -> None:
     assert lint(TEMPLATE.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_cfn_lint_finds_nothing_in_what_the_transform_makes_of_it() -> None:
     # The transform fills in parameters; an empty role would be seen where its condition never lets it stand.
     assert lint(transformed(parameters={"RoleArn": ROLE})) == []
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_what_the_source_hides_from_cfn_lint_shows_after_the_transform() -> None:
     wrong = source()

@@ -38,7 +38,6 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_it_is_small(elsewhere: Path) -> None:
     assert deployed.archive().stat().st_size < MOST
     # Bytecode adds less than the sources themselves.
@@ -58,7 +57,6 @@ def test_it_holds_the_collector_and_what_that_needs(names: list[str]) -> None:
     assert not [name for name in names if not name.endswith((".py", ".pyc", ".so"))]
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_two_builds_give_the_same_bytes(tmp_path: Path) -> None:
     build(deployed.HERE, tmp_path / "again.zip")
@@ -104,7 +102,6 @@ def test_starting_loads_bytecode_and_neither_a_terminal_nor_an_engine() -> None:
     assert cached == str(deployed.task() / f"reelhouse/aws/__pycache__/handler{BYTECODE}")
 
 
-@pytest.mark.long
 @pytest.mark.long
 def test_starting_costs_little_more_than_the_two_libraries_that_it_needs() -> None:
     """Measured: 1.15 times of what aiohttp and botocore cost alone; 360 ms in all, 590 without bytecode."""
