@@ -3,6 +3,7 @@
 TMDB's side is its OpenAPI examples and the recorded responses; null goes with anything, an integer is a number.
 """
 
+import functools
 import json
 import re
 from collections import defaultdict
@@ -16,7 +17,8 @@ from reelhouse.emulator import Emulator
 from reelhouse.emulator.catalog.kinds import EPISODE_BLOCKS, KINDS, SEASON_BLOCKS
 from tests.emulator.asking import get
 
-ASKED = 40
+# One of so many of the popular ones is asked for.
+ASKED = 5
 PATHS = {
     "movie": "/3/movie/{movie_id}",
     "tv": "/3/tv/{series_id}",
@@ -85,18 +87,29 @@ def parsed(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
+@functools.cache
+def spec(data: Path) -> dict[str, Any]:
+    """What TMDB's OpenAPI file says of each endpoint."""
+    paths: dict[str, Any] = json.loads((data / "openapi.json").read_text())["paths"]
+    return paths
+
+
 def spec_examples(data: Path, endpoint: str) -> list[Any]:
-    paths = json.loads((data / "openapi.json").read_text())["paths"]
+    paths = spec(data)
     if endpoint not in paths:
         return []
     content = paths[endpoint]["get"]["responses"]["200"]["content"]["application/json"]
     return [parsed(example["value"]) for example in content.get("examples", {}).values()]
 
 
+@functools.cache
+def index(data: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (data / "recorded" / "index.jsonl").read_text().splitlines()]
+
+
 def recordings(data: Path, endpoint: str) -> list[Any]:
-    listed = map(json.loads, (data / "recorded" / "index.jsonl").read_text().splitlines())
     asked = request_pattern(endpoint)
-    files = [row["file"] for row in listed if asked.fullmatch(row["endpoint"]) and str(row["status"]) == "200"]
+    files = [row["file"] for row in index(data) if asked.fullmatch(row["endpoint"]) and str(row["status"]) == "200"]
     return [json.loads((data / "recorded" / file).read_text()) for file in files]
 
 
@@ -107,20 +120,20 @@ def request_pattern(endpoint: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\\{\w+\\}", r"(\\d+|tt\\d+|\\{\\w+\\})", pattern) + r"(\?.*)?")
 
 
-Edited = tuple[Emulator, dict[str, list[int]]]
+Edited = tuple[Emulator, dict[str, list[int]], list[dict[str, int]]]
 
 
 @pytest.fixture(scope="module")
 def edited() -> Iterator[Edited]:
-    """An emulator with some history, and ids of every rank in it."""
+    """An emulator with some history, ids of every rank in it, and episodes."""
     with Emulator(movies=2000, seed=11) as tmdb:
         ids = {}
         for kind in PATHS:
-            ids[kind] = tmdb.edit(count=10, kind=kind)
+            ids[kind] = tmdb.edit(count=5, kind=kind)
             if kind in ("movie", "tv", "person"):
                 pages = [get(tmdb, f"{kind}/popular?page={page}").json()["results"] for page in (1, 2, 8)]
-                ids[kind] = [row["id"] for rows in pages for row in rows][:ASKED] + ids[kind]
-        yield tmdb, ids
+                ids[kind] = [row["id"] for rows in pages for row in rows][::ASKED] + ids[kind]
+        yield tmdb, ids, episodes(tmdb, ids["tv"])
 
 
 @pytest.fixture(scope="module", params=ENDPOINTS)
@@ -132,14 +145,14 @@ def served(edited: Edited, tmdb_data: Path, request: pytest.FixtureRequest) -> t
 
 def requests(edited: Edited, endpoint: str) -> list[str]:
     """Requests to *endpoint* for a choice of ids, or for the first pages."""
-    tmdb, ids = edited
+    tmdb, ids, last_episodes = edited
     path = endpoint.removeprefix("/3/")
     if "{season_number}" in path:
-        return [path.format(**of) for of in episodes(tmdb, ids["tv"])]
+        return [path.format(**of) for of in last_episodes]
     if "{external_id}" in path:
         movies = [get(tmdb, f"movie/{number}").json()["imdb_id"] for number in ids["movie"]]
         series = [get(tmdb, f"tv/{number}/external_ids").json() for number in ids["tv"]]
-        parts = [of["season_id"] for of in episodes(tmdb, ids["tv"])]
+        parts = [of["season_id"] for of in last_episodes]
         numbers = [number for number in (*(row["tvdb_id"] for row in series), *parts) if number]
         known = [text for text in (*movies, *(row["imdb_id"] for row in series)) if text]
         return [f"find/{text}?external_source=imdb_id" for text in known] + [

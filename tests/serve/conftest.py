@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,20 @@ from reelhouse.emulator import Emulator
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.warehouse.run import build
 from tests.end_to_end.conftest import environment, reelhouse
+from tests.lakes import once_per_run
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 DANGEROUS = "</script><b>Drama</b>"
 
 
 @pytest.fixture(scope="session")
-def three_movies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeInTheMaking]:
+def three_movies(tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
     """Built; the second movie has a release date that is none, and the genre of all a name that is HTML."""
-    made = LakeInTheMaking(tmp_path_factory.mktemp("three") / "lake")
+    return LakeInTheMaking(once_per_run(tmp_path_factory, "three", _build_three) / "lake")
+
+
+def _build_three(folder: Path) -> None:
+    made = LakeInTheMaking(folder / "lake")
     dates = {1: "1999-10-15", 2: "1999-02-30", 3: "2003-05-01"}
     made.land(
         *(
@@ -43,7 +47,6 @@ def three_movies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeInThe
         export=(1, 2, 3),
     )
     made.build()
-    yield made
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,18 +14,16 @@ from reelhouse.marts import REGISTRY
 from reelhouse.marts.example_queries import QUESTIONS
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.queries import Query, checked_query
-from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
+from tests.warehouse.landing import SAIL, LakeInTheMaking
 
 _ROOT = Path(__file__).parent.parent.parent
 _TABLES = {"movie": "tables", "fact_movie": "marts", "my_list": "imports"}
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakeInTheMaking]:
-    made = LakeInTheMaking(tmp_path_factory.mktemp("queries") / "lake")
-    made.land(*(a_movie(id_, genres=[{"id": 18, "name": "Drama"}], popularity=id_ / 2) for id_ in (1, 2, 3)))
-    made.build()
-    yield made
+def lake(three_movies: LakeInTheMaking, tmp_path_factory: pytest.TempPathFactory) -> LakeInTheMaking:
+    """A copy, into which no other test writes."""
+    return LakeInTheMaking(shutil.copytree(three_movies.root, tmp_path_factory.mktemp("queries") / "lake"))
 
 
 # {L} stands for the lake's folder, {O} for a folder beside it.
