@@ -12,6 +12,7 @@ NAMES = (
     "collecting",
     "planning",
     "many_ids",
+    "everything",
     "starting",
     "storing",
     "counting",

@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
-from bench.bodies import QUERY, Bodies, Body, popular_ids
+from bench.bodies import Bodies, Body, popular_ids
 from bench.report import CACHE
 from bench.tiny_server import export_of
 from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.raw.chunk import ChunkWriter, read_chunk
 from reelhouse.raw.keys import chunk_key, export_key
 from reelhouse.raw.plan import Cause, Counts, ExportRef, Plan, RequestProfile, Selection, put_ids, put_plan, read_plan
@@ -95,39 +96,50 @@ def _copied(content: bytes, copy: int) -> Body:
     return Body(movie["id"], msgspec.json.encode(movie))
 
 
-def land(storage: FolderStorage, run: int, listed: Sequence[int], ids: Sequence[int], bodies: Iterator[Body]) -> None:
+def land(
+    storage: FolderStorage,
+    run: int,
+    listed: Sequence[int],
+    ids: Sequence[int],
+    bodies: Iterator[Body],
+    entity: Entity = ENTITIES["movie"],
+) -> Plan:
     """One whole run, as a collector would have left it."""
     reason = Cause.NEW if run == 1 else Cause.CHANGED
-    plan = _planned(storage, run, listed, ids, reason)
+    plan = _planned(storage, run, listed, ids, reason, entity)
     for unit in range(plan.units):
         _land_unit(storage, plan, unit, reason, islice(bodies, _UNIT))
     made, _ = reconcile(storage, plan)
     assert made is not None and made.complete, made
+    return plan
 
 
-def _planned(storage: FolderStorage, run: int, listed: Sequence[int], ids: Sequence[int], reason: Cause) -> Plan:
-    export = _put_export(storage, _day(run), listed)
+def _planned(
+    storage: FolderStorage, run: int, listed: Sequence[int], ids: Sequence[int], reason: Cause, entity: Entity
+) -> Plan:
+    export = _put_export(storage, entity.export, _day(run), listed)
     fresh = len(listed) - len(ids)
     counts = Counts(listed=len(listed), not_in_listing=0, excluded={}, up_to_date=fresh, asked={reason.value: len(ids)})
     plan = Plan(
         run=run,
-        entity="movie",
+        entity=entity.name,
         planned_at=f"{_day(run)}T09:00:00Z",
-        ids=put_ids(storage, "movie", run, (f"{id_} {reason}" for id_ in ids)),
+        ids=put_ids(storage, entity.name, run, (f"{id_} {reason}" for id_ in ids)),
         unit_size=_UNIT,
-        asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
+        asking=RequestProfile(language="en-US", append=entity.default_appends),
         selection=Selection(),
         counts=counts,
         export=export,
+        changes_read_to=f"{_day(run)}T09:00:00Z",
     )
     put_plan(storage, plan)
     return plan
 
 
-def _put_export(storage: FolderStorage, day: date, ids: Sequence[int]) -> ExportRef:
+def _put_export(storage: FolderStorage, name: str, day: date, ids: Sequence[int]) -> ExportRef:
     body = export_of(ids)
     sha256 = hashlib.sha256(body).hexdigest()
-    key = export_key("movie_ids", day, sha256)
+    key = export_key(name, day, sha256)
     storage.put(key, body)
     return ExportRef(key, sha256, day.isoformat(), len(ids))
 
@@ -139,22 +151,22 @@ def _day(run: int) -> date:
 def _land_unit(storage: FolderStorage, plan: Plan, unit: int, reason: Cause, bodies: Iterable[Body]) -> None:
     # A thousand answers take 25 seconds at TMDB's rate.
     at = f"{datetime.fromisoformat(plan.planned_at) + timedelta(seconds=25 * unit):%Y-%m-%dT%H:%M:%SZ}"
-    key = chunk_key("movie", _day(plan.run), plan.run, unit, secrets.token_hex(4))
-    writer = ChunkWriter(key, plan.run, "movie", query_of(QUERY))
+    key = chunk_key(plan.entity, _day(plan.run), plan.run, unit, secrets.token_hex(4))
+    writer = ChunkWriter(key, plan.run, plan.entity, query_of(plan.asking.params))
     outcomes = []
     for body in bodies:
-        key = str(body.id)
+        key, etag = str(body.id), f'W/"{secrets.token_hex(16)}"'
         line = writer.add(
             body.content,
             parses=True,
             key=key,
-            path=f"/movie/{key}",
+            path=f"/{plan.entity}/{key}",
             status=200,
             fetched_at=at,
             id=body.id,
-            etag=f'W/"{secrets.token_hex(16)}"',
+            etag=etag,
         )
-        outcomes.append(Outcome(key, State.LANDED, reason, at, id=body.id, line=line))
+        outcomes.append(Outcome(key, State.LANDED, reason, at, id=body.id, line=line, etag=etag))
     reference, packed = writer.close()
     storage.put_new(reference.key, packed)
-    put_receipt(storage, Receipt(plan.run, unit, 0, "movie", outcomes, reference), set(), 0)
+    put_receipt(storage, Receipt(plan.run, unit, 0, plan.entity, outcomes, reference), set(), 0)

@@ -43,6 +43,7 @@ _TITLES = {
     "pacing": "The rate",
     "planning": "Planning",
     "many_ids": "Millions of ids",
+    "everything": "All of TMDB",
     "starting": "Starting",
     "storing": "Storing",
     "counting": "Requests to a bucket",

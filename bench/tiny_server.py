@@ -1,5 +1,5 @@
-"""A TMDB that costs next to nothing: constant small bodies, an export, a change feed, and at `/asked` how many
-movies it was asked for. Run in a process of its own.
+"""A TMDB that costs next to nothing: small bodies, exports, change feeds, and at `/asked` how many records it was asked
+for. Run in a process of its own.
 
 It exists to measure the other side with a million ids, where rendering bodies would take longer than collecting them.
 """
@@ -21,8 +21,29 @@ from urllib.parse import parse_qs, urlsplit
 from reelhouse.entities.registry import ENTITIES
 
 PAGE = 100
-# With everything that is asked for, so that nothing counts as drift.
-_APPENDS = "".join(f',"{name}":{{}}' for name in ENTITIES["movie"].default_appends)
+# By the path of an entity, its answers: with everything that is asked for, so that nothing counts as drift.
+_ABOUT = {
+    "movie": '"title":"A Film","original_title":"A Film","original_language":"en","release_date":"1999-03-30",'
+    '"vote_count":7,"genres":[{"id":18,"name":"Drama"}],"budget":0,"overview":"Small."',
+    "tv": '"name":"A Series","original_name":"A Series","original_language":"en","first_air_date":"1999-03-30",'
+    '"number_of_seasons":1,"genres":[{"id":18,"name":"Drama"}],"seasons":[{"id":7,"season_number":1}]',
+    "person": '"name":"A Person","also_known_as":[],"biography":"","known_for_department":"Acting"',
+    "collection": '"name":"A Collection","overview":"","parts":[]',
+    "company": '"name":"A Company","headquarters":"","origin_country":"US"',
+    "network": '"name":"A Network","headquarters":"","origin_country":"US"',
+    "keyword": '"name":"a word"',
+}
+_EPISODES = 17  # of a series, on average
+
+
+def tiny_body(kind: str, id_: int) -> bytes:
+    """What the server says of an entity's *id_*; a series has a season with its episodes."""
+    appends = "".join(f',"{name}":{{}}' for name in ENTITIES[kind].default_appends)
+    if kind == "tv":
+        first = id_ * _EPISODES
+        rows = ",".join(f'{{"id":{first + n},"episode_number":{n},"season_number":1}}' for n in range(1, _EPISODES + 1))
+        appends += f',"season/1":{{"season_number":1,"name":"Season 1","episodes":[{rows}]}}'
+    return f'{{"id":{id_},{_ABOUT[kind]}{appends}}}'.encode()
 
 
 def export_of(ids: Sequence[int]) -> bytes:
@@ -41,9 +62,9 @@ def _export_line(id_: int) -> str:
 
 
 class _Answers:
-    def __init__(self, export: Path, changed: range, today: date) -> None:
+    def __init__(self, exports: Path, changed: range, today: date) -> None:
         self._asked = 0
-        self._export = export.read_bytes()
+        self._exports = exports
         self._changed = changed
         self._day = f"{today:%m_%d_%Y}"
         self._today = today.isoformat()
@@ -52,18 +73,20 @@ class _Answers:
 
     def answer(self, target: str) -> bytes:
         path, query = urlsplit(target)[2:4]
-        if path.startswith("/3/movie/") and path[9:].isdigit():
+        _, kind, id_ = path.rsplit("/", 2) if path.count("/") == 3 else ("", "", "")
+        if kind in _ABOUT and id_.isdigit():
             self._asked += 1
-            body = f'{{"id":{path[9:]},"title":"A Film","budget":0,"overview":"Small."{_APPENDS}}}'
-            return self._whole("200 OK", body.encode())
+            return self._whole("200 OK", tiny_body(kind, int(id_)))
         if path == "/asked":
             return self._whole("200 OK", str(self._asked).encode())
         if path == "/3/configuration":
             return self._whole("200 OK", b'{"images":{}}')
-        if path == "/3/movie/changes":
+        if kind in _ABOUT and id_ == "changes":
             return self._whole("200 OK", self._changes(query))
         if path.startswith("/p/exports/") and self._day in path:
-            return self._whole("200 OK", self._export, f'ETag: "{self._day}"\r\n')
+            whole = self._exports / f"{path.rpartition('/')[2].partition(f'_{self._day}')[0]}.gz"
+            body = (whole if self._exports.is_dir() else self._exports).read_bytes()
+            return self._whole("200 OK", body, f'ETag: "{self._day}"\r\n')
         return self._whole("404 Not Found", b"{}")
 
     def _changes(self, query: str) -> bytes:
@@ -105,9 +128,13 @@ async def _serve(answers: _Answers) -> None:
 
 
 @contextmanager
-def tiny_server(export: Path, *, changed: range = range(0), ahead: int = 0) -> Iterator[str]:
-    """The address of a server whose clock is *ahead* days, while inside."""
-    command = [sys.executable, "-m", "bench.tiny_server", str(export), str(changed.start), str(changed.stop)]
+def tiny_server(exports: Path, *, changed: range = range(0), ahead: int = 0) -> Iterator[str]:
+    """The address of a server whose clock is *ahead* days, while inside.
+
+    *exports* is one file, whatever kind is asked for, or a folder of `<name of the export>.gz`; each feed names the ids
+    *changed*.
+    """
+    command = [sys.executable, "-m", "bench.tiny_server", str(exports), str(changed.start), str(changed.stop)]
     with subprocess.Popen([*command, str(ahead)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -118,12 +145,12 @@ def tiny_server(export: Path, *, changed: range = range(0), ahead: int = 0) -> I
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("export", type=Path)
+    parser.add_argument("exports", type=Path)
     for name in ("first_changed", "end_changed", "ahead"):
         parser.add_argument(name, type=int)
     given = parser.parse_args()
     today = datetime.now(UTC).date() + timedelta(days=given.ahead)
-    asyncio.run(_serve(_Answers(given.export, range(given.first_changed, given.end_changed), today)))
+    asyncio.run(_serve(_Answers(given.exports, range(given.first_changed, given.end_changed), today)))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ OTHERS: dict[str, tuple[str, Any]] = {
     "top": ("10", 10),
     "min_popularity": ("0.5", 0.5),
     "include_adult": ("no", False),
+    "adult_export": ("true", True),
     "include_video": ("false", False),
     "discover": ("with_genres=18 vote_count.gte=5", {"with_genres": "18", "vote_count.gte": "5"}),
     "follow": ("credits", "credits"),

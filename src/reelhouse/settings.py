@@ -122,6 +122,7 @@ class Settings:
         None, "Select titles that the listing says are at least this popular.", by_entity=True, example="5.0"
     )
     include_adult: bool = _setting(True, "Request titles that the listing marks as adult.", by_entity=True)
+    adult_export: bool = _setting(False, "List TMDB's separate exports of what is marked as adult too.", by_entity=True)
     include_video: bool = _setting(True, "Request titles that the listing marks as video (no film).", by_entity=True)
     discover: dict[str, str] = _setting(
         {},
@@ -236,6 +237,8 @@ class Settings:
         _require(1 <= self.connections <= 20, "connections", "1 to 20", self.connections)
         _require(self.rate >= 0, "rate", "0 or more", self.rate)
         _require(self.top is None or self.top > 0, "top", "1 or more", self.top)
+        listed = self.include_adult or not self.adult_export
+        _require(listed, "adult_export", "include_adult = true beside it", "include_adult = false")
         _require(self.attempts >= 1, "attempts", "1 or more", self.attempts)
         _require(self.retry_wait >= 0, "retry_wait", "0 or more", self.retry_wait)
         _require(self.body_megabytes > 0, "body_megabytes", "more than 0", self.body_megabytes)

@@ -125,6 +125,19 @@ def test_only_what_was_selected_can_be_missing(tiny: Tiny, lake: Lake, tmp_path:
     assert lake.diff()[2] == {"extra": [20]}
 
 
+def test_the_export_of_adult_ones_is_compared_where_the_lake_lists_it(tiny: Tiny, lake: Lake) -> None:
+    tiny.adult = [3, 101]
+    lake.collect()
+    assert lake.diff()[2] == {}
+    assert lake("collect", TMDB_TOKEN=TOKEN, REELHOUSE_ADULT_EXPORT="true").exit_code == 0
+    tiny.now = "2026-03-02T12:00:00+00:00"
+    tiny.adult = [101, 102]
+    code, found, ids = lake.diff()
+    assert (code, found["rows"], ids) == (1, 32, {"missing": [102]})
+    shown = lake("plan", TMDB_TOKEN=TOKEN, REELHOUSE_ADULT_EXPORT="true")
+    assert "export of 2026-03-02 and that of adult ones" in " ".join(shown.output.split())
+
+
 def test_a_lake_of_lists_lacks_what_its_last_list_names(tiny: Tiny, lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "ids.txt").write_text("3\n4\n5\n")
     lake("collect", "--ids", str(tmp_path / "ids.txt"), "--max-requests", "1", TMDB_TOKEN=TOKEN)

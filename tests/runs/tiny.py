@@ -17,7 +17,7 @@ from aiohttp import web
 from tests.runs.listening import listening
 from tests.serving import html, json, verdict
 
-_EXPORT = re.compile(r"/p/exports/(?:movie|series)_ids_(\d\d)_(\d\d)_(\d{4})\.json\.gz")
+_EXPORT = re.compile(r"/p/exports/(adult_)?(?:movie|series)_ids_(\d\d)_(\d\d)_(\d{4})\.json\.gz")
 
 
 class Tiny:
@@ -26,6 +26,8 @@ class Tiny:
     def __init__(self, ids: range = range(1, 31)) -> None:
         self.now = "2026-03-01T12:00:00+00:00"
         self.listed = list(ids)
+        # The export of adult titles; TMDB has none where it is None.
+        self.adult: list[int] | None = None
         # The day whose export is the newest, where that is not today.
         self.published: str | None = None
         self.short = {5, 15}
@@ -66,10 +68,10 @@ class Tiny:
             }
         )
 
-    def export(self) -> bytes:
+    def export(self, *, adult: bool = False) -> bytes:
         lines = b"".join(
-            msgspec.json.encode({"id": id_, "popularity": 1000.0 - id_, "adult": False, "video": False}) + b"\n"
-            for id_ in self.listed
+            msgspec.json.encode({"id": id_, "popularity": 1000.0 - id_, "adult": adult, "video": False}) + b"\n"
+            for id_ in (self.adult or [] if adult else self.listed)
         )
         return gzip.compress(lines, mtime=0)
 
@@ -113,14 +115,15 @@ class Tiny:
 
     def _export(self, request: web.BaseRequest) -> web.Response:
         found = _EXPORT.fullmatch(request.path)
-        day = f"{found[3]}-{found[1]}-{found[2]}" if found else ""
-        if day != (self.published or self.today):
+        day = f"{found[4]}-{found[2]}-{found[3]}" if found else ""
+        adult = found is not None and bool(found[1])
+        if day != (self.published or self.today) or (adult and self.adult is None):
             return html(403)
-        etag = f'"{day}-{len(self.listed)}"'
+        etag = f'"{day}-{len(self.adult or []) if adult else len(self.listed)}"'
         if request.headers.get("If-None-Match") == etag:
             self.listings["304"] += 1
             return web.Response(status=304)
-        return web.Response(body=self.export(), content_type="application/gzip", headers={"ETag": etag})
+        return web.Response(body=self.export(adult=adult), content_type="application/gzip", headers={"ETag": etag})
 
 
 @contextmanager

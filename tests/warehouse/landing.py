@@ -88,6 +88,7 @@ class LakeInTheMaking:
         self,
         *answers: Answer,
         export: Iterable[int] | None = None,
+        adult: Iterable[int] | None = None,
         day: str = "2026-11-20",
         at: str | None = None,
         close: bool = True,
@@ -95,7 +96,7 @@ class LakeInTheMaking:
     ) -> Plan:
         """One run of one unit, its answers spread over *parts* receipts with a chunk each."""
         self.runs += 1
-        plan = self.plan([answer.asked for answer in answers], export=export, day=day, at=at)
+        plan = self.plan([answer.asked for answer in answers], export=export, adult=adult, day=day, at=at)
         size = max(1, -(-len(answers) // parts))
         for start in range(0, len(answers), size):
             self.append(plan, answers[start : start + size])
@@ -104,7 +105,13 @@ class LakeInTheMaking:
         return plan
 
     def plan(
-        self, keys: list[str], *, export: Iterable[int] | None = None, day: str = "2026-11-20", at: str | None = None
+        self,
+        keys: list[str],
+        *,
+        export: Iterable[int] | None = None,
+        adult: Iterable[int] | None = None,
+        day: str = "2026-11-20",
+        at: str | None = None,
     ) -> Plan:
         ref = None if export is None else self.export(export, day)
         plan = Plan(
@@ -117,19 +124,20 @@ class LakeInTheMaking:
             selection=Selection(),
             counts=Counts(len(keys), 0, {}, 0, {"new": len(keys)}),
             export=ref,
+            adult_export=None if adult is None else self.export(adult, day, adult=True),
         )
         put_plan(self.storage, plan)
         return plan
 
-    def export(self, ids: Iterable[int], day: str) -> ExportRef:
+    def export(self, ids: Iterable[int], day: str, *, adult: bool = False) -> ExportRef:
         """Land one of TMDB's exports."""
         rows = [
-            {"adult": False, "id": id_, "original_title": f"T{id_}", "popularity": id_ / 2, "video": False}
+            {"adult": adult, "id": id_, "original_title": f"T{id_}", "popularity": id_ / 2, "video": False}
             for id_ in ids
         ]
         body, count = pack_ids(json.dumps(row) for row in rows)
         sha256 = hashlib.sha256(body).hexdigest()
-        key = export_key("movie_ids", date.fromisoformat(day), sha256)
+        key = export_key("adult_movie_ids" if adult else "movie_ids", date.fromisoformat(day), sha256)
         self.storage.put(key, body)
         return ExportRef(key, sha256, day, count)
 

@@ -94,6 +94,23 @@ def test_what_was_filtered_before_it_was_gone_does_not_come_back(lake: LakeInThe
     assert check_tables(lake.storage) == []
 
 
+def test_what_the_export_of_adult_ones_lists_is_not_buried(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), a_movie(2), a_movie(3), export=[1, 2], adult=[2, 3])
+    lake.land(gone(2), gone(3), export=[1], adult=[3], day="2026-11-21")
+    lake.build()
+    assert sorted(_movies(lake)) == [1, 3]
+    assert lake.values("tombstone", "id") == [2]
+    assert sorted(map(str, lake.values("popularity_daily", "kind", "id"))) == sorted(
+        map(str, [("movie", 1), ("movie", 2), ("movie", 1), ("adult_movie", 2), ("adult_movie", 3), ("adult_movie", 3)])
+    )
+    assert check_tables(lake.storage) == []
+    # Once nobody lists it any more, what it once said counts for nothing.
+    lake.land(gone(3), export=[1], day="2026-11-30")
+    lake.build()
+    assert sorted(lake.values("tombstone", "id")) == [2, 3]
+    assert check_tables(lake.storage) == []
+
+
 @pytest.mark.long
 def test_a_later_export_decides_about_what_is_gone(lake: LakeInTheMaking) -> None:
     lake.land(a_movie(1), export=[1])

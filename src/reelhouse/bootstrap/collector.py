@@ -66,8 +66,10 @@ def wanted(
     """
     append = _appends(settings, entity, among)
     columns = () if listed else _followed(settings, entity, among)
-    settings = settings.of(entity.name)
+    its_own, settings = settings.entity.get(entity.name, {}), settings.of(entity.name)
     compile_filter(settings.record_filter)
+    if its_own.get("adult_export") and not entity.adult_export:
+        raise ConfigError(f"adult_export: TMDB has no export of adult {entity.plural or entity.name}")
     filters = dict(settings.discover)
     if filters:
         if settings.language:
@@ -75,17 +77,19 @@ def wanted(
         if settings.region:
             filters.setdefault("region", settings.region)
     check_filters(entity, filters)
+    source = "list" if listed else "column" if columns else "discover" if filters else entity.source
     return RunSpec(
         entity=entity,
         asking=RequestProfile(
             language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
         ),
         selection=Selection(
-            source="list" if listed else "column" if columns else "discover" if filters else entity.source,
+            source=source,
             top=None if listed else settings.top,
             min_popularity=None if listed else settings.min_popularity,
             include_adult=settings.include_adult,
             include_video=settings.include_video,
+            adult_export=settings.adult_export and source == "export" and bool(entity.adult_export),
             discover={} if listed else filters,
         ),
         keys=keys,

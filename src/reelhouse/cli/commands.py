@@ -77,6 +77,12 @@ def _after(seconds: float | None) -> str:
 _BUILD_BASE, _BUILD_SLOPE = 800e6, 3.1
 
 
+def _listed_in(plan: Plan) -> str:
+    """Where the ids of *plan* were listed."""
+    adult = " and that of adult ones" if plan.adult_export else ""
+    return f"export of {plan.export.day}{adult}" if plan.export else plan.selection.source
+
+
 def _build_memory(drafted: PlannedRun) -> int:
     """About how many bytes a full build of the entity needs once the run has landed, to ten million."""
     return int(round(_BUILD_BASE + _BUILD_SLOPE * (drafted.stored + drafted.bytes), -7))
@@ -117,7 +123,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
     if as_json:
         return found
     rows = [
-        ("listed", made.counts.listed, f"export of {made.export.day}" if made.export else made.selection.source),
+        ("listed", made.counts.listed, _listed_in(made)),
         *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
         ("up to date", made.counts.up_to_date, ""),
         *((f"requested: {name}", count, "") for name, count in sorted(made.counts.asked.items())),

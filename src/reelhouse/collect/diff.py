@@ -9,7 +9,7 @@ from typing import NamedTuple
 import aiohttp
 
 from reelhouse.collect.listing import Listing
-from reelhouse.collect.planning import RunSpec, list_export, newest_plans, shifted
+from reelhouse.collect.planning import RunSpec, list_exports, newest_plans, shifted
 from reelhouse.entities.schema import Entity
 from reelhouse.raw.ledger import Ledger, open_ledger
 from reelhouse.raw.plan import Plan, Selection, last_run, read_lines, read_plan
@@ -45,7 +45,10 @@ class Difference(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """One entity: the export's *day* and *rows*, how many are *excluded* by the selection, and how many differ."""
+    """One entity: how many ids are *excluded* by the selection, and how many differ.
+
+    *day* is the export's; *rows* are those of all exports that are listed.
+    """
 
     entity: str
     day: str
@@ -75,21 +78,19 @@ async def compare(
     wanted = wanted._replace(selection=plan.selection if by_export else Selection())
     with open_ledger(storage, entity.name, last) as ledger:
         listing = Listing(ledger.db, entity.name)
-        before = newest_plans(storage, last, entity.name, exports=True).export
-        export = await list_export(storage, session, url, wanted, listing, before)
+        before = newest_plans(storage, last, entity.name, exports=True).exports
+        exports = await list_exports(storage, session, url, wanted, listing, before)
         if not by_export:
             _keep_chosen(storage, plan, ledger)
         # The instant before which an answer is stale, as planning has it.
-        stale_before = shifted(export.asked_at, -86400 * wanted.stale_after_days)
+        stale_before = shifted(exports[0].asked_at, -86400 * wanted.stale_after_days)
         counts: Counter[str] = Counter()
-        rows = ledger.db.execute(_DIFFERENT, {"entity": entity.name, "stale_before": stale_before})
-        for row in rows:
+        for row in ledger.db.execute(_DIFFERENT, {"entity": entity.name, "stale_before": stale_before}):
             counts[row[0]] += 1
             found(Difference(entity.name, *row))
         (excluded,) = ledger.db.execute("select count(*) from listed where excluded is not null").fetchone()
-    return Compared(
-        entity.name, export.reference.day, export.reference.rows, excluded, *(counts[name] for name in DIFFERENCES)
-    )
+    day, rows = exports[0].reference.day, sum(one.reference.rows for one in exports)
+    return Compared(entity.name, day, rows, excluded, *(counts[name] for name in DIFFERENCES))
 
 
 def _selecting(storage: Storage, entity: Entity, last: int) -> Plan:

@@ -32,8 +32,8 @@ class Listing:
             db.execute(f"drop table if exists temp.{statement}")
         db.executescript(_SCHEMA)
 
-    def add_export(self, body: bytes, selection: Selection) -> int:
-        """Every row of an export, the filters of *selection* applied; returns how many rows it has."""
+    def add_export(self, body: bytes, selection: Selection, *, adult: bool = False) -> int:
+        """Every row of an export, or of one of *adult* ones, *selection* applied; returns how many rows it has."""
         plain = selection.include_adult and selection.include_video and selection.min_popularity is None
         rows = 0
         # Appended first and sorted in one go: inserting a million ids in the export's order costs twice as much.
@@ -47,7 +47,7 @@ class Listing:
                     (
                         row.id,
                         row.popularity,
-                        (None if plain else _excluded(row.adult, row.video, row.popularity, selection))
+                        (None if plain else _excluded(adult or row.adult, row.video, row.popularity, selection))
                         if is_number(row.id)
                         else _NO_ID,
                     )

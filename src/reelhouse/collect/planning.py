@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -21,7 +21,7 @@ from reelhouse.entities.schema import Discovered, Entity, Export, FromColumn, Pa
 from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingError, TransientError, UntrustedError
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.json_objects import get_named
-from reelhouse.raw.keys import export_key
+from reelhouse.raw.keys import export_key, is_export_of
 from reelhouse.raw.ledger import Ledger, keep_ledger, open_ledger
 from reelhouse.raw.plan import (
     Cause,
@@ -174,7 +174,7 @@ class _Planner:
         messages = [found for found in inbox.messages if found[1].run in kinds]
         left = {key for key, _ in inbox.messages} - {key for key, _ in messages}
         named = [key for _, message in messages for key in message.keys]
-        export, lines = await self._list(named)
+        exports, lines = await self._list(named)
         planned_at = await self._now()
         # What depends on a time that nothing confirms is left to a later run; a full run asks everything anyway.
         timeless = self._tmdb.client.clock.disputed is not None
@@ -191,7 +191,8 @@ class _Planner:
             asking=wanted.asking,
             selection=wanted.selection,
             counts=counts,
-            export=export,
+            export=exports[0] if exports else None,
+            adult_export=exports[1] if exports[1:] else None,
             listing=self._ids(lines) if lines else None,
             changes_read_to=self._before.changes_read_to if timeless else planned_at,
             listed_at=self._listed_at(planned_at),
@@ -250,14 +251,14 @@ class _Planner:
             await ask(client, CANARY, "", lambda answer: answer, attempts=_ATTEMPTS)
         return client.seen_at or client.clock.now()
 
-    async def _list(self, named: list[str]) -> tuple[ExportRef | None, list[str]]:
-        """Fill the listing; returns the export it comes from and the lines of what no export holds."""
+    async def _list(self, named: list[str]) -> tuple[list[ExportRef], list[str]]:
+        """Fill the listing; returns the exports it comes from and the lines of what no export holds."""
         selection = self._wanted.selection
-        export = None
+        exports: list[ExportRef] = []
         lines: list[str] = []
         entity = self._wanted.entity
         if selection.source == "export":
-            export = await self._list_export()
+            exports = await self._list_exports()
         elif selection.source == "discover":
             found = await discover(self._tmdb.client, entity, dict(selection.discover))
             lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
@@ -270,7 +271,7 @@ class _Planner:
         lines += named
         self._listing.add_lines(lines, selection)
         self._listing.add_set_aside()
-        return export, lines
+        return exports, lines
 
     def _check_floor(self, ids: int) -> None:
         """Raise `ListingError` where discover or a column names fewer ids than are plausible."""
@@ -283,18 +284,22 @@ class _Planner:
                 "so nothing is planned from them"
             )
 
-    async def _list_export(self) -> ExportRef:
-        before, clock = self._before.export, self._tmdb.client.clock
+    async def _list_exports(self) -> list[ExportRef]:
+        before, clock = self._before.exports, self._tmdb.client.clock
         session, url = self._tmdb.session, self._tmdb.exports_url
-        found = await list_export(self._storage, session, url, self._wanted, self._listing, before, clock)
+        found = await list_exports(self._storage, session, url, self._wanted, self._listing, before, clock)
         self._tmdb.client.reached()
-        reference = found.reference
-        if found.body is not None:
-            _land_export(self._storage, reference, found.body)
-        for listed in self._before.exports:
-            if listed.key != reference.key:
+        for export in found:
+            if export.body is not None:
+                _land_export(self._storage, export.reference, export.body)
+        references = [export.reference for export in found]
+        names = _names(self._wanted)
+        for listed in before:
+            # What a user no longer lists has not vanished at TMDB.
+            still = any(is_export_of(name, listed.key) for name in names)
+            if still and listed.key not in {one.key for one in references}:
                 self._listing.mark_vanished(_landed(self._storage, listed))
-        return reference
+        return references
 
     async def _read_feed(self, planned_at: str) -> str:
         """Mark what the change feed names; returns the instant before which everything known is stale."""
@@ -377,11 +382,6 @@ class Before(NamedTuple):
     exports: list[ExportRef]
     changes_read_to: str | None
 
-    @property
-    def export(self) -> ExportRef | None:
-        """The newest export."""
-        return next(iter(self.exports), None)
-
 
 def _record(answer: Answer) -> Answer:
     whole_json(answer, dict[str, msgspec.Raw])
@@ -417,7 +417,7 @@ def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> 
         if plan.changes_read_to and not has_cursor:
             cursor, has_cursor = plan.changes_read_to, counts
         if plan.export is not None:
-            listed.append(plan.export)
+            listed += plan.exports
             has_export = counts
         if has_export or (has_cursor and not exports):
             break
@@ -445,40 +445,63 @@ def shifted(instant: str, seconds: float) -> str:
 
 
 class ListedExport(NamedTuple):
-    """The newest export; *body* is None where the lake has it. *asked_at* is the time of TMDB's answer."""
+    """The newest export of its name; *body* is None where the lake has it. *asked_at* is the time of TMDB's answer."""
 
     reference: ExportRef
     body: bytes | None
     asked_at: str
 
 
-async def list_export(
+def _names(wanted: RunSpec) -> list[str]:
+    """The names of the exports that are listed, the ordinary one first."""
+    entity = wanted.entity
+    return [entity.export, *([entity.adult_export] if wanted.selection.adult_export else [])]
+
+
+async def list_exports(
     storage: Storage,
     session: aiohttp.ClientSession,
     url: str,
     wanted: RunSpec,
     listing: Listing,
-    before: ExportRef | None,
+    before: Sequence[ExportRef],
     clock: ServerClock | None = None,
-) -> ListedExport:
-    """Fill *listing* from the newest export of an entity, of which the lake has the one *before*.
+) -> list[ListedExport]:
+    """Fill *listing* from the newest exports of an entity; of those *before*, newest first, the lake has the bytes.
 
-    Raises `ListingError` if none can be read completely, or if its number of rows is not plausible.
+    Raises `ListingError` if one cannot be read completely, or if its number of rows is not plausible.
     """
-    kind = wanted.entity.export
+    clock = clock or ServerClock(simulated=is_here(url))
+    found = []
+    for name in _names(wanted):
+        known = next((one for one in before if is_export_of(name, one.key)), None)
+        found.append(await _list_export(storage, session, url, wanted, listing, name, known, clock))
+    return found
+
+
+async def _list_export(
+    storage: Storage,
+    session: aiohttp.ClientSession,
+    url: str,
+    wanted: RunSpec,
+    listing: Listing,
+    kind: str,
+    before: ExportRef | None,
+    clock: ServerClock,
+) -> ListedExport:
+    adult = kind == wanted.entity.adult_export
     lies = _landed(storage, before)
     known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
-    clock = clock or ServerClock(simulated=is_here(url))
     export = await fetch_export(session, url, kind, known, clock)
     # An older one, by a clock that is behind or from a host that has lost the newest, would make the newest titles
     # vanish.
     newest = before is not None and f"{export.day}" < before.day <= f"{clock.today()}"
     if (export.body is None or newest) and before is not None and lies is not None:
-        listing.add_export(lies, wanted.selection)
+        listing.add_export(lies, wanted.selection, adult=adult)
         return ListedExport(before, None, export.asked_at)
     body = export.body or b""
-    rows = listing.add_export(body, wanted.selection)
-    _check_size(rows, before, wanted, official=url.startswith(EXPORTS_URL))
+    rows = listing.add_export(body, wanted.selection, adult=adult)
+    _check_size(rows, before, wanted, kind, official=url.startswith(EXPORTS_URL))
     sha256 = hashlib.sha256(body).hexdigest()
     reference = ExportRef(export_key(kind, export.day, sha256), sha256, export.day.isoformat(), rows, export.etag)
     return ListedExport(reference, body, export.asked_at)
@@ -494,14 +517,18 @@ def _landed(storage: Storage, export: ExportRef | None) -> bytes | None:
         return None
 
 
-def _check_size(rows: int, before: ExportRef | None, wanted: RunSpec, *, official: bool) -> None:
+def _check_size(rows: int, before: ExportRef | None, wanted: RunSpec, kind: str, *, official: bool) -> None:
     listing = wanted.entity.listing
-    least = listing.least_rows if official and isinstance(listing, Export) else 1
+    if kind == wanted.entity.adult_export:
+        # Nobody has said how many rows TMDB's have; an emulator may have no adult titles.
+        least = int(official)
+    else:
+        least = listing.least_rows if official and isinstance(listing, Export) else 1
     if before is not None:
         least = max(least, int(before.rows * wanted.min_export_share))
     if rows < least:
         raise ListingError(
-            f"the export holds {rows} ids where at least {least} are plausible, so nothing of it is used "
+            f"the export {kind} holds {rows} ids where at least {least} are plausible, so nothing of it is used "
             "(if TMDB really shrank, lower min_export_share for one run)"
         )
 

@@ -237,8 +237,9 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
     if read_purged(storage, plan.entity, plan.run).listed:
         return
     listing = Listing(ledger.db, plan.entity)
-    if plan.export is not None:
-        listing.add_export(get_named(storage, plan.export.key, plan.export.sha256, "a plan"), plan.selection)
+    for export in plan.exports:
+        body = get_named(storage, export.key, export.sha256, "a plan")
+        listing.add_export(body, plan.selection, adult=export == plan.adult_export)
     if plan.listing is not None:
         listing.add_lines(read_plan_lines(storage, plan.listing), plan.selection)
     listing.add_set_aside()

@@ -165,7 +165,7 @@ MOVIE = Entity(
     bytes_at_rest=2700,
     imdb="tt",
     id_column="movie_id",
-    listing=Export("movie_ids", least_rows=150_000),
+    listing=Export("movie_ids", least_rows=150_000, adult="adult_movie_ids"),
     changes="/movie/changes",
     discover=Discover("/discover/movie", date="primary_release_date", filters=_FILTERS),
     appends=(*_DEFAULT_APPENDS, "changes", "images", "lists", "reviews", "similar"),

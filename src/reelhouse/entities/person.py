@@ -37,7 +37,7 @@ PERSON = Entity(
     find="person_results",
     id_column="person_id",
     # TMDB has nearly five million.
-    listing=Export("person_ids", least_rows=1_000_000),
+    listing=Export("person_ids", least_rows=1_000_000, adult="adult_person_ids"),
     changes="/person/changes",
     follow={"credits": _CREDITS, "titles": _CREDITS},
     appends=(

@@ -129,10 +129,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Export:
-    """Listed in TMDB's daily export of this *name*; one with fewer rows than *least_rows* is a fault."""
+    """Listed in TMDB's daily export of this *name*; one with fewer rows than *least_rows* is a fault.
+
+    *adult* is the export of those that are marked as adult, which a user may add.
+    """
 
     name: str
     least_rows: int
+    adult: str = ""
 
 
 @dataclass(frozen=True)
@@ -329,6 +333,11 @@ class Entity:
     def export(self) -> str:
         """The name of the daily export that lists it; empty where none does."""
         return self.listing.name if isinstance(self.listing, Export) else ""
+
+    @property
+    def adult_export(self) -> str:
+        """The name of the daily export of adult ones; empty where there is none."""
+        return self.listing.adult if isinstance(self.listing, Export) else ""
 
     @property
     def source(self) -> str:

@@ -227,7 +227,7 @@ TV = Entity(
     imdb="tt",
     find="tv_results",
     id_column="tv_id",
-    listing=Export("tv_series_ids", least_rows=150_000),
+    listing=Export("tv_series_ids", least_rows=150_000, adult="adult_tv_series_ids"),
     changes="/tv/changes",
     discover=Discover("/discover/tv", date="first_air_date", filters=_FILTERS),
     appends=(

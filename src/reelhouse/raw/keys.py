@@ -146,6 +146,13 @@ def inbox_key(event: str) -> str:
 INBOX = f"{HOUSE}inbox/"
 SETTINGS = "reelhouse.toml"
 EXPORTS = "raw/exports/"
+
+
+def is_export_of(kind: str, key: str) -> bool:
+    """Whether an export of *kind* is at *key*."""
+    return key.startswith(f"{EXPORTS}{kind}/")
+
+
 RAW = "raw/"
 RUNS = f"{HOUSE}runs/"
 PURGES = f"{HOUSE}purges.json"

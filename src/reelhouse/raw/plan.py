@@ -89,13 +89,17 @@ class RequestProfile(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Which ids a run is about. *source* is `export`, `discover`, `column`, `single`, `pages` or `list`."""
+    """Which ids a run is about. *source* is `export`, `discover`, `column`, `single`, `pages` or `list`.
+
+    With *adult_export*, TMDB's export of adult ones is listed too.
+    """
 
     source: str = "export"
     top: int | None = None
     min_popularity: float | None = None
     include_adult: bool = True
     include_video: bool = True
+    adult_export: bool = False
     discover: dict[str, str] = {}
 
 
@@ -147,6 +151,7 @@ class Plan(msgspec.Struct, frozen=True):
     selection: Selection
     counts: Counts
     export: ExportRef | None = None
+    adult_export: ExportRef | None = None
     listing: IdsObject | None = None
     changes_read_to: str | None = None
     listed_at: str = ""
@@ -159,6 +164,11 @@ class Plan(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """What a person calls the run."""
         return f"{self.entity} run {self.run}"
+
+    @property
+    def exports(self) -> list[ExportRef]:
+        """The exports that are listed, as they are read: one, or none, and that of adult ones."""
+        return [one for one in (self.export, self.adult_export) if one is not None]
 
     @property
     def sha256(self) -> str:

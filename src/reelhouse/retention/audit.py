@@ -72,8 +72,8 @@ def _to_erase(storage: Storage, purged: dict[RunPlace, Purged]) -> ToErase:
 
 
 def listed_from(plan: Plan) -> list[str]:
-    """Where a run's listing lies that holds more than ids: an export, or what discover said of popularity."""
-    keys = [] if plan.export is None else [plan.export.key]
+    """Where a run's listing lies that holds more than ids: exports, or what discover said of popularity."""
+    keys = [one.key for one in plan.exports]
     if plan.listing is not None and plan.selection.source == "discover":
         keys.append(plan.listing.key)
     return keys

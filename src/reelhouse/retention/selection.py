@@ -225,7 +225,7 @@ class _Surveyor:
         return self._chosen.before is None or outcome.fetched_at < self._chosen.before
 
     def _takes_listing(self, plan: Plan) -> bool:
-        day = plan.export.day if plan.export is not None else plan.planned_at[:10]
+        day = min((one.day for one in plan.exports), default=plan.planned_at[:10])
         return self._chosen.takes_listing((plan.entity,), day)
 
     def _listings(self, runs: set[RunPlace]) -> set[str]:
@@ -263,7 +263,7 @@ class _Surveyor:
             found = _EXPORT.fullmatch(key)
             if found is None or key in named or key in noted:
                 continue
-            of = [name for name, entity in self._entities.items() if entity.export == found["kind"]]
+            of = [name for name, one in self._entities.items() if found["kind"] in (one.export, one.adult_export)]
             if self._chosen.takes_listing(of, found["day"].replace("/", "-")):
                 yield key
 

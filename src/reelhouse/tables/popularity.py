@@ -10,7 +10,7 @@ from reelhouse.entities.schema import FETCHED_AT, ColumnSpec, Table
 from reelhouse.tables.nulls import text
 
 _COLUMNS = (
-    ColumnSpec("kind", "string", "The kind of thing."),
+    ColumnSpec("kind", "string", "The kind of thing; adult_movie and the like for rows of the adult exports."),
     ColumnSpec("id", "bigint", "TMDB's id.", path="export.id"),
     ColumnSpec("day", "date", "The export's day."),
     ColumnSpec("popularity", "double", "Popularity on that day.", path="export.popularity"),

@@ -15,7 +15,7 @@ from reelhouse.tables import current_record, select, staging
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import schema_of
-from reelhouse.warehouse.manifest import ExportRead, Watermark
+from reelhouse.warehouse.manifest import ExportRead, Watermark, newest_exports
 
 
 def parsing_fingerprint(entity: Entity, purges: int) -> str:
@@ -42,12 +42,10 @@ def wanted_fingerprints(
     """The fingerprint of each table that reflects *reads*, by entity, and *exports* as so many purges left them."""
     found: dict[str, str] = {}
     for name, entity in registry.entities.items():
-        own = [export for export in exports if export.kind == name]
-        last = max((export.day for export in own), default="")
         staged, current = input_of(name, STAGING), input_of(name, CURRENT)
         found[staged] = _hash(parsing_fingerprint(entity, purges), reads[name].digest)
         found[input_of(name, DAILY)] = _hash(found[staged], str(current_record.VERSION))
-        newest = (export.key for export in own if export.day == last)
+        newest = (export.key for export in newest_exports(exports, name))
         found[current] = _hash(found[staged], str(current_record.VERSION), *newest)
         found[input_of(name, ANSWERS)] = found[current]
     for table in (*registry.tables, *registry.marts):

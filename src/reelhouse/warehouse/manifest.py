@@ -6,7 +6,8 @@ It is written last, so that a reader sees the tables of one whole build or of th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 
 import msgspec
 
@@ -16,6 +17,9 @@ from reelhouse.raw.keys import BUILDS, FORMAT, MANIFEST, PURGES, staging_folder
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
+_ADULT = "adult_"
+# Exports of so many days are looked through for the newest, so two of one run are at most so far apart.
+_WEEK = timedelta(days=8)
 _COPY = re.compile(rf"{BUILDS}(\d{{6,}})\.json")
 
 
@@ -31,7 +35,7 @@ class Watermark(msgspec.Struct, frozen=True):
 
 
 class ExportRead(msgspec.Struct, frozen=True, order=True):
-    """One export that `popularity_daily` holds."""
+    """One export that `popularity_daily` holds. *kind* is an entity's name, or `adult_kind` of it."""
 
     day: str
     run: int
@@ -39,6 +43,27 @@ class ExportRead(msgspec.Struct, frozen=True, order=True):
     kind: str
     fetched_at: str
     sha256: str
+
+    @property
+    def plan(self) -> str:
+        """What messages call the plan that names it."""
+        return f"the plan of {self.kind.removeprefix(_ADULT)} run {self.run}"
+
+
+def adult_kind(entity: str) -> str:
+    """The kind of the rows of an *entity*'s export of adult ones, since TMDB may list a title in both exports."""
+    return f"{_ADULT}{entity}"
+
+
+def newest_exports(exports: Iterable[ExportRead], entity: str) -> list[ExportRead]:
+    """What says which ids TMDB lists of an *entity*: its newest export, and that of adult ones of the same week."""
+    found = {one.kind: one for one in sorted(exports) if one.kind in (entity, adult_kind(entity))}
+    newest = max(found.values(), default=None)
+    return [one for one in found.values() if newest is not None and _day(newest) - _day(one) < _WEEK]
+
+
+def _day(export: ExportRead) -> date:
+    return date.fromisoformat(export.day)
 
 
 class StreamRead(msgspec.Struct, frozen=True):

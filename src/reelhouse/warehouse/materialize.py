@@ -38,7 +38,7 @@ from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import rows_of
 from reelhouse.warehouse.fingerprints import made_of, rows_fingerprint
-from reelhouse.warehouse.manifest import ExportRead, TableVersion
+from reelhouse.warehouse.manifest import ExportRead, TableVersion, newest_exports
 from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
 from reelhouse.warehouse.staging import Staged, outcomes_held
 
@@ -240,11 +240,12 @@ def _make_current(making: Making, kind: str, *, from_scratch: bool) -> None:
     folder, name, staged = _current_folder(kind), input_of(kind, CURRENT), making.frames[input_of(kind, STAGING)]
     commit = None if from_scratch else making.made_already(folder, name)
     if commit is None:
+        listed = newest_exports(making.exports, kind)
         frame = current_outcomes(
             staged,
-            _newest_export(making.frames[POPULARITY.name], making.exports, kind),
+            _listed(making.frames[POPULARITY.name], listed),
             entity=kind,
-            export_known=any(one.kind == kind for one in making.exports),
+            export_known=bool(listed),
         )
         commit = making.overwrite(folder, name, frame, _CURRENT)
     current = making.engine.held(folder, commit.version)
@@ -256,11 +257,7 @@ def _make_current(making: Making, kind: str, *, from_scratch: bool) -> None:
     making.frames[input_of(kind, ANSWERS)] = landed_answers(staged, current, superseded=outcomes != commit.rows)
 
 
-def _newest_export(popularity: DataFrame, exports: list[ExportRead], kind: str) -> DataFrame:
-    days = [export.day for export in exports if export.kind == kind]
-    newest = max(days, default="0001-01-01")
-    return popularity.filter(_all(F.col("kind") == kind, F.col("day") == F.lit(newest).cast("date"))).select("id")
-
-
-def _all(*tests: Column) -> Column:
-    return reduce(Column.__and__, tests)
+def _listed(popularity: DataFrame, exports: list[ExportRead]) -> DataFrame:
+    """The ids of *exports*; one may come twice."""
+    tests = [(F.col("kind") == one.kind) & (F.col("day") == F.lit(one.day).cast("date")) for one in exports]
+    return popularity.filter(reduce(Column.__or__, tests) if tests else F.lit(False)).select("id")

@@ -15,7 +15,7 @@ from reelhouse.raw.keys import reconciliation_key
 from reelhouse.raw.plan import Plan, last_run, plan_of
 from reelhouse.raw.receipt import ChunkRef, Purged, Receipt, Unreadable, read_parts, read_purged
 from reelhouse.storage.protocol import Storage
-from reelhouse.warehouse.manifest import BuildManifest, ExportRead, Watermark
+from reelhouse.warehouse.manifest import BuildManifest, ExportRead, Watermark, adult_kind
 
 # Look-ups at once: a bucket takes some 20 ms for each.
 _AT_ONCE = 16
@@ -119,7 +119,7 @@ def check_chunks(storage: Storage, chunks: list[ChunkRef]) -> None:
 
 def exports_named(known: list[ExportRead], plans: list[Plan]) -> list[ExportRead]:
     """The exports to hold: for each kind and day the one that the latest run names."""
-    named = [*known, *(_export(plan) for plan in plans if plan.export is not None)]
+    named = [*known, *(export for plan in plans for export in _exports(plan))]
     newest: dict[tuple[str, str], ExportRead] = {}
     for export in sorted(named, key=lambda one: one.run):
         held = newest.get((export.kind, export.day))
@@ -136,12 +136,12 @@ def exports_left(storage: Storage, plans: list[Plan]) -> list[Plan]:
         return [plan for plan, purged in zip(plans, gone, strict=True) if not purged]
 
 
-def _export(plan: Plan) -> ExportRead:
-    assert plan.export is not None
-    named = plan.export
-    return ExportRead(named.day, plan.run, named.key, plan.entity, plan.planned_at, named.sha256)
+def _exports(plan: Plan) -> Iterator[ExportRead]:
+    for named in plan.exports:
+        kind = adult_kind(plan.entity) if named == plan.adult_export else plan.entity
+        yield ExportRead(named.day, plan.run, named.key, kind, plan.planned_at, named.sha256)
 
 
 def check_export(storage: Storage, export: ExportRead) -> None:
     """Raise `LakeError` if an export is not what its plan names."""
-    get_named(storage, export.key, export.sha256, f"the plan of {export.kind} run {export.run}")
+    get_named(storage, export.key, export.sha256, export.plan)

@@ -27,6 +27,7 @@ from reelhouse.warehouse.manifest import (
     Watermark,
     check_manifest,
     newest_build,
+    newest_exports,
     read_manifest,
 )
 from reelhouse.warehouse.purged_tables import leftovers
@@ -162,7 +163,7 @@ def expected_rows(storage: Storage, read: Read, entities: Mapping[str, Entity]) 
     for entity, declared in entities.items():
         known, mute = _outcomes(storage, read.stream(entity).receipts, entity)
         gone = {id_ for id_, one in known.items() if one.gone}
-        buried = gone - _listed(storage, [export for export in read.exports if export.kind == entity], gone)
+        buried = gone - _listed(storage, newest_exports(read.exports, entity), gone)
         shown = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
         found |= dict.fromkeys(
             (one.name for one in declared.tables if not (one.rows or one.is_daily or one.required)), shown
@@ -217,13 +218,13 @@ def _parts(storage: Storage, reads: Watermark, plan: Plan) -> Iterator[object]:
 
 
 def _listed(storage: Storage, exports: list[ExportRead], ids: set[int]) -> set[int]:
-    """Which of *ids* the newest export has; it is read only where something is gone."""
-    if not ids or not exports:
-        return set()
-    newest = max(exports)
+    """Which of *ids* are in *exports*, which are read only where something is gone."""
     decode = msgspec.json.Decoder(_Listed).decode
-    try:
-        lines = unpack_lines(storage.get(newest.key))
-        return ids & {decode(line).id for line in lines if line}
-    except MissingKeyError:
-        raise LakeError(f"{newest.key} is gone, though the plan of {newest.kind} run {newest.run} names it") from None
+    found = set[int]()
+    for export in exports if ids else ():
+        try:
+            lines = unpack_lines(storage.get(export.key))
+            found |= ids & {decode(line).id for line in lines if line}
+        except MissingKeyError:
+            raise LakeError(f"{export.key} is gone, though {export.plan} names it") from None
+    return found
