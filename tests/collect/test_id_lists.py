@@ -330,6 +330,40 @@ def test_ids_of_nobody_knows_what_are_requested_of_nobody(text: bytes, says: str
         read_lists(text, Reading(), ["movie", "gadget"])
 
 
+_UNKNOWN = b"tt0133093\nnm0000206\nhttps://www.themoviedb.org/tv/1399\nhttps://www.imdb.com/title/tt0944947/\n"
+
+
+def test_ids_that_say_what_they_are_need_no_column_of_kinds() -> None:
+    series, people, movies = read_lists(_UNKNOWN, Reading(), ["movie", "tv", "person"])
+    # A title may be either, or both: movies come last, since `/find` says which these are.
+    assert (series.entity, series.keys, series.others) == ("tv", ("tt0133093", "1399", "tt0944947"), {})
+    assert (movies.entity, movies.keys, movies.others) == ("movie", ("tt0133093", "tt0944947"), {})
+    assert (people.entity, people.keys, people.others) == ("person", ("nm0000206",), {})
+    people, movies = read_lists(_UNKNOWN, Reading(), ["movie", "person"])
+    assert (movies.others, people.others) == ({"tv": 1}, {"tv": 1})
+    (movies,) = read_lists(b"const\ntt0133093\n", Reading(), ["movie", "company"])
+    assert movies.keys == ("tt0133093",)
+
+
+@pytest.mark.parametrize("text", [_UNKNOWN + b"603\n", b"imdbId\n0133093\n", b"tmdb,imdb_id\n,tt0133093\n603,\n"])
+def test_one_number_that_may_be_anything_makes_the_list_unclear(text: bytes) -> None:
+    with pytest.raises(ConfigError, match="say what the ids are about, with --entity movie or --entity tv"):
+        read_lists(text, Reading(), ["movie", "tv", "person"])
+
+
+def test_the_name_of_a_file_says_whose_ids_it_has() -> None:
+    (series,) = read_lists(b"1399\n", Reading(name="lists/series.csv"), ["movie", "tv"])
+    assert (series.entity, series.keys) == ("tv", ("1399",))
+    with pytest.raises(ConfigError, match="is about tv, not about movie"):
+        read_lists(b"1399\n", Reading(name="series.csv"), ["movie", "person"])
+    for how in (Reading(name="series.csv", kinds=False), Reading(name="movies and series.txt")):
+        with pytest.raises(ConfigError, match="say what the ids are about"):
+            read_lists(b"1399\n", how, ["movie", "tv"])
+    # A column of kinds knows better.
+    movies, series = read_lists(b"type,tmdb\nmovie,1\ntv,2\n", Reading(name="series.csv"), ["movie", "tv"])
+    assert (movies.keys, series.keys) == (("1",), ("2",))
+
+
 @pytest.mark.parametrize("name", ["series.csv", "lists/My-Series_2020.csv", "tv.txt"])
 def test_a_list_that_is_named_after_another_kind_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="is about tv, not about movie: --all-kinds"):

@@ -11,6 +11,8 @@ import pytest
 
 from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.bootstrap.operations import request_of
+from reelhouse.collect.id_lists import Reading, read_lists
 from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.verify import verify
@@ -127,6 +129,26 @@ def test_a_plan_counts_the_requests_that_find_whose_an_imdb_id_is(tmdb: Emulator
     assert _collect(lake, tmdb, kind, keys).requests >= drafted.requests
     # Whose they are is known by then.
     assert collecting.draft(lake, settings, options).finds == 0
+
+
+def test_a_list_of_imdb_ids_of_unknown_kinds_lands_as_all_that_they_are(tmdb: Emulator) -> None:
+    lake = MemoryStorage()
+    named = {kind: _named(tmdb, kind) for kind in ("movie", "tv", "person")}
+    movies, series, people = named.values()
+    shared = [key for key in series if _get(tmdb, f"/find/{key}?external_source=imdb_id")["movie_results"]]
+    unknown = [*movies, *series, *people, "tt9999999"]
+    settings = of(tmdb, append=[], entities=list(named))
+    lists = read_lists("\n".join(unknown).encode(), Reading(), list(named))
+    for request in request_of(settings, [], lists, selects=False).by_list:
+        (result,) = collecting.collect(lake, settings, request, Progress())
+        assert result.complete
+        landed = {key: one.id for key, (one, _) in _outcomes(lake, result).items() if one.state == "landed"}
+        entity = result.plan.entity
+        assert landed.items() >= named[entity].items()
+        assert landed.keys() - named[entity].keys() == (set(shared) - movies.keys() if entity == "movie" else set())
+        assert list(waiting(lake, entity)) == []
+    assert shared
+    assert verify(lake).clean
 
 
 def test_an_imdb_id_of_another_selected_entity_waits_for_its_next_run(tmdb: Emulator) -> None:

@@ -66,8 +66,8 @@ class KeyList:
 
     `rows = keys + again + blank + odd + the sum of others`: *again* named an id a second time, *blank* none, *others*
     are not about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values span lines.
-    With *has_kinds* a column says what each row is about. *odd* cells name no id, such as 0 or a date; *odd_shown* are
-    the first of them with their lines.
+    With *has_kinds* a column says what each row is about; *bare* ids are numbers, which do not say it themselves. *odd*
+    cells name no id, such as 0 or a date; *odd_shown* are the first of them with their lines.
     """
 
     keys: tuple[str, ...]
@@ -78,6 +78,7 @@ class KeyList:
     spanning: int = field(default=0, compare=False)
     entity: str = field(default=DEFAULT, compare=False)
     has_kinds: bool = field(default=False, compare=False)
+    bare: int = field(default=0, compare=False)
     odd: int = field(default=0, compare=False)
     odd_shown: tuple[str, ...] = field(default=(), compare=False)
 
@@ -111,19 +112,28 @@ class KeyList:
 
 
 def read_lists(body: bytes, how: Reading, entities: Collection[str]) -> list[KeyList]:
-    """The list of each of *entities* that *body* has ids of: a column of kinds says whose they are.
+    """The list of each of *entities* that *body* has ids of, in the order in which they are to be requested.
 
-    Raises `ConfigError` where nothing says so.
+    A column of kinds says whose they are, or the file's name, or all ids themselves: addresses, and IMDb ids. The IMDb
+    id of a title is requested of every entity that has titles. Raises `ConfigError` where nothing says so.
     """
     if len(entities) == 1:
         return [read_keys(body, how._replace(entity=one)) for one in entities]
+    named = _kinds_in(how.name) if how.kinds else set()
     found = [read_keys(body, how._replace(entity=one, others_only=True)) for one in entities]
-    if not all(one.has_kinds for one in found):
+    if len(named) == 1 and not found[0].has_kinds:
+        # One list, or an error that says what the name is about.
+        return read_lists(body, how, [*named.intersection(entities)] or [found[0].entity])
+    if any(one.bare and not one.has_kinds for one in found):
         raise ConfigError(f"entity: say what the ids are about, with --entity {' or --entity '.join(entities)}")
     lists = [one for one in found if one.keys]
     if not lists:
         raise ConfigError(f"ids: the list holds no {', '.join(entities)}, only {_named(found[0].others)}")
     asked = {one.entity for one in lists}
+    if not found[0].has_kinds:
+        asked |= {_OF_IMDB[ENTITIES[name].imdb] for name in asked if name in ENTITIES and ENTITIES[name].imdb}
+        # What `/find` says first is sent on to where it belongs.
+        lists.sort(key=lambda one: not (one.entity in ENTITIES and ENTITIES[one.entity].find))
     return [
         replace(one, others={kind: count for kind, count in one.others.items() if _kind(kind) not in asked})
         for one in lists
@@ -152,11 +162,12 @@ def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyLis
 
 
 class _Found(NamedTuple):
-    """What one row names: an id, nothing, or something of another kind."""
+    """What one row names: an id (*bare* if it does not say of what), nothing, or something of another kind."""
 
     key: str
     kind: str = ""
     odd: str = ""
+    bare: bool = False
 
 
 class _Columns(NamedTuple):
@@ -209,13 +220,14 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
     others: Counter[str] = Counter()
     columns: tuple[str, ...] = ()
     kinds = False
-    rows = blank = 0
+    rows = blank = bare = 0
     odd: list[str] = []
     for one in found:
         if isinstance(one, _Columns):
             columns, kinds = one.names, one.kind is not None
             continue
         rows += 1
+        bare += one.bare
         if one.kind:
             others[one.kind] += 1
         elif one.odd:
@@ -232,22 +244,27 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
     if others and not keys and not how.others_only:
         hint = f"; {how.say_kinds} asks every row as a {how.entity}" if kinds else ""
         raise ConfigError(f"ids: the list holds no {how.entity}, only {_named(others)}{hint}")
-    if how.kinds and not kinds:
+    if how.kinds and not kinds and not how.others_only:
         _check_name(how)
-    read = (columns, tally.spanning, how.entity, kinds)
+    read = (columns, tally.spanning, how.entity, kinds, bare)
     shown = tuple(odd[:_MOST_NAMED])
     return KeyList(tuple(keys), blank + tally.blank, again, dict(others), *read, len(odd), shown)
 
 
 def _check_name(how: Reading) -> None:
     """Raise `ConfigError` if a list without kinds is named after one that it is not asked for."""
-    words = {_kind(word) for word in re.split(r"[\W_]+", how.name.rpartition("/")[2].partition(".")[0])}
-    named = words & {_kind(word) for word in NAMES_OF_FILES}
+    named = _kinds_in(how.name)
     if named and how.entity not in named:
         raise ConfigError(
             f"ids: by its name {how.name} is about {' and '.join(sorted(named))}, not about {how.entity}: "
             f"{how.say_kinds} asks every row as a {how.entity}"
         )
+
+
+def _kinds_in(name: str) -> set[str]:
+    """The kinds of things that the *name* of a file says it is about."""
+    words = {_kind(word) for word in re.split(r"[\W_]+", name.rpartition("/")[2].partition(".")[0])}
+    return words & {_kind(word) for word in NAMES_OF_FILES}
 
 
 def _plain(rows: Iterator[Row], entity: str) -> Iterator[_Found]:
@@ -397,7 +414,8 @@ _URL = re.compile(
 def _found(cell: str, number: int, *, imdb: bool, entity: str) -> _Found:
     if not cell:
         return _Found("")
-    if url := _URL.match(cell):
+    url = _URL.match(cell)
+    if url:
         kind = url["kind"]
         if kind and _kind(kind) != entity:
             return _Found("", kind)
@@ -409,4 +427,6 @@ def _found(cell: str, number: int, *, imdb: bool, entity: str) -> _Found:
     key = read_id(f"{own or 'tt'}{text}" if imdb and text.isdigit() else text)
     if key is None:
         return _Found("", odd=f"line {number}: {cell[:40]!r}")
-    return _Found("", _OF_IMDB[key[:2]]) if key[:2] in _OF_IMDB.keys() - {own} else _Found(key)
+    if key[:2] in _OF_IMDB.keys() - {own}:
+        return _Found("", _OF_IMDB[key[:2]])
+    return _Found(key, bare=text.isdigit() and not url)
