@@ -42,6 +42,7 @@ ENDPOINTS = (
     *(f"/3/genre/{kind}/list" for kind in ("movie", "tv")),
     *(f"/3/certification/{kind}/list" for kind in ("movie", "tv")),
     *(f"/3/watch/providers/{kind}" for kind in ("movie", "tv", "regions")),
+    "/3/keyword/{keyword_id}/movies",
     "/3/find/{external_id}",
     "/3/configuration",
     *(f"/3/configuration/{name}" for name in ("countries", "jobs", "languages", "primary_translations", "timezones")),

@@ -96,6 +96,8 @@ class Api:
     def _of_kind(self, world: World, name: str, block: str, query: Query) -> ApiRequest:
         if not block:
             return self._detail(world, name, query)
+        if (world.catalogue.kind.name, block) == ("keyword", "movies"):
+            return self._movies_of_keyword(world, name, query)
         if world.catalogue.kind.name == "tv":
             changes = _PART_CHANGES.fullmatch(f"{name}/{block}")
             if changes is not None:
@@ -104,6 +106,12 @@ class Api:
             if part is not None:
                 return self._part(world, name, part, query)
         return self._block(world, name, block, query)
+
+    def _movies_of_keyword(self, world: World, name: str, query: Query) -> ApiRequest:
+        """The list from before there was discover, which has the same rows."""
+        number = world.catalogue.id_of(_index(world, name))
+        found = self._lists["discover/movie"]({**query, "with_keywords": str(number)})
+        return ApiRequest(lambda: {"id": number, **found.build()})
 
     def _detail(self, world: World, name: str, query: Query) -> ApiRequest:
         kind = world.catalogue.kind
