@@ -102,7 +102,8 @@ class ResponseValidator:
         if isinstance(self._entity.listing, Pages):
             _check_page(id_, answer)
         missing = tuple(name for name in self._append if not _is_block(fields.get(name)))
-        self._carried.update(name for name in self._append if name not in missing)
+        if len(self._carried) < len(self._append):
+            self._carried.update(name for name in self._append if name not in missing)
         if missing and not self._core <= fields.keys():
             raise _IncompleteAnswer(key, answer, missing, None)
         validated = self._validated(answer, id_, fields, missing)

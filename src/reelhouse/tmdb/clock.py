@@ -173,16 +173,19 @@ class ServerClock:
 
     def _agree(self) -> tuple[float, float] | None:
         """The offset that most readings allow, lowest and highest; None if no two agree or on a tie."""
+        _, lows, highs = zip(*self._readings, strict=True)
+        low, high = max(lows), min(highs)
+        # Nearly always all agree, and this machine (0) with them: to compare each with each would cost a tenth of what
+        # an answer costs.
+        if max(low, 0.0) - AGREES / 2 <= min(high, 0.0) + AGREES / 2:
+            return low, max(low, high)
         machine = Reading(0.0, 0.0, 0.0)
-        found = witnesses = [*self._readings, machine]
-        # Nearly always all agree; to compare each with each would cost a tenth of what an answer costs.
-        latest = max(one.low for one in witnesses)
-        if not all(one.agrees(latest - AGREES / 2) for one in witnesses):
-            # The best offset is where some reading's range begins.
-            found = max(
-                ([one for one in witnesses if one.agrees(start.low - AGREES / 2)] for start in witnesses),
-                key=lambda agreeing: (len(agreeing), machine in agreeing),
-            )
+        witnesses = [*self._readings, machine]
+        # The best offset is where some reading's range begins.
+        found = max(
+            ([one for one in witnesses if one.agrees(start.low - AGREES / 2)] for start in witnesses),
+            key=lambda agreeing: (len(agreeing), machine in agreeing),
+        )
         if len(found) < 2:
             return None
         answers = [one for one in found if one is not machine]
