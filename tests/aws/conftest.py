@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,15 @@ from reelhouse.aws import handler
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import aws_clients, secrets
 from tests import s3servers
+from tests.aws import deployed
 from tests.aws.invoking import Function
+from tests.lakes import once_per_run
 from tests.runs.tiny import Tiny, tiny_tmdb
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_zip_for_all_processes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    deployed.share(partial(once_per_run, tmp_path_factory, "deployed", deployed.fill))
 
 
 @pytest.fixture

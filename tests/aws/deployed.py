@@ -1,4 +1,4 @@
-"""The function as it is deployed: the zip for this machine's own processor and Python, built once for a test process.
+"""The function as it is deployed: the zip for this machine's own processor and Python, built once for a run of tests.
 
 Its wheels are fetched the first time and kept in `.cache`.
 """
@@ -10,6 +10,7 @@ import functools
 import platform
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,26 +24,42 @@ HERE = Target(
 )
 
 
-@functools.cache
+_shared: list[Callable[[], Path]] = []
+
+
+def fill(folder: Path) -> None:
+    """The zip, with bytecode, and what is in it, as Lambda lays it out."""
+    assert build(HERE, folder / "function.zip")
+    unpacked(folder / "function.zip", folder / "task")
+
+
 def archive() -> Path:
-    """The zip, with bytecode."""
-    if sys.platform != "linux" or not HERE.arch:
-        pytest.skip("the function's wheels run on Linux on x86_64 and arm64 only")
-    to = _folder() / "function.zip"
-    assert build(HERE, to)
-    return to
+    return _built() / "function.zip"
 
 
-@functools.cache
 def task() -> Path:
-    """What is in it, as Lambda lays it out."""
-    return unpacked(archive(), _folder() / "task")
+    return _built() / "task"
 
 
 @functools.cache
 def runtime() -> Path:
     """What Lambda has besides: AWS's client and boto3."""
     return provided(_folder() / "runtime")
+
+
+def share(shared: Callable[[], Path]) -> None:
+    """Take what *shared* gives: a folder that `fill` filled for all test processes."""
+    _shared.append(shared)
+
+
+@functools.cache
+def _built() -> Path:
+    if sys.platform != "linux" or not HERE.arch:
+        pytest.skip("the function's wheels run on Linux on x86_64 and arm64 only")
+    if _shared:
+        return _shared[0]()
+    fill(_folder())
+    return _folder()
 
 
 @functools.cache

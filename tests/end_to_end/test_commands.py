@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -186,9 +187,8 @@ def test_without_a_build_sql_says_what_to_do(world: World, tmp_path: Path) -> No
 
 
 def test_a_table_that_lost_rows_turns_verify_red(world: World, catalogue: Emulator, tmp_path: Path) -> None:
-    lake = tmp_path / "lake"
+    lake = Path(shutil.copytree(world.lake, tmp_path / "lake"))
     env = environment(catalogue, lake)
-    assert reelhouse("sync", "--top", "50", env=env, cwd=tmp_path).returncode == 0
     victim = next((lake / "tables" / "movie").glob("**/*.parquet"))
     victim.unlink()
     done = reelhouse("verify", "--json", env=env, cwd=tmp_path)
@@ -197,7 +197,7 @@ def test_a_table_that_lost_rows_turns_verify_red(world: World, catalogue: Emulat
 
 
 def test_the_demo_answers_three_questions(tmp_path: Path, world: World) -> None:
-    done = reelhouse("demo", "--movies", "400", env=world.env, cwd=tmp_path)
+    done = reelhouse("demo", "--movies", "100", env=world.env, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "demo-lake" / "marts" / "fact_movie").is_dir()
     assert str(tmp_path / "demo-lake.html") in done.stderr

@@ -152,11 +152,13 @@ def test_a_table_of_somebody_elses_is_left_alone(lake: Path, place: Place) -> No
         place.read(genres, rows_of(lake, "movie_genre").schema)
 
 
+@pytest.mark.parametrize("place", ["parquet"], indirect=True)
 def test_an_unknown_table_is_named_with_what_is_meant(lake: Path, place: Place) -> None:
     with pytest.raises(ConfigError, match=r"no table 'movi' \(did you mean 'movie'\?\)"):
         export(lake, place.to, "movi")
 
 
+@pytest.mark.parametrize("place", ["parquet"], indirect=True)
 def test_nothing_is_exported_of_a_lake_that_was_not_built(tmp_path: Path, place: Place) -> None:
     with pytest.raises(ReelhouseError, match="nothing is built"):
         export(tmp_path / "none", place.to)
