@@ -6,6 +6,7 @@ ReelhouseError
 ├── StorageError         the folder or bucket failed
 │   ├── RefusedError     also a ConfigError: credentials, rights or the bucket's name
 │   ├── MissingKeyError  no such object
+│   ├── UnreadableError  one object or folder cannot be read, though the storage works
 │   ├── KeyTakenError    another writer was first: the object exists
 │   └── LockedError      another worker has locked this lake: retry later
 ├── LakeError            an object of the lake cannot be read, or does not add up
@@ -89,6 +90,10 @@ class RefusedError(StorageError, ConfigError):
 
 class MissingKeyError(StorageError):
     """There is no object of this key."""
+
+
+class UnreadableError(StorageError):
+    """One object or folder cannot be read, though the storage works: a damaged disk, missing rights, a link."""
 
 
 class KeyTakenError(StorageError):

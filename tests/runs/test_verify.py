@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,6 +20,7 @@ from reelhouse.raw.ledger import drop_ledgers, keep_ledger, open_ledger
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt, read_part
 from reelhouse.settings import Settings
+from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from tests.lakes import Noting
@@ -386,6 +389,39 @@ def test_a_lake_of_a_newer_format_is_refused_with_a_word_on_what_to_do(
         with pytest.raises(LakeError, match="upgrade reelhouse"):
             collect_small(lake, small(tiny))
         assert tiny.asked.total() == 0
+
+
+@pytest.mark.parametrize("how", ["link", "pipe", "linked folder"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "raw/movie/",
+        "raw/exports/",
+        "_reelhouse/runs/movie/000002/plan",
+        "_reelhouse/runs/movie/000001/ids-",
+        "_reelhouse/runs/movie/000001/receipts/",
+        "_reelhouse/runs/movie/000001/reconciliation",
+    ],
+)
+def test_what_cannot_be_read_is_one_problem_among_others(
+    lake: MemoryStorage, tmp_path: Path, how: str, prefix: str
+) -> None:
+    place = FolderStorage(tmp_path / "lake")
+    for key in lake.keys(""):
+        place.put(key, lake.get(key))
+    path = place.inside(next(iter(lake.keys(prefix))))
+    target = path.parent if how == "linked folder" else path
+    other = 1 if "000002" in prefix else 2
+    place.delete(receipt_key("movie", other, 0, 0))
+    target.rename(tmp_path / "elsewhere")
+    if how == "pipe":
+        os.mkfifo(target)
+    else:
+        target.symlink_to(tmp_path / "elsewhere")
+    # Of a run whose folder cannot be read, nobody knows what follows it.
+    whole = target.name.isdecimal() and "runs" in target.parts
+    problems = _red(place, str(target), *([] if whole else [f"of movie run {other} has no receipt"]))
+    assert not any(f"{target.name} is gone" in problem for problem in problems)
 
 
 @pytest.mark.parametrize("run", [1, 2])

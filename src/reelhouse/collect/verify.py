@@ -36,8 +36,9 @@ from reelhouse.raw.receipt import (
 )
 from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.retention.audit import purge_remains
+from reelhouse.storage.opening import examined
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import UNREADABLE, Storage
 
 _NAMED = 20
 
@@ -90,14 +91,15 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
     With *since* only the runs of an entity from that number on, none where it names none; of the runs before, that
     their receipts read, that the ledger agrees with these, and that their chunks are there in full size.
     """
+    storage = examined(storage)
     known = list(entities)
-    firsts = {name: 1 if since is None else since.get(name, last_run(storage, name) + 1) for name in known}
+    firsts = {name: 1 if since is None else since.get(name) for name in known}
     absent = prefetch(lambda name: _absent(storage, name), known)
-    verdicts = [found or _verify_entity(storage, name, firsts[name]) for name, found in zip(known, absent, strict=True)]
+    verdicts = [found or _entity_verdict(storage, name, firsts[name]) for name, found in zip(known, absent, strict=True)]
     problems = [problem for verdict in verdicts for problem in verdict.problems]
-    problems += _check_copies(storage)
+    problems += _named(check_copies(storage, ENTITIES.values()))
     if since is None:
-        problems += [*purge_remains(storage, known), *_unknown_entities(storage, known)]
+        problems += [*purge_remains(storage, known), *_named(_unknown_entities(storage, known))]
     return Verdict(
         sum(one.runs for one in verdicts),
         sum(one.asked for one in verdicts),
@@ -112,6 +114,14 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
     )
 
 
+def _named(check: Iterator[str]) -> Iterator[str]:
+    """What a check finds; what keeps it from going on is one more problem."""
+    try:
+        yield from check
+    except LakeError as exc:
+        yield str(exc)
+
+
 def _unknown_entities(storage: Storage, known: list[str]) -> Iterator[str]:
     """Runs that nobody looks at."""
     places = (place for key in storage.keys(RUNS) if (place := run_place(key)) is not None)
@@ -121,13 +131,26 @@ def _unknown_entities(storage: Storage, known: list[str]) -> Iterator[str]:
 
 def _absent(storage: Storage, entity: str) -> Verdict | None:
     """The verdict on an entity without a run or an object; None if it has any. Most lakes hold few of the entities."""
-    if last_run(storage, entity) or next(_objects(storage, entity), None) is not None:
-        return None
-    return Verdict(0, 0, {}, 0, 0, 0, 0, list(_check_lost(storage, entity, 0, ())), [], [])
+    with suppress(LakeError):
+        if not last_run(storage, entity) and next(_objects(storage, entity), None) is None:
+            return _nothing_counted(list(_named(_check_lost(storage, entity, 0, ()))))
+    return None
 
 
-def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
-    last = last_run(storage, entity)
+def _nothing_counted(problems: list[str]) -> Verdict:
+    return Verdict(0, 0, {}, 0, 0, 0, 0, problems, [], [])
+
+
+def _entity_verdict(storage: Storage, entity: str, since: int | None) -> Verdict:
+    try:
+        last = last_run(storage, entity)
+        return _verify_entity(storage, entity, last, last + 1 if since is None else since)
+    except LakeError as exc:
+        # A folder that cannot be read hides all that is in it.
+        return _nothing_counted([str(exc)])
+
+
+def _verify_entity(storage: Storage, entity: str, last: int, since: int) -> Verdict:
     problems: list[str] = []
     notes: list[str] = []
     states: Counter[str] = Counter()
@@ -160,9 +183,9 @@ def _verify_entity(storage: Storage, entity: str, since: int) -> Verdict:
                 chunks += counted.chunks
                 size += counted.bytes
         problems += _check_ledger(storage, entity, ledger, last)
-        _list_objects(storage, entity, ledger)
+        problems += _named(_list_objects(storage, entity, ledger))
         problems += _check_objects(storage, ledger, since)
-        problems += _check_lost(storage, entity, last, _listed_keys(ledger))
+        problems += _named(_check_lost(storage, entity, last, _listed_keys(ledger)))
         unclaimed = _unclaimed(ledger)
         looked = _looked(ledger, entity, since, last)
     found = {state: count for state, count in states.items() if count}
@@ -206,7 +229,7 @@ def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str]
 def _unasked(storage: Storage, plan: Plan) -> list[str]:
     """The ids that have receipts, but that the rest of a damaged ids object no longer names."""
     left: set[str] = set()
-    with suppress(MissingKeyError, zlib.error, UnicodeDecodeError):
+    with suppress(MissingKeyError, LakeError, zlib.error, UnicodeDecodeError):
         for line in unpack_lines(storage.get(plan.ids.key)):
             left.add(line.partition(" ")[0])
     receipts = readable(read_receipts(storage, plan))
@@ -443,7 +466,9 @@ def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, _Held], str | No
     except LakeError as exc:
         problem = str(exc)
         # What can still be read is not lost.
-        lines = read_lines(chunk.key, storage.get(chunk.key)) if storage.size(chunk.key) is not None else iter(())
+        lines = iter(())
+        with suppress(LakeError, MissingKeyError):
+            lines = read_lines(chunk.key, storage.get(chunk.key))
     found = 0
     try:
         for line in lines:
@@ -492,19 +517,23 @@ def _objects(storage: Storage, entity: str) -> Iterator[tuple[str, int]]:
     return (found for top in (chunks_folder(entity), runs_folder(entity)) for found in storage.sizes(top))
 
 
-def _list_objects(storage: Storage, entity: str, ledger: Ledger) -> None:
-    """Compare the objects of an entity in the raw zone with what receipts name.
+def _list_objects(storage: Storage, entity: str, ledger: Ledger) -> Iterator[str]:
+    """Compare the objects of an entity in the raw zone with what receipts name; yields what cannot be read.
 
     One listing saves a request for each object.
     """
     db = ledger.db
     db.execute("create temp table lying (key text primary key, size integer, chunk integer) without rowid")
     db.execute("begin")
-    db.executemany(
-        "insert or replace into lying values (?, ?, ?)",
-        ((key, size, chunk_place(key) is not None) for key, size in _objects(storage, entity)),
-    )
-    db.execute("commit")
+    try:
+        db.executemany(
+            "insert or replace into lying values (?, ?, ?)",
+            ((key, size, chunk_place(key) is not None) for key, size in _objects(storage, entity)),
+        )
+    finally:
+        db.execute("commit")
+    unreadable = db.execute("select key from lying where size = ? order by key", (UNREADABLE,))
+    yield from _some([f"{key} cannot be read" for (key,) in unreadable])
 
 
 def _check_objects(storage: Storage, ledger: Ledger, since: int) -> Iterator[str]:
@@ -516,9 +545,13 @@ def _check_objects(storage: Storage, ledger: Ledger, since: int) -> Iterator[str
     )
     problems = []
     for key, run, stated in lost:
-        # A listing may lack what is there.
-        size = storage.size(key)
-        if size is None:
+        size: int | None = UNREADABLE
+        with suppress(LakeError):
+            # A listing may lack what is there.
+            size = storage.size(key)
+        if size == UNREADABLE:
+            problems.append(f"{key}, which run {run} put, cannot be read")
+        elif size is None:
             problems.append(f"{key} is gone, which run {run} put")
         elif stated is not None and size != stated:
             problems.append(f"{key} has {size:,} bytes, its receipt in run {run} says {stated:,}")
@@ -530,17 +563,7 @@ def _listed_keys(ledger: Ledger) -> Iterator[str]:
 
 
 def _check_lost(storage: Storage, entity: str, last: int, keys: Iterable[str]) -> Iterator[str]:
-    try:
-        yield from _some(list(lost_runs(storage, entity, last, keys)))
-    except LakeError as exc:
-        yield str(exc)
-
-
-def _check_copies(storage: Storage) -> Iterator[str]:
-    try:
-        yield from check_copies(storage, ENTITIES.values())
-    except LakeError as exc:
-        yield str(exc)
+    yield from _some(list(lost_runs(storage, entity, last, keys)))
 
 
 def _unclaimed(ledger: Ledger) -> int:

@@ -22,7 +22,7 @@ import msgspec
 
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.storage.prefetch import AT_ONCE, prefetch
-from reelhouse.storage.protocol import Storage, is_key
+from reelhouse.storage.protocol import UNREADABLE, Storage, is_key
 
 if TYPE_CHECKING:
     # `verify` reads logs where no engine is installed.
@@ -299,8 +299,9 @@ def damaged_files(
         if size is None or size != stated:
             # A listing may be incomplete, and another program may name files outside of the lake.
             size = storage.size(key) if is_key(key) else None
-        if size is None:
-            yield f"{folder}/{path} is gone, though version {version} needs it"
+        if size in (None, UNREADABLE):
+            how = "is gone" if size is None else "cannot be read"
+            yield f"{folder}/{path} {how}, though version {version} needs it"
         elif stated is not None and size != stated:
             yield f"{folder}/{path} has {size:,} bytes, version {version} was written with {stated:,}"
 
@@ -336,7 +337,7 @@ def sound(storage: Storage, folder: str, version: int, rows: int | None = None, 
 
 def list_sizes(storage: Storage, *prefixes: str) -> Sizes:
     """The sizes of everything below some folders of tables, by key; one listing instead of one request per file."""
-    return {key: size for prefix in prefixes for key, size in storage.sizes(prefix)}
+    return {key: size for prefix in prefixes for key, size in storage.sizes(prefix) if size != UNREADABLE}
 
 
 def _foreign(folder: str, commit: Commit) -> str:

@@ -16,7 +16,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from reelhouse.errors import MissingKeyError, StorageError
+from reelhouse.errors import LakeError, MissingKeyError, StorageError, UnreadableError
 from reelhouse.raw.current import in_order
 from reelhouse.raw.keys import LEDGERS, LedgerKey, ledger_key, ledger_piece, ledgers, receipt_key
 from reelhouse.raw.plan import Plan, read_plan
@@ -373,7 +373,7 @@ def _put_excerpt(storage: Storage, ledger: Ledger, key: LedgerKey) -> None:
 
 
 def _unpack(storage: Storage, path: Path, piece: _Piece, purges: int) -> bool:
-    """Write a piece to *path*; False where it is gone, cut, damaged, of another format or from before a purge."""
+    """Write a piece to *path*; False where it is gone, cut, unreadable, of another format or from before a purge."""
     unpacker = zlib.decompressobj(31)
     try:
         with path.open("wb") as file:
@@ -382,7 +382,7 @@ def _unpack(storage: Storage, path: Path, piece: _Piece, purges: int) -> bool:
                 for start in range(0, len(body), _PIECE):
                     file.write(unpacker.decompress(body[start : start + _PIECE]))
         return unpacker.eof and _reads(path, (_SHAPE, piece.of.first, piece.of.last, purges))
-    except (MissingKeyError, zlib.error):
+    except (MissingKeyError, UnreadableError, LakeError, zlib.error):
         return False
 
 

@@ -156,6 +156,17 @@ def read_parts(
     while (found := read_part(storage, entity, run, unit, part)) is not None:
         yield reduced(found, purged) if purged and isinstance(found, Receipt) else found
         part += 1
+        if isinstance(found, Unreadable) and not _in_reach(storage, found.key):
+            return
+
+
+def _in_reach(storage: Storage, key: str) -> bool:
+    """Whether the folder of *key* can be read; of one that cannot, every part would seem to be there."""
+    try:
+        storage.size(key)
+    except LakeError:
+        return False
+    return True
 
 
 def read_part(storage: Storage, entity: str, run: int, unit: int, part: int) -> Receipt | Unreadable | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
-from reelhouse.errors import KeyTakenError, MissingKeyError
+from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.raw.checkpoint import Done, drop_done, keep_done, nothing_done
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, reconciliation_key
@@ -26,7 +27,7 @@ from reelhouse.raw.receipt import (
     read_purged,
 )
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import UNREADABLE, Storage
 
 VANISHED = "though it was there a moment ago"
 
@@ -170,14 +171,22 @@ def _count_parts(log: _UnitLog, wanted: set[str], count: _Count, purged: Counter
         if receipt.chunk is not None:
             count.chunks += 1
             count.bytes += receipt.chunk.size
-            if log.sizes[receipt.chunk.key] != receipt.chunk.size:
+            size = log.sizes[receipt.chunk.key]
+            if size == UNREADABLE:
+                yield f"{receipt.chunk.key} cannot be read"
+            elif size != receipt.chunk.size:
                 yield f"{receipt.chunk.key} is gone or has another size than its receipt says"
 
 
 def _read_log(storage: Storage, purged: Purged, unit: Unit) -> _UnitLog:
     parts = list(read_parts(storage, purged.entity, purged.run, unit.number, purged=purged))
     chunks = [part.chunk.key for part in parts if isinstance(part, Receipt) and part.chunk is not None]
-    return _UnitLog(unit, parts, {key: storage.size(key) for key in chunks})
+    sizes: dict[str, int | None] = dict.fromkeys(chunks, UNREADABLE)
+    for key in chunks:
+        # `verify` names a folder that cannot be read by itself.
+        with suppress(LakeError):
+            sizes[key] = storage.size(key)
+    return _UnitLog(unit, parts, sizes)
 
 
 def _take_outcomes(receipt: Receipt, wanted: set[str], states: Counter[str]) -> Iterator[str]:

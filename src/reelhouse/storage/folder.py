@@ -15,10 +15,20 @@ from pathlib import Path
 
 import msgspec
 
-from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
+from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError, UnreadableError
 from reelhouse.storage.file_lock import lock_file
 from reelhouse.storage.holder import named, this_process
-from reelhouse.storage.protocol import COLLECTOR, Lost, Versioned, Work, check_key, check_prefix, is_key, unheard
+from reelhouse.storage.protocol import (
+    COLLECTOR,
+    UNREADABLE,
+    Lost,
+    Versioned,
+    Work,
+    check_key,
+    check_prefix,
+    is_key,
+    unheard,
+)
 
 # Names that start with a dot belong to this module and are never keys.
 _SCRATCH = ".scratch"
@@ -55,25 +65,32 @@ class FolderStorage:
         return self._root.as_uri()
 
     def get(self, key: str) -> bytes:
+        path = self._path(key)
         try:
-            return self._path(key).read_bytes()
+            with open(path, "rb", opener=_open_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise UnreadableError(f"cannot read {path}: it is not a regular file")
+                return file.read()
         except (FileNotFoundError, IsADirectoryError):
-            raise MissingKeyError(f"{self._path(key)}: no such file") from None
+            raise MissingKeyError(f"{path}: no such file") from None
         except OSError as exc:
-            raise _failed("read", self._path(key), exc) from exc
+            raise _failed("read", path, exc) from exc
 
     def get_versioned(self, key: str) -> Versioned:
         body = self.get(key)
         return Versioned(body, hashlib.sha256(body).hexdigest())
 
     def size(self, key: str) -> int | None:
+        path = self._path(key, last=False)
         try:
-            found = self._path(key).stat()
+            found = path.lstat()
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise _failed("read", self._path(key), exc) from exc
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+            raise _failed("read", path, exc) from exc
+        if stat.S_ISDIR(found.st_mode):
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else UNREADABLE
 
     def put(self, key: str, body: bytes) -> None:
         self._place(key, body, _replace)
@@ -156,19 +173,20 @@ class FolderStorage:
             self._sweep(older_than=3600)
             yield
 
-    def _path(self, key: str) -> Path:
+    def _path(self, key: str, *, last: bool = True) -> Path:
         if _WINDOWS and _NO_NAME.search(key):
             # `a:b` would be a second stream of the file `a`.
             raise StorageError(f"{key!r} is not a valid file name on Windows")
-        return self.inside(check_key(key))
+        folder, _, name = check_key(key).rpartition("/")
+        return self.inside(key) if last else self.inside(folder) / name
 
     def inside(self, key: str) -> Path:
-        """The path of *key*; `StorageError` if a part of it is a link: the author of a lake could lead it anywhere."""
+        """The path of *key*; `UnreadableError` if a part of it is a link: a lake's author could lead it anywhere."""
         place = str(self._root)
         for part in key.split("/") if key else ():
             place = os.path.join(place, part)  # noqa: PTH118 (this is called for each object)
             if os.path.islink(place):  # noqa: PTH114 (as above)
-                raise StorageError(f"{place} is a link, which a lake must not contain: put the files in its place")
+                raise UnreadableError(f"{place} is a link, which a lake must not contain: put the files in its place")
         return Path(place)
 
     def _place(self, key: str, body: bytes, into: Callable[[Path, Path], object]) -> None:
@@ -230,6 +248,11 @@ class FolderStorage:
                 raise _failed("delete", left, exc) from exc
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """As `os.open`, which would wait for the writer of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _replace(scratch: Path, path: Path) -> None:
     """Put *scratch* in the place of *path*."""
     end = time.monotonic() + _READERS_SECONDS
@@ -275,4 +298,5 @@ def _sync_folder(path: Path) -> None:
 
 def _failed(verb: str, path: Path, exc: OSError) -> StorageError:
     reason = _REASONS.get(exc.errno or 0, exc.strerror or str(exc))
-    return StorageError(f"cannot {verb} {path}: {reason}")
+    kind = UnreadableError if verb == "read" else StorageError
+    return kind(f"cannot {verb} {path}: {reason}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, LakeError, UnreadableError
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
@@ -42,3 +44,24 @@ def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa:
     if "://" in address:
         raise ConfigError(f"lake = {address!r}: a folder or s3://bucket/prefix is expected")
     return FolderStorage(Path(address))
+
+
+def examined(storage: Storage) -> Storage:
+    """*storage* as `verify` reads it: what cannot be read is damage of the lake (`LakeError`) like any other."""
+    return cast(Storage, _Examined(storage))
+
+
+class _Examined:
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._storage, name)
+        return partial(_examine, found) if callable(found) else found
+
+
+def _examine(method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    try:
+        return method(*args, **kwargs)
+    except UnreadableError as exc:
+        raise LakeError(str(exc)) from exc

@@ -23,6 +23,8 @@ class Versioned(NamedTuple):
     version: str
 
 
+UNREADABLE = -1
+
 Lost = Callable[[str], None]
 
 Work = Literal["collector", "build"]
@@ -48,7 +50,7 @@ class Storage(Protocol):
         """As `get`, with its version."""
 
     def size(self, key: str) -> int | None:
-        """The size in bytes, or None without such an object."""
+        """The size in bytes, None without such an object, or `UNREADABLE` for a link and other things but files."""
 
     def put(self, key: str, body: bytes) -> None:
         """Put the object, replacing an existing one; completely or not at all."""
@@ -66,7 +68,7 @@ class Storage(Protocol):
         """All keys that start with *prefix*, sorted. For display and checks; correctness never depends on it."""
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """All keys that start with *prefix* with the bytes of each, in any order; one listing, as `keys`."""
+        """All keys that start with *prefix* with the `size` of each, in any order; one listing, as `keys`."""
 
     def delete_all_versions(self, key: str) -> None:
         """Remove the object with all its old versions, so that its bytes are gone; a missing one is not an error."""

@@ -14,6 +14,7 @@ from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import STAGING
 from reelhouse.raw.plan import Plan, plan_of, unpack_lines
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
+from reelhouse.storage.opening import examined
 from reelhouse.storage.prefetch import AT_ONCE, prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.course.parquet import check_copies
@@ -55,6 +56,7 @@ def check_tables(storage: Storage, entities: Mapping[str, Entity] = ENTITIES, *,
 
     Data files are checked by their sizes; with *deep* every value is read and rows are counted, which needs delta-rs.
     """
+    storage = examined(storage)
     return [*_check_built(storage, entities, deep), *_check_imports(storage, deep)]
 
 
