@@ -540,6 +540,39 @@ def test_an_output_that_takes_nothing_is_one_line(tmp_path: Path, arguments: tup
     assert (done.returncode, done.stderr) == (1, "reelhouse: the output failed: No space left on device\n")
 
 
+@pytest.mark.parametrize(
+    "arguments", [("tables",), ("tables", "movie", "--json"), ("status",), ("sql", "select 1"), ("help",), ("-h",)]
+)
+def test_a_command_that_only_shows_fails_if_its_output_was_closed_before(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "lake/_reelhouse/inbox").mkdir(parents=True)
+    (tmp_path / "lake/_reelhouse/inbox/an-event.json").write_text("")
+    shell = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "reelhouse.cli.main", *arguments]
+    done = subprocess.run(shell, cwd=tmp_path, env=_environ(), capture_output=True, text=True, check=False)
+    said = "reelhouse: the output is closed (>&-): leave it open, or redirect it to a file\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "code", "text"),
+    [
+        (("status",), "ConfigError", 2, "there is no lake"),
+        (("verify", "--layout", "none"), "UsageError", 2, "'none' is not one of"),
+        (("build", "--nonsense"), "UsageError", 2, "No such option"),
+        (("sql", "delete from movie"), "ConfigError", 2, ""),
+        (("collect", "--ids", "nowhere.txt"), "UsageError", 2, "No such file"),
+    ],
+)
+def test_an_error_is_a_json_object_too(here: Here, arguments: tuple[str, ...], kind: str, code: int, text: str) -> None:
+    plain, done = here(*arguments), here(*arguments, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (error["kind"], error["exit_code"], done.stdout.count("\n")) == (kind, code, 1)
+    assert text in error["message"]
+    assert (plain.exit_code, plain.stdout) == (done.exit_code, "") == (code, "")
+    assert plain.stderr == done.stderr
+
+
 class PanicException(BaseException):
     """As Rust's libraries raise it."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
@@ -38,24 +38,32 @@ _INTERRUPTED = {
 }
 
 
+# Commands whose output is all that they are for.
+_SHOW = frozenset(("diff", "help", "plan", "show", "sql", "status", "tables"))
+
+
+_CLOSED = "the output is closed (>&-): leave it open, or redirect it to a file"
+
+
 class _Group(click.Group):
     """Shows errors of reelhouse as one line; exit code 2 for a setting or input, 130 for Ctrl-C, 1 for all others."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    _words: Sequence[str] = ()
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
         """Run a command; what the machine lacks, or the output does not take, is one line too."""
+        self._words = sys.argv[1:] if args is None else args
         if sys.unraisablehook is sys.__unraisablehook__:
             sys.unraisablehook = _unraisable
+        _open_standard_streams()
         try:
-            return super().main(*args, **kwargs)
-        except Exception as exc:
-            if (said := _machine_fault(exc)) is None:
-                raise
-            _end(said)
+            if sys.stdout is None and {"--help", "-h", "--version"} & set(self._words):
+                raise ReelhouseError(_CLOSED)
+            return super().main(args, *more, **kwargs)
         except BaseException as exc:
-            # Arrow, delta-rs and others in Rust raise this one, which is no Exception, where the machine fails them.
-            if type(exc).__name__ != "PanicException":
+            if (failure := _failure(exc, "")) is None:
                 raise
-            _end(f"a library of the table engine has failed: {printable(str(exc))}; is the disk full, or memory short?")
+            _end(failure.message)
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
         with _wrapping():
@@ -65,25 +73,75 @@ class _Group(click.Group):
         try:
             with _wrapping():
                 return super().invoke(ctx)
-        except ReelhouseError as exc:
-            _say(str(exc))
-            ctx.exit(2 if isinstance(exc, ConfigError) else 1)
-        except KeyboardInterrupt:
-            import signal
-
-            # If what runs at the end of the process takes too long, a second Ctrl-C ends it at once.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            _say(f"interrupted{_INTERRUPTED.get(ctx.invoked_subcommand or '', '')}")
-            ctx.exit(130)
-        except ModuleNotFoundError as exc:
-            if (exc.name or "").partition(".")[0] not in _OF_LAKE:
-                raise
-            _say(f"{exc.name} is not installed; install it with: {pip_install('lake')}")
-            ctx.exit(2)
         except BrokenPipeError:
             # The reader of our output has closed it.
             sys.stderr.close()
             ctx.exit(1)
+        except click.exceptions.Exit:
+            raise
+        except BaseException as exc:
+            failure = _failure(exc, ctx.invoked_subcommand or "")
+            if "--json" in self._words and not ctx.ensure_object(dict).get("printed"):
+                _say_as_json(exc, failure)
+            if failure is None:
+                raise
+            if isinstance(exc, KeyboardInterrupt):
+                import signal
+
+                # If what runs at the end of the process takes too long, a second Ctrl-C ends it at once.
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if failure.of_machine:
+                _end(failure.message)
+            _say(failure.message)
+            ctx.exit(failure.exit_code)
+
+
+class _Failure(NamedTuple):
+    """What a command says of an error, and its exit code; after one *of_machine* the output may fail again."""
+
+    message: str
+    exit_code: int
+    of_machine: bool = False
+
+
+def _failure(exc: BaseException, command: str) -> _Failure | None:
+    """None for what click says by itself, and for mistakes of ours."""
+    if isinstance(exc, ReelhouseError):
+        return _Failure(str(exc), 2 if isinstance(exc, ConfigError) else 1)
+    if isinstance(exc, KeyboardInterrupt):
+        return _Failure(f"interrupted{_INTERRUPTED.get(command, '')}", 130)
+    if isinstance(exc, ModuleNotFoundError) and (exc.name or "").partition(".")[0] in _OF_LAKE:
+        return _Failure(f"{exc.name} is not installed; install it with: {pip_install('lake')}", 2)
+    if isinstance(exc, Exception):
+        said = None if isinstance(exc, click.ClickException | click.Abort) else _machine_fault(exc)
+        return None if said is None else _Failure(said, 1, of_machine=True)
+    # Arrow, delta-rs and others in Rust raise this one, which is no Exception, where the machine fails them.
+    if type(exc).__name__ == "PanicException":
+        why = "is the disk full, or memory short?"
+        return _Failure(f"a library of the table engine has failed: {printable(str(exc))}; {why}", 1, of_machine=True)
+    return None
+
+
+def _say_as_json(exc: BaseException, failure: _Failure | None) -> None:
+    """The error as the one object on stdout."""
+    if failure is None:
+        text = exc.format_message() if isinstance(exc, click.ClickException) else printable(str(exc)) or "aborted"
+        failure = _Failure(text, getattr(exc, "exit_code", 1))
+    import json
+
+    error = {"message": failure.message, "kind": type(exc).__name__, "exit_code": failure.exit_code}
+    click.echo(json.dumps({"error": error}, ensure_ascii=False))
+
+
+def _open_standard_streams() -> None:
+    """Open what was closed before we began (`>&-`): else the next file that is opened gets what is written there."""
+    import os
+
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 @contextmanager
@@ -212,6 +270,9 @@ class _Command(click.Command):
         logs.configure({**ctx.obj, "command": f"reelhouse {self.name}"}, at_terminal=terminal or self.name == "demo")
         ended = "exit code 0"
         try:
+            shows = self.name in _SHOW or ctx.params.get("as_json")
+            if sys.stdout is None and shows and not ctx.params.get("output"):
+                raise ReelhouseError(_CLOSED)
             return super().invoke(ctx)
         except click.exceptions.Exit as exc:
             ended = f"exit code {exc.exit_code}"

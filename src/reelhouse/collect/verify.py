@@ -93,9 +93,11 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
     """
     storage = examined(storage)
     known = list(entities)
-    firsts = {name: 1 if since is None else since.get(name) for name in known}
     absent = prefetch(lambda name: _absent(storage, name), known)
-    verdicts = [found or _entity_verdict(storage, name, firsts[name]) for name, found in zip(known, absent, strict=True)]
+    verdicts = [
+        found or _entity_verdict(storage, name, 1 if since is None else since.get(name))
+        for name, found in zip(known, absent, strict=True)
+    ]
     problems = [problem for verdict in verdicts for problem in verdict.problems]
     problems += _named(check_copies(storage, ENTITIES.values()))
     if since is None:

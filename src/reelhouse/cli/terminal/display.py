@@ -65,6 +65,8 @@ def as_json(value: object) -> None:
 def text(found: str | bytes, output: Path | None) -> None:
     """Text on stdout, or in a file. A terminal gets no control characters except line ends and tabs."""
     if output is None:
+        if (context := click.get_current_context(silent=True)) is not None:
+            context.find_root().ensure_object(dict)["printed"] = True
         shown = printable(found, kept="\n\t") if isinstance(found, str) and at_terminal(sys.stdout) else found
         click.echo(shown, nl=False)
         return
