@@ -20,8 +20,10 @@ from reelhouse.emulator import Emulator
 from reelhouse.entities.schema import Entity
 from reelhouse.raw.chunk import read_answers
 from reelhouse.raw.inbox import put_message, waiting
+from reelhouse.raw.keys import reconciliation_key
 from reelhouse.raw.receipt import Outcome, Receipt, read_receipts
 from reelhouse.storage.memory import MemoryStorage
+from tests.runs.dying import KilledError, Stepping
 from tests.runs.lakes import of
 
 
@@ -171,6 +173,22 @@ def test_an_imdb_id_of_another_selected_entity_waits_for_its_next_run(tmdb: Emul
     # What is not selected is not collected.
     _collect(lake, tmdb, "tv", (next(key for key in movies if key not in (one, two, *series)),))
     assert list(waiting(lake, "movie")) == []
+
+
+def test_a_run_that_is_reconciled_has_handed_over_the_imdb_ids_of_others(tmdb: Emulator) -> None:
+    """Nobody looks at a reconciled run again: a kill after that would leave its ids counted only."""
+    lake, series = MemoryStorage(), _named(tmdb, "tv")
+    key = next(key for key in _named(tmdb, "movie") if key not in series)
+    chosen = of(tmdb, append=[], entities=["movie", "tv"])
+
+    def ended(step: int) -> None:
+        if lake.size(reconciliation_key("tv", 1)) is not None:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        options = CollectOptions(names=("tv",), keys=(key,), selected=True)
+        collecting.collect(Stepping(lake, ended), chosen, options, Progress())
+    assert [message.keys for _, message in waiting(lake, "movie")] == [[key]]
 
 
 def test_a_call_that_works_until_nothing_waits_requests_them_at_once(tmdb: Emulator) -> None:

@@ -272,8 +272,8 @@ def test_a_run_that_is_open_does_not_ask_again_what_was_purged_of_it(tiny: Tiny)
         collect_small(Stepping(lake, dies_at(25)), chosen)
     seen = {key for _, key in _outcomes(lake)}
     assert 2 < len(seen) < 20
-    found = purge(lake, ALL, NOW)
-    assert (found.answers, len(found.problems)) == (len(seen), len(_young(lake)))
+    found = purge(lake, Chosen("older than 1h", before="2030-01-01T00:00:00Z"), NOW)
+    assert (found.answers, len(found.problems), found.left_out) == (len(seen), 0, 0)
     assert status(lake, 0).open is not None
     tiny.forget()
     assert collect_small(lake, chosen).complete
@@ -284,6 +284,38 @@ def test_a_run_that_is_open_does_not_ask_again_what_was_purged_of_it(tiny: Tiny)
     assert sum(verdict.states.values()) == 30
     collect_small(lake, chosen)
     assert {key for key, reason in reasons(lake, 2).items() if reason == "new"} == seen
+
+
+@pytest.mark.parametrize("what", ["ids", "entity", "all"])
+def test_a_run_that_is_open_does_not_request_what_was_purged_before_it_got_there(tiny: Tiny, what: str) -> None:
+    lake = MemoryStorage()
+    chosen = small(tiny, chunk_answers=2)
+    with pytest.raises(KilledError):
+        collect_small(Stepping(lake, dies_at(25)), chosen)
+    seen = {key for _, key in _outcomes(lake)}
+    pending = {str(id_) for id_ in range(1, 31)} - seen
+    named = frozenset({min(seen), min(pending), max(pending), "9999"})
+    wanted = {"ids": Chosen("4 ids", keys=named), "entity": MOVIES, "all": ALL}[what]
+    left_out = pending & named if what == "ids" else pending
+    assert foresee(lake, wanted, NOW).left_out == len(left_out)
+    assert purge(lake, wanted, NOW).left_out == len(left_out)
+    assert purge(lake, wanted, NOW).left_out == 0
+    opened = verify(lake)
+    assert (opened.pending, opened.states["abandoned"]) == (len(pending - left_out), len(left_out))
+    assert not [problem for problem in opened.problems if not any(key in problem for key in _young(lake))]
+    tiny.forget()
+    result = collect_small(lake, chosen)
+    assert set(tiny.asked) == pending - left_out
+    assert result.complete
+    assert result.reconciliation is not None
+    assert result.reconciliation.abandoned == len(left_out)
+    verdict = verify(lake)
+    assert verdict.asked == sum(verdict.states.values()) == 30
+    assert not [problem for problem in verdict.problems if not any(key in problem for key in _young(lake))]
+    # A receipt that is lost later does not hide behind them.
+    lost = next(key for key in lake.keys("_reelhouse/runs/movie/000001/receipts/"))
+    lake.delete(lost)
+    assert any("has no receipt, though the run is reconciled" in problem for problem in verify(lake).problems)
 
 
 def _young(lake: Storage) -> list[str]:

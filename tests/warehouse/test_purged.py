@@ -11,10 +11,11 @@ import pytest
 from reelhouse.bootstrap import purging
 from reelhouse.delta import engine
 from reelhouse.delta.log import put_commit
-from reelhouse.errors import LakeError
+from reelhouse.errors import LakeError, LockedError
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.keys import MANIFEST
+from reelhouse.raw.purges import purge_count
 from reelhouse.retention.audit import purge_remains
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import Chosen
@@ -22,9 +23,9 @@ from reelhouse.serve.dictionary import describe
 from reelhouse.serve.lake import Lake
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import BUILD, Storage
 from reelhouse.warehouse import materialize
-from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, pin, read_manifest
+from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, built, pin, read_manifest, reading
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.dying import KilledError, Stepping, dies_at
@@ -158,6 +159,24 @@ def test_without_an_engine_tables_are_erased_and_a_build_makes_them_again(lake: 
     assert "`reelhouse build`" in str(result.note)
     assert _holding(lake.root, _TITLE) == []
     assert read_manifest(lake.storage) is None
+    with pytest.raises(LakeError, match="a purge has erased the tables: it builds them again before it ends"):
+        built(lake.storage)
+
+
+def test_a_purge_does_not_begin_while_a_build_runs(lake: LakeInTheMaking) -> None:
+    _live(lake)
+    with lake.storage.lock(of=BUILD), pytest.raises(LockedError, match="locked by another build"):
+        purging.purge(lake.storage, Settings(lake=str(lake.root)), TWO, NOW, lambda name: None)
+    assert purge_count(lake.storage) == 0
+
+
+def test_a_reader_whose_tables_are_purged_meanwhile_says_so(lake: LakeInTheMaking) -> None:
+    _live(lake)
+    with pytest.raises(LakeError, match="Missing commit file"), reading(lake.storage):
+        raise LakeError("Missing commit file")
+    with pytest.raises(LakeError, match="answers were purged while the tables were read"), reading(lake.storage):
+        purge(lake.storage, TWO, NOW)
+        raise LakeError("Missing commit file")
 
 
 def test_a_build_that_a_purge_overtakes_is_believed_by_nobody(lake: LakeInTheMaking) -> None:

@@ -302,10 +302,12 @@ def export(
     """Copy *tables* (all if None) to the place that *to* names; *note* gets what a person should know before."""
     from reelhouse.serve.export.result import TERMS
     from reelhouse.serve.export.tables import look
+    from reelhouse.warehouse.manifest import reading
 
     target = _target(settings, storage, to, schema, note, excel_safe=excel_safe)
-    snapshot = look(storage, tables)
-    done = target.export(snapshot, full=full, step=step)
+    with reading(storage):
+        snapshot = look(storage, tables)
+        done = target.export(snapshot, full=full, step=step)
     oldest = min((one.oldest for one in done if one.oldest), default=None)
     unlooked = target.not_looked_at if any(one.how == "unchanged" for one in done) else ""
     return ExportResult(target.place, snapshot.build, oldest, done, unlooked, TERMS)

@@ -16,7 +16,7 @@ from reelhouse.retention import erasure
 from reelhouse.retention.erasure import Purging
 from reelhouse.retention.selection import Chosen, Clock
 from reelhouse.settings import Settings
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import BUILD, Storage
 from reelhouse.warehouse.manifest import read_manifest
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
 
@@ -102,7 +102,8 @@ def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, s
         step(name)
 
     storage.check()
-    with storage.lock(lost=lost.append):
+    # A build would read what is erased under its hands.
+    with storage.lock(lost=lost.append), storage.lock(lost=lost.append, of=BUILD):
         _check_spool(settings, storage)
         tables = _tables(storage)
         found = erasure.purge(storage, chosen, now, held_step)

@@ -653,9 +653,9 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
 def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: bool, as_json: bool, **what: Any) -> None:
     """Delete answers, old versions in a bucket included, and prove that they are gone.
 
-    Receipts keep ids, states and times, so every run still adds up. An open run does not request
-    what it has landed again, but it does request ids that it has not reached yet. For the next plan purged ids are
-    unknown, so they are requested (as new) if they are still listed. Exports hold titles, so
+    Receipts keep ids, states and times, so every run still adds up. An open run requests nothing that was purged: what
+    it has not reached yet of --ids, --entity or --all is left out, counted as abandoned. For the next plan purged ids
+    are unknown, so they are requested (as new) if they are still listed. Exports hold titles, so
     --older-than, --entity and --all purge them too, with popularity_daily. --ids purges answers only, and reads all of
     them if IMDb ids are named. Tables are erased and built again; until then they cannot be read. Nothing is purged
     while answers wait in this machine's spool. Make sure that none wait on another machine, or they come back.

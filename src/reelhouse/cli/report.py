@@ -11,6 +11,7 @@ from reelhouse.cli.terminal import display
 from reelhouse.engines.session import check_installed, session_of
 from reelhouse.serve.export.atomic_files import check_file, check_outside
 from reelhouse.settings import Settings
+from reelhouse.warehouse.manifest import reading
 
 
 def report(
@@ -39,7 +40,7 @@ def report(
         settings.report_age_days,
         settings.report_verify_days,
     )
-    with display.spinner("reporting") as step:
+    with display.spinner("reporting") as step, reading(storage):
         made = making.make(
             storage,
             Lake(storage, session_of(settings, storage)),

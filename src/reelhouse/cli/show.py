@@ -24,14 +24,16 @@ def show(settings: Settings, name: str, text: str | None, *, raw: bool, as_json:
     from reelhouse.marts import REGISTRY
     from reelhouse.serve import records
     from reelhouse.serve.lake import Lake
+    from reelhouse.warehouse.manifest import reading
 
     entity = records.entity_of(name, REGISTRY)
     storage = lake_of(settings)
     lake = Lake(storage, session_of(settings, storage))
     if text is None and entity.has_ids:
         raise ConfigError(f"show: which {name}? Give an id of TMDB or IMDb, or a name")
-    id_ = SINGLE if text is None else _chosen(records.find(lake, entity, text), name, text)
-    found = records.read(storage, lake, entity, id_)
+    with reading(storage):
+        id_ = SINGLE if text is None else _chosen(records.find(lake, entity, text), name, text)
+        found = records.read(storage, lake, entity, id_)
     if raw:
         if found.source is None:
             raise ConfigError(f"show: no answer to {name} {id_} has landed")

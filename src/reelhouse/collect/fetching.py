@@ -20,7 +20,7 @@ from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import DeniedError, TransientError
 from reelhouse.raw.checkpoint import Done, nothing_done
 from reelhouse.raw.plan import Plan, Request, Unit, read_units
-from reelhouse.raw.receipt import State
+from reelhouse.raw.receipt import Purged, State, read_purged
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer, query_of
 from reelhouse.tmdb.endpoints import CANARY, FIND, details_path, first_appends, is_found, request_of, takes
@@ -203,6 +203,7 @@ class Fetcher:
         self._looked_at = float("-inf")
         self._units: Iterator[Unit] = read_units(storage, plan, self._done.first)
         self._feeding = asyncio.Lock()
+        self._purged = Purged(plan.entity, plan.run)
         # Units by number: an object that is kept would keep a thousand asks.
         self._deferred: list[tuple[int, Request]] = []
         # Tasks that bring in an answer. They are never cancelled: it would have to be asked again.
@@ -216,6 +217,7 @@ class Fetcher:
         Raises `DeniedError`, `ConfigError` or an error of the lake. Whatever was answered is landed before it returns
         or raises, or spooled where the lake itself fails.
         """
+        self._purged = await asyncio.to_thread(read_purged, self._storage, self._plan.entity, self._plan.run)
         ticking = asyncio.create_task(self._sink.tick())
         before = self._client.requests
         if self._done.first:
@@ -313,7 +315,9 @@ class Fetcher:
             self._skipped(len(unit.requests))
             return
         opened = await asyncio.to_thread(open_unit, self._storage, self._plan, unit.number)
-        pending = [request for request in unit.requests if request.key not in opened.known]
+        keys = {request.key for request in unit.requests} - opened.known
+        keys -= self._purged.left_out(keys)
+        pending = [request for request in unit.requests if request.key in keys]
         opened.outstanding = len(pending)
         self._ready.extend(_Pending(opened, request) for request in pending)
         self._skipped(len(unit.requests) - len(pending))

@@ -11,7 +11,7 @@ import msgspec
 from reelhouse.logs import log
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt
-from reelhouse.raw.reconciliation import Reconciliation
+from reelhouse.raw.reconciliation import ABANDONED, Reconciliation
 
 
 class Beat(NamedTuple):
@@ -215,7 +215,7 @@ def summary_of(result: RunResult) -> RunSummary:
         asked=plan.ids.count,
         reasons=plan.counts.asked,
         **{name: result.states.get(name, 0) for name in ("landed", "filtered", "gone", "quarantined")},
-        abandoned=result.reconciliation.abandoned if result.reconciliation else 0,
+        abandoned=result.reconciliation.abandoned if result.reconciliation else result.states.get(ABANDONED, 0),
         pending=result.pending,
         requests=result.requests,
         throttled=result.throttled,

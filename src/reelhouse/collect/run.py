@@ -25,7 +25,7 @@ from reelhouse.raw.ledger import keep_run, oldest_landed
 from reelhouse.raw.lost_runs import check_free
 from reelhouse.raw.plan import Plan, last_run, plan_of, put_plan
 from reelhouse.raw.receipt import State, read_receipts, readable
-from reelhouse.raw.reconciliation import VANISHED, reconcile, unreconciled
+from reelhouse.raw.reconciliation import VANISHED, Tally, reconcile, unreconciled
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
 from reelhouse.tmdb.endpoints import first_appends
@@ -109,11 +109,15 @@ async def execute(
     if not abandon:
         entity = entities[plan.entity]
         reason = await _fetch(storage, tmdb, plan, entity, done, options, stop_conditions, progress, copies)
-    made, counted = reconcile(storage, plan, done, abandon=abandon)
+    sent: list[str] = []
+
+    def send_on(counted: Tally) -> None:
+        sent.extend(_send_on(storage, plan, [name for name in others if counted.drift[other_kind(name)]]))
+
+    made, counted = reconcile(storage, plan, done, abandon=abandon, ending=send_on)
     refused, notes = client.clock.take_notes()
     if made is not None:
-        notes += [*selection_notes(plan), *_filter_notes(plan, counted.states)]
-        notes += _send_on(storage, plan, [name for name in others if counted.drift[other_kind(name)]])
+        notes += [*selection_notes(plan), *_filter_notes(plan, counted.states), *sent]
     result = RunResult(
         plan,
         made,

@@ -34,7 +34,7 @@ from reelhouse.raw.receipt import (
     read_receipts,
     readable,
 )
-from reelhouse.raw.reconciliation import Reconciliation, Tally, read_reconciliation, tally
+from reelhouse.raw.reconciliation import ABANDONED, Reconciliation, Tally, read_reconciliation, tally
 from reelhouse.retention.audit import purge_remains
 from reelhouse.storage.opening import examined
 from reelhouse.storage.prefetch import prefetch
@@ -177,9 +177,11 @@ def _verify_entity(storage: Storage, entity: str, last: int, since: int) -> Verd
             if counted is not None:
                 states.update(counted.states - counted.purged)
                 states.update(purged=counted.purged.total())
-                if given_up := counted.pending and _abandoned(storage, plan):
-                    states.update(abandoned=given_up)
-                    notes.append(f"{plan.name} was abandoned: {given_up:,} of its ids were not requested")
+                if left_out := counted.states[ABANDONED]:
+                    notes.append(f"{plan.name}: {left_out:,} of its ids were purged before they were requested")
+                if counted.pending and _was_given_up(storage, plan, counted):
+                    states.update({ABANDONED: counted.pending})
+                    notes.append(f"{plan.name} was abandoned: {counted.pending:,} of its ids were not requested")
                 else:
                     pending += counted.pending
                 chunks += counted.chunks
@@ -338,7 +340,7 @@ def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) ->
         if not newest:
             yield f"{plan.name} has no reconciliation, though later runs follow"
         return
-    if not made.abandoned:
+    if not _given_up(made, counted):
         for key in counted.pending_keys:
             yield f"id {key} of {plan.name} has no receipt, though the run is reconciled"
         if counted.pending > len(counted.pending_keys):
@@ -346,13 +348,17 @@ def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) ->
     yield from _differences(made, plan, counted)
 
 
-def _abandoned(storage: Storage, plan: Plan) -> int:
-    """How many ids were pending when the run was given up."""
+def _given_up(made: Reconciliation, counted: Tally) -> bool:
+    """Whether a user gave the run up while ids were pending, apart from those that a purge named."""
+    return made.abandoned > counted.states[ABANDONED]
+
+
+def _was_given_up(storage: Storage, plan: Plan, counted: Tally) -> bool:
     with suppress(LakeError):
         made = read_reconciliation(storage, plan.entity, plan.run)
-        return made.abandoned if made is not None else 0
+        return made is not None and _given_up(made, counted)
     # A reconciliation that cannot be read is a problem that was named already.
-    return 0
+    return False
 
 
 def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[str]:
@@ -361,7 +367,7 @@ def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[s
         **{state.value: counted.states.get(state.value, 0) for state in State},
         "counts": plan.counts,
         "drift": dict(sorted(counted.drift.items())),
-        **({"abandoned": counted.pending} if made.abandoned else {}),
+        "abandoned": counted.states[ABANDONED] + (counted.pending if _given_up(made, counted) else 0),
         "clean": not counted.states[State.QUARANTINED],
     }
     if not counted.purged:

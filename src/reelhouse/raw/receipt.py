@@ -101,13 +101,14 @@ class Purge(msgspec.Struct, frozen=True, omit_defaults=True):
 
     *parts* names the keys that went from `<unit>-<part>`, None for all of them; lines that nobody claims went as well.
     *listed* tells that what the run was listed from (an export, the popularities of discover) went too. *through* is
-    the last run that was planned by then.
+    the last run that was planned by then. *left_out* are keys that were pending and are not to be requested any more.
     """
 
     at: str
     through: int
     parts: dict[str, list[str] | None] = {}
     listed: bool = False
+    left_out: list[str] = []
 
 
 class Purged(msgspec.Struct, frozen=True):
@@ -127,6 +128,10 @@ class Purged(msgspec.Struct, frozen=True):
     @property
     def listed(self) -> bool:
         return any(purge.listed for purge in self.purges)
+
+    def left_out(self, keys: set[str]) -> set[str]:
+        """Those of *keys* that a purge named before they were requested."""
+        return {key for purge in self.purges for key in purge.left_out} & keys
 
 
 class Unreadable(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
@@ -36,8 +36,8 @@ class Reconciliation(msgspec.Struct, frozen=True):
     """`_reelhouse/runs/<entity>/<seq>/reconciliation.json`.
 
     It holds the second equation: asked = landed + filtered + gone + quarantined + abandoned. *abandoned* are the ids
-    that were pending when a user gave the run up. *plan* is the sha256 of the plan that was executed: later runs start
-    from what it says.
+    that were pending when a user gave the run up, or when a purge named them. *plan* is the sha256 of the plan that was
+    executed: later runs start from what it says.
     """
 
     run: int
@@ -82,6 +82,9 @@ class Tally(NamedTuple):
 
 _NAMED = 20
 
+# Among the states of a tally: pending ids that a purge named.
+ABANDONED = "abandoned"
+
 # More units than all connections, and writers that did not know of each other, begin at once.
 _UNBEGUN = 64
 
@@ -124,13 +127,17 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
     pending = 0
     units, still_open = before.units, []
     unbegun = 0
-    read = partial(_read_log, storage, read_purged(storage, plan.entity, plan.run))
+    purged_of_run = read_purged(storage, plan.entity, plan.run)
+    read = partial(_read_log, storage, purged_of_run)
     unsettled = (unit for unit in read_units(storage, plan, before.first) if not before.settled(unit.number))
     for log in prefetch(read, unsettled):
         wanted = {request.key for request in log.unit.requests}
         here = _Count(nothing_done(plan))
         wrong = list(_count_parts(log, wanted, here, purged))
         problems += wrong
+        if left_out := purged_of_run.left_out(wanted):
+            wanted -= left_out
+            here.states[ABANDONED] = len(left_out)
         counted.add(here)
         pending += len(wanted)
         pending_keys.extend(sorted(wanted)[: _NAMED - len(pending_keys)])
@@ -203,13 +210,18 @@ def _take_outcomes(receipt: Receipt, wanted: set[str], states: Counter[str]) -> 
 
 
 def reconcile(
-    storage: Storage, plan: Plan, before: Done | None = None, *, abandon: bool = False
+    storage: Storage,
+    plan: Plan,
+    before: Done | None = None,
+    *,
+    abandon: bool = False,
+    ending: Callable[[Tally], object] = lambda counted: None,
 ) -> tuple[Reconciliation | None, Tally]:
     """Count a run, and write its reconciliation if nothing is pending; None while something is.
 
     With *abandon* it is written anyway, and says how much was pending. *before* is where the count may start while the
     run is open. A run with problems is reconciled too, as not whole:
-    else no next run could be planned.
+    else no next run could be planned. *ending* is called before it is written, and again after a kill.
     """
     before = before or nothing_done(plan)
     counted = tally(storage, plan, before)
@@ -237,9 +249,10 @@ def reconcile(
         drift=dict(sorted(counted.drift.items())),
         complete=not counted.problems and plan.counts.balanced and counted.settled + counted.pending == plan.ids.count,
         clean=not counted.states[State.QUARANTINED],
-        abandoned=counted.pending,
+        abandoned=counted.pending + counted.states[ABANDONED],
         plan=plan.sha256,
     )
+    ending(counted)
     try:
         storage.put_new(reconciliation_key(plan.entity, plan.run), encode(made))
     except KeyTakenError:

@@ -51,7 +51,8 @@ class Purging(msgspec.Struct, frozen=True):
 
     *chunks* and *exports* are objects that went (*rewritten* chunks were put again without what was purged), *bytes*
     theirs; *copies* are files of the course layout, which are written again without what was purged. *unknown* are ids
-    that no answer in the lake is about. *problems* name what is not gone.
+    that no answer in the lake is about. *left_out* counts pending ids that open runs do not request any more.
+    *problems* name what is not gone.
     """
 
     runs: int
@@ -61,6 +62,7 @@ class Purging(msgspec.Struct, frozen=True):
     exports: int
     copies: int
     bytes: int
+    left_out: int
     unknown: list[str]
     problems: list[str]
     entities: dict[str, EntityPurge]
@@ -159,7 +161,7 @@ class _Saying:
             if rest is not None:
                 replaced += [rests[place].key] if place in rests else []
                 rests[place] = rest
-        done = Purge(self._at, self._through, parts, self._one.listed)
+        done = Purge(self._at, self._through, parts, self._one.listed, self._one.left_out)
         return Purged(before.entity, before.run, [*before.purges, done], rests, replaced)
 
     def _rest(self, before: Purged, place: str, keys: list[str] | None) -> ChunkRef | None:
@@ -227,6 +229,7 @@ def _result(storage: Storage, found: Survey, going: list[str], problems: list[st
         exports=len(going) - chunks.total() - copies,
         copies=copies,
         bytes=sum(size or 0 for size in prefetch(storage.size, going)),
+        left_out=sum(len(one.left_out) for one in found.runs),
         unknown=sorted(found.unknown),
         problems=problems,
         entities={name: EntityPurge(runs[name], found.answers[name], chunks[name]) for name in sorted(runs | chunks)},

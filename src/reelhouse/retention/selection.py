@@ -12,8 +12,10 @@ from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.raw.keys import EXPORTS, RAW, RunPlace, chunk_place
 from reelhouse.raw.plan import Plan, last_run, plan_of
+from reelhouse.raw.plan import read_units as read_planned
 from reelhouse.raw.purges import read_purges
-from reelhouse.raw.receipt import Outcome, Purged, Receipt, Unreadable, place_of, read_purged, reduced
+from reelhouse.raw.receipt import Outcome, Purged, Receipt, Unreadable, place_of, read_purged, readable, reduced
+from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.retention.audit import chunks_of, listed_from, read_units
 from reelhouse.retention.id_resolution import Named, resolve
 from reelhouse.storage.protocol import Storage
@@ -51,11 +53,15 @@ class Chosen(NamedTuple):
 
 
 class RunPurge(NamedTuple):
-    """What goes of one run: asks by part (None for all; unclaimed lines in any case), what it was *listed* from."""
+    """What goes of one run: asks by part (None for all; unclaimed lines in any case), what it was *listed* from.
+
+    *left_out* are keys that are pending in it, if it is open: it is not to request them any more.
+    """
 
     plan: Plan
     parts: dict[str, list[str] | None]
     listed: bool
+    left_out: list[str]
 
 
 class Survey(NamedTuple):
@@ -159,7 +165,7 @@ class _Surveyor:
     def survey(self) -> Survey:
         """One pass over all receipts, then one over the stored objects."""
         looked = [self._look(plan) for plan in self._plans]
-        runs = [one for one in looked if one.parts or one.listed]
+        runs = [one for one in looked if one.parts or one.listed or one.left_out]
         self._going |= self._listings({_place(one.plan) for one in runs if one.listed})
         loose = [*self._loose_chunks(), *self._loose_exports()]
         self._going.update(loose)
@@ -179,13 +185,24 @@ class _Surveyor:
         purged = read_purged(self._storage, *_place(plan))
         self._claimed.update(purged.replaced)
         found: dict[str, list[str] | None] = {}
+        answered: set[str] = set()
         for parts in read_units(self._storage, plan):
+            answered.update(outcome.key for part in readable(iter(parts)) for outcome in part.outcomes)
             of_unit = list(self._parts(plan, purged, parts))
             if any(part.taken for part in of_unit):
                 for part in of_unit:
                     self._take(part, found)
         listed = not purged.listed and bool(listed_from(plan)) and self._takes_listing(plan)
-        return RunPurge(plan, found, listed)
+        return RunPurge(plan, found, listed, self._left_out(plan, purged, answered))
+
+    def _left_out(self, plan: Plan, purged: Purged, answered: set[str]) -> list[str]:
+        """What an open run is not to request any more; ids without an answer have no age."""
+        if self._chosen.before is not None or read_reconciliation(self._storage, *_place(plan)) is not None:
+            return []
+        units = read_planned(self._storage, plan)
+        pending = (request for unit in units for request in unit.requests if request.key not in answered)
+        keys = {request.key for request in pending if self._means(plan, request.key, request.id)}
+        return sorted(keys - purged.left_out(keys))
 
     def _parts(self, plan: Plan, purged: Purged, parts: list[Receipt | Unreadable]) -> Iterator[_Part]:
         for receipt in parts:
@@ -218,11 +235,14 @@ class _Surveyor:
             self._rewritten += part.kept > 0
 
     def _takes(self, plan: Plan, outcome: Outcome) -> bool:
+        aged = self._chosen.before is None or outcome.fetched_at < self._chosen.before
+        return aged and self._means(plan, outcome.key, outcome.id)
+
+    def _means(self, plan: Plan, key: str, id_: int | None) -> bool:
+        """Whether a key of a run is chosen, whatever its age."""
         if self._chosen.entity not in (None, plan.entity):
             return False
-        if self._chosen.keys is not None:
-            return outcome.key in self._named.keys or outcome.id in self._named.ids
-        return self._chosen.before is None or outcome.fetched_at < self._chosen.before
+        return self._chosen.keys is None or key in self._named.keys or id_ in self._named.ids
 
     def _takes_listing(self, plan: Plan) -> bool:
         day = min((one.day for one in plan.exports), default=plan.planned_at[:10])

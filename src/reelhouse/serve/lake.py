@@ -15,7 +15,7 @@ from reelhouse.storage.opening import place_of
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
 from reelhouse.warehouse.import_registry import import_spec, imported, readable
-from reelhouse.warehouse.manifest import TableVersion
+from reelhouse.warehouse.manifest import TableVersion, reading
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -148,13 +148,14 @@ class Lake:
 
     def arrow(self, query: str) -> pa.Table:
         """The rows of `sql` as an Arrow table; any error on the way is a `ReelhouseError` too."""
-        found = self.sql(query)
-        from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line
+        with reading(self._storage):
+            found = self.sql(query)
+            from reelhouse.delta.engine_errors import ENGINE_ERRORS, first_line
 
-        try:
-            return found.toArrow()
-        except ENGINE_ERRORS as exc:
-            raise ReelhouseError(f"the query failed: {first_line(exc)}") from exc
+            try:
+                return found.toArrow()
+            except ENGINE_ERRORS as exc:
+                raise ReelhouseError(f"the query failed: {first_line(exc)}") from exc
 
     def names(self) -> set[str]:
         """The names of all tables and of their columns."""

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 
 import msgspec
 
-from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError, ReelhouseError
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import BUILDS, FORMAT, MANIFEST, PURGES, staging_folder
 from reelhouse.raw.purges import purge_count
@@ -137,9 +138,30 @@ def built(storage: Storage) -> BuildManifest:
     current = believed(storage)
     if current is None and read_manifest(storage) is not None:
         raise LakeError("answers were purged since the last build: run `reelhouse build`")
+    if current is None and purge_count(storage):
+        raise LakeError(
+            "a purge has erased the tables: it builds them again before it ends; if none is running, run `reelhouse build`"
+        )
     if current is None:
         raise LakeError("nothing is built in this lake yet: run `reelhouse build` (and `reelhouse collect` before it)")
     return current
+
+
+@contextmanager
+def reading(storage: Storage) -> Iterator[None]:
+    """Read tables inside the context: an error that a purge has caused meanwhile says that, and what to do."""
+    before = purge_count(storage)
+    try:
+        yield
+    except ConfigError:
+        raise
+    except ReelhouseError as exc:
+        if purge_count(storage) == before:
+            raise
+        raise LakeError(
+            "answers were purged while the tables were read, and the tables with them: wait until the purge has "
+            "ended, which builds them again, and repeat this command"
+        ) from exc
 
 
 def pin(storage: Storage, current: BuildManifest, over: bytes | None) -> bool:

@@ -151,7 +151,7 @@ def _bring_up_to_date(
             return _done_before(situation)
         try:
             with _alone(storage, step) as waited:
-                if waited:
+                if waited or purge_count(storage) != situation.purges:
                     situation = _look(storage, registry, full=parse)
                     if not make and _nothing_to_do(storage, situation):
                         return _done_before(situation)
