@@ -140,7 +140,7 @@ def built(storage: Storage) -> BuildManifest:
         raise LakeError("answers were purged since the last build: run `reelhouse build`")
     if current is None and purge_count(storage):
         raise LakeError(
-            "a purge has erased the tables: it builds them again before it ends; if none is running, run `reelhouse build`"
+            "a purge has erased the tables, and builds them again before it ends; if none is running: `reelhouse build`"
         )
     if current is None:
         raise LakeError("nothing is built in this lake yet: run `reelhouse build` (and `reelhouse collect` before it)")
