@@ -352,3 +352,54 @@ def test_short_pages_of_a_daily_list_land_and_empty_ones_after_its_end() -> None
     assert _page(2, results=[{"id": 1}]).state is State.LANDED
     assert _page(1, total_pages=0, total_results=0).state is State.LANDED
     assert _page(17, total_pages=16, total_results=318).state is State.LANDED
+
+
+_SEASONS = [{"season_number": 0, "episode_count": 0}, {"season_number": 1, "episode_count": 2}]
+
+
+def _series(seasons: Any = _SEASONS, block: Any = None, **fields: Any) -> Validated:
+    episodes = [{"id": 11, "show_id": 7, "season_number": 1}, {"id": 12, "show_id": 7, "season_number": 2}]
+    body: dict[str, Any] = dict.fromkeys(ENTITIES["tv"].core) | {"id": 7, "number_of_episodes": 2, "seasons": seasons}
+    body |= {"season/0": {"season_number": 0, "episodes": []}, "season/1": block or {"episodes": episodes}, **fields}
+    return ResponseValidator(ENTITIES["tv"], ()).judge("7", _answer(msgspec.json.encode(body)))
+
+
+def test_seasons_land_as_tmdb_sends_them() -> None:
+    assert _series(number_of_episodes=0).state is State.LANDED
+    assert (_series().state, _series().missing, _series().drift) == (State.LANDED, (), ())
+    assert _series([], number_of_episodes=0).state is State.LANDED
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"name": "Season 1"},
+        {"episodes": None},
+        {"episodes": []},
+        {"episodes": {"a": 1}},
+        {"season_number": 2, "episodes": [{"id": 1}]},
+        {"season_number": 1, "episodes": [{"id": 1, "show_id": 7}, {"id": 2, "show_id": 8}]},
+    ],
+)
+def test_a_season_without_its_episodes_or_of_something_else_is_not_believed(block: Any) -> None:
+    with pytest.raises(UntrustedAnswer, match="season/1"):
+        _series(block=block)
+    body = {"id": 7, "seasons": _SEASONS, "number_of_episodes": 2, "season/1": block}
+    with pytest.raises(UntrustedAnswer, match="season/1"):
+        ResponseValidator(ENTITIES["tv"], ()).judge_further("7", ("season/1",), _answer(msgspec.json.encode(body)))
+
+
+@pytest.mark.parametrize("seasons", [None, [], {"1": {"season_number": 1}}, "x", [None, 1], [{"season_number": -1}]])
+def test_a_series_with_episodes_that_lists_no_season_is_not_believed(seasons: Any) -> None:
+    with pytest.raises(UntrustedAnswer, match="number_of_episodes is 2"):
+        _series(seasons)
+
+
+@pytest.mark.parametrize("number", [11, "11", 11.0])
+def test_a_season_is_asked_for_by_the_number_that_tables_read(number: Any) -> None:
+    assert _series([*_SEASONS, {"season_number": number}]).missing == ("season/11",)
+
+
+@pytest.mark.parametrize("name", ["season/x", "season/1/episodes", "season/", "season/01", "season/-1"])
+def test_what_is_not_a_season_is_drift(name: str) -> None:
+    assert _series(**{name: {}}).drift == (f"unknown:{name}",)

@@ -103,6 +103,7 @@ def test_what_works_is_taken(given: dict[str, Any]) -> None:
 
 
 def test_numbers_are_read_where_they_are_declared_and_nothing_else_is_taken_for_one() -> None:
-    answer = {"parts": [{"number": 3}, {"number": 3}, {"number": "4"}, {"number": True}, {"number": -1}, 5, {}]}
-    assert NUMBERED.numbers(answer) == [3]
-    assert NUMBERED.numbers({"parts": None}) == []
+    odd = [{"number": True}, {"number": -1}, {"number": 1.5}, {"number": "²"}, 5, {}]
+    answer = {"parts": [{"number": 3}, {"number": 3}, {"number": "4"}, {"number": 5.0}, *odd]}
+    assert list(NUMBERED.promised(answer)) == [3, 4, 5]
+    assert NUMBERED.promised({"parts": None}) == {}

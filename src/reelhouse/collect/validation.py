@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from reelhouse.collect.numbered_parts import odd_part
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.entities.schema import PAGE_ROWS, Entity, Pages, Single
 from reelhouse.errors import ConfigError
@@ -107,6 +108,8 @@ class ResponseValidator:
         if missing and not self._core <= fields.keys():
             raise _IncompleteAnswer(key, answer, missing, None)
         validated = self._validated(answer, id_, fields, missing)
+        if validated.state is State.LANDED:
+            self._check_parts(key, id_, fields, answer)
         if self._are_expected(missing):
             return validated
         raise _IncompleteAnswer(key, answer, missing, validated)
@@ -127,9 +130,10 @@ class ResponseValidator:
     def judge_further(self, key: str, appended: tuple[str, ...], answer: Answer) -> Further:
         """A further answer to the record of *key*; `UntrustedAnswer` where it cannot be believed or lacks a part."""
         fields = _fields(key, answer)
-        _checked_id(key, fields, answer)
+        id_ = _checked_id(key, fields, answer)
         if missing := tuple(name for name in appended if not _is_block(fields.get(name))):
             raise _IncompleteAnswer(key, answer, missing, None)
+        self._check_parts(key, id_, fields, answer)
         return Further(appended, answer)
 
     def _judge_list(self, key: str, answer: Answer) -> Validated:
@@ -143,13 +147,18 @@ class ResponseValidator:
         numbered = self._entity.numbered
         if numbered is None:
             return ()
-        of = numbered.of.partition(".")[0].removesuffix("[]")
-        named = numbered.numbers({of: msgspec.json.decode(fields.get(of, msgspec.Raw(b"null")))})
+        of = numbered.listed_in
+        named = numbered.promised({of: msgspec.json.decode(fields.get(of, msgspec.Raw(b"null")))})
         return tuple(name for name in map(numbered.name, named) if not _is_block(fields.get(name)))
+
+    def _check_parts(self, key: str, id_: int, fields: Mapping[str, msgspec.Raw], answer: Answer) -> None:
+        numbered = self._entity.numbered
+        if numbered and (odd := odd_part(numbered, id_, fields)):
+            raise UntrustedAnswer(odd.reason, f"{key}: {odd.text}", answer)
 
     def _is_known(self, name: str) -> bool:
         numbered = self._entity.numbered
-        return name in self._known or (numbered is not None and name.startswith(numbered.name_start))
+        return name in self._known or (numbered is not None and numbered.number_in(name) is not None)
 
     def lands_yet(self, exc: UntrustedAnswer) -> Validated | None:
         """What an answer comes to that stayed without an append however often it was asked for; None to set it aside.

@@ -186,12 +186,29 @@ MOST_APPENDS = 20
 class Numbered:
     """Parts of a record that are appended by number: *append*, such as `season/{n}`, for each number at *of*.
 
-    *of* is a path in the answer, such as `seasons[].season_number`. A number that an answer lacks is ignored by TMDB,
-    so the first request asks for as many as fit beside the other appends; further requests ask for the rest.
+    *of* is where the answer lists them, such as `seasons[].season_number`. A number that an answer lacks is ignored by
+    TMDB, so the first request asks for as many as fit beside the other appends; further requests ask for the rest.
+
+    A part gives its number by the same name, and may have a list *rows*, each of which names its *record*. Then the
+    answer's list has the *count* of a part's rows, and the answer their *total*.
     """
 
     append: str
     of: str
+    rows: str = ""
+    record: str = ""
+    count: str = ""
+    total: str = ""
+
+    @property
+    def listed_in(self) -> str:
+        """The field of the answer that lists the parts."""
+        return self.of.partition("[]")[0]
+
+    @property
+    def number(self) -> str:
+        """What the number of a part is called."""
+        return self.of.rpartition(".")[2]
 
     @property
     def field(self) -> str:
@@ -207,16 +224,26 @@ class Numbered:
         """What is appended for *number*."""
         return self.append.replace("{n}", str(number))
 
-    def numbers(self, answer: Mapping[str, Any]) -> list[int]:
-        """The numbers that *answer* names, each once, in its order."""
-        found: list[Any] = [answer]
-        for name in self.of.split("."):
-            key = name.removesuffix("[]")
-            found = [each.get(key) for each in found if isinstance(each, dict)]
-            if name.endswith("[]"):
-                found = [item for each in found if isinstance(each, list) for item in each]
-        whole = (each for each in found if isinstance(each, int) and not isinstance(each, bool) and each >= 0)
-        return list(dict.fromkeys(whole))
+    def number_in(self, name: str) -> int | None:
+        """The number in the *name* of a part; None in other names."""
+        digits = name.removeprefix(self.name_start)
+        return int(digits) if digits != name and digits == str(_number(digits)) else None
+
+    def promised(self, answer: Mapping[str, Any]) -> dict[int, Any]:
+        """The numbers that *answer* lists, in its order, with the count of rows that it gives for each."""
+        listed = answer.get(self.listed_in)
+        parts = [part for part in listed if isinstance(part, dict)] if isinstance(listed, list) else []
+        numbers = ((_number(part.get(self.number)), part.get(self.count)) for part in parts)
+        return {number: count for number, count in numbers if number is not None}
+
+
+def _number(value: object) -> int | None:
+    """A number from 0 on, also where TMDB sends it as a text or with a fraction of 0, as tables take it."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 class Reference(NamedTuple):
@@ -374,7 +401,7 @@ class Entity:
         """The fields of an answer beside its appends; one that is not here is counted as drift, never refused."""
         if isinstance(self.listing, Pages):
             return frozenset({*self.shape, self.id_field, "total_pages", "total_results", "dates"})
-        of = {self.numbered.of.partition(".")[0].removesuffix("[]")} if self.numbered else set[str]()
+        of = {self.numbered.listed_in} if self.numbered else set[str]()
         apart = {*self.appends, ITEMS, *(name for name in self.shape if name.endswith(NUMBERED))}
         return frozenset({"id", *self.shape, *of} - apart)
 

@@ -243,7 +243,14 @@ TV = Entity(
     ),
     default_appends=_DEFAULT_APPENDS,
     # With the default appends, seasons 0 to 10 come with the first request: those of 96 % of all series.
-    numbered=Numbered("season/{n}", of="seasons[].season_number"),
+    numbered=Numbered(
+        "season/{n}",
+        of="seasons[].season_number",
+        rows="episodes",
+        record="show_id",
+        count="episode_count",
+        total="number_of_episodes",
+    ),
     # Of what every recorded answer has, so much that no other body is taken for a series.
     core=frozenset(("name", "original_name", "original_language", "first_air_date", "genres", "number_of_seasons")),
     tables=(_SERIES, *_CHILDREN, *_SEASONS),
