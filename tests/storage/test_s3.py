@@ -14,7 +14,20 @@ from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, Storag
 from reelhouse.storage.opening import S3Options, open_storage
 from reelhouse.storage.protocol import Storage
 from reelhouse.storage.s3 import S3Storage
-from tests.s3proxy import BROKEN, CONFLICT, SLOW_DOWN, Fault, Proxy, cut, done_and_says, half, lost, proxied, says
+from tests.s3proxy import (
+    BROKEN,
+    CONFLICT,
+    SLOW_DOWN,
+    Answer,
+    Fault,
+    Proxy,
+    cut,
+    done_and_says,
+    half,
+    lost,
+    proxied,
+    says,
+)
 from tests.s3servers import ON_EACH, aim, client, fresh_bucket, started
 
 # Keys that moto and the others give at a time.
@@ -291,6 +304,45 @@ def test_more_versions_of_a_key_than_one_page_holds_are_all_erased(proxy: Proxy)
     lake.delete_all_versions("a")
     assert "Versions" not in client(proxy.server).list_object_versions(Bucket=bucket)
     assert proxy.counts["DELETE"] == PAGES["moto"] + 2
+
+
+def _says_ok(body: bytes, *headers: tuple[str, str]) -> Fault:
+    return lambda *_: Answer(200, [("Content-Length", str(len(body))), *headers], body)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Sign in</html>", b"<a/>"])
+def test_what_is_not_a_listing_is_an_error_and_never_an_empty_listing(
+    body: bytes, lake: S3Storage, proxy: Proxy
+) -> None:
+    lake.put("a", b"1")
+    proxy.always(_says_ok(body), kind="LIST", key="^$")
+    listing: tuple[Callable[[], object], ...] = (
+        lambda: list(lake.keys("")),
+        lambda: list(lake.sizes("")),
+        lambda: list(lake.list_all_versions("")),
+        lambda: lake.delete_all_versions("a"),
+    )
+    for call in listing:
+        with pytest.raises(StorageError, match="no IsTruncated, so it is not S3's"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "mark", [b"", b"<NextContinuationToken>t</NextContinuationToken><NextKeyMarker>a</NextKeyMarker>"]
+)
+def test_a_listing_that_does_not_say_where_it_goes_on_is_an_error(mark: bytes, lake: S3Storage, proxy: Proxy) -> None:
+    proxy.always(_says_ok(b"<a><IsTruncated>true</IsTruncated>" + mark + b"</a>"), kind="LIST", key="^$")
+    for call in (lambda: list(lake.keys("")), lambda: list(lake.list_all_versions(""))):
+        with pytest.raises(StorageError, match="where the listing goes on"):
+            call()
+
+
+def test_an_answer_without_its_headers_is_an_error(lake: S3Storage, proxy: Proxy) -> None:
+    proxy.always(_says_ok(b""), key="a$")
+    calls: tuple[Callable[[], object], ...] = (lambda: lake.get_versioned("a"), lambda: lake.put_new("a", b"1"))
+    for call in calls:
+        with pytest.raises(StorageError, match="no ETag"):
+            call()
 
 
 def test_a_missing_bucket_is_an_error_and_never_a_missing_key(proxy: Proxy) -> None:

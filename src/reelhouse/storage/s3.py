@@ -48,6 +48,21 @@ _CONTENT_TYPES = {
 }
 
 
+# What S3's answers always have.
+_ALWAYS = {
+    "list_objects_v2": "IsTruncated",
+    "list_object_versions": "IsTruncated",
+    "head_object": "ContentLength",
+    "get_object": "ETag",
+    "put_object": "ETag",
+}
+# The parameters of a listing's next page, by what the page before says of them.
+_NEXT_PAGE = {
+    "list_objects_v2": {"ContinuationToken": "NextContinuationToken"},
+    "list_object_versions": {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"},
+}
+
+
 class S3Storage:
     """Objects below `s3://bucket/prefix`; no request before the first call."""
 
@@ -254,14 +269,9 @@ class S3Storage:
         return [f"s3://{self._bucket}/{prefix}".rstrip("/") for prefix in sorted(found)]
 
     def _listed(self, prefix: str) -> Iterator[tuple[str, int]]:
-        page: dict[str, str] = {}
-        while True:
-            answer = self._list("list_objects_v2", prefix, **page)
+        for answer in self._pages("list_objects_v2", prefix):
             entries = {self._key(entry): int(entry["Size"]) for entry in answer.get("Contents", ())}
             yield from ((key, size) for key, size in entries.items() if _is_ours(key))
-            if not answer.get("IsTruncated"):
-                return
-            page = {"ContinuationToken": answer["NextContinuationToken"]}
 
     def _versions(self, prefix: str, *kinds: str) -> Iterator[Any] | None:
         """The entries of all versions; None if the server has no versions."""
@@ -271,18 +281,22 @@ class S3Storage:
             if status(exc) == 501:
                 return None
             raise self._failed(prefix, exc) from exc
-        return self._paged(first, prefix, kinds)
+        pages = self._pages("list_object_versions", prefix, first)
+        return (entry for answer in pages for kind in kinds for entry in answer.get(kind, ()))
 
-    def _paged(self, answer: Any, prefix: str, kinds: tuple[str, ...]) -> Iterator[Any]:
+    def _pages(self, operation: str, prefix: str, first: Any = None) -> Iterator[Any]:
+        """The pages of a listing, of which the *first* may be known."""
+        answer, page = first or self._list(operation, prefix), dict[str, str]()
         while True:
-            for kind in kinds:
-                yield from answer.get(kind, ())
-            if not answer.get("IsTruncated"):
+            yield answer
+            if not answer["IsTruncated"]:
                 return
-            page = {"KeyMarker": answer["NextKeyMarker"]}
-            if marker := answer.get("NextVersionIdMarker"):
-                page["VersionIdMarker"] = marker
-            answer = self._list("list_object_versions", prefix, **page)
+            marks = {name: answer[mark] for name, mark in _NEXT_PAGE[operation].items() if answer.get(mark)}
+            if not marks or marks == page:
+                # The same page again and again, or what follows left out.
+                raise StorageError(f"{self.url}/{prefix}: S3 does not say where the listing goes on")
+            page = marks
+            answer = self._list(operation, prefix, **page)
 
     def _erase(self, key: str, version: str) -> None:
         self._asked(key, lambda: self._request("delete_object", key, VersionId=version))
@@ -291,11 +305,21 @@ class S3Storage:
         return self._asked(prefix, lambda: self._list_once(operation, prefix, **page))
 
     def _list_once(self, operation: str, prefix: str, **page: str) -> Any:
-        return self._client.request(operation, Bucket=self._bucket, Prefix=self._root + prefix, **page)
+        answer = self._client.request(operation, Bucket=self._bucket, Prefix=self._root + prefix, **page)
+        return self._whole(operation, prefix, answer)
 
     def _request(self, operation: str, key: str, **arguments: Any) -> Any:
         answer = self._client.request(operation, Bucket=self._bucket, Key=self._root + key, **arguments)
         self._seen.set()
+        return self._whole(operation, key, answer)
+
+    def _whole(self, operation: str, key: str, answer: Any) -> Any:
+        """*answer*, unless a proxy gave it: an empty page with the status 200 would look like an empty listing."""
+        if (member := _ALWAYS.get(operation, "ResponseMetadata")) not in answer:
+            raise StorageError(
+                f"{self.url}/{key}: an answer to {operation} has no {member}, so it is not S3's; see what answers at "
+                f"{self._client.endpoint}"
+            )
         return answer
 
     def _asked(self, key: str, call: Callable[[], T]) -> T:
