@@ -332,7 +332,8 @@ def test_what_is_not_a_listing_is_an_error_and_never_an_empty_listing(
 )
 def test_a_listing_that_does_not_say_where_it_goes_on_is_an_error(mark: bytes, lake: S3Storage, proxy: Proxy) -> None:
     proxy.always(_says_ok(b"<a><IsTruncated>true</IsTruncated>" + mark + b"</a>"), kind="LIST", key="^$")
-    for call in (lambda: list(lake.keys("")), lambda: list(lake.list_all_versions(""))):
+    calls: tuple[Callable[[], object], ...] = (lambda: list(lake.keys("")), lambda: list(lake.list_all_versions("")))
+    for call in calls:
         with pytest.raises(StorageError, match="where the listing goes on"):
             call()
 

@@ -1,4 +1,4 @@
-"""Whether the numbered parts of an answer, such as a series' seasons, are what was asked for."""
+"""Whether the numbered parts of an answer are what was asked for."""
 
 from __future__ import annotations
 
