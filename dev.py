@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ ROOT = Path(__file__).resolve().parent
 # Apache Spark and the embedded engine's client both install a package `pyspark`: each has an environment of its own.
 VENV, SPARK_VENV, SPARK40_VENV = Path(".venv"), Path(".venv-spark"), Path(".venv-spark40")
 UV_VENV, UV = Path(".cache/uv"), "uv==0.13.8"
+_PROGRAMS_IN = Path(".cache/npm")
+_PROGRAMS = {"axe-core@4.14.1": "axe.min.js", "mermaid@11.17.2": "dist/mermaid.min.js"}
 
 _BIN = "Scripts" if os.name == "nt" else "bin"
 # Named one by one in docs/: ruff would format what its pages show.
@@ -104,6 +107,22 @@ def set_up() -> None:
 def _set_up_docs() -> None:
     set_up()
     _install("docs", after="dev")
+    _get_programs()
+
+
+def _get_programs() -> None:
+    """Get what pages are drawn and checked with from npm; without it, diagrams stay text and a test is skipped."""
+    npm = shutil.which("npm")
+    for package, member in _PROGRAMS.items():
+        made = _PROGRAMS_IN / Path(member).name
+        if npm and not made.exists():
+            _PROGRAMS_IN.mkdir(parents=True, exist_ok=True)
+            packed = subprocess.check_output([npm, "pack", "--silent", package], cwd=_PROGRAMS_IN, text=True).strip()
+            with tarfile.open(_PROGRAMS_IN / packed) as archive:
+                program = archive.extractfile(f"package/{member}")
+                assert program is not None
+                made.write_bytes(program.read())
+            (_PROGRAMS_IN / packed).unlink()
 
 
 def _install(group: str, *, after: str) -> None:

@@ -9,26 +9,37 @@ Needs Chromium.
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from aiohttp.web import FileResponse, Response
 from rich.console import Console
 from rich.text import Text
 
 from tests.browser import Tab, browse
 from tests.cli.terminal import Screen, Terminal
+from tests.serving import serving
 
 DOCS = Path(__file__).resolve().parent
 IMAGES = DOCS / "img"
 WIDTHS = (360, 768, 1440)
 _COLUMNS = 104
+_OF_SITE = {"home": "", "tutorial": "tutorial/", "commands": "cli/", "star": "star/", "architecture": "ARCHITECTURE/"}
+_OF_BROWSE = {
+    "start": "",
+    "lake": "/lake",
+    "table": "/lake/dim_movie",
+    "row": "/lake/dim_movie/3062",
+    "query": "/lake/roi_by_genre",
+}
 
 
 def run_demo(folder: Path) -> Screen:
@@ -76,8 +87,11 @@ def the_chart(folder: Path) -> bytes:
 
 
 async def _open(tab: Tab, address: str, width: int, *, dark: bool = False) -> None:
+    # The site keeps whether it was light or dark before.
+    origin = "/".join(address.split("/")[:3])
+    await tab.call("Storage.clearDataForOrigin", origin=origin, storageTypes="local_storage")
     await tab.show(address, width, dark=dark)
-    if address.endswith("demo-lake.html"):
+    if address.endswith("lake.html"):
         await tab.wait_for("document.documentElement.dataset.drawn")
 
 
@@ -97,7 +111,8 @@ def screens(pages: dict[str, str], folder: Path) -> None:
 
     async def visit(tab: Tab) -> None:
         for name, address in pages.items():
-            for width, dark in product(WIDTHS, (False, True)):
+            # datasette is light only.
+            for width, dark in product(WIDTHS, (False,) if name.startswith("browse") else (False, True)):
                 await _open(tab, address, width, dark=dark)
                 (folder / f"{name}-{width}{'-dark' * dark}.png").write_bytes(await tab.picture())
 
@@ -105,10 +120,10 @@ def screens(pages: dict[str, str], folder: Path) -> None:
 
 
 @contextmanager
-def browsing(lake: Path) -> Iterator[str]:
+def browsing(lake: Path | str, env: Mapping[str, str] = os.environ) -> Iterator[str]:
     """The address at which `reelhouse browse` shows a lake."""
     command = [sys.executable, "-m", "reelhouse.cli.main", "--lake", str(lake), "browse", "--no-images", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env) as process:
         try:
             assert process.stderr is not None
             yield next(found[0] for line in process.stderr if (found := re.search(r"http://127\S+", line)))
@@ -116,13 +131,20 @@ def browsing(lake: Path) -> Iterator[str]:
             process.terminate()
 
 
+def _file(site: Path, path: str) -> FileResponse | Response:
+    found = site / path.lstrip("/")
+    found = found / "index.html" if found.is_dir() else found
+    return FileResponse(found) if found.is_file() else Response(status=404)
+
+
 def all_screens(folder: Path, into: Path) -> None:
+    """Pictures of the demo's report, of what `browse` shows of its lake and, if it is built, of the site."""
     site = DOCS.parent / "dist" / "site"
     pages = {"report": (folder / "demo-lake.html").as_uri()}
-    if site.is_dir():
-        pages |= {"site": (site / "index.html").as_uri(), "tutorial": (site / "tutorial" / "index.html").as_uri()}
-    with browsing(folder / "demo-lake") as address:
-        pages |= {"browse": address}
+    with serving(lambda asked: _file(site, asked.path)) as served, browsing(folder / "demo-lake") as lake:
+        if site.is_dir():
+            pages |= {f"site-{name}": f"{served.url}/{path}" for name, path in _OF_SITE.items()}
+        pages |= {f"browse-{name}": f"{lake}{path}" for name, path in _OF_BROWSE.items()}
         screens(pages, into)
 
 

@@ -20,6 +20,10 @@ def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tm
     assert done.returncode == 0, done.stderr
     pages = list((tmp_path / "site").rglob("*.html"))
     assert "Continue the open run" in (tmp_path / "site" / "api" / "index.html").read_text(encoding="utf-8")
+    assert r"\|" not in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    star = (tmp_path / "site" / "star" / "index.html").read_text(encoding="utf-8")
+    drawn = (ROOT / ".cache" / "npm" / "mermaid.min.js").is_file()
+    assert ('<pre class="mermaid">' in star, 'src="../mermaid.min.js"' in star) == (drawn, drawn)
     assert len(pages) > len(list((ROOT / "docs").glob("*.md")))
     loaded = re.compile(
         r"""<(?:script|img|iframe)[^>]* src=["']?https?:[^"'> ]+"""

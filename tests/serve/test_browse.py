@@ -55,6 +55,7 @@ def answers(database: Path, *paths: str) -> list[str]:
 
 def test_an_export_comes_with_what_the_dictionary_says(metadata: dict[str, Any]) -> None:
     tables = metadata["databases"]["films"]["tables"]
+    assert tables["dim_language"]["label_column"] == "english_name"
     assert tables["dim_movie"]["label_column"] == "title"
     assert tables["dim_movie"]["facets"] == ["status", "original_language", "release_decade"]
     assert "US dollars" in tables["fact_movie"]["columns"]["budget_usd"]

@@ -168,7 +168,9 @@ def test_a_browser_draws_every_chart_and_cuts_nothing(drawn: Path, width: int, d
         await tab.show(drawn.as_uri(), width, dark=dark)
         await tab.wait_for("document.documentElement.dataset.drawn")
         empty = await tab.evaluate(_UNDRAWN)
-        beyond = await tab.evaluate(_BEYOND)
+        beyond = await tab.evaluate(_BEYOND) + await tab.evaluate(_SHORTENED)
+        if width == max(WIDTHS):
+            beyond += await tab.evaluate(_SCROLLED)
         return empty, beyond, tab.complaints, [each for each in tab.requests if not each.startswith(drawn.as_uri())]
 
     assert browse(visit) == (0, [], [], [])
@@ -180,6 +182,11 @@ _BEYOND = """[...document.querySelectorAll('body *')]
   .filter(e => !e.closest('.scroll, .skip'))
   .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map(e => e.outerHTML.slice(0, 100))"""
+
+
+_SHORTENED = "[...document.querySelectorAll('svg text')].map(e => e.textContent).filter(text => text.endsWith('…'))"
+_SCROLLED = """[...document.querySelectorAll('.scroll')]
+  .filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel)"""
 
 
 @pytest.mark.long

@@ -50,6 +50,8 @@ def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, ima
             str(metadata),
         ]
         command += ["--host", "127.0.0.1", "--port", str(port), "--setting", "sql_time_limit_ms", "10000"]
+        # Pages that a phone can scroll through.
+        command += ["--setting", "default_page_size", "50"]
         command += ["--plugins-dir", str(_plugins(Path(folder), "loopback", *(("images",) if images else ())))]
         if show:
             command.append("--open")

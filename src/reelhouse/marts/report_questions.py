@@ -286,8 +286,8 @@ with offers as (
   from watch_provider_offer group by iso_3166_1, monetization_type
 ),
 countries as (select iso_3166_1, sum(movies) as n from offers group by iso_3166_1 order by n desc, iso_3166_1 limit 12)
-select o.iso_3166_1 as country, o.monetization_type as offer, o.movies
-from offers o join countries c on c.iso_3166_1 = o.iso_3166_1
+select coalesce(d.name, o.iso_3166_1) as country, o.monetization_type as offer, o.movies
+from offers o join countries c on c.iso_3166_1 = o.iso_3166_1 left join dim_country d on d.iso_3166_1 = o.iso_3166_1
 order by c.n desc, country, offer""".strip(),
         WATCHED,
         "Movies on offer by country and kind of offer; the darker, the more. Data by JustWatch.",
@@ -295,7 +295,7 @@ order by c.n desc, country, offer""".strip(),
         x="offer",
         y="country",
         value="movies",
-        labels=("kind of offer", "country"),
+        labels=("kind of offer", ""),
     ),
     Question(
         "providers",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from reelhouse.entities.schema import Table
 from reelhouse.errors import ReelhouseError
@@ -17,7 +18,7 @@ from reelhouse.serve.export.database_file import listed, quoted
 from reelhouse.serve.export.result import TERMS
 
 # Columns by which a row is known, and which are searched.
-_LABELS = ("title", "name", "english_name")
+_LABELS = ("title", "english_name", "name")
 _SEARCHED = ("title", "name", "original_title", "original_name", "english_name")
 # Columns of few values, by which people narrow a table down.
 _FACETS = (
@@ -25,6 +26,11 @@ _FACETS = (
     *("monetization_type", "iso_3166_1", "known_for_department", "entity", "state", "reason"),
 )
 _MOST_FACETS = 3
+# A query must not make a page wider than a phone, nor a long text a row higher than a screen.
+_STYLE = (
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere}"
+    "@media(min-width:577px){td.col-overview,td.col-biography,td.col-tagline{min-width:24rem}}"
+)
 
 
 def metadata_place(database: Path) -> Path:
@@ -51,6 +57,7 @@ def metadata(database: Path, tables: list[Table]) -> dict[str, Any]:
         "description": TERMS,
         "source": "TMDB",
         "source_url": "https://www.themoviedb.org",
+        "extra_css_urls": [f"data:text/css,{quote(_STYLE)}"],
         "databases": {
             database.stem: {
                 "tables": {table.name: _of_table(table) for table in tables},

@@ -17,8 +17,8 @@ How = Literal["full", "incremental", "unchanged"]
 NOTES = "reelhouse_export"
 
 TERMS = (
-    "This product uses the TMDB API but is not endorsed, certified or otherwise approved by TMDB. Nothing of it may be "
-    "kept for longer than six months: export again, and what was purged is gone here too. Data of watch providers by "
+    "This product uses the TMDB API but is not endorsed, certified or otherwise approved by TMDB. Nothing in it may be "
+    "kept for longer than six months; a new export leaves out what was purged. Data on watch providers comes from "
     "JustWatch."
 )
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _COLORS = [f"var(--c{number})" for number in range(10)]
 _BAR = 24
-_LABEL = 150
+_LABEL = 170
+# A pair of names takes two lines.
+_TWO_LINES = r"length(datum.label) > 24 ? split(replace(datum.label, ' and ', ' and\n'), '\n') : datum.label"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _bar(values: list[dict[str, Any]], question: Question, x: str, y: str) -> di
         .mark_bar(color="var(--accent)", height=_BAR * 2 // 3, cornerRadiusEnd=2)
         .encode(
             x=alt.X(f"{x}:Q", title=label, axis=_axis(question, values)),
-            y=alt.Y(f"{y}:N", sort=None, title=None),
+            y=alt.Y(f"{y}:N", sort=None, title=None, axis=alt.Axis(labelExpr=_TWO_LINES, labelLineHeight=11)),
             tooltip=_tooltip(values),
         )
     )
@@ -172,7 +174,7 @@ def _line(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
         shown["color"] = alt.Color(f"{question.color}:N", scale=colors, legend=legend)
     plain: Any = {} if question.color else {"color": "var(--accent)"}
     points = alt.OverlayMarkDef(size=26 if len(values) < 60 else 10, opacity=1, **plain)
-    return _finished(_based(values).mark_line(point=points, **plain).encode(**shown), 260)
+    return _finished(_based(values).mark_line(point=points, strokeJoin="round", **plain).encode(**shown), 260)
 
 
 def _scale(question: Question) -> Any:
@@ -192,7 +194,7 @@ def _heat(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
         .mark_rect(color="var(--accent)")
         .encode(
             x=alt.X(f"{question.x}:N", title=question.labels[0], axis=alt.Axis(labelAngle=0)),
-            y=alt.Y(f"{question.y}:N", sort=None, title=question.labels[1]),
+            y=alt.Y(f"{question.y}:N", sort=None, title=None),
             opacity=strength,
             tooltip=_tooltip(values),
         )

@@ -77,7 +77,7 @@ class Page(NamedTuple):
         )
         links = (("holds", "What is in it"), ("says", "What it says"), ("good", "How good it is"))
         return (
-            f"<header><h1>{escape(self.lake)}</h1>"
+            f"<header><h1>{escape(self.lake).replace('/', '/<wbr>')}</h1>"
             f'<p class="muted">Report of {self.made:%Y-%m-%d %H:%M} UTC by {escape(self.by)}</p>'
             f'<p><span class="verdict {"bad" if failed else "good"}">{verdict}</span></p></header>\n'
             '<nav aria-label="Parts of the report"><ul>'
@@ -101,7 +101,7 @@ class Page(NamedTuple):
             yield "<p>There are no rows to ask about yet.</p>"
         for title, figures in self.sections:
             yield f"<h3>{escape(title)}</h3>{_figures(figures)}"
-        if self.unanswered and self.holds:
+        if self.unanswered and self.sections:
             yield f'<p class="muted">Without rows in this lake: {escape("; ".join(self.unanswered))}.</p>'
         yield '</section>\n<section aria-labelledby="good"><h2 id="good">How good it is</h2>'
         yield f"<h3>Checks</h3>{_checks(self.checks)}"
@@ -151,11 +151,15 @@ def _posters(posters: Sequence[Poster]) -> str:
 def _checks(checks: Sequence[Check]) -> str:
     rows = "".join(
         f'<tr><td>{escape(one.name)}</td><td><span class="verdict {"good" if one.passed else "bad"}">'
-        f"{'passed' if one.passed else 'failed'}</span></td><td>{escape(one.found)}</td></tr>"
+        f"{'passed' if one.passed else 'failed'}</span></td><td>{_with_code(one.found)}</td></tr>"
         for one in checks
     )
     head = "<thead><tr><th scope=col>check</th><th scope=col>verdict</th><th scope=col>found</th></tr></thead>"
     return _scrolled("Checks", f"<table>{head}<tbody>{rows}</tbody></table>")
+
+
+def _with_code(text: str) -> str:
+    return re.sub("`(.*?)`", r"<code>\1</code>", escape(text))
 
 
 def _figures(figures: Sequence[Figure]) -> str:

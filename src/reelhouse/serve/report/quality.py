@@ -155,6 +155,7 @@ def _history(runs: Sequence[Reconciliation]) -> Iterator[Figure]:
             )
             for r in reversed(runs)
         ),
+        wide=True,
     )
 
 
@@ -309,7 +310,7 @@ def _quarantined(entities: Sequence[EntityState], limits: Limits) -> Check:
 def _rejects(entities: Sequence[EntityState], counts: dict[str, int], limits: Limits) -> Check:
     known = {one.entity: max(1, one.landed) for one in entities}
     found = {entity: count / known.get(entity, 1) for entity, count in counts.items()}
-    return _shares("rejected values", "of the answers in {} at most have a rejected value", found, limits.rejected)
+    return _shares("rejected values", "of the answers in {} have a rejected value, at most", found, limits.rejected)
 
 
 def _orphaned(found: Sequence[_Orphans], pins: dict[str, TableVersion], limits: Limits) -> Check:
