@@ -94,6 +94,13 @@ def test_ids_that_are_no_ids_are_named_by_their_line(lake: FolderStorage, typed:
     assert _contents(lake) == before
 
 
+def test_a_purge_of_ids_says_where_their_names_may_remain(lake: FolderStorage, typed: Typed) -> None:
+    assert _contents(lake)
+    says = "may still name these records: docs/maintain.md"
+    assert says in " ".join(typed("--ids", "-", "--yes", given="20\n").stderr.split())
+    assert says not in " ".join(typed("--all", "--yes").stderr.split())
+
+
 def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typed) -> None:
     before = _contents(lake)
     words = ("--ids", "-", "--json")

@@ -327,6 +327,11 @@ def purge(
         display.as_json({**found.to_dict(), **_of_list(listed)})
     else:
         _show_purge(found)
+        if listed:
+            display.note(
+                "Daily exports, ranked lists and answers about other records may still name these records: "
+                "docs/maintain.md shows how to erase them there."
+            )
     return 0 if found.ok else 1
 
 

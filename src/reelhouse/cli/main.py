@@ -657,8 +657,9 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
     it has not reached yet of --ids, --entity or --all is left out, counted as abandoned. For the next plan purged ids
     are unknown, so they are requested (as new) if they are still listed. Exports hold titles, so
     --older-than, --entity and --all purge them too, with popularity_daily. --ids purges answers only, and reads all of
-    them if IMDb ids are named. Tables are erased and built again; until then they cannot be read. Nothing is purged
-    while answers wait in this machine's spool. Make sure that none wait on another machine, or they come back.
+    them if IMDb ids are named: exports, ranked lists and answers about other records may still name what was purged.
+    Tables are erased and built again; until then they cannot be read. Nothing is purged while answers wait in this
+    machine's spool. Make sure that none wait on another machine, or they come back.
 
     A purge is refused if this machine's clock seems wrong: if the lake has seen a later time of TMDB's clock, or none
     for 30 days and most answers would go. Then --as-of names the day to count from.

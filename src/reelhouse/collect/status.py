@@ -150,28 +150,36 @@ def _look(storage: Storage, entity: str, pending: int, stale_before: str) -> tup
 def _known(storage: Storage, entity: str, last: int, pending: int, stale_before: str) -> EntityStatus | None:
     with open_ledger(storage, entity, last) as ledger:
         (requests,) = ledger.db.execute("select sum(requests) from run").fetchone()
-        known, landed, filtered, gone, quarantined, oldest, stale = ledger.db.execute(
-            "select count(*), sum(state = 'landed'), sum(state = 'filtered'), sum(state = 'gone'), "
-            "sum(state = 'quarantined'), min(case when state = 'landed' then fetched_at end), "
-            "sum(state in ('landed', 'filtered') and fetched_at < ?) from known",
+        # Nearly all rows are landed: counting the others takes half the time of an aggregate for each state.
+        known, oldest, old = ledger.db.execute(
+            "select count(*), min(fetched_at) filter (where state = 'landed'), count(*) filter (where fetched_at < ?) "
+            "from known",
             (stale_before,),
         ).fetchone()
+        others = {
+            state: (count, stale)
+            for state, count, stale in ledger.db.execute(
+                "select state, count(*), sum(fetched_at < ?) from known where state <> 'landed' group by state",
+                (stale_before,),
+            )
+        }
         # An IMDb id that was set aside before anybody said which TMDB id it is.
         (unnamed,) = ledger.db.execute(
             "select count(*) from alias where id is null and state = 'quarantined'"
         ).fetchone()
     if not known:
         return None
+    filtered, gone, quarantined = (others.get(state, (0, 0)) for state in ("filtered", "gone", "quarantined"))
     return EntityStatus(
         entity,
         known + unnamed,
-        landed,
-        filtered,
-        gone,
-        quarantined + unnamed,
+        known - filtered[0] - gone[0] - quarantined[0],
+        filtered[0],
+        gone[0],
+        quarantined[0] + unnamed,
         pending,
         oldest,
         requests or 0,
         listed_at(read_plan(storage, entity, last)) or None,
-        stale,
+        old - gone[1] - quarantined[1],
     )
