@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import subprocess
 import sys
@@ -119,11 +120,17 @@ def explained(frame: DataFrame) -> str:
 
 def plans_by(python: Path, lake: Path, engine: str) -> dict[str, str]:
     """As `plans_of`, by the Python of another environment."""
-    command = [str(python), "-m", "bench.plans", engine, str(lake)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    printed = _run([str(python), "-m", "bench.plans", engine, str(lake)])
+    return msgspec.json.decode(printed.splitlines()[-1], type=dict[str, str])
+
+
+def _run(command: list[str]) -> str:
+    """What *command* prints, in another environment. A session on Sail in this process must not decide its mode."""
+    environ = {name: value for name, value in os.environ.items() if name != "SPARK_CONNECT_MODE_ENABLED"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environ)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-3000:]}")
-    return msgspec.json.decode(done.stdout.splitlines()[-1], type=dict[str, str])
+    return done.stdout
 
 
 _WRITES = re.compile(r"Arguments: file:\S*?/((?:_reelhouse/staging|tables|marts)/\w+)/[0-9a-f]+-[0-9a-f]+")
@@ -151,10 +158,7 @@ def jobs_by(python: Path, lake: Path, engine: str) -> Counter[str]:
     with tempfile.TemporaryDirectory() as events:
         conf = ("spark.eventLog.enabled=true", f"spark.eventLog.dir=file://{events}", "spark.eventLog.compress=false")
         options = [word for one in conf for word in ("--conf", one)]
-        command = [str(python), "-m", "reelhouse.cli.main", "--lake", str(lake), "build", "--spark", engine, *options]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-3000:]}")
+        _run([str(python), "-m", "reelhouse.cli.main", "--lake", str(lake), "build", "--spark", engine, *options])
         return jobs_of(Path(events))
 
 

@@ -12,18 +12,21 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.delta.engine import same_rows
+from reelhouse.delta.engine import open_engine, same_rows
 from reelhouse.delta.log import DataFile, Mode, log_key, put_commit, rows_held
 from reelhouse.entities.schema import Table
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.marts import REGISTRY, movies
+from reelhouse.raw.receipt import ChunkRef, Receipt
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables import registry as registry_module
 from reelhouse.tables.popularity import POPULARITY, popularity
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.select import rows_of
 from reelhouse.warehouse import fingerprints, materialize, popularity_daily
+from reelhouse.warehouse.pending import Part
 from reelhouse.warehouse.run import build
+from reelhouse.warehouse.staging import BATCH_BYTES, batches
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import Noting
 from tests.warehouse.few import FEW
@@ -405,3 +408,19 @@ def test_rows_of_a_version_are_counted_from_what_is_known() -> None:
     assert noting.read == [log_key("t", 4), log_key("t", 3)]
     # What was known before everything was overwritten counts no more.
     assert rows_held(noting, "t", 4, (0, 1)) == 11110
+
+
+@pytest.mark.parametrize(("tasks", "chunks"), [(1, 64), (32, 64), (64, 128), (128, 256), (1000, 256)])
+def test_an_append_takes_more_chunks_where_more_tasks_run_at_once(tasks: int, chunks: int) -> None:
+    size = BATCH_BYTES // 64
+    parts = [
+        Part(1, unit, 0, Receipt(1, unit, 0, "movie", [], ChunkRef(f"chunk {unit}", size, "", 0)))
+        for unit in range(600)
+    ]
+    found = list(batches(iter(parts), tasks))
+    assert [part for batch in found for part in batch] == parts
+    assert {len(batch) for batch in found[:-1]} == {chunks}
+
+
+def test_an_engine_behind_spark_connect_does_not_say_how_many_tasks_run_at_once(tmp_path: Path) -> None:
+    assert open_engine(LakeInTheMaking(tmp_path / "lake").storage, SAIL()).tasks_at_once == 1

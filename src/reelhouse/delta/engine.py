@@ -36,11 +36,13 @@ from reelhouse.storage.protocol import Storage
 # Readers of the newest version read this many commits at most one by one.
 _CHECKPOINT_EVERY = 50
 
-# Files get their final names as tasks end, and none is added that is no data. Sail reads none of these.
+# Spark gives files their final names as tasks end, and adds none that is no data. Sail would also state the NULLs and
+# bounds of each page, which no table needs.
 _WRITING = {
     "compression": "snappy",
     "mapreduce.fileoutputcommitter.algorithm.version": "2",
     "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    "statistics_enabled": "chunk",
 }
 # In a folder without a hidden file of checksums beside each file, which nothing would remove. S3A needs them for its
 # buffers.
@@ -60,6 +62,12 @@ class Engine:
     def at_once(self) -> int:
         """How many tables to make at a time. With a bucket an engine mostly waits; in a folder one keeps it busy."""
         return 1 if self.root.startswith("file://") else 4
+
+    @property
+    def tasks_at_once(self) -> int:
+        """How many tasks run at the same time on a cluster; 1 if the engine does not say, as through Spark Connect."""
+        context = getattr(self.spark, "sparkContext", None)
+        return context.defaultParallelism if context else 1
 
     def address(self, key: str) -> str:
         """Where the engine finds an object or a folder of the lake."""

@@ -49,9 +49,13 @@ from reelhouse.warehouse.pending import Part, PendingRuns, check_chunks, new_par
 
 Progress = Callable[[str], None]
 
-# What one append parses at most: bounds memory, and is large enough that planning the query costs nothing.
+# What one append parses at most: bounds memory, and is large enough that planning the query costs nothing. That is some
+# 64 chunks, each the work of one task, so a cluster gets a multiple: two chunks for each of its tasks. The driver holds
+# the outcomes of a whole append.
 BATCH_BYTES = 160_000_000
 BATCH_ANSWERS = 100_000
+_TASKS_OF_A_BATCH = 32
+_MOST_BATCHES_IN_ONE = 4
 # Answers read again are in memory together, as Python's objects.
 _REREAD_AT_ONCE = 500
 _REREAD_BYTES = 16_000_000
@@ -178,7 +182,7 @@ class Stager:
         begin = from_scratch or found.version is None
         over = readable_version(self.engine.storage, self.folder) if begin else found.version
         reads, done = Watermark() if begin else found.reads, 0
-        for parts in _batches(new_parts(self.engine.storage, reads, pending_runs)):
+        for parts in batches(new_parts(self.engine.storage, reads, pending_runs), self.engine.tasks_at_once):
             over, reads, begin = self._append(over, parts, begin=begin), with_parts(reads, _names(parts)), False
             done += sum(_answers(part) for part in parts)
             progress(f"parsed {done:,} answers")
@@ -250,14 +254,16 @@ def _names(parts: list[Part]) -> list[tuple[int, int, int]]:
     return [(part.run, part.unit, part.part) for part in parts]
 
 
-def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
+def batches(parts: Iterator[Part], tasks: int) -> Iterator[list[Part]]:
+    """*parts* by the append that takes them, on an engine that runs so many *tasks* at the same time."""
+    times = min(max(tasks // _TASKS_OF_A_BATCH, 1), _MOST_BATCHES_IN_ONE)
     batch: list[Part] = []
     size = answers = 0
     for part in parts:
         batch.append(part)
         size += part.receipt.chunk.size if part.receipt and part.receipt.chunk else 0
         answers += _answers(part)
-        if size >= BATCH_BYTES or answers >= BATCH_ANSWERS:
+        if size >= BATCH_BYTES * times or answers >= BATCH_ANSWERS * times:
             yield batch
             batch, size, answers = [], 0, 0
     if batch:
