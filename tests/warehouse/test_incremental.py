@@ -12,8 +12,9 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.delta.engine import open_engine, same_rows
+from reelhouse.delta.engine import TASKS_AT_ONCE, open_engine, same_rows
 from reelhouse.delta.log import DataFile, Mode, log_key, put_commit, rows_held
+from reelhouse.engines.session import session_factory
 from reelhouse.entities.schema import Table
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.marts import REGISTRY, movies
@@ -422,5 +423,9 @@ def test_an_append_takes_more_chunks_where_more_tasks_run_at_once(tasks: int, ch
     assert {len(batch) for batch in found[:-1]} == {chunks}
 
 
-def test_an_engine_behind_spark_connect_does_not_say_how_many_tasks_run_at_once(tmp_path: Path) -> None:
-    assert open_engine(LakeInTheMaking(tmp_path / "lake").storage, SAIL()).tasks_at_once == 1
+def test_a_session_says_how_many_tasks_run_at_once(tmp_path: Path) -> None:
+    session = session_factory("sail")()
+    engine = open_engine(LakeInTheMaking(tmp_path / "lake").storage, session)
+    assert engine.tasks_at_once == 1
+    session.conf.set(TASKS_AT_ONCE, "128")
+    assert engine.tasks_at_once == 128

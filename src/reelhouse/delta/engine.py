@@ -33,6 +33,9 @@ from reelhouse.errors import ConfigError, KeyTakenError, LakeError, OvertakenErr
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
 
+# The setting of a session that says how many tasks its cluster runs at the same time.
+TASKS_AT_ONCE = "reelhouse.tasksAtOnce"
+
 # Readers of the newest version read this many commits at most one by one.
 _CHECKPOINT_EVERY = 50
 
@@ -65,9 +68,8 @@ class Engine:
 
     @property
     def tasks_at_once(self) -> int:
-        """How many tasks run at the same time on a cluster; 1 if the engine does not say, as through Spark Connect."""
-        context = getattr(self.spark, "sparkContext", None)
-        return context.defaultParallelism if context else 1
+        """How many tasks run at the same time on a cluster; 1 if the session does not say."""
+        return int(self.spark.conf.get(TASKS_AT_ONCE, "1"))
 
     def address(self, key: str) -> str:
         """Where the engine finds an object or a folder of the lake."""

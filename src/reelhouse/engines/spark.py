@@ -142,8 +142,10 @@ def adopted(
             f"engine: {_BY_CONNECT}: start the job with spark-submit or on a dedicated cluster, or let "
             "`reelhouse build --spark sc://host:port` ask that server"
         )
+    from reelhouse.delta.engine import TASKS_AT_ONCE
+
     mine = session.newSession()
-    found = dict(s3a_conf(access)) if access else {}
+    found = {TASKS_AT_ONCE: str(session.sparkContext.defaultParallelism), **dict(s3a_conf(access) if access else ())}
     if access and session.sparkContext._jsc.hadoopConfiguration().get("fs.s3.impl") is None:
         # A lake's address says s3://, which plain Spark must map to S3A; EMR and Glue know it.
         found["fs.s3.impl"] = _S3A
