@@ -69,7 +69,7 @@ class Engine:
     @property
     def tasks_at_once(self) -> int:
         """How many tasks run at the same time on a cluster; 1 if the session does not say."""
-        return int(self.spark.conf.get(TASKS_AT_ONCE, "1"))
+        return int(self.spark.conf.get(TASKS_AT_ONCE, None) or 1)
 
     def address(self, key: str) -> str:
         """Where the engine finds an object or a folder of the lake."""
