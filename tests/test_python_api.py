@@ -176,7 +176,7 @@ def test_ctrl_c_in_a_notebook_lands_what_came_and_leaves_the_run_open(tmp_path: 
         "loop = asyncio.new_event_loop()\n"
         "print(loop.run_until_complete(cell()).runs[0].reason)"
     )
-    slow = json.dumps({**settings, "rate": 20.0})
+    slow = json.dumps({**settings, "rate": 8.0})
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path), slow], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("stopped by SIGINT\n", "")
     assert 0 < reelhouse.status(tmp_path).open[0].pending < 120
