@@ -340,6 +340,17 @@ def _altered(actions: list[Any]) -> Iterator[list[Any]]:
                     yield [*before, {name: {**fields, field: json.dumps(odd)}}, *after]
 
 
+def test_a_type_that_the_log_alone_has_is_an_error_and_no_other_value(lake: LakeInTheMaking) -> None:
+    pin = lake.current.tables["movie"]
+    key = log_key("tables/movie", pin.version)
+    instant, day = b'\\"fetched_at\\",\\"nullable\\":true,\\"type\\":\\"timestamp', b'\\"type\\":\\"date'
+    body = lake.storage.get(key)
+    assert instant in body
+    lake.storage.put(key, body.replace(instant, instant.replace(b'\\"type\\":\\"timestamp', day)))
+    with pytest.raises(LakeError, match=r"fetched_at has the type timestamp\[us, tz=UTC\], its log states date32"):
+        read_delta(lake.storage, "tables/movie", pin.version, None, pin.rows).read_all()
+
+
 @pytest.mark.parametrize("every", [60, pytest.param(1, marks=pytest.mark.long)])
 def test_whatever_is_altered_in_a_log_gives_the_same_rows_or_an_error(lake: LakeInTheMaking, every: int) -> None:
     pin, opened = lake.current.tables["movie"], Lake(lake.storage, SAIL)

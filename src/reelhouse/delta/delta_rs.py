@@ -217,11 +217,30 @@ def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.S
         files = PyFileSystem(DeltaStorageHandler(*_place(storage, folder)))
         try:
             fragment = form.make_fragment(unquote(path), filesystem=files)
+            _check_types(f"{folder}/{path}", fragment.physical_schema, schema)
             yield from fragment.to_batches(
                 schema=schema, columns=schema.names, batch_size=BATCH_ROWS, batch_readahead=1, use_threads=False
             )
         except (DeltaError, OSError, pa.ArrowException) as exc:
             raise LakeError(f"{folder}/{path} cannot be read: {delta_message(exc)}") from exc
+
+
+def _check_types(file: str, there: pa.Schema, stated: pa.Schema) -> None:
+    """Raise `LakeError` where a file has another type than the log states: pyarrow would make days of instants."""
+    for field in stated:
+        at = there.get_field_index(field.name)
+        if at >= 0 and _kind(there.field(at).type) != _kind(field.type):
+            kinds = f"{there.field(at).type}, its log states {field.type}"
+            raise LakeError(f"{file} cannot be read: {field.name} has the type {kinds}")
+
+
+def _kind(one: pa.DataType) -> object:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(one):
+        return _kind(one.value_type)
+    texts = pa.types.is_string(one) or pa.types.is_large_string(one) or pa.types.is_string_view(one)
+    return "text" if texts else one.id
 
 
 def misread(storage: Storage, folder: str, version: int) -> Iterator[str]:
