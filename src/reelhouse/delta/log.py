@@ -15,7 +15,7 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, takewhile
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -58,7 +58,7 @@ class _Add(msgspec.Struct):
 
 
 class _Stats(msgspec.Struct):
-    numRecords: int = 0  # noqa: N815
+    numRecords: Annotated[int, msgspec.Meta(ge=0)] = 0  # noqa: N815
     minValues: dict[str, Any] = {}  # noqa: N815
     maxValues: dict[str, Any] = {}  # noqa: N815
     nullCount: dict[str, int | dict[str, Any]] = {}  # noqa: N815
