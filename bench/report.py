@@ -55,6 +55,8 @@ _TITLES = {
     "looking": "Looking",
     "serverless": "In Lambda",
 }
+# Sections that a person wrote; they come last and stay as they are.
+_BY_HAND = ("Before and after the rebuild",)
 
 
 def show(section: Section) -> None:
@@ -71,7 +73,8 @@ def show(section: Section) -> None:
 def keep(section: Section) -> None:
     """Write a section into the page, in place of what stood there of it; all others stay as they are."""
     written = _written() | {_TITLES[section.name]: _told(section)}
-    parts = [_HEAD, *(f"## {title}\n\n{written[title]}" for title in _TITLES.values() if title in written)]
+    titles = (*_TITLES.values(), *_BY_HAND)
+    parts = [_HEAD, *(f"## {title}\n\n{written[title]}" for title in titles if title in written)]
     _PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
