@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export.postgresql.connection import Link, LostError
-from reelhouse.serve.export.postgresql.ddl import type_of
+from reelhouse.serve.export.postgresql.ddl import check_names, type_of
 from reelhouse.serve.export.postgresql.swap import Loaded
 from reelhouse.serve.export.postgresql.target import PostgresTarget, load_by_copy
 from reelhouse.serve.export.result import Exported
@@ -224,6 +225,14 @@ def test_a_character_that_postgresql_refuses_is_replaced_and_counted(lake: Path,
     assert done.notes == ("2 texts had NUL characters, which PostgreSQL refuses: now \ufffd",)
     texts = {text for (text,) in database.rows(f"select remark from tmdb.{OWN}")}
     assert texts == {"a\ufffdb", "\ufffd", "plain", None}
+
+
+def test_a_name_that_postgresql_would_cut_is_refused_with_what_to_do(lake: Path) -> None:
+    (table,) = look(FolderStorage(lake), (OWN,)).tables
+    check_names(table)
+    spec = replace(table.spec, name="ü" * 32)
+    with pytest.raises(ConfigError, match="names of up to 63 bytes, and 'ü+' of .* is longer: shorten it in the file"):
+        check_names(replace(table, spec=spec))
 
 
 def test_a_key_that_a_person_gave_to_an_import_stays(lake: Path, database: Database) -> None:

@@ -398,6 +398,12 @@ def test_a_stray_quote_takes_no_row_away_and_quotes_may_be_set_to_be_text(world:
     assert not (world.root / TARGET).exists()
 
 
+def test_what_imdb_writes_for_nothing_is_null(world: LakeInTheMaking) -> None:
+    put_csv(world, "movies.csv", b"id|titulo\ntt1|\\N\ntt2|\ntt3|N\n")
+    assert copied(world) == []
+    assert [row["titulo"] for row in pq.read_table(world.root / TARGET).to_pylist()] == [None, None, "N"]
+
+
 def test_what_an_earlier_version_took_in_is_read_again(world: LakeInTheMaking) -> None:
     put_csv(world, "movies.csv", b'id|titulo\ntt1|"Unbalanced\ntt2|Plain\n')
     size = world.storage.size("Raw/Local/CSV/Movies/2026/10/31/movies.csv")
