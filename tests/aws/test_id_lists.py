@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import secrets
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -72,6 +73,22 @@ def test_a_list_announced_twice_is_taken_once_and_a_new_one_again(function: Func
     function(bucket.event("sqs_of_s3"))
     assert len(list(waiting(function.lake, "movie"))) == 1
     bucket.put(b"7\n8\n")
+    function(bucket.event("s3_notification"))
+    assert sorted(letter.keys for _, letter in waiting(function.lake, "movie")) == [
+        ["12", "tt0000003", "25"],
+        ["7", "8"],
+    ]
+
+
+def test_the_event_of_a_list_that_was_replaced_does_not_stand_for_a_later_one(
+    function: Function, bucket: Bucket
+) -> None:
+    of_the_first = bucket.event("s3_notification")
+    bucket.put(b"7\n8\n")
+    function(of_the_first)
+    # The first list again; S3 tells its states apart by the second.
+    time.sleep(1.1)
+    bucket.put(CSV)
     function(bucket.event("s3_notification"))
     assert sorted(letter.keys for _, letter in waiting(function.lake, "movie")) == [
         ["12", "tt0000003", "25"],

@@ -34,16 +34,10 @@ class Asked(NamedTuple):
 
 
 class ListedIn(NamedTuple):
-    """A list of ids in a bucket; *version* is S3's id of this state of it."""
+    """A list of ids in a bucket."""
 
     bucket: str
     key: str
-    version: str
-
-    @property
-    def name(self) -> str:
-        """The same for each delivery, by any service; a later list under the same key has another one."""
-        return "s3-" + hashlib.sha256("\0".join(self).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 _HALF = re.compile("[\ud800-\udfff]")
@@ -198,9 +192,7 @@ def _of_records(event: dict[str, Any], name: str) -> Call:
         bucket, found = _part(record, "s3", "bucket", "name"), _part(record, "s3", "object")
         if not isinstance(found, dict) or not isinstance(found.get("key"), str):
             raise _unknown(record)
-        requests.append(
-            _listed(record, bucket, unquote_plus(found["key"]), found.get("versionId") or found.get("eTag"))
-        )
+        requests.append(_listed(record, bucket, unquote_plus(found["key"])))
     return Call(tuple(requests))
 
 
@@ -209,15 +201,14 @@ def _of_eventbridge(event: dict[str, Any], name: str) -> Call:
     found = _part(event, "detail", "object")
     if not isinstance(found, dict):
         raise _unknown(event)
-    version = found.get("version-id") or found.get("etag")
-    return Call((_listed(event, _part(event, "detail", "bucket", "name"), found.get("key"), version),))
+    return Call((_listed(event, _part(event, "detail", "bucket", "name"), found.get("key")),))
 
 
-def _listed(event: dict[str, Any], bucket: object, key: object, version: object) -> ListedIn:
+def _listed(event: dict[str, Any], bucket: object, key: object) -> ListedIn:
     # S3 has no key with half a character.
     if not isinstance(bucket, str) or not isinstance(key, str) or _HALF.search(bucket + key):
         raise _unknown(event)
-    return ListedIn(bucket, key, str(version or ""))
+    return ListedIn(bucket, key)
 
 
 def _part(value: Any, *names: str) -> Any:

@@ -94,9 +94,9 @@ def _put(storage: Storage, settings: Settings, request: Asked | ListedIn) -> dic
     Returns how many rows of a list are not requested, by their kind.
     """
     if isinstance(request, ListedIn):
-        listed: KeyList | None = read_list(request, partial(_entity, settings), profile=settings.s3_profile)
-        assert listed is not None
-        put_message(storage, request.name, listed.entity, listed.keys)
+        listed: KeyList | None
+        name, listed = read_list(request, partial(_entity, settings), profile=settings.s3_profile)
+        put_message(storage, name, listed.entity, listed.keys)
     else:
         listed = request.listed
         names = selected(settings.entities)

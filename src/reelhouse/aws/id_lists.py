@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from typing import Any
 
 from reelhouse.aws.events import ListedIn
 from reelhouse.bootstrap import aws_clients
@@ -14,22 +16,28 @@ from reelhouse.strict_csv import escape_of
 MOST_BYTES = 4 << 20
 
 
-def read_list(found: ListedIn, entity_of: Callable[[str], str], *, profile: str = "") -> KeyList:
-    """The list, as `collect --ids` reads it; the object's metadata gives the options of that command.
+def read_list(found: ListedIn, entity_of: Callable[[str], str], *, profile: str = "") -> tuple[str, KeyList]:
+    """A name, and the list as `collect --ids` reads it; the object's metadata gives the options of that command.
+
+    The name is the same for each delivery of an event, by any service. A later list under the same key has another one.
 
     *entity_of* returns what the list is about by the `entity` of the metadata, which may be empty.
 
     Raises `ReelhouseError` that names the object.
     """
     place = f"s3://{found.bucket}/{found.key}"
-    body, metadata = _body(found, place, profile)
+    body, answer = _body(found, place, profile)
+    metadata = answer.get("Metadata") or {}
     try:
         listed = read_keys(body, _reading({**metadata, "entity": entity_of(metadata.get("entity", ""))}))
     except ReelhouseError as exc:
         raise ReelhouseError(f"{place}: {exc}") from None
     if not listed.keys:
         raise ReelhouseError(f"{place}: the list has no ids")
-    return listed
+    # What was read, not what the event says of it: another list may be there by now.
+    state = (*found, str(answer.get("VersionId")), answer["ETag"], str(answer["LastModified"]))
+    name = "s3-" + hashlib.sha256("\0".join(state).encode()).hexdigest()[:32]
+    return name, listed
 
 
 def _reading(metadata: dict[str, str]) -> Reading:
@@ -49,10 +57,12 @@ def _reading(metadata: dict[str, str]) -> Reading:
     )
 
 
-def _body(found: ListedIn, place: str, profile: str) -> tuple[bytes, dict[str, str]]:
+def _body(found: ListedIn, place: str, profile: str) -> tuple[bytes, dict[str, Any]]:
     try:
         # The current version: if it is a later list, its own event adds nothing new.
-        answer = aws_clients.client("s3", profile=profile).get_object(Bucket=found.bucket, Key=found.key)
+        answer: dict[str, Any] = aws_clients.client("s3", profile=profile).get_object(
+            Bucket=found.bucket, Key=found.key
+        )
         # One byte more, so that a wrong length cannot hide a long list.
         body: bytes = answer["Body"].read(MOST_BYTES + 1)
     except aws_clients.failures() as exc:
@@ -60,5 +70,5 @@ def _body(found: ListedIn, place: str, profile: str) -> tuple[bytes, dict[str, s
     else:
         if len(body) > MOST_BYTES:
             raise ReelhouseError(f"{place} is larger than {MOST_BYTES >> 20} MB: split the list")
-        return body, answer.get("Metadata") or {}
+        return body, answer
     raise refused
