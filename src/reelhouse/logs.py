@@ -128,6 +128,7 @@ def configure(options: Mapping[str, Any], *, at_terminal: bool) -> None:
         file.setLevel(logging.DEBUG if asked > 1 else logging.INFO)
         file.setFormatter(JsonLines() if as_json else TextLines())
         log.addHandler(file)
+        _write(file, "%s begins", command())
 
 
 def command() -> str:
@@ -135,17 +136,22 @@ def command() -> str:
     return _command or Path(sys.argv[0]).name or "python"
 
 
-def keep(text: str, *values: object) -> None:
-    """Write a line into the log that a lake keeps of this call, if it keeps one, and nowhere else. Begins no lake."""
+def keep(text: str, *values: object, level: int = logging.INFO) -> None:
+    """Write a line into the files that keep a log of this call, if there are any. Begins no lake."""
     for handler in list(log.handlers):
-        if isinstance(handler, _InLake) and Path(handler.baseFilename).parents[1].is_dir():
-            handler.handle(log.makeRecord(log.name, logging.INFO, "", 0, text, values, None))
+        if isinstance(handler, logging.FileHandler):
+            _write(handler, text, *values, level=level)
 
 
-def close(ended: str = "") -> None:
+def _write(handler: logging.FileHandler, text: str, *values: object, level: int = logging.INFO) -> None:
+    if not isinstance(handler, _InLake) or Path(handler.baseFilename).parents[1].is_dir():
+        handler.handle(log.makeRecord(log.name, level, "", 0, text, values, None))
+
+
+def close(ended: str = "", level: int = logging.INFO) -> None:
     """End what `configure` and `keep_in` began; *ended* says how the command did."""
     if ended:
-        keep("%s: %s", command(), ended)
+        keep("%s: %s", command(), ended, level=level)
     for handler in list(log.handlers):
         log.removeHandler(handler)
         handler.close()
@@ -162,4 +168,4 @@ def keep_in(folder: Path) -> None:
     kept.setLevel(logging.INFO)
     kept.setFormatter(TextLines())
     log.addHandler(kept)
-    keep("%s begins", command())
+    _write(kept, "%s begins", command())

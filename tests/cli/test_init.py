@@ -88,6 +88,21 @@ def test_without_a_token_the_rest_is_asked(tmp_path: Path, tmdb: Emulator) -> No
     assert "`reelhouse plan` says what the first run costs" in _answer(_init(tmp_path, tmdb), *answers)
 
 
+def test_ctrl_c_ends_it_as_it_ends_other_commands(tmp_path: Path, tmdb: Emulator) -> None:
+    terminal = _init(tmp_path, tmdb)
+    terminal.wait_for("Token, which is not shown")
+    terminal.type("\x03")
+    assert terminal.end() == 130
+    assert "reelhouse: interrupted; no reelhouse.toml was written" in terminal.screen.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_wrong_with_the_environment_is_said_before_any_question(tmp_path: Path) -> None:
+    code, text = shown(["init"], columns=80, cwd=tmp_path, REELHOUSE_EXPORTS_URL="http://127.0.0.1/p")
+    assert (code, "Token" in text) == (2, False)
+    assert "exports_url: " in text
+
+
 def test_yes_asks_nothing_at_a_terminal(tmp_path: Path) -> None:
     code, text = shown(["init", "--yes"], columns=80, cwd=tmp_path)
     assert (code, "Token" in text) == (0, False)

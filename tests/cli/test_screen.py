@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import time
@@ -62,7 +63,7 @@ def test_the_lake_keeps_the_log_of_every_command_that_works_on_it_and_status_say
     for words in commands:
         typed(*words.split())
     kept = "".join(path.read_text() for path in sorted((made.root / "_reelhouse/logs").iterdir()))
-    ended = [line.split(" INFO reelhouse ")[1] for line in kept.splitlines() if "INFO reelhouse " in line]
+    ended = re.findall(r"Z (?:INFO|WARNING) reelhouse (.*)", kept)
     ended = [text for text in ended if not text.endswith(" begins")]
     names = [text.partition(":")[0] for text in ended]
     assert names == ["build", "verify", "export", "import", "maintain"]
@@ -140,6 +141,25 @@ def test_of_many_rows_a_terminal_shows_the_first_and_last_and_says_so(tmp_path: 
     code, screen = shown(["--lake", lake, "sql", query, "--vertical"], columns=80, cwd=tmp_path)
     assert code == 0
     assert screen.index("─[ row 20 ]") < screen.index("…") < screen.index("─[ row 41 ]") < screen.index("─[ row 60 ]")
+
+
+@pytest.mark.parametrize(("query", "rows"), [("show tables", 43), (" Describe x", 43), ("select 1", 41)])
+def test_a_list_of_names_is_shown_whole(tmp_path: Path, query: str, rows: int) -> None:
+    program = f"""
+        from reelhouse.cli.sql import _lists
+        show("", pa.table({{"n": range(43)}}), whole=_lists({query!r}))
+    """
+    assert len(_drawn(tmp_path, 80, program)) == rows + 5
+
+
+def test_a_prompt_without_a_place_for_its_history_works_and_says_so(tmp_path: Path, lake: str) -> None:
+    (tmp_path / "cache").touch()
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    terminal = Terminal(["-m", "reelhouse", "--lake", lake, "sql"], columns=120, cwd=tmp_path, env=env)
+    terminal.wait_for("reelhouse>")
+    terminal.type("\\q\n")
+    assert terminal.end(20) == 0
+    assert "The history is not kept: " in terminal.screen.text
 
 
 def test_nothing_is_cut_outside_of_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -290,6 +310,13 @@ def test_the_prompt_takes_queries_of_several_lines_completes_names_and_outlives_
     terminal.wait_for("2 rows, 2 columns")
     terminal.type("\\d movie_genre\n")
     terminal.wait_for("│ genre_id ")
+    terminal.type("select ';\n")
+    terminal.wait_for("reelhouse> select ';\n      ...>")
+    terminal.type("' as mark -- why;\n")
+    terminal.type(";\n")
+    terminal.wait_for("│ ;\\n  │")
+    terminal.type(";\nhelp\n")
+    terminal.wait_for("reelhouse> ;\nreelhouse> help\nA query ends with a semicolon;")
     terminal.type("select titel from movie;\n")
     terminal.wait_for("did you mean 'title'?")
     terminal.type(f"{_SLOW};\n")

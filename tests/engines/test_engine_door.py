@@ -161,6 +161,18 @@ def test_nothing_is_left_of_an_engine_whose_owner_was_killed() -> None:
             time.sleep(0.05)
 
 
+def test_an_engine_whose_owner_ends_while_it_starts_ends_without_a_word(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    # Where namespaces are refused, it ends before it serves.
+    command = [sys.executable, "-P", "-m", "reelhouse.engines.sail_server", str(tmp_path / "doors" / "door")]
+    how = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
+    (tmp_path / "doors").mkdir()
+    with subprocess.Popen(command, stdout=writing, text=True, **how) as engine:  # type: ignore[call-overload]
+        os.close(writing)
+        assert engine.communicate(timeout=60)[1] == ""
+
+
 _ORDINARY = """
 import sys
 from reelhouse.engines.session import session_factory

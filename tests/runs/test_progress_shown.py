@@ -137,8 +137,12 @@ def test_the_log_goes_where_the_options_say_and_the_last_ones_stay_in_the_lake(
     code, _, stderr = here("-q", "collect", "--log-file", "run.log", "--log-format", "json")
     assert (code, stderr) == (0, "")
     lines = [json.loads(line) for line in (tmp_path / "run.log").read_text().splitlines()]
-    assert lines[0]["message"] == "working"
-    assert lines[0]["asked"] == 30
+    assert [line["message"] for line in (lines[0], lines[-1])] == [
+        "reelhouse collect begins",
+        "reelhouse collect: exit code 0",
+    ]
+    assert lines[1]["message"] == "working"
+    assert lines[1]["asked"] == 30
     names = sorted(path.name for path in kept.iterdir())
     assert len(names) == 20
     assert "working run=1 entity=movie asked=30" in (kept / names[-1]).read_text()
@@ -146,6 +150,11 @@ def test_the_log_goes_where_the_options_say_and_the_last_ones_stay_in_the_lake(
     assert "working" in [json.loads(line)["message"] for line in stderr.splitlines() if line.startswith("{")]
     code, said, _ = here("verify", "--json")
     assert (code, said["problems"]) == (0, [])
+    code, _, stderr = here("-q", "--log-file", "failed.log", "--lake", "nosuch", "verify")
+    begins, ended = (tmp_path / "failed.log").read_text().splitlines()
+    assert code == 2
+    assert begins.endswith(" INFO reelhouse verify begins")
+    assert " ERROR reelhouse verify: there is no lake at nosuch" in ended
     code, _, stderr = here("collect", "--log-file", "nosuch/run.log")
     assert code == 2
     assert "--log-file: nosuch/run.log cannot be written" in stderr
@@ -172,6 +181,9 @@ def test_status_fits_and_says_what_is_due_and_what_to_type(
     code, screen = shown(["--lake", "lake", "status"], columns=columns, cwd=tmp_path)
     text = " ".join(screen.split())
     assert "lake: 2 runs" in text
+    lake = {"REELHOUSE_ENTITIES": "movie,job"}
+    code, screen = shown(["--lake", "lake", "status"], columns=columns, cwd=tmp_path, **lake)
+    assert "job 0 0 due not begun" in " ".join(screen.split())
     assert "3 h ago open " in text
     # The terminal wraps this line where it is full.
     assert text.replace(" ", "").endswith("Continue:reelhousecollect")

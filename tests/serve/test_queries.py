@@ -77,6 +77,7 @@ _READS_ELSEWHERE = (
     "select * from movie join lateral (select * from text.`/etc/passwd`) x",
     "describe table text.`/etc/passwd`",
     "describe history movie",
+    "describe table range(3)",
     "explain select * from text.`/etc/passwd`",
     "select * from spark_catalog.default.movie",
     "select * from default.movie",
@@ -278,6 +279,18 @@ def test_columns_of_a_table_are_shown_by_each_of_the_usual_ways(lake: LakeInTheM
     wanted = opened.table("movie").columns
     for query in ("describe movie", "desc tables.movie", "show columns from movie", "show columns in movie"):
         assert [row["col_name"] for row in opened.arrow(query).to_pylist()] == wanted
+
+
+def test_described_columns_say_what_the_dictionary_says(lake: LakeInTheMaking) -> None:
+    opened = Lake(lake.storage, SAIL)
+    for query in ("describe movie", "desc extended tables.movie", "show columns from movie"):
+        rows = {row["col_name"]: row for row in opened.arrow(query).to_pylist()}
+        assert rows["runtime"] == {
+            "col_name": "runtime",
+            "data_type": "bigint",
+            "comment": "Length; NULL where TMDB has 0. Unit: minutes.",
+        }
+        assert [row["col_name"] for row in rows.values() if row["comment"] is None] == []
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from reelhouse.aws.id_lists import read_list
 from reelhouse.aws.invocation import Answer, Invocation
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
-from reelhouse.bootstrap.collector import selected
+from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.storage import readable_storage
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.entities.registry import ENTITIES

@@ -13,7 +13,7 @@ from reelhouse.aws.schedule import LakeState, lake_state, next_run
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.collecting import CollectOptions, Done, run_until_idle
-from reelhouse.bootstrap.collector import selected
+from reelhouse.bootstrap.selection import selected
 from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.reporting import RunResult
 from reelhouse.collect.schedule import by_priority, lag_seconds

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from reelhouse.bootstrap import collector
+from reelhouse.bootstrap.selection import selected
 from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.schedule import is_due
 from reelhouse.entities.registry import ENTITIES
@@ -61,7 +62,7 @@ def next_run(
         kinds.add(own.run_kind)
     if not kinds:
         return None
-    names = collector.selected(settings.entities)
+    names = selected(settings.entities)
     among = [ENTITIES[name] for name in names]
     wanted = collector.wanted(settings, entity, listed=kinds == {""}, full="full" in kinds, among=among)
     # What is followed from tables is collected by `reelhouse sync`, which builds them.

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reelhouse.bootstrap import operations, purging
 from reelhouse.bootstrap.collecting import SIGNALS, CollectOptions, Done, of_other_selections
-from reelhouse.bootstrap.collector import only_entity, selected
+from reelhouse.bootstrap.collector import only_entity
 from reelhouse.bootstrap.operations import CollectResult, ExportResult, SyncResult
 from reelhouse.bootstrap.purging import PurgeResult
+from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.status import status as lake_status
 from reelhouse.bootstrap.storage import lake_of, load_settings, readable_storage
 from reelhouse.collect.id_lists import KeyList, Reading, read_lists

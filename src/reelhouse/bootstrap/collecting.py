@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.secrets import token_of
+from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.storage import spool_of
 from reelhouse.collect.diff import Compared, Difference, compare
 from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
@@ -513,7 +514,7 @@ def followed(settings: Settings, request: CollectOptions) -> dict[str, tuple[str
 
 def _among(settings: Settings, request: CollectOptions) -> list[Entity]:
     """The entities that general settings are about."""
-    named = collector.selected(settings.entities, request.entities) if settings.entities else ()
+    named = selected(settings.entities, request.entities) if settings.entities else ()
     return [*request.chosen, *(request.entities[name] for name in (*named, *request.among))]
 
 

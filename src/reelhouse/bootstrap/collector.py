@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from reelhouse import __version__
 from reelhouse.bootstrap.secrets import token_of
+from reelhouse.bootstrap.selection import selected
 from reelhouse.collect.fetching import RetryPolicy
 from reelhouse.collect.landing import Limits
 from reelhouse.collect.planning import RunSpec, Tmdb
@@ -21,24 +22,6 @@ from reelhouse.tmdb.client import TmdbClient, open_session
 from reelhouse.tmdb.endpoints import check_appends
 from reelhouse.tmdb.filters import check_filters
 from reelhouse.tmdb.rate import Limiter
-
-
-def selected(names: Collection[str], entities: Mapping[str, Entity] = ENTITIES) -> tuple[str, ...]:
-    """The entities that *names* select, in the order of their declaration; without names the usual one.
-
-    A name is that of an entity or of a group of them, or `all`; `ConfigError` for any other.
-    """
-    groups = {"all": tuple(entities)}
-    for name, entity in entities.items():
-        if entity.group:
-            groups[entity.group] = (*groups.get(entity.group, ()), name)
-    known = {**groups, **{name: (name,) for name in entities}}
-    for name in names:
-        if name not in known:
-            hint = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
-            raise ConfigError(f"entity: {name!r} is not collected{hint}")
-    wanted = {one for name in names or (DEFAULT,) for one in known[name]}
-    return tuple(name for name in entities if name in wanted)
 
 
 def only_entity(settings: Settings) -> str:

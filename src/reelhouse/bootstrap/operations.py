@@ -17,7 +17,7 @@ import msgspec
 
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions, Done
-from reelhouse.bootstrap.collector import selected
+from reelhouse.bootstrap.selection import selected
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.reporting import Progress, RunResult, RunSummary, summary_of
 from reelhouse.collect.verify import Verdict

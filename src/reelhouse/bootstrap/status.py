@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.storage import lake_of, spool_of
 from reelhouse.collect import status as raw
 from reelhouse.collect.status import Status
@@ -17,7 +18,8 @@ def status(settings: Settings) -> Status:
     """What is known, landed, pending, old and not built yet, and the open runs. `ConfigError` without a lake."""
     storage = lake_of(settings)
     ages = {name: settings.of(name).stale_after_days for name in ENTITIES}
-    found = raw.status(storage, settings.rate, spool=spool_of(settings, storage), ages=ages)
+    names = selected(settings.entities)
+    found = raw.status(storage, settings.rate, spool=spool_of(settings, storage), ages=ages, selected=names)
     try:
         return found._replace(unbuilt=_unbuilt(storage, found))
     except LakeError as exc:

@@ -12,7 +12,7 @@ from typing import Any
 
 from reelhouse import settings as configuration
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.bootstrap.collector import selected
+from reelhouse.bootstrap.selection import selected
 from reelhouse.cli import commands
 from reelhouse.cli.terminal import display
 from reelhouse.collect.reporting import duration

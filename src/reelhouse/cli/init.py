@@ -14,6 +14,7 @@ import click
 from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.secrets import ENV_FILE, FILE_PLACE, KEYRING_PLACE, keep_in_file, keep_in_keyring
+from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.storage import readable_storage
 from reelhouse.cli.terminal import display
 from reelhouse.collect.reporting import duration
@@ -43,11 +44,13 @@ class _Answers(NamedTuple):
 def init(entities: Sequence[str], *, force: bool, ask: bool) -> None:
     """Write the file; with *ask* let a person at a terminal choose the token's place, the lake and what to collect."""
     path = Path(FILE)
-    collector.selected(entities)
+    selected(entities)
     if path.exists() and not force:
         raise ConfigError(f"{path} exists; --force replaces it")
     answers = _Answers({"entities": list(entities)} if entities else {})
     if ask:
+        # What is wrong with the environment would be held against each answer.
+        load(folder=Path(os.devnull))
         click.echo(_TERMS, err=True)
         answers = _asked(list(entities))
     try:
@@ -96,7 +99,7 @@ def _place(text: str) -> str:
 
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    collector.selected(names)
+    selected(names)
     return names
 
 
@@ -134,7 +137,8 @@ async def _check(settings: Settings) -> None:
 def _keep(token: str) -> str:
     """Keep the token where the user chooses; the place for the file, empty if the environment has it."""
     places = ["env", "file", *(["keyring"] if find_spec("keyring") else [])]
-    display.note(f"env: you set TMDB_TOKEN. file: {ENV_FILE}, readable by you alone. keyring: this machine's.")
+    keyring = " keyring: this machine's." if "keyring" in places else ""
+    display.note(f"env: you set TMDB_TOKEN. file: {ENV_FILE}, readable by you alone.{keyring}")
     chosen = click.prompt("Where to keep the token", type=click.Choice(places), default="file", err=True)
     if chosen == "keyring":
         keep_in_keyring(token)
@@ -150,7 +154,7 @@ def _keep(token: str) -> str:
 def _cost(answers: _Answers) -> str:
     """What the first run costs, in a sentence."""
     settings = load({**answers.values, "token": answers.token or None}, folder=Path(os.devnull))
-    names = collector.selected(settings.entities)
+    names = selected(settings.entities)
     if settings.top:
         count, words = settings.top * len(names), "at most "
     elif not answers.token:

@@ -29,6 +29,7 @@ _INTERRUPTED = {
     "build": "; readers see the last complete build, and `reelhouse build` continues",
     "diff": "; nothing was changed, and `reelhouse diff` begins again",
     "export": "; no table is left half written, and `reelhouse export` writes what is missing",
+    "init": "; no reelhouse.toml was written",
     "import": "; the table is what it was before, and `reelhouse import` begins again",
     "maintain": "; no table lost anything, and `reelhouse maintain` continues",
     "purge": "; what is purged by now is gone and recorded, and `reelhouse purge` with the same options continues",
@@ -79,7 +80,8 @@ class _Group(click.Group):
             ctx.exit(1)
         except click.exceptions.Exit:
             raise
-        except BaseException as exc:
+        except BaseException as raised:
+            exc = _meant(raised)
             failure = _failure(exc, ctx.invoked_subcommand or "")
             if "--json" in self._words and not ctx.ensure_object(dict).get("printed"):
                 _say_as_json(exc, failure)
@@ -142,6 +144,12 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _meant(exc: BaseException) -> BaseException:
+    """Ctrl-C, where it ended a question: click makes of it what it also makes of the answer "no"."""
+    asked = isinstance(exc, click.Abort) and isinstance(exc.__context__, KeyboardInterrupt)
+    return KeyboardInterrupt() if asked else exc
 
 
 @contextmanager
@@ -263,25 +271,27 @@ class _Command(click.Command):
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
     def invoke(self, ctx: click.Context) -> Any:
+        import logging
+
         from reelhouse import logs
 
         terminal = sys.stderr is not None and sys.stderr.isatty()
         # The demo is for a stranger, who needs its results.
         logs.configure({**ctx.obj, "command": f"reelhouse {self.name}"}, at_terminal=terminal or self.name == "demo")
-        ended = "exit code 0"
+        ended, level = "exit code 0", logging.INFO
         try:
             shows = self.name in _SHOW or ctx.params.get("as_json")
             if sys.stdout is None and shows and not ctx.params.get("output"):
                 raise ReelhouseError(_CLOSED)
             return super().invoke(ctx)
         except click.exceptions.Exit as exc:
-            ended = f"exit code {exc.exit_code}"
+            ended, level = f"exit code {exc.exit_code}", logging.WARNING if exc.exit_code else level
             raise
         except BaseException as exc:
-            ended = str(exc) or type(exc).__name__
+            ended, level = str(exc) or type(exc).__name__, logging.ERROR
             raise
         finally:
-            logs.close(ended)
+            logs.close(ended, level)
 
 
 _Group.command_class = _Command
@@ -509,8 +519,8 @@ _OF_A_LIST = {
 
 def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]:
     """Settings and request from the options of `_selection` and `_limits`."""
-    from reelhouse.bootstrap.collector import selected
     from reelhouse.bootstrap.operations import request_of
+    from reelhouse.bootstrap.selection import selected
 
     discover = _pairs(options["discover"]) or None
     _check_together(options)
@@ -719,7 +729,7 @@ def diff(ctx: click.Context, entity: tuple[str, ...], output: Path | None, as_js
 
     The ids that the newest run selected are compared, and all that were ever collected. Exits 1 if any id differs.
     """
-    from reelhouse.bootstrap.collector import selected
+    from reelhouse.bootstrap.selection import selected
     from reelhouse.cli import diff
 
     names = selected(entity) if entity else ()

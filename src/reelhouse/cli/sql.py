@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
 from reelhouse.serve.export.atomic_files import check_file, check_outside
 from reelhouse.serve.files import FORMS, as_json, without_formulas
 from reelhouse.serve.lake import Lake
+from reelhouse.serve.queries import is_ended
 from reelhouse.settings import Settings, cache_folder
 
 if TYPE_CHECKING:
@@ -20,8 +22,10 @@ if TYPE_CHECKING:
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet": "parquet", ".txt": "table", "": "table"}
 _HELP = """\
-A query ends with a semicolon. \\d lists tables, \\d NAME columns.
-\\x turns rows into lines and back. \\q or Ctrl-D ends."""
+A query ends with a semicolon; Ctrl-C drops or interrupts it. \\d lists tables,
+\\d NAME columns. \\x turns rows into lines and back. \\q or Ctrl-D ends."""
+# Commands of the prompt that need neither a backslash nor a semicolon.
+_WORDS = ("quit", "exit", "help", "?")
 _KEYWORDS = "select from where group by order having limit join using left on and or not null as with distinct desc"
 
 
@@ -51,7 +55,8 @@ def run(
         _Prompt(lake, vertical=vertical).run()
     else:
         found = _asked(lake, query)
-        _write(without_formulas(found) if excel_safe else found, form, output, vertical=vertical)
+        found = without_formulas(found) if excel_safe else found
+        _write(found, form, output, vertical=vertical, whole=_lists(query))
 
 
 def _form(form: str | None, output: Path | None, *, vertical: bool, as_json: bool) -> str:
@@ -77,9 +82,14 @@ def _asked(lake: Lake, query: str) -> pa.Table:
         return lake.arrow(query)
 
 
-def _write(found: pa.Table, form: str, output: Path | None, *, vertical: bool) -> None:
+def _lists(query: str) -> bool:
+    """Whether a statement lists names, all of which a person wants to see."""
+    return query.lower().lstrip().startswith(("show", "desc"))
+
+
+def _write(found: pa.Table, form: str, output: Path | None, *, vertical: bool, whole: bool) -> None:
     if form == "table":
-        result_table.show("", found, output, vertical=vertical)
+        result_table.show("", found, output, vertical=vertical, whole=whole)
     elif form == "object":
         display.text(f'{{"rows":{as_json(found).rstrip()}}}\n', None)
     else:
@@ -119,7 +129,9 @@ class _Prompt:
                 self._ended = True
                 return ""
             text = "\n".join(lines).strip()
-            if not text or text.startswith("\\") or text.endswith(";") or text.lower() in ("quit", "exit"):
+            if not text.rstrip("; \n"):
+                return ""
+            if text.startswith("\\") or text.lower() in _WORDS or is_ended(text):
                 return text
 
     def _obey(self, text: str) -> None:
@@ -130,14 +142,14 @@ class _Prompt:
             self._vertical = not self._vertical
         elif word == "\\d":
             self._show(f"describe {name}" if name else "show tables")
-        elif word.startswith("\\"):
+        elif word.startswith("\\") or word.lower() in _WORDS:
             display.note(_HELP)
         else:
             self._show(text)
 
     def _show(self, query: str) -> None:
         try:
-            _write(_asked(self._lake, query), "table", None, vertical=self._vertical)
+            _write(_asked(self._lake, query), "table", None, vertical=self._vertical, whole=_lists(query))
         except ReelhouseError as exc:
             display.note(f"reelhouse: {exc}")
         except KeyboardInterrupt:
@@ -161,9 +173,15 @@ class _Prompt:
         readline.set_completer_delims(" \t\n,;()=<>+-*/.")
         readline.parse_and_bind("tab: complete")
         path = cache_folder() / "reelhouse" / "sql_history"
-        try:
+        # There is none before the first prompt on this machine.
+        with suppress(OSError):
             readline.read_history_file(path)
-        except OSError:
-            # The first prompt on this machine.
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return lambda: readline.write_history_file(path)
+
+        def keep() -> None:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                readline.write_history_file(path)
+            except OSError as exc:
+                display.note(f"The history is not kept: {path} cannot be written: {exc.strerror}")
+
+        return keep

@@ -25,6 +25,8 @@ def status(settings: Settings, as_json: bool) -> None:
     open_names = {one.entity for one in found.open}
     hours = {one.entity: settings.of(one.entity).run_every_hours for one in found.entities}
     rows = [(*_status_of(one, now), _due(one, now, hours, open_names), _complete(one)) for one in found.entities]
+    if rows or found.open:
+        rows += [(name, 0, 0, "", "", "due", "not begun") for name in found.not_begun]
     columns = ("entity", "known", "landed", "oldest", "listed", "next run", "complete")
     if rows:
         display.table(f"{settings.lake}: {display.counted(found.runs, 'run')}", columns, rows, lines=False)
@@ -102,14 +104,10 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
         rows = [[each[column] for column in ("name", "zone", "rows", "comment")] for each in found["tables"]]
         display.table("Tables and marts", ("name", "zone", "rows", "what a row is"), rows)
     else:
-        rows = [[each["name"], each["type"], each["path"], _about(each)] for each in found["columns"]]
+        rows = [[each["name"], each["type"], each["path"], dictionary.about(each)] for each in found["columns"]]
         display.table(f"{name}: {found['comment']}", ("column", "type", "TMDB's path", ""), rows, lines=False)
         # As lines: what is cut or wrapped in a table cannot be copied.
         display.text("".join(f"{name:<8} {value}\n" for name, value in _of_table(found)), None)
-
-
-def _about(column: dict[str, str]) -> str:
-    return f"{column['comment']} Unit: {column['unit']}." if column["unit"] else column["comment"]
 
 
 def _of_table(found: dict[str, Any]) -> list[tuple[str, str]]:

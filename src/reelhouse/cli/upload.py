@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from reelhouse.bootstrap.collector import selected
+from reelhouse.bootstrap.selection import selected
 from reelhouse.course.layout import LOCAL
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, ReelhouseError, StorageError

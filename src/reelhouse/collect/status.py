@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -63,7 +63,7 @@ class Status(NamedTuple):
     """*runs* of all entities, what each entity is known by that has any, and the open runs: one an entity at most.
 
     *problems* name runs that are lost, *spooled* are the answers that wait in this machine's spool, *unbuilt* those
-    that no build has read.
+    that no build has read. *not_begun* are selected entities without a run.
     """
 
     runs: int
@@ -72,13 +72,15 @@ class Status(NamedTuple):
     problems: list[str]
     spooled: int
     unbuilt: int = 0
+    not_begun: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
         entities = {one.entity: one._asdict() for one in self.entities}
         opened = [one._asdict() for one in self.open]
         counts = {"runs": self.runs, "spooled_answers": self.spooled, "unbuilt_answers": self.unbuilt}
-        return {**counts, "entities": entities, "open_runs": opened, "problems": self.problems}
+        others = {"open_runs": opened, "not_begun": self.not_begun, "problems": self.problems}
+        return {**counts, "entities": entities, **others}
 
 
 def status(
@@ -88,26 +90,29 @@ def status(
     spool: Spool | None = None,
     ages: Mapping[str, int | None] | None = None,
     now: datetime | None = None,
+    selected: Collection[str] = (),
 ) -> Status:
     """The lake's state from its receipts (by way of the ledgers).
 
-    *ages* are the days after which answers of an entity are stale, where that is not what it declares.
+    *ages* are the days after which answers of an entity are stale, where that is not what it declares. *selected* are
+    the entities that the settings name.
     """
     at = now or datetime.now(UTC)
     before = {name: _stale_before(one, (ages or {}).get(name), at) for name, one in entities.items()}
-    runs = 0
+    runs: dict[str, int] = {}
     known: list[EntityStatus] = []
     problems: list[str] = []
     opened = open_runs(storage, rate, entities)
     pending = {one.entity: one.pending for one in opened}
     looking = prefetch(lambda one: _look(storage, one, pending.get(one, 0), before[one]), entities, _AT_ONCE)
-    for last, found, problem in looking:
-        runs += last
+    for name, (last, found, problem) in zip(entities, looking, strict=True):
+        runs[name] = last
         known += [found] if found else []
         problems += [problem] if problem else []
     left = {one.entity: pending.get(one.entity, one.stale + one.quarantined) for one in known}
     known = [one._replace(left=left[one.entity], done_after_seconds=_after(one, left, rate, entities)) for one in known]
-    return Status(runs, known, opened, problems, spool.answers() if spool else 0)
+    not_begun = tuple(name for name in selected if not runs[name])
+    return Status(sum(runs.values()), known, opened, problems, spool.answers() if spool else 0, not_begun=not_begun)
 
 
 def _stale_before(entity: Entity, days: int | None, now: datetime) -> str:

@@ -56,7 +56,7 @@ def main(door: str) -> None:
     _say(answers, address=address)
     for line in orders:
         _follow(**json.loads(line))
-        print(file=answers, flush=True)
+        _answer(answers, "")
     if door:
         shutil.rmtree(Path(door).parent, ignore_errors=True)
     # Not by returning: work that Sail has not finished must not land after its user has gone.
@@ -82,7 +82,13 @@ def _take_streams() -> tuple[IO[str], IO[str]]:
 
 
 def _say(answers: IO[str], **what: str) -> None:
-    print(json.dumps(what), file=answers, flush=True)
+    _answer(answers, json.dumps(what))
+
+
+def _answer(answers: IO[str], line: str) -> None:
+    # The process that started this one may end before it is answered; then the input ends too.
+    with suppress(BrokenPipeError):
+        print(line, file=answers, flush=True)
 
 
 def _follow(environ: dict[str, str], cwd: str, path: list[str]) -> None:

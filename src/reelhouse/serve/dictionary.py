@@ -86,6 +86,11 @@ def _column(column: ColumnSpec) -> dict[str, str]:
     }
 
 
+def about(column: dict[str, str]) -> str:
+    """What a column of `describe` holds, and its unit."""
+    return f"{column['comment']} Unit: {column['unit']}." if column["unit"] else column["comment"]
+
+
 def render(registry: Registry = REGISTRY) -> str:
     """`docs/tables.md`."""
     parts = [

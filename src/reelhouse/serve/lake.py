@@ -111,6 +111,8 @@ class Lake:
         from pyspark.errors import PySparkException
 
         try:
+            if checked.described:
+                return self._described(checked.described, pins[checked.described])
             self._show(checked.tables, pins)
             found = session.sql(checked.text)
             # Connect resolves even names lazily: reading the columns raises mistakes here.
@@ -205,6 +207,15 @@ class Lake:
         from reelhouse.delta.engine import open_engine
 
         return open_engine(self._storage, session).table(f"{pin.zone}/{name}", pin.version, pin.rows)
+
+    def _described(self, name: str, pin: TableVersion) -> DataFrame:
+        """The columns of a table as `describe` names them, with what the dictionary says: engines know no comments."""
+        from reelhouse.serve.dictionary import about, describe
+
+        said = {each["name"]: about(each) for each in describe(self._storage, name)["columns"]}
+        fields = self._read(name, pin).schema.fields
+        rows = [(one.name, one.dataType.simpleString(), said.get(one.name) or None) for one in fields]
+        return self._session().createDataFrame(rows, "col_name string, data_type string, comment string")
 
     def _unknown_column(self, text: str, query: Query, pins: Mapping[str, TableVersion]) -> str:
         """What to say where an engine did not find a column; empty for its other errors."""

@@ -44,10 +44,11 @@ _SPECIAL_CALLS = frozenset(("CAST", "CEIL", "EXTRACT", "FLOOR", "OVERLAY", "POSI
 
 
 class Query(NamedTuple):
-    """A checked query: the *text* for the engine, and the lake's *tables* that it names."""
+    """A checked query: the *text* for the engine, the lake's *tables* that it names, and the one that it describes."""
 
     text: str
     tables: frozenset[str]
+    described: str = ""
 
 
 def checked_query(query: str, tables: Mapping[str, str]) -> Query:
@@ -66,7 +67,16 @@ def checked_query(query: str, tables: Mapping[str, str]) -> Query:
     explain = _EXPLAIN.match(query)
     start = explain.end() if explain else 0
     checked = _checked(_without_comments(query[start:]), tables)
-    return checked._replace(text=query[:start] + checked.text)
+    return checked._replace(text=query[:start] + checked.text, described="" if explain else checked.described)
+
+
+def is_ended(text: str) -> bool:
+    """Whether *text* ends with a semicolon that is not within a quote or a comment."""
+    try:
+        tokens = _tokens(text)
+    except ConfigError:
+        return False
+    return bool(tokens) and text[tokens[-1].start] == ";"
 
 
 def _without_comments(query: str) -> str:
@@ -119,10 +129,11 @@ def _checked(text: str, tables: Mapping[str, str]) -> Query:
         return _checked(text, tables)
     if isinstance(root, _nodes("Describe")):
         _check_describe(root)
-        named = [root.this]
-        text = _DESCRIBE.sub("describe table ", text, count=1)
-    else:
-        named = [node for node in _walked(root) if isinstance(node, _nodes("Table"))]
+        described = _table(root.this, tables)
+        if described is None:
+            raise _refused(root)
+        return Query(_DESCRIBE.sub("describe table ", text, count=1), frozenset((described,)), described)
+    named = [node for node in _walked(root) if isinstance(node, _nodes("Table"))]
     return Query(text, frozenset(name for table in named if (name := _table(table, tables)) is not None))
 
 

@@ -37,11 +37,13 @@ class _Column(NamedTuple):
         return max(text.cell_len for text in (self.name, *self.cells))
 
 
-def show(title: str, found: pa.Table, output: Path | None = None, *, vertical: bool = False) -> None:
-    """Show a query's result on stdout, or write it into a file."""
+def show(
+    title: str, found: pa.Table, output: Path | None = None, *, vertical: bool = False, whole: bool = False
+) -> None:
+    """Show a query's result on stdout, with *whole* all its rows, or write it into a file."""
     terminal = Console() if output is None and display.at_terminal(sys.stdout) else None
     shown = found
-    if terminal and found.num_rows > _ROWS:
+    if terminal and not whole and found.num_rows > _ROWS:
         # The first and the last ones.
         import pyarrow as pa
 
