@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -53,6 +54,23 @@ def test_an_outage_is_said_while_it_lasts_and_counted(
     assert result.retries > 0
     assert max(beat.silent for beat in beats) > 1
     assert any("TMDB has not answered for" in text and "502" in text for text in records)
+
+
+@pytest.mark.parametrize(("command", "host"), [("collect", "instead"), ("plan", "export_instead")])
+def test_a_tmdb_that_takes_a_request_and_answers_nothing_is_named_before_the_first_failure(
+    plain: Tiny, here: Start, monkeypatch: pytest.MonkeyPatch, command: str, host: str
+) -> None:
+    slow = [2.5]
+
+    def silent(request: web.BaseRequest) -> None:
+        if slow:
+            time.sleep(slow.pop())
+
+    setattr(plain, host, silent)
+    monkeypatch.setattr(reporting, "SILENCE", 1.0)
+    code, _, stderr = here(command, "-v")
+    assert code == 0, stderr
+    assert re.search(r"WARNING TMDB has not answered for \d s$", stderr, re.MULTILINE)
 
 
 def _kept(

@@ -188,15 +188,9 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
 
     async def collecting(options: RunOptions) -> Done:
         async with collector.open_tmdb(settings) as tmdb:
-            limiter = tmdb.client.limiter
-            limiter.on_pause = progress.paused
-            beating = asyncio.create_task(_beats(tmdb.client, progress))
-            try:
-                with _stopping(stop_conditions):
-                    results = await work(tmdb, options, stop_conditions)
-            finally:
-                beating.cancel()
-            client = tmdb.client
+            client, limiter = tmdb.client, tmdb.client.limiter
+            with _beating(client, progress), _stopping(stop_conditions):
+                results = await work(tmdb, options, stop_conditions)
             return Done(results, client.requests, limiter.throttles, limiter.waited, client.retries, {})
 
     # A collector that takes the lock now would request at the full rate.
@@ -209,6 +203,17 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
         return done._replace(results=results)
 
 
+@contextmanager
+def _beating(client: TmdbClient, progress: Progress) -> Iterator[None]:
+    """Report pauses, and once a second how the requests stand."""
+    client.limiter.on_pause = progress.paused
+    beating = asyncio.create_task(_beats(client, progress))
+    try:
+        yield
+    finally:
+        beating.cancel()
+
+
 async def _beats(client: TmdbClient, progress: Progress) -> None:
     """Report once a second how the requests stand, until cancelled."""
     limiter = client.limiter
@@ -218,7 +223,9 @@ async def _beats(client: TmdbClient, progress: Progress) -> None:
         progress.beat(Beat(*counts, client.silent, client.last_failure))
 
 
-def draft(storage: Storage, settings: Settings, request: CollectOptions) -> PlannedRun:
+def draft(
+    storage: Storage, settings: Settings, request: CollectOptions, progress: Progress | None = None
+) -> PlannedRun:
     """Plan the next run without putting the plan; a fetched export stays, for the run to use."""
 
     async def plan() -> PlannedRun:
@@ -227,7 +234,8 @@ def draft(storage: Storage, settings: Settings, request: CollectOptions) -> Plan
             after = last_run(storage, wanted.entity.name)
             if open_run(storage, wanted.entity.name) is None:
                 check_free(storage, wanted.entity.name, after + 1)
-            made = await plan_run(storage, tmdb, wanted, after=after, put=False)
+            with _beating(tmdb.client, progress or Progress()):
+                made = await plan_run(storage, tmdb, wanted, after=after, put=False)
             return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
     return _run(plan())

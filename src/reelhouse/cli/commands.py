@@ -93,8 +93,8 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
     opened = open_run(storage, request.only.name)
     if opened is not None:
         display.note(f"Run {opened.run} is open: collect continues it before it plans another one.")
-    with display.spinner("planning"):
-        drafted = collecting.draft(storage, settings, request._replace(ids_of=operations.ids_of))
+    with display.progress() as bar:
+        drafted = collecting.draft(storage, settings, request._replace(ids_of=operations.ids_of), bar)
     made = drafted.plan
     seconds = drafted.requests / settings.rate if settings.rate else None
     # Chunks and their receipts, the ids, the plan and the reconciliation.

@@ -285,10 +285,9 @@ class _Planner:
             )
 
     async def _list_exports(self) -> list[ExportRef]:
-        before, clock = self._before.exports, self._tmdb.client.clock
+        before, client = self._before.exports, self._tmdb.client
         session, url = self._tmdb.session, self._tmdb.exports_url
-        found = await list_exports(self._storage, session, url, self._wanted, self._listing, before, clock)
-        self._tmdb.client.reached()
+        found = await list_exports(self._storage, session, url, self._wanted, self._listing, before, client)
         for export in found:
             if export.body is not None:
                 _land_export(self._storage, export.reference, export.body)
@@ -465,17 +464,17 @@ async def list_exports(
     wanted: RunSpec,
     listing: Listing,
     before: Sequence[ExportRef],
-    clock: ServerClock | None = None,
+    client: TmdbClient | None = None,
 ) -> list[ListedExport]:
     """Fill *listing* from the newest exports of an entity; of those *before*, newest first, the lake has the bytes.
 
     Raises `ListingError` if one cannot be read completely, or if its number of rows is not plausible.
     """
-    clock = clock or ServerClock(simulated=is_here(url))
+    clock = client.clock if client else ServerClock(simulated=is_here(url))
     found = []
     for name in _names(wanted):
         known = next((one for one in before if is_export_of(name, one.key)), None)
-        found.append(await _list_export(storage, session, url, wanted, listing, name, known, clock))
+        found.append(await _list_export(storage, session, url, wanted, listing, name, known, clock, client))
     return found
 
 
@@ -488,11 +487,12 @@ async def _list_export(
     kind: str,
     before: ExportRef | None,
     clock: ServerClock,
+    client: TmdbClient | None,
 ) -> ListedExport:
     adult = kind == wanted.entity.adult_export
     lies = _landed(storage, before)
     known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
-    export = await fetch_export(session, url, kind, known, clock)
+    export = await fetch_export(session, url, kind, known, clock, client)
     # An older one, by a clock that is behind or from a host that has lost the newest, would make the newest titles
     # vanish.
     newest = before is not None and f"{export.day}" < before.day <= f"{clock.today()}"

@@ -17,7 +17,7 @@ from reelhouse.raw.reconciliation import ABANDONED, Reconciliation
 class Beat(NamedTuple):
     """How the requests of a call stand, once a second: their number, those answered 429, seconds of pauses, retries.
 
-    *silent* are the seconds for which TMDB has answered nothing, by now; *failure* is the last error.
+    *silent* are the seconds for which TMDB has answered nothing, by now; *failure* is the last error in them, if any.
     """
 
     requests: int
@@ -110,7 +110,8 @@ class Progress:
 
 def silence(beat: Beat) -> str:
     """What a user reads while TMDB answers nothing."""
-    return f"TMDB has not answered for {duration(beat.silent)} (last: {beat.failure})"
+    last = f" (last: {beat.failure})" if beat.failure else ""
+    return f"TMDB has not answered for {duration(beat.silent)}{last}"
 
 
 def duration(seconds: float) -> str:

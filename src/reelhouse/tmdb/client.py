@@ -193,6 +193,7 @@ class TmdbClient:
         started = await self.limiter.wait_turn()
         if self._halted:
             raise BudgetError("no further request is allowed")
+        self.waits()
         url = URL(f"{self._url}{path}?{query}" if query else f"{self._url}{path}", encoded=True)
         broken = None
         try:
@@ -226,19 +227,23 @@ class TmdbClient:
         self.last_good = time.monotonic()
         self.reached()
 
+    def waits(self) -> None:
+        """Note that a request waits for an answer of TMDB or its export host."""
+        if self._silent_since is None:
+            self._silent_since = time.monotonic()
+
     def reached(self) -> None:
         """Note that TMDB or its export host has just answered."""
-        self._silent_since = None
+        self._silent_since, self.last_failure = None, ""
 
     @property
     def silent(self) -> float:
-        """Seconds since the first of the failures after which nothing was answered."""
+        """Seconds since the first of the requests after which nothing was answered."""
         return 0.0 if self._silent_since is None else time.monotonic() - self._silent_since
 
     def _failed(self, failure: BaseException) -> None:
         self.last_failure = str(failure)
-        if self._silent_since is None:
-            self._silent_since = time.monotonic()
+        self.waits()
 
     def _retried(self, details: stamina.instrumentation.RetryDetails) -> None:
         self.retries += 1

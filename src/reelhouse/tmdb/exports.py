@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import aiohttp
 import msgspec
@@ -13,6 +13,9 @@ import stamina
 
 from reelhouse.errors import ListingError, TransientError
 from reelhouse.tmdb.clock import Reading, ServerClock, etag_of, is_here
+
+if TYPE_CHECKING:
+    from reelhouse.tmdb.client import TmdbClient
 
 # An export appears between 07:00 and 08:00 UTC and may be late; a week without one is a fault.
 _DAYS_BACK = 7
@@ -56,11 +59,12 @@ async def fetch_export(
     kind: str,
     known: tuple[date, str] | None = None,
     clock: ServerClock | None = None,
+    client: TmdbClient | None = None,
 ) -> Export:
     """The newest export of *kind*, going back one day at a time while there is none.
 
-    *known* is the day and ETag of a stored export, *clock* the time by the API's answers. Raises `ListingError` if no
-    export can be read completely.
+    *known* is the day and ETag of a stored export, *clock* the time by the API's answers. *client* notes for how long
+    nothing has answered. Raises `ListingError` if no export can be read completely.
     """
     clock = clock or ServerClock(simulated=is_here(url))
     fetched: dict[date, _Fetched] = {}
@@ -69,7 +73,7 @@ async def fetch_export(
         if day not in fetched:
             etag = known[1] if known and known[0] == day else None
             file = f"{url.rstrip('/')}/{kind}_{day:%m_%d_%Y}.json.gz"
-            fetched[day] = await _fetch(session, file, etag, clock)
+            fetched[day] = await _fetch(session, file, etag, clock, client)
         return fetched[day]
 
     here = clock.today()
@@ -97,19 +101,23 @@ class _Fetched(NamedTuple):
     reading: Reading | None
 
 
-async def _fetch(session: aiohttp.ClientSession, url: str, etag: str | None, clock: ServerClock) -> _Fetched:
+async def _fetch(
+    session: aiohttp.ClientSession, url: str, etag: str | None, clock: ServerClock, client: TmdbClient | None
+) -> _Fetched:
     headers = {"If-None-Match": kept} if (kept := etag_of(etag)) else {}
     try:
         async for attempt in stamina.retry_context(on=TransientError, attempts=_ATTEMPTS, timeout=None, wait_max=30.0):
             with attempt:
-                return await _fetch_once(session, url, headers, clock)
+                if client:
+                    client.waits()
+                return await _fetch_once(session, url, headers, clock, client.reached if client else lambda: None)
     except TransientError as exc:
         raise ListingError(f"{url} could not be read completely, so it is not used: {exc}") from exc
     raise AssertionError("unreachable")
 
 
 async def _fetch_once(
-    session: aiohttp.ClientSession, url: str, headers: dict[str, str], clock: ServerClock
+    session: aiohttp.ClientSession, url: str, headers: dict[str, str], clock: ServerClock, reached: Callable[[], None]
 ) -> _Fetched:
     try:
         # The file must arrive unchanged, so that its bytes and its checksum can be kept.
@@ -121,12 +129,15 @@ async def _fetch_once(
             timeout=_TIMEOUT,
         ) as response:
             reading = clock.read(response.headers)
+            if response.status in (403, 404, 304):
+                reached()
             if response.status in (403, 404):
                 return _Fetched(None, None, reading)
             if response.status == 304 and headers:
                 return _Fetched(None, headers["If-None-Match"], reading)
             if response.status != 200:
                 raise TransientError(f"HTTP {response.status}")
+            reached()
             body = await _read(response)
             _check_gzip(body)
             return _Fetched(body, etag_of(response.headers.get("ETag")) or "", reading)
