@@ -128,9 +128,13 @@ def test_a_result_that_is_not_complete_raises_with_it(tmp_path: Path, settings: 
     ("call", "text"),
     [
         (lambda lake: reelhouse.status(lake / "nowhere"), "there is no lake at"),
+        (lambda lake: reelhouse.collect(lake, ids=603), "ids: a list of ids is expected"),  # type: ignore[arg-type]
         (lambda lake: reelhouse.open(lake / "nowhere"), "there is no lake at"),
         (lambda lake: reelhouse.collect(lake, settings={"ratte": 1.0}), "ratte: no such setting.*'rate'"),
-        (lambda lake: reelhouse.collect(lake, settings={"rate": "1"}), "rate: a number is expected"),
+        (
+            lambda lake: reelhouse.collect(lake, settings={"rate": "1"}),
+            "rate: a number is expected, not '1'; correct it in the call",
+        ),
         (lambda lake: reelhouse.collect(lake, settings={"entity": {}}), "entity: no such setting"),
         (lambda lake: reelhouse.collect(lake, entities="tv"), "a list of names is expected"),
         (lambda lake: reelhouse.collect(lake, entities=["movies"]), "'movies' is not collected"),

@@ -315,7 +315,7 @@ def load(
     Raises `ConfigError` that names the key, what was expected and where to correct it.
     """
     given = {name: value for name, value in (options or {}).items() if value is not None}
-    _check_names(given, {one.name for one in _general()}, "the call")
+    _checked(given, {one.name: one for one in _general()}, "the call")
     stated = _from_environ(environ)
     here = (folder or Path.cwd()) / FILE
     filed = _from_file(here) if here.is_file() else {}

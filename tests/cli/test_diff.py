@@ -156,6 +156,7 @@ def test_what_cannot_be_compared_is_exit_code_2_and_a_bad_export_1(tiny: Tiny, l
         (("--entity", "language"), "TMDB has no export of language"),
         (("--entity", "moviez"), "did you mean"),
         (("--output", str(lake.place / "x.csv")), "take a place outside"),
+        (("--output", "/nosuch/x.csv"), "there is no folder /nosuch"),
     ):
         done = lake("diff", *words)
         assert (done.exit_code, said in done.stderr) == (2, True), done.stderr

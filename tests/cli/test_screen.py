@@ -18,6 +18,7 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 
 from reelhouse.cli.main import main
+from reelhouse.cli.sql import _lists
 from reelhouse.cli.terminal import display
 from reelhouse.cli.terminal.display import span
 from reelhouse.cli.terminal.result_table import show
@@ -144,12 +145,9 @@ def test_of_many_rows_a_terminal_shows_the_first_and_last_and_says_so(tmp_path: 
 
 
 @pytest.mark.parametrize(("query", "rows"), [("show tables", 43), (" Describe x", 43), ("select 1", 41)])
-def test_a_list_of_names_is_shown_whole(tmp_path: Path, query: str, rows: int) -> None:
-    program = f"""
-        from reelhouse.cli.sql import _lists
-        show("", pa.table({{"n": range(43)}}), whole=_lists({query!r}))
-    """
-    assert len(_drawn(tmp_path, 80, program)) == rows + 5
+def test_a_list_of_names_is_shown_whole(query: str, rows: int) -> None:
+    names = pa.table({"n": range(43)})
+    assert len(_drawn(80, lambda: show("", names, whole=_lists(query)))) == rows + 5
 
 
 def test_a_prompt_without_a_place_for_its_history_works_and_says_so(tmp_path: Path, lake: str) -> None:

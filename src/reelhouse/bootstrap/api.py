@@ -248,7 +248,7 @@ def _lists(ids: Ids | None, entities: Sequence[str]) -> list[KeyList]:
     """The ids of each of *entities*, read as the command reads a file of them."""
     if ids is None:
         return []
-    if isinstance(ids, (str, bytes)):
+    if isinstance(ids, (str, bytes)) or not isinstance(ids, (Path, Iterable)):
         raise ConfigError("ids: a list of ids is expected, or a pathlib.Path of a file of them")
     try:
         body = ids.read_bytes() if isinstance(ids, Path) else "\n".join(map(str, ids)).encode()

@@ -66,10 +66,9 @@ def _rows(output: Path | None, storage: Storage) -> Iterator[Callable[[Differenc
     if output is None:
         yield lambda _: None
         return
-    from reelhouse.serve.export.atomic_files import check_file, check_outside, put_in_place, scratch_in
+    from reelhouse.serve.export.atomic_files import check_output, put_in_place, scratch_in
 
-    check_outside(output, storage, "output")
-    check_file(output, "output")
+    check_output(output, storage)
     with scratch_in(output.absolute().parent) as folder:
         made = folder / "rows.csv"
         with made.open("w", encoding="utf-8", newline="") as file:

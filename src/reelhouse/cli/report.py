@@ -9,7 +9,7 @@ from pathlib import Path
 from reelhouse.bootstrap.storage import lake_of
 from reelhouse.cli.terminal import display
 from reelhouse.engines.session import check_installed, session_of
-from reelhouse.serve.export.atomic_files import check_file, check_outside
+from reelhouse.serve.export.atomic_files import check_output
 from reelhouse.settings import Settings
 from reelhouse.warehouse.manifest import reading
 
@@ -31,8 +31,7 @@ def report(
 
     making.check_installed()
     storage = lake_of(settings)
-    check_outside(output, storage, "output")
-    check_file(output, "output")
+    check_output(output, storage)
     limits = Limits(
         settings.report_quarantined,
         settings.report_rejected,

@@ -11,7 +11,7 @@ from reelhouse.bootstrap.storage import lake_of
 from reelhouse.cli.terminal import display, result_table
 from reelhouse.engines.session import check_installed, session_of
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
-from reelhouse.serve.export.atomic_files import check_file, check_outside
+from reelhouse.serve.export.atomic_files import check_output
 from reelhouse.serve.files import FORMS, as_json, without_formulas
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.queries import is_ended
@@ -48,8 +48,7 @@ def run(
         raise ConfigError("sql: a query is expected: as an argument, in --file FILE, or on stdin with -")
     storage = lake_of(settings)
     if output is not None:
-        check_outside(output, storage, "output")
-        check_file(output, "output")
+        check_output(output, storage)
     lake = Lake(storage, session_of(settings, storage))
     if query is None:
         _Prompt(lake, vertical=vertical).run()

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 _NO_COLUMN = re.compile(
     r"attribute ObjectName\(\[(Identifier\(\".*?\"\)[, ]*)+\]\)|UNRESOLVED_COLUMN[^`]*(`[^`]+`\.?)+"
 )
+# What Sail says of common mistakes with aggregates, and what is to be done.
+_AGGREGATES = (
+    (re.compile(r'No field named \S*"#\d+"'), "is a column neither in GROUP BY nor in an aggregate such as max()?"),
+    (re.compile("does not support logical expression AggregateFunction"), "aggregates belong into HAVING, not WHERE."),
+)
+# Characters of an engine's error: a plan may follow.
+_LONGEST = 300
 _USING = re.compile(r"\busing\s*\(", re.IGNORECASE)
 _HAVE = ("has", "have")
 _NAMES = re.compile(r"[`\"]([^`\"]+)[`\"]")
@@ -119,7 +126,7 @@ class Lake:
             _ = found.columns
         except PySparkException as exc:
             unknown = self._unknown_column(str(exc), checked, pins)
-            raise ReelhouseError(unknown or str(exc).strip().splitlines()[0]) from exc
+            raise ReelhouseError(unknown or _failed(str(exc).strip().splitlines()[0])) from exc
         return found
 
     def path(self, name: str) -> str:
@@ -157,7 +164,7 @@ class Lake:
             try:
                 return found.toArrow()
             except ENGINE_ERRORS as exc:
-                raise ReelhouseError(f"the query failed: {first_line(exc)}") from exc
+                raise ReelhouseError(_failed(first_line(exc))) from exc
 
     def names(self) -> set[str]:
         """The names of all tables and of their columns."""
@@ -243,6 +250,12 @@ class Lake:
             if self._viewed.get(name) != pins[name]:
                 self._read(name, pins[name]).createOrReplaceTempView(name)
                 self._viewed[name] = pins[name]
+
+
+def _failed(line: str) -> str:
+    """What to say of an error of the engine."""
+    hint = next((f"{hint} The engine says: " for said, hint in _AGGREGATES if said.search(line)), "")
+    return f"the query failed: {hint}{line if len(line) <= _LONGEST else f'{line[:_LONGEST]}…'}"
 
 
 def _check(package: str) -> None:

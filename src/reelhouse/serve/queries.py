@@ -26,6 +26,11 @@ _SHOW_COLUMNS = re.compile(r"\s*show\s+columns\s+(?:from|in)\b", re.IGNORECASE)
 _DESCRIBE = re.compile(r"desc(?:ribe)?\s+(?:table\b)?", re.IGNORECASE)
 _DOT = re.compile(r"\s*\.\s*")
 _HINT = re.compile(r"/\*\+[\w\s,.()`]*\*/")
+# What sqlglot's messages mean to a person who sees the place.
+_PLAINLY = {
+    "Required keyword": "something is missing after it",
+    "Invalid expression / Unexpected token": "this is not expected here",
+}
 _MESSAGE = re.compile(r" but got <Token.*")
 
 # The nodes that a query may have. Some are base classes (Binary, Predicate, SetOperation, Unary): none of their
@@ -112,7 +117,8 @@ def _checked(text: str, tables: Mapping[str, str]) -> Query:
     """A statement as engines understand it, and the tables that it reads; raises as `checked_query` does."""
     first = re.match(r"\w+|\S?", text)
     if first is None or first[0].upper() not in _STARTS:
-        shown = f"not {first[0].upper()}" if first and first[0] else "but there is none"
+        word = first[0].upper() if first else ""
+        shown = f"not {word}{did_you_mean(word, _STARTS)}" if word else "but there is none"
         raise ConfigError(
             "sql: one query is expected (select …, with …, values …, describe NAME, show tables, show columns "
             f"from NAME), {shown}; {_READS}"
@@ -176,6 +182,7 @@ def _parsed(text: str) -> exp.Expr:
 
 def _unreadable(error: dict[str, Any]) -> ConfigError:
     what = _MESSAGE.sub("", str(error["description"]).partition(" for <class")[0])
+    what = next((plain for text, plain in _PLAINLY.items() if what.startswith(text)), what)
     word = error.get("highlight") or ""
     place = (
         f"line {error['line']}, column {max(error['col'] - len(word) + 1, 1)}, at {word!r}: " if "line" in error else ""

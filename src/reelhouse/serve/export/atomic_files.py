@@ -101,6 +101,14 @@ def check_outside(path: Path, storage: Storage, option: str = "to") -> None:
         raise ConfigError(f"{option}: {path} lies in the lake at {lake}: take a place outside")
 
 
+def check_output(path: Path, storage: Storage) -> None:
+    """Raise `ConfigError` where a command could not write its --output to *path*, before it works for long."""
+    check_outside(path, storage, "output")
+    check_file(path, "output")
+    if not (folder := path.absolute().parent).is_dir():
+        raise ConfigError(f"output: there is no folder {folder}: make it, or take another place")
+
+
 def put_in_place(made: Path, place: Path) -> None:
     """Replace *place* by *made*, which is on the same disk, durably."""
     check_file(place)
