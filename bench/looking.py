@@ -34,11 +34,11 @@ def _of(size: int) -> list[Measure]:
         report = measured([REELHOUSE, "--lake", str(lake), "report", "--output", str(page)])
         weight = page.stat().st_size
         shown = measured([REELHOUSE, "--lake", str(lake), "show", "movie", str(popular_ids(size)[0]), "--json"])
-    met = report.wall < _SECONDS and report.peak < _MEMORY and weight < _BYTES
+    met = report.cpu < _SECONDS and report.peak < _MEMORY and weight < _BYTES
     return [
         Measure(
             f"a report of {size:,} movies",
-            f"under {_SECONDS} s, 1 GB, 5 MB of HTML",
+            f"under {_SECONDS} CPU s, 1 GB, 5 MB of HTML",
             f"{report.wall:.1f} s, {report.cpu:.1f} CPU s, {report.peak / MB:.0f} MB, {weight / MB:.1f} MB of HTML",
             met if size >= 200_000 else None,
             "memory of the command itself; the engine is a process of its own",
