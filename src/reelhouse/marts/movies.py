@@ -41,28 +41,13 @@ DIM_MOVIE_COLUMNS = (
 def dim_movie(movie: DataFrame, *, adult_titles: bool = False) -> DataFrame:
     """One row for each current movie in the marts; every other mart takes its titles from here or by the same rule."""
     released = F.col("release_date")
-    return movie.filter(kept(adult_titles)).select(
-        "movie_id",
-        "imdb_id",
-        "title",
-        "original_title",
-        "original_language",
-        "status",
-        "release_date",
-        date_key(released).alias("release_date_key"),
-        F.when(in_calendar(released), F.year(released).cast("int")).alias("release_year"),
-        F.when(in_calendar(released), decade(released)).alias("release_decade"),
-        "collection_id",
-        "overview",
-        "tagline",
-        "homepage",
-        "poster_path",
-        "backdrop_path",
-        "adult",
-        "softcore",
-        "video",
-        "fetched_at",
-    )
+    own = {
+        RELEASE_DATE_KEY.name: date_key(released),
+        "release_year": F.when(in_calendar(released), F.year(released).cast("int")),
+        "release_decade": F.when(in_calendar(released), decade(released)),
+    }
+    columns = (own.get(one.name, F.col(one.name)).alias(one.name) for one in DIM_MOVIE_COLUMNS)
+    return movie.filter(kept(adult_titles)).select(*columns)
 
 
 def _list(name: str, about: str, path: str) -> ColumnSpec:
