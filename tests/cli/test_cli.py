@@ -407,7 +407,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
 def test_a_list_comes_from_stdin_too(run: Run, tmdb: dict[str, str]) -> None:
     done = run("collect", "--json", "--ids", "-", given="3\n\n5\n3\n", **tmdb)
     assert done.returncode == 0
-    assert "1 rows of the list name no id" in done.stderr
+    assert "rows of the list without an id: 1" in done.stderr
     found = _one_object(done)
     assert (found["asked"], found["reasons"]) == (2, {"listed": 2})
 

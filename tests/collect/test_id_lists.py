@@ -175,7 +175,7 @@ def test_escapes_are_read_where_they_are_named_and_suggested_where_they_are_like
 def test_values_that_span_lines_are_read_and_counted() -> None:
     found = read_keys('id,title\n550,"two\nlines"\n11,"a\n\nb, c"\n')
     assert (found.keys, found.spanning) == (("550", "11"), 2)
-    assert "2 values of the list span lines" in found.notes
+    assert "values of the list that span lines: 2" in found.notes
 
 
 KINDS = "rated_at,type,title,year,imdb_id,tmdb_id\n"
@@ -187,7 +187,7 @@ def test_rows_of_other_kinds_are_not_asked_but_counted_by_kind() -> None:
     assert (found.keys, found.others) == (("949",), {"show": 1, "episode": 1})
     assert found.notes == [
         "ids read from column tmdb_id and, where that is blank, imdb_id",
-        "not asked, since they are no movies: 1 show, 1 episode",
+        "not requested, because they are not movies: 1 show, 1 episode",
     ]
     assert read_keys(KINDS + rows, Reading(kinds=False)).keys == ("949", "1396", "62085")
 
@@ -218,7 +218,8 @@ def test_a_column_of_kinds_is_honoured_whatever_it_is_called(column: str, kind: 
 
 def test_a_kind_that_nobody_knows_is_named_as_such() -> None:
     found = read_keys("tmdb_id,type\n1,movie\n2,podcast\n3,\n")
-    assert found.notes[1] == "not asked, since they are no movies: 1 of an unknown kind ('podcast'), 1 without a kind"
+    why = "not requested, because they are not movies"
+    assert found.notes[1] == f"{why}: 1 of an unknown kind ('podcast'), 1 without a kind"
 
 
 def test_a_list_without_any_movie_says_what_it_holds_and_how_to_ask_it_all_the_same() -> None:
@@ -383,7 +384,7 @@ def test_cells_that_are_no_ids_are_counted_with_their_lines_and_requested_never(
     assert found.keys == ("603", "550")
     assert found.odd == 7
     assert found.odd_shown[0] == "line 3: '0'"
-    assert "7 cells are no ids and were not requested: line 3: '0', line 4: '-1'" in found.notes[1]
+    assert "cells that are not ids and were not requested: 7 (line 3: '0', line 4: '-1'" in found.notes[1]
     with pytest.raises(ConfigError, match=r"line 2: 'x' is no TMDB id \(550\) .* and the list holds no id"):
         read_keys("id,title\nx,y\n")
 

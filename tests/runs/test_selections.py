@@ -320,7 +320,7 @@ def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
         "spanning": 0,
     }
     assert "ids read from column tmdb_id" in stderr
-    assert "not asked, since they are no movies: 1 show, 1 episode" in stderr
+    assert "not requested, because they are not movies: 1 show, 1 episode" in stderr
     code, said, _ = reelhouse("plan", "--json", "--ids", str(mixed), "--all-kinds", "--ids-column", "imdb_id")
     assert (code, said["listed"], said["list"]["columns"]) == (0, 3, ["imdb_id"])
     mixed.write_text('id,title\n1,a\n2,"Open\n3,c\n4,d\n')
@@ -342,7 +342,7 @@ def test_what_the_command_line_takes_is_what_is_asked(plain: Tiny, reelhouse: Re
     links.write_text("movieId,imdbId,tmdbId\n1,0000012,12\n2,0000013,\n3,,14\n4,,\n")
     code, said, stderr = reelhouse("collect", "--json", "--ids", str(links))
     assert (code, said["landed"]) == (0, 3)
-    assert "1 rows of the list name no id" in stderr
+    assert "rows of the list without an id: 1" in stderr
     assert set(plain.asked) == {"12", "tt0000013", "14"}
     code, said, _ = reelhouse("collect", "--json", "--top", "3", "--max-requests", "2")
     assert (code, said["pending"], said["reason"]) == (1, 1, "max_requests is used up")
@@ -426,7 +426,7 @@ def test_a_genre_is_taken_by_name_and_one_that_nobody_knows_selects_nothing(
         words = [word for one in filters for word in ("--discover", one)]
         code, found, stderr = reelhouse("plan", "--json", *words)
     if listed is None:
-        assert (code, found) == (2, None)
+        assert (code, found["error"]["kind"]) == (2, "ConfigError")
         assert "with_genres='terror'" in stderr
         assert "did you mean 'horror'?" in stderr
     else:

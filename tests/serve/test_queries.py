@@ -312,6 +312,11 @@ def test_described_columns_say_what_the_dictionary_says(lake: LakeInTheMaking) -
             "column not found here: title; movie has title",
         ),
         (
+            "select movie_id from movie join movie_genre on movie.movie_id = movie_genre.movie_id",
+            "ambiguous column: movie_id; movie and movie_genre have it: write the table (or its alias) and a dot",
+        ),
+        ("select title from movie a cross join movie b", "ambiguous column: title; movie has it: write the table"),
+        (
             "select * from marts.movie",
             "table not found: marts.movie (did you mean 'tables.movie'?); `reelhouse tables`",
         ),
@@ -320,7 +325,7 @@ def test_described_columns_say_what_the_dictionary_says(lake: LakeInTheMaking) -
             "neither in GROUP BY nor in an aggregate such as",
         ),
         ("select movie_id, max(title) from movie group by 1 order by title", "neither in GROUP BY nor in an aggregate"),
-        ("select title from movie where count(*) > 1", "aggregates belong into HAVING, not WHERE. The engine says: "),
+        ("select title from movie where count(*) > 1", "aggregates belong in HAVING, not WHERE. The engine says: "),
         ("selct title from movie", "not SELCT (did you mean 'SELECT'?); "),
         ("select title from movie where", "line 1, column 25, at 'where': something is missing after it"),
         ("select title fro movie", "line 1, column 18, at 'movie': this is not expected here"),

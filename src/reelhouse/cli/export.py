@@ -31,7 +31,7 @@ def export(
 
 
 def _show(done: ExportResult) -> None:
-    columns = ("name", "rows", "written", "how", "")
+    columns = ("name", "rows", "written", "how", "notes")
     display.table(
         f"Exported to {done.to}",
         columns,

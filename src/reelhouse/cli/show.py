@@ -53,7 +53,7 @@ def _chosen(choices: list[Any], name: str, text: str) -> int:
     rows = [(str(one.id), " · ".join(one.names)) for one in choices]
     if not display.at_terminal(sys.stdin):
         listed = ", ".join(f"{id_} ({names})" for id_, names in rows)
-        raise ConfigError(f"show: {text!r} may be several: give the id of one of them: {listed}")
+        raise ConfigError(f"show: several records match {text!r}; give the id of one of them: {listed}")
     display.table(f"{text!r} may be one of these", ("id", "name"), rows)
     chosen: str = click.prompt("id", type=click.Choice([id_ for id_, _ in rows]), show_choices=False, err=True)
     return int(chosen)

@@ -89,13 +89,14 @@ class KeyList:
         if self.columns:
             found.append(f"ids read from column {' and, where that is blank, '.join(self.columns)}")
         if self.blank:
-            found.append(f"{self.blank:,} rows of the list name no id")
+            found.append(f"rows of the list without an id: {self.blank:,}")
         if self.odd:
-            found.append(f"{self.odd:,} cells are no ids and were not requested: {', '.join(self.odd_shown)}")
+            shown = ", ".join(self.odd_shown)
+            found.append(f"cells that are not ids and were not requested: {self.odd:,} ({shown})")
         if self.others:
-            found.append(f"not asked, since they are no {_plural(self.entity)}: {_named(self.others)}")
+            found.append(f"not requested, because they are not {_plural(self.entity)}: {_named(self.others)}")
         if self.spanning:
-            found.append(f"{self.spanning:,} values of the list span lines")
+            found.append(f"values of the list that span lines: {self.spanning:,}")
         return found
 
     def summary(self) -> dict[str, Any]:

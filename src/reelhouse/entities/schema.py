@@ -457,7 +457,9 @@ class Entity:
         }
         known = {one.name: one for one in (POSITION, DAY, RANK)} | own
         if self.has_ids:
-            known = {self.id_column: ColumnSpec(self.id_column, "bigint", f"The {self.name}.", path="id"), **known}
+            # This plural is a singular too, and plainer than the name.
+            noun = self.plural if self.plural == "series" else self.name
+            known = {self.id_column: ColumnSpec(self.id_column, "bigint", f"The {noun}.", path="id"), **known}
         self._refuse(self._problems_of_table(table, known))
         rest = [column for name, column in own.items() if name not in table.key]
         columns = (*(known[name] for name in table.key), *rest, FETCHED_AT)

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 _NO_COLUMN = re.compile(
     r"attribute ObjectName\(\[(Identifier\(\".*?\"\)[, ]*)+\]\)|UNRESOLVED_COLUMN[^`]*(`[^`]+`\.?)+"
 )
+# How they name a column that several tables of a query have.
+_SHARED = re.compile(
+    r"ambiguous attribute: ObjectName\(\[(Identifier\(\".*?\"\)[, ]*)+\]\)|AMBIGUOUS_REFERENCE[^`]*(`[^`]+`\.?)+"
+)
 # What Sail says of common mistakes with aggregates, and what is to be done.
 _AGGREGATES = (
     (re.compile(r'No field named \S*"#\d+"'), "is a column neither in GROUP BY nor in an aggregate such as max()?"),
-    (re.compile("does not support logical expression AggregateFunction"), "aggregates belong into HAVING, not WHERE."),
+    (re.compile("does not support logical expression AggregateFunction"), "aggregates belong in HAVING, not WHERE."),
 )
 # Characters of an engine's error: a plan may follow.
 _LONGEST = 300
@@ -125,7 +129,7 @@ class Lake:
             # Connect resolves even names lazily: reading the columns raises mistakes here.
             _ = found.columns
         except PySparkException as exc:
-            unknown = self._unknown_column(str(exc), checked, pins)
+            unknown = self._wrong_column(str(exc), checked, pins)
             raise ReelhouseError(unknown or _failed(str(exc).strip().splitlines()[0])) from exc
         return found
 
@@ -224,15 +228,19 @@ class Lake:
         rows = [(one.name, one.dataType.simpleString(), said.get(one.name) or None) for one in fields]
         return self._session().createDataFrame(rows, "col_name string, data_type string, comment string")
 
-    def _unknown_column(self, text: str, query: Query, pins: Mapping[str, TableVersion]) -> str:
-        """What to say where an engine did not find a column; empty for its other errors."""
-        found = _NO_COLUMN.search(text)
-        if found is None:
+    def _wrong_column(self, text: str, query: Query, pins: Mapping[str, TableVersion]) -> str:
+        """What to say where an engine did not find a column, or found several; empty for its other errors."""
+        found, shared = _NO_COLUMN.search(text), _SHARED.search(text)
+        if not (either := found or shared):
             return ""
-        names = _NAMES.findall(found[0])
+        names = _NAMES.findall(either[0])
         column, full = names[-1], ".".join(names)
         columns = {name: self._read(name, pins[name]).columns for name in sorted(query.tables)}
-        if owners := [name for name, known in columns.items() if column in known]:
+        owners = [name for name, known in columns.items() if column in known]
+        if found is None:
+            have = f"; {' and '.join(owners)} {_HAVE[len(owners) > 1]} it" if owners else ""
+            return f"ambiguous column: {full}{have}: write the table (or its alias) and a dot before it"
+        if owners:
             without = len(names) > 1 and _USING.search(query.text)
             hint = f"; where USING joins tables, write {column} without its table" if without else ""
             return f"column not found here: {full}; {' and '.join(owners)} {_HAVE[len(owners) > 1]} {column}{hint}"
