@@ -325,7 +325,7 @@ def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
     assert (code, said["listed"], said["list"]["columns"]) == (0, 3, ["imdb_id"])
     mixed.write_text('id,title\n1,a\n2,"Open\n3,c\n4,d\n')
     code, said, stderr = reelhouse("collect", "--json", "--ids", str(mixed))
-    assert (code, said) == (2, None)
+    assert (code, said["error"]["exit_code"]) == (2, 2)
     assert "line 3 opens a quote that is never closed (--no-quotes takes quotes as text)" in stderr
     code, said, _ = reelhouse("collect", "--json", "--ids", str(mixed), "--no-quotes")
     assert (code, said["landed"]) == (0, 4)
@@ -358,7 +358,7 @@ def test_a_typo_in_the_record_filter_stops_before_a_plan_is_put_and_can_be_corre
     plain: Tiny, reelhouse: Reelhouse
 ) -> None:
     code, said, stderr = reelhouse("collect", "--json", REELHOUSE_RECORD_FILTER="runtme >= `60`")
-    assert (code, said) == (2, None)
+    assert (code, said["error"]["exit_code"]) == (2, 2)
     assert "no field 'runtme' in the 10 answers that were looked at (did you mean 'runtime'?)" in stderr
     assert plain.asked.total() == 10
     plain.forget()

@@ -385,7 +385,7 @@ def test_the_command_says_so_to_a_person_and_nothing_in_the_spool_is_secret(
     in_the_way.write_text("")
     spool = tmp_path / "waiting"
     code, said, stderr = reelhouse("collect", "--json", REELHOUSE_SPOOL=str(spool))
-    assert (code, said) == (1, None)
+    assert (code, said["error"]["exit_code"]) == (1, 1)
     word = stderr.splitlines()[-1]
     assert word.startswith(f"reelhouse: cannot write {in_the_way}/2026/03/01/000001-00000-")
     assert f"a part of the path is a file; 30 answers wait in {spool}/" in word
