@@ -210,7 +210,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for one in _general():
-            _check_type(one, getattr(self, one.name), f" in {FILE} or {env_name(one.name)}")
+            _check_type(one, getattr(self, one.name), f" in {_places(one.name)}")
         self._check_values()
         for name in self.entity:
             self.of(name)
@@ -319,10 +319,10 @@ def load(
     stated = _from_environ(environ)
     here = (folder or Path.cwd()) / FILE
     filed = _from_file(here) if here.is_file() else {}
-    if "" in (given.get("lake"), filed.get("lake")):
-        raise ConfigError(
-            f"lake: a folder or s3://bucket/prefix is expected, not an empty text; correct --lake or {here}"
-        )
+    for values, place in ((given, "the call"), (filed, str(here))):
+        if values.get("lake") == "":
+            expected = "a folder or s3://bucket/prefix"
+            raise ConfigError(f"lake: {expected} is expected, not an empty text; correct it in {place}")
     lake = given.get("lake") or stated.get("lake") or filed.get("lake") or Settings().lake
     if not here.is_file():
         filed = _from_lake(lake, lambda: in_bucket(Settings(**{**stated, **given})))
@@ -330,7 +330,13 @@ def load(
         _check_shared(filed, str(here))
     tables = filed.pop("entity", {})
     _check_entities(tables, entities, FILE)
-    return Settings(**{**filed, **stated, **given}, entity=_without(tables, {**stated, **given}))
+    try:
+        return Settings(**{**filed, **stated, **given}, entity=_without(tables, {**stated, **given}))
+    except ConfigError as exc:
+        for usual in map(_places, given):
+            if str(exc).endswith(f" in {usual}"):
+                raise ConfigError(f"{str(exc).removesuffix(usual)}the call") from None
+        raise
 
 
 def _without(tables: Mapping[str, Mapping[str, Any]], stated: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -515,11 +521,16 @@ def _expected(one: Field[Any]) -> str:
     return names[str(one.type).removesuffix(" | None")]
 
 
+def _places(name: str) -> str:
+    """Where a setting is usually given."""
+    return f"{FILE} or {env_name(name)}"
+
+
 def _require(fits: bool, name: str, expected: str, value: object) -> None:
     if not fits:
         # A password in an address goes no further than the setting.
         shown = _USER_IN_ADDRESS.sub("://…@", repr(value))[:_SHOWN]
-        raise ConfigError(f"{name}: {expected} is expected, not {shown}; correct it in {FILE} or {env_name(name)}")
+        raise ConfigError(f"{name}: {expected} is expected, not {shown}; correct it in {_places(name)}")
 
 
 def carries_secrets(address: str) -> bool:

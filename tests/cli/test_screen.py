@@ -395,3 +395,12 @@ def test_the_demo_and_what_it_proposes_fit_and_ctrl_c_ends_long_commands(tmp_pat
         assert terminal.end(30) == 130
         assert "Traceback" not in terminal.screen.text
     assert shown(["--lake", "demo-lake", "build"], columns=columns, cwd=tmp_path)[0] == 0
+
+
+def test_a_path_of_tmdb_is_broken_after_dots_only(tmp_path: Path) -> None:
+    code, screen = shown(["tables", "movie_offer_daily"], columns=80, cwd=tmp_path)
+    assert code == 0
+    parts = ("watch/providers.results.", "{iso_3166_1}.", "{monetization_type}[].", "provider_id")
+    lines = iter(screen.splitlines())
+    assert all(any(part in line.split() for line in lines) for part in parts), screen
+    assert "position is the key" not in screen

@@ -282,9 +282,9 @@ def test_no_filter_is_no_predicate() -> None:
 @pytest.mark.parametrize(
     ("expression", "text"),
     [
-        ("vote_average >", "no JMESPath expression"),
-        ("genres[?name=='Drama'", "no JMESPath expression"),
-        ("vote_average > 8", "no JMESPath expression"),
+        ("vote_average >", "not a JMESPath expression"),
+        ("genres[?name=='Drama'", "not a JMESPath expression"),
+        ("vote_average > 8", "not a JMESPath expression"),
         ("lenght(title)", r"no function lenght\(\)"),
         ("adult && upper(title)", r"no function upper\(\)"),
         ("genres[?foo(@)]", r"no function foo\(\)"),

@@ -107,10 +107,27 @@ def test_a_terminal_is_asked_what_becomes_of_an_open_run(plain: Tiny, at_termina
     assert "given up, not requested" in terminal.screen.text
 
 
+def test_a_run_without_requests_is_not_shown_as_counts_of_nothing(
+    plain: Tiny, at_terminal: Callable[..., Terminal]
+) -> None:
+    assert at_terminal("collect", "--top", "7").end() == 0
+    terminal = at_terminal("collect", "--top", "7")
+    assert terminal.end() == 0
+    assert "nothing to request (complete, no quarantine)" in terminal.screen.text
+    assert "landed" not in terminal.screen.text
+
+
 def test_a_large_first_run_is_confirmed_at_a_terminal_with_its_cost(
     at_terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:
     with tiny_tmdb(Tiny(range(1, 20_002))) as large:
+        terminal = at_terminal("collect", url=large.url)
+        terminal.wait_for("Begin it? [y/N]:")
+        # The question stands before the line is read, and Ctrl-C between the two would wait for the next key.
+        time.sleep(0.5)
+        terminal.type("\x03")
+        assert terminal.end() == 130
+        assert terminal.screen.text.endswith("\nreelhouse: interrupted\n")
         terminal = at_terminal("collect", url=large.url)
         terminal.wait_for("Begin it? [y/N]:")
         assert "makes 20,001 requests, 8 min at 40 a second" in " ".join(terminal.screen.text.split())

@@ -56,11 +56,15 @@ def test_an_outage_is_said_while_it_lasts_and_counted(
     assert any("TMDB has not answered for" in text and "502" in text for text in records)
 
 
-@pytest.mark.parametrize(("command", "host"), [("collect", "instead"), ("plan", "export_instead")])
+@pytest.mark.parametrize(
+    ("command", "host"), [("collect", "instead"), ("plan", "export_instead"), ("diff", "export_instead")]
+)
 def test_a_tmdb_that_takes_a_request_and_answers_nothing_is_named_before_the_first_failure(
     plain: Tiny, here: Start, monkeypatch: pytest.MonkeyPatch, command: str, host: str
 ) -> None:
     slow = [2.5]
+    if command == "diff":
+        here("collect")
 
     def silent(request: web.BaseRequest) -> None:
         if slow:

@@ -35,6 +35,7 @@ from reelhouse.raw.reconciliation import open_run
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
+from reelhouse.tmdb.rate import Limiter
 
 T = TypeVar("T")
 
@@ -242,7 +243,11 @@ def draft(
 
 
 def compare_each(
-    storage: Storage, settings: Settings, names: Iterable[str], found: Callable[[Difference], None]
+    storage: Storage,
+    settings: Settings,
+    names: Iterable[str],
+    found: Callable[[Difference], None],
+    progress: Progress,
 ) -> list[Compared]:
     """Compare what the lake has with the newest exports: of the entities *names*, or of all that have runs.
 
@@ -260,11 +265,14 @@ def compare_each(
         raise ConfigError("diff: nothing that TMDB exports was collected yet: reelhouse sync")
 
     async def comparing() -> list[Compared]:
+        url = settings.exports_url
         async with open_session(1) as session:
-            return [
-                await compare(storage, session, settings.exports_url, collector.wanted(settings, one), found)
-                for one in chosen
-            ]
+            client = TmdbClient(session, url, "", Limiter(0))
+            with _beating(client, progress):
+                return [
+                    await compare(storage, session, url, collector.wanted(settings, one), found, client)
+                    for one in chosen
+                ]
 
     return asyncio.run(comparing())
 

@@ -32,8 +32,8 @@ def diff(settings: Settings, names: Iterable[str], output: Path | None, *, as_js
             if len(ids) < _IN_JSON:
                 ids.append(one.id)
 
-        with display.spinner("comparing"):
-            compared = compare_each(storage, settings, names, found)
+        with display.progress(step="comparing") as bar:
+            compared = compare_each(storage, settings, names, found, bar)
     if as_json:
         display.as_json(
             {

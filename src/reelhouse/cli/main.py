@@ -324,6 +324,12 @@ def _beginning(begun: str, words: Iterable[str]) -> list[str]:
     return [word for word in sorted(words) if word.startswith(begun)]
 
 
+def _complete_one_entity(ctx: click.Context, option: click.Parameter, begun: str) -> list[str]:
+    from reelhouse.entities.registry import ENTITIES
+
+    return _beginning(begun, ENTITIES)
+
+
 def _complete_entity(ctx: click.Context, option: click.Parameter, begun: str) -> list[str]:
     from reelhouse.entities.registry import ENTITIES
 
@@ -789,7 +795,7 @@ def tables(ctx: click.Context, name: str | None, dbt: bool, as_json: bool) -> No
 
 
 @main.command()
-@click.argument("entity")
+@click.argument("entity", shell_complete=_complete_one_entity)
 @click.argument("key", required=False, metavar="[ID|NAME]")
 @click.option("--raw", is_flag=True, help="Print the answer as TMDB sent it, nothing else.")
 @_engine

@@ -105,7 +105,7 @@ def tables(settings: Settings, name: str | None, as_json: bool) -> None:
         display.table("Tables and marts", ("name", "zone", "rows", "what a row is"), rows)
     else:
         rows = [[each["name"], each["type"], each["path"], dictionary.about(each)] for each in found["columns"]]
-        display.table(f"{name}: {found['comment']}", ("column", "type", "TMDB's path", ""), rows, lines=False)
+        display.table(f"{name}: {found['comment']}", ("column", "type", "TMDB's path", ""), rows, lines=False, paths=2)
         # As lines: what is cut or wrapped in a table cannot be copied.
         display.text("".join(f"{name:<8} {value}\n" for name, value in _of_table(found)), None)
 

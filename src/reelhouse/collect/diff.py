@@ -15,6 +15,7 @@ from reelhouse.raw.ledger import Ledger, open_ledger
 from reelhouse.raw.plan import Plan, Selection, last_run, read_lines, read_plan
 from reelhouse.raw.receipt import read_purged
 from reelhouse.storage.protocol import Storage
+from reelhouse.tmdb.client import TmdbClient
 
 # What an id can differ in, in the order in which they are shown.
 DIFFERENCES = ("missing", "extra", "stale", "tombstoned")
@@ -65,12 +66,17 @@ class Compared(NamedTuple):
 
 
 async def compare(
-    storage: Storage, session: aiohttp.ClientSession, url: str, wanted: RunSpec, found: Callable[[Difference], None]
+    storage: Storage,
+    session: aiohttp.ClientSession,
+    url: str,
+    wanted: RunSpec,
+    found: Callable[[Difference], None],
+    client: TmdbClient,
 ) -> Compared:
     """Call *found* with each difference between what the lake has and the newest export at *url*, ordered.
 
-    The lake should have what its newest run selects that was not about a list alone, and all it ever had. Raises
-    `ListingError` if the export cannot be read completely.
+    The lake should have what its newest run selects that was not about a list alone, and all it ever had. *client*
+    notes for how long nothing has answered. Raises `ListingError` if the export cannot be read completely.
     """
     entity, last = wanted.entity, last_run(storage, wanted.entity.name)
     plan = _selecting(storage, entity, last)
@@ -79,7 +85,7 @@ async def compare(
     with open_ledger(storage, entity.name, last) as ledger:
         listing = Listing(ledger.db, entity.name)
         before = newest_plans(storage, last, entity.name, exports=True).exports
-        exports = await list_exports(storage, session, url, wanted, listing, before)
+        exports = await list_exports(storage, session, url, wanted, listing, before, client)
         if not by_export:
             _keep_chosen(storage, plan, ledger)
         # The instant before which an answer is stale, as planning has it.

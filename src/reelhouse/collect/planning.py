@@ -39,7 +39,7 @@ from reelhouse.raw.plan import (
 from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, TmdbClient, query_of
-from reelhouse.tmdb.clock import AGREES, ServerClock, is_here
+from reelhouse.tmdb.clock import AGREES
 from reelhouse.tmdb.discover import discover
 from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, is_found, request_of, takes
 from reelhouse.tmdb.exports import fetch_export
@@ -464,17 +464,16 @@ async def list_exports(
     wanted: RunSpec,
     listing: Listing,
     before: Sequence[ExportRef],
-    client: TmdbClient | None = None,
+    client: TmdbClient,
 ) -> list[ListedExport]:
     """Fill *listing* from the newest exports of an entity; of those *before*, newest first, the lake has the bytes.
 
     Raises `ListingError` if one cannot be read completely, or if its number of rows is not plausible.
     """
-    clock = client.clock if client else ServerClock(simulated=is_here(url))
     found = []
     for name in _names(wanted):
         known = next((one for one in before if is_export_of(name, one.key)), None)
-        found.append(await _list_export(storage, session, url, wanted, listing, name, known, clock, client))
+        found.append(await _list_export(storage, session, url, wanted, listing, name, known, client))
     return found
 
 
@@ -486,16 +485,15 @@ async def _list_export(
     listing: Listing,
     kind: str,
     before: ExportRef | None,
-    clock: ServerClock,
-    client: TmdbClient | None,
+    client: TmdbClient,
 ) -> ListedExport:
     adult = kind == wanted.entity.adult_export
     lies = _landed(storage, before)
     known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
-    export = await fetch_export(session, url, kind, known, clock, client)
+    export = await fetch_export(session, url, kind, known, client.clock, client)
     # An older one, by a clock that is behind or from a host that has lost the newest, would make the newest titles
     # vanish.
-    newest = before is not None and f"{export.day}" < before.day <= f"{clock.today()}"
+    newest = before is not None and f"{export.day}" < before.day <= f"{client.clock.today()}"
     if (export.body is None or newest) and before is not None and lies is not None:
         listing.add_export(lies, wanted.selection, adult=adult)
         return ListedExport(before, None, export.asked_at)

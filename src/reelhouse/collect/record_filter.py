@@ -37,9 +37,10 @@ def compile_filter(expression: str) -> Predicate | None:
     except RecursionError:
         raise ConfigError("record_filter: the expression is nested too deeply") from None
     except jmespath.exceptions.JMESPathError as exc:
-        first = str(exc).splitlines()[0]
+        # Its first line leads up to the expression, which stands in ours.
+        first = str(exc).splitlines()[0].removesuffix(":").removesuffix(", for expression")
         raise ConfigError(
-            f"record_filter: {expression!r} is no JMESPath expression: {first}{_hint(exc, expression)}"
+            f"record_filter: {expression!r} is not a JMESPath expression: {first}.{_hint(exc, expression)}"
         ) from exc
 
     def wanted(body: bytes) -> bool:

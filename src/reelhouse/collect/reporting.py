@@ -34,9 +34,10 @@ _LINE = 30.0
 
 
 class Progress:
-    """What a run reports while it works. This one writes it to the log."""
+    """What a run reports while it works. This one writes it to the log. *step* is done while no run is planned."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: str = "planning") -> None:
+        self._step = step
         self._plan: Plan | None = None
         self._settled = 0
         self._answers: deque[tuple[float, int]] = deque(maxlen=30)
@@ -92,7 +93,7 @@ class Progress:
             log.warning(silence(beat))
         if now >= self._next_line:
             self._next_line = now + _LINE
-            log.info("%s", f"run {self._plan.run} ({self._plan.entity}): {self.state}" if self._plan else "planning")
+            log.info("%s", f"run {self._plan.run} ({self._plan.entity}): {self.state}" if self._plan else self._step)
 
     @property
     def state(self) -> str:

@@ -52,7 +52,8 @@ def _joins(spec: Table, others: Iterable[Table]) -> dict[str, list[str]]:
         column: [other.name for other in others if other.key == (column,) and other.name != spec.name]
         for column in spec.column_names
     }
-    return {column: names for column, names in found.items() if names}
+    # A position counts within its own list and refers to nothing, even if it is the whole key of another table.
+    return {column: names for column, names in found.items() if names and column != "position"}
 
 
 def _files(storage: Storage, zone: str, name: str, version: int) -> dict[str, Any]:

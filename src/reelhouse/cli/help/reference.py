@@ -22,7 +22,8 @@ Completion of commands, options, entities and tables is part of the program. Put
 | fish | `~/.config/fish/completions/reelhouse.fish` | `_REELHOUSE_COMPLETE=fish_source reelhouse \\| source` |
 
 Each command's first example, by exit code. 0: done; 1: not complete, or failed; 2: the user must correct something.
-Each of them says so in plain lines on stderr.
+Each of them says so in plain lines on stderr. –: the command runs until it is stopped, or makes its own lake. The lake
+of this table is collected but not built.
 
 """
 

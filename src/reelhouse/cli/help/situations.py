@@ -4,11 +4,15 @@ from __future__ import annotations
 
 SITUATIONS = ("a typing mistake", "no lake", "an empty lake", "a read-only lake", "without its extra", "output closed")
 
-# The exit codes of the first example of each command (`examples.py`), in the order of `SITUATIONS`.
+# The exit codes of the first example of each command (`examples.py`), in the order of `SITUATIONS`. "–" is where it
+# runs until it is stopped, or uses no lake that was there before.
 CODES: dict[str, str] = {
+    "browse": "2 2 1 1 2 1",
     "build": "2 2 0 1 2 1",
     "collect": "2 0 0 1 0 1",
+    "demo": "2 – – – 2 –",
     "diff": "2 2 2 0 0 1",
+    "emulate": "2 – – – – 1",
     "export": "2 2 1 1 2 1",
     "help": "2 0 0 0 0 1",
     "import": "2 0 0 1 2 1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import sys
 import threading
@@ -76,14 +77,22 @@ def text(found: str | bytes, output: Path | None) -> None:
         raise ReelhouseError(f"{output} cannot be written: {exc.strerror}") from exc
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, lines: bool = True) -> None:
-    """A table of ours on stdout: whole numbers are counts, shown with separators. Without *lines* more columns fit."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, lines: bool = True, paths: int | None = None
+) -> None:
+    """A table of ours on stdout: whole numbers are counts, shown with separators. Without *lines* more columns fit.
+
+    The texts of column *paths* are broken after dots, not within a name.
+    """
     shown = [[_cell(value) for value in row] for row in rows]
     # As Text: rich would take a name such as "[REC]" for markup and drop it, or fail on "[/x]".
     made = Table(title=Text(printable(title)), title_justify="left", title_style="bold", header_style="bold")
     if not lines:
         made.box, made.pad_edge, made.padding = SIMPLE_HEAD, False, (0, 1, 0, 0)
     console = Console(highlight=False, width=None if at_terminal(sys.stdout) else 140)
+    if paths is not None:
+        for row in shown:
+            row[paths] = (_broken_at_dots(row[paths][0], console.width // 3), False)
     for at, column in enumerate(columns):
         numeric = bool(shown) and all(row[at][1] for row in shown)
         # Names and numbers stay whole where there is room, and the texts beside them are wrapped.
@@ -92,11 +101,26 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, 
             Text(printable(column)),
             justify="right" if numeric else "left",
             overflow="fold",
+            width=min(_widest([column, *(row[at][0] for row in shown)]), console.width // 3) if at == paths else None,
             no_wrap=whole and console.width >= _ROOM,
         )
     for row in shown:
         made.add_row(*(Text(cell) for cell, _ in row))
     console.print(made)
+
+
+def _broken_at_dots(path: str, width: int) -> str:
+    """*path* in lines of at most *width* characters where its names allow it; each line but the last ends in a dot."""
+    lines = [""]
+    for name in re.findall(r"[^.]*\.|[^.]+", path):
+        if lines[-1] and len(lines[-1] + name) > width:
+            lines.append("")
+        lines[-1] += name
+    return "\n".join(lines)
+
+
+def _widest(texts: Iterable[str]) -> int:
+    return max(len(line) for text in texts for line in text.split("\n"))
 
 
 def _cell(value: object) -> tuple[str, bool]:
@@ -126,15 +150,30 @@ def check_terminal(option: str) -> None:
 
 def confirm(question: str) -> None:
     """Continue only if the user says yes."""
-    click.confirm(wrapped(printable(f"{question} [y/N]")), abort=True, show_default=False, err=True)
+    with _own_line_for_ctrl_c():
+        click.confirm(wrapped(printable(f"{question} [y/N]")), abort=True, show_default=False, err=True)
 
 
 def choose(question: str, answers: Sequence[str]) -> str:
     """The answer that the user types; the first one by default."""
     shown = wrapped(printable(f"{question} ({', '.join(answers)}) [{answers[0]}]"))
     how: dict[str, Any] = {"show_choices": False, "show_default": False, "err": True}
-    chosen: str = click.prompt(shown, type=click.Choice(answers), default=answers[0], **how)
+    with _own_line_for_ctrl_c():
+        chosen: str = click.prompt(shown, type=click.Choice(answers), default=answers[0], **how)
     return chosen
+
+
+@contextmanager
+def _own_line_for_ctrl_c() -> Iterator[None]:
+    """End the line of a question at Ctrl-C and raise `KeyboardInterrupt`, which click turns into its `Abort`."""
+    try:
+        yield
+    except click.Abort as exc:
+        # Later than here, an event loop that ends puts another exception into this place.
+        if not isinstance(exc.__context__, KeyboardInterrupt):
+            raise
+        click.echo(err=True)
+        raise KeyboardInterrupt from None
 
 
 def ago(instant: str | None, now: datetime) -> str:
@@ -211,12 +250,12 @@ class _Step(ProgressColumn):
 class Bar(reporting.Progress):
     """A progress bar of ids that have an answer."""
 
-    def __init__(self, bar: Progress, pace: _Pace, question: Callable[[Plan], str]) -> None:
-        super().__init__()
+    def __init__(self, bar: Progress, pace: _Pace, question: Callable[[Plan], str], step: str = "planning") -> None:
+        super().__init__(step)
         self._bar = bar
         self._pace = pace
         self._question = question if at_terminal(sys.stdin) and at_terminal(sys.stderr) else lambda plan: ""
-        self._task = bar.add_task("planning", total=None)
+        self._task = bar.add_task(step, total=None)
 
     def begins(self, plan: Plan) -> None:
         question = self._question(plan)
@@ -229,7 +268,7 @@ class Bar(reporting.Progress):
             confirm(question)
         finally:
             signal.signal(signal.SIGINT, before)
-            self._bar.start()
+        self._bar.start()
 
     def planned(self, plan: Plan) -> None:
         super().planned(plan)
@@ -271,14 +310,14 @@ class Bar(reporting.Progress):
 
 
 @contextmanager
-def progress(question: Callable[[Plan], str] = lambda plan: "") -> Iterator[Bar]:
+def progress(question: Callable[[Plan], str] = lambda plan: "", step: str = "planning") -> Iterator[Bar]:
     """Show a bar on stderr at a terminal, else lines of the log.
 
     At a terminal the user confirms a run before it begins, if *question* has one about it.
     """
     pace = _Pace()
     with _live(SpinnerColumn(), _Step(), BarColumn(bar_width=10), pace) as bar:
-        yield Bar(bar, pace, question)
+        yield Bar(bar, pace, question, step)
 
 
 @contextmanager
@@ -377,6 +416,8 @@ def run_result(result: RunResult) -> None:
         *([("replayed from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
     words = verdict(complete=found["complete"], clean=found["clean"])
+    if found["complete"] and not found["asked"]:
+        words, rows = f"nothing to request ({words})", rows[:4]
     table(f"Run {found['run']} ({found['entity']}): {words}", ("", "count", ""), rows)
     for text in found["notes"]:
         note(f"Note: {text}.")
