@@ -162,6 +162,12 @@ def test_a_refused_token_is_an_error_of_its_own_kind(tmp_path: Path) -> None:
         reelhouse.collect(tmp_path, settings=refused)
 
 
+def test_status_names_no_entity_that_nobody_selected(tmp_path: Path, settings: dict[str, Any]) -> None:
+    reelhouse.collect(tmp_path, entities=["job"], settings=settings)
+    assert reelhouse.status(tmp_path).not_begun == ()
+    assert reelhouse.status(tmp_path, settings={"entities": ["job", "movie"]}).not_begun == ("movie",)
+
+
 def test_a_notebook_that_runs_a_loop_can_collect(tmp_path: Path, settings: dict[str, Any]) -> None:
     async def cell() -> reelhouse.CollectResult:
         return reelhouse.collect(tmp_path, top=3, settings=settings)

@@ -18,7 +18,8 @@ def status(settings: Settings) -> Status:
     """What is known, landed, pending, old and not built yet, and the open runs. `ConfigError` without a lake."""
     storage = lake_of(settings)
     ages = {name: settings.of(name).stale_after_days for name in ENTITIES}
-    names = selected(settings.entities)
+    # Nobody asked for the usual entity of a lake that holds others.
+    names = selected(settings.entities) if settings.entities else ()
     found = raw.status(storage, settings.rate, spool=spool_of(settings, storage), ages=ages, selected=names)
     try:
         return found._replace(unbuilt=_unbuilt(storage, found))
