@@ -33,6 +33,7 @@ from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import COLLECTOR, Lost, Storage, Work, unheard
 from tests.runs.commands import Reelhouse
+from tests.runs.conftest import Start
 from tests.runs.dying import KilledError, Stepping, counts, dies_at
 from tests.runs.lakes import CHUNK, TOKEN, answers, assert_whole, collect, collect_in_units, collect_small, small
 from tests.runs.scenes import copied
@@ -515,3 +516,23 @@ def test_a_lost_lease_is_noticed_soon_wherever_the_collector_waits(sound: Tiny, 
     assert time.monotonic() - began < 10
     assert sound.asked.total() <= 3
     assert read_plan(lake, "movie", 1) is not None
+
+
+def test_status_says_how_many_answers_wait_and_how_to_land_them(
+    plain: Tiny, here: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_new = FolderStorage.put_new
+
+    def full(storage: FolderStorage, key: str, body: bytes) -> None:
+        if key.startswith("raw/movie/"):
+            raise StorageError("the disk is full")
+        put_new(storage, key, body)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStorage, "put_new", full)
+        assert here("collect")[0] == 1
+    waiting = here("status", "--json")[1]["spooled_answers"]
+    assert waiting > 0
+    assert f"{waiting} answers in this machine's spool. To land: reelhouse collect\n" in here("status")[2]
+    assert here("collect", "--json")[1]["replayed"] == waiting
+    assert "spool" not in here("status")[2]
