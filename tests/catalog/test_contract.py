@@ -107,7 +107,7 @@ def test_tables_may_be_chosen_and_others_that_were_chosen_before_stay(place: Sho
     assert registered(place, lake, ("movie", "movie")).created == ["movie"]
     assert registered(place, lake, ("fact_movie",)).created == ["fact_movie"]
     assert sorted(place.seen()) == ["fact_movie", "movie"]
-    with pytest.raises(LakeError, match="there is no table 'movy' in this lake \\(did you mean 'movie'"):
+    with pytest.raises(ConfigError, match="there is no table 'movy' in this lake \\(did you mean 'movie'"):
         registered(place, lake, ("movy",))
 
 

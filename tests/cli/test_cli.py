@@ -352,6 +352,7 @@ def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:
 def test_the_data_dictionary_needs_no_lake_unless_one_is_named(here: Here) -> None:
     assert here("tables", "movie").exit_code == 0
     assert here("--lake", "films", "tables", "movie").exit_code == 2
+    assert here("tables", "movy").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from reelhouse.entities.schema import ColumnSpec, Table
-from reelhouse.errors import LISTS_ALL, LakeError, did_you_mean
+from reelhouse.errors import LISTS_ALL, ConfigError, did_you_mean
 from reelhouse.marts import REGISTRY
 from reelhouse.storage.opening import place_of
 from reelhouse.storage.protocol import Storage
@@ -73,7 +73,7 @@ def _find(name: str, zones: dict[str, tuple[Table, ...]]) -> tuple[str, Table]:
     # In reverse order, so that TMDB's table wins over an import of the same name.
     specs = {spec.name: (zone, spec) for zone in reversed(zones) for spec in zones[zone]}
     if name not in specs:
-        raise LakeError(f"there is no table {name!r}{did_you_mean(name, specs)}; {LISTS_ALL}")
+        raise ConfigError(f"there is no table {name!r}{did_you_mean(name, specs)}; {LISTS_ALL}")
     return specs[name]
 
 

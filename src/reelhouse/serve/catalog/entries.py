@@ -60,13 +60,13 @@ def entries_of(storage: Storage, registry: Registry = REGISTRY) -> list[Entry]:
 
 
 def chosen(entries: list[Entry], names: tuple[str, ...] | None) -> list[Entry]:
-    """The *entries* with *names*, all if it is None; `LakeError` for an unknown name."""
+    """The *entries* with *names*, all if it is None; `ConfigError` for an unknown name."""
     if names is None:
         return entries
     known = {entry.name: entry for entry in entries}
     for name in names:
         if name not in known:
-            raise LakeError(f"there is no table {name!r} in this lake{did_you_mean(name, known)}; {LISTS_ALL}")
+            raise ConfigError(f"there is no table {name!r} in this lake{did_you_mean(name, known)}; {LISTS_ALL}")
     return [known[name] for name in dict.fromkeys(names)]
 
 
