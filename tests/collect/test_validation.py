@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -378,6 +379,8 @@ def test_seasons_land_as_tmdb_sends_them() -> None:
         {"episodes": []},
         {"episodes": {"a": 1}},
         {"season_number": 2, "episodes": [{"id": 1}]},
+        {"season_number": 2, "episodes": []},
+        {"season_number": 1, "episodes": [{"id": 1, "show_id": 8}, {"id": 2, "show_id": 8}]},
         {"season_number": 1, "episodes": [{"id": 1, "show_id": 7}, {"id": 2, "show_id": 8}]},
     ],
 )
@@ -403,3 +406,72 @@ def test_a_season_is_asked_for_by_the_number_that_tables_read(number: Any) -> No
 @pytest.mark.parametrize("name", ["season/x", "season/1/episodes", "season/", "season/01", "season/-1"])
 def test_what_is_not_a_season_is_drift(name: str) -> None:
     assert _series(**{name: {}}).drift == (f"unknown:{name}",)
+
+
+def _series_judge() -> tuple[ResponseValidator, Callable[..., Validated | None]]:
+    judge = ResponseValidator(ENTITIES["tv"], ())
+
+    def lands_yet(**fields: Any) -> Validated | None:
+        body = dict.fromkeys(ENTITIES["tv"].core) | {"id": 7, "number_of_episodes": 2, "seasons": _SEASONS}
+        body["season/0"] = {"episodes": []}
+        with pytest.raises(UntrustedAnswer) as found:
+            judge.judge("7", _answer(msgspec.json.encode(body | fields)))
+        return judge.lands_yet(found.value)
+
+    return judge, lands_yet
+
+
+_MOVED = {"season/1": {"episodes": [{"id": 1, "show_id": 7}, {"id": 2, "show_id": 8}]}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "drift"),
+    [
+        ({"season/1": {"season_number": 1, "episodes": []}}, "missing:season/1"),
+        (_MOVED, "wrong_part:season/1"),
+        ({"seasons": []}, "missing:seasons"),
+    ],
+)
+def test_a_series_that_stays_at_odds_with_itself_lands_and_is_named_but_not_many(fields: Any, drift: str) -> None:
+    _, lands_yet = _series_judge()
+    for _ in range(5):
+        landed = lands_yet(**fields)
+        assert landed is not None
+        assert (landed.state, landed.drift) == (State.LANDED, (drift,))
+    assert lands_yet(**fields) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"season/1": {"season_number": 2, "episodes": []}},
+        {"season/1": {"episodes": None}},
+        {"season/1": {"episodes": [{"id": 1, "show_id": 8}]}},
+        {"seasons": None},
+    ],
+)
+def test_a_series_that_is_not_what_tmdb_sends_never_lands(fields: Any) -> None:
+    assert _series_judge()[1](**fields) is None
+
+
+def test_a_listed_season_that_does_not_come_is_named_and_its_series_lands() -> None:
+    judge, _ = _series_judge()
+    fields = dict.fromkeys(ENTITIES["tv"].core) | {"id": 7, "seasons": _SEASONS, "season/0": {"episodes": []}}
+    body = msgspec.json.encode(fields)
+    with pytest.raises(UntrustedAnswer, match="lacks season/1") as found:
+        judge.judge_further("7", ("season/1",), _answer(body))
+    further = judge.further_yet(found.value)
+    assert further is not None
+    assert further.drift == ("missing:season/1",)
+
+
+def test_every_recorded_season_is_believed() -> None:
+    with gzip.open(tmdb_data("payloads", "season.jsonl.gz")) as lines:
+        for line in lines:
+            one = msgspec.json.decode(line)
+            number, series = one["season"]["season_number"], one["series_id"]
+            seasons = [{"season_number": number, "episode_count": len(one["season"]["episodes"])}]
+            body = dict.fromkeys(ENTITIES["tv"].core) | {"id": series, "seasons": seasons}
+            body[f"season/{number}"] = one["season"]
+            judged = ResponseValidator(ENTITIES["tv"], ()).judge(str(series), _answer(msgspec.json.encode(body)))
+            assert (judged.state, judged.missing) == (State.LANDED, ())

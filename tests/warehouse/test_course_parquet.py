@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -378,6 +379,21 @@ def test_one_that_is_no_table_is_named_and_costs_tmdbs_tables_nothing(
     lake.storage.delete("Raw/Local/CSV/Movies/2026/10/31/movies.csv")
     lake.storage.delete("Raw/Local/CSV/Movies/2026/10/31/movies.csv.gz")
     assert copied(lake) == []
+
+
+@pytest.mark.parametrize("name", ["películas.csv", "movies\x07.csv", "pipe.csv"])
+def test_one_that_cannot_be_read_is_named_and_costs_the_others_nothing(world: LakeInTheMaking, name: str) -> None:
+    put_csv(world, "movies.csv", CSV.encode())
+    odd = world.root / "Raw/Local/CSV/Movies/2026/10/31" / name
+    if name == "pipe.csv":
+        os.mkfifo(odd)
+    else:
+        odd.write_bytes(b"id,title\n1,a\n")
+    (said,) = copied(world)
+    assert said.startswith(f"Raw/Local/CSV/Movies/2026/10/31/{name}: ")
+    assert (world.root / TARGET).exists()
+    odd.unlink()
+    assert copied(world) == []
 
 
 TARGET = "Trusted/Local/Parquet/Movies/2026/10/31/movies.parquet"

@@ -423,12 +423,19 @@ class Fetcher:
             for start in range(0, len(first.missing), MOST_APPENDS):
                 appended = first.missing[start : start + MOST_APPENDS]
                 query = query_of(self._plan.asking.params, appended)
-                further.append(
-                    await self._asked(key, query, partial(self._judge.judge_further, key, appended), refused_at)
-                )
-            return first._replace(further=tuple(further))
+                further.append(await self._further(key, query, appended, refused_at))
+            drift = (name for one in further for name in one.drift)
+            return first._replace(further=tuple(further), drift=(*first.drift, *drift))
         except GoneAnswer as exc:
             return Validated(State.GONE, exc.answer, self._found.get(request.key, request.id))
+
+    async def _further(self, key: str, query: str, appended: tuple[str, ...], refused_at: float) -> Further:
+        try:
+            return await self._asked(key, query, partial(self._judge.judge_further, key, appended), refused_at)
+        except UntrustedAnswer as exc:
+            if (found := self._judge.further_yet(exc)) is None:
+                raise
+            return found
 
     async def _find(self, key: str, refused_at: float) -> int | Validated:
         """The id that an IMDb id stands for, or what becomes of one that stands for no record of the entity."""

@@ -11,10 +11,15 @@ from reelhouse.entities.schema import Numbered
 
 
 class OddPart(NamedTuple):
-    """Why an answer is not believed: a *reason* for its outcome, and a *text* for the log."""
+    """Why an answer is not believed: a *reason* for its outcome, a *text* for the log, and *where* in the answer.
+
+    What is *slight* may be how TMDB itself has it, such as a list of parts that was counted before a part was emptied.
+    """
 
     reason: str
     text: str
+    where: str = ""
+    slight: bool = False
 
 
 def odd_part(numbered: Numbered, id_: int, fields: Mapping[str, msgspec.Raw]) -> OddPart | None:
@@ -27,14 +32,18 @@ def odd_part(numbered: Numbered, id_: int, fields: Mapping[str, msgspec.Raw]) ->
     promised = numbered.promised(answer)
     if not promised and _is_positive(answer.get(numbered.total)):
         text = f"it has no {numbered.of}, though {numbered.total} is {answer[numbered.total]}"
-        return OddPart("too_short", text)
+        return OddPart("too_short", text, numbered.listed_in, slight=answer.get(numbered.listed_in) == [])
+    slight = None
     for name, raw in fields.items():
         number = numbered.number_in(name)
         if number is not None and bytes(raw)[:1] == b"{":
             part = msgspec.json.decode(raw)
-            if found := next(_faults(numbered, id_, number, part, promised.get(number)), None):
-                return found._replace(text=f"{name} {found.text}")
-    return None
+            for found in _faults(numbered, id_, number, part, promised.get(number)):
+                odd = found._replace(text=f"{name} {found.text}", where=name)
+                if not odd.slight:
+                    return odd
+                slight = slight or odd
+    return slight
 
 
 def _faults(numbered: Numbered, id_: int, number: int, part: dict[str, Any], promised: object) -> Iterator[OddPart]:
@@ -47,10 +56,12 @@ def _faults(numbered: Numbered, id_: int, number: int, part: dict[str, Any], pro
         yield OddPart("too_short", f"has no list of {numbered.rows}")
         return
     if not rows and _is_positive(promised):
-        yield OddPart("too_short", f"has no {numbered.rows}, though it should have {promised}")
-    others = (row.get(numbered.record, id_) for row in rows if isinstance(row, dict))
-    if (other := next((one for one in others if isinstance(one, int) and one != id_), None)) is not None:
-        yield OddPart("wrong_part", f"has {numbered.rows} of {other}")
+        yield OddPart("too_short", f"has no {numbered.rows}, though it should have {promised}", slight=True)
+    of = {row.get(numbered.record, id_) for row in rows if isinstance(row, dict)}
+    others = [one for one in of if isinstance(one, int) and one != id_]
+    if others:
+        # A row that moved from another record may still name that one.
+        yield OddPart("wrong_part", f"has {numbered.rows} of {others[0]}", slight=id_ in of)
 
 
 def _is_positive(count: object) -> bool:

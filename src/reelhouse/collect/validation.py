@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from reelhouse.collect.numbered_parts import odd_part
+from reelhouse.collect.numbered_parts import OddPart, odd_part
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.entities.schema import PAGE_ROWS, Entity, Pages, Single
 from reelhouse.errors import ConfigError
@@ -41,10 +41,11 @@ T = TypeVar("T")
 
 
 class Further(NamedTuple):
-    """A further answer to the same record, and what was *appended* to it."""
+    """A further answer to the same record, what was *appended* to it, and its *drift*."""
 
     appended: tuple[str, ...]
     answer: Answer
+    drift: tuple[str, ...] = ()
 
 
 class Validated(NamedTuple):
@@ -75,6 +76,17 @@ class _IncompleteAnswer(UntrustedAnswer):
         self.validated = validated
 
 
+class _ShortAnswer(UntrustedAnswer):
+    """An answer whose parts contradict each other; *outcome* is what it comes to where TMDB has it so."""
+
+    def __init__(self, reason: str, text: str, answer: Answer, outcome: Validated | Further) -> None:
+        super().__init__(reason, text, answer)
+        self.outcome = outcome
+
+
+# So many answers of a run may contradict themselves, or one of so many; more are a fault of TMDB's.
+_FEW_SHORT, _ONE_SHORT_OF = 5, 20
+
 # After so many answers that lacked an append however often they were asked for, none is asked again for it.
 _IN_VAIN = 5
 
@@ -90,6 +102,7 @@ class ResponseValidator:
         # Appends that some answer carried, and how often others did not come though they were asked for again.
         self._carried: set[str] = set()
         self._in_vain: Counter[str] = Counter()
+        self._whole = self._short = 0
         self._wanted = compile_filter(record_filter)
 
     def judge(self, key: str, answer: Answer) -> Validated:
@@ -108,11 +121,15 @@ class ResponseValidator:
         if missing and not self._core <= fields.keys():
             raise _IncompleteAnswer(key, answer, missing, None)
         validated = self._validated(answer, id_, fields, missing)
-        if validated.state is State.LANDED:
-            self._check_parts(key, id_, fields, answer)
-        if self._are_expected(missing):
-            return validated
-        raise _IncompleteAnswer(key, answer, missing, validated)
+        odd = self._odd_part(key, id_, fields, answer) if validated.state is State.LANDED else None
+        if odd:
+            validated = validated._replace(drift=(*validated.drift, _drift(odd)))
+        if not self._are_expected(missing):
+            raise _IncompleteAnswer(key, answer, missing, validated)
+        if odd:
+            raise _ShortAnswer(odd.reason, f"{key}: {odd.text}", answer, validated)
+        self._whole += 1
+        return validated
 
     def judge_found(self, key: str, answer: Answer) -> int | Validated:
         """The id that `/find` gives for an IMDb id, or what becomes of a *key* that does not name one record."""
@@ -132,8 +149,14 @@ class ResponseValidator:
         fields = _fields(key, answer)
         id_ = _checked_id(key, fields, answer)
         if missing := tuple(name for name in appended if not _is_block(fields.get(name))):
-            raise _IncompleteAnswer(key, answer, missing, None)
-        self._check_parts(key, id_, fields, answer)
+            if not self._core <= fields.keys():
+                raise _IncompleteAnswer(key, answer, missing, None)
+            outcome = Further(appended, answer, tuple(f"missing:{name}" for name in missing))
+            names = ",".join(missing)
+            raise _ShortAnswer(f"missing:{names}", f"{key}: the answer lacks {names}, which it lists", answer, outcome)
+        if odd := self._odd_part(key, id_, fields, answer):
+            outcome = Further(appended, answer, (_drift(odd),))
+            raise _ShortAnswer(odd.reason, f"{key}: {odd.text}", answer, outcome)
         return Further(appended, answer)
 
     def _judge_list(self, key: str, answer: Answer) -> Validated:
@@ -151,10 +174,13 @@ class ResponseValidator:
         named = numbered.promised({of: msgspec.json.decode(fields.get(of, msgspec.Raw(b"null")))})
         return tuple(name for name in map(numbered.name, named) if not _is_block(fields.get(name)))
 
-    def _check_parts(self, key: str, id_: int, fields: Mapping[str, msgspec.Raw], answer: Answer) -> None:
+    def _odd_part(self, key: str, id_: int, fields: Mapping[str, msgspec.Raw], answer: Answer) -> OddPart | None:
+        """What may be odd with the parts of an answer; `UntrustedAnswer` for what is never so at TMDB."""
         numbered = self._entity.numbered
-        if numbered and (odd := odd_part(numbered, id_, fields)):
+        odd = odd_part(numbered, id_, fields) if numbered else None
+        if odd and not odd.slight:
             raise UntrustedAnswer(odd.reason, f"{key}: {odd.text}", answer)
+        return odd
 
     def _is_known(self, name: str) -> bool:
         numbered = self._entity.numbered
@@ -165,11 +191,24 @@ class ResponseValidator:
 
         In the tables, what was not sent looks like what does not exist. So it lands only where no answer has carried
         that append, so that TMDB does not send it; else it is set aside, and the next run asks it again.
+        Few answers of a run may contradict themselves: they land too.
         """
+        if isinstance(exc, _ShortAnswer):
+            return exc.outcome if isinstance(exc.outcome, Validated) and self._are_few_short() else None
         if not isinstance(exc, _IncompleteAnswer) or exc.validated is None or self._carried & set(exc.missing):
             return None
         self._in_vain.update(exc.missing)
         return exc.validated
+
+    def further_yet(self, exc: UntrustedAnswer) -> Further | None:
+        """The same for a further answer to a record."""
+        if not isinstance(exc, _ShortAnswer) or not isinstance(exc.outcome, Further):
+            return None
+        return exc.outcome if self._are_few_short() else None
+
+    def _are_few_short(self) -> bool:
+        self._short += 1
+        return self._short <= max(_FEW_SHORT, self._whole // _ONE_SHORT_OF)
 
     def _are_expected(self, missing: tuple[str, ...]) -> bool:
         return all(name not in self._carried and self._in_vain[name] >= _IN_VAIN for name in missing)
@@ -187,6 +226,10 @@ class ResponseValidator:
         unknown = () if fields.keys() <= self._known else (name for name in fields if not self._is_known(name))
         drift = (*(f"missing:{name}" for name in missing), *(f"unknown:{name}" for name in unknown))
         return Validated(State.LANDED, answer, id_, drift=drift, missing=self._missing_parts(fields))
+
+
+def _drift(odd: OddPart) -> str:
+    return f"{'missing' if odd.reason == 'too_short' else odd.reason}:{odd.where}"
 
 
 def other_kind(name: str) -> str:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reelhouse.course.layout import LOCAL
-from reelhouse.errors import LakeError
-from reelhouse.storage.protocol import Storage
+from reelhouse.errors import LakeError, UnreadableError
+from reelhouse.storage.protocol import Storage, is_key
 from reelhouse.strict_csv import CsvError, Dialect, check, read_rows
 
 if TYPE_CHECKING:
@@ -63,8 +63,13 @@ def copy_local(
     targets: dict[str, str] = {}
     for key in storage.keys(LOCAL):
         match = _FILE.fullmatch(key.removeprefix(LOCAL))
-        size = storage.size(key) if match else None
-        if match is None or size is None:
+        if match is None:
+            continue
+        size = _size(storage, key)
+        if isinstance(size, LocalCopy):
+            found[key] = size
+            continue
+        if size is None:
             continue
         target = f"{TRUSTED_LOCAL}{match['stem']}.parquet"
         first = targets.setdefault(target, key)
@@ -80,10 +85,22 @@ def copy_local(
     return found
 
 
+def _size(storage: Storage, key: str) -> int | LocalCopy | None:
+    """The size of a file; None if it is gone, or why it cannot be read, which is looked at again next time."""
+    if not is_key(key):
+        return LocalCopy(-1, problem="its name is not a key of a lake: rename it in plain ASCII")
+    try:
+        return storage.size(key)
+    except UnreadableError as exc:
+        return LocalCopy(-1, problem=str(exc))
+
+
 def _copied(storage: Storage, key: str, size: int, target: str, *, quotes: bool) -> LocalCopy:
     """The outcome for one file: its owner corrects it, and no build of TMDB's tables fails for it."""
     try:
         rows, body, note = as_parquet(key, storage.get(key), quotes=quotes)
+    except UnreadableError as exc:
+        return LocalCopy(-1, problem=str(exc))
     except LakeError as exc:
         # A copy from before is of another file, or of another reading of it.
         storage.delete(target)
