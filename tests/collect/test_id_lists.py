@@ -323,6 +323,7 @@ def test_rows_of_a_mixed_list_go_to_the_entity_that_they_are_about() -> None:
         (b"1\n2\n", "say what the ids are about, with --entity movie or --entity gadget"),
         (b"tmdb\n1\n", "say what the ids are about"),
         (b"type,tmdb\nseries,1\n", "the list holds no movie, gadget, only 1 series"),
+        (b"", "the list holds no movie, gadget id$"),
     ],
 )
 @pytest.mark.usefixtures("gadgets")

@@ -129,7 +129,8 @@ def read_lists(body: bytes, how: Reading, entities: Collection[str]) -> list[Key
         raise ConfigError(f"entity: say what the ids are about, with --entity {' or --entity '.join(entities)}")
     lists = [one for one in found if one.keys]
     if not lists:
-        raise ConfigError(f"ids: the list holds no {', '.join(entities)}, only {_named(found[0].others)}")
+        others = f", only {_named(found[0].others)}" if found[0].others else " id"
+        raise ConfigError(f"ids: the list holds no {', '.join(entities)}{others}")
     asked = {one.entity for one in lists}
     if not found[0].has_kinds:
         asked |= {_OF_IMDB[ENTITIES[name].imdb] for name in asked if name in ENTITIES and ENTITIES[name].imdb}
