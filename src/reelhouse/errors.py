@@ -108,6 +108,10 @@ class LakeError(ReelhouseError):
     """An object of the lake is damaged, missing or of a newer format."""
 
 
+class DeletedRunError(LakeError):
+    """A run was deleted or moved away while it was collected: whatever is written now would begin another lake."""
+
+
 class UnknownTableError(LakeError):
     """A query names a table that the lake does not have."""
 

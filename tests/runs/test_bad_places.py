@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from reelhouse.bootstrap.collecting import CollectOptions, collect_each
+from reelhouse.collect.reporting import Progress
 from reelhouse.collect.verify import verify
 from reelhouse.errors import LakeError, StorageError
+from reelhouse.raw.plan import last_run
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.commands import Reelhouse
@@ -184,6 +187,14 @@ def test_a_lake_that_is_deleted_during_a_run_is_said_and_gets_no_run_without_a_b
     tiny.forget()
     assert collect_small(FolderStorage(tmp_path / "lake"), small(tiny)).complete
     assert_whole(FolderStorage(tmp_path / "lake"))
+
+
+def test_a_lake_that_is_deleted_during_a_run_is_not_begun_again_by_the_next_entity(tiny: Tiny, tmp_path: Path) -> None:
+    lake = _Deleted(tmp_path / "lake", 1)
+    request = CollectOptions(names=("movie", "tv"))
+    with pytest.raises(LakeError, match="movie run 1 was deleted from the lake while it was collected"):
+        collect_each(lake, small(tiny), request, Progress())
+    assert last_run(lake, "tv") == 0
 
 
 class _Deleted(FolderStorage):

@@ -27,7 +27,7 @@ from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
 from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import ConfigError, DeniedError, LockedError, ReelhouseError, TransientError
+from reelhouse.errors import ConfigError, DeletedRunError, DeniedError, LockedError, ReelhouseError, TransientError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.lost_runs import check_free
 from reelhouse.raw.plan import Plan, last_run, read_lines
@@ -175,7 +175,7 @@ class _Failures:
         """Keep an error of the *entity*; one that all of them would meet is raised."""
         try:
             yield
-        except (DeniedError, TransientError, LockedError):
+        except (DeletedRunError, DeniedError, TransientError, LockedError):
             raise
         except ReelhouseError as exc:
             self.found[entity.name] = exc

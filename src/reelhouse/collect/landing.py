@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from reelhouse.collect.spool import Entry, Spool, Spooling
 from reelhouse.collect.validation import Validated
-from reelhouse.errors import ConfigError, KeyTakenError, LakeError, ReelhouseError, StorageError
+from reelhouse.errors import ConfigError, DeletedRunError, KeyTakenError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.keys import chunk_key, plan_key, receipt_key
 from reelhouse.raw.plan import Plan, Request, read_plan
@@ -261,7 +261,7 @@ class ChunkSink:
         return None
 
     def _check_run(self, unit: OpenUnit) -> None:
-        """Raise `LakeError` if the run was deleted meanwhile: what landed now could belong to no run."""
+        """Raise `DeletedRunError` if the run was deleted meanwhile: what landed now could belong to no run."""
         plan = self._plan
         before = receipt_key(plan.entity, plan.run, unit.number, unit.part - 1)
         try:
@@ -270,7 +270,9 @@ class ChunkSink:
             # Writing fails too, and then the answers are spooled.
             gone = False
         if gone:
-            raise LakeError(f"{plan.name} was deleted from the lake while it was collected: nothing more is written")
+            raise DeletedRunError(
+                f"{plan.name} was deleted from the lake while it was collected: nothing more is written"
+            )
 
     def _check(self) -> None:
         if self._error is not None:
