@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = "https://github.com/reelhouse/reelhouse/blob/main/"
-# Diagrams are as large as they need to be, and scroll.
-FULL_SIZE = "%%{init: {'er': {'useMaxWidth': false}, 'flowchart': {'useMaxWidth': false}}}%%"
+# A schema is as large as it needs to be, and scrolls; other diagrams fit the page.
+FULL_SIZE = "%%{init: {'er': {'useMaxWidth': false}}}%%"
 MERMAID = Path(__file__).parent.parent / ".cache" / "npm" / "mermaid.min.js"
 
 

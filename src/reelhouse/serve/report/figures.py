@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 _COLORS = [f"var(--c{number})" for number in range(10)]
 _BAR = 24
 _LABEL = 170
-# A pair of names takes two lines.
-_TWO_LINES = r"length(datum.label) > 24 ? split(replace(datum.label, ' and ', ' and\n'), '\n') : datum.label"
+# A pair of names takes two lines, and its bar the room for them.
+_TWO_LINED, _LONG = 34, 24
+_TWO_LINES = rf"length(datum.label) > {_LONG} ? split(replace(datum.label, ' and ', ' and\n'), '\n') : datum.label"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,9 @@ def _bar(values: list[dict[str, Any]], question: Question, x: str, y: str) -> di
             tooltip=_tooltip(values),
         )
     )
-    return _finished(chart, max(3, len({value[y] for value in values})) * _BAR)
+    names = {value[y] for value in values}
+    room = _TWO_LINED if any(len(str(name)) > _LONG for name in names) else _BAR
+    return _finished(chart, max(3, len(names)) * room)
 
 
 def _dot(values: list[dict[str, Any]], question: Question) -> dict[str, Any]:
