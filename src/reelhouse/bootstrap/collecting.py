@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
@@ -582,6 +582,13 @@ def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
+def _result(running: futures.Future[T]) -> T:
+    """The result of *running*, waited for in short steps: a Ctrl-C just before a wait is noticed only when that ends."""
+    while not running.done():
+        futures.wait([running], 0.2)
+    return running.result()
+
+
 def _run(work: Coroutine[Any, Any, T], stop: Callable[[], None] = lambda: None) -> T:
     """`asyncio.run`; in a thread of its own where this one runs a loop already, as in a notebook.
 
@@ -599,14 +606,14 @@ def _run(work: Coroutine[Any, Any, T], stop: Callable[[], None] = lambda: None) 
         begun.append(lambda: loop.call_soon_threadsafe(task.cancel))
         return await work
 
-    with ThreadPoolExecutor(1) as pool:
+    with futures.ThreadPoolExecutor(1) as pool:
         running = pool.submit(asyncio.run, cancellable())
         try:
-            return running.result()
+            return _result(running)
         except KeyboardInterrupt:
             stop()
         try:
-            return running.result()
+            return _result(running)
         except KeyboardInterrupt:
             for cancel in begun:
                 cancel()
