@@ -583,7 +583,7 @@ def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
 
 
 def _result(running: futures.Future[T]) -> T:
-    """The result of *running*, waited for in short steps: a Ctrl-C just before a wait is noticed only when that ends."""
+    """The result of *running*, waited for in short steps: a Ctrl-C just before one is noticed only when it ends."""
     while not running.done():
         futures.wait([running], 0.2)
     return running.result()
