@@ -490,7 +490,7 @@ async def _list_export(
     adult = kind == wanted.entity.adult_export
     lies = _landed(storage, before)
     known = (date.fromisoformat(before.day), before.etag) if before and before.etag and lies is not None else None
-    export = await fetch_export(session, url, kind, known, client.clock, client)
+    export = await fetch_export(session, url, kind, known, client)
     # An older one, by a clock that is behind or from a host that has lost the newest, would make the newest titles
     # vanish.
     newest = before is not None and f"{export.day}" < before.day <= f"{client.clock.today()}"

@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from reelhouse.collect.numbered_parts import OddPart, odd_part
 from reelhouse.collect.record_filter import compile_filter
+from reelhouse.entities.numbered_parts import OddPart, odd_part
 from reelhouse.entities.schema import PAGE_ROWS, Entity, Pages, Single
 from reelhouse.errors import ConfigError
 from reelhouse.ids import SINGLE, is_number, key_id, number_of, shown_id

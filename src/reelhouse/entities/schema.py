@@ -298,8 +298,9 @@ class Entity:
     *imdb* is what IMDb's ids of it begin with (`tt`, `nm`); empty where IMDb has none of it. Its path takes them,
     unless *find* names the list of TMDB's `/find` that has it.
 
-    *plural* is the name of several; *words* are what lists call one, without what is no letter. *course_name* names the
-    files of the course layout and the level above their date; without it the entity's *name* does.
+    *plural* is the name of several, *noun* that of one where it is not *name*. *words* are what lists call one, in
+    letters only. *course_name* names the files of the course layout and the level above their date; without it the
+    entity's *name* does.
 
     *tables* are given without the columns that all have; here they get them: the id (where there are ids) and what else
     is in the key first, in its order, and the instant last. Raises `ValueError` for what cannot work.
@@ -324,6 +325,7 @@ class Entity:
     imdb: str = ""
     find: str = ""
     plural: str = ""
+    noun: str = ""
     words: str = ""
     course_name: str = ""
 
@@ -457,9 +459,8 @@ class Entity:
         }
         known = {one.name: one for one in (POSITION, DAY, RANK)} | own
         if self.has_ids:
-            # This plural is a singular too, and plainer than the name.
-            noun = self.plural if self.plural == "series" else self.name
-            known = {self.id_column: ColumnSpec(self.id_column, "bigint", f"The {noun}.", path="id"), **known}
+            about = f"The {self.noun or self.name}."
+            known = {self.id_column: ColumnSpec(self.id_column, "bigint", about, path="id"), **known}
         self._refuse(self._problems_of_table(table, known))
         rest = [column for name, column in own.items() if name not in table.key]
         columns = (*(known[name] for name in table.key), *rest, FETCHED_AT)

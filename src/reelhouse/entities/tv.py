@@ -220,6 +220,7 @@ _SEASONS = (
 TV = Entity(
     name=_KIND,
     plural="series",
+    noun="series",
     words="series tv show shows tvshow tvshows serie tvseries miniseries tvminiseries podcastseries",
     path="/tv/{id}",
     # With all seasons.

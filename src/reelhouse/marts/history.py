@@ -126,7 +126,7 @@ def snapshots(days: DataFrame, *, adult_titles: bool) -> DataFrame:
 
 
 def _lacks(neighbour: str, answered: Column) -> Column:
-    """True if the movie has no answer on the neighbouring day; NULL if there is no such day."""
+    """The column is true if the movie has no answer on that day. It is NULL if *neighbour* has no day."""
     return F.when(F.col(neighbour).isNotNull(), ~F.col(neighbour).eqNullSafe(answered))
 
 

@@ -58,15 +58,14 @@ async def fetch_export(
     url: str,
     kind: str,
     known: tuple[date, str] | None = None,
-    clock: ServerClock | None = None,
     client: TmdbClient | None = None,
 ) -> Export:
     """The newest export of *kind*, going back one day at a time while there is none.
 
-    *known* is the day and ETag of a stored export, *clock* the time by the API's answers. *client* notes for how long
+    *known* is the day and ETag of a stored export. *client* knows the time by the API's answers, and notes for how long
     nothing has answered. Raises `ListingError` if no export can be read completely.
     """
-    clock = clock or ServerClock(simulated=is_here(url))
+    clock = client.clock if client else ServerClock(simulated=is_here(url))
     fetched: dict[date, _Fetched] = {}
 
     async def of(day: date) -> _Fetched:
