@@ -161,6 +161,18 @@ def test_an_object_that_ctrl_c_left_half_made_ends_without_a_traceback() -> None
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_ctrl_c_where_python_ignores_exceptions_ends_the_command_all_the_same() -> None:
+    program = (
+        "import signal, time\n"
+        "from reelhouse.cli import main as cli\n"
+        "class Ending:\n    def __del__(self): signal.raise_signal(signal.SIGINT)\n"
+        "cli.main.add_command(cli.click.Command('end', callback=lambda: (Ending() and None, time.sleep(3))))\n"
+        "cli.main(['end'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=_environ(), check=False)
+    assert (done.returncode, done.stderr) == (130, "reelhouse: interrupted\n")
+
+
 _HEAVY = {
     *("aiohttp", "asyncio", "boto3", "botocore", "jmespath", "rich", "msgspec", "http.client", "reelhouse.settings"),
     *("pyarrow", "pandas", "numpy", "pyspark", "pysail", "deltalake", "duckdb", "sqlglot", "reelhouse.emulator"),

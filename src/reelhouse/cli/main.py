@@ -173,7 +173,17 @@ def _for_stderr(text: str) -> str:
 
 
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
-    """Ctrl-C may leave an object half made, whose end then fails: that is for the log (-vv), not for the terminal."""
+    """Give a dropped Ctrl-C again. One may also leave an object half made, whose end fails: for the log (-vv) only."""
+    if isinstance(found.exc_value, KeyboardInterrupt):
+        import _thread
+        import threading
+
+        # It came while an object was removed, where Python drops it; the user means the command. Not from here, where
+        # it would be dropped again.
+        again = threading.Timer(0.1, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+        return
     from reelhouse.logs import log
 
     log.debug("ignored at the end of %r: %r", found.object, found.exc_value)
