@@ -25,6 +25,7 @@ _MOST_LINES = 100_000
 _QUOTE = b'"'
 _ENDS = (b"", b"\n", b"\r\n", b"\r")
 _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\n|\r)")
+_BLANK = re.compile(rb"[\r\n]*+")
 _QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
 _MARK = b"\xef\xbb\xbf"
 
@@ -133,6 +134,8 @@ class Scanner:
         text = self._split(block)
         at = 0
         while at < len(text):
+            if not self._open.quote:
+                at = self._skip_blank(text, at)
             if self.columns and not self._keep:
                 at = self._skip(text, at) if self._open.quote else self._skim_spanning(text, self._skim(text, at))
             if at < len(text):
@@ -172,6 +175,15 @@ class Scanner:
             raise CsvError(f"line {self._ends + 1} is longer than {LONGEST >> 20} MB", quotes=False)
         self._ends += _line_ends(text, 0, len(text))
         return text
+
+    def _skip_blank(self, text: bytes, at: int) -> int:
+        """Count the blank lines from *at* on, all at once: a file may hold millions of them."""
+        found = _BLANK.match(text, at)
+        assert found is not None
+        lines = _line_ends(text, at, found.end())
+        self.tally.lines += lines
+        self.tally.blank += lines
+        return found.end()
 
     def _skip(self, text: bytes, at: int) -> int:
         """Count the lines from *at* on that an open value takes in, up to the one that holds the next quote."""

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -372,6 +373,15 @@ def test_the_strict_reader_takes_only_what_python_s_strict_one_reads_alike(text:
     rows = [row.cells for row in read_rows(io.BytesIO(body), Dialect())]
     assert rows == [row for row in csv.reader(io.StringIO(body.decode(), newline=""), strict=True) if row]
     assert tally.records == len(rows)
+
+
+def test_millions_of_blank_lines_are_counted_within_a_second() -> None:
+    blocks = [b"id,title\n", *[b"\n" * (1 << 20)] * 2, b'"1\n\n",a\r\n\r', b"\n2,b\n\n"]
+    began = time.process_time()
+    tally = check(blocks, Dialect())
+    assert time.process_time() - began < 1
+    assert (tally.records, tally.inside, tally.blank) == (3, 2, (2 << 20) + 2)
+    assert tally.lines == tally.records + tally.inside + tally.blank
 
 
 @pytest.mark.long

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import shutil
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from reelhouse.errors import LakeError, StorageError
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.purges import Note, put_note
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.warehouse.course import local as course_local
 from reelhouse.warehouse.course import parquet as course_parquet
-from reelhouse.warehouse.course.local import LocalCopy, copy_local
+from reelhouse.warehouse.course.local import LOCAL_COPIES, LocalCopies, LocalCopy, copy_local, read_local_copies
 from reelhouse.warehouse.course.parquet import COPIES, KEPT_DAYS, check_copies, copy_out, prune, read_copies
 from reelhouse.warehouse.manifest import Read, pin
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
@@ -41,9 +43,8 @@ def built(lake: LakeInTheMaking, **options: Any) -> list[str]:
 
 def copied(lake: LakeInTheMaking, *, quotes: bool = True) -> list[str]:
     """What the end of a build says."""
-    made = copy_out(lake.storage, quotes=quotes)
-    assert made is not None
-    return made.problems
+    assert copy_out(lake.storage) is not None
+    return copy_local(lake.storage, lambda name: None, quotes=quotes).problems
 
 
 def next_build(lake: LakeInTheMaking, *ids: int, day: str | None = None) -> None:
@@ -423,9 +424,10 @@ def test_what_imdb_writes_for_nothing_is_null(world: LakeInTheMaking) -> None:
 def test_what_an_earlier_version_took_in_is_read_again(world: LakeInTheMaking) -> None:
     put_csv(world, "movies.csv", b'id|titulo\ntt1|"Unbalanced\ntt2|Plain\n')
     size = world.storage.size("Raw/Local/CSV/Movies/2026/10/31/movies.csv")
-    known = {"Raw/Local/CSV/Movies/2026/10/31/movies.csv": LocalCopy(size or 0, TARGET, 1)}
-    found = copy_local(world.storage, known, lambda name: None)
-    assert "line 2 opens a quote" in next(iter(found.values())).problem
+    known = LocalCopies({"Raw/Local/CSV/Movies/2026/10/31/movies.csv": LocalCopy(size or 0, TARGET, 1)})
+    world.storage.put(LOCAL_COPIES, encode(known))
+    (said,) = copied(world)
+    assert "line 2 opens a quote" in said
 
 
 def test_values_that_span_lines_or_are_long_are_taken_over_and_the_former_are_noted(world: LakeInTheMaking) -> None:
@@ -433,9 +435,7 @@ def test_values_that_span_lines_or_are_long_are_taken_over_and_the_former_are_no
     put_csv(world, "movies.csv", b'id|titulo\ntt1|"two\nlines"\ntt2|' + long + b'\ntt3|"A\ntt4|B\ntt5|C"\n')
     assert copied(world) == []
     assert [len(row["titulo"]) for row in pq.read_table(world.root / TARGET).to_pylist()] == [9, 200_000, 13]
-    made = read_copies(world.storage)
-    assert made is not None
-    (note,) = made.notes
+    (note,) = read_local_copies(world.storage).notes
     assert "2 values span lines, the longest 3 lines from line 5 on; 2 of the lines inside have as many columns" in note
 
 
@@ -450,6 +450,109 @@ def test_two_that_would_become_one_are_named_and_the_first_stays(world: LakeInTh
     world.storage.delete(f"{folder}/movies.csv")
     assert copied(world) == []
     assert [row["id"] for row in pq.read_table(target).to_pylist()] == ["tt9"]
+
+
+SOURCE = "Raw/Local/CSV/Movies/2026/10/31/movies.csv"
+
+
+def test_a_bomb_is_named_within_bounded_memory_and_the_other_files_are_taken_over(
+    world: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course_local, "_MOST_UNPACKED", 32 << 20)
+    put_csv(world, "a.csv.gz", gzip.compress(b"id,title\n" + b"1,a\n" * (12 << 20), mtime=0))
+    put_csv(world, "movies.csv", CSV.encode())
+    tracemalloc.start()
+    (said,) = copied(world)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert said.startswith("Raw/Local/CSV/Movies/2026/10/31/a.csv.gz: it has more than 32 MB, unpacked: split it")
+    assert (world.root / TARGET).exists()
+    assert peak < 24 << 20
+
+
+def test_a_file_that_is_larger_than_memory_may_hold_is_named_and_never_read(
+    world: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(course_local, "_MOST_STORED", 5)
+    put_csv(world, "movies.csv", CSV.encode())
+    (said,) = copied(world)
+    assert "it has more than 0 MB: split it into several files" in said
+
+
+@pytest.mark.parametrize("start", [b"\n" * (1 << 20), b"x" * (2 << 20), b"id,title" + b" " * (1 << 20) + b"\n1,a\n"])
+def test_a_table_without_a_header_in_its_first_megabyte_is_none(world: LakeInTheMaking, start: bytes) -> None:
+    put_csv(world, "movies.csv.gz", gzip.compress(start, mtime=0))
+    (said,) = copied(world)
+    assert "its first line" in said
+
+
+def test_the_copy_of_a_file_that_was_removed_goes_with_the_next_build(world: LakeInTheMaking) -> None:
+    put_csv(world, "movies.csv", CSV.encode())
+    put_csv(world, "others.csv", CSV.encode())
+    copied(world)
+    # A purge makes everything of TMDB's again, and forgets nothing of what is a person's own.
+    put_note(world.storage, Note("2026-11-20T00:00:00Z", "all", {"movie": [1]}, []))
+    erase_tables(world.storage)
+    world.storage.delete(SOURCE)
+    made = copy_local(world.storage, lambda name: None)
+    assert (made.problems, made.notes) == ([], [])
+    assert files(world, "Trusted/Local/") == [TARGET.replace("movies", "others")]
+
+
+def test_a_removed_files_copy_that_somebody_changed_stays_and_is_noted(world: LakeInTheMaking) -> None:
+    put_csv(world, "movies.csv", CSV.encode())
+    copied(world)
+    (world.root / TARGET).write_bytes(b"a student's own")
+    world.storage.delete(SOURCE)
+    for _ in range(2):
+        made = copy_local(world.storage, lambda name: None)
+        assert made.problems == []
+        assert made.notes == [f"{TARGET} was changed after reelhouse wrote it, and {SOURCE} is gone: it stays"]
+    world.storage.delete(TARGET)
+    assert copy_local(world.storage, lambda name: None).notes == []
+
+
+def test_a_persons_own_parquet_of_that_name_is_neither_replaced_nor_removed(world: LakeInTheMaking) -> None:
+    world.storage.put(TARGET, b"a student's own")
+    put_csv(world, "movies.csv", CSV.encode())
+    (said,) = copied(world)
+    assert said == f"{SOURCE}: {TARGET} was written or changed by somebody else: move or remove it"
+    put_csv(world, "movies.csv", b'id|t\ntt1|"A\n')
+    (said,) = copied(world)
+    assert said.endswith(f"; {TARGET} is of another time, or yours, and stays")
+    world.storage.delete(SOURCE)
+    assert copied(world) == []
+    assert world.storage.get(TARGET) == b"a student's own"
+
+
+def test_a_copy_that_was_put_before_a_kill_is_known_again(
+    world: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_csv(world, "movies.csv", CSV.encode())
+    real = FolderStorage.put
+
+    def put(storage: FolderStorage, key: str, body: bytes) -> None:
+        real(storage, key, body)
+        if key == TARGET:
+            raise _Dying
+
+    monkeypatch.setattr(FolderStorage, "put", put)
+    with pytest.raises(_Dying):
+        copied(world)
+    monkeypatch.undo()
+    assert copied(world) == []
+    world.storage.delete(SOURCE)
+    assert copied(world) == []
+    assert not (world.root / TARGET).exists()
+
+
+def test_a_listing_that_lacks_a_file_costs_it_no_copy(world: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_csv(world, "movies.csv", CSV.encode())
+    copied(world)
+    real = FolderStorage.keys
+    monkeypatch.setattr(FolderStorage, "keys", lambda self, prefix: (k for k in real(self, prefix) if k != SOURCE))
+    copied(world)
+    assert (world.root / TARGET).exists()
 
 
 @pytest.fixture

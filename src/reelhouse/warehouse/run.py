@@ -133,12 +133,15 @@ def build(
     step = progress or (lambda name: None)
     if not course:
         return _bring_up_to_date(storage, spark_factory, step, registry, full=full)
+    from reelhouse.warehouse.course.local import copy_local
     from reelhouse.warehouse.course.parquet import check_installed, copy_out
 
     check_installed()
     done = _bring_up_to_date(storage, spark_factory, step, registry, full=full)
-    copies = copy_out(storage, step, quotes=course_quotes)
-    return replace(done, problems=copies.problems, notes=copies.notes) if copies else done
+    if copy_out(storage, step) is None:
+        return done
+    local = copy_local(storage, step, quotes=course_quotes)
+    return replace(done, problems=local.problems, notes=local.notes)
 
 
 def _bring_up_to_date(

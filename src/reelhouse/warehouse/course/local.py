@@ -3,34 +3,47 @@
 Each file becomes one, under the same kind, day and name. All columns are text, as they stand there: what a column means
 is its owner's to say. An empty field is NULL. Files are read strictly: one with a stray quote is named, not guessed at,
 unless the lake's settings say that quotes are text.
+
+`_reelhouse/local_copies.json` names each Parquet file that was put, with its sha256. Only what is still the same is
+replaced, or removed once its source is gone: all else under `Trusted/Local/` is its owner's.
 """
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import re
 import zlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import IO, TYPE_CHECKING, cast
 
 import msgspec
 
 from reelhouse.course.layout import LOCAL
-from reelhouse.errors import LakeError, UnreadableError
-from reelhouse.storage.protocol import Storage, is_key
-from reelhouse.strict_csv import CsvError, Dialect, check, read_rows
+from reelhouse.errors import LakeError, MissingKeyError, UnreadableError
+from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.keys import FORMAT
+from reelhouse.storage.protocol import HOUSE, Storage, is_key
+from reelhouse.strict_csv import BLOCK, CsvError, Dialect, Scanner, check
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TRUSTED_LOCAL = "Trusted/Local/Parquet/"
+LOCAL_COPIES = f"{HOUSE}local_copies.json"
 
 _FILE = re.compile(r"(?P<stem>[A-Za-z]+/\d{4}/\d\d/\d\d/[^/]+?)\.(?:csv|tsv|txt)(?:\.gz)?", re.IGNORECASE)
 _AN_ID = re.compile(r"\d+|tt\d+")
 _SEPARATORS = "|;\t,"
 _BLOCK_BYTES = 8 << 20
 _LONGEST_NAME = 1000
+
+# A file is in memory as it lies there; what it unpacks to is read in a stream.
+_MOST_STORED = 1 << 30
+_MOST_UNPACKED = 4 << 30
 
 # What was read by other rules than these is read again.
 _RULES = "strict 1"
@@ -51,15 +64,52 @@ class LocalCopy(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-def copy_local(
-    storage: Storage, known: dict[str, LocalCopy], step: Callable[[str], None], *, quotes: bool = True
-) -> dict[str, LocalCopy]:
+class Written(msgspec.Struct, frozen=True):
+    """A Parquet file that was put, and the *source* that it was made of."""
+
+    source: str
+    sha256: str
+
+
+class LocalCopies(msgspec.Struct):
+    """What became of each file under `Raw/Local/CSV/`, and the Parquet files that were *written*, both by their keys.
+
+    *left* names Parquet files whose source is gone and that somebody else has changed.
+    """
+
+    files: dict[str, LocalCopy] = {}
+    written: dict[str, Written] = {}
+    left: list[str] = []
+    format: int = FORMAT
+
+    @property
+    def problems(self) -> list[str]:
+        """Files that could not be taken over, by name."""
+        return [f"{key}: {one.problem}" for key, one in sorted(self.files.items()) if one.problem]
+
+    @property
+    def notes(self) -> list[str]:
+        """What should be looked at, by name."""
+        return [*(f"{key}: {one.note}" for key, one in sorted(self.files.items()) if one.note), *self.left]
+
+
+def read_local_copies(storage: Storage) -> LocalCopies:
+    """What the last build said of local files; nothing before the first one."""
+    try:
+        return decode(LOCAL_COPIES, storage.get(LOCAL_COPIES), LocalCopies)
+    except MissingKeyError:
+        return LocalCopies()
+
+
+def copy_local(storage: Storage, step: Callable[[str], None], *, quotes: bool = True) -> LocalCopies:
     """Every file under `Raw/Local/CSV/` as Parquet, without *quotes* with these as text.
 
-    Those that are *known* with the same size and rules are not read again.
+    Those that are known with the same size and rules are not read again. What was made of a file that has gone is
+    removed.
     """
+    before = read_local_copies(storage)
     rules = _RULES if quotes else f"{_RULES}, no quotes"
-    found: dict[str, LocalCopy] = {}
+    made = LocalCopies(written=dict(before.written))
     targets: dict[str, str] = {}
     for key in storage.keys(LOCAL):
         match = _FILE.fullmatch(key.removeprefix(LOCAL))
@@ -67,22 +117,54 @@ def copy_local(
             continue
         size = _size(storage, key)
         if isinstance(size, LocalCopy):
-            found[key] = size
+            made.files[key] = size
             continue
         if size is None:
             continue
         target = f"{TRUSTED_LOCAL}{match['stem']}.parquet"
         first = targets.setdefault(target, key)
+        known = before.files.get(key)
         if first != key:
             # Of no size, so that it is looked at again once the other has gone.
-            found[key] = LocalCopy(-1, problem=f"{first} becomes {target} already: call one of them otherwise")
+            made.files[key] = LocalCopy(-1, problem=f"{first} becomes {target} already: call one of them otherwise")
+        elif known is not None and (known.bytes, known.rules) == (size, rules):
+            made.files[key] = known
+        else:
+            step(key)
+            copy = _copied(storage, key, size, target, made.written, quotes=quotes)
+            made.files[key] = msgspec.structs.replace(copy, rules=rules)
+    _remove_orphans(storage, made, targets)
+    if made != before:
+        storage.put(LOCAL_COPIES, encode(made))
+    return made
+
+
+def _remove_orphans(storage: Storage, made: LocalCopies, targets: dict[str, str]) -> None:
+    """Remove what was made of files that have gone, as long as nobody has changed it."""
+    for target, one in sorted(made.written.items()):
+        # A listing alone does not prove that a file is gone.
+        if target in targets or storage.size(one.source) is not None:
             continue
-        if key in known and (known[key].bytes, known[key].rules) == (size, rules):
-            found[key] = known[key]
-            continue
-        step(key)
-        found[key] = msgspec.structs.replace(_copied(storage, key, size, target, quotes=quotes), rules=rules)
-    return found
+        if not _removed(storage, target, made.written):
+            made.left.append(f"{target} was changed after reelhouse wrote it, and {one.source} is gone: it stays")
+
+
+def _removed(storage: Storage, target: str, written: dict[str, Written]) -> bool:
+    """Remove the Parquet file at *target*; false where one is there that is not what was *written*."""
+    there = _sha256_of(storage, target)
+    if there and (target not in written or there != written[target].sha256):
+        return False
+    if there:
+        storage.delete(target)
+    written.pop(target, None)
+    return True
+
+
+def _sha256_of(storage: Storage, key: str) -> str:
+    try:
+        return hashlib.sha256(storage.get(key)).hexdigest()
+    except MissingKeyError:
+        return ""
 
 
 def _size(storage: Storage, key: str) -> int | LocalCopy | None:
@@ -95,17 +177,27 @@ def _size(storage: Storage, key: str) -> int | LocalCopy | None:
         return LocalCopy(-1, problem=str(exc))
 
 
-def _copied(storage: Storage, key: str, size: int, target: str, *, quotes: bool) -> LocalCopy:
+def _copied(
+    storage: Storage, key: str, size: int, target: str, written: dict[str, Written], *, quotes: bool
+) -> LocalCopy:
     """The outcome for one file: its owner corrects it, and no build of TMDB's tables fails for it."""
     try:
+        if size > _MOST_STORED:
+            raise LakeError(f"it has more than {_MOST_STORED >> 20:,} MB: split it into several files")
         rows, body, note = as_parquet(key, storage.get(key), quotes=quotes)
     except UnreadableError as exc:
         return LocalCopy(-1, problem=str(exc))
     except LakeError as exc:
         # A copy from before is of another file, or of another reading of it.
-        storage.delete(target)
-        return LocalCopy(size, problem=str(exc))
-    storage.put(target, body)
+        stays = "" if _removed(storage, target, written) else f"; {target} is of another time, or yours, and stays"
+        return LocalCopy(size, problem=f"{exc}{stays}")
+    sha256 = hashlib.sha256(body).hexdigest()
+    there = _sha256_of(storage, target)
+    if there not in ("", sha256) and (target not in written or there != written[target].sha256):
+        return LocalCopy(-1, problem=f"{target} was written or changed by somebody else: move or remove it")
+    if there != sha256:
+        storage.put(target, body)
+    written[target] = Written(key, sha256)
     return LocalCopy(size, target, rows, note=note)
 
 
@@ -115,12 +207,16 @@ def as_parquet(key: str, body: bytes, *, quotes: bool = True) -> tuple[int, byte
     import pyarrow.parquet as pq
 
     try:
-        text = gzip.decompress(body) if key.lower().endswith(".gz") else body
-        dialect, names = _header(text, quotes=quotes)
-        tally = check([text], dialect)
+        with _text(key, body) as text:
+            dialect, names = _header(text.read(BLOCK), quotes=quotes)
+        with _text(key, body) as text:
+            tally = check(_bounded(text), dialect)
         rows, sink = 0, io.BytesIO()
-        reader = _reader(text, dialect, names)
-        with pq.ParquetWriter(sink, reader.schema, compression="snappy") as writer:
+        with (
+            _text(key, body) as text,
+            _reader(text, dialect, names) as reader,
+            pq.ParquetWriter(sink, reader.schema, compression="snappy") as writer,
+        ):
             for batch in reader:
                 writer.write_batch(batch)
                 rows += batch.num_rows
@@ -133,16 +229,32 @@ def as_parquet(key: str, body: bytes, *, quotes: bool = True) -> tuple[int, byte
     return rows, sink.getvalue(), tally.words(_NO_QUOTES)
 
 
+def _text(key: str, body: bytes) -> IO[bytes]:
+    """A file's text from its beginning, unpacked as it is read."""
+    file = io.BytesIO(body)
+    return cast("IO[bytes]", gzip.open(file)) if key.lower().endswith(".gz") else file
+
+
+def _bounded(text: IO[bytes]) -> Iterator[bytes]:
+    """A text block by block; `LakeError` beyond the limit."""
+    size = 0
+    for block in iter(lambda: text.read(BLOCK), b""):
+        size += len(block)
+        if size > _MOST_UNPACKED:
+            raise LakeError(f"it has more than {_MOST_UNPACKED >> 20:,} MB, unpacked: split it into several files")
+        yield block
+
+
 def _refused(why: CsvError) -> str:
     return f"{why} ({_NO_QUOTES} takes quotes as text in all of these files)" if why.quotes else str(why)
 
 
-def _reader(text: bytes, dialect: Dialect, names: list[str]) -> pa.RecordBatchReader:
+def _reader(text: IO[bytes], dialect: Dialect, names: list[str]) -> pa.RecordBatchReader:
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
     return arrow_csv.open_csv(
-        io.BytesIO(text),
+        text,
         read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES),
         parse_options=arrow_csv.ParseOptions(
             delimiter=dialect.delimiter, quote_char=dialect.quotes and '"', newlines_in_values=dialect.quotes
@@ -153,14 +265,15 @@ def _reader(text: bytes, dialect: Dialect, names: list[str]) -> pa.RecordBatchRe
     )
 
 
-def _header(text: bytes, *, quotes: bool) -> tuple[Dialect, list[str]]:
-    """How the table is to be read, and the names of its columns."""
+def _header(start: bytes, *, quotes: bool) -> tuple[Dialect, list[str]]:
+    """How a table is to be read that begins with the block *start*, and the names of its columns."""
     try:
-        line = text[: 1 << 20].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").split(b"\n", 1)[0].decode().rstrip("\r")
+        line = start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").split(b"\n", 1)[0].decode().rstrip("\r")
     except UnicodeDecodeError as exc:
         raise LakeError("it is no UTF-8") from exc
     dialect = Dialect(max(_SEPARATORS, key=line.count), quotes)
-    header = next(read_rows(io.BytesIO(text), dialect), None)
+    scanner = Scanner(dialect, keep=True)
+    header = next(chain(scanner.feed(start), scanner.close() if len(start) < BLOCK else ()), None)
     names = header.cells if header else []
     if any(len(name) > _LONGEST_NAME for name in names):
         raise LakeError("its first line is no header: a name of a column is some words at most")
@@ -168,7 +281,7 @@ def _header(text: bytes, *, quotes: bool) -> tuple[Dialect, list[str]]:
         raise LakeError("its first line names no column")
     if all(_AN_ID.fullmatch(name) for name in names):
         raise LakeError("its first line is an id: a list, no table")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise LakeError(f"its first line names {twice[0]!r} twice")
     return dialect, names

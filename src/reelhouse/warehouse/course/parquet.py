@@ -25,7 +25,6 @@ from reelhouse.raw.keys import BUILDS, FORMAT
 from reelhouse.raw.plan import read_plan
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
-from reelhouse.warehouse.course.local import LocalCopy, copy_local
 from reelhouse.warehouse.manifest import BuildManifest, TableVersion, built
 
 if TYPE_CHECKING:
@@ -74,24 +73,13 @@ class Copy(msgspec.Struct, frozen=True):
 
 
 class Copies(msgspec.Struct, frozen=True):
-    """The newest whole copy, of one build, and what became of the files under `Raw/Local/CSV/`, by their keys."""
+    """The newest whole copy, of one build."""
 
     build: int
     day: str
     tables: dict[str, Copy]
-    local: dict[str, LocalCopy] = {}
     purges: int = 0
     format: int = FORMAT
-
-    @property
-    def problems(self) -> list[str]:
-        """Local files that could not be taken over, by name."""
-        return [f"{key}: {one.problem}" for key, one in sorted(self.local.items()) if one.problem]
-
-    @property
-    def notes(self) -> list[str]:
-        """What was read of local files, but should be looked at, by name."""
-        return [f"{key}: {one.note}" for key, one in sorted(self.local.items()) if one.note]
 
 
 def check_installed() -> None:
@@ -111,12 +99,10 @@ def read_copies(storage: Storage) -> Copies | None:
         return None
 
 
-def copy_out(
-    storage: Storage, step: Callable[[str], None] = lambda name: None, *, quotes: bool = True
-) -> Copies | None:
+def copy_out(storage: Storage, step: Callable[[str], None] = lambda name: None) -> Copies | None:
     """Copy the last whole build as it is pinned; None where it reflects no run yet. What is there already is not put.
 
-    Without *quotes* these are text in local files. Raises `LakeError` where rows are not as many as were built.
+    Raises `LakeError` where rows are not as many as were built.
     """
     written: set[str] = set()
     for _ in range(_ATTEMPTS):
@@ -127,8 +113,7 @@ def copy_out(
         before = read_copies(storage)
         same = before is not None and (before.build, before.purges) == (current.build, current.purges)
         tables = before.tables if before and same and not written else _copied(storage, current, day, written, step)
-        local = copy_local(storage, before.local if before else {}, step, quotes=quotes)
-        made = Copies(current.build, day, tables, local, current.purges)
+        made = Copies(current.build, day, tables, current.purges)
         if made != before:
             storage.put(COPIES, encode(made))
             prune(storage)
