@@ -23,10 +23,12 @@ import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export import folders
-from reelhouse.serve.export.atomic_files import put_in_place
+from reelhouse.serve.export.atomic_files import check_outside, put_in_place
+from reelhouse.serve.export.sqlite_file import SqliteFile
 from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
+from reelhouse.storage.memory import MemoryStorage
 from tests.export.lakes import OWN, bring, moved, own_rows
 from tests.export.targets import export
 
@@ -316,6 +318,31 @@ def test_nothing_is_exported_into_the_lake_itself(lake: Path, tmp_path: Path, fo
     beside = lake.with_name(f"{lake.name}-export")
     export(lake, f"{form}:{beside}", *SOME)
     assert beside.exists()
+
+
+@pytest.mark.parametrize("form", ["duckdb", "sqlite", "csv", "parquet"])
+def test_nothing_is_exported_into_another_lake(lake: Path, tmp_path: Path, form: str) -> None:
+    other = tmp_path / "other"
+    (other / "_reelhouse" / "runs").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(other)
+    for path in (other, other / "x", other / "tables" / "new" / "x", tmp_path / "link" / "x"):
+        with pytest.raises(ConfigError, match=f"^to: .* lies in the lake at {other}: take a place outside"):
+            export(lake, f"{form}:{path}", *SOME)
+    # A lake in a bucket or in memory has no folder of its own, and others have theirs.
+    with pytest.raises(ConfigError, match=f"lies in the lake at {other}"):
+        check_outside(other / "x", MemoryStorage())
+    assert [path.name for path in other.iterdir()] == ["_reelhouse"]
+
+
+def test_a_table_that_is_wider_than_sqlite_has_any_is_refused_before_anything_is_written(
+    lake: Path, tmp_path: Path
+) -> None:
+    snapshot = look(FolderStorage(lake), SOME)
+    columns = tuple(replace(snapshot.tables[0].spec.columns[0], name=f"c{at}") for at in range(2001))
+    wide = replace(snapshot.tables[0], spec=replace(snapshot.tables[0].spec, columns=columns))
+    with pytest.raises(ConfigError, match=r"^tables: SQLite has tables of up to 2,000 columns, and \w+ has 2,001"):
+        SqliteFile(tmp_path / "x.sqlite").export(replace(snapshot, tables=(wide,)), full=False, step=lambda text: None)
+    assert not (tmp_path / "x.sqlite").exists()
 
 
 def test_a_link_that_leads_round_in_a_circle_is_an_error_in_one_line(lake: Path, tmp_path: Path) -> None:

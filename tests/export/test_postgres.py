@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace as replace_pin
 
+from reelhouse.delta.delta_rs import write_delta
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.export.postgresql.connection import Link, LostError
-from reelhouse.serve.export.postgresql.ddl import check_names, type_of
+from reelhouse.serve.export.postgresql.ddl import check_fits, type_of
 from reelhouse.serve.export.postgresql.swap import Loaded
 from reelhouse.serve.export.postgresql.target import PostgresTarget, load_by_copy
 from reelhouse.serve.export.result import Exported
@@ -21,6 +23,7 @@ from reelhouse.serve.export.tables import ExportTable, Snapshot, look
 from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.postgres_address import shown
+from reelhouse.warehouse.import_registry import ImportColumn, imported, pin_import
 from tests.broken_lines import line_to
 from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
 from tests.export.targets import export
@@ -227,12 +230,45 @@ def test_a_character_that_postgresql_refuses_is_replaced_and_counted(lake: Path,
     assert texts == {"a\ufffdb", "\ufffd", "plain", None}
 
 
-def test_a_name_that_postgresql_would_cut_is_refused_with_what_to_do(lake: Path) -> None:
+def test_what_postgresql_would_cut_or_refuse_is_refused_with_what_to_do(lake: Path) -> None:
     (table,) = look(FolderStorage(lake), (OWN,)).tables
-    check_names(table)
-    spec = replace(table.spec, name="ü" * 32)
-    with pytest.raises(ConfigError, match="names of up to 63 bytes, and 'ü"):
-        check_names(replace(table, spec=spec))
+    check_fits(table)
+    spec = replace(table.spec, name="x" * 64)
+    with pytest.raises(ConfigError, match=r"names of up to 63 bytes, and x+ is longer: import it under a shorter name"):
+        check_fits(replace(table, spec=spec))
+    spec = replace(table.spec, columns=(replace(table.spec.columns[0], name="ü" * 32),))
+    with pytest.raises(ConfigError, match=r"names of up to 63 bytes, and 'ü+' of my_ratings is longer: shorten it in"):
+        check_fits(replace(table, spec=spec))
+    spec = replace(table.spec, columns=tuple(replace(table.spec.columns[0], name=f"c{at}") for at in range(1601)))
+    with pytest.raises(ConfigError, match="up to 1,600 columns, and my_ratings has 1,601: name other tables with"):
+        check_fits(replace(table, spec=spec))
+
+
+@pytest.mark.parametrize("schema", ["s" * 64, "ü" * 32])
+def test_a_schema_that_postgresql_would_cut_is_refused_before_anything_is_asked(lake: Path, schema: str) -> None:
+    with pytest.raises(ConfigError, match=r"^schema: PostgreSQL has names of up to 63 bytes, and this one has 64: sho"):
+        target_of("postgresql://nobody@127.0.0.1:1/none", schema)
+
+
+def test_the_longest_schema_and_the_widest_table_are_taken(lake: Path, database: Database) -> None:
+    storage = FolderStorage(lake)
+    to = target_of(database.url, "ü" * 31 + "s")
+
+    def put(value: object, kind: str) -> None:
+        wide = pa.table({f"c{at}": pa.array([value]) for at in range(1600)})
+        version = write_delta(storage, "imports/wide", wide.to_reader(), mode="overwrite", user={}, new_schema=True)
+        columns = [ImportColumn(name, kind) for name in wide.column_names]
+        pin = replace_pin(imported(storage)[OWN], version=version, rows=1, columns=columns, made_from=kind)
+        pin_import(storage, "wide", pin, imported(storage).get("wide"))
+        to.export(look(storage, ("wide",)), full=False, step=lambda text: None)
+
+    put(True, "boolean")
+    assert database.rows(f'select c1599 from "{"ü" * 31}s".wide') == [(True,)]
+    with pytest.raises(
+        ReelhouseError, match=r"too wide for PostgreSQL .row is too big: .*: name other tables with --ta"
+    ):
+        put(1, "bigint")
+    assert database.rows(f'select c1599 from "{"ü" * 31}s".wide') == [(True,)]
 
 
 def test_a_key_that_a_person_gave_to_an_import_stays(lake: Path, database: Database) -> None:

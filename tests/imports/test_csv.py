@@ -235,6 +235,18 @@ def test_names_that_would_meet_are_refused(lake: Importer, header: str, said: st
     assert lake.refused("t", lake.file("t.csv", f"{header}\n{row}\n")) == f"t.csv: {said}"
 
 
+def test_a_column_whose_name_no_catalogue_takes_is_refused(lake: Importer) -> None:
+    said = lake.refused("t", lake.file("t.csv", f"{'é' * 201},b\n1,2\n"))
+    assert (
+        said == f"t.csv: column {'é' * 40}... has a name of 201 letters, and a table's may have 200: shorten it there"
+    )
+    said = lake.refused("t", lake.parquet("t.parquet", **{"y" * 300: pa.array([1])}))
+    assert "has a name of 300 letters" in said
+    said = lake.refused("t", lake.file("t.json", json.dumps([{"z" * 300: 1}])))
+    assert "has a name of 300 letters" in said
+    assert lake.types("t", lake.file("t.csv", f"{'é' * 200},b\n1,2\n"))["é" * 200] == "bigint"
+
+
 @pytest.mark.parametrize("first", ["1,296,5.0,1147880044", "2020-01-01,7", "1995,Toy Story"])
 def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None:
     said = lake.refused("t", lake.file("t.csv", f"{first}\n{first}\n"))

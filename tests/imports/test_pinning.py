@@ -119,6 +119,13 @@ def test_names_that_exports_keep_for_themselves_are_refused(lake: Importer) -> N
     assert said.startswith("import: names that begin with reelhouse_ are reelhouse's own")
 
 
+def test_a_name_that_no_folder_or_catalogue_takes_is_refused_before_anything_is_written(lake: Importer) -> None:
+    said = lake.refused("x" * 300, lake.file("a.csv", "a\n1\n"), code=2)
+    assert said == "import: a table's name may have 200 letters, and this one has 300: shorten it"
+    assert not (lake.root / "imports").exists()
+    assert lake.bring("x" * 200, lake.file("a.csv", "a\n1\n"))["rows"] == 1
+
+
 @pytest.mark.parametrize("name", ["Ratings", "1st", "my-table", "a.b", "../x", "é", ""])
 def test_names_that_are_none_are_refused(lake: Importer, name: str) -> None:
     assert "is no name for a table" in lake.refused(name, lake.file("a.csv", "a\n1\n"), code=2)

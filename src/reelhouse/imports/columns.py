@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.warehouse.import_registry import ImportColumn
+from reelhouse.warehouse.import_registry import LONGEST_NAME, ImportColumn
 
 # Delta and Spark take more, but not unquoted, or not everywhere.
 _ODD = re.compile(r"\W+")
@@ -16,8 +16,14 @@ NEW_SCHEMA = "nothing is changed; --new-schema takes other columns and types tha
 
 
 def named(headings: Sequence[str], where: str) -> list[ImportColumn]:
-    """Columns, as yet without a type, for *headings*; `ReelhouseError` where two would have one name."""
+    """Columns, as yet without a type, for *headings*; `ReelhouseError` where a name is too long or there twice."""
     columns = [_named(heading, at) for at, heading in enumerate(headings, 1)]
+    for column in columns:
+        if len(column.name) > LONGEST_NAME:
+            raise ReelhouseError(
+                f"{where}: column {column.name[:40]}... has a name of {len(column.name):,} letters, and a table's may "
+                f"have {LONGEST_NAME}: shorten it there"
+            )
     first: dict[str, int] = {}
     for at, (column, heading) in enumerate(zip(columns, headings, strict=True)):
         other = headings[first.setdefault(column.name.casefold(), at)]

@@ -21,6 +21,9 @@ ZONE = "imports"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
+# Of a table and of a column. File systems and catalogues take 255, and a name becomes one of a file with an ending.
+LONGEST_NAME = 200
+
 # Tables and marts that later versions make (MODEL): nobody's import may stand in their way.
 RESERVED = frozenset(("change",))
 
@@ -90,6 +93,9 @@ def check_name(name: str, known: frozenset[str]) -> None:
     """Raise `ConfigError` unless an import may be called *name*; *known* are TMDB's tables and marts."""
     if not _NAME.fullmatch(name):
         raise ConfigError(f"import: {name!r} is no name for a table: take a to z, 0 to 9 and _, a letter first")
+    if len(name) > LONGEST_NAME:
+        said = f"a table's name may have {LONGEST_NAME} letters, and this one has {len(name)}"
+        raise ConfigError(f"import: {said}: shorten it")
     if name in known | RESERVED:
         raise ConfigError(f"import: {name} is a table of TMDB's, or will be one: take another name, my_{name} say")
     if name.startswith("sqlite_"):

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import HOUSE, Storage
 
 _SCRATCH = ".reelhouse-new-"
 _KINDS = (
@@ -91,14 +91,16 @@ def check_file(path: Path, option: str = "to") -> None:
 
 
 def check_outside(path: Path, storage: Storage, option: str = "to") -> None:
-    """Raise `ConfigError` where *path* lies in the lake's own folder, by whichever name."""
+    """Raise `ConfigError` where *path* lies in the folder of this lake or of another one, by whichever name."""
     url = urlsplit(storage.url)
-    if url.scheme != "file":
-        return
-    real, lake = Path(os.path.realpath(path)), Path(url2pathname(url.path))
-    # The same folder can have several names beside links: a mount, or other letters on a disk that takes them as equal.
-    if any(each.exists() and each.samefile(lake) for each in (real, *real.parents)):
-        raise ConfigError(f"{option}: {path} lies in the lake at {lake}: take a place outside")
+    own = Path(url2pathname(url.path)) if url.scheme == "file" else None
+    real = Path(os.path.realpath(path.expanduser()))
+    for each in (real, *real.parents):
+        # The same folder can have several names beside links: a mount, or other letters on a disk that takes them as
+        # equal.
+        lake = own if own and each.exists() and each.samefile(own) else each
+        if lake is own or (each / HOUSE).is_dir():
+            raise ConfigError(f"{option}: {path} lies in the lake at {lake}: take a place outside")
 
 
 def check_output(path: Path, storage: Storage) -> None:

@@ -19,7 +19,10 @@ from reelhouse.serve.browse.metadata import write_metadata
 from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
 from reelhouse.serve.export.result import NOTES, Exported, Noted, Step
 from reelhouse.serve.export.rows import Reading
-from reelhouse.serve.export.tables import ExportTable, Snapshot, look
+from reelhouse.serve.export.tables import ExportTable, Snapshot, check_columns, look
+
+# As SQLite is built unless somebody builds it otherwise.
+_MOST_COLUMNS = 2000
 
 
 class SqliteFile(DatabaseFile):
@@ -40,6 +43,8 @@ class SqliteFile(DatabaseFile):
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         """As of all files; beside it comes what datasette shows of it."""
+        for table in snapshot.tables:
+            check_columns(table, "SQLite", _MOST_COLUMNS)
         done = super().export(snapshot, full=full, step=step)
         with self.opened(self._path, read_only=True) as file:
             there = {name for (name,) in file.execute(self.names)}

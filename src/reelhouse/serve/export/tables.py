@@ -63,6 +63,16 @@ class ExportTable:
         return self.pin.zone != IMPORTS and "fetched_at" in self.spec.column_names
 
 
+def check_columns(table: ExportTable, program: str, most: int) -> None:
+    """Raise `ConfigError` where *program* has no tables of so many columns."""
+    count = len(table.spec.columns)
+    if count > most:
+        raise ConfigError(
+            f"tables: {program} has tables of up to {most:,} columns, and {table.name} has {count:,}: name other "
+            "tables with --tables, or export it to parquet:FOLDER"
+        )
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """Tables of one moment of a lake: those of *build*, as so many purges left them, and imports."""

@@ -10,6 +10,7 @@ from reelhouse.errors import ConfigError
 from reelhouse.serve.export.duckdb_file import DuckdbFile
 from reelhouse.serve.export.folders import Folder
 from reelhouse.serve.export.postgresql.connection import SCHEMES
+from reelhouse.serve.export.postgresql.ddl import LONGEST
 from reelhouse.serve.export.postgresql.target import SCHEMA, Load, PostgresTarget, load_by_copy
 from reelhouse.serve.export.result import Target
 from reelhouse.serve.export.sqlite_file import SqliteFile
@@ -58,4 +59,8 @@ def target_of(place: str, schema: str | None = None, load: Load = load_by_copy, 
 def _checked(schema: str) -> str:
     if schema.startswith("pg_") or schema == "information_schema":
         raise ConfigError(f"schema: {schema} is PostgreSQL's own")
+    if len(schema.encode()) > LONGEST:
+        # PostgreSQL cuts such a name where it makes the schema, and finds none of it afterwards.
+        size = len(schema.encode())
+        raise ConfigError(f"schema: PostgreSQL has names of up to {LONGEST} bytes, and this one has {size}: shorten it")
     return schema

@@ -34,6 +34,7 @@ _LOST_STATES = ("57P01", "57P02", "57P03", "08000", "08003", "08006")
 _DENIED = "42501"
 _DEPENDENT = "2BP01"
 _LOCKED = "55P03"
+_TOO_LARGE = "54000"
 _VIOLATIONS = ("23505", "23502")
 
 
@@ -188,6 +189,11 @@ def _error_of(exc: Any, place: str) -> ReelhouseError:
     if state == _LOCKED:
         return ReelhouseError(
             f"{place}: somebody has locked a table there for a minute: {lines[0]}; export again later"
+        )
+    if state == _TOO_LARGE:
+        return ReelhouseError(
+            f"{place}: a table is too wide for PostgreSQL ({lines[0]}): name other tables with --tables, or export "
+            "it to parquet:FOLDER"
         )
     return ViolationError(f"{place}: {lines[0]}") if state in _VIOLATIONS else ReelhouseError(f"{place}: {lines[0]}")
 

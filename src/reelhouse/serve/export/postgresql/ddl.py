@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ConfigError
 from reelhouse.serve.export.postgresql.connection import quoted, text
-from reelhouse.serve.export.tables import ExportTable
+from reelhouse.serve.export.tables import ExportTable, check_columns
 
 # Tables of an export that is under way, or was ended; nobody else's names begin like this.
 STAGED = "reelhouse_new__"
 TOUCHED = "reelhouse_touched__"
 
-_LONGEST = 63
+LONGEST = 63
+_MOST_COLUMNS = 1600
 
 _TYPES = {
     "bigint": "bigint",
@@ -35,12 +36,18 @@ def type_of(column: ColumnSpec) -> str:
     return _TYPES[name]
 
 
-def check_names(table: ExportTable) -> None:
-    """Raise `ConfigError` where PostgreSQL would cut a name, and so take two for one."""
-    for name in (table.name, *table.spec.column_names):
-        if len(name.encode()) > _LONGEST:
+def check_fits(table: ExportTable) -> None:
+    """Raise `ConfigError` where PostgreSQL has no such table, or would cut a name, and so take two for one."""
+    check_columns(table, "PostgreSQL", _MOST_COLUMNS)
+    if len(table.name) > LONGEST:
+        raise ConfigError(
+            f"tables: PostgreSQL has names of up to {LONGEST} bytes, and {table.name} is longer: import it under a "
+            "shorter name, or name other tables with --tables"
+        )
+    for name in table.spec.column_names:
+        if len(name.encode()) > LONGEST:
             raise ConfigError(
-                f"tables: PostgreSQL has names of up to {_LONGEST} bytes, and {name!r} of {table.name} is longer: "
+                f"tables: PostgreSQL has names of up to {LONGEST} bytes, and {name!r} of {table.name} is longer: "
                 "shorten it in the file and import that again with --new-schema, or name other tables with --tables"
             )
 
@@ -95,6 +102,6 @@ def comments(schema: str, table: ExportTable) -> Iterator[str]:
 
 def _short(name: str) -> str:
     """*name*, or where PostgreSQL would cut it, one that is cut so that it stays its own."""
-    if len(name.encode()) <= _LONGEST:
+    if len(name.encode()) <= LONGEST:
         return name
     return f"{name[:40]}_{hashlib.sha256(name.encode()).hexdigest()[:12]}"

@@ -62,7 +62,7 @@ class PostgresTarget:
 
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         for table in snapshot.tables:
-            ddl.check_names(table)
+            ddl.check_fits(table)
         with linked(self._url) as link, _alone(link, self._schema):
             return _Export(link, self._schema, self._load, snapshot, step).run(full=full)
 
