@@ -20,9 +20,9 @@ import msgspec
 
 from reelhouse.course.layout import COPIES, SUCCESS, as_array, file_key, file_number, folder_of, is_file, pack
 from reelhouse.entities.schema import Entity
-from reelhouse.errors import LakeError, MissingKeyError, ReelhouseError, StorageError
+from reelhouse.errors import LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import read_chunk, whole_record
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.json_objects import decode, encode, read_object
 from reelhouse.raw.keys import FORMAT, chunk_place
 from reelhouse.raw.plan import Plan, last_run, plan_of
 from reelhouse.raw.purges import purge_count
@@ -320,10 +320,7 @@ def state_key(entity: Entity) -> str:
 
 def read_state(storage: Storage, entity: Entity) -> CopyState | None:
     """How far the copies are; None where there were never any."""
-    try:
-        return decode(state_key(entity), storage.get(state_key(entity)), CopyState)
-    except MissingKeyError:
-        return None
+    return read_object(storage, state_key(entity), CopyState)
 
 
 def copies_before(storage: Storage, purges: int) -> set[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from reelhouse.errors import LakeError, MissingKeyError
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.errors import LakeError
+from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import FORMAT, checkpoint_key
 from reelhouse.raw.plan import Plan
 from reelhouse.storage.protocol import Storage
@@ -51,10 +51,10 @@ def read_done(storage: Storage, plan: Plan) -> Done:
     """What was kept; the beginning where nothing was, where it does not parse or is about another plan."""
     key = checkpoint_key(plan.entity, plan.run)
     try:
-        found = decode(key, storage.get(key), Done)
-    except (MissingKeyError, LakeError):
-        return nothing_done(plan)
-    return found if (found.run, found.ids) == (plan.run, plan.ids.sha256) else nothing_done(plan)
+        found = read_object(storage, key, Done)
+    except LakeError:
+        found = None
+    return found if found is not None and (found.run, found.ids) == (plan.run, plan.ids.sha256) else nothing_done(plan)
 
 
 def keep_done(storage: Storage, done: Done) -> None:

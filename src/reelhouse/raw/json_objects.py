@@ -33,6 +33,14 @@ def decode(key: str, body: bytes, kind: type[T]) -> T:
         raise LakeError(f"{key} cannot be read: {exc}") from exc
 
 
+def read_object(storage: Storage, key: str, kind: type[T]) -> T | None:
+    """The object at *key* as *kind*, None where there is none; `LakeError` as `decode`."""
+    try:
+        return decode(key, storage.get(key), kind)
+    except MissingKeyError:
+        return None
+
+
 def get_named(storage: Storage, key: str, sha256: str, named_by: str) -> bytes:
     """The object that *named_by* ("a plan") names with its *sha256*; `LakeError` where it is gone or another one."""
     try:

@@ -7,13 +7,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
-from reelhouse.errors import LakeError, MissingKeyError
+from reelhouse.errors import LakeError
 from reelhouse.ids import key_id
-from reelhouse.raw.json_objects import decode, encode, get_named
+from reelhouse.raw.json_objects import encode, get_named, read_object
 from reelhouse.raw.keys import FORMAT, ids_key, plan_key
 from reelhouse.storage.protocol import Storage
 
@@ -217,11 +217,8 @@ def put_plan(storage: Storage, plan: Plan) -> None:
 def read_plan(storage: Storage, entity: str, run: int) -> Plan | None:
     """The plan of an *entity*'s *run*, None where there is none; `LakeError` where it cannot be read."""
     key = plan_key(entity, run)
-    try:
-        found = decode(key, storage.get(key), Plan)
-    except MissingKeyError:
-        return None
-    if (found.entity, found.run) != (entity, run):
+    found = read_object(storage, key, Plan)
+    if found is not None and (found.entity, found.run) != (entity, run):
         raise LakeError(f"{key} speaks for another run: {found.entity} {found.run}")
     return found
 
@@ -295,9 +292,3 @@ def listed_at(plan: Plan | None) -> str:
     if plan is None:
         return ""
     return plan.planned_at if plan.selection.source != "list" else plan.listed_at
-
-
-def settings_of(plan: Plan) -> dict[str, Any]:
-    """What a person wants to see of a plan's settings."""
-    shown: dict[str, Any] = msgspec.to_builtins(plan.asking)
-    return shown

@@ -7,8 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from reelhouse.errors import MissingKeyError
-from reelhouse.raw.json_objects import change_object, decode
+from reelhouse.raw.json_objects import change_object, read_object
 from reelhouse.raw.keys import FORMAT, PURGES, purged_key
 from reelhouse.raw.receipt import Purged
 from reelhouse.storage.protocol import Storage
@@ -39,10 +38,7 @@ class Purges(msgspec.Struct, frozen=True):
 
 def read_purges(storage: Storage) -> Purges:
     """All purges so far."""
-    try:
-        return decode(PURGES, storage.get(PURGES), Purges)
-    except MissingKeyError:
-        return Purges()
+    return read_object(storage, PURGES, Purges) or Purges()
 
 
 def purge_count(storage: Storage) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
 from reelhouse.ids import key_id
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.json_objects import decode, encode, read_object
 from reelhouse.raw.keys import FORMAT, purged_key, receipt_key
 from reelhouse.raw.plan import Cause, Plan
 from reelhouse.storage.prefetch import prefetch
@@ -144,10 +144,7 @@ class Unreadable(msgspec.Struct, frozen=True):
 def read_purged(storage: Storage, entity: str, run: int) -> Purged:
     """What was purged of a run; `LakeError` where that cannot be read: nothing of the run may be believed then."""
     key = purged_key(entity, run)
-    try:
-        found = decode(key, storage.get(key), Purged)
-    except MissingKeyError:
-        return Purged(entity, run)
+    found = read_object(storage, key, Purged) or Purged(entity, run)
     if (found.entity, found.run) != (entity, run):
         raise LakeError(f"{key} speaks for another run: {found.entity} {found.run}")
     return found

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
+from reelhouse.errors import KeyTakenError, LakeError
 from reelhouse.raw.checkpoint import Done, drop_done, keep_done, nothing_done
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import FORMAT, reconciliation_key
 from reelhouse.raw.plan import Counts, Plan, Unit, last_run, plan_of, read_units
 from reelhouse.raw.receipt import (
@@ -262,11 +262,7 @@ def reconcile(
 
 def read_reconciliation(storage: Storage, entity: str, run: int) -> Reconciliation | None:
     """The reconciliation of an *entity*'s *run*, None while the run is open."""
-    key = reconciliation_key(entity, run)
-    try:
-        return decode(key, storage.get(key), Reconciliation)
-    except MissingKeyError:
-        return None
+    return read_object(storage, reconciliation_key(entity, run), Reconciliation)
 
 
 def open_run(storage: Storage, entity: str) -> Plan | None:

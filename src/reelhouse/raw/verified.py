@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from reelhouse.errors import MissingKeyError
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import FORMAT, VERIFIED
 from reelhouse.storage.protocol import Storage
 
@@ -29,7 +28,4 @@ def keep_verified(storage: Storage, found: Verified) -> None:
 
 def read_verified(storage: Storage) -> Verified | None:
     """What was found last, None where nobody has looked."""
-    try:
-        return decode(VERIFIED, storage.get(VERIFIED), Verified)
-    except MissingKeyError:
-        return None
+    return read_object(storage, VERIFIED, Verified)

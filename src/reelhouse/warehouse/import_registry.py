@@ -11,8 +11,8 @@ import re
 import msgspec
 
 from reelhouse.entities.schema import ColumnSpec, Table
-from reelhouse.errors import ConfigError, LakeError, MissingKeyError, did_you_mean
-from reelhouse.raw.json_objects import change_object, decode
+from reelhouse.errors import ConfigError, LakeError, did_you_mean
+from reelhouse.raw.json_objects import change_object, read_object
 from reelhouse.raw.keys import FORMAT, IMPORTS
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import TableVersion, believed, built
@@ -72,10 +72,7 @@ class Imports(msgspec.Struct, frozen=True):
 
 def imported(storage: Storage) -> dict[str, Import]:
     """What was imported, by name; empty where nothing was."""
-    try:
-        return decode(IMPORTS, storage.get(IMPORTS), Imports).tables
-    except MissingKeyError:
-        return {}
+    return (read_object(storage, IMPORTS, Imports) or Imports()).tables
 
 
 def readable(storage: Storage) -> dict[str, TableVersion]:

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 import msgspec
 
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError, ReelhouseError
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import BUILDS, FORMAT, MANIFEST, PURGES, staging_folder
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.protocol import Storage
@@ -121,10 +121,7 @@ class BuildManifest(msgspec.Struct, frozen=True):
 
 def read_manifest(storage: Storage) -> BuildManifest | None:
     """The last whole build, None before the first."""
-    try:
-        return decode(MANIFEST, storage.get(MANIFEST), BuildManifest)
-    except MissingKeyError:
-        return None
+    return read_object(storage, MANIFEST, BuildManifest)
 
 
 def believed(storage: Storage) -> BuildManifest | None:
@@ -206,9 +203,8 @@ def check_manifest(storage: Storage, current: BuildManifest | None, newest: int)
     if newest > current.build:
         yield f"{MANIFEST} is that of build {current.build}, though build {newest} was pinned: an older one is back"
         return
-    try:
-        own = decode(copy_key(current.build), storage.get(copy_key(current.build)), BuildManifest)
-    except MissingKeyError:
+    own = read_object(storage, copy_key(current.build), BuildManifest)
+    if own is None:
         return
     for name, one in sorted(own.tables.items()):
         found = current.tables.get(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import msgspec
@@ -14,11 +13,9 @@ from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import reconciliation_key
 from reelhouse.raw.plan import Plan, last_run, plan_of
 from reelhouse.raw.receipt import ChunkRef, Purged, Receipt, Unreadable, read_parts, read_purged
+from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import BuildManifest, ExportRead, Watermark, adult_kind
-
-# Look-ups at once: a bucket takes some 20 ms for each.
-_AT_ONCE = 16
 
 
 class Part(NamedTuple):
@@ -52,15 +49,11 @@ def look_ahead(storage: Storage, entity: str, reads: Watermark) -> PendingRuns:
 
 def new_parts(storage: Storage, reads: Watermark, pending_runs: PendingRuns) -> Iterator[Part]:
     """The parts of receipts that *reads* does not hold, in order."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for plan in pending_runs.plans:
-            purged = read_purged(storage, plan.entity, plan.run)
-            known = reads.open.get(str(plan.run), {})
-            for start in range(0, plan.units, 4 * _AT_ONCE):
-                units = range(start, min(start + 4 * _AT_ONCE, plan.units))
-                look = _looker(storage, purged, known)
-                for found in pool.map(look, units):
-                    yield from found
+    for plan in pending_runs.plans:
+        purged = read_purged(storage, plan.entity, plan.run)
+        look = _looker(storage, purged, reads.open.get(str(plan.run), {}))
+        for found in prefetch(look, range(plan.units)):
+            yield from found
 
 
 def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable[[int], list[Part]]:
@@ -112,9 +105,8 @@ def with_closed(reads: Watermark, pending_runs: PendingRuns) -> Watermark:
 
 def check_chunks(storage: Storage, chunks: list[ChunkRef]) -> None:
     """Raise `LakeError` that names the chunk if one is not what its receipt says."""
-    with ThreadPoolExecutor(4) as pool:
-        for _ in pool.map(lambda chunk: get_named(storage, chunk.key, chunk.sha256, "a receipt"), chunks):
-            pass
+    for _ in prefetch(lambda chunk: get_named(storage, chunk.key, chunk.sha256, "a receipt"), chunks, at_once=4):
+        pass
 
 
 def exports_named(known: list[ExportRead], plans: list[Plan]) -> list[ExportRead]:
@@ -131,9 +123,8 @@ def exports_named(known: list[ExportRead], plans: list[Plan]) -> list[ExportRead
 
 def exports_left(storage: Storage, plans: list[Plan]) -> list[Plan]:
     """*plans* without those whose export was purged."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        gone = pool.map(lambda plan: read_purged(storage, plan.entity, plan.run).listed, plans)
-        return [plan for plan, purged in zip(plans, gone, strict=True) if not purged]
+    gone = prefetch(lambda plan: read_purged(storage, plan.entity, plan.run).listed, plans)
+    return [plan for plan, purged in zip(plans, gone, strict=True) if not purged]
 
 
 def _exports(plan: Plan) -> Iterator[ExportRead]:

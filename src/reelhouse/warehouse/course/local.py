@@ -24,7 +24,7 @@ import msgspec
 
 from reelhouse.course.layout import LOCAL
 from reelhouse.errors import LakeError, MissingKeyError, UnreadableError
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import FORMAT
 from reelhouse.storage.protocol import HOUSE, Storage, is_key
 from reelhouse.strict_csv import BLOCK, CsvError, Dialect, Scanner, check
@@ -95,10 +95,7 @@ class LocalCopies(msgspec.Struct):
 
 def read_local_copies(storage: Storage) -> LocalCopies:
     """What the last build said of local files; nothing before the first one."""
-    try:
-        return decode(LOCAL_COPIES, storage.get(LOCAL_COPIES), LocalCopies)
-    except MissingKeyError:
-        return LocalCopies()
+    return read_object(storage, LOCAL_COPIES, LocalCopies) or LocalCopies()
 
 
 def copy_local(storage: Storage, step: Callable[[str], None], *, quotes: bool = True) -> LocalCopies:

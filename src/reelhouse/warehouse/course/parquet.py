@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from reelhouse.delta.delta_rs import read_delta
-from reelhouse.errors import ConfigError, LakeError, MissingKeyError, pip_install
-from reelhouse.raw.json_objects import decode, encode
+from reelhouse.errors import ConfigError, LakeError, pip_install
+from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import BUILDS, FORMAT
 from reelhouse.raw.plan import read_plan
 from reelhouse.storage.prefetch import prefetch
@@ -93,10 +93,7 @@ def check_installed() -> None:
 
 def read_copies(storage: Storage) -> Copies | None:
     """The newest whole copy, None where there is none."""
-    try:
-        return decode(COPIES, storage.get(COPIES), Copies)
-    except MissingKeyError:
-        return None
+    return read_object(storage, COPIES, Copies)
 
 
 def copy_out(storage: Storage, step: Callable[[str], None] = lambda name: None) -> Copies | None:
@@ -198,8 +195,8 @@ def _copied(
 def _there(storage: Storage, folder: str) -> Copy | None:
     key = f"{folder}/{_SUCCESS}"
     try:
-        return decode(key, storage.get(key), Copy)
-    except (MissingKeyError, LakeError):
+        return read_object(storage, key, Copy)
+    except LakeError:
         # One that cannot be read is another program's, which writes there too.
         return None
 
