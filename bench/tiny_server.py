@@ -18,6 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from reelhouse.entities.paths import Shape
 from reelhouse.entities.registry import ENTITIES
 
 PAGE = 100
@@ -34,16 +35,26 @@ _ABOUT = {
     "keyword": '"name":"a word"',
 }
 _EPISODES = 17  # of a series, on average
+_EPISODE = '{{"id":{},"episode_number":{},"season_number":1,"crew":[],"guest_stars":[]}}'
 
 
 def tiny_body(kind: str, id_: int) -> bytes:
     """What the server says of an entity's *id_*; a series has a season with its episodes."""
-    appends = "".join(f',"{name}":{{}}' for name in ENTITIES[kind].default_appends)
+    entity = ENTITIES[kind]
+    appends = "".join(f',"{name}":{_empty(entity.shape[name])}' for name in entity.default_appends)
     if kind == "tv":
         first = id_ * _EPISODES
-        rows = ",".join(f'{{"id":{first + n},"episode_number":{n},"season_number":1}}' for n in range(1, _EPISODES + 1))
+        rows = ",".join(_EPISODE.format(first + n, n) for n in range(1, _EPISODES + 1))
         appends += f',"season/1":{{"season_number":1,"name":"Season 1","episodes":[{rows}]}}'
     return f'{{"id":{id_},{_ABOUT[kind]}{appends}}}'.encode()
+
+
+def _empty(shape: Shape) -> str:
+    """A value of *shape* with its lists, which TMDB sends empty where there is nothing, and without scalars."""
+    if isinstance(shape, list):
+        return "[]"
+    inner = shape.items() if isinstance(shape, dict) else ()
+    return "{" + ",".join(f'"{name}":{_empty(one)}' for name, one in inner if not isinstance(one, str)) + "}"
 
 
 def export_of(ids: Sequence[int]) -> bytes:
