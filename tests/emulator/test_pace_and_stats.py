@@ -3,8 +3,12 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
 
 from reelhouse.emulator import Emulator
+from reelhouse.emulator.http import server
 from reelhouse.emulator.http.rate_limit import Pace
 from tests.emulator.asking import ask, export_ids, get
 
@@ -23,7 +27,9 @@ def test_refused_requests_do_not_use_up_the_allowance() -> None:
     ]  # fmt: skip
 
 
-def test_too_many_requests_are_429_code_25_without_retry_after_unless_wanted() -> None:
+def test_too_many_requests_are_429_code_25_without_retry_after_unless_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    # All come in the same second, on a busy machine too.
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: 7.0))
     with Emulator(movies=5, rate=3) as tmdb:
         replies = [get(tmdb, "configuration") for _ in range(5)]
         assert [reply.status for reply in replies] == [200, 200, 200, 429, 429]
@@ -85,6 +91,12 @@ def test_the_most_requests_at_once_and_connections_are_noted() -> None:
             barrier.wait()
             return get(tmdb, "configuration").status
 
-        assert set(pool.map(ask_together, range(6))) == {200}
-        stats = tmdb.stats()
-        assert (stats.most_at_once, stats.most_connections, stats.busiest_second) == (6, 6, 6)
+        # On a busy machine the first may be answered before the last one has asked.
+        for _ in range(20):
+            tmdb.reset_stats()
+            assert set(pool.map(ask_together, range(6))) == {200}
+            stats = tmdb.stats()
+            noted = (stats.most_at_once, stats.most_connections, stats.busiest_second)
+            if noted == (6, 6, 6):
+                break
+        assert noted == (6, 6, 6)

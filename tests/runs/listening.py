@@ -34,7 +34,7 @@ def listening(answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield addresses[0]
     finally:

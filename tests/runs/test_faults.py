@@ -124,7 +124,7 @@ def test_a_planning_that_took_longer_than_the_timeout_is_no_outage(tiny: Tiny) -
     failed: set[str] = set()
 
     def slow_export(request: web.BaseRequest) -> None:
-        time.sleep(0.6)
+        time.sleep(2.0)
 
     def first_ones_fail(request: web.BaseRequest) -> web.StreamResponse | None:
         if len(failed) < 2 and request.path not in failed:
@@ -134,7 +134,7 @@ def test_a_planning_that_took_longer_than_the_timeout_is_no_outage(tiny: Tiny) -
 
     tiny.export_instead = slow_export
     tiny.instead = first_ones_fail
-    assert collect(MemoryStorage(), small(tiny, outage_minutes=0.01)).clean
+    assert collect(MemoryStorage(), small(tiny, outage_minutes=1.5 / 60)).clean
 
 
 def test_a_refused_token_stops_at_once_and_what_was_answered_is_landed(tiny: Tiny) -> None:
