@@ -16,6 +16,7 @@ from reelhouse.collect.run import execute, start_run
 from reelhouse.collect.spool import Spool
 from reelhouse.collect.verify import Verdict, verify
 from reelhouse.emulator import Emulator
+from reelhouse.entities.movie import MOVIE
 from reelhouse.raw.chunk import read_answers
 from reelhouse.raw.plan import Plan, last_run, read_plan, read_units
 from reelhouse.raw.receipt import Receipt, read_receipts
@@ -72,7 +73,7 @@ def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None
 
 async def collect_in_units(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:
     """The same in a loop of the caller's, without the lock."""
-    wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
+    wanted = collector.wanted(chosen, MOVIE)._replace(unit_size=UNIT)
     options = collector.run_options(chosen)._replace(spool=spool)
     async with collector.open_tmdb(chosen) as tmdb:
         plan = open_run(storage, "movie") or await start_run(storage, tmdb, wanted)

@@ -8,6 +8,7 @@ from reelhouse.bootstrap import collector
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.run import execute, start_run
+from reelhouse.entities.movie import MOVIE
 from reelhouse.raw.checkpoint import Done, keep_done
 from reelhouse.raw.keys import checkpoint_key
 from reelhouse.raw.reconciliation import open_run
@@ -22,7 +23,7 @@ from tests.serving import html
 def _collect(storage: MemoryStorage, chosen: Settings, most: int | None = None) -> RunResult:
     async def collect() -> RunResult:
         async with collector.open_tmdb(chosen) as tmdb:
-            wanted = collector.wanted(chosen)._replace(unit_size=UNIT)
+            wanted = collector.wanted(chosen, MOVIE)._replace(unit_size=UNIT)
             plan = open_run(storage, "movie") or await start_run(storage, tmdb, wanted)
             return await execute(
                 storage, tmdb, plan, collector.run_options(chosen), StopConditions(max_requests=most), Progress()

@@ -103,6 +103,24 @@ def test_what_todays_feed_names_is_asked_early_and_again(tmdb: Emulator) -> None
     assert _asks(reader, first, {"day": "2026-03-10", "seen": "2026-03-11T08"}) == more
 
 
+def test_a_stream_of_another_entity_follows_its_feed_and_requests_its_records(tmdb: Emulator) -> None:
+    options = read_options({"entity": "tv", "since": "today", "early": "true"})
+    reader = FeedReader(options, schema_of(options.spec.columns))
+    start = reader.initialOffset()
+    edited = sorted(tmdb.edit(count=3, kind="tv"))
+    tmdb.edit(count=3)
+    (partition,) = reader.partitions(start, reader.latestOffset(start))
+    rows = [row for batch in reader.read(partition) for row in batch.to_pylist()]
+    assert sorted(row["tv_id"] for row in rows) == edited
+    asked = tmdb.stats().asked_by_kind
+    assert (sorted(asked["tv"]), asked.get("movie", {})) == (edited, {})
+
+
+def test_a_stream_of_what_has_no_feed_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no change feed for keyword"):
+        read_options({"entity": "keyword", "since": "today"}).check_stream()
+
+
 def test_a_stream_begins_within_the_reach_of_the_feed(tmdb: Emulator) -> None:
     assert _reader(since="2026-02-25").initialOffset() == {"day": "2026-02-24"}
     with pytest.raises(ListingError, match="to 2026-02-25, and the stream continues at 2026-02-24"):

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from reelhouse.engines.session import session_factory
+from reelhouse.entities.movie import MOVIE
 from reelhouse.errors import DeniedError
 from reelhouse.settings import Settings
 from reelhouse.spark.api_partitions import ask_partition, partitions_of
@@ -61,7 +62,7 @@ def test_executors_read_a_token_from_parameter_store(where: str, monkeypatch: py
         (partition,) = partitions_of(["1"], Options(), _as_driver(tiny, name if where == "driver" else ""))
         assert TOKEN not in repr(vars(partition)) + partition.settings.token
         monkeypatch.setenv("TMDB_TOKEN", f"ssm:{name}" if where == "executor" else "")
-        ((settled,),) = ask_partition(partition, keep_quarantined=False)
+        ((settled,),) = ask_partition(partition, MOVIE, keep_quarantined=False)
     assert settled.outcome.id == 1
     assert shown == {f"Bearer {TOKEN}"}
 
@@ -78,13 +79,13 @@ def test_a_replaced_token_is_read_by_the_next_attempt(monkeypatch: pytest.Monkey
     monkeypatch.setenv("TMDB_TOKEN", "")
     with tiny_tmdb(tiny):
         (partition,) = partitions_of(["1"], Options(), _as_driver(tiny, name))
-        assert list(ask_partition(partition, keep_quarantined=False))
+        assert list(ask_partition(partition, MOVIE, keep_quarantined=False))
         parameters.put_parameter(Name=name, Value=TOKEN, Type="SecureString", Overwrite=True)
         good = {f"Bearer {TOKEN}"}
         with pytest.raises(DeniedError):
-            list(ask_partition(partition, keep_quarantined=False))
+            list(ask_partition(partition, MOVIE, keep_quarantined=False))
         # Spark starts the task again, perhaps in this very worker.
-        assert list(ask_partition(partition, keep_quarantined=False))
+        assert list(ask_partition(partition, MOVIE, keep_quarantined=False))
 
 
 def _as_driver(tiny: Tiny, parameter: str) -> Settings:

@@ -11,6 +11,9 @@ import pytest
 from pyspark.errors import PySparkException
 
 import reelhouse
+from reelhouse.bootstrap import collecting
+from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.collect.reporting import Progress
 from reelhouse.emulator import Emulator
 from reelhouse.engines.session import session_factory
 from reelhouse.errors import ConfigError
@@ -21,6 +24,7 @@ from reelhouse.spark.options import Options, from_api
 from reelhouse.spark.rows import batches_of
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.tables.schemas import schema_of
+from reelhouse.tables.staging import staging_schema
 from reelhouse.warehouse.run import build
 from tests.end_to_end.equal_tables import table_paths
 from tests.runs.lakes import TOKEN, collect, of
@@ -89,7 +93,8 @@ def test_every_table_has_the_rows_of_collecting_and_building_the_same_ids_under_
     partitions = partitions_of(keys, Options(partition_ids=40), settings)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMDB_TOKEN", settings.token)
-        asked = [(one, list(ask_partition(one, keep_quarantined=True))) for one in partitions]
+        movie = REGISTRY.entities["movie"]
+        asked = [(one, list(ask_partition(one, movie, keep_quarantined=True))) for one in partitions]
     tmdb.set_faults(None)
     compared = 0
     for name, table in from_api(REGISTRY, "movie").items():
@@ -126,6 +131,47 @@ def test_a_read_gives_the_rows_and_the_columns_of_the_lakes_table(
     declared = read(spark, lake=lake, table=table)
     assert found.schema == declared.schema
     assert counted(declared) == rows_of_lake(lake, table)
+
+
+@pytest.mark.parametrize(("entity", "column"), [("tv", "tv_id"), ("person", "person_id")])
+def test_a_read_of_another_entity_requests_its_records_alone(
+    spark: Any, tmdb: Emulator, settings: Settings, tmp_path: Path, entity: str, column: str
+) -> None:
+    top = sorted(read(spark, entity=entity, top=5).column(column).to_pylist())
+    assert len(top) == 5
+    tmdb.reset_stats()
+    ids = ",".join(map(str, top))
+    tables = {name: read(spark, entity=entity, ids=ids, table=name) for name in (entity, f"{entity}_external_id")}
+    asked = tmdb.stats().asked_by_kind
+    assert (sorted(asked[entity]), asked.get("movie", {})) == (top, {})
+    storage = FolderStorage(tmp_path / "lake")
+    one = settings.overridden(entities=[entity])
+    assert collecting.collect(storage, one, CollectOptions(keys=tuple(ids.split(",")), names=(entity,)), Progress())
+    build(storage, SAIL)
+    for name, found in tables.items():
+        assert counted(found) == rows_of_lake(tmp_path / "lake", name), name
+
+
+def test_an_imdb_id_of_another_entity_is_found_and_pages_of_a_list_are_read(spark: Any) -> None:
+    known = read(spark, entity="tv", top=5, table="tv_external_id").to_pylist()
+    named = {row["external_id"]: row["tv_id"] for row in known if row["source"] == "imdb_id"}
+    found = read(spark, entity="tv", ids=",".join(named), table="tv").to_pylist()
+    assert sorted(row["tv_id"] for row in found) == sorted(named.values()) != []
+    pages = read(spark, entity="movie_popular", ids="1,2").to_pylist()
+    assert {(row["list"], row["media_type"]) for row in pages} == {("popular", "movie")}
+    assert max(row["rank"] for row in pages) > 20
+
+
+@pytest.mark.parametrize("entity", ["movie", "tv"])
+def test_a_table_that_entities_share_is_made_as_the_one_that_answered_has_it(spark: Any, entity: str) -> None:
+    schema = staging_schema(REGISTRY.entities[entity])
+    known = {"id": 5, "rejected": [{"path": "status", "raw": "{}", "reason": "type"}]}
+    answers = spark.createDataFrame([tuple(known.get(name) for name in schema.names)], schema)
+    (row,) = reelhouse.table_of(answers, "rejected_value").toArrow().to_pylist()
+    assert (row["entity"], row["id"], row["path"]) == (entity, 5, "status")
+    other = {"movie": "tv", "tv": "movie"}[entity]
+    with pytest.raises(ConfigError, match=f"is made from answers of {other}, and these have other columns"):
+        reelhouse.table_of(answers, other)
 
 
 def test_a_discover_slice_is_what_the_filters_select(spark: Any, tmdb: Emulator) -> None:

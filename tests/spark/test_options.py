@@ -52,6 +52,14 @@ def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
         ({"since": "today", "include_adult": "false"}, "include_adult: only the export has such marks"),
         ({"ids_file": "/nowhere"}, "cannot be read where the driver runs"),
         ({"entity": "podcast"}, "movie, tv, person, collection"),
+        ({"entity": "podcast", "ids_file": "/dev/null"}, "movie, tv, person, collection"),
+        ({"entity": "person", "ids": "31,tt0133093"}, "'tt0133093' cannot be the id of one of TMDB's people"),
+        ({"ids": "nm0000206"}, "'nm0000206' cannot be the id of one of TMDB's movies"),
+        ({"entity": "keyword", "ids": "tt0133093"}, "cannot be the id of one of TMDB's keywords"),
+        ({"entity": "language", "ids": "1"}, "language has no ids to request"),
+        ({"entity": "language", "top": "1"}, "language has no ids to request"),
+        ({"ids": "603", "adult_export": "true"}, "adult_export: only the export has such marks"),
+        ({"entity": "company", "top": "5", "adult_export": "true"}, "no export of adult companies"),
         ({"partition_ids": "0"}, "partition_ids"),
         ({"quarantined": "maybe"}, "quarantined"),
         ({"since": "last week"}, "since"),
@@ -61,6 +69,15 @@ def test_a_secret_is_refused_and_not_shown(given: dict[str, str]) -> None:
 def test_options_that_would_be_ignored_are_errors(given: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         read_options(given)
+
+
+def test_the_table_is_the_entitys_first_without_the_option() -> None:
+    assert {name: read_options({"entity": name}).table for name in ("movie", "tv", "movie_popular", "genre_tv")} == {
+        "movie": "movie",
+        "tv": "tv",
+        "movie_popular": "list_daily",
+        "genre_tv": "genre",
+    }
 
 
 def test_a_table_that_is_not_made_from_answers_is_named() -> None:

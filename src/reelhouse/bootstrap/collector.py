@@ -13,7 +13,6 @@ from reelhouse.collect.landing import Limits
 from reelhouse.collect.planning import RunSpec, Tmdb
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
-from reelhouse.entities.registry import DEFAULT, ENTITIES
 from reelhouse.entities.schema import Entity, FromColumn
 from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.raw.plan import RequestProfile, Selection
@@ -34,7 +33,7 @@ def only_entity(settings: Settings) -> str:
 
 def wanted(
     settings: Settings,
-    entity: Entity = ENTITIES[DEFAULT],
+    entity: Entity,
     *,
     keys: tuple[str, ...] = (),
     listed: bool = False,

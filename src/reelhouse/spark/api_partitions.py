@@ -22,6 +22,7 @@ from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.planning import Tmdb, plan_run
 from reelhouse.collect.reporting import Progress
 from reelhouse.collect.run import execute, start_run
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import DeniedError, ReelhouseError, TransientError
 from reelhouse.ids import key_id
 from reelhouse.raw.chunk import read_answers, whole_record
@@ -89,7 +90,7 @@ def partitions_of(keys: Sequence[str], options: Options, settings: Settings) -> 
     if settings.rate and at_once > settings.rate:
         # Each task begins with a request, and all may begin together: that second would have too many.
         count = at_once = max(1, int(settings.rate))
-    share = travelling(settings).overridden(
+    share = travelling(settings.of(options.entity)).overridden(
         rate=settings.rate / at_once, connections=max(1, settings.connections // at_once)
     )
     # Only answers say which TMDB ids IMDb ids are. In one partition, duplicates can be recognized.
@@ -131,21 +132,21 @@ def asking(settings: Settings) -> Iterator[None]:
         raise safe from None
 
 
-def selected(settings: Settings) -> list[str]:
-    """The ids that discover filters or `top` select. The driver requests them from TMDB."""
+def selected(settings: Settings, entity: Entity) -> list[str]:
+    """The ids of an *entity* that discover filters or `top` select. The driver requests them from TMDB."""
 
     async def plan() -> list[str]:
         async with collector.open_tmdb(settings) as tmdb:
             storage = MemoryStorage()
-            draft = await plan_run(storage, tmdb, collector.wanted(settings), after=0, put=True)
+            draft = await plan_run(storage, tmdb, collector.wanted(settings, entity), after=0, put=True)
             return [request.key for unit in read_units(storage, draft.plan) for request in unit.requests]
 
     with asking(settings):
         return asyncio.run(plan())
 
 
-def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Iterator[list[Settled]]:
-    """Request every id of a partition, in batches, at its share of the rate.
+def ask_partition(partition: AskedPartition, entity: Entity, *, keep_quarantined: bool) -> Iterator[list[Settled]]:
+    """Request every id of a partition, which are those of an *entity*, in batches, at its share of the rate.
 
     Raises if an id stays without an answer, and, unless quarantined answers are kept or skipped, if an answer cannot be
     trusted: then the task fails, and Spark tries it again.
@@ -162,7 +163,7 @@ def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Itera
             keys = iter(partition.keys)
             while some := tuple(islice(keys, _ASKS_AT_ONCE)):
                 storage = MemoryStorage()
-                plan = runner.run(_run(storage, tmdb, settings, some))
+                plan = runner.run(_run(storage, tmdb, settings, entity, some))
                 settled = list(_settled(storage, plan))
                 if fails:
                     _refuse_quarantined(settled)
@@ -171,12 +172,13 @@ def ask_partition(partition: AskedPartition, *, keep_quarantined: bool) -> Itera
             runner.run(stack.aclose())
 
 
-async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, keys: tuple[str, ...]) -> Plan:
-    """A run of *keys* only."""
+async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, entity: Entity, keys: tuple[str, ...]) -> Plan:
+    """A run of these *keys* of an *entity* only."""
     # Nothing stored depends on when it was planned, so TMDB is not asked for the time.
     tmdb.client.assume(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    plan = await start_run(storage, tmdb, collector.wanted(settings, keys=keys, listed=True))
-    result = await execute(storage, tmdb, plan, collector.run_options(settings), StopConditions(), Progress())
+    plan = await start_run(storage, tmdb, collector.wanted(settings, entity, keys=keys, listed=True))
+    options, entities = collector.run_options(settings), {entity.name: entity}
+    result = await execute(storage, tmdb, plan, options, StopConditions(), Progress(), entities)
     if not result.complete:
         raise TransientError(f"{result.pending} of {len(keys)} ids have no answer: {result.reason}")
     return plan

@@ -14,7 +14,6 @@ from pyspark.sql.datasource import DataSourceStreamReader, InputPartition
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.storage import load_settings
 from reelhouse.collect.planning import FEED_DAYS, SURE_HOUR
-from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, ListingError, TransientError, UntrustedError
 from reelhouse.settings import Settings
 from reelhouse.spark.api_partitions import asking, partitions_of
@@ -153,8 +152,7 @@ def _changed(options: Options, settings: Settings, days: list[date]) -> list[str
     async def read() -> set[int]:
         async with collector.open_tmdb(settings) as tmdb:
             _check_reach(days[0], datetime.fromisoformat(await _seen(tmdb.client)))
-            entity = ENTITIES[options.entity]
-            found = [await read_changes(tmdb.client, entity, day) for day in days]
+            found = [await read_changes(tmdb.client, options.declared, day) for day in days]
         return set().union(*found)
 
     with asking(settings):

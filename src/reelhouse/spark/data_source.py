@@ -22,10 +22,11 @@ from reelhouse.marts import REGISTRY
 from reelhouse.spark.api_partitions import partitions_of, selected
 from reelhouse.spark.change_stream import FeedReader
 from reelhouse.spark.lake_partitions import lake_partitions
-from reelhouse.spark.options import Options, read_options
+from reelhouse.spark.options import Options, from_api, read_options
 from reelhouse.spark.reading import check_columns, known_columns, read_partition
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.select import rows_of
+from reelhouse.tables.staging import staging_columns
 from reelhouse.warehouse.materialize import as_declared
 
 if TYPE_CHECKING:
@@ -61,13 +62,22 @@ class TmdbSource(DataSource):
 def table_of(answers: DataFrame, table: str, registry: Registry = REGISTRY) -> DataFrame:
     """A table from what `option("table", "answers")` has read, lazily; several tables then cost one request per id.
 
-    Raises `ConfigError` if *table* is not made from answers alone.
+    Raises `ConfigError` if *table* is not made from answers alone, or not from answers with these columns.
     """
     known = registry.of_answers
     if table not in known:
         hint = did_you_mean(table, known) or f"; choose one of {', '.join(sorted(known))}"
         raise ConfigError(f"table {table!r} is not made from answers alone{hint}")
-    return as_declared(rows_of(known[table], answers), known[table])
+    # Several entities may have a table of this name, each with its own rows.
+    parts = {name: one for name in registry.entities if (one := from_api(registry, name).get(table))}
+    there = set(answers.columns)
+    fit = [name for name in parts if {one.name for one in staging_columns(registry.entities[name])} <= there]
+    same = [name for name in fit if {one.name for one in staging_columns(registry.entities[name])} == there]
+    if len(whose := same or fit) != 1:
+        needs = f"these fit {' and '.join(whose)}" if whose else "these have other columns"
+        raise ConfigError(f"table {table!r} is made from answers of {' or '.join(parts)}, and {needs}")
+    spec = parts[whose[0]]
+    return as_declared(rows_of(spec, answers), spec)
 
 
 def _spark_schema(schema: Any) -> T.StructType:
@@ -89,7 +99,7 @@ class TmdbReader(DataSourceReader):
         if not options.asks_tmdb:
             return lake_partitions(options.lake, options.table)
         settings = load_settings(options.settings)
-        keys = options.keys if options.keys is not None else selected(settings)
+        keys = options.keys if options.keys is not None else selected(settings, options.declared)
         return partitions_of(keys, options, settings)
 
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:

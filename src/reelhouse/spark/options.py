@@ -12,13 +12,15 @@ from typing import Any, Literal
 
 from reelhouse.collect.id_lists import Reading, read_keys
 from reelhouse.entities.registry import DEFAULT
-from reelhouse.entities.schema import ANSWERS, Table
+from reelhouse.entities.schema import ANSWERS, Entity, Table
 from reelhouse.errors import ConfigError, did_you_mean
 from reelhouse.ids import read_id
 from reelhouse.marts import REGISTRY
 from reelhouse.strict_csv import escape_of
+from reelhouse.tables.metadata_tables import metadata_tables
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.staging import staging_columns
+from reelhouse.tmdb.endpoints import takes
 
 # Columns that are known without an answer; the other tables need an export or a build.
 OF_OUTCOMES = ("record", "quarantine", "tombstone")
@@ -29,9 +31,7 @@ def from_api(registry: Registry, entity: str) -> dict[str, Table]:
     """The tables of an *entity* that can be made directly from the API, by name."""
     # One row per answer, with all of it: several tables of a slice then cost one request per id.
     whole = Table(ANSWERS, "Whole answers, nested.", staging_columns(registry.entities[entity]), inputs=(), key=("id",))
-    declared = {table.name for one in registry.entities.values() for table in one.tables}
-    made = [table for table in registry.tables if table.of_answers or table.name in OF_OUTCOMES]
-    about = [table for table in made if table.name not in declared]
+    about = [one for one in metadata_tables(entity) if one.of_answers or one.name in OF_OUTCOMES]
     return {table.name: table for table in (*registry.entities[entity].tables, *about, whole)}
 
 
@@ -63,6 +63,11 @@ class Options:
         return self.keys is not None or bool({"discover", "top", "min_popularity"} & self.settings.keys())
 
     @property
+    def declared(self) -> Entity:
+        """What is declared of the entity."""
+        return self.registry.entities[self.entity]
+
+    @property
     def from_api(self) -> dict[str, Table]:
         """The tables that can be made directly from the API, by name."""
         return from_api(self.registry, self.entity)
@@ -89,6 +94,9 @@ class Options:
             raise ConfigError("`readStream` follows the change feed: options that choose ids or a lake are for `read`")
         if self.since is None:
             raise ConfigError("option since is missing: give the first day whose changes are wanted, or today")
+        if not self.declared.changes:
+            fed = ", ".join(name for name, one in self.registry.entities.items() if one.changes)
+            raise ConfigError(f"option entity: TMDB has no change feed for {self.entity}; choose one of {fed}")
         # A table of the settings' lake has columns too, so nothing else would raise before the first day with changes.
         _ = self.spec
 
@@ -96,7 +104,10 @@ class Options:
 def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Options:
     """Parse Spark's options. Raises `ConfigError` for an option that would be ignored, or must not be one."""
     _refuse_secrets(given)
-    read: dict[str, Any] = {}
+    entity = given.get("entity", _usual(registry))
+    if entity not in registry.entities:
+        raise ConfigError(f"option entity: {', '.join(registry.entities)} is expected, not {entity!r}")
+    read: dict[str, Any] = {"entity": entity}
     settings: dict[str, Any] = {}
     discover: dict[str, str] = {}
     of_list: dict[str, Any] = {}
@@ -117,7 +128,7 @@ def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Opt
     if of_list and "ids_file" not in read:
         raise ConfigError(f"option {min(of_list)}: it is an option of ids_file, which is missing")
     if "ids_file" in read:
-        of_list["entity"] = read.get("entity", _usual(registry))
+        of_list["entity"] = entity
         read["ids_file"] = _keys_of_file(read["ids_file"], of_list)
     return _checked(read, settings, registry)
 
@@ -138,21 +149,32 @@ def _checked(read: dict[str, Any], settings: dict[str, Any], registry: Registry)
     selections += [name for name in ("discover", "top", "min_popularity") if name in settings][:1]
     if len(selections) > 1:
         raise ConfigError(f"options: {' and '.join(selections)} cannot be read at once; give one of them")
-    marks = [name for name in ("include_adult", "include_video") if name in settings]
+    marks = [name for name in ("include_adult", "include_video", "adult_export") if name in settings]
     if marks and selections not in (["top"], ["min_popularity"]):
         raise ConfigError(f"option {marks[0]}: only the export has such marks; give top or min_popularity too")
-    usual = _usual(registry)
+    declared = registry.entities[read["entity"]]
     options = Options(
-        **{"entity": usual, "table": read.get("entity", usual), **read},
+        **{"table": declared.tables[0].name, **read},
         keys=keys[0] if keys else None,
         settings=settings,
         registry=registry,
     )
     if options.keys == ():
         raise ConfigError("option ids: the list has no ids")
-    if options.entity not in registry.entities:
-        raise ConfigError(f"option entity: {', '.join(registry.entities)} is expected, not {options.entity!r}")
+    _check_entity(options)
     return options
+
+
+def _check_entity(options: Options) -> None:
+    """Raise `ConfigError` for what TMDB does not have of the entity."""
+    entity = options.declared
+    if options.asks_tmdb and not entity.has_ids:
+        raise ConfigError(f"option entity: {entity.name} has no ids to request: collect it and read it from the lake")
+    if options.settings.get("adult_export") and not entity.adult_export:
+        raise ConfigError(f"option adult_export: TMDB has no export of adult {entity.plural or entity.name}")
+    for key in options.keys or ():
+        if not takes(entity, key):
+            raise ConfigError(f"option ids: {key!r} cannot be the id of one of TMDB's {entity.plural or entity.name}")
 
 
 def _usual(registry: Registry) -> str:
@@ -234,6 +256,7 @@ _SETTINGS: dict[str, Callable[[str], Any]] = {
     "min_popularity": float,
     "include_adult": _flag,
     "include_video": _flag,
+    "adult_export": _flag,
     "record_filter": str,
 }
 

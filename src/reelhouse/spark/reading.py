@@ -41,8 +41,6 @@ def read_partition(partition: InputPartition, options: Options, schema: T.Struct
     if isinstance(partition, FilePartition):
         yield from lake_batches(partition, schema)
     elif isinstance(partition, AskedPartition):
-        asked = ask_partition(partition, keep_quarantined=options.table in OF_OUTCOMES)
-        yield from batches_of(
-            asked, options.registry.entities[options.entity], options.spec, schema, partition.elsewhere
-        )
+        asked = ask_partition(partition, options.declared, keep_quarantined=options.table in OF_OUTCOMES)
+        yield from batches_of(asked, options.declared, options.spec, schema, partition.elsewhere)
     # Spark makes one partition if there are none.
