@@ -107,7 +107,7 @@ class Settings:
         "TMDB's daily id exports; ends in /p/exports. The token is never sent there.",
         local=True,
     )
-    rate: float = _setting(40.0, "Requests a second; TMDB allows about 40 per address. 0 is no limit.")
+    rate: float = _setting(40.0, "Requests per second; TMDB allows about 40 per IP address. 0 means no limit.")
     connections: int = _setting(20, "Connections at once, at most 20.")
     language: str = _setting("en-US", "Language of titles and texts, as TMDB writes it.", by_entity=True)
     region: str = _setting("", "Region (ISO 3166-1) sent with requests; empty for none.", by_entity=True)
@@ -123,7 +123,7 @@ class Settings:
     )
     include_adult: bool = _setting(True, "Request titles that the listing marks as adult.", by_entity=True)
     adult_export: bool = _setting(False, "List TMDB's separate exports of what is marked as adult too.", by_entity=True)
-    include_video: bool = _setting(True, "Request titles that the listing marks as video (no film).", by_entity=True)
+    include_video: bool = _setting(True, "Request titles that the listing flags as videos (not films).", by_entity=True)
     discover: dict[str, str] = _setting(
         {},
         "Select by TMDB's discover filters instead of the export.",
@@ -140,7 +140,7 @@ class Settings:
     )
     stale_after_days: int | None = _setting(
         None,
-        "Request again what is older than so many days; unset: 150. TMDB's terms end caching at six months.",
+        "Request again what is older than so many days; unset: 150. TMDB's terms limit caching to six months.",
         example="30",
         by_entity=True,
     )
@@ -151,9 +151,12 @@ class Settings:
     retry_wait: float = _setting(0.5, "Seconds before the first retry; doubles, with jitter.")
     body_megabytes: float = _setting(64.0, "The largest answer that is unpacked; larger ones are quarantined.")
     outage_minutes: float = _setting(15.0, "How long to wait during an outage of TMDB before leaving the run open.")
-    chunk_answers: int = _setting(1000, "Close a chunk after this many answers,")
-    chunk_megabytes: float = _setting(8.0, "or this size at rest,")
-    chunk_seconds: float = _setting(15.0, "or this age, which is what a kill may cost.")
+    chunk_answers: int = _setting(
+        1000,
+        "Close a chunk after this many responses, after chunk_megabytes or after chunk_seconds, whichever comes first.",
+    )
+    chunk_megabytes: float = _setting(8.0, "Close a chunk at this compressed size.")
+    chunk_seconds: float = _setting(15.0, "Close a chunk at this age, which limits what a killed process can lose.")
     layout: str = _setting("lake", "lake, or course to copy landed answers as plain JSON arrays to Raw/TMDB/JSON.")
     course_kinds: bool = _setting(False, "With the course layout: a folder for the kind above the date.")
     course_quotes: bool = _setting(
@@ -161,7 +164,7 @@ class Settings:
     )
     s3_region: str = _setting("", "The bucket's region, if boto3 does not find it.")
     s3_profile: str = _setting("", "A profile of the AWS configuration, if not the default one.", local=True)
-    s3_encryption: str = _setting("", "sse-s3 or sse-kms encrypts each object so; empty leaves it to the bucket.")
+    s3_encryption: str = _setting("", "Encrypt each object with sse-s3 or sse-kms; empty uses the bucket's default.")
     s3_kms_key: str = _setting("", "The key of sse-kms, if not the account's own; it implies sse-kms.")
     spool: str = _setting(
         "", "Where answers wait while the lake cannot be written; empty for the user's cache folder.", local=True

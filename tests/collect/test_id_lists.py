@@ -223,7 +223,7 @@ def test_a_kind_that_nobody_knows_is_named_as_such() -> None:
 
 
 def test_a_list_without_any_movie_says_what_it_holds_and_how_to_ask_it_all_the_same() -> None:
-    with pytest.raises(ConfigError, match=r"holds no movie, only 2 show; --all-kinds asks every row as a movie"):
+    with pytest.raises(ConfigError, match=r"holds no movie, only 2 show; --all-kinds requests every row as a movie"):
         read_keys("tmdb_id,type\n1,show\n2,show\n")
 
 
@@ -386,7 +386,7 @@ def test_cells_that_are_no_ids_are_counted_with_their_lines_and_requested_never(
     assert found.odd == 7
     assert found.odd_shown[0] == "line 3: '0'"
     assert "cells that are not ids and were not requested: 7 (line 3: '0', line 4: '-1'" in found.notes[1]
-    with pytest.raises(ConfigError, match=r"line 2: 'x' is no TMDB id \(550\) .* and the list holds no id"):
+    with pytest.raises(ConfigError, match=r"line 2: 'x' is neither a TMDB id \(550\) .* and the list contains no ids"):
         read_keys("id,title\nx,y\n")
 
 

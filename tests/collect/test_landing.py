@@ -329,7 +329,7 @@ def test_without_a_spool_a_failure_of_the_lake_counts_the_lost_answers_and_repor
         for request in requests[:3]:
             await sink.add(unit, request, _validated(request.key))
 
-    with pytest.raises(StorageError, match="the disk is full; 3 answers are lost and will be asked again"):
+    with pytest.raises(StorageError, match="the disk is full; 3 responses are lost and will be requested again"):
         _land(storage, plan, Limits(answers=1), work, reported.append)
     assert reported == []
     assert _receipts(storage, plan) == []

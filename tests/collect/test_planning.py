@@ -470,7 +470,7 @@ def test_a_tmdb_that_is_days_ahead_of_this_machine_in_all_its_answers_moves_no_c
 
 def test_a_user_s_filter_may_find_fewer_titles_than_all_of_discover_has(server: Server) -> None:
     entity = replace(MOVIE, listing=Discovered(least_rows=10_000))
-    with pytest.raises(ListingError, match="where at least 10000 are plausible"):
+    with pytest.raises(ListingError, match="but at least 10000 are expected"):
         planned(MemoryStorage(), server, wanted(entity=entity, selection=Selection(source="discover")))
     chosen = Selection(source="discover", discover={"year": "1999"})
     assert planned(MemoryStorage(), server, wanted(entity=entity, selection=chosen)).counts.listed < 10_000

@@ -262,7 +262,7 @@ def test_what_does_not_fit_is_counted_as_lost_and_what_fits_is_kept(lake: Memory
         spooling.check()
     assert str(caught.value) == (
         f"the bucket is gone; 3 answers wait in {spool.folder}, the next `reelhouse collect` brings them in; "
-        "5 answers are lost and will be asked again: spool_megabytes = 0.00953674 does not hold more"
+        "5 responses are lost and will be requested again: spool_megabytes = 0.00953674 does not hold more"
     )
     assert len(spool.waiting()) == 2
 
@@ -278,7 +278,7 @@ def test_without_a_place_everything_is_counted_as_lost_and_nothing_is_made(
     spooling, keep = _spooling(spool, _plan(lake))
     spooling.fail(ConfigError("the credentials have expired"))
     keep(4, 10)
-    with pytest.raises(ConfigError, match="the credentials have expired; 4 answers are lost and will be asked again"):
+    with pytest.raises(ConfigError, match="have expired; 4 responses are lost and will be requested again"):
         spooling.check()
     assert folder.is_file() == (reason == "there is a file of this name")
     assert not folder.is_dir()

@@ -51,7 +51,7 @@ def test_every_job_is_one_that_the_entry_and_sparks_settings_know() -> None:
         )
         for at in entries:
             assert job.read_arguments(words[at + 1 :]).settings["lake"] in ("./lake", "s3://bucket/lake")
-    for name in re.findall(r"`--([a-z0-9-]+)`", TEXT.partition("The entry works")[2].partition("\n\n")[0]):
+    for name in re.findall(r"`--([a-z0-9-]+)`", TEXT.partition("The script uses")[2].partition("\n\n")[0]):
         job.read_arguments([f"--{name}", "true"])
 
 

@@ -145,7 +145,7 @@ def test_through_spark_connect(desk: Desk) -> None:
 
 
 def test_as_a_job_from_a_checkout_and_from_the_package(desk: Desk, tmp_path: Path) -> None:
-    from_checkout, packed, _ = blocks("A job of spark-submit")
+    from_checkout, packed, _ = blocks("spark-submit")
     activate = activating()
     assert '"done":true' in desk.types(f"{activate}\n{from_checkout}")
     assert '"done":false' in desk.types(f"{activate}\n{from_checkout}")

@@ -52,7 +52,7 @@ def test_a_sync_names_a_chunk_of_an_earlier_run_that_is_lost_and_says_what_it_lo
     second = synced(catalogue, lake, "--top", "50")
     looked = printed_json(second)["verify"]["looked"]
     assert second.returncode == 0, second.stderr
-    assert looked[0].startswith("movie run 2 was read whole")
+    assert looked[0].startswith("movie run 2 was checked in full")
     assert looked[1].startswith("movie run 1 was checked for objects: their receipts and 1 chunks are to be there")
     (chunk,) = (lake / "raw/movie").rglob("*.jsonl.gz")
     chunk.unlink()

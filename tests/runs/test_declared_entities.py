@@ -386,7 +386,7 @@ def test_what_tables_mention_is_followed_until_they_mention_nothing_new(tmp_path
 def test_fewer_ids_than_are_plausible_are_not_believed(tmp_path: Path, tmdb: Invented) -> None:
     lake = LakeInTheMaking(tmp_path)
     request = CollectOptions(names=("player",), entities={"player": PLAYER}, ids_of=lambda *_: [70])
-    with pytest.raises(ListingError, match="1 ids are listed where at least 2"):
+    with pytest.raises(ListingError, match="1 ids are listed, but at least 2 are expected"):
         collecting.collect(lake.storage, settings(tmdb.url), request, Progress())
 
 

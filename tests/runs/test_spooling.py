@@ -315,7 +315,7 @@ def test_what_the_spool_cannot_hold_is_counted_and_asked_again(sound: Tiny) -> N
     lost = asked - CHUNK - waited
     assert min(waited, lost) > 0
     assert f"{waited} answers wait in" in said
-    assert f"{lost} answers are lost and will be asked again: spool_megabytes = 0.0019" in said
+    assert f"{lost} responses are lost and will be requested again: spool_megabytes = 0.0019" in said
 
 
 def test_without_room_for_a_spool_all_is_asked_again_and_no_folder_is_made(sound: Tiny, tmp_path: Path) -> None:
@@ -323,7 +323,7 @@ def test_without_room_for_a_spool_all_is_asked_again_and_no_folder_is_made(sound
     chosen = small(sound, spool_megabytes=0.0)
     said = _failing_collect(lake, chosen)
     lost = sound.asked.total() - CHUNK
-    assert said.startswith(f"the bucket is full; {lost} answers are lost and will be asked again")
+    assert said.startswith(f"the bucket is full; {lost} responses are lost and will be requested again")
     assert not (tmp_path / "cache").exists()
     lake.takes = 1000
     assert collect(lake, chosen).complete

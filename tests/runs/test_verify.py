@@ -107,7 +107,7 @@ def test_an_id_taken_out_of_a_plans_ids_is_named_though_the_plan_was_made_to_fit
         found["counts"]["listed"] -= 1
 
     _spoil(lake, plan_key("movie", 1), refit)
-    _red(lake, f"id {ID} was listed in movie run 1, but neither filtered, asked nor known before")
+    _red(lake, f"id {ID} was listed in movie run 1, but was neither filtered, requested nor known before")
 
 
 def test_an_id_taken_out_of_a_receipt_is_named(lake: MemoryStorage) -> None:
@@ -540,7 +540,7 @@ def test_an_unreadable_receipt_of_the_open_run_costs_its_answers_alone(tiny: Tin
     lake.put(first, b'{"run": 1')
     result = collect_small(lake, small(tiny))
     assert (result.pending, result.complete) == (0, False)
-    assert _red(lake, first, "run 1 was reconciled as not whole")
+    assert _red(lake, first, "run 1 was reconciled as incomplete")
     # The next run is not held up by it.
     assert collect_small(lake, small(tiny)).complete
 
@@ -561,9 +561,10 @@ def test_verify_of_what_is_new_sees_that_an_earlier_object_is_gone_or_cut(
 
 def test_verify_says_what_it_looked_at(lake: MemoryStorage) -> None:
     chunks = verify(lake).chunks
-    assert verify(lake).looked == ["movie runs 1 to 2 were read whole: plans, receipts, and every answer by its hash"]
+    looked = "movie runs 1 to 2 were checked in full: plans, receipts, and the hash of every response"
+    assert verify(lake).looked == [looked]
     new, before = verify(lake, since={"movie": 2}).looked
-    assert new.startswith("movie run 2 was read whole")
+    assert new.startswith("movie run 2 was checked in full")
     assert (
         f"receipts and {chunks - verify(lake, since={'movie': 2}).chunks} chunks are to be there, in full size"
         in before

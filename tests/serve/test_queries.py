@@ -228,7 +228,7 @@ def test_what_writes_has_written_nothing(lake: LakeInTheMaking, tmp_path: Path) 
         ("select 'title from movie", "ends within a quote or a comment"),
         ("select /* title from movie", "ends within a quote or a comment"),
         ("select " + "(" * 3000, "nested too deeply"),
-        ("select '\udce9'", "no UTF-8"),
+        ("select '\udce9'", "not valid UTF-8"),
         ("", "there is none"),
         ("  -- nothing\n", "there is none"),
     ],

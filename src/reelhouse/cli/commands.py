@@ -25,7 +25,7 @@ from reelhouse.collect.status import open_runs, until
 from reelhouse.collect.verify import Verdict
 from reelhouse.errors import ConfigError, LakeError, ListingError
 from reelhouse.raw.plan import Plan
-from reelhouse.raw.reconciliation import open_run
+from reelhouse.raw.reconciliation import open_run, verdict
 from reelhouse.retention import erasure
 from reelhouse.retention.selection import Clock
 from reelhouse.settings import Settings
@@ -195,7 +195,7 @@ def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOpti
             "`reelhouse collect --abandon` gives it up, and then takes the new selection"
         )
     answer = display.choose(
-        f"{names} is open, of another selection. Finish it first, or abandon its pending ids?",
+        f"{names} is open with a different selection. Finish it first, or abandon its pending ids?",
         ("finish", "abandon", "quit"),
     )
     if answer == "quit":
@@ -229,7 +229,7 @@ def _show_runs(done: Done, request: CollectOptions, as_json: bool) -> None:
     for at, result in enumerate(done.results):
         entity = result.plan.entity
         if not result.plan.ids.count and any(one.plan.entity == entity for one in done.results[:at]):
-            display.note(f"Nothing else of {entity} is to be requested.")
+            display.note(f"Nothing more to request for {entity}.")
         else:
             display.run_result(result)
 
@@ -357,20 +357,21 @@ def _verify(storage: Storage, *, since: Mapping[str, int] | None, deep: bool = F
         return operations.verify(storage, since=since, deep=deep)
 
 
-def _show_verdict(verdict: Verdict) -> None:
+def _show_verdict(found: Verdict) -> None:
     rows = [
-        ("runs", verdict.runs),
-        ("requested", verdict.asked),
-        *sorted(verdict.states.items()),
-        ("pending", verdict.pending),
-        ("chunks", verdict.chunks),
-        ("bytes", verdict.bytes),
-        ("chunks that no receipt names", verdict.unclaimed),
-        ("problems", len(verdict.problems)),
+        ("runs", found.runs),
+        ("requested", found.asked),
+        *sorted(found.states.items()),
+        ("pending", found.pending),
+        ("chunks", found.chunks),
+        ("bytes", found.bytes),
+        ("chunks that no receipt names", found.unclaimed),
+        ("problems", len(found.problems)),
     ]
-    word = display.verdict(complete=verdict.complete, clean=verdict.clean)
-    display.table(f"Verified: {word}", ("", "count"), rows)
-    for text in (*verdict.looked, *verdict.notes, *verdict.problems):
+    quarantined = found.states.get("quarantined", 0)
+    words = verdict(complete=found.complete, clean=found.clean, quarantined=quarantined)
+    display.table(f"Verified: {words}", ("", "count"), rows)
+    for text in (*found.looked, *found.notes, *found.problems):
         display.note(text)
 
 

@@ -270,7 +270,7 @@ def _shared() -> list[click.Option]:
             ["-q", "--quiet"], is_flag=True, help="No progress and no notes: only results and errors.", **given
         ),
         click.Option(["--log-file"], metavar="FILE", help="Append the log to a file.", **given),
-        click.Option(["--log-format"], type=formats, help="The log as lines of text (default) or JSON.", **given),
+        click.Option(["--log-format"], type=formats, help="Log format: text (default) or JSON lines.", **given),
     ]
 
 
@@ -324,7 +324,7 @@ _Group.command_class = _Command
 @click.version_option(__version__, prog_name="reelhouse")
 @click.pass_context
 def main(ctx: click.Context) -> None:
-    """TMDB as data: collect it completely, store it unchanged, build typed tables, prove that nothing is missing."""
+    """Collect TMDB completely, store responses unchanged, build typed tables, and verify that nothing is missing."""
     ctx.ensure_object(dict)
 
 
@@ -396,7 +396,7 @@ def _list(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME",
             help="The column of ids, if its name is unusual or several columns are possible.",
         ),
-        click.option("--all-kinds", is_flag=True, help="Request every row of --ids, whatever its kind."),
+        click.option("--all-kinds", is_flag=True, help="Use every row of --ids, whatever its type column says."),
         click.option("--no-quotes", is_flag=True, help="Read quotes in the CSV of --ids as text."),
         click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("the CSV of --ids")),
     )
@@ -409,7 +409,7 @@ def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that select ids."""
     options = (
         click.option("--top", type=click.IntRange(min=1), help="Select the N most popular."),
-        click.option("--min-popularity", type=float, help="Select what the export says is at least this popular."),
+        click.option("--min-popularity", type=float, help="Select ids with at least this popularity in the export."),
         click.option(
             "--discover", multiple=True, metavar="KEY=VALUE", help="Select by a TMDB discover filter; may be repeated."
         ),
@@ -442,7 +442,9 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--max-requests", type=click.IntRange(min=1), help="Stop after this many requests; the run stays open."
         ),
-        click.option("--deadline", type=float, metavar="SECONDS", help="Stop after this time; the run stays open."),
+        click.option(
+            "--deadline", type=float, metavar="SECONDS", help="Stop after this many seconds; the run stays open."
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -565,12 +567,12 @@ def _chosen(ctx: click.Context, options: dict[str, Any]) -> tuple[Settings, Any]
 @click.option(
     "--entities", multiple=True, metavar="NAME", help="Collect this entity or group, or all; may be repeated."
 )
-@click.option("--yes", is_flag=True, help="Ask nothing; without a terminal nothing is asked either.")
+@click.option("--yes", is_flag=True, help="Do not prompt. (Without a terminal there are no prompts.)")
 def init(force: bool, entities: tuple[str, ...], yes: bool) -> None:
     """Write a commented reelhouse.toml, and print TMDB's terms.
 
-    At a terminal it first asks for the token, which TMDB checks, for its place, the lake's place, and what to collect,
-    and says what that costs.
+    In a terminal it prompts for the token (and checks it with TMDB), where to store it, the lake's location and what to
+    collect, and estimates the cost.
     """
     from reelhouse.cli import init
     from reelhouse.cli.terminal import display
@@ -595,11 +597,11 @@ def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 @main.command()
 @_entity
 @_selection
-@click.option("--full", is_flag=True, help="Also request what is up to date.")
+@click.option("--full", is_flag=True, help="Request all selected ids again, even those that are up to date.")
 @click.option(
     "--abandon",
     is_flag=True,
-    help="Give up the open run: what is pending of it is not requested. Then begin what is selected, if anything is.",
+    help="Abandon the open run without requesting its pending ids; then start the selected run, if any.",
 )
 @_limits
 @_begin
@@ -619,7 +621,7 @@ def collect(ctx: click.Context, /, full: bool, abandon: bool, yes: bool, as_json
 @_json
 @click.pass_context
 def build(ctx: click.Context, /, full: bool, as_json: bool, **engine: Any) -> None:
-    """Build tables and marts from what has landed, also while a run is open."""
+    """Build tables and marts from the stored responses, even while a run is open."""
     from reelhouse.cli import commands
 
     ctx.exit(commands.build(_engine_settings(ctx, **engine), full, as_json))
@@ -644,7 +646,10 @@ def sync(ctx: click.Context, /, yes: bool, as_json: bool, **options: Any) -> Non
 @main.command()
 @click.argument("place", required=False)
 @click.option(
-    "--layout", type=click.Choice(("lake", "course")), default="lake", help="course: check files of any program."
+    "--layout",
+    type=click.Choice(("lake", "course")),
+    default="lake",
+    help="course: check files in the course layout, whatever program wrote them.",
 )
 @click.option("--deep", is_flag=True, help="Also read every value of the tables.")
 @_list
@@ -718,7 +723,9 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
 @main.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--layout", type=click.Choice(("course",)), help="course: unchanged, under Raw/Local/CSV/<kind>/<date>.")
-@click.option("--kind", type=click.Choice(("movie", "series")), help="What the files are about; else their names say.")
+@click.option(
+    "--kind", type=click.Choice(("movie", "series")), help="Content of the files; by default inferred from their names."
+)
 @_json
 @click.pass_context
 def upload(ctx: click.Context, files: tuple[Path, ...], layout: str | None, kind: str | None, as_json: bool) -> None:
@@ -732,7 +739,7 @@ def upload(ctx: click.Context, files: tuple[Path, ...], layout: str | None, kind
 @_json
 @click.pass_context
 def status(ctx: click.Context, as_json: bool) -> None:
-    """Show what is known, landed, pending and old, and the open run."""
+    """Show known, landed, pending and stale ids, and open runs."""
     from reelhouse.cli import status
 
     status.status(_settings(ctx), as_json)
@@ -772,7 +779,7 @@ def diff(ctx: click.Context, entity: tuple[str, ...], output: Path | None, as_js
     "--format",
     "form",
     type=click.Choice(("table", "csv", "json", "jsonl", "parquet")),
-    help="The format of rows; by default as the name of --output ends, else table.",
+    help="Output format; by default the extension of --output, otherwise table.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout.")
 @_excel_safe
@@ -781,12 +788,12 @@ def diff(ctx: click.Context, entity: tuple[str, ...], output: Path | None, as_js
 @_engine
 @click.pass_context
 def sql(ctx: click.Context, /, query: str | None, source: IO[bytes] | None, **how: Any) -> None:
-    """Run a Spark SQL query against tables and marts; - reads it from stdin. Without one, a terminal gets a prompt.
+    """Run a Spark SQL query against tables and marts; - reads it from stdin. Without a query, open a prompt.
 
     A query may read the lake's tables, marts and imports, also as marts.fact_movie. It is refused if it writes, or
-    reads anything else. `show tables`, `describe NAME` and `show columns from NAME` say what there is.
+    reads anything else. `show tables`, `describe NAME` and `show columns from NAME` list what is available.
 
-    A table on a terminal is cut to its width and to 40 rows, and says so. Nothing is cut in a file or a pipe.
+    In a terminal, output is truncated to the window's width and 40 rows, with a note. Files and pipes get everything.
     """
     if query is not None and source is not None:
         raise ConfigError("sql: a query and --file are given; give only one of them")
@@ -798,7 +805,7 @@ def sql(ctx: click.Context, /, query: str | None, source: IO[bytes] | None, **ho
         try:
             query = source.read().decode("utf-8-sig")
         except UnicodeDecodeError as exc:
-            raise ConfigError(f"sql: the query is no UTF-8 at byte {exc.start:,}") from exc
+            raise ConfigError(f"sql: the query is not valid UTF-8 at byte {exc.start:,}") from exc
     sql.run(_settings(ctx), query, **how)
 
 
@@ -825,9 +832,9 @@ def tables(ctx: click.Context, name: str | None, dbt: bool, as_json: bool) -> No
 @_json
 @click.pass_context
 def show(ctx: click.Context, /, entity: str, key: str | None, **how: bool) -> None:
-    """Show one record: its rows, where TMDB sends each value, and what became of it in each run.
+    """Show one record: its rows, the source path of each value, and its history by run.
 
-    ENTITY is a kind of thing, such as person; ID is one of TMDB or IMDb. If several records have that name, you choose.
+    ENTITY is an entity such as person; ID is a TMDB or IMDb id. If several records match a name, you choose.
     """
     from reelhouse.cli import show
 
@@ -849,9 +856,9 @@ def show(ctx: click.Context, /, entity: str, key: str | None, **how: bool) -> No
 @_json
 @click.pass_context
 def report(ctx: click.Context, /, output: Path, **how: bool) -> None:
-    """Write a page about the lake: what is in it, what it says, how good it is.
+    """Write an HTML report about the lake: contents, key figures, data quality.
 
-    The page is one file that works offline; without --images it sends no request to anybody.
+    The report is one file that works offline; without --images it makes no network requests.
     """
     from reelhouse.cli import report
 
@@ -870,7 +877,7 @@ def report(ctx: click.Context, /, output: Path, **how: bool) -> None:
     "--tables",
     metavar="NAMES",
     shell_complete=_complete_table,
-    help="Only these, separated by commas; by default all.",
+    help="Comma-separated table names; default: all.",
 )
 @click.option("--schema", metavar="NAME", help="The database's schema; by default tmdb.")
 @click.option("--full", is_flag=True, help="Write everything, even what has not changed.")
@@ -896,15 +903,15 @@ def export(
 
 
 @main.command()
-@click.option("--tables", metavar="NAMES", help="Only these, separated by commas; by default all.")
+@click.option("--tables", metavar="NAMES", help="Comma-separated table names; default: all.")
 @click.option("--port", type=int, default=0, help="Port; a free one by default.")
 @click.option("--no-images", "images", is_flag=True, flag_value=False, default=True, help="Show no images from TMDB.")
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 @click.pass_context
 def browse(ctx: click.Context, /, tables: str | None, **how: Any) -> None:
-    """Browse the lake in a web browser, by datasette, on this machine only.
+    """Browse the lake in a web browser with datasette, on localhost only.
 
-    A copy in SQLite is made for it, and removed when it ends. Images are loaded from TMDB by the browser.
+    It serves a temporary SQLite copy, which is removed at exit. The browser loads images from TMDB.
     """
     from reelhouse.cli import browse
 
@@ -918,15 +925,23 @@ def browse(ctx: click.Context, /, tables: str | None, **how: Any) -> None:
 @click.option(
     "--from", "source", metavar="URL", help="A database instead of files: postgresql://..., x.duckdb, x.sqlite."
 )
-@click.option("--table", metavar="NAME", help="The database's table, with its schema if it has one.")
-@click.option("--new-schema", is_flag=True, help="Accept other columns and types than last time.")
+@click.option("--table", metavar="NAME", help="Database table to import, optionally schema-qualified.")
+@click.option("--new-schema", is_flag=True, help="Accept columns and types that differ from the last import.")
 @click.option("--null", "nulls", multiple=True, metavar="TEXT", help="Additional text to read as NULL in a CSV.")
 @click.option("--no-quotes", is_flag=True, help="Read quotes in a CSV as text; no value spans lines.")
 @click.option("--escape", default="", metavar="CHARACTER", help=_ESCAPE.format("a CSV"))
-@click.option("--encoding", default="", metavar="NAME", help="What a CSV is in, if not UTF-8 or UTF-16: latin-1, say.")
-@click.option("--skip-lines", type=click.IntRange(min=0), default=0, help="Lines above a CSV's header to leave out.")
-@click.option("--records", default="", metavar="KEY", help="The list of rows in a JSON object, such as results.")
-@click.option("--split-by", metavar="COLUMN", help="The numbers by which Apache Spark divides a database's table.")
+@click.option(
+    "--encoding", default="", metavar="NAME", help="Encoding of a CSV that is not UTF-8 or UTF-16, such as latin-1."
+)
+@click.option(
+    "--skip-lines", type=click.IntRange(min=0), default=0, help="Number of lines to skip before a CSV's header."
+)
+@click.option(
+    "--records", default="", metavar="KEY", help="Key of the JSON array that holds the rows, such as results."
+)
+@click.option(
+    "--split-by", metavar="COLUMN", help="Numeric column by which Apache Spark partitions the read of a database table."
+)
 @click.option("--drop", is_flag=True, help="Remove the imported table NAME.")
 @_spark
 @_json
@@ -966,7 +981,7 @@ def import_(
     "--tables",
     metavar="NAMES",
     shell_complete=_complete_table,
-    help="Only these, separated by commas; by default all.",
+    help="Comma-separated table names; default: all.",
 )
 @_json
 @click.pass_context
@@ -1010,10 +1025,16 @@ def maintain(ctx: click.Context, dry_run: bool, keep_days: int, as_json: bool) -
 @click.option("--retry-after", type=float, help="Send Retry-After with a 429.")
 @click.option("--latency", type=float, default=0.0, help="Milliseconds before each answer.")
 @click.option("--faults", default="none", metavar="PROFILE", help="Inject faults; `--faults help` lists the profiles.")
-@click.option("--token", metavar="TEXT", help="Answer 401 to all other tokens; by default any is accepted.")
-@click.option("--payloads", type=click.Path(path_type=Path), help="Serve the bodies in this folder instead.")
+@click.option(
+    "--token", metavar="TEXT", help="Accept only this token and answer 401 to others; by default any token is accepted."
+)
+@click.option(
+    "--payloads",
+    type=click.Path(path_type=Path),
+    help="Serve response bodies from this folder instead of generated ones.",
+)
 def emulate(**options: Any) -> None:
-    """Run the bundled TMDB: the API under /3, exports under /p/exports."""
+    """Run the bundled TMDB emulator: the API under /3, exports under /p/exports."""
     from reelhouse.cli import emulate
 
     emulate.emulate(**options)

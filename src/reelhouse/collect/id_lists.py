@@ -239,12 +239,14 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
         else:
             blank += 1
     if odd and not keys:
-        raise ConfigError(f"ids: {odd[0]} is no TMDB id (550) and no IMDb id (tt0137523), and the list holds no id")
+        raise ConfigError(
+            f"ids: {odd[0]} is neither a TMDB id (550) nor an IMDb id (tt0137523), and the list contains no ids"
+        )
     again = rows - blank - len(odd) - others.total() - len(keys)
     if rows + bool(columns) != tally.records:
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
     if others and not keys and not how.others_only:
-        hint = f"; {how.say_kinds} asks every row as a {how.entity}" if kinds else ""
+        hint = f"; {how.say_kinds} requests every row as a {how.entity}" if kinds else ""
         raise ConfigError(f"ids: the list holds no {how.entity}, only {_named(others)}{hint}")
     if how.kinds and not kinds and not how.others_only:
         _check_name(how)
@@ -259,7 +261,7 @@ def _check_name(how: Reading) -> None:
     if named and how.entity not in named:
         raise ConfigError(
             f"ids: by its name {how.name} is about {' and '.join(sorted(named))}, not about {how.entity}: "
-            f"{how.say_kinds} asks every row as a {how.entity}"
+            f"{how.say_kinds} requests every row as a {how.entity}"
         )
 
 

@@ -280,8 +280,8 @@ class _Planner:
         unselected = selection.source == self._wanted.entity.source and not selection.discover
         if unselected and isinstance(listing, (Discovered, FromColumn)) and ids < listing.least_rows:
             raise ListingError(
-                f"{self._wanted.entity.name}: {ids} ids are listed where at least {listing.least_rows} are plausible, "
-                "so nothing is planned from them"
+                f"{self._wanted.entity.name}: {ids} ids are listed, but at least {listing.least_rows} are "
+                "expected; the listing is not used"
             )
 
     async def _list_exports(self) -> list[ExportRef]:
@@ -394,7 +394,7 @@ def selection_notes(plan: Plan) -> Iterator[str]:
         yield "discover selects no title at all"
     if counts.listed and sum(counts.excluded.values()) == counts.listed:
         reason = ", ".join(f"{count:,} by {name}" for name, count in sorted(counts.excluded.items()))
-        yield f"all {counts.listed:,} listed ids are excluded ({reason}): nothing of the listing is asked"
+        yield f"all {counts.listed:,} listed ids are excluded ({reason}): nothing in the listing is requested"
     for name, limit in (("min_popularity", selection.min_popularity), ("top", selection.top)):
         if limit is not None and counts.listed >= NOTABLE and not counts.excluded.get(name):
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"

@@ -150,6 +150,6 @@ class Spooling:
                 f"{self._kept:,} answers wait in {self._spool.folder}, the next `reelhouse collect` brings them in"
             )
         if self._lost:
-            said.append(f"{self._lost:,} answers are lost and will be asked again: {self._no_room}")
+            said.append(f"{self._lost:,} responses are lost and will be requested again: {self._no_room}")
         kind = ConfigError if isinstance(self._failure, ConfigError) else StorageError
         raise kind("; ".join(said)) from self._failure

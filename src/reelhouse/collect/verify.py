@@ -289,7 +289,7 @@ def _unaccounted(plan: Plan, ledger: Ledger) -> Iterator[str]:
         (plan.entity, _NAMED),
     )
     for (id_,) in lost:
-        yield f"id {id_} was listed in {plan.name}, but neither filtered, asked nor known before"
+        yield f"id {id_} was listed in {plan.name}, but was neither filtered, requested nor known before"
     for (key,) in ledger.db.execute(
         "select ask from unresolved where ask not in (select ask from planned) limit ?", (_NAMED,)
     ):
@@ -380,7 +380,7 @@ def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[s
     if made.plan != plan.sha256:
         yield f"{plan.name}: its plan is not the one that was executed, by the hash in its reconciliation"
     if not made.complete:
-        yield f"{plan.name} was reconciled as not whole"
+        yield f"{plan.name} was reconciled as incomplete"
 
 
 def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
@@ -583,7 +583,7 @@ def _unclaimed(ledger: Ledger) -> int:
 def _looked(ledger: Ledger, entity: str, since: int, last: int) -> list[str]:
     looked = []
     if last >= since:
-        looked.append(f"{_runs(entity, since, last)} read whole: plans, receipts, and every answer by its hash")
+        looked.append(f"{_runs(entity, since, last)} checked in full: plans, receipts, and the hash of every response")
     if since > 1:
         query = "select count(*) from object where run < ? and size is not null"
         (chunks,) = ledger.db.execute(query, (since,)).fetchone()

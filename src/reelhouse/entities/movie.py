@@ -51,15 +51,15 @@ _DEFAULT_APPENDS = (
 _TABLES = (
     Table(
         "movie",
-        "One row a movie, as TMDB shows it now.",
+        "One row per movie, as TMDB shows it now.",
         key=("movie_id",),
         columns=(
             col("imdb_id", "string", "imdb_id", "IMDb's id."),
-            col("title", "string", "title", "Title in the language asked for."),
+            col("title", "string", "title", "Title in the requested language."),
             col("original_title", "string", "original_title", "Title in the original language."),
             col("original_language", "string", "original_language", "Original language, as TMDB codes it."),
             col("status", "string", "status", "Released, Post Production, Rumored and so on."),
-            col("release_date", "date", "release_date", "First release; NULL where unknown or impossible."),
+            col("release_date", "date", "release_date", "First release date; NULL if unknown or invalid."),
             col("runtime", "bigint", "runtime", "Length; NULL where TMDB has 0.", "minutes", zero_is_null=True),
             col(
                 "budget",
@@ -74,11 +74,11 @@ _TABLES = (
             col("vote_average", "double", "vote_average", "Mean of the votes, 0 to 10."),
             col("vote_count", "bigint", "vote_count", "Number of votes."),
             col("overview", "string", "overview", "Plot in short."),
-            col("tagline", "string", "tagline", "Advertising line."),
+            col("tagline", "string", "tagline", "Tagline."),
             col("homepage", "string", "homepage", "Web site."),
             col("adult", "boolean", "adult", "Marked as pornographic."),
             col("softcore", "boolean", "softcore", "Marked as softcore."),
-            col("video", "boolean", "video", "Marked as a video that is no film."),
+            col("video", "boolean", "video", "TMDB's flag for videos that are not films."),
             col("collection_id", "bigint", "belongs_to_collection.id", "Collection it belongs to."),
             col("collection_name", "string", "belongs_to_collection.name", "Name of the collection."),
             col("collection_poster_path", "string", "belongs_to_collection.poster_path", "Poster of the collection."),

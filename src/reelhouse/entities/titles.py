@@ -170,7 +170,7 @@ def keywords(kind: str, rows: str) -> Table:
 
 
 def alternative_titles(kind: str, rows: str) -> Table:
-    """The other titles of titles."""
+    """Alternative titles."""
     return _table(
         kind,
         "alternative_title",
@@ -221,8 +221,8 @@ def videos(kind: str) -> Table:
         col("video_id", "string", "id", "TMDB's id of the video."),
         col("name", "string", "name", "Title of the video."),
         col("type", "string", "type", "Trailer, Teaser, Clip and so on."),
-        col("official", "boolean", "official", "Put out by the makers."),
-        col("site", "string", "site", "Where it lies: YouTube, Vimeo."),
+        col("official", "boolean", "official", "Official video."),
+        col("site", "string", "site", "Hosting site: YouTube, Vimeo."),
         col("key", "string", "key", "Its id there."),
         col("size", "bigint", "size", "Height of the picture.", "pixels"),
         col("iso_639_1", "string", "iso_639_1", "Language."),
@@ -235,7 +235,7 @@ def images(kind: str) -> Table:
     """The images of titles."""
     return Table(
         f"{kind}_image",
-        "Images, where the append is asked for.",
+        "Images; filled only if `append` includes images.",
         rows="images.{kind=backdrop,logo,poster}s[]",
         key=(f"{kind}_id", "kind", "position"),
         columns=(

@@ -20,7 +20,7 @@ FACT_CREDIT_COLUMNS = (
     ColumnSpec("credit_type", "string", "cast or crew."),
     ColumnSpec("department", "string", "Department; NULL for the cast.", path="credits.crew[].department"),
     ColumnSpec("job", "string", "Job; NULL for the cast.", path="credits.crew[].job"),
-    ColumnSpec("character", "string", "Who is played; NULL for the crew.", path="credits.cast[].character"),
+    ColumnSpec("character", "string", "Character played; NULL for the crew.", path="credits.cast[].character"),
     ColumnSpec("billing", "bigint", "Billing order, from 0; NULL for the crew.", path="credits.cast[].order"),
 )
 

@@ -34,7 +34,8 @@ def history_of(kind: str, days: Table, adult_titles: bool) -> Table:
     own = {one.name: one for one in days.columns}
     return Table(
         f"dim_{kind}_history",
-        "What TMDB said of titles, and from when to when; removed titles too. Votes and popularity are no change.",
+        "Versions of each title with their validity interval, removed titles included. "
+        "Changes of votes and popularity do not start a version.",
         (own[f"{kind}_id"], _INTERVAL[0], *(own[name] for name in names), *_INTERVAL[1:]),
         intervals,
         (days.name, "tombstone"),

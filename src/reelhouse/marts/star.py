@@ -73,7 +73,7 @@ def _of_movies(measures: Measures) -> Iterator[Table]:
     adult: dict[str, Any] = {"adult_titles": measures.adult_titles}
     yield Table(
         _DIM_MOVIE,
-        "Movies: what they are called and when they came out; current titles only.",
+        "Movies: titles and release dates; current titles only.",
         movies.DIM_MOVIE_COLUMNS,
         movies.dim_movie,
         ("movie",),
@@ -98,7 +98,7 @@ def _of_movies(measures: Measures) -> Iterator[Table]:
     )
     yield Table(
         "fact_movie",
-        "One row a movie: money, votes, size and time.",
+        "One row per movie: money, votes, cast and crew size, runtime.",
         facts.FACT_MOVIE_COLUMNS,
         facts.fact_movie,
         ("movie", "fact_credit", "fact_release"),

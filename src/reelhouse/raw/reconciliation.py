@@ -58,6 +58,15 @@ class Reconciliation(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
+def verdict(*, complete: bool, clean: bool, quarantined: int) -> str:
+    """The verdict on a run or a lake, in words."""
+    if not complete:
+        return "not complete"
+    if quarantined:
+        return "complete, with quarantined answers"
+    return "complete, no quarantine" if clean else "complete, not clean"
+
+
 class Tally(NamedTuple):
     """What the receipts of a run say, with the keys and objects that do not add up. *pending* names at most a few.
 

@@ -63,7 +63,7 @@ def checked_query(query: str, tables: Mapping[str, str]) -> Query:
     """
     if _NO_TEXT.search(query):
         # Python reads other bytes of an argument so.
-        raise ConfigError("sql: the query is no UTF-8")
+        raise ConfigError("sql: the query is not valid UTF-8")
     if _SHOW_TABLES.fullmatch(query):
         rows = ", ".join(f"('{name}')" for name in sorted(tables))
         return Query(f"select * from values {rows} as t(table_name)", frozenset())

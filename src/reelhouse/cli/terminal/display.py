@@ -35,6 +35,7 @@ from reelhouse.collect.reporting import RunResult, duration
 from reelhouse.errors import ConfigError, ReelhouseError, printable, wrapped
 from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import Plan
+from reelhouse.raw.reconciliation import verdict
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.protocol import Storage
 
@@ -207,7 +208,7 @@ def checked(place: str, found: Checked) -> None:
     """The result of checking files of the course layout, as tables."""
     rows = [
         ("files", found.files),
-        ("files that are no .json", found.others),
+        ("files that are not .json", found.others),
         ("bytes", found.bytes),
         ("records", found.records),
         *((f"records: {name}", count) for name, count in found.structures.items()),
@@ -388,13 +389,6 @@ def _waited(seconds: float) -> str:
     return f"TMDB asked to slow down: {duration(seconds)} waited"
 
 
-def verdict(*, complete: bool, clean: bool) -> str:
-    """The verdict on a run or a lake, in words."""
-    if not complete:
-        return "not complete"
-    return "complete, no quarantine" if clean else "complete, not clean"
-
-
 def run_result(result: RunResult) -> None:
     """Show a run's two sums."""
     found = msgspec.to_builtins(reporting.summary_of(result))
@@ -415,7 +409,7 @@ def run_result(result: RunResult) -> None:
         *([("made again after a failure", found["retries"], "")] if found["retries"] else []),
         *([("replayed from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
-    words = verdict(complete=found["complete"], clean=found["clean"])
+    words = verdict(complete=found["complete"], clean=found["clean"], quarantined=found["quarantined"])
     if found["complete"] and not found["asked"]:
         words, rows = f"nothing to request ({words})", rows[:4]
     table(f"Run {found['run']} ({found['entity']}): {words}", ("", "count", ""), rows)

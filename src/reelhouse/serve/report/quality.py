@@ -11,7 +11,7 @@ from reelhouse.delta.delta_rs import null_counts
 from reelhouse.entities.schema import Table
 from reelhouse.marts.example_queries import Question
 from reelhouse.raw.plan import last_run
-from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation
+from reelhouse.raw.reconciliation import Reconciliation, read_reconciliation, verdict
 from reelhouse.raw.verified import Verified, read_verified
 from reelhouse.serve.references import references
 from reelhouse.serve.report.figures import Figure, asked, bars, waterfall
@@ -151,18 +151,12 @@ def _history(runs: Sequence[Reconciliation]) -> Iterator[Figure]:
                 r.gone,
                 r.quarantined,
                 round(r.bytes / 1e6, 1),
-                _verdict(r),
+                verdict(complete=r.complete, clean=r.clean, quarantined=r.quarantined),
             )
             for r in reversed(runs)
         ),
         wide=True,
     )
-
-
-def _verdict(run: Reconciliation) -> str:
-    if not run.complete:
-        return "not complete"
-    return "complete" if run.clean else "complete, with quarantine"
 
 
 def _complete(newest: Sequence[Reconciliation]) -> Check:
@@ -341,10 +335,10 @@ def _verify(found: Verified | None, limits: Limits, now: datetime) -> Check:
     if found is None:
         return Check("last verify", False, "never: run `reelhouse verify`")
     days = (now - datetime.fromisoformat(found.at).astimezone(UTC)).days
-    verdict = f"{found.problems:,} problems" if found.problems else "no problem"
+    problems = f"{found.problems:,} problems" if found.problems else "no problem"
     runs = "1 run" if found.runs == 1 else f"{found.runs:,} runs"
     return Check(
         "last verify",
         not found.problems and days <= limits.verify_days,
-        f"{found.at[:10]}: {verdict} in {runs} (limit {limits.verify_days} days)",
+        f"{found.at[:10]}: {problems} in {runs} (limit {limits.verify_days} days)",
     )
