@@ -117,8 +117,13 @@ def _endless(name: str, bucket: dict[str, Any], prefix: str) -> Iterator[str]:
     for answers in (f"{prefix}/raw/", f"{prefix}/Raw/TMDB/"):
         if answers not in expiring:
             yield f"{name}: answers under {answers} stay for ever"
-    # Anything sooner would take answers that are still allowed, and that receipts name.
-    yield from (f"{name}: {key} expires after {days} days" for key, days in expiring.items() if int(days) < 184)
+    # Anything sooner would take answers that a weekly purge takes in time, and that receipts name.
+    yield from (f"{name}: {key} expires after {days} days" for key, days in expiring.items() if int(days) <= 172)
+    noncurrent = [one["NoncurrentVersionExpiration"] for one in rules if "NoncurrentVersionExpiration" in one]
+    versions = max((int(one["NoncurrentDays"]) for one in noncurrent), default=0)
+    # S3 rounds both times up to the next midnight.
+    kept = {key: int(days) + 1 + versions + 1 for key, days in expiring.items()}
+    yield from (f"{name}: {key} is kept for {days} days" for key, days in kept.items() if days > 184)
 
 
 def missing_handler(stack: Stack) -> Iterator[str]:

@@ -99,6 +99,22 @@ def test_every_parameter_is_used_described_and_has_a_default() -> None:
     assert list(checks.unused_parameters(source())) == []
 
 
+def test_nothing_is_kept_for_longer_than_six_months() -> None:
+    template = source()
+    expiry = template["Parameters"]["ExpireAfterDays"]
+    for days in (expiry["MinValue"], expiry["Default"], expiry["MaxValue"]):
+        assert list(checks.open_buckets(deployed({"ExpireAfterDays": days}))) == []
+    docs = TEMPLATE.parent.parent / "docs"
+    [(day_of_week, age)] = re.findall(
+        r"^\d+ \d+ \* \* (\d) .* purge --older-than (\d+)d", (docs / "schedule.md").read_text(encoding="utf-8"), re.M
+    )
+    assert day_of_week in "0123456"
+    oldest = int(age) + 7
+    assert oldest < expiry["MinValue"]
+    alarm = template["Resources"]["ExpiryAlarm"]["Properties"]
+    assert 0 < alarm["Threshold"] < invocation._MOST_DAYS - oldest
+
+
 def dashboard_metrics() -> Iterator[tuple[str, str]]:
     """Namespace and name of each metric that the dashboard shows."""
     body, _ = source()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
@@ -186,6 +202,7 @@ PLANTED: list[tuple[Callable[[Stack], Iterator[str]], tuple[str | int, ...], Any
     (checks.open_buckets, (*BUCKET, "LifecycleConfiguration", "Rules", 1), None, "old versions"),
     (checks.open_buckets, (*BUCKET, "LifecycleConfiguration", "Rules", 2, "Prefix"), "raw/", "lake/raw/ stay for ever"),
     (checks.open_buckets, (*BUCKET, "LifecycleConfiguration", "Rules", 2, "ExpirationInDays"), 90, "after 90 days"),
+    (checks.open_buckets, (*BUCKET, "LifecycleConfiguration", "Rules", 2, "ExpirationInDays"), 190, "for 199 days"),
     (checks.missing_handler, (*FUNCTION, "Handler"), "reelhouse.aws.hander.handler", "no such module"),
     (checks.missing_handler, (*FUNCTION, "Handler"), "reelhouse.cli.main.handler", "no such function"),
     (checks.environment, (*FUNCTION, "Environment", "Variables", "TMDB_TOKEN"), "eyJ.x.y", "name of a secret"),

@@ -11,7 +11,8 @@ import pytest
 from reelhouse.engines.session import session_factory
 from reelhouse.maintenance.superseded import outcomes_needed
 from reelhouse.raw.current import Current, current, in_order, sequence_of
-from reelhouse.raw.ledger import open_ledger
+from reelhouse.raw.keys import receipt_key
+from reelhouse.raw.ledger import SHOWN, keep_run, open_ledger
 from reelhouse.raw.receipt import State
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables.current_record import current_outcomes
@@ -68,6 +69,35 @@ def test_the_ledger_knows_the_newest_answer() -> None:
     with open_ledger(storage, "movie", 3) as ledger:
         known = dict(ledger.db.execute("select id, state from known"))
     assert known == {id_: states[current(states, listed=True).newest].value for id_, states in enumerate(HISTORIES, 1)}
+
+
+@pytest.mark.parametrize("pieces", ["receipts", "segments", "one run"])
+def test_the_ledger_knows_when_the_landed_answer_was_fetched_that_tables_show(pieces: str) -> None:
+    storage = MemoryStorage()
+    for run in (1,) if pieces == "one run" else (1, 2, 3):
+        ends = [
+            (id_, at, state)
+            for id_, states in enumerate(HISTORIES, 1)
+            for at, state in enumerate(states)
+            if pieces == "one run" or at + 1 == run
+        ]
+        # In one run only an IMDb id can answer for an id that was answered.
+        keys = [f"tt{at}{id_:06d}" for id_, at, _ in ends]
+        plan = a_plan(storage, keys, run=run)
+        outcomes = [
+            a_outcome(key, state, line=line, fetched_at=f"2026-11-0{at + 1}T00:00:00Z", found=id_)
+            for line, (key, (id_, at, state)) in enumerate(zip(keys, ends, strict=True))
+        ]
+        settle(storage, plan, outcomes)
+        if pieces != "receipts":
+            keep_run(storage, plan)
+            storage.delete(receipt_key("movie", run, 0, 0))
+    with open_ledger(storage, "movie", run) as ledger:
+        shown = dict(ledger.db.execute(f"select id, {SHOWN} from known"))
+    expected = {id_: current(states, listed=True).shown for id_, states in enumerate(HISTORIES, 1)}
+    assert shown == {
+        id_: f"2026-11-0{at + 1}T00:00:00Z" if HISTORIES[id_ - 1][at] is L else None for id_, at in expected.items()
+    }
 
 
 def test_in_one_part_the_ledger_and_staging_have_one_order() -> None:

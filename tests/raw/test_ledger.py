@@ -152,9 +152,11 @@ def test_the_newest_state_of_an_id_holds_whatever_came_before() -> None:
         plan = a_plan(storage, ["550"], run=run)
         settle(storage, plan, [a_outcome("550", state, fetched_at=f"2026-11-0{run}T00:00:00Z")])
     with open_ledger(storage, "movie", 3) as ledger:
-        assert _rows(ledger)["known"] == [("movie", 550, "quarantined", "2026-11-03T00:00:00Z", 3)]
+        assert _rows(ledger)["known"] == [
+            ("movie", 550, "quarantined", "2026-11-03T00:00:00Z", 3, "2026-11-01T00:00:00Z")
+        ]
     with open_ledger(storage, "movie", 1) as ledger:
-        assert _rows(ledger)["known"] == [("movie", 550, "landed", "2026-11-01T00:00:00Z", 1)]
+        assert _rows(ledger)["known"] == [("movie", 550, "landed", "2026-11-01T00:00:00Z", 1, None)]
 
 
 def test_an_imdb_id_stands_for_the_tmdb_id_that_answered_and_a_gone_one_for_none() -> None:
@@ -427,6 +429,25 @@ def test_where_all_old_rows_were_replaced_the_whole_ledger_says_which_is_the_old
     assert oldest_landed(storage, "movie", 2) == "2026-11-01T00:00:02Z"
 
 
+@pytest.mark.parametrize("newer", [State.QUARANTINED, State.GONE])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_landed_answer_that_is_still_shown_ages_though_a_newer_one_did_not_land(
+    monkeypatch: pytest.MonkeyPatch, newer: State, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(ledgers, "_PART", 500)
+        monkeypatch.setattr(ledgers, "_SHARE", 1)
+    storage = MemoryStorage()
+    for run, states in enumerate([(State.LANDED, State.LANDED), (newer, State.LANDED), (newer, State.LANDED)], 1):
+        plan = a_plan(storage, ["1", "2"], run=run)
+        at = f"2026-11-0{run}T00:00:00Z"
+        settle(storage, plan, [a_outcome(str(id_), state, fetched_at=at) for id_, state in enumerate(states, 1)])
+        keep_run(storage, plan)
+        assert oldest_landed(storage, "movie", run) == "2026-11-01T00:00:00Z"
+        _keep_base(storage, run)
+        assert oldest_landed(storage, "movie", run) == "2026-11-01T00:00:00Z"
+
+
 def test_a_full_disk_is_said_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     with pytest.raises(StorageError, match="no room for temporary files"), open_ledger(MemoryStorage(), "movie", 0):
@@ -445,7 +466,7 @@ def test_memory_does_not_grow_with_what_is_known(monkeypatch: pytest.MonkeyPatch
             ledger.db.execute(
                 "insert into known with recursive n(id) as (select 1 union all select id + 1 from n where id < 300000) "
                 "select 'movie', id, 'landed', strftime('%Y-%m-%dT%H:%M:%SZ', 1790000000 + id * 48271 % 999983, "
-                "'unixepoch'), 1 from n"
+                "'unixepoch'), 1, null from n"
             )
             keep_ledger(storage, "movie", ledger)
         keep_run(storage, plan)

@@ -266,7 +266,7 @@ def test_a_forged_ledger_is_named_whatever_it_changes(lake: MemoryStorage, table
     ("change", "unasked"),
     [
         ("update known set fetched_at = '2026-03-05T11:00:00Z'", "1"),
-        ("insert into known values ('movie', 34, 'landed', '2026-03-05T11:00:00Z', 1)", "34"),
+        ("insert into known values ('movie', 34, 'landed', '2026-03-05T11:00:00Z', 1, null)", "34"),
     ],
 )
 def test_a_check_of_a_run_sees_that_it_was_planned_from_a_forged_ledger(tiny: Tiny, change: str, unasked: str) -> None:

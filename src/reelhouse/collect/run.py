@@ -165,7 +165,7 @@ def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
 def finalize(storage: Storage, plan: Plan) -> str | None:
     """Do what follows a reconciliation, which may be repeated: keep the ledger's new piece, drop messages and caches.
 
-    Returns when the oldest answer was fetched that counts as landed.
+    Returns when the oldest landed answer that tables show was fetched.
     """
     keep_run(storage, plan)
     oldest = oldest_landed(storage, plan.entity, plan.run)

@@ -11,7 +11,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Pages
 from reelhouse.errors import LakeError
 from reelhouse.raw.checkpoint import read_done
-from reelhouse.raw.ledger import open_ledger
+from reelhouse.raw.ledger import SHOWN, open_ledger
 from reelhouse.raw.lost_runs import check_free
 from reelhouse.raw.plan import last_run, listed_at, read_plan
 from reelhouse.raw.reconciliation import open_run, tally
@@ -36,7 +36,7 @@ class OpenRun(NamedTuple):
 
 
 class EntityStatus(NamedTuple):
-    """Counts per newest state; *requests* are all that receipts tell of, *oldest* is the oldest landed answer.
+    """Counts per newest state; *requests* are all that receipts tell of, *oldest* is the oldest that tables show.
 
     *listed_at* is when everything was last listed. *stale* are answers older than the entity's age allows. *left* are
     the requests that are known to be left: the *pending* ones of an open run; without one those of what is stale or
@@ -157,8 +157,7 @@ def _known(storage: Storage, entity: str, last: int, pending: int, stale_before:
         (requests,) = ledger.db.execute("select sum(requests) from run").fetchone()
         # Nearly all rows are landed: counting the others takes half the time of an aggregate for each state.
         known, oldest, old = ledger.db.execute(
-            "select count(*), min(fetched_at) filter (where state = 'landed'), count(*) filter (where fetched_at < ?) "
-            "from known",
+            f"select count(*), min({SHOWN}), count(*) filter (where fetched_at < ?) from known",
             (stale_before,),
         ).fetchone()
         others = {

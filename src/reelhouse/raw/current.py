@@ -11,7 +11,7 @@ the id, it only speaks where nothing settled the id. Where nothing but quarantin
 
 | where | how | what of it |
 |---|---|---|
-| `raw/ledger.py` | SQL | order within a run and between runs, known |
+| `raw/ledger.py` | SQL | order within a run and between runs, known; when the current answer was fetched if it landed |
 | `warehouse/staging.py` | a number, `sequence_of` | order |
 | `tables/current_record.py` | Spark | current, known (`newest`) |
 | `maintenance/superseded.py` | numpy | which answers can never be current or known again |

@@ -27,10 +27,12 @@ from reelhouse.storage.protocol import Storage
 # Objects are receipts, of which no size is known, and the chunks that they name.
 # Each entity's ids are its own; `ask` keeps which IMDb id stood for which TMDB id. What was purged is known no more; it
 # is kept only for checking plans that were made before, up to run `through`.
+# `landed_at` is the time of the landed answer that the row's own, quarantined or gone, did not replace; '' if that one
+# was filtered. It is null in nearly all rows, where it costs a byte.
 _SCHEMA = """
 create table known (
   entity text not null, id integer not null, state text not null, fetched_at text not null, run integer not null,
-  primary key (entity, id)) without rowid;
+  landed_at text, primary key (entity, id)) without rowid;
 create table alias (
   entity text not null, ask text not null, id integer, state text not null, primary key (entity, ask)) without rowid;
 create table purged (
@@ -52,6 +54,16 @@ union all
 select entity, ask, id, state from main.purged p where ask glob '*[^0-9]*' and through >= {run}
   and not exists (select 1 from main.alias a where a.entity = p.entity and a.ask = p.ask);
 """
+
+_REPLACE = """
+on conflict (entity, id) do update set state = excluded.state, fetched_at = excluded.fetched_at, run = excluded.run,
+  landed_at = case when excluded.state not in ('landed', 'filtered') then coalesce(excluded.landed_at,
+    case known.state when 'landed' then known.fetched_at when 'filtered' then '' else known.landed_at end) end
+"""
+
+# When the landed answer that tables show of an id was fetched. A ledger knows no export, so what is gone counts as
+# shown until a purge: an answer that counts too long is noticed, one that does not count is kept beyond TMDB's terms.
+SHOWN = "case state when 'landed' then fetched_at else nullif(landed_at, '') end"
 
 # A piece with other tables than these is not used.
 _SHAPE = hashlib.sha256(_SCHEMA.encode()).hexdigest()[:16]
@@ -97,7 +109,7 @@ class Ledger:
             self._note_objects(receipt)
             outcomes = in_order(receipt.outcomes)
             self.db.executemany(
-                "insert or replace into known values (?, ?, ?, ?, ?)",
+                f"insert into known values (?, ?, ?, ?, ?, null) {_REPLACE}",
                 (
                     (plan.entity, outcome.id, outcome.state.value, outcome.fetched_at, plan.run)
                     for outcome in outcomes
@@ -140,16 +152,15 @@ class Ledger:
             self.db.executescript("drop view temp.known; drop view temp.alias;")
 
     def oldest_and_newest(self) -> tuple[str | None, str | None]:
-        """When the oldest and the newest answer were fetched that count as landed, of whatever entity."""
-        oldest, newest = self.db.execute(
-            "select min(fetched_at), max(fetched_at) from known where state = 'landed'"
-        ).fetchone()
+        """When the oldest and the newest of the landed answers that tables show were fetched, of whatever entity."""
+        oldest, newest = self.db.execute(f"select min({SHOWN}), max({SHOWN}) from known").fetchone()
         return oldest, newest
 
     def add(self, path: Path, run: int) -> None:
         """Fold in the segment of *run* in the file at *path*."""
         self.db.execute("attach ? as segment", (str(path),))
-        for table in TABLES:
+        self.db.execute(f"insert into main.known select * from segment.known where true {_REPLACE}")
+        for table in TABLES[1:]:
             self.db.execute(f"insert or replace into main.{table} select * from segment.{table}")
         self.db.execute("detach segment")
         self.through = run
@@ -194,7 +205,10 @@ def empty_ledger(purges: int = 0, first: int = 1) -> Iterator[Ledger]:
 
 
 def oldest_landed(storage: Storage, entity: str, through: int) -> str | None:
-    """When the oldest answer was fetched that counts as landed after run *through*; reads no large base as a rule."""
+    """When the oldest landed answer that tables show was fetched, after run *through*.
+
+    Reads no large base as a rule.
+    """
     purges = purge_count(storage)
     kept = _kept(storage, entity)
     bases = _bases(kept, through)
@@ -359,13 +373,13 @@ def _put_parts(storage: Storage, ledger: Ledger, key: LedgerKey) -> None:
 
 
 def _put_excerpt(storage: Storage, ledger: Ledger, key: LedgerKey) -> None:
-    """Put the oldest landed rows of a base: more than the segments can replace before the next one, as a rule."""
+    """Put a base's rows with the oldest shown answers: as a rule more than segments replace before the next base."""
     with empty_ledger(ledger.purges) as excerpt:
         excerpt.through = ledger.through
         ledger.db.execute("attach ? as excerpt", (str(excerpt.path),))
         ledger.db.execute(
-            "insert into excerpt.known select * from (select * from main.known where state = 'landed' "
-            "order by fetched_at limit (select count(*) / ? + 1 from main.known)) order by entity, id",
+            f"insert into excerpt.known select * from (select * from main.known where {SHOWN} is not null "
+            f"order by {SHOWN} limit (select count(*) / ? + 1 from main.known)) order by entity, id",
             (_SHARE,),
         )
         ledger.db.execute("detach excerpt")
