@@ -27,7 +27,7 @@ _COPY = re.compile(rf"{BUILDS}(\d{{6,}})\.json")
 class Watermark(msgspec.Struct, frozen=True):
     """Which receipts were read: all of the runs up to *through*, and of open runs the first parts of each unit.
 
-    *digest* is the same for the same receipts, in whatever order and however often they were read.
+    *digest* is the same for receipts of the same content, in whatever order and however often they were read.
     """
 
     through: int = 0

@@ -17,6 +17,10 @@ from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import BuildManifest, ExportRead, Watermark, adult_kind
 
+# Run, unit, part, and a mark of its content: other lakes, and a lake that was restored, have the same numbers.
+NamedPart = tuple[int, int, int, str]
+_MARK = 16
+
 
 class Part(NamedTuple):
     """One part of a unit's receipts; *receipt* is None where it does not parse and so names nothing."""
@@ -25,6 +29,12 @@ class Part(NamedTuple):
     unit: int
     part: int
     receipt: Receipt | None
+
+    @property
+    def named(self) -> NamedPart:
+        """How a commit of staging and a watermark's digest name it: with a mark of all that the receipt says."""
+        said = b"" if self.receipt is None else msgspec.json.encode(self.receipt)
+        return self.run, self.unit, self.part, hashlib.sha256(said).hexdigest()[:_MARK]
 
 
 class PendingRuns(NamedTuple):
@@ -81,16 +91,16 @@ def has_news(storage: Storage, reads: Watermark, pending_runs: PendingRuns) -> b
     return any(True for _ in new_parts(storage, reads, pending_runs))
 
 
-def with_parts(reads: Watermark, parts: Iterable[tuple[int, int, int]]) -> Watermark:
+def with_parts(reads: Watermark, parts: Iterable[NamedPart]) -> Watermark:
     """*reads* with more parts read; parts that it holds already change nothing."""
     units = {run: dict(known) for run, known in reads.open.items()}
     digest = int(reads.digest, 16)
-    for run, unit, part in sorted(parts):
+    for run, unit, part, mark in sorted(parts):
         known = units.setdefault(str(run), {})
         if run > reads.through and part >= known.get(str(unit), 0):
             known[str(unit)] = part + 1
             # Exclusive or does not mind the order, so a full build gets the same digest.
-            digest ^= int(hashlib.sha256(f"{run}-{unit}-{part}".encode()).hexdigest(), 16)
+            digest ^= int(hashlib.sha256(f"{run}-{unit}-{part}-{mark}".encode()).hexdigest(), 16)
     return Watermark(reads.through, units, f"{digest:064x}")
 
 

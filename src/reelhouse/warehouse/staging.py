@@ -45,7 +45,7 @@ from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, not
 from reelhouse.tables.parsing import marks_misfits
 from reelhouse.tables.staging import OUTCOMES, staged, staging_schema
 from reelhouse.warehouse.manifest import Watermark
-from reelhouse.warehouse.pending import Part, PendingRuns, check_chunks, new_parts, with_closed, with_parts
+from reelhouse.warehouse.pending import NamedPart, Part, PendingRuns, check_chunks, new_parts, with_closed, with_parts
 
 Progress = Callable[[str], None]
 
@@ -250,8 +250,8 @@ class Stager:
         return _Reread(outcome, line.parsed(self.entity.shape), len(line.body))
 
 
-def _names(parts: list[Part]) -> list[tuple[int, int, int]]:
-    return [(part.run, part.unit, part.part) for part in parts]
+def _names(parts: list[Part]) -> list[NamedPart]:
+    return [part.named for part in parts]
 
 
 def batches(parts: Iterator[Part], tasks: int) -> Iterator[list[Part]]:
@@ -299,9 +299,9 @@ def _whole(lines: dict[int, _Line], row: dict[str, Any]) -> _Line | None:
     return _Line(whole_record([line.body for line in found]), found[0].sha256)
 
 
-def _parts_of(commit: Commit) -> list[tuple[int, int, int]]:
+def _parts_of(commit: Commit) -> list[NamedPart]:
     """The parts of receipts that a commit holds."""
-    return [(int(run), int(unit), int(part)) for run, unit, part in commit.user.get("parts", [])]
+    return [(int(run), int(unit), int(part), str(mark)) for run, unit, part, mark in commit.user.get("parts", [])]
 
 
 def _new_append_id() -> int:
