@@ -42,7 +42,9 @@ def test_the_wheel_has_metadata_types_and_a_description_without_relative_links(b
         names = wheel.namelist()
         metadata = message_from_bytes(wheel.read(f"reelhouse-{__version__}.dist-info/METADATA"))
     assert "reelhouse/py.typed" in names
-    assert {name.partition("/")[0] for name in names} == {"reelhouse", f"reelhouse-{__version__}.dist-info"}
+    own = {f"reelhouse-{__version__}.{part}" for part in ("dist-info", "data")}
+    assert {name.partition("/")[0] for name in names} == {"reelhouse", *own}
+    assert f"reelhouse-{__version__}.data/data/share/doc/reelhouse/examples/rdd.py" in names
     assert (metadata["Author"], metadata["License-Expression"]) == ("The reelhouse authors", "Apache-2.0")
     assert metadata["Description-Content-Type"] == "text/markdown"
     links = re.findall(r"\]\(([^)]+)\)", str(metadata.get_payload()))
