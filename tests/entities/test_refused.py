@@ -31,6 +31,8 @@ PARTS = Table(
 )
 LIST = Table("gadget", "One row a gadget.", rows="[]", key=("name",), columns=(NAME,))
 CLASHING = replace(GADGET, columns=(col("n", "bigint", "a/b", "A."), col("m", "bigint", "a_b", "A.")))
+_BY_NAME = replace(GADGET, rows="parts[]", key=("gadget_id", "name"))
+OTHERWISE = (_BY_NAME, replace(_BY_NAME, name="code", key=("gadget_id", "c"), columns=(col("c", "string", "c", "C."),)))
 NUMBERED = Numbered("part/{n}", of="parts[].number")
 
 
@@ -73,6 +75,8 @@ def _table(**given: Any) -> Table:
         ({"core": frozenset(("name", "colour"))}, "no column reads: colour"),
         ({"tables": (_table(key=("gadget_id", "colour")),)}, "names no columns: colour"),
         ({"tables": (_table(key=("gadget_id", "position")),)}, "a position needs rows that end in a list"),
+        ({"tables": (_table(key=("gadget_id", "name"), rows="a[].b[].c[]"),)}, "so the key needs a position"),
+        ({"tables": OTHERWISE}, "two tables tell the items of parts apart by other keys"),
         ({"tables": (_table(columns=(NAME, NAME)),)}, "two columns are called name"),
         ({"tables": (_table(required="colour"),)}, "required names no column: colour"),
         ({"tables": (_table(except_keys=("x",)),)}, "except_keys needs rows that end in the keys"),

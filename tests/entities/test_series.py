@@ -27,6 +27,7 @@ from reelhouse.warehouse.verify import check_tables
 from tests.lakes import tmdb_data
 from tests.runs.lakes import settings
 from tests.serving import html, json, serving, verdict
+from tests.warehouse.landing import Answer as Landed
 from tests.warehouse.landing import LakeInTheMaking
 
 # A few seasons, specials alone, more than one request holds, and numbers that are years.
@@ -63,6 +64,59 @@ def _series(id_: int, appended: list[str]) -> web.Response:
     return json(body)
 
 
+def _role(credit_id: str | None, character: str) -> dict[str, Any]:
+    return {"credit_id": credit_id, "character": character}
+
+
+# Each repeats a key once; of the last, nothing does.
+REPEATED: dict[int, dict[str, Any]] = {
+    1: {"seasons": [{"season_number": 1, "name": "a"}, {"season_number": 2}, {"season_number": "1", "name": "b"}]},
+    2: {
+        "aggregate_credits": {
+            "cast": [{"id": 7, "roles": [_role("c1", "A"), _role("c2", "B")]}, {"id": 8, "roles": [_role("c1", "C")]}],
+            "crew": [{"id": 7, "jobs": [{"credit_id": "c1", "job": "Writer"}]}],
+        }
+    },
+    3: {
+        "season/1": {
+            "season_number": 1,
+            "episodes": [
+                {"id": 10, "episode_number": 1, "name": "a", "guest_stars": [{"id": 7}], "crew": [{"id": 9}]},
+                {"id": 10, "episode_number": 1, "name": "b", "guest_stars": [{"id": 8}]},
+            ],
+        },
+        "season/2": {"season_number": 2, "episodes": [{"id": 10, "episode_number": 1, "name": "c"}]},
+    },
+    4: {
+        "seasons": [{"name": "unknown"}, {"name": "unknown too"}, {"season_number": 0}],
+        "aggregate_credits": {
+            "cast": [{"id": 7, "roles": None}, {"id": 7, "roles": [_role("", "A"), _role("", "A"), _role(None, "A")]}]
+        },
+        "season/1": {"episodes": [{"id": 11, "episode_number": 1}, {"id": 11, "episode_number": 2}, {}, {}]},
+    },
+}
+
+
+def check_repeated(lake: LakeInTheMaking) -> None:
+    """What the tables of a lake hold in which `REPEATED` landed."""
+    assert sorted(lake.values("rejected_value", "id", "path", "reason")) == [
+        (1, "seasons[2]", "has the key of an earlier item"),
+        (2, "aggregate_credits.cast[1].roles[0]", "has the key of an earlier item"),
+        (3, "season/*.1.episodes[1]", "has the key of an earlier item"),
+    ]
+    known = sorted(lake.values("season", "tv_id", "season_number", "name"), key=str)
+    assert known == [(1, 1, "a"), (1, 2, None), (4, 0, None), (4, None, "unknown too"), (4, None, "unknown")]
+    assert sorted(lake.values("tv_cast", "tv_id", "credit_id", "person_id", "character"), key=str) == [
+        (2, "c1", 7, "A"),
+        (2, "c2", 7, "B"),
+        *[(4, None, 7, "A")] * 3,
+    ]
+    assert lake.values("tv_crew", "tv_id", "credit_id") == [(2, "c1")]
+    episodes = sorted(lake.values("episode", "tv_id", "season_number", "episode_id", "name"), key=str)
+    assert episodes == [(3, 1, 10, "a"), (3, 2, 10, "c"), *[(4, 1, 11, None)] * 2, *[(4, 1, None, None)] * 2]
+    assert lake.values("episode_guest_star", "episode_id", "person_id") == [(10, 7)]
+
+
 def test_seasons_come_with_their_series_and_more_requests_only_past_twenty_appends(tmp_path: Path) -> None:
     asked = Counter[str]()
 
@@ -90,6 +144,22 @@ def test_seasons_come_with_their_series_and_more_requests_only_past_twenty_appen
     found = sorted(lake.values("season", "tv_id", "season_number", "season_id"))
     assert found == [(id_, number, 100 * id_ + number) for id_, number in wanted]
     assert sorted(lake.values("popularity_daily", "id", "original_title")) == [(id_, "S") for id_ in SEASONS]
+
+
+def test_of_what_a_key_tells_apart_the_first_counts_and_what_repeats_it_is_named(tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path, entity="tv")
+    lake.land(*(Landed(id_, {"id": id_, **body}) for id_, body in REPEATED.items()))
+    lake.build(registry=Registry.of({"tv": TV}))
+    check_repeated(lake)
+    # In Python, where there is no engine, the rows are the same.
+    for table in (one for one in TV.tables if one.keyed):
+        rows = [row for id_, body in REPEATED.items() for row in python_rows(table, _read(id_, body))]
+        wanted = sorted((tuple(row[name] for name in table.key) for row in rows), key=str)
+        assert wanted == sorted(lake.values(table.name, *table.key), key=str) != []
+
+
+def _read(id_: int, body: dict[str, Any]) -> Answer:
+    return Answer(id_, None, lenient_parse(msgspec.json.encode(body), TV.shape).values, [])
 
 
 @pytest.mark.parametrize("entity", [PERSON, *REFERENCED], ids=lambda one: one.name)

@@ -81,6 +81,15 @@ REFUSED: dict[str, Refused] = {
         '"production_companies":[null,{"id":1}],"credits":{"cast":[null,{"id":1,"name":"A"}],"crew":null},'
         '"reviews":{"results":[{"id":"r","author_details":null}]},"watch/providers":{"results":{"DE":null}}'
     ),
+    "a country twice": Refused(
+        '"release_dates":{"results":[{"iso_3166_1":"US","release_dates":[{"type":3}]},{"iso_3166_1":"DE","release_dates":[]},'
+        '{"iso_3166_1":"US","release_dates":[{"type":4}]},{"release_dates":[]},{"release_dates":[]}]}',
+        (
+            "release_dates.results[2]",
+            '{"iso_3166_1": "US", "release_dates": [{"type": 4}]}',
+            "has the key of an earlier item",
+        ),
+    ),
     "on several lines": Refused('\n"popularity":1e400,\n"x":1e400', ("popularity", "1e400", "is no number")),
 }
 

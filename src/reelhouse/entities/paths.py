@@ -26,6 +26,18 @@ class MapOf:
     fields: tuple[str, ...] = ()
 
 
+class KeyedList(list["Shape"]):
+    """A list whose items a table's key tells apart by their *key*: of several with equal members there one is kept.
+
+    With *anywhere* that holds for all such lists of an answer together.
+    """
+
+    def __init__(self, items: Shape, key: tuple[tuple[str, ...], ...], *, anywhere: bool) -> None:
+        super().__init__([items])
+        self.key = key
+        self.anywhere = anywhere
+
+
 # What an answer, or a part of it, looks like: a scalar's type, a list, an object, an object whose keys are data.
 Shape: TypeAlias = "str | list[Shape] | dict[str, Shape] | MapOf"
 
@@ -55,6 +67,14 @@ class Level(NamedTuple):
     def begins_at_object(self) -> bool:
         """Whether it starts from an object, which `^` then means, rather than from a list itself."""
         return bool(self.column or (self.members and self.members != (ITEMS,)))
+
+
+class Keyed(NamedTuple):
+    """The list that *levels* lead to, whose items a table's key tells apart by *key*; *anywhere* as in `KeyedList`."""
+
+    levels: tuple[Level, ...]
+    key: tuple[tuple[str, ...], ...]
+    anywhere: bool
 
 
 class Place(NamedTuple):
@@ -132,6 +152,7 @@ class Tree:
     members: dict[str, Tree] = field(default_factory=dict)
     items: Tree | None = None
     values: Tree | None = None
+    keyed: Keyed | None = None
 
     def grow(self, levels: tuple[Level, ...], place: Place, kind: str) -> None:
         """Add the value of type *kind* that is at *place* of the rows of *levels*."""
@@ -144,6 +165,18 @@ class Tree:
             leaf = start.at(place.members)
             leaf = leaf.item() if place.joined else leaf
             leaf.types.add(kind)
+
+    def tell_apart(self, keyed: Keyed) -> None:
+        """Note what tells the items of a list apart; `ValueError` where another table's key says otherwise."""
+        starts: list[Tree] = [self]
+        for level in keyed.levels[:-1]:
+            starts = [end for start in starts for end in start.below(level)]
+        for start in starts:
+            found = start.at(keyed.levels[-1].members)
+            if found.keyed not in (None, keyed):
+                name = ".".join(keyed.levels[-1].members)
+                raise ValueError(f"two tables tell the items of {name} apart by other keys")
+            found.keyed = keyed
 
     def at(self, members: Iterable[str]) -> Tree:
         """The member of a member and so on."""
@@ -175,7 +208,8 @@ class Tree:
         if self.types:
             return _type_of(self.types, path)
         if self.items is not None:
-            return [self.items.shape(f"{path}[]")]
+            items = self.items.shape(f"{path}[]")
+            return KeyedList(items, self.keyed.key, anywhere=self.keyed.anywhere) if self.keyed else [items]
         members = {name: inner.shape(f"{path}.{name}") for name, inner in self.members.items()}
         if self.values is None:
             return members

@@ -12,7 +12,19 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
-from reelhouse.entities.paths import ITEMS, NUMBERED, Level, Place, Shape, Tree, full_path, levels_of, place_of
+from reelhouse.entities.paths import (
+    ITEMS,
+    NUMBERED,
+    Keyed,
+    Level,
+    Place,
+    Shape,
+    Tree,
+    around,
+    full_path,
+    levels_of,
+    place_of,
+)
 
 # What tables can be made of: the landed answers, staging as a whole, the outcome that speaks for each id.
 ANSWERS = "answers"
@@ -118,6 +130,19 @@ class Table:
     def levels(self) -> tuple[Level, ...]:
         """The way from an answer to its rows."""
         return levels_of(self.rows)
+
+    @cached_property
+    def keyed(self) -> Keyed | None:
+        """The list whose items the key tells apart by their values; None where the places of items do."""
+        lists = [number for number, level in enumerate(self.levels) if not level.column]
+        if {POSITION.name, RANK.name} & {*self.key}:
+            lists.pop()
+        if not lists:
+            return None
+        outside = around(self.levels) - 1 if self.outer else -1
+        places = (self.placed[name] for name in self.key if name in self.placed)
+        key = tuple(one.members for one in places if (outside if one.around else len(self.levels) - 1) == lists[-1])
+        return Keyed(self.levels[: lists[-1] + 1], key, anywhere=len(lists) > 1) if key else None
 
     @cached_property
     def outer(self) -> dict[str, Place]:
@@ -397,6 +422,8 @@ class Entity:
             for column in table.columns:
                 if column.name in table.placed:
                     tree.grow(table.levels, table.placed[column.name], str(column.type))
+            if table.keyed:
+                tree.tell_apart(table.keyed)
         shape = tree.shape()
         assert isinstance(shape, dict)
         return shape
@@ -480,6 +507,8 @@ class Entity:
             yield f"{table.name}: except_keys needs rows that end in the keys of an object"
         if {POSITION.name, RANK.name} & {*table.key} and not (table.levels and not table.levels[-1].column):
             yield f"{table.name}: a position needs rows that end in a list"
+        if table.keyed and table.keyed.anywhere and len(table.keyed.levels) > 2:
+            yield f"{table.name}: rows lead through several lists, so the key needs a position"
 
 
 def _repeated(names: Iterable[str]) -> str:

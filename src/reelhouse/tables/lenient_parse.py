@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import reduce
 from typing import Any, NamedTuple
 
-from reelhouse.entities.paths import ITEMS, NUMBERED, MapOf, Shape
+from reelhouse.entities.paths import ITEMS, NUMBERED, KeyedList, MapOf, Shape
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?")
@@ -21,11 +22,18 @@ _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Rejection(NamedTuple):
-    """A value that does not fit, where it was and the rule it breaks."""
+    """A value that is left out, where it was and the rule it breaks."""
 
     path: str
     raw: str
     reason: str
+
+
+class _Found(NamedTuple):
+    """What is left out, and the keys that were *seen* in lists of a shape, by the shape's identity."""
+
+    rejected: list[Rejection]
+    seen: dict[int, set[tuple[Any, ...]]]
 
 
 class Parsed(NamedTuple):
@@ -37,7 +45,7 @@ class Parsed(NamedTuple):
 
 def lenient_parse(body: bytes, shape: Mapping[str, Shape]) -> Parsed:
     """Everything of *body* that fits *shape*."""
-    rejected: list[Rejection] = []
+    found = _Found([], {})
     try:
         answer = json.loads(body, parse_int=_int, parse_float=_float)
     except RecursionError:
@@ -45,11 +53,11 @@ def lenient_parse(body: bytes, shape: Mapping[str, Shape]) -> Parsed:
     except ValueError:
         return nothing_of(body, "is no JSON")
     if ITEMS in shape:
-        return Parsed({ITEMS: _read(answer, shape[ITEMS], "$", rejected)}, rejected)
+        return Parsed({ITEMS: _read(answer, shape[ITEMS], "$", found)}, found.rejected)
     if not isinstance(answer, dict):
         return Parsed({}, [Rejection("$", _raw(answer), "is no object")])
-    values = {name: _read(_member(answer, name), inner, name, rejected) for name, inner in shape.items()}
-    return Parsed(values, rejected)
+    values = {name: _read(_member(answer, name), inner, name, found) for name, inner in shape.items()}
+    return Parsed(values, found.rejected)
 
 
 def _member(answer: dict[str, Any], name: str) -> Any:
@@ -65,50 +73,67 @@ def nothing_of(body: bytes, reason: str) -> Parsed:
     return Parsed({}, [Rejection("$", _raw(body.decode(errors="replace")), reason)])
 
 
-def _read(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any:
+def _read(value: Any, shape: Shape, path: str, found: _Found) -> Any:
     if value is None:
         return None
     if isinstance(shape, str):
-        return _read_leaf(value, shape, path, rejected)
+        return _read_leaf(value, shape, path, found)
     if isinstance(shape, list):
-        return _read_list(value, shape[0], path, rejected)
+        return _read_list(value, shape, path, found)
     if not isinstance(value, dict):
-        rejected.append(Rejection(path, _raw(value), "is no object"))
+        found.rejected.append(Rejection(path, _raw(value), "is no object"))
         return None
     if isinstance(shape, MapOf):
-        return _read_map(value, shape, path, rejected)
-    return {name: _read(value.get(name), inner, f"{path}.{name}", rejected) for name, inner in shape.items()}
+        return _read_map(value, shape, path, found)
+    return {name: _read(value.get(name), inner, f"{path}.{name}", found) for name, inner in shape.items()}
 
 
-def _read_list(value: Any, shape: Shape, path: str, rejected: list[Rejection]) -> Any:
+def _read_list(value: Any, shape: list[Shape], path: str, found: _Found) -> Any:
     if not isinstance(value, list):
-        rejected.append(Rejection(path, _raw(value), "is no list"))
+        found.rejected.append(Rejection(path, _raw(value), "is no list"))
         return None
-    items = [_read(item, shape, f"{path}[{place}]", rejected) for place, item in enumerate(value)]
+    items = [_read(item, shape[0], f"{path}[{place}]", found) for place, item in enumerate(value)]
+    if isinstance(shape, KeyedList):
+        items = _distinct(items, value, shape, path, found)
     # A scalar that is NULL keeps its place, as it does where nothing is suspect.
-    return items if isinstance(shape, str) else [item for item in items if item is not None]
+    return items if isinstance(shape[0], str) else [item for item in items if item is not None]
 
 
-def _read_map(value: dict[str, Any], shape: MapOf, path: str, rejected: list[Rejection]) -> Any:
+def _distinct(items: list[Any], value: list[Any], shape: KeyedList, path: str, found: _Found) -> list[Any]:
+    """The *items* without those whose key an earlier one has; what is NULL in a key is equal to nothing."""
+    seen = found.seen.setdefault(id(shape), set()) if shape.anywhere else set()
+    kept = []
+    for place, item in enumerate(items):
+        key = tuple(reduce(lambda inner, name: inner and inner[name], members, item) for members in shape.key)
+        if key in seen:
+            found.rejected.append(Rejection(f"{path}[{place}]", _raw(value[place]), "has the key of an earlier item"))
+            continue
+        if not {None, ""}.intersection(key):
+            seen.add(key)
+        kept.append(item)
+    return kept
+
+
+def _read_map(value: dict[str, Any], shape: MapOf, path: str, found: _Found) -> Any:
     pairs = [
-        {"key": key, "value": _read(inner, shape.values, f"{path}.{key}", rejected)}
+        {"key": key, "value": _read(inner, shape.values, f"{path}.{key}", found)}
         for key, inner in ((_whole_characters(key), inner) for key, inner in value.items())
         if key not in shape.fields
     ]
     if not shape.fields:
         return pairs
-    fields = {name: _read(value.get(name), "string", f"{path}.{name}", rejected) for name in shape.fields}
+    fields = {name: _read(value.get(name), "string", f"{path}.{name}", found) for name in shape.fields}
     return {**fields, "rest": pairs}
 
 
-def _read_leaf(value: Any, leaf: str, path: str, rejected: list[Rejection]) -> Any:
+def _read_leaf(value: Any, leaf: str, path: str, found: _Found) -> Any:
     if value == "":
         return "" if leaf == "string" else None
     read, reason = _READERS[leaf]
-    found = read(value)
-    if found is None:
-        rejected.append(Rejection(path, _raw(value), reason))
-    return found
+    kept = read(value)
+    if kept is None:
+        found.rejected.append(Rejection(path, _raw(value), reason))
+    return kept
 
 
 def _whole_characters(text: str) -> str:

@@ -68,13 +68,13 @@ REJECTED_COLUMNS = (
     _ID,
     ColumnSpec("path", "string", "Where in the answer the value stands."),
     ColumnSpec("raw", "string", "The value as TMDB sent it (at most 1,000 characters)."),
-    ColumnSpec("reason", "string", "Why it is no value of its column."),
+    ColumnSpec("reason", "string", "Why it is left out."),
     *_LINEAGE[:-1],
 )
 
 
 def rejected_values(answers: DataFrame, *, entity: str) -> DataFrame:
-    """One row for each value that TMDB sent and no column can hold; the rest of its row stays."""
+    """One row for each value that TMDB sent and no column can hold, and for each item that repeats a key."""
     item = F.col("item")
     return answers.select("id", "fetched_at", "run", "chunk", "line", F.explode("rejected").alias("item")).select(
         F.lit(entity).alias("entity"),
@@ -142,7 +142,7 @@ def metadata_tables(entity: str) -> tuple[Table, ...]:
         ),
         Table(
             "rejected_value",
-            "Values TMDB sent that fit no column.",
+            "Values TMDB sent that fit no column, and items that repeat the key of an earlier one.",
             REJECTED_COLUMNS,
             rejected_values,
             (ANSWERS,),

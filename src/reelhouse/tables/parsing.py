@@ -9,13 +9,14 @@ is what stands under keys that differ in shape. A row where a value got lost on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
 
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from reelhouse.entities.paths import MapOf, Shape
+from reelhouse.entities.paths import KeyedList, MapOf, Shape, member_of
 from reelhouse.tables.schemas import data_type
 
 # The field in which `from_json` with `MARKING` keeps a row of which a value does not fit the schema.
@@ -166,7 +167,8 @@ def suspect(value: Column, shape: Shape) -> Column:
     if isinstance(shape, str):
         return _LOST[shape](value)
     if isinstance(shape, list):
-        return _any_suspect(value, lambda item: suspect(item, shape[0]))
+        items = _any_suspect(value, lambda item: suspect(item, shape[0]))
+        return any_of([items, *_repeated(value, shape, exactly=False)])
     if isinstance(shape, dict):
         return any_of([value.isNull(), *(suspect(value[name], inner) for name, inner in shape.items())])
     if not shape.fields:
@@ -182,7 +184,7 @@ def suspect_exactly(value: Column, shape: Shape) -> list[Column]:
     if isinstance(shape, dict):
         return [test for name, inner in shape.items() for test in suspect_exactly(value[name], inner)]
     if isinstance(shape, list):
-        return _suspect_items(value, shape[0])
+        return [*_suspect_items(value, shape[0]), *_repeated(value, shape, exactly=True)]
     if not shape.fields:
         return [F.exists(value, lambda pair: any_of([F.lit(False), *suspect_exactly(pair["value"], shape.values)]))]
     return [value.isNotNull() & suspect(value, shape)]
@@ -193,6 +195,39 @@ def _suspect_items(value: Column, shape: Shape) -> list[Column]:
         return [F.exists(value, _LOST_EXACTLY[shape])] if shape in _LOST_EXACTLY else []
     # A list without its items that are NULL has other positions.
     return [F.exists(value, lambda item: any_of([item.isNull(), *suspect_exactly(item, shape)]))]
+
+
+def _repeated(value: Column, shape: list[Shape], *, exactly: bool) -> list[Column]:
+    """The tests of which one holds if two items have one key; it looks at the first member of the key alone."""
+    if isinstance(shape, KeyedList) and not shape.anywhere:
+        return [_any_twice(_first_keys(value, shape, exactly=exactly))]
+    return [_any_twice(_keys_within(value, *inner, exactly=exactly)) for inner in _lists_within(shape[0])]
+
+
+def _any_twice(keys: Column) -> Column:
+    return F.size(F.array_distinct(keys)) < F.size(keys)
+
+
+def _lists_within(shape: Shape, members: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], KeyedList]]:
+    """The lists in an item whose key holds for all of them together, by the way to them."""
+    if isinstance(shape, KeyedList):
+        yield members, shape
+    for name, inner in shape.items() if isinstance(shape, dict) else ():
+        yield from _lists_within(inner, (*members, name))
+
+
+def _keys_within(value: Column, members: tuple[str, ...], shape: KeyedList, *, exactly: bool) -> Column:
+    keys = F.transform(value, lambda item: _first_keys(_member(item, members), shape, exactly=exactly))
+    return F.flatten(F.filter(keys, lambda one: one.isNotNull()))
+
+
+def _first_keys(items: Column, shape: KeyedList, *, exactly: bool) -> Column:
+    kind = member_of(shape[0], shape.key[0])
+    return F.transform(items, lambda item: typed(_member(item, shape.key[0]), kind, exactly=exactly))
+
+
+def _member(item: Column, members: tuple[str, ...]) -> Column:
+    return reduce(Column.__getitem__, members, item)
 
 
 def _any_suspect(value: Column, test: Callable[[Column], Column]) -> Column:

@@ -19,8 +19,9 @@ from reelhouse.warehouse.manifest import ExportRead, Watermark, newest_exports
 
 
 def parsing_fingerprint(entity: Entity, purges: int) -> str:
-    """Changes when staging has to be parsed again: with what columns tell of answers, and with every purge."""
-    return after_purges(_hash(str(staging.VERSION), schema_mark(staging.staging_schema(entity))), purges)
+    """Changes when staging has to be parsed again: with what columns and keys tell of answers, and with every purge."""
+    keyed = [str(table.keyed) for table in entity.tables if table.keyed]
+    return after_purges(_hash(str(staging.VERSION), schema_mark(staging.staging_schema(entity)), *keyed), purges)
 
 
 def after_purges(fingerprint: str, purges: int) -> str:
