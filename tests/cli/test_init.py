@@ -27,8 +27,8 @@ def tmdb() -> Iterator[Emulator]:
         yield tmdb
 
 
-def _init(cwd: Path, tmdb: Emulator, *arguments: str, columns: int = 80) -> Terminal:
-    env = {"REELHOUSE_TMDB_URL": tmdb.url, "REELHOUSE_EXPORTS_URL": tmdb.exports_url}
+def _init(cwd: Path, tmdb: Emulator, *arguments: str, columns: int = 80, **environ: str) -> Terminal:
+    env = {"REELHOUSE_TMDB_URL": tmdb.url, "REELHOUSE_EXPORTS_URL": tmdb.exports_url, **environ}
     return Terminal(["-m", "reelhouse", "init", *arguments], columns=columns, cwd=cwd, env=env)
 
 
@@ -108,7 +108,35 @@ def test_what_is_wrong_with_the_environment_is_said_before_any_question(tmp_path
 def test_yes_asks_nothing_at_a_terminal(tmp_path: Path) -> None:
     code, text = shown(["init", "--yes"], columns=80, cwd=tmp_path)
     assert (code, "Token" in text) == (0, False)
-    assert load(environ={}, folder=tmp_path) == Settings()
+    assert load(environ={}, folder=tmp_path) == Settings(top=1000)
+
+
+@pytest.mark.parametrize(("entities", "top"), [("keyword", None), ("keyword,reference", None), ("keyword,tv", 1000)])
+def test_the_most_popular_are_selected_of_what_has_a_popularity(
+    entities: str, top: int | None, tmp_path: Path, tmdb: Emulator
+) -> None:
+    code, _ = shown(["init", "--yes", "--entities", entities], columns=80, cwd=tmp_path)
+    assert (code, load(environ={}, folder=tmp_path).top) == (0, top)
+    answers = [("Token, which is not shown", ""), ("Where is the lake", ""), *([("How many", "")] if top else [])]
+    _answer(_init(tmp_path, tmdb, "--force", "--entities", entities), *answers)
+    assert load(environ={}, folder=tmp_path).top == top
+
+
+def test_a_lake_that_is_named_goes_into_the_file_and_is_not_asked_for(tmp_path: Path, tmdb: Emulator) -> None:
+    code, _ = shown(["--lake", "./films", "init", "--yes"], columns=80, cwd=tmp_path)
+    assert (code, load(environ={}, folder=tmp_path).lake) == (0, "./films")
+    answers = (("Token, which is not shown", ""), ("What to collect", ""), ("How many", ""))
+    _answer(_init(tmp_path, tmdb, "--force", "--lake", "./series"), *answers)
+    assert load(environ={}, folder=tmp_path).lake == "./series"
+    code, text = shown(["init", "--force", "--yes", "--lake", "."], columns=80, cwd=tmp_path)
+    assert (code, "the lake needs a folder of its own" in text) == (2, True)
+    assert load(environ={}, folder=tmp_path).lake == "./series"
+
+
+def test_without_a_limit_of_requests_no_time_is_said(tmp_path: Path, tmdb: Emulator) -> None:
+    terminal = _init(tmp_path, tmdb, "--entities", "movie", REELHOUSE_RATE="0")
+    answers = (("Token, which is not shown", ""), ("Where is the lake", ""), ("How many", "20"))
+    assert "The first run makes at most 20 requests. Begin with" in _answer(terminal, *answers)
 
 
 _LINES = [line for line in template({}, ["movie"]).splitlines() if " = " in line or line.startswith("# [")]

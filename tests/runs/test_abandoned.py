@@ -137,6 +137,19 @@ def test_a_large_first_run_is_confirmed_at_a_terminal_with_its_cost(
         assert not large.asked
 
 
+def test_a_later_run_that_adds_many_ids_is_confirmed_too(at_terminal: Callable[..., Terminal], tmp_path: Path) -> None:
+    with tiny_tmdb(Tiny(range(1, 20_005))) as large:
+        assert at_terminal("collect", "--top", "3", url=large.url).end() == 0
+        terminal = at_terminal("collect", url=large.url)
+        terminal.wait_for("Begin it? [y/N]:")
+        assert "Run 2 of movie makes 20,001 requests, 8 min at 40 a second, 20,001 of them for ids that are new" in (
+            " ".join(terminal.screen.text.split())
+        )
+        terminal.type("n\n")
+        assert terminal.end() == 1
+        assert (last_run(FolderStorage(tmp_path / "lake"), "movie"), large.asked.total()) == (1, 3)
+
+
 def test_ctrl_c_in_sync_lands_what_was_answered_and_ends_sync(
     plain: Tiny, at_terminal: Callable[..., Terminal], tmp_path: Path
 ) -> None:

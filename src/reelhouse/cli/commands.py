@@ -24,11 +24,11 @@ from reelhouse.collect.reporting import duration
 from reelhouse.collect.status import open_runs, until
 from reelhouse.collect.verify import Verdict
 from reelhouse.errors import ConfigError, LakeError, ListingError
-from reelhouse.raw.plan import Plan
+from reelhouse.raw.plan import Cause, Plan
 from reelhouse.raw.reconciliation import open_run, verdict
 from reelhouse.retention import erasure
 from reelhouse.retention.selection import Clock
-from reelhouse.settings import Settings
+from reelhouse.settings import FILE, Settings
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -152,29 +152,31 @@ def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, y
     requests = [_beside_open_runs(storage, settings, one) for one in request.by_list]
     # A run that the caller limits ends by itself.
     limited = request.deadline is not None or (request.max_requests or _MANY + 1) <= _MANY
-    with display.progress(_question_first(settings.rate, asks=not yes and not limited)) as bar:
+    with display.progress(_question_of_many(settings.rate, asks=not yes and not limited)) as bar:
         done = operations.collect(storage, settings, request, bar, requests)
     for entity, failure in done.failures.items():
         display.note(f"reelhouse: {entity}: {failure}")
     return done
 
 
-# Requests of a first run that need no confirmation: some eight minutes.
+# Ids that are new to the lake whose requests need no confirmation: some eight minutes.
 _MANY = 20_000
 
 
-def _question_first(rate: float, *, asks: bool) -> Callable[[Plan], str]:
-    """What to ask a user before the first large run of a call; empty for all other runs."""
+def _question_of_many(rate: float, *, asks: bool) -> Callable[[Plan], str]:
+    """What to ask a user before the first run of a call that adds many ids to the lake; empty for all other runs."""
     asked: list[Plan] = []
 
     def question(plan: Plan) -> str:
-        if not asks or plan.run > 1 or plan.ids.count <= _MANY or asked:
+        new = sum(plan.counts.asked.get(cause, 0) for cause in (Cause.NEW, Cause.LISTED))
+        if not asks or new <= _MANY or asked:
             return ""
         asked.append(plan)
         time_needed = f", {duration(plan.ids.count / rate)} at {rate:g} a second" if rate else ""
         return (
-            f"The first run of {plan.entity} makes {plan.ids.count:,} requests{time_needed}. It can be stopped and "
-            "continued at any time; --top 1000 selects fewer. Begin it?"
+            f"Run {plan.run} of {plan.entity} makes {plan.ids.count:,} requests{time_needed}, {new:,} of them for ids "
+            "that are new to the lake. It can be stopped and continued at any time. --top 1000 selects fewer, "
+            f"top = 1000 in {FILE} does for all later runs too. Begin it?"
         )
 
     return question

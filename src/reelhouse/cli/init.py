@@ -25,6 +25,9 @@ from reelhouse.storage.folder import FolderStorage
 
 T = TypeVar("T")
 
+# How many of each entity are collected unless a user says otherwise.
+_TOP = "1000"
+
 _TERMS = """\
 TMDB's terms: no commercial use without a written agreement with TMDB.
 No use in connection with machine learning or AI, including training.
@@ -41,18 +44,24 @@ class _Answers(NamedTuple):
     token: str = ""
 
 
-def init(entities: Sequence[str], *, force: bool, ask: bool) -> None:
-    """Write the file; with *ask* let a person at a terminal choose the token's place, the lake and what to collect."""
+def init(entities: Sequence[str], lake: str | None, *, force: bool, ask: bool) -> None:
+    """Write the file; with *ask* let a person at a terminal choose the token's place, the lake and what to collect.
+
+    What is not asked is what the questions have as a default.
+    """
     path = Path(FILE)
-    selected(entities)
+    ranked = _are_ranked(entities)
     if path.exists() and not force:
         raise ConfigError(f"{path} exists; --force replaces it")
-    answers = _Answers({"entities": list(entities)} if entities else {})
+    values = {"lake": _place(lake)} if lake is not None else {}
+    answers = _Answers(
+        values | ({"entities": list(entities)} if entities else {}) | ({"top": int(_TOP)} if ranked else {})
+    )
     if ask:
         # What is wrong with the environment would be held against each answer.
         load(folder=Path(os.devnull))
         click.echo(_TERMS, err=True)
-        answers = _asked(list(entities))
+        answers = _asked(list(entities), values)
     try:
         path.write_text(template(answers.values, [DEFAULT]), encoding="utf-8")
     except OSError as exc:
@@ -60,23 +69,32 @@ def init(entities: Sequence[str], *, force: bool, ask: bool) -> None:
     if ask:
         display.note(f"{path} is written. {_cost(answers)} Begin with: reelhouse sync")
         return
-    display.note(f"{path} is written. Now set TMDB_TOKEN and run: reelhouse sync --top 1000")
+    chosen = f" It selects the {int(_TOP):,} most popular of each entity: top." if ranked else ""
+    display.note(f"{path} is written.{chosen} Now set TMDB_TOKEN and run: reelhouse sync")
     click.echo(_TERMS)
 
 
-def _asked(entities: list[str]) -> _Answers:
+def _are_ranked(entities: Sequence[str]) -> bool:
+    """Whether there are most popular ones of any of these."""
+    return any(ENTITIES[name].has_popularity for name in selected(entities))
+
+
+def _asked(entities: list[str], values: dict[str, Any]) -> _Answers:
+    """The answers of a person; *values* are not asked."""
     token = _token()
-    values: dict[str, Any] = {}
     if token:
         place = _keep(token)
         values |= {"token": place} if place else {}
-    values["lake"] = _valid("Where is the lake to be: a folder, or s3://bucket/prefix", "./lake", _place)
+    if "lake" not in values:
+        values["lake"] = _valid("Where is the lake to be: a folder, or s3://bucket/prefix", "./lake", _place)
     if not entities:
         known = ", ".join(dict.fromkeys(("all", *(one.group for one in ENTITIES.values() if one.group), *ENTITIES)))
         display.note(f"reelhouse collects: {known}.")
         entities = _valid("What to collect, separated by commas", DEFAULT, _names)
     values["entities"] = entities
-    top = _valid("How many of the most popular of each; 0 for all", "1000", _count)
+    top = 0
+    if _are_ranked(entities):
+        top = _valid("How many of the most popular of each; 0 for all", _TOP, _count)
     return _Answers(values | ({"top": top} if top else {}), token)
 
 
@@ -155,7 +173,7 @@ def _cost(answers: _Answers) -> str:
     """What the first run costs, in a sentence."""
     settings = load({**answers.values, "token": answers.token or None}, folder=Path(os.devnull))
     names = selected(settings.entities)
-    if settings.top:
+    if settings.top and all(ENTITIES[name].has_popularity for name in names):
         count, words = settings.top * len(names), "at most "
     elif not answers.token:
         return "`reelhouse plan` says what the first run costs."
@@ -168,4 +186,5 @@ def _cost(answers: _Answers) -> str:
             except ReelhouseError as exc:
                 return f"What the first run costs is not known yet ({exc}); `reelhouse plan` says it."
         words = ""
-    return f"The first run makes {words}{count:,} requests: {duration(count / settings.rate)}."
+    time_needed = f": {duration(count / settings.rate)}" if settings.rate else ""
+    return f"The first run makes {words}{count:,} requests{time_needed}."

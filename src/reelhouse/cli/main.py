@@ -46,17 +46,19 @@ def help_(ctx: click.Context, command: str | None) -> None:
     "--entities", multiple=True, metavar="NAME", help="Collect this entity or group, or all; may be repeated."
 )
 @click.option("--yes", is_flag=True, help="Do not prompt. (Without a terminal there are no prompts.)")
-def init(force: bool, entities: tuple[str, ...], yes: bool) -> None:
+@click.pass_context
+def init(ctx: click.Context, /, force: bool, entities: tuple[str, ...], yes: bool) -> None:
     """Write a commented reelhouse.toml, and print TMDB's terms.
 
-    In a terminal it prompts for the token (and checks it with TMDB), where to store it, the lake's location and what to
-    collect, and estimates the cost.
+    It selects the 1,000 most popular movies, or as many of each entity, until you change it. In a terminal it prompts
+    for the token (and checks it with TMDB), where to store it, the lake's location and what to collect, and estimates
+    the cost.
     """
     from reelhouse.cli import init
     from reelhouse.cli.terminal import display
 
     names = [name.strip() for text in entities for name in text.split(",")]
-    init.init(names, force=force, ask=not yes and display.at_terminal(sys.stdin))
+    init.init(names, ctx.obj.get("lake"), force=force, ask=not yes and display.at_terminal(sys.stdin))
 
 
 @main.command()

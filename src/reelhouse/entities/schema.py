@@ -159,12 +159,14 @@ class Table:
 class Export:
     """Listed in TMDB's daily export of this *name*; one with fewer rows than *least_rows* is a fault.
 
-    *adult* is the export of those that are marked as adult, which a user may add.
+    *adult* is the export of those that are marked as adult, which a user may add. *popularity* says whether its rows
+    have one.
     """
 
     name: str
     least_rows: int
     adult: str = ""
+    popularity: bool = True
 
 
 @dataclass(frozen=True)
@@ -395,6 +397,11 @@ class Entity:
     def adult_export(self) -> str:
         """The name of the daily export of adult ones; empty where there is none."""
         return self.listing.adult if isinstance(self.listing, Export) else ""
+
+    @property
+    def has_popularity(self) -> bool:
+        """Whether its listing says how popular each one is."""
+        return isinstance(self.listing, Discovered) or (isinstance(self.listing, Export) and self.listing.popularity)
 
     @property
     def source(self) -> str:

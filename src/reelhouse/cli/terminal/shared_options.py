@@ -157,7 +157,7 @@ json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obje
 excel_safe = click.option(
     "--excel-safe", is_flag=True, help="CSV: put ' before texts that a spreadsheet would run as a formula."
 )
-begin = click.option("--yes", is_flag=True, help="Do not ask before a first run of more than 20,000 requests.")
+begin = click.option("--yes", is_flag=True, help="Do not ask before a run of more than 20,000 new ids.")
 entity = click.option(
     "--entity",
     multiple=True,
