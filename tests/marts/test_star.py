@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from reelhouse.entities.schema import ColumnSpec, Table, key_of
 from reelhouse.marts import MARTS, REGISTRY, Measures, marts_with
+from reelhouse.serve.references import references
 from tests.marts.conftest import LakeOf
 from tests.marts.lake import EARLIER, MONDAY, Lake, Row
 
@@ -232,6 +234,60 @@ def test_the_calendar_runs_from_the_first_to_the_last_day_used(lake_of: LakeOf) 
         "month_name": "February", "day": 29, "day_of_year": 60, "weekday": 4, "weekday_name": "Thursday",
         "is_weekend": False, "decade": 2020,
     }  # fmt: skip
+
+
+# The days that rows of marts refer to: a table, and the column that says the day.
+_DATED = [
+    ("movie", "release_date"),
+    ("movie_release_date", "release_date"),
+    ("movie_daily", "day"),
+    ("tv", "first_air_date"),
+    ("season", "air_date"),
+    ("episode", "air_date"),
+]
+
+
+@pytest.mark.parametrize(("table", "column"), _DATED)
+def test_the_calendar_has_every_day_that_a_mart_refers_to(lake_of: LakeOf, table: str, column: str) -> None:
+    tables: dict[str, list[Row]] = {
+        "movie": [{"movie_id": 1}],
+        "movie_release_date": [{"movie_id": 1, "iso_3166_1": "US", "position": 0}],
+        "movie_cast": [{"movie_id": 1, "credit_id": "a", "person_id": 1, "order": 0}],
+        "movie_daily": [{"movie_id": 1}],
+        "tv": [{"tv_id": 1}],
+        "season": [{"tv_id": 1, "season_number": 1}],
+        "episode": [{"tv_id": 1, "season_number": 1, "episode_id": 1}],
+    }
+    for name, its in _DATED:
+        tables[name][0][its] = date(1950, 1, 1) if name == table else date(2000, 1, 1)
+    lake = lake_of(**tables)
+    days = lake.by("dim_date", "date_key").keys()
+    made_of = {table}
+    for mart in MARTS:
+        made_of |= {mart.name} if made_of & set(mart.inputs) else set()
+    dated = [one for one in references(MARTS) if one.parent == "dim_date" and one.table in made_of]
+    assert any(19500101 in [row[one.columns[0]] for row in lake.rows(one.table)] for one in dated)
+    for one in dated:
+        assert one.whole
+        assert {row[one.columns[0]] for row in lake.rows(one.table)} - {None} <= days, one.table
+
+
+def test_every_key_of_a_day_is_declared_as_one() -> None:
+    keys = [(mart.name, one.name) for mart in MARTS for one in mart.columns if one.name.endswith("date_key")]
+    declared = [(one.table, one.columns[0]) for one in references(MARTS) if one.parent == "dim_date"]
+    assert sorted(keys) == sorted([*declared, ("dim_date", "date_key")])
+
+
+def test_what_a_column_is_the_key_of_is_declared_and_its_description_says_so() -> None:
+    parent = Table("dim_a", "A.", (ColumnSpec("a_id", "bigint", "The thing."),), key=("a_id",))
+    said = Table("said", "B.", (ColumnSpec("x", "bigint", "Not declared; key of dim_a."),))
+    declared = Table("declared", "C.", (key_of("dim_a", "x", "bigint", "The thing", "NULL for none"),))
+    assert [one.table for one in references((parent, said, declared))] == ["declared"]
+    assert declared.columns[0].about == "The thing; key of dim_a; NULL for none."
+    for mart in MARTS:
+        for column in mart.columns:
+            named = re.search(r"\bkey of (\w+)", column.about, re.IGNORECASE)
+            assert (named[1] if named else "") == column.references, (mart.name, column.name)
 
 
 def test_the_week_begins_on_monday_and_ends_with_the_weekend(lake_of: LakeOf) -> None:

@@ -40,6 +40,7 @@ class ColumnSpec:
 
     Of a declared column *at* is its path from the item of its row (`paths.py`); *zero_is_null* where TMDB writes 0 for
     unknown, as it writes "" in texts, which is NULL everywhere. *fixed* is the text that all rows of one entity have.
+    *references* is the table whose key it holds: there is a row for every value.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ColumnSpec:
     at: str = ""
     zero_is_null: bool = False
     fixed: str = ""
+    references: str = ""
 
     @property
     def comment(self) -> str:
@@ -67,6 +69,12 @@ def col(name: str, type: str, at: str, about: str, unit: str = "", *, zero_is_nu
 def fixed(name: str, value: str, about: str) -> ColumnSpec:
     """A text column with the same *value* in all rows of one entity; by it several entities share a table."""
     return ColumnSpec(name, "string", about, fixed=value)
+
+
+def key_of(parent: str, name: str, type: str, about: str = "", note: str = "", *, path: str = "") -> ColumnSpec:  # noqa: A002
+    """A column that holds the key of *parent* in every row where it is known, as its description says."""
+    said = f"{about}; key of {parent}" if about else f"Key of {parent}"
+    return ColumnSpec(name, type, f"{said}{note and '; '}{note}.", path=path, references=parent)
 
 
 FETCHED_AT = ColumnSpec("fetched_at", "timestamp", "When TMDB gave the answer this comes from.")

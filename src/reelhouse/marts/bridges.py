@@ -6,20 +6,18 @@ from collections.abc import Iterator
 
 from pyspark.sql import DataFrame
 
-from reelhouse.entities.schema import ColumnSpec, Table
+from reelhouse.entities.schema import ColumnSpec, Table, key_of
 from reelhouse.marts.movies import MOVIE_ID
 from reelhouse.marts.series import TV_ID
 from reelhouse.marts.titles import of_titles, shares
 
-_GENRE = ColumnSpec("genre_id", "bigint", "The genre; key of dim_genre.", path="genres[].id")
-_COMPANY = ColumnSpec("company_id", "bigint", "The company; key of dim_company.", path="production_companies[].id")
-_COUNTRY = ColumnSpec(
-    "iso_3166_1", "string", "The producing country; key of dim_country.", path="production_countries[].iso_3166_1"
+_GENRE = key_of("dim_genre", "genre_id", "bigint", "The genre", path="genres[].id")
+_COMPANY = key_of("dim_company", "company_id", "bigint", "The company", path="production_companies[].id")
+_COUNTRY = key_of(
+    "dim_country", "iso_3166_1", "string", "The producing country", path="production_countries[].iso_3166_1"
 )
-_LANGUAGE = ColumnSpec(
-    "iso_639_1", "string", "The spoken language; key of dim_language.", path="spoken_languages[].iso_639_1"
-)
-_NETWORK = ColumnSpec("network_id", "bigint", "The network; key of dim_network.", path="networks[].id")
+_LANGUAGE = key_of("dim_language", "iso_639_1", "string", "The spoken language", path="spoken_languages[].iso_639_1")
+_NETWORK = key_of("dim_network", "network_id", "bigint", "The network", path="networks[].id")
 
 # The noun of a kind of title, its id, and the list of keywords in its answer.
 _KINDS = {"movie": ("movie", MOVIE_ID, "keywords"), "tv": ("series", TV_ID, "results")}
@@ -33,7 +31,7 @@ def bridge(rows: DataFrame, titles: DataFrame, *, id_column: str, key: str) -> D
 def bridges_of(kind: str) -> Iterator[Table]:
     """The bridges of a *kind* of title."""
     noun, title, keywords = _KINDS[kind]
-    keyword = ColumnSpec("keyword_id", "bigint", "The keyword; key of dim_keyword.", path=f"keywords.{keywords}[].id")
+    keyword = key_of("dim_keyword", "keyword_id", "bigint", "The keyword", path=f"keywords.{keywords}[].id")
     weight = ColumnSpec("weight", "double", f"1/n for a {noun} with n of them; adds up to 1 over each {noun}.", "share")
     bridged = [
         ("genre", "genre", "genre", _GENRE),

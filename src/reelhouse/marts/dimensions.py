@@ -12,7 +12,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.entities.schema import ColumnSpec
+from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.movies import FETCHED_AT
 from reelhouse.marts.titles import newest, of_titles
 
@@ -72,9 +72,7 @@ def dim_genre(*frames: DataFrame, kinds: Kinds) -> DataFrame:
 DIM_COMPANY_COLUMNS = (
     ColumnSpec("company_id", "bigint", "The company.", path="production_companies[].id"),
     ColumnSpec("name", "string", "Name.", path="production_companies[].name"),
-    ColumnSpec(
-        "origin_country", "string", "Its country; key of dim_country.", path="production_companies[].origin_country"
-    ),
+    key_of("dim_country", "origin_country", "string", "Its country", path="production_companies[].origin_country"),
     ColumnSpec("logo_path", "string", "Logo.", path="production_companies[].logo_path"),
     FETCHED_AT,
 )
@@ -92,7 +90,7 @@ def dim_company(*frames: DataFrame, kinds: Kinds) -> DataFrame:
 DIM_NETWORK_COLUMNS = (
     ColumnSpec("network_id", "bigint", "The network.", path="networks[].id"),
     ColumnSpec("name", "string", "Name.", path="networks[].name"),
-    ColumnSpec("origin_country", "string", "Its country; key of dim_country.", path="networks[].origin_country"),
+    key_of("dim_country", "origin_country", "string", "Its country", path="networks[].origin_country"),
     ColumnSpec("logo_path", "string", "Logo.", path="networks[].logo_path"),
     FETCHED_AT,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from reelhouse.entities.schema import ColumnSpec
+from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.measures import date_key, kept, mean, profit, roi, weighted_rating
 from reelhouse.marts.movies import FETCHED_AT, MOVIE_ID, RELEASE_DATE_KEY
 from reelhouse.marts.titles import of_titles
@@ -15,7 +15,7 @@ _LIMITED, _THEATRICAL, _DIGITAL = 2, 3, 4
 FACT_CREDIT_COLUMNS = (
     ColumnSpec("credit_id", "string", "TMDB's id of the credit.", path="credits.*[].credit_id"),
     MOVIE_ID,
-    ColumnSpec("person_id", "bigint", "Key of dim_person; NULL where TMDB names nobody.", path="credits.*[].id"),
+    key_of("dim_person", "person_id", "bigint", "", "NULL where TMDB names nobody", path="credits.*[].id"),
     RELEASE_DATE_KEY,
     ColumnSpec("credit_type", "string", "cast or crew."),
     ColumnSpec("department", "string", "Department; NULL for the cast.", path="credits.crew[].department"),
@@ -43,7 +43,7 @@ def fact_credit(movie_cast: DataFrame, movie_crew: DataFrame, dim_movie: DataFra
 
 FACT_RELEASE_COLUMNS = (
     MOVIE_ID,
-    ColumnSpec("iso_3166_1", "string", "Where; key of dim_country.", path="release_dates.results[].iso_3166_1"),
+    key_of("dim_country", "iso_3166_1", "string", "Where", path="release_dates.results[].iso_3166_1"),
     ColumnSpec("position", "bigint", "Place in TMDB's list of that country, from 0."),
     ColumnSpec(
         "release_type",
@@ -54,10 +54,11 @@ FACT_RELEASE_COLUMNS = (
     ColumnSpec(
         "release_date", "date", "Day of the release (UTC).", path="release_dates.results[].release_dates[].release_date"
     ),
-    ColumnSpec(
+    key_of(
+        "dim_date",
         "release_date_key",
         "int",
-        "Day of the release as yyyymmdd; key of dim_date.",
+        "Day of the release as yyyymmdd",
         path="release_dates.results[].release_dates[].release_date",
     ),
     ColumnSpec(
@@ -84,8 +85,8 @@ def fact_release(movie_release_date: DataFrame, dim_movie: DataFrame) -> DataFra
 FACT_MOVIE_COLUMNS = (
     MOVIE_ID,
     RELEASE_DATE_KEY,
-    ColumnSpec("collection_id", "bigint", "Collection; key of dim_collection.", path="belongs_to_collection.id"),
-    ColumnSpec("original_language", "string", "Key of dim_language.", path="original_language"),
+    key_of("dim_collection", "collection_id", "bigint", "Collection", path="belongs_to_collection.id"),
+    key_of("dim_language", "original_language", "string", path="original_language"),
     ColumnSpec("budget_usd", "bigint", "Production budget; NULL where unknown.", "US dollars", "budget"),
     ColumnSpec("revenue_usd", "bigint", "Box office; NULL where unknown.", "US dollars", "revenue"),
     ColumnSpec("profit_usd", "bigint", "Revenue less budget; NULL unless both are known.", "US dollars"),
@@ -195,11 +196,11 @@ def _windows(fact_release: DataFrame) -> DataFrame:
 _MOST_BILLED = 10
 
 EDGE_COSTAR_COLUMNS = (
-    ColumnSpec("person_id", "bigint", "The one with the lower id; key of dim_person."),
-    ColumnSpec("costar_id", "bigint", "The other one; key of dim_person."),
+    key_of("dim_person", "person_id", "bigint", "The one with the lower id"),
+    key_of("dim_person", "costar_id", "bigint", "The other one"),
     ColumnSpec("movie_count", "bigint", f"Movies in which both are among the first {_MOST_BILLED} billed.", "movies"),
-    ColumnSpec("first_release_date_key", "int", "First release of the earliest of them; key of dim_date."),
-    ColumnSpec("last_release_date_key", "int", "First release of the latest of them; key of dim_date."),
+    key_of("dim_date", "first_release_date_key", "int", "First release of the earliest of them"),
+    key_of("dim_date", "last_release_date_key", "int", "First release of the latest of them"),
 )
 
 

@@ -12,7 +12,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from reelhouse.entities.schema import ColumnSpec, Table
+from reelhouse.entities.schema import ColumnSpec, Table, key_of
 from reelhouse.marts.measures import date_key, kept
 
 # What changes with every answer is no change of the title.
@@ -75,7 +75,7 @@ def _removed(tombstone: DataFrame, kind: str, id_column: str) -> DataFrame:
 SNAPSHOT_COLUMNS = (
     ColumnSpec("movie_id", "bigint", "The movie.", path="id"),
     ColumnSpec("day", "date", "Day (UTC) of the answer."),
-    ColumnSpec("date_key", "int", "The day as yyyymmdd."),
+    key_of("dim_date", "date_key", "int", "The day as yyyymmdd"),
     ColumnSpec("popularity", "double", "TMDB's popularity that day; not comparable over years.", path="popularity"),
     ColumnSpec("vote_average", "double", "Mean of the votes.", "0 to 10", "vote_average"),
     ColumnSpec("votes", "bigint", "Number of votes.", "votes", "vote_count"),

@@ -5,27 +5,25 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.entities.schema import ColumnSpec
+from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.measures import date_key, decade, in_calendar, kept
 
 FETCHED_AT = ColumnSpec("fetched_at", "timestamp", "When TMDB gave the newest answer this comes from.")
-MOVIE_ID = ColumnSpec("movie_id", "bigint", "The movie; key of dim_movie.", path="id")
-RELEASE_DATE_KEY = ColumnSpec(
-    "release_date_key", "int", "First release as yyyymmdd; key of dim_date.", path="release_date"
-)
+MOVIE_ID = key_of("dim_movie", "movie_id", "bigint", "The movie", path="id")
+RELEASE_DATE_KEY = key_of("dim_date", "release_date_key", "int", "First release as yyyymmdd", path="release_date")
 
 DIM_MOVIE_COLUMNS = (
     MOVIE_ID,
     ColumnSpec("imdb_id", "string", "IMDb's id.", path="imdb_id"),
     ColumnSpec("title", "string", "Title in the language asked for.", path="title"),
     ColumnSpec("original_title", "string", "Title in the original language.", path="original_title"),
-    ColumnSpec("original_language", "string", "Original language; key of dim_language.", path="original_language"),
+    key_of("dim_language", "original_language", "string", "Original language", path="original_language"),
     ColumnSpec("status", "string", "Released, Post Production, Rumored and so on.", path="status"),
     ColumnSpec("release_date", "date", "First release.", path="release_date"),
     RELEASE_DATE_KEY,
     ColumnSpec("release_year", "int", "Year of the first release.", path="release_date"),
     ColumnSpec("release_decade", "int", "First year of the decade of the first release.", path="release_date"),
-    ColumnSpec("collection_id", "bigint", "Collection; key of dim_collection.", path="belongs_to_collection.id"),
+    key_of("dim_collection", "collection_id", "bigint", "Collection", path="belongs_to_collection.id"),
     ColumnSpec("overview", "string", "Plot in short.", path="overview"),
     ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
     ColumnSpec("homepage", "string", "Web site.", path="homepage"),

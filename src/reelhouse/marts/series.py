@@ -5,24 +5,24 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from reelhouse.entities.schema import ColumnSpec
+from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.measures import date_key, decade, in_calendar, kept, mean, weighted_rating
 from reelhouse.marts.movies import FETCHED_AT
 from reelhouse.marts.titles import of_titles
 
-TV_ID = ColumnSpec("tv_id", "bigint", "The series; key of dim_tv.", path="id")
+TV_ID = key_of("dim_tv", "tv_id", "bigint", "The series", path="id")
 _SEASON_NUMBER = ColumnSpec("season_number", "bigint", "Number of the season; 0 holds specials.")
-_FIRST_AIR_DATE_KEY = ColumnSpec(
-    "first_air_date_key", "int", "First broadcast as yyyymmdd; key of dim_date.", path="first_air_date"
+_FIRST_AIR_DATE_KEY = key_of(
+    "dim_date", "first_air_date_key", "int", "First broadcast as yyyymmdd", path="first_air_date"
 )
 _AIR_DATE = ColumnSpec("air_date", "date", "First broadcast.")
-_AIR_DATE_KEY = ColumnSpec("air_date_key", "int", "First broadcast as yyyymmdd; key of dim_date.")
+_AIR_DATE_KEY = key_of("dim_date", "air_date_key", "int", "First broadcast as yyyymmdd")
 
 DIM_TV_COLUMNS = (
     TV_ID,
     ColumnSpec("name", "string", "Name in the language asked for.", path="name"),
     ColumnSpec("original_name", "string", "Name in the original language.", path="original_name"),
-    ColumnSpec("original_language", "string", "Original language; key of dim_language.", path="original_language"),
+    key_of("dim_language", "original_language", "string", "Original language", path="original_language"),
     ColumnSpec("type", "string", "Scripted, Documentary, Reality and so on.", path="type"),
     ColumnSpec("status", "string", "Returning Series, Ended, Canceled and so on.", path="status"),
     ColumnSpec("in_production", "boolean", "Whether it is still made.", path="in_production"),
@@ -102,7 +102,7 @@ _VOTES = ColumnSpec("votes", "bigint", "Number of votes.", "votes")
 FACT_TV_COLUMNS = (
     TV_ID,
     _FIRST_AIR_DATE_KEY,
-    ColumnSpec("original_language", "string", "Key of dim_language.", path="original_language"),
+    key_of("dim_language", "original_language", "string", path="original_language"),
     ColumnSpec("season_count", "bigint", "Seasons; season 0 is not counted.", "seasons", "number_of_seasons"),
     ColumnSpec("episode_count", "bigint", "Episodes; season 0 is not counted.", "episodes", "number_of_episodes"),
     ColumnSpec("days_on_air", "bigint", "From the first broadcast to the last so far.", "days"),
@@ -153,7 +153,7 @@ def fact_tv(
 
 
 FACT_EPISODE_COLUMNS = (
-    ColumnSpec("episode_id", "bigint", "The episode; key of dim_episode."),
+    key_of("dim_episode", "episode_id", "bigint", "The episode"),
     TV_ID,
     _SEASON_NUMBER,
     ColumnSpec("episode_number", "bigint", "Number of the episode within the season."),

@@ -23,7 +23,7 @@ def marts_with(measures: Measures, entities: Collection[str] = ENTITIES) -> tupl
     # First what shared marts read, last the wide table.
     bridges = [bridge for kind in kinds for bridge in bridges_of(kind)]
     marts = (*(mart for kind in kinds for mart in own[kind]), *_shared(kinds), *bridges, *_histories(kinds, measures))
-    return (*marts, *(_posters(kinds) if "configuration" in entities else ()))
+    return (*marts, *_calendar(kinds), *(_posters(kinds) if "configuration" in entities else ()))
 
 
 def _posters(kinds: list[str]) -> Iterator[Table]:
@@ -212,11 +212,6 @@ _COUNTRIES = {
 }
 _LANGUAGES = {"movie": ("movie_spoken_language", "movie"), "tv": ("tv_spoken_language", "tv", "tv_language")}
 _OFFERS = {"movie": ("watch_provider_offer",), "tv": ("tv_watch_provider_offer",)}
-# The marts with days, and their columns.
-_DAYS = {
-    "movie": {_DIM_MOVIE: "release_date", "fact_release": "release_date"},
-    "tv": {_DIM_TV: "first_air_date", "dim_episode": "air_date"},
-}
 
 
 def _shared(kinds: list[str]) -> Iterator[Table]:
@@ -279,11 +274,21 @@ def _shared(kinds: list[str]) -> Iterator[Table]:
         of.dim_watch_provider,
         _OFFERS,
     )
+
+
+# The marts that days come from, and their columns; all other marts have days of these.
+_DAYS = {
+    "movie": {_DIM_MOVIE: "release_date", "fact_release": "release_date", "fact_movie_snapshot": "day"},
+    "tv": {_DIM_TV: "first_air_date", "dim_season": "air_date", "dim_episode": "air_date"},
+}
+
+
+def _calendar(kinds: list[str]) -> Iterator[Table]:
     days = {mart: column for kind in kinds for mart, column in _DAYS[kind].items()}
     if days:
         yield Table(
             "dim_date",
-            "Days from the first to the last release or broadcast.",
+            "Days from the first to the last release, broadcast or snapshot.",
             dates.DIM_DATE_COLUMNS,
             dates.dim_date,
             tuple(days),

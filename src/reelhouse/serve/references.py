@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 from typing import NamedTuple
 
 from reelhouse.entities.schema import Table
-
-# Marts say so in the sentence of a column, which readers of the dictionary see too.
-_STATED = re.compile(r"\bkey of (dim_\w+)", re.IGNORECASE)
 
 
 class Reference(NamedTuple):
@@ -45,9 +41,8 @@ def references(tables: Iterable[Table]) -> list[Reference]:
 
 def _of(table: Table, known: dict[str, Table]) -> Iterator[Reference]:
     for column in table.columns:
-        stated = _STATED.search(column.about)
-        if stated and stated[1] in known and stated[1] != table.name:
-            yield Reference(table.name, (column.name,), stated[1], known[stated[1]].key, True)
+        if column.references in known and column.references != table.name:
+            yield Reference(table.name, (column.name,), column.references, known[column.references].key, True)
             continue
         for parent in known.values():
             if parent.key == (column.name,) != table.key and _names_it(parent, column.name):
