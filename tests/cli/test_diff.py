@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reelhouse.cli.main import main
+from reelhouse.emulator import Emulator
 from reelhouse.storage.folder import FolderStorage
 from tests.runs.lakes import TOKEN
 from tests.runs.tiny import Tiny, tiny_tmdb
@@ -20,12 +21,12 @@ from tests.runs.tiny import Tiny, tiny_tmdb
 class Lake:
     """A lake in a folder, used by the command line in this process."""
 
-    def __init__(self, tiny: Tiny, place: Path) -> None:
+    def __init__(self, url: str, place: Path) -> None:
         self.place = place
         self._environ = {
             "REELHOUSE_LAKE": str(place),
-            "REELHOUSE_TMDB_URL": f"{tiny.url}/3",
-            "REELHOUSE_EXPORTS_URL": f"{tiny.url}/p/exports",
+            "REELHOUSE_TMDB_URL": f"{url}/3",
+            "REELHOUSE_EXPORTS_URL": f"{url}/p/exports",
             "REELHOUSE_RATE": "0",
             "REELHOUSE_RETRY_WAIT": "0.005",
             "REELHOUSE_ATTEMPTS": "1",
@@ -59,7 +60,7 @@ def tiny() -> Iterator[Tiny]:
 
 @pytest.fixture
 def lake(tiny: Tiny, tmp_path: Path) -> Lake:
-    return Lake(tiny, tmp_path / "lake")
+    return Lake(tiny.url, tmp_path / "lake")
 
 
 def test_a_lake_that_has_all_that_is_listed_is_equal_and_nothing_is_written(tiny: Tiny, lake: Lake) -> None:
@@ -123,6 +124,18 @@ def test_only_what_was_selected_can_be_missing(tiny: Tiny, lake: Lake, tmp_path:
     tiny.listed.append(0)
     tiny.listed.append(-5)
     assert lake.diff()[2] == {"extra": [20]}
+
+
+@pytest.mark.parametrize("slice_", [("--top", "5"), ("--min-popularity", "1000")])
+def test_after_discover_what_it_found_and_a_slice_left_out_is_not_missing(
+    tmp_path: Path, slice_: tuple[str, str]
+) -> None:
+    with Emulator(movies=60, seed=3) as tmdb:
+        lake = Lake(tmdb.address, tmp_path / "lake")
+        lake.collect("--discover", "vote_count.gte=0", *slice_)
+        landed = 5 if slice_[0] == "--top" else 0
+        code, found, ids = lake.diff()
+        assert (code, ids, found["excluded"]) == (0, {}, found["rows"] - landed)
 
 
 def test_the_export_of_adult_ones_is_compared_where_the_lake_lists_it(tiny: Tiny, lake: Lake) -> None:

@@ -12,13 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reelhouse.bootstrap.storage import spool_of
 from reelhouse.collect.landing import Replayed, open_unit, replay
 from reelhouse.collect.spool import Entry, Spool, Spooling
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import ChunkWriter, read_chunk
 from reelhouse.raw.plan import Plan
-from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_parts
+from reelhouse.raw.purges import change_purged
+from reelhouse.raw.receipt import ChunkRef, Purge, Purged, Receipt, State, read_parts
 from reelhouse.raw.reconciliation import reconcile
+from reelhouse.settings import Settings
+from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import MORNING, a_chunk, a_outcome, a_plan, settle
 
@@ -117,6 +121,24 @@ def test_a_run_that_was_reconciled_meanwhile_stays_as_it_is(lake: MemoryStorage,
     assert replay(lake, spool) == Replayed(0, [])
     assert set(lake.keys("")) == before
     assert spool.waiting() == []
+
+
+def test_what_was_purged_while_it_waited_does_not_come_back(lake: MemoryStorage, spool: Spool) -> None:
+    plan = _plan(lake)
+    _spooled(spool, plan, ["1", "2", "3"])
+    _spooled(spool, plan, ["14", "11"], unit=1)
+    change_purged(lake, "movie", 1, lambda before: Purged("movie", 1, [Purge(MORNING, 1, left_out=["2"])]))
+    assert replay(lake, spool) == Replayed(2, [])
+    assert (_claimed(lake), _claimed(lake, 1)) == ([], ["14", "11"])
+    assert len(list(lake.keys("raw/"))) == 1
+    assert spool.waiting() == []
+
+
+def test_a_lake_has_one_spool_whatever_link_leads_to_it(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("lake")
+    stated = Settings(spool=str(tmp_path / "spool"))
+    one, other = (spool_of(stated, FolderStorage(tmp_path / name)).folder for name in ("lake", "link"))
+    assert one == other
 
 
 @pytest.mark.parametrize("theirs", ["none", "of other ids", "of another time"])

@@ -41,8 +41,9 @@ def storage_of(settings: Settings) -> Storage:
 
 
 def spool_of(settings: Settings, storage: Storage) -> Spool:
-    """Where answers wait while *storage* cannot be written. Each lake has its own folder."""
-    lake = hashlib.sha256(storage.url.encode()).hexdigest()[:16]
+    """Where answers wait while *storage* cannot be written. Each lake has its own folder, whatever link leads to it."""
+    place = storage.root.resolve().as_uri() if isinstance(storage, FolderStorage) else storage.url
+    lake = hashlib.sha256(place.encode()).hexdigest()[:16]
     folder = Path(settings.spool) if settings.spool else cache_folder() / "reelhouse" / "spool"
     return Spool(folder / lake, int(settings.spool_megabytes * (1 << 20)))
 

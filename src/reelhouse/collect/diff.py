@@ -83,11 +83,13 @@ async def compare(
     by_export = plan.selection.source == "export"
     wanted = wanted._replace(selection=plan.selection if by_export else Selection())
     with open_ledger(storage, entity.name, last) as ledger:
+        if not by_export:
+            _choose(storage, plan, ledger)
         listing = Listing(ledger.db, entity.name)
         before = newest_plans(storage, last, entity.name, exports=True).exports
         exports = await list_exports(storage, session, url, wanted, listing, before, client)
         if not by_export:
-            _keep_chosen(storage, plan, ledger)
+            _keep_chosen(plan, ledger)
         # The instant before which an answer is stale, as planning has it.
         stale_before = shifted(exports[0].asked_at, -86400 * wanted.stale_after_days)
         counts: Counter[str] = Counter()
@@ -106,16 +108,17 @@ def _selecting(storage: Storage, entity: Entity, last: int) -> Plan:
     return next((plan for plan in (newest, *plans) if plan.selection.source != "list"), newest)
 
 
-def _keep_chosen(storage: Storage, plan: Plan, ledger: Ledger) -> None:
-    """Exclude what neither the listing of *plan* names nor the lake knows."""
-    db = ledger.db
-    db.execute("create temp table chosen (id integer primary key)")
+def _choose(storage: Storage, plan: Plan, ledger: Ledger) -> None:
+    """Make a table `chosen` of the ids that *plan* selected from its listing."""
+    listing = Listing(ledger.db, plan.entity)
     if plan.listing is not None and not read_purged(storage, plan.entity, plan.run).listed:
-        keys = (line.partition(" ")[0] for line in read_lines(storage, plan.listing))
-        db.execute("begin")
-        db.executemany("insert or ignore into chosen values (?)", ((int(key),) for key in keys if key.isdecimal()))
-        db.execute("commit")
-    db.execute(
+        listing.add_lines(read_lines(storage, plan.listing), plan.selection)
+    ledger.db.execute("create temp table chosen as select id from listed where excluded is null")
+
+
+def _keep_chosen(plan: Plan, ledger: Ledger) -> None:
+    """Exclude what is neither chosen nor known."""
+    ledger.db.execute(
         "update listed set excluded = 'selection' where id not in (select id from chosen) "
         "and id not in (select id from known where entity = ?)",
         (plan.entity,),

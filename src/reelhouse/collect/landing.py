@@ -19,7 +19,7 @@ from reelhouse.errors import ConfigError, DeletedRunError, KeyTakenError, LakeEr
 from reelhouse.raw.chunk import ChunkWriter
 from reelhouse.raw.keys import chunk_key, plan_key, receipt_key
 from reelhouse.raw.plan import Plan, Request, read_plan
-from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt, read_parts
+from reelhouse.raw.receipt import Outcome, Receipt, State, put_receipt, read_parts, read_purged
 from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer
@@ -325,6 +325,9 @@ def _land(storage: Storage, entry: Entry, body: bytes) -> int:
     if plan is None or not entry.is_of(plan):
         raise LakeError(f"it is of another {receipt.entity} run {receipt.run} than {storage.url} holds")
     if read_reconciliation(storage, receipt.entity, receipt.run) is not None:
+        return 0
+    if read_purged(storage, receipt.entity, receipt.run).left_out({outcome.key for outcome in receipt.outcomes}):
+        # Purged while it waited here, be it by another machine. What else the chunk holds is requested again.
         return 0
     unit = open_unit(storage, plan, receipt.unit)
     if all(outcome.key in unit.known for outcome in receipt.outcomes):
