@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from contextlib import closing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.retention.erasure import purge
+from reelhouse.retention.selection import Chosen
 from reelhouse.serve.export import folders
 from reelhouse.serve.export.atomic_files import check_outside, put_in_place
 from reelhouse.serve.export.sqlite_file import SqliteFile
@@ -29,8 +33,11 @@ from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.warehouse.purged_tables import erase_tables
 from tests.export.lakes import OWN, bring, moved, own_rows
 from tests.export.targets import export
+from tests.warehouse.few import FEW
+from tests.warehouse.landing import LakeInTheMaking, a_movie
 
 SOME = ("movie_genre", "dim_genre")
 
@@ -130,6 +137,68 @@ def test_a_table_of_somebody_elses_is_known_in_capitals_too(lake: Path, tmp_path
         export(lake, str(tmp_path / name), "movie")
     with opened(tmp_path / name) as file:
         assert file.execute("select mine from movie").fetchall() == [(7,)]
+
+
+def _metadata_of_others(folder: Path, kind: str, ours: bytes) -> bytes:
+    """What a person has in the place of the metadata, and what it holds."""
+    place, body = folder / "films.metadata.yml", b"title: mine\n"
+    place.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(place)
+        return b""
+    if kind == "edited":
+        body = ours.replace(b'"source": "TMDB"', b'"source": "mine"')
+        assert body != ours
+    if kind == "link":
+        (folder / "profile").write_bytes(body)
+        place.symlink_to("profile")
+    else:
+        place.write_bytes(body)
+    return body
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["text", "edited", "link", "pipe"])
+def test_metadata_that_reelhouse_did_not_write_stays(lake: Path, tmp_path: Path, kind: str) -> None:
+    path, place = tmp_path / "films.sqlite", tmp_path / "films.metadata.yml"
+    for _ in range(2):
+        export(lake, str(path), *SOME, full=True)
+    before, ours = path.read_bytes(), place.read_bytes()
+    body = _metadata_of_others(tmp_path, kind, ours)
+    with pytest.raises(ConfigError, match=r"^to: .*films\.metadata\.yml (was not made by reelhouse|is a pipe)"):
+        export(lake, str(path), *SOME, full=True)
+    assert path.read_bytes() == before
+    assert kind == "pipe" or place.read_bytes() == body
+
+
+def test_a_link_in_the_place_of_metadata_is_not_written_through(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "films.metadata.yml").symlink_to("missing")
+    export(lake, str(tmp_path / "films.sqlite"), *SOME)
+    assert not (tmp_path / "missing").exists()
+    assert (tmp_path / "films.metadata.yml").is_file()
+
+
+@pytest.mark.parametrize("name", ["it's a.duckdb", "films.sqlite"])
+def test_no_byte_of_what_was_purged_stays_in_a_file(tmp_path: Path, name: str) -> None:
+    lake, path = LakeInTheMaking(tmp_path / "lake", registry=FEW), tmp_path / name
+    titles = {id_: hashlib.sha256(bytes([id_])).hexdigest() * 20 for id_ in range(1, 200)}
+    lake.land(*(a_movie(id_, title=title, genres=[{"id": 18, "name": "Drama"}]) for id_, title in titles.items()))
+    lake.build()
+    export(lake.root, str(path))
+    assert titles[2][:64].encode() in path.read_bytes()
+    kind: Any = duckdb if path.suffix == ".duckdb" else sqlite3
+    with closing(kind.connect(str(path))) as file:
+        file.execute("create view mine as select title from movie")
+    purge(
+        lake.storage, Chosen("all but one", keys=frozenset(map(str, range(2, 200)))), datetime(2026, 12, 20, tzinfo=UTC)
+    )
+    erase_tables(lake.storage)
+    lake.build()
+    export(lake.root, str(path))
+    held = path.read_bytes()
+    assert [id_ for id_, title in titles.items() if title[:64].encode() in held and id_ > 1] == []
+    with closing(kind.connect(str(path))) as file:
+        assert file.execute("select title from mine").fetchall() == [(titles[1],)]
 
 
 @pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])

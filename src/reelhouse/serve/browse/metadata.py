@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -11,11 +12,12 @@ from typing import Any
 from urllib.parse import quote
 
 from reelhouse.entities.schema import Table
-from reelhouse.errors import ReelhouseError
+from reelhouse.errors import ConfigError
 from reelhouse.marts.example_queries import QUESTIONS
 from reelhouse.marts.report_questions import REPORT_QUESTIONS
+from reelhouse.serve.export.atomic_files import check_file, in_one_line, put_in_place, scratch_in
 from reelhouse.serve.export.database_file import listed, quoted
-from reelhouse.serve.export.result import TERMS
+from reelhouse.serve.export.result import NOTES, TERMS
 
 # Columns by which a row is known, and which are searched.
 _LABELS = ("title", "english_name", "name")
@@ -38,16 +40,37 @@ def metadata_place(database: Path) -> Path:
     return database.with_name(f"{database.stem}.metadata.yml")
 
 
-def write_metadata(database: Path, tables: Iterable[Table]) -> Path:
-    """Write the metadata of the export at *database*, which holds *tables*, and return where."""
+def check_metadata(database: Path) -> None:
+    """Raise `ConfigError` where the metadata's place holds what `write_metadata` did not write, or what was edited."""
     place = metadata_place(database)
-    # JSON is YAML too, and needs no package to be written.
-    body = json.dumps(metadata(database, list(tables)), indent=2, ensure_ascii=False) + "\n"
-    try:
-        place.write_text(body, encoding="utf-8")
-    except OSError as exc:
-        raise ReelhouseError(f"{place} cannot be written: {exc.strerror}") from exc
-    return place
+    check_file(place)
+    with in_one_line(place):
+        try:
+            found = json.loads(place.read_bytes())
+        except FileNotFoundError:
+            return
+        except (ValueError, RecursionError):
+            found = None
+    if not isinstance(found, dict) or found.pop(NOTES, None) != _mark(found):
+        raise ConfigError(
+            f"to: {place} was not made by reelhouse, or was edited since: give it another name, or take another file"
+        )
+
+
+def write_metadata(database: Path, tables: Iterable[Table]) -> None:
+    """Write the metadata of the export at *database*, which holds *tables*."""
+    found, place = metadata(database, list(tables)), metadata_place(database)
+    with scratch_in(place.parent) as folder:
+        made = folder / place.name
+        # JSON is YAML too, and needs no package to be written.
+        body = json.dumps({**found, NOTES: _mark(found)}, indent=2, ensure_ascii=False) + "\n"
+        made.write_text(body, encoding="utf-8")
+        put_in_place(made, place)
+
+
+def _mark(found: dict[str, Any]) -> str:
+    """By this metadata are known that nobody edited."""
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
 def metadata(database: Path, tables: list[Table]) -> dict[str, Any]:

@@ -75,6 +75,10 @@ class DatabaseFile(ABC):
     def index(self, file: Any, table: ExportTable) -> str:
         """Declare the key and whatever helps readers; returns why there is no key, where the rows have none."""
 
+    def clear_free_space(self, made: Path) -> None:
+        """Leave nothing of dropped tables in *made*, for a program whose files keep that."""
+        return
+
     def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
         check_outside(self._path, snapshot.storage)
         check_file(self._path)
@@ -114,6 +118,8 @@ class DatabaseFile(ABC):
             with self.opened(made) as file:
                 self.prepare(file)
                 done = self._load_all(file, snapshot, wanted, step)
+            if snapshot.purges and self._path.exists():
+                self.clear_free_space(made)
             snapshot.check()
             sync(made)
             # What others wrote since it was copied would go with the old file.

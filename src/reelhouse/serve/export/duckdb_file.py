@@ -58,6 +58,21 @@ class DuckdbFile(DatabaseFile):
         with self.opened(self._path, read_only=True):
             shutil.copyfile(self._path, made)
 
+    def clear_free_space(self, made: Path) -> None:
+        # DuckDB overwrites free blocks only when it needs them.
+        fresh = made.with_name(f"{made.name}.fresh")
+        try:
+            with self.opened(made, read_only=True) as file:
+                (own,) = file.execute("select current_database()").fetchone()
+                file.execute(f"attach {_text(str(fresh))} as reelhouse_fresh (read_write)")
+                file.execute(f"copy from database {quoted(own)} to reelhouse_fresh")
+                file.execute("detach reelhouse_fresh")
+        except ReelhouseError as exc:
+            raise ReelhouseError(
+                f"{self.place} cannot be written again without what was purged, export into a new file: {exc}"
+            ) from exc
+        fresh.replace(made)
+
     def prepare(self, file: Any) -> None:
         file.execute("set timezone = 'UTC'")
         file.execute(_NOTES)

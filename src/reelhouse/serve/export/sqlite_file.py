@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.serve.browse.metadata import write_metadata
+from reelhouse.serve.browse.metadata import check_metadata, write_metadata
 from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
 from reelhouse.serve.export.result import NOTES, Exported, Noted, Step
 from reelhouse.serve.export.rows import Reading
@@ -45,6 +45,7 @@ class SqliteFile(DatabaseFile):
         """As of all files; beside it comes what datasette shows of it."""
         for table in snapshot.tables:
             check_columns(table, "SQLite", _MOST_COLUMNS)
+        check_metadata(self._path)
         done = super().export(snapshot, full=full, step=step)
         with self.opened(self._path, read_only=True) as file:
             there = {name for (name,) in file.execute(self.names)}
@@ -62,6 +63,8 @@ class SqliteFile(DatabaseFile):
         # Whatever happens to this copy, the file itself is untouched: nothing here has to survive a crash.
         for setting in ("journal_mode = off", "synchronous = off", "cache_size = -200000"):
             file.execute(f"pragma {setting}")
+        # What was purged must not stay in free pages.
+        file.execute("pragma secure_delete = on")
         first, *others = Noted.__struct_fields__
         file.execute(f"create table if not exists {NOTES} ({first} primary key, {', '.join(others)})")
 
