@@ -102,6 +102,22 @@ def test_what_is_built_is_verified_exported_and_seen(built: LakeInTheMaking, tmp
     assert reelhouse.purge(built.root, older_than="1d", as_of=date(2020, 1, 1), dry_run=True).answers == 0
 
 
+def test_a_lake_is_compared_and_maintained(tmp_path: Path, settings: dict[str, Any]) -> None:
+    reelhouse.collect(tmp_path, max_requests=3, settings=settings, check=False)
+    with pytest.raises(reelhouse.IncompleteError) as raised:
+        reelhouse.diff(tmp_path, entities=["movie"], settings=settings)
+    found = raised.value.result
+    assert isinstance(found, reelhouse.DiffResult)
+    (movies,) = found.compared
+    assert found.faults == [f"movie: {movies.missing:,} ids are missing"]
+    assert found.to_dict()["entities"]["movie"]["ids"]["missing"] == found.ids["movie", "missing"]
+    assert len(found.ids["movie", "missing"]) == min(movies.missing, 1000)
+    done = reelhouse.maintain(tmp_path, dry_run=True)
+    assert (done.ok, done.to_dict()["too_old"]) == (True, {"answers": 0, "exports": 0})
+    with pytest.raises(reelhouse.ConfigError, match="keep_days: 1 or more is expected, not 0"):
+        reelhouse.maintain(tmp_path, keep_days=0)
+
+
 def test_ids_are_given_as_numbers_or_as_a_file(tmp_path: Path, settings: dict[str, Any]) -> None:
     assert reelhouse.collect(tmp_path / "a", ids=[2, 3], settings=settings).runs[0].asked == 2
     (tmp_path / "ids.csv").write_text("tmdbId\n2\n3\n4\n")

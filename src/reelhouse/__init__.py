@@ -8,8 +8,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reelhouse.bootstrap.api import build, collect, export, open, purge, status, sync, verify  # noqa: A004
-    from reelhouse.bootstrap.operations import CollectResult, ExportResult, SyncResult
+    from reelhouse.bootstrap.api import build, collect, diff, export, maintain, open, purge, status, sync, verify  # noqa: A004
+    from reelhouse.bootstrap.maintaining import MaintainResult
+    from reelhouse.bootstrap.operations import CollectResult, DiffResult, ExportResult, SyncResult
     from reelhouse.bootstrap.purging import PurgeResult
     from reelhouse.collect.reporting import RunSummary
     from reelhouse.collect.status import Status
@@ -38,12 +39,14 @@ __all__ = [
     "CollectResult",
     "ConfigError",
     "DeniedError",
+    "DiffResult",
     "ExportResult",
     "IncompleteError",
     "Lake",
     "LakeError",
     "ListingError",
     "LockedError",
+    "MaintainResult",
     "PurgeResult",
     "ReelhouseError",
     "RunSummary",
@@ -57,7 +60,9 @@ __all__ = [
     "__version__",
     "build",
     "collect",
+    "diff",
     "export",
+    "maintain",
     "open",
     "purge",
     "status",

@@ -13,10 +13,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reelhouse.bootstrap import operations, purging
+from reelhouse.bootstrap import maintaining, operations, purging
 from reelhouse.bootstrap.collecting import SIGNALS, CollectOptions, Done, of_other_selections
 from reelhouse.bootstrap.collector import only_entity
-from reelhouse.bootstrap.operations import CollectResult, ExportResult, SyncResult
+from reelhouse.bootstrap.maintaining import MaintainResult
+from reelhouse.bootstrap.operations import CollectResult, DiffResult, ExportResult, SyncResult
 from reelhouse.bootstrap.purging import PurgeResult
 from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.status import status as lake_status
@@ -138,6 +139,34 @@ def verify(
 def status(lake: Place = None, *, settings: Mapping[str, Any] | None = None) -> Status:
     """What is known, landed, pending, old and not built yet, and the open runs."""
     return lake_status(_settings(lake, settings))
+
+
+def diff(
+    lake: Place = None,
+    *,
+    entities: Sequence[str] = (),
+    check: bool = True,
+    settings: Mapping[str, Any] | None = None,
+) -> DiffResult:
+    """Compare the lake with TMDB's newest exports, id by id; *entities*, or all that were collected."""
+    chosen = _settings(lake, settings)
+    names = _names(entities, "entities")
+    return _checked(operations.diff(lake_of(chosen), chosen, selected(names) if names else (), Progress()), check)
+
+
+def maintain(
+    lake: Place = None,
+    *,
+    keep_days: int = 7,
+    dry_run: bool = False,
+    check: bool = True,
+    settings: Mapping[str, Any] | None = None,
+) -> MaintainResult:
+    """Compact, checkpoint and vacuum tables; what readers that began within *keep_days* need stays."""
+    if keep_days < 1:
+        raise ConfigError(f"keep_days: 1 or more is expected, not {keep_days}")
+    storage = lake_of(_settings(lake, settings))
+    return _checked(maintaining.maintain(storage, _silent, keep_days=keep_days, dry_run=dry_run), check)
 
 
 def export(

@@ -18,6 +18,7 @@ import msgspec
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions, Done
 from reelhouse.bootstrap.selection import selected
+from reelhouse.collect.diff import DIFFERENCES, Compared, Difference
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.reporting import Progress, RunResult, RunSummary, summary_of
 from reelhouse.collect.verify import Verdict
@@ -98,6 +99,43 @@ class SyncResult:
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
         return {**self.collect.to_dict(), "build": self.build.to_dict(), "verify": self.verify.to_dict()}
+
+
+# How many ids of each kind of difference a result has.
+_IDS_SHOWN = 1000
+
+
+@dataclass(frozen=True)
+class DiffResult:
+    """The entities as *compared*, and of each entity and kind of difference the first thousand *ids*."""
+
+    compared: list[Compared]
+    ids: dict[tuple[str, str], list[int]]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no id differs."""
+        return all(one.equal for one in self.compared)
+
+    @property
+    def faults(self) -> Sequence[str]:
+        """Which do, in lines."""
+        return [
+            f"{one.entity}: {count:,} ids are {name}"
+            for one in self.compared
+            for name in DIFFERENCES
+            if (count := getattr(one, name))
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        ids = {
+            one.entity: {name: self.ids.get((one.entity, name), []) for name in DIFFERENCES} for one in self.compared
+        }
+        return {
+            "equal": self.ok,
+            "entities": {one.entity: {**one._asdict(), "ids": ids[one.entity]} for one in self.compared},
+        }
 
 
 @dataclass(frozen=True)
@@ -274,6 +312,25 @@ def _keep_verdict(storage: Storage, verdict: Verdict, deep: bool) -> list[str]:
 
 
 _CHEAPLY = "logs and sizes of data files were checked; `reelhouse verify --deep` also reads all values"
+
+
+def diff(
+    storage: Storage,
+    settings: Settings,
+    entities: Iterable[str],
+    progress: Progress,
+    note: Callable[[Difference], object] = lambda difference: None,
+) -> DiffResult:
+    """Compare the lake with TMDB's newest exports: *entities*, or all that have runs; *note* gets each difference."""
+    first: dict[tuple[str, str], list[int]] = {}
+
+    def found(one: Difference) -> None:
+        note(one)
+        ids = first.setdefault((one.entity, one.difference), [])
+        if len(ids) < _IDS_SHOWN:
+            ids.append(one.id)
+
+    return DiffResult(collecting.compare_each(storage, settings, entities, found, progress), first)
 
 
 def check_can_verify(*, deep: bool) -> None:

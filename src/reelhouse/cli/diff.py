@@ -7,55 +7,34 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from reelhouse.bootstrap.collecting import compare_each
+from reelhouse.bootstrap import operations
+from reelhouse.bootstrap.operations import DiffResult
 from reelhouse.bootstrap.storage import lake_of
 from reelhouse.cli.terminal import display
-from reelhouse.collect.diff import DIFFERENCES, Compared, Difference
+from reelhouse.collect.diff import Compared, Difference
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
-# How many ids of each kind of difference are shown without a file: to a person, and to a program.
+# How many ids of each kind of difference are shown without a file.
 _SHOWN = 10
-_IN_JSON = 1000
 
 
 def diff(settings: Settings, names: Iterable[str], output: Path | None, *, as_json: bool) -> int:
     """Compare, and show counts and the first ids; all of them go to *output*."""
     storage = lake_of(settings)
-    first: dict[tuple[str, str], list[int]] = {}
-
-    with _rows(output, storage) as write:
-
-        def found(one: Difference) -> None:
-            write(one)
-            ids = first.setdefault((one.entity, one.difference), [])
-            if len(ids) < _IN_JSON:
-                ids.append(one.id)
-
-        with display.progress(step="comparing") as bar:
-            compared = compare_each(storage, settings, names, found, bar)
+    with _rows(output, storage) as write, display.progress(step="comparing") as bar:
+        found = operations.diff(storage, settings, names, bar, write)
     if as_json:
-        display.as_json(
-            {
-                "equal": all(one.equal for one in compared),
-                "entities": {
-                    one.entity: {
-                        **one._asdict(),
-                        "ids": {name: first.get((one.entity, name), []) for name in DIFFERENCES},
-                    }
-                    for one in compared
-                },
-            }
-        )
+        display.as_json(found.to_dict())
     else:
-        _show(compared, first, output)
-    return 0 if all(one.equal for one in compared) else 1
+        _show(found, output)
+    return 0 if found.ok else 1
 
 
-def _show(compared: list[Compared], first: dict[tuple[str, str], list[int]], output: Path | None) -> None:
-    display.table("The lake and TMDB's newest exports", Compared._fields, compared)
-    for (entity, difference), ids in first.items():
-        count = getattr(next(one for one in compared if one.entity == entity), difference)
+def _show(found: DiffResult, output: Path | None) -> None:
+    display.table("The lake and TMDB's newest exports", Compared._fields, found.compared)
+    for (entity, difference), ids in found.ids.items():
+        count = getattr(next(one for one in found.compared if one.entity == entity), difference)
         more = f" and {count - _SHOWN:,} more (--output FILE has all)" if count > _SHOWN and not output else ""
         display.note(f"{entity}, {difference}: {', '.join(map(str, ids[:_SHOWN]))}{more}")
 
