@@ -201,10 +201,10 @@ class Stager:
     def _written(self, parts: list[Part]) -> list[DataFile]:
         """Files with a row for each outcome of *parts*; suspect ones have another, of a later append."""
         append_id = _new_append_id()
-        rows = [row for part in parts for row in _outcome_rows(part, append_id)]
+        outcomes = [(part, list(_outcome_rows(part, append_id))) for part in parts]
         # Only landed answers are worth their body; what was set aside stays in raw. What took several requests is put
         # together in Python.
-        single = [row for row in rows if row["state"] == State.LANDED and row["chunk"] and row["lines"] == 1]
+        single = [row for _, rows in outcomes for row in rows if _is_single(row)]
         files: list[DataFile] = []
         if single:
             lines = self.engine.lines(sorted({row["chunk"] for row in single}))
@@ -214,7 +214,7 @@ class Stager:
         there = {row["sequence"] for row in single}
         if sum(file.rows for file in files) != len(single):
             there = {row["sequence"] for row in made.select("sequence").toLocalIterator()}
-        files += self._put(self._missing(parts, append_id, there))
+        files += self._put(self._missing(outcomes, there))
         if not all_null(files, "unparsed_line"):
             files += self._put(self._settled(row.asDict(), append_id + 1) for row in _unparsed(made).toLocalIterator())
         return files
@@ -224,10 +224,10 @@ class Stager:
         batches = (pa.RecordBatch.from_pylist([one.row for one in some], schema) for some in _bounded(reread))
         return write_batches(self.engine.storage, self.folder, pa.RecordBatchReader.from_batches(schema, batches))
 
-    def _missing(self, parts: list[Part], append_id: int, there: set[int]) -> Iterator[_Reread]:
-        """The outcomes of *parts* that the engine made no row of; their lines are read in Python."""
-        for part in parts:
-            rows = [row for row in _outcome_rows(part, append_id) if row["sequence"] not in there]
+    def _missing(self, outcomes: list[tuple[Part, list[dict[str, Any]]]], there: set[int]) -> Iterator[_Reread]:
+        """The *outcomes* of parts that the engine made no row of; their lines are read in Python."""
+        for part, all_rows in outcomes:
+            rows = [row for row in all_rows if row["sequence"] not in there]
             landed = any(row["state"] == State.LANDED for row in rows)
             lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and landed else {}
             for row in rows:
@@ -248,6 +248,11 @@ class Stager:
         except LakeError:
             line = _Line(unparsed.encode(), None)
         return _Reread(outcome, line.parsed(self.entity.shape), len(line.body))
+
+
+def _is_single(row: dict[str, Any]) -> bool:
+    """Whether an outcome has an answer of one line."""
+    return bool(row["state"] == State.LANDED and row["chunk"] and row["lines"] == 1)
 
 
 def _names(parts: list[Part]) -> list[NamedPart]:
