@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,8 @@ def _row(what: str, usage: Usage, *, seconds: float = 0, peak: int = 0, how: str
     """*seconds* (of CPU, as others share the machine) and *peak* are targets; 0 for none."""
     target = " and ".join([*([f"< {seconds:g} s"] if seconds else []), *([f"< {peak / MB:,.0f} MB"] if peak else [])])
     found = f"{usage.wall:.1f} s, {usage.cpu:.1f} s CPU, {usage.peak / MB:,.0f} MB"
+    # A full measurement takes hours, and one that is stopped has said what it found so far.
+    print(f"{what}: {found}", file=sys.stderr, flush=True)
     met = (not seconds or usage.cpu < seconds) and (not peak or usage.peak < peak) if target else None
     return Measure(what, target, found, met, how)
 
