@@ -80,6 +80,13 @@ def test_what_the_lake_no_longer_has_is_dropped_and_strangers_stay(place: Shown,
     assert place.seen()["box_office"].location == "s3://somewhere/else"
 
 
+def test_a_table_elsewhere_whose_entry_was_copied_from_ours_stays(place: Shown, lake: S3Storage) -> None:
+    copied = entries_of(lake)[0]._replace(name="my_copy", location="s3://somewhere/else/my_copy")
+    refresh(place.opened(lake.url), lake.url, [copied], {"my_copy"}, "x")
+    assert registered(place, lake).dropped == []
+    assert place.seen()["my_copy"].location == "s3://somewhere/else/my_copy"
+
+
 def test_a_strangers_name_for_one_of_the_lakes_tables_stays(place: Shown, lake: S3Storage) -> None:
     place.stranger("filme", f"{lake.url}/tables/movie")
     registered(place, lake)

@@ -401,6 +401,11 @@ def test_an_entity_is_followed_only_where_the_settings_say_so(tmdb: Invented) ->
         collecting.followed(settings(tmdb.url, follow="cats"), CollectOptions(entities={"player": both}))
     with pytest.raises(ConfigError, match="saga declares no 'cast'"):
         collecting.followed(settings(tmdb.url, entity={"saga": {"follow": "cast"}}), request)
+    # A slice for all is about the others; one of its own would have no effect.
+    assert collecting.followed(settings(tmdb.url, follow="cast", top=2), request) == named
+    for name, value in (("top", 2), ("min_popularity", 5.0), ("discover", {"with_genres": "18"})):
+        with pytest.raises(ConfigError, match=f"^{name}: what is followed from tables is collected whole"):
+            collecting.followed(settings(tmdb.url, entity={"player": {"follow": "cast", name: value}}), request)
 
 
 @pytest.mark.parametrize("column", ["saga_cast.name", "saga_cast.nothing"])

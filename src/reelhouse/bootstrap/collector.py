@@ -22,6 +22,9 @@ from reelhouse.tmdb.endpoints import check_appends
 from reelhouse.tmdb.filters import check_filters
 from reelhouse.tmdb.rate import Limiter
 
+# Settings that choose among what is listed.
+_OF_LISTINGS = ("top", "min_popularity", "discover")
+
 
 def only_entity(settings: Settings) -> str:
     """The one entity that the settings select; `ConfigError` if they select several."""
@@ -106,7 +109,14 @@ def _followed(settings: Settings, entity: Entity, among: Iterable[Entity]) -> tu
     others = () if "follow" in settings.entity.get(entity.name, {}) else among
     if name not in entity.follow and not any(name in one.follow for one in others):
         raise ConfigError(f"follow: {entity.name} declares no {name!r}{did_you_mean(name, entity.follow)}")
-    return entity.follow.get(name, own)
+    columns = entity.follow.get(name, own)
+    stated = settings.entity.get(entity.name, {})
+    if columns and (unused := next((each for each in _OF_LISTINGS if stated.get(each)), None)):
+        raise ConfigError(
+            f"{unused}: what is followed from tables is collected whole: leave {unused} out of [entity.{entity.name}], "
+            "or leave out follow"
+        )
+    return columns
 
 
 def run_options(settings: Settings) -> RunOptions:

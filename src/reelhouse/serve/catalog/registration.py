@@ -8,7 +8,10 @@ from typing import NamedTuple, Protocol
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.catalog.entries import Entry
 from reelhouse.storage.prefetch import prefetch
+from reelhouse.warehouse.import_registry import ZONE
 
+# The folders of a lake that hold tables.
+FOLDERS = ("tables", "marts", ZONE)
 # Catalogues answer slowly, and throttle.
 _AT_ONCE = 4
 
@@ -71,11 +74,17 @@ def refresh(
 
     for name, outcome in prefetch(put, entries, _AT_ONCE):
         done[outcome].append(name)
-    gone = sorted(table.name for table in found.values() if table.lake == lake and table.name not in present)
+    ours = (table.name for table in found.values() if table.lake == lake and _is_in_lake(table, lake))
+    gone = sorted(name for name in ours if name not in present)
     for name in gone:
         step(name)
         catalogue.drop(name)
     return Registered(done["created"], done["updated"], done["unchanged"], gone)
+
+
+def _is_in_lake(found: Found, lake: str) -> bool:
+    """Whether an entry is where `refresh` would put it: one that somebody copied from ours has our mark too."""
+    return found.location.rstrip("/") in {f"{lake}/{zone}/{found.name}" for zone in FOLDERS}
 
 
 def _check_ours(found: Found | None, lake: str) -> None:

@@ -21,15 +21,13 @@ from pyspark.sql import types as T
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.catalog.entries import MARK, Column, Entry
-from reelhouse.serve.catalog.registration import Found
-from reelhouse.warehouse.import_registry import ZONE
+from reelhouse.serve.catalog.registration import FOLDERS, Found
 
 _PATH = "/api/2.1/unity-catalog"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,254}")
 _PAGE = 50
 _TIMEOUT = 30.0
 _TRIES = 4
-_FOLDERS = ("tables", "marts", ZONE)
 
 # How servers report a missing or an existing object: some by the status, some with 400 and a name.
 _ABSENT = (" 404",)
@@ -130,7 +128,7 @@ class UnityCatalogue:
             return str(mark)
         # An entry that a user made for one of these tables has the same location, but another name.
         name = table.get("name")
-        ours = _location(table) in {f"{self._lake}/{zone}/{name}" for zone in _FOLDERS}
+        ours = _location(table) in {f"{self._lake}/{zone}/{name}" for zone in FOLDERS}
         return self._lake if ours and table.get("table_type") == "EXTERNAL" else None
 
 

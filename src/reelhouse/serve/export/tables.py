@@ -107,12 +107,10 @@ def look(storage: Storage, names: tuple[str, ...] | None = None, registry: Regis
 
 
 def _imports(own: dict[str, Import]) -> dict[str, ExportTable]:
-    return {name: ExportTable(import_spec(name, one), one, _mark_of_import(one)) for name, one in own.items()}
-
-
-def _mark_of_import(one: Import) -> str:
-    # Nothing is written down of the content of a database's table, and one that was dropped has the same versions.
-    return _hash(one.made_from, one.schema, str(one.version), one.imported_at)
+    return {
+        name: ExportTable(import_spec(name, one), one, _hash(one.made_from, one.schema, str(one.version)))
+        for name, one in own.items()
+    }
 
 
 def _built(storage: Storage, current: BuildManifest, registry: Registry) -> dict[str, ExportTable]:
