@@ -281,7 +281,7 @@ def test_a_file_that_somebody_removed_is_written_again(lake: Path, tmp_path: Pat
 def test_parquet_files_and_the_manifest_say_what_columns_are(lake: Path, tmp_path: Path) -> None:
     export(lake, f"parquet:{tmp_path}/out", "movie")
     schema = pq.read_schema(tmp_path / "out" / "movie.parquet")
-    assert schema.metadata[b"comment"] == b"One row a movie, as TMDB shows it now."
+    assert schema.metadata[b"comment"] == b"One row per movie, as TMDB shows it now."
     assert schema.metadata[b"key"] == b"movie_id"
     assert b"not endorsed" in schema.metadata[b"terms"]
     assert schema.field("budget").metadata[b"comment"].startswith(b"Production budget")

@@ -60,7 +60,7 @@ def test_keys_indexes_and_comments_are_those_that_are_declared(lake: Path, datab
     assert "(person_id)" in found["movie_cast_person_id_idx"]
     assert "(imdb_id)" in found["movie_imdb_id_idx"]
     about = database.rows("select obj_description('tmdb.movie'::regclass)")[0][0]
-    assert about == "One row a movie, as TMDB shows it now."
+    assert about == "One row per movie, as TMDB shows it now."
     column = database.rows("select col_description('tmdb.movie'::regclass, 1)")[0][0]
     assert column == "The movie. TMDB: id"
     terms = database.rows("select obj_description('tmdb.reelhouse_export'::regclass)")[0][0]
