@@ -182,6 +182,8 @@ def test_status_names_no_entity_that_nobody_selected(tmp_path: Path, settings: d
     reelhouse.collect(tmp_path, entities=["job"], settings=settings)
     assert reelhouse.status(tmp_path).not_begun == ()
     assert reelhouse.status(tmp_path, settings={"entities": ["job", "movie"]}).not_begun == ("movie",)
+    ranked = reelhouse.status(tmp_path, settings={"entities": ["job", "movie", "keyword"], "top": 5})
+    assert ranked.notes == ("top does not apply: TMDB's export of keywords has no popularity, so all are taken",)
 
 
 def test_a_notebook_that_runs_a_loop_can_collect(tmp_path: Path, settings: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from tests.runs.lakes import TOKEN
 
 # Imported first is what the standard library of this system itself needs. `msvcrt` locks by this system's locks.
 _WINDOWS = """
-import asyncio, errno, importlib, os, signal, subprocess, sys, tempfile, types
+import asyncio, errno, importlib, os, signal, subprocess, sys, tempfile, time, types
 import fcntl as system
 def locking(handle, mode, count):
     assert (mode, count) == (2, 1)
@@ -36,6 +36,8 @@ for name in ("fork", "O_DIRECTORY", "getuid", "geteuid", "getgid", "getegid", "k
     delattr(os, name)
 for name in ("SIGHUP", "SIGKILL", "SIGUSR1", "SIGALRM", "pthread_sigmask"):
     delattr(signal, name)
+for name in [name for name in dir(time) if name.startswith(("CLOCK_", "clock_"))]:
+    delattr(time, name)
 def absent(*_):
     raise NotImplementedError
 asyncio.BaseEventLoop.add_signal_handler = absent

@@ -230,6 +230,13 @@ def test_init_writes_a_file_that_loads_and_says_the_terms(here: Here, tmp_path: 
         (["plan"], {"REELHOUSE_RATE": "fast"}, "rate: a number is expected"),
         (["status"], {"REELHOUSE_LAKE": "gopher://lake"}, "a folder"),
         (["collect", "--discover", "with_genres"], {}, "KEY=VALUE is expected"),
+        (
+            ["collect", "--top", "5", "--entity", "network"],
+            {"TMDB_TOKEN": TOKEN},
+            "networks are not listed by popularity",
+        ),
+        (["collect", "--top", "5", "--entity", "lists"], {"TMDB_TOKEN": TOKEN}, "not listed by popularity"),
+        (["plan", "--discover", "year=1999", "--entity", "job"], {"TMDB_TOKEN": TOKEN}, "TMDB cannot discover job"),
         (["collect", "--discover", "with_genre=18"], {"TMDB_TOKEN": TOKEN}, "did you mean 'with_genres'?"),
         (["collect", "--ids", "-"], {"TMDB_TOKEN": TOKEN}, "the list has no ids"),
         (["collect"], {"TMDB_TOKEN": TOKEN, "REELHOUSE_RECORD_FILTER": "a >"}, "not a JMESPath expression"),

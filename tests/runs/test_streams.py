@@ -22,6 +22,7 @@ from reelhouse.collect.schedule import is_due, take_turns
 from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
 from reelhouse.entities.movie import MOVIE
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Export, GivenIds, Table, col
 from reelhouse.errors import ConfigError
 from reelhouse.raw.inbox import waiting
@@ -188,6 +189,48 @@ def test_what_one_entity_fails_with_keeps_no_other_waiting(
     assert list(done.failures) == ["movie"]
     series = [one for one in done.results if one.plan.entity == "series"]
     assert [(one.plan.run, one.complete) for one in series] == [(1, True)]
+
+
+def test_the_most_popular_are_those_of_entities_that_have_a_popularity() -> None:
+    movie, network, lists = (ENTITIES[name] for name in ("movie", "network", "movie_popular"))
+    for name, general in {"top": Settings(top=5), "min_popularity": Settings(min_popularity=5.0)}.items():
+        value = getattr(general, name)
+        found = {one.name: collector.wanted(general, one, among=[movie, network]) for one in (movie, network, lists)}
+        assert [getattr(one.selection, name) for one in found.values()] == [value, None, None]
+        assert [len(one.notes) for one in found.values()] == [0, 1, 0]
+        assert f"{name} does not apply: TMDB's export of networks has no popularity" in found["network"].notes[0]
+        for one in (network, lists):
+            with pytest.raises(ConfigError, match=f"{name}: .* not listed by popularity, .*: leave it out$"):
+                collector.wanted(general, one, among=[network, lists], stated=True)
+            with pytest.raises(ConfigError, match=rf"leave it out of \[entity.{one.name}\]"):
+                collector.wanted(Settings(entity={one.name: {name: value}}), one, among=[movie])
+        assert collector.wanted(general, network, among=[movie, network], stated=True).selection.top is None
+
+
+def test_people_that_are_followed_are_not_limited_by_popularity() -> None:
+    person, movie = ENTITIES["person"], ENTITIES["movie"]
+    followed = Settings(top=5, entity={"person": {"follow": "credits"}})
+    assert collector.wanted(followed, person, among=[movie]).selection.top is None
+    with pytest.raises(ConfigError, match="people are not listed by popularity"):
+        collector.wanted(followed, person, among=[person], stated=True)
+
+
+def test_a_general_discover_is_for_the_entities_that_can_be_discovered() -> None:
+    movie, tv, job = (ENTITIES[name] for name in ("movie", "tv", "job"))
+    of_movies = Settings(discover={"primary_release_year": "1999"})
+    assert collector.wanted(of_movies, movie, among=[movie, job], stated=True).selection.source == "discover"
+    assert collector.wanted(of_movies, job, among=[movie, job], stated=True).selection.source == "single"
+    assert collector.wanted(of_movies, job, among=[job]).selection.source == "single"
+    with pytest.raises(ConfigError, match="discover: TMDB cannot discover job"):
+        collector.wanted(of_movies, job, among=[job], stated=True)
+    with pytest.raises(ConfigError, match="cannot discover job"):
+        collector.wanted(Settings(entity={"job": {"discover": {"year": "1999"}}}), job, among=[movie])
+    with pytest.raises(
+        ConfigError, match=r"'primary_release_year' for tv: move it to \[entity.movie\] or \[entity.tv\]"
+    ):
+        collector.wanted(of_movies, tv, among=[movie, tv])
+    both = Settings(discover={"with_genres": "18"}, region="BR")
+    assert [collector.wanted(both, one, among=[movie, tv]).selection.source for one in (movie, tv)] == ["discover"] * 2
 
 
 def test_a_general_append_is_for_the_entities_that_have_it(tiny: Tiny) -> None:

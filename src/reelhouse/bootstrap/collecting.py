@@ -542,6 +542,7 @@ def _wanted(settings: Settings, request: CollectOptions, entity: Entity) -> RunS
         listed=bool(request.keys),
         full=request.full,
         among=_among(settings, request),
+        stated=request.selected,
     )
     wanted = wanted._replace(known=request.entities)
     # A run of a slice does not satisfy a message that waits for a full or incremental run.

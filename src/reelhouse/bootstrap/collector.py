@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from reelhouse import __version__
 from reelhouse.bootstrap.secrets import token_of
-from reelhouse.bootstrap.selection import selected
+from reelhouse.bootstrap.selection import limits_of, selected
 from reelhouse.collect.fetching import RetryPolicy
 from reelhouse.collect.landing import Limits
 from reelhouse.collect.planning import RunSpec, Tmdb
@@ -42,27 +42,25 @@ def wanted(
     listed: bool = False,
     full: bool = False,
     among: Iterable[Entity] = (),
+    stated: bool = False,
 ) -> RunSpec:
     """The run that the settings describe of an *entity*, *among* others for which they hold as well.
 
-    *listed* is for a run of *keys* only, *full* to request up-to-date ids too.
+    *listed* is for a run of *keys* only, *full* to request up-to-date ids too. *stated* is True if the call itself
+    narrows the selection: then it must apply to one of these entities.
 
     Raises `ConfigError` before TMDB is contacted.
     """
     append = _appends(settings, entity, among)
     columns = () if listed else _followed(settings, entity, among)
-    its_own, settings = settings.entity.get(entity.name, {}), settings.of(entity.name)
+    its_own = settings.entity.get(entity.name, {})
+    filters = _filters(settings, entity, among, stated=stated)
+    source = "list" if listed else "column" if columns else "discover" if filters else entity.source
+    limits, notes = ({}, ()) if listed else limits_of(settings, entity, source, among, stated=stated)
+    settings = settings.of(entity.name)
     compile_filter(settings.record_filter)
     if its_own.get("adult_export") and not entity.adult_export:
         raise ConfigError(f"adult_export: TMDB has no export of adult {entity.plural or entity.name}")
-    filters = dict(settings.discover)
-    if filters:
-        if settings.language:
-            filters.setdefault("language", settings.language)
-        if settings.region:
-            filters.setdefault("region", settings.region)
-    check_filters(entity, filters)
-    source = "list" if listed else "column" if columns else "discover" if filters else entity.source
     return RunSpec(
         entity=entity,
         asking=RequestProfile(
@@ -70,8 +68,7 @@ def wanted(
         ),
         selection=Selection(
             source=source,
-            top=None if listed else settings.top,
-            min_popularity=None if listed else settings.min_popularity,
+            **limits,
             include_adult=settings.include_adult,
             include_video=settings.include_video,
             adult_export=settings.adult_export and source == "export" and bool(entity.adult_export),
@@ -85,7 +82,28 @@ def wanted(
         made_by=f"reelhouse {__version__}",
         # A full run includes an incremental one.
         runs=() if listed else ("incremental", "full") if full else ("incremental",),
+        notes=notes,
     )
+
+
+def _filters(settings: Settings, entity: Entity, among: Iterable[Entity], *, stated: bool) -> dict[str, str]:
+    """The discover filters; general ones hold for the entities that TMDB can discover."""
+    own = "discover" in settings.entity.get(entity.name, {})
+    settings = settings.of(entity.name)
+    filters = dict(settings.discover)
+    others = [one.name for one in among if one.discover.path and one.name != entity.name]
+    if not own and not entity.discover.path and (others or not stated):
+        return {}
+    if filters and not entity.discover.path:
+        raise ConfigError(f"discover: TMDB cannot discover {entity.plural or entity.name}; leave it out")
+    for name in ("language", "region"):
+        if filters and (value := getattr(settings, name)) and name in entity.discover.filters:
+            filters.setdefault(name, value)
+    if others and not own and (odd := sorted(filters.keys() - entity.discover.filters.keys() - {"page"})):
+        places = " or ".join(f"[entity.{name}]" for name in dict.fromkeys((*others, entity.name)))
+        raise ConfigError(f"discover: TMDB has no filter {odd[0]!r} for {entity.name}: move it to {places}")
+    check_filters(entity, filters)
+    return filters
 
 
 def _appends(settings: Settings, entity: Entity, among: Iterable[Entity]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reelhouse.bootstrap.selection import selected
+from reelhouse.bootstrap.selection import limits_of, selected
 from reelhouse.bootstrap.storage import lake_of, spool_of
 from reelhouse.collect import status as raw
 from reelhouse.collect.status import Status
@@ -21,6 +21,8 @@ def status(settings: Settings) -> Status:
     # Nobody asked for the usual entity of a lake that holds others.
     names = selected(settings.entities) if settings.entities else ()
     found = raw.status(storage, settings.rate, spool=spool_of(settings, storage), ages=ages, selected=names)
+    listed = [ENTITIES[name] for name in names if not settings.of(name).follow]
+    found = found._replace(notes=tuple(note for one in listed for note in limits_of(settings, one, one.source)[1]))
     try:
         return found._replace(unbuilt=_unbuilt(storage, found))
     except LakeError as exc:

@@ -50,7 +50,7 @@ def help_(ctx: click.Context, command: str | None) -> None:
 def init(ctx: click.Context, /, force: bool, entities: tuple[str, ...], yes: bool) -> None:
     """Write a commented reelhouse.toml, and print TMDB's terms.
 
-    It selects the 1,000 most popular movies, or as many of each entity, until you change it. In a terminal it prompts
+    It selects the 1,000 most popular of each entity until you change it. In a terminal it prompts
     for the token (and checks it with TMDB), where to store it, the lake's location and what to collect, and estimates
     the cost.
     """

@@ -102,7 +102,8 @@ class RunSpec(NamedTuple):
     """What a user wants asked: the settings that planning needs, as plain values.
 
     *runs* are the kinds of runs (`full`, `incremental`) that this one is, for messages that wait for such; *known* are
-    all entities that are collected; *columns* (`table.column`) are those that hold the *keys*.
+    all entities that are collected; *columns* (`table.column`) are those that hold the *keys*. *notes* are what to say
+    with the plan.
     """
 
     entity: Entity
@@ -116,6 +117,7 @@ class RunSpec(NamedTuple):
     runs: tuple[str, ...] = ()
     known: Collection[str] = ENTITIES
     columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Tmdb(NamedTuple):
@@ -203,7 +205,8 @@ class _Planner:
         if self._put:
             await self._check_filter()
         finds, stored, size = self._cost(plan)
-        return PlannedRun(plan, plan.ids.count + finds, tuple(selection_notes(plan)), finds, stored, size)
+        notes = (*wanted.notes, *selection_notes(plan))
+        return PlannedRun(plan, plan.ids.count + finds, notes, finds, stored, size)
 
     def _cost(self, plan: Plan) -> tuple[int, int, int]:
         """Requests to `/find`, bytes in the lake, and about how many bytes the run adds."""

@@ -63,7 +63,8 @@ class Status(NamedTuple):
     """*runs* of all entities, what each entity is known by that has any, and the open runs: one an entity at most.
 
     *problems* name runs that are lost, *spooled* are the answers that wait in this machine's spool, *unbuilt* those
-    that no build has read. *not_begun* are selected entities without a run.
+    that no build has read. *not_begun* are selected entities without a run; *notes* say what of the settings does not
+    apply to a selected one.
     """
 
     runs: int
@@ -73,13 +74,14 @@ class Status(NamedTuple):
     spooled: int
     unbuilt: int = 0
     not_begun: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
         entities = {one.entity: one._asdict() for one in self.entities}
         opened = [one._asdict() for one in self.open]
         counts = {"runs": self.runs, "spooled_answers": self.spooled, "unbuilt_answers": self.unbuilt}
-        others = {"open_runs": opened, "not_begun": self.not_begun, "problems": self.problems}
+        others = {"open_runs": opened, "not_begun": self.not_begun, "problems": self.problems, "notes": self.notes}
         return {**counts, "entities": entities, **others}
 
 

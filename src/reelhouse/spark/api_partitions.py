@@ -138,7 +138,7 @@ def selected(settings: Settings, entity: Entity) -> list[str]:
     async def plan() -> list[str]:
         async with collector.open_tmdb(settings) as tmdb:
             storage = MemoryStorage()
-            draft = await plan_run(storage, tmdb, collector.wanted(settings, entity), after=0, put=True)
+            draft = await plan_run(storage, tmdb, collector.wanted(settings, entity, stated=True), after=0, put=True)
             return [request.key for unit in read_units(storage, draft.plan) for request in unit.requests]
 
     with asking(settings):

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
+from reelhouse.elapsed import elapsed
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
 from reelhouse.storage.holder import Holder, named, this_process
 from reelhouse.storage.protocol import COLLECTOR, HOUSE, Lost, Work
 
 LEASES: dict[Work, str] = {"collector": f"{HOUSE}lease.json", "build": f"{HOUSE}build-lease.json"}
-
-# A laptop that slept must notice: the plain monotonic clock stops during sleep.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 # A collector that loses a swap looks again; after this many losses others are active.
 _LOOKS = 5
@@ -111,7 +108,7 @@ class _Lease:
 
     def take(self) -> None:
         for _ in range(_LOOKS):
-            since = clock()
+            since = elapsed()
             try:
                 self._version = self._taken()
             except KeyTakenError:
@@ -122,7 +119,7 @@ class _Lease:
 
     def renew(self) -> None:
         """Renew it; `LockedError` if another collector has it by now."""
-        since = clock()
+        since = elapsed()
         self._swap("held")
         self.since = since
 
@@ -223,7 +220,7 @@ class _Keeper:
 
     def _watch(self) -> None:
         while not self._over.wait(min(1.0, self._pace.margin / 4)):
-            if clock() > self._lease.since + self._lease.ttl - self._pace.margin:
+            if elapsed() > self._lease.since + self._lease.ttl - self._pace.margin:
                 self._lose(f"the lease could not be renewed: {self._why}")
 
     def _lose(self, why: str) -> None:
@@ -232,11 +229,6 @@ class _Keeper:
             self._over.set()
         if first:
             self._lost(why)
-
-
-def clock() -> float:
-    """A clock in seconds that continues while the machine sleeps."""
-    return time.clock_gettime(_CLOCK)
 
 
 def _parsed(body: bytes) -> _Record | None:

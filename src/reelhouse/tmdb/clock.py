@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 from yarl import URL
 
+from reelhouse.elapsed import elapsed
+
 # Two readings agree if they differ by no more than this. The hour from which an answer surely holds a day's changes
 # leaves a margin of half an hour, so a trusted `Date` must not be ahead by more than this.
 AGREES = 600.0
@@ -26,9 +28,6 @@ OLDEST = 7 * 86400.0
 _MOST_AHEAD = 86400.0
 
 _READINGS = 15
-
-# A laptop that slept must notice: the plain monotonic clock stops during sleep.
-_TICKS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Reading(NamedTuple):
@@ -55,7 +54,7 @@ class ServerClock:
         *,
         simulated: bool = False,
         wall: Callable[[], float] = time.time,
-        ticks: Callable[[], float] = lambda: time.clock_gettime(_TICKS),
+        ticks: Callable[[], float] = elapsed,
     ) -> None:
         # The clock of an emulator on this machine is moved on purpose.
         self._most_ahead = float("inf") if simulated else _MOST_AHEAD
