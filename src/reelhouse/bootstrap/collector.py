@@ -91,7 +91,7 @@ def _filters(settings: Settings, entity: Entity, among: Iterable[Entity], *, sta
     own = "discover" in settings.entity.get(entity.name, {})
     settings = settings.of(entity.name)
     filters = dict(settings.discover)
-    others = [one.name for one in among if one.discover.path and one.name != entity.name]
+    others = {one.name: one.discover.filters for one in among if one.discover.path and one.name != entity.name}
     if not own and not entity.discover.path and (others or not stated):
         return {}
     if filters and not entity.discover.path:
@@ -99,8 +99,9 @@ def _filters(settings: Settings, entity: Entity, among: Iterable[Entity], *, sta
     for name in ("language", "region"):
         if filters and (value := getattr(settings, name)) and name in entity.discover.filters:
             filters.setdefault(name, value)
-    if others and not own and (odd := sorted(filters.keys() - entity.discover.filters.keys() - {"page"})):
-        places = " or ".join(f"[entity.{name}]" for name in dict.fromkeys((*others, entity.name)))
+    elsewhere = {name for known in others.values() for name in known} - entity.discover.filters.keys()
+    if not own and (odd := sorted(filters.keys() & elsewhere)):
+        places = " or ".join(f"[entity.{name}]" for name in (*others, entity.name))
         raise ConfigError(f"discover: TMDB has no filter {odd[0]!r} for {entity.name}: move it to {places}")
     check_filters(entity, filters)
     return filters
