@@ -1,13 +1,14 @@
-"""The function's zip: `python aws/build_zip.py [--python 3.14] [--arch arm64] [--out dist]`, or `make lambda`.
+"""The function's zip: `python aws/build_zip.py [--python 3.13] [--arch arm64] [--out dist]`, or `make lambda`.
 
 It holds the locked dependencies as wheels for Lambda's machines (whatever machine builds it), those of our modules that
 the handler may load, and nothing else: boto3 is there already. The same sources, lock and Pythons give the same bytes.
 
-The Python of the zip is fixed (Lambda's present default) and not that of whoever builds: a function whose runtime and
-compiled wheels differ does not start at all, and the template names a runtime before anybody builds. Only that same
-Python can compile bytecode. Where it is at hand (`python3.14` on the path, or the one that runs this) the zip has
-bytecode and starts in half the time; where it is not, it has sources alone, works as well, and this program says so.
-Bytecode is never checked against its source, so that no file's time matters; sources stay for tracebacks one can read.
+The Python of the zip is fixed (the newest that the tests run on) and not that of whoever builds: a function whose
+runtime and compiled wheels differ does not start at all, and the template names a runtime before anybody builds. Only
+that same Python can compile bytecode. Where it is at hand (`python3.13` on the path, or the one that runs this) the
+zip has bytecode and starts in half the time; where it is not, it has sources alone, works as well, and this program
+says so. Bytecode is never checked against its source, so that no file's time matters; sources stay for tracebacks one
+can read.
 """
 
 from __future__ import annotations
@@ -33,17 +34,17 @@ LOCK = ROOT / "locks" / "lambda.txt"
 WHEELS = ROOT / ".cache" / "lambda"
 
 HANDLER = "reelhouse.aws.handler"
-PYTHON = "3.14"
+PYTHON = "3.13"
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 # What `reelhouse.open` loads is for a person at a prompt.
-_NOT_FOLLOWED = {("reelhouse", "reelhouse.bootstrap.open_lake")}
+_NOT_FOLLOWED = {("reelhouse", "reelhouse.bootstrap.api")}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _CODE = "/var/task"
 
 
 class Target(NamedTuple):
-    """What runs the function: Python as `3.14`, the processor by Lambda's name, glibc's minor where it is no Lambda."""
+    """What runs the function: Python as `3.13`, the processor by Lambda's name, glibc's minor where it is no Lambda."""
 
     python: str
     arch: str

@@ -100,5 +100,5 @@ def metrics(printed: str) -> dict[str, Any]:
     (found,) = (line for line in lines(printed) if "_aws" in line)
     (about,) = found["_aws"]["CloudWatchMetrics"]
     assert about["Namespace"] == "reelhouse"
-    assert about["Dimensions"] == [[]]
+    assert about["Dimensions"] == [["lake"]]
     return {each["Name"]: found[each["Name"]] for each in about["Metrics"]}

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import msgspec
 import pytest
+from aiohttp import web
 
 from reelhouse.aws import eventbridge, invocation
 from reelhouse.aws.invocation import Invocation
@@ -27,6 +28,8 @@ from tests.aws.invoking import Ageing, Function
 from tests.lakes import a_plan
 from tests.runs.tiny import Tiny
 from tests.s3servers import S3Server
+from tests.serving import html
+from tests.serving import json as answer
 
 
 @functools.cache
@@ -39,6 +42,7 @@ class Bus:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._heard: list[dict[str, Any]] = []
         self._events, self._queues = _client("events"), _client("sqs")
 
     def listen(self) -> None:
@@ -46,19 +50,23 @@ class Bus:
         self._events.create_event_bus(Name=self.name)
         self._url = self._queues.create_queue(QueueName=self.name)["QueueUrl"]
         arn = self._queues.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])["Attributes"]
-        pattern = {"source": ["reelhouse"], "detail-type": ["reelhouse.run.reconciled"]}
+        pattern = {"source": ["reelhouse"]}
         self._events.put_rule(Name=self.name, EventBusName=self.name, EventPattern=json.dumps(pattern))
         target = {"Id": "queue", "Arn": arn["QueueArn"]}
         self._events.put_targets(Rule=self.name, EventBusName=self.name, Targets=[target])
 
-    def heard(self) -> list[dict[str, Any]]:
-        """The details of what came since."""
-        found: list[dict[str, Any]] = []
+    def heard(self, kind: str = eventbridge.RECONCILED) -> list[dict[str, Any]]:
+        """The details of what came since of this *kind*."""
+        self._receive()
+        found = [event["detail"] for event in self._heard if event["detail-type"] == kind]
+        self._heard = [event for event in self._heard if event["detail-type"] != kind]
+        return found
+
+    def _receive(self) -> None:
         while messages := self._queues.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                found.append(json.loads(message["Body"])["detail"])
+                self._heard.append(json.loads(message["Body"]))
                 self._queues.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
-        return found
 
 
 @pytest.fixture
@@ -191,6 +199,43 @@ def test_an_event_that_the_bus_refuses_is_an_error(
     assert function.lake.size(announced_key("movie", 1)) is None
     function.tick()
     assert [detail["run"] for detail in bus.heard()] == [1]
+
+
+def _languages(request: web.BaseRequest) -> web.StreamResponse | None:
+    language = {"iso_639_1": "en", "english_name": "English", "name": "English"}
+    return answer([language] * 100) if "languages" in request.path else None
+
+
+def test_the_lake_is_announced_as_idle_once_no_run_of_any_entity_is_left(
+    function: Function, tiny: Tiny, bus: Bus
+) -> None:
+    lake = function.lake.url.removeprefix("file://")
+    function.set(REELHOUSE_ENTITIES="movie,language")
+    tiny.instead = _languages
+    assert function.tick(Ageing(asked=1))["state"] == "reconciled"
+    assert bus.heard(eventbridge.IDLE) == []
+    assert function.tick()["state"] == "reconciled"
+    assert bus.heard(eventbridge.IDLE) == [{"lake": lake, "runs": {"language": 1, "movie": 1}}]
+    assert function.tick()["state"] == "idle"
+    assert bus.heard(eventbridge.IDLE) == []
+    function({"ids": [500], "entity": "movie"})
+    assert bus.heard(eventbridge.IDLE) == [{"lake": lake, "runs": {"language": 1, "movie": 2}}]
+    # As if it had been killed before that.
+    function.lake.delete("_reelhouse/idle.json")
+    assert function.tick()["state"] == "idle"
+    assert [one["runs"] for one in bus.heard(eventbridge.IDLE)] == [{"language": 1, "movie": 2}]
+
+
+def test_an_entity_that_fails_does_not_keep_the_others_from_being_built(
+    function: Function, tiny: Tiny, bus: Bus
+) -> None:
+    function.set(REELHOUSE_ENTITIES="movie,language")
+    tiny.instead = _languages
+    tiny.export_instead = lambda request: html(403)
+    for _ in range(2):
+        with pytest.raises(ReelhouseError):
+            function.tick()
+    assert [one["runs"] for one in bus.heard(eventbridge.IDLE)] == [{"language": 1}]
 
 
 def test_without_a_bus_nothing_is_announced(function: Function) -> None:

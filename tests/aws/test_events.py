@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from reelhouse.aws.events import Asked, Batch, Call, ListedIn, read_event
+from reelhouse.aws.events import Asked, Batch, Call, GivenList, ListedIn, read_event
+from reelhouse.collect.id_lists import KeyList
 from reelhouse.errors import ReelhouseError
 from reelhouse.storage.protocol import check_key
 from tests.aws.invoking import event
 
-LISTED = ListedIn("asks-of-tests", "asks/my list=1 ä.csv")
+LISTED = ListedIn("lists-of-tests", "id-lists/my list=1 ä.csv")
 ASKS = ("12", "25", "tt0000003")
 
 
@@ -23,7 +24,6 @@ ASKS = ("12", "25", "tt0000003")
         ("scheduler_default", Call(works=True, ticks=True)),
         ("rule_schedule", Call(works=True, ticks=True)),
         ("ids", Call((Asked("call-request-1", ASKS),), works=True)),
-        ("ids_as_text", Call((Asked("call-request-1", ASKS),), works=True)),
         ("run_full", Call((Asked("call-request-1", run="full"),), works=True)),
         ("run_incremental", Call((Asked("call-request-1", run="incremental"),), works=True)),
         ("s3_notification", Call((LISTED,))),
@@ -106,23 +106,27 @@ def test_the_error_names_its_keys_and_never_its_values() -> None:
 )
 def test_contradictory_events_are_errors(odd: Any) -> None:
     with pytest.raises(ReelhouseError):
-        read_event(odd, "request-1")
+        _read(read_event(odd, "request-1"))
+
+
+def _read(found: Call | Batch, entity: str = "movie") -> KeyList:
+    """The one list of an event that names ids as text."""
+    assert isinstance(found, Call)
+    (request,) = found.requests
+    assert isinstance(request, GivenList)
+    return request.read(request.entity or entity)
 
 
 def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
     text = 'id,imdb_id,type,title\n1,tt0137523,movie,"Open\n2,tt0137524,show,b\n'
     with pytest.raises(ReelhouseError, match=r'line 2 opens a quote .*"quotes": false next to "ids"'):
-        read_event({"ids": text, "column": "id"}, "one")
+        _read(read_event({"ids": text, "column": "id"}, "one"))
     with pytest.raises(ReelhouseError, match='say which: "column": "id" next to "ids" or "column": "imdb_id"'):
-        read_event({"ids": text, "quotes": False}, "one")
-    (request,) = read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one").requests  # type: ignore[union-attr]
-    assert isinstance(request, Asked)
-    assert request.keys == ("tt0137523",)
-    assert request.listed is not None
-    assert request.listed.others == {"show": 1}
+        _read(read_event({"ids": text, "quotes": False}, "one"))
+    listed = _read(read_event({"ids": text, "column": "imdb_id", "quotes": False}, "one"))
+    assert (listed.keys, listed.others) == (("tt0137523",), {"show": 1})
     given = {"ids": text, "column": "imdb_id", "quotes": False, "all_kinds": True}
-    (request,) = read_event(given, "one").requests  # type: ignore[union-attr]
-    assert request.keys == ("tt0137523", "tt0137524")  # type: ignore[union-attr]
+    assert _read(read_event(given, "one")).keys == ("tt0137523", "tt0137524")
 
 
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])
@@ -137,7 +141,7 @@ def test_an_event_of_an_object_may_hold_half_a_character() -> None:
     put = event("eventbridge_object_created")
     put["detail"]["object"]["version-id"] = "a\ud800"
     assert read_event(put, "one").requests == (LISTED,)  # type: ignore[union-attr]
-    put["detail"]["object"]["key"] = "asks/\ud800.csv"
+    put["detail"]["object"]["key"] = "id-lists/\ud800.csv"
     with pytest.raises(ReelhouseError):
         read_event(put, "one")
 
@@ -174,7 +178,7 @@ def test_an_event_may_name_the_entity_that_it_is_about() -> None:
     assert [(one.entity, one.run) for one in call.requests if isinstance(one, Asked)] == [("gadget", "full")]
     mixed = "type,tmdb\nmovie,1\ngadget,2\n"
     with pytest.raises(ReelhouseError, match="holds no gadget, only 1 movie, 1 of an unknown kind"):
-        read_event({"ids": mixed, "entity": "gadget"}, "r")
+        _read(read_event({"ids": mixed, "entity": "gadget"}, "r"))
     with pytest.raises(ReelhouseError, match="entity: a name is expected"):
         read_event({"run": "full", "entity": 1}, "r")
     with pytest.raises(ReelhouseError, match="this event is not known"):

@@ -117,6 +117,15 @@ def test_ids_are_requested_at_once_and_nothing_else(function: Function, tiny: Ti
     assert_whole(function.lake)
 
 
+def test_a_list_as_text_is_about_the_entity_that_the_settings_select(function: Function) -> None:
+    function.set(REELHOUSE_ENTITIES="person")
+    body = json.dumps({"ids": "type,id\nmovie,6\nperson,5\nperson,nm0000007\n"})
+    queued = {"Records": [{"eventSource": "aws:sqs", "messageId": "list", "body": body}]}
+    assert function(queued) == {"batchItemFailures": []}
+    (letter,) = (json.loads(function.lake.get(key)) for key in letters(function.lake))
+    assert (letter["entity"], letter["keys"]) == ("person", ["5", "nm0000007"])
+
+
 def test_lists_of_ids_do_not_delay_a_run_that_is_due(function: Function, tiny: Tiny) -> None:
     tiny.now = ago(hours=25)
     function.tick()

@@ -21,7 +21,7 @@ from tests.aws.invoking import Function, event
 from tests.runs.tiny import Tiny
 from tests.s3servers import S3Server
 
-KEY = "asks/my list=1 ä.csv"
+KEY = "id-lists/my list=1 ä.csv"
 CSV = b"\xef\xbb\xbfmovieId|imdbId|tmdbId\r\n1|0000012|12\r\n2|0000003|\r\n3|0000025|25\r\n"
 
 
@@ -38,7 +38,7 @@ class Bucket:
 
     def event(self, name: str) -> Any:
         text = json.dumps(event(name))
-        found = text.replace("asks-of-tests", self.name)
+        found = text.replace("lists-of-tests", self.name)
         return json.loads(found.replace("0f343b0931126a20f133d67c2b018a3b", self.etag))
 
 
@@ -157,8 +157,8 @@ def test_a_list_that_is_too_long_is_refused_before_it_fills_the_memory(
 
 def test_a_list_that_is_gone_or_out_of_reach_is_an_error(function: Function, bucket: Bucket) -> None:
     gone = copy.deepcopy(bucket.event("s3_notification"))
-    gone["Records"][0]["s3"]["object"]["key"] = "asks/none"
-    with pytest.raises(ReelhouseError, match=r"s3://.*/asks/none cannot be read: NoSuchKey"):
+    gone["Records"][0]["s3"]["object"]["key"] = "id-lists/none"
+    with pytest.raises(ReelhouseError, match=r"s3://.*/id-lists/none cannot be read: NoSuchKey"):
         function(gone)
     gone["Records"][0]["s3"]["bucket"]["name"] = f"nobodys-{secrets.token_hex(6)}"
     with pytest.raises(ReelhouseError, match="NoSuchBucket"):
@@ -169,7 +169,7 @@ def test_one_bad_list_keeps_nothing_of_its_event(function: Function, bucket: Buc
     """Lambda tries the event again as a whole, and what was put already is put no second time."""
     both = bucket.event("s3_notification")
     bad = copy.deepcopy(both["Records"][0])
-    bad["s3"]["object"]["key"] = "asks/none"
+    bad["s3"]["object"]["key"] = "id-lists/none"
     both["Records"].append(bad)
     for _ in range(2):
         with pytest.raises(ReelhouseError):

@@ -182,9 +182,9 @@ def test_a_list_that_is_too_long_for_an_event_comes_as_an_object(
     function = running(tiny.url, timeout=6)
     with pytest.raises(RequestTooLargeError):
         function.invoke({"ids": ids}, later=True)
-    s3servers.client(server).put_object(Bucket=bucket, Key="asks/long.txt", Body="\n".join(map(str, ids)).encode())
+    s3servers.client(server).put_object(Bucket=bucket, Key="id-lists/long.txt", Body="\n".join(map(str, ids)).encode())
     put = event("eventbridge_object_created")
-    put["detail"]["bucket"]["name"], put["detail"]["object"]["key"] = bucket, "asks/long.txt"
+    put["detail"]["bucket"]["name"], put["detail"]["object"]["key"] = bucket, "id-lists/long.txt"
     assert function.invoke(put, later=True).answer == {"state": "queued", "messages": 1}
     done = function.invoke({"tick": True})
     assert done.answer["asked"] == 40_000

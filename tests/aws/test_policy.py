@@ -141,8 +141,8 @@ def live(deployed: Deployed, tiny: Tiny) -> None:
     """Every kind of event on one lake, runs of both kinds and layouts, cut off and continued."""
     put_event = event("eventbridge_object_created")
     put_event["detail"]["bucket"]["name"] = deployed.bucket
-    put_event["detail"]["object"]["key"] = "asks/mine.csv"
-    deployed.put("asks/mine.csv", "3\ntt0000004\n")
+    put_event["detail"]["object"]["key"] = "id-lists/mine.csv"
+    deployed.put("id-lists/mine.csv", "3\ntt0000004\n")
     deployed.put("lake/reelhouse.toml", settled())
     # What is due is seen by this machine's clock.
     now = datetime.now(UTC)
@@ -183,7 +183,7 @@ def test_a_secret_and_no_bus_need_no_more_than_the_role_allows_then(
     cold: pytest.MonkeyPatch, cloud: S3Server, tiny: Tiny
 ) -> None:
     secret = boto3.client("secretsmanager").create_secret(Name=token_hex(8), SecretString=TOKEN)["ARN"]
-    deployed = Deployed(cold, cloud, tiny, TokenSecretArn=secret, EventBus="", AsksPrefix="")
+    deployed = Deployed(cold, cloud, tiny, TokenSecretArn=secret, EventBus="", IdListsPrefix="")
     deployed.put("lake/reelhouse.toml", settled())
     assert deployed({"tick": True})["state"] == "reconciled"
     assert Call("secretsmanager:GetSecretValue", secret) in deployed.calls
@@ -199,13 +199,13 @@ def assert_alarms_are_fed(stack: Stack, printed: str) -> None:
         if "_aws" in line
         for block in line["_aws"]["CloudWatchMetrics"]
         for metric in block["Metrics"]
-        if block["Dimensions"] == [[]]
+        if block["Dimensions"] == [["lake"]] and "lake" in line
     }
     watched = set()
     for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
         parts = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one] or [alarm]
         ours = [one for one in parts if not one["Namespace"].startswith("AWS/")]
-        assert all("Dimensions" not in one for one in ours)
+        assert all([each["Name"] for each in one["Dimensions"]] == ["lake"] for one in ours)
         watched |= {(one["Namespace"], one["MetricName"]) for one in ours}
     assert watched
     assert watched <= sent

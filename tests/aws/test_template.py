@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aws.build_zip import PYTHON
-from reelhouse.aws import invocation, metrics
+from reelhouse.aws import eventbridge, invocation, metrics
 from tests.aws import checks
 from tests.aws.stack import ACCOUNT, REGION, ROLE, TEMPLATE, Parameters, Stack, lint, source, transformed
 
@@ -35,7 +35,7 @@ DEPLOYMENTS: dict[str, Parameters] = {
     },
     "a given role": {"RoleArn": ROLE, "Queue": "yes"},
     "a given bucket": {"ExistingBucket": "mine", "TickMinutes": 2},
-    "as little as possible": {"AsksPrefix": "", "EventBus": "", "Ticking": "DISABLED"},
+    "as little as possible": {"IdListsPrefix": "", "EventBus": "", "Ticking": "DISABLED"},
 }
 
 CHECKS: tuple[Callable[[Stack], Iterator[str]], ...] = (
@@ -115,12 +115,28 @@ def test_nothing_is_kept_for_longer_than_six_months() -> None:
     assert 0 < alarm["Threshold"] < invocation._MOST_DAYS - oldest
 
 
+def _lake(stack: Stack) -> Any:
+    [function] = stack.of_type("AWS::Lambda::Function").values()
+    return function["Environment"]["Variables"]["REELHOUSE_LAKE"]
+
+
+def test_alarms_watch_this_lake_alone() -> None:
+    stack = deployed()
+    watched = []
+    for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
+        parts = [one["MetricStat"]["Metric"] for one in alarm.get("Metrics", []) if "MetricStat" in one] or [alarm]
+        watched += [one for one in parts if one["Namespace"] == metrics.NAMESPACE]
+    assert {one["MetricName"] for one in watched} == {"pending", "days_to_expiry", "throttled"}
+    assert all(one.get("Dimensions") == [{"Name": "lake", "Value": _lake(stack)}] for one in watched)
+
+
 def dashboard_metrics() -> Iterator[tuple[str, str]]:
-    """Namespace and name of each metric that the dashboard shows."""
+    """Namespace and name of each metric that the dashboard shows; those of ours are of this lake."""
     body, _ = source()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     for widget in json.loads(re.sub(r"\$\{[\w:]+\}", "1", body))["widgets"]:
         for metric in widget["properties"]["metrics"]:
             if isinstance(metric[0], str):
+                assert metric[0] != metrics.NAMESPACE or metric[2:4] == ["lake", "1"]
                 yield metric[0], metric[1]
 
 
@@ -211,10 +227,10 @@ PLANTED: list[tuple[Callable[[Stack], Iterator[str]], tuple[str | int, ...], Any
     (checks.lost_events, (*FUNCTION, "RecursiveLoop"), "Allow", "loop"),
     (checks.lost_events, ("FunctionEventInvokeConfig", "Properties", "MaximumRetryAttempts"), 2, "retried"),
     (checks.lost_events, ("FunctionEventInvokeConfig", "Properties", "DestinationConfig"), None, "lost"),
-    (checks.lost_events, ("AskQueue", "Properties", "VisibilityTimeout"), 900, "comes back"),
-    (checks.lost_events, ("AskQueueMapping", "Properties", "FunctionResponseTypes"), None, "one bad message"),
+    (checks.lost_events, ("IdQueue", "Properties", "VisibilityTimeout"), 900, "comes back"),
+    (checks.lost_events, ("IdQueueMapping", "Properties", "FunctionResponseTypes"), None, "one bad message"),
     (checks.lost_events, ("Tick", "Properties", "Target", "DeadLetterConfig"), None, "Tick: has no dead letters"),
-    (checks.lost_events, ("AsksRule", "Properties", "Targets", 0, "DeadLetterConfig"), None, "AsksRule: has no dead"),
+    (checks.lost_events, ("IdListsRule", "Properties", "Targets", 0, "DeadLetterConfig"), None, "IdListsRule: has no"),
     (checks.lost_events, ("DeadLettersAlarm",), None, "nobody gets"),
 ]
 
@@ -268,8 +284,12 @@ def test_alarms_notify_those_whom_the_parameters_name() -> None:
     assert recipients(AlarmTopicArn=topic, AlarmEmail="me@example.com") == {str([topic])}
 
 
-def test_a_build_is_started_by_a_reconciled_run_where_a_target_is_named() -> None:
+def test_a_build_is_started_once_this_lake_is_idle_where_a_target_is_named() -> None:
     assert "BuildRule" not in deployed().resources
     rule = deployed({"BuildTargetArn": MACHINE, "BuildRoleArn": ROLE}).of_type("AWS::Events::Rule")["BuildRule"]
-    assert rule["EventPattern"] == {"source": ["reelhouse"], "detail-type": ["reelhouse.run.reconciled"]}
+    assert rule["EventPattern"] == {
+        "source": [eventbridge.SOURCE],
+        "detail-type": [eventbridge.IDLE],
+        "detail": {"lake": [_lake(deployed())]},
+    }
     assert (rule["Targets"][0]["Arn"], rule["Targets"][0]["RoleArn"]) == (MACHINE, ROLE)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
 from reelhouse.collect.id_lists import KeyList, Reading, read_keys
-from reelhouse.entities.registry import DEFAULT
 from reelhouse.errors import ReelhouseError
 from reelhouse.ids import id_of
 from reelhouse.raw.inbox import RUN_KINDS
@@ -23,14 +22,29 @@ _MOST_NAMED = 20
 class Asked(NamedTuple):
     """Requested ids, or a requested kind of run; *name* is the same for each delivery of the event.
 
-    *entity* is empty where the event names none. *listed* is how a list was read, if the ids came as text.
+    *entity* is empty where the event names none.
     """
 
     name: str
     keys: tuple[str, ...] = ()
     run: str = ""
-    listed: KeyList | None = None
     entity: str = ""
+
+
+class GivenList(NamedTuple):
+    """A list of ids as text. It can be read once the settings say what it is about if the event does not."""
+
+    name: str
+    text: str
+    reading: Reading
+    entity: str = ""
+
+    def read(self, entity: str) -> KeyList:
+        """The list as `collect --ids` reads it."""
+        listed = read_keys(self.text, self.reading._replace(entity=entity))
+        if not listed.keys:
+            raise ReelhouseError("ids: the list has no ids")
+        return listed
 
 
 class ListedIn(NamedTuple):
@@ -46,7 +60,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 class Call(NamedTuple):
     """One event. With *works* the collector works now, with *ticks* it also starts a run that is due."""
 
-    requests: tuple[Asked | ListedIn, ...] = ()
+    requests: tuple[Asked | GivenList | ListedIn, ...] = ()
     works: bool = False
     ticks: bool = False
 
@@ -95,9 +109,8 @@ def _call(event: object, name: str) -> Call:
         rest = {key: value for key, value in event.items() if key != "entity"}
         if not isinstance(event["entity"], str):
             raise ReelhouseError("entity: a name is expected")
-        called = _ids(rest, name, event["entity"]) if "ids" in event else _call(rest, name)
-        asked = (one._replace(entity=event["entity"]) for one in called.requests if isinstance(one, Asked))
-        return Call(tuple(asked), works=True)
+        named = (one for one in _call(rest, name).requests if isinstance(one, Asked | GivenList))
+        return Call(tuple(one._replace(entity=event["entity"]) for one in named), works=True)
     for fits, read in _SHAPES:
         if fits(event):
             return read(event, name)
@@ -123,16 +136,13 @@ def _tick(event: dict[str, Any], name: str) -> Call:
     return Call(works=True, ticks=True)
 
 
-def _ids(event: dict[str, Any], name: str, entity: str = DEFAULT) -> Call:
+def _ids(event: dict[str, Any], name: str) -> Call:
     if not isinstance(event["ids"], str):
         _check_alone(event, "ids")
         return Call((Asked(name, _keys_of(event["ids"])),), works=True)
     if event.keys() - {"ids", "column", "quotes", "escape", "all_kinds"}:
         raise _unknown(event)
-    listed = read_keys(event["ids"], _reading(event)._replace(entity=entity))
-    if not listed.keys:
-        raise ReelhouseError("ids: the list has no ids")
-    return Call((Asked(name, listed.keys, listed=listed if listed.columns else None),), works=True)
+    return Call((GivenList(name, event["ids"], _reading(event)),), works=True)
 
 
 def _run(event: dict[str, Any], name: str) -> Call:

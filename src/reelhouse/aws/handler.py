@@ -12,19 +12,17 @@ from typing import Protocol
 # Every invocation needs it. Lambda gives a full processor to imports here, and a share of one to later imports.
 import reelhouse.storage.s3  # noqa: F401
 from reelhouse.aws import metrics
-from reelhouse.aws.events import Asked, Batch, ListedIn, read_event
+from reelhouse.aws.events import Asked, Batch, GivenList, ListedIn, read_event
 from reelhouse.aws.id_lists import read_list
 from reelhouse.aws.invocation import Answer, Invocation
 from reelhouse.aws.time_budget import Margin
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.selection import selected
-from reelhouse.bootstrap.storage import readable_storage
-from reelhouse.collect.id_lists import KeyList
-from reelhouse.entities.registry import ENTITIES
-from reelhouse.errors import MissingKeyError, ReelhouseError
+from reelhouse.bootstrap.storage import load_settings, readable_storage
+from reelhouse.errors import ReelhouseError
 from reelhouse.logs import log
 from reelhouse.raw.inbox import put_message
-from reelhouse.settings import FILE, Settings, load
+from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
 
@@ -54,7 +52,7 @@ def handler(event: object, context: Context) -> Answer:
 
 
 def _answer(event: object, context: Context) -> Answer:
-    settings = load(in_bucket=_file_in_bucket, entities=ENTITIES)
+    settings = load_settings(opened=_storage)
     storage = _storage(settings)
     found = read_event(event, context.aws_request_id)
     if isinstance(found, Batch):
@@ -81,34 +79,30 @@ def _storage(settings: Settings) -> Storage:
     return _storages[key]
 
 
-def _file_in_bucket(settings: Settings) -> bytes | None:
-    try:
-        return _storage(settings).get(FILE)
-    except MissingKeyError:
-        return None
-
-
-def _put(storage: Storage, settings: Settings, request: Asked | ListedIn) -> dict[str, int]:
+def _put(storage: Storage, settings: Settings, request: Asked | GivenList | ListedIn) -> dict[str, int]:
     """Put a request into the inbox, where neither an open run nor the end of this process can lose it.
 
     Returns how many rows of a list are not requested, by their kind.
     """
-    if isinstance(request, ListedIn):
-        listed: KeyList | None
-        name, listed = read_list(request, partial(_entity, settings), profile=settings.s3_profile)
-        put_message(storage, name, listed.entity, listed.keys)
-    else:
-        listed = request.listed
-        names = selected(settings.entities)
-        if request.run and not request.entity and len(names) > 1:
-            for name in names:
-                put_message(storage, f"{request.name}-{name}", name, run=request.run)
-        else:
-            put_message(storage, request.name, _entity(settings, request.entity), request.keys, request.run)
-    if listed is None:
+    if isinstance(request, Asked):
+        _put_asked(storage, settings, request)
         return {}
+    if isinstance(request, GivenList):
+        name, listed = request.name, request.read(_entity(settings, request.entity))
+    else:
+        name, listed = read_list(request, partial(_entity, settings), profile=settings.s3_profile)
+    put_message(storage, name, listed.entity, listed.keys)
     log.info("read a list: %s", "; ".join(listed.notes), extra=listed.summary())
     return listed.others
+
+
+def _put_asked(storage: Storage, settings: Settings, asked: Asked) -> None:
+    names = selected(settings.entities)
+    if asked.run and not asked.entity and len(names) > 1:
+        for name in names:
+            put_message(storage, f"{asked.name}-{name}", name, run=asked.run)
+    else:
+        put_message(storage, asked.name, _entity(settings, asked.entity), asked.keys, asked.run)
 
 
 def _entity(settings: Settings, named: str) -> str:

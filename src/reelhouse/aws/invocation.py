@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,6 +66,7 @@ class Invocation:
         # Before the lake is locked and TMDB is contacted, because most ticks find nothing to do.
         states = self._idle_states()
         if states is not None:
+            self._announce_idle(states)
             return self._leave(states)
         try:
             done = self._run_until_idle()
@@ -84,10 +85,10 @@ class Invocation:
         # Another invocation has done it meanwhile.
         return self._leave(self._states(self._entities))
 
-    def _idle_states(self) -> Mapping[str, LakeState] | None:
-        """The states of all entities if none of them has work."""
+    def _idle_states(self, failed: Container[str] = ()) -> Mapping[str, LakeState] | None:
+        """The states of all entities but those that *failed*, if none of them has work."""
         try:
-            states = self._states(self._entities)
+            states = self._states(entity for entity in self._entities if entity.name not in failed)
             busy = any(one.is_open for one in states.values()) or self._next(states) is not None
         except LakeError:
             # It is reported once the other entities have had their turns.
@@ -149,6 +150,17 @@ class Invocation:
         except ReelhouseError as exc:
             self._bus_error = exc
 
+    def _announce_idle(self, states: Mapping[str, LakeState]) -> None:
+        if self._bus_error is not None:
+            # The next tick announces both.
+            return
+        runs = {name: one.made.run for name, one in states.items() if one.made is not None}
+        try:
+            if eventbridge.announce_idle(self._storage, self._settings, runs):
+                log.info("announced that the lake is idle", extra={"runs": runs})
+        except ReelhouseError as exc:
+            self._bus_error = exc
+
     def _leave(self, states: Mapping[str, LakeState]) -> Answer:
         # None is no lag: nothing was listed yet.
         lags = [lag for one in states.values() if (lag := self._lag(one.plan)) is not None]
@@ -160,6 +172,10 @@ class Invocation:
         for result in done.results:
             if result.reconciliation is not None:
                 self._announce(result.reconciliation)
+        # An entity that fails keeps the others' tables waiting no longer than its runs do.
+        idle = self._idle_states(done.failures)
+        if idle is not None:
+            self._announce_idle(idle)
         newest = _newest(done)
         lags = [lag for one in newest if (lag := self._lag(self._listed_by(one))) is not None]
         days = [left for one in newest if (left := _days_to_expiry(one)) is not None]

@@ -70,12 +70,12 @@ def emit(lake: str, numbers: dict[str, float | None], at: float | None = None) -
 
 
 def emf(lake: str, numbers: dict[str, float | None], at: float) -> str:
-    """The line. *lake* is a property, not a dimension, because each value of a dimension is billed separately."""
+    """The line. *lake* is the dimension, so that an alarm watches one lake; metrics of each lake are billed."""
     known = {name: value for name, value in numbers.items() if value is not None}
     metrics = [{"Name": name, "Unit": _UNITS.get(name, "Count")} for name in known]
     about = {
         "Timestamp": int(at * 1000),
-        "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": metrics}],
+        "CloudWatchMetrics": [{"Namespace": NAMESPACE, "Dimensions": [["lake"]], "Metrics": metrics}],
     }
     return json.dumps({"_aws": about, "lake": lake, **known})
 

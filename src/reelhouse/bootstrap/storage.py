@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,13 +121,15 @@ def _folders(folder: Path) -> list[Path]:
         return []
 
 
-def load_settings(options: Mapping[str, Any] | None = None) -> Settings:
-    """`settings.load`, including the file in a bucket."""
-    return load(options, in_bucket=_file_in_bucket, entities=_entities())
+def load_settings(
+    options: Mapping[str, Any] | None = None, opened: Callable[[Settings], Storage] = storage_of
+) -> Settings:
+    """`settings.load`, including the file in a bucket, which *opened* opens."""
 
+    def file_in_bucket(settings: Settings) -> bytes | None:
+        try:
+            return opened(settings).get(FILE)
+        except MissingKeyError:
+            return None
 
-def _file_in_bucket(settings: Settings) -> bytes | None:
-    try:
-        return storage_of(settings).get(FILE)
-    except MissingKeyError:
-        return None
+    return load(options, in_bucket=file_in_bucket, entities=_entities())

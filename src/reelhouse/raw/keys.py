@@ -163,6 +163,7 @@ BUILDS = f"{HOUSE}builds/"
 MANIFEST = f"{HOUSE}manifest.json"
 IMPORTS = f"{HOUSE}imports.json"
 VERIFIED = f"{HOUSE}verified.json"
+IDLE = f"{HOUSE}idle.json"
 _ENTITY = r"(?P<entity>[a-z][a-z0-9_]*)"
 _LEDGER = re.compile(
     rf"{LEDGERS}{_ENTITY}/(?P<first>\d{{6,}})-(?P<run>\d{{6,}})(?P<oldest>-oldest)?\.\d{{3,}}\.sqlite\.gz"
