@@ -238,7 +238,7 @@ def test_a_purged_id_that_the_next_plan_forgets_is_named(tiny: Tiny, lived: Memo
     collect_small(lake, small(tiny))
     lake.put(PURGES, kept)
     assert "20" not in reasons(lake, 3)
-    assert any("id 20 was listed in movie run 3, but neither" in problem for problem in verify(lake).problems)
+    assert any("id 20 was listed in movie run 3, but was neither" in problem for problem in verify(lake).problems)
 
 
 def test_a_ledger_that_was_kept_before_a_purge_is_not_used_after_it(lived: MemoryStorage) -> None:
