@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from pyspark.sql import functions as F
 
 from reelhouse.engines import machine_users
 from reelhouse.engines.credential_server import lend
@@ -31,7 +32,7 @@ from reelhouse.engines.session import session_factory
 from reelhouse.storage.credentials import Credentials
 from tests.cluster.standalone import PYTHON, needs_spark
 from tests.end_to_end.conftest import unset
-from tests.warehouse.landing import LakeInTheMaking, a_movie
+from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="namespaces are Linux's")
 
@@ -332,6 +333,15 @@ print(session.range(3).mapInArrow(chatty, "id bigint").count())
 
 
 @pytest.mark.long
+def test_a_session_leaves_nothing_in_the_environment_by_which_others_would_use_connect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("SPARK_CONNECT_MODE_ENABLED", raising=False)
+    before = dict(os.environ)
+    assert SAIL().range(3).filter(F.col("id") > 1).toDF("n").collect()[0].n == 2
+    assert dict(os.environ) == before
+
+
 def test_what_functions_print_in_the_engine_stays_out_of_the_output() -> None:
     done = subprocess.run([sys.executable, "-c", _PRINTS], capture_output=True, text=True, timeout=100, check=False)
     assert done.stdout == "3\n", done.stderr[-2000:]

@@ -36,9 +36,12 @@ UNTRACED = {"spark.python.sql.dataFrameDebugging.enabled": "false"}
 def connected_by(channels: Any) -> SparkSession:
     """A new session on the server to which *channels*, a `ChannelBuilder`, opens connections."""
     from pyspark.sql.connect.session import SparkSession as Connected
+    from pyspark.util import is_remote_only
 
-    # As pyspark does itself for an address.
-    os.environ.setdefault("SPARK_CONNECT_MODE_ENABLED", "1")
+    # As pyspark does itself for an address. Where it has nothing but Connect, it needs no hint, and programs that
+    # this process starts, with an Apache Spark of their own perhaps, would follow.
+    if not is_remote_only():
+        os.environ.setdefault("SPARK_CONNECT_MODE_ENABLED", "1")
     session: Any = Connected.builder.channelBuilder(channels).create()
     for name, value in UNTRACED.items():
         if session.conf.get(name, None) is None:
