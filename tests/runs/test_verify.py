@@ -262,6 +262,21 @@ def test_a_forged_ledger_is_named_whatever_it_changes(lake: MemoryStorage, table
     _red(lake, f"the ledger differs from the receipts in `{table}`: ")
 
 
+def test_of_many_problems_alike_the_first_are_named_and_all_are_counted(lake: MemoryStorage) -> None:
+    forged = "select 'movie', id, 'landed', '2026-03-05T11:00:00Z', 1, null from many"
+    with open_ledger(lake, "movie", 2) as ledger:
+        ledger.db.execute(
+            "with recursive many(id) as (select 5001 union all select id + 1 from many where id < 6500) "
+            f"insert into known {forged}"
+        )
+        keep_ledger(lake, "movie", ledger)
+    found = verify(lake)
+    named = [problem for problem in found.problems if "(only in the kept ledger)" in problem]
+    assert (len(named), found.problems.count("1,480 more like that")) == (20, 1)
+    # One more says what to do.
+    assert (found.problem_count, found.to_dict()["problem_count"]) == (1501, 1501)
+
+
 @pytest.mark.parametrize(
     ("change", "unasked"),
     [

@@ -303,7 +303,7 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, deep: bo
 def _keep_verdict(storage: Storage, verdict: Verdict, deep: bool) -> list[str]:
     """Leave the verdict in the lake, for reports; a lake that cannot be written is verified too, with a note."""
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    found = Verified(at, verdict.runs, len(verdict.problems), verdict.complete, verdict.clean, deep)
+    found = Verified(at, verdict.runs, verdict.problem_count, verdict.complete, verdict.clean, deep)
     try:
         keep_verified(storage, found)
     except StorageError as exc:

@@ -368,7 +368,7 @@ def _show_verdict(found: Verdict) -> None:
         ("chunks", found.chunks),
         ("bytes", found.bytes),
         ("chunks that no receipt names", found.unclaimed),
-        ("problems", len(found.problems)),
+        ("problems", found.problem_count),
     ]
     quarantined = found.states.get("quarantined", 0)
     words = verdict(complete=found.complete, clean=found.clean, quarantined=quarantined)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -41,6 +43,7 @@ from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import UNREADABLE, Storage
 
 _NAMED = 20
+_MORE = re.compile(r"([\d,]+) more like that")
 
 
 class Verdict(NamedTuple):
@@ -60,6 +63,12 @@ class Verdict(NamedTuple):
     problems: list[str]
     notes: list[str]
     looked: list[str]
+
+    @property
+    def problem_count(self) -> int:
+        """How many problems there are: of many alike, *problems* has the first ones and a line that counts the rest."""
+        counts = (_MORE.fullmatch(line) for line in self.problems)
+        return sum(int(count[1].replace(",", "")) if count else 1 for count in counts)
 
     @property
     def complete(self) -> bool:
@@ -82,7 +91,7 @@ class Verdict(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
-        return {**self._asdict(), "complete": self.complete, "clean": self.clean}
+        return {**self._asdict(), "problem_count": self.problem_count, "complete": self.complete, "clean": self.clean}
 
 
 def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities: Iterable[str] = ENTITIES) -> Verdict:
@@ -238,13 +247,15 @@ def _unasked(storage: Storage, plan: Plan) -> list[str]:
             left.add(line.partition(" ")[0])
     receipts = readable(read_receipts(storage, plan))
     lost = [outcome.key for receipt in receipts for outcome in receipt.outcomes if outcome.key not in left]
-    return _some([f"id {key} was asked in {plan.name}, but its ids no longer name it" for key in lost])
+    return list(_some(f"id {key} was asked in {plan.name}, but its ids no longer name it" for key in lost))
 
 
-def _some(problems: list[str]) -> list[str]:
+def _some(problems: Iterable[str]) -> Iterator[str]:
     """The first few, and how many more there are."""
-    more = len(problems) - _NAMED
-    return problems if more <= 0 else [*problems[:_NAMED], f"{more} more like that"]
+    left = iter(problems)
+    yield from islice(left, _NAMED)
+    if more := sum(1 for _ in left):
+        yield f"{more:,} more like that"
 
 
 def _readable_plan(storage: Storage, entity: str, run: int, problems: list[str]) -> Plan | None:
@@ -285,22 +296,19 @@ def _check_listing(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str
 def _unaccounted(plan: Plan, ledger: Ledger) -> Iterator[str]:
     lost = ledger.db.execute(
         "select id from listed where excluded is null and id not in (select id from planned where id is not null) "
-        "and id not in (select id from known where entity = ?) order by id limit ?",
-        (plan.entity, _NAMED),
+        "and id not in (select id from known where entity = ?) order by id",
+        (plan.entity,),
     )
-    for (id_,) in lost:
-        yield f"id {id_} was listed in {plan.name}, but was neither filtered, requested nor known before"
-    for (key,) in ledger.db.execute(
-        "select ask from unresolved where ask not in (select ask from planned) limit ?", (_NAMED,)
-    ):
-        yield f"id {key} was listed in {plan.name}, but not asked"
+    said = f"was listed in {plan.name}, but was neither filtered, requested nor known before"
+    yield from _some(f"id {id_} {said}" for (id_,) in lost)
+    unasked = ledger.db.execute("select ask from unresolved where ask not in (select ask from planned)")
+    yield from _some(f"id {key} was listed in {plan.name}, but not asked" for (key,) in unasked)
     odd = ledger.db.execute(
         "select id from planned where id is not null and id not in (select id from listed) "
-        "and id not in (select id from known where entity = ?) order by id limit ?",
-        (plan.entity, _NAMED),
+        "and id not in (select id from known where entity = ?) order by id",
+        (plan.entity,),
     )
-    for (id_,) in odd:
-        yield f"id {id_} is in the plan of {plan.name}, but was neither listed nor known"
+    yield from _some(f"id {id_} is in the plan of {plan.name}, but was neither listed nor known" for (id_,) in odd)
 
 
 def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
@@ -391,9 +399,7 @@ def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
             held, problem = _held(storage, receipt.chunk)
             if problem is not None:
                 yield problem
-        yield from _some(
-            [problem for outcome in receipt.outcomes for problem in _check_outcome(outcome, held, receipt)]
-        )
+        yield from _some(problem for outcome in receipt.outcomes for problem in _check_outcome(outcome, held, receipt))
 
 
 class _Held(NamedTuple):
@@ -511,13 +517,14 @@ def _compare_ledger(storage: Storage, entity: str, rebuilt: Ledger, last: int) -
         rebuilt.db.execute("attach ? as kept", (str(kept.path),))
         for table in TABLES:
             for left, right, side in (("main", "kept", "receipts"), ("kept", "main", "kept ledger")):
-                rows = rebuilt.db.execute(
-                    f"select * from {left}.{table} except select * from {right}.{table} limit ?", (_NAMED,)
-                )
-                for row in rows:
-                    values = " ".join(str(value) for value in row if value is not None)
-                    yield f"the ledger differs from the receipts in `{table}`: {values} (only in the {side})"
+                rows = rebuilt.db.execute(f"select * from {left}.{table} except select * from {right}.{table}")
+                yield from _some(_differs(table, row, side) for row in rows)
         rebuilt.db.execute("detach kept")
+
+
+def _differs(table: str, row: Iterable[object], side: str) -> str:
+    values = " ".join(str(value) for value in row if value is not None)
+    return f"the ledger differs from the receipts in `{table}`: {values} (only in the {side})"
 
 
 def _objects(storage: Storage, entity: str) -> Iterator[tuple[str, int]]:
@@ -541,7 +548,7 @@ def _list_objects(storage: Storage, entity: str, ledger: Ledger) -> Iterator[str
     finally:
         db.execute("commit")
     unreadable = db.execute("select key from lying where size = ? order by key", (UNREADABLE,))
-    yield from _some([f"{key} cannot be read" for (key,) in unreadable])
+    yield from _some(f"{key} cannot be read" for (key,) in unreadable)
 
 
 def _check_objects(storage: Storage, ledger: Ledger, since: int) -> Iterator[str]:
@@ -551,19 +558,21 @@ def _check_objects(storage: Storage, ledger: Ledger, since: int) -> Iterator[str
         "where o.run < ? and (l.key is null or o.size <> l.size) order by o.key",
         (since,),
     )
-    problems = []
+    yield from _some(_lost_objects(storage, lost))
+
+
+def _lost_objects(storage: Storage, lost: Iterable[tuple[str, int, int | None]]) -> Iterator[str]:
     for key, run, stated in lost:
         size: int | None = UNREADABLE
         with suppress(LakeError):
             # A listing may lack what is there.
             size = storage.size(key)
         if size == UNREADABLE:
-            problems.append(f"{key}, which run {run} put, cannot be read")
+            yield f"{key}, which run {run} put, cannot be read"
         elif size is None:
-            problems.append(f"{key} is gone, which run {run} put")
+            yield f"{key} is gone, which run {run} put"
         elif stated is not None and size != stated:
-            problems.append(f"{key} has {size:,} bytes, its receipt in run {run} says {stated:,}")
-    yield from _some(problems)
+            yield f"{key} has {size:,} bytes, its receipt in run {run} says {stated:,}"
 
 
 def _listed_keys(ledger: Ledger) -> Iterator[str]:
@@ -571,7 +580,7 @@ def _listed_keys(ledger: Ledger) -> Iterator[str]:
 
 
 def _check_lost(storage: Storage, entity: str, last: int, keys: Iterable[str]) -> Iterator[str]:
-    yield from _some(list(lost_runs(storage, entity, last, keys)))
+    yield from _some(lost_runs(storage, entity, last, keys))
 
 
 def _unclaimed(ledger: Ledger) -> int:
