@@ -566,6 +566,34 @@ def test_an_output_that_takes_nothing_is_one_line(tmp_path: Path, arguments: tup
 
 
 @pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"LANG": "C"}, "ça東"),
+        ({"LC_ALL": "C"}, "ça東"),
+        ({"PYTHONIOENCODING": "ascii"}, "ça東"),
+        ({"PYTHONIOENCODING": "latin-1"}, "ça\\u6771"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, ""),
+    ],
+)
+def test_every_title_and_name_is_shown_whatever_the_output_s_encoding(
+    tmp_path: Path, environ: dict[str, str], name: str
+) -> None:
+    locale = ("LANG", "LC_ALL", "LC_CTYPE", "PYTHONIOENCODING", "PYTHONUTF8")
+    kept = {key: value for key, value in _environ().items() if key not in locale} | environ
+
+    def said(*words: str) -> tuple[int, str]:
+        command = [sys.executable, "-m", "reelhouse.cli.main", *words, "--lake", "ça東"]
+        done = subprocess.run(command, cwd=tmp_path, env=kept, capture_output=True, check=False)
+        encoding = "latin-1" if "latin-1" in environ.values() else "utf-8"
+        return done.returncode, (done.stdout + done.stderr).decode(encoding)
+
+    code, text = said("verify", "--layout", "course")
+    assert (code, text.startswith(f"{name}: not right" if name else "\\udc")) == (1, True), text
+    code, text = said("status")
+    assert (code, f"there is no lake at {name}" in text) == (2, True), text
+
+
+@pytest.mark.parametrize(
     "arguments", [("tables",), ("tables", "movie", "--json"), ("status",), ("sql", "select 1"), ("help",), ("-h",)]
 )
 def test_a_command_that_only_shows_fails_if_its_output_was_closed_before(

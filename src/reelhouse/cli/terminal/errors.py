@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import Any, NamedTuple, NoReturn
 
 import click
@@ -44,6 +46,7 @@ class Group(click.Group):
         if sys.unraisablehook is sys.__unraisablehook__:
             sys.unraisablehook = _unraisable
         _open_standard_streams()
+        _write_any_character()
         try:
             if sys.stdout is None and {"--help", "-h", "--version"} & set(self._words):
                 raise ReelhouseError(CLOSED)
@@ -131,6 +134,15 @@ def _open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _write_any_character() -> None:
+    """Let the output take every title: one in ASCII gets UTF-8, as click gives it, and other encodings get escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            ascii_alone = codecs.lookup(stream.encoding).name == "ascii"
+            errors = "backslashreplace" if stream.errors == "strict" else stream.errors
+            stream.reconfigure(encoding="utf-8" if ascii_alone else None, errors=errors)
 
 
 def _meant(exc: BaseException) -> BaseException:
