@@ -26,6 +26,10 @@ def test_make_has_the_same_commands_and_only_calls_them() -> None:
     assert all(line.startswith("\t@$(PYTHON) dev.py ") for line in text.splitlines() if line.startswith("\t"))
 
 
+def test_locks_are_made_by_one_version_of_uv() -> None:
+    assert re.fullmatch(r"uv==\d+(\.\d+)+", dev.UV)
+
+
 def test_help_names_each_command(tmp_path: Path) -> None:
     for arguments in ((), ("--help",), ("help",)):
         done = _dev(*arguments, cwd=tmp_path)

@@ -143,6 +143,21 @@ def test_a_foreign_message_does_not_stop_ticks(function: Function, tiny: Tiny, b
     assert function.tick()["state"] == "idle"
 
 
+def test_a_line_of_200_kb_is_one_cell_of_a_list_and_no_message_repeats_it(function: Function, bucket: Bucket) -> None:
+    long = b"x" * 200_000
+    bucket.put(b"id,note\n5,%b\n%b,b\n6,c\n" % (long, long))
+    said = function(bucket.event("s3_notification"))
+    assert said["messages"] == 1
+    assert len(str(said)) < 500
+    ((_, message),) = waiting(function.lake, "movie")
+    assert message.keys == ["5", "6"]
+    bucket.put(b"5\n%b\n" % long)
+    for given in (bucket.event("s3_notification"), {"ids": [5, long.decode()]}):
+        with pytest.raises(ReelhouseError, match=r"no TMDB id|neither a TMDB id") as refused:
+            function(given)
+        assert len(str(refused.value)) < 300
+
+
 @pytest.mark.long
 def test_a_list_that_is_too_long_is_refused_before_it_fills_the_memory(
     function: Function, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
