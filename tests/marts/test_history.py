@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
+import pytest
+
 from tests.marts.conftest import LakeOf
 
 _ONE, _TWO, _THREE, _FOUR = (date(2026, 11, day) for day in (20, 21, 23, 24))
@@ -20,7 +22,8 @@ def _offer(movie_id: int, day: date, provider_id: int) -> dict[str, Any]:
     return {"movie_id": movie_id, "day": day, **offer}
 
 
-def test_a_snapshot_has_the_rank_of_its_day_and_says_who_joined_and_who_left(lake_of: LakeOf) -> None:
+@pytest.mark.parametrize("kind", ["movie", "tv"])
+def test_a_snapshot_has_the_rank_of_its_day_and_says_who_joined_and_who_left(lake_of: LakeOf, kind: str) -> None:
     days = [
         _movie(1, _ONE, 5.0),
         _movie(2, _ONE, 9.0),
@@ -31,9 +34,10 @@ def test_a_snapshot_has_the_rank_of_its_day_and_says_who_joined_and_who_left(lak
         _movie(1, _THREE, 1.0),
         _movie(2, _THREE, 3.0),
     ]
-    found = lake_of(movie_daily=days).rows("fact_movie_snapshot")
+    days = [{name.replace("movie", kind): value for name, value in row.items()} for row in days]
+    found = lake_of(**{f"{kind}_daily": days}).rows(f"fact_{kind}_snapshot")
     shown = {
-        (row["movie_id"], row["day"]): tuple(
+        (row[f"{kind}_id"], row["day"]): tuple(
             row[name] for name in ("rank", "rank_change", "days_since", "is_joiner", "is_leaver")
         )
         for row in found

@@ -244,6 +244,7 @@ _DATED = [
     ("tv", "first_air_date"),
     ("season", "air_date"),
     ("episode", "air_date"),
+    ("tv_daily", "day"),
 ]
 
 
@@ -257,6 +258,7 @@ def test_the_calendar_has_every_day_that_a_mart_refers_to(lake_of: LakeOf, table
         "tv": [{"tv_id": 1}],
         "season": [{"tv_id": 1, "season_number": 1}],
         "episode": [{"tv_id": 1, "season_number": 1, "episode_id": 1}],
+        "tv_daily": [{"tv_id": 1}],
     }
     for name, its in _DATED:
         tables[name][0][its] = date(1950, 1, 1) if name == table else date(2000, 1, 1)

@@ -72,8 +72,7 @@ def _removed(tombstone: DataFrame, kind: str, id_column: str) -> DataFrame:
     )
 
 
-SNAPSHOT_COLUMNS = (
-    ColumnSpec("movie_id", "bigint", "The movie.", path="id"),
+_SNAPSHOT = (
     ColumnSpec("day", "date", "Day (UTC) of the answer."),
     key_of("dim_date", "date_key", "int", "The day as yyyymmdd"),
     ColumnSpec("popularity", "double", "TMDB's popularity that day; not comparable over years.", path="popularity"),
@@ -83,23 +82,39 @@ SNAPSHOT_COLUMNS = (
     ColumnSpec("popularity_change", "double", "Since the snapshot before; NULL for the first."),
     ColumnSpec("votes_change", "bigint", "Since the snapshot before; NULL for the first.", "votes"),
     ColumnSpec(
-        "rank", "bigint", "Place by popularity, from 1, among the movies with an answer that day; NULL without one."
+        "rank", "bigint", "Place by popularity, from 1, among the titles with an answer that day; NULL without one."
     ),
     ColumnSpec("rank_change", "bigint", "Places gained since the snapshot before; negative for places lost.", "places"),
     ColumnSpec(
-        "is_joiner", "boolean", "Whether the day before that has answers has none of the movie; NULL on the first day."
+        "is_joiner", "boolean", "Whether the day before that has answers has none of the title; NULL on the first day."
     ),
     ColumnSpec(
-        "is_leaver", "boolean", "Whether the day after that has answers has none of the movie; NULL on the last day."
+        "is_leaver", "boolean", "Whether the day after that has answers has none of the title; NULL on the last day."
     ),
 )
 
 
-def snapshots(days: DataFrame, *, adult_titles: bool) -> DataFrame:
-    """One row for each movie and day with an answer."""
-    before = Window.partitionBy("movie_id").orderBy("day")
+def snapshots_of(kind: str, days: Table, adult_titles: bool) -> Table:
+    """The mart of what each day said of titles, from the table of their *days*."""
+    (id_column,) = (one for one in days.columns if one.name == f"{kind}_id")
+    noun = {"movie": "movie", "tv": "series"}[kind]
+    return Table(
+        f"fact_{kind}_snapshot",
+        f"One row for each {noun} and day with an answer: popularity, votes and rank, and their change.",
+        (id_column, *_SNAPSHOT),
+        snapshots,
+        (days.name,),
+        (id_column.name, "day"),
+        {"id_column": id_column.name, "adult_titles": adult_titles},
+        version=3,
+    )
+
+
+def snapshots(days: DataFrame, *, id_column: str, adult_titles: bool) -> DataFrame:
+    """One row for each title and day with an answer."""
+    before = Window.partitionBy(id_column).orderBy("day")
     known = days.filter(kept(adult_titles))
-    popular = Window.partitionBy("day").orderBy(F.col("popularity").desc_nulls_last(), "movie_id")
+    popular = Window.partitionBy("day").orderBy(F.col("popularity").desc_nulls_last(), id_column)
     ranked = known.withColumn("rank", F.when(F.col("popularity").isNotNull(), F.row_number().over(popular)))
     # A few rows, one a day.
     in_order = Window.partitionBy(F.lit(0)).orderBy("day")
@@ -110,7 +125,7 @@ def snapshots(days: DataFrame, *, adult_titles: bool) -> DataFrame:
     said = F.struct("day", "popularity", "vote_count", "rank")
     rows = ranked.join(F.broadcast(calendar), "day").withColumn("last", F.lag(said).over(before))
     return rows.select(
-        "movie_id",
+        id_column,
         "day",
         date_key(F.col("day")).alias("date_key"),
         "popularity",
@@ -127,7 +142,7 @@ def snapshots(days: DataFrame, *, adult_titles: bool) -> DataFrame:
 
 
 def _lacks(neighbour: str, answered: Column) -> Column:
-    """The column is true if the movie has no answer on that day. It is NULL if *neighbour* has no day."""
+    """The column is true if the title has no answer on that day. It is NULL if *neighbour* has no day."""
     return F.when(F.col(neighbour).isNotNull(), ~F.col(neighbour).eqNullSafe(answered))
 
 

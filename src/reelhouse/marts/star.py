@@ -45,17 +45,7 @@ def _histories(kinds: list[str], measures: Measures) -> Iterator[Table]:
     tables = {table.name: table for kind in kinds for table in ENTITIES[kind].tables}
     for kind in kinds:
         yield history.history_of(kind, tables[f"{kind}_daily"], measures.adult_titles)
-    if "movie" in kinds:
-        yield Table(
-            "fact_movie_snapshot",
-            "One row for each movie and day with an answer: popularity, votes and rank, and their change.",
-            history.SNAPSHOT_COLUMNS,
-            history.snapshots,
-            ("movie_daily",),
-            ("movie_id", "day"),
-            {"adult_titles": measures.adult_titles},
-            version=2,
-        )
+        yield history.snapshots_of(kind, tables[f"{kind}_daily"], measures.adult_titles)
     if kinds:
         yield Table(
             "fact_watch_availability",
@@ -279,7 +269,12 @@ def _shared(kinds: list[str]) -> Iterator[Table]:
 # The marts that days come from, and their columns; all other marts have days of these.
 _DAYS = {
     "movie": {_DIM_MOVIE: "release_date", "fact_release": "release_date", "fact_movie_snapshot": "day"},
-    "tv": {_DIM_TV: "first_air_date", "dim_season": "air_date", "dim_episode": "air_date"},
+    "tv": {
+        _DIM_TV: "first_air_date",
+        "dim_season": "air_date",
+        "dim_episode": "air_date",
+        "fact_tv_snapshot": "day",
+    },
 }
 
 
