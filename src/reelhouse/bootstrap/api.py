@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reelhouse.bootstrap import maintaining, operations, purging
-from reelhouse.bootstrap.collecting import SIGNALS, CollectOptions, Done, of_other_selections
+from reelhouse.bootstrap.collecting import CollectOptions, Done, of_other_selections
 from reelhouse.bootstrap.collector import only_entity
+from reelhouse.bootstrap.interruptible import SIGNALS
 from reelhouse.bootstrap.maintaining import MaintainResult
 from reelhouse.bootstrap.operations import CollectResult, DiffResult, ExportResult, SyncResult
 from reelhouse.bootstrap.purging import PurgeResult

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
-from concurrent import futures
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from reelhouse.bootstrap import collector
+from reelhouse.bootstrap.interruptible import INTERRUPTED, stopping
+from reelhouse.bootstrap.interruptible import run as run_loop
 from reelhouse.bootstrap.secrets import token_of
 from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.storage import spool_of
@@ -38,10 +37,6 @@ from reelhouse.tmdb.client import TmdbClient, open_session
 from reelhouse.tmdb.rate import Limiter
 
 T = TypeVar("T")
-
-# Why a run stays open after a signal, such as that of Ctrl-C.
-INTERRUPTED = "stopped by SIGINT"
-SIGNALS = frozenset((INTERRUPTED, "stopped by SIGTERM", "stopped by SIGHUP"))
 
 
 class CollectOptions(NamedTuple):
@@ -190,7 +185,7 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
     async def collecting(options: RunOptions) -> Done:
         async with collector.open_tmdb(settings) as tmdb:
             client, limiter = tmdb.client, tmdb.client.limiter
-            with _beating(client, progress), _stopping(stop_conditions):
+            with _beating(client, progress), stopping(stop_conditions):
                 results = await work(tmdb, options, stop_conditions)
             return Done(results, client.requests, limiter.throttles, limiter.waited, client.retries, {})
 
@@ -199,7 +194,7 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
         spool = spool_of(settings, storage)
         replayed = _replay(storage, spool, stop_conditions, progress)
         options = collector.run_options(settings)._replace(spool=spool)
-        done = _run(collecting(options), partial(stop_conditions.stop, INTERRUPTED, hurry=True))
+        done = run_loop(collecting(options), partial(stop_conditions.stop, INTERRUPTED, hurry=True))
         results = [result._replace(replayed=replayed) for result in done.results[:1]] + done.results[1:]
         return done._replace(results=results)
 
@@ -239,7 +234,7 @@ def draft(
                 made = await plan_run(storage, tmdb, wanted, after=after, put=False)
             return made._replace(notes=(*made.notes, *tmdb.client.clock.take_notes()[1]))
 
-    return _run(plan())
+    return run_loop(plan())
 
 
 def compare_each(
@@ -547,75 +542,3 @@ def _wanted(settings: Settings, request: CollectOptions, entity: Entity) -> RunS
     wanted = wanted._replace(known=request.entities)
     # A run of a slice does not satisfy a message that waits for a full or incremental run.
     return wanted._replace(runs=()) if request.selected else wanted
-
-
-# Windows has no SIGHUP.
-_STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
-@contextmanager
-def _stopping(stop_conditions: StopConditions) -> Iterator[None]:
-    """The first Ctrl-C, SIGTERM or SIGHUP lands received answers and leaves the run open; the second ends at once."""
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in _STOPPING}
-    if before[_STOPPING[-1]] is signal.SIG_IGN:
-        # What nohup made ignored stays so.
-        del before[_STOPPING[-1]]
-
-    def stop(number: int, _: object) -> None:
-        for each in before:
-            signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
-        name = signal.Signals(number).name
-        loop.call_soon_threadsafe(partial(stop_conditions.stop, f"stopped by {name}", hurry=True))
-
-    if threading.current_thread() is not threading.main_thread():
-        # Only the main thread gets signals: what runs there has its own handlers.
-        yield
-        return
-    # Not by the loop: on Windows it takes no handlers, and elsewhere it forgets those that were there before.
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            # None is a handler that Python did not set and cannot set again.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-
-def _result(running: futures.Future[T]) -> T:
-    """The result of *running*, waited for in short steps: a Ctrl-C just before one is noticed only when it ends."""
-    while not running.done():
-        futures.wait([running], 0.2)
-    return running.result()
-
-
-def _run(work: Coroutine[Any, Any, T], stop: Callable[[], None] = lambda: None) -> T:
-    """`asyncio.run`; in a thread of its own where this one runs a loop already, as in a notebook.
-
-    There the first Ctrl-C calls *stop*, and the work ends by itself; the second cancels it.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    begun: list[Callable[[], object]] = []
-
-    async def cancellable() -> T:
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        begun.append(lambda: loop.call_soon_threadsafe(task.cancel))
-        return await work
-
-    with futures.ThreadPoolExecutor(1) as pool:
-        running = pool.submit(asyncio.run, cancellable())
-        try:
-            return _result(running)
-        except KeyboardInterrupt:
-            stop()
-        try:
-            return _result(running)
-        except KeyboardInterrupt:
-            for cancel in begun:
-                cancel()
-            raise

@@ -13,6 +13,7 @@ import msgspec
 
 from reelhouse.bootstrap import collecting, operations, purging
 from reelhouse.bootstrap.collecting import CollectOptions, Done
+from reelhouse.bootstrap.interruptible import INTERRUPTED, SIGNALS
 from reelhouse.bootstrap.operations import SyncResult
 from reelhouse.bootstrap.purging import PurgeResult
 from reelhouse.bootstrap.storage import lake_of, readable_storage
@@ -208,9 +209,9 @@ def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOpti
 def _end_if_stopped(done: Done) -> None:
     """End the command after a signal that ended its collection."""
     reasons = {result.reason for result in done.results}
-    if collecting.INTERRUPTED in reasons:
+    if INTERRUPTED in reasons:
         raise KeyboardInterrupt
-    if reasons & collecting.SIGNALS:
+    if reasons & SIGNALS:
         raise click.exceptions.Exit(1)
 
 
@@ -267,7 +268,7 @@ def sync(settings: Settings, request: CollectOptions, as_json: bool, *, yes: boo
 
     def collect(request: CollectOptions) -> Done:
         done = _collect(storage, settings, request, yes=yes)
-        stopped = any(result.reason in collecting.SIGNALS for result in done.results)
+        stopped = any(result.reason in SIGNALS for result in done.results)
         if not as_json or stopped:
             _show_runs(done, request, as_json)
         _end_if_stopped(done)
