@@ -11,6 +11,7 @@ import textwrap
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
@@ -446,11 +447,13 @@ def _checked(found: Mapping[str, Any], known: Mapping[str, Field[Any]], place: s
     return {name: _check_type(known[name], value, f" in {place}") for name, value in found.items()}
 
 
-def _general() -> list[Field[Any]]:
+@cache
+def _general() -> tuple[Field[Any], ...]:
     """The settings that have one value."""
-    return [one for one in fields(Settings) if one.name != "entity"]
+    return tuple(one for one in fields(Settings) if one.name != "entity")
 
 
+@cache
 def env_name(name: str) -> str:
     """The environment variable of a setting."""
     one = next(one for one in _general() if one.name == name)

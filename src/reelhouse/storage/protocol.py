@@ -116,7 +116,7 @@ def is_key(name: str) -> bool:
 def check_prefix(prefix: str) -> str:
     """*prefix*, or `StorageError` if no key could start with it."""
     # Parts that start with a dot would leave the lake, or belong to a storage.
-    odd = prefix.startswith("/") or "//" in prefix or any(part.startswith(".") for part in prefix.split("/"))
+    odd = prefix.startswith(("/", ".")) or "//" in prefix or "/." in prefix
     if odd or "\\" in prefix or not prefix.isascii() or not prefix.isprintable():
         raise StorageError(f"{prefix!r} is not a key")
     return prefix

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -106,17 +107,22 @@ def _of_table(table: Table) -> dict[str, Any]:
 
 def _queries(database: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """The questions of demo and report, in SQLite's SQL."""
-    import sqlglot
-
     with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as file:
         for question in (*QUESTIONS, *REPORT_QUESTIONS):
-            query = sqlglot.transpile(question.query, read="spark", write="sqlite", pretty=True)[0]
+            query = _in_sqlite(question.query)
             try:
                 file.execute(f"explain {query}")
             except sqlite3.Error:
                 # Of a table that is not exported, or by a function that SQLite lacks.
                 continue
             yield question.name, {"title": question.title, "description": question.about, "sql": query}
+
+
+@cache
+def _in_sqlite(query: str) -> str:
+    import sqlglot
+
+    return sqlglot.transpile(query, read="spark", write="sqlite", pretty=True)[0]
 
 
 def add_search(database: Path, tables: Iterable[Table]) -> list[str]:
