@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import signal
 import zipfile
@@ -42,6 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_showing] = []
     config.pluginmanager.register(_Reports(config), "secrets in reports")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Else every full collection of garbage looks at the five thousand tests.
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

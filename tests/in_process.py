@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from reelhouse.cli.main import main
 
 
-def reelhouse(*arguments: str, env: Mapping[str, str], cwd: Path, given: str = "") -> CompletedProcess[str]:
+def reelhouse(*arguments: str, env: Mapping[str, str], cwd: Path, given: str | bytes = "") -> CompletedProcess[str]:
     """What the command printed and how it ended, with *env* as its whole environment.
 
     Raises what the command raised: as a process it would have ended with a traceback.

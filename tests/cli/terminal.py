@@ -46,8 +46,11 @@ class Screen:
         self.lines: list[list[str]] = [[]]
         self._row = self._column = 0
         self._begun = ""
+        # All that came, sequences included.
+        self.raw = ""
 
     def feed(self, text: str) -> None:
+        self.raw += text
         # The terminal's own echo of Ctrl-C may come within a sequence.
         text = (self._begun + text).replace("^C", "")
         begun = _BEGUN.search(text)
@@ -125,7 +128,6 @@ class Terminal:
         )
         os.close(theirs)
         self.screen = Screen(columns)
-        self.raw = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def wait_for(self, text: str, seconds: float = 60) -> None:
@@ -167,9 +169,7 @@ class Terminal:
                 got = b""
             if not got:
                 return
-            text = self._decoder.decode(got)
-            self.raw += text
-            self.screen.feed(text)
+            self.screen.feed(self._decoder.decode(got))
 
 
 def shown(arguments: Sequence[str], *, columns: int, cwd: Path, **env: str) -> tuple[int, str]:

@@ -67,12 +67,12 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Here:
-    """The command in this process, in an empty folder, with nothing on stdin."""
+    """The command in this process, in an empty folder."""
 
-    def here(*arguments: str, **environ: str) -> Result:
+    def here(*arguments: str, given: str = "", **environ: str) -> Result:
         unset = {name: None for name in os.environ if name.startswith(("REELHOUSE_", "TMDB_"))}
         with chdir(tmp_path):
-            return CliRunner(env={**unset, **environ}).invoke(main, arguments, input="")
+            return CliRunner(env={**unset, **environ}).invoke(main, arguments, input=given)
 
     return here
 
@@ -287,17 +287,17 @@ def test_a_lake_without_a_name_is_a_mistake(here: Here, command: str) -> None:
         assert (done.exit_code, "lake: " in done.stderr, "empty" in done.stderr) == (2, True, True), done.stderr
 
 
-def test_other_errors_end_with_1_and_one_line(run: Run, tmp_path: Path, tmdb: dict[str, str]) -> None:
-    denied = run("collect", **{**tmdb, "TMDB_TOKEN": "eyJ.another.token"}, REELHOUSE_LAKE="denied")
-    assert denied.returncode == 2
+def test_other_errors_end_with_1_and_one_line(here: Here, tmp_path: Path, tmdb: dict[str, str]) -> None:
+    denied = here("collect", **{**tmdb, "TMDB_TOKEN": "eyJ.another.token"}, REELHOUSE_LAKE="denied")
+    assert denied.exit_code == 2
     assert "Invalid API key" in denied.stderr
     assert "Set TMDB_TOKEN to the API Read Access Token" in denied.stderr
     assert "eyJ.another.token" not in denied.stderr + denied.stdout
     (tmp_path / "file").write_text("")
-    blocked = run("collect", **tmdb, REELHOUSE_LAKE="file")
-    assert blocked.returncode == 1
+    blocked = here("collect", **tmdb, REELHOUSE_LAKE="file")
+    assert blocked.exit_code == 1
     assert "a part of the path is a file" in blocked.stderr
-    assert "Traceback" not in denied.stderr + blocked.stderr
+    assert all(isinstance(done.exception, SystemExit) for done in (denied, blocked))
 
 
 _NEED_A_LAKE = [
@@ -336,7 +336,8 @@ def test_commands_that_do_not_begin_a_lake_end_with_2_without_one(
         for name in ("raw/data.csv", "builds/app.tar", "runs.txt"):
             (tmp_path / place / name).write_text("somebody else's")
     before = sorted(tmp_path.rglob("*"))
-    for command in _NEED_A_LAKE:
+    # A bucket is slow, and is asked in one place for all commands.
+    for command in _NEED_A_LAKE[:4] if place == "bucket" else _NEED_A_LAKE:
         environ = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
         done = here("--lake", lake, *command, **environ)
         assert done.exit_code == 2, (command, done.output)
@@ -402,7 +403,7 @@ def test_any_object_of_a_lake_makes_it_a_lake(key: str) -> None:
     assert has_lake(storage)
 
 
-def _one_object(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
+def _one_object(done: subprocess.CompletedProcess[str] | Result) -> dict[str, object]:
     assert done.stdout.count("\n") == 1
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
@@ -429,20 +430,20 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     assert (found["complete"], found["clean"], found["reason"]) == (True, True, None)
 
 
-def test_a_list_comes_from_stdin_too(run: Run, tmdb: dict[str, str]) -> None:
-    done = run("collect", "--json", "--ids", "-", given="3\n\n5\n3\n", **tmdb)
-    assert done.returncode == 0
+def test_a_list_comes_from_stdin_too(here: Here, tmdb: dict[str, str]) -> None:
+    done = here("collect", "--json", "--ids", "-", given="3\n\n5\n3\n", **tmdb)
+    assert done.exit_code == 0
     assert "rows of the list without an id: 1" in done.stderr
     found = _one_object(done)
     assert (found["asked"], found["reasons"]) == (2, {"listed": 2})
 
 
-def test_the_result_is_on_stdout_and_progress_is_not(run: Run, tmdb: dict[str, str]) -> None:
-    done = run("collect", "--top", "3", **tmdb)
-    assert done.returncode == 0
+def test_the_result_is_on_stdout_and_progress_is_not(here: Here, tmdb: dict[str, str]) -> None:
+    done = here("collect", "--top", "3", **tmdb)
+    assert done.exit_code == 0
     assert "complete, no quarantine" in done.stdout
     assert "planning" not in done.stdout
-    assert "known" in run("status", **tmdb).stdout
+    assert "known" in here("status", **tmdb).stdout
 
 
 def test_a_closed_pipe_gives_no_traceback(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
@@ -184,15 +185,13 @@ def test_nothing_is_cut_outside_of_a_terminal(tmp_path: Path, capsys: pytest.Cap
 )
 def test_control_characters_of_values_are_shown_and_not_obeyed(tmp_path: Path, lake: str, form: list[str]) -> None:
     query = "select title, title as `a\x1b[31m` from movie where movie_id = 99"
-    terminal = Terminal(
-        ["-m", "reelhouse.cli.main", "--lake", lake, "sql", query, *form], columns=120, cwd=tmp_path, env={}
-    )
-    assert terminal.end() == 0
-    assert "\\u001b[2J\\u001b[31m" in terminal.screen.text
-    assert "\\u009b31m" in terminal.screen.text
-    assert [each for each in ("\x9b", "\u202e", "\x07", "\x7f", "\x1b[31m", "\x1b]") if each in terminal.raw] == []
+    with chdir(tmp_path), drawing(120) as screen:
+        main(["--lake", lake, "sql", query, *form], standalone_mode=False)
+    assert "\\u001b[2J\\u001b[31m" in screen.text
+    assert "\\u009b31m" in screen.text
+    assert [each for each in ("\x9b", "\u202e", "\x07", "\x7f", "\x1b[31m", "\x1b]") if each in screen.raw] == []
     if form[-1:] == ["json"]:
-        assert json.loads(terminal.screen.text.replace("\n", ""))[0]["title"] == _EVIL
+        assert json.loads(screen.text.replace("\n", ""))[0]["title"] == _EVIL
 
 
 def test_control_characters_of_tmdb_s_messages_are_shown_and_not_obeyed(tmp_path: Path) -> None:

@@ -82,11 +82,9 @@ def test_a_query_comes_from_a_file_or_from_stdin_too(world: World, tmp_path: Pat
     assert (code, json.loads(out)) == (0, {"rows": [{"letter": "é"}]}), errors
     (tmp_path / "odd.sql").write_bytes(b"select '\xe9'")
     for given, expected in (("query.sql", (0, "letter\né\n")), ("odd.sql", (2, ""))):
-        with (tmp_path / given).open("rb") as stdin:
-            command = [sys.executable, "-m", "reelhouse.cli.main", "sql", "-", "--format", "csv"]
-            done = subprocess.run(command, env=world.env, stdin=stdin, capture_output=True, text=True, check=False)
+        stdin = (tmp_path / given).read_bytes()
+        done = reelhouse("sql", "-", "--format", "csv", env=world.env, cwd=tmp_path, given=stdin)
         assert (done.returncode, done.stdout) == expected
-        assert "Traceback" not in done.stderr
     code, out, errors = world.run("sql")
     assert (code, out) == (2, "")
     assert "a query is expected" in errors

@@ -27,14 +27,14 @@ def test_a_lake_of_the_function_makes_the_tables_of_a_laptops(tmp_path: Path, mo
         **server.environ,
         "REELHOUSE_LAKE": f"s3://{bucket}/films",
         "REELHOUSE_TOP": str(COUNT),
-        # Some three lives of four seconds, of which asking gets half.
-        "REELHOUSE_RATE": "25",
+        # Some three lives of ten seconds, of which asking gets half.
+        "REELHOUSE_RATE": "10",
         "REELHOUSE_LAYOUT": "course",
         "TMDB_TOKEN": TOKEN,
     }
     with Emulator(movies=1500, seed=29, process=True) as tmdb:
         environ |= {"REELHOUSE_TMDB_URL": f"{tmdb.address}/3", "REELHOUSE_EXPORTS_URL": f"{tmdb.address}/p/exports"}
-        with LambdaService(deployed.task(), env=environ, timeout=4) as function:
+        with LambdaService(deployed.task(), env=environ, timeout=10) as function:
             states: list[str] = []
             copied: list[list[int]] = []
             while not states or states[-1] != "reconciled":

@@ -56,9 +56,10 @@ def test_a_kill_before_or_after_any_change_loses_nothing_and_asks_little_again(t
         assert "_reelhouse/ledger/movie/000003-000003.001.sqlite.gz" in list(lake.keys("_reelhouse/ledger/movie/"))
 
 
-def test_the_first_run_of_a_lake_survives_a_kill_at_any_step(tiny: Tiny) -> None:
+@pytest.mark.parametrize("each", [3, pytest.param(1, marks=pytest.mark.long)])
+def test_the_first_run_of_a_lake_survives_a_kill_at_any_step(tiny: Tiny, each: int) -> None:
     wanted, asked, steps = undisturbed(tiny, MemoryStorage())
-    for step in range(steps):
+    for step in range(0, steps, each):
         lake = MemoryStorage()
         tiny.forget()
         with pytest.raises(KilledError):
