@@ -90,7 +90,7 @@ def test_a_run_is_due_by_its_settings(function: Function, tiny: Tiny) -> None:
     tiny.listed.append(40)
     answer = function.tick()
     assert (answer["run"], answer["asked"]) == (2, 1)
-    function.set(REELHOUSE_RUN_EVERY_HOURS="0.001", REELHOUSE_RUN_KIND="full")
+    function.set(REELHOUSE_RUN_EVERY_HOURS="0.05", REELHOUSE_RUN_KIND="full")
     tiny.now = ago(minutes=-5)
     assert function.tick() == {"state": "idle", "messages": 0}
     _grow_older(function.lake, 2, hours=1)

@@ -40,7 +40,7 @@ class Size(NamedTuple):
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(Size(ids=4_000, seconds=4.0, kills=1, chunk=100), id="small"),
+        pytest.param(Size(ids=4_000, seconds=4.0, kills=1, chunk=100), id="small", marks=pytest.mark.timeout(900)),
         pytest.param(
             Size(ids=100_000, seconds=12.0, kills=8, chunk=400),
             id="large",

@@ -54,13 +54,13 @@ def _by_spark(script: str, lake: Path, *conf: str) -> subprocess.CompletedProces
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=840,
         check=False,
     )
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_apache_spark_leaves_out_what_repeats_a_key_too(tmp_path: Path) -> None:
     lake = LakeInTheMaking(tmp_path, entity="tv")
     lake.land(*(Answer(id_, {"id": id_, **body}) for id_, body in REPEATED.items()))
@@ -69,7 +69,7 @@ def test_apache_spark_leaves_out_what_repeats_a_key_too(tmp_path: Path) -> None:
     check_repeated(lake)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_apache_spark_builds_the_few_tables_that_sail_builds(tmp_path: Path) -> None:
     genres = [{"id": 18, "name": "Drama"}, {"id": 35, "name": "Comedy 😀"}]
     lake = LakeInTheMaking(tmp_path / "sail", registry=FEW)

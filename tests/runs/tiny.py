@@ -39,6 +39,8 @@ class Tiny:
         self.listings: Counter[str] = Counter()
         self.unasked_tokens = 0
         self.delay = 0.0
+        # While it is set nothing is answered.
+        self.held = False
         self.url = ""
         # What answers instead, for a test that wants something odd; None lets the usual answer through.
         self.instead: Callable[[web.BaseRequest], web.StreamResponse | None] = lambda request: None
@@ -79,6 +81,8 @@ class Tiny:
         made = self._answer(request)
         if self.delay:
             await asyncio.sleep(self.delay)
+        while self.held:
+            await asyncio.sleep(0.02)
         made.headers.setdefault("Date", format_datetime(datetime.fromisoformat(self.now), usegmt=False))
         return made
 
