@@ -37,6 +37,16 @@ def _rows(frames: tuple[DataFrame, ...], kinds: Kinds, *columns: str) -> DataFra
     return reduce(DataFrame.unionByName, found)
 
 
+def named(*frames: DataFrame, kinds: Kinds, key_column: str, sources: Mapping[str, str]) -> DataFrame:
+    """One row for each *key_column* that a title refers to.
+
+    *sources* has the columns, the name first, each with what tables call it.
+    """
+    called = (F.col(source).alias(name) for name, source in sources.items())
+    rows = _rows(frames, kinds, key_column, *sources.values(), "fetched_at").select(key_column, *called, "fetched_at")
+    return newest(rows, key_column, *sources).select(key_column, *sources, "fetched_at")
+
+
 DIM_PERSON_COLUMNS = (
     ColumnSpec("person_id", "bigint", "The person.", path="credits.cast[].id, credits.crew[].id"),
     ColumnSpec("name", "string", "Name.", path="credits.*[].name"),
@@ -47,26 +57,11 @@ DIM_PERSON_COLUMNS = (
     ColumnSpec("profile_path", "string", "Portrait.", path="credits.*[].profile_path"),
     FETCHED_AT,
 )
-_PERSON = ("name", "original_name", "gender", "known_for_department", "popularity", "profile_path")
-
-
-def dim_person(*frames: DataFrame, kinds: Kinds) -> DataFrame:
-    """One row for each person whom a credit names."""
-    rows = _rows(frames, kinds, "person_id", *_PERSON, "fetched_at")
-    return newest(rows, "person_id", *_PERSON).select("person_id", *_PERSON, "fetched_at")
-
-
 DIM_GENRE_COLUMNS = (
     ColumnSpec("genre_id", "bigint", "The genre.", path="genres[].id"),
     ColumnSpec("name", "string", "Name.", path="genres[].name"),
     FETCHED_AT,
 )
-
-
-def dim_genre(*frames: DataFrame, kinds: Kinds) -> DataFrame:
-    """One row a genre."""
-    rows = _rows(frames, kinds, "genre_id", "name", "fetched_at")
-    return newest(rows, "genre_id", "name").select("genre_id", "name", "fetched_at")
 
 
 DIM_COMPANY_COLUMNS = (
@@ -78,15 +73,6 @@ DIM_COMPANY_COLUMNS = (
 )
 
 
-_HOUSE = ("name", "origin_country", "logo_path")
-
-
-def dim_company(*frames: DataFrame, kinds: Kinds) -> DataFrame:
-    """One row for each company that produced a title."""
-    rows = _rows(frames, kinds, "company_id", *_HOUSE, "fetched_at")
-    return newest(rows, "company_id", *_HOUSE).select("company_id", *_HOUSE, "fetched_at")
-
-
 DIM_NETWORK_COLUMNS = (
     ColumnSpec("network_id", "bigint", "The network.", path="networks[].id"),
     ColumnSpec("name", "string", "Name.", path="networks[].name"),
@@ -94,12 +80,6 @@ DIM_NETWORK_COLUMNS = (
     ColumnSpec("logo_path", "string", "Logo.", path="networks[].logo_path"),
     FETCHED_AT,
 )
-
-
-def dim_network(*frames: DataFrame, kinds: Kinds) -> DataFrame:
-    """One row for each network that shows a series."""
-    rows = _rows(frames, kinds, "network_id", *_HOUSE, "fetched_at")
-    return newest(rows, "network_id", *_HOUSE).select("network_id", *_HOUSE, "fetched_at")
 
 
 DIM_COLLECTION_COLUMNS = (
@@ -130,12 +110,6 @@ DIM_KEYWORD_COLUMNS = (
     ColumnSpec("name", "string", "The keyword's text.", path="keywords.keywords[].name"),
     FETCHED_AT,
 )
-
-
-def dim_keyword(*frames: DataFrame, kinds: Kinds) -> DataFrame:
-    """One row a keyword."""
-    rows = _rows(frames, kinds, "keyword_id", "name", "fetched_at")
-    return newest(rows, "keyword_id", "name").select("keyword_id", "name", "fetched_at")
 
 
 DIM_COUNTRY_COLUMNS = (
@@ -200,13 +174,6 @@ DIM_PROVIDER_COLUMNS = (
     ColumnSpec("logo_path", "string", "Logo.", path="watch/providers.results{country}.{type}[].logo_path"),
     FETCHED_AT,
 )
-
-
-def dim_watch_provider(*frames: DataFrame, kinds: Kinds) -> DataFrame:
-    """One row for each provider that offers a title. Data by JustWatch."""
-    offers = _rows(frames, kinds, "provider_id", "provider_name", "logo_path", "fetched_at")
-    rows = offers.withColumnRenamed("provider_name", "name")
-    return newest(rows, "provider_id", "name", "logo_path").select("provider_id", "name", "logo_path", "fetched_at")
 
 
 DIM_JOB_COLUMNS = (

@@ -214,15 +214,30 @@ def _shared(kinds: list[str]) -> Iterator[Table]:
         make: Callable[..., Any],
         tables: Mapping[str, tuple[str, ...]],
         key: tuple[str, ...] = (),
+        version: int = 2,
+        **settings: Any,
     ) -> Iterator[Table]:
         of_kinds = {kind: (*tables[kind], f"dim_{kind}") for kind in kinds if kind in tables}
         if of_kinds:
             inputs = tuple(one for its in of_kinds.values() for one in its)
             counts = {kind: len(its) for kind, its in of_kinds.items()}
-            yield Table(name, about, columns, make, inputs, key or (columns[0].name,), {"kinds": counts}, version=2)
+            settings = {"kinds": counts, **settings}
+            yield Table(name, about, columns, make, inputs, key or (columns[0].name,), settings, version)
+
+    def named(
+        name: str,
+        about: str,
+        columns: tuple[ColumnSpec, ...],
+        tables: Mapping[str, tuple[str, ...]],
+        called: str = "name",
+    ) -> Iterator[Table]:
+        """A dimension of what has a name; *called* is what tables call the name."""
+        key, *others, _ = (column.name for column in columns)
+        sources = {one: called if one == "name" else one for one in others}
+        yield from dimension(name, about, columns, of.named, tables, (key,), 3, key_column=key, sources=sources)
 
     of = dimensions
-    yield from dimension("dim_person", "People whom a credit names.", of.DIM_PERSON_COLUMNS, of.dim_person, _PEOPLE)
+    yield from named("dim_person", "People whom a credit names.", of.DIM_PERSON_COLUMNS, _PEOPLE)
     yield from dimension(
         "dim_job",
         "Jobs that credits name, by department.",
@@ -239,10 +254,10 @@ def _shared(kinds: list[str]) -> Iterator[Table]:
         _CERTIFICATIONS,
         ("iso_3166_1", "media_type", "certification"),
     )
-    yield from dimension("dim_genre", "Genres.", of.DIM_GENRE_COLUMNS, of.dim_genre, _GENRES)
-    yield from dimension("dim_company", "Production companies.", of.DIM_COMPANY_COLUMNS, of.dim_company, _COMPANIES)
-    yield from dimension("dim_network", "Networks that show series.", of.DIM_NETWORK_COLUMNS, of.dim_network, _NETWORKS)
-    yield from dimension("dim_keyword", "Keywords.", of.DIM_KEYWORD_COLUMNS, of.dim_keyword, _KEYWORDS)
+    yield from named("dim_genre", "Genres.", of.DIM_GENRE_COLUMNS, _GENRES)
+    yield from named("dim_company", "Production companies.", of.DIM_COMPANY_COLUMNS, _COMPANIES)
+    yield from named("dim_network", "Networks that show series.", of.DIM_NETWORK_COLUMNS, _NETWORKS)
+    yield from named("dim_keyword", "Keywords.", of.DIM_KEYWORD_COLUMNS, _KEYWORDS)
     yield from dimension(
         "dim_country",
         "Countries that produce, release or offer titles.",
@@ -257,12 +272,12 @@ def _shared(kinds: list[str]) -> Iterator[Table]:
         of.dim_language,
         _LANGUAGES,
     )
-    yield from dimension(
+    yield from named(
         "dim_watch_provider",
         "Providers that offer titles. Data by JustWatch.",
         of.DIM_PROVIDER_COLUMNS,
-        of.dim_watch_provider,
         _OFFERS,
+        "provider_name",
     )
 
 
