@@ -26,6 +26,7 @@ from reelhouse import __version__
 from reelhouse.bootstrap.storage import has_lake
 from reelhouse.cli.help.examples import EXAMPLES
 from reelhouse.cli.main import main
+from reelhouse.collect.verify import verify
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.raw.inbox import put_message
 from reelhouse.settings import FILE
@@ -564,6 +565,16 @@ def test_an_output_that_takes_nothing_is_one_line(tmp_path: Path, arguments: tup
             command, cwd=tmp_path, env=_environ(), stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert (done.returncode, done.stderr) == (1, "reelhouse: the output failed: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_a_command_that_works_does_so_though_its_output_was_closed_before(
+    tmp_path: Path, tmdb: dict[str, str], closed: str
+) -> None:
+    shell = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-m", "reelhouse.cli.main", "collect"]
+    done = subprocess.run(shell, cwd=tmp_path, env=_environ(**tmdb), capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert verify(FolderStorage(tmp_path / "lake")).clean
 
 
 @pytest.mark.parametrize(

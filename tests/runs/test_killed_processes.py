@@ -55,6 +55,30 @@ def test_collect_ends_whole_however_often_it_was_killed(
     assert asked.distinct_ids == MOVIES
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("apart", [0.0, 0.03])
+def test_three_quick_ctrl_c_end_collect_and_the_next_run_is_whole(
+    tmp_path: Path, wanted: dict[str, Known], apart: float
+) -> None:
+    with Emulator(movies=MOVIES, seed=9, latency_ms=12) as emulator:
+        reelhouse = Reelhouse(emulator.address, tmp_path)
+        running = reelhouse.start("collect", **SMALL)
+        while emulator.stats().requests < 60:
+            time.sleep(0.005)
+        for _ in range(3):
+            running.send_signal(signal.SIGINT)
+            time.sleep(apart)
+        _, stderr = running.communicate(timeout=60)
+        assert running.returncode in (130, -signal.SIGINT), stderr
+        assert "Traceback" not in stderr
+        code, _, stderr = reelhouse.end(reelhouse.start("collect", "--json", **SMALL))
+        assert code == 0, stderr
+        assert emulator.stats().distinct_ids == MOVIES
+    lake = FolderStorage(reelhouse.lake)
+    assert answers(lake) == wanted
+    assert_whole(lake)
+
+
 def _killed_after(
     reelhouse: Reelhouse, emulator: Emulator, requests: int, number: signal.Signals
 ) -> subprocess.Popen[str]:

@@ -22,6 +22,11 @@ SIGNALS = frozenset((INTERRUPTED, "stopped by SIGTERM", "stopped by SIGHUP"))
 _STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+def _but_for_ctrl_c(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    if not isinstance(context.get("exception"), KeyboardInterrupt):
+        loop.default_exception_handler(context)
+
+
 @contextmanager
 def stopping(stop_conditions: StopConditions) -> Iterator[None]:
     """The first Ctrl-C, SIGTERM or SIGHUP lands received answers and leaves the run open; the second ends at once."""
@@ -41,6 +46,8 @@ def stopping(stop_conditions: StopConditions) -> Iterator[None]:
         # Only the main thread gets signals: what runs there has its own handlers.
         yield
         return
+    # The second Ctrl-C meets whatever runs: each task that it ends would say so with a traceback.
+    loop.set_exception_handler(_but_for_ctrl_c)
     # Not by the loop: on Windows it takes no handlers, and elsewhere it forgets those that were there before.
     for number in before:
         signal.signal(number, stop)
