@@ -6,9 +6,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec, key_of
-from reelhouse.marts.measures import date_key, kept, mean, profit, roi, weighted_rating
+from reelhouse.marts.measures import date_key, kept, profit, roi
 from reelhouse.marts.movies import FETCHED_AT, MOVIE_ID, RELEASE_DATE_KEY
-from reelhouse.marts.titles import of_titles
+from reelhouse.marts.titles import of_titles, rated
 
 _LIMITED, _THEATRICAL, _DIGITAL = 2, 3, 4
 
@@ -131,15 +131,11 @@ def fact_movie(
     rating_votes: int = 300,
 ) -> DataFrame:
     """One row a movie with its measures."""
-    titles = movie.filter(kept(adult_titles))
     budget, revenue = F.col("budget"), F.col("revenue")
-    has_votes = F.col("vote_count") > 0
-    mean_of_all = titles.filter(has_votes).agg(mean(F.col("vote_average")).alias("mean_of_all"))
-    rating = weighted_rating(F.col("vote_average"), F.col("vote_count"), F.col("mean_of_all"), rating_votes)
     return (
-        titles.join(_credits(fact_credit), "movie_id", "left")
+        rated(movie.filter(kept(adult_titles)), rating_votes)
+        .join(_credits(fact_credit), "movie_id", "left")
         .join(_windows(fact_release), "movie_id", "left")
-        .crossJoin(mean_of_all)
         .select(
             "movie_id",
             date_key(F.col("release_date")).alias("release_date_key"),
@@ -150,9 +146,9 @@ def fact_movie(
             profit(budget, revenue).alias("profit_usd"),
             roi(budget, revenue).alias("roi"),
             F.col("runtime").alias("runtime_minutes"),
-            F.when(has_votes, F.col("vote_average")).alias("vote_average"),
+            "vote_average",
             F.col("vote_count").alias("votes"),
-            rating.alias("weighted_rating"),
+            "weighted_rating",
             "popularity",
             *(F.coalesce(F.col(name), F.lit(0).cast("bigint")).alias(name) for name in _SIZES),
             "days_theatre_to_digital",

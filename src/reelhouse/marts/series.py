@@ -6,9 +6,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec, key_of
-from reelhouse.marts.measures import date_key, decade, in_calendar, kept, mean, weighted_rating
+from reelhouse.marts.measures import date_key, decade, in_calendar, kept
 from reelhouse.marts.movies import FETCHED_AT
-from reelhouse.marts.titles import of_titles
+from reelhouse.marts.titles import of_titles, rated
 
 TV_ID = key_of("dim_tv", "tv_id", "bigint", "The series", path="id")
 _SEASON_NUMBER = ColumnSpec("season_number", "bigint", "Number of the season; 0 holds specials.")
@@ -126,14 +126,10 @@ def fact_tv(
     tv: DataFrame, tv_cast: DataFrame, tv_crew: DataFrame, *, adult_titles: bool = False, rating_votes: int = 300
 ) -> DataFrame:
     """One row a series with its measures."""
-    titles = tv.filter(kept(adult_titles))
-    has_votes = F.col("vote_count") > 0
-    mean_of_all = titles.filter(has_votes).agg(mean(F.col("vote_average")).alias("mean_of_all"))
-    rating = weighted_rating(F.col("vote_average"), F.col("vote_count"), F.col("mean_of_all"), rating_votes)
     return (
-        titles.join(_counted(tv_cast, "tv_id", "cast_size"), "tv_id", "left")
+        rated(tv.filter(kept(adult_titles)), rating_votes)
+        .join(_counted(tv_cast, "tv_id", "cast_size"), "tv_id", "left")
         .join(_counted(tv_crew, "tv_id", "crew_size"), "tv_id", "left")
-        .crossJoin(mean_of_all)
         .select(
             "tv_id",
             date_key(F.col("first_air_date")).alias("first_air_date_key"),
@@ -141,9 +137,9 @@ def fact_tv(
             F.col("number_of_seasons").alias("season_count"),
             F.col("number_of_episodes").alias("episode_count"),
             F.datediff("last_air_date", "first_air_date").cast("bigint").alias("days_on_air"),
-            F.when(has_votes, F.col("vote_average")).alias("vote_average"),
+            "vote_average",
             F.col("vote_count").alias("votes"),
-            rating.alias("weighted_rating"),
+            "weighted_rating",
             "popularity",
             _or_none("cast_size"),
             _or_none("crew_size"),

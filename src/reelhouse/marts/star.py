@@ -94,6 +94,7 @@ def _of_movies(measures: Measures) -> Iterator[Table]:
         ("movie", "fact_credit", "fact_release"),
         ("movie_id",),
         {**adult, "rating_votes": measures.rating_votes},
+        version=2,
     )
     yield Table(
         "edge_costar",
@@ -164,6 +165,7 @@ def _of_series(measures: Measures) -> Iterator[Table]:
         ("tv", "tv_cast", "tv_crew"),
         ("tv_id",),
         {**adult, "rating_votes": measures.rating_votes},
+        version=2,
     )
     yield Table(
         "fact_episode",

@@ -6,6 +6,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import FETCHED_AT, ColumnSpec
+from reelhouse.marts.measures import mean, weighted_rating
 
 POSTER_COLUMNS = (
     ColumnSpec("kind", "string", "The kind of title."),
@@ -50,6 +51,15 @@ def of_titles(rows: DataFrame, titles: DataFrame, id_column: str = "movie_id") -
     """The rows that belong to a title of `dim_movie` or `dim_tv`, which alone decides which titles count."""
     # One number a title is broadcast to every task; lists of credits and the like are not shuffled.
     return rows.join(F.broadcast(titles.select(id_column)), id_column, "left_semi")
+
+
+def rated(titles: DataFrame, rating_votes: int) -> DataFrame:
+    """*titles* with `weighted_rating`, and NULL for a `vote_average` without votes."""
+    has_votes = F.col("vote_count") > 0
+    mean_of_all = titles.filter(has_votes).agg(mean(F.col("vote_average")).alias("mean_of_all"))
+    rating = weighted_rating(F.col("vote_average"), F.col("vote_count"), F.col("mean_of_all"), rating_votes)
+    own = F.when(has_votes, F.col("vote_average"))
+    return titles.crossJoin(mean_of_all).withColumns({"weighted_rating": rating, "vote_average": own})
 
 
 def newest(rows: DataFrame, key: str, name: str, *others: str) -> DataFrame:
