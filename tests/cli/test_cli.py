@@ -487,6 +487,7 @@ def two() -> Iterator[None]:
         ([], {}, ["movie"]),
         (["--entity", "gadget"], {}, ["gadget"]),
         (["--entity", "gadget", "--entity", "movie"], {}, ["movie", "gadget"]),
+        (["--entity", "gadget, movie"], {}, ["movie", "gadget"]),
         (["--entity", "all"], {}, ["movie", "gadget"]),
         (["--entity", "things"], {}, ["gadget"]),
         ([], {"REELHOUSE_ENTITIES": "gadget, movie"}, ["movie", "gadget"]),

@@ -256,6 +256,17 @@ def test_a_table_that_the_lake_has_not_is_not_found(query: str, name: str) -> No
         checked_query(query, _TABLES)
 
 
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [("poster_url", "configuration"), ("tv_cast", "tv"), ("fact_tv", "tv"), ("dim_network", "tv"), ("job", "job")],
+)
+def test_a_table_of_what_is_not_collected_says_what_to_collect(name: str, needs: str) -> None:
+    known = {"movie": "tables", "movie_cast": "tables", "dim_movie": "marts"}
+    with pytest.raises(UnknownTableError) as caught:
+        checked_query(f"select * from {name}", known)
+    assert f"{name}: {needs} is not collected here; `reelhouse sync --entity {needs}` collects" in str(caught.value)
+
+
 def test_a_common_table_expression_is_seen_where_it_is_in_scope() -> None:
     nested = "with a as (select 1 x) select (with b as (select * from a) select max(x) from b) from a"
     recursive = "with recursive n as (select 1 x union all select x + 1 from n where x < 3) select * from n, MOVIE"

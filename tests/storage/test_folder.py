@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from types import FrameType
 
 import pytest
 
-from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
+from reelhouse.errors import ConfigError, KeyTakenError, LockedError, MissingKeyError, StorageError
 from reelhouse.storage.folder import FolderStorage
 
 HOLDER = """
@@ -362,3 +363,21 @@ def test_a_place_that_is_not_supported_is_refused_in_words() -> None:
 
     with pytest.raises(ConfigError, match="gopher://lake"):
         open_storage("gopher://lake")
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP])
+def test_a_file_system_without_hard_links_is_named_before_anything_is_requested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    lake = FolderStorage(tmp_path / "lake")
+    lake.check()
+    monkeypatch.setattr(os, "link", refused)
+    with pytest.raises(
+        ConfigError, match=f"lake: the file system of {tmp_path}/lake.* has no hard links: put the lake"
+    ):
+        lake.check()
+    assert list(lake.list_all_versions("")) == []
+    assert [*(tmp_path / "lake" / ".scratch").iterdir()] == []

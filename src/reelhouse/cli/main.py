@@ -43,7 +43,11 @@ def help_(ctx: click.Context, command: str | None) -> None:
 @main.command()
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option(
-    "--entities", multiple=True, metavar="NAME", help="Collect this entity or group, or all; may be repeated."
+    "--entities",
+    multiple=True,
+    metavar="NAME",
+    callback=shared.all_names,
+    help="Collect these entities or groups (comma-separated), or all.",
 )
 @click.option("--yes", is_flag=True, help="Do not prompt. (Without a terminal there are no prompts.)")
 @click.pass_context
@@ -57,8 +61,7 @@ def init(ctx: click.Context, /, force: bool, entities: tuple[str, ...], yes: boo
     from reelhouse.cli import init
     from reelhouse.cli.terminal import display
 
-    names = [name.strip() for text in entities for name in text.split(",")]
-    init.init(names, ctx.obj.get("lake"), force=force, ask=not yes and display.at_terminal(sys.stdin))
+    init.init(entities, ctx.obj.get("lake"), force=force, ask=not yes and display.at_terminal(sys.stdin))
 
 
 @main.command()
@@ -227,7 +230,11 @@ def status(ctx: click.Context, as_json: bool) -> None:
 
 @main.command()
 @click.option(
-    "--entity", multiple=True, metavar="NAME", help="Compare this entity or group; may be repeated; by default all."
+    "--entity",
+    multiple=True,
+    metavar="NAME",
+    callback=shared.all_names,
+    help="Compare these entities or groups (comma-separated); by default all.",
 )
 @click.option(
     "--output",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from reelhouse.entities.schema import ColumnSpec, Table
@@ -44,6 +44,16 @@ def describe(storage: Storage, name: str | None, registry: Registry = REGISTRY) 
         "example": f"select * from {spec.name} limit 10",
         "files": _files(storage, zone, spec.name, pins[spec.name].version) if spec.name in pins else None,
     }
+
+
+def where_to_find(name: str, known: Collection[str]) -> str:
+    """How a message about a table that is not among those *known* in a lake goes on: what to collect, or to look at."""
+    collected = {each for each, one in REGISTRY.entities.items() if any(table.name in known for table in one.tables)}
+    others = (each for each in REGISTRY.entities if each not in collected)
+    needed = next((each for each in others if name in REGISTRY.only({*collected, each}).names), None)
+    if needed is None or name in REGISTRY.only(collected).names:
+        return f"{did_you_mean(name, known)}; {LISTS_ALL}"
+    return f": {needed} is not collected here; `reelhouse sync --entity {needed}` collects it and builds the table"
 
 
 def _joins(spec: Table, others: Iterable[Table]) -> dict[str, list[str]]:

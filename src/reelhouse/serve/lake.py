@@ -9,7 +9,7 @@ from html import escape
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self
 
-from reelhouse.errors import LISTS_ALL, ConfigError, LakeError, ReelhouseError, UnknownTableError, did_you_mean
+from reelhouse.errors import ConfigError, LakeError, ReelhouseError, UnknownTableError, did_you_mean
 from reelhouse.serve.queries import Query, checked_query
 from reelhouse.storage.opening import place_of
 from reelhouse.storage.protocol import Storage
@@ -210,7 +210,10 @@ class Lake:
     def _pin(self, name: str) -> TableVersion:
         pins = readable(self._storage)
         if name not in pins:
-            raise LakeError(f"there is no table {name!r}{did_you_mean(name, pins)}; {LISTS_ALL}")
+            # Late: declarations of marts load an engine.
+            from reelhouse.serve.dictionary import where_to_find
+
+            raise LakeError(f"there is no table {name!r}{where_to_find(name, pins)}")
         return pins[name]
 
     def _read(self, name: str, pin: TableVersion) -> DataFrame:

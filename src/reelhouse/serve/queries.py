@@ -234,7 +234,10 @@ def _table(node: exp.Expr, tables: Mapping[str, str]) -> str | None:
     if _is_cte(node, name):
         return None
     if name not in tables:
-        raise UnknownTableError(f"table not found: {node.name}{did_you_mean(name, tables)}; {LISTS_ALL}")
+        # Late: declarations of marts load an engine.
+        from reelhouse.serve.dictionary import where_to_find
+
+        raise UnknownTableError(f"table not found: {node.name}{where_to_find(name, tables)}")
     return name
 
 

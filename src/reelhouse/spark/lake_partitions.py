@@ -13,7 +13,8 @@ from pyspark.sql.datasource import InputPartition
 from reelhouse.bootstrap.storage import load_settings, storage_of
 from reelhouse.delta.delta_rs import delta_files, open_delta, read_files
 from reelhouse.delta.engine import arrow_schema
-from reelhouse.errors import LISTS_ALL, LakeError, did_you_mean
+from reelhouse.errors import LakeError
+from reelhouse.serve.dictionary import where_to_find
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import TableVersion, built
 
@@ -58,5 +59,5 @@ def _open(lake: str | None) -> Storage:
 def _pinned(storage: Storage, table: str) -> tuple[str, TableVersion]:
     pins: dict[str, TableVersion] = built(storage).tables
     if table not in pins:
-        raise LakeError(f"option table: the lake has no table {table!r}{did_you_mean(table, pins)}; {LISTS_ALL}")
+        raise LakeError(f"option table: the lake has no table {table!r}{where_to_find(table, pins)}")
     return f"{pins[table].zone}/{table}", pins[table]

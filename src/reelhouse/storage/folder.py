@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError, UnreadableError
+from reelhouse.errors import ConfigError, KeyTakenError, LockedError, MissingKeyError, StorageError, UnreadableError
 from reelhouse.storage.file_lock import lock_file
 from reelhouse.storage.holder import named, this_process
 from reelhouse.storage.protocol import (
@@ -47,6 +47,10 @@ _REASONS = {
     errno.EPERM: "permission denied",
     errno.ENOTDIR: "a part of the path is a file",
 }
+
+
+# What exFAT, FAT and some network file systems answer to a hard link.
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 class FolderStorage:
@@ -161,7 +165,10 @@ class FolderStorage:
         try:
             _make_folder(scratch.parent)
             scratch.touch()
-            scratch.unlink()
+            try:
+                _check_links(scratch)
+            finally:
+                scratch.unlink()
         except OSError as exc:
             raise _failed("write", self._root, exc) from exc
 
@@ -271,6 +278,20 @@ def _unlisted(exc: OSError) -> None:
     """A missing folder is empty; an unreadable one must not look empty."""
     if not isinstance(exc, (FileNotFoundError, NotADirectoryError)):
         raise _failed("read", Path(exc.filename), exc) from exc
+
+
+def _check_links(path: Path) -> None:
+    """Raise `ConfigError` where *path* cannot be linked: only a link never replaces an object."""
+    link = path.with_name(f"{path.name}-link")
+    try:
+        os.link(path, link)
+    except OSError as exc:
+        if exc.errno not in _NO_LINKS:
+            raise
+        raise ConfigError(
+            f"lake: the file system of {path.parent.parent} has no hard links: put the lake elsewhere ({exc.strerror})"
+        ) from exc
+    link.unlink()
 
 
 def _make_folder(path: Path) -> None:

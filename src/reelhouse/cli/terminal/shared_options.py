@@ -113,8 +113,9 @@ def complete_one_entity(ctx: click.Context, option: click.Parameter, begun: str)
 def _complete_entity(ctx: click.Context, option: click.Parameter, begun: str) -> list[str]:
     from reelhouse.entities.registry import ENTITIES
 
+    before, comma, last = begun.rpartition(",")
     groups = {entity.group for entity in ENTITIES.values() if entity.group}
-    return beginning(begun, {"all", *groups, *ENTITIES})
+    return [f"{before}{comma}{name}" for name in beginning(last, {"all", *groups, *ENTITIES})]
 
 
 def complete_table(ctx: click.Context, option: click.Parameter, begun: str) -> list[str]:
@@ -135,6 +136,11 @@ def complete_table(ctx: click.Context, option: click.Parameter, begun: str) -> l
 
 def _names(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def all_names(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in *texts*, each one or several with commas between them."""
+    return tuple(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
 def _options(*options: Decorator) -> Decorator:
@@ -163,7 +169,8 @@ entity = click.option(
     multiple=True,
     metavar="NAME",
     shell_complete=_complete_entity,
-    help="Collect this entity or group, or all, instead of what the settings name; may be repeated.",
+    callback=all_names,
+    help="Collect these entities or groups (comma-separated), or all, instead of what the settings name.",
 )
 
 

@@ -9,8 +9,9 @@ from pyspark.sql import types as T
 
 from reelhouse.delta.log import schema_mark
 from reelhouse.entities.schema import Table
-from reelhouse.errors import LISTS_ALL, ConfigError, LakeError, did_you_mean
+from reelhouse.errors import ConfigError, LakeError
 from reelhouse.marts import REGISTRY
+from reelhouse.serve.dictionary import where_to_find
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.schemas import data_type, schema_of
@@ -66,7 +67,7 @@ def chosen(entries: list[Entry], names: tuple[str, ...] | None) -> list[Entry]:
     known = {entry.name: entry for entry in entries}
     for name in names:
         if name not in known:
-            raise ConfigError(f"there is no table {name!r} in this lake{did_you_mean(name, known)}; {LISTS_ALL}")
+            raise ConfigError(f"there is no table {name!r} in this lake{where_to_find(name, known)}")
     return [known[name] for name in dict.fromkeys(names)]
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reelhouse.entities.schema import Table
-from reelhouse.errors import LISTS_ALL, ConfigError, LakeError, did_you_mean
+from reelhouse.errors import ConfigError, LakeError
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.purges import purge_count
+from reelhouse.serve.dictionary import where_to_find
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry
@@ -99,7 +100,7 @@ def look(storage: Storage, names: tuple[str, ...] | None = None, registry: Regis
     found = {**_imports(own), **(_built(storage, current, registry) if current else {})}
     for name in names or ():
         if name not in found:
-            raise ConfigError(f"tables: there is no table {name!r}{did_you_mean(name, found)}; {LISTS_ALL}")
+            raise ConfigError(f"tables: there is no table {name!r}{where_to_find(name, found)}")
     if names is not None and not names:
         raise ConfigError("tables: no name is given; leave it out for all of them")
     chosen = found if names is None else {name: found[name] for name in names}
