@@ -44,7 +44,7 @@ _CODE = "/var/task"
 
 
 class Target(NamedTuple):
-    """What runs the function: Python as `3.13`, the processor by Lambda's name, glibc's minor where it is no Lambda."""
+    """What runs the function: Python as `3.13`, the processor by Lambda's name, glibc's minor if it is not Lambda."""
 
     python: str
     arch: str

@@ -1,4 +1,4 @@
-"""What exporting costs: rows a second into each target, and that memory does not follow the size of a lake."""
+"""What exporting costs: rows per second into each target, and that memory does not follow the size of a lake."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Copies:
 
     def __init__(self, count: int) -> None:
         if count % _RENDERED:
-            raise ValueError(f"{count:,} movies are no multiple of {_RENDERED:,}")
+            raise ValueError(f"{count:,} movies are not a multiple of {_RENDERED:,}")
         self._copies = range(count // _RENDERED)
         self.ids = [id_ + copy * _COPY for copy in self._copies for id_ in popular_ids(_RENDERED)]
 

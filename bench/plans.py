@@ -54,24 +54,24 @@ _EXPLAINED = {
         "One read, one write, no shuffle. An export that the table already holds is not read again.",
     ),
     "tables/movie": (
-        "One row a movie",
+        "One row per movie",
         "Of the 165 leaves of staging the scan reads the columns of the table, and who speaks for an id: here every "
         "answer does, so there is no join. Where staging holds answers that newer ones replaced, the current record, "
-        "two numbers a title, is broadcast to every task. Either way there is no shuffle, and one file for each "
+        "two numbers per title, is broadcast to every task. Either way there is no shuffle, and one file for each "
         "partition of staging.",
     ),
     "tables/movie_cast": (
-        "One row a role",
+        "One row per role",
         "As above; of `credits` only `cast` is read (`ReadSchema`). A movie with a cast of a thousand is one row "
         "before `explode` and a thousand after it, in one task. They are not gathered again.",
     ),
     "marts/dim_person": (
-        "One row a person",
+        "One row per person",
         "Two shuffles. The first aggregation makes one row for each person and day. It begins before the shuffle, so a "
-        "person in thousands of films is at most one row a day in each task. The window over days follows.",
+        "person in thousands of films is at most one row per day in each task. The window over days follows.",
     ),
     "marts/fact_movie": (
-        "One row a movie with its measures",
+        "One row per movie with its measures",
         "Credits and releases are each counted by movie. Counting begins before the shuffle, so a movie is one row in "
         "each task, however long its cast. The mean over all titles is one row.",
     ),

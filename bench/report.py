@@ -56,7 +56,10 @@ _TITLES = {
     "serverless": "In Lambda",
 }
 # Sections that a person wrote; they come last and stay as they are.
-_BY_HAND = ("Before and after the rebuild",)
+_BY_HAND = (
+    "A short build on Apache Spark",
+    "Before and after the rebuild",
+)
 
 
 def show(section: Section) -> None:
@@ -87,7 +90,7 @@ def _written() -> dict[str, str]:
 _HEAD = f"""\
 # Benchmarks
 
-Written by `make bench` (`python -m bench`); each section names the command that makes its figures anew. Measured on a
+Written by `make bench` (`python -m bench`); each section names the command that measures it. Measured on a
 machine with {os.cpu_count()} shared cores, Python {platform.python_version()}, on {platform.system()}, where other
 programs ran at the same time. So **CPU seconds** (user and system of the process under test), peak resident memory and
 ratios are what counts; wall time stands only where a person waits. The figures say what was seen on that machine, and

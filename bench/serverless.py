@@ -120,7 +120,7 @@ def _paced(bucket: Mapping[str, str], seconds: float) -> Iterator[Measure]:
         assert done.answer["state"] == "reconciled", done.answer
         where = f"{_MEMORY} MB, {took:.0f} s, bodies of 12 KB, 0 said 429"
         assert emulator.stats().by_status.get("429", 0) == 0
-    yield Measure(f"Requests a second at rate = {_RATE}", "≥ 39.2", f"{rate:.1f}", rate >= _TARGET_RATE, where)
+    yield Measure(f"Requests per second at rate = {_RATE}", "≥ 39.2", f"{rate:.1f}", rate >= _TARGET_RATE, where)
     yield Measure(
         "Share of a processor it needs for that",
         f"< {_SHARE:.0%}",

@@ -22,7 +22,7 @@ from reelhouse.entities.paths import Shape
 from reelhouse.entities.registry import ENTITIES
 
 PAGE = 100
-# By the path of an entity, its answers: with everything that is asked for, so that nothing counts as drift.
+# By the path of an entity, its answers: with everything that is requested, so that nothing counts as drift.
 _ABOUT = {
     "movie": '"title":"A Film","original_title":"A Film","original_language":"en","release_date":"1999-03-30",'
     '"vote_count":7,"genres":[{"id":18,"name":"Drama"}],"budget":0,"overview":"Small."',
@@ -142,7 +142,7 @@ async def _serve(answers: _Answers) -> None:
 def tiny_server(exports: Path, *, changed: range = range(0), ahead: int = 0) -> Iterator[str]:
     """The address of a server whose clock is *ahead* days, while inside.
 
-    *exports* is one file, whatever kind is asked for, or a folder of `<name of the export>.gz`; each feed names the ids
+    *exports* is one file, whatever kind is requested, or a folder of `<name of the export>.gz`; each feed names the ids
     *changed*.
     """
     command = [sys.executable, "-m", "bench.tiny_server", str(exports), str(changed.start), str(changed.stop)]

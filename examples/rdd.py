@@ -42,7 +42,7 @@ def paths(storage: Storage) -> list[str]:
 
 
 def answers(context: SparkContext, files: list[str]) -> RDD[Answer]:
-    """One answer an element. A file of gzip cannot be split, so each is a partition."""
+    """One answer per element. A file of gzip cannot be split, so each is a partition."""
     return context.textFile(",".join(files)).map(json.loads)
 
 

@@ -224,7 +224,7 @@ class _Listening(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def handle_error(self, *_: Any) -> None:
-        """A connection that one side gave up is no news here."""
+        """A connection that one side gave up is not news here."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -263,7 +263,7 @@ def test_rows_come_in_the_form_of_other_libraries(built: LakeInTheMaking) -> Non
 
 
 def test_polars_gets_the_rows_as_arrow(built: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Stands in for Polars, which is no dependency.
+    # Stands in for Polars, which is not a dependency.
     polars = types.ModuleType("polars")
     polars.__spec__ = ModuleSpec("polars", None)
     vars(polars)["from_arrow"] = lambda table: ("polars", table.to_pylist())

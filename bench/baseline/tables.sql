@@ -225,10 +225,10 @@ where state = 'quarantined'
 
 -- rejected_value
 with dated as (
-  select place, 'release_date' as path, release_date as raw, 'is no date' as reason, day_of(release_date) is null as bad
+  select place, 'release_date' as path, release_date as raw, 'is not a date' as reason, day_of(release_date) is null as bad
   from answer
   union all
-  select place, 'recommendations.results[' || position || '].release_date', item.release_date, 'is no date',
+  select place, 'recommendations.results[' || position || '].release_date', item.release_date, 'is not a date',
     day_of(item.release_date) is null
   from (
     select place, unnest(recommendations.results) as item,
@@ -236,7 +236,7 @@ with dated as (
     from answer)
   union all
   select place, 'release_dates.results[' || country || '].release_dates[' || position || '].release_date',
-    item.release_date, 'is no instant', instant_of(item.release_date) is null
+    item.release_date, 'is not a timestamp', instant_of(item.release_date) is null
   from (
     select place, country, unnest(per.release_dates) as item,
       generate_subscripts(per.release_dates, 1) - 1 as position
@@ -245,7 +245,7 @@ with dated as (
         generate_subscripts(release_dates.results, 1) - 1 as country
       from answer))
   union all
-  select place, 'videos.results[' || position || '].published_at', item.published_at, 'is no instant',
+  select place, 'videos.results[' || position || '].published_at', item.published_at, 'is not a timestamp',
     instant_of(item.published_at) is null
   from (
     select place, unnest(videos.results) as item, generate_subscripts(videos.results, 1) - 1 as position from answer)

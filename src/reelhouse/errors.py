@@ -10,14 +10,15 @@ ReelhouseError
 │   ├── KeyTakenError    another writer was first: the object exists
 │   └── LockedError      another worker has locked this lake: retry later
 ├── LakeError            an object of the lake cannot be read, or does not add up
-│   ├── UnknownTableError  a query names an unknown table
-│   └── OvertakenError   another writer has changed the starting point: look again
-└── TmdbError
-├── TransientError   retry later
-├── UntrustedError   the answer is not what was requested: retry, then quarantine
+│   ├── DeletedRunError  a run was deleted while it was collected
+│   ├── OvertakenError   another writer has changed the starting point: look again
+│   └── UnknownTableError  a query names an unknown table
+└── TmdbError            TMDB failed, refused or sent something unusable
     ├── DeniedError      also a ConfigError: the token is wrong or lacks rights
-├── MissingError     note it and continue: TMDB has no such record
-└── ListingError     a listing is incomplete, so none of it is used
+    ├── ListingError     a listing is incomplete, so none of it is used
+    ├── MissingError     note it and continue: TMDB has no such record
+    ├── TransientError   retry later
+    └── UntrustedError   the answer is not what was requested: retry, then quarantine
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _MOST_SHOWN = 60
 def read_id(text: str) -> str | None:
     """*text* as it is asked (`603`, `tt0133093`, `nm0000206`), None where it is neither a TMDB id nor an IMDb id.
 
-    Blanks, signs, digits of other scripts and anything that could mean something in a path or a line are no id.
+    Blanks, signs, digits of other scripts and anything that could mean something in a path or a line are not ids.
     """
     if found := _TMDB.fullmatch(text):
         return found[1]
@@ -71,7 +71,7 @@ def id_of(value: object) -> str | None:
 
 
 def shown_id(value: object) -> str:
-    """What is no id, as a message may show it: short, and in one line."""
+    """What is not an id, as a message may show it: short, and in one line."""
     if isinstance(value, str):
         return repr(value[:_MOST_SHOWN])[1:-1]
     if isinstance(value, int) and value.bit_length() > _MOST_SHOWN:
@@ -85,7 +85,7 @@ def is_number(id_: int | None) -> TypeGuard[int]:
 
 
 def key_id(key: str) -> int | None:
-    """The id of a key that holds it: a TMDB id or a path; None for an IMDb id, or what is no key at all."""
+    """The id of a key that holds it: a TMDB id or a path; None for an IMDb id, or what is not a key at all."""
     return SINGLE if key.startswith("/") else number_of(key)
 
 

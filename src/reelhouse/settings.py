@@ -23,7 +23,7 @@ FILE = "reelhouse.toml"
 # The folder by which a lake is known.
 _HOUSE = "_reelhouse"
 _PREFIX = "REELHOUSE_"
-# The only variables with this prefix that are no settings: what the tests use, if it is there.
+# The only variables with this prefix that are not settings: what the tests use, if it is there.
 _OF_TESTS = frozenset(("REELHOUSE_TEST_S3_ENDPOINT", "REELHOUSE_TMDB_DATA"))
 _PRIVATE = "https:// (http:// only to this machine itself)"
 _ADDRESSES = ("tmdb_url", "exports_url", "unity_url")

@@ -286,7 +286,7 @@ class Scanner:
         try:
             return Row(opened.line, [cell.decode() for cell in opened.cells], opened.inside)
         except UnicodeDecodeError as exc:
-            raise CsvError(f"line {opened.line} is no UTF-8 ({exc}): save the file as UTF-8", quotes=False) from exc
+            raise CsvError(f"line {opened.line} is not UTF-8 ({exc}): save the file as UTF-8", quotes=False) from exc
 
     def _cell(self, line: bytes, at: int) -> int:
         """Read the cell that begins at *at*; returns where it ends, or -1."""

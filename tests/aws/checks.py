@@ -25,7 +25,9 @@ def schedule_problem(expression: str) -> str | None:
         if len(fields) != 6 or not all(re.fullmatch(_FIELD, one) for one in fields):
             return f"{expression} has not six fields"
         return None if (fields[2] == "?") != (fields[4] == "?") else f"{expression}: one of the days must be ?"
-    return None if re.fullmatch(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)", expression) else f"{expression} is no schedule"
+    return (
+        None if re.fullmatch(r"at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)", expression) else f"{expression} is not a schedule"
+    )
 
 
 def schedules(stack: Stack) -> Iterator[str]:
@@ -138,14 +140,14 @@ def missing_handler(stack: Stack) -> Iterator[str]:
 
 
 def environment(stack: Stack) -> Iterator[str]:
-    """Variables that are no setting, and the token itself where its name belongs."""
+    """Variables that are not settings, and the token itself where its name belongs."""
     [function] = stack.of_type("AWS::Lambda::Function").values()
     environ = function["Environment"]["Variables"]
     if environ.keys() != {"REELHOUSE_LAKE", "TMDB_TOKEN", "REELHOUSE_EVENT_BUS"}:
         yield f"environment: {', '.join(sorted(environ))}"
     lake = environ.get("REELHOUSE_LAKE", "")
     if not re.fullmatch(r"s3://[a-z0-9.-]{3,63}/[^/]+(/[^/]+)*", lake):
-        yield f"REELHOUSE_LAKE: {lake} is no place in a bucket"
+        yield f"REELHOUSE_LAKE: {lake} is not a place in a bucket"
     if not environ.get("TMDB_TOKEN", "").startswith(("ssm:/", "secret:arn:")):
         yield "TMDB_TOKEN: the name of a secret is expected"
 

@@ -83,7 +83,8 @@ def test_the_policy_by_hand_is_the_one_of_the_template() -> None:
     [made] = stack.of_type("AWS::IAM::Role")["FunctionRole"]["Policies"]
     statements = [one for one in made["PolicyDocument"]["Statement"] if one["Sid"] not in NOT_BY_HAND]
     expected = json.dumps(statements).replace(REGION, "REGION").replace(ACCOUNT, "ACCOUNT")
-    [policy] = [json.loads(block) for block in blocks("json")]
+    assert "(../aws/policy.json)" in TEXT
+    policy = json.loads((ROOT / "aws" / "policy.json").read_text(encoding="utf-8"))
     assert policy == {"Version": "2012-10-17", "Statement": json.loads(expected)}
 
 

@@ -112,7 +112,7 @@ def test_ids_are_requested_at_once_and_nothing_else(function: Function, tiny: Ti
     assert (answer["state"], answer["run"], answer["asked"], answer["messages"]) == ("reconciled", 1, 3, 1)
     assert set(tiny.asked) == {"12", "25", "tt0000003"}
     assert letters(function.lake) == []
-    # It was no run over everything, so that one is still due.
+    # It was not a run over everything, so that one is still due.
     assert function.tick()["asked"] == 27
     assert_whole(function.lake)
 

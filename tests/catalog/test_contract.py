@@ -6,7 +6,8 @@ import pytest
 
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
 from reelhouse.marts import REGISTRY
-from reelhouse.serve.catalog.entries import ATTRIBUTION, chosen, entries_of
+from reelhouse.serve import ATTRIBUTION
+from reelhouse.serve.catalog.entries import chosen, entries_of
 from reelhouse.serve.catalog.registration import Registered, refresh
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.s3 import S3Storage

@@ -189,7 +189,7 @@ def _check_type(column: dict[str, Any]) -> None:
     """`type_json` is a whole field of Spark's, that of the same column."""
     field = json.loads(column["type_json"])
     if not isinstance(field, dict) or field.keys() != {"name", "type", "nullable", "metadata"}:
-        raise jsonschema.ValidationError(f"type_json of {column['name']} is no field")
+        raise jsonschema.ValidationError(f"type_json of {column['name']} is not a field")
     if (field["name"], field["nullable"]) != (column["name"], column["nullable"]):
         raise jsonschema.ValidationError(f"type_json of {column['name']} is another column's")
     if not re.fullmatch(r"[a-z_]+(\(\d+,\d+\)|<.*>)?", column["type_text"]):

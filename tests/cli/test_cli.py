@@ -148,6 +148,12 @@ def _child(*arguments: str) -> tuple[str, float]:
     return printed, usage.ru_utime + usage.ru_stime
 
 
+def test_the_demo_s_help_names_the_lake_that_it_makes() -> None:
+    said = " ".join(CliRunner().invoke(main, ["demo", "--help"]).output.split())
+    assert "(default ./demo-lake, whatever REELHOUSE_LAKE says)" in said
+    assert "default ./lake)" not in said
+
+
 def test_help_takes_under_a_third_of_a_second() -> None:
     assert min(_child("-m", "reelhouse.cli.main", "--help")[1] for _ in range(3)) < 0.3
 
@@ -213,7 +219,7 @@ def test_init_writes_a_file_that_loads_and_says_the_terms(here: Here, tmp_path: 
     assert "not endorsed" in done.stdout
     assert FILE in done.stderr
     written = (tmp_path / FILE).read_text()
-    # It loads: the settings are no lake yet, and nothing else is wrong.
+    # It loads: the settings are not a lake yet, and nothing else is wrong.
     assert "there is no lake" in here("status").stderr
     again = here("init")
     assert again.exit_code == 2

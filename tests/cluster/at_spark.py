@@ -1,4 +1,4 @@
-"""Apache Spark in a process of its own, which obeys commands: one JSON object a line in, one a line out.
+"""Apache Spark in a process of its own, which obeys commands: one JSON object per line in, one per line out.
 
 `python -m tests.cluster.at_spark` runs where Apache Spark is installed, reads settings as `reelhouse` does, and
 answers `{}` once it is ready. What fails is answered with `failed`.

@@ -1,6 +1,6 @@
 """A driver that counts languages with examples/rdd.py, twice, and says between the two that it waits.
 
-`python -m tests.cluster.counting MASTER LAKE` answers one JSON object a line.
+`python -m tests.cluster.counting MASTER LAKE` answers one JSON object per line.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def test_a_column_that_is_not_there_is_named_with_those_that_are() -> None:
     ],
 )
 def test_what_is_no_id_is_named_with_its_line(text: str, line: int, shown: str) -> None:
-    with pytest.raises(ConfigError, match=rf"line {line}: '{shown}' is no TMDB id"):
+    with pytest.raises(ConfigError, match=rf"line {line}: '{shown}' is neither a TMDB id"):
         read_keys(text)
 
 

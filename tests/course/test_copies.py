@@ -217,7 +217,7 @@ def test_two_entities_share_a_day_and_its_mark_but_no_file() -> None:
     copies = Copies(lake, SERIES, kinds=False)
     copies.start(1, lambda: False)
     copies.leave()
-    # The day is not complete while the run of series is open, and that is no fault of the movies.
+    # The day is not complete while the run of series is open, and that is not a fault of the movies.
     assert DAY + "_SUCCESS" not in lake.keys(COPIES)
     assert list(check_copies(lake, [MOVIE, SERIES])) == []
     # Movies that are fewer by now take no file of the series with them, and do not call the day complete.

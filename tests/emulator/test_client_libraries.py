@@ -1,6 +1,6 @@
 """Client libraries that others wrote for TMDB work against the emulator, for every kind of thing.
 
-They are no dependency of the project: `pip install tmdbsimple tmdbv3api tmdbapis` beside it runs these tests.
+They are not dependencies of the project: `pip install tmdbsimple tmdbv3api tmdbapis` beside it runs these tests.
 """
 
 from __future__ import annotations

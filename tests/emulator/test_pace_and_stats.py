@@ -1,4 +1,4 @@
-"""The limit on requests a second, the latency, and counts that tests can rely on."""
+"""The limit on requests per second, the latency, and counts that tests can rely on."""
 
 import threading
 import time

@@ -167,7 +167,7 @@ def test_the_data_dictionary_shows_keys_joins_and_how_other_programs_read_a_tabl
     code, out, _ = world.run("tables", "bridge_movie_genre")
     lines = out.splitlines()
     assert f"files    {files['folder']} (Delta Lake, version {files['version']})" in lines
-    assert f"DuckDB   select * from delta_scan('{files['folder']}')" in lines
+    assert f"DuckDB   select * from delta_scan('{files['folder']}') -- the newest version" in lines
     assert f"Polars   polars.read_delta('{files['folder']}', version={files['version']})" in lines
 
 

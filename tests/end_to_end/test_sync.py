@@ -87,7 +87,7 @@ def test_runs_under_faults_repeated_until_clean_end_with_the_tables_of_one_witho
     lake.parent.mkdir()
     with Emulator(movies=1500, seed=11, faults=profile, process=True) as stormy:
         env = environment(stormy, lake)
-        # An id may misbehave for its first eight requests, and one that is gone is asked once a run.
+        # An id may misbehave for its first eight requests, and one that is gone is asked once per run.
         for _ in range(12):
             done = reelhouse("collect", "--top", "400", "--json", env=env, cwd=tmp_path)
             if done.returncode == 0 and not printed_json(done)["asked"]:

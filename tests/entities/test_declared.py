@@ -35,7 +35,7 @@ GADGET = Entity(
     tables=(
         Table(
             "gadget",
-            "One row a gadget.",
+            "One row per gadget.",
             key=("gadget_id",),
             columns=(
                 col("name", "string", "name", "Its name."),
@@ -164,7 +164,7 @@ def test_what_is_declared_is_known_and_nothing_else() -> None:
 def test_a_key_of_no_column_is_refused() -> None:
     columns = (col("name", "string", "name", "Its name."),)
     with pytest.raises(ValueError, match="gadget: the key names no columns: size"):
-        replace(GADGET, tables=(Table("gadget", "One row a gadget.", columns, key=("gadget_id", "size")),))
+        replace(GADGET, tables=(Table("gadget", "One row per gadget.", columns, key=("gadget_id", "size")),))
 
 
 def test_an_entity_that_is_changed_keeps_its_tables() -> None:

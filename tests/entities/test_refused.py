@@ -21,7 +21,7 @@ from reelhouse.entities.schema import (
 )
 
 NAME = col("name", "string", "name", "Its name.")
-GADGET = Table("gadget", "One row a gadget.", key=("gadget_id",), columns=(NAME,))
+GADGET = Table("gadget", "One row per gadget.", key=("gadget_id",), columns=(NAME,))
 PARTS = Table(
     "part",
     "Parts.",
@@ -29,7 +29,7 @@ PARTS = Table(
     key=("gadget_id", "part"),
     columns=(col("part", "bigint", "", "Its number."), NAME),
 )
-LIST = Table("gadget", "One row a gadget.", rows="[]", key=("name",), columns=(NAME,))
+LIST = Table("gadget", "One row per gadget.", rows="[]", key=("name",), columns=(NAME,))
 CLASHING = replace(GADGET, columns=(col("n", "bigint", "a/b", "A."), col("m", "bigint", "a_b", "A.")))
 _BY_NAME = replace(GADGET, rows="parts[]", key=("gadget_id", "name"))
 OTHERWISE = (_BY_NAME, replace(_BY_NAME, name="code", key=("gadget_id", "c"), columns=(col("c", "string", "c", "C."),)))

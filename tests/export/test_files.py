@@ -219,10 +219,10 @@ def test_what_others_write_into_a_file_meanwhile_is_not_lost(lake: Path, tmp_pat
 
 @pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])
 def test_a_file_of_another_kind_is_left_alone(lake: Path, tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("this is no database at all" * 100)
+    (tmp_path / name).write_text("this is not a database at all" * 100)
     with pytest.raises(ReelhouseError, match=name):
         export(lake, str(tmp_path / name), *SOME)
-    assert (tmp_path / name).read_text().startswith("this is no database")
+    assert (tmp_path / name).read_text().startswith("this is not a database")
 
 
 def test_what_else_is_in_a_folder_stays_and_what_a_killed_export_left_goes(lake: Path, tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_a_place_that_cannot_be_written_is_named(lake: Path, tmp_path: Path) -> 
 
 
 def _devices(folder: Path) -> dict[str, Path]:
-    """What is no regular file, by what an error calls it."""
+    """What is not a regular file, by what an error calls it."""
     os.mkfifo(folder / "pipe")
     (folder / "folder").mkdir()
     with socket.socket(socket.AF_UNIX) as bound:
@@ -360,7 +360,7 @@ def test_what_is_no_regular_file_in_a_folder_is_not_replaced_by_one(lake: Path, 
         (target / name).write_bytes(kept)
     for path in (tmp_path / "file", _devices(tmp_path)["pipe"]):
         path.touch()
-        with pytest.raises(ConfigError, match=f"^to: {path} is no folder"):
+        with pytest.raises(ConfigError, match=f"^to: {path} is not a folder"):
             export(lake, f"{form}:{path}", *SOME)
 
 

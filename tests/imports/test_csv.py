@@ -251,7 +251,7 @@ def test_a_column_whose_name_no_catalogue_takes_is_refused(lake: Importer) -> No
 def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None:
     said = lake.refused("t", lake.file("t.csv", f"{first}\n{first}\n"))
     value = first.split(",")[0]
-    said_first = f"t.csv: the first line is no header, it holds {value!r}: put a line with the columns' names first"
+    said_first = f"t.csv: the first line is not a header, it holds {value!r}: put a line with the columns' names first"
     assert said == f"{said_first}, or leave out the lines above it: --skip-lines N"
 
 
@@ -267,7 +267,7 @@ def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None
         (b'a,b\n1,"x\ny"\n7\n', "t.csv: line 4 has 1 values, the header names 2"),
         (
             b"a,b\n1,x\n2,L\xe9on\n",
-            "t.csv: line 3, byte 4 is 0xe9, which is no UTF-8: save the file as UTF-8, or name its own: "
+            "t.csv: line 3, byte 4 is 0xe9, which is not UTF-8: save the file as UTF-8, or name its own: "
             "--encoding latin-1",
         ),
         (
@@ -297,7 +297,7 @@ def test_a_first_line_of_values_is_no_header(lake: Importer, first: str) -> None
             b'id,t\n1,A\n"',
             "t.csv: line 3 opens a quote that is never closed (--no-quotes takes quotes as text)",
         ),
-        (b'id,"' + b"x" * 300_000 + b'"\n1,2\n', "t.csv: the first line is longer than 256 KB, so it is no header"),
+        (b'id,"' + b"x" * 300_000 + b'"\n1,2\n', "t.csv: the first line is longer than 256 KB, so it is not a header"),
         (
             b'id,overview,votes\n1,"He said \\"hi\\" and left",5\n',
             "t.csv: line 2 opens a quote, and text stands behind the one that closes it "
@@ -402,7 +402,7 @@ def test_the_line_is_right_far_into_a_file_too(lake: Importer) -> None:
     assert said == "t.csv: line 500002 has 3 values, the header names 2"
     lake.bring("t", lake.file("u.csv", "a,b\n1,2\n"))
     said = lake.refused("t", lake.file("t.csv", "a,b\n" + "1234567890,1234567890\n" * 500_000 + "x,2\n"))
-    assert said.startswith("t.csv: line 500002: a is 'x', which is no bigint; nothing is changed")
+    assert said.startswith("t.csv: line 500002: a is 'x', which is not of type bigint; nothing is changed")
 
 
 def test_a_header_that_is_cut_off_by_a_quote_is_said(lake: Importer) -> None:
@@ -417,7 +417,7 @@ def test_a_header_longer_than_what_is_looked_at_is_said_as_such(lake: Importer) 
     for header in (",".join(f"{at:_>40}" for at in range(10_000)), "a," + "b" * 256 * 1024):
         body = f"{header}\n{','.join('1' * len(header.split(',')))}\n"
         said = lake.refused("t", lake.file("t.csv", body))
-        assert said == "t.csv: the first line is longer than 256 KB, so it is no header"
+        assert said == "t.csv: the first line is longer than 256 KB, so it is not a header"
 
 
 def test_several_files_make_one_table_by_the_names_of_their_columns(lake: Importer) -> None:

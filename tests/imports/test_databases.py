@@ -100,7 +100,7 @@ def test_a_database_is_asked_again_each_time_and_its_columns_are_pinned(lake: Im
     assert [row["id"] for row in lake.rows("box")] == [2]
     database.run("alter table movies.box_office alter id type text")
     said = lake.refused(*key)
-    assert "column id is string, which is no bigint; nothing is changed; --new-schema" in said
+    assert "column id is string, which is not of type bigint; nothing is changed; --new-schema" in said
     database.run("alter table movies.box_office drop id")
     assert "has no column id, which box has; nothing is changed" in lake.refused(*key)
     assert "id" not in lake.types(*key, "--new-schema")
@@ -311,7 +311,7 @@ def test_a_table_of_an_sqlite_file_is_typed_by_its_values(lake: Importer) -> Non
     ]
     _sqlite(Path(path), "insert into t values ('three', 0, null, null, null)")
     said = lake.refused("t", "--from", path, "--table", "t")
-    assert said.startswith("x.sqlite t: row 3: a is 'three', which is no bigint; nothing is changed")
+    assert said.startswith("x.sqlite t: row 3: a is 'three', which is not of type bigint; nothing is changed")
 
 
 def test_what_an_sqlite_file_cannot_give_is_said(lake: Importer) -> None:

@@ -98,11 +98,11 @@ def test_a_key_gets_the_type_that_holds_all_its_values(
         ('[{"a": 1},\nnull]', "t.json: line 2: an object is expected, not 'null]'"),
         ('{"a": 1}\n7\n', "t.json: line 2: an object is expected, not '7\\n'"),
         ('[{"a": 1}]\n{"a": 2}', "t.json: line 2: something follows the list: '{\"a\": 2}'"),
-        ('{"a": 1}\n\n{"a": NaN}', "t.json: line 3: no JSON for a table: NaN is no number in JSON"),
+        ('{"a": 1}\n\n{"a": NaN}', "t.json: line 3: no JSON for a table: NaN is not a number in JSON"),
         ('{"a": 1, "b": 2, "a": 3}', "t.json: line 1: no JSON for a table: the key 'a' is there twice in one object"),
         ('{"a": {"b": 1, "b": 2}}', "t.json: line 1: no JSON for a table: the key 'b' is there twice in one object"),
         ('{"a": 1e999}', "t.json: line 1: no JSON for a table: 1e999 is too large a number"),
-        ('{"a": 1}\n{"a": "\\ud800"}', "t.json: line 2: half a character is no text"),
+        ('{"a": 1}\n{"a": "\\ud800"}', "t.json: line 2: half a character is not text"),
         ('{"a": 1, "A": 2}', "t.json: column 'a' and 'A' would be one name in a table; rename one of them"),
     ],
 )
@@ -112,7 +112,7 @@ def test_what_is_no_table_in_json_is_said_by_line(lake: Importer, text: str, sai
 
 def test_bytes_that_are_no_text_are_named_in_json_as_well(lake: Importer) -> None:
     said = lake.refused("t", lake.file("t.json", b'{"a": 1}\n{"a": "\xe9"}'))
-    assert said == "t.json: line 2, byte 8 is 0xe9, which is no UTF-8: save the file as UTF-8"
+    assert said == "t.json: line 2, byte 8 is 0xe9, which is not UTF-8: save the file as UTF-8"
 
 
 def test_objects_are_read_wherever_a_block_of_the_file_ends(lake: Importer) -> None:
@@ -132,7 +132,7 @@ def test_long_objects_are_held_some_at_a_time(lake: Importer) -> None:
 def test_json_that_does_not_fit_what_is_pinned_is_refused_by_line_and_value(lake: Importer) -> None:
     lake.bring("t", lake.file("t.json", '[{"a": 1, "b": "x"}]'))
     said = lake.refused("t", lake.file("u.json", '[{"a": 2, "b": "y"},\n\n{"a": "3", "b": null}]'))
-    assert said.startswith("u.json: line 3: a is '3', which is no bigint; nothing is changed")
+    assert said.startswith("u.json: line 3: a is '3', which is not of type bigint; nothing is changed")
     lake.bring("t", lake.file("v.json", '[{"a": 2, "b": 5}]'))
     assert lake.rows("t") == [{"a": 2, "b": "5"}]
     said = lake.refused("t", lake.file("w.json", '[{"a": 2}]'))
@@ -199,7 +199,7 @@ def test_what_is_nested_in_parquet_becomes_json_or_is_refused_in_one_line(lake: 
     assert lake.rows("t") == [{"a": '["1970-01-01T00:00:00.0000015Z"]'}]
     twice = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
     said = lake.refused("u", lake.parquet("u.parquet", a=twice))
-    assert said.startswith("u.parquet: column a is no string: ")
+    assert said.startswith("u.parquet: column a is not of type string: ")
     assert "duplicate field names" in said
 
 
@@ -215,7 +215,7 @@ def test_parquet_files_of_other_types_or_none_are_refused(lake: Importer) -> Non
         "c.parquet: column a is binary, which no table here holds: leave it out"
     )
     assert lake.refused("t", lake.file("d.parquet", b"PAR1 and no more")).startswith(
-        "d.parquet is no Parquet file, or damaged: "
+        "d.parquet is not a Parquet file, or damaged: "
     )
     assert lake.refused("t", lake.parquet("e.parquet", a=pa.array([], pa.int64()))).startswith(
         "e.parquet holds no rows"
@@ -227,9 +227,9 @@ def test_parquet_comes_into_what_is_pinned_only_if_its_type_may(lake: Importer) 
     lake.bring("t", lake.parquet("b.parquet", b=[7], a=[2]))
     assert lake.rows("t") == [{"a": 2.0, "b": "7"}]
     said = lake.refused("t", lake.parquet("c.parquet", a=["0.5"], b=["x"]))
-    assert said.startswith("c.parquet: column a is string, which is no double; nothing is changed")
+    assert said.startswith("c.parquet: column a is string, which is not of type double; nothing is changed")
     said = lake.refused("t", lake.parquet("d.parquet", a=[2**53 + 1], b=["x"]))
-    assert said.startswith("d.parquet: column a is no double: Integer value 9007199254740993 not in range")
+    assert said.startswith("d.parquet: column a is not of type double: Integer value 9007199254740993 not in range")
 
 
 def test_nested_values_keep_their_nanoseconds_maps_and_nan(lake: Importer) -> None:

@@ -66,9 +66,9 @@ def test_the_pin_tells_where_rows_came_from(lake: Importer) -> None:
     [
         ("id,v,w\n1,2,3\n", f"what is there has a column w, which t has not; {HINT}"),
         ("id\n1\n", f"what is there has no column v, which t has; {HINT}"),
-        ("id,v\n1,2\n\nx,3\n", f"new.csv: line 4: id is 'x', which is no bigint; {HINT}"),
-        ("id,v\n1,2\n007,3\n", f"new.csv: line 3: id is '007', which is no bigint; {HINT}"),
-        ('id,v\n1,"2\n2"\n3.5,3\n', f"new.csv: line 4: id is '3.5', which is no bigint; {HINT}"),
+        ("id,v\n1,2\n\nx,3\n", f"new.csv: line 4: id is 'x', which is not of type bigint; {HINT}"),
+        ("id,v\n1,2\n007,3\n", f"new.csv: line 3: id is '007', which is not of type bigint; {HINT}"),
+        ('id,v\n1,"2\n2"\n3.5,3\n', f"new.csv: line 4: id is '3.5', which is not of type bigint; {HINT}"),
     ],
 )
 def test_another_schema_is_refused_by_file_line_and_value(lake: Importer, text: str, said: str) -> None:
@@ -128,7 +128,7 @@ def test_a_name_that_no_folder_or_catalogue_takes_is_refused_before_anything_is_
 
 @pytest.mark.parametrize("name", ["Ratings", "1st", "my-table", "a.b", "../x", "é", ""])
 def test_names_that_are_none_are_refused(lake: Importer, name: str) -> None:
-    assert "is no name for a table" in lake.refused(name, lake.file("a.csv", "a\n1\n"), code=2)
+    assert "is not a name for a table" in lake.refused(name, lake.file("a.csv", "a\n1\n"), code=2)
 
 
 def test_every_name_of_the_model_that_is_made_by_now_is_refused_as_well(lake: Importer) -> None:

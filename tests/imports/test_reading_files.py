@@ -39,7 +39,7 @@ def test_a_file_that_is_cut_in_its_last_character_is_refused(lake: Importer, cut
 def test_what_is_wrong_with_a_file_is_said_by_its_own_line_and_with_its_remedy(lake: Importer) -> None:
     latin = lake.file("l.csv", "id,título\n1,A\n".encode("latin-1"))
     said = lake.refused("t", latin)
-    assert said.startswith("l.csv: line 1, byte 5 is 0xed, which is no UTF-8")
+    assert said.startswith("l.csv: line 1, byte 5 is 0xed, which is not UTF-8")
     assert said.endswith("--encoding latin-1")
     preamble = lake.file("p.csv", b"List v7\nid,t\n1,A\n2\n")
     assert lake.refused("t", preamble, "--skip-lines", "1") == "p.csv: line 4 has 1 values, the header names 2"
@@ -48,7 +48,7 @@ def test_what_is_wrong_with_a_file_is_said_by_its_own_line_and_with_its_remedy(l
     assert "--skip-lines N" in lake.refused("t", lake.file("v.csv", b"1,A\n2,B\n"))
     for name in ("klingon", "hex", "rot13"):
         assert f"'{name}' is not known" in lake.refused("t", preamble, "--encoding", name, code=2)
-    assert "is no utf-8" in lake.refused("t", latin, "--encoding", "utf-8")
+    assert "is not utf-8" in lake.refused("t", latin, "--encoding", "utf-8")
     assert "sqlite_" in lake.refused("sqlite_t", preamble, code=2)
     assert "a letter first" in lake.refused("_delta_log", preamble, code=2)
 
@@ -60,7 +60,7 @@ def test_rows_in_a_list_of_a_json_object_are_imported_by_its_name(lake: Importer
     lake.bring("u", path, "--records", "results")
     assert lake.rows("u") == [{"id": 550, "t": None}, {"id": 603, "t": "A"}]
     said = lake.refused("v", path, "--records", "rows")
-    assert said == "page.json: line 1: 'rows' is no list of objects; lists of objects: results"
+    assert said == "page.json: line 1: 'rows' is not a list of objects; lists of objects: results"
 
 
 def test_a_key_that_one_of_several_json_files_lacks_is_null_there(lake: Importer) -> None:
@@ -71,7 +71,7 @@ def test_a_key_that_one_of_several_json_files_lacks_is_null_there(lake: Importer
 def test_a_column_without_values_gets_its_type_from_the_first_import_that_has_some(lake: Importer) -> None:
     assert lake.types("t", lake.file("a.csv", "id,n\n1,\n"))["n"] == "string"
     assert lake.types("t", lake.file("b.csv", "id,n\n1,5\n"))["n"] == "bigint"
-    assert "is no bigint" in lake.refused("t", lake.file("c.csv", "id,n\n1,x\n")).replace("which is", "is")
+    assert "is not of type bigint" in lake.refused("t", lake.file("c.csv", "id,n\n1,x\n")).replace("which is", "is")
 
 
 def test_options_that_are_about_other_files_are_refused(lake: Importer) -> None:

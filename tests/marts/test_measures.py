@@ -103,7 +103,7 @@ def test_days_from_theatre_to_digital_run_from_first_to_first(lake_of: LakeOf) -
         }  # fmt: skip
 
     releases = [
-        release(1, 1, date(2024, 1, 1), 0),  # a premiere is no theatre
+        release(1, 1, date(2024, 1, 1), 0),  # a premiere is not a theatre
         release(1, 3, date(2024, 2, 1), 1),
         release(1, 2, date(2024, 1, 31), 0, "FR"),
         release(1, 4, date(2024, 3, 1), 2),

@@ -394,7 +394,7 @@ def test_costars_are_billed_together_in_two_movies_or_more(lake_of: LakeOf) -> N
         for movie, people in casts.items()
         for at, person in enumerate(people)
     ]
-    # A second role in a movie is no second movie, and the eleventh billed is not counted.
+    # A second role in a movie is not a second movie, and the eleventh billed is not counted.
     cast += [
         {"movie_id": 1, "position": 3, "credit_id": "again", "person_id": 7, "order": 3},
         {"movie_id": 2, "position": 9, "credit_id": "tenth", "person_id": 8, "order": 9},

@@ -90,7 +90,7 @@ def test_a_message_that_no_run_would_ever_take_is_set_aside() -> None:
     put_message(storage, "wish", "movie", run="weekly")
     assert list(waiting(storage, "movie")) == []
     assert (
-        "_reelhouse/inbox/wish.json asks for a run of an unknown kind, 'weekly'"
+        "_reelhouse/inbox/wish.json requests a run of an unknown kind, 'weekly'"
         in read_inbox(storage, "movie").set_aside[0].reason
     )
 

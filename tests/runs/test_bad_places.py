@@ -171,7 +171,7 @@ def test_a_throttled_run_ends_like_any_other(tiny: Tiny) -> None:
 
     tiny.instead = every_fifth
     lake = MemoryStorage()
-    # One attempt an id: a 429 is no fault of the id, so it costs none.
+    # One attempt per id: a 429 is not a fault of the id, so it costs none.
     assert collect(lake, small(tiny)).clean
     assert throttled == 4
     assert_whole(lake)

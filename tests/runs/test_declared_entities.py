@@ -45,7 +45,7 @@ SAGA = Entity(
     core=frozenset(("title",)),
     numbered=Numbered("chapter/{n}", of="chapters[].number"),
     tables=(
-        Table("saga", "One row a saga.", key=("saga_id",), columns=(col("title", "string", "title", "Its title."),)),
+        Table("saga", "One row per saga.", key=("saga_id",), columns=(col("title", "string", "title", "Its title."),)),
         Table(
             "saga_scene",
             "Scenes of chapters.",
@@ -78,7 +78,7 @@ PLAYER = Entity(
     tables=(
         Table(
             "player",
-            "One row a player.",
+            "One row per player.",
             key=("player_id",),
             columns=(
                 col("title", "string", "title", "The name."),
@@ -95,7 +95,7 @@ DIALECT = Entity(
     tables=(
         Table(
             "dialect",
-            "One row a dialect.",
+            "One row per dialect.",
             rows="[]",
             key=("code",),
             columns=(col("code", "string", "code", "Its code."), col("speakers", "bigint", "speakers", "How many.")),

@@ -1,4 +1,4 @@
-"""Messages that anybody may have put into the inbox: what is no id is named and not asked, and the lake works on."""
+"""Messages that anybody may have put into the inbox: what is not an id is named, not requested; the lake works on."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
     shown = capfd.readouterr()
     assert "complete, not clean" in shown.out
     assert (
-        "_reelhouse/inbox/c.json names what is no TMDB id (550) and no IMDb id (tt0137523): '../account' (1 in all)"
-        in shown.err
+        "_reelhouse/inbox/c.json names what is neither a TMDB id (550) nor an IMDb id (tt0137523): '../account' (1 in"
+        " all)" in shown.err
     )
 
 
@@ -187,7 +187,7 @@ def test_a_plan_that_holds_a_broken_line_is_named(tiny: Tiny, paths: set[str]) -
     lake = MemoryStorage()
     collect(lake, small(tiny, record_filter=""), max_requests=1)
     _forge(lake, ["1", "2 listed"])
-    with pytest.raises(LakeError, match=r"movie/000001/ids-\w+\.gz holds '1', which is no id with a reason"):
+    with pytest.raises(LakeError, match=r"movie/000001/ids-\w+\.gz holds '1', which is not an id with a reason"):
         collect(lake, small(tiny, record_filter=""))
 
 

@@ -25,7 +25,7 @@ _WARM = 2.0
 
 
 def _asked_in(seconds: float, latency: float) -> tuple[float, float]:
-    """Requests a second that were answered while it went on, and the share turned away."""
+    """Requests per second that were answered while it went on, and the share turned away."""
     with Emulator(movies=10_000, seed=1, rate=RATE, latency_ms=latency, process=True) as emulator:
         chosen = of(emulator, append=[], rate=RATE)
         running = threading.Thread(

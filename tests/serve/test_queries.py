@@ -338,6 +338,7 @@ def test_described_columns_say_what_the_dictionary_says(lake: LakeInTheMaking) -
         ("select movie_id, max(title) from movie group by 1 order by title", "neither in GROUP BY nor in an aggregate"),
         ("select title from movie where count(*) > 1", "aggregates belong in HAVING, not WHERE. The engine says: "),
         ("selct title from movie", "not SELCT (did you mean 'SELECT'?); "),
+        ("delete from movie", "sql: DELETE is refused: queries only read; `reelhouse purge` deletes; "),
         ("select title from movie where", "line 1, column 25, at 'where': something is missing after it"),
         ("select title fro movie", "line 1, column 18, at 'movie': this is not expected here"),
         ("describe marts.fact_movies", "table not found: marts.fact_movies (did you mean 'marts.fact_movie'?); "),

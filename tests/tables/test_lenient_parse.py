@@ -118,7 +118,7 @@ def test_a_whole_number_is_read_digit_by_digit_however_it_is_written(sent: bytes
 @pytest.mark.parametrize("sent", ["1e400", "-1E400", "9" * 310, "1e99999999999999999999", "9223372036854775808.0"])
 def test_a_number_out_of_range_is_named_as_it_came(sent: str) -> None:
     found = lenient_parse(b'{"x":%b,"y":1}' % sent.encode(), {"x": "bigint", "y": "bigint"})
-    assert found == ({"x": None, "y": 1}, [Rejection("x", sent, "is no whole number")])
+    assert found == ({"x": None, "y": 1}, [Rejection("x", sent, "is not a whole number")])
 
 
 _JSON = st.recursive(
@@ -151,7 +151,7 @@ def test_bytes_that_are_no_json_are_named(body: bytes) -> None:
     try:
         json.loads(body)
     except ValueError:
-        assert lenient_parse(body, MOVIE.shape).rejected[0].reason == "is no JSON"
+        assert lenient_parse(body, MOVIE.shape).rejected[0].reason == "is not JSON"
 
 
 def test_a_scalar_that_is_null_keeps_its_place_in_a_list() -> None:

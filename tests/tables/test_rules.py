@@ -215,7 +215,7 @@ def test_numbers_come_as_texts_and_as_floats(lake: LakeInTheMaking) -> None:
 def test_an_impossible_date_is_rejected_and_the_row_stays(lake: LakeInTheMaking) -> None:
     row = _one(lake, "movie", 3)
     assert (row["release_date"], row["runtime"]) == (None, 90)
-    assert _rejected(lake, 3) == [("release_date", "2025-13-45", "is no date")]
+    assert _rejected(lake, 3) == [("release_date", "2025-13-45", "is not a date")]
 
 
 def test_values_of_a_wrong_type_are_rejected_one_by_one(lake: LakeInTheMaking) -> None:
@@ -224,10 +224,10 @@ def test_values_of_a_wrong_type_are_rejected_one_by_one(lake: LakeInTheMaking) -
     assert row["video"] is True
     assert _rejected(lake, 4) == [
         ("adult", "perhaps", "is neither true nor false"),
-        ("budget", "a lot", "is no whole number"),
-        ("runtime", "true", "is no whole number"),
-        ("vote_average", "NaN", "is no number"),
-        ("vote_count", "1.5", "is no whole number"),
+        ("budget", "a lot", "is not a whole number"),
+        ("runtime", "true", "is not a whole number"),
+        ("vote_average", "NaN", "is not a number"),
+        ("vote_count", "1.5", "is not a whole number"),
     ]
 
 
@@ -235,16 +235,16 @@ def test_a_list_of_a_wrong_shape_costs_only_itself(lake: LakeInTheMaking) -> Non
     assert _one(lake, "movie", 5)["release_date"] == date(2020, 2, 2)
     assert _all(lake, "movie_genre", 5) == _all(lake, "movie_keyword", 5) == _all(lake, "movie_cast", 5) == []
     assert _rejected(lake, 5) == [
-        ("credits", "[]", "is no object"),
-        ("genres", '{"id": 18}', "is no list"),
-        ("keywords.keywords", "none", "is no list"),
+        ("credits", "[]", "is not an object"),
+        ("genres", '{"id": 18}', "is not a list"),
+        ("keywords.keywords", "none", "is not a list"),
     ]
 
 
 def test_an_item_of_a_wrong_shape_costs_only_itself(lake: LakeInTheMaking) -> None:
     assert [(row["genre_id"], row["name"]) for row in _all(lake, "movie_genre", 6)] == [(18, "Drama"), (35, "Comedy")]
     assert _one(lake, "movie", 6)["title"] is None
-    assert _rejected(lake, 6) == [("genres[0]", "1", "is no object"), ("title", '["a", "b"]', "is no text")]
+    assert _rejected(lake, 6) == [("genres[0]", "1", "is not an object"), ("title", '["a", "b"]', "is not text")]
 
 
 def test_a_credit_without_a_person_and_one_that_comes_twice_keep_their_rows(lake: LakeInTheMaking) -> None:
@@ -256,7 +256,7 @@ def test_a_credit_without_a_person_and_one_that_comes_twice_keep_their_rows(lake
     ]
     (crew,) = _all(lake, "movie_crew", 7)
     assert (crew["person_id"], crew["name"], crew["job"]) == (None, "B", "Director")
-    assert _rejected(lake, 7) == [("credits.crew[0].id", '{"q": 1}', "is no whole number")]
+    assert _rejected(lake, 7) == [("credits.crew[0].id", '{"q": 1}', "is not a whole number")]
 
 
 def test_a_cast_of_fifteen_hundred(lake: LakeInTheMaking) -> None:
@@ -275,9 +275,9 @@ def test_a_new_country_and_a_new_way_to_pay_are_rows(lake: LakeInTheMaking) -> N
     assert offers["DE", "flatrate", 1]["provider_name"] is None
     assert (offers["US", "rent", 0]["provider_id"], offers["US", "rent", 0]["link"]) == (None, None)
     assert _rejected(lake, 9) == [
-        ("watch/providers.results.US.buy", "{}", "is no list"),
-        ("watch/providers.results.US.rent[0].provider_id", "x", "is no whole number"),
-        ("watch/providers.results.XX", "5", "is no object"),
+        ("watch/providers.results.US.buy", "{}", "is not a list"),
+        ("watch/providers.results.US.rent[0].provider_id", "x", "is not a whole number"),
+        ("watch/providers.results.XX", "5", "is not an object"),
     ]
 
 
@@ -297,7 +297,9 @@ def test_releases_have_a_day_an_instant_and_what_rates_them(lake: LakeInTheMakin
     assert dvd["released_at"] == datetime.fromisoformat("2013-02-14T00:00:00Z")
     assert (soon["type"], soon["release_date"], soon["certification"], soon["descriptors"]) == (3, None, None, None)
     assert _one(lake, "movie_video", 11)["published_at"] == datetime.fromisoformat("2016-03-05T02:03:14Z")
-    assert _rejected(lake, 11) == [("release_dates.results[0].release_dates[1].release_date", "soon", "is no instant")]
+    assert _rejected(lake, 11) == [
+        ("release_dates.results[0].release_dates[1].release_date", "soon", "is not a timestamp")
+    ]
 
 
 def test_texts_that_look_like_json_stay_texts(lake: LakeInTheMaking) -> None:
@@ -310,7 +312,7 @@ def test_texts_that_look_like_json_stay_texts(lake: LakeInTheMaking) -> None:
 def test_numbers_beyond_32_and_64_bits(lake: LakeInTheMaking) -> None:
     row = _one(lake, "movie", 13)
     assert (row["budget"], row["revenue"], row["vote_count"]) == (None, 12345678901234, 1000)
-    assert _rejected(lake, 13) == [("budget", "99999999999999999999", "is no whole number")]
+    assert _rejected(lake, 13) == [("budget", "99999999999999999999", "is not a whole number")]
 
 
 def test_reviews_and_images_where_they_are_asked_for(lake: LakeInTheMaking) -> None:
@@ -323,7 +325,7 @@ def test_reviews_and_images_where_they_are_asked_for(lake: LakeInTheMaking) -> N
 
 def test_a_body_that_is_no_object_keeps_its_row_and_is_named(lake: LakeInTheMaking) -> None:
     assert _one(lake, "movie", 60)["title"] is None
-    assert _rejected(lake, 60) == [("$", "[1, 2]", "is no object")]
+    assert _rejected(lake, 60) == [("$", "[1, 2]", "is not an object")]
     assert _one(lake, "movie", 61)["title"] is None
     assert _rejected(lake, 61) == []
 

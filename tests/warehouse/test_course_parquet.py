@@ -1,4 +1,4 @@
-"""With the course's layout a build is copied as plain Parquet: `Trusted/` and `Refined/`, a folder a day."""
+"""With the course's layout a build is copied as plain Parquet: `Trusted/` and `Refined/`, a folder per day."""
 
 from __future__ import annotations
 
@@ -349,16 +349,19 @@ def test_a_persons_own_tables_become_parquet_of_text(world: LakeInTheMaking, nam
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (b"id,title\n1,a,b\n", "it is no table: CSV parse error: Expected 2 columns, got 3"),
-        (b"id,title\n1,caf\xe9\n", "it is no table"),
-        ("id,título\n".encode("latin-1"), "it is no UTF-8"),
+        (b"id,title\n1,a,b\n", "it is not a table: CSV parse error: Expected 2 columns, got 3"),
+        (b"id,title\n1,caf\xe9\n", "it is not a table"),
+        ("id,título\n".encode("latin-1"), "it is not UTF-8"),
         (b"550\n551\n", "a list, no table"),
         (b"id,id\n1,2\n", "its first line names 'id' twice"),
         (b"", "its first line names no column"),
         (b"\x1f\x8bnothing", "it is no"),
-        (gzip.compress(b"id,title\n1,a\n", mtime=0)[:10] + b"\xff" * 20, "it is no table"),
-        (b"x" * 200_000, "its first line is no header"),
-        (b'id|t\ntt1|Fine\ntt2|"Unbalanced\ntt3|Plain\n', "it is no table: line 3 opens a quote that is never closed"),
+        (gzip.compress(b"id,title\n1,a\n", mtime=0)[:10] + b"\xff" * 20, "it is not a table"),
+        (b"x" * 200_000, "its first line is not a header"),
+        (
+            b'id|t\ntt1|Fine\ntt2|"Unbalanced\ntt3|Plain\n',
+            "it is not a table: line 3 opens a quote that is never closed",
+        ),
         (b'id|t\ntt1|"A\ntt2|B\ntt3|"C\n', "line 2 opens a quote, and text stands behind the one that closes it"),
         (b'id|t\ntt1|"Alpha" Beta\n', "line 2 opens a quote, and text stands behind the one that closes it"),
         (b'id|t\ntt1|5" disc\n', "line 2: a quote stands inside a value"),

@@ -68,7 +68,7 @@ def test_a_table_whose_rows_did_not_change_keeps_its_version_and_what_reads_it_i
     lake.land(a_movie(1, **_RICH), a_movie(2, **_RICH), export=[1, 2])
     lake.build()
     before, files = lake.current.tables, _files(lake, "tables/movie_cast")
-    # The rows of a removed movie are no part of its tables; other quarantined answers are no part of any but theirs.
+    # The rows of a removed movie are not part of its tables; other quarantined answers are not part of any but theirs.
     lake.land(quarantined(2), export=[1, 2], day="2026-11-02")
     made = _made(monkeypatch)
     assert set(lake.build().rebuilt) == {"quarantine", "popularity_daily"}

@@ -162,7 +162,7 @@ class Invocation:
             self._bus_error = exc
 
     def _leave(self, states: Mapping[str, LakeState]) -> Answer:
-        # None is no lag: nothing was listed yet.
+        # None is not a lag: nothing was listed yet.
         lags = [lag for one in states.values() if (lag := self._lag(one.plan)) is not None]
         self._emit({"pending": 0, "lag_seconds": max(lags, default=None)})
         self._raise_pending_errors()

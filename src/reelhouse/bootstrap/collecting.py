@@ -301,7 +301,7 @@ class _Call(NamedTuple):
 
 
 class _Stream:
-    """An entity in one call: its open run, then the next one where that was asked for. Results go to *results*."""
+    """An entity in one call: its open run, then the next one if it was requested. Results go to *results*."""
 
     def __init__(self, call: _Call, results: list[RunResult], entity: Entity) -> None:
         self.entity = entity

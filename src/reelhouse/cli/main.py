@@ -495,7 +495,9 @@ def maintain(ctx: click.Context, dry_run: bool, keep_days: int, as_json: bool) -
 @click.option("--series", type=click.IntRange(min=0), help="Titles with seasons; by default a tenth as many.")
 @click.option("--seed", type=int, default=1, show_default=True, help="A different seed makes a different catalogue.")
 @click.option("--port", type=int, default=0, help="Port; a free one by default.")
-@click.option("--rate", type=float, default=0.0, help="Answer 429 beyond this many requests a second; 0 is no limit.")
+@click.option(
+    "--rate", type=float, default=0.0, help="Answer 429 beyond this many requests per second; 0 means no limit."
+)
 @click.option("--retry-after", type=float, help="Send Retry-After with a 429.")
 @click.option("--latency", type=float, default=0.0, help="Milliseconds before each answer.")
 @click.option("--faults", default="none", metavar="PROFILE", help="Inject faults; `--faults help` lists the profiles.")

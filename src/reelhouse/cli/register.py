@@ -14,7 +14,8 @@ def register(settings: Settings, catalog: str, database: str, tables: tuple[str,
     """Create or refresh *database* in *catalog*."""
     # The declared schemas are types of the engine.
     check_installed(settings.engine)
-    from reelhouse.serve.catalog.entries import ATTRIBUTION, chosen, entries_of
+    from reelhouse.serve import ATTRIBUTION
+    from reelhouse.serve.catalog.entries import chosen, entries_of
     from reelhouse.serve.catalog.registration import refresh
 
     storage = lake_of(settings)

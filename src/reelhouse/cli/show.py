@@ -89,7 +89,7 @@ def _page(found: Any, paths: dict[str, str]) -> None:
 
 
 def _shown(value: object) -> str:
-    """A value in full: an id is no count, and what is unknown is shown as such."""
+    """A value in full: an id is not a count, and what is unknown is shown as such."""
     if value is None:
         return "NULL"
     if isinstance(value, datetime):

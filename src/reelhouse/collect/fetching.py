@@ -208,7 +208,7 @@ class Fetcher:
         self._deferred: list[tuple[int, Request]] = []
         # Tasks that bring in an answer. They are never cancelled: it would have to be asked again.
         self._landing: set[asyncio.Task[Any] | None] = set()
-        # Nobody was asked before, however long planning took: that is no silence of TMDB's.
+        # Nobody was asked before, however long planning took: that does not mean that TMDB is silent.
         self._began = time.monotonic()
 
     async def run(self) -> str | None:

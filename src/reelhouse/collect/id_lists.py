@@ -17,7 +17,7 @@ from reelhouse.errors import ConfigError
 from reelhouse.ids import read_id
 from reelhouse.strict_csv import BLOCK, DELIMITERS, LONGEST, CsvError, Dialect, Row, Tally, read_rows
 
-# Names without what is no letter or digit. MovieLens' own `movieId` is none of these.
+# Names without what is not a letter or digit. MovieLens' own `movieId` is none of these.
 _TMDB_COLUMNS = frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid"))
 _IMDB_COLUMNS = frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const", "nconst"))
 # These may hold anybody's ids.
@@ -36,14 +36,14 @@ _NO_KIND = "without a kind"
 _LONGEST_KIND = 40
 _MOST_NAMED = 5
 
-# In a list of one id a line nothing stands between values.
+# In a list of one id per line nothing stands between values.
 _NOTHING = "\0"
 
 
 class Reading(NamedTuple):
     """How a list is read: its *column* of ids, quotes, and whether its *kinds* count. It is about an *entity*.
 
-    *name* is its file's. A list that is about something else is no error with *others_only*.
+    *name* is its file's. A list that is about something else is not an error with *others_only*.
     The other fields are how a person gives these, for messages; the command line's unless others are given.
     """
 
@@ -145,7 +145,8 @@ def read_lists(body: bytes, how: Reading, entities: Collection[str]) -> list[Key
 def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyList:
     """Parse a list. A CSV's TMDB column is used, and where that is blank its IMDb column (MovieLens' `links.csv`).
 
-    Raises `ConfigError` with the line of what is no id, or of a quote out of place, and where two columns may be meant.
+    Raises `ConfigError` with the line of what is not an id, or of a quote out of place, and if several columns may hold
+    the ids.
     """
     how = Reading(reading) if isinstance(reading, str) else reading or Reading()
     body = _plain_text(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
@@ -187,7 +188,7 @@ def _first_line(body: bytes) -> str:
 
 
 def _plain_text(body: bytes) -> bytes:
-    """*body* as UTF-8 with an id or a row a line: unpacked where it is gzip, from UTF-16, from a JSON list."""
+    """*body* as UTF-8 with an id or a row per line: unpacked where it is gzip, from UTF-16, from a JSON list."""
     if body[:2] == b"\x1f\x8b":
         try:
             unpacker = zlib.decompressobj(31)
@@ -256,7 +257,7 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) 
 
 
 def _check_name(how: Reading) -> None:
-    """Raise `ConfigError` if a list without kinds is named after one that it is not asked for."""
+    """Raise `ConfigError` if a list without kinds is named after an entity that is not requested."""
     named = _kinds_in(how.name)
     if named and how.entity not in named:
         raise ConfigError(
@@ -276,7 +277,9 @@ def _plain(rows: Iterator[Row], entity: str) -> Iterator[_Found]:
         cell = _NOTHING.join(row.cells).strip()
         found = _found(cell, row.line, imdb=False, entity=entity)
         if found.odd:
-            raise ConfigError(f"ids: line {row.line}: {cell[:40]!r} is no TMDB id (550) and no IMDb id (tt0137523)")
+            raise ConfigError(
+                f"ids: line {row.line}: {cell[:40]!r} is neither a TMDB id (550) nor an IMDb id (tt0137523)"
+            )
         yield found
 
 
@@ -332,7 +335,7 @@ def _other_kind(row: Row, at: int | None, entity: str) -> str:
 
 
 def _kind(written: str) -> str:
-    """The kind that lists call so; empty for what is no kind."""
+    """The kind that lists call so; empty for what is not a kind."""
     return _KIND_OF.get(_letters(written), "")
 
 
@@ -346,7 +349,7 @@ def _letters(name: str) -> str:
 
 
 def _named(others: dict[str, int]) -> str:
-    """Rows of other kinds, counted; what is no kind that is known is marked."""
+    """Rows of other kinds, counted; what is not a kind that is known is marked."""
     shown = [
         f"{count:,} {kind if _letters(kind) in _KIND_OF or kind == _NO_KIND else f'of an unknown kind ({kind!r})'}"
         for kind, count in sorted(others.items(), key=lambda item: -item[1])

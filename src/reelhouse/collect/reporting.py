@@ -70,7 +70,7 @@ class Progress:
         log.debug("landed", extra={"run": receipt.run, "unit": receipt.unit, "answers": len(receipt.outcomes)})
 
     def paused(self, seconds: float) -> None:
-        """TMDB asked to slow down (429): nothing is asked for so long."""
+        """TMDB asked to slow down (429): nothing is requested for so long."""
         log.debug("TMDB asks to slow down (429)", extra={"seconds": round(seconds, 1)})
 
     def replayed(self, count: int, place: str) -> None:

@@ -87,19 +87,19 @@ class _ShortAnswer(UntrustedAnswer):
 # So many answers of a run may contradict themselves, or one of so many; more are a fault of TMDB's.
 _FEW_SHORT, _ONE_SHORT_OF = 5, 20
 
-# After so many answers that lacked an append however often they were asked for, none is asked again for it.
+# After so many answers that lacked an append however often they were requested, none is requested again for it.
 _IN_VAIN = 5
 
 
 class ResponseValidator:
-    """Says of each answer to one entity's details whether it is what was asked for, and whether the user wants it."""
+    """Says of each answer to one entity's details whether it is what was requested, and whether the user wants it."""
 
     def __init__(self, entity: Entity, append: tuple[str, ...], record_filter: str = "") -> None:
         self._entity = entity
         self._known = entity.fields | set(append)
         self._append = append
         self._core = entity.core
-        # Appends that some answer carried, and how often others did not come though they were asked for again.
+        # Appends that some answer carried, and how often others did not come though they were requested again.
         self._carried: set[str] = set()
         self._in_vain: Counter[str] = Counter()
         self._whole = self._short = 0
@@ -187,7 +187,7 @@ class ResponseValidator:
         return name in self._known or (numbered is not None and numbered.number_in(name) is not None)
 
     def lands_yet(self, exc: UntrustedAnswer) -> Validated | None:
-        """What an answer comes to that stayed without an append however often it was asked for; None to set it aside.
+        """What an answer comes to that stayed without an append however often it was requested; None to set it aside.
 
         In the tables, what was not sent looks like what does not exist. So it lands only where no answer has carried
         that append, so that TMDB does not send it; else it is set aside, and the next run asks it again.
@@ -282,7 +282,7 @@ def _checked_id(key: str, fields: Mapping[str, msgspec.Raw], answer: Answer, fie
     raw = bytes(fields.get(field, b"null"))
     # TMDB once sent an id as a string.
     text = raw.strip(b'"')
-    # A number beyond 64 bits is no id, and would fit no table.
+    # A number beyond 64 bits is not an id, and would fit no table.
     id_ = number_of(text.decode())
     if id_ is None:
         raise UntrustedAnswer("no_id", f"{key}: the answer has the id {raw[:40]!r}", answer)

@@ -47,7 +47,7 @@ _MORE = re.compile(r"([\d,]+) more like that")
 
 
 class Verdict(NamedTuple):
-    """What `verify` found. *problems* name what is wrong; *pending* ids of the open run are no problem of the lake.
+    """What `verify` found. *problems* name what is wrong; *pending* ids of the open run are not a problem of the lake.
 
     *states* count what was purged apart; *notes* say what had to be believed because its proof was purged, *looked*
     what was looked at and how closely.

@@ -1,1 +1,1 @@
-"""The layout that data engineering courses ask for: copies of landed answers, and checks of files that others wrote."""
+"""The layout that data engineering courses require: copies of landed answers, and checks of files that others wrote."""

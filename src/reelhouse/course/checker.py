@@ -1,6 +1,6 @@
-"""Checks files that others wrote as the course asks for them: arrays of records, bounded, of one structure, each once.
+"""Checks files that others wrote as the course requires them: arrays of records, bounded, of one structure, each once.
 
-Nothing is believed of who wrote them. One file at a time is in memory, and what is remembered is an id a record.
+Nothing is believed of who wrote them. One file at a time is in memory, and what is remembered is an id per record.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Fields = dict[str, msgspec.Raw]
 class Checked(NamedTuple):
     """What was found below a place.
 
-    *others* are files that are no `.json`, *later* records whose id had come on an earlier day, which a second run
+    *others* are files that are not `.json`, *later* records whose id had come on an earlier day, which a second run
     brings; *missing* and *twice* are ids of the list, *unlisted* records that it does not name. *twice* holds all ids
     that came twice on one day where there is no list.
     """
@@ -119,7 +119,7 @@ class _Check:
             return
         except (msgspec.DecodeError, RecursionError) as exc:
             lines = _json_lines(body)
-            self._note(key, "holds JSON lines, not an array of records" if lines else f"is no valid JSON: {exc}")
+            self._note(key, "holds JSON lines, not an array of records" if lines else f"is not valid JSON: {exc}")
             yield from lines
             return
         if isinstance(found, dict):
@@ -132,7 +132,7 @@ class _Check:
             try:
                 yield msgspec.json.decode(raw, type=Fields)
             except msgspec.DecodeError:
-                self._note(key, f"record {place} is no object but {bytes(raw)[:40].decode(errors='replace')}")
+                self._note(key, f"record {place} is not an object but {bytes(raw)[:40].decode(errors='replace')}")
 
     def _take_records(self, key: str, records: list[Fields]) -> None:
         inside: Counter[str] = Counter()

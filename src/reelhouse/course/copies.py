@@ -1,4 +1,4 @@
-"""Copies of landed answers as people read them: JSON arrays in a folder a day, made from receipts.
+"""Copies of landed answers as people read them: JSON arrays in a folder per day, made from receipts.
 
     Raw/TMDB/JSON/<yyyy>/<mm>/<dd>/movies_0001.json
 

@@ -1,7 +1,7 @@
 """What kind of thing a record is, by its top-level keys: files of the course never mix two.
 
 Records of one kind may differ in optional keys: `credits` appended to some, `runtime` left out of others.
-What is no kind of TMDB's is compared with what came before: the same structure where half of all keys are shared.
+What is not a kind of TMDB's is compared with what came before: the same structure where half of all keys are shared.
 """
 
 from __future__ import annotations

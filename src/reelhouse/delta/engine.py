@@ -39,7 +39,7 @@ TASKS_AT_ONCE = "reelhouse.tasksAtOnce"
 # Readers of the newest version read this many commits at most one by one.
 _CHECKPOINT_EVERY = 50
 
-# Spark gives files their final names as tasks end, and adds none that is no data. Sail would also state the NULLs and
+# Spark gives files their final names as tasks end, and adds none that is not data. Sail would also state the NULLs and
 # bounds of each page, which no table needs.
 _WRITING = {
     "compression": "snappy",

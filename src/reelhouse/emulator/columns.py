@@ -1,4 +1,4 @@
-"""The columns that discover filters by: some forty bytes a title, filled by the first discover request."""
+"""The columns that discover filters by: some forty bytes per title, filled by the first discover request."""
 
 from array import array
 
@@ -67,7 +67,7 @@ class Columns:
 
 
 def genre_mask(genres: tuple[int, ...]) -> int:
-    """One bit for each genre; a number that is no genre of TMDB's has none."""
+    """One bit for each genre; a number that is not a genre of TMDB's has none."""
     mask = 0
     for number in genres:
         mask |= _GENRE_BITS.get(number, 0)

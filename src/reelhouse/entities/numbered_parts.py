@@ -1,4 +1,4 @@
-"""Whether the numbered parts of an answer are what was asked for."""
+"""Whether the numbered parts of an answer are what was requested."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OddPart(NamedTuple):
 def odd_part(numbered: Numbered, id_: int, fields: Mapping[str, msgspec.Raw]) -> OddPart | None:
     """What is wrong with the parts of the answer *fields* about the record *id_*; None where nothing is.
 
-    In the tables, a part without rows looks like one that has none. Parts that did not come are asked for next.
+    In the tables, a part without rows looks like one that has none. Parts that did not come are requested next.
     """
     names = {numbered.listed_in, numbered.total}
     answer = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name in names}

@@ -135,7 +135,7 @@ def full_path(rows: str, column: str, path: str) -> str:
     if not path:
         ends = [number for number, one in enumerate(segments, 1) if re.match(rf"\{{{column}\b", one)]
         if not ends:
-            raise ValueError(f"column {column} has no path, and is no key in rows {rows!r}")
+            raise ValueError(f"column {column} has no path, and is not a key in rows {rows!r}")
         return ".".join(segments[: ends[0]]).removesuffix("[]")
     if path.startswith("^"):
         # Behind the segment that leads to the object around.

@@ -55,7 +55,7 @@ PERSON = Entity(
     tables=(
         Table(
             _KIND,
-            "One row a person, as TMDB shows it now.",
+            "One row per person, as TMDB shows it now.",
             key=("person_id",),
             columns=(
                 col("imdb_id", "string", "imdb_id", "IMDb's id."),
@@ -95,14 +95,14 @@ PERSON = Entity(
         ),
         Table(
             "person_cast",
-            "Roles of people in movies and series, where the append combined_credits is asked for.",
+            "Roles of people in movies and series; filled only if `append` includes combined_credits.",
             rows="combined_credits.cast[]",
             key=titles.listed(_KIND),
             columns=(*_TITLE, titles.CHARACTER, titles.BILLING),
         ),
         Table(
             "person_crew",
-            "Jobs of people in movies and series, where the append combined_credits is asked for.",
+            "Jobs of people in movies and series; filled only if `append` includes combined_credits.",
             rows="combined_credits.crew[]",
             key=titles.listed(_KIND),
             columns=(*_TITLE, titles.DEPARTMENT, titles.JOB),

@@ -44,7 +44,7 @@ def _ranked(kind: str, name: str) -> Entity:
                     fixed("media_type", kind, "movie, tv or person."),
                     fixed("list", name, "The list: popular, trending_day and so on."),
                     col("id", "bigint", "id", "The movie, series or person."),
-                    col("title", "string", called, "Title or name in the language asked for."),
+                    col("title", "string", called, "Title or name in the requested language."),
                     col("popularity", "double", "popularity", "TMDB's popularity that day; not comparable over years."),
                     col("vote_average", "double", "vote_average", "Mean of the votes; NULL for people.", "0 to 10"),
                     col("vote_count", "bigint", "vote_count", "Number of votes; NULL for people.", "votes"),

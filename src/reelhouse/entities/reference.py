@@ -36,7 +36,7 @@ def _countries(name: str, about: str, rows: str) -> Table:
         columns=(
             col("iso_3166_1", "string", "iso_3166_1", "The country, as TMDB codes it."),
             col("english_name", "string", "english_name", "Its name in English."),
-            col("native_name", "string", "native_name", "Its name in the language asked for."),
+            col("native_name", "string", "native_name", "Its name in the requested language."),
         ),
     )
 
@@ -53,7 +53,7 @@ def _genres(kind: str) -> Entity:
             columns=(
                 fixed("kind", kind, "movie or tv."),
                 col("genre_id", "bigint", "id", "The genre."),
-                col("name", "string", "name", "Its name in the language asked for."),
+                col("name", "string", "name", "Its name in the requested language."),
             ),
         ),
         core="genres",

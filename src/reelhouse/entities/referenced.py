@@ -25,10 +25,10 @@ COLLECTION = Entity(
     tables=(
         Table(
             "collection",
-            "One row a collection, as TMDB shows it now.",
+            "One row per collection, as TMDB shows it now.",
             key=("collection_id",),
             columns=(
-                col("name", "string", "name", "Name in the language asked for."),
+                col("name", "string", "name", "Name in the requested language."),
                 col("original_name", "string", "original_name", "Name in the original language."),
                 col("original_language", "string", "original_language", "Original language, as TMDB codes it."),
                 col("overview", "string", "overview", "What it is about."),
@@ -51,14 +51,14 @@ COLLECTION = Entity(
         ),
         Table(
             "collection_image",
-            "Images of collections, where the append is asked for.",
+            "Images of collections; filled only if `append` includes images.",
             rows="images.{kind=backdrop,poster}s[]",
             key=("collection_id", "kind", "position"),
             columns=(col("kind", "string", "", "backdrop or poster."), *titles.IMAGE),
         ),
         titles.translated(
             "collection",
-            "Names and texts of collections in other languages, where the append is asked for.",
+            "Names and texts of collections in other languages; filled only if `append` includes translations.",
             col("title", "string", "data.title", "Translated name; NULL where none was given."),
             col("overview", "string", "data.overview", "Translated text."),
             col("homepage", "string", "data.homepage", "Web site in that language."),
@@ -89,7 +89,7 @@ COMPANY = Entity(
     tables=(
         Table(
             "company",
-            "One row a production company, as TMDB shows it now.",
+            "One row per production company, as TMDB shows it now.",
             key=("company_id",),
             columns=(
                 *_HOUSE,
@@ -111,7 +111,7 @@ NETWORK = Entity(
     follow={"titles": ("tv_network.network_id",)},
     core=frozenset(("name", "headquarters", "origin_country")),
     priority=_PRIORITY,
-    tables=(Table("network", "One row a network, as TMDB shows it now.", key=("network_id",), columns=_HOUSE),),
+    tables=(Table("network", "One row per network, as TMDB shows it now.", key=("network_id",), columns=_HOUSE),),
 )
 
 KEYWORD = Entity(
@@ -124,7 +124,7 @@ KEYWORD = Entity(
     follow={"titles": ("movie_keyword.keyword_id", "tv_keyword.keyword_id")},
     core=frozenset(("name",)),
     priority=_PRIORITY,
-    tables=(Table("keyword", "One row a keyword.", key=("keyword_id",), columns=(_NAME,)),),
+    tables=(Table("keyword", "One row per keyword.", key=("keyword_id",), columns=(_NAME,)),),
 )
 
 REFERENCED: tuple[Entity, ...] = (COLLECTION, COMPANY, NETWORK, KEYWORD)

@@ -20,7 +20,7 @@ DEFAULT = MOVIE.name
 # Words by which files of ids are named after what they hold.
 NAMES_OF_FILES = (MOVIE.name, "series")
 
-# What lists call kinds of things that are not collected by an id of their own, without what is no letter.
+# What lists call kinds of things that are not collected by an id of their own, without what is not a letter.
 OTHER_WORDS = {
     "title": "title titles",
     "season": "season seasons temporada tvseason",

@@ -90,7 +90,7 @@ PAGE_ROWS = 20
 class Table:
     """A table: what a row is and its columns in order.
 
-    Declared, it has *rows*, the path of what each row is made of ("" for one row an answer), without entries under
+    Declared, it has *rows*, the path of what each row is made of ("" for one row per answer), without entries under
     *except_keys* and without those where the column *required* is NULL. Or *make*, a function by hand, gets one
     DataFrame for each of *inputs*, in that order, and *settings* as keyword arguments; its *version* goes up when its
     rows may change.
@@ -225,7 +225,7 @@ class Numbered:
     """Parts of a record that are appended by number: *append*, such as `season/{n}`, for each number at *of*.
 
     *of* is where the answer lists them, such as `seasons[].season_number`. A number that an answer lacks is ignored by
-    TMDB, so the first request asks for as many as fit beside the other appends; further requests ask for the rest.
+    TMDB, so the first request takes as many as fit beside the other appends; further requests fetch the rest.
 
     A part gives its number by the same name, and may have a list *rows*, each of which names its *record*. Then the
     answer's list has the *count* of a part's rows, and the answer their *total*.

@@ -250,7 +250,7 @@ def reviews(kind: str) -> Table:
     return _table(
         kind,
         "review",
-        "Reviews, where the append is asked for.",
+        "Reviews; filled only if `append` includes reviews.",
         "reviews.results[]",
         col("review_id", "string", "id", "TMDB's id of the review."),
         col("author", "string", "author", "Who wrote it."),

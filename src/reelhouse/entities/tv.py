@@ -54,10 +54,10 @@ _LOST_PERSON = col("lost_person_id", "string", "person_id", "What TMDB has inste
 
 _SERIES = Table(
     _KIND,
-    "One row a series, as TMDB shows it now.",
+    "One row per series, as TMDB shows it now.",
     key=("tv_id",),
     columns=(
-        col("name", "string", "name", "Name in the language asked for."),
+        col("name", "string", "name", "Name in the requested language."),
         col("original_name", "string", "original_name", "Name in the original language."),
         col("original_language", "string", "original_language", "Original language, as TMDB codes it."),
         col("type", "string", "type", "Scripted, Documentary, Reality and so on."),
@@ -166,7 +166,7 @@ _CHILDREN = (
 _SEASONS = (
     Table(
         "season",
-        "One row a season; season 0 holds specials.",
+        "One row per season; season 0 holds specials.",
         rows="seasons[]",
         key=("tv_id", "season_number"),
         columns=(
@@ -183,7 +183,7 @@ _SEASONS = (
     ),
     Table(
         "episode",
-        "One row an episode.",
+        "One row per episode.",
         rows="{season_number=season/*}.episodes[]",
         key=("episode_id", "tv_id", "season_number", "episode_number"),
         columns=(

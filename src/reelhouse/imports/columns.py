@@ -58,4 +58,4 @@ def misfit(where: str, column: str, value: object, kind: str) -> ReelhouseError:
     """What to say where a *value* does not fit the pinned type of a *column*."""
     shown = repr(value)
     shown = shown if len(shown) <= 80 else f"{shown[:76]}...'"
-    return ReelhouseError(f"{where}: {column} is {shown}, which is no {kind}; {NEW_SCHEMA}")
+    return ReelhouseError(f"{where}: {column} is {shown}, which is not of type {kind}; {NEW_SCHEMA}")

@@ -199,7 +199,7 @@ def _looked_at(path: Path, dialect: Dialect, form: TextForm) -> CsvFile:
             head = body.read(_SAMPLE)
     if not head.strip(b"\xef\xbb\xbf\r\n\t "):
         raise ReelhouseError(f"{path} is empty")
-    # What is no UTF-8 is said by line once the file is parsed.
+    # What is not UTF-8 is said by line once the file is parsed.
     head = head.decode(errors="replace").encode()
     dialect = dialect._replace(delimiter=_delimiter(head, dialect))
     try:
@@ -215,14 +215,14 @@ def _looked_at(path: Path, dialect: Dialect, form: TextForm) -> CsvFile:
         value = None
     if value is not None or not any(heading.strip() for heading in header.cells):
         raise ReelhouseError(
-            f"{path}: the first line is no header, it holds {value or ''!r}: put a line with the columns' names first, "
-            "or leave out the lines above it: --skip-lines N"
+            f"{path}: the first line is not a header, it holds {value or ''!r}: put a line with the columns' names "
+            "first, or leave out the lines above it: --skip-lines N"
         )
     return CsvFile(path, dialect, named(header.cells, str(path)), header.line - 1, tally, form)
 
 
 def _are_years(headings: Sequence[str]) -> bool:
-    """Whether the headings that are numbers are years in a row, as of a table with a column a year."""
+    """Whether the headings that are numbers are years in a row, as of a table with a column per year."""
     years = [int(each) for each in headings if re.fullmatch(r"(1[89]|20)\d\d", each.strip())]
     numbers = sum(bool(_VALUE.fullmatch(each.strip())) for each in headings)
     return len(years) == numbers >= 2 and years == list(range(years[0], years[0] + numbers))
@@ -236,7 +236,7 @@ def _header(path: Path, head: bytes, dialect: Dialect) -> Row:
         # Where the sample ends, a line is cut.
         for row in scanner.close() if len(head) < _SAMPLE else ():
             return row
-    raise ReelhouseError(f"{path}: the first line is longer than {_SAMPLE >> 10} KB, so it is no header")
+    raise ReelhouseError(f"{path}: the first line is longer than {_SAMPLE >> 10} KB, so it is not a header")
 
 
 def _delimiter(head: bytes, dialect: Dialect) -> str:

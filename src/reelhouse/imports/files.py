@@ -177,7 +177,7 @@ def opened(path: Path, form: TextForm = PLAIN) -> Iterator[IO[bytes]]:
     except UnicodeDecodeError as exc:
         if exc.end == len(exc.object):
             raise ReelhouseError(f"{path} is cut in the middle of a character of {exc.encoding}") from exc
-        raise ReelhouseError(f"{path} is no {exc.encoding}: {exc.reason}; --encoding names another") from exc
+        raise ReelhouseError(f"{path} is not {exc.encoding}: {exc.reason}; --encoding names another") from exc
     except (EOFError, zlib.error, gzip.BadGzipFile) as exc:
         raise ReelhouseError(f"{path}: the gzip file is cut short or damaged") from exc
     except OSError as exc:
@@ -192,5 +192,5 @@ def misread(path: Path, form: TextForm = PLAIN) -> str:
                 line.decode()
             except UnicodeDecodeError as exc:
                 byte = f"line {number}, byte {exc.start + 1} is {line[exc.start]:#04x}"
-                return f"{byte}, which is no UTF-8: save the file as UTF-8"
-    return "it is no UTF-8"
+                return f"{byte}, which is not UTF-8: save the file as UTF-8"
+    return "it is not UTF-8"

@@ -1,4 +1,4 @@
-"""JSON files as texts: an array of objects or an object a line, a column a key, what is nested as JSON.
+"""JSON files as texts: an array of objects or an object per line, a column per key, what is nested as JSON.
 
 DuckDB's reader, asked for objects, gives NULLs for what is none in a list, takes NaN for a number, the list of a file
 that begins with a mark for one row, and names no line in a list.
@@ -97,7 +97,9 @@ def _listed(path: Path, name: str) -> Iterator[_Record]:
         rows = record.values.get(name)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             has = ", ".join(key for key, value in record.values.items() if _is_rows(value)) or "none"
-            raise ReelhouseError(f"{path}: line {record.line}: {name!r} is no list of objects; lists of objects: {has}")
+            raise ReelhouseError(
+                f"{path}: line {record.line}: {name!r} is not a list of objects; lists of objects: {has}"
+            )
         yield from (_Record(record.line, row, record.size // len(rows)) for row in rows)
 
 
@@ -146,7 +148,7 @@ class _Text:
         self.line = 1
 
     def next(self) -> str:
-        """The next sign that is no gap, not yet taken; nothing at the end."""
+        """The next sign that is not a gap, not yet taken; nothing at the end."""
         while True:
             gap = _GAP.match(self._text, self.at)
             assert gap is not None
@@ -169,7 +171,7 @@ class _Text:
                 line = self.line + self._text.count("\n", self.at, exc.pos)
                 raise ReelhouseError(f"{self._path}: line {line}: no JSON: {exc.msg}") from exc
             except UnicodeEncodeError as exc:
-                raise ReelhouseError(f"{self._path}: line {self.line}: half a character is no text") from exc
+                raise ReelhouseError(f"{self._path}: line {self.line}: half a character is not text") from exc
             except ValueError as exc:
                 raise ReelhouseError(f"{self._path}: line {self.line}: no JSON for a table: {exc}") from exc
             except RecursionError as exc:
@@ -195,7 +197,7 @@ class _Text:
 
 
 def _refused(name: str) -> Any:
-    raise ValueError(f"{name} is no number in JSON")
+    raise ValueError(f"{name} is not a number in JSON")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -96,8 +96,8 @@ class Postgres:
         for column in pinned or ():
             if found[column.name].type != column.type:
                 raise ReelhouseError(
-                    f"{self.shown}: column {column.name} is {found[column.name].type}, which is no {column.type}; "
-                    f"{NEW_SCHEMA}"
+                    f"{self.shown}: column {column.name} is {found[column.name].type}, which is not of type "
+                    f"{column.type}; {NEW_SCHEMA}"
                 )
         return [found[column.name] for column in pinned] if pinned is not None else list(found.values())
 

@@ -66,7 +66,7 @@ class TypedTable:
             wider = found == "bigint" and wanted.startswith(("double", "decimal"))
             if wanted not in (found, TEXT) and not wider:
                 raise ReelhouseError(
-                    f"{self.shown}: column {column.name} is {found}, which is no {wanted}; {NEW_SCHEMA}"
+                    f"{self.shown}: column {column.name} is {found}, which is not of type {wanted}; {NEW_SCHEMA}"
                 )
         return list(self._first if pinned is None else pinned)
 
@@ -125,7 +125,7 @@ def _opened(path: Path) -> Iterator[Any]:
         with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
             yield file
     except pa.ArrowException as exc:
-        raise ReelhouseError(f"{path} is no Parquet file, or damaged: {str(exc).splitlines()[0]}") from exc
+        raise ReelhouseError(f"{path} is not a Parquet file, or damaged: {str(exc).splitlines()[0]}") from exc
     except OSError as exc:
         raise ReelhouseError(f"{path} cannot be read: {exc.strerror or str(exc).splitlines()[0]}") from exc
 
@@ -157,7 +157,9 @@ def _typed(array: Any, column: ImportColumn, where: str) -> Any:
         found = _converted(array, column.type)
     except (pa.ArrowException, ValueError) as exc:
         said = str(exc).splitlines()[0]
-        raise ReelhouseError(f"{where}: column {column.name} is no {column.type}: {said}; {NEW_SCHEMA}") from exc
+        raise ReelhouseError(
+            f"{where}: column {column.name} is not of type {column.type}: {said}; {NEW_SCHEMA}"
+        ) from exc
     if not _within_years(found):
         raise ReelhouseError(f"{where}: column {column.name} holds infinity, or a year before 1 or after 9999")
     return found

@@ -26,7 +26,7 @@ FACT_CREDIT_COLUMNS = (
 
 
 def fact_credit(movie_cast: DataFrame, movie_crew: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row a credit, cast and crew."""
+    """One row per credit, cast and crew."""
     unknown = F.lit(None)
     cast = movie_cast.select(
         "credit_id", "movie_id", "person_id", F.lit("cast").alias("credit_type"),
@@ -69,7 +69,7 @@ FACT_RELEASE_COLUMNS = (
 
 
 def fact_release(movie_release_date: DataFrame, dim_movie: DataFrame) -> DataFrame:
-    """One row a release: movie × country × type × date, as TMDB lists them."""
+    """One row per release: movie × country × type × date, as TMDB lists them."""
     return of_titles(movie_release_date, dim_movie).select(
         "movie_id",
         "iso_3166_1",
@@ -130,7 +130,7 @@ def fact_movie(
     adult_titles: bool = False,
     rating_votes: int = 300,
 ) -> DataFrame:
-    """One row a movie with its measures."""
+    """One row per movie with its measures."""
     budget, revenue = F.col("budget"), F.col("revenue")
     return (
         rated(movie.filter(kept(adult_titles)), rating_votes)

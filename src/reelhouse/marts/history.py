@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from reelhouse.entities.schema import ColumnSpec, Table, key_of
 from reelhouse.marts.measures import date_key, kept
 
-# What changes with every answer is no change of the title.
+# What changes with every answer is not a change of the title.
 _MEASURES = ("popularity", "vote_average", "vote_count")
 
 _INTERVAL = (

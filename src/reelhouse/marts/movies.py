@@ -15,7 +15,7 @@ RELEASE_DATE_KEY = key_of("dim_date", "release_date_key", "int", "First release 
 DIM_MOVIE_COLUMNS = (
     MOVIE_ID,
     ColumnSpec("imdb_id", "string", "IMDb's id.", path="imdb_id"),
-    ColumnSpec("title", "string", "Title in the language asked for.", path="title"),
+    ColumnSpec("title", "string", "Title in the requested language.", path="title"),
     ColumnSpec("original_title", "string", "Title in the original language.", path="original_title"),
     key_of("dim_language", "original_language", "string", "Original language", path="original_language"),
     ColumnSpec("status", "string", "Released, Post Production, Rumored and so on.", path="status"),
@@ -31,7 +31,7 @@ DIM_MOVIE_COLUMNS = (
     ColumnSpec("backdrop_path", "string", "Backdrop image.", path="backdrop_path"),
     ColumnSpec("adult", "boolean", "Marked as pornographic.", path="adult"),
     ColumnSpec("softcore", "boolean", "Marked as softcore.", path="softcore"),
-    ColumnSpec("video", "boolean", "Marked as a video that is no film.", path="video"),
+    ColumnSpec("video", "boolean", "TMDB's flag for videos that are not films.", path="video"),
     FETCHED_AT,
 )
 
@@ -54,7 +54,7 @@ def _list(name: str, about: str, path: str) -> ColumnSpec:
 
 MOVIE_FLAT_COLUMNS = (
     ColumnSpec("id", "bigint", "TMDB's id of the movie.", path="id"),
-    ColumnSpec("title", "string", "Title in the language asked for.", path="title"),
+    ColumnSpec("title", "string", "Title in the requested language.", path="title"),
     ColumnSpec("vote_average", "double", "Mean of the votes, 0 to 10.", path="vote_average"),
     ColumnSpec("vote_count", "bigint", "Number of votes.", path="vote_count"),
     ColumnSpec("status", "string", "Released, Post Production, Rumored and so on.", path="status"),
@@ -90,7 +90,7 @@ def movie_flat(
     *,
     adult_titles: bool = False,
 ) -> DataFrame:
-    """One row a movie, lists as texts; the same columns as the widely shared CSV."""
+    """One row per movie, lists as texts; the same columns as the widely shared CSV."""
     return (
         movie.filter(kept(adult_titles))
         .join(_joined(movie_genre, "name", "genres"), "movie_id", "left")

@@ -20,7 +20,7 @@ _AIR_DATE_KEY = key_of("dim_date", "air_date_key", "int", "First broadcast as yy
 
 DIM_TV_COLUMNS = (
     TV_ID,
-    ColumnSpec("name", "string", "Name in the language asked for.", path="name"),
+    ColumnSpec("name", "string", "Name in the requested language.", path="name"),
     ColumnSpec("original_name", "string", "Name in the original language.", path="original_name"),
     key_of("dim_language", "original_language", "string", "Original language", path="original_language"),
     ColumnSpec("type", "string", "Scripted, Documentary, Reality and so on.", path="type"),
@@ -125,7 +125,7 @@ FACT_TV_COLUMNS = (
 def fact_tv(
     tv: DataFrame, tv_cast: DataFrame, tv_crew: DataFrame, *, adult_titles: bool = False, rating_votes: int = 300
 ) -> DataFrame:
-    """One row a series with its measures."""
+    """One row per series with its measures."""
     return (
         rated(tv.filter(kept(adult_titles)), rating_votes)
         .join(_counted(tv_cast, "tv_id", "cast_size"), "tv_id", "left")
@@ -166,7 +166,7 @@ FACT_EPISODE_COLUMNS = (
 def fact_episode(
     episode: DataFrame, episode_guest_star: DataFrame, episode_crew: DataFrame, dim_tv: DataFrame
 ) -> DataFrame:
-    """One row an episode with its measures."""
+    """One row per episode with its measures."""
     return (
         of_titles(episode, dim_tv, "tv_id")
         .join(_counted(episode_guest_star, "episode_id", "guest_star_count"), "episode_id", "left")

@@ -72,7 +72,7 @@ def _of_movies(measures: Measures) -> Iterator[Table]:
     )
     yield Table(
         "fact_credit",
-        "One row a credit, cast and crew.",
+        "One row per credit, cast and crew.",
         facts.FACT_CREDIT_COLUMNS,
         facts.fact_credit,
         ("movie_cast", "movie_crew", _DIM_MOVIE),
@@ -80,7 +80,7 @@ def _of_movies(measures: Measures) -> Iterator[Table]:
     )
     yield Table(
         "fact_release",
-        "One row a release: movie, country, type, date.",
+        "One row per release: movie, country, type, date.",
         facts.FACT_RELEASE_COLUMNS,
         facts.fact_release,
         ("movie_release_date", _DIM_MOVIE),
@@ -114,7 +114,7 @@ def _of_movies(measures: Measures) -> Iterator[Table]:
     )
     yield Table(
         "movie_flat",
-        "One row a movie with lists as texts: the 24 columns that notebooks know.",
+        "One row per movie with lists as texts: the 24 columns that notebooks know.",
         movies.MOVIE_FLAT_COLUMNS,
         movies.movie_flat,
         (
@@ -159,7 +159,7 @@ def _of_series(measures: Measures) -> Iterator[Table]:
     )
     yield Table(
         "fact_tv",
-        "One row a series: seasons, episodes, votes, size and time.",
+        "One row per series: seasons, episodes, votes, size and time.",
         series.FACT_TV_COLUMNS,
         series.fact_tv,
         ("tv", "tv_cast", "tv_crew"),
@@ -169,7 +169,7 @@ def _of_series(measures: Measures) -> Iterator[Table]:
     )
     yield Table(
         "fact_episode",
-        "One row an episode: length, votes and size.",
+        "One row per episode: length, votes and size.",
         series.FACT_EPISODE_COLUMNS,
         series.fact_episode,
         ("episode", "episode_guest_star", "episode_crew", _DIM_TV),

@@ -11,7 +11,7 @@ from reelhouse.marts.measures import mean, weighted_rating
 POSTER_COLUMNS = (
     ColumnSpec("kind", "string", "The kind of title."),
     ColumnSpec("id", "bigint", "The title.", path="id"),
-    ColumnSpec("title", "string", "What it is called in the language asked for."),
+    ColumnSpec("title", "string", "Title or name in the requested language."),
     ColumnSpec("poster_url", "string", "Address of its poster, 342 pixels wide."),
     ColumnSpec("original_url", "string", "Address of its poster in the size that TMDB has."),
     FETCHED_AT,
@@ -49,7 +49,7 @@ def posters(*tables: DataFrame, names: dict[str, str]) -> DataFrame:
 
 def of_titles(rows: DataFrame, titles: DataFrame, id_column: str = "movie_id") -> DataFrame:
     """The rows that belong to a title of `dim_movie` or `dim_tv`, which alone decides which titles count."""
-    # One number a title is broadcast to every task; lists of credits and the like are not shuffled.
+    # One number per title is broadcast to every task; lists of credits and the like are not shuffled.
     return rows.join(F.broadcast(titles.select(id_column)), id_column, "left_semi")
 
 

@@ -125,7 +125,7 @@ def whole_record(bodies: Sequence[bytes]) -> bytes:
         for body in reversed(bodies):
             merged |= msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise LakeError(f"one of {len(bodies)} answers to a record is no object: {exc}") from exc
+        raise LakeError(f"one of {len(bodies)} answers to a record is not an object: {exc}") from exc
     return msgspec.json.encode(merged)
 
 
@@ -157,7 +157,7 @@ def raw_lines(key: str, body: bytes) -> list[bytes]:
 
 
 def read_line(line: bytes | str) -> Envelope:
-    """One line of a chunk; `LakeError` where it is no envelope."""
+    """One line of a chunk; `LakeError` where it is not an envelope."""
     try:
         return _ENVELOPE.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:

@@ -18,7 +18,7 @@ from reelhouse.storage.protocol import Storage, is_key
 
 RUN_KINDS = ("full", "incremental")
 
-# Of the keys of one message that are no ids, so many are named; all are counted.
+# Of the keys of one message that are not ids, so many are named; all are counted.
 _MOST_SHOWN = 20
 
 
@@ -81,7 +81,7 @@ def read_inbox(
             keys, odd = _read_keys(message.keys, takes)
             messages.append((key, msgspec.structs.replace(message, keys=keys)))
             if odd:
-                reason = f"{key} names what is no TMDB id (550) and no IMDb id (tt0137523)"
+                reason = f"{key} names what is neither a TMDB id (550) nor an IMDb id (tt0137523)"
                 set_aside.append(SetAside(key, reason, len(odd), [shown_id(one) for one in odd[:_MOST_SHOWN]]))
     return Inbox(messages, set_aside)
 
@@ -92,14 +92,14 @@ def _understood(key: str, body: bytes, known: Container[str] | None) -> InboxMes
     message = decode(key, body, InboxMessage)
     if message.run not in ("", *RUN_KINDS):
         # No run would ever take it, and the next one would be planned for its sake for ever.
-        raise LakeError(f"{key} asks for a run of an unknown kind, {message.run[:20]!r}")
+        raise LakeError(f"{key} requests a run of an unknown kind, {message.run[:20]!r}")
     if known is not None and message.entity not in known:
         raise LakeError(f"{key} is about {message.entity[:20]!r}, which this reelhouse does not collect")
     return message
 
 
 def _read_keys(given: list[Any], takes: Callable[[str], bool]) -> tuple[list[str], list[object]]:
-    """What is asked, and what is no id."""
+    """What is asked, and what is not an id."""
     keys: list[str] = []
     odd: list[object] = []
     for one in given:

@@ -68,7 +68,7 @@ class ChunkPlace(NamedTuple):
 
 
 def chunk_place(key: str) -> ChunkPlace | None:
-    """Where a chunk belongs; None for what is no chunk."""
+    """Where a chunk belongs; None for what is not a chunk."""
     found = _CHUNK.fullmatch(key)
     if found is None:
         return None
@@ -80,7 +80,7 @@ def chunk_place(key: str) -> ChunkPlace | None:
 
 
 def of_a_lake(key: str) -> bool:
-    """Whether a lake has put *key*: answers, runs, tables, uploads or imports. Settings alone are no lake."""
+    """Whether a lake has put *key*: answers, runs, tables, uploads or imports. Settings alone are not a lake."""
     patterns = (_RUN, _LEDGER, _OF_A_LAKE)
     return any(pattern.match(key) for pattern in patterns) or chunk_place(key) is not None
 
@@ -110,7 +110,7 @@ def ledger_key(piece: LedgerKey, part: int = 1) -> str:
 
 
 def ledger_piece(key: str) -> LedgerKey | None:
-    """The piece that *key* holds a part of; None for what is no ledger."""
+    """The piece that *key* holds a part of; None for what is not a ledger."""
     found = _LEDGER.fullmatch(key)
     return LedgerKey(found["entity"], int(found["first"]), int(found["run"]), bool(found["oldest"])) if found else None
 

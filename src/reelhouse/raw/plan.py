@@ -124,7 +124,7 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class SetAside(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something in the inbox that a run cannot ask: *count* keys of the message at *key* that are no ids, or all of it.
+    """What a run cannot request: *count* keys of the inbox message *key* that are not ids, or all of them.
 
     *shown* are the first of those keys. A message of which nothing is understood stays in the inbox.
     """
@@ -284,7 +284,7 @@ def _request(line: str, named_by: str) -> Request:
     try:
         return Request(key, Cause(cause))
     except ValueError:
-        raise LakeError(f"{named_by} holds {line[:60]!r}, which is no id with a reason to ask it") from None
+        raise LakeError(f"{named_by} holds {line[:60]!r}, which is not an id with a reason to ask it") from None
 
 
 def listed_at(plan: Plan | None) -> str:

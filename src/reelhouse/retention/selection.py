@@ -114,7 +114,7 @@ def _instant(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise LakeError(f"{text!r} is no instant, though a plan or a receipt has it for one") from None
+        raise LakeError(f"{text!r} is not a timestamp, though a plan or a receipt has it for one") from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 

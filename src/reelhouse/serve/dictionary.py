@@ -73,7 +73,7 @@ def _files(storage: Storage, zone: str, name: str, version: int) -> dict[str, An
     return {
         "folder": folder,
         "version": version,
-        "duckdb": f"select * from delta_scan('{quoted}')",
+        "duckdb": f"select * from delta_scan('{quoted}') -- the newest version",
         "polars": f"polars.read_delta({folder!r}, version={version})",
         "pandas": f"deltalake.DeltaTable({folder!r}, version={version}).to_pandas()",
     }

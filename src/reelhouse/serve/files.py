@@ -23,7 +23,7 @@ def as_csv(table: pa.Table) -> str:
     """CSV with a header; NULL is empty, an empty text is `""`, nested values are JSON, timestamps are ISO in UTC."""
     text = io.StringIO()
     for row in itertools.chain([table.column_names], _rows(table)):
-        # A blank line would be no row to many readers.
+        # A blank line would not be a row to many readers.
         text.write((",".join(map(_csv_cell, row)) or '""') + "\n")
     return text.getvalue()
 
@@ -47,12 +47,12 @@ def without_formulas(rows: Any) -> Any:
 
 
 def as_json(table: pa.Table) -> str:
-    """A JSON array with one object a row, in the columns' order."""
+    """A JSON array with one object per row, in the columns' order."""
     return msgspec.json.encode(list(_objects(table))).decode() + "\n"
 
 
 def as_json_lines(table: pa.Table) -> str:
-    """One JSON object a row and line."""
+    """One JSON object per row and line."""
     return "".join(f"{msgspec.json.encode(row).decode()}\n" for row in _objects(table))
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 _READS = "sql reads this lake's tables, marts and imports, and nothing else"
+_WRITES = frozenset(("ALTER", "CREATE", "DELETE", "DROP", "INSERT", "MERGE", "REPLACE", "TRUNCATE", "UPDATE"))
 _STARTS = frozenset(("SELECT", "WITH", "VALUES", "FROM", "(", "DESC", "DESCRIBE"))
 _EXPLAIN = re.compile(r"\s*explain\s+(?:(?:extended|codegen|cost|formatted)\s+)?", re.IGNORECASE)
 _NO_TEXT = re.compile("[\ud800-\udfff]")
@@ -118,6 +119,8 @@ def _checked(text: str, tables: Mapping[str, str]) -> Query:
     first = re.match(r"\w+|\S?", text)
     if first is None or first[0].upper() not in _STARTS:
         word = first[0].upper() if first else ""
+        if word in _WRITES:
+            raise ConfigError(f"sql: {word} is refused: queries only read; `reelhouse purge` deletes; {_READS}")
         shown = f"not {word}{did_you_mean(word, _STARTS)}" if word else "but there is none"
         raise ConfigError(
             "sql: one query is expected (select …, with …, values …, describe NAME, show tables, show columns "

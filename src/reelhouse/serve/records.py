@@ -69,7 +69,7 @@ def find(lake: Lake, entity: Entity, text: str) -> list[Choice]:
 
 
 def _head(entity: Entity) -> Table | None:
-    """The table with one row a record."""
+    """The table with one row per record."""
     return next((table for table in entity.tables if table.key == (entity.id_column,)), None)
 
 

@@ -145,11 +145,11 @@ class FolderStorage:
         return iter(sorted(key for key in found if key.startswith(prefix)))
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        # It may have been removed since it was listed; a name that is no key was never put by a lake.
+        # It may have been removed since it was listed; a name that is not a key was never put by a lake.
         return ((key, size) for key in self.keys(prefix) if is_key(key) and (size := self.size(key)) is not None)
 
     def delete_all_versions(self, key: str) -> None:
-        # Engines leave files behind whose names are no keys, and a purge must erase those too.
+        # Engines leave files behind whose names are not keys, and a purge must erase those too.
         if key.startswith("/") or ".." in key.split("/"):
             raise StorageError(f"{key!r} is not a key")
         self._remove(self.inside(key))

@@ -74,7 +74,7 @@ class Storage(Protocol):
         """Remove the object with all its old versions, so that its bytes are gone; a missing one is not an error."""
 
     def list_all_versions(self, prefix: str) -> Iterator[str]:
-        """As `keys`, including keys that have only old versions, and names that others left and that are no keys."""
+        """As `keys`, including keys that have only old versions, and names that others left and that are not keys."""
 
     def delete_unfinished(self) -> None:
         """Remove what killed writers left of puts that never ended; the caller holds the lock."""

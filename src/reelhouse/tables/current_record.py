@@ -25,7 +25,7 @@ CURRENT_COLUMNS = (
 
 
 def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, export_known: bool) -> DataFrame:
-    """One row an id. *export* are the ids of the newest landed export; *export_known* is False where there is none."""
+    """One row per id. *export* are the ids of the newest landed export; *export_known* is False where there is none."""
     listed = export.select("id").distinct().withColumn("listed", F.lit(True))
     seen = _ranked(staging).join(listed, "id", "left")
     absent = F.col("listed").isNull() if export_known else F.lit(True)

@@ -51,11 +51,11 @@ def lenient_parse(body: bytes, shape: Mapping[str, Shape]) -> Parsed:
     except RecursionError:
         return nothing_of(body, "is nested too deeply")
     except ValueError:
-        return nothing_of(body, "is no JSON")
+        return nothing_of(body, "is not JSON")
     if ITEMS in shape:
         return Parsed({ITEMS: _read(answer, shape[ITEMS], "$", found)}, found.rejected)
     if not isinstance(answer, dict):
-        return Parsed({}, [Rejection("$", _raw(answer), "is no object")])
+        return Parsed({}, [Rejection("$", _raw(answer), "is not an object")])
     values = {name: _read(_member(answer, name), inner, name, found) for name, inner in shape.items()}
     return Parsed(values, found.rejected)
 
@@ -81,7 +81,7 @@ def _read(value: Any, shape: Shape, path: str, found: _Found) -> Any:
     if isinstance(shape, list):
         return _read_list(value, shape, path, found)
     if not isinstance(value, dict):
-        found.rejected.append(Rejection(path, _raw(value), "is no object"))
+        found.rejected.append(Rejection(path, _raw(value), "is not an object"))
         return None
     if isinstance(shape, MapOf):
         return _read_map(value, shape, path, found)
@@ -90,7 +90,7 @@ def _read(value: Any, shape: Shape, path: str, found: _Found) -> Any:
 
 def _read_list(value: Any, shape: list[Shape], path: str, found: _Found) -> Any:
     if not isinstance(value, list):
-        found.rejected.append(Rejection(path, _raw(value), "is no list"))
+        found.rejected.append(Rejection(path, _raw(value), "is not a list"))
         return None
     items = [_read(item, shape[0], f"{path}[{place}]", found) for place, item in enumerate(value)]
     if isinstance(shape, KeyedList):
@@ -217,12 +217,12 @@ def _timestamp(value: Any) -> datetime | None:
 
 
 _READERS: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "string": (_string, "is no text"),
-    "bigint": (_bigint, "is no whole number"),
-    "double": (_double, "is no number"),
+    "string": (_string, "is not text"),
+    "bigint": (_bigint, "is not a whole number"),
+    "double": (_double, "is not a number"),
     "boolean": (_boolean, "is neither true nor false"),
-    "date": (_date, "is no date"),
-    "timestamp": (_timestamp, "is no instant"),
+    "date": (_date, "is not a date"),
+    "timestamp": (_timestamp, "is not a timestamp"),
 }
 
 

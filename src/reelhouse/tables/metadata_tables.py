@@ -26,7 +26,7 @@ RECORD_COLUMNS = (
 
 
 def records(staging: DataFrame, current: DataFrame) -> DataFrame:
-    """One row an id: the answer that speaks for it now."""
+    """One row per id: the answer that speaks for it now."""
     chosen = current.select("entity", "sequence", "append_id")
     return (
         _outcomes(staging).join(chosen, ["sequence", "append_id"]).select(*(column.name for column in RECORD_COLUMNS))

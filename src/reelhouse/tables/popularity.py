@@ -21,7 +21,7 @@ _COLUMNS = (
         path="export.original_title",
     ),
     ColumnSpec("adult", "boolean", "Marked as pornographic.", path="export.adult"),
-    ColumnSpec("video", "boolean", "Marked as a video that is no film.", path="export.video"),
+    ColumnSpec("video", "boolean", "TMDB's flag for videos that are not films.", path="export.video"),
     FETCHED_AT,
 )
 

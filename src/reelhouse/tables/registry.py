@@ -61,7 +61,7 @@ class Registry:
         for column in (*own, *(column for columns in entity.follow.values() for column in columns)):
             table, _, name = column.partition(".")
             if table in types and types[table].get(name) != "bigint":
-                raise ValueError(f"{entity.name} is listed from {column}, which is no column of ids")
+                raise ValueError(f"{entity.name} is listed from {column}, which is not a column of ids")
 
     @classmethod
     def of(

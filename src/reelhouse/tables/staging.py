@@ -25,7 +25,7 @@ from reelhouse.tables.parsing import (
 from reelhouse.tables.schemas import data_type, schema_of
 
 # Goes up when an answer may be parsed into other values, so that all are parsed again from raw.
-VERSION = 4
+VERSION = 5
 
 OUTCOME_COLUMNS = (
     ColumnSpec("sequence", "bigint", "Where the outcome stands among all: a greater one is newer."),
@@ -85,9 +85,10 @@ _KEPT = ("chunk", "line", "sha256")
 def staged(lines: DataFrame, outcomes: DataFrame, shape: dict[str, Shape], *, exactly: bool) -> DataFrame:
     """The rows of staging for landed *outcomes* to answers of *shape*; *lines* are the chunks' lines (`value`).
 
-    Each of *outcomes* has one line, and a line without one is no row. An outcome is none either where its line is not
-    there or the engine's parser refuses it (a number out of range, too deep a nesting, too long a name): the caller
-    counts, and reads those in Python. *exactly* needs an engine that `marks_misfits`, and makes the same rows sooner.
+    Each of *outcomes* has one line, and a line without one is not a row. An outcome has no row either if its line is
+    missing or the engine's parser refuses it (a number out of range, too deep a nesting, too long a name): the caller
+    counts those, and reads them in Python. *exactly* needs an engine that `marks_misfits`; it makes the same rows
+    sooner.
     """
     answers = (
         _parsed(lines, shape, exactly=exactly)
@@ -127,7 +128,7 @@ def _read(lines: DataFrame, shape: dict[str, Shape], *, exactly: bool) -> DataFr
     body = F.col("envelope")["body"]
     fields = [_field(name, inner, body).alias(staged_name(name)) for name, inner in shape.items()]
     kept = [F.col("envelope")[name].alias(name) for name in _KEPT]
-    # A body that lies as base64, or is no object.
+    # A body that lies as base64, or is not an object.
     unread = body.isNull() | F.col("envelope")[MISFIT].isNotNull() if exactly else body.isNull()
     return envelope.select("value", *kept, unread.alias("unread"), *fields)
 
@@ -149,6 +150,6 @@ def _suspect_field(name: str, value: Column, shape: Shape, exactly: bool) -> lis
         return suspect_exactly(value, shape)
     if isinstance(shape, str) or name == ITEMS or name.endswith(NUMBERED):
         return [suspect(value, shape)]
-    # A member that was not asked for is missing, which is no loss; one that is there and came out NULL is.
+    # A member that was not requested is missing, which is not a loss; one that is there and came out NULL is.
     sent = F.col("value").contains(f'"{name}"') & ~F.col("value").contains(f'"{name}":null')
     return [F.when(value.isNull(), sent).otherwise(suspect(value, shape))]

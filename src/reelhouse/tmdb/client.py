@@ -179,7 +179,7 @@ class TmdbClient:
         raise error
 
     async def _settle_clock(self) -> None:
-        """Ask for the time, at most `_LOOKS` times: one answer alone is no proof that this machine's clock is wrong."""
+        """Ask for the time, at most `_LOOKS` times: one answer alone does not prove that this clock is wrong."""
         async with self._looking:
             while self.clock.in_doubt and self._looks and not self._halted:
                 self._looks -= 1

@@ -152,8 +152,8 @@ class ServerClock:
             )
         if self.disputed:
             notes.append(
-                f"{self.disputed}. Until then the cursor of the change feed stays where it is, and no id is asked for "
-                "its age"
+                f"{self.disputed}. Until then the cursor of the change feed stays where it is, and no id is "
+                "requested for its age"
             )
         return refused, notes
 

@@ -19,7 +19,7 @@ CHANGES_ROWS = 100
 
 
 def is_key_of(path: str, key: str) -> bool:
-    """Whether an entity with this *path* can be asked for *key*: an id where there are ids, else the path itself."""
+    """Whether an entity with this *path* can be requested by *key*: an id where there are ids, else the path itself."""
     found = read_key(key)
     return found is not None and (key == path if found.is_path else "{id}" in path)
 

@@ -76,7 +76,7 @@ async def fetch_export(
         return fetched[day]
 
     here = clock.today()
-    # One answer alone is no proof that this machine's clock is wrong: the next ones say which of the two is.
+    # One answer alone does not prove that this machine's clock is wrong: the next ones say which of the two is.
     for back in range(_LOOKS):
         await of(here - timedelta(days=back))
         if clock.in_doubt:

@@ -29,10 +29,10 @@ _LATEST = 0.25
 _PAUSE = 0.15
 _SOON = 5.0
 _SLOWER = (0.9, 0.9, 0.7)
-# TMDB limits requests a second. A request that is refused after far fewer than TMDB has just answered within a second
+# TMDB limits requests per second. A request that is refused after far fewer than TMDB has just answered within a second
 # is not refused for the rate, and does not slow down.
 _FAR_FEWER = 0.75
-# Requests a second to recover per second without a 429, by how often a 429 was repeated.
+# Requests per second to recover per second without a 429, by how often a 429 was repeated.
 _RECOVERY = (4.0, 2.0, 1.0)
 
 
@@ -81,7 +81,7 @@ class Limiter:
 
     @property
     def rate(self) -> float:
-        """The current requests a second; 0 for no limit."""
+        """The current requests per second; 0 for no limit."""
         return self._rate
 
     async def wait_turn(self) -> float:

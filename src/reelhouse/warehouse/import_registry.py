@@ -89,7 +89,7 @@ def readable(storage: Storage) -> dict[str, TableVersion]:
 def check_name(name: str, known: frozenset[str]) -> None:
     """Raise `ConfigError` unless an import may be called *name*; *known* are TMDB's tables and marts."""
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"import: {name!r} is no name for a table: take a to z, 0 to 9 and _, a letter first")
+        raise ConfigError(f"import: {name!r} is not a name for a table: take a to z, 0 to 9 and _, a letter first")
     if len(name) > LONGEST_NAME:
         said = f"a table's name may have {LONGEST_NAME} letters, and this one has {len(name)}"
         raise ConfigError(f"import: {said}: shorten it")

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-# Another builder that pins first makes this one look again; more than a few in a row is no race any more.
+# Another builder that pins first makes this one look again; more than a few in a row is not a race any more.
 _ATTEMPTS = 5
 
 # A build that was killed leaves its lease in a bucket for two minutes.

@@ -62,7 +62,7 @@ _REREAD_BYTES = 16_000_000
 
 
 class _Line(NamedTuple):
-    """An answer in a chunk; without *sha256* it is a line that is no envelope."""
+    """An answer in a chunk; without *sha256* it is a line that is not an envelope."""
 
     body: bytes
     sha256: str | None

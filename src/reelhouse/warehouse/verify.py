@@ -189,7 +189,7 @@ def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int
             if outcome.by_imdb_id:
                 answered.add(outcome.key)
             known[outcome.id] = _after(known.get(outcome.id), outcome.state)
-    # One that TMDB does not know (gone) is no answer that is set aside.
+    # One that TMDB does not know (gone) is not an answer that is set aside.
     mute = (state for key, state in silent.items() if key not in answered)
     return known, sum(state is State.QUARANTINED for state in mute)
 

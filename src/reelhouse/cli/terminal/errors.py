@@ -107,7 +107,7 @@ def _failure(exc: BaseException, command: str) -> _Failure | None:
     if isinstance(exc, Exception):
         said = None if isinstance(exc, click.ClickException | click.Abort) else _machine_fault(exc)
         return None if said is None else _Failure(said, 1, of_machine=True)
-    # Arrow, delta-rs and others in Rust raise this one, which is no Exception, where the machine fails them.
+    # Arrow, delta-rs and others in Rust raise this one, which is not an Exception, where the machine fails them.
     if type(exc).__name__ == "PanicException":
         why = "is the disk full, or memory short?"
         return _Failure(f"a library of the table engine has failed: {printable(str(exc))}; {why}", 1, of_machine=True)

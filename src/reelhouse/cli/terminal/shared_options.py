@@ -39,9 +39,9 @@ def _store(ctx: click.Context, option: click.Parameter, value: Any) -> None:
         shared[option.name] = value
 
 
-def _shared() -> list[click.Option]:
+def _shared(default: str = "REELHOUSE_LAKE; default ./lake") -> list[click.Option]:
     """The options of every command."""
-    place = "The lake: a folder or s3://bucket/prefix (REELHOUSE_LAKE; default ./lake)."
+    place = f"The lake: a folder or s3://bucket/prefix ({default})."
     formats = click.Choice(("text", "json"))
     given: dict[str, Any] = {"expose_value": False, "callback": _store}
     return [
@@ -58,6 +58,7 @@ def _shared() -> list[click.Option]:
 HELP = {"help_option_names": ["-h", "--help"]}
 # They hold no state, so all commands share them.
 SHARED = _shared()
+_OF_DEMO = _shared("default ./demo-lake, whatever REELHOUSE_LAKE says")
 
 
 class Command(click.Command):
@@ -67,7 +68,7 @@ class Command(click.Command):
         # Its own: click keeps the help option of the first context, which need not be that of `reelhouse`.
         kwargs.setdefault("context_settings", HELP)
         super().__init__(*args, **kwargs)
-        self.params += SHARED
+        self.params += _OF_DEMO if self.name == "demo" else SHARED
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples"):

@@ -199,7 +199,7 @@ class GeneratedCatalogue(GeneratedTitles):
 
 
 def _recommended(facts: Facts, rng: Random) -> tuple[int, int]:
-    """Pages and rows a page."""
+    """Pages and rows per page."""
     chance = rng.random()
     if chance > 1.5 * facts.fame - 0.15:
         return 0, 0

@@ -133,7 +133,7 @@ class _GivenTitles:
                 where = f"line {number} of the {self._stem}s in {folder}"
                 body = _parsed(line, where)
                 if not self._is_whole(body):
-                    raise EmulatorError(f"{where} is no {self._stem}: {self._needs}")
+                    raise EmulatorError(f"{where} is not a {self._stem}: {self._needs}")
                 try:
                     self._note(body, (offset, len(line)))
                 except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The limit on requests a second."""
+"""The limit on requests per second."""
 
 from collections import deque
 

@@ -18,8 +18,6 @@ from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.warehouse.import_registry import import_spec, imported
 from reelhouse.warehouse.manifest import TableVersion, built
 
-ATTRIBUTION = "This product uses TMDB and the TMDB APIs but is not endorsed, certified, or otherwise approved by TMDB."
-
 # This property marks an entry as ours; its value is the lake's address.
 MARK = "reelhouse.lake"
 

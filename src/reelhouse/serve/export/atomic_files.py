@@ -31,7 +31,7 @@ def scratch_in(folder: Path) -> Iterator[Path]:
     """A folder of one's own in *folder*, for what will be moved into it; what a killed export left is cleared away."""
     with in_one_line(folder):
         if folder.exists() and not folder.is_dir():
-            raise ConfigError(f"to: {folder} is no folder")
+            raise ConfigError(f"to: {folder} is not a folder")
         folder.mkdir(parents=True, exist_ok=True)
         made = folder / f"{_SCRATCH}{os.getpid()}-{secrets.token_hex(4)}"
         made.mkdir()

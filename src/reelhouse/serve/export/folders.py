@@ -1,4 +1,4 @@
-"""A folder of files as a target, one file a table: CSV, or Parquet (zstd) with all comments in its metadata.
+"""A folder of files as a target, one file per table: CSV, or Parquet (zstd) with all comments in its metadata.
 
 New files are written beside the old ones, and take their places when all of them are whole. `reelhouse_export.json`,
 which says what the folder holds, comes last; files that are new to it are named there before they come.

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 import reelhouse
+from reelhouse.serve import ATTRIBUTION, JUSTWATCH
 from reelhouse.serve.export.tables import ExportTable, Snapshot
 
 Step = Callable[[str], None]
@@ -17,9 +18,8 @@ How = Literal["full", "incremental", "unchanged"]
 NOTES = "reelhouse_export"
 
 TERMS = (
-    "This product uses the TMDB API but is not endorsed, certified or otherwise approved by TMDB. Nothing in it may be "
-    "kept for longer than six months; a new export leaves out what was purged. Data on watch providers comes from "
-    "JustWatch."
+    f"{ATTRIBUTION} Nothing in it may be kept for longer than six months; a new export leaves out what was purged. "
+    f"{JUSTWATCH}"
 )
 
 

@@ -10,12 +10,13 @@ from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from reelhouse.serve import ATTRIBUTION, JUSTWATCH
 from reelhouse.serve.report.figures import Figure
 from reelhouse.serve.report.quality import Check, EntityState
 
 _ATTRIBUTION = (
-    "This product uses TMDB and the TMDB APIs but is not endorsed, certified, or otherwise approved by TMDB.",
-    "Data on where titles can be watched is provided by JustWatch.",
+    ATTRIBUTION,
+    JUSTWATCH,
     "TMDB's terms forbid redistribution: this page is for you. Its data may not be kept for longer than six months.",
 )
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval';"

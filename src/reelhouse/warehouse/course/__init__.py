@@ -1,1 +1,1 @@
-"""Tables of the course layout as Parquet, a folder a day: copies of built tables, and uploaded CSV files."""
+"""Tables of the course layout as Parquet, a folder per day: copies of built tables, and uploaded CSV files."""

@@ -218,11 +218,11 @@ def as_parquet(key: str, body: bytes, *, quotes: bool = True) -> tuple[int, byte
                 writer.write_batch(batch)
                 rows += batch.num_rows
     except CsvError as exc:
-        raise LakeError(f"it is no table: {_refused(exc)}") from exc
+        raise LakeError(f"it is not a table: {_refused(exc)}") from exc
     except (pa.ArrowException, OSError, EOFError, zlib.error) as exc:
-        raise LakeError(f"it is no table: {' '.join(str(exc).split())[:200]}") from exc
+        raise LakeError(f"it is not a table: {' '.join(str(exc).split())[:200]}") from exc
     if rows != tally.records - 1:
-        raise LakeError(f"it is no table: {rows} rows were read of {tally}")
+        raise LakeError(f"it is not a table: {rows} rows were read of {tally}")
     return rows, sink.getvalue(), tally.words(_NO_QUOTES)
 
 
@@ -267,13 +267,13 @@ def _header(start: bytes, *, quotes: bool) -> tuple[Dialect, list[str]]:
     try:
         line = start.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n").split(b"\n", 1)[0].decode().rstrip("\r")
     except UnicodeDecodeError as exc:
-        raise LakeError("it is no UTF-8") from exc
+        raise LakeError("it is not UTF-8") from exc
     dialect = Dialect(max(_SEPARATORS, key=line.count), quotes)
     scanner = Scanner(dialect, keep=True)
     header = next(chain(scanner.feed(start), scanner.close() if len(start) < BLOCK else ()), None)
     names = header.cells if header else []
     if any(len(name) > _LONGEST_NAME for name in names):
-        raise LakeError("its first line is no header: a name of a column is some words at most")
+        raise LakeError("its first line is not a header: a name of a column is some words at most")
     if not any(names):
         raise LakeError("its first line names no column")
     if all(_AN_ID.fullmatch(name) for name in names):

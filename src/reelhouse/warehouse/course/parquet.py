@@ -1,4 +1,4 @@
-"""`Trusted/` and `Refined/`: tables and marts of a build as plain Parquet, a folder a day, for the course's layout.
+"""`Trusted/` and `Refined/`: tables and marts of a build as plain Parquet, a folder per day, for the course's layout.
 
     Trusted/TMDB/Parquet/<table>/<yyyy>/<mm>/<dd>/part-00000.parquet
     Refined/<mart>/<yyyy>/<mm>/<dd>/part-00000.parquet

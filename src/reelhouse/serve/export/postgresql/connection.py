@@ -144,7 +144,7 @@ def linked(url: str) -> Iterator[Link]:
     try:
         connection = dbapi.connect(patient(url), autocommit=True)
     except (Error, ValueError) as exc:
-        why = Secrets(url).hide(_lines(exc)[0]) if isinstance(exc, Error) else "it is no address"
+        why = Secrets(url).hide(_lines(exc)[0]) if isinstance(exc, Error) else "it is not an address"
         raise ConfigError(f"{place} cannot be reached: {MISREAD if misread(url) else why}") from None
     try:
         link = Link(connection, place)

@@ -1,4 +1,4 @@
-"""What an export notes down in PostgreSQL: `reelhouse_export`, one row a table."""
+"""What an export notes down in PostgreSQL: `reelhouse_export`, one row per table."""
 
 from __future__ import annotations
 
