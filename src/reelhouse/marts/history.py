@@ -7,9 +7,9 @@ known: an interval begins with the first answer that says so.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
+from functools import partial, reduce
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec, Table, key_of
@@ -47,13 +47,19 @@ def history_of(kind: str, days: Table, adult_titles: bool) -> Table:
 def intervals(days: DataFrame, tombstone: DataFrame, *, kind: str, names: list[str], adult_titles: bool) -> DataFrame:
     """One row for each interval in which the columns of these *names* stayed the same."""
     id_column = f"{kind}_id"
-    of_title = Window.partitionBy(id_column).orderBy("fetched_at")
-    # One struct of all columns: over windows of few rows, as titles have, each function costs Sail as much as the rest.
-    said = days.filter(kept(adult_titles)).withColumn("said", F.struct(*names))
-    before = said.withColumn("before", F.lag("said").over(of_title))
+    in_order = _neighbours(id_column, "fetched_at")
+    # One struct of all columns, since each function of a window costs as much. What the answer before says of another
+    # title differs by its id.
+    said = days.filter(kept(adult_titles)).withColumn("said", F.struct(id_column, *names))
+    before = said.withColumn("before", F.lag("said").over(in_order))
     changes = before.filter(~F.col("said").eqNullSafe(F.col("before")))
+    following = F.lead(F.struct(id_column, "fetched_at")).over(in_order)
     gone = _removed(tombstone, kind, id_column)
-    rows = changes.withColumn("next", F.lead("fetched_at").over(of_title)).join(gone, id_column, "left")
+    rows = (
+        changes.withColumn("following", following)
+        .withColumn("next", _of_title(id_column, "following", "fetched_at"))
+        .join(gone, id_column, "left")
+    )
     last = F.col("next").isNull()
     return rows.select(
         id_column,
@@ -63,6 +69,21 @@ def intervals(days: DataFrame, tombstone: DataFrame, *, kind: str, names: list[s
         (last & F.col("gone_at").isNull()).alias("is_current"),
         (last & F.col("gone_at").isNotNull()).alias("is_deleted"),
     )
+
+
+# Sail pays for each partition of a window as for many rows, and titles have few: some share a partition.
+_PARTITIONS = 256
+
+
+def _neighbours(id_column: str, order: str) -> WindowSpec:
+    """A window in which the rows before and after one are those of its title in this order, or of another title."""
+    return Window.partitionBy(F.col(id_column) % _PARTITIONS).orderBy(id_column, order)
+
+
+def _of_title(id_column: str, neighbour: str, member: str) -> Column:
+    """A *member* of a *neighbour*, a struct with its title's id; NULL if it is of another title."""
+    # The member is chosen last: of a struct that is NULL, Sail would give what it was before.
+    return F.when(F.col(neighbour)[id_column] == F.col(id_column), F.col(neighbour)[member])
 
 
 def _removed(tombstone: DataFrame, kind: str, id_column: str) -> DataFrame:
@@ -112,18 +133,23 @@ def snapshots_of(kind: str, days: Table, adult_titles: bool) -> Table:
 
 def snapshots(days: DataFrame, *, id_column: str, adult_titles: bool) -> DataFrame:
     """One row for each title and day with an answer."""
-    before = Window.partitionBy(id_column).orderBy("day")
+    by_day = _neighbours(id_column, "day")
     known = days.filter(kept(adult_titles))
     popular = Window.partitionBy("day").orderBy(F.col("popularity").desc_nulls_last(), id_column)
     ranked = known.withColumn("rank", F.when(F.col("popularity").isNotNull(), F.row_number().over(popular)))
-    # A few rows, one a day.
+    # A few rows, one per day.
     in_order = Window.partitionBy(F.lit(0)).orderBy("day")
     calendar = known.select("day").distinct().select(
         "day", F.lag("day").over(in_order).alias("day_before"), F.lead("day").over(in_order).alias("day_after")
     )  # fmt: skip
     # One struct, as above.
-    said = F.struct("day", "popularity", "vote_count", "rank")
-    rows = ranked.join(F.broadcast(calendar), "day").withColumn("last", F.lag(said).over(before))
+    said = F.struct(id_column, "day", "popularity", "vote_count", "rank")
+    rows = (
+        ranked.join(F.broadcast(calendar), "day")
+        .withColumn("before", F.lag(said).over(by_day))
+        .withColumn("after", F.lead(F.struct(id_column, "day")).over(by_day))
+    )
+    last = partial(_of_title, id_column, "before")
     return rows.select(
         id_column,
         "day",
@@ -131,13 +157,13 @@ def snapshots(days: DataFrame, *, id_column: str, adult_titles: bool) -> DataFra
         "popularity",
         "vote_average",
         F.col("vote_count").alias("votes"),
-        F.datediff("day", F.col("last.day")).cast("bigint").alias("days_since"),
-        (F.col("popularity") - F.col("last.popularity")).alias("popularity_change"),
-        (F.col("vote_count") - F.col("last.vote_count")).alias("votes_change"),
+        F.datediff("day", last("day")).cast("bigint").alias("days_since"),
+        (F.col("popularity") - last("popularity")).alias("popularity_change"),
+        (F.col("vote_count") - last("vote_count")).alias("votes_change"),
         F.col("rank").cast("bigint").alias("rank"),
-        (F.col("last.rank") - F.col("rank")).cast("bigint").alias("rank_change"),
-        _lacks("day_before", F.col("last.day")).alias("is_joiner"),
-        _lacks("day_after", F.lead("day").over(before)).alias("is_leaver"),
+        (last("rank") - F.col("rank")).cast("bigint").alias("rank_change"),
+        _lacks("day_before", last("day")).alias("is_joiner"),
+        _lacks("day_after", _of_title(id_column, "after", "day")).alias("is_leaver"),
     )
 
 
@@ -177,11 +203,10 @@ def availability(*frames: DataFrame, kinds: Mapping[str, int], adult_titles: boo
 
 def _offered(kind: str, days: DataFrame, offers: DataFrame, removed: DataFrame) -> DataFrame:
     by_day = Window.partitionBy("title_id").orderBy("day")
-    of_title = Window.partitionBy("title_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     answers = days.select(F.col(f"{kind}_id").alias("title_id"), "day").withColumn(
         "answer", F.row_number().over(by_day)
     )
-    answers = answers.withColumn("newest", F.max("answer").over(of_title))
+    newest = answers.groupBy("title_id").agg(F.max("answer").alias("newest"))
     offered = offers.withColumnRenamed(f"{kind}_id", "title_id").select("day", *_OFFER).distinct()
     numbered = offered.join(answers, ["title_id", "day"])
     # Answers in a row that have the offer differ from their own numbers by the same. Numbered by title, of which there
@@ -191,12 +216,16 @@ def _offered(kind: str, days: DataFrame, offers: DataFrame, removed: DataFrame) 
     rows = spans.agg(
         F.min("day").alias("first_seen"),
         F.max("day").alias("last_seen"),
-        (F.max("answer") == F.max("newest")).alias("is_current"),
+        F.max("answer").alias("answer"),
     )
-    return rows.join(removed, "title_id", "left").select(
-        F.lit(kind).alias("media_type"),
-        *_OFFER,
-        "first_seen",
-        "last_seen",
-        (F.col("is_current") & F.col("gone_at").isNull()).alias("is_current"),
+    return (
+        rows.join(newest, "title_id")
+        .join(removed, "title_id", "left")
+        .select(
+            F.lit(kind).alias("media_type"),
+            *_OFFER,
+            "first_seen",
+            "last_seen",
+            ((F.col("answer") == F.col("newest")) & F.col("gone_at").isNull()).alias("is_current"),
+        )
     )

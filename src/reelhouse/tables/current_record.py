@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec
@@ -42,17 +42,16 @@ def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, expo
 def _ranked(staging: DataFrame) -> DataFrame:
     """Every outcome beside the newest, the newest settled and the newest gone one of its id.
 
-    A window, because an outcome appended twice is there twice: aggregations would have to find its rows again.
+    An outcome appended twice is there twice. A join and not a window, which costs Sail fifteen times the aggregation.
     """
     state = F.col("state")
-    of_id = Window.partitionBy("id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    return (
-        staging.filter(F.col("id").isNotNull())
-        .select("id", "sequence", "append_id", "state")
-        .withColumn("newest", F.max("sequence").over(of_id))
-        .withColumn("settled", F.max(F.when(state.isin(*SETTLED), F.col("sequence"))).over(of_id))
-        .withColumn("gone", F.max(F.when(state == "gone", F.col("sequence"))).over(of_id))
+    rows = staging.filter(F.col("id").isNotNull()).select("id", "sequence", "append_id", "state")
+    newest = rows.groupBy("id").agg(
+        F.max("sequence").alias("newest"),
+        F.max(F.when(state.isin(*SETTLED), F.col("sequence"))).alias("settled"),
+        F.max(F.when(state == "gone", F.col("sequence"))).alias("gone"),
     )
+    return rows.join(newest, "id")
 
 
 def _one_each(rows: DataFrame, entity: str) -> DataFrame:
