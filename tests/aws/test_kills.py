@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from reelhouse.aws import eventbridge, handler
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.plan import last_run, read_plan
-from reelhouse.raw.reconciliation import Reconciliation, open_run
+from reelhouse.raw.reconciliation import open_run
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from tests.aws.invoking import Function, Given, event
@@ -32,6 +33,7 @@ class Scene:
         self.tiny = tiny
         self.lake = MemoryStorage()
         self.announced: list[int] = []
+        self.idle: list[dict[str, int]] = []
         self._patch = monkeypatch
         tiny.listed = list(range(1, 13))
         tiny.now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -40,8 +42,11 @@ class Scene:
         )
         monkeypatch.setattr(eventbridge, "_put_event", self._hear)
 
-    def _hear(self, settings: Settings, made: Reconciliation) -> str:
-        self.announced.append(made.run)
+    def _hear(self, settings: Settings, detail_type: str, detail: dict[str, Any], what: str) -> str:
+        if detail_type == eventbridge.RECONCILED:
+            self.announced.append(detail["run"])
+        else:
+            self.idle.append(detail["runs"])
         return "an-event"
 
     def lives(self, at: Callable[[int], None]) -> Stepping:
@@ -91,9 +96,9 @@ def test_a_kill_at_any_step_loses_no_request_and_repeats_few(scene: Scene, every
 def test_a_kill_at_any_step_keeps_no_run_from_being_announced(scene: Scene) -> None:
     seen = scene.lives(counts)
     scene.function.tick()
-    assert scene.announced == [1]
+    assert (scene.announced, scene.idle) == ([1], [{"movie": 1}])
     for step in range(0, seen.steps, 2):
-        scene.lake, scene.announced = MemoryStorage(), []
+        scene.lake, scene.announced, scene.idle = MemoryStorage(), [], []
         scene.lives(dies_at(step))
         with pytest.raises(KilledError):
             scene.function.tick()
@@ -101,6 +106,8 @@ def test_a_kill_at_any_step_keeps_no_run_from_being_announced(scene: Scene) -> N
         scene.function.tick()
         assert set(scene.announced) == {1}
         assert len(scene.announced) <= 2
+        assert {tuple(runs.items()) for runs in scene.idle} == {(("movie", 1),)}
+        assert len(scene.idle) <= 2
         expected = copied(scene.lake)
         assert scene.function.tick()["state"] == "idle"
         assert list(scene.lake.keys("")) == list(expected.keys("")), f"killed at step {step}"

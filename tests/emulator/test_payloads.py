@@ -79,7 +79,7 @@ def test_a_plain_file_works_and_the_later_of_two_lines_counts(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [(None, "no movie.jsonl or movie.jsonl.gz in"), (b"", "no movies in"), (b"{]\n", "line 1 .* not JSON"),
-     (b'{"id": 1}\n{"id": "2"}\n', "line 2 .* no movie")],
+     (b'{"id": 1}\n{"id": "2"}\n', "line 2 .* not a movie")],
 )  # fmt: skip
 def test_a_folder_without_movies_is_refused(tmp_path: Path, content: bytes | None, complaint: str) -> None:
     if content is not None:
