@@ -20,7 +20,7 @@ pytest.importorskip("pysail")
 # How often rows are shuffled for each folder: once for each input that has to be brought together by some key. What is
 # not named here is made where its rows lie.
 _SHUFFLES = {
-    "_reelhouse/staging/movie_current": 2,
+    "_reelhouse/staging/movie_current": 3,
     "tables/quarantine": 3,
     "marts/fact_movie": 2,
     "marts/dim_date": 0,
@@ -49,7 +49,7 @@ _SHUFFLES = {
 }
 
 # Apache Spark joins by two keys, and groups by one of them again, with a shuffle for either.
-_SHUFFLES_OF_SPARK = {**_SHUFFLES, "tables/quarantine": 5, "marts/dim_movie_history": 2}
+_SHUFFLES_OF_SPARK = {**_SHUFFLES, "tables/quarantine": 5, "marts/dim_movie_history": 4}
 
 # What a table reads of staging beside who is current, the id and the instant.
 _ALWAYS = {"sequence", "append_id", "id", "fetched_at", "state", "unparsed_line"}
@@ -97,13 +97,14 @@ def test_a_table_reads_of_staging_what_it_shows(sail: dict[str, str], name: str)
 
 
 def test_who_is_current_is_found_without_a_body(sail: dict[str, str]) -> None:
-    (columns,) = _columns(sail["_reelhouse/staging/movie_current"], "_reelhouse/staging/movie")
-    assert columns <= {"id", "sequence", "append_id", "state"}
+    for columns in _columns(sail["_reelhouse/staging/movie_current"], "_reelhouse/staging/movie"):
+        assert columns <= {"id", "sequence", "append_id", "state"}
 
 
-def test_only_quarantine_and_days_read_staging_twice(sail: dict[str, str]) -> None:
+def test_only_who_is_current_quarantine_and_days_read_staging_twice(sail: dict[str, str]) -> None:
     scans = {folder: len(_columns(plan, "_reelhouse/staging/movie")) for folder, plan in sail.items()}
     assert {folder for folder, found in scans.items() if found > 1} <= {
+        "_reelhouse/staging/movie_current",
         "tables/quarantine",
         "tables/movie_daily",
         "tables/movie_offer_daily",

@@ -121,7 +121,8 @@ def test_a_version_with_unknown_jars_is_refused_where_it_needs_some() -> None:
 
 def test_java_is_started_for_the_work_ahead_and_a_persons_options_win() -> None:
     few, many = (spark.conf_for("local[2]", answers) for answers in (19_999, 20_000))
-    assert few["spark.driver.extraJavaOptions"] == "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    flags = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+    assert few["spark.driver.extraJavaOptions"] == flags
     assert few["spark.sql.adaptive.enabled"] == "false"
     assert many == {"spark.driver.extraJavaOptions": "-XX:+UseParallelGC"}
     assert spark.conf_for("spark://a:7077", 1) == {}

@@ -24,7 +24,7 @@ TITLES = 150
 # So few titles: what it costs is to compile plans and methods, not to carry them out.
 CONF = (
     "spark.driver.memory=1500m",
-    "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
     "spark.sql.codegen.wholeStage=false",
     "spark.sql.shuffle.partitions=2",
 )

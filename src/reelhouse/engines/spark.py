@@ -61,10 +61,11 @@ _LOCAL = {
 
 # Below so many answers a build costs what it compiles and plans: Java's first compiler and one thread for its garbage
 # are cheaper then, and plans that are neither split nor planned again while they run. Above, the second compiler, all
-# cores and Spark's own defaults pay.
+# cores and Spark's own defaults pay. The first compiler alone gets room for 48 MB of code, which a build of all tables
+# fills; Java would interpret the rest.
 _FEW_ANSWERS = 20_000
 _FOR_FEW = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
 }

@@ -203,10 +203,11 @@ def availability(*frames: DataFrame, kinds: Mapping[str, int], adult_titles: boo
 
 def _offered(kind: str, days: DataFrame, offers: DataFrame, removed: DataFrame) -> DataFrame:
     by_day = Window.partitionBy("title_id").orderBy("day")
+    of_title = Window.partitionBy("title_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
     answers = days.select(F.col(f"{kind}_id").alias("title_id"), "day").withColumn(
         "answer", F.row_number().over(by_day)
     )
-    newest = answers.groupBy("title_id").agg(F.max("answer").alias("newest"))
+    answers = answers.withColumn("newest", F.max("answer").over(of_title))
     offered = offers.withColumnRenamed(f"{kind}_id", "title_id").select("day", *_OFFER).distinct()
     numbered = offered.join(answers, ["title_id", "day"])
     # Answers in a row that have the offer differ from their own numbers by the same. Numbered by title, of which there
@@ -216,16 +217,12 @@ def _offered(kind: str, days: DataFrame, offers: DataFrame, removed: DataFrame) 
     rows = spans.agg(
         F.min("day").alias("first_seen"),
         F.max("day").alias("last_seen"),
-        F.max("answer").alias("answer"),
+        (F.max("answer") == F.max("newest")).alias("is_current"),
     )
-    return (
-        rows.join(newest, "title_id")
-        .join(removed, "title_id", "left")
-        .select(
-            F.lit(kind).alias("media_type"),
-            *_OFFER,
-            "first_seen",
-            "last_seen",
-            ((F.col("answer") == F.col("newest")) & F.col("gone_at").isNull()).alias("is_current"),
-        )
+    return rows.join(removed, "title_id", "left").select(
+        F.lit(kind).alias("media_type"),
+        *_OFFER,
+        "first_seen",
+        "last_seen",
+        (F.col("is_current") & F.col("gone_at").isNull()).alias("is_current"),
     )
