@@ -26,8 +26,10 @@ from reelhouse import __version__
 from reelhouse.bootstrap.storage import has_lake
 from reelhouse.cli.help.examples import EXAMPLES
 from reelhouse.cli.main import main
+from reelhouse.cli.terminal import display
 from reelhouse.collect.verify import verify
 from reelhouse.entities.registry import ENTITIES
+from reelhouse.errors import ReelhouseError
 from reelhouse.raw.inbox import put_message
 from reelhouse.settings import FILE
 from reelhouse.storage.folder import FolderStorage
@@ -562,6 +564,21 @@ def test_a_lost_run_of_one_entity_is_named_by_plan_and_status(here: Here, tmp_pa
     )
     assert "the plan of movie run 3 is gone" in here("status", **tmdb).stderr
     assert "the plan of movie run 3 is gone" in here("plan", **tmdb).stderr
+
+
+def test_an_output_that_cannot_be_written_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    import resource
+
+    path = tmp_path / "movies.csv"
+    path.write_text("before")
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, allowed[1]))
+    try:
+        with pytest.raises(ReelhouseError, match="what is there stays as it was"):
+            display.text("x" * 10_000, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("movies.csv", "before")]
 
 
 @pytest.mark.parametrize("arguments", [("tables",), ("tables", "--json"), ("--help",)])

@@ -32,7 +32,7 @@ from rich.text import Text
 from reelhouse import logs
 from reelhouse.collect import reporting
 from reelhouse.collect.reporting import RunResult, duration
-from reelhouse.errors import ConfigError, ReelhouseError, printable, wrapped
+from reelhouse.errors import ConfigError, printable, wrapped
 from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.reconciliation import verdict
@@ -65,17 +65,22 @@ def as_json(value: object) -> None:
 
 
 def text(found: str | bytes, output: Path | None) -> None:
-    """Text on stdout, or in a file. A terminal gets no control characters except line ends and tabs."""
+    """Text on stdout, or in a file, which is replaced once the whole text is on the disk.
+
+    A terminal gets no control characters except line ends and tabs.
+    """
     if output is None:
         if (context := click.get_current_context(silent=True)) is not None:
             context.find_root().ensure_object(dict)["printed"] = True
         shown = printable(found, kept="\n\t") if isinstance(found, str) and at_terminal(sys.stdout) else found
         click.echo(shown, nl=False)
         return
-    try:
-        output.write_bytes(found.encode() if isinstance(found, str) else found)
-    except OSError as exc:
-        raise ReelhouseError(f"{output} cannot be written: {exc.strerror}") from exc
+    from reelhouse.serve.export.atomic_files import put_in_place, scratch_in
+
+    with scratch_in(output.absolute().parent) as folder:
+        made = folder / "whole"
+        made.write_bytes(found.encode() if isinstance(found, str) else found)
+        put_in_place(made, output)
 
 
 def table(
