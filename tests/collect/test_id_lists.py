@@ -6,6 +6,7 @@ import contextlib
 import csv
 import gzip
 import io
+import json
 import re
 from dataclasses import replace
 
@@ -72,6 +73,29 @@ def test_movielens_links_use_tmdb_s_id_and_where_it_is_blank_imdb_s() -> None:
 )
 def test_tables_of_any_usual_shape_are_read(text: str, keys: tuple[str, ...]) -> None:
     assert read_keys(text).keys == keys
+
+
+_OF_TRAKT = [
+    {"type": "movie", "rank": 1, "movie": {"title": 'A, "b"', "ids": {"trakt": 1, "tmdb": 550, "imdb": "tt0137523"}}},
+    {"type": "movie", "movie": {"title": "No TMDB", "ids": {"trakt": 2, "tmdb": None, "imdb": "tt0076759"}}},
+    {"type": "episode", "episode": {"ids": {"tmdb": 63056}}, "show": {"ids": {"tmdb": 1399}}},
+    {"plays": 2, "show": {"ids": {"tmdb": 1396, "tvdb": 81189}}},
+    {"type": "movie", "movie": {"ids": {"trakt": 3}}},
+]
+
+
+def test_the_json_of_trakt_is_read_by_its_ids_and_kinds() -> None:
+    movies, series = read_lists(json.dumps(_OF_TRAKT).encode(), Reading(), ["movie", "tv"])
+    assert (movies.keys, series.keys) == (("550", "tt0076759"), ("1396",))
+    assert (movies.blank, movies.others) == (1, {"episode": 1})
+    plain = [{"title": "x", "ids": {"tmdb": 11}}, {"title": "y", "ids": {"imdb": "tt0137523"}}]
+    assert read_keys(json.dumps(plain)).keys == ("11", "tt0137523")
+
+
+@pytest.mark.parametrize("items", [[{"id": 550}], [{"ids": [550]}], [{"type": [1], "ids": None}]])
+def test_objects_without_ids_are_refused_with_what_is_read(items: list[object]) -> None:
+    with pytest.raises(ConfigError, match=r"no object of the JSON list has an id .*\[603, 550\], is read too"):
+        read_keys(json.dumps(items))
 
 
 def test_a_named_column_is_the_one_that_is_read() -> None:
@@ -418,7 +442,7 @@ def test_lists_are_read_as_people_have_them(body: bytes, keys: tuple[str, ...]) 
     ("body", "said"),
     [
         (b"[1,", "the list begins with [ but is not JSON"),
-        (b'[{"id": 1}]', "a JSON list of ids is expected"),
+        (b'[{"id": 1}]', "no object of the JSON list has an id"),
         (gzip.compress(b"603\n550\n")[:-6], "the gzip file is cut short"),
         (b"\x1f\x8bxxxxxxxxxxxx", "the gzip file is damaged"),
         (b"a,,b\n1,2,3\n", "is neither an id nor a header with a column of ids"),

@@ -207,15 +207,44 @@ def _plain_text(body: bytes) -> bytes:
     except UnicodeDecodeError:
         # Ids are ASCII in every other encoding too; only names of columns may come out wrong.
         body = body.decode("latin-1").encode()
-    if body.lstrip()[:1] != b"[":
-        return body
+    return _json_as_text(body) if body.lstrip()[:1] == b"[" else body
+
+
+def _json_as_text(body: bytes) -> bytes:
+    """A JSON list of ids as one per line, one of objects as a CSV."""
     try:
         items = json.loads(body)
     except (ValueError, RecursionError) as exc:
         raise ConfigError(f"ids: the list begins with [ but is not JSON: {exc}") from exc
+    if items and all(isinstance(item, dict) for item in items):
+        return _table_of(items)
     if not all(isinstance(item, (str, int)) for item in items):
-        raise ConfigError("ids: a JSON list of ids is expected, such as [603, 550], not of objects")
+        raise ConfigError(
+            "ids: a JSON list of ids is expected, such as [603, 550], or of objects as Trakt exports them"
+        )
     return "\n".join(map(str, items)).encode()
+
+
+# Kinds of objects in Trakt's exports, which have their ids below that name.
+_OF_TRAKT = ("movie", "episode", "season", "show", "person")
+
+
+def _table_of(items: list[dict[str, Any]]) -> bytes:
+    """A CSV of the ids and kinds of objects that have them as Trakt's: `{"type": "movie", "movie": {"ids": {…}}}`."""
+    rows = []
+    for item in items:
+        kind = item.get("type") or next((name for name in _OF_TRAKT if isinstance(item.get(name), dict)), "")
+        about = item[kind] if isinstance(kind, str) and isinstance(item.get(kind), dict) else item
+        ids = about.get("ids")
+        found = [ids.get("tmdb"), ids.get("imdb")] if isinstance(ids, dict) else [None, None]
+        rows.append(["" if cell is None else re.sub(r'[",;|\s]+', " ", str(cell)) for cell in (*found, kind)])
+    if not any(tmdb or imdb for tmdb, imdb, _ in rows):
+        raise ConfigError(
+            "ids: no object of the JSON list has an id where Trakt's exports have them (ids.tmdb, ids.imdb); "
+            "a list of ids, such as [603, 550], is read too"
+        )
+    width = 3 if any(kind for *_, kind in rows) else 2
+    return "\n".join(",".join(row[:width]) for row in [["tmdb_id", "imdb_id", "type"], *rows]).encode()
 
 
 def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) -> KeyList:
