@@ -9,6 +9,8 @@ import pytest
 
 from tests.marts.conftest import LakeOf
 
+# Titles so far apart are neighbours in a window.
+_SHARED = 256
 _ONE, _TWO, _THREE, _FOUR = (date(2026, 11, day) for day in (20, 21, 23, 24))
 
 
@@ -27,9 +29,9 @@ def test_a_snapshot_has_the_rank_of_its_day_and_says_who_joined_and_who_left(lak
     days = [
         _movie(1, _ONE, 5.0),
         _movie(2, _ONE, 9.0),
-        _movie(3, _ONE, None),
+        _movie(2 + _SHARED, _ONE, None),
         _movie(1, _TWO, 9.0),
-        _movie(4, _TWO, 9.0),
+        _movie(1 + _SHARED, _TWO, 9.0),
         _movie(9, _TWO, 99.0, adult=True),
         _movie(1, _THREE, 1.0),
         _movie(2, _THREE, 3.0),
@@ -45,9 +47,9 @@ def test_a_snapshot_has_the_rank_of_its_day_and_says_who_joined_and_who_left(lak
     assert shown == {
         (2, _ONE): (1, None, None, None, True),
         (1, _ONE): (2, None, None, None, False),
-        (3, _ONE): (None, None, None, None, True),
+        (2 + _SHARED, _ONE): (None, None, None, None, True),
         (1, _TWO): (1, 1, 1, False, False),
-        (4, _TWO): (2, None, None, True, True),
+        (1 + _SHARED, _TWO): (2, None, None, True, True),
         (2, _THREE): (1, 0, 3, True, None),
         (1, _THREE): (2, -1, 2, False, None),
     }
@@ -80,10 +82,10 @@ def test_a_title_has_an_interval_for_each_time_it_stayed_the_same(lake_of: LakeO
         _movie(1, _TWO, 7.0, title="A", status=None),
         _movie(1, _THREE, title="A", status="new"),
         _movie(1, _FOUR, title="A", status=None),
-        _movie(2, _ONE, title="X"),
+        _movie(1 + _SHARED, _ONE, title="A", status=None),
     ]
     gone_at = datetime(2026, 11, 25, 12)
-    lake = lake_of(movie_daily=days, tombstone=[{"entity": "movie", "id": 2, "fetched_at": gone_at}])
+    lake = lake_of(movie_daily=days, tombstone=[{"entity": "movie", "id": 1 + _SHARED, "fetched_at": gone_at}])
     names = ("movie_id", "status", "valid_from", "valid_to", "is_current", "is_deleted")
     noon = {day: datetime(day.year, day.month, day.day, 12) for day in (_ONE, _TWO, _THREE, _FOUR)}
     found = [tuple(row[name] for name in names) for row in lake.rows("dim_movie_history")]
@@ -91,5 +93,5 @@ def test_a_title_has_an_interval_for_each_time_it_stayed_the_same(lake_of: LakeO
         (1, None, noon[_ONE], noon[_THREE], False, False),
         (1, "new", noon[_THREE], noon[_FOUR], False, False),
         (1, None, noon[_FOUR], None, True, False),
-        (2, None, noon[_ONE], gone_at, False, True),
+        (1 + _SHARED, None, noon[_ONE], gone_at, False, True),
     ]
