@@ -225,15 +225,13 @@ def _json_as_text(body: bytes) -> bytes:
     return "\n".join(map(str, items)).encode()
 
 
-# Kinds of objects in Trakt's exports, which have their ids below that name.
-_OF_TRAKT = ("movie", "episode", "season", "show", "person")
-
-
 def _table_of(items: list[dict[str, Any]]) -> bytes:
-    """A CSV of the ids and kinds of objects that have them as Trakt's: `{"type": "movie", "movie": {"ids": {…}}}`."""
+    """A CSV of the ids and kinds of objects that have them as Trakt's: `{"type": "x", "x": {"ids": {"tmdb": 1}}}`."""
     rows = []
     for item in items:
-        kind = item.get("type") or next((name for name in _OF_TRAKT if isinstance(item.get(name), dict)), "")
+        kind = item.get("type") or next(
+            (name for name, one in item.items() if isinstance(one, dict) and "ids" in one), ""
+        )
         about = item[kind] if isinstance(kind, str) and isinstance(item.get(kind), dict) else item
         ids = about.get("ids")
         found = [ids.get("tmdb"), ids.get("imdb")] if isinstance(ids, dict) else [None, None]
