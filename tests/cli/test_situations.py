@@ -129,7 +129,9 @@ def test_a_command_ends_as_the_table_says(
 ) -> None:
     if name == "upload":
         (folder / "reelhouse.toml").write_text("")
-    code, stderr = _ended(situation, shlex.split(EXAMPLES[name][0])[1:], folder, environ)
+    # Another program of this machine may have an example's port.
+    words = ["0" if word == "8080" else word for word in shlex.split(EXAMPLES[name][0])[1:]]
+    code, stderr = _ended(situation, words, folder, environ)
     assert code == expected, stderr
     assert "Traceback" not in stderr
     if situation == "no lake" and code:
