@@ -3,7 +3,7 @@
 It holds the locked dependencies as wheels for Lambda's machines (whatever machine builds it), those of our modules that
 the handler may load, and nothing else: boto3 is there already. The same sources, lock and Pythons give the same bytes.
 
-The Python of the zip is fixed (the newest that the tests run on) and not that of whoever builds: a function whose
+The zip is always for the newest Python that the tests run on, whatever Python builds it: a function whose
 runtime and compiled wheels differ does not start at all, and the template names a runtime before anybody builds. Only
 that same Python can compile bytecode. Where it is at hand (`python3.13` on the path, or the one that runs this) the
 zip has bytecode and starts in half the time; where it is not, it has sources alone, works as well, and this program

@@ -60,7 +60,7 @@ def test_the_collector_loads_no_table_engine() -> None:
         "reelhouse.warehouse.verify",
         "reelhouse.bootstrap.collecting",
         "reelhouse.bootstrap.api",
-        "reelhouse.cli.commands",
+        "reelhouse.cli.pipeline",
         "reelhouse.cli.main",
         "reelhouse.aws.handler",
     )

@@ -32,7 +32,7 @@ def test_collecting_costs_a_small_multiple_of_downloading() -> None:
 def _start() -> Usage:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "none.txt").write_text("1\n")
-        return measured([sys.executable, "-c", "import reelhouse.cli.commands, reelhouse.collect.run"])
+        return measured([sys.executable, "-c", "import reelhouse.cli.pipeline, reelhouse.collect.run"])
 
 
 @pytest.mark.long

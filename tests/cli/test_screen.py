@@ -19,7 +19,7 @@ from aiohttp import web
 from click.testing import CliRunner, Result
 
 from reelhouse.cli.main import main
-from reelhouse.cli.sql import _lists
+from reelhouse.cli.reading.sql import _lists
 from reelhouse.cli.terminal import display
 from reelhouse.cli.terminal.display import span
 from reelhouse.cli.terminal.result_table import show

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from reelhouse.bootstrap.collecting import CollectOptions
-from reelhouse.cli import commands
+from reelhouse.cli import pipeline
 from reelhouse.cli.terminal import display
 from reelhouse.collect.reporting import RunResult
 from reelhouse.collect.status import status
@@ -84,7 +84,7 @@ def test_an_outage_leaves_the_run_open_and_no_id_with_a_wrong_state(tmp_path: An
     lake = FolderStorage(tmp_path / "lake")
     with Emulator(movies=MOVIES, seed=5, faults="outage") as emulator:
         chosen = of(emulator, append=APPEND, lake=str(tmp_path / "lake"), outage_minutes=0.01)
-        assert commands.collect(chosen, CollectOptions(names=("movie",)), as_json=True) == 1
+        assert pipeline.collect(chosen, CollectOptions(names=("movie",)), as_json=True) == 1
         result = collect(lake, chosen)
         assert (result.pending, result.states, result.reconciliation) == (MOVIES, {}, None)
         assert result.reason is not None

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reelhouse.bootstrap import purging
-from reelhouse.cli import commands
+from reelhouse.cli import purge as cli_purge
 from reelhouse.cli.main import main
 from reelhouse.collect.spool import Entry, Spool
 from reelhouse.collect.verify import verify
@@ -145,7 +145,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         def now(cls, tz: tzinfo | None = None) -> Self:
             return cls.fromisoformat(cls.said).replace(hour=12, tzinfo=tz)
 
-    monkeypatch.setattr(commands, "datetime", Set)
+    monkeypatch.setattr(cli_purge, "datetime", Set)
 
     def set_to(day: str) -> None:
         Set.said = day

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from reelhouse.cli import commands
+from reelhouse.cli import pipeline
 from reelhouse.collect.verify import verify
 from reelhouse.errors import LakeError
 from reelhouse.raw.keys import plan_key, receipt_key, reconciliation_key
@@ -610,7 +610,7 @@ def test_the_command_fails_where_the_lake_is_not_whole(lake: MemoryStorage, tmp_
         path.write_bytes(lake.get(key))
     chosen = Settings(lake=str(tmp_path / "lake"))
     (tmp_path / "lake" / receipt).unlink()
-    assert commands.verify(chosen, as_json=True) == 1
+    assert pipeline.verify(chosen, as_json=True) == 1
 
 
 @pytest.mark.parametrize(

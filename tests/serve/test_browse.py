@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from reelhouse.cli.browse import _serve
+from reelhouse.cli.reading.browse import _serve
 from reelhouse.serve.browse.metadata import add_search, metadata_place
 from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of

@@ -172,7 +172,7 @@ class Invocation:
         for result in done.results:
             if result.reconciliation is not None:
                 self._announce(result.reconciliation)
-        # An entity that fails keeps the others' tables waiting no longer than its runs do.
+        # The tables of the other entities are built even if one entity fails.
         idle = self._idle_states(done.failures)
         if idle is not None:
             self._announce_idle(idle)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from reelhouse.bootstrap.operations import Step
-from reelhouse.bootstrap.purging import chosen_by
-from reelhouse.errors import ConfigError, LockedError, pip_install
+from reelhouse.bootstrap.purging import Step, chosen_by, unless_lost
+from reelhouse.errors import ConfigError, pip_install
 from reelhouse.retention import erasure
 from reelhouse.retention.selection import Clock
 from reelhouse.storage.protocol import Storage
@@ -79,13 +78,7 @@ def _maintain(storage: Storage, now: datetime, keep: timedelta, step: Step) -> M
     from reelhouse.maintenance import run
 
     lost: list[str] = []
-
-    def held_step(name: str) -> None:
-        if lost:
-            raise LockedError(f"{lost[0]}; the next `reelhouse maintain` continues")
-        step(name)
-
     storage.check()
     # A purge erases tables and creates them again, under names that maintenance is about to remove.
     with storage.lock(lost=lost.append):
-        return run.maintain(storage, now, keep, held_step)
+        return run.maintain(storage, now, keep, unless_lost(lost, step, "the next `reelhouse maintain` continues"))

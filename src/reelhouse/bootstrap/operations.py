@@ -129,13 +129,11 @@ class DiffResult:
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
-        ids = {
-            one.entity: {name: self.ids.get((one.entity, name), []) for name in DIFFERENCES} for one in self.compared
-        }
-        return {
-            "equal": self.ok,
-            "entities": {one.entity: {**one._asdict(), "ids": ids[one.entity]} for one in self.compared},
-        }
+        entities = {}
+        for one in self.compared:
+            ids = {name: self.ids.get((one.entity, name), []) for name in DIFFERENCES}
+            entities[one.entity] = {**one._asdict(), "ids": ids}
+        return {"equal": self.ok, "entities": entities}
 
 
 @dataclass(frozen=True)

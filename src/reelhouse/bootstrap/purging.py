@@ -92,15 +92,21 @@ def foresee(storage: Storage, chosen: Chosen, now: datetime) -> PurgeResult:
     return _summary(found, dry_run=True, tables=tables, built=_Built(done=False))
 
 
-def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, step: Step) -> PurgeResult:
-    """Purge, erase the tables that may hold purged data, and build them again if an engine is installed."""
-    lost: list[str] = []
+def unless_lost(lost: list[str], step: Step, then: str) -> Step:
+    """*step*, or `LockedError` that also says *then*, once *lost* says how the lock was lost."""
 
     def held_step(name: str) -> None:
         if lost:
-            raise LockedError(f"{lost[0]}; what is purged by now is recorded, and the next purge continues")
+            raise LockedError(f"{lost[0]}; {then}")
         step(name)
 
+    return held_step
+
+
+def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, step: Step) -> PurgeResult:
+    """Purge, erase the tables that may hold purged data, and build them again if an engine is installed."""
+    lost: list[str] = []
+    held_step = unless_lost(lost, step, "what is purged by now is recorded, and the next purge continues")
     storage.check()
     # A build would read what is erased under its hands.
     with storage.lock(lost=lost.append), storage.lock(lost=lost.append, of=BUILD):

@@ -118,7 +118,7 @@ def _here(place: str) -> str:
         found = _LINE.search(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(
-            f"token: {path} cannot be read: {getattr(exc, 'strerror', None) or 'it is not a UTF-8'}"
+            f"token: {path} cannot be read: {getattr(exc, 'strerror', None) or 'it is not UTF-8'}"
         ) from exc
     if found is None:
         raise ConfigError(f"token: {path} has no line TMDB_TOKEN=…")

@@ -1,1 +1,1 @@
-"""The command line: one module a command, their texts in `help`, the screen in `terminal`."""
+"""The command line: commands by name; `reading` has those that look at a lake, `help` texts, `terminal` the screen."""

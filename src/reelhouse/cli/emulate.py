@@ -13,7 +13,7 @@ from typing import Any
 from reelhouse import settings as configuration
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.selection import selected
-from reelhouse.cli import commands
+from reelhouse.cli import pipeline
 from reelhouse.cli.terminal import display
 from reelhouse.collect.reporting import duration
 from reelhouse.emulator import Emulator, EmulatorError, EmulatorOptions, serve_forever
@@ -63,7 +63,7 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
             folder=Path(os.devnull),
         )
         display.note(f"The emulated TMDB has {movies:,} invented movies; the lake is {Path(lake).absolute()}.")
-        code = commands.sync(settings, CollectOptions(names=selected(())), as_json=False)
+        code = pipeline.sync(settings, CollectOptions(names=selected(())), as_json=False)
     _answer(settings)
     _report(settings)
     display.note(f"\nDone in {duration(time.monotonic() - started)}. More queries:")
@@ -73,7 +73,7 @@ def demo(lake: str, movies: int, shared_machine_ok: bool | None) -> int:
 
 
 def _report(settings: configuration.Settings) -> None:
-    from reelhouse.cli import report
+    from reelhouse.cli.reading import report
 
     page = Path(f"{Path(settings.lake).name}.html")
     try:

@@ -72,9 +72,9 @@ def init(ctx: click.Context, /, force: bool, entities: tuple[str, ...], yes: boo
 def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
     """Show what the next run would request, why, and how long it would take."""
     settings, request = shared.chosen_by(ctx, options)
-    from reelhouse.cli import commands
+    from reelhouse.cli import pipeline
 
-    ctx.exit(commands.plan(settings, request, as_json))
+    ctx.exit(pipeline.plan(settings, request, as_json))
 
 
 @main.command()
@@ -93,9 +93,9 @@ def plan(ctx: click.Context, /, as_json: bool, **options: Any) -> None:
 def collect(ctx: click.Context, /, full: bool, abandon: bool, yes: bool, as_json: bool, **options: Any) -> None:
     """Continue the open run, or plan and execute the next one."""
     settings, request = shared.chosen_by(ctx, options)
-    from reelhouse.cli import commands
+    from reelhouse.cli import pipeline
 
-    ctx.exit(commands.collect(settings, request._replace(full=full, abandon=abandon), as_json, yes=yes))
+    ctx.exit(pipeline.collect(settings, request._replace(full=full, abandon=abandon), as_json, yes=yes))
 
 
 @main.command()
@@ -105,9 +105,9 @@ def collect(ctx: click.Context, /, full: bool, abandon: bool, yes: bool, as_json
 @click.pass_context
 def build(ctx: click.Context, /, full: bool, as_json: bool, **engine: Any) -> None:
     """Build tables and marts from the stored responses, even while a run is open."""
-    from reelhouse.cli import commands
+    from reelhouse.cli import pipeline
 
-    ctx.exit(commands.build(shared.engine_settings_of(ctx, **engine), full, as_json))
+    ctx.exit(pipeline.build(shared.engine_settings_of(ctx, **engine), full, as_json))
 
 
 @main.command()
@@ -121,9 +121,9 @@ def build(ctx: click.Context, /, full: bool, as_json: bool, **engine: Any) -> No
 def sync(ctx: click.Context, /, yes: bool, as_json: bool, **options: Any) -> None:
     """Collect, build and verify."""
     settings, request = shared.chosen_by(ctx, options)
-    from reelhouse.cli import commands
+    from reelhouse.cli import pipeline
 
-    ctx.exit(commands.sync(settings, request, as_json, yes=yes))
+    ctx.exit(pipeline.sync(settings, request, as_json, yes=yes))
 
 
 @main.command()
@@ -146,19 +146,19 @@ def verify(ctx: click.Context, /, place: str | None, layout: str, deep: bool, as
     With --layout course, check the JSON files below PLACE (by default the lake): valid, at most 100 records and 10 MB
     each, one structure; and name ids that are repeated, or missing from a list.
     """
-    from reelhouse.cli import commands
+    from reelhouse.cli import pipeline
 
     if layout == "lake":
         if place or any(options.values()):
             raise ConfigError("verify: PLACE and --ids require --layout course; name a lake with --lake")
-        ctx.exit(commands.verify(shared.settings_of(ctx), as_json, deep=deep))
+        ctx.exit(pipeline.verify(shared.settings_of(ctx), as_json, deep=deep))
     if deep:
         raise ConfigError("verify: --deep reads the tables of a lake; leave out --layout course")
     from reelhouse.entities.registry import DEFAULT
 
     listed = shared.keys_of(options, DEFAULT)
     settings = shared.settings_of(ctx)
-    ctx.exit(commands.verify_course(settings.overridden(lake=place), listed, as_json))
+    ctx.exit(pipeline.verify_course(settings.overridden(lake=place), listed, as_json))
 
 
 @main.command()
@@ -192,7 +192,7 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
     for 30 days and most answers would go. Then --as-of names the day to count from.
     """
     from reelhouse.bootstrap.collector import only_entity
-    from reelhouse.cli import commands
+    from reelhouse.cli import purge
 
     settings = shared.settings_of(ctx)
     chosen = {name: what[name] for name in ("older_than", "entity", "everything")}
@@ -200,7 +200,7 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
         chosen["entity"] = only_entity(settings)
     listed = shared.keys_of(what, chosen["entity"] or "")
     chosen["keys"] = listed.keys if listed else ()
-    ctx.exit(commands.purge(settings, chosen, as_of, listed, dry_run=dry_run, yes=yes, as_json=as_json))
+    ctx.exit(purge.purge(settings, chosen, as_of, listed, dry_run=dry_run, yes=yes, as_json=as_json))
 
 
 @main.command()
@@ -213,9 +213,9 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
 @click.pass_context
 def upload(ctx: click.Context, files: tuple[Path, ...], layout: str | None, kind: str | None, as_json: bool) -> None:
     """Put local files into the lake: its reelhouse.toml, or with --layout course CSV files."""
-    from reelhouse.cli import commands
+    from reelhouse.cli import upload
 
-    commands.upload(shared.settings_of(ctx), files, layout, kind, as_json)
+    upload.upload(shared.settings_of(ctx), files, layout, kind, as_json)
 
 
 @main.command()
@@ -284,7 +284,7 @@ def sql(ctx: click.Context, /, query: str | None, source: IO[bytes] | None, **ho
     """
     if query is not None and source is not None:
         raise ConfigError("sql: a query and --file are given; give only one of them")
-    from reelhouse.cli import sql
+    from reelhouse.cli.reading import sql
 
     if query == "-":
         source = sys.stdin.buffer
@@ -323,7 +323,7 @@ def show(ctx: click.Context, /, entity: str, key: str | None, **how: bool) -> No
 
     ENTITY is an entity such as person; ID is a TMDB or IMDb id. If several records match a name, you choose.
     """
-    from reelhouse.cli import show
+    from reelhouse.cli.reading import show
 
     show.show(shared.settings_of(ctx), entity, key, **how)
 
@@ -347,7 +347,7 @@ def report(ctx: click.Context, /, output: Path, **how: bool) -> None:
 
     The report is one file that works offline; without --images it makes no network requests.
     """
-    from reelhouse.cli import report
+    from reelhouse.cli.reading import report
 
     ctx.exit(report.report(shared.settings_of(ctx), output, **how))
 
@@ -394,7 +394,7 @@ def browse(ctx: click.Context, /, tables: tuple[str, ...] | None, **how: Any) ->
 
     It serves a temporary SQLite copy, which is removed at exit. The browser loads images from TMDB.
     """
-    from reelhouse.cli import browse
+    from reelhouse.cli.reading import browse
 
     ctx.exit(browse.browse(shared.settings_of(ctx), tables, **how))
 

@@ -6,15 +6,17 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from reelhouse.bootstrap.selection import selected
+from reelhouse.bootstrap.storage import readable_storage
+from reelhouse.cli.terminal import display
 from reelhouse.course.layout import LOCAL
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, ReelhouseError, StorageError
-from reelhouse.settings import FILE, shared
+from reelhouse.settings import FILE, Settings, shared
 from reelhouse.storage.protocol import Storage, check_key
 
 # The folder of each kind of local files.
@@ -38,8 +40,19 @@ class Uploaded(NamedTuple):
     new: bool
 
 
-def upload(storage: Storage, paths: Sequence[Path], layout: str | None, kind: str | None, day: date) -> list[Uploaded]:
-    """Put what `reelhouse upload` names; `ConfigError` if names and options do not fit together."""
+def upload(settings: Settings, paths: Sequence[Path], layout: str | None, kind: str | None, as_json: bool) -> None:
+    """Put what `reelhouse upload` names, and show it; `ConfigError` if names and options do not fit together."""
+    uploaded = _uploaded(readable_storage(settings), paths, layout, kind, datetime.now(UTC).date())
+    if as_json:
+        display.as_json({"files": [one._asdict() for one in uploaded]})
+        return
+    rows = [(one.file, one.key, one.bytes, "" if one.new else "there already") for one in uploaded]
+    display.table(f"Uploaded to {settings.lake}", ("file", "as", "bytes", ""), rows)
+
+
+def _uploaded(
+    storage: Storage, paths: Sequence[Path], layout: str | None, kind: str | None, day: date
+) -> list[Uploaded]:
     if layout == "course":
         return upload_course(storage, paths, kind, day)
     if len(paths) == 1 and paths[0].suffix == ".toml" and kind is None:

@@ -183,17 +183,18 @@ class Stager:
         over = readable_version(self.engine.storage, self.folder) if begin else found.version
         reads, done = Watermark() if begin else found.reads, 0
         for parts in batches(new_parts(self.engine.storage, reads, pending_runs), self.engine.tasks_at_once):
-            over, reads, begin = self._append(over, parts, begin=begin), with_parts(reads, _names(parts)), False
+            names = [part.named for part in parts]
+            over, reads, begin = self._append(over, parts, names, begin=begin), with_parts(reads, names), False
             done += sum(_answers(part) for part in parts)
             progress(f"parsed {done:,} answers")
         if begin:
-            over = self._append(over, [], begin=True)
+            over = self._append(over, [], [], begin=True)
         return Staged(over, with_closed(reads, pending_runs))
 
-    def _append(self, over: int | None, parts: list[Part], *, begin: bool) -> int:
-        """Commit *parts* after version *over*, in place of all rows to *begin*; returns the version."""
+    def _append(self, over: int | None, parts: list[Part], names: list[NamedPart], *, begin: bool) -> int:
+        """Commit *parts* (*names*) after version *over*, in place of all rows to *begin*; returns the version."""
         check_chunks(self.engine.storage, [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk])
-        user = {"parts": _names(parts), "code": self.code, "outcomes": sum(map(_answers, parts))}
+        user = {"parts": names, "code": self.code, "outcomes": sum(map(_answers, parts))}
         mode: Mode = "overwrite" if begin else "append"
         files = self._written(parts)
         return self.engine.commit(self.folder, files, self.schema, mode=mode, user=user, over=over).version
@@ -253,10 +254,6 @@ class Stager:
 def _is_single(row: dict[str, Any]) -> bool:
     """Whether an outcome has an answer of one line."""
     return bool(row["state"] == State.LANDED and row["chunk"] and row["lines"] == 1)
-
-
-def _names(parts: list[Part]) -> list[NamedPart]:
-    return [part.named for part in parts]
 
 
 def batches(parts: Iterator[Part], tasks: int) -> Iterator[list[Part]]:

@@ -136,7 +136,7 @@ def complete_table(ctx: click.Context, option: click.Parameter, begun: str) -> l
 
 
 def _names(ctx: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+    return None if text is None else all_names(ctx, option, (text,))
 
 
 def all_names(ctx: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ _SEPARATORS = "|;\t,"
 _BLOCK_BYTES = 8 << 20
 _LONGEST_NAME = 1000
 
-# A file is in memory as it lies there; what it unpacks to is read in a stream.
+# A file is read into memory as it is stored; a compressed one is unpacked as a stream.
 _MOST_STORED = 1 << 30
 _MOST_UNPACKED = 4 << 30
 

@@ -1,21 +1,18 @@
-"""What each command does: create the parts, make one call, show the result. Returns exit codes."""
+"""`plan`, `collect`, `build`, `verify` and `sync`: make one call, show the result, return an exit code."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
-from reelhouse.bootstrap import collecting, operations, purging
+from reelhouse.bootstrap import collecting, operations
 from reelhouse.bootstrap.collecting import CollectOptions, Done
 from reelhouse.bootstrap.interruptible import INTERRUPTED, SIGNALS
 from reelhouse.bootstrap.operations import SyncResult
-from reelhouse.bootstrap.purging import PurgeResult
 from reelhouse.bootstrap.storage import lake_of, readable_storage
 from reelhouse.cli.status import open_run_line
 from reelhouse.cli.terminal import display
@@ -27,8 +24,6 @@ from reelhouse.collect.verify import Verdict
 from reelhouse.errors import ConfigError, LakeError, ListingError
 from reelhouse.raw.plan import Cause, Plan
 from reelhouse.raw.reconciliation import open_run, verdict
-from reelhouse.retention import erasure
-from reelhouse.retention.selection import Clock
 from reelhouse.settings import FILE, Settings
 from reelhouse.storage.protocol import Storage
 
@@ -119,7 +114,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
         "open_run": opened.run if opened else None,
         "notes": drafted.notes,
         "set_aside": msgspec.to_builtins(made.set_aside),
-        **_of_list(request.listed),
+        **of_list(request.listed),
     }
     if as_json:
         return found
@@ -221,7 +216,7 @@ def _exit_code(done: Done) -> int:
     return 0 if not done.failures and all(result.clean for result in done.results) else 1
 
 
-def _of_list(listed: KeyList | None) -> dict[str, Any]:
+def of_list(listed: KeyList | None) -> dict[str, Any]:
     return {"list": listed.summary()} if listed else {}
 
 
@@ -294,66 +289,6 @@ def verify(settings: Settings, as_json: bool, *, deep: bool = False) -> int:
     return 0 if verdict.ok else 1
 
 
-def purge(
-    settings: Settings,
-    chosen: Mapping[str, Any],
-    as_of: datetime | None,
-    listed: KeyList | None = None,
-    *,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> int:
-    clock = Clock(datetime.now(UTC).replace(microsecond=0), as_of and as_of.replace(tzinfo=UTC))
-    wanted = purging.chosen_by(clock, **chosen)
-    now = clock.as_of or clock.now
-    storage = lake_of(settings)
-    if not dry_run and not yes:
-        display.check_terminal("--yes")
-    if dry_run or not yes:
-        with display.spinner("looking"):
-            found = purging.foresee(storage, wanted, now)
-    if not dry_run:
-        if not yes:
-            _show_purge(found)
-            display.confirm(f"Purge this ({wanted.words}) from {settings.lake} for good?")
-        with display.spinner("purging") as step:
-
-            def kept_step(name: str) -> None:
-                # A purge that is refused, or finds nothing, leaves the lake as it was.
-                if name != erasure.LOOKING:
-                    display.keep_log(storage)
-                step(name)
-
-            found = purging.purge(storage, settings, wanted, now, kept_step)
-    if as_json:
-        display.as_json({**found.to_dict(), **_of_list(listed)})
-    else:
-        _show_purge(found)
-        if listed:
-            display.note(
-                "Daily exports, ranked lists and answers about other records may still name these records: "
-                "docs/maintain.md shows how to erase them there."
-            )
-    return 0 if found.ok else 1
-
-
-def _show_purge(found: PurgeResult) -> None:
-    names = ("runs", "answers", "chunks", "rewritten", "exports", "copies", "bytes", "tables")
-    title = "Would be purged" if found.dry_run else "Purged and gone" if found.gone else "Purged, not all gone"
-    display.table(title, ("", "count"), [(name, getattr(found, name)) for name in names])
-    if len(found.entities) > 1:
-        rows = [(name, one.runs, one.answers, one.chunks) for name, one in found.entities.items()]
-        display.table("Of each entity", ("entity", "runs", "answers", "chunks"), rows)
-    if found.left_out:
-        display.note(f"{found.left_out:,} pending ids are left out of the open runs: they are not requested.")
-    if found.unknown:
-        some = ", ".join(found.unknown[:5])
-        display.note(f"{len(found.unknown):,} of the ids name no answer in this lake: {some}")
-    for text in filter(None, (*found.problems, found.note)):
-        display.note(text)
-
-
 def _verify(storage: Storage, *, since: Mapping[str, int] | None, deep: bool = False) -> Verdict:
     display.keep_log(storage)
     with display.spinner("verifying"):
@@ -384,19 +319,7 @@ def verify_course(settings: Settings, listed: KeyList | None, as_json: bool) -> 
     with display.spinner("checking files"):
         found = check_course(readable_storage(settings), listed.keys if listed else None)
     if as_json:
-        display.as_json({"place": settings.lake, **found._asdict(), "right": found.right, **_of_list(listed)})
+        display.as_json({"place": settings.lake, **found._asdict(), "right": found.right, **of_list(listed)})
     else:
         display.checked(settings.lake, found)
     return 0 if found.right else 1
-
-
-def upload(settings: Settings, files: Sequence[Path], layout: str | None, kind: str | None, as_json: bool) -> None:
-    from reelhouse.cli import upload
-
-    storage = readable_storage(settings)
-    uploaded = upload.upload(storage, files, layout, kind, datetime.now(UTC).date())
-    if as_json:
-        display.as_json({"files": [one._asdict() for one in uploaded]})
-        return
-    rows = [(one.file, one.key, one.bytes, "" if one.new else "there already") for one in uploaded]
-    display.table(f"Uploaded to {settings.lake}", ("file", "as", "bytes", ""), rows)

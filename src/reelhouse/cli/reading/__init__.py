@@ -1,0 +1,1 @@
+"""Commands that look at a lake: SQL, one record, a report, a browser."""
