@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Self
@@ -15,17 +15,21 @@ import pytest
 from click.testing import CliRunner, Result
 
 from reelhouse.bootstrap import purging
+from reelhouse.bootstrap.maintaining import maintain
 from reelhouse.cli import purge as cli_purge
 from reelhouse.cli.main import main
 from reelhouse.collect.spool import Entry, Spool
 from reelhouse.collect.verify import verify
+from reelhouse.errors import LockedError
 from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import Chosen
+from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options
+from reelhouse.storage.protocol import COLLECTOR, Lost, Work, unheard
 from reelhouse.storage.s3 import S3Storage
 from tests import s3servers
 from tests.runs.scenes import two_days
@@ -99,6 +103,28 @@ def test_a_purge_of_ids_says_where_their_names_may_remain(lake: FolderStorage, t
     says = "may still name these records: docs/maintain.md"
     assert says in " ".join(typed("--ids", "-", "--yes", given="20\n").stderr.split())
     assert says not in " ".join(typed("--all", "--yes").stderr.split())
+
+
+class _Losing(FolderStorage):
+    """A lake whose locks are lost as soon as they are held."""
+
+    @contextmanager
+    def lock(self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR) -> Iterator[None]:
+        with super().lock(seconds=seconds, lost=lost, of=of):
+            lost("another process took the lock")
+            yield
+
+
+def test_a_purge_that_loses_its_lock_ends_and_the_next_one_continues(lake: FolderStorage) -> None:
+    settings, everything = Settings(lake=str(lake.root)), Chosen("all")
+    with pytest.raises(LockedError, match=r"another process took the lock; .* the next purge continues"):
+        purging.purge(_Losing(lake.root), settings, everything, NOW, lambda name: None)
+    assert purging.purge(lake, settings, everything, NOW, lambda name: None).gone
+
+
+def test_maintenance_that_loses_its_lock_ends(lake: FolderStorage) -> None:
+    with pytest.raises(LockedError, match=r"another process took the lock; .* `reelhouse maintain` continues"):
+        maintain(_Losing(lake.root), lambda name: None, keep_days=7, dry_run=False)
 
 
 def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typed) -> None:
