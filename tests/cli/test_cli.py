@@ -477,6 +477,21 @@ def test_a_closed_pipe_gives_no_traceback(tmp_path: Path) -> None:
         assert done.returncode == 1, arguments
 
 
+def test_what_is_left_for_a_closed_pipe_does_not_change_the_exit_code() -> None:
+    program = (
+        "from reelhouse.cli import main as cli\n"
+        "def half():\n    print('begun')\n    raise BrokenPipeError\n"
+        "cli.main.add_command(cli.click.Command('half', callback=half))\n"
+        "cli.main(['half'])"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, env=_environ(), check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
 @pytest.fixture
 def two() -> Iterator[None]:
     """A second entity is declared, in a group, and no other beside movies."""

@@ -66,6 +66,7 @@ class Group(click.Group):
                 return super().invoke(ctx)
         except BrokenPipeError:
             # The reader of our output has closed it.
+            _drop_output()
             sys.stderr.close()
             ctx.exit(1)
         except click.exceptions.Exit:
@@ -204,11 +205,15 @@ def _interrupt() -> None:
 def _end(said: str) -> NoReturn:
     with suppress(OSError):
         _say(said)
+    _drop_output()
+    sys.exit(1)
+
+
+def _drop_output() -> None:
+    """Let nothing write what is left in the buffer: it would fail again when the process ends."""
     import io
 
-    # What is left in the buffer would fail again when the process ends.
     sys.stdout = io.StringIO()
-    sys.exit(1)
 
 
 _LIMITS = ": free memory, or raise the limits of this shell (ulimit -v unlimited, ulimit -u)"
