@@ -181,10 +181,10 @@ def test_without_java_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(ConfigError, match="needs Java 17, and none is installed"):
-        spark._check_java()
+        spark._java()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(ConfigError, match=r"JAVA_HOME is .* and has none"):
-        spark._check_java()
+        spark._java()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from reelhouse.engines.class_archive import archive_option
 from reelhouse.engines.credential_server import engine_environ
 from reelhouse.engines.spark_connect import UNTRACED, check_listens, connected
 from reelhouse.errors import ConfigError, ReelhouseError
@@ -64,12 +65,13 @@ _LOCAL = {
 # cores and Spark's own defaults pay. The first compiler alone gets room for 48 MB of code, which a build of all tables
 # fills; Java would interpret the rest.
 _FEW_ANSWERS = 20_000
+_JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 _FOR_FEW = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
+    _JAVA_OPTIONS: "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
 }
-_FOR_MANY = {"spark.driver.extraJavaOptions": "-XX:+UseParallelGC"}
+_FOR_MANY = {_JAVA_OPTIONS: "-XX:+UseParallelGC"}
 
 # Set in each session that does not set them itself.
 _SPARK_SETTINGS = {
@@ -202,10 +204,9 @@ def started_conf(
         ours |= {f"spark.hadoop.{name}": value for name, value in s3a_conf(access)}
     packages = _packages(version, there, stated, with_s3=access is not None)
     if packages:
-        # Our own folder: a Maven repository that other programs have filled in part stops the download of jars. Not
-        # below `cache_folder`, which tests and services empty: downloads are shared.
+        # Our own folder: a Maven repository that other programs have filled in part stops the download of jars.
         ours |= {
-            "spark.jars.ivy": str(_ivy()),
+            "spark.jars.ivy": str(_kept("ivy")),
             "spark.jars.excludes": ",".join(_NOT_NEEDED),
         }
     return {**ours, **stated, **({"spark.jars.packages": ",".join(packages)} if packages else {})}
@@ -234,12 +235,13 @@ def _packages(version: str, there: set[str], stated: Mapping[str, str], *, with_
     return [*found, f"org.apache.hadoop:hadoop-aws:{known.hadoop}", *sdk]
 
 
-def _ivy() -> Path:
+def _kept(name: str) -> Path:
+    """The user's folder *name* of what is dear to get. Not below `cache_folder`, which tests and services empty."""
     try:
-        return Path("~/.cache/reelhouse/ivy").expanduser()
+        return Path("~/.cache/reelhouse", name).expanduser()
     except RuntimeError:
         # A user without a home, as in some containers.
-        return cache_folder() / "reelhouse" / "ivy"
+        return cache_folder() / "reelhouse" / name
 
 
 def _partitions(master: str) -> str:
@@ -265,15 +267,18 @@ def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> N
     from pyspark.java_gateway import launch_gateway
     from pyspark.version import __version__ as version
 
-    _check_java()
+    java = _java()
     if master.startswith("spark://"):
         check_listens(master.partition(",")[0])
     from pyspark.find_spark_home import _find_spark_home
 
-    there = {path.name for path in Path(_find_spark_home(), "jars").glob("*.jar")}
+    jars = Path(_find_spark_home(), "jars")
+    there = {path.name for path in jars.glob("*.jar")}
     conf = SparkConf(loadDefaults=False)
     for name, value in started_conf(master, version, there, stated, access).items():
         conf.set(name, value)
+    if (options := conf.get(_JAVA_OPTIONS)) in (_FOR_FEW[_JAVA_OPTIONS], _FOR_MANY[_JAVA_OPTIONS]):
+        conf.set(_JAVA_OPTIONS, f"{options} {archive_option(_kept('java'), java, jars)}".rstrip())
     output = _Output()
     with _environment(access):
         try:
@@ -335,11 +340,14 @@ def _replace(environ: Mapping[str, str]) -> None:
     os.environ.update(environ)
 
 
-def _check_java() -> None:
+def _java() -> Path:
+    """The Java that starts Spark."""
     home = os.environ.get("JAVA_HOME")
-    if not (Path(home, "bin", "java").is_file() if home else shutil.which("java")):
+    found = Path(home, "bin", "java") if home else Path(shutil.which("java") or "")
+    if not found.is_file():
         where = f"JAVA_HOME is {home!r} and has none" if home else "none is installed"
         raise ConfigError(f"engine: Apache Spark needs Java 17, and {where}: install one, or use engine = 'sail'")
+    return found
 
 
 _MISSING = re.compile(r"UNRESOLVED DEPENDENC|unresolved dependency|download failed|Could not find artifact", re.I)
