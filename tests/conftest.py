@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import gzip
+import os
 import signal
 import zipfile
 import zlib
@@ -38,6 +39,8 @@ _FIRST = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Else Python writes each line at once, and faults of output that is kept back until the end do not show.
+    os.environ.pop("PYTHONUNBUFFERED", None)
     # A process that a shell starts in the background ignores Ctrl-C, and so would every command that a test starts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
