@@ -158,6 +158,13 @@ def test_the_token_goes_nowhere_else(unity: Unity) -> None:
         assert elsewhere.paths == []
 
 
+def test_the_token_to_this_machine_goes_through_no_proxy(unity: Unity, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda request: web.Response(status=502)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        put(unity)
+        assert proxy.paths == []
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

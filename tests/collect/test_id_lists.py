@@ -421,6 +421,8 @@ def test_cells_that_are_no_ids_are_counted_with_their_lines_and_requested_never(
         (b'["tt0114709", 603]\n', ("tt0114709", "603")),
         (gzip.compress(b"603\n550\n"), ("603", "550")),
         (gzip.compress(b"tmdbId,title\n603,x\n"), ("603",)),
+        (gzip.compress(b"603\n") + gzip.compress(b"550\n"), ("603", "550")),
+        (b"tmdbId,title\n603,x,\n550\n", ("603", "550")),
         ("tmdbId,title\n603,é\n".encode("latin-1"), ("603",)),
         ("tmdbId,title\n603,é\n".encode("utf-16"), ("603",)),
         (b"\n \n\nid,title\n603,x\n", ("603",)),
@@ -445,6 +447,9 @@ def test_lists_are_read_as_people_have_them(body: bytes, keys: tuple[str, ...]) 
         (b'[{"id": 1}]', "no object of the JSON list has an id"),
         (gzip.compress(b"603\n550\n")[:-6], "the gzip file is cut short"),
         (b"\x1f\x8bxxxxxxxxxxxx", "the gzip file is damaged"),
+        (gzip.compress(b"603\n") + b"550\n", "the gzip file is damaged"),
+        (b"tmdb_id\n1,2\n3\n", "line 2 has 2 values where the header names 1: quote values that contain ','"),
+        (b'title,tmdb_id\n"A",1\nSeven, 2,3\n', "line 3 has 3 values where the header names 2"),
         (b"a,,b\n1,2,3\n", "is neither an id nor a header with a column of ids"),
     ],
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from aiohttp import web
 
 import reelhouse as package
 from reelhouse.bootstrap.storage import storage_of
@@ -39,6 +40,7 @@ from tests.end_to_end.equal_tables import LINEAGE, differences
 from tests.in_process import reelhouse
 from tests.s3proxy import Answer, Fault, Request, done_and_says, lost, passes, proxied, says
 from tests.s3servers import S3Server
+from tests.serving import serving
 from tests.warehouse.landing import LakeInTheMaking, a_movie
 
 COUNT = 120
@@ -378,6 +380,21 @@ def test_no_secret_stands_in_the_engines_environment() -> None:
     assert not {"the-secret", "tok", "of-old", "token"} & set(made.values())
     assert not {"AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "TMDB_TOKEN"} & made.keys()
     assert "the-secret" not in repr(access.credentials())
+
+
+@pytest.mark.parametrize("own", ["", "example.org"])
+def test_no_proxy_of_the_environment_sees_the_credentials(
+    own: str, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(lambda request: web.Response(status=502)) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.setenv("no_proxy", own)
+        right = Credentials(server.access_key, server.secret_key, "")
+        access = S3Access(server.endpoint, server.region, S3Options(profile=f"by a proxy{own}"), lambda: right)
+        session = session_factory("sail", access)()
+        session.range(3).write.format("delta").save(f"s3://{s3servers.fresh_bucket(server)}/t")
+        assert proxy.paths == []
 
 
 @pytest.mark.long

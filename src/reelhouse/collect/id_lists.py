@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -191,12 +192,14 @@ def _plain_text(body: bytes) -> bytes:
     """*body* as UTF-8 with an id or a row per line: unpacked where it is gzip, from UTF-16, from a JSON list."""
     if body[:2] == b"\x1f\x8b":
         try:
-            unpacker = zlib.decompressobj(31)
-            body = unpacker.decompress(body, LONGEST)
-        except zlib.error as exc:
+            with gzip.open(io.BytesIO(body)) as unpacked:
+                body = unpacked.read(LONGEST + 1)
+        except EOFError:
+            raise ConfigError("ids: the gzip file is cut short") from None
+        except (zlib.error, gzip.BadGzipFile) as exc:
             raise ConfigError(f"ids: the gzip file is damaged: {exc}") from exc
-        if not unpacker.eof:
-            raise ConfigError(f"ids: the gzip file is cut short, or holds more than {LONGEST >> 20} MB")
+        if len(body) > LONGEST:
+            raise ConfigError(f"ids: the gzip file holds more than {LONGEST >> 20} MB")
     if body[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
             body = body.decode("utf-16").encode()
@@ -334,11 +337,18 @@ def _cell(row: Row, at: int) -> str:
 
 
 def _check_inside(row: Row, columns: _Columns, width: int, first: str, how: Reading) -> None:
-    """Raise `CsvError` where a value takes in lines that are rows of their own, by the width of both and an id."""
+    """Raise `CsvError` for a row wider than its header, or a value that takes in rows, by their width and an id."""
     if row.inside and len(row.cells) != width:
         raise CsvError(
             f"line {row.line} opens a quote and goes on for {len(row.inside)} lines, and then it has {len(row.cells)} "
             f"values where the header names {width}"
+        )
+    if any(cell.strip() for cell in row.cells[width:]):
+        # The id may be in another column than the header says.
+        raise CsvError(
+            f"line {row.line} has {len(row.cells)} values where the header names {width}: quote values that contain "
+            f"{max(DELIMITERS, key=first.count)!r}",
+            quotes=False,
         )
     delimiter = max(DELIMITERS, key=first.count)
     for line in row.inside:

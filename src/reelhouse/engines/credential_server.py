@@ -34,6 +34,7 @@ def engine_environ(
     """*environ* for an engine that reaches S3 by *access*, with credentials from this process."""
     # boto3 has read the user's settings already; the engine would interpret some of them differently.
     found = {name: value for name, value in environ.items() if not name.startswith(without)}
+    without_proxy = (environ.get("NO_PROXY"), environ.get("no_proxy"))
     found |= {
         **lend(access.credentials),
         "AWS_CONFIG_FILE": os.devnull,
@@ -42,6 +43,9 @@ def engine_environ(
         "AWS_REGION": access.region,
         "AWS_ENDPOINT": access.endpoint,
         "AWS_ALLOW_HTTP": "true" if access.endpoint.startswith("http://") else "false",
+        # Else a proxy of the environment would see the credentials, which go over HTTP. Programs differ in which of the
+        # two names they read.
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), ",".join(filter(None, (*without_proxy, "127.0.0.1")))),
     }
     if access.options.kms_key:
         return {**found, "AWS_SERVER_SIDE_ENCRYPTION": "aws:kms", "AWS_SSE_KMS_KEY_ID": access.options.kms_key}
