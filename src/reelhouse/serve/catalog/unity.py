@@ -22,7 +22,6 @@ from pyspark.sql import types as T
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.serve.catalog.entries import MARK, Column, Entry
 from reelhouse.serve.catalog.registration import FOLDERS, Found
-from reelhouse.settings import carries_secrets
 
 _PATH = "/api/2.1/unity-catalog"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,254}")
@@ -211,9 +210,9 @@ class _Http:
         self._headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "reelhouse"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
-        # The token goes to this machine over HTTP: not through a proxy of the environment.
-        here = self._root.startswith("http://") and carries_secrets(self._root)
-        self._opener = urllib.request.build_opener(_NoRedirects(), urllib.request.ProxyHandler({} if here else None))
+        # A token goes over HTTP to this machine only, so never through a proxy of the environment.
+        proxies = {scheme: proxy for scheme, proxy in urllib.request.getproxies().items() if scheme == "https"}
+        self._opener = urllib.request.build_opener(_NoRedirects(), urllib.request.ProxyHandler(proxies))
 
     def ask(self, method: str, path: str, *, body: Any = None, spared: tuple[str, ...] = ()) -> Any:
         """The JSON response; None for an error whose status or code ends as one of *spared*."""
