@@ -10,7 +10,7 @@ import msgspec
 
 from reelhouse.emulator.api import Api
 from reelhouse.emulator.catalog.generated import GeneratedCatalogue
-from reelhouse.emulator.clock import Clock
+from reelhouse.emulator.clock import EmulatorClock
 from reelhouse.emulator.world import Worlds
 from reelhouse.entities.registry import ENTITIES
 
@@ -46,7 +46,7 @@ class Bodies:
 
     def __init__(self, count: int) -> None:
         catalogue = GeneratedCatalogue(SEED, catalogue_size(count))
-        worlds = Worlds([catalogue], Clock(None), SEED)
+        worlds = Worlds([catalogue], EmulatorClock(None), SEED)
         self._world = worlds.of("movie")
         self._api = Api(worlds)
         self.ids = [catalogue.id_of(index) for index in islice(catalogue.by_popularity(), count)]

@@ -68,7 +68,7 @@ class _Plain(TextLines):
         return super().format(record).split(" ", 2)[2]
 
 
-class Stream(logging.Handler):
+class StandardStream(logging.Handler):
     """Writes to the current stdout or stderr, which others may have replaced since."""
 
     def __init__(self, name: str) -> None:
@@ -115,7 +115,7 @@ def configure(options: Mapping[str, Any], *, at_terminal: bool) -> None:
     log.setLevel(logging.DEBUG)
     asked, as_json = options.get("verbose", 0), options.get("log_format") == "json"
     level = logging.ERROR if quiet or (at_terminal and not asked) else logging.DEBUG if asked > 1 else logging.INFO
-    stderr = Stream("stderr")
+    stderr = StandardStream("stderr")
     stderr.setLevel(level)
     stderr.setFormatter(JsonLines() if as_json else TextLines() if asked else _Plain())
     log.addHandler(stderr)

@@ -64,7 +64,7 @@ class Dialect(NamedTuple):
 
 
 @dataclass
-class Tally:
+class LineCounts:
     """What the lines of a text were: `lines = records + inside + blank`.
 
     *inside* are lines that go on with a quoted value, *spanning* the values that span lines, *longest* the most lines
@@ -91,7 +91,7 @@ class Tally:
         )
 
 
-class Row(NamedTuple):
+class CsvRow(NamedTuple):
     """One record: the line where it begins, its cells, and the lines after the first that it takes in."""
 
     line: int
@@ -115,7 +115,7 @@ class Scanner:
     """Reads a text block by block. With *keep* it makes rows of it, else it only checks and counts."""
 
     def __init__(self, dialect: Dialect, *, keep: bool = False) -> None:
-        self.tally = Tally()
+        self.tally = LineCounts()
         self.columns = 0
         self._keep = keep
         self._quotes = dialect.quotes
@@ -129,7 +129,7 @@ class Scanner:
         self._begun = False
         self._ends = 0
 
-    def feed(self, block: bytes) -> Iterator[Row]:
+    def feed(self, block: bytes) -> Iterator[CsvRow]:
         """The rows that *block* completes. Raises `CsvError`."""
         text = self._split(block)
         at = 0
@@ -146,7 +146,7 @@ class Scanner:
                 if row is not None:
                     yield row
 
-    def close(self) -> Iterator[Row]:
+    def close(self) -> Iterator[CsvRow]:
         """The last row, where no line end follows it. Raises `CsvError` where a quote is open, or lines are missing."""
         rest, self._rest = self._unmarked(self._rest), b""
         self._ends += _line_ends(rest, 0, len(rest)) + (rest != b"" and not rest.endswith((b"\n", b"\r")))
@@ -240,7 +240,7 @@ class Scanner:
     def _special(self, text: bytes) -> bool:
         return (self._quotes and _QUOTE in text) or (self._escape != b"" and self._escape in text)
 
-    def _take(self, line: bytes) -> Row | None:
+    def _take(self, line: bytes) -> CsvRow | None:
         """Account for one line; returns the row that it completes, if rows are wanted."""
         tally, opened = self.tally, self._open
         tally.lines += 1
@@ -259,7 +259,7 @@ class Scanner:
             return self._record()
         return self._completed(self._cell(line, self._whole_cells(line, 0)), line)
 
-    def _completed(self, at: int, line: bytes) -> Row | None:
+    def _completed(self, at: int, line: bytes) -> CsvRow | None:
         """Read cells from *at* on, where one has ended; -1 tells that its quote is still open."""
         while at >= 0 and line[at : at + 1] == self._delimiter:
             at = self._cell(line, self._whole_cells(line, at + 1))
@@ -277,14 +277,14 @@ class Scanner:
         assert found is not None
         return found.end()
 
-    def _record(self) -> Row | None:
+    def _record(self) -> CsvRow | None:
         self.tally.records += 1
         opened, self._open = self._open, _Open()
         self.columns = self.columns or len(opened.cells)
         if not self._keep:
             return None
         try:
-            return Row(opened.line, [cell.decode() for cell in opened.cells], opened.inside)
+            return CsvRow(opened.line, [cell.decode() for cell in opened.cells], opened.inside)
         except UnicodeDecodeError as exc:
             raise CsvError(f"line {opened.line} is not UTF-8 ({exc}): save the file as UTF-8", quotes=False) from exc
 
@@ -379,7 +379,7 @@ def _line_ends(text: bytes, start: int, end: int) -> int:
     return text.count(b"\n", start, end) + (carriage and carriage - text.count(b"\r\n", start, end))
 
 
-def read_rows(body: IO[bytes], dialect: Dialect, tally: Tally | None = None) -> Iterator[Row]:
+def read_rows(body: IO[bytes], dialect: Dialect, tally: LineCounts | None = None) -> Iterator[CsvRow]:
     """The rows of a text in memory that is bounded by its longest one; *tally* is filled. Raises `CsvError`."""
     scanner = Scanner(dialect, keep=True)
     if tally is not None:
@@ -389,7 +389,7 @@ def read_rows(body: IO[bytes], dialect: Dialect, tally: Tally | None = None) -> 
     yield from scanner.close()
 
 
-def check(blocks: Iterable[bytes], dialect: Dialect) -> Tally:
+def check(blocks: Iterable[bytes], dialect: Dialect) -> LineCounts:
     """What the lines of a text are. Raises `CsvError`."""
     scanner = Scanner(dialect)
     for block in blocks:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reelhouse.aws import handler
-from reelhouse.aws.time_budget import Margin
+from reelhouse.aws.time_budget import LearnedDurations
 from reelhouse.bootstrap import aws_clients, secrets
 from tests import s3servers
 from tests.aws import deployed
@@ -40,7 +40,7 @@ def cold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pytest.Mon
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(handler, "_storages", {})
-    monkeypatch.setattr(handler, "_margin", Margin())
+    monkeypatch.setattr(handler, "_margin", LearnedDurations())
     monkeypatch.setattr(secrets, "_kept", {})
     monkeypatch.setattr(secrets, "_used", set())
     log = logging.getLogger("reelhouse")

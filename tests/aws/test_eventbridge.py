@@ -15,9 +15,9 @@ from aiohttp import web
 
 from reelhouse.aws import eventbridge, invocation
 from reelhouse.aws.invocation import Invocation
-from reelhouse.aws.time_budget import Margin
+from reelhouse.aws.time_budget import LearnedDurations
 from reelhouse.bootstrap import aws_clients
-from reelhouse.bootstrap.collecting import Done
+from reelhouse.bootstrap.collecting import CallResult
 from reelhouse.collect.reporting import RunResult
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.keys import announced_key
@@ -111,8 +111,8 @@ def test_each_run_that_an_invocation_ended_is_announced(monkeypatch: pytest.Monk
     movies, series = _a_result(lake, "movie"), _a_result(lake, "series")
     announced: list[str] = []
     monkeypatch.setattr(eventbridge, "announce", lambda storage, settings, made: announced.append(made.entity))
-    working = Invocation(lake, Settings(lake="memory"), Margin(), lambda: 100.0)
-    working._close(Done([movies, series._replace(reconciliation=None)], 0, 0, 0.0, 0, {}))
+    working = Invocation(lake, Settings(lake="memory"), LearnedDurations(), lambda: 100.0)
+    working._close(CallResult([movies, series._replace(reconciliation=None)], 0, 0, 0.0, 0, {}))
     assert announced == ["movie"]
 
 
@@ -120,7 +120,7 @@ def test_a_summary_has_each_entity_and_the_totals_of_all() -> None:
     lake = MemoryStorage()
     first = _a_result(lake, "movie")._replace(states={"landed": 2, "gone": 1}, pending=0)
     second = _a_result(lake, "series")._replace(states={"landed": 3}, pending=4, reconciliation=None, reason="stopped")
-    found = invocation._summary(Done([first, second], 12, 1, 0.5, 3, {}))
+    found = invocation._summary(CallResult([first, second], 12, 1, 0.5, 3, {}))
     assert {name: found[name] for name in ("state", "landed", "gone", "pending", "requests", "throttled")} == {
         "state": "open",
         "landed": 5,

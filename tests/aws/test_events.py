@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reelhouse.aws.events import Asked, Batch, Call, GivenList, ListedIn, read_event
+from reelhouse.aws.events import CollectEvent, CollectRequest, GivenList, ListedIn, QueueBatch, read_event
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.errors import ReelhouseError
 from reelhouse.storage.protocol import check_key
@@ -20,27 +20,27 @@ ASKS = ("12", "25", "tt0000003")
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("scheduler_own_input", Call(works=True, ticks=True)),
-        ("scheduler_default", Call(works=True, ticks=True)),
-        ("rule_schedule", Call(works=True, ticks=True)),
-        ("ids", Call((Asked("call-request-1", ASKS),), works=True)),
-        ("run_full", Call((Asked("call-request-1", run="full"),), works=True)),
-        ("run_incremental", Call((Asked("call-request-1", run="incremental"),), works=True)),
-        ("s3_notification", Call((LISTED,))),
-        ("eventbridge_object_created", Call((LISTED,))),
-        ("s3_test_event", Call()),
+        ("scheduler_own_input", CollectEvent(works=True, ticks=True)),
+        ("scheduler_default", CollectEvent(works=True, ticks=True)),
+        ("rule_schedule", CollectEvent(works=True, ticks=True)),
+        ("ids", CollectEvent((CollectRequest("call-request-1", ASKS),), works=True)),
+        ("run_full", CollectEvent((CollectRequest("call-request-1", run="full"),), works=True)),
+        ("run_incremental", CollectEvent((CollectRequest("call-request-1", run="incremental"),), works=True)),
+        ("s3_notification", CollectEvent((LISTED,))),
+        ("eventbridge_object_created", CollectEvent((LISTED,))),
+        ("s3_test_event", CollectEvent()),
     ],
 )
-def test_an_event_asks_for(name: str, meant: Call) -> None:
+def test_an_event_asks_for(name: str, meant: CollectEvent) -> None:
     assert read_event(event(name), "request-1") == meant
 
 
 def test_messages_of_a_queue_are_events_of_their_own() -> None:
     batch = read_event(event("sqs_batch"), "request-1")
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, QueueBatch)
     ids, run, test, tick = (message.read() for message in batch.messages)
-    assert ids.requests == (Asked("sqs-059f36b4-87a3-44ab-83d2-661975830a7d", ("12", "25")),)
-    assert run.requests == (Asked("sqs-2e1424d4-f796-459a-8184-9c92662be6da", run="full"),)
+    assert ids.requests == (CollectRequest("sqs-059f36b4-87a3-44ab-83d2-661975830a7d", ("12", "25")),)
+    assert run.requests == (CollectRequest("sqs-2e1424d4-f796-459a-8184-9c92662be6da", run="full"),)
     assert test.requests == tick.requests == ()
     (of_s3,) = read_event(event("sqs_of_s3"), "request-1").messages  # type: ignore[union-attr]
     assert of_s3.read().requests == (LISTED,)
@@ -109,9 +109,9 @@ def test_contradictory_events_are_errors(odd: Any) -> None:
         _read(read_event(odd, "request-1"))
 
 
-def _read(found: Call | Batch, entity: str = "movie") -> KeyList:
+def _read(found: CollectEvent | QueueBatch, entity: str = "movie") -> KeyList:
     """The one list of an event that names ids as text."""
-    assert isinstance(found, Call)
+    assert isinstance(found, CollectEvent)
     (request,) = found.requests
     assert isinstance(request, GivenList)
     return request.read(request.entity or entity)
@@ -132,7 +132,7 @@ def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])
 def test_any_id_of_an_event_gives_a_key(id_: str) -> None:
     (request,) = read_event({"ids": [1]}, id_).requests  # type: ignore[union-attr]
-    assert isinstance(request, Asked)
+    assert isinstance(request, CollectRequest)
     assert check_key(f"_reelhouse/inbox/{request.name}.json")
     assert len(request.name) < 120
 
@@ -148,7 +148,7 @@ def test_an_event_of_an_object_may_hold_half_a_character() -> None:
 
 def test_a_message_that_is_no_json_is_an_error_of_its_own() -> None:
     batch = read_event(event("sqs_with_bad_messages"), "request-1")
-    assert isinstance(batch, Batch)
+    assert isinstance(batch, QueueBatch)
     good = []
     for message in batch.messages:
         try:
@@ -169,13 +169,13 @@ def test_the_fixtures_are_what_they_say() -> None:
 
 def test_an_event_may_name_the_entity_that_it_is_about() -> None:
     call = read_event({"ids": [550], "entity": "gadget"}, "r")
-    assert isinstance(call, Call)
+    assert isinstance(call, CollectEvent)
     (asked,) = call.requests
-    assert isinstance(asked, Asked)
+    assert isinstance(asked, CollectRequest)
     assert (asked.entity, asked.keys, call.works) == ("gadget", ("550",), True)
     call = read_event({"run": "full", "entity": "gadget"}, "r")
-    assert isinstance(call, Call)
-    assert [(one.entity, one.run) for one in call.requests if isinstance(one, Asked)] == [("gadget", "full")]
+    assert isinstance(call, CollectEvent)
+    assert [(one.entity, one.run) for one in call.requests if isinstance(one, CollectRequest)] == [("gadget", "full")]
     mixed = "type,tmdb\nmovie,1\ngadget,2\n"
     with pytest.raises(ReelhouseError, match="holds no gadget, only 1 movie, 1 of an unknown kind"):
         _read(read_event({"ids": mixed, "entity": "gadget"}, "r"))

@@ -13,13 +13,13 @@ from reelhouse.delta.log import schema_mark
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.keys import plan_key
 from reelhouse.serve.catalog.glue import GlueCatalogue
-from reelhouse.serve.catalog.registration import Catalogue
-from reelhouse.serve.catalog.unity import Place, UnityCatalogue
+from reelhouse.serve.catalog.registration import TableCatalogue
+from reelhouse.serve.catalog.unity import UnityCatalogue, UnitySchema
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.s3 import S3Storage
 from reelhouse.tables.schemas import schema_of
 from reelhouse.warehouse.import_registry import Import, ImportColumn, ImportSource, pin_import
-from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, pin
+from reelhouse.warehouse.manifest import BuildInputs, BuildManifest, TableVersion, pin
 from tests import s3servers
 from tests.catalog.unity_server import UnityServer
 from tests.runs.listening import listening
@@ -71,7 +71,7 @@ def a_lake(cloud: S3Server, names: set[str]) -> S3Storage:
         for spec in specs
         if spec.name in names
     }
-    assert pin(storage, BuildManifest(1, pins, Read()), None)
+    assert pin(storage, BuildManifest(1, pins, BuildInputs()), None)
     storage.put(plan_key("movie", 1), b"{}")
     columns = [ImportColumn("movie_id", "bigint", "movieId"), ImportColumn("rating", "decimal(3,1)")]
     source = [ImportSource("ratings.csv")]
@@ -96,7 +96,7 @@ class Shown(NamedTuple):
     """One catalogue under test: how to open it for a lake, how to see into it, how a stranger makes a table there."""
 
     name: str
-    opened: Callable[[str], Catalogue]
+    opened: Callable[[str], TableCatalogue]
     seen: Callable[[], dict[str, Seen]]
     stranger: Callable[[str, str], None]
     changes: Callable[[], int]
@@ -151,7 +151,7 @@ def unity_place(server: UnityServer, address: str) -> Shown:
         table = {"name": name, "storage_location": location, "table_type": "EXTERNAL", "columns": [], "properties": {}}
         server.tables[f"films.tmdb.{name}"] = table
 
-    def opened(lake: str) -> Catalogue:
-        return UnityCatalogue(address, UNITY_TOKEN, Place("films", "tmdb"), lake)
+    def opened(lake: str) -> TableCatalogue:
+        return UnityCatalogue(address, UNITY_TOKEN, UnitySchema("films", "tmdb"), lake)
 
     return Shown("unity", opened, seen, stranger, lambda: len(server.changes))

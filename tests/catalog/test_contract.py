@@ -8,7 +8,7 @@ from reelhouse.errors import ConfigError, LakeError, ReelhouseError
 from reelhouse.marts import REGISTRY
 from reelhouse.serve import ATTRIBUTION
 from reelhouse.serve.catalog.entries import chosen, entries_of
-from reelhouse.serve.catalog.registration import Registered, refresh
+from reelhouse.serve.catalog.registration import RegistrationResult, refresh
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.s3 import S3Storage
 from reelhouse.warehouse.import_registry import imported, pin_import
@@ -19,7 +19,7 @@ NAMES = sorted([*SOME, "ratings"])
 ALL = set(REGISTRY.names)
 
 
-def registered(place: Shown, lake: S3Storage, names: tuple[str, ...] | None = None) -> Registered:
+def registered(place: Shown, lake: S3Storage, names: tuple[str, ...] | None = None) -> RegistrationResult:
     entries = entries_of(lake)
     present = {entry.name for entry in entries}
     return refresh(place.opened(lake.url), lake.url, chosen(entries, names), present, ATTRIBUTION)

@@ -18,7 +18,7 @@ from reelhouse.bootstrap import aws_clients
 from reelhouse.cli.register import register
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.marts import REGISTRY
-from reelhouse.serve.catalog.entries import Column, Entry
+from reelhouse.serve.catalog.entries import CatalogColumn, CatalogEntry
 from reelhouse.serve.catalog.glue import GlueCatalogue, check_database, table_input
 from reelhouse.serve.catalog.registration import refresh
 from reelhouse.settings import Settings
@@ -31,7 +31,9 @@ from tests.s3servers import ROOT, S3Server
 from tests.serving import serving
 
 LAKE = "s3://films/lake"
-ENTRY = Entry("movie", "A movie.", f"{LAKE}/tables/movie", (Column("movieId", data_type("bigint"), "Id."),))
+ENTRY = CatalogEntry(
+    "movie", "A movie.", f"{LAKE}/tables/movie", (CatalogColumn("movieId", data_type("bigint"), "Id."),)
+)
 
 # Glue's patterns for one line: botocore checks lengths, AWS these.
 LINE = re.compile("[\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff\t]*")

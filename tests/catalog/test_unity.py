@@ -15,9 +15,9 @@ from aiohttp import web
 from reelhouse.cli.register import register
 from reelhouse.delta.delta_rs import write_delta
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.catalog.entries import Column, Entry, entries_of
+from reelhouse.serve.catalog.entries import CatalogColumn, CatalogEntry, entries_of
 from reelhouse.serve.catalog.registration import refresh
-from reelhouse.serve.catalog.unity import Place, UnityCatalogue, parsed_place
+from reelhouse.serve.catalog.unity import UnityCatalogue, UnitySchema, parsed_place
 from reelhouse.settings import Settings
 from reelhouse.storage.s3 import S3Storage
 from reelhouse.tables.schemas import data_type
@@ -28,7 +28,9 @@ from tests.serving import reset, serving
 
 Unity = tuple[UnityServer, str]
 
-ENTRY = Entry("movie", "A movie.", "s3://films/lake/tables/movie", (Column("movie_id", data_type("bigint"), "Id."),))
+ENTRY = CatalogEntry(
+    "movie", "A movie.", "s3://films/lake/tables/movie", (CatalogColumn("movie_id", data_type("bigint"), "Id."),)
+)
 
 READS = """
 import sys
@@ -41,7 +43,7 @@ def catalogue(unity: Unity, token: str = UNITY_TOKEN, place: str = "films.tmdb")
     return UnityCatalogue(unity[1], token, parsed_place(place), "s3://films/lake")
 
 
-def put(unity: Unity, entry: Entry = ENTRY, **options: str) -> None:
+def put(unity: Unity, entry: CatalogEntry = ENTRY, **options: str) -> None:
     refresh(catalogue(unity, **options), "s3://films/lake", [entry], {entry.name}, "A lake.")
 
 
@@ -52,7 +54,7 @@ def test_another_client_finds_and_reads_a_table_by_its_name_alone(
     server, address = unity
     write_delta(lake, "tables/movie", pa.table({"movie_id": [3, 1]}).to_reader(), mode="overwrite", user={})
     entry = next(entry for entry in entries_of(lake) if entry.name == "movie")
-    opened = UnityCatalogue(address, UNITY_TOKEN, Place("films", "tmdb"), lake.url)
+    opened = UnityCatalogue(address, UNITY_TOKEN, UnitySchema("films", "tmdb"), lake.url)
     refresh(opened, lake.url, [entry], {"movie"}, "A lake.")
     server.keys = {"access_key_id": cloud.access_key, "secret_access_key": cloud.secret_key, "session_token": ""}
     # delta-rs asks the catalog where the table lies and with which keys; only the endpoint is configured.
@@ -191,7 +193,7 @@ def test_what_is_no_unity_catalog_is_one_line(answer: object, says: str) -> None
 )
 def test_an_address_that_is_none_is_said_without_its_secrets(address: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
-        UnityCatalogue(address, "", Place("films", "tmdb"), "s3://films/lake")
+        UnityCatalogue(address, "", UnitySchema("films", "tmdb"), "s3://films/lake")
     assert "secret" not in str(caught.value)
 
 

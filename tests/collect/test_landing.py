@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 
-from reelhouse.collect.landing import MOST_CHUNKS, ChunkSink, Limits, OpenUnit, open_unit
+from reelhouse.collect.landing import MOST_CHUNKS, ChunkLimits, ChunkSink, OpenUnit, open_unit
 from reelhouse.collect.validation import Validated
 from reelhouse.errors import StorageError
 from reelhouse.raw.chunk import read_chunk
@@ -21,7 +21,7 @@ from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tmdb.client import Answer
 from tests.lakes import a_plan
 
-PATIENT = Limits(seconds=60.0)
+PATIENT = ChunkLimits(seconds=60.0)
 
 
 class Watched(MemoryStorage):
@@ -77,7 +77,7 @@ def _receipts(storage: MemoryStorage, plan: Plan) -> list[Receipt]:
 def _land(
     storage: MemoryStorage,
     plan: Plan,
-    limits: Limits,
+    limits: ChunkLimits,
     work: Callable[[ChunkSink, list[tuple[OpenUnit, list[Request]]]], Awaitable[None]],
     landed: Callable[[Receipt], None] = lambda receipt: None,
     *,
@@ -105,7 +105,7 @@ async def _add_all(sink: ChunkSink, units: list[tuple[OpenUnit, list[Request]]])
 def test_everything_added_lies_there_once_with_a_receipt() -> None:
     storage = Watched()
     plan = _plan(storage, 95, unit_size=30)
-    _land(storage, plan, Limits(answers=7, seconds=60.0), _add_all)
+    _land(storage, plan, ChunkLimits(answers=7, seconds=60.0), _add_all)
     outcomes = [outcome for receipt in _receipts(storage, plan) for outcome in receipt.outcomes]
     assert sorted(int(outcome.key) for outcome in outcomes) == list(range(1, 96))
     for receipt in _receipts(storage, plan):
@@ -118,7 +118,7 @@ def test_everything_added_lies_there_once_with_a_receipt() -> None:
 def test_a_chunk_is_closed_at_so_many_answers_and_at_the_end_of_its_unit() -> None:
     storage = Watched()
     plan = _plan(storage, 25, unit_size=20)
-    _land(storage, plan, Limits(answers=8, seconds=60.0), _add_all)
+    _land(storage, plan, ChunkLimits(answers=8, seconds=60.0), _add_all)
     assert [(r.unit, r.part, len(r.outcomes)) for r in _receipts(storage, plan)] == [
         (0, 0, 8),
         (0, 1, 8),
@@ -136,7 +136,7 @@ def test_a_chunk_is_closed_at_so_many_bytes_at_rest() -> None:
         for request in requests:
             await sink.add(unit, request, _validated(request.key, size=4000))
 
-    _land(storage, plan, Limits(size=40_000, seconds=60.0), work)
+    _land(storage, plan, ChunkLimits(size=40_000, seconds=60.0), work)
     chunks = [receipt.chunk for receipt in _receipts(storage, plan)]
     sizes = [chunk.size for chunk in chunks if isinstance(chunk, ChunkRef)]
     assert len(sizes) > 2
@@ -158,7 +158,7 @@ def test_a_chunk_is_closed_when_it_was_open_for_long_enough_though_nothing_more_
             assert time.monotonic() - began < 10
         waited.append(time.monotonic() - began)
 
-    _land(storage, plan, Limits(seconds=0.2), work, ticking=True)
+    _land(storage, plan, ChunkLimits(seconds=0.2), work, ticking=True)
     assert waited[0] >= 0.2
 
 
@@ -186,7 +186,7 @@ def test_nothing_is_reported_before_chunk_and_receipt_are_put_in_this_order() ->
         assert [key for key in storage.put_keys if key in order] == order
         reported.append(tuple(outcome.key for outcome in receipt.outcomes))
 
-    _land(storage, plan, Limits(answers=4, seconds=60.0), _add_all, landed)
+    _land(storage, plan, ChunkLimits(answers=4, seconds=60.0), _add_all, landed)
     assert len(reported) == 12
     assert {key for keys in reported for key in keys} == {str(number + 1) for number in range(40)}
 
@@ -330,7 +330,7 @@ def test_without_a_spool_a_failure_of_the_lake_counts_the_lost_answers_and_repor
             await sink.add(unit, request, _validated(request.key))
 
     with pytest.raises(StorageError, match="the disk is full; 3 responses are lost and will be requested again"):
-        _land(storage, plan, Limits(answers=1), work, reported.append)
+        _land(storage, plan, ChunkLimits(answers=1), work, reported.append)
     assert reported == []
     assert _receipts(storage, plan) == []
 
@@ -352,7 +352,7 @@ def test_a_bug_surfaces_at_the_next_call_and_at_the_end() -> None:
             await sink.add(unit, requests[1], _validated("2"))
 
     with pytest.raises(ZeroDivisionError):
-        _land(storage, plan, Limits(answers=1), work)
+        _land(storage, plan, ChunkLimits(answers=1), work)
 
 
 @pytest.mark.parametrize("failure", [StorageError("the disk is full"), ZeroDivisionError("a bug")])
@@ -388,7 +388,7 @@ def test_a_chunk_without_a_receipt_does_not_exist_and_is_asked_again() -> None:
 def test_an_opened_unit_knows_what_readable_receipts_claim_and_where_the_log_ends() -> None:
     storage = Watched()
     plan = _plan(storage, 6)
-    _land(storage, plan, Limits(answers=2, seconds=60.0), _add_all)
+    _land(storage, plan, ChunkLimits(answers=2, seconds=60.0), _add_all)
     storage.put(receipt_key("movie", 1, 0, 1), b"damaged")
     opened = open_unit(storage, plan, 0)
     assert opened.known == {"1", "2", "5", "6"}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reelhouse.bootstrap.storage import spool_of
 from reelhouse.collect.landing import Replayed, open_unit, replay
-from reelhouse.collect.spool import Entry, Spool, Spooling
+from reelhouse.collect.spool import Spool, SpoolEntry, Spooling
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import ChunkWriter, read_chunk
 from reelhouse.raw.plan import Plan
@@ -51,7 +51,7 @@ def _spooled(spool: Spool, plan: Plan, keys: list[str], *, unit: int = 0, token:
     outcomes = [a_outcome(key, line=line) for line, key in enumerate(keys[:-1])]
     outcomes.append(a_outcome(keys[-1], State.FILTERED))
     receipt = Receipt(run=plan.run, unit=unit, part=0, entity="movie", outcomes=outcomes, chunk=reference, requests=3)
-    spool.keep(Entry("memory:", plan.ids.sha256, plan.planned_at, receipt), body)
+    spool.keep(SpoolEntry("memory:", plan.ids.sha256, plan.planned_at, receipt), body)
     return reference
 
 
@@ -315,7 +315,7 @@ def test_whatever_an_answer_holds_comes_back_as_it_was(
     spool = Spool(folder, ROOM)
     outcomes = [a_outcome("1", line=0), a_outcome("2", State.QUARANTINED)]
     receipt = Receipt(run=1, unit=0, part=0, entity="movie", outcomes=outcomes, drift={etag: 1})
-    entry = Entry("s3://bucket/prefix", "a" * 64, MORNING, receipt)
+    entry = SpoolEntry("s3://bucket/prefix", "a" * 64, MORNING, receipt)
     spool.keep(entry, body)
     (name,) = spool.waiting()
     assert spool.read(name) == (entry, body)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from reelhouse.collect.verify import verify
-from reelhouse.course.copies import Copies, check_copies, read_state, state_key
+from reelhouse.course.copies import AnswerCopies, check_copies, read_state, state_key
 from reelhouse.course.layout import COPIES, file_key, folder_of, is_file
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import StorageError
@@ -50,8 +50,8 @@ def _copied(lake: Storage) -> list[int]:
     return [record["id"] for key in files for record in json.loads(lake.get(key))]
 
 
-def _begun(lake: Storage, run: int = 0) -> Copies:
-    copies = Copies(lake, MOVIE, kinds=False)
+def _begun(lake: Storage, run: int = 0) -> AnswerCopies:
+    copies = AnswerCopies(lake, MOVIE, kinds=False)
     copies.start(run, lambda: False)
     return copies
 
@@ -83,7 +83,7 @@ def test_catching_up_stops_at_its_limit_and_goes_on_from_there() -> None:
     lake = MemoryStorage()
     _parts(lake, ("1",), ("2",), ("3",))
     left = iter([False, True])
-    copies = Copies(lake, MOVIE, kinds=False)
+    copies = AnswerCopies(lake, MOVIE, kinds=False)
     copies.start(1, lambda: next(left))
     copies.leave()
     assert _copied(lake) == [1]
@@ -183,7 +183,7 @@ def test_a_complete_day_loses_its_mark_while_a_later_run_adds_to_it() -> None:
 def test_nothing_is_written_once_the_lake_is_held_no_longer() -> None:
     lake = MemoryStorage()
     held = True
-    copies = Copies(lake, MOVIE, kinds=False, held=lambda: held)
+    copies = AnswerCopies(lake, MOVIE, kinds=False, held=lambda: held)
     copies.start(0, lambda: False)
     first, second = _parts(lake, ("1",), ("2",))
     copies.take(first)
@@ -214,7 +214,7 @@ def test_two_entities_share_a_day_and_its_mark_but_no_file() -> None:
     _parts(lake, tuple(str(id_) for id_ in range(1, 251)))
     _begun(lake, 1).finish(1)
     _series(lake, ["1", "2"])
-    copies = Copies(lake, SERIES, kinds=False)
+    copies = AnswerCopies(lake, SERIES, kinds=False)
     copies.start(1, lambda: False)
     copies.leave()
     # The day is not complete while the run of series is open, and that is not a fault of the movies.
@@ -229,7 +229,7 @@ def test_two_entities_share_a_day_and_its_mark_but_no_file() -> None:
     series_plan = read_plan(lake, "series", 1)
     assert series_plan is not None
     reconcile(lake, series_plan)
-    copies = Copies(lake, SERIES, kinds=False)
+    copies = AnswerCopies(lake, SERIES, kinds=False)
     copies.start(1, lambda: False)
     copies.finish(1)
     copies.check()
@@ -273,7 +273,7 @@ def test_a_purge_writes_the_copies_of_all_its_entities_again() -> None:
     _parts(lake, ("1", "2"))
     _begun(lake, 1).finish(1)
     _series(lake, ["1", "2"])
-    copies = Copies(lake, SERIES, kinds=False)
+    copies = AnswerCopies(lake, SERIES, kinds=False)
     copies.start(1, lambda: False)
     copies.leave()
     both = {"movie": MOVIE, "series": SERIES}

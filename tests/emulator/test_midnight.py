@@ -3,13 +3,13 @@
 from datetime import UTC, date, datetime
 
 from reelhouse.emulator.catalog.generated import GeneratedCatalogue
-from reelhouse.emulator.clock import Clock
+from reelhouse.emulator.clock import EmulatorClock
 from reelhouse.emulator.world import World
 
 
 def test_a_day_begins_at_midnight_with_the_catalogue_of_that_moment() -> None:
     seconds = [0.0]
-    clock = Clock(datetime(2026, 5, 1, 23, 59, tzinfo=UTC), ticks=lambda: seconds[0])
+    clock = EmulatorClock(datetime(2026, 5, 1, 23, 59, tzinfo=UTC), ticks=lambda: seconds[0])
     world = World(GeneratedCatalogue(1, 20), clock, seed=1)
     before = world.delete(None, 1)
     seconds[0] = 120.0

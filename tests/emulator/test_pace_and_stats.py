@@ -9,19 +9,19 @@ import pytest
 
 from reelhouse.emulator import Emulator
 from reelhouse.emulator.http import server
-from reelhouse.emulator.http.rate_limit import Pace
+from reelhouse.emulator.http.rate_limit import RateLimit
 from tests.emulator.asking import ask, export_ids, get
 
 
 def test_no_second_lets_more_than_the_rate_pass() -> None:
-    pace = Pace(10, None)
+    pace = RateLimit(10, None)
     passed = [now for tick in range(300) if pace.admits(now := tick / 37)]
     assert all(sum(now - 1 < other <= now for other in passed) <= 10 for now in passed)
     assert len(passed) >= 75
 
 
 def test_refused_requests_do_not_use_up_the_allowance() -> None:
-    pace = Pace(2, None)
+    pace = RateLimit(2, None)
     assert [pace.admits(now) for now in (0.0, 0.1, 0.2, 0.9, 1.0, 1.05, 1.1)] == [
         True, True, False, False, True, False, True,
     ]  # fmt: skip

@@ -16,11 +16,11 @@ from reelhouse.entities.schema import Entity, Table, col
 from reelhouse.marts import REGISTRY as EVERYTHING
 from reelhouse.serve import dictionary
 from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Answer, python_rows
+from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
-from tests.warehouse.landing import Answer as Landed
 from tests.warehouse.landing import LakeInTheMaking
+from tests.warehouse.landing import Answer as Landed
 
 GADGET = Entity(
     name="gadget",
@@ -122,7 +122,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_rows_in_plain_python(name: str) -> None:
     parsed = lenient_parse(json.dumps(BODY).encode(), GADGET.shape)
-    answer = Answer(7, AT, parsed.values, [one._asdict() for one in parsed.rejected])
+    answer = TypedAnswer(7, AT, parsed.values, [one._asdict() for one in parsed.rejected])
     assert list(python_rows(REGISTRY.of_answers[name], answer)) == ROWS[name]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reelhouse.entities.paths import Level, MapOf, Place, Shape, Tree, full_path, levels_of, place_of
+from reelhouse.entities.paths import Level, MapOf, Shape, Tree, ValuePath, full_path, levels_of, place_of
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ def test_what_no_rows_can_be_made_of_is_refused(rows: str) -> None:
 @pytest.mark.parametrize(
     ("path", "place"),
     [
-        (".", Place(())),
-        ("a.b", Place(("a", "b"))),
-        ("^a", Place(("a",), around=True)),
-        ("a[]", Place(("a",), joined=True)),
+        (".", ValuePath(())),
+        ("a.b", ValuePath(("a", "b"))),
+        ("^a", ValuePath(("a",), around=True)),
+        ("a[]", ValuePath(("a",), joined=True)),
     ],
 )
-def test_a_column_is_at_a_place(path: str, place: Place) -> None:
+def test_a_column_is_at_a_place(path: str, place: ValuePath) -> None:
     assert place_of(path) == place
 
 

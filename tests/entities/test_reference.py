@@ -18,7 +18,7 @@ from reelhouse.entities.reference import REFERENCE_LISTS
 from reelhouse.entities.schema import Entity
 from reelhouse.spark.options import from_api
 from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Answer, python_rows
+from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import tmdb_data
@@ -64,7 +64,7 @@ def test_recorded_lists_become_tables_without_loss(tmp_path: Path) -> None:
         found = lenient_parse(bodies[entity.path], entity.shape)
         assert found.rejected == []
         for table in entity.tables:
-            made = python_rows(table, Answer(0, None, found.values, []))
+            made = python_rows(table, TypedAnswer(0, None, found.values, []))
             expected.setdefault(table.name, []).extend(map(_row, made))
     for name, rows in expected.items():
         assert sorted(map(str, map(_row, lake.rows(name)))) == sorted(map(str, rows)), name
@@ -96,7 +96,7 @@ def test_lists_of_several_kinds_share_a_table(tmp_path: Path, names: tuple[str, 
 def test_a_slice_of_a_shared_table_is_of_one_kind() -> None:
     for kind in ("movie", "tv"):
         table = from_api(Registry.of(BY_NAME), f"genre_{kind}")["genre"]
-        rows = list(python_rows(table, Answer(0, None, {"genres": [{"id": 1, "name": "Drama"}]}, [])))
+        rows = list(python_rows(table, TypedAnswer(0, None, {"genres": [{"id": 1, "name": "Drama"}]}, [])))
         assert [_row(row) for row in rows] == [(kind, 1, "Drama")]
 
 

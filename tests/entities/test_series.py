@@ -21,14 +21,14 @@ from reelhouse.entities.referenced import REFERENCED
 from reelhouse.entities.schema import Entity, Export
 from reelhouse.entities.tv import TV
 from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Answer, python_rows
+from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import tmdb_data
 from tests.runs.lakes import settings
 from tests.serving import html, json, serving, verdict
-from tests.warehouse.landing import Answer as Landed
 from tests.warehouse.landing import LakeInTheMaking
+from tests.warehouse.landing import Answer as Landed
 
 # A few seasons, specials alone, more than one request holds, and numbers that are years.
 SEASONS = {1: [0, 1, 2], 2: [0], 3: list(range(30)), 4: [2019, 2020]}
@@ -158,8 +158,8 @@ def test_of_what_a_key_tells_apart_the_first_counts_and_what_repeats_it_is_named
         assert wanted == sorted(lake.values(table.name, *table.key), key=str) != []
 
 
-def _read(id_: int, body: dict[str, Any]) -> Answer:
-    return Answer(id_, None, lenient_parse(msgspec.json.encode(body), TV.shape).values, [])
+def _read(id_: int, body: dict[str, Any]) -> TypedAnswer:
+    return TypedAnswer(id_, None, lenient_parse(msgspec.json.encode(body), TV.shape).values, [])
 
 
 @pytest.mark.parametrize("entity", [PERSON, *REFERENCED], ids=lambda one: one.name)
@@ -176,7 +176,7 @@ def test_recorded_answers_are_known_whole_and_become_rows(entity: Entity) -> Non
         assert body.keys() - entity.fields - set(entity.appends) - {"movies"} == set(), file.name
         parsed = lenient_parse(file.read_bytes(), entity.shape)
         assert parsed.rejected == []
-        answer = Answer(body["id"], None, parsed.values, [])
+        answer = TypedAnswer(body["id"], None, parsed.values, [])
         rows = {table.name: list(python_rows(table, answer)) for table in entity.tables}
         (itself,) = rows[entity.name]
         assert (itself[entity.id_column], itself["name"]) == (body["id"], body["name"])

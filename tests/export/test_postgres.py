@@ -19,7 +19,7 @@ from reelhouse.serve.export.postgresql.ddl import check_fits, type_of
 from reelhouse.serve.export.postgresql.swap import Loaded
 from reelhouse.serve.export.postgresql.target import PostgresTarget, load_by_copy
 from reelhouse.serve.export.result import Exported
-from reelhouse.serve.export.tables import ExportTable, Snapshot, look
+from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, look
 from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.postgres_address import shown
@@ -286,7 +286,7 @@ def test_two_exports_at_a_time_do_not_meet(lake: Path, database: Database) -> No
     inside: list[str] = []
 
     def load(
-        link: Link, schema: str, name: str, snapshot: Snapshot, table: ExportTable, keep: pa.Table | None
+        link: Link, schema: str, name: str, snapshot: LakeSnapshot, table: ExportTable, keep: pa.Table | None
     ) -> Loaded:
         with pytest.raises(ReelhouseError, match="another export into schema tmdb is under way"):
             export(lake, database.url, "dim_genre")
@@ -310,7 +310,7 @@ def test_a_connection_lost_in_the_middle_changes_nothing(
         loads = iter(range(10))
 
         def load(
-            link: Link, schema: str, name: str, snapshot: Snapshot, table: ExportTable, keep: pa.Table | None
+            link: Link, schema: str, name: str, snapshot: LakeSnapshot, table: ExportTable, keep: pa.Table | None
         ) -> Loaded:
             if next(loads) == 1:
                 if how == "line":

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from reelhouse.imports.csv_files import CsvFiles
 from reelhouse.imports.files import source
 from reelhouse.imports.run import mark_of
-from reelhouse.imports.values import Batch, Values
-from reelhouse.strict_csv import CsvError, Dialect, Tally, check, read_rows
+from reelhouse.imports.values import TextBatch, Values
+from reelhouse.strict_csv import CsvError, Dialect, LineCounts, check, read_rows
 from reelhouse.warehouse.import_registry import ImportColumn
 from tests.imports.conftest import Importer
 
@@ -107,9 +107,9 @@ class Given(Values):
         super().__init__([ImportColumn("a", "")])
         self._batches = [pa.RecordBatch.from_pydict({"a": pa.array(batch, pa.string())}) for batch in batches]
 
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[TextBatch]:
         for batch in self._batches:
-            yield Batch(batch, "row {}".format)
+            yield TextBatch(batch, "row {}".format)
 
 
 def test_large_numbers_seen_before_the_first_fraction_count_as_well() -> None:
@@ -338,7 +338,7 @@ def test_rows_that_the_parser_does_not_give_end_the_import(lake: Importer, monke
 
     monkeypatch.setattr(csv_files, "_parsed", lossy)
     said = lake.refused("t", lake.file("t.csv", 'id,t\n1,"A\nB"\n2,B\n'))
-    assert said.startswith("t.csv: 1 rows were read of Tally(lines=4, records=3, ")
+    assert said.startswith("t.csv: 1 rows were read of LineCounts(lines=4, records=3, ")
 
 
 def test_long_values_are_read_at_the_begin_of_a_file_too(lake: Importer) -> None:
@@ -365,7 +365,7 @@ def test_what_is_written_by_the_rules_comes_back_and_lines_add_up(cells: list[li
     writer = csv.writer(written, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
     writer.writerows([["h", "i"], *cells])
     body = written.getvalue().encode()
-    tally = Tally()
+    tally = LineCounts()
     rows = list(read_rows(io.BytesIO(body), Dialect(delimiter), tally))
     assert [row.cells for row in rows] == [["h", "i"], *cells]
     assert check([body[:3], body[3:]], Dialect(delimiter)) == tally

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reelhouse.raw.checkpoint import Done, keep_done, nothing_done, read_done
+from reelhouse.raw.checkpoint import Checkpoint, keep_done, nothing_done, read_done
 from reelhouse.raw.keys import checkpoint_key, receipt_key
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import State
@@ -63,7 +63,7 @@ def test_nothing_is_kept_while_no_unit_is_settled() -> None:
 def test_the_end_is_counted_from_the_receipts_and_a_progress_that_lies_goes() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(4))
-    lie = Done("movie", 1, plan.ids.sha256, UNITS, states={"gone": UNITS * SIZE})
+    lie = Checkpoint("movie", 1, plan.ids.sha256, UNITS, states={"gone": UNITS * SIZE})
     keep_done(storage, lie)
     made, counted = reconcile(storage, plan, read_done(storage, plan))
     assert made is None

@@ -27,7 +27,7 @@ from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readab
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import Chosen
 from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Answer, python_rows
+from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.listed_ids import ids_of_columns
 from reelhouse.warehouse.verify import check_tables
@@ -232,13 +232,13 @@ def _bare(row: Mapping[str, Any]) -> str:
     return str(sorted((name, value) for name, value in row.items() if name != "fetched_at"))
 
 
-def _answers(lake: LakeInTheMaking, result: RunResult, entity: Entity) -> Iterator[Answer]:
+def _answers(lake: LakeInTheMaking, result: RunResult, entity: Entity) -> Iterator[TypedAnswer]:
     for receipt, outcome in _outcomes(lake, result):
         if outcome.state is State.LANDED:
             assert receipt.chunk is not None and outcome.id is not None
             lines = {line.line: line.bytes for line in read_chunk(lake.storage, receipt.chunk)}
             parsed = lenient_parse(whole_record([lines[number] for number in outcome.span]), entity.shape)
-            yield Answer(outcome.id, None, parsed.values, [])
+            yield TypedAnswer(outcome.id, None, parsed.values, [])
 
 
 def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: Path, tmdb: Invented) -> None:
@@ -349,12 +349,12 @@ def test_what_tables_mention_is_followed_until_they_mention_nothing_new(tmp_path
     assert collecting.followed(chosen, request) == {"player": ("saga_cast.player_id", "player.friend_id")}
     passes: list[tuple[str, ...]] = []
 
-    def collect(request: CollectOptions) -> collecting.Done:
+    def collect(request: CollectOptions) -> collecting.CallResult:
         passes.append(request.names)
         request = request._replace(ids_of=ids_of_columns)
         return collecting.collect_each(lake.storage, chosen, request, Progress())
 
-    def follow(request: CollectOptions) -> collecting.Done:
+    def follow(request: CollectOptions) -> collecting.CallResult:
         followed = collecting.followed(chosen, request)
         build = partial(lake.build, registry=registry)
         return operations.collect_and_follow(request, followed, collect, build, partial(ids_of_columns, lake.storage))[

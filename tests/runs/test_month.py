@@ -30,7 +30,7 @@ from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Answer, python_rows
+from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tmdb.endpoints import request_of
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.lakes import TOKEN, of
@@ -209,13 +209,13 @@ def known_ids(lake: Storage, kind: str) -> set[int]:
         return {id_ for (id_,) in ledger.db.execute("select id from known")}
 
 
-def answers(lake: Storage, entity: Entity, today: datetime) -> Iterator[Answer]:
+def answers(lake: Storage, entity: Entity, today: datetime) -> Iterator[TypedAnswer]:
     """The newest landed answer of each id, read without an engine; those of ranked lists are of *today*."""
     for id_, body in bodies(lake, entity.name):
-        yield Answer(id_, today, lenient_parse(json.dumps(body).encode(), entity.shape).values, [])
+        yield TypedAnswer(id_, today, lenient_parse(json.dumps(body).encode(), entity.shape).values, [])
 
 
-def assert_rows(lake: LakeInTheMaking, made: list[tuple[Table, list[Answer]]], today: date) -> None:
+def assert_rows(lake: LakeInTheMaking, made: list[tuple[Table, list[TypedAnswer]]], today: date) -> None:
     """A table has the rows that the answers of its entities say, in all columns; one of days those of *today*."""
     table = made[0][0]
     expected = [row for part, parsed in made for answer in parsed for row in python_rows(part, answer)]

@@ -46,7 +46,7 @@ def test_an_outage_is_said_while_it_lasts_and_counted(
         return web.Response(status=502, text="bad gateway") if time.monotonic() < broken else None
 
     plain.instead = failing
-    beats: list[reporting.Beat] = []
+    beats: list[reporting.RequestStats] = []
     monkeypatch.setattr(reporting, "SILENCE", 1.0)
     monkeypatch.setattr(reporting.Progress, "beat", _kept(beats, reporting.Progress.beat))
     records = _records(log)
@@ -78,9 +78,9 @@ def test_a_tmdb_that_takes_a_request_and_answers_nothing_is_named_before_the_fir
 
 
 def _kept(
-    beats: list[reporting.Beat], beat: Callable[[reporting.Progress, reporting.Beat], None]
+    beats: list[reporting.RequestStats], beat: Callable[[reporting.Progress, reporting.RequestStats], None]
 ) -> Callable[..., None]:
-    def keeping(progress: reporting.Progress, found: reporting.Beat) -> None:
+    def keeping(progress: reporting.Progress, found: reporting.RequestStats) -> None:
         beats.append(found)
         beat(progress, found)
 

@@ -18,7 +18,7 @@ from reelhouse.bootstrap import purging
 from reelhouse.bootstrap.maintaining import maintain
 from reelhouse.cli import purge as cli_purge
 from reelhouse.cli.main import main
-from reelhouse.collect.spool import Entry, Spool
+from reelhouse.collect.spool import Spool, SpoolEntry
 from reelhouse.collect.verify import verify
 from reelhouse.errors import LockedError
 from reelhouse.raw.keys import LOGS
@@ -296,7 +296,7 @@ def test_answers_that_wait_in_the_spool_are_not_overlooked(
     plan = read_plan(lake, "movie", 2)
     assert plan is not None
     receipt = Receipt(run=2, unit=0, part=9, entity="movie", outcomes=[])
-    waiting.keep(Entry(lake.url, plan.ids.sha256, plan.planned_at, receipt), b"")
+    waiting.keep(SpoolEntry(lake.url, plan.ids.sha256, plan.planned_at, receipt), b"")
     monkeypatch.setattr(purging, "spool_of", lambda settings, storage: waiting)
     before = _contents(lake)
     result = typed("--all", "--yes")

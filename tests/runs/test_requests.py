@@ -19,7 +19,7 @@ from reelhouse.raw.inbox import put_message, waiting
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
 from reelhouse.storage.folder import FolderStorage
-from reelhouse.storage.lease import Pace
+from reelhouse.storage.lease import LeaseTiming
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import Storage
@@ -81,7 +81,7 @@ def test_a_collection_puts_two_objects_for_each_chunk(world: World) -> None:
     began = time.monotonic()
     assert collect(world.storage, world.settings, selected=True).clean
     counts = world.counted()
-    renewals = int((time.monotonic() - began) / Pace().every)
+    renewals = int((time.monotonic() - began) / LeaseTiming().every)
     chunks = verify(world.storage).chunks
     # Besides: probe, lease taken and released, export, ids, plan, reconciliation, ledger. Four listings look for what
     # is left of a lost run, two for pieces of the ledger.

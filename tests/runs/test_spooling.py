@@ -22,7 +22,7 @@ from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.storage import spool_of
 from reelhouse.collect.landing import replay
 from reelhouse.collect.reporting import Progress, RunResult
-from reelhouse.collect.spool import Entry, Spool
+from reelhouse.collect.spool import Spool, SpoolEntry
 from reelhouse.course.layout import COPIES
 from reelhouse.errors import StorageError
 from reelhouse.raw.plan import read_plan
@@ -265,7 +265,7 @@ def test_what_waited_is_copied_for_the_course_once_it_is_brought_in(sound: Tiny)
     assert_whole(lake)
 
 
-def _waiting(spool: Spool) -> list[Entry]:
+def _waiting(spool: Spool) -> list[SpoolEntry]:
     return [spool.read(name)[0] for name in spool.waiting()]
 
 

@@ -150,7 +150,7 @@ def test_a_listing_that_is_refused_keeps_no_other_entity_waiting(tiny: Tiny, idl
     assert verify(lake, entities=BOTH).clean
 
 
-def each(lake: Storage, settings: Settings, *, idly: bool, names: tuple[str, ...]) -> collecting.Done:
+def each(lake: Storage, settings: Settings, *, idly: bool, names: tuple[str, ...]) -> collecting.CallResult:
     """All entities as the command line works on them, or as Lambda does: each is due once."""
     request = CollectOptions(entities=BOTH, names=names)
     left = set(names or BOTH)

@@ -18,7 +18,7 @@ from reelhouse.raw.verified import Verified, keep_verified
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.report import making
 from reelhouse.serve.report.figures import asked
-from reelhouse.serve.report.quality import Limits
+from reelhouse.serve.report.quality import QualityLimits
 from reelhouse.storage.folder import FolderStorage
 from tests.browser import Tab, axe, browse
 from tests.serve.conftest import DANGEROUS
@@ -30,11 +30,11 @@ WIDTHS = (360, 768, 1440)
 
 
 def report(
-    root: Path, limits: Limits | None = None, *, now: datetime = NOW, images: bool = False, drawing: bool = False
+    root: Path, limits: QualityLimits | None = None, *, now: datetime = NOW, images: bool = False, drawing: bool = False
 ) -> making.Report:
     storage = FolderStorage(root)
     runtime: Callable[[], str] | None = None if drawing else lambda: ""
-    given = limits or Limits(rejected=1.0)
+    given = limits or QualityLimits(rejected=1.0)
     return making.make(storage, Lake(storage, SAIL), "my <lake>", now, limits=given, images=images, runtime=runtime)
 
 
@@ -118,13 +118,13 @@ def test_a_lake_without_faults_passes_all_checks(made: making.Report) -> None:
 @pytest.mark.parametrize(
     ("limits", "now", "failing"),
     [
-        (Limits(rejected=0.1), NOW, "rejected values"),
-        (Limits(rejected=1.0, age_days=20), NOW, "oldest answer"),
-        (Limits(rejected=1.0, verify_days=0), NOW.replace(day=30), "last verify"),
+        (QualityLimits(rejected=0.1), NOW, "rejected values"),
+        (QualityLimits(rejected=1.0, age_days=20), NOW, "oldest answer"),
+        (QualityLimits(rejected=1.0, verify_days=0), NOW.replace(day=30), "last verify"),
     ],
 )
 def test_a_limit_turns_its_check_red(
-    three_movies: LakeInTheMaking, limits: Limits, now: datetime, failing: str, monkeypatch: pytest.MonkeyPatch
+    three_movies: LakeInTheMaking, limits: QualityLimits, now: datetime, failing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep_verified(three_movies.storage, CLEAN)
     monkeypatch.setattr(making, "REPORT_QUESTIONS", ())

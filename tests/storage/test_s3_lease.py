@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from reelhouse.errors import LockedError, StorageError
-from reelhouse.storage.lease import Pace, held
+from reelhouse.storage.lease import LeaseTiming, held
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import unheard
 from reelhouse.storage.s3 import S3Storage
@@ -36,7 +36,7 @@ from tests.s3proxy import (
 from tests.s3servers import client
 
 # Renews as quickly as a test likes it; the lease itself outlives the test.
-BRISK = Pace(ttl=60.0, every=0.05, again=0.05, margin=20.0)
+BRISK = LeaseTiming(ttl=60.0, every=0.05, again=0.05, margin=20.0)
 
 
 def _later(seconds: float) -> Fault:
@@ -142,7 +142,7 @@ def test_a_strange_date_of_s3_is_no_traceback(lake: S3Storage, proxy: Proxy, dat
 
 def test_a_holder_that_lost_the_lease_is_notified_once_and_does_nothing_more(lake: S3Storage, proxy: Proxy) -> None:
     heard: list[str] = []
-    slow = Pace(ttl=60.0, every=0.5, again=0.5, margin=20.0)
+    slow = LeaseTiming(ttl=60.0, every=0.5, again=0.5, margin=20.0)
     with held(lake, lake.url, seconds=None, lost=heard.append, pace=slow):
         # More than once: a renewal between a look and a swap makes the other one look again.
         proxy.always(_later(100), kind="GET", key="_reelhouse/lease.json")
@@ -230,7 +230,9 @@ def test_a_renewal_with_a_lost_response_is_recognized(lake: S3Storage, proxy: Pr
 def test_a_holder_that_cannot_renew_is_notified_before_expiry(lake: S3Storage, proxy: Proxy) -> None:
     heard: list[str] = []
     began = time.monotonic()
-    with held(lake, lake.url, seconds=None, lost=heard.append, pace=Pace(ttl=2.0, every=0.1, again=0.1, margin=1.0)):
+    with held(
+        lake, lake.url, seconds=None, lost=heard.append, pace=LeaseTiming(ttl=2.0, every=0.1, again=0.1, margin=1.0)
+    ):
         proxy.off()
         _wait(lambda: heard)
         took = time.monotonic() - began
@@ -249,7 +251,9 @@ def test_a_holder_whose_renewal_hangs_is_notified_too(lake: S3Storage, proxy: Pr
         answered.wait(60)
         return on()
 
-    with held(lake, lake.url, seconds=None, lost=heard.append, pace=Pace(ttl=2.0, every=0.1, again=0.1, margin=1.0)):
+    with held(
+        lake, lake.url, seconds=None, lost=heard.append, pace=LeaseTiming(ttl=2.0, every=0.1, again=0.1, margin=1.0)
+    ):
         proxy.always(hangs, kind="PUT", key="_reelhouse/lease.json")
         _wait(lambda: heard)
         assert not answered.is_set()

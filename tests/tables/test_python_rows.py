@@ -83,11 +83,13 @@ def _answers() -> list[Answer]:
     return [*made, *(Answer(number, body) for number, body in enumerate(_ODD_BODIES, 241))]
 
 
-def _plain(answer: Answer, at: str) -> python_rows.Answer:
+def _plain(answer: Answer, at: str) -> python_rows.TypedAnswer:
     found = lenient_parse(answer.bytes, MOVIE.shape)
     values = {name: found.values.get(name) for name in MOVIE.shape}
     assert answer.id is not None
-    return python_rows.Answer(answer.id, datetime.fromisoformat(at), values, [one._asdict() for one in found.rejected])
+    return python_rows.TypedAnswer(
+        answer.id, datetime.fromisoformat(at), values, [one._asdict() for one in found.rejected]
+    )
 
 
 def _counted(rows: list[dict[str, Any]]) -> Counter[str]:

@@ -14,11 +14,11 @@ import pytest
 
 from reelhouse.entities.tv import TV
 from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Answer as Parsed
+from reelhouse.tables.python_rows import TypedAnswer as Parsed
 from reelhouse.tables.python_rows import python_rows
 from reelhouse.tables.registry import Registry
 from tests.lakes import tmdb_data
-from tests.warehouse.landing import Answer, LakeInTheMaking, Row
+from tests.warehouse.landing import LakeInTheMaking, Row, Answer
 
 Body = dict[str, Any]
 REGISTRY = Registry.of({"tv": TV})

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from reelhouse.errors import ListingError
 from reelhouse.tmdb import exports
-from reelhouse.tmdb.exports import Export, ExportRow, fetch_export, read_rows
+from reelhouse.tmdb.exports import ExportDownload, ExportRow, fetch_export, read_rows
 from tests.lakes import tmdb_data
 from tests.serving import bare, html, serving
 from tests.tmdb.asking import with_session
@@ -64,7 +64,7 @@ def _ids(body: bytes) -> list[int]:
     return [row.id for batch in read_rows(body) for row in batch]
 
 
-def _fetch(url: str, known: tuple[date, str] | None = None) -> Export:
+def _fetch(url: str, known: tuple[date, str] | None = None) -> ExportDownload:
     return with_session(lambda session: fetch_export(session, f"{url}/p/exports", "movie_ids", known))
 
 

@@ -27,7 +27,7 @@ from reelhouse.warehouse.course import local as course_local
 from reelhouse.warehouse.course import parquet as course_parquet
 from reelhouse.warehouse.course.local import LOCAL_COPIES, LocalCopies, LocalCopy, copy_local, read_local_copies
 from reelhouse.warehouse.course.parquet import COPIES, KEPT_DAYS, check_copies, copy_out, prune, read_copies
-from reelhouse.warehouse.manifest import Read, pin
+from reelhouse.warehouse.manifest import BuildInputs, pin
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.verify import check_tables
@@ -144,7 +144,7 @@ def test_a_build_that_has_nothing_to_do_completes_it(uncopied: LakeInTheMaking) 
 
 def test_a_lake_in_which_nothing_was_asked_has_none_yet(world: LakeInTheMaking) -> None:
     before = world.current
-    assert pin(world.storage, replace(before, build=9, read=Read()), encode(before))
+    assert pin(world.storage, replace(before, build=9, read=BuildInputs()), encode(before))
     assert copy_out(world.storage) is None
 
 

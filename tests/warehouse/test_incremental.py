@@ -25,7 +25,7 @@ from reelhouse.tables.popularity import POPULARITY, popularity
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.select import rows_of
 from reelhouse.warehouse import fingerprints, materialize, popularity_daily
-from reelhouse.warehouse.pending import Part
+from reelhouse.warehouse.pending import ReceiptPart
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.staging import BATCH_BYTES, batches
 from reelhouse.warehouse.verify import check_tables
@@ -48,13 +48,13 @@ def _no_engine() -> object:
 def _made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the tables and marts whose rows builds make from now on, whether or not they then write them."""
     made: list[str] = []
-    rows = materialize.Making.rows
+    rows = materialize.BuildPass.rows
 
-    def noted(self: materialize.Making, table: Table) -> DataFrame:
+    def noted(self: materialize.BuildPass, table: Table) -> DataFrame:
         made.append(table.name)
         return rows(self, table)
 
-    monkeypatch.setattr(materialize.Making, "rows", noted)
+    monkeypatch.setattr(materialize.BuildPass, "rows", noted)
     return made
 
 
@@ -415,7 +415,7 @@ def test_rows_of_a_version_are_counted_from_what_is_known() -> None:
 def test_an_append_takes_more_chunks_where_more_tasks_run_at_once(tasks: int, chunks: int) -> None:
     size = BATCH_BYTES // 64
     parts = [
-        Part(1, unit, 0, Receipt(1, unit, 0, "movie", [], ChunkRef(f"chunk {unit}", size, "", 0)))
+        ReceiptPart(1, unit, 0, Receipt(1, unit, 0, "movie", [], ChunkRef(f"chunk {unit}", size, "", 0)))
         for unit in range(600)
     ]
     found = list(batches(iter(parts), tasks))

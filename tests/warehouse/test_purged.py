@@ -25,7 +25,7 @@ from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import BUILD, Storage
 from reelhouse.warehouse import materialize
-from reelhouse.warehouse.manifest import BuildManifest, Read, TableVersion, built, pin, read_manifest, reading
+from reelhouse.warehouse.manifest import BuildInputs, BuildManifest, TableVersion, built, pin, read_manifest, reading
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.dying import KilledError, Stepping, dies_at
@@ -151,7 +151,9 @@ def test_without_an_engine_tables_are_erased_and_a_build_makes_them_again(lake: 
     lake.storage.put("tables/movie/_delta_log/00000000000000000000.json", _commit(["part-0.parquet"], purges=0))
     lake.storage.put("tables/movie/part-0.parquet", _TITLE.encode())
     assert pin(
-        lake.storage, BuildManifest(build=1, tables={"movie": TableVersion("tables", 0, 1, "", "")}, read=Read()), None
+        lake.storage,
+        BuildManifest(build=1, tables={"movie": TableVersion("tables", 0, 1, "", "")}, read=BuildInputs()),
+        None,
     )
     settings = Settings(lake=str(lake.root), engine="local[2]")
     result = purging.purge(lake.storage, settings, TWO, NOW, lambda name: None)
@@ -183,7 +185,7 @@ def test_a_build_that_a_purge_overtakes_is_believed_by_nobody(lake: LakeInTheMak
     _live(lake)
     purge(lake.storage, TWO, NOW)
     # It pins what it made of what it saw.
-    assert pin(lake.storage, BuildManifest(build=1, tables={}, read=Read(), purges=0), None)
+    assert pin(lake.storage, BuildManifest(build=1, tables={}, read=BuildInputs(), purges=0), None)
     with pytest.raises(LakeError, match="purged since the last build"):
         Lake(lake.storage, SAIL).sql("select * from movie")
     assert leftovers(lake.storage) == [MANIFEST]
@@ -221,7 +223,7 @@ def test_a_build_that_a_purge_overtakes_begins_no_table_that_was_erased(
             made(one, zone, spec, *args, **kwargs)
 
         monkeypatch.setattr(materialize, "_make", make)
-        monkeypatch.setattr(materialize.Making, "made_already", lambda *_: None)
+        monkeypatch.setattr(materialize.BuildPass, "made_already", lambda *_: None)
     with pytest.raises(LakeError, match="run `reelhouse build`"):
         lake.build()
     monkeypatch.undo()

@@ -14,7 +14,7 @@ from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.tables.schemas import schema_of
-from reelhouse.warehouse.manifest import BuildManifest, Read, StreamRead, TableVersion, pin
+from reelhouse.warehouse.manifest import BuildInputs, BuildManifest, StreamRead, TableVersion, pin
 from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.few import FEW
 from tests.warehouse.landing import LakeInTheMaking, a_movie
@@ -92,17 +92,17 @@ def test_rows_that_the_receipts_do_not_explain_are_named(built: LakeInTheMaking)
     assert "make 2" in problem
 
 
-def _staged(version: int) -> Read:
-    return Read(streams={"movie": StreamRead(staging=version)})
+def _staged(version: int) -> BuildInputs:
+    return BuildInputs(streams={"movie": StreamRead(staging=version)})
 
 
 def test_a_build_that_another_one_overtook_is_not_pinned() -> None:
     storage = MemoryStorage()
-    assert pin(storage, BuildManifest(1, {}, Read()), None)
+    assert pin(storage, BuildManifest(1, {}, BuildInputs()), None)
     seen = storage.get("_reelhouse/manifest.json")
     assert pin(storage, BuildManifest(2, {}, _staged(2)), seen)
     assert not pin(storage, BuildManifest(2, {}, _staged(1)), seen)
-    assert not pin(storage, BuildManifest(1, {}, Read()), None)
+    assert not pin(storage, BuildManifest(1, {}, BuildInputs()), None)
     assert storage.get("_reelhouse/manifest.json") == encode(BuildManifest(2, {}, _staged(2)))
 
 

@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _MOST_NAMED = 20
 
 
-class Asked(NamedTuple):
+class CollectRequest(NamedTuple):
     """Requested ids, or a requested kind of run; *name* is the same for each delivery of the event.
 
     *entity* is empty where the event names none.
@@ -57,10 +57,10 @@ class ListedIn(NamedTuple):
 _HALF = re.compile("[\ud800-\udfff]")
 
 
-class Call(NamedTuple):
+class CollectEvent(NamedTuple):
     """One event. With *works* the collector works now, with *ticks* it also starts a run that is due."""
 
-    requests: tuple[Asked | GivenList | ListedIn, ...] = ()
+    requests: tuple[CollectRequest | GivenList | ListedIn, ...] = ()
     works: bool = False
     ticks: bool = False
 
@@ -71,7 +71,7 @@ class Message(NamedTuple):
     id: str
     body: str
 
-    def read(self) -> Call:
+    def read(self) -> CollectEvent:
         try:
             event = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -79,20 +79,20 @@ class Message(NamedTuple):
         return _call(event, _named("sqs", self.id))
 
 
-class Batch(NamedTuple):
+class QueueBatch(NamedTuple):
     """Messages of a queue, each of which is acknowledged or reported by itself."""
 
     messages: tuple[Message, ...]
 
 
-def read_event(event: object, request: str) -> Call | Batch:
+def read_event(event: object, request: str) -> CollectEvent | QueueBatch:
     """Parse *event*; *request* names this invocation, and stays the same when Lambda retries it.
 
     Raises `ReelhouseError` that names the keys of an unknown event, never its values.
     """
     records = event.get("Records") if isinstance(event, dict) else None
     if isinstance(records, list) and _sources(records) == {"aws:sqs"}:
-        return Batch(tuple(_message(record) for record in records))
+        return QueueBatch(tuple(_message(record) for record in records))
     return _call(event, _named("call", request))
 
 
@@ -102,15 +102,15 @@ def _message(record: dict[str, Any]) -> Message:
     return Message(record["messageId"], str(record.get("body", "")))
 
 
-def _call(event: object, name: str) -> Call:
+def _call(event: object, name: str) -> CollectEvent:
     if not isinstance(event, dict):
         raise ReelhouseError(f"an event must be an object, not a {type(event).__name__}")
     if "entity" in event and ("ids" in event or "run" in event):
         rest = {key: value for key, value in event.items() if key != "entity"}
         if not isinstance(event["entity"], str):
             raise ReelhouseError("entity: a name is expected")
-        named = (one for one in _call(rest, name).requests if isinstance(one, Asked | GivenList))
-        return Call(tuple(one._replace(entity=event["entity"]) for one in named), works=True)
+        named = (one for one in _call(rest, name).requests if isinstance(one, CollectRequest | GivenList))
+        return CollectEvent(tuple(one._replace(entity=event["entity"]) for one in named), works=True)
     for fits, read in _SHAPES:
         if fits(event):
             return read(event, name)
@@ -129,27 +129,27 @@ def _sources(records: list[Any]) -> set[str]:
     return {str(record.get("eventSource")) if isinstance(record, dict) else "" for record in records}
 
 
-def _tick(event: dict[str, Any], name: str) -> Call:
+def _tick(event: dict[str, Any], name: str) -> CollectEvent:
     if "ids" in event or "run" in event:
         # Ids next to a kind of run would be ignored.
         raise _unknown(event)
-    return Call(works=True, ticks=True)
+    return CollectEvent(works=True, ticks=True)
 
 
-def _ids(event: dict[str, Any], name: str) -> Call:
+def _ids(event: dict[str, Any], name: str) -> CollectEvent:
     if not isinstance(event["ids"], str):
         _check_alone(event, "ids")
-        return Call((Asked(name, _keys_of(event["ids"])),), works=True)
+        return CollectEvent((CollectRequest(name, _keys_of(event["ids"])),), works=True)
     if event.keys() - {"ids", "column", "quotes", "escape", "all_kinds"}:
         raise _unknown(event)
-    return Call((GivenList(name, event["ids"], _reading(event)),), works=True)
+    return CollectEvent((GivenList(name, event["ids"], _reading(event)),), works=True)
 
 
-def _run(event: dict[str, Any], name: str) -> Call:
+def _run(event: dict[str, Any], name: str) -> CollectEvent:
     _check_alone(event, "run")
     if event["run"] not in RUN_KINDS:
         raise ReelhouseError("run: 'full' or 'incremental' is expected")
-    return Call((Asked(name, run=event["run"]),), works=True)
+    return CollectEvent((CollectRequest(name, run=event["run"]),), works=True)
 
 
 def _check_alone(event: dict[str, Any], key: str) -> None:
@@ -193,7 +193,7 @@ def _reading(event: dict[str, Any]) -> Reading:
     )
 
 
-def _of_records(event: dict[str, Any], name: str) -> Call:
+def _of_records(event: dict[str, Any], name: str) -> CollectEvent:
     """An event that S3 sends itself. Keys are quoted as in a form."""
     requests = []
     for record in event["Records"]:
@@ -203,15 +203,15 @@ def _of_records(event: dict[str, Any], name: str) -> Call:
         if not isinstance(found, dict) or not isinstance(found.get("key"), str):
             raise _unknown(record)
         requests.append(_listed(record, bucket, unquote_plus(found["key"])))
-    return Call(tuple(requests))
+    return CollectEvent(tuple(requests))
 
 
-def _of_eventbridge(event: dict[str, Any], name: str) -> Call:
+def _of_eventbridge(event: dict[str, Any], name: str) -> CollectEvent:
     """The same event through EventBridge, where keys are not quoted."""
     found = _part(event, "detail", "object")
     if not isinstance(found, dict):
         raise _unknown(event)
-    return Call((_listed(event, _part(event, "detail", "bucket", "name"), found.get("key")),))
+    return CollectEvent((_listed(event, _part(event, "detail", "bucket", "name"), found.get("key")),))
 
 
 def _listed(event: dict[str, Any], bucket: object, key: object) -> ListedIn:
@@ -233,14 +233,14 @@ def _named(kind: str, id_: str) -> str:
     return f"{kind}-{plain}"
 
 
-def _shapes() -> Iterator[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], str], Call]]]:
+def _shapes() -> Iterator[tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], str], CollectEvent]]]:
     # EventBridge Scheduler may add attributes.
     yield lambda event: event.get("tick") is True, _tick
     yield lambda event: event.get("source") in ("aws.scheduler", "aws.events"), _tick
     yield lambda event: "ids" in event, _ids
     yield lambda event: "run" in event, _run
     # S3 sends this once, when its notifications are set up.
-    yield lambda event: event.get("Event") == "s3:TestEvent", lambda event, name: Call()
+    yield lambda event: event.get("Event") == "s3:TestEvent", lambda event, name: CollectEvent()
     yield lambda event: event.get("detail-type") == "Object Created", _of_eventbridge
     yield (
         lambda event: isinstance(event.get("Records"), list) and _sources(event["Records"]) == {"aws:s3"},

@@ -12,10 +12,10 @@ from typing import Protocol
 # Every invocation needs it. Lambda gives a full processor to imports here, and a share of one to later imports.
 import reelhouse.storage.s3  # noqa: F401
 from reelhouse.aws import metrics
-from reelhouse.aws.events import Asked, Batch, GivenList, ListedIn, read_event
+from reelhouse.aws.events import CollectRequest, GivenList, ListedIn, QueueBatch, read_event
 from reelhouse.aws.id_lists import read_list
 from reelhouse.aws.invocation import Answer, Invocation
-from reelhouse.aws.time_budget import Margin
+from reelhouse.aws.time_budget import LearnedDurations
 from reelhouse.bootstrap import secrets
 from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.storage import load_settings, readable_storage
@@ -37,7 +37,7 @@ class Context(Protocol):
 
 # What a warm environment keeps: storages, whose bucket was checked, and how long stopping takes.
 _storages: dict[tuple[str, ...], Storage] = {}
-_margin = Margin()
+_margin = LearnedDurations()
 
 
 def handler(event: object, context: Context) -> Answer:
@@ -55,7 +55,7 @@ def _answer(event: object, context: Context) -> Answer:
     settings = load_settings(opened=_storage)
     storage = _storage(settings)
     found = read_event(event, context.aws_request_id)
-    if isinstance(found, Batch):
+    if isinstance(found, QueueBatch):
         return _take(storage, settings, found)
     others: Counter[str] = Counter()
     for request in found.requests:
@@ -79,12 +79,12 @@ def _storage(settings: Settings) -> Storage:
     return _storages[key]
 
 
-def _put(storage: Storage, settings: Settings, request: Asked | GivenList | ListedIn) -> dict[str, int]:
+def _put(storage: Storage, settings: Settings, request: CollectRequest | GivenList | ListedIn) -> dict[str, int]:
     """Put a request into the inbox, where neither an open run nor the end of this process can lose it.
 
     Returns how many rows of a list are not requested, by their kind.
     """
-    if isinstance(request, Asked):
+    if isinstance(request, CollectRequest):
         _put_asked(storage, settings, request)
         return {}
     if isinstance(request, GivenList):
@@ -96,7 +96,7 @@ def _put(storage: Storage, settings: Settings, request: Asked | GivenList | List
     return listed.others
 
 
-def _put_asked(storage: Storage, settings: Settings, asked: Asked) -> None:
+def _put_asked(storage: Storage, settings: Settings, asked: CollectRequest) -> None:
     names = selected(settings.entities)
     if asked.run and not asked.entity and len(names) > 1:
         for name in names:
@@ -115,7 +115,7 @@ def _entity(settings: Settings, named: str) -> str:
     return names[0]
 
 
-def _take(storage: Storage, settings: Settings, batch: Batch) -> Answer:
+def _take(storage: Storage, settings: Settings, batch: QueueBatch) -> Answer:
     """Put requests of messages into the inbox; returns those that failed, so that the queue keeps them."""
     failed: list[str] = []
     for message in batch.messages:

@@ -10,9 +10,9 @@ from typing import Any
 from reelhouse.aws import eventbridge, metrics
 from reelhouse.aws.metrics import Meter
 from reelhouse.aws.schedule import LakeState, lake_state, next_run
-from reelhouse.aws.time_budget import Margin
+from reelhouse.aws.time_budget import LearnedDurations
 from reelhouse.bootstrap import secrets
-from reelhouse.bootstrap.collecting import CollectOptions, Done, run_until_idle
+from reelhouse.bootstrap.collecting import CallResult, CollectOptions, run_until_idle
 from reelhouse.bootstrap.selection import selected
 from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.reporting import RunResult
@@ -43,7 +43,9 @@ Answer = dict[str, Any]
 class Invocation:
     """*remaining* returns the seconds that this process has left."""
 
-    def __init__(self, storage: Storage, settings: Settings, margin: Margin, remaining: Callable[[], float]) -> None:
+    def __init__(
+        self, storage: Storage, settings: Settings, margin: LearnedDurations, remaining: Callable[[], float]
+    ) -> None:
         self._storage = storage
         self._settings = settings.overridden(outage_minutes=min(settings.outage_minutes, _MOST_OUTAGE))
         self._names = selected(settings.entities)
@@ -95,7 +97,7 @@ class Invocation:
             return None
         return None if busy else states
 
-    def _run_until_idle(self) -> Done:
+    def _run_until_idle(self) -> CallResult:
         try:
             return self._within_budget()
         except DeniedError:
@@ -104,7 +106,7 @@ class Invocation:
                 raise
             return self._within_budget()
 
-    def _within_budget(self) -> Done:
+    def _within_budget(self) -> CallResult:
         remaining = self._remaining()
         budget = self._margin.budget(remaining)
         request = CollectOptions(names=self._names, deadline=budget.deadline, grace=budget.grace, seconds=remaining)
@@ -168,7 +170,7 @@ class Invocation:
         self._raise_pending_errors()
         return {"state": "idle"}
 
-    def _close(self, done: Done) -> Answer:
+    def _close(self, done: CallResult) -> Answer:
         for result in done.results:
             if result.reconciliation is not None:
                 self._announce(result.reconciliation)
@@ -207,12 +209,12 @@ class Invocation:
             raise self._bus_error
 
 
-def _newest(done: Done) -> list[RunResult]:
+def _newest(done: CallResult) -> list[RunResult]:
     """The last result of each entity."""
     return list({result.plan.entity: result for result in done.results}.values())
 
 
-def _summary(done: Done) -> Answer:
+def _summary(done: CallResult) -> Answer:
     """The current state of each entity's last run: asked = landed + filtered + gone + quarantined + pending.
 
     Of several entities `runs` has each, beside their totals.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from reelhouse.collect.reporting import Progress
-from reelhouse.logs import JsonLines, Stream, log, request_id
+from reelhouse.logs import JsonLines, StandardStream, log, request_id
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import Receipt, State
 
@@ -85,8 +85,8 @@ def log_as_json() -> None:
     if any(type(handler.formatter).__name__ == "JsonFormatter" for handler in logging.getLogger().handlers):
         # Lambda's handler, with its level.
         return
-    if not any(isinstance(handler, Stream) for handler in log.handlers):
-        handler = Stream("stdout")
+    if not any(isinstance(handler, StandardStream) for handler in log.handlers):
+        handler = StandardStream("stdout")
         handler.setFormatter(JsonLines())
         log.addHandler(handler)
         log.setLevel(logging.INFO)

@@ -23,7 +23,7 @@ class Budget(NamedTuple):
     grace: float
 
 
-class Margin:
+class LearnedDurations:
     """The durations that one warm environment has learned."""
 
     def __init__(self) -> None:

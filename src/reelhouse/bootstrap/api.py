@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reelhouse.bootstrap import maintaining, operations, purging
-from reelhouse.bootstrap.collecting import CollectOptions, Done, of_other_selections
+from reelhouse.bootstrap.collecting import CallResult, CollectOptions, of_other_selections
 from reelhouse.bootstrap.collector import only_entity
 from reelhouse.bootstrap.interruptible import SIGNALS
 from reelhouse.bootstrap.maintaining import MaintainResult
@@ -29,7 +29,7 @@ from reelhouse.collect.status import Status
 from reelhouse.collect.verify import Verdict
 from reelhouse.engines.session import check_installed, release, session_of
 from reelhouse.errors import ConfigError, IncompleteError
-from reelhouse.retention.selection import Clock
+from reelhouse.retention.selection import CutoffClock
 from reelhouse.serve.lake import Lake
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
@@ -109,7 +109,7 @@ def sync(
     chosen, request = _request(lake, settings, entities, ids, slice_, max_requests, deadline)
     storage = readable_storage(chosen)
 
-    def work(request: CollectOptions) -> Done:
+    def work(request: CollectOptions) -> CallResult:
         done = _collect(storage, chosen, request)
         if any(result.reason in SIGNALS for result in done.results):
             raise IncompleteError(operations.collected(done, request))
@@ -215,7 +215,7 @@ def purge(
         entity = entity or only_entity(chosen)
     keys = tuple(key for one in _lists(ids, [entity or ""]) for key in one.keys)
     counted_from = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC) if as_of else None
-    clock = Clock(datetime.now(UTC).replace(microsecond=0), counted_from)
+    clock = CutoffClock(datetime.now(UTC).replace(microsecond=0), counted_from)
     wanted = purging.chosen_by(clock, older_than=older_than, entity=entity, keys=keys, everything=everything)
     storage, now = lake_of(chosen), counted_from or clock.now
     if dry_run:
@@ -223,7 +223,7 @@ def purge(
     return _checked(purging.purge(storage, chosen, wanted, now, _silent), check)
 
 
-def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> Done:
+def _collect(storage: Storage, settings: Settings, request: CollectOptions) -> CallResult:
     for part in () if request.abandon else request.by_list:
         if others := of_other_selections(storage, settings, part):
             raise ConfigError(

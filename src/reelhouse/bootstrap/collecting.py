@@ -20,7 +20,7 @@ from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.landing import replay
 from reelhouse.collect.planning import PlannedRun, RunSpec, Tmdb, plan_run
-from reelhouse.collect.reporting import Beat, Progress, RunResult
+from reelhouse.collect.reporting import Progress, RequestStats, RunResult
 from reelhouse.collect.run import RunOptions, execute, leave_keys, start_run
 from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
 from reelhouse.collect.spool import Spool
@@ -94,7 +94,7 @@ class CollectOptions(NamedTuple):
         return self.chosen[0]
 
 
-class Done(NamedTuple):
+class CallResult(NamedTuple):
     """What one call did.
 
     *requests* are all requests to the API, planning included, *throttled* those answered 429, *waited* the seconds of
@@ -109,9 +109,9 @@ class Done(NamedTuple):
     retries: int
     failures: dict[str, ReelhouseError]
 
-    def followed_by(self, later: Done) -> Done:
+    def followed_by(self, later: CallResult) -> CallResult:
         """This and a later call as one."""
-        return Done(
+        return CallResult(
             self.results + later.results,
             self.requests + later.requests,
             self.throttled + later.throttled,
@@ -132,7 +132,7 @@ def collect(storage: Storage, settings: Settings, request: CollectOptions, progr
     return done.results
 
 
-def collect_each(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> Done:
+def collect_each(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> CallResult:
     """Continue open runs, then plan and execute what was requested; the last result of an entity is what counts.
 
     What one entity fails with keeps no other waiting.
@@ -148,7 +148,7 @@ def run_until_idle(
     request: CollectOptions,
     progress: Progress,
     due: Callable[[list[Entity]], RunSpec | None],
-) -> Done:
+) -> CallResult:
     """Continue open runs, then plan and execute what *due* returns, until nothing is left.
 
     *due* is called while this process has the lock of the lake: for the most urgent run of the entities without an
@@ -176,18 +176,18 @@ class _Failures:
             self.found[entity.name] = exc
 
 
-def _held(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, work: Work) -> Done:
+def _held(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, work: Work) -> CallResult:
     """Do *work* under the lock of the lake, after replaying what an earlier call could not land."""
     token_of(settings)
     storage.check()
     stop_conditions = StopConditions(max_requests=request.max_requests, deadline=request.deadline, grace=request.grace)
 
-    async def collecting(options: RunOptions) -> Done:
+    async def collecting(options: RunOptions) -> CallResult:
         async with collector.open_tmdb(settings) as tmdb:
             client, limiter = tmdb.client, tmdb.client.limiter
             with _beating(client, progress), stopping(stop_conditions):
                 results = await work(tmdb, options, stop_conditions)
-            return Done(results, client.requests, limiter.throttles, limiter.waited, client.retries, {})
+            return CallResult(results, client.requests, limiter.throttles, limiter.waited, client.retries, {})
 
     # A collector that takes the lock now would request at the full rate.
     with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
@@ -216,7 +216,7 @@ async def _beats(client: TmdbClient, progress: Progress) -> None:
     while True:
         await asyncio.sleep(1)
         counts = (client.requests, limiter.throttles, limiter.waited, client.retries)
-        progress.beat(Beat(*counts, client.silent, client.last_failure))
+        progress.beat(RequestStats(*counts, client.silent, client.last_failure))
 
 
 def draft(
@@ -300,7 +300,7 @@ class _Call(NamedTuple):
         return await execute(*parts, self.request.entities, abandon=abandon, others=others)
 
 
-class _Stream:
+class _EntityRuns:
     """An entity in one call: its open run, then the next one if it was requested. Results go to *results*."""
 
     def __init__(self, call: _Call, results: list[RunResult], entity: Entity) -> None:
@@ -368,15 +368,15 @@ async def _collect(
     entities = [request.only] if request.keys or settings.discover else request.chosen
     results: list[RunResult] = []
 
-    def overdue(waiting: list[_Stream]) -> list[_Stream]:
+    def overdue(waiting: list[_EntityRuns]) -> list[_EntityRuns]:
         """What became due while another entity's long run was worked on."""
         busy = {one.entity.name for one in waiting}
         idle = [] if once else [one for one in entities if one.name not in busy | failures.found.keys()]
         return [stream(one) for one in idle if time.monotonic() - begun[one.name] >= _seconds_between(settings, one)]
 
-    def stream(entity: Entity) -> _Stream:
+    def stream(entity: Entity) -> _EntityRuns:
         begun[entity.name] = time.monotonic()
-        return _Stream(call, results, entity)
+        return _EntityRuns(call, results, entity)
 
     begun: dict[str, float] = {}
     streams = [made for entity in entities if (made := stream(entity)).entity.name not in failures.found]

@@ -9,7 +9,7 @@ from reelhouse import __version__
 from reelhouse.bootstrap.secrets import token_of
 from reelhouse.bootstrap.selection import limits_of, selected
 from reelhouse.collect.fetching import RetryPolicy
-from reelhouse.collect.landing import Limits
+from reelhouse.collect.landing import ChunkLimits
 from reelhouse.collect.planning import RunSpec, Tmdb
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.collect.run import RunOptions
@@ -145,7 +145,7 @@ def run_options(settings: Settings) -> RunOptions:
         retry_policy=RetryPolicy(
             attempts=settings.attempts, outage=settings.outage_minutes * 60, wait=settings.retry_wait
         ),
-        limits=Limits(
+        limits=ChunkLimits(
             answers=settings.chunk_answers,
             size=int(settings.chunk_megabytes * (1 << 20)),
             seconds=settings.chunk_seconds,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reelhouse.bootstrap.purging import Step, chosen_by, unless_lost
 from reelhouse.errors import ConfigError, pip_install
 from reelhouse.retention import erasure
-from reelhouse.retention.selection import Clock
+from reelhouse.retention.selection import CutoffClock
 from reelhouse.storage.protocol import Storage
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def maintain(storage: Storage, step: Step, *, keep_days: int, dry_run: bool) -> 
     done = run.foresee(storage, now, keep) if dry_run else _maintain(storage, now, keep, step)
     # Only a purge may delete what is too old, because every run must add up afterwards. Nothing is deleted here; the
     # purge itself checks the clock against the lake.
-    chosen = chosen_by(Clock(now), older_than=ALLOWED, entity=None, keys=(), everything=False)
+    chosen = chosen_by(CutoffClock(now), older_than=ALLOWED, entity=None, keys=(), everything=False)
     old = erasure.foresee(storage, chosen._replace(clock=None), now)
     return MaintainResult(dry_run, keep_days, done, old.answers, old.exports)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from reelhouse.bootstrap import collecting
-from reelhouse.bootstrap.collecting import CollectOptions, Done
+from reelhouse.bootstrap.collecting import CallResult, CollectOptions
 from reelhouse.bootstrap.selection import selected
 from reelhouse.collect.diff import DIFFERENCES, Compared, Difference
 from reelhouse.collect.id_lists import KeyList
@@ -179,9 +179,9 @@ def collect(
     request: CollectOptions,
     progress: Progress,
     parts: Sequence[CollectOptions],
-) -> Done:
+) -> CallResult:
     """Continue open runs, then plan and execute the *parts* of a request; the failure of an only entity is raised."""
-    done = Done([], 0, 0, 0.0, 0, {})
+    done = CallResult([], 0, 0, 0.0, 0, {})
     for one in parts:
         done = done.followed_by(collecting.collect_each(storage, settings, one._replace(ids_of=ids_of), progress))
     if len(request.chosen) == 1 and not request.among:
@@ -190,7 +190,7 @@ def collect(
     return done
 
 
-def collected(done: Done, request: CollectOptions) -> CollectResult:
+def collected(done: CallResult, request: CollectOptions) -> CollectResult:
     """The typed result of a call."""
     return CollectResult(
         [summary_of(result) for result in done.results],
@@ -227,9 +227,9 @@ def sync(
     storage: Storage,
     settings: Settings,
     request: CollectOptions,
-    collect: Callable[[CollectOptions], Done],
+    collect: Callable[[CollectOptions], CallResult],
     build: Callable[[], BuildResult],
-) -> tuple[Done, BuildResult]:
+) -> tuple[CallResult, BuildResult]:
     """Collect and build, by the functions that do; the caller verifies."""
     from reelhouse.engines.session import session_of
 
@@ -242,15 +242,15 @@ def sync(
 def collect_and_follow(
     request: CollectOptions,
     followed: Mapping[str, Sequence[str]],
-    collect: Callable[[CollectOptions], Done],
+    collect: Callable[[CollectOptions], CallResult],
     build: Callable[[], T],
     ids_in: Callable[[Sequence[str]], list[int]],
-) -> tuple[Done, T]:
+) -> tuple[CallResult, T]:
     """Collect and build, then collect what is *followed* from columns of tables, until these name no further ids."""
     began = time.monotonic()
     followed = {} if request.lists else followed
     names = tuple(one.name for one in request.chosen if one.name not in followed)
-    done = collect(request.narrowed(names)) if names else Done([], 0, 0, 0.0, 0, {})
+    done = collect(request.narrowed(names)) if names else CallResult([], 0, 0, 0.0, 0, {})
     built = build()
     known: dict[str, list[int]] = {}
     while not _is_over(done):
@@ -265,12 +265,12 @@ def collect_and_follow(
     return done, built
 
 
-def _is_over(done: Done) -> bool:
+def _is_over(done: CallResult) -> bool:
     """Whether a run was stopped: nothing is followed from a part of what names it."""
     return any(result.reason is not None for result in done.results)
 
 
-def _rest_of(request: CollectOptions, done: Done, seconds: float) -> CollectOptions | None:
+def _rest_of(request: CollectOptions, done: CallResult, seconds: float) -> CollectOptions | None:
     """What is left of the limits of a request; None when they are reached."""
     requests = None if request.max_requests is None else request.max_requests - sum(r.requests for r in done.results)
     deadline = None if request.deadline is None else request.deadline - seconds

@@ -13,8 +13,8 @@ from reelhouse.bootstrap.storage import spool_of
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
 from reelhouse.retention import erasure
-from reelhouse.retention.erasure import Purging
-from reelhouse.retention.selection import Chosen, Clock
+from reelhouse.retention.erasure import PurgeCounts
+from reelhouse.retention.selection import Chosen, CutoffClock
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import BUILD, Storage
 from reelhouse.warehouse.manifest import read_manifest
@@ -26,7 +26,7 @@ _AGE = re.compile(r"(\d{1,6})([dh])")
 
 
 def chosen_by(
-    clock: Clock, *, older_than: str | None, entity: str | None, keys: tuple[str, ...], everything: bool
+    clock: CutoffClock, *, older_than: str | None, entity: str | None, keys: tuple[str, ...], everything: bool
 ) -> Chosen:
     """What the options of the command select; `ConfigError` unless exactly one of them is given."""
     if clock.as_of is not None and older_than is None:
@@ -57,7 +57,7 @@ def _before(age: str, now: datetime) -> str:
     return f"{before.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
-class PurgeResult(Purging, frozen=True):
+class PurgeResult(PurgeCounts, frozen=True):
     """What a purge deleted, or with *dry_run* would delete, in raw data and tables.
 
     *tables* were erased, *rebuilt* says whether they were built again, *note* why not. *gone* is proven by listing.
@@ -169,7 +169,7 @@ def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
     return _Built(done=True)
 
 
-def _summary(found: Purging, *, dry_run: bool, tables: int, built: _Built) -> PurgeResult:
+def _summary(found: PurgeCounts, *, dry_run: bool, tables: int, built: _Built) -> PurgeResult:
     return PurgeResult(
         **msgspec.structs.asdict(found),
         dry_run=dry_run,

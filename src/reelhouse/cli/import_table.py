@@ -18,7 +18,7 @@ from reelhouse.warehouse.import_registry import check_name, drop_import
 if TYPE_CHECKING:
     from reelhouse.imports.embedded import SqliteTable
     from reelhouse.imports.postgres import Postgres
-    from reelhouse.imports.run import Outcome, Reading, Step
+    from reelhouse.imports.run import ImportOutcome, ImportReader, Step
     from reelhouse.imports.typed_columns import TypedTable
     from reelhouse.storage.protocol import Storage
 
@@ -71,9 +71,9 @@ def drop(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> None:
         display.note(f"{wanted.name} is dropped: {rows:,} rows.")
 
 
-def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
+def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> ImportOutcome:
     from reelhouse.imports import files as given
-    from reelhouse.imports.run import Outcome, bring_in, mark_of, up_to_date
+    from reelhouse.imports.run import ImportOutcome, bring_in, mark_of, up_to_date
 
     files = given.found(wanted.files)
     kind = given.kind_of(files)
@@ -91,7 +91,7 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
     made_from = mark_of(sources, options if kind == "csv" else [wanted.records])
     same = None if wanted.new_schema else up_to_date(storage, wanted.name, made_from)
     if same is not None:
-        return Outcome(False, same, {}, [])
+        return ImportOutcome(False, same, {}, [])
 
     def check() -> None:
         if given.stamp(files) != stamp:
@@ -109,7 +109,7 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
     )
 
 
-def _reading(kind: str, files: list[Path], wanted: ImportSpec) -> Reading:
+def _reading(kind: str, files: list[Path], wanted: ImportSpec) -> ImportReader:
     from reelhouse.imports.csv_files import CsvFiles
     from reelhouse.imports.files import TextForm, checked_encoding
     from reelhouse.imports.json_files import JsonFiles
@@ -123,7 +123,7 @@ def _reading(kind: str, files: list[Path], wanted: ImportSpec) -> Reading:
     return CsvFiles(files, wanted.nulls, quotes=wanted.quotes, escape=wanted.escape, form=form)
 
 
-def _from_database(storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
+def _from_database(storage: Storage, wanted: ImportSpec, step: Step) -> ImportOutcome:
     from reelhouse.imports.run import bring_in
     from reelhouse.warehouse.import_registry import ImportSource
 
@@ -166,7 +166,7 @@ def _opened_postgres(wanted: ImportSpec) -> AbstractContextManager[Postgres]:
     return postgres.opened(wanted.source, wanted.table)
 
 
-def _by_spark(settings: Settings, storage: Storage, wanted: ImportSpec, step: Step) -> Outcome:
+def _by_spark(settings: Settings, storage: Storage, wanted: ImportSpec, step: Step) -> ImportOutcome:
     from reelhouse.delta.engine import open_engine
     from reelhouse.engines.postgres_jdbc import jdbc_of, with_driver
     from reelhouse.engines.session import session_of
@@ -210,7 +210,7 @@ def check_extra(extra: str, *packages: str) -> None:
             raise ConfigError(f"import needs {package}, which is not installed: {pip_install(extra)}")
 
 
-def _show(name: str, outcome: Outcome, as_json: bool) -> None:
+def _show(name: str, outcome: ImportOutcome, as_json: bool) -> None:
     table = outcome.table
     columns = [
         {

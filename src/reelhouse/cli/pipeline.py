@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from reelhouse.bootstrap import collecting, operations
-from reelhouse.bootstrap.collecting import CollectOptions, Done
+from reelhouse.bootstrap.collecting import CallResult, CollectOptions
 from reelhouse.bootstrap.interruptible import INTERRUPTED, SIGNALS
 from reelhouse.bootstrap.operations import SyncResult
 from reelhouse.bootstrap.storage import lake_of, readable_storage
@@ -143,7 +143,7 @@ def collect(settings: Settings, request: CollectOptions, as_json: bool, *, yes: 
     return _exit_code(done)
 
 
-def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, yes: bool) -> Done:
+def _collect(storage: Storage, settings: Settings, request: CollectOptions, *, yes: bool) -> CallResult:
     display.keep_log(storage)
     requests = [_beside_open_runs(storage, settings, one) for one in request.by_list]
     # A run that the caller limits ends by itself.
@@ -201,7 +201,7 @@ def _beside_open_runs(storage: Storage, settings: Settings, request: CollectOpti
     return request._replace(abandon=answer == "abandon")
 
 
-def _end_if_stopped(done: Done) -> None:
+def _end_if_stopped(done: CallResult) -> None:
     """End the command after a signal that ended its collection."""
     reasons = {result.reason for result in done.results}
     if INTERRUPTED in reasons:
@@ -210,7 +210,7 @@ def _end_if_stopped(done: Done) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _exit_code(done: Done) -> int:
+def _exit_code(done: CallResult) -> int:
     if any(isinstance(failure, ConfigError) for failure in done.failures.values()):
         return 2
     return 0 if not done.failures and all(result.clean for result in done.results) else 1
@@ -220,7 +220,7 @@ def of_list(listed: KeyList | None) -> dict[str, Any]:
     return {"list": listed.summary()} if listed else {}
 
 
-def _show_runs(done: Done, request: CollectOptions, as_json: bool) -> None:
+def _show_runs(done: CallResult, request: CollectOptions, as_json: bool) -> None:
     if as_json:
         display.as_json(operations.collected(done, request).to_dict())
         return
@@ -261,7 +261,7 @@ def _show_build(built: BuildResult) -> None:
 def sync(settings: Settings, request: CollectOptions, as_json: bool, *, yes: bool = False) -> int:
     storage = readable_storage(settings)
 
-    def collect(request: CollectOptions) -> Done:
+    def collect(request: CollectOptions) -> CallResult:
         done = _collect(storage, settings, request, yes=yes)
         stopped = any(result.reason in SIGNALS for result in done.results)
         if not as_json or stopped:

@@ -13,7 +13,7 @@ from reelhouse.cli.pipeline import of_list
 from reelhouse.cli.terminal import display
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.retention import erasure
-from reelhouse.retention.selection import Clock
+from reelhouse.retention.selection import CutoffClock
 from reelhouse.settings import Settings
 
 
@@ -27,7 +27,7 @@ def purge(
     yes: bool,
     as_json: bool,
 ) -> int:
-    clock = Clock(datetime.now(UTC).replace(microsecond=0), as_of and as_of.replace(tzinfo=UTC))
+    clock = CutoffClock(datetime.now(UTC).replace(microsecond=0), as_of and as_of.replace(tzinfo=UTC))
     wanted = purging.chosen_by(clock, **chosen)
     now = clock.as_of or clock.now
     storage = lake_of(settings)

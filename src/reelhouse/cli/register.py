@@ -6,7 +6,7 @@ from reelhouse.bootstrap import aws_clients
 from reelhouse.bootstrap.storage import lake_of
 from reelhouse.cli.terminal import display
 from reelhouse.engines.session import check_installed
-from reelhouse.serve.catalog.registration import Catalogue
+from reelhouse.serve.catalog.registration import TableCatalogue
 from reelhouse.settings import Settings
 
 
@@ -34,7 +34,7 @@ def register(settings: Settings, catalog: str, database: str, tables: tuple[str,
     )
 
 
-def _catalogue(settings: Settings, catalog: str, database: str, lake: str) -> Catalogue:
+def _catalogue(settings: Settings, catalog: str, database: str, lake: str) -> TableCatalogue:
     if catalog == "unity":
         from reelhouse.serve.catalog.unity import UnityCatalogue, parsed_place
 

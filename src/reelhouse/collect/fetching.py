@@ -18,7 +18,7 @@ from reelhouse.collect.landing import ChunkSink, OpenUnit, open_unit
 from reelhouse.collect.validation import Further, ResponseValidator, Validated, parses
 from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import DeniedError, TransientError
-from reelhouse.raw.checkpoint import Done, nothing_done
+from reelhouse.raw.checkpoint import Checkpoint, nothing_done
 from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import Purged, State, read_purged
 from reelhouse.storage.protocol import Storage
@@ -152,7 +152,7 @@ class _Pending(NamedTuple):
     refused_at: float = math.inf
 
 
-class _RefusedError(Exception):
+class _RateLimitedError(Exception):
     """TMDB answered 429 *at* an instant of the monotonic clock: ask something else first."""
 
     def __init__(self, at: float) -> None:
@@ -177,7 +177,7 @@ class Fetcher:
         retry_policy: RetryPolicy,
         skipped: Callable[[int], None] = lambda count: None,
         answered: Callable[[], None] = lambda: None,
-        done: Done | None = None,
+        done: Checkpoint | None = None,
     ) -> None:
         self._storage = storage
         self._plan = plan
@@ -330,7 +330,7 @@ class Fetcher:
         except BudgetError:
             self._stop_conditions.stop("max_requests is used up")
             return
-        except _RefusedError as exc:
+        except _RateLimitedError as exc:
             self._refused.append(pending._replace(refused_at=exc.at))
             return
         if validated is None:
@@ -379,7 +379,7 @@ class Fetcher:
                 raise OutageError(f"TMDB has answered nobody for {silent:.0f} s; last: {failure}") from failure
             if isinstance(failure, TransientError) and failure.throttled:
                 # No fault of the id, so it is not put off.
-                refused = _RefusedError(time.monotonic())
+                refused = _RateLimitedError(time.monotonic())
                 await self._look_if_alone(refused.at)
                 raise refused
             if self._stop_conditions.reason is not None:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from reelhouse.entities.registry import DEFAULT, ENTITIES, NAMES_OF_FILES, OTHER_WORDS
 from reelhouse.errors import ConfigError
 from reelhouse.ids import read_id
-from reelhouse.strict_csv import BLOCK, DELIMITERS, LONGEST, CsvError, Dialect, Row, Tally, read_rows
+from reelhouse.strict_csv import BLOCK, DELIMITERS, LONGEST, CsvError, CsvRow, Dialect, LineCounts, read_rows
 
 # Names without what is not a letter or digit. MovieLens' own `movieId` is none of these.
 _TMDB_COLUMNS = frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid"))
@@ -153,7 +153,7 @@ def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyLis
     body = _plain_text(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     first = _first_line(body)
     plain = how.column is None and (not first.strip() or _is_key(first.strip()))
-    tally = Tally()
+    tally = LineCounts()
     dialect = Dialect(max(DELIMITERS, key=first.count), how.quotes, how.escape)
     if plain:
         dialect = Dialect(_NOTHING, how.quotes, how.escape)
@@ -248,7 +248,7 @@ def _table_of(items: list[dict[str, Any]]) -> bytes:
     return "\n".join(",".join(row[:width]) for row in [["tmdb_id", "imdb_id", "type"], *rows]).encode()
 
 
-def _sorted_out(found: Iterator[_Found | _Columns], tally: Tally, how: Reading) -> KeyList:
+def _sorted_out(found: Iterator[_Found | _Columns], tally: LineCounts, how: Reading) -> KeyList:
     keys: dict[str, None] = {}
     others: Counter[str] = Counter()
     columns: tuple[str, ...] = ()
@@ -302,7 +302,7 @@ def _kinds_in(name: str) -> set[str]:
     return words & {_kind(word) for word in NAMES_OF_FILES}
 
 
-def _plain(rows: Iterator[Row], entity: str) -> Iterator[_Found]:
+def _plain(rows: Iterator[CsvRow], entity: str) -> Iterator[_Found]:
     for row in rows:
         cell = _NOTHING.join(row.cells).strip()
         found = _found(cell, row.line, imdb=False, entity=entity)
@@ -313,7 +313,7 @@ def _plain(rows: Iterator[Row], entity: str) -> Iterator[_Found]:
         yield found
 
 
-def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | _Columns]:
+def _table(rows: Iterator[CsvRow], how: Reading, first: str) -> Iterator[_Found | _Columns]:
     blank = 0
     while (header := next(rows, None)) is not None and not any(cell.strip() for cell in header.cells):
         blank += 1
@@ -332,11 +332,11 @@ def _table(rows: Iterator[Row], how: Reading, first: str) -> Iterator[_Found | _
         yield _found(cell, row.line, imdb=imdb, entity=how.entity)
 
 
-def _cell(row: Row, at: int) -> str:
+def _cell(row: CsvRow, at: int) -> str:
     return row.cells[at].strip() if at < len(row.cells) else ""
 
 
-def _check_inside(row: Row, columns: _Columns, width: int, first: str, how: Reading) -> None:
+def _check_inside(row: CsvRow, columns: _Columns, width: int, first: str, how: Reading) -> None:
     """Raise `CsvError` for a row wider than its header, or a value that takes in rows, by their width and an id."""
     if row.inside and len(row.cells) != width:
         raise CsvError(
@@ -363,7 +363,7 @@ def _is_id(cell: str, *, imdb: bool) -> bool:
     return read_id(f"tt{cell}" if imdb and cell.isdigit() else cell) is not None
 
 
-def _other_kind(row: Row, at: int | None, entity: str) -> str:
+def _other_kind(row: CsvRow, at: int | None, entity: str) -> str:
     """The kind of a row that is not about *entity*, as it is written there; empty for one that is."""
     if at is None:
         return ""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
-from reelhouse.collect.spool import Entry, Spool, Spooling
+from reelhouse.collect.spool import Spool, SpoolEntry, Spooling
 from reelhouse.collect.validation import Validated
 from reelhouse.errors import ConfigError, DeletedRunError, KeyTakenError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import ChunkWriter
@@ -28,7 +28,7 @@ from reelhouse.tmdb.client import Answer
 MOST_CHUNKS = 2
 
 
-class Limits(NamedTuple):
+class ChunkLimits(NamedTuple):
     """When a chunk is closed: at so many answers, bytes at rest or seconds, whichever comes first."""
 
     answers: int = 1000
@@ -91,7 +91,7 @@ class ChunkSink:
         plan: Plan,
         path: str,
         params: str,
-        limits: Limits,
+        limits: ChunkLimits,
         landed: Callable[[Receipt], None] = lambda receipt: None,
         requests: Callable[[], int] = lambda: 0,
         spooling: Spooling | None = None,
@@ -310,7 +310,7 @@ def replay(storage: Storage, spool: Spool, stopped: Callable[[], bool] = lambda:
     return Replayed(answers, left)
 
 
-def _bring_in(storage: Storage, spool: Spool, entry: Entry, body: bytes) -> int:
+def _bring_in(storage: Storage, spool: Spool, entry: SpoolEntry, body: bytes) -> int:
     """Land one entry without what somebody landed meanwhile; returns how many answers are claimed by it now."""
     try:
         return _land(storage, entry, body)
@@ -319,7 +319,7 @@ def _bring_in(storage: Storage, spool: Spool, entry: Entry, body: bytes) -> int:
         raise kind(f"{exc}; what waits in {spool.folder} is still there") from exc
 
 
-def _land(storage: Storage, entry: Entry, body: bytes) -> int:
+def _land(storage: Storage, entry: SpoolEntry, body: bytes) -> int:
     receipt = entry.receipt
     plan = read_plan(storage, receipt.entity, receipt.run)
     if plan is None or not entry.is_of(plan):

@@ -374,7 +374,7 @@ class _Planner:
         return IdsObject("", hashlib.sha256(body).hexdigest(), count)
 
 
-class Before(NamedTuple):
+class EarlierRuns(NamedTuple):
     """What earlier runs of the same entity leave for this one; *plan* is the newest of them.
 
     *exports*, newest first, are those that known ids were listed in.
@@ -403,7 +403,7 @@ def selection_notes(plan: Plan) -> Iterator[str]:
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"
 
 
-def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> Before:
+def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> EarlierRuns:
     """Without *exports* the search ends sooner: in a lake that was never listed from one it would read every plan."""
     newest: Plan | None = None
     cursor: str | None = None
@@ -423,7 +423,7 @@ def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> 
             has_export = counts
         if has_export or (has_cursor and not exports):
             break
-    return Before(newest, listed, cursor)
+    return EarlierRuns(newest, listed, cursor)
 
 
 def _is_abandoned(storage: Storage, plan: Plan) -> bool:

@@ -14,7 +14,7 @@ from reelhouse.raw.receipt import Receipt
 from reelhouse.raw.reconciliation import ABANDONED, Reconciliation
 
 
-class Beat(NamedTuple):
+class RequestStats(NamedTuple):
     """How the requests of a call stand, once a second: their number, those answered 429, seconds of pauses, retries.
 
     *silent* are the seconds for which TMDB has answered nothing, by now; *failure* is the last error in them, if any.
@@ -81,7 +81,7 @@ class Progress:
         """Something waits in the spool and stays there; *text* says what and why."""
         log.warning("left in the spool: %s", text)
 
-    def beat(self, beat: Beat) -> None:
+    def beat(self, beat: RequestStats) -> None:
         """A second has passed."""
         now = time.monotonic()
         self._answers.append((now, self._answered))
@@ -109,7 +109,7 @@ class Progress:
         return " · ".join([*parts, *([f"{self._throttled:,} × 429"] if self._throttled else [])])
 
 
-def silence(beat: Beat) -> str:
+def silence(beat: RequestStats) -> str:
     """What a user reads while TMDB answers nothing."""
     last = f" (last: {beat.failure})" if beat.failure else ""
     return f"TMDB has not answered for {duration(beat.silent)}{last}"

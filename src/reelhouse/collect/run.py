@@ -10,22 +10,22 @@ from functools import partial
 from typing import NamedTuple
 
 from reelhouse.collect.fetching import Fetcher, RetryPolicy, StopConditions
-from reelhouse.collect.landing import ChunkSink, Limits
+from reelhouse.collect.landing import ChunkLimits, ChunkSink
 from reelhouse.collect.planning import NOTABLE, PlannedRun, RunSpec, Tmdb, plan_run, selection_notes
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.spool import Spool, Spooling
 from reelhouse.collect.validation import ResponseValidator, other_kind
-from reelhouse.course.copies import Copies
+from reelhouse.course.copies import AnswerCopies
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
 from reelhouse.raw import inbox
-from reelhouse.raw.checkpoint import Done, drop_done, read_done
+from reelhouse.raw.checkpoint import Checkpoint, drop_done, read_done
 from reelhouse.raw.ledger import keep_run, oldest_landed
 from reelhouse.raw.lost_runs import check_free
 from reelhouse.raw.plan import Plan, last_run, plan_of, put_plan
 from reelhouse.raw.receipt import State, read_receipts, readable
-from reelhouse.raw.reconciliation import VANISHED, Tally, reconcile, unreconciled
+from reelhouse.raw.reconciliation import VANISHED, RunTally, reconcile, unreconciled
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
 from reelhouse.tmdb.endpoints import first_appends
@@ -37,7 +37,7 @@ class RunOptions(NamedTuple):
 
     connections: int
     retry_policy: RetryPolicy
-    limits: Limits
+    limits: ChunkLimits
     spool: Spool | None = None
     course: bool = False
     course_kinds: bool = False
@@ -101,7 +101,7 @@ async def execute(
     copies = None
     if options.course:
         # While somebody hurries, the hold on the lake may be lost, and another collector may be writing copies.
-        copies = Copies(
+        copies = AnswerCopies(
             storage, entities[plan.entity], kinds=options.course_kinds, held=lambda: not stop_conditions.hurries
         )
         await asyncio.to_thread(copies.start, plan.run, lambda: stop_conditions.reason is not None)
@@ -111,7 +111,7 @@ async def execute(
         reason = await _fetch(storage, tmdb, plan, entity, done, options, stop_conditions, progress, copies)
     sent: list[str] = []
 
-    def send_on(counted: Tally) -> None:
+    def send_on(counted: RunTally) -> None:
         sent.extend(_send_on(storage, plan, [name for name in others if counted.drift[other_kind(name)]]))
 
     made, counted = reconcile(storage, plan, done, abandon=abandon, ending=send_on)
@@ -179,11 +179,11 @@ async def _fetch(
     tmdb: Tmdb,
     plan: Plan,
     entity: Entity,
-    done: Done,
+    done: Checkpoint,
     options: RunOptions,
     stop_conditions: StopConditions,
     progress: Progress,
-    copies: Copies | None,
+    copies: AnswerCopies | None,
 ) -> str | None:
     spooling = Spooling(options.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
     fetcher = Fetcher(

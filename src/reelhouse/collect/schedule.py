@@ -21,7 +21,7 @@ TURN_SECONDS = 600.0
 _MOST_AHEAD = 86400.0
 
 
-class Stream(Protocol):
+class EntityStream(Protocol):
     """The work on one entity."""
 
     @property
@@ -31,7 +31,7 @@ class Stream(Protocol):
         """Work until all is done or the turn is over; whether something is left."""
 
 
-S = TypeVar("S", bound=Stream)
+S = TypeVar("S", bound=EntityStream)
 
 
 async def take_turns(

@@ -21,7 +21,7 @@ from reelhouse.storage.folder import FolderStorage
 _HASHED = 16
 
 
-class Entry(msgspec.Struct, frozen=True):
+class SpoolEntry(msgspec.Struct, frozen=True):
     """The first line of a spooled object: a receipt that is in no log yet. The bytes of its chunk follow.
 
     *ids* and *planned_at* are those of the plan that was carried out: a lake that holds another one is another lake.
@@ -46,7 +46,7 @@ class Spool:
         self._most = most
         self._guard = threading.Lock()
 
-    def keep(self, entry: Entry, body: bytes) -> None:
+    def keep(self, entry: SpoolEntry, body: bytes) -> None:
         """Put *entry* and the *body* of its chunk down durably; `StorageError` where there is no room, or no place."""
         whole = encode(entry) + body
         # The hash in its name tells later whether it is still what was put.
@@ -69,13 +69,13 @@ class Spool:
             raise StorageError(f"{self.folder} belongs to another user")
         return [name for name in self._objects.keys("") if name.endswith(".spooled")]
 
-    def read(self, name: str) -> tuple[Entry, bytes]:
+    def read(self, name: str) -> tuple[SpoolEntry, bytes]:
         """What waits under *name*; `LakeError` where it is damaged or of a newer reelhouse."""
         whole = self._objects.get(name)
         if f"-{_hash(whole)}." not in name:
             raise LakeError(f"{self.folder / name} is damaged")
         head, _, body = whole.partition(b"\n")
-        return decode(str(self.folder / name), head, Entry), body
+        return decode(str(self.folder / name), head, SpoolEntry), body
 
     def answers(self) -> int:
         """How many answers wait; those of damaged entries are not known."""
@@ -131,7 +131,7 @@ class Spooling:
         try:
             if self._spool is None:
                 raise StorageError("there is no folder for them")
-            self._spool.keep(Entry(self._lake, self._plan.ids.sha256, self._plan.planned_at, receipt), body)
+            self._spool.keep(SpoolEntry(self._lake, self._plan.ids.sha256, self._plan.planned_at, receipt), body)
         except StorageError as exc:
             with self._guard:
                 self._lost += count

@@ -25,7 +25,7 @@ _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-class _WithId(msgspec.Struct):
+class _IdMember(msgspec.Struct):
     id: int
 
 
@@ -35,7 +35,7 @@ class _ListPage(msgspec.Struct):
 
 
 _decode_page = msgspec.json.Decoder(_ListPage).decode
-_decode_rows = msgspec.json.Decoder(list[_WithId]).decode
+_decode_rows = msgspec.json.Decoder(list[_IdMember]).decode
 
 T = TypeVar("T")
 

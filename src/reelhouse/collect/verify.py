@@ -36,7 +36,7 @@ from reelhouse.raw.receipt import (
     read_receipts,
     readable,
 )
-from reelhouse.raw.reconciliation import ABANDONED, Reconciliation, Tally, read_reconciliation, tally
+from reelhouse.raw.reconciliation import ABANDONED, Reconciliation, RunTally, read_reconciliation, tally
 from reelhouse.retention.audit import purge_remains
 from reelhouse.storage.opening import examined
 from reelhouse.storage.prefetch import prefetch
@@ -222,7 +222,7 @@ def _take_earlier(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str]
             yield f"{plan.name}: its reconciliation says {state} = {stated}, its receipts say {states[state]}"
 
 
-def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str], *, newest: bool) -> Tally | None:
+def _check_run(storage: Storage, plan: Plan, ledger: Ledger, problems: list[str], *, newest: bool) -> RunTally | None:
     """Both equations of one run; None where what it asked cannot be read."""
     try:
         with ledger.as_of(plan.run):
@@ -337,7 +337,7 @@ def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
             yield f"{plan.name}: its plan says {name} = {value}, the stored objects say {found[name]}"
 
 
-def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) -> Iterator[str]:
+def _check_end(storage: Storage, plan: Plan, counted: RunTally, *, newest: bool) -> Iterator[str]:
     """The second equation, and that the reconciliation says the same."""
     try:
         made = read_reconciliation(storage, plan.entity, plan.run)
@@ -356,12 +356,12 @@ def _check_end(storage: Storage, plan: Plan, counted: Tally, *, newest: bool) ->
     yield from _differences(made, plan, counted)
 
 
-def _given_up(made: Reconciliation, counted: Tally) -> bool:
+def _given_up(made: Reconciliation, counted: RunTally) -> bool:
     """Whether a user gave the run up while ids were pending, apart from those that a purge named."""
     return made.abandoned > counted.states[ABANDONED]
 
 
-def _was_given_up(storage: Storage, plan: Plan, counted: Tally) -> bool:
+def _was_given_up(storage: Storage, plan: Plan, counted: RunTally) -> bool:
     with suppress(LakeError):
         made = read_reconciliation(storage, plan.entity, plan.run)
         return made is not None and _given_up(made, counted)
@@ -369,7 +369,7 @@ def _was_given_up(storage: Storage, plan: Plan, counted: Tally) -> bool:
     return False
 
 
-def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[str]:
+def _differences(made: Reconciliation, plan: Plan, counted: RunTally) -> Iterator[str]:
     found = {
         "asked": plan.ids.count,
         **{state.value: counted.states.get(state.value, 0) for state in State},
@@ -394,7 +394,7 @@ def _differences(made: Reconciliation, plan: Plan, counted: Tally) -> Iterator[s
 def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
     """Every line that a receipt claims is where it says: the answer to that very id, with the bytes that came."""
     for receipt in readable(read_receipts(storage, plan)):
-        held: dict[int, _Held] = {}
+        held: dict[int, _StoredLine] = {}
         if receipt.chunk is not None:
             held, problem = _held(storage, receipt.chunk)
             if problem is not None:
@@ -402,7 +402,7 @@ def _check_chunks(storage: Storage, plan: Plan) -> Iterator[str]:
         yield from _some(problem for outcome in receipt.outcomes for problem in _check_outcome(outcome, held, receipt))
 
 
-class _Held(NamedTuple):
+class _StoredLine(NamedTuple):
     """What an unaltered line says of itself; *body_id* is the id in the answer, None where it has none."""
 
     key: str
@@ -416,7 +416,7 @@ class _Held(NamedTuple):
 _STATUS = {State.LANDED: 200, State.GONE: 404}
 
 
-def _check_outcome(outcome: Outcome, held: Mapping[int, _Held], receipt: Receipt) -> Iterator[str]:
+def _check_outcome(outcome: Outcome, held: Mapping[int, _StoredLine], receipt: Receipt) -> Iterator[str]:
     said = f"id {outcome.key}: {receipt.entity} run {receipt.run} says that"
     if outcome.state in _STATUS and outcome.line is None:
         yield f"{said} it {outcome.state}, but names no line that holds the answer"
@@ -436,7 +436,7 @@ def _check_outcome(outcome: Outcome, held: Mapping[int, _Held], receipt: Receipt
     yield from _check_when(outcome, held.get(-1 if outcome.line is None else outcome.line), said)
 
 
-def _check_when(outcome: Outcome, first: _Held | None, said: str) -> Iterator[str]:
+def _check_when(outcome: Outcome, first: _StoredLine | None, said: str) -> Iterator[str]:
     """The instant decides what is purged and which answer is the current one."""
     if first is not None and first.key == outcome.key:
         for name in ("fetched_at", "etag"):
@@ -449,14 +449,14 @@ def _found_nothing(outcome: Outcome) -> tuple[int, ...]:
     return (200,) if outcome.state is State.GONE and outcome.by_imdb_id and outcome.id is None else ()
 
 
-class _WithId(msgspec.Struct):
+class _AnswerIdentity(msgspec.Struct):
     """What an answer is about: a page of a list has no id."""
 
     id: msgspec.Raw = msgspec.Raw(b"null")
     page: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_with_id = msgspec.json.Decoder(_WithId).decode
+_with_id = msgspec.json.Decoder(_AnswerIdentity).decode
 
 
 def _body_id(line: Envelope) -> int | None:
@@ -471,9 +471,9 @@ def _body_id(line: Envelope) -> int | None:
         return None
 
 
-def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, _Held], str | None]:
+def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, _StoredLine], str | None]:
     """What the unaltered lines of a chunk hold, as far as it can be read, and what is wrong with the chunk."""
-    held: dict[int, _Held] = {}
+    held: dict[int, _StoredLine] = {}
     problem = None
     try:
         lines = read_chunk(storage, chunk)
@@ -488,7 +488,9 @@ def _held(storage: Storage, chunk: ChunkRef) -> tuple[dict[int, _Held], str | No
         for line in lines:
             found += 1
             if hashlib.sha256(line.bytes).hexdigest() == line.sha256:
-                held[line.line] = _Held(line.key, line.id, line.status, _body_id(line), line.fetched_at, line.etag)
+                held[line.line] = _StoredLine(
+                    line.key, line.id, line.status, _body_id(line), line.fetched_at, line.etag
+                )
     except (LakeError, binascii.Error) as exc:
         problem = problem or str(exc)
     if found != chunk.lines:

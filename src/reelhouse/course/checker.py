@@ -54,7 +54,7 @@ class Checked(NamedTuple):
 def check_course(storage: Storage, asks: Iterable[str] | None = None) -> Checked:
     """Check every `.json` file, below `Raw/TMDB/JSON/` where the place has that; *keys* are ids that should be in."""
     top = COPIES if next(storage.keys(COPIES), None) is not None else ""
-    check = _Check(None if asks is None else dict.fromkeys(asks))
+    check = _FolderCheck(None if asks is None else dict.fromkeys(asks))
     for key in storage.keys(top):
         if key.lower().endswith(".json"):
             check.take(storage, key)
@@ -63,7 +63,7 @@ def check_course(storage: Storage, asks: Iterable[str] | None = None) -> Checked
     return check.result()
 
 
-class _Check:
+class _FolderCheck:
     def __init__(self, asks: dict[str, None] | None) -> None:
         self.others = 0
         self._asks = asks

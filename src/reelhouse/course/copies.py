@@ -67,7 +67,7 @@ class CopyState(msgspec.Struct):
     format: int = FORMAT
 
 
-class Copies:
+class AnswerCopies:
     """The copies of an *entity*'s answers; with *kinds* a level for the entity is above the date.
 
     Nothing is written while the lake is not *held*. The first error is kept as *failure*, and nothing is copied after
@@ -335,7 +335,7 @@ def write_again(storage: Storage, entities: Iterable[Entity]) -> list[str]:
     for entity in entities:
         try:
             if (state := read_state(storage, entity)) is not None:
-                copies, run = Copies(storage, entity, kinds=state.kinds), last_run(storage, entity.name)
+                copies, run = AnswerCopies(storage, entity, kinds=state.kinds), last_run(storage, entity.name)
                 copies.start(run, lambda: False)
                 copies.finish(run)
                 copies.check()

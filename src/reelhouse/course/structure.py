@@ -14,7 +14,7 @@ TITLE, OTHER = "title", "other"
 _SHARED = 0.5
 
 
-class Kind(NamedTuple):
+class RecordKind(NamedTuple):
     """A kind of TMDB's: it *needs* all of these keys and *one_of* those, and *lacks* these.
 
     *id_of* says whose the `id` is: a title's (which lists of ids name), something else's that comes but once, or "".
@@ -34,23 +34,23 @@ def _keys(names: str) -> frozenset[str]:
 _NAMED = "id and name"
 # The first that fits holds.
 KINDS = (
-    Kind(ERROR, _keys("status_code status_message"), id_of=""),
-    Kind("page of results", _keys("page results"), id_of=""),
-    Kind("answer of find", _keys("movie_results tv_results"), id_of=""),
-    Kind("movie in a list", _keys("title genre_ids")),
-    Kind("series in a list", _keys("name genre_ids")),
-    Kind("movie", _keys("title"), _keys("runtime budget revenue imdb_id genres")),
-    Kind("season", _keys("episodes season_number"), id_of=OTHER),
-    Kind("episode", _keys("episode_number season_number"), id_of=OTHER),
-    Kind("series", _keys("name"), _keys("number_of_seasons episode_run_time first_air_date last_air_date")),
-    Kind("person", _keys("name"), _keys("known_for_department birthday biography"), id_of=OTHER),
-    Kind("collection", _keys("name parts"), id_of=OTHER),
-    Kind("credits", _keys("cast crew"), lacks=_keys("title name")),
-    Kind(_NAMED, _keys("id name"), id_of=""),
+    RecordKind(ERROR, _keys("status_code status_message"), id_of=""),
+    RecordKind("page of results", _keys("page results"), id_of=""),
+    RecordKind("answer of find", _keys("movie_results tv_results"), id_of=""),
+    RecordKind("movie in a list", _keys("title genre_ids")),
+    RecordKind("series in a list", _keys("name genre_ids")),
+    RecordKind("movie", _keys("title"), _keys("runtime budget revenue imdb_id genres")),
+    RecordKind("season", _keys("episodes season_number"), id_of=OTHER),
+    RecordKind("episode", _keys("episode_number season_number"), id_of=OTHER),
+    RecordKind("series", _keys("name"), _keys("number_of_seasons episode_run_time first_air_date last_air_date")),
+    RecordKind("person", _keys("name"), _keys("known_for_department birthday biography"), id_of=OTHER),
+    RecordKind("collection", _keys("name parts"), id_of=OTHER),
+    RecordKind("credits", _keys("cast crew"), lacks=_keys("title name")),
+    RecordKind(_NAMED, _keys("id name"), id_of=""),
 )
 
 
-def kind_of(keys: Set[str]) -> Kind | None:
+def kind_of(keys: Set[str]) -> RecordKind | None:
     """The kind of TMDB's that *keys* tell, None where they tell none."""
     for kind in KINDS:
         if kind.needs <= keys and not kind.lacks & keys and (not kind.one_of or kind.one_of & keys):
@@ -68,7 +68,7 @@ class Structures:
         self._others: list[tuple[str, frozenset[str]]] = []
 
     def name(self, keys: Set[str]) -> tuple[str, str]:
-        """The structure of a record with *keys*, and whose its `id` is, as `Kind` says it."""
+        """The structure of a record with *keys*, and whose its `id` is, as `RecordKind` says it."""
         if (kind := kind_of(keys)) is not None:
             return kind.name, kind.id_of
         for name, known in self._others:

@@ -165,14 +165,14 @@ def footers(storage: Storage, folder: str, sizes: Mapping[str, int]) -> Iterator
     yield from prefetch(footer, sizes)
 
 
-class File(NamedTuple):
+class FileInfo(NamedTuple):
     """A file below a table's folder: *size* in bytes, *put* is when it was written."""
 
     size: int
     put: datetime
 
 
-def files_below(storage: Storage, folder: str) -> dict[str, File]:
+def files_below(storage: Storage, folder: str) -> dict[str, FileInfo]:
     """The files in a table's folder, by path in it, the log included."""
     from deltalake.exceptions import DeltaError
     from deltalake.fs import DeltaStorageHandler
@@ -184,7 +184,7 @@ def files_below(storage: Storage, folder: str) -> dict[str, File]:
         )
     except (DeltaError, OSError) as exc:
         raise LakeError(f"{folder} cannot be listed: {delta_message(exc)}") from exc
-    return {one.path: File(one.size, one.mtime) for one in found if one.type == FileType.File}
+    return {one.path: FileInfo(one.size, one.mtime) for one in found if one.type == FileType.File}
 
 
 def put_checkpoint(storage: Storage, folder: str) -> None:

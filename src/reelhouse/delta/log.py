@@ -57,7 +57,7 @@ class _Add(msgspec.Struct):
     stats: str | None = None
 
 
-class _Stats(msgspec.Struct):
+class _FileStats(msgspec.Struct):
     numRecords: Annotated[int, msgspec.Meta(ge=0)] = 0  # noqa: N815
     minValues: dict[str, Any] = {}  # noqa: N815
     maxValues: dict[str, Any] = {}  # noqa: N815
@@ -108,15 +108,15 @@ class _Action(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Action).decode
 
 
-class _Column(msgspec.Struct):
+class _SchemaField(msgspec.Struct):
     name: str
     type: Any
 
 
-class _Columns(msgspec.Struct):
+class _SchemaFields(msgspec.Struct):
     """A schema as Delta writes it."""
 
-    fields: list[_Column]
+    fields: list[_SchemaField]
 
 
 class Commit(NamedTuple):
@@ -236,7 +236,7 @@ def _user(info: _Info) -> dict[str, Any]:
 
 
 def _rows(add: _Add) -> int:
-    return msgspec.json.decode(add.stats or "{}", type=_Stats).numRecords
+    return msgspec.json.decode(add.stats or "{}", type=_FileStats).numRecords
 
 
 def commits_held(storage: Storage, folder: str, version: int, at_once: int = AT_ONCE) -> Iterator[Commit]:
@@ -364,7 +364,7 @@ def schema_at(storage: Storage, folder: str, version: int) -> str:
     for each in range(version, -1, -1):
         if (schema := read_commit(storage, folder, each).schema) is not None:
             try:
-                msgspec.json.decode(schema, type=_Columns)
+                msgspec.json.decode(schema, type=_SchemaFields)
             except ValueError as exc:
                 raise LakeError(f"{log_key(folder, each)} states no columns that can be read: {exc}") from exc
             return schema

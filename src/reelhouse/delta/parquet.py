@@ -58,7 +58,7 @@ def write_batches(storage: Storage, folder: str, rows: pa.RecordBatchReader) -> 
     """Write *rows* into files of bounded size below the table's folder."""
     own = new_folder()
     waiting: list[pa.RecordBatch] = []
-    part = _Part(rows.schema)
+    part = _OpenFile(rows.schema)
     number = 0
     for batch in rows:
         waiting.append(batch)
@@ -67,13 +67,13 @@ def write_batches(storage: Storage, folder: str, rows: pa.RecordBatchReader) -> 
             waiting = []
         if part.bytes >= _FILE_BYTES:
             yield part.put(storage, folder, f"{own}/part-{number:05}.parquet")
-            part, number = _Part(rows.schema), number + 1
+            part, number = _OpenFile(rows.schema), number + 1
     part.write(waiting)
     if part.rows:
         yield part.put(storage, folder, f"{own}/part-{number:05}.parquet")
 
 
-class _Part:
+class _OpenFile:
     """One file on its way."""
 
     def __init__(self, schema: pa.Schema) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 
 
-class Clock:
+class EmulatorClock:
     """Starts at *start* (now, when None)."""
 
     def __init__(self, start: datetime | None = None, ticks: Callable[[], float] = time.monotonic) -> None:

@@ -11,7 +11,7 @@ _GENRES = dict.fromkeys((*reference.GENRE_NAMES, *reference.TV_GENRE_NAMES))
 _GENRE_BITS = {number: 1 << place for place, number in enumerate(_GENRES)}
 
 
-class Columns:
+class TitleColumns:
     """One value of each kind per title, at the title's index."""
 
     def __init__(self, catalogue: Titles) -> None:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from reelhouse.emulator.catalog.protocol import Titles
 from reelhouse.emulator.catalog.series import STATUSES, TYPES
-from reelhouse.emulator.columns import Columns, genre_mask
+from reelhouse.emulator.columns import TitleColumns, genre_mask
 from reelhouse.emulator.world import World
 
 Query = Mapping[str, str]
@@ -24,7 +24,7 @@ _REMEMBERED = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DiscoverQuery:
     """The filters of a query that TMDB knows, in one order; anything else it ignores."""
 
     filters: tuple[tuple[str, str], ...]
@@ -79,7 +79,7 @@ def _genre_masks(text: str, separator: str) -> list[int]:
     return [genre_mask((int(part),)) for part in text.split(separator) if part.isascii() and part.isdigit()]
 
 
-def _genres(columns: Columns, text: str) -> Test:
+def _genres(columns: TitleColumns, text: str) -> Test:
     genres = columns.genres
     if "|" in text:
         any_of = sum(set(_genre_masks(text, "|")))
@@ -90,26 +90,26 @@ def _genres(columns: Columns, text: str) -> Test:
     return lambda index: 0 not in masks and genres[index] & all_of == all_of
 
 
-def _no_genres(columns: Columns, text: str) -> Test:
+def _no_genres(columns: TitleColumns, text: str) -> Test:
     genres, none_of = columns.genres, sum(set(_genre_masks(text.replace("|", ","), ",")))
     return lambda index: genres[index] & none_of == 0
 
 
-def _coded(columns: Columns, column: "array[int]", text: str) -> Test:
+def _coded(columns: TitleColumns, column: "array[int]", text: str) -> Test:
     """Titles of a language or with a country: `a|b` any of them, `a,b` all of them."""
     join = set.union if "|" in text else set.intersection
     codes = join(*(columns.codes_with(part) for part in re.split(r"[,|]", text)))
     return lambda index: column[index] in codes
 
 
-def _airs(columns: Columns, text: str) -> Test:
+def _airs(columns: TitleColumns, text: str) -> Test:
     """Series with an episode in the days from an ordinal on: `739000+7`; each airs every third week."""
     first, _, days = text.partition("+")
     begin, count, day = int(first), int(days), columns.day
     return lambda index: 0 < day[index] < begin + count and (day[index] - begin) % 21 < count
 
 
-Cheap = dict[str, Callable[[Columns, str], Test | None]]
+Cheap = dict[str, Callable[[TitleColumns, str], Test | None]]
 _BOTH: Cheap = {
     "vote_average.gte": lambda columns, text: _bound(columns.vote_average, "gte", text),
     "vote_average.lte": lambda columns, text: _bound(columns.vote_average, "lte", text),
@@ -218,7 +218,7 @@ _COSTLY_FOR_BOTH: Costly = {
     "without_watch_providers": (lambda blocks, country: blocks.providers(country), "watch_region"),
     "with_watch_monetization_types": (lambda blocks, country: blocks.monetizations(country), "watch_region"),
 }
-_NUMBERS: dict[str, Callable[[Columns], "array[int] | array[float]"]] = {
+_NUMBERS: dict[str, Callable[[TitleColumns], "array[int] | array[float]"]] = {
     "popularity": lambda columns: columns.popularity,
     "revenue": lambda columns: columns.revenue,
     **dict.fromkeys(("primary_release_date", "release_date", "first_air_date"), lambda columns: columns.day),
@@ -270,26 +270,26 @@ FILTERS = {
 AIRS = "airs"
 
 
-class Discover:
+class DiscoverSearch:
     """Finds the titles a query asks for, in its order; the last few answers are remembered for their later pages."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._catalogue = cast(Titles, world.catalogue)
         self._filters = FILTERS[world.catalogue.kind.name]
-        self._columns = Columns(self._catalogue)
-        self._found: OrderedDict[tuple[int, Asked], array[int]] = OrderedDict()
+        self._columns = TitleColumns(self._catalogue)
+        self._found: OrderedDict[tuple[int, DiscoverQuery], array[int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def asked(self, query: Query) -> Asked:
+    def asked(self, query: Query) -> DiscoverQuery:
         """The parts of *query* that matter."""
         known = (*self._filters.cheap, *self._filters.costly, *self._filters.flags)
         field, _, direction = query.get("sort_by", "popularity.desc").partition(".")
         sortable = field in self._filters.sortable and direction in ("asc", "desc")
         sort_by = f"{field}.{direction}" if sortable else "popularity.desc"
-        return Asked(tuple((name, query[name]) for name in known if query.get(name)), sort_by)
+        return DiscoverQuery(tuple((name, query[name]) for name in known if query.get(name)), sort_by)
 
-    def find(self, asked: Asked) -> "array[int]":
+    def find(self, asked: DiscoverQuery) -> "array[int]":
         """The indices of all living titles that match."""
         with self._lock:
             key = (self._world.version, asked)
@@ -301,7 +301,7 @@ class Discover:
                 self._found.popitem(last=False)
             return self._found[key]
 
-    def _search(self, asked: Asked) -> "array[int]":
+    def _search(self, asked: DiscoverQuery) -> "array[int]":
         filters = dict(asked.filters)
         found: Iterator[int] = iter(range(len(self._columns.day)))
         for test in self._tests(filters):

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from zlib_ng import zlib_ng
 
-from reelhouse.emulator.world import Snapshot, World, Worlds
+from reelhouse.emulator.world import World, WorldDay, Worlds
 
 _NAME = re.compile(r"/p/exports/([a-z_]+)_(\d\d)_(\d\d)_(\d{4})\.json\.gz")
 _LINES_AT_ONCE = 2000
@@ -29,18 +29,18 @@ class ExportFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _ExportSelection:
     """What an export lists: those of *adult*'s value, or with None all of them."""
 
     world: World
     adult: bool | None
 
 
-def _sources(world: World) -> Iterator[tuple[str, _Source]]:
+def _sources(world: World) -> Iterator[tuple[str, _ExportSelection]]:
     kind = world.catalogue.kind
-    yield kind.export, _Source(world, False if kind.adult_apart else None)
+    yield kind.export, _ExportSelection(world, False if kind.adult_apart else None)
     if kind.adult_export:
-        yield kind.adult_export, _Source(world, True)
+        yield kind.adult_export, _ExportSelection(world, True)
 
 
 class Exports:
@@ -50,7 +50,7 @@ class Exports:
         self._clock, self._days = worlds.clock, days
         self._sources = {name: source for world in worlds for name, source in _sources(world)}
         self._folder = tempfile.TemporaryDirectory(prefix="reelhouse-emulator-")
-        self._files: list[tuple[str, Snapshot, ExportFile]] = []
+        self._files: list[tuple[str, WorldDay, ExportFile]] = []
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -80,7 +80,7 @@ class Exports:
                 self._files.append((name, snapshot, known))
             return known
 
-    def _write(self, source: _Source, snapshot: Snapshot) -> ExportFile:
+    def _write(self, source: _ExportSelection, snapshot: WorldDay) -> ExportFile:
         path = Path(self._folder.name) / f"{len(self._files)}.json.gz"
         digest, size = hashlib.md5(usedforsecurity=False), 0
         with path.open("wb") as file:
@@ -90,7 +90,7 @@ class Exports:
         return ExportFile(path, f'"{digest.hexdigest()}"', size)
 
 
-def _packed(source: _Source, snapshot: Snapshot) -> Iterator[bytes]:
+def _packed(source: _ExportSelection, snapshot: WorldDay) -> Iterator[bytes]:
     packer = zlib_ng.compressobj(1, zlib_ng.DEFLATED, 31)
     encode_lines = msgspec.json.Encoder().encode_lines
     catalogue = source.world.catalogue

@@ -6,7 +6,7 @@ from typing import Any, cast
 from reelhouse.emulator.catalog.protocol import Series
 from reelhouse.emulator.catalog.seeds import mix
 from reelhouse.emulator.revising import revise
-from reelhouse.emulator.world import Change, World
+from reelhouse.emulator.world import HistoryEntry, World
 
 
 def changes_block(world: World, index: int, first: date, last: date) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def changes_block(world: World, index: int, first: date, last: date) -> dict[str
     return {"changes": groups if changes else []}
 
 
-def _season_group(catalogue: Series, changes: list[Change]) -> list[dict[str, Any]]:
+def _season_group(catalogue: Series, changes: list[HistoryEntry]) -> list[dict[str, Any]]:
     """The seasons that the edits of a series touched."""
     items = []
     for change in changes:
@@ -33,7 +33,7 @@ def _season_group(catalogue: Series, changes: list[Change]) -> list[dict[str, An
     return [{"key": "season", "items": items}] if items else []
 
 
-def _item(world: World, change: Change, field: str) -> dict[str, Any]:
+def _item(world: World, change: HistoryEntry, field: str) -> dict[str, Any]:
     language, country = ("en", "US") if field != "runtime" else ("", "")
     item = _head(change, field, "updated" if change.revision else "added", language, country)
     item["value"] = _value(world, change.index, change.revision, field)
@@ -42,7 +42,7 @@ def _item(world: World, change: Change, field: str) -> dict[str, Any]:
     return item
 
 
-def _head(change: Change, field: str, action: str, language: str, country: str) -> dict[str, Any]:
+def _head(change: HistoryEntry, field: str, action: str, language: str, country: str) -> dict[str, Any]:
     return {
         "id": f"{mix(change.index, change.revision):016x}{mix(change.revision, len(field)) & 0xFFFFFFFF:08x}",
         "action": action,

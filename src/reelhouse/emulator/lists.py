@@ -8,7 +8,7 @@ from typing import Any
 
 from reelhouse.emulator.catalog.facts import TODAY
 from reelhouse.emulator.catalog.seeds import mix, mix_text
-from reelhouse.emulator.discover import AIRS, FILTERS, Asked, Discover
+from reelhouse.emulator.discover import AIRS, FILTERS, DiscoverQuery, DiscoverSearch
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.queries import LAST_PAGE, PAGE_SIZE, ApiRequest, Query, page_of, page_slice
 from reelhouse.emulator.revising import revise
@@ -18,26 +18,26 @@ _TRENDING = ("movie", "tv", "person")
 # Of a page of people trending this week TMDB leaves a few out.
 _SHORT_BY = 2
 Dates = dict[str, str]
-Ranking = Callable[[date], tuple[Asked, Dates | None]]
+Ranking = Callable[[date], tuple[DiscoverQuery, Dates | None]]
 
 
-def _top_rated(today: date) -> tuple[Asked, Dates | None]:
-    return Asked((("vote_count.gte", "100"),), "vote_average.desc"), None
+def _top_rated(today: date) -> tuple[DiscoverQuery, Dates | None]:
+    return DiscoverQuery((("vote_count.gte", "100"),), "vote_average.desc"), None
 
 
 def _released(first: int, last: int) -> Ranking:
     """Movies released between two days counted from today, which the answer names."""
 
-    def ranking(today: date) -> tuple[Asked, Dates | None]:
+    def ranking(today: date) -> tuple[DiscoverQuery, Dates | None]:
         begin, end = ((today + timedelta(days=days)).isoformat() for days in (first, last))
         filters = (("primary_release_date.gte", begin), ("primary_release_date.lte", end))
-        return Asked(filters, "popularity.desc"), {"maximum": end, "minimum": begin}
+        return DiscoverQuery(filters, "popularity.desc"), {"maximum": end, "minimum": begin}
 
     return ranking
 
 
 def _airing(days: int) -> Ranking:
-    return lambda today: (Asked(((AIRS, f"{today.toordinal()}+{days}"),), "popularity.desc"), None)
+    return lambda today: (DiscoverQuery(((AIRS, f"{today.toordinal()}+{days}"),), "popularity.desc"), None)
 
 
 _RANKED: dict[tuple[str, str], Ranking] = {
@@ -59,7 +59,7 @@ class Lists:
         for world in worlds:
             kind = world.catalogue.kind.name
             if kind in FILTERS:
-                discover = Discover(world)
+                discover = DiscoverSearch(world)
                 self.by_path[f"discover/{kind}"] = partial(self._discovered, world, discover)
                 for (_, name), ranking in filter(lambda item: item[0][0] == kind, _RANKED.items()):
                     self.by_path[f"{kind}/{name}"] = partial(self._ranked, world, discover, ranking)
@@ -82,14 +82,16 @@ class Lists:
 
         return ApiRequest(build, key=("popular", catalogue.kind.name, world.version, page))
 
-    def _discovered(self, world: World, discover: Discover, query: Query) -> ApiRequest:
+    def _discovered(self, world: World, discover: DiscoverSearch, query: Query) -> ApiRequest:
         return self._found(world, discover, discover.asked(query), None, page_of(query))
 
-    def _ranked(self, world: World, discover: Discover, ranking: Ranking, query: Query) -> ApiRequest:
+    def _ranked(self, world: World, discover: DiscoverSearch, ranking: Ranking, query: Query) -> ApiRequest:
         asked, dates = ranking(self._today(world))
         return self._found(world, discover, asked, dates, page_of(query))
 
-    def _found(self, world: World, discover: Discover, asked: Asked, dates: Dates | None, page: int) -> ApiRequest:
+    def _found(
+        self, world: World, discover: DiscoverSearch, asked: DiscoverQuery, dates: Dates | None, page: int
+    ) -> ApiRequest:
         def build() -> dict[str, Any]:
             found = discover.find(asked)
             body = _page(world, page_slice(found, page, PAGE_SIZE), page, len(found))

@@ -10,12 +10,12 @@ from random import Random
 
 from reelhouse.emulator.catalog.protocol import Catalogue
 from reelhouse.emulator.catalog.seeds import mix, mix_text
-from reelhouse.emulator.clock import Clock
+from reelhouse.emulator.clock import EmulatorClock
 from reelhouse.emulator.options import EmulatorError
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class WorldDay:
     """A catalogue at the start of a day: how many things there had ever been, and which were deleted."""
 
     day: date
@@ -27,13 +27,13 @@ class Snapshot:
         everything = chain(catalogue.export_order(), range(catalogue.size, self.count))
         return (index for index in everything if index not in self.deleted) if self.deleted else everything
 
-    def same_things(self, other: "Snapshot") -> bool:
+    def same_things(self, other: "WorldDay") -> bool:
         """Whether the two days began alike."""
         return self.count == other.count and self.deleted == other.deleted
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class HistoryEntry:
     """One entry of a thing's history."""
 
     index: int
@@ -44,16 +44,16 @@ class Change:
 class World:
     """The living state of one kind over an unchanging catalogue; safe to use from several threads."""
 
-    def __init__(self, catalogue: Catalogue, clock: Clock, seed: int) -> None:
+    def __init__(self, catalogue: Catalogue, clock: EmulatorClock, seed: int) -> None:
         self.catalogue, self.clock = catalogue, clock
         self.count = catalogue.size
         self.version = 0
         self._rng = Random(mix(seed, 0x3D17))
         self._revisions: dict[int, int] = {}
         self._deleted: set[int] = set()
-        self._changes: list[Change] = []
+        self._changes: list[HistoryEntry] = []
         self._day = clock.today()
-        self._snapshots = [Snapshot(self._day, self.count, frozenset())]
+        self._snapshots = [WorldDay(self._day, self.count, frozenset())]
         self._lock = threading.RLock()
 
     def living(self, number: int) -> int | None:
@@ -92,7 +92,7 @@ class World:
 
         def edit_one(index: int) -> None:
             self._revisions[index] = self.revision(index) + 1
-            self._changes.append(Change(index, self.clock.now(), self._revisions[index]))
+            self._changes.append(HistoryEntry(index, self.clock.now(), self._revisions[index]))
 
         return self._for_each(ids, count, edit_one)
 
@@ -124,7 +124,7 @@ class World:
             self.count += count
             self.version += 1
             if announce:
-                self._changes.extend(Change(index, self.clock.now(), 0) for index in new)
+                self._changes.extend(HistoryEntry(index, self.clock.now(), 0) for index in new)
             return [self.catalogue.id_of(index) for index in new]
 
     def roll_over(self) -> None:
@@ -134,12 +134,12 @@ class World:
             if today > self._day:
                 # Nothing changed since, so the days that passed in between began like this one.
                 after = self._day + timedelta(days=1)
-                self._snapshots.append(Snapshot(after, self.count, frozenset(self._deleted)))
+                self._snapshots.append(WorldDay(after, self.count, frozenset(self._deleted)))
                 self._day = today
                 # Lists by day and feeds of "the last 24 hours" move with the clock.
                 self.version += 1
 
-    def snapshot(self, day: date) -> Snapshot:
+    def snapshot(self, day: date) -> WorldDay:
         """The catalogue as *day* began; before the first day it was as on the first day."""
         self.roll_over()
         place = bisect_right(self._snapshots, day, key=lambda snapshot: snapshot.day)
@@ -150,7 +150,7 @@ class World:
         within = (change.index for change in reversed(self._changes) if first <= change.at.date() <= last)
         return list(dict.fromkeys(within))
 
-    def changes_of(self, index: int, first: date, last: date) -> list[Change]:
+    def changes_of(self, index: int, first: date, last: date) -> list[HistoryEntry]:
         """One thing's changes from *first* to *last*, both included, oldest first."""
         return [change for change in self._changes if change.index == index and first <= change.at.date() <= last]
 
@@ -185,7 +185,7 @@ class World:
 class Worlds:
     """The world of each kind, all on one clock."""
 
-    def __init__(self, catalogues: Iterable[Catalogue], clock: Clock, seed: int) -> None:
+    def __init__(self, catalogues: Iterable[Catalogue], clock: EmulatorClock, seed: int) -> None:
         self.clock = clock
         # Movies keep the seed itself, so that their changes do not depend on the other kinds.
         self._worlds = {

@@ -31,7 +31,7 @@ _LONGEST_FOLDER = 90
 _SECONDS = {"Interrupt": 2.0, "ReleaseExecute": 10.0}
 
 # Engines of this process: one for each access to S3, one for folders.
-_engines: dict[Any, _Engine] = {}
+_engines: dict[Any, _EngineProcess] = {}
 _starting = threading.Lock()
 
 
@@ -93,17 +93,17 @@ def _not_private(people: list[str], reason: str) -> ConfigError:
     )
 
 
-def _started(access: S3Access | None, shared_machine_ok: bool) -> _Engine:
-    engine = _Engine(access, private=True)
+def _started(access: S3Access | None, shared_machine_ok: bool) -> _EngineProcess:
+    engine = _EngineProcess(access, private=True)
     if not engine.closed:
         return engine
     people = other_people()
     if people and not shared_machine_ok:
         raise _not_private(people, engine.closed)
-    return _Engine(access, private=False)
+    return _EngineProcess(access, private=False)
 
 
-class _Engine:
+class _EngineProcess:
     """Sail in its own process; *closed* says why it did not start, if it had to be private and cannot be."""
 
     def __init__(self, access: S3Access | None, *, private: bool) -> None:
@@ -204,7 +204,7 @@ class _Interrupted(NamedTuple):
         return InterruptResponse(session_id=self.session_id)
 
 
-def _channels(engine: _Engine) -> Any:
+def _channels(engine: _EngineProcess) -> Any:
     """A builder of connections to *engine* for a client of Spark Connect."""
     import grpc
     from pyspark.sql.connect.client import ChannelBuilder

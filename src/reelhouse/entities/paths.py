@@ -77,7 +77,7 @@ class Keyed(NamedTuple):
     anywhere: bool
 
 
-class Place(NamedTuple):
+class ValuePath(NamedTuple):
     """Where a value is: *members* of the item, or of the object *around* it; *joined* for the texts of a list."""
 
     members: tuple[str, ...]
@@ -114,11 +114,11 @@ def _level_of_keys(members: tuple[str, ...], column: str, keys: str, suffix: str
     return Level((keys,), column)
 
 
-def place_of(path: str) -> Place:
+def place_of(path: str) -> ValuePath:
     """The place that a column's path means."""
     inner = path.removeprefix("^").removesuffix("[]")
     members = tuple(name for name in inner.split(".") if name)
-    return Place(members, path.startswith("^"), path.endswith("[]"))
+    return ValuePath(members, path.startswith("^"), path.endswith("[]"))
 
 
 def around(levels: tuple[Level, ...]) -> int:
@@ -154,7 +154,7 @@ class Tree:
     values: Tree | None = None
     keyed: Keyed | None = None
 
-    def grow(self, levels: tuple[Level, ...], place: Place, kind: str) -> None:
+    def grow(self, levels: tuple[Level, ...], place: ValuePath, kind: str) -> None:
         """Add the value of type *kind* that is at *place* of the rows of *levels*."""
         starts: list[Tree] = [self]
         objects: list[list[Tree]] = []

@@ -17,9 +17,9 @@ from reelhouse.entities.paths import (
     NUMBERED,
     Keyed,
     Level,
-    Place,
     Shape,
     Tree,
+    ValuePath,
     around,
     full_path,
     levels_of,
@@ -153,12 +153,12 @@ class Table:
         return Keyed(self.levels[: lists[-1] + 1], key, anywhere=len(lists) > 1) if key else None
 
     @cached_property
-    def outer(self) -> dict[str, Place]:
+    def outer(self) -> dict[str, ValuePath]:
         """Those of `placed` that are members of the object around an item."""
         return {name: place for name, place in self.placed.items() if place.around}
 
     @cached_property
-    def placed(self) -> dict[str, Place]:
+    def placed(self) -> dict[str, ValuePath]:
         """Where each value is, for the columns that have a path of their own; the others come with the row."""
         return {column.name: place_of(column.at) for column in self.columns if column.at}
 

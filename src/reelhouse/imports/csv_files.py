@@ -24,8 +24,8 @@ from msgspec.structs import replace
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import SAME, check_same, named
 from reelhouse.imports.files import CHANGED, OWN_ENCODING, PLAIN, TextForm, misread, opened
-from reelhouse.imports.values import Batch, Values
-from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, Dialect, Row, Scanner, Tally, check, read_rows
+from reelhouse.imports.values import TextBatch, Values
+from reelhouse.strict_csv import BLOCK, DELIMITERS, CsvError, CsvRow, Dialect, LineCounts, Scanner, check, read_rows
 from reelhouse.warehouse.import_registry import ImportColumn
 
 _EXPORTED = "reelhouse_export.json"
@@ -40,20 +40,20 @@ _SEPARATOR = re.compile(rb'(?:\xef\xbb\xbf)?[\r\n]*"?sep=[^\r\n]"?\r?\n', re.IGN
 _VALUE = re.compile(r"[+-]?\d+([.,]\d+)?([eE][+-]?\d+)?|\d{4}-\d\d-\d\d.*")
 
 
-class _Column(msgspec.Struct):
+class _ExportedColumn(msgspec.Struct):
     name: str
     type: str
 
 
-class _Exported(msgspec.Struct):
+class _ExportedTable(msgspec.Struct):
     file: str
-    columns: list[_Column]
+    columns: list[_ExportedColumn]
 
 
-class _Export(msgspec.Struct):
+class _ExportedFolder(msgspec.Struct):
     """What of an export's `reelhouse_export.json` tells the types of its files."""
 
-    tables: dict[str, _Exported]
+    tables: dict[str, _ExportedTable]
 
 
 class CsvFile(NamedTuple):
@@ -64,7 +64,7 @@ class CsvFile(NamedTuple):
     columns: list[ImportColumn]
     # Blank lines before the header.
     blank: int
-    tally: Tally
+    tally: LineCounts
     form: TextForm
 
     @property
@@ -112,7 +112,7 @@ class CsvFiles(Values):
         """The columns with the types that are written next to the first file, if it is one of an export."""
         path = self._files[0].path
         try:
-            tables = msgspec.json.decode((path.parent / _EXPORTED).read_bytes(), type=_Export).tables
+            tables = msgspec.json.decode((path.parent / _EXPORTED).read_bytes(), type=_ExportedFolder).tables
         except (OSError, msgspec.DecodeError):
             return None
         file = next((one for one in tables.values() if one.file == path.name), None)
@@ -121,12 +121,12 @@ class CsvFiles(Values):
             return None
         return [replace(column, type=kinds[column.name]) for column in self._columns]
 
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[TextBatch]:
         """Nothing between two delimiters is NULL; two quotes are an empty text."""
         for file in self._files:
             rows = 0
             for texts in _parsed(file, self._nulls):
-                yield Batch(texts.select(self.names()), partial(_place, file, rows))
+                yield TextBatch(texts.select(self.names()), partial(_place, file, rows))
                 rows += len(texts)
             # The header is a record too.
             if rows != file.tally.records - 1:
@@ -228,7 +228,7 @@ def _are_years(headings: Sequence[str]) -> bool:
     return len(years) == numbers >= 2 and years == list(range(years[0], years[0] + numbers))
 
 
-def _header(path: Path, head: bytes, dialect: Dialect) -> Row:
+def _header(path: Path, head: bytes, dialect: Dialect) -> CsvRow:
     scanner = Scanner(dialect, keep=True)
     with suppress(CsvError):
         for row in scanner.feed(head):

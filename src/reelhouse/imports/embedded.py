@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import named
-from reelhouse.imports.typed_columns import Part, TypedTable
-from reelhouse.imports.values import Batch, Values, marked, quoted
+from reelhouse.imports.typed_columns import SourcePart, TypedTable
+from reelhouse.imports.values import TextBatch, Values, marked, quoted
 
 _ROWS = 16_384
 
@@ -31,7 +31,7 @@ class SqliteTable(Values):
             cursor = file.execute(f"select * from {place} limit 0")
         super().__init__(named([one[0] for one in cursor.description], shown))
 
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[TextBatch]:
         """Numbers are as JSON writes them; bytes are refused."""
         read = 0
         with _explained(self.shown):
@@ -41,7 +41,7 @@ class SqliteTable(Values):
                     self._texts(name, values)
                     for name, values in zip(self.names(), zip(*rows, strict=True), strict=True)
                 ]
-                yield Batch(pa.RecordBatch.from_arrays(list(texts), names=self.names()), partial(self._row, read))
+                yield TextBatch(pa.RecordBatch.from_arrays(list(texts), names=self.names()), partial(self._row, read))
                 read += len(rows)
 
     def _texts(self, name: str, values: tuple[Any, ...]) -> Any:
@@ -72,14 +72,14 @@ def opened(path: Path, table: str) -> Iterator[TypedTable | SqliteTable]:
         yield SqliteTable(shown, place, database)
 
 
-def _part(shown: str, rows: Any) -> Part:
+def _part(shown: str, rows: Any) -> SourcePart:
     rows = rows.project(", ".join(map(partial(_kept, rows), rows.columns, map(str, rows.types))))
 
     def read() -> Iterator[Any]:
         with _explained(shown):
             yield from rows.to_arrow_reader(_ROWS)
 
-    return Part(shown, rows.limit(0).to_arrow_table().schema, read)
+    return SourcePart(shown, rows.limit(0).to_arrow_table().schema, read)
 
 
 def _kept(rows: Any, name: str, kind: str) -> str:

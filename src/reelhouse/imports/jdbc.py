@@ -12,7 +12,7 @@ from reelhouse.delta.engine import Engine, in_one_line
 from reelhouse.delta.log import latest_version
 from reelhouse.errors import LakeError
 from reelhouse.imports.postgres import Postgres
-from reelhouse.imports.run import Outcome, Seen, Step, columns_of, pinned, shown
+from reelhouse.imports.run import ImportOutcome, Seen, Step, columns_of, pinned, shown
 from reelhouse.tables.schemas import data_type
 from reelhouse.tables.schemas import schema_of as declared_schema
 from reelhouse.warehouse.import_registry import ZONE, ImportColumn, ImportSource, column_specs, imported
@@ -32,7 +32,7 @@ def bring_in_by_jdbc(
     split_by: str | None = None,
     new_schema: bool = False,
     step: Step = lambda text: None,
-) -> Outcome:
+) -> ImportOutcome:
     """As `bring_in`, with rows that Spark fetches by *jdbc* (`url`, `user`, `password`) and writes.
 
     They are shared out by *split_by*, or by the table's key where that is one column of whole numbers.
@@ -54,7 +54,7 @@ def bring_in_by_jdbc(
     commit = engine.commit(folder, files, schema, mode="overwrite", user={}, over=over)
     sources = [ImportSource(table.shown)]
     made = pinned(engine.storage, name, before, columns, sources, made_from, commit.version, rows)
-    return Outcome(True, made, seen, table.notes)
+    return ImportOutcome(True, made, seen, table.notes)
 
 
 def _frame(

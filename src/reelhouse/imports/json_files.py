@@ -20,7 +20,7 @@ import pyarrow as pa
 from reelhouse.errors import ReelhouseError
 from reelhouse.imports.columns import named
 from reelhouse.imports.files import misread, opened
-from reelhouse.imports.values import Batch, Values, marked
+from reelhouse.imports.values import TextBatch, Values, marked
 
 _ROWS = 8192
 # A batch ends before its rows are many where they are long.
@@ -33,7 +33,7 @@ _GAP = re.compile(r"[\s,]*")
 _NEAR = 32
 
 
-class _Record(NamedTuple):
+class _JsonRecord(NamedTuple):
     line: int
     values: dict[str, Any]
     size: int
@@ -68,18 +68,18 @@ class JsonFiles(Values):
         self._keys = {column.name: key for column, key in zip(self._columns, first, strict=True)}
         self._bits = {name: self._bits[f"c{at}"] for at, name in enumerate(self._keys)}
 
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[TextBatch]:
         """What is nested is JSON."""
         for path in self._paths:
             for records in _batched(path, self._list):
-                yield Batch(_texts(records, self._keys), partial(_place, path, records))
+                yield TextBatch(_texts(records, self._keys), partial(_place, path, records))
 
 
-def _place(path: Path, records: list[_Record], at: int) -> str:
+def _place(path: Path, records: list[_JsonRecord], at: int) -> str:
     return f"{path}: line {records[at].line}"
 
 
-def _texts(records: list[_Record], keys: dict[str, str]) -> Any:
+def _texts(records: list[_JsonRecord], keys: dict[str, str]) -> Any:
     columns = {
         name: pa.array((marked(record.values.get(key)) for record in records), pa.string())
         for name, key in keys.items()
@@ -91,7 +91,7 @@ def _is_rows(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
 
 
-def _listed(path: Path, name: str) -> Iterator[_Record]:
+def _listed(path: Path, name: str) -> Iterator[_JsonRecord]:
     """The objects of the list that the one object of a file has as *name*. Their line is that of the object."""
     for record in _records(path):
         rows = record.values.get(name)
@@ -100,11 +100,11 @@ def _listed(path: Path, name: str) -> Iterator[_Record]:
             raise ReelhouseError(
                 f"{path}: line {record.line}: {name!r} is not a list of objects; lists of objects: {has}"
             )
-        yield from (_Record(record.line, row, record.size // len(rows)) for row in rows)
+        yield from (_JsonRecord(record.line, row, record.size // len(rows)) for row in rows)
 
 
-def _batched(path: Path, name: str = "") -> Iterator[list[_Record]]:
-    batch: list[_Record] = []
+def _batched(path: Path, name: str = "") -> Iterator[list[_JsonRecord]]:
+    batch: list[_JsonRecord] = []
     size = 0
     for record in _listed(path, name) if name else _records(path):
         batch.append(record)
@@ -116,7 +116,7 @@ def _batched(path: Path, name: str = "") -> Iterator[list[_Record]]:
         yield batch
 
 
-def _records(path: Path) -> Iterator[_Record]:
+def _records(path: Path) -> Iterator[_JsonRecord]:
     """The objects of a file with the lines they begin in, held one by one."""
     decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refused, parse_float=_finite)
     with opened(path) as body:
@@ -128,7 +128,7 @@ def _records(path: Path) -> Iterator[_Record]:
             if sign != "{":
                 raise ReelhouseError(f"{path}: line {text.line}: an object is expected, not {text.shown()}")
             line = text.line
-            yield _Record(line, *text.decoded(decoder))
+            yield _JsonRecord(line, *text.decoded(decoder))
         if listed:
             if not sign:
                 raise ReelhouseError(f"{path} ends in the middle of its list: it is cut short")

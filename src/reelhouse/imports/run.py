@@ -26,7 +26,7 @@ _ATTEMPTS = 4
 _SHOWN = 40
 
 
-class Reading(Protocol):
+class ImportReader(Protocol):
     """What is imported: it says its columns first, after a look at all of it, then gives its rows."""
 
     notes: list[str]
@@ -48,7 +48,7 @@ class Seen(NamedTuple):
     example: str
 
 
-class Outcome(NamedTuple):
+class ImportOutcome(NamedTuple):
     """What an import left: *done* tells whether there was anything to do; *seen* is by column, where it was written."""
 
     done: bool
@@ -74,40 +74,40 @@ def up_to_date(storage: Storage, name: str, made_from: str) -> Import | None:
 def bring_in(
     storage: Storage,
     name: str,
-    reading: Reading,
+    reader: ImportReader,
     sources: Sequence[ImportSource],
     made_from: str,
     *,
     new_schema: bool,
     check: Callable[[], None] = lambda: None,
     step: Step = lambda text: None,
-) -> Outcome:
-    """Replace table *name* by what *reading* gives; until the end readers see the rows of before.
+) -> ImportOutcome:
+    """Replace table *name* by what *reader* gives; until the end readers see the rows of before.
 
     Its columns are those of last time unless *new_schema*. *check* is asked once all rows are read, and raises where
     they are not to be believed. Raises `ReelhouseError` where something does not fit: then nothing is changed.
     """
     before = imported(storage).get(name)
     step("looking at all values")
-    columns = columns_of(reading, before, name, new_schema=new_schema)
+    columns = columns_of(reader, before, name, new_schema=new_schema)
     step("writing")
-    version, tally = _write(storage, name, reading, columns)
+    version, tally = _write(storage, name, reader, columns)
     check()
     if not tally.rows and any(source.sha256 for source in sources):
         raise ReelhouseError(f"{sources[0].name} holds no rows; nothing is changed")
     table = pinned(storage, name, before, columns, sources, made_from, version, tally.rows)
-    return Outcome(True, table, tally.seen(), reading.notes)
+    return ImportOutcome(True, table, tally.seen(), reader.notes)
 
 
-def columns_of(reading: Reading, before: Import | None, name: str, *, new_schema: bool) -> list[ImportColumn]:
+def columns_of(reader: ImportReader, before: Import | None, name: str, *, new_schema: bool) -> list[ImportColumn]:
     """The columns that a table is to have."""
     if before is None or new_schema:
-        return reading.columns(None)
-    check_same([column.name for column in before.columns], reading.names(), "what is there", name, NEW_SCHEMA)
+        return reader.columns(None)
+    check_same([column.name for column in before.columns], reader.names(), "what is there", name, NEW_SCHEMA)
     if not any(column.untyped for column in before.columns):
-        return reading.columns(before.columns)
-    found = {column.name: column for column in reading.columns(None)}
-    return reading.columns([found[each.name] if each.untyped else each for each in before.columns])
+        return reader.columns(before.columns)
+    found = {column.name: column for column in reader.columns(None)}
+    return reader.columns([found[each.name] if each.untyped else each for each in before.columns])
 
 
 def pinned(
@@ -149,7 +149,7 @@ def schema_of(columns: Sequence[ImportColumn]) -> Any:
     )
 
 
-class _Tally:
+class _CountedBatches:
     """Batches on their way: counted, and the error that ended them kept, since Arrow would hand on its text alone."""
 
     def __init__(self, schema: Any) -> None:
@@ -182,12 +182,14 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def _write(storage: Storage, name: str, reading: Reading, columns: Sequence[ImportColumn]) -> tuple[int, _Tally]:
+def _write(
+    storage: Storage, name: str, reader: ImportReader, columns: Sequence[ImportColumn]
+) -> tuple[int, _CountedBatches]:
     """Commit all rows; once more where another import committed meanwhile."""
     folder, schema = f"{ZONE}/{name}", schema_of(columns)
     for _ in range(_ATTEMPTS):
-        tally = _Tally(schema)
-        rows = pa.RecordBatchReader.from_batches(schema, tally.count(reading.batches(columns)))
+        tally = _CountedBatches(schema)
+        rows = pa.RecordBatchReader.from_batches(schema, tally.count(reader.batches(columns)))
         try:
             return write_delta(storage, folder, rows, mode="overwrite", user={}, new_schema=True), tally
         except KeyTakenError:

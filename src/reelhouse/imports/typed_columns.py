@@ -34,7 +34,7 @@ _SECONDS = {"s": Decimal(1), "ms": Decimal("1e-3"), "us": Decimal("1e-6"), "ns":
 _ZEROS = re.compile(r"\.(\d*?)0+(?=\D|$)")
 
 
-class Part(NamedTuple):
+class SourcePart(NamedTuple):
     """One of the places that a table's rows are in: what an error calls it, its columns, and its batches."""
 
     where: str
@@ -45,7 +45,7 @@ class Part(NamedTuple):
 class TypedTable:
     """Parts that make one table: the first names its columns and their types, the others have the same."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[SourcePart]) -> None:
         self.notes: list[str] = []
         # Instants with more digits than a lake's have, by column.
         self._cut: Counter[str] = Counter()
@@ -84,7 +84,7 @@ class TypedTable:
         cut = [f"{name}: {count:,} instants are cut to microseconds" for name, count in (+self._cut).items()]
         self.notes += [note for note in cut if note not in self.notes]
 
-    def _columns_of(self, part: Part) -> list[ImportColumn]:
+    def _columns_of(self, part: SourcePart) -> list[ImportColumn]:
         columns = []
         for column, field in zip(named(part.schema.names, part.where), part.schema, strict=True):
             kind = _kind(field.type)
@@ -108,13 +108,13 @@ class TypedTable:
 def parquet_files(paths: Sequence[Path]) -> TypedTable:
     """Parquet files as one table."""
 
-    def part(path: Path) -> Part:
+    def part(path: Path) -> SourcePart:
         def read() -> Iterator[Any]:
             with _opened(path) as file:
                 yield from file.iter_batches(batch_size=_ROWS)
 
         with _opened(path) as file:
-            return Part(str(path), file.schema_arrow, read)
+            return SourcePart(str(path), file.schema_arrow, read)
 
     return TypedTable([part(path) for path in paths])
 

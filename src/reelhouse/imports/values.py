@@ -75,7 +75,7 @@ _BITS = {
 }
 
 
-class Batch(NamedTuple):
+class TextBatch(NamedTuple):
     """Some rows as columns of texts, and how an error calls the row at a place in it."""
 
     texts: Any
@@ -103,7 +103,7 @@ class Values(ABC):
         self._duckdb.execute("set timezone = 'UTC'")
 
     @abstractmethod
-    def read(self) -> Iterator[Batch]:
+    def read(self) -> Iterator[TextBatch]:
         """All rows in batches of bounded size, with the columns in one order."""
 
     def names(self) -> list[str]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from reelhouse.delta.delta_rs import File, files_below
+from reelhouse.delta.delta_rs import FileInfo, files_below
 from reelhouse.delta.log import Commit, read_commit
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import STAGING
@@ -26,7 +26,7 @@ _CHECKPOINT = re.compile(r"_delta_log/(\d{20})\.checkpoint\.parquet")
 _ENTRY = re.compile(r"_delta_log/(\d{20})\.[^/]+")
 
 
-class Folder(NamedTuple):
+class TableFolder(NamedTuple):
     """One table's folder.
 
     *commits* are those of all kept versions, oldest first; *past* are paths of which a bucket has only old versions.
@@ -35,7 +35,7 @@ class Folder(NamedTuple):
 
     name: str
     pinned: int | None
-    files: dict[str, File]
+    files: dict[str, FileInfo]
     commits: list[Commit]
     past: list[str]
     problem: str | None = None
@@ -103,23 +103,23 @@ def folders(storage: Storage, pins: dict[str, int]) -> dict[str, list[str]]:
     return found
 
 
-def look(storage: Storage, name: str, pinned: int | None, ever: Iterable[str], before: datetime) -> Folder:
+def look(storage: Storage, name: str, pinned: int | None, ever: Iterable[str], before: datetime) -> TableFolder:
     """Read one folder. *ever* was listed before, so a missing object was removed, and is not new."""
     files = files_below(storage, name)
     past = [path for path in ever if path not in files]
     put = {version: files[f"_delta_log/{version:020d}.json"].put for version in _versions(_COMMIT, files)}
     if pinned is not None and pinned not in put:
-        return Folder(name, pinned, files, [], past, f"{name} has lost version {pinned}, which readers see")
+        return TableFolder(name, pinned, files, [], past, f"{name} has lost version {pinned}, which readers see")
     if not put:
-        return Folder(name, pinned, files, [], past)
+        return TableFolder(name, pinned, files, [], past)
     try:
         commits = _needed(storage, name, put, pinned, before)
     except MissingKeyError:
         lost = f"{name} is left alone, because the beginning of its log is missing: run `reelhouse build --full`"
-        return Folder(name, pinned, files, [], past, lost)
+        return TableFolder(name, pinned, files, [], past, lost)
     except LakeError as exc:
-        return Folder(name, pinned, files, [], past, f"{name} is left alone: {exc}")
-    return Folder(name, pinned, files, commits, past)
+        return TableFolder(name, pinned, files, [], past, f"{name} is left alone: {exc}")
+    return TableFolder(name, pinned, files, commits, past)
 
 
 def _needed(

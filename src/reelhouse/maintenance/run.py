@@ -17,7 +17,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
 from reelhouse.maintenance.compaction import follow, rewrite, rewritten, staging_notes
-from reelhouse.maintenance.folders import Folder, folders, look
+from reelhouse.maintenance.folders import TableFolder, folders, look
 from reelhouse.maintenance.superseded import Outcomes, outcomes_of
 from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
@@ -73,7 +73,7 @@ def foresee(
     storage: Storage, now: datetime, keep: timedelta, entities: Mapping[str, Entity] = ENTITIES
 ) -> MaintenanceResult:
     """What `maintain` would do; nothing is changed."""
-    work = _Work(storage, now - keep, lambda name: None, entities)
+    work = _LakeBeforeMaintenance(storage, now - keep, lambda name: None, entities)
     due = [found for folder in work.folders if (found := work.due(folder)) is not None]
     return MaintenanceResult(due, work.long_logs(), work.removal(), work.problems)
 
@@ -86,7 +86,7 @@ def maintain(
     entities: Mapping[str, Entity] = ENTITIES,
 ) -> MaintenanceResult:
     """Do what is due; what readers that began less than *keep* ago need stays."""
-    work = _Work(storage, now - keep, step, entities)
+    work = _LakeBeforeMaintenance(storage, now - keep, step, entities)
     done = work.rewrite()
     checkpoints = work.long_logs()
     for name in checkpoints:
@@ -98,7 +98,7 @@ def maintain(
     return MaintenanceResult(done, checkpoints, removed, work.problems)
 
 
-class _Work:
+class _LakeBeforeMaintenance:
     """The state of the lake before maintenance."""
 
     def __init__(self, storage: Storage, before: datetime, step: Step, entities: Mapping[str, Entity]) -> None:
@@ -115,7 +115,7 @@ class _Work:
         )
         self.problems = [folder.problem for folder in self.folders if folder.problem]
 
-    def due(self, folder: Folder) -> Rewriting | None:
+    def due(self, folder: TableFolder) -> Rewriting | None:
         """Why a table should be rewritten, if it should. One that is being written waits until it is published."""
         if folder.problem or folder.latest is None or folder.latest.version != folder.pinned:
             return None
@@ -183,7 +183,7 @@ class _Work:
         for _ in prefetch(self._clean, [one for one in self.folders if one.past or one.outdated(self._before)]):
             pass
 
-    def _clean(self, folder: Folder) -> None:
+    def _clean(self, folder: TableFolder) -> None:
         """Remove objects whose table may have been created again meanwhile: an import dropped and imported again."""
         # Check again: only a table that was created again has young entries under these names.
         there = files_below(self._storage, folder.name)

@@ -79,7 +79,7 @@ def outcomes_of(storage: Storage, folder: str, version: int, blanked: frozenset[
 
 def outcomes_needed(rows: pa.RecordBatchReader, blanked: frozenset[str] | None = None) -> Outcomes:
     """The rows among *rows*, the narrow columns of staging, that tables still depend on."""
-    read = _Read.of(rows)
+    read = _AnswerColumns.of(rows)
     newest = _last_of(read.append_ids, read.sequences)
     one = read.at(newest)
     named = ~one.unnamed
@@ -96,7 +96,7 @@ def outcomes_needed(rows: pa.RecordBatchReader, blanked: frozenset[str] | None =
     return Outcomes(one.sequences[kept], one.append_ids[kept], len(read.sequences))
 
 
-class _Read(NamedTuple):
+class _AnswerColumns(NamedTuple):
     """The narrow columns of rows; *keys* as hashes, which must differ only among the few keys of one id."""
 
     sequences: _Numbers
@@ -109,16 +109,16 @@ class _Read(NamedTuple):
     whole: _Marks
 
     @classmethod
-    def of(cls, rows: pa.RecordBatchReader) -> _Read:
+    def of(cls, rows: pa.RecordBatchReader) -> _AnswerColumns:
         columns = list(zip(*(_arrays(batch) for batch in rows), strict=True))
         if not columns:
             numbers, marks = np.empty(0, np.int64), np.empty(0, np.bool_)
             return cls(numbers, numbers, numbers, numbers, marks, marks, marks, marks)
         return cls(*(np.concatenate(column) for column in columns))
 
-    def at(self, rows: _Numbers) -> _Read:
+    def at(self, rows: _Numbers) -> _AnswerColumns:
         columns: list[Any] = [column[rows] for column in self]
-        return _Read(*columns)
+        return _AnswerColumns(*columns)
 
 
 def _arrays(batch: pa.RecordBatch) -> Iterator[np.ndarray[tuple[int], np.dtype[Any]]]:

@@ -11,7 +11,7 @@ from reelhouse.raw.plan import Plan
 from reelhouse.storage.protocol import Storage
 
 
-class Done(msgspec.Struct, frozen=True):
+class Checkpoint(msgspec.Struct, frozen=True):
     """`_reelhouse/runs/<entity>/<seq>/checkpoint.json`.
 
     The first *units* units but *open* have a receipt for each id, and what those say.
@@ -42,22 +42,22 @@ class Done(msgspec.Struct, frozen=True):
         return unit < self.units and unit not in self.open
 
 
-def nothing_done(plan: Plan) -> Done:
+def nothing_done(plan: Plan) -> Checkpoint:
     """The beginning."""
-    return Done(plan.entity, plan.run, plan.ids.sha256)
+    return Checkpoint(plan.entity, plan.run, plan.ids.sha256)
 
 
-def read_done(storage: Storage, plan: Plan) -> Done:
+def read_done(storage: Storage, plan: Plan) -> Checkpoint:
     """What was kept; the beginning where nothing was, where it does not parse or is about another plan."""
     key = checkpoint_key(plan.entity, plan.run)
     try:
-        found = read_object(storage, key, Done)
+        found = read_object(storage, key, Checkpoint)
     except LakeError:
         found = None
     return found if found is not None and (found.run, found.ids) == (plan.run, plan.ids.sha256) else nothing_done(plan)
 
 
-def keep_done(storage: Storage, done: Done) -> None:
+def keep_done(storage: Storage, done: Checkpoint) -> None:
     """Put it where the next start finds it."""
     storage.put(checkpoint_key(done.entity, done.run), encode(done))
 

@@ -51,7 +51,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
 _ENVELOPE = msgspec.json.Decoder(Envelope)
 
 
-class _Line(msgspec.Struct, omit_defaults=True):
+class _StoredEnvelope(msgspec.Struct, omit_defaults=True):
     line: int
     key: str
     path: str
@@ -92,7 +92,7 @@ class ChunkWriter:
 
     def add(self, body: bytes, *, parses: bool, **fields: Any) -> int:
         """Append one answer and return its line. *parses* tells that the body is JSON; *fields* are `Envelope`'s."""
-        line = _Line(line=self.lines, sha256=hashlib.sha256(body).hexdigest(), **fields)
+        line = _StoredEnvelope(line=self.lines, sha256=hashlib.sha256(body).hexdigest(), **fields)
         head = self._encode(line)
         if parses and fits_a_line(body):
             whole = b"".join((self._head, head[1:-1], b',"body":', body, b"}\n"))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError
-from reelhouse.raw.checkpoint import Done, drop_done, keep_done, nothing_done
+from reelhouse.raw.checkpoint import Checkpoint, drop_done, keep_done, nothing_done
 from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import FORMAT, reconciliation_key
 from reelhouse.raw.plan import Counts, Plan, Unit, last_run, plan_of, read_units
@@ -67,7 +67,7 @@ def verdict(*, complete: bool, clean: bool, quarantined: int) -> str:
     return "complete, no quarantine" if clean else "complete, not clean"
 
 
-class Tally(NamedTuple):
+class RunTally(NamedTuple):
     """What the receipts of a run say, with the keys and objects that do not add up. *pending* names at most a few.
 
     *states* are those that the receipts tell, *purged* how many of them belong to answers that were purged since.
@@ -82,7 +82,7 @@ class Tally(NamedTuple):
     pending: int
     pending_keys: list[str]
     problems: list[str]
-    done: Done
+    done: Checkpoint
 
     @property
     def settled(self) -> int:
@@ -109,7 +109,7 @@ class _UnitLog(NamedTuple):
 class _Count:
     """What some units add up to."""
 
-    def __init__(self, done: Done) -> None:
+    def __init__(self, done: Checkpoint) -> None:
         self.states = Counter(done.states)
         self.drift = Counter(done.drift)
         self.chunks = done.chunks
@@ -122,7 +122,7 @@ class _Count:
         self.bytes += other.bytes
 
 
-def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
+def tally(storage: Storage, plan: Plan, before: Checkpoint | None = None) -> RunTally:
     """Count a run's receipts against its plan, unit by unit, but for those that are settled in *before*.
 
     Units are worked on in order. With *before* the rest counts as pending after `_UNBEGUN` units without a receipt.
@@ -159,7 +159,7 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
         if unbegun == last_look:
             pending += max(0, plan.ids.count - (log.unit.number + 1) * plan.unit_size)
             break
-    done = Done(
+    done = Checkpoint(
         plan.entity,
         plan.run,
         plan.ids.sha256,
@@ -170,7 +170,7 @@ def tally(storage: Storage, plan: Plan, before: Done | None = None) -> Tally:
         settled.chunks,
         settled.bytes,
     )
-    return Tally(
+    return RunTally(
         counted.states, purged, counted.drift, counted.chunks, counted.bytes, pending, pending_keys, problems, done
     )
 
@@ -221,11 +221,11 @@ def _take_outcomes(receipt: Receipt, wanted: set[str], states: Counter[str]) -> 
 def reconcile(
     storage: Storage,
     plan: Plan,
-    before: Done | None = None,
+    before: Checkpoint | None = None,
     *,
     abandon: bool = False,
-    ending: Callable[[Tally], object] = lambda counted: None,
-) -> tuple[Reconciliation | None, Tally]:
+    ending: Callable[[RunTally], object] = lambda counted: None,
+) -> tuple[Reconciliation | None, RunTally]:
     """Count a run, and write its reconciliation if nothing is pending; None while something is.
 
     With *abandon* it is written anyway, and says how much was pending. *before* is where the count may start while the

@@ -25,7 +25,7 @@ from reelhouse.raw.plan import last_run
 from reelhouse.raw.purges import Note, change_purged, purge_count, put_note
 from reelhouse.raw.receipt import ChunkRef, Purge, Purged, Receipt, read_part, reduced
 from reelhouse.retention.audit import ToErase, remaining, to_erase
-from reelhouse.retention.selection import Chosen, RunPurge, Survey, survey
+from reelhouse.retention.selection import Chosen, PurgePlan, RunPurge, survey
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
@@ -46,7 +46,7 @@ class EntityPurge(msgspec.Struct, frozen=True):
     chunks: int
 
 
-class Purging(msgspec.Struct, frozen=True):
+class PurgeCounts(msgspec.Struct, frozen=True):
     """What a purge took, or would take; *entities* has the counts of each entity that loses something.
 
     *chunks* and *exports* are objects that went (*rewritten* chunks were put again without what was purged), *bytes*
@@ -68,7 +68,7 @@ class Purging(msgspec.Struct, frozen=True):
     entities: dict[str, EntityPurge]
 
 
-def foresee(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity] = ENTITIES) -> Purging:
+def foresee(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity] = ENTITIES) -> PurgeCounts:
     """What `purge` would take; nothing is changed. Raises as `purge` does."""
     found = _survey(storage, chosen, now, entities)
     before = to_erase(storage, entities)
@@ -83,7 +83,7 @@ def purge(
     now: datetime,
     step: Step = lambda name: None,
     entities: Mapping[str, Entity] = ENTITIES,
-) -> Purging:
+) -> PurgeCounts:
     """Take what is *chosen*, and what earlier purges left; the caller holds the lake, and sees to its tables.
 
     Raises `LakeError` where a plan cannot be read, `ConfigError` where the clock cannot be right: then nothing is
@@ -107,14 +107,14 @@ def purge(
     return msgspec.structs.replace(result, problems=[*problems, *(_still_there(key, key in loose) for key in left)])
 
 
-def _survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> Survey:
+def _survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
     found = survey(storage, chosen, now, entities)
     if chosen.clock is not None:
         found.check_clock(chosen.clock)
     return found
 
 
-def _say(storage: Storage, chosen: Chosen, found: Survey, now: datetime, step: Step) -> Iterator[str]:
+def _say(storage: Storage, chosen: Chosen, found: PurgePlan, now: datetime, step: Step) -> Iterator[str]:
     """Write down what goes; yields what cannot."""
     at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     runs: dict[str, list[int]] = {}
@@ -126,7 +126,7 @@ def _say(storage: Storage, chosen: Chosen, found: Survey, now: datetime, step: S
     for one in found.runs:
         entity, run = one.plan.entity, one.plan.run
         step(f"{entity} run {run}")
-        saying = _Saying(storage, one, at, through[entity])
+        saying = _PurgedFile(storage, one, at, through[entity])
         change_purged(storage, entity, run, saying.with_this)
         yield from saying.problems
         drop_done(storage, entity, run)
@@ -134,7 +134,7 @@ def _say(storage: Storage, chosen: Chosen, found: Survey, now: datetime, step: S
         drop_ledgers(storage)
 
 
-class _Saying:
+class _PurgedFile:
     """What `purged.json` of one run says after a purge."""
 
     def __init__(self, storage: Storage, one: RunPurge, at: str, through: int) -> None:
@@ -217,11 +217,11 @@ def _erasable(storage: Storage, keys: ToErase, now: datetime) -> list[str]:
     return remaining(storage, (keys.dead | keys.loose | keys.copies) - young)
 
 
-def _result(storage: Storage, found: Survey, going: list[str], problems: list[str]) -> Purging:
+def _result(storage: Storage, found: PurgePlan, going: list[str], problems: list[str]) -> PurgeCounts:
     chunks = Counter(place.entity for key in going if (place := chunk_place(key)) is not None)
     runs = Counter(one.plan.entity for one in found.runs)
     copies = sum(is_file(key) for key in going)
-    return Purging(
+    return PurgeCounts(
         runs=len(found.runs),
         answers=found.answers.total(),
         chunks=chunks.total(),

@@ -22,7 +22,7 @@ from reelhouse.storage.protocol import Storage
 _AT_ONCE = 4
 
 
-class Named(NamedTuple):
+class ResolvedIds(NamedTuple):
     """*keys* and *ids* whose answers are meant, *unknown* what no answer in the lake is about."""
 
     keys: frozenset[str]
@@ -40,7 +40,7 @@ class _Title(msgspec.Struct):
     external_ids: _External | None = None
 
 
-def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> Named:
+def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> ResolvedIds:
     """What *keys* name. An IMDb id is looked for in every answer, since only they tell whose it is."""
     ids = {id_ for key in keys if (id_ := key_id(key)) is not None}
     imdb = frozenset(key for key in keys if key_id(key) is None)
@@ -63,7 +63,7 @@ def resolve(storage: Storage, plans: list[Plan], keys: frozenset[str]) -> Named:
     ids.update(id_ for key in imdb for id_ in known[key] if id_)
     also = {key for key, id_ in aliases if id_ in ids}
     unknown = frozenset(key for key, found in known.items() if not found)
-    return Named(keys | also, frozenset(ids), unknown, problems)
+    return ResolvedIds(keys | also, frozenset(ids), unknown, problems)
 
 
 def _receipts(storage: Storage, plans: list[Plan]) -> Iterator[Receipt]:

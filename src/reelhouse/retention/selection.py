@@ -17,13 +17,13 @@ from reelhouse.raw.purges import read_purges
 from reelhouse.raw.receipt import Outcome, Purged, Receipt, Unreadable, place_of, read_purged, readable, reduced
 from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.retention.audit import chunks_of, listed_from, read_units
-from reelhouse.retention.id_resolution import Named, resolve
+from reelhouse.retention.id_resolution import ResolvedIds, resolve
 from reelhouse.storage.protocol import Storage
 
 _EXPORT = re.compile(re.escape(EXPORTS) + r"(?P<kind>[a-z_]+)/(?P<day>\d{4}/\d\d/\d\d)/[^/]+")
 
 
-class Clock(NamedTuple):
+class CutoffClock(NamedTuple):
     """What *before* was reckoned by: this machine's clock, or the day *as_of* that a person named instead."""
 
     now: datetime
@@ -41,7 +41,7 @@ class Chosen(NamedTuple):
     before: str | None = None
     entity: str | None = None
     keys: frozenset[str] | None = None
-    clock: Clock | None = None
+    clock: CutoffClock | None = None
 
     def takes_listing(self, entities: Container[str], day: str) -> bool:
         """Whether an export of *entities* of *day* goes. It holds the night before, so its day counts from 00:00."""
@@ -64,7 +64,7 @@ class RunPurge(NamedTuple):
     left_out: list[str]
 
 
-class Survey(NamedTuple):
+class PurgePlan(NamedTuple):
     """What is chosen. *going* are keys that would be left to nobody, *loose* those of them that no run names.
 
     *answers* are the chosen ones by entity; *staying* counts those that are not chosen. *newest* is the latest instant
@@ -81,7 +81,7 @@ class Survey(NamedTuple):
     staying: int
     newest: str
 
-    def check_clock(self, clock: Clock) -> None:
+    def check_clock(self, clock: CutoffClock) -> None:
         """Raise `ConfigError` where ages reckoned by *clock* cannot be right, going by what the lake has seen.
 
         A machine's clock may be years off, and what a purge takes is gone.
@@ -118,7 +118,7 @@ def _instant(text: str) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-class _Part(NamedTuple):
+class _PurgedPart(NamedTuple):
     """One part as it is now, what of it is chosen, and whether its chunk holds lines that nobody claims."""
 
     receipt: Receipt
@@ -137,19 +137,19 @@ class _Part(NamedTuple):
         return sum(len(outcome.span) for outcome in self.taken)
 
 
-def survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> Survey:
+def survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
     """Look through everything; `LakeError` where a plan or what was purged before cannot be read."""
-    return _Surveyor(storage, chosen, now, entities).survey()
+    return _PurgePlanner(storage, chosen, now, entities).survey()
 
 
-class _Surveyor:
+class _PurgePlanner:
     def __init__(self, storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> None:
         self._storage = storage
         self._entities = entities
         self._chosen = chosen
         self._yesterday = (now - timedelta(days=1)).date()
         self._plans = [plan for entity in entities for plan in _plans(storage, entity)]
-        self._named = Named(frozenset(), frozenset(), frozenset(), [])
+        self._named = ResolvedIds(frozenset(), frozenset(), frozenset(), [])
         if chosen.keys is not None:
             meant = [plan for plan in self._plans if chosen.entity in (None, plan.entity)]
             self._named = resolve(storage, meant, chosen.keys)
@@ -162,14 +162,14 @@ class _Surveyor:
         self._rewritten = 0
         self._newest = max((plan.planned_at for plan in self._plans), default="")
 
-    def survey(self) -> Survey:
+    def survey(self) -> PurgePlan:
         """One pass over all receipts, then one over the stored objects."""
         looked = [self._look(plan) for plan in self._plans]
         runs = [one for one in looked if one.parts or one.listed or one.left_out]
         self._going |= self._listings({_place(one.plan) for one in runs if one.listed})
         loose = [*self._loose_chunks(), *self._loose_exports()]
         self._going.update(loose)
-        return Survey(
+        return PurgePlan(
             runs,
             loose,
             self._going,
@@ -204,7 +204,7 @@ class _Surveyor:
         keys = {request.key for request in pending if self._means(plan, request.key, request.id)}
         return sorted(keys - purged.left_out(keys))
 
-    def _parts(self, plan: Plan, purged: Purged, parts: list[Receipt | Unreadable]) -> Iterator[_Part]:
+    def _parts(self, plan: Plan, purged: Purged, parts: list[Receipt | Unreadable]) -> Iterator[_PurgedPart]:
         for receipt in parts:
             if isinstance(receipt, Unreadable):
                 # It may claim any of the run's chunks.
@@ -219,9 +219,9 @@ class _Surveyor:
             taken = [outcome for outcome in left.outcomes if self._takes(plan, outcome)]
             self._staying += len(left.outcomes) - len(taken)
             lines = sum(len(outcome.span) for outcome in left.outcomes)
-            yield _Part(receipt, left, taken, left.chunk is not None and left.chunk.lines > lines)
+            yield _PurgedPart(receipt, left, taken, left.chunk is not None and left.chunk.lines > lines)
 
-    def _take(self, part: _Part, found: dict[str, list[str] | None]) -> None:
+    def _take(self, part: _PurgedPart, found: dict[str, list[str] | None]) -> None:
         place = place_of(part.receipt)
         if part.taken:
             self._answers[part.receipt.entity] += len(part.taken)

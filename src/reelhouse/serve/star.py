@@ -8,7 +8,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Table
 from reelhouse.marts.measures import Measures
 from reelhouse.marts.star import marts_with
-from reelhouse.serve.references import Reference, references
+from reelhouse.serve.references import ForeignKey, references
 
 _HEAD = """\
 # The star schema
@@ -43,7 +43,7 @@ def _diagram(marts: Iterable[Table]) -> Iterator[str]:
         yield "  }"
 
 
-def _attributes(mart: Table, found: list[Reference]) -> Iterator[str]:
+def _attributes(mart: Table, found: list[ForeignKey]) -> Iterator[str]:
     """Keys, references, and the measures of facts; the texts of dimensions would fill pages."""
     own = {column for one in found if one.table == mart.name for column in one.columns}
     for column in mart.columns:

@@ -48,7 +48,7 @@ class FeedReader(DataSourceStreamReader):
         check_columns(schema, known_columns(options))
         self._options = options
         self._schema = schema
-        self._clock = _Clock(options)
+        self._clock = _TmdbClock(options)
         # An offset never goes back before this day.
         self._day = ""
 
@@ -103,7 +103,7 @@ def _check_reach(first: date, now: datetime) -> None:
         )
 
 
-class _Clock:
+class _TmdbClock:
     """TMDB's time; a wrong clock of this machine would skip days. It is requested only now and then, because Spark asks
     for the latest offset a hundred times a second."""
 

@@ -17,7 +17,7 @@ from reelhouse.raw.receipt import State
 from reelhouse.spark.api_partitions import Settled
 from reelhouse.spark.options import OF_OUTCOMES
 from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Answer, Row, python_rows
+from reelhouse.tables.python_rows import Row, TypedAnswer, python_rows
 
 # Rows of a batch: an answer may have a thousand of them in one table.
 _BATCH_ROWS = 5000
@@ -86,7 +86,7 @@ def _rows(one: Settled, entity: Entity, table: Table) -> Iterator[Row]:
         if table.name == ANSWERS:
             yield _whole_answer(one, entity, values, rejected)
         else:
-            yield from python_rows(table, Answer(outcome.id, _instant(outcome.fetched_at), values, rejected))
+            yield from python_rows(table, TypedAnswer(outcome.id, _instant(outcome.fetched_at), values, rejected))
 
 
 def _read(body: bytes, entity: Entity) -> tuple[dict[str, Any], list[dict[str, str]]]:

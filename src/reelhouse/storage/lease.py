@@ -26,7 +26,7 @@ LEASES: dict[Work, str] = {"collector": f"{HOUSE}lease.json", "build": f"{HOUSE}
 _LOOKS = 5
 
 
-class Found(NamedTuple):
+class LeaseObject(NamedTuple):
     """An object with its version and its age in seconds, by the storage's clock."""
 
     body: bytes
@@ -37,7 +37,7 @@ class Found(NamedTuple):
 class LeaseStore(Protocol):
     """What a lease needs of a storage; all methods may raise `StorageError`."""
 
-    def look(self, key: str) -> Found:
+    def look(self, key: str) -> LeaseObject:
         """The object, or `MissingKeyError`."""
 
     def create(self, key: str, body: bytes) -> str:
@@ -47,7 +47,7 @@ class LeaseStore(Protocol):
         """Replace this version and return the new one, else raise `KeyTakenError`."""
 
 
-class Pace(NamedTuple):
+class LeaseTiming(NamedTuple):
     """Seconds: how long a lease lasts without renewal, between renewals, before a retry, before giving up early."""
 
     ttl: float = 120.0
@@ -56,7 +56,7 @@ class Pace(NamedTuple):
     margin: float = 15.0
 
 
-class _Record(msgspec.Struct):
+class _LeaseRecord(msgspec.Struct):
     owner: str
     epoch: int
     ttl_seconds: float
@@ -74,12 +74,12 @@ def held(
     seconds: float | None,
     lost: Lost,
     of: Work = COLLECTOR,
-    pace: Pace = Pace(),  # noqa: B008 (a tuple)
+    pace: LeaseTiming = LeaseTiming(),  # noqa: B008 (a tuple)
 ) -> Iterator[None]:
     """Hold the lease of *place* inside the context, or raise `LockedError`; see `Storage.lock`."""
     lease = _Lease(store, place, pace.ttl if seconds is None else seconds, pace.ttl, of)
     lease.take()
-    keeper = _Keeper(lease, lost, pace) if seconds is None else None
+    keeper = _Renewer(lease, lost, pace) if seconds is None else None
     try:
         yield
     finally:
@@ -161,7 +161,7 @@ class _Lease:
             raise LockedError(f"another {self._of} took over {self._place}")
         return found.version
 
-    def _check_left(self, record: _Record | None, age: float) -> None:
+    def _check_left(self, record: _LeaseRecord | None, age: float) -> None:
         left = self._left(record, age)
         if left >= 0:
             # With a wrong clock it could have been written in the future.
@@ -169,7 +169,7 @@ class _Lease:
             holder = record.holder if record else None
             raise self._busy(f"if that {self._of} was killed, its lock ends in {free:.0f} s; ", holder)
 
-    def _left(self, record: _Record | None, age: float) -> float:
+    def _left(self, record: _LeaseRecord | None, age: float) -> float:
         """Seconds for which another collector still has it; negative if it is free."""
         if record is not None and (record.state == "free" or record.owner == self._owner):
             return -1.0
@@ -177,7 +177,7 @@ class _Lease:
         return (record.ttl_seconds if record else self._unreadable_ttl) + 1 - age
 
     def _body(self, state: Literal["held", "free"]) -> bytes:
-        record = _Record(self._owner, self._epoch, self.ttl, state, secrets.token_hex(8), self._holder)
+        record = _LeaseRecord(self._owner, self._epoch, self.ttl, state, secrets.token_hex(8), self._holder)
         return msgspec.json.encode(record)
 
     def _busy(self, unless: str = "", holder: Holder | None = None) -> LockedError:
@@ -185,10 +185,10 @@ class _Lease:
         return LockedError(f"the lake is locked by {by}; {unless}retry when it has finished")
 
 
-class _Keeper:
+class _Renewer:
     """Renews a lease from a thread; another thread reports a failure in time, even if the first one hangs."""
 
-    def __init__(self, lease: _Lease, lost: Lost, pace: Pace) -> None:
+    def __init__(self, lease: _Lease, lost: Lost, pace: LeaseTiming) -> None:
         self._lease = lease
         self._lost = lost
         self._pace = pace
@@ -231,9 +231,9 @@ class _Keeper:
             self._lost(why)
 
 
-def _parsed(body: bytes) -> _Record | None:
+def _parsed(body: bytes) -> _LeaseRecord | None:
     """The parsed object; None if no collector wrote it, in which case it counts as held for the usual time."""
     try:
-        return msgspec.json.decode(body, type=_Record)
+        return msgspec.json.decode(body, type=_LeaseRecord)
     except msgspec.MsgspecError:
         return None

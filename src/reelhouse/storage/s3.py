@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, RefusedError, StorageError
 from reelhouse.storage.credentials import S3Access
-from reelhouse.storage.lease import LEASES, Found, held
+from reelhouse.storage.lease import LEASES, LeaseObject, held
 from reelhouse.storage.opening import S3Options
 from reelhouse.storage.protocol import COLLECTOR, Lost, Versioned, Work, check_key, check_prefix, is_key, unheard
 from reelhouse.storage.s3_client import S3Client
@@ -150,7 +150,7 @@ class S3Storage:
         client = self._client
         return S3Access(client.endpoint, client.region, self._options, client.credentials, self._bucket)
 
-    def look(self, key: str) -> Found:
+    def look(self, key: str) -> LeaseObject:
         """The object with its seconds of age by S3's own clock."""
         body, answer = self._got(key)
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
@@ -160,7 +160,7 @@ class S3Storage:
             raise StorageError(f"{self.url}/{key}: S3 sends no valid time: {date[:60]!r}") from exc
         # `-0000` means UTC too, but parses without a zone.
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
-        return Found(body, answer["ETag"], (now - answer["LastModified"]).total_seconds())
+        return LeaseObject(body, answer["ETag"], (now - answer["LastModified"]).total_seconds())
 
     def create(self, key: str, body: bytes) -> str:
         """As `put_new`; returns the version."""

@@ -29,7 +29,7 @@ class Rejection(NamedTuple):
     reason: str
 
 
-class _Found(NamedTuple):
+class _ParseNotes(NamedTuple):
     """What is left out, and the keys that were *seen* in lists of a shape, by the shape's identity."""
 
     rejected: list[Rejection]
@@ -45,7 +45,7 @@ class Parsed(NamedTuple):
 
 def lenient_parse(body: bytes, shape: Mapping[str, Shape]) -> Parsed:
     """Everything of *body* that fits *shape*."""
-    found = _Found([], {})
+    found = _ParseNotes([], {})
     try:
         answer = json.loads(body, parse_int=_int, parse_float=_float)
     except RecursionError:
@@ -73,7 +73,7 @@ def nothing_of(body: bytes, reason: str) -> Parsed:
     return Parsed({}, [Rejection("$", _raw(body.decode(errors="replace")), reason)])
 
 
-def _read(value: Any, shape: Shape, path: str, found: _Found) -> Any:
+def _read(value: Any, shape: Shape, path: str, found: _ParseNotes) -> Any:
     if value is None:
         return None
     if isinstance(shape, str):
@@ -88,7 +88,7 @@ def _read(value: Any, shape: Shape, path: str, found: _Found) -> Any:
     return {name: _read(value.get(name), inner, f"{path}.{name}", found) for name, inner in shape.items()}
 
 
-def _read_list(value: Any, shape: list[Shape], path: str, found: _Found) -> Any:
+def _read_list(value: Any, shape: list[Shape], path: str, found: _ParseNotes) -> Any:
     if not isinstance(value, list):
         found.rejected.append(Rejection(path, _raw(value), "is not a list"))
         return None
@@ -99,7 +99,7 @@ def _read_list(value: Any, shape: list[Shape], path: str, found: _Found) -> Any:
     return items if isinstance(shape[0], str) else [item for item in items if item is not None]
 
 
-def _distinct(items: list[Any], value: list[Any], shape: KeyedList, path: str, found: _Found) -> list[Any]:
+def _distinct(items: list[Any], value: list[Any], shape: KeyedList, path: str, found: _ParseNotes) -> list[Any]:
     """The *items* without those whose key an earlier one has; what is NULL in a key is equal to nothing."""
     seen = found.seen.setdefault(id(shape), set()) if shape.anywhere else set()
     kept = []
@@ -114,7 +114,7 @@ def _distinct(items: list[Any], value: list[Any], shape: KeyedList, path: str, f
     return kept
 
 
-def _read_map(value: dict[str, Any], shape: MapOf, path: str, found: _Found) -> Any:
+def _read_map(value: dict[str, Any], shape: MapOf, path: str, found: _ParseNotes) -> Any:
     pairs = [
         {"key": key, "value": _read(inner, shape.values, f"{path}.{key}", found)}
         for key, inner in ((_whole_characters(key), inner) for key, inner in value.items())
@@ -126,7 +126,7 @@ def _read_map(value: dict[str, Any], shape: MapOf, path: str, found: _Found) -> 
     return {**fields, "rest": pairs}
 
 
-def _read_leaf(value: Any, leaf: str, path: str, found: _Found) -> Any:
+def _read_leaf(value: Any, leaf: str, path: str, found: _ParseNotes) -> Any:
     if value == "":
         return "" if leaf == "string" else None
     read, reason = _READERS[leaf]

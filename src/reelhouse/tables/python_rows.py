@@ -15,7 +15,7 @@ from reelhouse.entities.schema import DAY, FETCHED_AT, PAGE_ROWS, POSITION, RANK
 Row = dict[str, Any]
 
 
-class Answer(NamedTuple):
+class TypedAnswer(NamedTuple):
     """One landed answer: *values* and *rejected* as `lenient_parse` gives them, instants with a time zone."""
 
     id: int
@@ -24,13 +24,13 @@ class Answer(NamedTuple):
     rejected: list[dict[str, str]]
 
 
-def python_rows(table: Table, answer: Answer) -> Iterator[Row]:
+def python_rows(table: Table, answer: TypedAnswer) -> Iterator[Row]:
     """The rows of a table that is made of answers, with all its columns; lineage, of which there is none, is NULL."""
     # By hand there is only one, `rejected_value`.
     return _rejected(table, answer) if table.make else _declared(table, answer)
 
 
-def _declared(table: Table, answer: Answer) -> Iterator[Row]:
+def _declared(table: Table, answer: TypedAnswer) -> Iterator[Row]:
     known: Row = {table.id_column: answer.id} if table.id_column else {}
     known[FETCHED_AT.name] = answer.fetched_at
     if table.is_daily:
@@ -105,7 +105,7 @@ def _day(value: date | datetime | None) -> date | None:
     return value.astimezone(UTC).date() if isinstance(value, datetime) else value
 
 
-def _rejected(table: Table, answer: Answer) -> Iterator[Row]:
+def _rejected(table: Table, answer: TypedAnswer) -> Iterator[Row]:
     lineage = {FETCHED_AT.name: answer.fetched_at, "run": None, "chunk": None, "line": None}
     for one in answer.rejected:
         yield {**table.settings, "id": answer.id, **one, **lineage}

@@ -18,10 +18,10 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TransientError, UntrustedError
-from reelhouse.tmdb.clock import Reading, ServerClock, age_of, etag_of, is_here, parse_date
+from reelhouse.tmdb.clock import ClockSample, ServerClock, age_of, etag_of, is_here, parse_date
 from reelhouse.tmdb.endpoints import CANARY, check_path
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
-from reelhouse.tmdb.unpacking import Body, read_body
+from reelhouse.tmdb.unpacking import UnpackedBody, read_body
 
 _USER_AGENT = "reelhouse (+https://github.com/reelhouse/reelhouse)"
 _GONE_CODES = frozenset((6, 34))
@@ -66,7 +66,7 @@ class BudgetError(ReelhouseError):
     """The allowed requests are used up, or requests were halted."""
 
 
-class _Verdict(msgspec.Struct):
+class _StatusBody(msgspec.Struct):
     status_code: int = 0
     status_message: str = ""
 
@@ -75,8 +75,8 @@ class _Reply(NamedTuple):
     """One answer without a time yet, and its own time headers."""
 
     answer: Answer
-    body: Body
-    reading: Reading | None
+    body: UnpackedBody
+    sample: ClockSample | None
     headers: CIMultiDictProxy[str]
 
 
@@ -166,7 +166,7 @@ class TmdbClient:
             raise
         if self.clock.in_doubt:
             await self._settle_clock()
-        answer = reply.answer._replace(fetched_at=self.clock.stamp(reply.reading))
+        answer = reply.answer._replace(fetched_at=self.clock.stamp(reply.sample))
         if answer.status == 200:
             if reply.body.reason:
                 raise UntrustedAnswer(reply.body.reason, f"{path}: {reply.body.text}", answer)
@@ -214,9 +214,9 @@ class TmdbClient:
             wait = retry_after(headers.get("Retry-After"), self._date(headers))
             self.limiter.throttled(started, wait, repeated=self.last_good > refused_at)
             raise TransientError(f"{path}: TMDB asks to slow down (429)", retry_after=wait, throttled=True)
-        reading = self.clock.read(headers)
+        sample = self.clock.read(headers)
         answer = Answer(response.status, body.content, "", etag_of(headers.get("ETag")), age_of(headers.get("Age")))
-        return _Reply(answer, body, reading, headers)
+        return _Reply(answer, body, sample, headers)
 
     def _date(self, headers: CIMultiDictProxy[str]) -> str | None:
         stated = headers.get("Date")
@@ -266,11 +266,11 @@ def _error(path: str, answer: Answer, headers: CIMultiDictProxy[str], date: str 
     return UntrustedAnswer(f"http_{answer.status}", f"{path}: {text} ({answer.status})", answer)
 
 
-def _verdict(body: bytes) -> _Verdict:
+def _verdict(body: bytes) -> _StatusBody:
     try:
-        return msgspec.json.decode(body, type=_Verdict)
+        return msgspec.json.decode(body, type=_StatusBody)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _Verdict()
+        return _StatusBody()
 
 
 def retry_after(stated: str | None, date: str | None = None) -> float | None:

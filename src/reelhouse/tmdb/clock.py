@@ -16,7 +16,7 @@ from yarl import URL
 
 from reelhouse.elapsed import elapsed
 
-# Two readings agree if they differ by no more than this. The hour from which an answer surely holds a day's changes
+# Two samples agree if they differ by no more than this. The hour from which an answer surely holds a day's changes
 # leaves a margin of half an hour, so a trusted `Date` must not be ahead by more than this.
 AGREES = 600.0
 
@@ -30,7 +30,7 @@ _MOST_AHEAD = 86400.0
 _READINGS = 15
 
 
-class Reading(NamedTuple):
+class ClockSample(NamedTuple):
     """The time of one answer: *stated* is its `Date` (seconds since 1970), which is *low* to *high* seconds ahead of
     this machine, depending on whether the answer's cache had renewed it."""
 
@@ -61,12 +61,12 @@ class ServerClock:
         self._simulated = simulated
         self._ticks = ticks
         self._began = wall() - ticks()
-        self._readings: deque[Reading] = deque(maxlen=_READINGS)
+        self._samples: deque[ClockSample] = deque(maxlen=_READINGS)
         self._agreed: tuple[float, float] | None = None
         self._dated = False
         self.refused = 0
 
-    def read(self, headers: Mapping[str, str]) -> Reading | None:
+    def read(self, headers: Mapping[str, str]) -> ClockSample | None:
         """Note the time headers of an answer; None without a valid date."""
         age = age_of(headers.get("Age"))
         self.refused += age is None and "Age" in headers
@@ -76,17 +76,17 @@ class ServerClock:
             self.refused += "Date" in headers
             return None
         low = stated - self._machine()
-        reading = Reading(stated, low, low + (age or 0))
-        self._readings.append(reading)
+        sample = ClockSample(stated, low, low + (age or 0))
+        self._samples.append(sample)
         self._agreed = self._agree()
-        return reading
+        return sample
 
-    def stamp(self, reading: Reading | None) -> str:
+    def stamp(self, sample: ClockSample | None) -> str:
         """When an answer was given: its `Date` if trusted, else the current time by the other answers."""
-        if reading is not None:
+        if sample is not None:
             now = self._now()
-            if now - OLDEST <= reading.stated <= now + AGREES:
-                return _written(reading.stated)
+            if now - OLDEST <= sample.stated <= now + AGREES:
+                return _written(sample.stated)
             # While the clock is in doubt, this answer is not counted as refused.
             self.refused += not self.in_doubt
         return self.now()
@@ -118,7 +118,7 @@ class ServerClock:
 
     def stated_day(self) -> date:
         """The day of the last answer, trusted or not; this machine's if there is none."""
-        stated = self._readings[-1].stated if self._readings else self._machine()
+        stated = self._samples[-1].stated if self._samples else self._machine()
         return datetime.fromtimestamp(stated, UTC).date()
 
     @property
@@ -126,7 +126,7 @@ class ServerClock:
         """Why lasting decisions must not use TMDB's clock; None if they may."""
         here = _written(self._machine())
         if self.in_doubt:
-            stated = ", ".join(sorted({_written(reading.stated) for reading in self._readings})[:3]) or "no date at all"
+            stated = ", ".join(sorted({_written(sample.stated) for sample in self._samples})[:3]) or "no date at all"
             return f"TMDB's answers do not agree on the time ({stated}; this machine says {here})"
         if self._agreed is not None and self._agreed[0] > self._most_ahead:
             there = _written(self._machine() + self._agreed[0])
@@ -165,22 +165,22 @@ class ServerClock:
         offset = 0.0 if self._agreed is None else self._agreed[1]
         return self._machine() + (0.0 if offset > self._most_ahead else offset)
 
-    def _believed(self) -> list[Reading]:
+    def _believed(self) -> list[ClockSample]:
         if self._agreed is None:
             return []
-        return [reading for reading in self._readings if reading.agrees(self._agreed[0])]
+        return [sample for sample in self._samples if sample.agrees(self._agreed[0])]
 
     def _agree(self) -> tuple[float, float] | None:
-        """The offset that most readings allow, lowest and highest; None if no two agree or on a tie."""
-        _, lows, highs = zip(*self._readings, strict=True)
+        """The offset that most samples allow, lowest and highest; None if no two agree or on a tie."""
+        _, lows, highs = zip(*self._samples, strict=True)
         low, high = max(lows), min(highs)
         # Nearly always all agree, and this machine (0) with them: to compare each with each would cost a tenth of what
         # an answer costs.
         if max(low, 0.0) - AGREES / 2 <= min(high, 0.0) + AGREES / 2:
             return low, max(low, high)
-        machine = Reading(0.0, 0.0, 0.0)
-        witnesses = [*self._readings, machine]
-        # The best offset is where some reading's range begins.
+        machine = ClockSample(0.0, 0.0, 0.0)
+        witnesses = [*self._samples, machine]
+        # The best offset is where some sample's range begins.
         found = max(
             ([one for one in witnesses if one.agrees(start.low - AGREES / 2)] for start in witnesses),
             key=lambda agreeing: (len(agreeing), machine in agreeing),

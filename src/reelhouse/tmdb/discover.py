@@ -11,7 +11,7 @@ from reelhouse.errors import ListingError
 from reelhouse.tmdb.client import TmdbClient
 from reelhouse.tmdb.endpoints import LAST_PAGE
 from reelhouse.tmdb.filters import check_filters, resolve_filters
-from reelhouse.tmdb.pagination import Listing, Page, Row, read_page, read_pages
+from reelhouse.tmdb.pagination import ListingRow, Page, PagedListing, read_page, read_pages
 
 _MOST_ROWS = LAST_PAGE * PAGE_ROWS
 
@@ -110,10 +110,10 @@ class _Reader:
                 if not rows:
                     break
 
-    def _listing(self, filters: dict[str, Any]) -> Listing:
-        return Listing(self._path, filters, PAGE_ROWS)
+    def _listing(self, filters: dict[str, Any]) -> PagedListing:
+        return PagedListing(self._path, filters, PAGE_ROWS)
 
-    def _keep(self, rows: list[Row]) -> None:
+    def _keep(self, rows: list[ListingRow]) -> None:
         self.found.update((row.id, row.popularity or 0.0) for row in rows if row.id is not None)
 
 

@@ -12,7 +12,7 @@ import msgspec
 import stamina
 
 from reelhouse.errors import ListingError, TransientError
-from reelhouse.tmdb.clock import Reading, ServerClock, etag_of, is_here
+from reelhouse.tmdb.clock import ClockSample, ServerClock, etag_of, is_here
 
 if TYPE_CHECKING:
     from reelhouse.tmdb.client import TmdbClient
@@ -44,7 +44,7 @@ class ExportRow(msgspec.Struct):
     video: bool | None = False
 
 
-class Export(NamedTuple):
+class ExportDownload(NamedTuple):
     """One day's file, verbatim; *body* is None if the file still has the ETag that was sent."""
 
     day: date
@@ -59,7 +59,7 @@ async def fetch_export(
     kind: str,
     known: tuple[date, str] | None = None,
     client: TmdbClient | None = None,
-) -> Export:
+) -> ExportDownload:
     """The newest export of *kind*, going back one day at a time while there is none.
 
     *known* is the day and ETag of a stored export. *client* knows the time by the API's answers, and notes for how long
@@ -87,8 +87,8 @@ async def fetch_export(
     for back in range(_DAYS_BACK + 1):
         found = await of(day := start - timedelta(days=back))
         if found.body is not None or found.etag is not None:
-            stamps = {one: clock.stamp(answer.reading) for one, answer in fetched.items()}
-            return Export(day, found.body, found.etag, stamps[day])
+            stamps = {one: clock.stamp(answer.sample) for one, answer in fetched.items()}
+            return ExportDownload(day, found.body, found.etag, stamps[day])
     raise ListingError(f"no export {kind} of the last {_DAYS_BACK} days is at {url}")
 
 
@@ -97,7 +97,7 @@ class _Fetched(NamedTuple):
 
     body: bytes | None
     etag: str | None
-    reading: Reading | None
+    sample: ClockSample | None
 
 
 async def _fetch(
@@ -127,19 +127,19 @@ async def _fetch_once(
             auto_decompress=False,
             timeout=_TIMEOUT,
         ) as response:
-            reading = clock.read(response.headers)
+            sample = clock.read(response.headers)
             if response.status in (403, 404, 304):
                 reached()
             if response.status in (403, 404):
-                return _Fetched(None, None, reading)
+                return _Fetched(None, None, sample)
             if response.status == 304 and headers:
-                return _Fetched(None, headers["If-None-Match"], reading)
+                return _Fetched(None, headers["If-None-Match"], sample)
             if response.status != 200:
                 raise TransientError(f"HTTP {response.status}")
             reached()
             body = await _read(response)
             _check_gzip(body)
-            return _Fetched(body, etag_of(response.headers.get("ETag")) or "", reading)
+            return _Fetched(body, etag_of(response.headers.get("ETag")) or "", sample)
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         raise TransientError(str(exc) or type(exc).__name__) from exc
 

@@ -25,7 +25,7 @@ _MOST_MOVED = 5
 _MOST_NULLS = 10
 
 
-class Row(msgspec.Struct):
+class ListingRow(msgspec.Struct):
     """A row of any listing. *id* has been null in the past."""
 
     id: int | None = None
@@ -38,13 +38,13 @@ class Row(msgspec.Struct):
 class Page(msgspec.Struct):
     """One page; *total_pages* may exceed the readable pages."""
 
-    results: list[Row]
+    results: list[ListingRow]
     page: int
     total_pages: int
     total_results: int
 
 
-class Listing(NamedTuple):
+class PagedListing(NamedTuple):
     """A paged listing: its path and filters, how many rows a full page has, and whether rows may have no id."""
 
     path: str
@@ -53,7 +53,7 @@ class Listing(NamedTuple):
     nulls: bool = False
 
 
-async def read_page(client: TmdbClient, listing: Listing, number: int) -> Page:
+async def read_page(client: TmdbClient, listing: PagedListing, number: int) -> Page:
     """Page *number*, with retries; `ListingError` if it cannot be read."""
 
     def check(answer: Answer) -> Page:
@@ -71,7 +71,7 @@ async def read_page(client: TmdbClient, listing: Listing, number: int) -> Page:
         ) from exc
 
 
-def _wrong_page(listing: Listing, page: Page, number: int) -> str | None:
+def _wrong_page(listing: PagedListing, page: Page, number: int) -> str | None:
     """Contradictions of a page to its requested number and its own totals."""
     promise = f"{page.total_results} results on {page.total_pages} pages"
     if page.page != number:
@@ -100,7 +100,7 @@ def _drift(total: int) -> int:
     return max(min(_MOST_MOVED, max(total // 10, 1)), total // 200) if total > 1 else 0
 
 
-async def read_pages(client: TmdbClient, listing: Listing, first: Page) -> list[Row]:
+async def read_pages(client: TmdbClient, listing: PagedListing, first: Page) -> list[ListingRow]:
     """All rows of a listing after its *first* page; pages may repeat some rows.
 
     A listing that grows beyond page 500 or contradicts its own totals is read once more; then it is a `ListingError`.
@@ -113,7 +113,7 @@ async def read_pages(client: TmdbClient, listing: Listing, first: Page) -> list[
     return [row for page in pages for row in page.results]
 
 
-async def _read_rest(client: TmdbClient, listing: Listing, first: Page) -> list[Page]:
+async def _read_rest(client: TmdbClient, listing: PagedListing, first: Page) -> list[Page]:
     pages = [first]
     last = first.total_pages
     # A short page is not the last one, and the number of pages may grow while they are read.
@@ -124,7 +124,7 @@ async def _read_rest(client: TmdbClient, listing: Listing, first: Page) -> list[
     return pages
 
 
-def _wrong_pages(listing: Listing, pages: list[Page]) -> str | None:
+def _wrong_pages(listing: PagedListing, pages: list[Page]) -> str | None:
     """What all pages together lack of their promised rows."""
     if (most := max(page.total_pages for page in pages)) > LAST_PAGE:
         return f"it grew to {most} pages, only {LAST_PAGE} can be read"
@@ -158,7 +158,7 @@ async def _together(reading: Sequence[Coroutine[Any, Any, Page]]) -> list[Page]:
 async def read_changes(client: TmdbClient, entity: Entity, day: date) -> set[int]:
     """Ids that the change feed names for one UTC day."""
     params = {"start_date": day.isoformat(), "end_date": day.isoformat()}
-    feed = Listing(entity.changes, params, CHANGES_ROWS, nulls=True)
+    feed = PagedListing(entity.changes, params, CHANGES_ROWS, nulls=True)
     first = await read_page(client, feed, 1)
     if first.total_pages > LAST_PAGE:
         raise ListingError(f"{entity.changes} has {first.total_pages} pages for {day}, only {LAST_PAGE} can be read")

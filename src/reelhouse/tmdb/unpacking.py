@@ -16,7 +16,7 @@ _GZIP_BITS = 31
 _MOST_MEMBERS = 64
 
 
-class Body(NamedTuple):
+class UnpackedBody(NamedTuple):
     """An unpacked body; or, if that failed, its beginning with a short name and a sentence for the reason."""
 
     content: bytes
@@ -24,13 +24,13 @@ class Body(NamedTuple):
     text: str = ""
 
 
-class _TooLargeError(Exception):
+class _BodyTooLargeError(Exception):
     def __init__(self, start: bytes) -> None:
         super().__init__()
         self.start = start
 
 
-async def read_body(response: aiohttp.ClientResponse, most: int) -> Body:
+async def read_body(response: aiohttp.ClientResponse, most: int) -> UnpackedBody:
     """The response's body, which aiohttp was asked not to unpack; at most *most* bytes are held, packed or unpacked.
 
     Raises `aiohttp.ClientPayloadError` if it is truncated or damaged.
@@ -43,23 +43,25 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> Body:
     return unpacked(bytes(packed), response.headers.get("Content-Encoding", ""), most)
 
 
-def unpacked(body: bytes, encoding: str, most: int) -> Body:
+def unpacked(body: bytes, encoding: str, most: int) -> UnpackedBody:
     """*body* unpacked by its `Content-Encoding`, and also if it is gzip without one, which TMDB's CDN has sent."""
     codings = [name.strip() for name in encoding.lower().split(",") if name.strip() not in ("", "identity")]
     try:
         for name in reversed(codings):
             bits = _bits(name, body)
             if bits is None:
-                return Body(body[:_KEPT], "encoding", f"the body is packed as {name[:40]!r}, which was not requested")
+                return UnpackedBody(
+                    body[:_KEPT], "encoding", f"the body is packed as {name[:40]!r}, which was not requested"
+                )
             body = _inflated(body, bits, most)
         if body.startswith(_GZIP):
             # JSON never begins like this.
             body = _inflated(body, _GZIP_BITS, most)
-    except _TooLargeError as exc:
+    except _BodyTooLargeError as exc:
         return _too_large(exc.start, most)
     except zlib_ng.error as exc:  # type: ignore[misc]  # (its stub says less than it is)
         raise aiohttp.ClientPayloadError(f"the packed body is damaged: {exc}") from exc
-    return Body(body)
+    return UnpackedBody(body)
 
 
 def _bits(name: str, body: bytes) -> int | None:
@@ -78,7 +80,7 @@ def _inflated(body: bytes, bits: int, most: int) -> bytes:
         parts.append(unpacker.decompress(body, most + 1 - size))
         size += len(parts[-1])
         if size > most:
-            raise _TooLargeError(parts[0][:_KEPT])
+            raise _BodyTooLargeError(parts[0][:_KEPT])
         if not unpacker.eof:
             raise aiohttp.ClientPayloadError("the packed body is truncated")
         body = unpacker.unused_data
@@ -87,5 +89,5 @@ def _inflated(body: bytes, bits: int, most: int) -> bytes:
     raise aiohttp.ClientPayloadError("the packed body has too many members")
 
 
-def _too_large(start: bytes, most: int) -> Body:
-    return Body(start, "too_large", f"the body has more than {most:,} bytes, as `body_megabytes` allows")
+def _too_large(start: bytes, most: int) -> UnpackedBody:
+    return UnpackedBody(start, "too_large", f"the body has more than {most:,} bytes, as `body_megabytes` allows")

@@ -75,7 +75,7 @@ class StreamRead(msgspec.Struct, frozen=True):
     code: str = ""
 
 
-class Read(msgspec.Struct, frozen=True):
+class BuildInputs(msgspec.Struct, frozen=True):
     """What of the raw zone a build reflects: the stream of each entity, and exports."""
 
     streams: dict[str, StreamRead] = {}
@@ -113,7 +113,7 @@ class BuildManifest(msgspec.Struct, frozen=True):
 
     build: int
     tables: dict[str, TableVersion]
-    read: Read
+    read: BuildInputs
     purges: int = 0
     made_by: str = ""
     format: int = FORMAT

@@ -45,7 +45,7 @@ from reelhouse.warehouse.staging import Staged, outcomes_held
 _CURRENT = schema_of(CURRENT_COLUMNS)
 
 
-class Making:
+class BuildPass:
     """One pass over all tables: what was made so far, and the frames that later tables read."""
 
     def __init__(
@@ -166,7 +166,7 @@ class Making:
 
 
 def make_tables(
-    making: Making, step: Callable[[str], None], *, from_scratch: bool
+    making: BuildPass, step: Callable[[str], None], *, from_scratch: bool
 ) -> tuple[dict[str, TableVersion], list[str]]:
     """Every table and mart at its wanted state: pins for all, and the names of those that were written."""
     step(POPULARITY.name)
@@ -187,7 +187,7 @@ def make_tables(
     return making.pins, making.rebuilt
 
 
-def _make(making: Making, zone: str, table: Table, step: Callable[[str], None], *, from_scratch: bool) -> None:
+def _make(making: BuildPass, zone: str, table: Table, step: Callable[[str], None], *, from_scratch: bool) -> None:
     step(table.name)
     folder = f"{zone}/{table.name}"
     pin = None if from_scratch else making.pinned(folder, table)
@@ -210,7 +210,7 @@ def as_declared(frame: DataFrame, spec: Table) -> DataFrame:
     return frame.select(*(F.col(f"`{column.name}`").cast(data_type(column.type)) for column in spec.columns))
 
 
-def _make_popularity(making: Making, pin: TableVersion | None, *, from_scratch: bool) -> None:
+def _make_popularity(making: BuildPass, pin: TableVersion | None, *, from_scratch: bool) -> None:
     commit = None if from_scratch else making.made_already(FOLDER, POPULARITY.name)
     if commit is None:
         version = making.versions[FOLDER]
@@ -236,7 +236,7 @@ def _current_folder(entity: str) -> str:
     return f"{staging_folder(entity)}_current"
 
 
-def _make_current(making: Making, kind: str, *, from_scratch: bool) -> None:
+def _make_current(making: BuildPass, kind: str, *, from_scratch: bool) -> None:
     folder, name, staged = _current_folder(kind), input_of(kind, CURRENT), making.frames[input_of(kind, STAGING)]
     commit = None if from_scratch else making.made_already(folder, name)
     if commit is None:

@@ -22,7 +22,7 @@ NamedPart = tuple[int, int, int, str]
 _MARK = 16
 
 
-class Part(NamedTuple):
+class ReceiptPart(NamedTuple):
     """One part of a unit's receipts; *receipt* is None where it does not parse and so names nothing."""
 
     run: int
@@ -57,7 +57,7 @@ def look_ahead(storage: Storage, entity: str, reads: Watermark) -> PendingRuns:
     return PendingRuns(plans, frozenset(closed))
 
 
-def new_parts(storage: Storage, reads: Watermark, pending_runs: PendingRuns) -> Iterator[Part]:
+def new_parts(storage: Storage, reads: Watermark, pending_runs: PendingRuns) -> Iterator[ReceiptPart]:
     """The parts of receipts that *reads* does not hold, in order."""
     for plan in pending_runs.plans:
         purged = read_purged(storage, plan.entity, plan.run)
@@ -66,14 +66,15 @@ def new_parts(storage: Storage, reads: Watermark, pending_runs: PendingRuns) -> 
             yield from found
 
 
-def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable[[int], list[Part]]:
+def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable[[int], list[ReceiptPart]]:
     entity, run = purged.entity, purged.run
 
-    def look(unit: int) -> list[Part]:
+    def look(unit: int) -> list[ReceiptPart]:
         start = known.get(str(unit), 0)
         found = read_parts(storage, entity, run, unit, start, purged)
         return [
-            Part(run, unit, part, None if isinstance(one, Unreadable) else one) for part, one in enumerate(found, start)
+            ReceiptPart(run, unit, part, None if isinstance(one, Unreadable) else one)
+            for part, one in enumerate(found, start)
         ]
 
     return look

@@ -24,9 +24,9 @@ from reelhouse.storage.protocol import BUILD, Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.fingerprints import parsing_fingerprint, wanted_fingerprints
 from reelhouse.warehouse.manifest import (
+    BuildInputs,
     BuildManifest,
     ExportRead,
-    Read,
     StreamRead,
     TableVersion,
     Watermark,
@@ -64,7 +64,7 @@ class BuildResult:
     build: int
     rows: dict[str, int]
     rebuilt: list[str] = field(default_factory=list)
-    read: Read = field(default_factory=Read)
+    read: BuildInputs = field(default_factory=BuildInputs)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -84,7 +84,7 @@ class BuildResult:
 
 
 @dataclass(frozen=True)
-class _Stream:
+class _EntityBeforeBuild:
     """One entity before a build: its staging as it is, made by *code*, and the runs that may hold more.
 
     What was parsed before a purge is parsed again: *code* is another one then.
@@ -96,7 +96,7 @@ class _Stream:
 
 
 @dataclass(frozen=True)
-class _Situation:
+class _LakeBeforeBuild:
     """The lake before a build of *registry*: the last build, staging as it is, and what is new.
 
     *newest* is the newest build that was ever pinned.
@@ -105,7 +105,7 @@ class _Situation:
     registry: Registry
     current: BuildManifest | None
     body: bytes | None
-    streams: dict[str, _Stream]
+    streams: dict[str, _EntityBeforeBuild]
     exports: list[ExportRead]
     purges: int
     newest: int
@@ -169,7 +169,7 @@ def _bring_up_to_date(
     raise LakeError("other builds of this lake keep coming first: wait for them, then build again")
 
 
-def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
+def _look(storage: Storage, registry: Registry, *, full: bool) -> _LakeBeforeBuild:
     # Before anything else: what a purge takes from here on makes this build one that nobody believes.
     purges = purge_count(storage)
     newest = newest_build(storage)
@@ -185,7 +185,7 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _Situation:
         recorded = one.staging.reads.through == 0 or any(export.kind == name for export in known)
         plans += (one.pending if recorded else look_ahead(storage, name, Watermark())).plans
     exports = exports_named(known, exports_left(storage, plans) if purges else plans)
-    return _Situation(registry, current, body, streams, exports, purges, newest)
+    return _LakeBeforeBuild(registry, current, body, streams, exports, purges, newest)
 
 
 @contextmanager
@@ -233,7 +233,7 @@ def _collected(storage: Storage, registry: Registry, current: BuildManifest | No
 
 def _look_at_stream(
     storage: Storage, entity: Entity, current: BuildManifest | None, purges: int, *, full: bool
-) -> _Stream:
+) -> _EntityBeforeBuild:
     code = parsing_fingerprint(entity, purges)
     read = current.read.stream(entity.name) if current else StreamRead()
     if read.code != code:
@@ -242,7 +242,7 @@ def _look_at_stream(
     if not full:
         pinned = Staged(read.staging, read.receipts)
         staging = look_at_staging(storage, staging_folder(entity.name), pinned, code)
-    return _Stream(code, staging, look_ahead(storage, entity.name, staging.reads))
+    return _EntityBeforeBuild(code, staging, look_ahead(storage, entity.name, staging.reads))
 
 
 def _current(storage: Storage) -> tuple[BuildManifest | None, bytes | None]:
@@ -267,7 +267,7 @@ def _refuse_newer(body: bytes) -> None:
         raise LakeError(f"{MANIFEST} has format {number}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
 
 
-def _nothing_to_do(storage: Storage, situation: _Situation) -> bool:
+def _nothing_to_do(storage: Storage, situation: _LakeBeforeBuild) -> bool:
     streams = situation.streams
     if situation.current is None or any(one.staging.version is None for one in streams.values()):
         return False
@@ -293,7 +293,7 @@ def _all_sound(storage: Storage, pins: dict[str, TableVersion]) -> bool:
 def _build(
     storage: Storage,
     spark_factory: Callable[[], SparkSession],
-    situation: _Situation,
+    situation: _LakeBeforeBuild,
     step: Progress,
     *,
     parse: bool,
@@ -305,7 +305,7 @@ def _build(
     """
     # Here, so that a build of nothing does not pay for what only an engine needs.
     from reelhouse.delta.engine import in_one_line, open_engine
-    from reelhouse.warehouse.materialize import Making, make_tables
+    from reelhouse.warehouse.materialize import BuildPass, make_tables
     from reelhouse.warehouse.staging import Stager
 
     registry = situation.registry
@@ -320,13 +320,13 @@ def _build(
         }
         reads = {name: one.reads for name, one in staging.items()}
         wanted = wanted_fingerprints(registry, reads, situation.exports, situation.purges)
-        making = Making(engine, registry, staging, wanted, situation.exports, situation.pins)
+        making = BuildPass(engine, registry, staging, wanted, situation.exports, situation.pins)
         pins, rebuilt = make_tables(making, step, from_scratch=make)
     read = {name: StreamRead(one.reads, one.version, situation.streams[name].code) for name, one in staging.items()}
     current = BuildManifest(
         build=max(situation.newest, situation.current.build if situation.current else 0) + 1,
         tables=pins,
-        read=Read(read, situation.exports),
+        read=BuildInputs(read, situation.exports),
         purges=situation.purges,
         made_by=f"reelhouse {reelhouse.__version__}",
     )
@@ -338,7 +338,7 @@ def _build(
     return _result(current, done=True, rebuilt=rebuilt)
 
 
-def _done_before(situation: _Situation) -> BuildResult:
+def _done_before(situation: _LakeBeforeBuild) -> BuildResult:
     assert situation.current is not None
     return _result(situation.current, done=False, rebuilt=[])
 

@@ -45,7 +45,15 @@ from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, not
 from reelhouse.tables.parsing import marks_misfits
 from reelhouse.tables.staging import OUTCOMES, staged, staging_schema
 from reelhouse.warehouse.manifest import Watermark
-from reelhouse.warehouse.pending import NamedPart, Part, PendingRuns, check_chunks, new_parts, with_closed, with_parts
+from reelhouse.warehouse.pending import (
+    NamedPart,
+    PendingRuns,
+    ReceiptPart,
+    check_chunks,
+    new_parts,
+    with_closed,
+    with_parts,
+)
 
 Progress = Callable[[str], None]
 
@@ -61,7 +69,7 @@ _REREAD_AT_ONCE = 500
 _REREAD_BYTES = 16_000_000
 
 
-class _Line(NamedTuple):
+class _ChunkLine(NamedTuple):
     """An answer in a chunk; without *sha256* it is a line that is not an envelope."""
 
     body: bytes
@@ -191,7 +199,7 @@ class Stager:
             over = self._append(over, [], [], begin=True)
         return Staged(over, with_closed(reads, pending_runs))
 
-    def _append(self, over: int | None, parts: list[Part], names: list[NamedPart], *, begin: bool) -> int:
+    def _append(self, over: int | None, parts: list[ReceiptPart], names: list[NamedPart], *, begin: bool) -> int:
         """Commit *parts* (*names*) after version *over*, in place of all rows to *begin*; returns the version."""
         check_chunks(self.engine.storage, [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk])
         user = {"parts": names, "code": self.code, "outcomes": sum(map(_answers, parts))}
@@ -199,7 +207,7 @@ class Stager:
         files = self._written(parts)
         return self.engine.commit(self.folder, files, self.schema, mode=mode, user=user, over=over).version
 
-    def _written(self, parts: list[Part]) -> list[DataFile]:
+    def _written(self, parts: list[ReceiptPart]) -> list[DataFile]:
         """Files with a row for each outcome of *parts*; suspect ones have another, of a later append."""
         append_id = _new_append_id()
         outcomes = [(part, list(_outcome_rows(part, append_id))) for part in parts]
@@ -225,7 +233,7 @@ class Stager:
         batches = (pa.RecordBatch.from_pylist([one.row for one in some], schema) for some in _bounded(reread))
         return write_batches(self.engine.storage, self.folder, pa.RecordBatchReader.from_batches(schema, batches))
 
-    def _missing(self, outcomes: list[tuple[Part, list[dict[str, Any]]]], there: set[int]) -> Iterator[_Reread]:
+    def _missing(self, outcomes: list[tuple[ReceiptPart, list[dict[str, Any]]]], there: set[int]) -> Iterator[_Reread]:
         """The *outcomes* of parts that the engine made no row of; their lines are read in Python."""
         for part, all_rows in outcomes:
             rows = [row for row in all_rows if row["sequence"] not in there]
@@ -245,9 +253,9 @@ class Stager:
         unparsed = row.pop("unparsed_line")
         outcome = {**row, "fetched_at": _instant(row["fetched_at"]), "append_id": append_id}
         try:
-            line = _Line(read_line(unparsed).bytes, row["sha256"])
+            line = _ChunkLine(read_line(unparsed).bytes, row["sha256"])
         except LakeError:
-            line = _Line(unparsed.encode(), None)
+            line = _ChunkLine(unparsed.encode(), None)
         return _Reread(outcome, line.parsed(self.entity.shape), len(line.body))
 
 
@@ -256,10 +264,10 @@ def _is_single(row: dict[str, Any]) -> bool:
     return bool(row["state"] == State.LANDED and row["chunk"] and row["lines"] == 1)
 
 
-def batches(parts: Iterator[Part], tasks: int) -> Iterator[list[Part]]:
+def batches(parts: Iterator[ReceiptPart], tasks: int) -> Iterator[list[ReceiptPart]]:
     """*parts* by the append that takes them, on an engine that runs so many *tasks* at the same time."""
     times = min(max(tasks // _TASKS_OF_A_BATCH, 1), _MOST_BATCHES_IN_ONE)
-    batch: list[Part] = []
+    batch: list[ReceiptPart] = []
     size = answers = 0
     for part in parts:
         batch.append(part)
@@ -272,33 +280,33 @@ def batches(parts: Iterator[Part], tasks: int) -> Iterator[list[Part]]:
         yield batch
 
 
-def _answers(part: Part) -> int:
+def _answers(part: ReceiptPart) -> int:
     return len(part.receipt.outcomes) if part.receipt else 0
 
 
-def _lines(storage: Storage, receipt: Receipt) -> dict[int, _Line]:
+def _lines(storage: Storage, receipt: Receipt) -> dict[int, _ChunkLine]:
     """The lines of a receipt's chunk by the numbers that outcomes give them."""
     chunk = receipt.chunk
     if chunk is None:
         return {}
-    found: dict[int, _Line] = {}
+    found: dict[int, _ChunkLine] = {}
     for position, line in enumerate(raw_lines(chunk.key, get_named(storage, chunk.key, chunk.sha256, "a receipt"))):
         try:
             answer = read_line(line)
         except LakeError:
-            found.setdefault(position, _Line(line, None))
+            found.setdefault(position, _ChunkLine(line, None))
             continue
         if answer.chunk == chunk.key:
-            found[answer.line] = _Line(answer.bytes, answer.sha256)
+            found[answer.line] = _ChunkLine(answer.bytes, answer.sha256)
     return found
 
 
-def _whole(lines: dict[int, _Line], row: dict[str, Any]) -> _Line | None:
+def _whole(lines: dict[int, _ChunkLine], row: dict[str, Any]) -> _ChunkLine | None:
     """The record of *row*, put together from its *lines*; None where one is not there."""
     found = [lines[at] for at in range(row["line"], row["line"] + row["lines"]) if at in lines]
     if len(found) != row["lines"]:
         return None
-    return _Line(whole_record([line.body for line in found]), found[0].sha256)
+    return _ChunkLine(whole_record([line.body for line in found]), found[0].sha256)
 
 
 def _parts_of(commit: Commit) -> list[NamedPart]:
@@ -310,7 +318,7 @@ def _new_append_id() -> int:
     return (time.time_ns() // 1_000_000 << 16) | random.getrandbits(16)
 
 
-def _outcome_rows(part: Part, batch: int) -> Iterator[dict[str, Any]]:
+def _outcome_rows(part: ReceiptPart, batch: int) -> Iterator[dict[str, Any]]:
     if part.receipt is None:
         return
     chunk = part.receipt.chunk.key if part.receipt.chunk else None

@@ -21,9 +21,9 @@ from reelhouse.warehouse.course.parquet import check_copies
 from reelhouse.warehouse.import_registry import ZONE as IMPORTS
 from reelhouse.warehouse.import_registry import imported
 from reelhouse.warehouse.manifest import (
+    BuildInputs,
     BuildManifest,
     ExportRead,
-    Read,
     TableVersion,
     Watermark,
     check_manifest,
@@ -159,7 +159,7 @@ def _check_counts(storage: Storage, current: BuildManifest, entities: Mapping[st
             yield f"{pin.zone}/{name} was built with {pin.rows} rows, the receipts it reflects make {rows}"
 
 
-def expected_rows(storage: Storage, read: Read, entities: Mapping[str, Entity]) -> dict[str, int]:
+def expected_rows(storage: Storage, read: BuildInputs, entities: Mapping[str, Entity]) -> dict[str, int]:
     """Rows that follow from receipts alone, for the tables where they do."""
     found = dict.fromkeys(("record", "tombstone", "quarantine"), 0)
     for entity, declared in entities.items():

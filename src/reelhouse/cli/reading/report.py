@@ -27,12 +27,12 @@ def report(
     check_installed(settings.engine)
     from reelhouse.serve.lake import Lake
     from reelhouse.serve.report import making
-    from reelhouse.serve.report.quality import Limits
+    from reelhouse.serve.report.quality import QualityLimits
 
     making.check_installed()
     storage = lake_of(settings)
     check_output(output, storage)
-    limits = Limits(
+    limits = QualityLimits(
         settings.report_quarantined,
         settings.report_rejected,
         settings.report_orphans,

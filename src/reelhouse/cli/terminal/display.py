@@ -231,7 +231,7 @@ def checked(place: str, found: Checked) -> None:
         note(f"{len(lines) - _SHOWN:,} more like that: --json names all")
 
 
-class _Pace(ProgressColumn):
+class _RateColumn(ProgressColumn):
     """Numbers of a run; while no request is made or answered, why."""
 
     def __init__(self) -> None:
@@ -246,17 +246,19 @@ class _Pace(ProgressColumn):
         return Text(printable(self.silence or pause or self.state), overflow="ellipsis", no_wrap=True)
 
 
-class _Step(ProgressColumn):
+class _StepColumn(ProgressColumn):
     """What is being done, as it is: names in it may look like markup."""
 
     def render(self, task: Task) -> Text:
         return Text(printable(task.description))
 
 
-class Bar(reporting.Progress):
+class ProgressBar(reporting.Progress):
     """A progress bar of ids that have an answer."""
 
-    def __init__(self, bar: Progress, pace: _Pace, question: Callable[[Plan], str], step: str = "planning") -> None:
+    def __init__(
+        self, bar: Progress, pace: _RateColumn, question: Callable[[Plan], str], step: str = "planning"
+    ) -> None:
         super().__init__(step)
         self._bar = bar
         self._pace = pace
@@ -296,7 +298,7 @@ class Bar(reporting.Progress):
         super().paused(seconds)
         self._pace.until = time.monotonic() + seconds
 
-    def beat(self, beat: reporting.Beat) -> None:
+    def beat(self, beat: reporting.RequestStats) -> None:
         super().beat(beat)
         self._pace.silence = reporting.silence(beat) if beat.silent >= reporting.SILENCE else ""
         self._pace.state = self.state
@@ -316,20 +318,20 @@ class Bar(reporting.Progress):
 
 
 @contextmanager
-def progress(question: Callable[[Plan], str] = lambda plan: "", step: str = "planning") -> Iterator[Bar]:
+def progress(question: Callable[[Plan], str] = lambda plan: "", step: str = "planning") -> Iterator[ProgressBar]:
     """Show a bar on stderr at a terminal, else lines of the log.
 
     At a terminal the user confirms a run before it begins, if *question* has one about it.
     """
-    pace = _Pace()
-    with _live(SpinnerColumn(), _Step(), BarColumn(bar_width=10), pace) as bar:
-        yield Bar(bar, pace, question, step)
+    pace = _RateColumn()
+    with _live(SpinnerColumn(), _StepColumn(), BarColumn(bar_width=10), pace) as bar:
+        yield ProgressBar(bar, pace, question, step)
 
 
 @contextmanager
 def spinner(text: str) -> Iterator[Any]:
     """Show the current step on stderr; call the yielded function with each new step."""
-    with _live(SpinnerColumn(), _Step(), TimeElapsedColumn()) as bar:
+    with _live(SpinnerColumn(), _StepColumn(), TimeElapsedColumn()) as bar:
         task = bar.add_task(text, total=None)
         next_line = time.monotonic() + _LINE
 
@@ -355,7 +357,7 @@ def waiting(text: str) -> Iterator[None]:
     if not at_terminal(sys.stderr):
         yield
         return
-    columns = (SpinnerColumn(), _Step(), TimeElapsedColumn())
+    columns = (SpinnerColumn(), _StepColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     bar.add_task(text, total=None)
     timer = threading.Timer(1, bar.start)

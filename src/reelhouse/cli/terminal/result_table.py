@@ -27,7 +27,7 @@ _NUMBERS = ("int", "uint", "float", "double", "halffloat", "decimal")
 _CUT = Text("…", style="dim")
 
 
-class _Column(NamedTuple):
+class _ResultColumn(NamedTuple):
     name: Text
     cells: list[Text]
     numeric: bool
@@ -78,9 +78,9 @@ def show(
         display.text(drawn.getvalue(), output)
 
 
-def _column(name: str, values: Any) -> _Column:
+def _column(name: str, values: Any) -> _ResultColumn:
     numeric = str(values.type).startswith(_NUMBERS)
-    return _Column(Text(printable(name), style="bold"), [_text(value) for value in values.to_pylist()], numeric)
+    return _ResultColumn(Text(printable(name), style="bold"), [_text(value) for value in values.to_pylist()], numeric)
 
 
 def _text(value: object) -> Text:
@@ -117,7 +117,7 @@ def _fitting(widths: Sequence[int], room: int) -> dict[int, int]:
     return found
 
 
-def _table(columns: Sequence[_Column], widths: dict[int, int], cut: bool) -> Table:
+def _table(columns: Sequence[_ResultColumn], widths: dict[int, int], cut: bool) -> Table:
     made = Table()
     cells: list[list[Text]] = []
     for at, column in enumerate(columns):
@@ -135,7 +135,7 @@ def _table(columns: Sequence[_Column], widths: dict[int, int], cut: bool) -> Tab
     return made
 
 
-def _draw_lines(console: Console, columns: Sequence[_Column], rows: int, cut: bool) -> None:
+def _draw_lines(console: Console, columns: Sequence[_ResultColumn], rows: int, cut: bool) -> None:
     """Each row as lines of name and value, which are as long as the value is."""
     widest = max(column.name.cell_len for column in columns)
     for at in range(len(columns[0].cells)):

@@ -49,7 +49,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     revenue: int
 
 
-class ExportRow(msgspec.Struct, gc=False):
+class MovieExportRow(msgspec.Struct, gc=False):
     """One line of the daily id export, keys in TMDB's order."""
 
     adult: bool
@@ -86,12 +86,12 @@ class TitleFacts:
         """The index of the *rank*-th most popular movie."""
         return self._ranks.at(rank)
 
-    def export_row(self, index: int) -> ExportRow:
+    def export_row(self, index: int) -> MovieExportRow:
         """The line of the id export, without the cost of all the facts."""
         bits = mix(self._seed, index)
         quantile = self._quantile(index)
         language = self._language(bits, quantile)
-        return ExportRow(
+        return MovieExportRow(
             bits % _ADULT_EVERY == 0,
             self.id_of(index),
             _original_title(bits, language),

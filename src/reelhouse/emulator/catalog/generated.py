@@ -7,7 +7,7 @@ from typing import Any
 
 from reelhouse.emulator.catalog import appends, reference
 from reelhouse.emulator.catalog.credits import credits_of
-from reelhouse.emulator.catalog.facts import ExportRow, Facts, TitleFacts, overview_of, slug, tagline_of
+from reelhouse.emulator.catalog.facts import Facts, MovieExportRow, TitleFacts, overview_of, slug, tagline_of
 from reelhouse.emulator.catalog.kinds import KINDS, Kind
 from reelhouse.emulator.catalog.people_companies import Row, Things, picture
 from reelhouse.emulator.catalog.protocol import Traits
@@ -110,7 +110,7 @@ class GeneratedCatalogue(GeneratedTitles):
 
     def __init__(self, seed: int, size: int) -> None:
         super().__init__(seed, size, Things(seed, size))
-        self.export_row: Callable[[int], ExportRow] = self._titles.export_row
+        self.export_row: Callable[[int], MovieExportRow] = self._titles.export_row
         self._parts: dict[int, list[int]] | None = None
 
     def index_of_imdb(self, text: str) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from reelhouse.emulator.catalog.facts import ExportRow
+from reelhouse.emulator.catalog.facts import MovieExportRow
 from reelhouse.emulator.catalog.kinds import EPISODE_BLOCKS, KINDS, SEASON_BLOCKS
 from reelhouse.emulator.catalog.named import NAMED, GivenRows, NamedCatalogue
 from reelhouse.emulator.catalog.people_companies import Row
@@ -157,7 +157,7 @@ class PayloadCatalogue(_GivenTitles):
     def __init__(self, folder: Path) -> None:
         self._places: list[_Place] = []
         self._imdb: dict[str, int] = {}
-        self._export: list[ExportRow] = []
+        self._export: list[MovieExportRow] = []
         self._parts: dict[int, list[int]] = {}
         super().__init__(folder, Mentions())
 
@@ -179,7 +179,7 @@ class PayloadCatalogue(_GivenTitles):
         row["genre_ids"] = [genre["id"] for genre in body.get("genres") or ()]
         return row
 
-    def export_row(self, index: int) -> ExportRow:
+    def export_row(self, index: int) -> MovieExportRow:
         return self._export[index]
 
     def parts(self, collection: int) -> list[int]:
@@ -372,9 +372,11 @@ def _traits_of(body: dict[str, Any]) -> Traits:
     )  # fmt: skip
 
 
-def _export_row_of(body: dict[str, Any]) -> ExportRow:
+def _export_row_of(body: dict[str, Any]) -> MovieExportRow:
     title = body.get("original_title") or body.get("title") or ""
-    return ExportRow(bool(body.get("adult")), body["id"], title, body.get("popularity") or 0.0, bool(body.get("video")))
+    return MovieExportRow(
+        bool(body.get("adult")), body["id"], title, body.get("popularity") or 0.0, bool(body.get("video"))
+    )
 
 
 def _day(text: str | None) -> int:

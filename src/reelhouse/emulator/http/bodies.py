@@ -13,7 +13,7 @@ _GZIP = 31
 _FAST = 1
 
 
-class Body:
+class PackedBody:
     """One body as it goes over the wire, with the weak ETag of what it says."""
 
     __slots__ = ("etag", "packed")
@@ -28,9 +28,9 @@ class Body:
         return unpacked
 
 
-def render(content: Any) -> Body:
+def render(content: Any) -> PackedBody:
     """The body of a JSON value."""
-    return Body(_encode(content))
+    return PackedBody(_encode(content))
 
 
 class Bodies:
@@ -39,16 +39,16 @@ class Bodies:
     def __init__(self, room: int) -> None:
         self._room = room
         self._taken = 0
-        self._kept: OrderedDict[Hashable, Body] = OrderedDict()
+        self._kept: OrderedDict[Hashable, PackedBody] = OrderedDict()
 
-    def get(self, key: Hashable) -> Body | None:
+    def get(self, key: Hashable) -> PackedBody | None:
         """The body kept under *key*."""
         body = self._kept.get(key)
         if body is not None:
             self._kept.move_to_end(key)
         return body
 
-    def keep(self, key: Hashable, body: Body) -> None:
+    def keep(self, key: Hashable, body: PackedBody) -> None:
         """Keep *body*, and drop the least recently requested ones when room runs out."""
         if key in self._kept:
             return

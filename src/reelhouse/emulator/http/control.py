@@ -9,13 +9,13 @@ import msgspec
 from aiohttp import web
 
 from reelhouse.emulator.http.faults import Faults
-from reelhouse.emulator.http.rate_limit import Pace
-from reelhouse.emulator.http.stats import Stats
+from reelhouse.emulator.http.rate_limit import RateLimit
+from reelhouse.emulator.http.stats import RequestCounts
 from reelhouse.emulator.options import EmulatorError
 from reelhouse.emulator.world import Worlds
 
 
-class Order(msgspec.Struct, forbid_unknown_fields=True):
+class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
     """What the body of a control request may say."""
 
     kind: str = "movie"
@@ -31,9 +31,9 @@ class Order(msgspec.Struct, forbid_unknown_fields=True):
 class Control:
     """Executes control requests."""
 
-    def __init__(self, worlds: Worlds, stats: Stats, faults: Faults, pace: Pace) -> None:
+    def __init__(self, worlds: Worlds, stats: RequestCounts, faults: Faults, pace: RateLimit) -> None:
         self._worlds, self._stats, self._faults, self._pace = worlds, stats, faults, pace
-        self._deeds: dict[tuple[str, str], Callable[[Order], dict[str, Any]]] = {
+        self._deeds: dict[tuple[str, str], Callable[[ControlRequest], dict[str, Any]]] = {
             ("POST", "edit"): self._edit,
             ("POST", "delete"): self._delete,
             ("POST", "restore"): self._restore,
@@ -54,41 +54,41 @@ class Control:
         if deed is None:
             return _json({"error": f"no {request.method} /-/{name}"}, 404)
         try:
-            return _json(deed(msgspec.json.decode(await request.read() or b"{}", type=Order)))
+            return _json(deed(msgspec.json.decode(await request.read() or b"{}", type=ControlRequest)))
         except (EmulatorError, msgspec.MsgspecError) as error:
             return _json({"error": str(error)}, 400)
 
-    def _edit(self, order: Order) -> dict[str, Any]:
+    def _edit(self, order: ControlRequest) -> dict[str, Any]:
         return self._changed_ids(self._worlds.of(order.kind).edit(order.ids, order.count))
 
-    def _delete(self, order: Order) -> dict[str, Any]:
+    def _delete(self, order: ControlRequest) -> dict[str, Any]:
         return self._changed_ids(self._worlds.of(order.kind).delete(order.ids, order.count))
 
-    def _restore(self, order: Order) -> dict[str, Any]:
+    def _restore(self, order: ControlRequest) -> dict[str, Any]:
         return self._changed_ids(self._worlds.of(order.kind).restore(order.ids or ()))
 
-    def _add(self, order: Order) -> dict[str, Any]:
+    def _add(self, order: ControlRequest) -> dict[str, Any]:
         return self._changed_ids(self._worlds.of(order.kind).add(order.count, announce=order.announce))
 
     def _changed_ids(self, ids: list[int]) -> dict[str, Any]:
         return {"ids": ids, "day": self._worlds.clock.today()}
 
-    def _next_day(self, order: Order) -> dict[str, Any]:
+    def _next_day(self, order: ControlRequest) -> dict[str, Any]:
         return {"day": self._worlds.next_day(order.days)}
 
-    def _switch_faults(self, order: Order) -> dict[str, Any]:
+    def _switch_faults(self, order: ControlRequest) -> dict[str, Any]:
         self._faults.switch(order.profile)
         return {"profile": self._faults.profile}
 
-    def _set_rate(self, order: Order) -> dict[str, Any]:
+    def _set_rate(self, order: ControlRequest) -> dict[str, Any]:
         self._pace.rate, self._pace.retry_after = order.rate, order.retry_after
         return {"rate": self._pace.rate, "retry_after": self._pace.retry_after}
 
-    def _reset_stats(self, order: Order) -> dict[str, Any]:
+    def _reset_stats(self, order: ControlRequest) -> dict[str, Any]:
         self._stats.reset()
         return {}
 
-    def _show_stats(self, order: Order) -> dict[str, Any]:
+    def _show_stats(self, order: ControlRequest) -> dict[str, Any]:
         living = {world.catalogue.kind.name: world.living_count() for world in self._worlds}
         return {**self._stats.as_dict(), "day": self._worlds.clock.today(), "living": living}
 

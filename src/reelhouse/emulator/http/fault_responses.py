@@ -10,7 +10,7 @@ from aiohttp import web
 from zlib_ng import zlib_ng
 
 from reelhouse.emulator.errors import Refusal
-from reelhouse.emulator.http.bodies import Body
+from reelhouse.emulator.http.bodies import PackedBody
 
 SLOW_SECONDS = 0.5
 # The status in the statistics for a connection closed without a response.
@@ -29,7 +29,7 @@ class Exchange:
 
     request: web.BaseRequest
     headers: dict[str, str]
-    body: Body | None
+    body: PackedBody | None
     retry_after: float | None
 
     @property

@@ -3,7 +3,7 @@
 from collections import deque
 
 
-class Pace:
+class RateLimit:
     """Lets at most *rate* requests pass in any second; 0 lets all pass. Refused requests do not count."""
 
     def __init__(self, rate: float, retry_after: float | None) -> None:

@@ -12,7 +12,7 @@ from reelhouse.emulator.api import Api
 from reelhouse.emulator.catalog.kinds import KINDS
 from reelhouse.emulator.errors import Refusal
 from reelhouse.emulator.exports import Exports
-from reelhouse.emulator.http.bodies import Bodies, Body, render
+from reelhouse.emulator.http.bodies import Bodies, PackedBody, render
 from reelhouse.emulator.http.control import Control
 from reelhouse.emulator.http.fault_responses import (
     GONE,
@@ -24,8 +24,8 @@ from reelhouse.emulator.http.fault_responses import (
     send_slowly,
 )
 from reelhouse.emulator.http.faults import Faults
-from reelhouse.emulator.http.rate_limit import Pace
-from reelhouse.emulator.http.stats import Stats
+from reelhouse.emulator.http.rate_limit import RateLimit
+from reelhouse.emulator.http.stats import RequestCounts
 from reelhouse.emulator.queries import ApiRequest, Query
 from reelhouse.emulator.world import Worlds
 
@@ -55,14 +55,14 @@ class Server:
         worlds: Worlds,
         exports: Exports,
         faults: Faults,
-        pace: Pace,
+        pace: RateLimit,
         *,
         cache: int,
         latency: float,
         token: str | None,
     ) -> None:
         self._worlds, self._exports, self._faults, self._pace = worlds, exports, faults, pace
-        self._stats = Stats()
+        self._stats = RequestCounts()
         self._api = Api(worlds)
         self._control = Control(worlds, self._stats, faults, pace)
         self._bodies = Bodies(cache)
@@ -157,7 +157,7 @@ class Server:
             return web.Response(status=304, headers=headers)
         return web.Response(body=body.packed if "Content-Encoding" in headers else body.plain(), headers=headers)
 
-    async def _body(self, question: ApiRequest) -> Body:
+    async def _body(self, question: ApiRequest) -> PackedBody:
         if question.key is None:
             return render(question.build())
         body = self._bodies.get(question.key)
@@ -176,7 +176,7 @@ class Server:
         others = (index % world.count for index in range(start, start + world.count))
         return world.catalogue.id_of(next(filter(world.is_living, others)))
 
-    def _headers(self, request: web.BaseRequest, body: Body, thing: Thing | None) -> dict[str, str]:
+    def _headers(self, request: web.BaseRequest, body: PackedBody, thing: Thing | None) -> dict[str, str]:
         shortest, spread = _DETAIL_AGES
         age = _LIST_AGE if thing is None else shortest + thing[1] % spread
         headers = self._plain_headers()

@@ -13,10 +13,10 @@ from reelhouse.emulator.catalog.named import NAMED, GeneratedRows, NamedCatalogu
 from reelhouse.emulator.catalog.payloads import given_catalogues
 from reelhouse.emulator.catalog.protocol import Catalogue, Titles
 from reelhouse.emulator.catalog.series import SeriesCatalogue
-from reelhouse.emulator.clock import Clock
+from reelhouse.emulator.clock import EmulatorClock
 from reelhouse.emulator.exports import Exports
 from reelhouse.emulator.http.faults import Faults
-from reelhouse.emulator.http.rate_limit import Pace
+from reelhouse.emulator.http.rate_limit import RateLimit
 from reelhouse.emulator.http.server import Server
 from reelhouse.emulator.options import EmulatorError, EmulatorOptions
 from reelhouse.emulator.world import Worlds
@@ -42,10 +42,10 @@ def serve_forever(options: EmulatorOptions, on_ready: Callable[[str], None] | No
 async def serve(options: EmulatorOptions, on_ready: Callable[[str], None], stop: asyncio.Event) -> None:
     """Serve until *stop* is set; raises `EmulatorError` when a setting does not allow it."""
     faults = Faults(options.seed, options.faults, options.fault_share)
-    pace = Pace(options.rate, options.retry_after)
+    pace = RateLimit(options.rate, options.retry_after)
     with ExitStack() as opened:
         catalogues = [opened.enter_context(closing(catalogue)) for catalogue in _catalogues(options)]
-        worlds = Worlds(catalogues, Clock(options.now), options.seed)
+        worlds = Worlds(catalogues, EmulatorClock(options.now), options.seed)
         with closing(Exports(worlds, options.export_days)) as exports:
             cache, latency = options.cache_mb * _MEGABYTE, options.latency_ms / 1000
             server = Server(worlds, exports, faults, pace, cache=cache, latency=latency, token=options.token)

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from typing import Any
 
 
-class Stats:
+class RequestCounts:
     """Counts since the start or the last reset; requests of the control API are left out."""
 
     def __init__(self) -> None:

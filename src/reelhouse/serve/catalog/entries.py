@@ -22,7 +22,7 @@ from reelhouse.warehouse.manifest import TableVersion, built
 MARK = "reelhouse.lake"
 
 
-class Column(NamedTuple):
+class CatalogColumn(NamedTuple):
     """One column of the stored table."""
 
     name: str
@@ -30,16 +30,16 @@ class Column(NamedTuple):
     comment: str
 
 
-class Entry(NamedTuple):
+class CatalogEntry(NamedTuple):
     """One table of a lake for a catalogue; *location* is the folder of the Delta table, without a slash at its end."""
 
     name: str
     about: str
     location: str
-    columns: tuple[Column, ...]
+    columns: tuple[CatalogColumn, ...]
 
 
-def entries_of(storage: Storage, registry: Registry = REGISTRY) -> list[Entry]:
+def entries_of(storage: Storage, registry: Registry = REGISTRY) -> list[CatalogEntry]:
     """Every table of *registry* in the last complete build, and every imported one.
 
     Raises `ConfigError` for a lake that is not in a bucket, `LakeError` if nothing is built or a new build is needed.
@@ -48,17 +48,17 @@ def entries_of(storage: Storage, registry: Registry = REGISTRY) -> list[Entry]:
         raise ConfigError(f"lake = {storage.url!r}: catalogues hold tables in S3; a lake in a bucket is expected")
     root = storage.url.rstrip("/")
     return [
-        Entry(
+        CatalogEntry(
             spec.name,
             spec.about,
             f"{root}/{zone}/{spec.name}",
-            tuple(Column(one.name, data_type(one.type), one.comment) for one in spec.columns),
+            tuple(CatalogColumn(one.name, data_type(one.type), one.comment) for one in spec.columns),
         )
         for zone, spec in _specs(storage, registry)
     ]
 
 
-def chosen(entries: list[Entry], names: tuple[str, ...] | None) -> list[Entry]:
+def chosen(entries: list[CatalogEntry], names: tuple[str, ...] | None) -> list[CatalogEntry]:
     """The *entries* with *names*, all if it is None; `ConfigError` for an unknown name."""
     if names is None:
         return entries

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from botocore import exceptions
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.catalog.entries import MARK, Entry
-from reelhouse.serve.catalog.registration import Found
+from reelhouse.serve.catalog.entries import MARK, CatalogEntry
+from reelhouse.serve.catalog.registration import CatalogTable
 from reelhouse.storage.s3_errors import FAILURES, code, error_message
 
 T = TypeVar("T")
@@ -70,14 +70,16 @@ class GlueCatalogue:
                 "update_database", Name=self._database, DatabaseInput={**kept, **wanted, "Parameters": parameters}
             )
 
-    def tables(self) -> list[Found]:
+    def tables(self) -> list[CatalogTable]:
         self._found = {str(table["Name"]): table for table in self._pages()}
         return [
-            Found(name, table.get("Parameters", {}).get(MARK), table.get("StorageDescriptor", {}).get("Location", ""))
+            CatalogTable(
+                name, table.get("Parameters", {}).get(MARK), table.get("StorageDescriptor", {}).get("Location", "")
+            )
             for name, table in self._found.items()
         ]
 
-    def put(self, entry: Entry) -> str:
+    def put(self, entry: CatalogEntry) -> str:
         wanted = table_input(entry, self._lake)
         found = self._found.get(entry.name)
         if found is None:
@@ -142,7 +144,7 @@ def opened(make: Callable[[], T]) -> T:
         raise ConfigError(f"Glue cannot be used: {error_message(exc, 'Glue', '').text}") from exc
 
 
-def table_input(entry: Entry, lake: str) -> dict[str, Any]:
+def table_input(entry: CatalogEntry, lake: str) -> dict[str, Any]:
     """Glue's entry for a table."""
     columns = [
         {

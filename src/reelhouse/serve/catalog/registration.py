@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.serve.catalog.entries import Entry
+from reelhouse.serve.catalog.entries import CatalogEntry
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.warehouse.import_registry import ZONE
 
@@ -16,7 +16,7 @@ FOLDERS = ("tables", "marts", ZONE)
 _AT_ONCE = 4
 
 
-class Found(NamedTuple):
+class CatalogTable(NamedTuple):
     """A table in a catalogue: *lake* is the address of the lake that it is marked with, None for other tables."""
 
     name: str
@@ -24,23 +24,23 @@ class Found(NamedTuple):
     location: str
 
 
-class Catalogue(Protocol):
+class TableCatalogue(Protocol):
     """One database (Glue) or schema (Unity Catalog). Every method may raise `ConfigError` or `ReelhouseError`."""
 
     def ensure(self, about: str) -> None:
         """Create the database if it is missing; an existing one that is not ours is not changed."""
 
-    def tables(self) -> list[Found]:
+    def tables(self) -> list[CatalogTable]:
         """All tables in it, including those of others; read once, before anything is changed."""
 
-    def put(self, entry: Entry) -> str:
+    def put(self, entry: CatalogEntry) -> str:
         """Create or refresh one; returns `created`, `updated` or `unchanged`."""
 
     def drop(self, name: str) -> None:
         """Remove a table from the catalogue; its data stays. A missing one is not an error."""
 
 
-class Registered(NamedTuple):
+class RegistrationResult(NamedTuple):
     """The names of tables by what a refresh did."""
 
     created: list[str]
@@ -50,13 +50,13 @@ class Registered(NamedTuple):
 
 
 def refresh(
-    catalogue: Catalogue,
+    catalogue: TableCatalogue,
     lake: str,
-    entries: list[Entry],
+    entries: list[CatalogEntry],
     present: set[str],
     about: str,
     step: Callable[[str], None] = lambda name: None,
-) -> Registered:
+) -> RegistrationResult:
     """Update *catalogue* to *entries*, and drop entries of this *lake* for tables that are no longer *present*.
 
     Raises `ReelhouseError`, before any table is changed, if a table of somebody else has the name of one of *entries*.
@@ -68,7 +68,7 @@ def refresh(
         _check_ours(found.get(entry.name), lake)
     done: dict[str, list[str]] = {"created": [], "updated": [], "unchanged": []}
 
-    def put(entry: Entry) -> tuple[str, str]:
+    def put(entry: CatalogEntry) -> tuple[str, str]:
         step(entry.name)
         return entry.name, catalogue.put(entry)
 
@@ -79,15 +79,15 @@ def refresh(
     for name in gone:
         step(name)
         catalogue.drop(name)
-    return Registered(done["created"], done["updated"], done["unchanged"], gone)
+    return RegistrationResult(done["created"], done["updated"], done["unchanged"], gone)
 
 
-def _is_in_lake(found: Found, lake: str) -> bool:
+def _is_in_lake(found: CatalogTable, lake: str) -> bool:
     """Whether an entry is where `refresh` would put it: one that somebody copied from ours has our mark too."""
     return found.location.rstrip("/") in {f"{lake}/{zone}/{found.name}" for zone in FOLDERS}
 
 
-def _check_ours(found: Found | None, lake: str) -> None:
+def _check_ours(found: CatalogTable | None, lake: str) -> None:
     if found is None or found.lake == lake:
         return
     whose = (

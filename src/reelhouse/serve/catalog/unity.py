@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from pyspark.sql import types as T
 
 from reelhouse.errors import ConfigError, ReelhouseError
-from reelhouse.serve.catalog.entries import MARK, Column, Entry
-from reelhouse.serve.catalog.registration import FOLDERS, Found
+from reelhouse.serve.catalog.entries import MARK, CatalogColumn, CatalogEntry
+from reelhouse.serve.catalog.registration import FOLDERS, CatalogTable
 
 _PATH = "/api/2.1/unity-catalog"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,254}")
@@ -48,7 +48,7 @@ _TYPE_NAMES: dict[type[T.DataType], str] = {
 }
 
 
-class Place(NamedTuple):
+class UnitySchema(NamedTuple):
     """A schema of Unity Catalog."""
 
     catalog: str
@@ -61,7 +61,7 @@ class Place(NamedTuple):
 class UnityCatalogue:
     """One schema of Unity Catalog at *address*; **token* is empty if the server requires none."""
 
-    def __init__(self, address: str, token: str, place: Place, lake: str) -> None:
+    def __init__(self, address: str, token: str, place: UnitySchema, lake: str) -> None:
         self._http = _Http(address, token)
         self._place = place
         self._lake = lake
@@ -86,11 +86,11 @@ class UnityCatalogue:
         elif (found.get("properties") or {}).get(MARK) == self._lake and found.get("comment") != about:
             self._http.ask("PATCH", path, body={"comment": about})
 
-    def tables(self) -> list[Found]:
+    def tables(self) -> list[CatalogTable]:
         self._found = {str(table["name"]): table for table in self._pages()}
-        return [Found(name, self._lake_of(table), _location(table)) for name, table in self._found.items()]
+        return [CatalogTable(name, self._lake_of(table), _location(table)) for name, table in self._found.items()]
 
-    def put(self, entry: Entry) -> str:
+    def put(self, entry: CatalogEntry) -> str:
         wanted = table_body(entry, self._place, self._lake)
         found = self._found.get(entry.name)
         if found is not None and _compared(found) == _compared(wanted):
@@ -132,15 +132,15 @@ class UnityCatalogue:
         return self._lake if ours and table.get("table_type") == "EXTERNAL" else None
 
 
-def parsed_place(database: str) -> Place:
+def parsed_place(database: str) -> UnitySchema:
     """*database* (`catalog.schema`) as a place, or `ConfigError`."""
     parts = database.split(".")
     if len(parts) != 2 or not all(_NAME.fullmatch(part) for part in parts):
         raise ConfigError(f"database: catalog.schema is expected for Unity Catalog, not {database!r}")
-    return Place(*parts)
+    return UnitySchema(*parts)
 
 
-def table_body(entry: Entry, place: Place, lake: str) -> dict[str, Any]:
+def table_body(entry: CatalogEntry, place: UnitySchema, lake: str) -> dict[str, Any]:
     """Unity Catalog's entry for a table."""
     return {
         "name": entry.name,
@@ -155,7 +155,7 @@ def table_body(entry: Entry, place: Place, lake: str) -> dict[str, Any]:
     }
 
 
-def _column(position: int, column: Column) -> dict[str, Any]:
+def _column(position: int, column: CatalogColumn) -> dict[str, Any]:
     field = T.StructField(column.name, column.type, True, {"comment": column.comment})
     made: dict[str, Any] = {
         "name": column.name,
@@ -187,7 +187,7 @@ def _quoted(name: str) -> str:
     return urllib.parse.quote(name, safe="")
 
 
-class _Refusal(NamedTuple):
+class _ErrorResponse(NamedTuple):
     """An error response: its status, the server's error codes, and its message."""
 
     status: int
@@ -243,7 +243,7 @@ class _Http:
         except ValueError:
             raise ReelhouseError(f"the server at {self._root} is not a Unity Catalog: correct unity_url") from None
 
-    def _refused(self, refusal: _Refusal) -> ReelhouseError:
+    def _refused(self, refusal: _ErrorResponse) -> ReelhouseError:
         status, message = refusal.status, refusal.text
         if status == 401:
             return ConfigError("Unity Catalog refuses this token: correct unity_token (DATABRICKS_TOKEN)")
@@ -268,14 +268,14 @@ def _checked(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix(_PATH)}{_PATH}"
 
 
-def _refusal(status: int, body: bytes) -> _Refusal:
+def _refusal(status: int, body: bytes) -> _ErrorResponse:
     """A server's error message."""
     try:
         found = json.loads(body)
         named, text = str(found.get("error_code") or ""), str(found.get("message") or "")
     except (ValueError, AttributeError):
         named, text = "", ""
-    return _Refusal(
+    return _ErrorResponse(
         status, f"{named} {status}" if status in (404, 409) else named, " ".join((text or named).split())[:300]
     )
 

@@ -24,9 +24,9 @@ from reelhouse.serve.export.atomic_files import (
     sync,
 )
 from reelhouse.serve.export.result import NOTES, ROWS_ALONE, Exported, Noted, Step, as_before, noted, unchanged
-from reelhouse.serve.export.rows import Reading
-from reelhouse.serve.export.tables import ExportTable, Snapshot, look
-from reelhouse.serve.references import Reference, declarable, parents_first
+from reelhouse.serve.export.rows import TableScan
+from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, look
+from reelhouse.serve.references import ForeignKey, declarable, parents_first
 
 
 class DatabaseFile(ABC):
@@ -60,7 +60,7 @@ class DatabaseFile(ABC):
         """Make the table of notes where there is none."""
 
     @abstractmethod
-    def insert(self, file: Any, table: ExportTable, reading: Reading) -> str:
+    def insert(self, file: Any, table: ExportTable, scan: TableScan) -> str:
         """Put all rows into an empty table; returns which values the program does not hold, if any."""
 
     @abstractmethod
@@ -79,7 +79,7 @@ class DatabaseFile(ABC):
         """Leave nothing of dropped tables in *made*, for a program whose files keep that."""
         return
 
-    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+    def export(self, snapshot: LakeSnapshot, *, full: bool, step: Step) -> list[Exported]:
         check_outside(self._path, snapshot.storage)
         check_file(self._path)
         known = self._known(snapshot)
@@ -91,8 +91,8 @@ class DatabaseFile(ABC):
         return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
 
     def _with_children(
-        self, snapshot: Snapshot, wanted: list[ExportTable], known: Mapping[str, Noted]
-    ) -> tuple[Snapshot, list[ExportTable]]:
+        self, snapshot: LakeSnapshot, wanted: list[ExportTable], known: Mapping[str, Noted]
+    ) -> tuple[LakeSnapshot, list[ExportTable]]:
         """What must be loaded with *wanted*: tables in the file that refer to them, also if nobody named these."""
         there = {table.name for table in snapshot.tables} | known.keys()
         every = look(snapshot.storage)
@@ -109,7 +109,7 @@ class DatabaseFile(ABC):
         snapshot = replace(snapshot, tables=(*snapshot.tables, *extra))
         return snapshot, [table for table in snapshot.tables if table.name in names]
 
-    def _put(self, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
+    def _put(self, snapshot: LakeSnapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
         with scratch_in(self._path.parent) as folder:
             clear_leftovers(self._path.parent)
             made, before = folder / self._path.name, self._stamps()
@@ -130,7 +130,7 @@ class DatabaseFile(ABC):
             put_in_place(made, self._path)
         return done
 
-    def _load_all(self, file: Any, snapshot: Snapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
+    def _load_all(self, file: Any, snapshot: LakeSnapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
         there = {name for (name,) in file.execute(self.names).fetchall()} | {table.name for table in wanted}
         # What is in the file and not in this export is referred to as well.
         specs = [table.spec for table in look(snapshot.storage).tables if table.name in there]
@@ -145,26 +145,24 @@ class DatabaseFile(ABC):
             done.append(self._load(file, snapshot, tables[name], declared.get(name, [])))
         return done
 
-    def _load(self, file: Any, snapshot: Snapshot, table: ExportTable, keys: list[Reference]) -> Exported:
-        reading, notes = self._filled(file, snapshot, table, keys)
-        note = noted(snapshot, table, reading.rows, reading.oldest)
+    def _load(self, file: Any, snapshot: LakeSnapshot, table: ExportTable, keys: list[ForeignKey]) -> Exported:
+        scan, notes = self._filled(file, snapshot, table, keys)
+        note = noted(snapshot, table, scan.rows, scan.oldest)
         values = [each.isoformat() if isinstance(each, datetime) else each for each in msgspec.structs.astuple(note)]
         file.execute(f"insert or replace into {NOTES} values ({', '.join('?' * len(values))})", values)
         why = self.index(file, table)
-        return Exported(
-            table.name, reading.rows, reading.rows, "full", reading.oldest, (*notes, *((why,) if why else ()))
-        )
+        return Exported(table.name, scan.rows, scan.rows, "full", scan.oldest, (*notes, *((why,) if why else ())))
 
     def _filled(
-        self, file: Any, snapshot: Snapshot, table: ExportTable, keys: list[Reference]
-    ) -> tuple[Reading, list[str]]:
+        self, file: Any, snapshot: LakeSnapshot, table: ExportTable, keys: list[ForeignKey]
+    ) -> tuple[TableScan, list[str]]:
         """Make the table with its rows: with all its keys, or else without those that the rows do not have."""
         own, others, notes = self.key(table), [_foreign_key(one) for one in keys], list[str]()
         while True:
-            reading = Reading(snapshot.storage, table)
+            scan = TableScan(snapshot.storage, table)
             try:
                 file.execute(self._create(table, [*filter(None, (own,)), *others]))
-                changed = self.insert(file, table, reading)
+                changed = self.insert(file, table, scan)
             except Exception as exc:
                 if not (own or others) or not self.refused(exc):
                     raise
@@ -177,8 +175,8 @@ class DatabaseFile(ABC):
                     own = ""
                 file.execute(f"drop table if exists {quoted(table.name)}")
                 continue
-            reading.check()
-            return reading, [*filter(None, (changed,)), *notes]
+            scan.check()
+            return scan, [*filter(None, (changed,)), *notes]
 
     def _create(self, table: ExportTable, keys: list[str]) -> str:
         kinds = {column.name: str(column.type) for column in table.spec.columns}
@@ -189,7 +187,7 @@ class DatabaseFile(ABC):
         """By these a file is known that somebody writes to, as are the logs beside it."""
         return [stamp(self._path.with_name(f"{self._path.name}{log}")) for log in ("", ".wal", "-wal", "-journal")]
 
-    def _held(self, snapshot: Snapshot, known: dict[str, Noted]) -> set[str]:
+    def _held(self, snapshot: LakeSnapshot, known: dict[str, Noted]) -> set[str]:
         """Names of tables that have what is pinned, and from which nobody took rows since."""
         same = [table for table in snapshot.tables if unchanged(table, known)]
         if not same:
@@ -198,7 +196,7 @@ class DatabaseFile(ABC):
             count = "select count(*) from {}".format
             return {one.name for one in same if file.execute(count(quoted(one.name))).fetchone()[0] == one.rows}
 
-    def _known(self, snapshot: Snapshot) -> dict[str, Noted]:
+    def _known(self, snapshot: LakeSnapshot) -> dict[str, Noted]:
         """What is noted in the file; refuses tables that are somebody else's."""
         if not self._path.exists():
             return {}
@@ -218,7 +216,7 @@ class DatabaseFile(ABC):
         return known
 
 
-def _foreign_key(one: Reference) -> str:
+def _foreign_key(one: ForeignKey) -> str:
     return f"foreign key ({listed(one.columns)}) references {quoted(one.parent)} ({listed(one.parent_columns)})"
 
 

@@ -21,7 +21,7 @@ _WAITING = 1_000_000
 COUNT = "rows"
 
 
-class Changes(NamedTuple):
+class ChangedAnswers(NamedTuple):
     """The answers (a table's `answer` columns) whose rows are others than the target's, and how many rows they have."""
 
     answers: pa.Table
@@ -53,7 +53,7 @@ def _added(parts: list[pa.Table], by: list[str], schema: pa.Schema) -> pa.Table:
     return found.rename_columns({f"{COUNT}_sum": COUNT}).select(schema.names).cast(schema)
 
 
-def differing(here: pa.Table, there: pa.Table, answer: tuple[str, ...]) -> Changes:
+def differing(here: pa.Table, there: pa.Table, answer: tuple[str, ...]) -> ChangedAnswers:
     """What makes *there* (a target's answers) into *here*; both as of `grouped`."""
     names = here.column_names
     there = there.select(names).cast(here.schema)
@@ -61,4 +61,4 @@ def differing(here: pa.Table, there: pa.Table, answer: tuple[str, ...]) -> Chang
     gone = there.join(here, names, join_type="left anti", use_threads=False)
     by = list(answer)
     answers = pa.concat_tables([come.select(by), gone.select(by)]).group_by(by, use_threads=False).aggregate([])
-    return Changes(answers, pc.sum(come.column(COUNT)).as_py() or 0)
+    return ChangedAnswers(answers, pc.sum(come.column(COUNT)).as_py() or 0)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from reelhouse.errors import ConfigError, ReelhouseError, pip_install
 from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
 from reelhouse.serve.export.result import NOTES, TERMS
-from reelhouse.serve.export.rows import Reading
+from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable
 
 _NOTES = f"""
@@ -78,13 +78,13 @@ class DuckdbFile(DatabaseFile):
         file.execute(_NOTES)
         file.execute(f"comment on table {NOTES} is {_text(TERMS)}")
 
-    def insert(self, file: Any, table: ExportTable, reading: Reading) -> str:
-        file.register("reelhouse_rows", reading.stream())
+    def insert(self, file: Any, table: ExportTable, scan: TableScan) -> str:
+        file.register("reelhouse_rows", scan.stream())
         try:
             file.execute(f"insert into {quoted(table.name)} select * from reelhouse_rows")
         except Exception:
-            if reading.error is not None:
-                raise reading.error from None
+            if scan.error is not None:
+                raise scan.error from None
             raise
         file.unregister("reelhouse_rows")
         return ""

@@ -28,8 +28,8 @@ from reelhouse.serve.export.atomic_files import (
     sync,
 )
 from reelhouse.serve.export.result import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
-from reelhouse.serve.export.rows import Reading
-from reelhouse.serve.export.tables import ExportTable, Snapshot
+from reelhouse.serve.export.rows import TableScan
+from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 from reelhouse.serve.files import without_formulas
 
 MANIFEST = f"{NOTES}.json"
@@ -39,7 +39,7 @@ _ANNOUNCED = f"{NOTES}.announced.json"
 _GROUP = 8
 
 
-class Column(msgspec.Struct, frozen=True):
+class FileColumn(msgspec.Struct, frozen=True):
     """A column, as the specs declare it."""
 
     name: str
@@ -47,13 +47,13 @@ class Column(msgspec.Struct, frozen=True):
     comment: str
 
 
-class File(msgspec.Struct, frozen=True):
+class WrittenFile(msgspec.Struct, frozen=True):
     """One file of the folder, and what it is."""
 
     file: str
     comment: str
     key: list[str]
-    columns: list[Column]
+    columns: list[FileColumn]
     note: Noted
     sha256: str = ""
 
@@ -63,10 +63,10 @@ class Manifest(msgspec.Struct, frozen=True):
 
     form: str
     terms: str
-    tables: dict[str, File] = {}
+    tables: dict[str, WrittenFile] = {}
 
 
-class Folder:
+class ExportFolder:
     """The folder at *path*, made where there is none; its files are `csv` or `parquet`. What else is in it stays.
 
     With *excel_safe* no text in a CSV is a formula to a spreadsheet.
@@ -79,13 +79,13 @@ class Folder:
         self._path = path.expanduser().absolute()
         self._suffix = suffix
         self._form = f"{suffix}, excel-safe" if excel_safe else suffix
-        writers: dict[str, Callable[[Reading, Path], None]] = {
+        writers: dict[str, Callable[[TableScan, Path], None]] = {
             "csv": partial(_write_csv, excel_safe=excel_safe),
             "parquet": _write_parquet,
         }
         self._write = writers[suffix]
 
-    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+    def export(self, snapshot: LakeSnapshot, *, full: bool, step: Step) -> list[Exported]:
         check_outside(self._path, snapshot.storage)
         for name in (MANIFEST, *(self._name(table) for table in snapshot.tables)):
             check_file(self._path / name)
@@ -98,7 +98,7 @@ class Folder:
         return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
 
     def _put(
-        self, snapshot: Snapshot, wanted: list[ExportTable], files: dict[str, File], step: Step
+        self, snapshot: LakeSnapshot, wanted: list[ExportTable], files: dict[str, WrittenFile], step: Step
     ) -> dict[str, Exported]:
         done: dict[str, Exported] = {}
         before = files
@@ -106,11 +106,11 @@ class Folder:
             clear_leftovers(self._path)
             for table in wanted:
                 step(f"{table.name}: writing")
-                reading = Reading(snapshot.storage, table)
-                self._write(reading, folder / self._name(table))
-                reading.check()
-                done[table.name] = Exported(table.name, reading.rows, reading.rows, "full", reading.oldest)
-                note = noted(snapshot, table, reading.rows, reading.oldest)
+                scan = TableScan(snapshot.storage, table)
+                self._write(scan, folder / self._name(table))
+                scan.check()
+                done[table.name] = Exported(table.name, scan.rows, scan.rows, "full", scan.oldest)
+                note = noted(snapshot, table, scan.rows, scan.oldest)
                 file = _described(table, self._name(table), note, _sha256(folder / self._name(table)))
                 files = {**files, table.name: file}
             self._write_manifest(folder / MANIFEST, files)
@@ -124,7 +124,7 @@ class Folder:
                 put_in_place(folder / name, self._path / name)
         return done
 
-    def _announce(self, folder: Path, before: dict[str, File], files: dict[str, File]) -> None:
+    def _announce(self, folder: Path, before: dict[str, WrittenFile], files: dict[str, WrittenFile]) -> None:
         """Name files that are about to come: after a kill the next export would take them for somebody else's."""
         come = {name: file for name, file in files.items() if name not in before}
         if come:
@@ -133,14 +133,14 @@ class Folder:
             self._write_manifest(folder / _ANNOUNCED, {**before, **unmarked})
             put_in_place(folder / _ANNOUNCED, self._path / MANIFEST)
 
-    def _write_manifest(self, path: Path, files: dict[str, File]) -> None:
+    def _write_manifest(self, path: Path, files: dict[str, WrittenFile]) -> None:
         manifest = msgspec.json.encode(Manifest(self._form, TERMS, dict(sorted(files.items()))))
         path.write_bytes(msgspec.json.format(manifest) + b"\n")
 
     def _name(self, table: ExportTable) -> str:
         return f"{table.name}.{self._suffix}"
 
-    def _files(self, snapshot: Snapshot) -> dict[str, File]:
+    def _files(self, snapshot: LakeSnapshot) -> dict[str, WrittenFile]:
         """What the manifest says is there; refuses files that are somebody else's."""
         found = self._manifest().tables
         for table in snapshot.tables:
@@ -152,7 +152,7 @@ class Folder:
                 )
         return found
 
-    def _holds(self, file: File) -> bool:
+    def _holds(self, file: WrittenFile) -> bool:
         """Whether the file is still what was written."""
         path = self._path / file.file
         return path.is_file() and _sha256(path) == file.sha256
@@ -171,24 +171,24 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _described(table: ExportTable, name: str, note: Noted, sha256: str) -> File:
-    columns = [Column(each.name, str(each.type), each.comment) for each in table.spec.columns]
-    return File(name, table.spec.about, list(table.spec.key), columns, note, sha256)
+def _described(table: ExportTable, name: str, note: Noted, sha256: str) -> WrittenFile:
+    columns = [FileColumn(each.name, str(each.type), each.comment) for each in table.spec.columns]
+    return WrittenFile(name, table.spec.about, list(table.spec.key), columns, note, sha256)
 
 
-def _write_csv(reading: Reading, path: Path, *, excel_safe: bool) -> None:
+def _write_csv(scan: TableScan, path: Path, *, excel_safe: bool) -> None:
     """UTF-8, a header, commas. NULL is nothing at all, an empty text is two quotes."""
     # Quotes around texts alone: so readers tell NULL from an empty text, as PostgreSQL's COPY does.
-    with pc_csv.CSVWriter(path, reading.schema, write_options=pc_csv.WriteOptions(quoting_style="needed")) as file:
-        for batch in reading.batches():
+    with pc_csv.CSVWriter(path, scan.schema, write_options=pc_csv.WriteOptions(quoting_style="needed")) as file:
+        for batch in scan.batches():
             file.write_batch(without_formulas(batch) if excel_safe else batch)
 
 
-def _write_parquet(reading: Reading, path: Path) -> None:
-    spec = reading.table.spec
-    fields = [reading.schema.field(column.name).with_metadata({"comment": column.comment}) for column in spec.columns]
+def _write_parquet(scan: TableScan, path: Path) -> None:
+    spec = scan.table.spec
+    fields = [scan.schema.field(column.name).with_metadata({"comment": column.comment}) for column in spec.columns]
     schema = pa.schema(fields, {"comment": spec.about, "key": ", ".join(spec.key), "terms": TERMS})
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
-        batches = reading.batches()
+        batches = scan.batches()
         while some := list(islice(batches, _GROUP)):
             file.write_table(pa.Table.from_batches(some).cast(schema))

@@ -10,7 +10,7 @@ import msgspec
 
 import reelhouse
 from reelhouse.serve import ATTRIBUTION, JUSTWATCH
-from reelhouse.serve.export.tables import ExportTable, Snapshot
+from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 
 Step = Callable[[str], None]
 How = Literal["full", "incremental", "unchanged"]
@@ -60,14 +60,14 @@ class Target(Protocol):
     place: str
     not_looked_at: str
 
-    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+    def export(self, snapshot: LakeSnapshot, *, full: bool, step: Step) -> list[Exported]:
         """Make the target hold *snapshot*, all of it or nothing; *full* writes also what is there already.
 
         Raises `ReelhouseError` where that fails; then readers of the target see what they saw before.
         """
 
 
-def noted(snapshot: Snapshot, table: ExportTable, rows: int, oldest: datetime | None) -> Noted:
+def noted(snapshot: LakeSnapshot, table: ExportTable, rows: int, oldest: datetime | None) -> Noted:
     """What is to be remembered of *table* now."""
     now = datetime.now(UTC).replace(microsecond=0)
     by = f"reelhouse {reelhouse.__version__}"

@@ -21,7 +21,7 @@ _NUL = "\0"
 _INSTEAD = "\ufffd"
 
 
-class Reading:
+class TableScan:
     """One pass over a table; *rows*, *oldest* and *replaced* tell about what went through so far.
 
     What goes wrong inside is kept in *error*, since those who consume Arrow streams hand on its text alone.

@@ -18,8 +18,8 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.serve.browse.metadata import check_metadata, write_metadata
 from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
 from reelhouse.serve.export.result import NOTES, Exported, Noted, Step
-from reelhouse.serve.export.rows import Reading
-from reelhouse.serve.export.tables import ExportTable, Snapshot, check_columns, look
+from reelhouse.serve.export.rows import TableScan
+from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, check_columns, look
 
 # As SQLite is built unless somebody builds it otherwise.
 _MOST_COLUMNS = 2000
@@ -41,7 +41,7 @@ class SqliteFile(DatabaseFile):
         except sqlite3.Error as exc:
             raise ReelhouseError(f"{path.name}: {exc}") from exc
 
-    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+    def export(self, snapshot: LakeSnapshot, *, full: bool, step: Step) -> list[Exported]:
         """As of all files; beside it comes what datasette shows of it."""
         for table in snapshot.tables:
             check_columns(table, "SQLite", _MOST_COLUMNS)
@@ -68,13 +68,13 @@ class SqliteFile(DatabaseFile):
         first, *others = Noted.__struct_fields__
         file.execute(f"create table if not exists {NOTES} ({first} primary key, {', '.join(others)})")
 
-    def insert(self, file: sqlite3.Connection, table: ExportTable, reading: Reading) -> str:
+    def insert(self, file: sqlite3.Connection, table: ExportTable, scan: TableScan) -> str:
         into = f"insert into {quoted(table.name)} values ({', '.join('?' * len(table.spec.columns))})"
         key = [table.spec.column_names.index(name) for name in table.spec.key]
         nan = 0
         file.execute("begin")
         try:
-            for batch in reading.batches():
+            for batch in scan.batches():
                 # SQLite would write a number of its own where the one column of a key is NULL.
                 if any(batch.column(at).null_count for at in key) and self._has_key(file, table):
                     raise sqlite3.IntegrityError("NULL in a key")

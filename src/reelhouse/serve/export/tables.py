@@ -75,7 +75,7 @@ def check_columns(table: ExportTable, program: str, most: int) -> None:
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class LakeSnapshot:
     """Tables of one moment of a lake: those of *build*, as so many purges left them, and imports."""
 
     storage: Storage
@@ -92,7 +92,7 @@ class Snapshot:
             )
 
 
-def look(storage: Storage, names: tuple[str, ...] | None = None, registry: Registry = REGISTRY) -> Snapshot:
+def look(storage: Storage, names: tuple[str, ...] | None = None, registry: Registry = REGISTRY) -> LakeSnapshot:
     """The tables of these *names*, or all of *registry* and imports; `ConfigError` for a name that there is none of."""
     purges = purge_count(storage)
     own = imported(storage)
@@ -104,7 +104,7 @@ def look(storage: Storage, names: tuple[str, ...] | None = None, registry: Regis
     if names is not None and not names:
         raise ConfigError("tables: no name is given; leave it out for all of them")
     chosen = found if names is None else {name: found[name] for name in names}
-    return Snapshot(storage, current.build if current else 0, purges, tuple(chosen.values()))
+    return LakeSnapshot(storage, current.build if current else 0, purges, tuple(chosen.values()))
 
 
 def _imports(own: dict[str, Import]) -> dict[str, ExportTable]:

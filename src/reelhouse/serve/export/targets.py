@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reelhouse.errors import ConfigError
 from reelhouse.serve.export.duckdb_file import DuckdbFile
-from reelhouse.serve.export.folders import Folder
+from reelhouse.serve.export.folders import ExportFolder
 from reelhouse.serve.export.postgresql.connection import SCHEMES
 from reelhouse.serve.export.postgresql.ddl import LONGEST
 from reelhouse.serve.export.postgresql.target import SCHEMA, Load, PostgresTarget, load_by_copy
@@ -20,8 +20,8 @@ _EXPECTED = "postgresql://..., NAME.duckdb, NAME.sqlite, csv:FOLDER or parquet:F
 _BY_PREFIX: dict[str, Callable[[Path], Target]] = {
     "duckdb": DuckdbFile,
     "sqlite": SqliteFile,
-    "csv": partial(Folder, suffix="csv"),
-    "parquet": partial(Folder, suffix="parquet"),
+    "csv": partial(ExportFolder, suffix="csv"),
+    "parquet": partial(ExportFolder, suffix="parquet"),
 }
 _PREFIXES = {".duckdb": "duckdb", ".sqlite": "sqlite", ".sqlite3": "sqlite"}
 
@@ -39,7 +39,7 @@ def target_of(place: str, schema: str | None = None, load: Load = load_by_copy, 
     if excel_safe:
         if not place.startswith("csv:"):
             raise ConfigError("excel-safe: this is about CSV files: --to csv:FOLDER --excel-safe")
-        return Folder(Path(place.removeprefix("csv:")), "csv", excel_safe=True)
+        return ExportFolder(Path(place.removeprefix("csv:")), "csv", excel_safe=True)
     if is_database(place):
         return PostgresTarget(place, _checked(schema or SCHEMA), load)
     if schema is not None:

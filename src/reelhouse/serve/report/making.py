@@ -16,8 +16,8 @@ from reelhouse.marts.report_questions import COVERAGE, POSTERS, REPORT_QUESTIONS
 from reelhouse.raw.plan import last_run
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.report.figures import Figure, asked
-from reelhouse.serve.report.page import Page, Poster
-from reelhouse.serve.report.quality import Check, Limits, quality
+from reelhouse.serve.report.page import Poster, ReportPage
+from reelhouse.serve.report.quality import Check, QualityLimits, quality
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.manifest import believed
@@ -38,7 +38,7 @@ def make(
     place: str,
     now: datetime,
     *,
-    limits: Limits,
+    limits: QualityLimits,
     images: bool = False,
     step: Step = lambda text: None,
     registry: Registry = REGISTRY,
@@ -58,7 +58,7 @@ def make(
         answered, unanswered = _answers(lake, step) if pins else ({}, [])
         step("quality")
         judged = quality(storage, lambda query: _rows(lake, query), known, pins, limits, now)
-        page = Page(
+        page = ReportPage(
             place,
             now,
             f"reelhouse {reelhouse.__version__}",

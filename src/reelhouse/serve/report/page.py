@@ -30,7 +30,7 @@ class Poster(NamedTuple):
     address: str
 
 
-class Page(NamedTuple):
+class ReportPage(NamedTuple):
     """What a page shows. *holds* are the tables with their rows, *sections* the answers under their headings."""
 
     lake: str

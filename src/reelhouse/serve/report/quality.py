@@ -29,7 +29,7 @@ _EXAMPLES = 30
 _OF_A_RUN = ("entity", "run", "asked", "landed", "filtered", "gone", "quarantined")
 
 
-class Limits(NamedTuple):
+class QualityLimits(NamedTuple):
     """What turns a report red: shares of 1, and days."""
 
     quarantined: float = 0.01
@@ -70,7 +70,7 @@ class Quality(NamedTuple):
 
 
 def quality(
-    storage: Storage, ask: Ask, registry: Registry, pins: dict[str, TableVersion], limits: Limits, now: datetime
+    storage: Storage, ask: Ask, registry: Registry, pins: dict[str, TableVersion], limits: QualityLimits, now: datetime
 ) -> Quality:
     """Judge a lake whose tables are *pins*; *ask* runs SQL over them. Without tables only runs are judged."""
     runs = {name: _runs(storage, name) for name in registry.entities}
@@ -296,18 +296,18 @@ def _orphan_figure(found: Sequence[_Orphans]) -> Figure:
     return Figure("orphans", "Orphans between tables", about, ("table", "column", "looked up in", "rows"), rows, query)
 
 
-def _quarantined(entities: Sequence[EntityState], limits: Limits) -> Check:
+def _quarantined(entities: Sequence[EntityState], limits: QualityLimits) -> Check:
     found = {one.entity: one.quarantined / max(1, one.known) for one in entities if one.quarantined}
     return _shares("quarantine", "of the answers in {} are quarantined", found, limits.quarantined)
 
 
-def _rejects(entities: Sequence[EntityState], counts: dict[str, int], limits: Limits) -> Check:
+def _rejects(entities: Sequence[EntityState], counts: dict[str, int], limits: QualityLimits) -> Check:
     known = {one.entity: max(1, one.landed) for one in entities}
     found = {entity: count / known.get(entity, 1) for entity, count in counts.items()}
     return _shares("rejected values", "of the answers in {} have a rejected value, at most", found, limits.rejected)
 
 
-def _orphaned(found: Sequence[_Orphans], pins: dict[str, TableVersion], limits: Limits) -> Check:
+def _orphaned(found: Sequence[_Orphans], pins: dict[str, TableVersion], limits: QualityLimits) -> Check:
     worst: Counter[str] = Counter()
     for one in found:
         worst[one.table] = max(worst[one.table], one.orphans)
@@ -323,7 +323,7 @@ def _shares(name: str, words: str, found: dict[str, float], limit: float) -> Che
     return Check(name, share <= limit, f"{share:.2%} {words.format(worst)} (limit {limit:.2%})")
 
 
-def _age(entities: Sequence[EntityState], limits: Limits, now: datetime) -> Check:
+def _age(entities: Sequence[EntityState], limits: QualityLimits, now: datetime) -> Check:
     oldest = min((one.oldest for one in entities if one.oldest), default=None)
     if oldest is None:
         return Check("oldest answer", True, "no answer has landed")
@@ -331,7 +331,7 @@ def _age(entities: Sequence[EntityState], limits: Limits, now: datetime) -> Chec
     return Check("oldest answer", days <= limits.age_days, f"{days} days old (limit {limits.age_days})")
 
 
-def _verify(found: Verified | None, limits: Limits, now: datetime) -> Check:
+def _verify(found: Verified | None, limits: QualityLimits, now: datetime) -> Check:
     if found is None:
         return Check("last verify", False, "never: run `reelhouse verify`")
     days = (now - datetime.fromisoformat(found.at).astimezone(UTC)).days

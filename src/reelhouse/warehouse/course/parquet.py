@@ -53,7 +53,7 @@ _OURS = re.compile(
 )
 
 
-class Part(msgspec.Struct, frozen=True):
+class CopyFile(msgspec.Struct, frozen=True):
     """One Parquet file; *name* is that in its folder."""
 
     name: str
@@ -67,12 +67,12 @@ class Copy(msgspec.Struct, frozen=True):
     folder: str
     version: int
     rows: int
-    parts: list[Part]
+    parts: list[CopyFile]
     purges: int = 0
     format: int = FORMAT
 
 
-class Copies(msgspec.Struct, frozen=True):
+class ParquetCopies(msgspec.Struct, frozen=True):
     """The newest whole copy, of one build."""
 
     build: int
@@ -91,12 +91,12 @@ def check_installed() -> None:
         )
 
 
-def read_copies(storage: Storage) -> Copies | None:
+def read_copies(storage: Storage) -> ParquetCopies | None:
     """The newest whole copy, None where there is none."""
-    return read_object(storage, COPIES, Copies)
+    return read_object(storage, COPIES, ParquetCopies)
 
 
-def copy_out(storage: Storage, step: Callable[[str], None] = lambda name: None) -> Copies | None:
+def copy_out(storage: Storage, step: Callable[[str], None] = lambda name: None) -> ParquetCopies | None:
     """Copy the last whole build as it is pinned; None where it reflects no run yet. What is there already is not put.
 
     Raises `LakeError` where rows are not as many as were built.
@@ -110,7 +110,7 @@ def copy_out(storage: Storage, step: Callable[[str], None] = lambda name: None) 
         before = read_copies(storage)
         same = before is not None and (before.build, before.purges) == (current.build, current.purges)
         tables = before.tables if before and same and not written else _copied(storage, current, day, written, step)
-        made = Copies(current.build, day, tables, current.purges)
+        made = ParquetCopies(current.build, day, tables, current.purges)
         if made != before:
             storage.put(COPIES, encode(made))
             prune(storage)
@@ -207,7 +207,7 @@ def _copy(storage: Storage, table: str, pin: TableVersion, folder: str, purges: 
     mark = f"-p{purges}" if purges else ""
     parts = []
     for number, (rows, body) in enumerate(_packed(read_delta(storage, table, pin.version))):
-        parts.append(Part(f"part-{number:05d}{mark}.parquet", rows, len(body)))
+        parts.append(CopyFile(f"part-{number:05d}{mark}.parquet", rows, len(body)))
         storage.put(f"{folder}/{parts[-1].name}", body)
     rows = sum(part.rows for part in parts)
     if rows != pin.rows:

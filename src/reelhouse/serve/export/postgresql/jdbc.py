@@ -17,7 +17,7 @@ from reelhouse.errors import ReelhouseError
 from reelhouse.serve.export.postgresql.connection import Link, LostError
 from reelhouse.serve.export.postgresql.ddl import at
 from reelhouse.serve.export.postgresql.swap import Loaded
-from reelhouse.serve.export.tables import ExportTable, Snapshot
+from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 
 # As many connections as a small server takes beside its own work, and rows that are worth one.
 _CONNECTIONS = 8
@@ -47,7 +47,7 @@ class LoadByJdbc:
         self._jdbc = jdbc
 
     def __call__(
-        self, link: Link, schema: str, name: str, snapshot: Snapshot, table: ExportTable, keep: pa.Table | None
+        self, link: Link, schema: str, name: str, snapshot: LakeSnapshot, table: ExportTable, keep: pa.Table | None
     ) -> Loaded:
         frame = self._frame(table, keep)
         place, wanted = at(schema, name), table.rows if keep is None else None

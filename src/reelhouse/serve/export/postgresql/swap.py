@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reelhouse.errors import ReelhouseError
-from reelhouse.serve.export.diff import Changes
+from reelhouse.serve.export.diff import ChangedAnswers
 from reelhouse.serve.export.postgresql import ddl as ddl
 from reelhouse.serve.export.postgresql.connection import Link, ViolationError, quoted
 from reelhouse.serve.export.result import Exported, How
@@ -22,13 +22,13 @@ class Loaded(NamedTuple):
 
 
 @dataclass
-class Work:
+class TableChange:
     """One table that is to change."""
 
     table: ExportTable
     how: How
     first: bool
-    changes: Changes | None = None
+    changes: ChangedAnswers | None = None
     loaded: Loaded | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Work:
 class MiscountError(ReelhouseError):
     """An incremental load did not make the rows that are pinned."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: TableChange) -> None:
         super().__init__(f"{work.table.name} does not add up")
         self.work = work
 
@@ -56,7 +56,7 @@ class Swap:
         self._link = link
         self._schema = schema
 
-    def put(self, work: Work) -> Exported:
+    def put(self, work: TableChange) -> Exported:
         """Inside the transaction: make the table hold what is pinned."""
         table, place = work.table, ddl.at(self._schema, work.table.name)
         if work.first:
@@ -77,13 +77,13 @@ class Swap:
         self._link.run(f"analyze {place}")
         return Exported(table.name, rows, written, work.how, oldest, tuple(work.notes))
 
-    def _rename(self, work: Work) -> int:
+    def _rename(self, work: TableChange) -> int:
         table = work.table
         self._link.run(f"alter table {ddl.at(self._schema, work.staged)} rename to {quoted(table.name)}")
         self._finish(work, keyed=self._add_key(work))
         return table.rows
 
-    def _exchange(self, work: Work) -> int:
+    def _exchange(self, work: TableChange) -> int:
         """Rows of some answers for those of the answers before them."""
         table, place = work.table, ddl.at(self._schema, work.table.name)
         assert work.changes is not None and work.loaded is not None
@@ -98,7 +98,7 @@ class Swap:
             raise MiscountError(work) from exc
         return work.loaded.rows
 
-    def _merge(self, work: Work) -> int:
+    def _merge(self, work: TableChange) -> int:
         """All rows, of which those are written that are not there: by their key, where they have one."""
         table = work.table
         self._align(work)
@@ -118,7 +118,7 @@ class Swap:
         self._finish(work, keyed=self._add_key(work))
         return table.rows
 
-    def _merge_by_key(self, work: Work) -> int:
+    def _merge_by_key(self, work: TableChange) -> int:
         table, columns = work.table, work.table.spec.columns
         place, staged = ddl.at(self._schema, table.name), ddl.at(self._schema, work.staged)
         same = " and ".join(f"s.{quoted(name)} = t.{quoted(name)}" for name in table.spec.key)
@@ -128,14 +128,14 @@ class Swap:
         self._insert(work, f"where not exists (select from {place} t where {same})")
         return written
 
-    def _insert(self, work: Work, where: str = "") -> None:
+    def _insert(self, work: TableChange, where: str = "") -> None:
         columns = work.table.spec.columns
         self._link.run(
             f"insert into {ddl.at(self._schema, work.table.name)} ({ddl.names(columns)}) "
             f"select {ddl.names(columns, 's')} from {ddl.at(self._schema, work.staged)} s {where}"
         )
 
-    def _align(self, work: Work) -> None:
+    def _align(self, work: TableChange) -> None:
         """Give a table that is there the columns that are declared now."""
         table, place = work.table, ddl.at(self._schema, work.table.name)
         found = dict(
@@ -171,7 +171,7 @@ class Swap:
             self._link.run(f"alter table {ddl.at(self._schema, table.name)} drop constraint {quoted(name)}")
         return False
 
-    def _add_key(self, work: Work) -> bool:
+    def _add_key(self, work: TableChange) -> bool:
         """Declare the primary key, if the rows of the table have it."""
         if not work.table.spec.key:
             return False
@@ -183,18 +183,18 @@ class Swap:
             return False
         return True
 
-    def _drop_key(self, work: Work) -> None:
+    def _drop_key(self, work: TableChange) -> None:
         place = ddl.at(self._schema, work.table.name)
         for column in work.table.spec.key:
             self._link.run(f"alter table {place} drop constraint if exists {quoted(ddl.key_name(work.table))}")
             self._link.run(f"alter table {place} alter column {quoted(column)} drop not null")
 
-    def _no_key(self, work: Work) -> None:
+    def _no_key(self, work: TableChange) -> None:
         note = f"no primary key: ({', '.join(work.table.spec.key)}) is not unique, or NULL somewhere"
         if note not in work.notes:
             work.notes.append(note)
 
-    def _finish(self, work: Work, *, keyed: bool) -> None:
+    def _finish(self, work: TableChange, *, keyed: bool) -> None:
         statements: Iterable[str] = (
             *ddl.indexes(self._schema, work.table, keyed=keyed),
             *ddl.comments(self._schema, work.table),

@@ -15,14 +15,14 @@ import msgspec
 import pyarrow as pa
 
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
-from reelhouse.serve.export.diff import COUNT, Changes, answers_held, differing
+from reelhouse.serve.export.diff import COUNT, ChangedAnswers, answers_held, differing
 from reelhouse.serve.export.postgresql import ddl as ddl
 from reelhouse.serve.export.postgresql.connection import Link, LostError, linked, quoted, text
 from reelhouse.serve.export.postgresql.state import NOTES_SCHEMA, create_notes
-from reelhouse.serve.export.postgresql.swap import Loaded, MiscountError, Swap, Work
+from reelhouse.serve.export.postgresql.swap import Loaded, MiscountError, Swap, TableChange
 from reelhouse.serve.export.result import NOTES, ROWS_ALONE, TERMS, Exported, Noted, Step, as_before, noted, unchanged
-from reelhouse.serve.export.rows import Reading
-from reelhouse.serve.export.tables import ExportTable, Snapshot
+from reelhouse.serve.export.rows import TableScan
+from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 from reelhouse.storage.postgres_address import shown
 
 SCHEMA = "tmdb"
@@ -32,21 +32,21 @@ _MOST = 0.3
 
 
 # Appends the rows of a table (those of some answers, where they are named) to a table of this schema and name.
-Load = Callable[[Link, str, str, Snapshot, ExportTable, "pa.Table | None"], Loaded]
+Load = Callable[[Link, str, str, LakeSnapshot, ExportTable, "pa.Table | None"], Loaded]
 
 
 def load_by_copy(
-    link: Link, schema: str, name: str, snapshot: Snapshot, table: ExportTable, keep: pa.Table | None
+    link: Link, schema: str, name: str, snapshot: LakeSnapshot, table: ExportTable, keep: pa.Table | None
 ) -> Loaded:
     """By COPY over the connection itself."""
-    reading = Reading(snapshot.storage, table, keep)
+    scan = TableScan(snapshot.storage, table, keep)
     try:
-        rows = link.load(schema, name, reading.stream_without_nul())
+        rows = link.load(schema, name, scan.stream_without_nul())
     except ReelhouseError:
-        if reading.error is not None:
-            raise reading.error from None
+        if scan.error is not None:
+            raise scan.error from None
         raise
-    return Loaded(rows, reading.replaced)
+    return Loaded(rows, scan.replaced)
 
 
 class PostgresTarget:
@@ -60,11 +60,11 @@ class PostgresTarget:
         self._schema = schema
         self._load = load
 
-    def export(self, snapshot: Snapshot, *, full: bool, step: Step) -> list[Exported]:
+    def export(self, snapshot: LakeSnapshot, *, full: bool, step: Step) -> list[Exported]:
         for table in snapshot.tables:
             ddl.check_fits(table)
         with linked(self._url) as link, _alone(link, self._schema):
-            return _Export(link, self._schema, self._load, snapshot, step).run(full=full)
+            return _PostgresExport(link, self._schema, self._load, snapshot, step).run(full=full)
 
 
 @contextmanager
@@ -76,8 +76,8 @@ def _alone(link: Link, schema: str) -> Iterator[None]:
     yield
 
 
-class _Export:
-    def __init__(self, link: Link, schema: str, load: Load, snapshot: Snapshot, step: Step) -> None:
+class _PostgresExport:
+    def __init__(self, link: Link, schema: str, load: Load, snapshot: LakeSnapshot, step: Step) -> None:
         self._link = link
         self._schema = schema
         self._load = load
@@ -145,25 +145,25 @@ class _Export:
         rows = self._link.value(f"select count(*) from {ddl.at(self._schema, table.name)}")
         return int(rows) == table.rows
 
-    def _planned(self, table: ExportTable, known: dict[str, Noted], there: set[str], *, full: bool) -> Work:
+    def _planned(self, table: ExportTable, known: dict[str, Noted], there: set[str], *, full: bool) -> TableChange:
         first = table.name not in there
         before = known.get(table.name)
         same_form = before is not None and before.form == table.form and table.form != ""
         if full or first or not same_form:
-            return Work(table, "full", first)
+            return TableChange(table, "full", first)
         self._step(f"{table.name}: looking for changes")
         changes = self._changes(table)
         if changes.rows > _MOST * table.rows:
-            return Work(table, "full", first)
-        return Work(table, "incremental", first, changes)
+            return TableChange(table, "full", first)
+        return TableChange(table, "incremental", first, changes)
 
-    def _changes(self, table: ExportTable) -> Changes:
+    def _changes(self, table: ExportTable) -> ChangedAnswers:
         here = answers_held(self._snapshot.storage, table)
         by = ddl.names((*table.answer, "fetched_at"))
         query = f"select {by}, count(*) as {quoted(COUNT)} from {ddl.at(self._schema, table.name)} group by {by}"
         return differing(here, self._link.arrow(query), table.answer)
 
-    def _execute(self, works: list[Work]) -> dict[str, Exported]:
+    def _execute(self, works: list[TableChange]) -> dict[str, Exported]:
         while True:
             for work in works:
                 if work.loaded is None:
@@ -184,7 +184,7 @@ class _Export:
                 continue
             return done
 
-    def _stage(self, work: Work) -> None:
+    def _stage(self, work: TableChange) -> None:
         table = work.table
         self._step(f"{table.name}: loading")
         keep = work.changes.answers if work.changes else None
@@ -214,7 +214,7 @@ class _Export:
         if not work.first:
             self._link.run(f"analyze {ddl.at(self._schema, work.staged)}")
 
-    def _note(self, done: dict[str, Exported], works: list[Work]) -> None:
+    def _note(self, done: dict[str, Exported], works: list[TableChange]) -> None:
         names = ", ".join(text(name) for name in done)
         self._link.run(f"delete from {ddl.at(self._schema, NOTES)} where table_name in ({names})")
         notes = [
@@ -224,7 +224,7 @@ class _Export:
         batch = pa.RecordBatch.from_pylist(msgspec.to_builtins(notes, builtin_types=(datetime,)), schema=NOTES_SCHEMA)
         self._link.load(self._schema, NOTES, pa.RecordBatchReader.from_batches(batch.schema, [batch]))
 
-    def _drop_leftovers(self, of: list[Work] | None = None) -> None:
+    def _drop_leftovers(self, of: list[TableChange] | None = None) -> None:
         """Drop what this or an earlier export put beside the tables."""
         found = self._link.rows(
             "select c.relname::text from pg_class c join pg_namespace n on n.oid = c.relnamespace "
