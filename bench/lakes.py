@@ -119,14 +119,16 @@ def _planned(
 ) -> Plan:
     export = _put_export(storage, entity.export, _day(run), listed)
     fresh = len(listed) - len(ids)
-    counts = Counts(listed=len(listed), not_in_listing=0, excluded={}, up_to_date=fresh, asked={reason.value: len(ids)})
+    counts = Counts(
+        listed=len(listed), not_in_listing=0, excluded={}, up_to_date=fresh, requested={reason.value: len(ids)}
+    )
     plan = Plan(
         run=run,
         entity=entity.name,
         planned_at=f"{_day(run)}T09:00:00Z",
         ids=put_ids(storage, entity.name, run, (f"{id_} {reason}" for id_ in ids)),
         unit_size=_UNIT,
-        asking=RequestProfile(language="en-US", append=entity.default_appends),
+        request_profile=RequestProfile(language="en-US", append=entity.default_appends),
         selection=Selection(),
         counts=counts,
         export=export,
@@ -152,7 +154,7 @@ def _land_unit(storage: FolderStorage, plan: Plan, unit: int, reason: Cause, bod
     # A thousand answers take 25 seconds at TMDB's rate.
     at = f"{datetime.fromisoformat(plan.planned_at) + timedelta(seconds=25 * unit):%Y-%m-%dT%H:%M:%SZ}"
     key = chunk_key(plan.entity, _day(plan.run), plan.run, unit, secrets.token_hex(4))
-    writer = ChunkWriter(key, plan.run, plan.entity, query_of(plan.asking.params))
+    writer = ChunkWriter(key, plan.run, plan.entity, query_of(plan.request_profile.params))
     outcomes = []
     for body in bodies:
         key, etag = str(body.id), f'W/"{secrets.token_hex(16)}"'

@@ -58,7 +58,7 @@ def first_run(count: int) -> Usage:
         export = Path(folder) / "export.json.gz"
         export.write_bytes(export_of(range(1, count + 1)))
         usage = _plan(Path(folder) / "lake", export, range(0), 0)
-    assert json.loads(usage.output)["asked"] == count
+    assert json.loads(usage.output)["requested"] == count
     return usage
 
 
@@ -70,7 +70,7 @@ def second_run(count: int) -> Usage:
         export = Path(folder) / "export.json.gz"
         export.write_bytes(export_of(range(1, count + 1 - _VANISHED)))
         usage = _plan(lake, export, changed, 1)
-    assert json.loads(usage.output)["reasons"] == {"changed": len(changed), "vanished": _VANISHED}
+    assert json.loads(usage.output)["causes"] == {"changed": len(changed), "vanished": _VANISHED}
     return usage
 
 
@@ -113,9 +113,9 @@ def _put_plan(storage: FolderStorage, count: int, at: str) -> Plan:
         planned_at=at,
         ids=put_ids(storage, "movie", 1, (f"{id_} {Cause.NEW}" for id_ in range(1, count + 1))),
         unit_size=1000,
-        asking=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
+        request_profile=RequestProfile(language="en-US", append=ENTITIES["movie"].default_appends),
         selection=Selection(),
-        counts=Counts(listed=count, not_in_listing=0, excluded={}, up_to_date=0, asked={Cause.NEW.value: count}),
+        counts=Counts(listed=count, not_in_listing=0, excluded={}, up_to_date=0, requested={Cause.NEW.value: count}),
         export=ExportRef(key, sha256, day.isoformat(), count, "yesterday's"),
         changes_read_to=at,
     )

@@ -63,7 +63,7 @@ def a_plan(
     run: int = 1,
     unit_size: int = 1000,
     cause: Cause = Cause.NEW,
-    asking: RequestProfile = ASKING,
+    request_profile: RequestProfile = ASKING,
     planned_at: str = MORNING,
     export: ExportRef | None = None,
     changes_read_to: str | None = None,
@@ -72,14 +72,14 @@ def a_plan(
     """A plan of *keys*, put where its run is."""
     keys = list(keys)
     ids = put_ids(storage, "movie", run, (f"{key} {cause}" for key in keys))
-    counts = Counts(listed=len(keys), not_in_listing=0, excluded={}, up_to_date=0, asked={cause.value: len(keys)})
+    counts = Counts(listed=len(keys), not_in_listing=0, excluded={}, up_to_date=0, requested={cause.value: len(keys)})
     plan = Plan(
         run=run,
         entity="movie",
         planned_at=planned_at,
         ids=ids,
         unit_size=unit_size,
-        asking=asking,
+        request_profile=request_profile,
         selection=Selection(),
         counts=counts,
         export=export,

@@ -81,8 +81,8 @@ def test_sync_collects_builds_and_verifies(tmp_path: Path, settings: dict[str, A
     place = tmp_path / "lake"
     done = reelhouse.sync(place, top=5, settings=settings)
     assert done.ok
-    assert done.faults == []
-    assert (done.collect.runs[0].asked, done.build.rows["movie"], done.verify.complete) == (5, 5, True)
+    assert done.issues == []
+    assert (done.collect.runs[0].requested, done.build.rows["movie"], done.verify.complete) == (5, 5, True)
     assert json.loads(json.dumps(done.to_dict(), default=str))["build"]["rows"]["movie"] == 5
 
     assert not reelhouse.build(place).done
@@ -109,7 +109,7 @@ def test_a_lake_is_compared_and_maintained(tmp_path: Path, settings: dict[str, A
     found = raised.value.result
     assert isinstance(found, reelhouse.DiffResult)
     (movies,) = found.compared
-    assert found.faults == [f"movie: {movies.missing:,} ids are missing"]
+    assert found.issues == [f"movie: {movies.missing:,} ids are missing"]
     assert found.to_dict()["entities"]["movie"]["ids"]["missing"] == found.ids["movie", "missing"]
     assert len(found.ids["movie", "missing"]) == min(movies.missing, 1000)
     done = reelhouse.maintain(tmp_path, dry_run=True)
@@ -119,10 +119,10 @@ def test_a_lake_is_compared_and_maintained(tmp_path: Path, settings: dict[str, A
 
 
 def test_ids_are_given_as_numbers_or_as_a_file(tmp_path: Path, settings: dict[str, Any]) -> None:
-    assert reelhouse.collect(tmp_path / "a", ids=[2, 3], settings=settings).runs[0].asked == 2
+    assert reelhouse.collect(tmp_path / "a", ids=[2, 3], settings=settings).runs[0].requested == 2
     (tmp_path / "ids.csv").write_text("tmdbId\n2\n3\n4\n")
     done = reelhouse.collect(tmp_path / "b", ids=tmp_path / "ids.csv", settings=settings)
-    assert done.runs[0].asked == 3
+    assert done.runs[0].requested == 3
     assert done.to_dict()["list"]["ids"] == 3
 
 

@@ -69,10 +69,10 @@ class ConfigError(ReelhouseError):
 
 
 class IncompleteError(ReelhouseError):
-    """The work ended, but its *result* is not `ok`: the text names the first of `result.faults`."""
+    """The work ended, but its *result* is not `ok`: the text names the first of `result.issues`."""
 
     def __init__(self, result: Any) -> None:
-        lines = list(result.faults)
+        lines = list(result.issues)
         more = f"; and {len(lines) - _NAMED:,} more" if len(lines) > _NAMED else ""
         super().__init__("; ".join(lines[:_NAMED]) + more)
         self.result = result

@@ -81,7 +81,7 @@ class Function:
         assert len(body) < 4096
         assert TOKEN not in body
         if answer.get("state") in ("open", "reconciled"):
-            assert answer["asked"] == sum(
+            assert answer["requested"] == sum(
                 answer[name] for name in ("landed", "filtered", "gone", "quarantined", "pending")
             )
         return answer

@@ -90,7 +90,7 @@ def test_each_run_is_announced_once_with_its_numbers(function: Function, tiny: T
         "run": 1,
         "entity": "movie",
         "lake": function.lake.url.removeprefix("file://"),
-        "counts": {"asked": 30, "landed": 29, "filtered": 0, "gone": 0, "quarantined": 1},
+        "counts": {"requested": 30, "landed": 29, "filtered": 0, "gone": 0, "quarantined": 1},
         "complete": True,
         "clean": False,
     }

@@ -53,7 +53,7 @@ def test_the_first_tick_collects_everything_and_the_next_one_finds_nothing_to_do
         "state": "reconciled",
         "entity": "movie",
         "run": 1,
-        "asked": 30,
+        "requested": 30,
         "landed": 30,
         "filtered": 0,
         "gone": 0,
@@ -89,12 +89,12 @@ def test_a_run_is_due_by_its_settings(function: Function, tiny: Tiny) -> None:
     tiny.now = ago()
     tiny.listed.append(40)
     answer = function.tick()
-    assert (answer["run"], answer["asked"]) == (2, 1)
+    assert (answer["run"], answer["requested"]) == (2, 1)
     function.set(REELHOUSE_RUN_EVERY_HOURS="0.05", REELHOUSE_RUN_KIND="full")
     tiny.now = ago(minutes=-5)
     assert function.tick() == {"state": "idle", "messages": 0}
     _grow_older(function.lake, 2, hours=1)
-    assert function.tick()["asked"] == 31
+    assert function.tick()["requested"] == 31
     assert set(reasons(function.lake, 3).values()) == {"stale"}
 
 
@@ -109,11 +109,11 @@ def _grow_older(lake: Storage, run: int, **by: float) -> None:
 @pytest.mark.parametrize("name", ["ids", "ids_as_text"])
 def test_ids_are_requested_at_once_and_nothing_else(function: Function, tiny: Tiny, name: str) -> None:
     answer = function(event(name))
-    assert (answer["state"], answer["run"], answer["asked"], answer["messages"]) == ("reconciled", 1, 3, 1)
+    assert (answer["state"], answer["run"], answer["requested"], answer["messages"]) == ("reconciled", 1, 3, 1)
     assert set(tiny.asked) == {"12", "25", "tt0000003"}
     assert letters(function.lake) == []
     # It was not a run over everything, so that one is still due.
-    assert function.tick()["asked"] == 27
+    assert function.tick()["requested"] == 27
     assert_whole(function.lake)
 
 
@@ -131,10 +131,10 @@ def test_lists_of_ids_do_not_delay_a_run_that_is_due(function: Function, tiny: T
     function.tick()
     tiny.now = ago()
     tiny.listed += [41]
-    assert function({"ids": [500]})["asked"] == 1
-    assert function({"ids": [501]})["asked"] == 1
+    assert function({"ids": [500]})["requested"] == 1
+    assert function({"ids": [501]})["requested"] == 1
     answer = function.tick()
-    assert (answer["run"], answer["asked"]) == (4, 1)
+    assert (answer["run"], answer["requested"]) == (4, 1)
     assert reasons(function.lake, 4) == {"41": "new"}
     assert function.tick()["state"] == "idle"
 
@@ -148,7 +148,7 @@ def test_the_same_event_again_changes_nothing(function: Function, tiny: Tiny) ->
     assert set(function.lake.keys("_reelhouse/runs/movie/")) == before
     assert tiny.asked.total() == 0
     # A real second request is answered: the ids are known.
-    assert function(event("ids"))["asked"] == 0
+    assert function(event("ids"))["requested"] == 0
     assert tiny.asked.total() == 0
     assert letters(function.lake) == []
 
@@ -158,7 +158,7 @@ def test_a_full_run_that_is_delivered_again_is_not_done_again(function: Function
     function.tick()
     tiny.now = ago()
     again = Given(request="full-1")
-    assert function(event("run_full"), again)["asked"] == 30
+    assert function(event("run_full"), again)["requested"] == 30
     tiny.forget()
     assert function(event("run_full"), again)["state"] == "idle"
     assert tiny.asked.total() == 0
@@ -169,10 +169,10 @@ def test_a_requested_run_is_of_its_kind(function: Function, tiny: Tiny) -> None:
     function.tick()
     tiny.now = ago()
     tiny.listed.append(42)
-    assert function(event("run_incremental"))["asked"] == 1
+    assert function(event("run_incremental"))["requested"] == 1
     tiny.now = ago(minutes=-1)
     answer = function(event("run_full"))
-    assert (answer["run"], answer["asked"]) == (3, 31)
+    assert (answer["run"], answer["requested"]) == (3, 31)
     assert set(reasons(function.lake, 3).values()) == {"stale"}
     assert letters(function.lake) == []
     assert_whole(function.lake)
@@ -415,7 +415,7 @@ def test_the_work_of_a_killed_invocation_is_continued(function: Function, tiny: 
     # Killed between its reconciliation and the end: letters and ledger are as before.
     put_message(function.lake, "call-again", "movie", ["700"])
     function.lake.delete("_reelhouse/ledger/movie/000001-000001.001.sqlite.gz")
-    assert function.tick()["asked"] == 1
+    assert function.tick()["requested"] == 1
     function.lake.delete(reconciliation_key("movie", 2))
     tiny.forget()
     assert function.tick()["run"] == 2
@@ -479,11 +479,11 @@ def test_answers_of_429_are_reported(function: Function, tiny: Tiny, capsys: pyt
 
 def test_settings_in_the_lake_are_read_by_each_invocation(function: Function, tiny: Tiny) -> None:
     function.lake.put("reelhouse.toml", b"top = 3\n")
-    assert function.tick()["asked"] == 3
+    assert function.tick()["requested"] == 3
     function.lake.put("reelhouse.toml", b"top = 4\nrun_every_hours = 0.0001\n")
     tiny.now = ago(minutes=-1)
     _grow_older(function.lake, 1, hours=1)
-    assert function.tick()["asked"] == 1
+    assert function.tick()["requested"] == 1
 
 
 def test_errors_contain_no_token(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def test_a_life_in_a_bucket(function: Function, tiny: Tiny, lake: Storage) -> No
     assert function.tick()["landed"] == 30
     assert len(list(lake.keys("raw/movie/"))) >= 3
     # Two are known; of an IMDb id only TMDB says which one it is.
-    assert function(event("ids_as_text"))["asked"] == 1
+    assert function(event("ids_as_text"))["requested"] == 1
     function(event("sqs_batch"))
     assert function.tick()["state"] == "reconciled"
     assert_whole(lake)
@@ -70,7 +70,7 @@ def test_a_second_invocation_does_not_disturb_the_first(
         assert function({"ids": [500]})["state"] == "busy"
     assert tiny.asked.total() + tiny.listings.total() == 0
     assert Counter(call.action for call in calls)["s3:PutObject"] <= 5
-    assert function.tick()["asked"] == 31
+    assert function.tick()["requested"] == 31
     assert_whole(lake)
     logged = [line for line in lines(capsys.readouterr().out) if "_aws" not in line]
     assert {line["requestId"] for line in logged} == {"request-1", "request-2", "request-3"}

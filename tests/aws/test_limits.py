@@ -88,7 +88,7 @@ def running(server: S3Server, bucket: str) -> Iterator[Running]:
 
 
 def _adds_up(answer: Mapping[str, int]) -> bool:
-    return answer["asked"] == sum(answer[state] for state in _STATES)
+    return answer["requested"] == sum(answer[state] for state in _STATES)
 
 
 @pytest.mark.long
@@ -187,7 +187,7 @@ def test_a_list_that_is_too_long_for_an_event_comes_as_an_object(
     put["detail"]["bucket"]["name"], put["detail"]["object"]["key"] = bucket, "id-lists/long.txt"
     assert function.invoke(put, later=True).answer == {"state": "queued", "messages": 1}
     done = function.invoke({"tick": True})
-    assert done.answer["asked"] == 40_000
+    assert done.answer["requested"] == 40_000
     assert done.answer["state"] == "open"
     assert _adds_up(done.answer)
 

@@ -75,7 +75,7 @@ def test_a_run_ends_by_itself_whatever_happens_on_the_way(
     made = read_reconciliation(storage, "movie", last_run(storage, "movie"))
     assert made is not None
     assert made.clean
-    assert made.landed == made.asked
+    assert made.landed == made.requested
     verdict = verify(storage)
     assert verdict.clean, verdict.problems[:5]
     assert verdict.states == {"landed": size.ids}

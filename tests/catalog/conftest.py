@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from reelhouse.delta.log import schema_mark
+from reelhouse.delta.log import schema_fingerprint
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.keys import plan_key
 from reelhouse.serve.catalog.glue import GlueCatalogue
@@ -66,7 +66,7 @@ def a_lake(cloud: S3Server, names: set[str]) -> S3Storage:
     """A lake in an empty bucket in which tables and marts of these *names* are built."""
     storage = S3Storage(f"s3://{s3servers.fresh_bucket(cloud)}/lake", S3Options())
     pins = {
-        spec.name: TableVersion(zone, 3, 0, schema_mark(schema_of(spec.columns)), "made")
+        spec.name: TableVersion(zone, 3, 0, schema_fingerprint(schema_of(spec.columns)), "made")
         for zone, specs in REGISTRY.zones.items()
         for spec in specs
         if spec.name in names

@@ -133,6 +133,6 @@ def test_a_lake_in_a_folder_is_refused() -> None:
 
 def test_tables_that_another_version_built_are_not_described_by_this_one(lake: S3Storage) -> None:
     body = lake.get("_reelhouse/manifest.json").replace(b'"version":3', b'"version":3', 1)
-    lake.put("_reelhouse/manifest.json", body.replace(b'"schema":"', b'"schema":"0', 1))
+    lake.put("_reelhouse/manifest.json", body.replace(b'"schema_fingerprint":"', b'"schema_fingerprint":"0', 1))
     with pytest.raises(LakeError, match="was built by another version of reelhouse"):
         entries_of(lake)

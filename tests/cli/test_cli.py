@@ -423,11 +423,11 @@ def _one_object(done: subprocess.CompletedProcess[str] | Result) -> dict[str, ob
 def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str, str]) -> None:
     shown = run("plan", "--json", "--top", "5", **tmdb)
     assert shown.returncode == 0
-    assert _one_object(shown)["asked"] == 5
+    assert _one_object(shown)["requested"] == 5
     opened = run("collect", "--json", "--max-requests", "4", **tmdb)
     assert opened.returncode == 1
     found = _one_object(opened)
-    assert (found["asked"], found["pending"], found["complete"]) == (9, 5, False)
+    assert (found["requested"], found["pending"], found["complete"]) == (9, 5, False)
     assert "max_requests" in str(found["reason"])
     status = _one_object(run("status", "--json", **tmdb))
     assert isinstance(status["open_runs"], list)
@@ -435,7 +435,7 @@ def test_json_is_one_object_on_stdout_and_nothing_else(run: Run, tmdb: dict[str,
     done = run("collect", "--json", **tmdb)
     assert done.returncode == 0
     found = _one_object(done)
-    assert (found["asked"], found["landed"], found["gone"], found["pending"]) == (9, 8, 1, 0)
+    assert (found["requested"], found["landed"], found["gone"], found["pending"]) == (9, 8, 1, 0)
     assert (found["complete"], found["clean"], found["reason"]) == (True, True, None)
 
 
@@ -444,7 +444,7 @@ def test_a_list_comes_from_stdin_too(here: Here, tmdb: dict[str, str]) -> None:
     assert done.exit_code == 0
     assert "rows of the list without an id: 1" in done.stderr
     found = _one_object(done)
-    assert (found["asked"], found["reasons"]) == (2, {"listed": 2})
+    assert (found["requested"], found["causes"]) == (2, {"listed": 2})
 
 
 def test_the_result_is_on_stdout_and_progress_is_not(here: Here, tmdb: dict[str, str]) -> None:

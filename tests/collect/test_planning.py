@@ -55,7 +55,7 @@ def server() -> Iterator[Server]:
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What an earlier run learnt of an id; *asking* tells whether it was asked as it would be today."""
+    """What an earlier run learnt of an id; *request_profile* tells whether it was asked as it would be today."""
 
     state: State
     fetched_at: str
@@ -104,7 +104,7 @@ def _history(storage: MemoryStorage, known: dict[int, Known], export: list[Row] 
             storage,
             [str(id_) for id_ in keys],
             run=run,
-            asking=ASKING if same else OTHER,
+            request_profile=ASKING if same else OTHER,
             export=reference,
             changes_read_to=cursor,
         )
@@ -228,7 +228,7 @@ def test_every_id_is_asked_for_the_reason_that_a_plain_account_gives_and_all_cou
     assert plan.ids.count == len(expected)
     counts = plan.counts
     assert counts.balanced
-    assert counts.asked == Counter(line.partition(" ")[2] for line in expected)
+    assert counts.requested == Counter(line.partition(" ")[2] for line in expected)
     assert counts.listed == len(account.listed)
     asked = {int(line.partition(" ")[0]) for line in expected}
     assert counts.not_in_listing == len(asked - account.listed)
@@ -418,7 +418,7 @@ def test_answers_that_never_agree_on_the_time_leave_the_cursor_where_it_was() ->
         assert lines(storage, plan) == ["2 listed"]
         # What is asked in any case is asked in that case too.
         full = planned(storage, server, wanted(selection=Selection(source="list"), stale_after_days=0), put=False)
-        assert full.counts.asked == {"stale": 1}
+        assert full.counts.requested == {"stale": 1}
         # The next run, by a clock that is right, reads all days since.
         server.seen.clear()
     with a_world(World(export=[_row(1)], changes={"2027-03-09": [1]})) as server:

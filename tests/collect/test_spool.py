@@ -127,7 +127,7 @@ def test_what_was_purged_while_it_waited_does_not_come_back(lake: MemoryStorage,
     plan = _plan(lake)
     _spooled(spool, plan, ["1", "2", "3"])
     _spooled(spool, plan, ["14", "11"], unit=1)
-    change_purged(lake, "movie", 1, lambda before: Purged("movie", 1, [Purge(MORNING, 1, left_out=["2"])]))
+    change_purged(lake, "movie", 1, lambda before: Purged("movie", 1, [Purge(MORNING, 1, abandoned=["2"])]))
     assert replay(lake, spool) == Replayed(2, [])
     assert (_claimed(lake), _claimed(lake, 1)) == ([], ["14", "11"])
     assert len(list(lake.keys("raw/"))) == 1
@@ -187,7 +187,7 @@ def test_one_wrong_bit_or_a_missing_end_is_noticed(
 def test_an_entry_of_a_newer_reelhouse_stays_and_is_named(lake: MemoryStorage, spool: Spool) -> None:
     _spooled(spool, _plan(lake), ["1", "2"])
     (name,) = spool.waiting()
-    newer = (spool.folder / name).read_bytes().replace(b'"format":2', b'"format":9')
+    newer = (spool.folder / name).read_bytes().replace(b'"format":3', b'"format":9')
     (spool.folder / name).unlink()
     (spool.folder / f"000001-00000-{hashlib.sha256(newer).hexdigest()[:16]}.spooled").write_bytes(newer)
     (text,) = replay(lake, spool).left

@@ -68,7 +68,7 @@ def a_world(world: World) -> Iterator[Server]:
 
 
 def wanted(**changes: Any) -> RunSpec:
-    given: dict[str, Any] = {"entity": MOVIE, "asking": ASKING, "selection": Selection()} | changes
+    given: dict[str, Any] = {"entity": MOVIE, "request_profile": ASKING, "selection": Selection()} | changes
     return RunSpec(**given)
 
 

@@ -126,7 +126,9 @@ def test_the_commands_answer_as_those_of_a_folder_do(world: World) -> None:
 
 def _comparable(said: dict[str, Any]) -> dict[str, Any]:
     """Without what tells when, how large and how much of it is built."""
-    entities = {name: {**one, "oldest": None, "listed_at": None} for name, one in said.get("entities", {}).items()}
+    entities = {
+        name: {**one, "oldest_answer": None, "listed_at": None} for name, one in said.get("entities", {}).items()
+    }
     return {**said, "bytes": None, "unbuilt_answers": None, "entities": entities}
 
 
@@ -208,7 +210,7 @@ def test_its_own_settings_file_is_honoured(world: World) -> None:
     bucket = s3servers.fresh_bucket(world.server)
     client.put_object(Bucket=bucket, Key="x/reelhouse.toml", Body=b"top = 7\n")
     drafted = world.run("plan", "--json", REELHOUSE_LAKE=f"s3://{bucket}/x")
-    assert printed_json(drafted)["asked"] == 7, drafted.stderr
+    assert printed_json(drafted)["requested"] == 7, drafted.stderr
 
 
 @pytest.mark.parametrize("prefix", ["a b", "50%", "what?", "a~b", "[a]", "a#b"])

@@ -36,7 +36,7 @@ def test_the_next_days_sync_asks_what_changed_and_its_tables_equal_those_of_a_fr
         assert sorted(asked) == sorted({*changed, *deleted, *added})
         assert set(asked.values()) == {1}
         found = printed_json(second)
-        assert found["reasons"] == {"changed": len(changed), "vanished": 20, "new": 30}
+        assert found["causes"] == {"changed": len(changed), "vanished": 20, "new": 30}
         assert (found["landed"], found["gone"]) == (len(changed) + 30, 20)
 
         fresh = tmp_path / "fresh" / "lake"
@@ -50,10 +50,10 @@ def test_a_sync_names_a_chunk_of_an_earlier_run_that_is_lost_and_says_what_it_lo
     lake = tmp_path / "lake"
     assert synced(catalogue, lake, "--top", "50").returncode == 0
     second = synced(catalogue, lake, "--top", "50")
-    looked = printed_json(second)["verify"]["looked"]
+    checked = printed_json(second)["verify"]["checked"]
     assert second.returncode == 0, second.stderr
-    assert looked[0].startswith("movie run 2 was checked in full")
-    assert looked[1].startswith("movie run 1 was checked for objects: their receipts and 1 chunks are to be there")
+    assert checked[0].startswith("movie run 2 was checked in full")
+    assert checked[1].startswith("movie run 1 was checked for objects: their receipts and 1 chunks are to be there")
     (chunk,) = (lake / "raw/movie").rglob("*.jsonl.gz")
     chunk.unlink()
     third = synced(catalogue, lake, "--top", "50")
@@ -90,9 +90,9 @@ def test_runs_under_faults_repeated_until_clean_end_with_the_tables_of_one_witho
         # An id may misbehave for its first eight requests, and one that is gone is asked once per run.
         for _ in range(12):
             done = reelhouse("collect", "--top", "400", "--json", env=env, cwd=tmp_path)
-            if done.returncode == 0 and not printed_json(done)["asked"]:
+            if done.returncode == 0 and not printed_json(done)["requested"]:
                 break
-        assert (done.returncode, printed_json(done)["asked"]) == (0, 0), done.stderr
+        assert (done.returncode, printed_json(done)["requested"]) == (0, 0), done.stderr
         assert reelhouse("build", env=env, cwd=tmp_path).returncode == 0
     assert differences(calm, lake, without=LINEAGE, skip=ABOUT_THE_LAKE) == []
 
@@ -104,7 +104,7 @@ def test_all_real_movies_are_synced_and_reconciled(tmp_path: Path) -> None:
         done = synced(tmdb, tmp_path / "lake")
         found = printed_json(done)
         assert done.returncode == 0, done.stderr
-        assert (found["asked"], found["landed"], found["complete"], found["clean"]) == (5700, 5700, True, True)
+        assert (found["requested"], found["landed"], found["complete"], found["clean"]) == (5700, 5700, True, True)
         assert found["verify"]["problems"] == []
         assert found["build"]["rows"]["movie"] == 5700
         assert tmdb.stats().export_authorizations == 0

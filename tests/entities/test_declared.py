@@ -19,8 +19,8 @@ from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
-from tests.warehouse.landing import LakeInTheMaking
 from tests.warehouse.landing import Answer as Landed
+from tests.warehouse.landing import LakeInTheMaking
 
 GADGET = Entity(
     name="gadget",

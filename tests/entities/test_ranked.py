@@ -44,10 +44,10 @@ def test_every_list_is_there_and_is_requested_once_a_day(tmp_path: Path) -> None
         for asked in (PAGES * len(LISTS), 0):
             results = _collect(lake, tmdb, tuple(LISTS))
             assert all(one.clean for one in results)
-            assert sum(sum(one.plan.counts.asked.values()) for one in results) == asked
+            assert sum(sum(one.plan.counts.requested.values()) for one in results) == asked
         tmdb.next_day()
         results = _collect(lake, tmdb, tuple(LISTS))
-        assert sum(one.plan.counts.asked["stale"] for one in results) == PAGES * len(LISTS)
+        assert sum(one.plan.counts.requested["stale"] for one in results) == PAGES * len(LISTS)
     assert verify(lake.storage, entities=LISTS).problems == []
     for name in LISTS:
         made = read_reconciliation(lake.storage, name, 1)
@@ -63,7 +63,7 @@ def test_a_new_day_is_added_and_the_days_before_stay_as_they_were_ranked(tmp_pat
         for _ in range(3):
             for asked in (PAGES, 0):
                 results = _collect(lake, tmdb, tuple(FEW))
-                assert [sum(one.plan.counts.asked.values()) for one in results] == [asked] * len(FEW)
+                assert [sum(one.plan.counts.requested.values()) for one in results] == [asked] * len(FEW)
             lake.build(registry=registry)
             day = tmdb.stats().day
             for name in FEW:

@@ -27,8 +27,8 @@ from reelhouse.warehouse.verify import check_tables
 from tests.lakes import tmdb_data
 from tests.runs.lakes import settings
 from tests.serving import html, json, serving, verdict
-from tests.warehouse.landing import LakeInTheMaking
 from tests.warehouse.landing import Answer as Landed
+from tests.warehouse.landing import LakeInTheMaking
 
 # A few seasons, specials alone, more than one request holds, and numbers that are years.
 SEASONS = {1: [0, 1, 2], 2: [0], 3: list(range(30)), 4: [2019, 2020]}

@@ -258,7 +258,7 @@ def test_the_longest_schema_and_the_widest_table_are_taken(lake: Path, database:
         wide = pa.table({f"c{at}": pa.array([value]) for at in range(1600)})
         version = write_delta(storage, "imports/wide", wide.to_reader(), mode="overwrite", user={}, new_schema=True)
         columns = [ImportColumn(name, kind) for name in wide.column_names]
-        pin = replace_pin(imported(storage)[OWN], version=version, rows=1, columns=columns, made_from=kind)
+        pin = replace_pin(imported(storage)[OWN], version=version, rows=1, columns=columns, fingerprint=kind)
         pin_import(storage, "wide", pin, imported(storage).get("wide"))
         to.export(look(storage, ("wide",)), full=False, step=lambda text: None)
 

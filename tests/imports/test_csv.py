@@ -351,7 +351,7 @@ def test_a_file_that_was_read_by_looser_rules_is_read_again(lake: Importer) -> N
     path = lake.file("t.csv", 'id,t\n1,"A\n2,B\n3,"C\n4,D\n')
     lake.bring("t", lake.file("u.csv", "id,t\n1,A\n"))
     pins = msgspec.json.decode(lake.storage.get("_reelhouse/imports.json"))
-    pins["tables"]["t"]["made_from"] = mark_of([source(Path(path))], [""])
+    pins["tables"]["t"]["fingerprint"] = mark_of([source(Path(path))], [""])
     lake.storage.put("_reelhouse/imports.json", msgspec.json.encode(pins))
     assert "opens a quote" in lake.refused("t", path)
 
@@ -425,8 +425,8 @@ def test_several_files_make_one_table_by_the_names_of_their_columns(lake: Import
     assert lake.types("t", first, second) == {"id": "bigint", "v": "double"}
     assert lake.rows("t") == [{"id": 1, "v": 2.0}, {"id": 3, "v": 0.5}]
     lake.file("in/notes.md", "not a table")
-    assert not lake.bring("t", str(lake.folder / "in"))["done"]
-    assert not lake.bring("t", str(lake.folder / "in" / "?.csv"))["done"]
+    assert not lake.bring("t", str(lake.folder / "in"))["imported"]
+    assert not lake.bring("t", str(lake.folder / "in" / "?.csv"))["imported"]
 
 
 def test_files_of_other_columns_are_refused_by_name(lake: Importer) -> None:

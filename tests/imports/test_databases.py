@@ -96,7 +96,7 @@ def test_a_database_is_asked_again_each_time_and_its_columns_are_pinned(lake: Im
     key = ("box", "--from", database.url, "--table", "movies.box_office")
     lake.bring(*key)
     database.run("delete from movies.box_office where id = 1")
-    assert lake.bring(*key)["done"]
+    assert lake.bring(*key)["imported"]
     assert [row["id"] for row in lake.rows("box")] == [2]
     database.run("alter table movies.box_office alter id type text")
     said = lake.refused(*key)

@@ -26,19 +26,19 @@ HINT = "nothing is changed; --new-schema takes other columns and types than last
 
 def test_the_same_files_again_are_nothing_to_do(lake: Importer) -> None:
     first, second = lake.file("a.csv", "a\n1\n"), lake.file("b.csv", "a\n2\n")
-    assert lake.bring("t", first, second)["done"]
+    assert lake.bring("t", first, second)["imported"]
     pinned = lake.pin("t")
-    assert not lake.bring("t", second, first)["done"]
-    assert not lake.bring("t", first, lake.file("c.csv", "a\n2\n"))["done"]
+    assert not lake.bring("t", second, first)["imported"]
+    assert not lake.bring("t", first, lake.file("c.csv", "a\n2\n"))["imported"]
     assert lake.pin("t") == pinned
-    assert lake.bring("t", first)["done"]
+    assert lake.bring("t", first)["imported"]
     assert lake.rows("t") == [{"a": 1}]
 
 
 def test_the_same_files_read_otherwise_are_imported_again(lake: Importer) -> None:
     path = lake.file("a.csv", "a\n1\n-\n")
     lake.bring("t", path)
-    assert lake.bring("t", path, "--null", "-")["done"]
+    assert lake.bring("t", path, "--null", "-")["imported"]
     assert lake.rows("t") == [{"a": "1"}, {"a": None}]
 
 
@@ -47,7 +47,7 @@ def test_the_same_files_are_imported_again_where_the_table_is_lost(lake: Importe
     lake.bring("t", path)
     for left in sorted((lake.root / "imports" / "t").rglob("*"), reverse=True):
         left.rmdir() if left.is_dir() else left.unlink()
-    assert lake.bring("t", path)["done"]
+    assert lake.bring("t", path)["imported"]
     assert lake.rows("t") == [{"a": 1}]
 
 

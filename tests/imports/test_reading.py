@@ -156,7 +156,7 @@ def test_a_lake_in_a_bucket_takes_imports_too(lake: Importer, monkeypatch: pytes
     arguments = ("links", lake.file("links.csv", LINKS), "--json")
     for done in (True, False):
         ended = lake.run(place, "import", *arguments, command="--lake")
-        assert (ended.exit_code, f'"done":{str(done).lower()}' in ended.stdout) == (0, True), ended.output
+        assert (ended.exit_code, f'"imported":{str(done).lower()}' in ended.stdout) == (0, True), ended.output
     found = Lake(storage, session_factory("sail", storage.access()))
     assert found.arrow("select * from links where tmdbId is null").to_pylist() == [
         {"movieId": 3, "imdbId": "0113228", "tmdbId": None}

@@ -84,7 +84,7 @@ def test_a_unit_with_a_problem_is_looked_at_again_by_every_count() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b'{"format": 99, "run": 1, "ids": ""}', b'{"format": 1, "run": 2, "ids": "x"}']
+    "body", [b"", b"{", b'{"format": 99, "run": 1, "ids": ""}', b'{"format": 3, "run": 2, "ids": "x"}']
 )
 def test_a_progress_that_is_damaged_newer_or_of_another_plan_counts_as_none(body: bytes) -> None:
     storage = MemoryStorage()

@@ -175,7 +175,9 @@ def test_a_run_is_remembered_with_what_it_asked_for() -> None:
     plan = a_plan(storage, ["1", "2"])
     settle(storage, plan, [a_outcome("1"), a_outcome("2", State.GONE)])
     with open_ledger(storage, "movie", 1) as ledger:
-        assert ledger.db.execute("select run, entity, asking from run").fetchall() == [(1, "movie", ASKING.fingerprint)]
+        assert ledger.db.execute("select run, entity, request_profile from run").fetchall() == [
+            (1, "movie", ASKING.fingerprint)
+        ]
 
 
 def test_an_unreadable_receipt_makes_nothing_known() -> None:

@@ -120,11 +120,12 @@ def test_a_damaged_plan_is_a_damage_and_no_missing_run(body: bytes) -> None:
         read_plan(storage, "movie", 1)
 
 
-def test_a_plan_of_a_newer_reelhouse_asks_for_an_upgrade() -> None:
+@pytest.mark.parametrize(("number", "then"), [(4, "upgrade reelhouse"), (2, "name another place and collect again")])
+def test_a_plan_of_another_format_is_refused_with_what_to_do(number: int, then: str) -> None:
     storage = MemoryStorage()
-    # Nothing else of a newer format can be counted on.
-    storage.put(plan_key("movie", 1), b'{"format":3,"runs":[1],"things":null}')
-    with pytest.raises(LakeError, match=r"plan\.json has format 3.*upgrade reelhouse"):
+    # Nothing else of another format can be counted on.
+    storage.put(plan_key("movie", 1), b'{"format":%d,"runs":[1],"things":null}' % number)
+    with pytest.raises(LakeError, match=rf"plan\.json has format {number}, this reelhouse reads format 3: {then}"):
         read_plan(storage, "movie", 1)
 
 

@@ -49,7 +49,7 @@ def test_states_and_what_is_pending_always_add_up_to_what_was_asked(
         assert read_reconciliation(storage, "movie", 1) is None
     else:
         assert made is not None
-        assert made.landed + made.filtered + made.gone + made.quarantined == made.asked == len(keys)
+        assert made.landed + made.filtered + made.gone + made.quarantined == made.requested == len(keys)
         assert made.complete
         assert made.clean == (State.QUARANTINED not in states)
         assert read_reconciliation(storage, "movie", 1) == made
@@ -126,7 +126,7 @@ def test_a_damaged_or_newer_one_is_a_damage_and_no_open_run() -> None:
     storage.put(reconciliation_key("movie", 1), b"{")
     with pytest.raises(LakeError, match=r"reconciliation\.json cannot be read"):
         read_reconciliation(storage, "movie", 1)
-    storage.put(reconciliation_key("movie", 1), b'{"format":3}')
+    storage.put(reconciliation_key("movie", 1), b'{"format":4}')
     with pytest.raises(LakeError, match="upgrade reelhouse"):
         read_reconciliation(storage, "movie", 1)
 
@@ -135,7 +135,7 @@ def test_a_run_that_asks_nothing_is_whole_at_once() -> None:
     storage = MemoryStorage()
     made, _ = reconcile(storage, a_plan(storage, []))
     assert made is not None
-    assert (made.asked, made.complete, made.clean) == (0, True, True)
+    assert (made.requested, made.complete, made.clean) == (0, True, True)
 
 
 def test_a_turn_s_end_looks_no_further_than_units_are_begun() -> None:
@@ -163,4 +163,4 @@ def test_a_turn_s_end_looks_no_further_than_units_are_begun() -> None:
         settle(storage, plan, [a_outcome(key) for key in keys[unit * 10 : unit * 10 + 10]], unit=unit)
     made, counted = reconcile(storage, plan, counted.done)
     assert made is not None
-    assert (made.asked, made.landed, counted.pending) == (5001, 5001, 0)
+    assert (made.requested, made.landed, counted.pending) == (5001, 5001, 0)

@@ -126,6 +126,6 @@ def assert_whole(storage: Storage) -> Verdict:
     verdict = verify(storage)
     assert verdict.problems == []
     assert verdict.pending == 0
-    assert verdict.asked == sum(verdict.states.values())
+    assert verdict.requested == sum(verdict.states.values())
     assert all(plan.counts.balanced for plan in plans(storage))
     return verdict

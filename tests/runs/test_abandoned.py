@@ -73,13 +73,13 @@ def test_an_open_run_of_another_selection_is_finished_or_abandoned_by_the_user_s
     code, _, stderr = here("collect", "--abandon")
     assert (code, stderr.rstrip().endswith("abandon: no run is open of movie")) == (2, True)
     code, said, _ = here("collect", "--top", "7", "--json")
-    assert (code, said["run"], said["asked"]) == (0, 2, 2)
+    assert (code, said["run"], said["requested"]) == (0, 2, 2)
 
 
 def test_abandoning_with_a_selection_begins_that_one(plain: Tiny, here: Start) -> None:
     here("collect", "--max-requests", "5", "--json")
     code, said, _ = here("collect", "--abandon", "--top", "7", "--json")
-    assert (code, [run["abandoned"] for run in said["runs"]], said["asked"]) == (0, [25, 0], 2)
+    assert (code, [run["abandoned"] for run in said["runs"]], said["requested"]) == (0, [25, 0], 2)
     assert set(plain.asked.values()) == {1}
     assert plain.asked.total() == 7
 

@@ -250,7 +250,7 @@ def test_a_list_without_ids_is_requested_again_only_when_it_is_stale(tmp_path: P
     assert tmdb.asked["/3/configuration/dialects"] == 1
     tmdb.days_later = DIALECT.stale_after_days + 1
     later = _collect(lake, tmdb.url, "dialect")
-    assert (later.plan.counts.asked, later.states) == ({"stale": 1}, {"landed": 1})
+    assert (later.plan.counts.requested, later.states) == ({"stale": 1}, {"landed": 1})
 
 
 @pytest.mark.parametrize("purged", ["1", "2"])
@@ -335,7 +335,7 @@ def test_a_body_that_is_not_the_declared_list_is_not_believed(
     assert (outcome.state, outcome.reason) == (State.QUARANTINED, reason)
     tmdb.instead = lambda request: None
     again = _collect(lake, tmdb.url, "dialect")
-    assert (again.plan.counts.asked, again.states) == ({"retry": 1}, {"landed": 1})
+    assert (again.plan.counts.requested, again.states) == ({"retry": 1}, {"landed": 1})
 
 
 @pytest.mark.long
@@ -368,13 +368,13 @@ def test_what_tables_mention_is_followed_until_they_mention_nothing_new(tmp_path
     assert done.failures == {}
     plans = [result.plan for result in done.results if result.plan.entity == "player"]
     assert {plan.selection.source for plan in plans} == {"column"}
-    assert [plan.counts.asked for plan in plans] == [{"new": 2}, {"new": 2}, {"new": 1}]
+    assert [plan.counts.requested for plan in plans] == [{"new": 2}, {"new": 2}, {"new": 1}]
     assert sorted(lake.values("player", "player_id")) == [70, 71, 72, 73, 74]
     assert verify(lake.storage, entities=entities).problems == []
     assert check_tables(lake.storage, entities) == []
     passes.clear()
     (again,) = (result.plan for result in follow(request).results if result.plan.entity == "player")
-    assert (passes[1:], again.counts.asked, again.counts.up_to_date) == ([("player",)], {}, 5)
+    assert (passes[1:], again.counts.requested, again.counts.up_to_date) == ([("player",)], {}, 5)
     # Nothing is followed from a part.
     passes.clear()
     tmdb.asked.clear()

@@ -262,7 +262,7 @@ def test_a_run_in_which_only_an_id_is_left_that_always_fails_comes_to_its_end(ti
     assert collect(lake, small(tiny)).complete
     tiny.forget()
     second = collect(lake, small(tiny))
-    assert (second.plan.counts.asked, second.states, second.reason) == ({"retry": 1}, {"quarantined": 1}, None)
+    assert (second.plan.counts.requested, second.states, second.reason) == ({"retry": 1}, {"quarantined": 1}, None)
     assert tiny.asked["28"] <= 4
     # And so does one that goes on after everything else was settled.
     interrupted = MemoryStorage()

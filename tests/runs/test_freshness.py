@@ -150,7 +150,7 @@ def test_what_is_popular_enough_is_decided_again_in_each_run(tiny: Tiny) -> None
     tiny.changed = {"2026-03-01": {5, 15, 25}}
     fewer = collect(lake, small(tiny, min_popularity=995.0))
     assert set(tiny.asked) == {"5", "15"}
-    assert fewer.plan.counts.asked == {"changed": 2}
+    assert fewer.plan.counts.requested == {"changed": 2}
     assert_whole(lake)
 
 
@@ -207,7 +207,7 @@ def test_an_answer_from_years_ahead_moves_no_cursor_dates_no_id_and_is_counted_a
     }
     tiny.instead = lambda request: _dated(ahead, odd.pop(request.path)) if request.path in odd else None
     code, said, _ = reelhouse("collect", "--json")
-    assert (code, said["reasons"], said["dates_refused"]) == (0, {"changed": 2}, 2)
+    assert (code, said["causes"], said["dates_refused"]) == (0, {"changed": 2}, 2)
     assert said["notes"] == [
         "2 answers had a Date or an Age that is implausible against the other answers and this machine's clock: it was "
         "not used"
@@ -216,7 +216,7 @@ def test_an_answer_from_years_ahead_moves_no_cursor_dates_no_id_and_is_counted_a
     tiny.now = "2026-03-11T12:00:00+00:00"
     tiny.changed = {"2026-03-04": {3}, "2026-03-05": {5}}
     code, said, _ = reelhouse("collect", "--json")
-    assert (code, said["reasons"], said["dates_refused"], said["notes"]) == (0, {"changed": 2}, 0, [])
+    assert (code, said["causes"], said["dates_refused"], said["notes"]) == (0, {"changed": 2}, 0, [])
 
 
 def test_a_date_of_the_year_999_is_no_traceback_and_a_person_hears_of_it(tiny: Tiny, reelhouse: Reelhouse) -> None:

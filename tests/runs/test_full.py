@@ -19,9 +19,9 @@ def test_a_second_full_run_asks_everything_again_because_it_is_stale(reelhouse: 
     tiny.now = "2026-03-01T12:01:00+00:00"
     tiny.forget()
     code, said, _ = reelhouse("collect", "--json")
-    assert (code, said["asked"]) == (0, 0)
+    assert (code, said["requested"]) == (0, 0)
     code, said, _ = reelhouse("collect", "--full", "--json")
-    assert (code, said["asked"], said["reasons"]) == (0, 30, {"stale": 30})
+    assert (code, said["requested"], said["causes"]) == (0, 30, {"stale": 30})
     assert set(tiny.asked.values()) == {1}
     code, said, _ = reelhouse("verify", "--json")
     assert (code, said["problems"]) == (0, [])

@@ -77,7 +77,7 @@ def test_an_imdb_id_lands_as_the_record_that_tmdb_finds_for_it(tmdb: Emulator, k
     # What an IMDb id stood for is remembered.
     tmdb.reset_stats()
     again = _collect(lake, tmdb, kind, (*named, *map(str, named.values())))
-    assert (again.plan.counts.asked, again.plan.counts.up_to_date) == ({}, len(named))
+    assert (again.plan.counts.requested, again.plan.counts.up_to_date) == ({}, len(named))
     assert ("find" in tmdb.stats().by_kind, tmdb.stats().asked_by_kind) == (False, {})
 
 
@@ -125,12 +125,12 @@ def test_a_plan_counts_the_requests_that_find_whose_an_imdb_id_is(tmdb: Emulator
     options = CollectOptions(names=(kind,), keys=keys, selected=True)
     settings = of(tmdb, append=[])
     drafted = collecting.draft(lake, settings, options)
-    finds = 0 if kind == "movie" else len(named)
-    assert (drafted.finds, drafted.requests) == (finds, len(keys) + finds)
+    find_requests = 0 if kind == "movie" else len(named)
+    assert (drafted.find_requests, drafted.requests) == (find_requests, len(keys) + find_requests)
     tmdb.reset_stats()
     assert _collect(lake, tmdb, kind, keys).requests >= drafted.requests
     # Whose they are is known by then.
-    assert collecting.draft(lake, settings, options).finds == 0
+    assert collecting.draft(lake, settings, options).find_requests == 0
 
 
 def test_a_list_of_imdb_ids_of_unknown_kinds_lands_as_all_that_they_are(tmdb: Emulator) -> None:

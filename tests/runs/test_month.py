@@ -110,12 +110,12 @@ class Life:
         """What TMDB answers now for all that a run requests."""
         plan = read_plan(self.lake, kind, 1)
         assert plan is not None
-        params = plan.asking.params
+        params = plan.request_profile.params
         found = self._appended(kind, id_, params, ())
         if not isinstance(found, dict):
             return found
         seasons = [f"season/{season['season_number']}" for season in found.get("seasons", [])]
-        for start in range(0, len(appends := [*plan.asking.append, *seasons]), 20):
+        for start in range(0, len(appends := [*plan.request_profile.append, *seasons]), 20):
             found |= self._appended(kind, id_, params, appends[start : start + 20])
         return found
 

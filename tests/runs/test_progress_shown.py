@@ -164,10 +164,10 @@ def test_the_log_goes_where_the_options_say_and_the_last_ones_stay_in_the_lake(
         "reelhouse collect: exit code 0",
     ]
     assert lines[1]["message"] == "working"
-    assert lines[1]["asked"] == 30
+    assert lines[1]["requested"] == 30
     names = sorted(path.name for path in kept.iterdir())
     assert len(names) == 20
-    assert "working run=1 entity=movie asked=30" in (kept / names[-1]).read_text()
+    assert "working run=1 entity=movie requested=30" in (kept / names[-1]).read_text()
     code, _, stderr = here("collect", "-vv", "--log-format", "json")
     assert "working" in [json.loads(line)["message"] for line in stderr.splitlines() if line.startswith("{")]
     code, said, _ = here("verify", "--json")

@@ -108,7 +108,7 @@ def _outcomes(storage: Storage) -> dict[tuple[int, str], bytes | None]:
 def _whole(storage: Storage) -> Verdict:
     verdict = verify(storage)
     assert verdict.problems == []
-    assert verdict.asked == sum(verdict.states.values()) + verdict.pending
+    assert verdict.requested == sum(verdict.states.values()) + verdict.pending
     return verdict
 
 
@@ -262,7 +262,7 @@ def test_status_counts_only_what_is_left(lived: MemoryStorage) -> None:
     assert (after.known, after.landed) == (before.known - 3, before.landed - 3)
     purge(lake, OLDER, NOW)
     (last,) = status(lake, 0).entities
-    assert last.oldest == "2026-03-02T12:00:00Z"
+    assert last.oldest_answer == "2026-03-02T12:00:00Z"
 
 
 def test_a_run_that_is_open_does_not_ask_again_what_was_purged_of_it(tiny: Tiny) -> None:
@@ -273,7 +273,7 @@ def test_a_run_that_is_open_does_not_ask_again_what_was_purged_of_it(tiny: Tiny)
     seen = {key for _, key in _outcomes(lake)}
     assert 2 < len(seen) < 20
     found = purge(lake, Chosen("older than 1h", before="2030-01-01T00:00:00Z"), NOW)
-    assert (found.answers, len(found.problems), found.left_out) == (len(seen), 0, 0)
+    assert (found.answers, len(found.problems), found.abandoned) == (len(seen), 0, 0)
     assert status(lake, 0).open is not None
     tiny.forget()
     assert collect_small(lake, chosen).complete
@@ -296,21 +296,21 @@ def test_a_run_that_is_open_does_not_request_what_was_purged_before_it_got_there
     pending = {str(id_) for id_ in range(1, 31)} - seen
     named = frozenset({min(seen), min(pending), max(pending), "9999"})
     wanted = {"ids": Chosen("4 ids", keys=named), "entity": MOVIES, "all": ALL}[what]
-    left_out = pending & named if what == "ids" else pending
-    assert foresee(lake, wanted, NOW).left_out == len(left_out)
-    assert purge(lake, wanted, NOW).left_out == len(left_out)
-    assert purge(lake, wanted, NOW).left_out == 0
+    abandoned = pending & named if what == "ids" else pending
+    assert foresee(lake, wanted, NOW).abandoned == len(abandoned)
+    assert purge(lake, wanted, NOW).abandoned == len(abandoned)
+    assert purge(lake, wanted, NOW).abandoned == 0
     opened = verify(lake)
-    assert (opened.pending, opened.states["abandoned"]) == (len(pending - left_out), len(left_out))
+    assert (opened.pending, opened.states["abandoned"]) == (len(pending - abandoned), len(abandoned))
     assert not [problem for problem in opened.problems if not any(key in problem for key in _young(lake))]
     tiny.forget()
     result = collect_small(lake, chosen)
-    assert set(tiny.asked) == pending - left_out
+    assert set(tiny.asked) == pending - abandoned
     assert result.complete
     assert result.reconciliation is not None
-    assert result.reconciliation.abandoned == len(left_out)
+    assert result.reconciliation.abandoned == len(abandoned)
     verdict = verify(lake)
-    assert verdict.asked == sum(verdict.states.values()) == 30
+    assert verdict.requested == sum(verdict.states.values()) == 30
     assert not [problem for problem in verdict.problems if not any(key in problem for key in _young(lake))]
     # A receipt that is lost later does not hide behind them.
     lost = next(key for key in lake.keys("_reelhouse/runs/movie/000001/receipts/"))

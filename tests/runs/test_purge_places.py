@@ -146,7 +146,7 @@ def test_a_dry_run_tells_what_a_purge_then_takes(lake: FolderStorage, typed: Typ
         "rewritten": 3,
         "exports": 0,
         "copies": 0,
-        "left_out": 0,
+        "abandoned": 0,
         "bytes": took["bytes"],
         "unknown": ["999"],
         "problems": [],

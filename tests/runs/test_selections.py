@@ -88,7 +88,7 @@ def test_one_movie_under_both_its_names_is_two_questions_and_one_thing(plain: Ti
     assert plain.asked == {"12": 1, "tt0000012": 1}
     first, second = answers(lake).values()
     assert first == second
-    assert assert_whole(lake).asked == 2
+    assert assert_whole(lake).requested == 2
     plain.forget()
     collect(lake, small(plain))
     assert "12" not in plain.asked

@@ -237,8 +237,8 @@ def test_a_general_append_is_for_the_entities_that_have_it(tiny: Tiny) -> None:
     settings = small(tiny, append=["credits", "episodes"])
     other = replace(SERIES, appends=("episodes",), default_appends=())
     both = [MOVIE, other]
-    assert collector.wanted(settings, MOVIE, among=both).asking.append == ("credits",)
-    assert collector.wanted(settings, other, among=both).asking.append == ("episodes",)
+    assert collector.wanted(settings, MOVIE, among=both).request_profile.append == ("credits",)
+    assert collector.wanted(settings, other, among=both).request_profile.append == ("episodes",)
     with pytest.raises(ConfigError, match="no 'episodes' for a movie"):
         collector.wanted(settings, MOVIE, among=[MOVIE])
     with pytest.raises(ConfigError, match="no 'credits' for a series"):
@@ -372,16 +372,16 @@ def test_status_says_what_is_left_of_each_entity_and_when_it_would_be_done(tiny:
     lake, settings = MemoryStorage(), small(tiny, record_filter="")
     collect(lake, settings, names=("series",))
     collect(lake, settings, names=("movie",), max_requests=8)
-    now = datetime.fromisoformat(status(lake, 2.0, BOTH).entities[0].oldest or "")
+    now = datetime.fromisoformat(status(lake, 2.0, BOTH).entities[0].oldest_answer or "")
     series, movie = status(lake, 2.0, BOTH, now=now).entities
-    assert (series.stale, series.left) == (0, series.quarantined)
-    assert (movie.left, movie.done_after_seconds) == (movie.pending, movie.pending / 2)
-    assert series.done_after_seconds == (movie.pending + series.left) / 2
+    assert (series.stale, series.requests_left) == (0, series.quarantined)
+    assert (movie.requests_left, movie.done_after_seconds) == (movie.pending, movie.pending / 2)
+    assert series.done_after_seconds == (movie.pending + series.requests_left) / 2
     then = now + timedelta(days=20)
     assert [one.stale for one in status(lake, 2.0, BOTH, now=then).entities] == [0, 0]
     series, movie = status(lake, 2.0, BOTH, ages={"series": 10}, now=then).entities
-    assert (series.stale, series.left) == (series.landed, series.landed + series.quarantined)
-    assert series.done_after_seconds == (movie.pending + series.left) / 2
+    assert (series.stale, series.requests_left) == (series.landed, series.landed + series.quarantined)
+    assert series.done_after_seconds == (movie.pending + series.requests_left) / 2
     assert status(lake, 0.0, BOTH, now=now).entities[0].done_after_seconds is None
 
 

@@ -103,7 +103,7 @@ def test_an_id_taken_out_of_a_plans_ids_is_named_though_the_plan_was_made_to_fit
 
     def refit(found: Any) -> None:
         found["ids"] |= {"sha256": hashlib.sha256(spoilt).hexdigest(), "count": plan.ids.count - 1}
-        found["counts"]["asked"]["new"] -= 1
+        found["counts"]["requested"]["new"] -= 1
         found["counts"]["listed"] -= 1
 
     _spoil(lake, plan_key("movie", 1), refit)
@@ -251,7 +251,7 @@ def test_a_ledger_that_says_something_else_is_named(lake: MemoryStorage, two_run
     ("table", "change"),
     [
         ("known", "update known set fetched_at = '2031-01-01T00:00:00Z'"),
-        ("run", "update run set asking = 'another'"),
+        ("run", "update run set request_profile = 'another'"),
         ("object", "delete from object"),
     ],
 )
@@ -398,8 +398,8 @@ def test_a_lake_of_a_newer_format_is_refused_with_a_word_on_what_to_do(
 ) -> None:
     _, receipt = _place(lake)
     key = {"plan": plan_key("movie", 2), "receipt": receipt, "reconciliation": reconciliation_key("movie", 2)}[what]
-    _spoil(lake, key, lambda found: found.update(format=3))
-    _red(lake, "has format 3, this reelhouse reads up to 2: upgrade reelhouse")
+    _spoil(lake, key, lambda found: found.update(format=4))
+    _red(lake, "has format 4, this reelhouse reads format 3: upgrade reelhouse")
     if what != "receipt":
         with pytest.raises(LakeError, match="upgrade reelhouse"):
             collect_small(lake, small(tiny))
@@ -577,8 +577,8 @@ def test_verify_of_what_is_new_sees_that_an_earlier_object_is_gone_or_cut(
 def test_verify_says_what_it_looked_at(lake: MemoryStorage) -> None:
     chunks = verify(lake).chunks
     looked = "movie runs 1 to 2 were checked in full: plans, receipts, and the hash of every response"
-    assert verify(lake).looked == [looked]
-    new, before = verify(lake, since={"movie": 2}).looked
+    assert verify(lake).checked == [looked]
+    new, before = verify(lake, since={"movie": 2}).checked
     assert new.startswith("movie run 2 was checked in full")
     assert (
         f"receipts and {chunks - verify(lake, since={'movie': 2}).chunks} chunks are to be there, in full size"
@@ -619,7 +619,7 @@ def test_the_command_fails_where_the_lake_is_not_whole(lake: MemoryStorage, tmp_
         {"planned_at": "2031-01-01T00:00:00Z"},
         {"changes_read_to": "2031-01-01T00:00:00Z"},
         {"selection": {"source": "export", "min_popularity": 0.0}},
-        {"made_by": "somebody"},
+        {"written_by": "somebody"},
     ],
 )
 def test_a_plan_that_says_something_else_than_what_was_executed_is_named(lake: MemoryStorage, change: Any) -> None:

@@ -18,7 +18,7 @@ from reelhouse.tables.python_rows import TypedAnswer as Parsed
 from reelhouse.tables.python_rows import python_rows
 from reelhouse.tables.registry import Registry
 from tests.lakes import tmdb_data
-from tests.warehouse.landing import LakeInTheMaking, Row, Answer
+from tests.warehouse.landing import Answer, LakeInTheMaking, Row
 
 Body = dict[str, Any]
 REGISTRY = Registry.of({"tv": TV})

@@ -120,7 +120,7 @@ class LakeInTheMaking:
             planned_at=at or f"2026-11-{self.runs:02}T08:00:00Z",
             ids=put_ids(self.storage, "movie", self.runs, (f"{key} new" for key in keys)),
             unit_size=1000,
-            asking=RequestProfile("en-US", ("credits",)),
+            request_profile=RequestProfile("en-US", ("credits",)),
             selection=Selection(),
             counts=Counts(len(keys), 0, {}, 0, {"new": len(keys)}),
             export=ref,

@@ -55,13 +55,13 @@ def next_build(lake: LakeInTheMaking, *ids: int, day: str | None = None) -> None
     found = pa.concat_tables([movies, more])
     version = write_delta(lake.storage, "tables/movie", found.to_reader(), mode="overwrite", user={})
     tables = {**pins.tables, "movie": replace(pins.tables["movie"], version=version, rows=found.num_rows)}
-    read = pins.read
+    read = pins.inputs
     if day is not None:
         plan = lake.land(a_movie(1000), at=f"{day.replace('/', '-')}T08:00:00Z")
         stream = read.stream("movie")
         stream = replace(stream, receipts=replace(stream.receipts, through=plan.run))
         read = replace(read, streams={"movie": stream})
-    assert pin(lake.storage, replace(pins, build=pins.build + 1, tables=tables, read=read), encode(pins))
+    assert pin(lake.storage, replace(pins, build=pins.build + 1, tables=tables, inputs=read), encode(pins))
 
 
 def files(lake: LakeInTheMaking, top: str = "") -> list[str]:
@@ -144,7 +144,7 @@ def test_a_build_that_has_nothing_to_do_completes_it(uncopied: LakeInTheMaking) 
 
 def test_a_lake_in_which_nothing_was_asked_has_none_yet(world: LakeInTheMaking) -> None:
     before = world.current
-    assert pin(world.storage, replace(before, build=9, read=BuildInputs()), encode(before))
+    assert pin(world.storage, replace(before, build=9, inputs=BuildInputs()), encode(before))
     assert copy_out(world.storage) is None
 
 

@@ -60,7 +60,7 @@ def lake(lived: LakeInTheMaking, tmp_path: Path) -> LakeInTheMaking:
 
 def _files(lake: LakeInTheMaking, folder: str) -> list[Path]:
     """The data files of the version that is pinned."""
-    version = lake.current.read.stream("movie").staging if folder == STAGING else None
+    version = lake.current.inputs.stream("movie").staging if folder == STAGING else None
     if folder not in (STAGING, "_reelhouse/staging/movie_current"):
         version = lake.current.tables[folder.rpartition("/")[2]].version
     return [lake.root / folder / path for path in DeltaTable(str(lake.root / folder), version=version).file_uris()]
@@ -113,7 +113,7 @@ def test_the_next_build_makes_damaged_tables_again_and_no_others(
     assert check_tables(lake.storage) == []
     assert lake.everything() == rows
     if STAGING in folders:
-        assert lake.current.read.stream("movie").staging != before.read.stream("movie").staging
+        assert lake.current.inputs.stream("movie").staging != before.inputs.stream("movie").staging
     else:
         made = {folder.rpartition("/")[2] for folder in folders if not folder.startswith("_reelhouse/staging/")}
         assert set(result.rebuilt) == made
@@ -239,7 +239,7 @@ def test_a_log_that_cannot_be_read_is_one_problem_among_others(lake: LakeInTheMa
 def test_a_table_whose_log_is_damaged_is_named_and_begun_again(
     lake: LakeInTheMaking, rows: dict[str, list[Row]], how: bytes | None
 ) -> None:
-    staged = lake.current.read.stream("movie").staging
+    staged = lake.current.inputs.stream("movie").staging
     assert staged is not None
     versions = {f"tables/{name}": lake.current.tables[name].version for name in ("movie", "popularity_daily")}
     for folder, version in {**versions, STAGING: staged}.items():

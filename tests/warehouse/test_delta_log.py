@@ -89,7 +89,7 @@ def test_odd_values_in_a_log_are_read_or_refused_in_one_line(lake: MemoryStorage
     "change", ["an action less", "an action twice", "an action more", "a byte", "a note", "a mode"]
 )
 def test_a_commit_that_was_altered_is_damage(lake: MemoryStorage, change: str) -> None:
-    put_commit(lake, "tables/t", [], mode="overwrite", user={"made_from": "x"}, schema=_SCHEMA, over=0)
+    put_commit(lake, "tables/t", [], mode="overwrite", user={"fingerprint": "x"}, schema=_SCHEMA, over=0)
     key = log_key("tables/t", 1)
     lines = lake.get(key).splitlines(keepends=True)
     assert b'"remove"' in lines[-1]
@@ -98,7 +98,7 @@ def test_a_commit_that_was_altered_is_damage(lake: MemoryStorage, change: str) -
         "an action twice": [*lines, lines[-1]],
         "an action more": [*lines, b"{}\n"],
         "a byte": [*lines[:-1], lines[-1].replace(b"a.parquet", b"b.parquet")],
-        "a note": [lines[0].replace(b"made_from", b"made_form"), *lines[1:]],
+        "a note": [lines[0].replace(b"fingerprint", b"made_form"), *lines[1:]],
         "a mode": [lines[0].replace(b"Overwrite", b"Append"), *lines[1:]],
     }
     assert altered[change] != lines

@@ -78,7 +78,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 def put(storage: Storage, rows: pa.Table, mode: str = "overwrite", **options: bool) -> int:
     way = cast(Literal["append", "overwrite"], mode)
-    return write_delta(storage, OWN, rows.to_reader(), mode=way, user={"made_from": mode}, **options)
+    return write_delta(storage, OWN, rows.to_reader(), mode=way, user={"fingerprint": mode}, **options)
 
 
 def test_each_version_is_read_as_it_was_written(storage: Storage) -> None:
@@ -93,8 +93,8 @@ def test_commits_read_like_those_of_the_engine_and_old_readers_know_the_protocol
     put(storage, SOME)
     put(storage, SOME, "append")
     first, second = (read_commit(storage, OWN, version) for version in (0, 1))
-    assert (first.overwrites, first.rows, first.user["made_from"]) == (True, 3, "overwrite")
-    assert (second.overwrites, second.rows, second.user["made_from"]) == (False, 3, "append")
+    assert (first.overwrites, first.rows, first.user["fingerprint"]) == (True, 3, "overwrite")
+    assert (second.overwrites, second.rows, second.user["fingerprint"]) == (False, 3, "append")
     lines = [json.loads(line) for line in storage.get(log_key(OWN, 0)).splitlines()]
     protocol = next(line["protocol"] for line in lines if "protocol" in line)
     assert (protocol["minReaderVersion"], protocol["minWriterVersion"]) == (1, 2)

@@ -139,7 +139,7 @@ def test_a_build_of_nothing_new_does_nothing_and_starts_no_engine(lake: LakeInTh
 def test_an_open_run_is_built_part_by_part(lake: LakeInTheMaking) -> None:
     plan = lake.land(a_movie(1), close=False)
     lake.build()
-    assert lake.current.read.stream("movie").receipts.through == 0
+    assert lake.current.inputs.stream("movie").receipts.through == 0
     lake.append(plan, [a_movie(2)])
     lake.append(plan, [a_movie(3)])
     lake.append(plan, [a_movie(1001)], unit=0)
@@ -182,7 +182,7 @@ def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_a
 ) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
-    staging = lake.current.read.stream("movie").staging
+    staging = lake.current.inputs.stream("movie").staging
     dim_movie = next(mart for mart in FEW.marts if mart.name == "dim_movie")
 
     def renamed(*inputs: DataFrame, **settings: Any) -> DataFrame:
@@ -193,14 +193,14 @@ def test_a_new_version_rebuilds_its_table_and_what_reads_it_and_parses_nothing_a
     made = _made(monkeypatch)
     assert lake.build(registry=newer).rebuilt == ["dim_movie"]
     assert made == ["dim_movie", "dim_genre"]
-    assert lake.current.read.stream("movie").staging == staging
+    assert lake.current.inputs.stream("movie").staging == staging
     assert not lake.build(registry=newer).done
 
 
 def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH))
     lake.build()
-    staging = lake.current.read.stream("movie").staging
+    staging = lake.current.inputs.stream("movie").staging
     changed = (
         replace(one, columns=tuple(replace(each, zero_is_null=True) for each in one.columns))
         if one.name == "movie_genre"
@@ -211,7 +211,7 @@ def test_another_declaration_rebuilds_its_table(lake: LakeInTheMaking, monkeypat
     found = lake.build(registry=replace(FEW, tables=tuple(changed)))
     # Its rows are the same, so nothing that reads it is made.
     assert (made, found.rebuilt) == (["movie_genre"], [])
-    assert lake.current.read.stream("movie").staging == staging
+    assert lake.current.inputs.stream("movie").staging == staging
 
 
 @pytest.mark.long
@@ -228,10 +228,10 @@ def test_what_a_registry_has_is_what_is_built(lake: LakeInTheMaking) -> None:
 def test_changed_parsing_starts_staging_again(lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.land(a_movie(1, **_RICH), a_movie(2))
     lake.build()
-    before, code = lake.everything(), lake.current.read.stream("movie").code
+    before, code = lake.everything(), lake.current.inputs.stream("movie").parsing_fingerprint
     monkeypatch.setattr("reelhouse.tables.staging.VERSION", "other")
     assert lake.build().done
-    assert lake.current.read.stream("movie").code != code
+    assert lake.current.inputs.stream("movie").parsing_fingerprint != code
     assert lake.everything() == before
     assert build(lake.storage, _no_engine, registry=FEW).done is False  # type: ignore[arg-type]
 
@@ -325,10 +325,11 @@ def test_a_damaged_object_is_named_and_the_old_build_stays(lake: LakeInTheMaking
     assert lake.build().rows["movie"] == 2
 
 
-def test_a_build_of_a_newer_reelhouse_is_not_overwritten(lake: LakeInTheMaking) -> None:
+@pytest.mark.parametrize(("number", "then"), [(9, "upgrade"), (2, "collect again")])
+def test_a_build_of_another_format_is_not_overwritten(lake: LakeInTheMaking, number: int, then: str) -> None:
     lake.land(a_movie(1))
-    lake.storage.put("_reelhouse/manifest.json", json.dumps({"format": 3, "everything": "else"}).encode())
-    with pytest.raises(LakeError, match="upgrade"):
+    lake.storage.put("_reelhouse/manifest.json", json.dumps({"format": number, "everything": "else"}).encode())
+    with pytest.raises(LakeError, match=then):
         lake.build()
 
 

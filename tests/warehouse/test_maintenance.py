@@ -149,8 +149,8 @@ def test_builds_go_on_as_if_nothing_had_been_kept_up(lake: LakeInTheMaking, rows
     assert [(one.folder, one.files) for one in done.rewritten if one.folder == POPULARITY] == [(POPULARITY, 3)]
     assert len(done.checkpoints) > len(FEW.names)
     pinned = lake.current
-    assert (pinned.read.stream("movie").staging, pinned.tables["popularity_daily"].version) == (
-        read_commit(lake.storage, STAGING, pinned.read.stream("movie").staging or 0).user["rewrites"] + 1,
+    assert (pinned.inputs.stream("movie").staging, pinned.tables["popularity_daily"].version) == (
+        read_commit(lake.storage, STAGING, pinned.inputs.stream("movie").staging or 0).user["rewrites"] + 1,
         read_commit(lake.storage, POPULARITY, pinned.tables["popularity_daily"].version).user["rewrites"] + 1,
     )
     # Much later, so that everything of before goes, and twice, so that logs go up to the checkpoints.
@@ -201,7 +201,7 @@ def test_what_was_rewritten_whole_still_shows_each_title_once(tmp_path: Path) ->
         lake.build()
     newest = read_commit(lake.storage, STAGING, latest_version(lake.storage, STAGING) or 0)
     assert newest.user["outcomes"] == lake.current.tables["movie"].rows == 2
-    compaction.rewrite(lake.storage, STAGING, newest, 8, compaction.staging_notes(lake.current.read.stream("movie")))
+    compaction.rewrite(lake.storage, STAGING, newest, 8, compaction.staging_notes(lake.current.inputs.stream("movie")))
     lake.land(a_movie(3, budget=2))
     lake.build()
     assert sorted(lake.values("movie", "movie_id", "budget")) == [(1, 2), (2, 2), (3, 2)]
@@ -293,7 +293,7 @@ def test_killed_right_after_a_commit_the_pin_follows_next_time(
     _maintain(lake.storage)
     pinned = lake.current
     for folder, version in (
-        (STAGING, pinned.read.stream("movie").staging),
+        (STAGING, pinned.inputs.stream("movie").staging),
         (POPULARITY, pinned.tables["popularity_daily"].version),
     ):
         assert version is not None
@@ -387,10 +387,10 @@ def test_a_build_goes_on_from_a_maintenance_that_was_killed_before_its_pin_follo
         patched.setattr(run, "follow", killed)
         with pytest.raises(KilledError):
             _maintain(lake.storage)
-    before = lake.current.read.stream("movie").staging
+    before = lake.current.inputs.stream("movie").staging
     _day(lake)
     lake.build()
-    after = lake.current.read.stream("movie").staging
+    after = lake.current.inputs.stream("movie").staging
     assert before is not None and after is not None
     commits = [read_commit(lake.storage, STAGING, version) for version in range(before + 1, after + 1)]
     # The new day alone is parsed: its six answers, and the two of them again that were suspect.

@@ -14,7 +14,7 @@ from reelhouse.delta.log import put_commit
 from reelhouse.errors import LakeError, LockedError
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
-from reelhouse.raw.keys import MANIFEST
+from reelhouse.raw.keys import FORMAT, MANIFEST
 from reelhouse.raw.purges import purge_count
 from reelhouse.retention.audit import purge_remains
 from reelhouse.retention.erasure import purge
@@ -152,7 +152,7 @@ def test_without_an_engine_tables_are_erased_and_a_build_makes_them_again(lake: 
     lake.storage.put("tables/movie/part-0.parquet", _TITLE.encode())
     assert pin(
         lake.storage,
-        BuildManifest(build=1, tables={"movie": TableVersion("tables", 0, 1, "", "")}, read=BuildInputs()),
+        BuildManifest(build=1, tables={"movie": TableVersion("tables", 0, 1, "", "")}, inputs=BuildInputs()),
         None,
     )
     settings = Settings(lake=str(lake.root), engine="local[2]")
@@ -185,7 +185,7 @@ def test_a_build_that_a_purge_overtakes_is_believed_by_nobody(lake: LakeInTheMak
     _live(lake)
     purge(lake.storage, TWO, NOW)
     # It pins what it made of what it saw.
-    assert pin(lake.storage, BuildManifest(build=1, tables={}, read=BuildInputs(), purges=0), None)
+    assert pin(lake.storage, BuildManifest(build=1, tables={}, inputs=BuildInputs(), purges=0), None)
     with pytest.raises(LakeError, match="purged since the last build"):
         Lake(lake.storage, SAIL).sql("select * from movie")
     assert leftovers(lake.storage) == [MANIFEST]
@@ -243,10 +243,10 @@ def test_tables_whose_erasing_was_cut_short_are_named_until_they_are_gone() -> N
             files = [f"part-{version}.parquet"]
             lake.put(f"{folder}/_delta_log/{version:020d}.json", _commit(files, purges=0))
             lake.put(f"{folder}/{files[0]}", b"PAR1")
-    lake.put(MANIFEST, encode({"build": 1, "tables": {}, "read": {}, "format": 1}))
+    lake.put(MANIFEST, encode({"build": 1, "tables": {}, "inputs": {}, "format": FORMAT}))
     assert leftovers(lake) == []
-    note = {"at": "2026-12-20T00:00:00Z", "what": "all", "runs": {"movie": [1]}}
-    lake.put("_reelhouse/purges.json", encode({"notes": [note], "format": 1}))
+    note = {"at": "2026-12-20T00:00:00Z", "selection": "all", "runs": {"movie": [1]}}
+    lake.put("_reelhouse/purges.json", encode({"notes": [note], "format": FORMAT}))
     assert set(leftovers(lake)) == {MANIFEST, *before}
     steps = 0
     while leftovers(lake):

@@ -55,8 +55,8 @@ def test_each_entity_is_built_from_its_own_answers(tmp_path: Path) -> None:
         assert {entity for (entity,) in _values(storage, "record", "entity")} == {"movie", "series"}
         assert done.rows["record"] == 60
         assert _values(storage, "quarantine", "entity", "id") == {("movie", 9), ("series", 9)}
-        assert done.read.streams.keys() == BOTH.keys()
-        assert [one.receipts.through for one in done.read.streams.values()] == [1, 1]
+        assert done.inputs.streams.keys() == BOTH.keys()
+        assert [one.receipts.through for one in done.inputs.streams.values()] == [1, 1]
         assert check_tables(storage, BOTH) == []
         assert not build(storage, SAIL, registry=TWO).done
         tiny.edition[3] += 1

@@ -78,7 +78,7 @@ def test_a_file_of_an_earlier_append_is_missed_too(tmp_path: Path) -> None:
 
 def test_rows_that_the_receipts_do_not_explain_are_named(built: LakeInTheMaking) -> None:
     pinned = built.current.tables["movie"]
-    earlier = TableVersion(pinned.zone, pinned.version, pinned.rows, pinned.schema, pinned.made_from)
+    earlier = TableVersion(pinned.zone, pinned.version, pinned.rows, pinned.schema_fingerprint, pinned.fingerprint)
     assert earlier == pinned
     log = built.root / f"tables/movie/_delta_log/{pinned.version:020d}.json"
     saved = log.read_text()

@@ -35,7 +35,7 @@ def announce(storage: Storage, settings: Settings, made: Reconciliation) -> bool
     """
     if not settings.event_bus or storage.size(announced_key(made.entity, made.run)) is not None:
         return False
-    counts = {name: getattr(made, name) for name in ("asked", "landed", "filtered", "gone", "quarantined")}
+    counts = {name: getattr(made, name) for name in ("requested", "landed", "filtered", "gone", "quarantined")}
     detail = {
         "run": made.run,
         "entity": made.entity,

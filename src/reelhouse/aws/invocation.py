@@ -224,7 +224,7 @@ def _summary(done: CallResult) -> Answer:
     totals["retries"] = done.retries
     if len(runs) == 1:
         return {**runs[0], **totals}
-    counts = {name: sum(run[name] for run in runs) for name in ("asked", *_STATES, "pending")}
+    counts = {name: sum(run[name] for run in runs) for name in ("requested", *_STATES, "pending")}
     state = "open" if any(run["state"] == "open" for run in runs) else "reconciled"
     return {"state": state, **counts, **totals, "runs": runs}
 
@@ -234,7 +234,7 @@ def _summary_of(last: RunResult) -> Answer:
         "state": "open" if last.reconciliation is None else "reconciled",
         "entity": last.plan.entity,
         "run": last.plan.run,
-        "asked": last.plan.ids.count,
+        "requested": last.plan.ids.count,
         **{state: last.states.get(state, 0) for state in _STATES},
         "pending": last.pending,
         "reason": last.reason,

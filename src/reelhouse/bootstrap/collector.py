@@ -63,7 +63,7 @@ def wanted(
         raise ConfigError(f"adult_export: TMDB has no export of adult {entity.plural or entity.name}")
     return RunSpec(
         entity=entity,
-        asking=RequestProfile(
+        request_profile=RequestProfile(
             language=settings.language, append=append, region=settings.region, record_filter=settings.record_filter
         ),
         selection=Selection(
@@ -79,7 +79,7 @@ def wanted(
         # With an age of 0 everything is stale.
         stale_after_days=0 if full else settings.stale_after_days or entity.stale_after_days,
         min_export_share=settings.min_export_share,
-        made_by=f"reelhouse {__version__}",
+        written_by=f"reelhouse {__version__}",
         # A full run includes an incremental one.
         runs=() if listed else ("incremental", "full") if full else ("incremental",),
         notes=notes,

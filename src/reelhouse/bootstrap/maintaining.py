@@ -32,10 +32,10 @@ class MaintainResult:
     @property
     def ok(self) -> bool:
         """Whether no table was left alone, and nothing is too old."""
-        return not self.faults
+        return not self.issues
 
     @property
-    def faults(self) -> list[str]:
+    def issues(self) -> list[str]:
         """Why not, in lines."""
         old = (
             f"{self.answers:,} answers and {self.exports:,} exports are older than TMDB's terms allow: "

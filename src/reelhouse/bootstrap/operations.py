@@ -1,6 +1,6 @@
 """What commands do, apart from showing it, each with a typed result: shared by the command line and the Python API.
 
-A result's `ok` says whether the command exits with 0, `to_dict` is the object that its `--json` prints, and `faults`
+A result's `ok` says whether the command exits with 0, `to_dict` is the object that its `--json` prints, and `issues`
 says in lines why it is not `ok`.
 """
 
@@ -54,7 +54,7 @@ class CollectResult:
         return not self.failures and all(run.clean for run in self.runs)
 
     @property
-    def faults(self) -> Sequence[str]:
+    def issues(self) -> Sequence[str]:
         """Why not, in lines."""
         failed = [f"{entity}: {failure}" for entity, failure in self.failures.items()]
         return [*failed, *(_unclean(run) for run in self.runs if not run.clean)]
@@ -92,9 +92,9 @@ class SyncResult:
         return self.collect.ok and self.build.ok and self.verify.ok
 
     @property
-    def faults(self) -> Sequence[str]:
+    def issues(self) -> Sequence[str]:
         """Why not, in lines."""
-        return [*self.collect.faults, *self.build.faults, *self.verify.faults]
+        return [*self.collect.issues, *self.build.issues, *self.verify.issues]
 
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -118,7 +118,7 @@ class DiffResult:
         return all(one.equal for one in self.compared)
 
     @property
-    def faults(self) -> Sequence[str]:
+    def issues(self) -> Sequence[str]:
         """Which do, in lines."""
         return [
             f"{one.entity}: {count:,} ids are {name}"
@@ -140,14 +140,14 @@ class DiffResult:
 class ExportResult:
     """The *tables* that an export wrote *to* a place, of which *build*; *oldest_answer* is the oldest in them.
 
-    *not_looked_at* says what of an unchanged table was believed without a look, if anything.
+    *not_compared* says what of an unchanged table was believed without a look, if anything.
     """
 
     to: str
     build: int
     oldest_answer: datetime | None
     tables: list[Exported]
-    not_looked_at: str
+    not_compared: str
     terms: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -294,7 +294,7 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, deep: bo
     verdict = verify_raw(storage, since=since)
     problems = [*verdict.problems, *check_tables(storage, deep=deep)]
     looked = "tables: every value was read" if deep else f"tables: {_CHEAPLY}"
-    verdict = verdict._replace(problems=problems, looked=[*verdict.looked, looked])
+    verdict = verdict._replace(problems=problems, checked=[*verdict.checked, looked])
     return verdict._replace(notes=[*verdict.notes, *_keep_verdict(storage, verdict, deep)])
 
 
@@ -364,8 +364,8 @@ def export(
         snapshot = look(storage, tables)
         done = target.export(snapshot, full=full, step=step)
     oldest = min((one.oldest for one in done if one.oldest), default=None)
-    unlooked = target.not_looked_at if any(one.how == "unchanged" for one in done) else ""
-    return ExportResult(target.place, snapshot.build, oldest, done, unlooked, TERMS)
+    not_compared = target.not_compared if any(one.how == "unchanged" for one in done) else ""
+    return ExportResult(target.place, snapshot.build, oldest, done, not_compared, TERMS)
 
 
 def check_can_export() -> None:

@@ -76,7 +76,7 @@ class PurgeResult(PurgeCounts, frozen=True):
         return self.done
 
     @property
-    def faults(self) -> list[str]:
+    def issues(self) -> list[str]:
         """Why it does not, in lines."""
         return [] if self.done else [*self.problems, *([self.note] if self.note else [])]
 

@@ -66,7 +66,7 @@ def readable_storage(settings: Settings) -> Storage:
 def check_format(storage: Storage) -> None:
     """Raise `ConfigError` where a lake of format 1 is: its keys are elsewhere, so it would be taken for an empty one.
 
-    A newer format is refused by whatever reads an object of it.
+    Other formats are refused by whatever reads an object of them.
     """
     if not _has_plan(storage) and storage.size(FIRST_PLAN_OF_FORMAT_1) is not None:
         raise ConfigError(

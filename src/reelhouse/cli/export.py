@@ -37,8 +37,8 @@ def _show(done: ExportResult) -> None:
         columns,
         [(one.name, one.rows, one.written, one.how, "; ".join(one.notes)) for one in done.tables],
     )
-    if done.not_looked_at:
-        display.note(f"Note: {done.not_looked_at}.")
+    if done.not_compared:
+        display.note(f"Note: {done.not_compared}.")
     if done.oldest_answer:
         display.note(
             f"The oldest answer in it is from {done.oldest_answer:%Y-%m-%d}. TMDB's terms end keeping it after six "

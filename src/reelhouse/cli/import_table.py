@@ -88,8 +88,8 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> ImportOutco
     quotes = "" if wanted.quotes else "no quotes"
     form = [wanted.encoding, str(wanted.skip_lines)]
     options = [*form, *sorted(wanted.nulls), quotes, f"escape {wanted.escape}", "strict 2"]
-    made_from = mark_of(sources, options if kind == "csv" else [wanted.records])
-    same = None if wanted.new_schema else up_to_date(storage, wanted.name, made_from)
+    fingerprint = mark_of(sources, options if kind == "csv" else [wanted.records])
+    same = None if wanted.new_schema else up_to_date(storage, wanted.name, fingerprint)
     if same is not None:
         return ImportOutcome(False, same, {}, [])
 
@@ -102,7 +102,7 @@ def _from_files(storage: Storage, wanted: ImportSpec, step: Step) -> ImportOutco
         wanted.name,
         _reading(kind, files, wanted),
         sources,
-        made_from,
+        fingerprint,
         new_schema=wanted.new_schema,
         check=check,
         step=step,
@@ -216,8 +216,8 @@ def _show(name: str, outcome: ImportOutcome, as_json: bool) -> None:
         {
             "name": column.name,
             "type": column.type,
-            "nulls": outcome.seen[column.name].nulls if outcome.done else None,
-            "example": outcome.seen[column.name].example if outcome.done else None,
+            "nulls": outcome.seen[column.name].nulls if outcome.imported else None,
+            "example": outcome.seen[column.name].example if outcome.imported else None,
             "source": column.source or column.name,
         }
         for column in table.columns
@@ -226,7 +226,7 @@ def _show(name: str, outcome: ImportOutcome, as_json: bool) -> None:
         display.as_json(
             {
                 "name": name,
-                "done": outcome.done,
+                "imported": outcome.imported,
                 "rows": table.rows,
                 "version": table.version,
                 "columns": columns,
@@ -235,7 +235,7 @@ def _show(name: str, outcome: ImportOutcome, as_json: bool) -> None:
             }
         )
         return
-    if not outcome.done:
+    if not outcome.imported:
         display.note(f"{name} was imported from the same files at {table.imported_at}: nothing to do.")
         return
     rows = [(one["name"], one["type"], one["nulls"], one["example"], one["source"]) for one in columns]

@@ -49,7 +49,7 @@ def plan(settings: Settings, request: CollectOptions, as_json: bool) -> int:
     for run in found:
         made = until(run["entity"], asked, request.entities)
         run["done_after_seconds"] = made / settings.rate if settings.rate else None
-    summed = ("requests", "finds", "seconds", "objects", "bytes")
+    summed = ("requests", "find_requests", "seconds", "objects", "bytes")
     totals = {name: sum(run[name] or 0 for run in found) for name in summed}
     # Tables of one entity are built after those of another.
     totals["build_memory"] = max((run["build_memory"] for run in found), default=0)
@@ -103,10 +103,10 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
         "not_in_listing": made.counts.not_in_listing,
         "excluded": made.counts.excluded,
         "up_to_date": made.counts.up_to_date,
-        "asked": made.ids.count,
-        "reasons": made.counts.asked,
+        "requested": made.ids.count,
+        "causes": made.counts.requested,
         "requests": drafted.requests,
-        "finds": drafted.finds,
+        "find_requests": drafted.find_requests,
         "seconds": seconds,
         "objects": objects,
         "bytes": drafted.bytes,
@@ -122,8 +122,8 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
         ("listed", made.counts.listed, _listed_in(made)),
         *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
         ("up to date", made.counts.up_to_date, ""),
-        *((f"requested: {name}", count, "") for name, count in sorted(made.counts.asked.items())),
-        *([("requests to find IMDb ids", drafted.finds, "")] if drafted.finds else []),
+        *((f"requested: {name}", count, "") for name, count in sorted(made.counts.requested.items())),
+        *([("requests to find IMDb ids", drafted.find_requests, "")] if drafted.find_requests else []),
         ("requests", drafted.requests, f"{duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
         ("objects", objects, ""),
         ("bytes", drafted.bytes, "about, packed"),
@@ -164,7 +164,7 @@ def _question_of_many(rate: float, *, asks: bool) -> Callable[[Plan], str]:
     asked: list[Plan] = []
 
     def question(plan: Plan) -> str:
-        new = sum(plan.counts.asked.get(cause, 0) for cause in (Cause.NEW, Cause.LISTED))
+        new = sum(plan.counts.requested.get(cause, 0) for cause in (Cause.NEW, Cause.LISTED))
         if not asks or new <= _MANY or asked:
             return ""
         asked.append(plan)
@@ -298,7 +298,7 @@ def _verify(storage: Storage, *, since: Mapping[str, int] | None, deep: bool = F
 def _show_verdict(found: Verdict) -> None:
     rows = [
         ("runs", found.runs),
-        ("requested", found.asked),
+        ("requested", found.requested),
         *sorted(found.states.items()),
         ("pending", found.pending),
         ("chunks", found.chunks),
@@ -309,7 +309,7 @@ def _show_verdict(found: Verdict) -> None:
     quarantined = found.states.get("quarantined", 0)
     words = verdict(complete=found.complete, clean=found.clean, quarantined=quarantined)
     display.table(f"Verified: {words}", ("", "count"), rows)
-    for text in (*found.looked, *found.notes, *found.problems):
+    for text in (*found.checked, *found.notes, *found.problems):
         display.note(text)
 
 

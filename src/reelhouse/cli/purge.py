@@ -68,8 +68,8 @@ def _show_purge(found: PurgeResult) -> None:
     if len(found.entities) > 1:
         rows = [(name, one.runs, one.answers, one.chunks) for name, one in found.entities.items()]
         display.table("Of each entity", ("entity", "runs", "answers", "chunks"), rows)
-    if found.left_out:
-        display.note(f"{found.left_out:,} pending ids are left out of the open runs: they are not requested.")
+    if found.abandoned:
+        display.note(f"{found.abandoned:,} pending ids are left out of the open runs: they are not requested.")
     if found.unknown:
         some = ", ".join(found.unknown[:5])
         display.note(f"{len(found.unknown):,} of the ids name no answer in this lake: {some}")

@@ -46,7 +46,7 @@ def status(settings: Settings, as_json: bool) -> None:
 
 
 def _status_of(one: EntityStatus, now: datetime) -> tuple[Any, ...]:
-    return one.entity, one.known, one.landed, display.ago(one.oldest, now), display.ago(one.listed_at, now)
+    return one.entity, one.known, one.landed, display.ago(one.oldest_answer, now), display.ago(one.listed_at, now)
 
 
 def _others(one: EntityStatus) -> str:
@@ -66,15 +66,15 @@ def _due(one: EntityStatus, now: datetime, hours: Mapping[str, float], opened: C
 
 def _complete(one: EntityStatus) -> str:
     """When the requests that are known to be left would be done."""
-    if not one.left:
+    if not one.requests_left:
         return "yes"
-    return f"after {display.span(one.done_after_seconds)}" if one.done_after_seconds else f"{one.left:,} left"
+    return f"after {display.span(one.done_after_seconds)}" if one.done_after_seconds else f"{one.requests_left:,} left"
 
 
 def open_run_line(one: OpenRun) -> str:
     """What a person reads of an open run."""
     eta = f", {duration(one.eta_seconds)} at the allowed rate" if one.eta_seconds else ""
-    return f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.asked:,} ids are pending{eta}."
+    return f"Run {one.run} ({one.entity}) is open: {one.pending:,} of {one.requested:,} ids are pending{eta}."
 
 
 def dbt_sources(settings: Settings) -> None:

@@ -43,7 +43,7 @@ TURN_OVER = "its turn is over"
 
 
 class StopConditions:
-    """Why to stop asking before everything is asked: so many requests, so many seconds, or somebody's wish.
+    """Why to stop requesting before everything is asked: so many requests, so many seconds, or somebody's wish.
 
     `stop` may be called from any thread; everything else belongs to the one that asks.
     """
@@ -189,7 +189,7 @@ class Fetcher:
         self._path = entity.path
         # What `/find` said of IMDb ids that are being requested.
         self._found: dict[str, int] = {}
-        self._query = query_of(plan.asking.params, first_appends(entity, plan.asking.append))
+        self._query = query_of(plan.request_profile.params, first_appends(entity, plan.request_profile.append))
         self._connections = connections
         self._retry_policy = retry_policy
         self._skipped = skipped
@@ -316,7 +316,7 @@ class Fetcher:
             return
         opened = await asyncio.to_thread(open_unit, self._storage, self._plan, unit.number)
         keys = {request.key for request in unit.requests} - opened.known
-        keys -= self._purged.left_out(keys)
+        keys -= self._purged.abandoned(keys)
         pending = [request for request in unit.requests if request.key in keys]
         opened.outstanding = len(pending)
         self._ready.extend(_Pending(opened, request) for request in pending)
@@ -422,7 +422,7 @@ class Fetcher:
             further: list[Further] = []
             for start in range(0, len(first.missing), MOST_APPENDS):
                 appended = first.missing[start : start + MOST_APPENDS]
-                query = query_of(self._plan.asking.params, appended)
+                query = query_of(self._plan.request_profile.params, appended)
                 further.append(await self._further(key, query, appended, refused_at))
             drift = (name for one in further for name in one.drift)
             return first._replace(further=tuple(further), drift=(*first.drift, *drift))

@@ -326,7 +326,7 @@ def _land(storage: Storage, entry: SpoolEntry, body: bytes) -> int:
         raise LakeError(f"it is of another {receipt.entity} run {receipt.run} than {storage.url} holds")
     if read_reconciliation(storage, receipt.entity, receipt.run) is not None:
         return 0
-    if read_purged(storage, receipt.entity, receipt.run).left_out({outcome.key for outcome in receipt.outcomes}):
+    if read_purged(storage, receipt.entity, receipt.run).abandoned({outcome.key for outcome in receipt.outcomes}):
         # Purged while it waited here, be it by another machine. What else the chunk holds is requested again.
         return 0
     unit = open_unit(storage, plan, receipt.unit)

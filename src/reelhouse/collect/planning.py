@@ -92,7 +92,7 @@ where k.entity = :entity and k.id not in (select id from listed)
 
 _KEPT_UP = """
     when v.id is not null then 'vanished'
-    when r.asking <> :asking then 'settings'
+    when r.request_profile <> :request_profile then 'settings'
     when c.id is not null and (k.fetched_at <= c.fresh_after or k.fetched_at > :latest) then 'changed'
     when k.fetched_at < :stale_before or k.fetched_at > :latest then 'stale'
 """
@@ -107,13 +107,13 @@ class RunSpec(NamedTuple):
     """
 
     entity: Entity
-    asking: RequestProfile
+    request_profile: RequestProfile
     selection: Selection
     keys: tuple[str, ...] = ()
     stale_after_days: int = 150
     min_export_share: float = 0.95
     unit_size: int = UNIT_SIZE
-    made_by: str = ""
+    written_by: str = ""
     runs: tuple[str, ...] = ()
     known: Collection[str] = ENTITIES
     columns: tuple[str, ...] = ()
@@ -131,14 +131,14 @@ class Tmdb(NamedTuple):
 class PlannedRun(NamedTuple):
     """A plan that nobody has put yet, with what `reelhouse plan` shows of it; *notes* are sentences for a person.
 
-    *requests* are at least what it makes: one for each key, and one more for each of the *finds*, IMDb ids that `/find`
-    has to resolve first. *stored* are the bytes of the entity's chunks in the lake, *bytes* about what the run adds.
+    *requests* are at least what it makes: one for each key, and *find_requests* more for IMDb ids, which `/find` has to
+    resolve first. *stored* are the bytes of the entity's chunks in the lake, *bytes* about what the run adds.
     """
 
     plan: Plan
     requests: int
     notes: tuple[str, ...] = ()
-    finds: int = 0
+    find_requests: int = 0
     stored: int = 0
     bytes: int = 0
 
@@ -190,7 +190,7 @@ class _Planner:
             planned_at=planned_at,
             ids=self._ids(_lines(self._ledger, wanted.entity)),
             unit_size=wanted.unit_size,
-            asking=wanted.asking,
+            request_profile=wanted.request_profile,
             selection=wanted.selection,
             counts=counts,
             export=exports[0] if exports else None,
@@ -200,13 +200,13 @@ class _Planner:
             listed_at=self._listed_at(planned_at),
             inbox=[key for key, _ in messages],
             set_aside=[one for one in inbox.set_aside if one.key not in left],
-            made_by=wanted.made_by,
+            written_by=wanted.written_by,
         )
         if self._put:
             await self._check_filter()
-        finds, stored, size = self._cost(plan)
+        find_requests, stored, size = self._cost(plan)
         notes = (*wanted.notes, *selection_notes(plan))
-        return PlannedRun(plan, plan.ids.count + finds, notes, finds, stored, size)
+        return PlannedRun(plan, plan.ids.count + find_requests, notes, find_requests, stored, size)
 
     def _cost(self, plan: Plan) -> tuple[int, int, int]:
         """Requests to `/find`, bytes in the lake, and about how many bytes the run adds."""
@@ -214,25 +214,27 @@ class _Planner:
         (stored, made) = db.execute(
             "select (select coalesce(sum(size), 0) from object), (select coalesce(sum(requests), 0) from run)"
         ).fetchone()
-        (finds,) = db.execute("select count(*) from unresolved").fetchone()
+        (find_requests,) = db.execute("select count(*) from unresolved").fetchone()
         each = stored / made if stored and made >= _ENOUGH else self._wanted.entity.bytes_at_rest
-        return finds if self._wanted.entity.find else 0, stored, round(plan.ids.count * each)
+        return find_requests if self._wanted.entity.find else 0, stored, round(plan.ids.count * each)
 
     async def _check_filter(self) -> None:
         """Hold a filter that is new against a few answers: once a plan is put, it keeps its filter to its end.
 
         The answers are not kept; the run asks them again.
         """
-        asking, entity, before = self._wanted.asking, self._wanted.entity, self._before.plan
-        if before is not None and before.asking.record_filter == asking.record_filter:
+        request_profile, entity, before = self._wanted.request_profile, self._wanted.entity, self._before.plan
+        if before is not None and before.request_profile.record_filter == request_profile.record_filter:
             return
-        if not needs_answers(asking.record_filter, entity, asking.append):
+        if not needs_answers(request_profile.record_filter, entity, request_profile.append):
             return
-        query = query_of(asking.params)
+        query = query_of(request_profile.params)
         named = (line.partition(" ")[0] for line in _lines(self._ledger, entity))
         keys = list(islice((key for key in named if not is_found(entity, key)), _PROBED))
         found = await asyncio.gather(*(self._probed(*request_of(entity.path, name, query)) for name in keys))
-        check_fields(asking.record_filter, [body for body in found if body is not None], entity, asking.append)
+        check_fields(
+            request_profile.record_filter, [body for body in found if body is not None], entity, request_profile.append
+        )
 
     async def _probed(self, path: str, query: str) -> bytes | None:
         """One answer, or None where there is none: what becomes of its id is the run's business."""
@@ -341,7 +343,7 @@ class _Planner:
             _ASKED.format(kept_up=_KEPT_UP),
             {
                 "entity": self._wanted.entity.name,
-                "asking": self._wanted.asking.fingerprint,
+                "request_profile": self._wanted.request_profile.fingerprint,
                 "stale_before": stale_before,
                 "latest": latest,
             },
@@ -364,7 +366,7 @@ class _Planner:
         (beyond,) = db.execute("select count(*) from asked where reason is not null and not listed").fetchone()
         beyond += set_aside
         return Counts(
-            listed=self._listing.count(), not_in_listing=beyond, excluded=excluded, up_to_date=fresh, asked=asked
+            listed=self._listing.count(), not_in_listing=beyond, excluded=excluded, up_to_date=fresh, requested=asked
         )
 
     def _ids(self, lines: Iterable[str]) -> IdsObject:

@@ -52,7 +52,7 @@ class Progress:
     def planned(self, plan: Plan) -> None:
         """A run begins or goes on."""
         self._plan, self._settled = plan, 0
-        log.info("working", extra={"run": plan.run, "entity": plan.entity, "asked": plan.ids.count})
+        log.info("working", extra={"run": plan.run, "entity": plan.entity, "requested": plan.ids.count})
         for one in plan.set_aside:
             log.warning("set aside: %s", one.reason, extra={"count": one.count, "shown": one.shown})
 
@@ -182,8 +182,8 @@ class RunSummary(msgspec.Struct, frozen=True):
     not_in_listing: int
     excluded: dict[str, int]
     up_to_date: int
-    asked: int
-    reasons: dict[str, int]
+    requested: int
+    causes: dict[str, int]
     landed: int
     filtered: int
     gone: int
@@ -214,8 +214,8 @@ def summary_of(result: RunResult) -> RunSummary:
         not_in_listing=plan.counts.not_in_listing,
         excluded=plan.counts.excluded,
         up_to_date=plan.counts.up_to_date,
-        asked=plan.ids.count,
-        reasons=plan.counts.asked,
+        requested=plan.ids.count,
+        causes=plan.counts.requested,
         **{name: result.states.get(name, 0) for name in ("landed", "filtered", "gone", "quarantined")},
         abandoned=result.reconciliation.abandoned if result.reconciliation else result.states.get(ABANDONED, 0),
         pending=result.pending,

@@ -154,12 +154,12 @@ def _send_on(storage: Storage, plan: Plan, names: Iterable[str]) -> Iterator[str
 def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:
     """Says where the predicate kept nothing, or everything of more than a few answers: seldom is that meant."""
     landed, filtered = states.get(State.LANDED, 0), states.get(State.FILTERED, 0)
-    if not plan.asking.record_filter:
+    if not (predicate := plan.request_profile.record_filter):
         return
     if filtered and not landed:
-        yield f"record_filter {plan.asking.record_filter!r} kept none of {filtered:,} answers: nothing of them landed"
+        yield f"record_filter {predicate!r} kept none of {filtered:,} answers: nothing of them landed"
     elif landed >= NOTABLE and not filtered:
-        yield f"record_filter {plan.asking.record_filter!r} kept all {landed:,} answers: it filtered nothing"
+        yield f"record_filter {predicate!r} kept all {landed:,} answers: it filtered nothing"
 
 
 def finalize(storage: Storage, plan: Plan) -> str | None:
@@ -190,12 +190,12 @@ async def _fetch(
         storage,
         plan,
         tmdb.client,
-        ResponseValidator(entity, plan.asking.append, plan.asking.record_filter),
+        ResponseValidator(entity, plan.request_profile.append, plan.request_profile.record_filter),
         ChunkSink(
             storage,
             plan,
             entity.path,
-            query_of(plan.asking.params, first_appends(entity, plan.asking.append)),
+            query_of(plan.request_profile.params, first_appends(entity, plan.request_profile.append)),
             options.limits,
             progress.landed,
             lambda: tmdb.client.requests,

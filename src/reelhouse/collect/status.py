@@ -30,17 +30,17 @@ class OpenRun(NamedTuple):
 
     run: int
     entity: str
-    asked: int
+    requested: int
     pending: int
     eta_seconds: float | None
 
 
 class EntityStatus(NamedTuple):
-    """Counts per newest state; *requests* are all that receipts tell of, *oldest* is the oldest that tables show.
+    """Counts per newest state; *requests* are all that receipts tell of, *oldest_answer* the oldest that tables show.
 
-    *listed_at* is when everything was last listed. *stale* are answers older than the entity's age allows. *left* are
-    the requests that are known to be left: the *pending* ones of an open run; without one those of what is stale or
-    quarantined. They are done after *done_after_seconds* at the allowed rate, those of entities that are as urgent or
+    *listed_at* is when everything was last listed. *stale* are answers older than the entity's age allows.
+    *requests_left* are those of the *pending* ids of an open run; without one those of what is stale or quarantined.
+    They are done after *done_after_seconds* at the allowed rate, those of entities that are as urgent or
     more urgent included; None without a limit.
     """
 
@@ -51,11 +51,11 @@ class EntityStatus(NamedTuple):
     gone: int
     quarantined: int
     pending: int
-    oldest: str | None
+    oldest_answer: str | None
     requests: int
     listed_at: str | None
     stale: int = 0
-    left: int = 0
+    requests_left: int = 0
     done_after_seconds: float | None = None
 
 
@@ -112,7 +112,10 @@ def status(
         known += [found] if found else []
         problems += [problem] if problem else []
     left = {one.entity: pending.get(one.entity, one.stale + one.quarantined) for one in known}
-    known = [one._replace(left=left[one.entity], done_after_seconds=_after(one, left, rate, entities)) for one in known]
+    known = [
+        one._replace(requests_left=left[one.entity], done_after_seconds=_after(one, left, rate, entities))
+        for one in known
+    ]
     not_begun = tuple(name for name in selected if not runs[name])
     return Status(sum(runs.values()), known, opened, problems, spool.answers() if spool else 0, not_begun=not_begun)
 

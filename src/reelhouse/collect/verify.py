@@ -49,12 +49,12 @@ _MORE = re.compile(r"([\d,]+) more like that")
 class Verdict(NamedTuple):
     """What `verify` found. *problems* name what is wrong; *pending* ids of the open run are not a problem of the lake.
 
-    *states* count what was purged apart; *notes* say what had to be believed because its proof was purged, *looked*
+    *states* count what was purged apart; *notes* say what had to be believed because its proof was purged, *checked*
     what was looked at and how closely.
     """
 
     runs: int
-    asked: int
+    requested: int
     states: dict[str, int]
     pending: int
     chunks: int
@@ -62,7 +62,7 @@ class Verdict(NamedTuple):
     unclaimed: int
     problems: list[str]
     notes: list[str]
-    looked: list[str]
+    checked: list[str]
 
     @property
     def problem_count(self) -> int:
@@ -84,7 +84,7 @@ class Verdict(NamedTuple):
         return self.clean
 
     @property
-    def faults(self) -> list[str]:
+    def issues(self) -> list[str]:
         """Why it does not, in lines."""
         counts = {"ids are pending": self.pending, "answers are quarantined": self.states.get("quarantined", 0)}
         return [*self.problems, *(f"{count:,} {what}" for what, count in counts.items() if count)]
@@ -113,7 +113,7 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
         problems += [*purge_remains(storage, known), *_named(_unknown_entities(storage, known))]
     return Verdict(
         sum(one.runs for one in verdicts),
-        sum(one.asked for one in verdicts),
+        sum(one.requested for one in verdicts),
         dict(sum((Counter(one.states) for one in verdicts), Counter())),
         sum(one.pending for one in verdicts),
         sum(one.chunks for one in verdicts),
@@ -121,7 +121,7 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, entities
         sum(one.unclaimed for one in verdicts),
         problems,
         [text for one in verdicts for text in one.notes],
-        [text for one in verdicts for text in one.looked],
+        [text for one in verdicts for text in one.checked],
     )
 
 
@@ -186,8 +186,8 @@ def _verify_entity(storage: Storage, entity: str, last: int, since: int) -> Verd
             if counted is not None:
                 states.update(counted.states - counted.purged)
                 states.update(purged=counted.purged.total())
-                if left_out := counted.states[ABANDONED]:
-                    notes.append(f"{plan.name}: {left_out:,} of its ids were purged before they were requested")
+                if abandoned := counted.states[ABANDONED]:
+                    notes.append(f"{plan.name}: {abandoned:,} of its ids were purged before they were requested")
                 if counted.pending and _was_given_up(storage, plan, counted):
                     states.update({ABANDONED: counted.pending})
                     notes.append(f"{plan.name} was abandoned: {counted.pending:,} of its ids were not requested")
@@ -318,7 +318,7 @@ def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
     unasked = "where id not in (select id from planned where id is not null)"
     found = {
         "listed": one("select (select count(*) from listed) + (select count(*) from unresolved where listed)"),
-        "asked": one("select count(*) from planned"),
+        "requested": one("select count(*) from planned"),
         "not_in_listing": one("select count(*) from planned where id is not null and id not in (select id from listed)")
         + one("select count(*) from unresolved where not listed and ask in (select ask from planned)"),
         "excluded": one("select count(*) from listed " + unasked + " and excluded is not null"),
@@ -327,7 +327,7 @@ def _counted(plan: Plan, ledger: Ledger) -> Iterator[str]:
     counts = plan.counts
     stated = {
         "listed": counts.listed,
-        "asked": sum(counts.asked.values()),
+        "requested": sum(counts.requested.values()),
         "not_in_listing": counts.not_in_listing,
         "excluded": sum(counts.excluded.values()),
         "up_to_date": counts.up_to_date,
@@ -371,7 +371,7 @@ def _was_given_up(storage: Storage, plan: Plan, counted: RunTally) -> bool:
 
 def _differences(made: Reconciliation, plan: Plan, counted: RunTally) -> Iterator[str]:
     found = {
-        "asked": plan.ids.count,
+        "requested": plan.ids.count,
         **{state.value: counted.states.get(state.value, 0) for state in State},
         "counts": plan.counts,
         "drift": dict(sorted(counted.drift.items())),

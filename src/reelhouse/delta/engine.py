@@ -26,7 +26,7 @@ from reelhouse.delta.log import (
     live_files,
     put_commit,
     schema_at,
-    schema_mark,
+    schema_fingerprint,
 )
 from reelhouse.delta.parquet import files_in, new_folder
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, OvertakenError
@@ -145,7 +145,7 @@ class Engine:
         """
         if purge_count(self.storage) != self.purges:
             raise LakeError("answers were purged while this build ran: run `reelhouse build` after that purge")
-        noted = {**user, "schema": schema_mark(schema), "purges": self.purges}
+        noted = {**user, "schema": schema_fingerprint(schema), "purges": self.purges}
         try:
             made = put_commit(self.storage, folder, files, mode=mode, user=noted, schema=schema.json(), over=over)
         except KeyTakenError as exc:

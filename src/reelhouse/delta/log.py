@@ -354,7 +354,7 @@ def rows_held(storage: Storage, folder: str, version: int, known: tuple[int, int
     return rows
 
 
-def schema_mark(schema: T.StructType) -> str:
+def schema_fingerprint(schema: T.StructType) -> str:
     """A hash of the declared schema, comments included."""
     return hashlib.sha256(schema.json().encode()).hexdigest()[:16]
 

@@ -27,7 +27,7 @@ def bring_in_by_jdbc(
     name: str,
     table: Postgres,
     jdbc: Mapping[str, str],
-    made_from: str,
+    fingerprint: str,
     *,
     split_by: str | None = None,
     new_schema: bool = False,
@@ -53,7 +53,7 @@ def bring_in_by_jdbc(
         seen = _seen(engine.read(folder, [file.path for file in files], schema), columns)
     commit = engine.commit(folder, files, schema, mode="overwrite", user={}, over=over)
     sources = [ImportSource(table.shown)]
-    made = pinned(engine.storage, name, before, columns, sources, made_from, commit.version, rows)
+    made = pinned(engine.storage, name, before, columns, sources, fingerprint, commit.version, rows)
     return ImportOutcome(True, made, seen, table.notes)
 
 

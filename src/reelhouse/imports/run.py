@@ -49,9 +49,9 @@ class Seen(NamedTuple):
 
 
 class ImportOutcome(NamedTuple):
-    """What an import left: *done* tells whether there was anything to do; *seen* is by column, where it was written."""
+    """What an import left: *imported* is False if nothing was to do; *seen* is by column, where it was written."""
 
-    done: bool
+    imported: bool
     table: Import
     seen: dict[str, Seen]
     notes: list[str]
@@ -63,10 +63,10 @@ def mark_of(sources: Sequence[ImportSource], options: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def up_to_date(storage: Storage, name: str, made_from: str) -> Import | None:
+def up_to_date(storage: Storage, name: str, fingerprint: str) -> Import | None:
     """The table as it was imported from the very same files, if it is still there."""
     before = imported(storage).get(name)
-    if before is None or before.made_from != made_from:
+    if before is None or before.fingerprint != fingerprint:
         return None
     return before if storage.size(log_key(f"{ZONE}/{name}", before.version)) is not None else None
 
@@ -76,7 +76,7 @@ def bring_in(
     name: str,
     reader: ImportReader,
     sources: Sequence[ImportSource],
-    made_from: str,
+    fingerprint: str,
     *,
     new_schema: bool,
     check: Callable[[], None] = lambda: None,
@@ -95,7 +95,7 @@ def bring_in(
     check()
     if not tally.rows and any(source.sha256 for source in sources):
         raise ReelhouseError(f"{sources[0].name} holds no rows; nothing is changed")
-    table = pinned(storage, name, before, columns, sources, made_from, version, tally.rows)
+    table = pinned(storage, name, before, columns, sources, fingerprint, version, tally.rows)
     return ImportOutcome(True, table, tally.seen(), reader.notes)
 
 
@@ -116,7 +116,7 @@ def pinned(
     before: Import | None,
     columns: list[ImportColumn],
     sources: Sequence[ImportSource],
-    made_from: str,
+    fingerprint: str,
     version: int,
     rows: int,
 ) -> Import:
@@ -125,12 +125,12 @@ def pinned(
         zone=ZONE,
         version=version,
         rows=rows,
-        schema=hashlib.sha256(msgspec.json.encode(columns)).hexdigest()[:16],
-        made_from=made_from,
+        schema_fingerprint=hashlib.sha256(msgspec.json.encode(columns)).hexdigest()[:16],
+        fingerprint=fingerprint,
         columns=columns,
         sources=list(sources),
         imported_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        made_by=f"reelhouse {reelhouse.__version__}",
+        written_by=f"reelhouse {reelhouse.__version__}",
     )
     pin_import(storage, name, table, before)
     if before is not None:

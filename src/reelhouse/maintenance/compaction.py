@@ -85,12 +85,14 @@ def _followed(current: BuildManifest, moved: dict[str, tuple[int, int]]) -> Buil
         old, new = moved.get(f"{one.zone}/{name}", (None, 0))
         if one.version == old:
             tables[name] = msgspec.structs.replace(one, version=new)
-    streams = dict(current.read.streams)
-    for name, read in current.read.streams.items():
+    streams = dict(current.inputs.streams)
+    for name, read in current.inputs.streams.items():
         old, new = moved.get(staging_folder(name), (None, 0))
         if old is not None and read.staging == old:
             streams[name] = msgspec.structs.replace(read, staging=new)
-    return msgspec.structs.replace(current, tables=tables, read=msgspec.structs.replace(current.read, streams=streams))
+    return msgspec.structs.replace(
+        current, tables=tables, inputs=msgspec.structs.replace(current.inputs, streams=streams)
+    )
 
 
 def _follow_import(storage: Storage, name: str, old: int, new: int) -> None:

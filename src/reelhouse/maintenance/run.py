@@ -156,7 +156,7 @@ class _LakeBeforeMaintenance:
             return rewrite(self._storage, name, latest, _rows(self._storage, self._current, name), {})
         assert self._current is not None
         outcomes = self._outcomes(name, latest.version)
-        notes = staging_notes(self._current.read.stream(self._staging[name].name))
+        notes = staging_notes(self._current.inputs.stream(self._staging[name].name))
         return rewrite(self._storage, name, latest, len(outcomes.sequences), notes, outcomes.of)
 
     def _outcomes(self, name: str, version: int) -> Outcomes:
@@ -200,7 +200,7 @@ def _pins(storage: Storage, current: BuildManifest | None) -> dict[str, int]:
     pins = {f"{ZONE}/{name}": one.version for name, one in imported(storage).items()}
     if current is not None:
         pins |= {f"{one.zone}/{name}": one.version for name, one in current.tables.items()}
-        pins |= current.read.staged
+        pins |= current.inputs.staged
     return pins
 
 

@@ -89,7 +89,8 @@ def read_inbox(
 def _understood(key: str, body: bytes, known: Container[str] | None) -> InboxMessage:
     if not is_key(key):
         raise LakeError(f"{key!r} is a name that no message can have")
-    message = decode(key, body, InboxMessage)
+    # Others write messages too, whose form is the same in all formats.
+    message = decode(key, body, InboxMessage, oldest=1)
     if message.run not in ("", *RUN_KINDS):
         # No run would ever take it, and the next one would be planned for its sake for ever.
         raise LakeError(f"{key} requests a run of an unknown kind, {message.run[:20]!r}")

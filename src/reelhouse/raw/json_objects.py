@@ -22,15 +22,20 @@ class _Head(msgspec.Struct):
     format: int
 
 
-def decode(key: str, body: bytes, kind: type[T]) -> T:
-    """*body* as *kind*; `LakeError` where it does not parse or comes from a newer reelhouse."""
+def decode(key: str, body: bytes, kind: type[T], oldest: int = FORMAT) -> T:
+    """*body* as *kind*; `LakeError` where it does not parse, or its format is newer than ours or before *oldest*."""
     try:
-        head = msgspec.json.decode(body, type=_Head)
-        if head.format > FORMAT:
-            raise LakeError(f"{key} has format {head.format}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
+        refuse_other_format(key, msgspec.json.decode(body, type=_Head).format, oldest)
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise LakeError(f"{key} cannot be read: {exc}") from exc
+
+
+def refuse_other_format(key: str, number: int, oldest: int = FORMAT) -> None:
+    """Raise `LakeError` unless *number*, the format of the object at *key*, is from *oldest* to this reelhouse's."""
+    if not oldest <= number <= FORMAT:
+        then = "upgrade reelhouse" if number > FORMAT else "name another place and collect again"
+        raise LakeError(f"{key} has format {number}, this reelhouse reads format {FORMAT}: {then}")
 
 
 def read_object(storage: Storage, key: str, kind: type[T]) -> T | None:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from reelhouse.storage.protocol import HOUSE
 
-FORMAT = 2
-"""The version of everything that lies in the raw zone; a reader refuses what is newer."""
+FORMAT = 3
+"""The version of everything that lies in the raw zone; a reader refuses every other."""
 
 
 def plan_key(entity: str, run: int) -> str:

@@ -39,7 +39,8 @@ create table purged (
   entity text not null, ask text not null, id integer, state text not null, fetched_at text not null,
   run integer not null, through integer not null, primary key (entity, ask)) without rowid;
 create table object (key text primary key, run integer not null, size integer) without rowid;
-create table run (run integer primary key, entity text not null, asking text not null, requests integer not null);
+create table run (
+  run integer primary key, entity text not null, request_profile text not null, requests integer not null);
 create table meta (format text not null, first integer not null, run integer not null, purges integer not null);
 """
 
@@ -132,7 +133,8 @@ class Ledger:
                 ),
             )
         self.db.execute(
-            "insert or replace into run values (?, ?, ?, ?)", (plan.run, plan.entity, plan.asking.fingerprint, requests)
+            "insert or replace into run values (?, ?, ?, ?)",
+            (plan.run, plan.entity, plan.request_profile.fingerprint, requests),
         )
         self.through = plan.run
         self.db.execute("commit")

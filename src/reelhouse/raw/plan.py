@@ -104,22 +104,23 @@ class Selection(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """The first equation: listed + beyond = sum(excluded) + fresh + sum(asked).
+    """The first equation: listed + not_in_listing = sum(excluded) + up_to_date + sum(requested).
 
-    *listed* are the distinct ids of the listing, *beyond* those asked though the listing lacks them (vanished, stale,
-    retry), *excluded* those filtered before asking, by filter, *fresh* those known and in no need of asking.
+    *listed* are the distinct ids of the listing, *not_in_listing* those requested though the listing lacks them
+    (vanished, stale, retry), *excluded* those filtered before requesting, by filter, *up_to_date* those known and in no
+    need of a request, *requested* the others, by cause.
     """
 
     listed: int
     not_in_listing: int
     excluded: dict[str, int]
     up_to_date: int
-    asked: dict[str, int]
+    requested: dict[str, int]
 
     @property
     def balanced(self) -> bool:
         return self.listed + self.not_in_listing == sum(self.excluded.values()) + self.up_to_date + sum(
-            self.asked.values()
+            self.requested.values()
         )
 
 
@@ -147,7 +148,7 @@ class Plan(msgspec.Struct, frozen=True):
     planned_at: str
     ids: IdsObject
     unit_size: int
-    asking: RequestProfile
+    request_profile: RequestProfile
     selection: Selection
     counts: Counts
     export: ExportRef | None = None
@@ -157,7 +158,7 @@ class Plan(msgspec.Struct, frozen=True):
     listed_at: str = ""
     inbox: list[str] = []
     set_aside: list[SetAside] = []
-    made_by: str = ""
+    written_by: str = ""
     format: int = FORMAT
 
     @property

@@ -16,12 +16,12 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One purge: when, what for, which runs of each entity it took something of, and what no run names (*loose*)."""
+    """One purge: when, of what, the runs of each entity that lost answers, and the *orphans*, which no run names."""
 
     at: str
-    what: str
+    selection: str
     runs: dict[str, list[int]] = {}
-    loose: list[str] = []
+    orphans: list[str] = []
 
 
 class Purges(msgspec.Struct, frozen=True):

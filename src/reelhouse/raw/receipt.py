@@ -101,27 +101,27 @@ class Purge(msgspec.Struct, frozen=True, omit_defaults=True):
 
     *parts* names the keys that went from `<unit>-<part>`, None for all of them; lines that nobody claims went as well.
     *listed* tells that what the run was listed from (an export, the popularities of discover) went too. *through* is
-    the last run that was planned by then. *left_out* are keys that were pending and are not to be requested any more.
+    the last run that was planned by then. *abandoned* are keys that were pending and are not to be requested any more.
     """
 
     at: str
     through: int
     parts: dict[str, list[str] | None] = {}
     listed: bool = False
-    left_out: list[str] = []
+    abandoned: list[str] = []
 
 
 class Purged(msgspec.Struct, frozen=True):
     """`_reelhouse/runs/<entity>/<seq>/purged.json`, put before any byte goes: these answers exist no more.
 
-    *rests* are the chunks that hold what is left of a part's own, in the order of its outcomes' lines; *replaced* are
-    keys of rests that a later purge made smaller.
+    *remaining_chunks* are the chunks that hold what is left of a part's own, in the order of its outcomes' lines;
+    *replaced* are keys of such chunks that a later purge made smaller.
     """
 
     entity: str
     run: int
     purges: list[Purge] = []
-    rests: dict[str, ChunkRef] = {}
+    remaining_chunks: dict[str, ChunkRef] = {}
     replaced: list[str] = []
     format: int = FORMAT
 
@@ -129,9 +129,9 @@ class Purged(msgspec.Struct, frozen=True):
     def listed(self) -> bool:
         return any(purge.listed for purge in self.purges)
 
-    def left_out(self, keys: set[str]) -> set[str]:
+    def abandoned(self, keys: set[str]) -> set[str]:
         """Those of *keys* that a purge named before they were requested."""
-        return {key for purge in self.purges for key in purge.left_out} & keys
+        return {key for purge in self.purges for key in purge.abandoned} & keys
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -208,7 +208,7 @@ def reduced(receipt: Receipt, purged: Purged) -> Receipt:
     chunk = receipt.chunk
     if all(outcome.line is None for outcome in kept):
         chunk = None
-    elif (rest := purged.rests.get(place)) is not None:
+    elif (rest := purged.remaining_chunks.get(place)) is not None:
         chunk, kept = rest, _renumbered(kept)
     fields = {name: getattr(receipt, name) for name in Receipt.__struct_fields__}
     return Reduced(**{**fields, "outcomes": kept, "chunk": chunk, "purged": went})

@@ -43,7 +43,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
     run: int
     entity: str
     counts: Counts
-    asked: int
+    requested: int
     landed: int
     filtered: int
     gone: int
@@ -144,9 +144,9 @@ def tally(storage: Storage, plan: Plan, before: Checkpoint | None = None) -> Run
         here = _Count(nothing_done(plan))
         wrong = list(_count_parts(log, wanted, here, purged))
         problems += wrong
-        if left_out := purged_of_run.left_out(wanted):
-            wanted -= left_out
-            here.states[ABANDONED] = len(left_out)
+        if abandoned := purged_of_run.abandoned(wanted):
+            wanted -= abandoned
+            here.states[ABANDONED] = len(abandoned)
         counted.add(here)
         pending += len(wanted)
         pending_keys.extend(sorted(wanted)[: _NAMED - len(pending_keys)])
@@ -248,7 +248,7 @@ def reconcile(
         run=plan.run,
         entity=plan.entity,
         counts=plan.counts,
-        asked=plan.ids.count,
+        requested=plan.ids.count,
         landed=counted.states[State.LANDED],
         filtered=counted.states[State.FILTERED],
         gone=counted.states[State.GONE],

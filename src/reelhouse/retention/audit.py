@@ -17,13 +17,13 @@ from reelhouse.storage.protocol import Storage
 
 
 class ToErase(NamedTuple):
-    """Keys of which no version may remain: *dead* were claimed or named by a run once, *loose* by none.
+    """Keys of which no version may remain: *dead* were claimed or named by a run once, *orphans* by none.
 
     *copies* are those in the course layout from before the last purge.
     """
 
     dead: set[str]
-    loose: set[str]
+    orphans: set[str]
     copies: set[str]
 
 
@@ -35,8 +35,8 @@ def purge_remains(storage: Storage, entities: Iterable[str]) -> Iterator[str]:
         for run, one in purged.items():
             if one.purges and run not in noted:
                 yield f"{purged_key(*run)} is there, but no list of purges names run {run.run}: purge once more"
-        dead, loose, copies = _to_erase(storage, purged)
-        for key in remaining(storage, dead | loose):
+        dead, orphans, copies = _to_erase(storage, purged)
+        for key in remaining(storage, dead | orphans):
             yield f"{key} was purged, but its bytes are still there: the next purge erases them"
         if copies:
             yield f"{len(copies):,} files under {COPIES} are from before the last purge: the next purge erases them"
@@ -55,11 +55,11 @@ def to_erase(storage: Storage, entities: Iterable[str]) -> ToErase:
 
 
 def _to_erase(storage: Storage, purged: dict[RunPlace, Purged]) -> ToErase:
-    loose = {key for note in read_purges(storage).notes for key in note.loose}
+    orphans = {key for note in read_purges(storage).notes for key in note.orphans}
     looked = {run for run, one in purged.items() if one.purges}
-    looked |= {RunPlace(place.entity, place.run) for key in loose if (place := chunk_place(key)) is not None}
+    looked |= {RunPlace(place.entity, place.run) for key in orphans if (place := chunk_place(key)) is not None}
     dead, live = set[str](), set[str]()
-    for run, one in purged.items() if looked or loose else ():
+    for run, one in purged.items() if looked or orphans else ():
         plan = plan_of(storage, *run, "so nobody knows what of it must be gone too")
         (dead if one.listed else live).update(listed_from(plan))
         if run in looked:
@@ -68,7 +68,7 @@ def _to_erase(storage: Storage, purged: dict[RunPlace, Purged]) -> ToErase:
                 dead.update(chunks_of(receipt, one))
                 left = reduced(receipt, one).chunk
                 live.update(() if left is None else (left.key,))
-    return ToErase(dead - live, loose - live - dead, copies_before(storage, purge_count(storage)))
+    return ToErase(dead - live, orphans - live - dead, copies_before(storage, purge_count(storage)))
 
 
 def listed_from(plan: Plan) -> list[str]:
@@ -107,5 +107,5 @@ def chunks_of(receipt: Receipt, purged: Purged) -> Iterator[str]:
     """Every chunk that ever held what *receipt* claims, as far as `purged.json` does not name it as replaced."""
     if receipt.chunk is not None:
         yield receipt.chunk.key
-    if (rest := purged.rests.get(place_of(receipt))) is not None:
+    if (rest := purged.remaining_chunks.get(place_of(receipt))) is not None:
         yield rest.key

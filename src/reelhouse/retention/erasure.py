@@ -51,7 +51,7 @@ class PurgeCounts(msgspec.Struct, frozen=True):
 
     *chunks* and *exports* are objects that went (*rewritten* chunks were put again without what was purged), *bytes*
     theirs; *copies* are files of the course layout, which are written again without what was purged. *unknown* are ids
-    that no answer in the lake is about. *left_out* counts pending ids that open runs do not request any more.
+    that no answer in the lake is about. *abandoned* counts pending ids that open runs do not request any more.
     *problems* name what is not gone.
     """
 
@@ -62,7 +62,7 @@ class PurgeCounts(msgspec.Struct, frozen=True):
     exports: int
     copies: int
     bytes: int
-    left_out: int
+    abandoned: int
     unknown: list[str]
     problems: list[str]
     entities: dict[str, EntityPurge]
@@ -73,7 +73,7 @@ def foresee(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[s
     found = _survey(storage, chosen, now, entities)
     before = to_erase(storage, entities)
     copies = copies_before(storage, purge_count(storage) + 1) if found.runs else before.copies
-    going = _erasable(storage, ToErase(before.dead | found.going, before.loose | set(found.loose), copies), now)
+    going = _erasable(storage, ToErase(before.dead | found.going, before.orphans | set(found.orphans), copies), now)
     return _result(storage, found, going, found.problems)
 
 
@@ -92,7 +92,7 @@ def purge(
     step(LOOKING)
     found = _survey(storage, chosen, now, entities)
     problems = list(found.problems)
-    if found.runs or found.loose:
+    if found.runs or found.orphans:
         problems += _say(storage, chosen, found, now, step)
     going = _erasable(storage, to_erase(storage, entities), now)
     if going:
@@ -101,10 +101,10 @@ def purge(
     for _ in prefetch(storage.delete_all_versions, going):
         pass
     step(LOOKING)
-    dead, loose, copies = to_erase(storage, entities)
-    left = remaining(storage, dead | loose | copies)
+    dead, orphans, copies = to_erase(storage, entities)
+    left = remaining(storage, dead | orphans | copies)
     problems += write_again(storage, entities.values())
-    return msgspec.structs.replace(result, problems=[*problems, *(_still_there(key, key in loose) for key in left)])
+    return msgspec.structs.replace(result, problems=[*problems, *(_still_there(key, key in orphans) for key in left)])
 
 
 def _survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
@@ -122,7 +122,7 @@ def _say(storage: Storage, chosen: Chosen, found: PurgePlan, now: datetime, step
         runs.setdefault(one.plan.entity, []).append(one.plan.run)
     through = {entity: last_run(storage, entity) for entity in runs}
     # First, since by this ledgers and tables that know more than what is left count as none.
-    put_note(storage, Note(at, chosen.words, runs, found.loose))
+    put_note(storage, Note(at, chosen.words, runs, found.orphans))
     for one in found.runs:
         entity, run = one.plan.entity, one.plan.run
         step(f"{entity} run {run}")
@@ -148,7 +148,7 @@ class _PurgedFile:
         """*before* with this purge; the chunks that hold what is left lie there by then."""
         self.problems = []
         parts = dict(self._one.parts)
-        rests = dict(before.rests)
+        remaining_chunks = dict(before.remaining_chunks)
         replaced = list(before.replaced)
         for place, keys in self._one.parts.items():
             try:
@@ -159,10 +159,10 @@ class _PurgedFile:
                 del parts[place]
                 continue
             if rest is not None:
-                replaced += [rests[place].key] if place in rests else []
-                rests[place] = rest
-        done = Purge(self._at, self._through, parts, self._one.listed, self._one.left_out)
-        return Purged(before.entity, before.run, [*before.purges, done], rests, replaced)
+                replaced += [remaining_chunks[place].key] if place in remaining_chunks else []
+                remaining_chunks[place] = rest
+        done = Purge(self._at, self._through, parts, self._one.listed, self._one.abandoned)
+        return Purged(before.entity, before.run, [*before.purges, done], remaining_chunks, replaced)
 
     def _rest(self, before: Purged, place: str, keys: list[str] | None) -> ChunkRef | None:
         """The chunk of a part without the answers to *keys*, put; None where none is left or it stays as it is."""
@@ -204,8 +204,8 @@ def _put_rest(storage: Storage, key: str, answers: list[Envelope]) -> ChunkRef:
     return reference
 
 
-def _still_there(key: str, loose: bool) -> str:
-    if loose:
+def _still_there(key: str, orphan: bool) -> str:
+    if orphan:
         return f"{key} is still there: no receipt names it, but one may yet until it is a day old; purge again then"
     return f"{key} is still there though it was erased: purge again"
 
@@ -213,8 +213,8 @@ def _still_there(key: str, loose: bool) -> str:
 def _erasable(storage: Storage, keys: ToErase, now: datetime) -> list[str]:
     """Those of *keys* that are there and may go."""
     yesterday = (now - timedelta(days=1)).date()
-    young = {key for key in keys.loose if (place := chunk_place(key)) is not None and place.day >= yesterday}
-    return remaining(storage, (keys.dead | keys.loose | keys.copies) - young)
+    young = {key for key in keys.orphans if (place := chunk_place(key)) is not None and place.day >= yesterday}
+    return remaining(storage, (keys.dead | keys.orphans | keys.copies) - young)
 
 
 def _result(storage: Storage, found: PurgePlan, going: list[str], problems: list[str]) -> PurgeCounts:
@@ -229,7 +229,7 @@ def _result(storage: Storage, found: PurgePlan, going: list[str], problems: list
         exports=len(going) - chunks.total() - copies,
         copies=copies,
         bytes=sum(size or 0 for size in prefetch(storage.size, going)),
-        left_out=sum(len(one.left_out) for one in found.runs),
+        abandoned=sum(len(one.abandoned) for one in found.runs),
         unknown=sorted(found.unknown),
         problems=problems,
         entities={name: EntityPurge(runs[name], found.answers[name], chunks[name]) for name in sorted(runs | chunks)},

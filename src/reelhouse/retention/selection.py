@@ -55,24 +55,24 @@ class Chosen(NamedTuple):
 class RunPurge(NamedTuple):
     """What goes of one run: asks by part (None for all; unclaimed lines in any case), what it was *listed* from.
 
-    *left_out* are keys that are pending in it, if it is open: it is not to request them any more.
+    *abandoned* are keys that are pending in it, if it is open: it is not to request them any more.
     """
 
     plan: Plan
     parts: dict[str, list[str] | None]
     listed: bool
-    left_out: list[str]
+    abandoned: list[str]
 
 
 class PurgePlan(NamedTuple):
-    """What is chosen. *going* are keys that would be left to nobody, *loose* those of them that no run names.
+    """What is chosen. *going* are keys that would be left to nobody, *orphans* those of them that no run names.
 
     *answers* are the chosen ones by entity; *staying* counts those that are not chosen. *newest* is the latest instant
     of TMDB's clock in the lake, purged or not; empty in an empty lake.
     """
 
     runs: list[RunPurge]
-    loose: list[str]
+    orphans: list[str]
     going: set[str]
     answers: Counter[str]
     rewritten: int
@@ -165,13 +165,13 @@ class _PurgePlanner:
     def survey(self) -> PurgePlan:
         """One pass over all receipts, then one over the stored objects."""
         looked = [self._look(plan) for plan in self._plans]
-        runs = [one for one in looked if one.parts or one.listed or one.left_out]
+        runs = [one for one in looked if one.parts or one.listed or one.abandoned]
         self._going |= self._listings({_place(one.plan) for one in runs if one.listed})
-        loose = [*self._loose_chunks(), *self._loose_exports()]
-        self._going.update(loose)
+        orphans = [*self._orphan_chunks(), *self._orphan_exports()]
+        self._going.update(orphans)
         return PurgePlan(
             runs,
-            loose,
+            orphans,
             self._going,
             self._answers,
             self._rewritten,
@@ -202,7 +202,7 @@ class _PurgePlanner:
         units = read_planned(self._storage, plan)
         pending = (request for unit in units for request in unit.requests if request.key not in answered)
         keys = {request.key for request in pending if self._means(plan, request.key, request.id)}
-        return sorted(keys - purged.left_out(keys))
+        return sorted(keys - purged.abandoned(keys))
 
     def _parts(self, plan: Plan, purged: Purged, parts: list[Receipt | Unreadable]) -> Iterator[_PurgedPart]:
         for receipt in parts:
@@ -256,12 +256,12 @@ class _PurgePlanner:
             (going if gone else staying).update(listed_from(plan))
         return going - staying
 
-    def _loose_chunks(self) -> Iterator[str]:
+    def _orphan_chunks(self) -> Iterator[str]:
         """Chunks that no receipt names, as kills and races leave them: old ones in any case.
 
         Where something else than age chooses, the young ones too: they may hold what was chosen.
         """
-        noted = {key for note in read_purges(self._storage).notes for key in note.loose}
+        noted = {key for note in read_purges(self._storage).notes for key in note.orphans}
         chosen = self._chosen
         planned = Counter(plan.entity for plan in self._plans)
         for key in self._storage.list_all_versions(RAW):
@@ -275,10 +275,10 @@ class _PurgePlanner:
             elif place.day < self._yesterday or (chosen.before is None and chosen.entity in (None, place.entity)):
                 yield key
 
-    def _loose_exports(self) -> Iterator[str]:
+    def _orphan_exports(self) -> Iterator[str]:
         """Exports that no plan names: what planning leaves that was cut short, or was only tried."""
         named = {key for plan in self._plans for key in listed_from(plan)}
-        noted = {key for note in read_purges(self._storage).notes for key in note.loose}
+        noted = {key for note in read_purges(self._storage).notes for key in note.orphans}
         for key in self._storage.list_all_versions(EXPORTS):
             found = _EXPORT.fullmatch(key)
             if found is None or key in named or key in noted:

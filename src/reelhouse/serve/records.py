@@ -108,7 +108,7 @@ def _text(value: str) -> str:
 def read(storage: Storage, lake: Lake, entity: Entity, id_: int) -> Record:
     """Everything of one record; `LakeError` if the lake has never requested it."""
     current = built(storage)
-    stream = current.read.stream(entity.name)
+    stream = current.inputs.stream(entity.name)
     if stream.staging is None:
         raise LakeError(f"show: {entity.name} is not collected in this lake, or not built: run `reelhouse status`")
     history = _history(storage, entity, id_, stream.staging)

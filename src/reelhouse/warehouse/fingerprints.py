@@ -9,7 +9,7 @@ from itertools import chain
 
 import msgspec
 
-from reelhouse.delta.log import schema_mark
+from reelhouse.delta.log import schema_fingerprint
 from reelhouse.entities.schema import ANSWERS, CURRENT, DAILY, STAGING, Entity, Table
 from reelhouse.tables import current_record, select, staging
 from reelhouse.tables.popularity import POPULARITY
@@ -21,7 +21,7 @@ from reelhouse.warehouse.manifest import ExportRead, Watermark, newest_exports
 def parsing_fingerprint(entity: Entity, purges: int) -> str:
     """Changes when staging has to be parsed again: with what columns and keys tell of answers, and with every purge."""
     keyed = [str(table.keyed) for table in entity.tables if table.keyed]
-    return after_purges(_hash(str(staging.VERSION), schema_mark(staging.staging_schema(entity)), *keyed), purges)
+    return after_purges(_hash(str(staging.VERSION), schema_fingerprint(staging.staging_schema(entity)), *keyed), purges)
 
 
 def after_purges(fingerprint: str, purges: int) -> str:
@@ -34,7 +34,7 @@ def rows_fingerprint(table: Table) -> str:
     declared = [table.rows, table.except_keys, table.required]
     columns = [(column.name, column.at, column.fixed, column.zero_is_null) for column in table.columns]
     way = [table.version, dict(table.settings)] if table.make else [select.VERSION, *declared, columns]
-    return _hash(json.dumps(way, sort_keys=True), schema_mark(schema_of(table.columns)))
+    return _hash(json.dumps(way, sort_keys=True), schema_fingerprint(schema_of(table.columns)))
 
 
 def wanted_fingerprints(

@@ -60,7 +60,7 @@ class Import(TableVersion, frozen=True, kw_only=True):
     columns: list[ImportColumn]
     sources: list[ImportSource]
     imported_at: str
-    made_by: str = ""
+    written_by: str = ""
 
 
 class Imports(msgspec.Struct, frozen=True):

@@ -68,11 +68,14 @@ def _day(export: ExportRead) -> date:
 
 
 class StreamRead(msgspec.Struct, frozen=True):
-    """What of an entity's receipts a build reflects, and the version of staging then, which *code* had parsed."""
+    """What of an entity's receipts a build reflects, and the version of staging then.
+
+    *parsing_fingerprint* is that of the code which had parsed it.
+    """
 
     receipts: Watermark = Watermark()
     staging: int | None = None
-    code: str = ""
+    parsing_fingerprint: str = ""
 
 
 class BuildInputs(msgspec.Struct, frozen=True):
@@ -94,28 +97,28 @@ class BuildInputs(msgspec.Struct, frozen=True):
 class TableVersion(msgspec.Struct, frozen=True):
     """One table as a build left it.
 
-    *zone* is `tables` or `marts`, *version* Delta's, *schema* a mark of its declared schema, *made_from* a mark of all
-    that its rows follow from.
+    *zone* is `tables` or `marts`, *version* Delta's, *schema_fingerprint* that of its declared schema, *fingerprint*
+    that of all that its rows follow from.
     """
 
     zone: str
     version: int
     rows: int
-    schema: str
-    made_from: str
+    schema_fingerprint: str
+    fingerprint: str
 
 
 class BuildManifest(msgspec.Struct, frozen=True):
-    """The last whole build. *read* is what of the raw zone it reflects, for the next build to go on from.
+    """The last whole build. *inputs* is what of the raw zone it reflects, for the next build to go on from.
 
     *purges* is how many purges there had been when it began: once there are more, it shows what must not be shown.
     """
 
     build: int
     tables: dict[str, TableVersion]
-    read: BuildInputs
+    inputs: BuildInputs
     purges: int = 0
-    made_by: str = ""
+    written_by: str = ""
     format: int = FORMAT
 
 

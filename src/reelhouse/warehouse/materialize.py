@@ -24,7 +24,7 @@ from reelhouse.delta.log import (
     read_commit,
     readable_version,
     rows_held,
-    schema_mark,
+    schema_fingerprint,
     sound,
 )
 from reelhouse.delta.parquet import bounds
@@ -102,26 +102,30 @@ class BuildPass:
 
     def keep(self, zone: str, table: Table, version: int, rows: int) -> None:
         """Note a table's version, and let later tables read it."""
-        schema = schema_mark(schema_of(table.columns))
+        schema = schema_fingerprint(schema_of(table.columns))
         self.pins[table.name] = TableVersion(zone, version, rows, schema, self.wanted[table.name])
         self.frames[table.name] = self.engine.held(f"{zone}/{table.name}", version)
 
     def pinned(self, folder: str, table: Table) -> TableVersion | None:
         """What the last build made of a table with these columns, if it is still the newest version, in whole files."""
         pin = self.before.get(table.name)
-        if pin is None or pin.version != self.versions[folder] or pin.schema != schema_mark(schema_of(table.columns)):
+        if (
+            pin is None
+            or pin.version != self.versions[folder]
+            or pin.schema_fingerprint != schema_fingerprint(schema_of(table.columns))
+        ):
             return None
         return pin if sound(self.engine.storage, folder, pin.version, pin.rows) else None
 
     def follows_again(self, table: Table, pin: TableVersion) -> bool:
         """Whether *pin* has what is wanted, or a table is made as it was of tables that are still the same."""
-        if pin.made_from == self.wanted[table.name]:
+        if pin.fingerprint == self.wanted[table.name]:
             return True
         names = self.inputs_of(table)
         before = {name: self.before[name] for name in names & self.before.keys() - set(self.rebuilt)}
         if before.keys() != names or any(self.pins[name].version != one.version for name, one in before.items()):
             return False
-        return made_of(self.registry, table, {name: one.made_from for name, one in before.items()}) == pin.made_from
+        return made_of(self.registry, table, {name: one.fingerprint for name, one in before.items()}) == pin.fingerprint
 
     def replace(self, folder: str, table: Table, pin: TableVersion | None) -> tuple[int, int]:
         """Write a table, unless its rows are those of *pin*; its version and rows."""
@@ -152,7 +156,7 @@ class BuildPass:
         """The newest commit where it has what is wanted, in whole files: the last build's, or that of a killed one."""
         version = self.versions[folder]
         commit = None if version is None else read_commit(self.engine.storage, folder, version)
-        if commit is None or commit.user.get("made_from") != self.wanted[name]:
+        if commit is None or commit.user.get("fingerprint") != self.wanted[name]:
             return None
         return commit if sound(self.engine.storage, folder, commit.version) else None
 
@@ -161,7 +165,7 @@ class BuildPass:
         return self._commit(folder, name, self.engine.write(frame, folder), schema)
 
     def _commit(self, folder: str, name: str, files: list[DataFile], schema: T.StructType) -> Commit:
-        user = {"made_from": self.wanted[name]}
+        user = {"fingerprint": self.wanted[name]}
         return self.engine.commit(folder, files, schema, mode="overwrite", user=user, over=self.versions[folder])
 
 
@@ -216,7 +220,7 @@ def _make_popularity(making: BuildPass, pin: TableVersion | None, *, from_scratc
         version = making.versions[FOLDER]
         # An append would leave in what is damaged.
         from_scratch = from_scratch or version is None or not sound(making.engine.storage, FOLDER, version)
-        user = {"made_from": making.wanted[POPULARITY.name], "code": rows_fingerprint(POPULARITY)}
+        user = {"fingerprint": making.wanted[POPULARITY.name], "rows_fingerprint": rows_fingerprint(POPULARITY)}
         commit = write_popularity(making.engine, making.exports, user, version, from_scratch=from_scratch)
         making.rebuilt.append(POPULARITY.name)
     # What was pinned is known, so that a table of a thousand appends costs no thousand reads.

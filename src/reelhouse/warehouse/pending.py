@@ -82,7 +82,7 @@ def _looker(storage: Storage, purged: Purged, known: dict[str, int]) -> Callable
 
 def answers_pending(storage: Storage, entities: Iterable[str], current: BuildManifest) -> int:
     """How many answers of *entities* no build has read since *current*."""
-    streams = ((entity, current.read.stream(entity).receipts) for entity in entities)
+    streams = ((entity, current.inputs.stream(entity).receipts) for entity in entities)
     parts = (part for name, reads in streams for part in new_parts(storage, reads, look_ahead(storage, name, reads)))
     return sum(len(part.receipt.outcomes) for part in parts if part.receipt)
 

@@ -8,7 +8,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 
 from reelhouse.delta.engine import Engine
-from reelhouse.delta.log import Commit, Mode, read_commit, schema_mark
+from reelhouse.delta.log import Commit, Mode, read_commit, schema_fingerprint
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.popularity import POPULARITY, popularity
 from reelhouse.tables.schemas import schema_of
@@ -62,7 +62,11 @@ def _rows(engine: Engine, exports: list[ExportRead]) -> DataFrame:
 def _held(storage: Storage, version: int, user: dict[str, str]) -> set[str] | None:
     """The exports that a version holds; None where they are not recorded or other code wrote them."""
     noted = read_commit(storage, FOLDER, version).user
-    same = noted.get("schema") == schema_mark(_SCHEMA) and noted.get("code") == user["code"] and "exports" in noted
+    same = (
+        noted.get("schema") == schema_fingerprint(_SCHEMA)
+        and noted.get("rows_fingerprint") == user["rows_fingerprint"]
+        and "exports" in noted
+    )
     return set(noted["exports"]) if same else None
 
 

@@ -16,7 +16,8 @@ from reelhouse.delta.log import list_sizes, sound
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, LockedError, MissingKeyError, OvertakenError
 from reelhouse.marts import REGISTRY
-from reelhouse.raw.keys import FORMAT, MANIFEST, plan_key, staging_folder
+from reelhouse.raw.json_objects import refuse_other_format
+from reelhouse.raw.keys import MANIFEST, plan_key, staging_folder
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.prefetch import prefetch
@@ -64,7 +65,7 @@ class BuildResult:
     build: int
     rows: dict[str, int]
     rebuilt: list[str] = field(default_factory=list)
-    read: BuildInputs = field(default_factory=BuildInputs)
+    inputs: BuildInputs = field(default_factory=BuildInputs)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -74,7 +75,7 @@ class BuildResult:
         return not self.problems
 
     @property
-    def faults(self) -> list[str]:
+    def issues(self) -> list[str]:
         """Why it does not, in lines."""
         return self.problems
 
@@ -178,7 +179,7 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _LakeBeforeBui
     streams = {
         name: _look_at_stream(storage, entity, current, purges, full=full) for name, entity in registry.entities.items()
     }
-    known = [] if full or not current or current.purges != purges else current.read.exports
+    known = [] if full or not current or current.purges != purges else current.inputs.exports
     plans: list[Plan] = []
     for name, one in streams.items():
         # Plans of runs that staging read before are known by their exports, unless there is no build that tells.
@@ -226,7 +227,7 @@ def answers_ahead(storage: Storage, registry: Registry = REGISTRY, *, full: bool
 
 def _collected(storage: Storage, registry: Registry, current: BuildManifest | None) -> set[str]:
     """The entities that were ever collected, or that the last build read."""
-    read = {name for name, one in current.read.streams.items() if one.receipts.through} if current else set[str]()
+    read = {name for name, one in current.inputs.streams.items() if one.receipts.through} if current else set[str]()
     first_plans = prefetch(lambda name: storage.size(plan_key(name, 1)), registry.entities)
     return read | {name for name, size in zip(registry.entities, first_plans, strict=True) if size is not None}
 
@@ -235,8 +236,8 @@ def _look_at_stream(
     storage: Storage, entity: Entity, current: BuildManifest | None, purges: int, *, full: bool
 ) -> _EntityBeforeBuild:
     code = parsing_fingerprint(entity, purges)
-    read = current.read.stream(entity.name) if current else StreamRead()
-    if read.code != code:
+    read = current.inputs.stream(entity.name) if current else StreamRead()
+    if read.parsing_fingerprint != code:
         read = StreamRead()
     staging = Staged(None, Watermark())
     if not full:
@@ -254,17 +255,17 @@ def _current(storage: Storage) -> tuple[BuildManifest | None, bytes | None]:
     try:
         return read_manifest(storage), body
     except LakeError:
-        _refuse_newer(body)
+        _refuse_other_format(body)
         return None, body
 
 
-def _refuse_newer(body: bytes) -> None:
+def _refuse_other_format(body: bytes) -> None:
     try:
         number = msgspec.json.decode(body, type=dict[str, Any]).get("format")
     except msgspec.DecodeError:
         return
-    if isinstance(number, int) and number > FORMAT:
-        raise LakeError(f"{MANIFEST} has format {number}, this reelhouse reads up to {FORMAT}: upgrade reelhouse")
+    if isinstance(number, int):
+        refuse_other_format(MANIFEST, number)
 
 
 def _nothing_to_do(storage: Storage, situation: _LakeBeforeBuild) -> bool:
@@ -278,7 +279,7 @@ def _nothing_to_do(storage: Storage, situation: _LakeBeforeBuild) -> bool:
     wanted = wanted_fingerprints(registry, reads, situation.exports, situation.purges)
     pins = situation.pins
     names = registry.names
-    if names != pins.keys() or any(pins[name].made_from != wanted[name] for name in names):
+    if names != pins.keys() or any(pins[name].fingerprint != wanted[name] for name in names):
         return False
     return not any(check_manifest(storage, situation.current, situation.newest)) and _all_sound(storage, pins)
 
@@ -326,9 +327,9 @@ def _build(
     current = BuildManifest(
         build=max(situation.newest, situation.current.build if situation.current else 0) + 1,
         tables=pins,
-        read=BuildInputs(read, situation.exports),
+        inputs=BuildInputs(read, situation.exports),
         purges=situation.purges,
-        made_by=f"reelhouse {reelhouse.__version__}",
+        written_by=f"reelhouse {reelhouse.__version__}",
     )
     step("pinning")
     if not pin(storage, current, situation.body):
@@ -345,4 +346,4 @@ def _done_before(situation: _LakeBeforeBuild) -> BuildResult:
 
 def _result(current: BuildManifest, *, done: bool, rebuilt: list[str]) -> BuildResult:
     rows = {name: one.rows for name, one in current.tables.items()}
-    return BuildResult(done, current.build, rows, rebuilt, current.read)
+    return BuildResult(done, current.build, rows, rebuilt, current.inputs)

@@ -130,7 +130,7 @@ def _found(storage: Storage, folder: str, pinned: Staged, code: str) -> Staged:
         return _NOTHING
     found = pinned if pinned.version is not None else _NOTHING
     for commit in _commits_since(storage, folder, found.version, latest):
-        if commit.user.get("code") != code or (found.version is None and not commit.overwrites):
+        if commit.user.get("parsing_fingerprint") != code or (found.version is None and not commit.overwrites):
             found = _NOTHING
             continue
         reads = _begun_with(commit) if commit.overwrites else found.reads
@@ -202,7 +202,7 @@ class Stager:
     def _append(self, over: int | None, parts: list[ReceiptPart], names: list[NamedPart], *, begin: bool) -> int:
         """Commit *parts* (*names*) after version *over*, in place of all rows to *begin*; returns the version."""
         check_chunks(self.engine.storage, [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk])
-        user = {"parts": names, "code": self.code, "outcomes": sum(map(_answers, parts))}
+        user = {"parts": names, "parsing_fingerprint": self.code, "outcomes": sum(map(_answers, parts))}
         mode: Mode = "overwrite" if begin else "append"
         files = self._written(parts)
         return self.engine.commit(self.folder, files, self.schema, mode=mode, user=user, over=over).version

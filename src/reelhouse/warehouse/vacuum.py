@@ -18,7 +18,7 @@ from reelhouse.warehouse.manifest import BuildManifest
 def sweep(storage: Storage, before: BuildManifest) -> int:
     """Remove what is older than the build *before* the newest one; returns how many files went."""
     kept = {f"{pin.zone}/{name}": pin.version for name, pin in before.tables.items()}
-    kept |= before.read.staged
+    kept |= before.inputs.staged
     return sum(prefetch(lambda table: sweep_table(storage, *table), kept.items()))
 
 

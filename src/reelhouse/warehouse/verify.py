@@ -100,7 +100,7 @@ def _check_manifest(storage: Storage) -> tuple[BuildManifest | None, list[str]]:
 def _pins(current: BuildManifest) -> Iterator[tuple[str, TableVersion]]:
     """What a build pinned, staging included, of which no rows are written down."""
     yield from sorted(current.tables.items())
-    for name, one in current.read.streams.items():
+    for name, one in current.inputs.streams.items():
         if one.staging is not None:
             yield name, TableVersion(STAGING.rstrip("/"), one.staging, -1, "", "")
 
@@ -152,7 +152,7 @@ class _PinCheck:
 
 
 def _check_counts(storage: Storage, current: BuildManifest, entities: Mapping[str, Entity]) -> Iterator[str]:
-    expected = expected_rows(storage, current.read, entities)
+    expected = expected_rows(storage, current.inputs, entities)
     for name, rows in expected.items():
         pin = current.tables.get(name)
         if pin is not None and pin.rows != rows:

@@ -405,7 +405,7 @@ def run_result(result: RunResult) -> None:
         ("not in listing", found["not_in_listing"], "known, but no longer listed"),
         ("excluded before requesting", sum(found["excluded"].values()), _listed(found["excluded"])),
         ("up to date", found["up_to_date"], ""),
-        ("requested", found["asked"], _listed(found["reasons"])),
+        ("requested", found["requested"], _listed(found["causes"])),
         *((name, found[name], "") for name in ("landed", "filtered")),
         ("gone", found["gone"], f"by IMDb's ids of other kinds: {others}" if others else ""),
         *((name, found[name], "") for name in ("quarantined", "pending")),
@@ -417,7 +417,7 @@ def run_result(result: RunResult) -> None:
         *([("replayed from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]
     words = verdict(complete=found["complete"], clean=found["clean"], quarantined=found["quarantined"])
-    if found["complete"] and not found["asked"]:
+    if found["complete"] and not found["requested"]:
         words, rows = f"nothing to request ({words})", rows[:4]
     table(f"Run {found['run']} ({found['entity']}): {words}", ("", "count", ""), rows)
     for text in found["notes"]:

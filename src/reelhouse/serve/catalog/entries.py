@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pyspark.sql import types as T
 
-from reelhouse.delta.log import schema_mark
+from reelhouse.delta.log import schema_fingerprint
 from reelhouse.entities.schema import Table
 from reelhouse.errors import ConfigError, LakeError
 from reelhouse.marts import REGISTRY
@@ -82,7 +82,7 @@ def _specs(storage: Storage, registry: Registry) -> Iterator[tuple[str, Table]]:
 
 def _check_columns(spec: Table, pin: TableVersion) -> None:
     """Check that a table has the declared columns: entries made from other declarations would be wrong."""
-    if pin.schema != schema_mark(schema_of(spec.columns)):
+    if pin.schema_fingerprint != schema_fingerprint(schema_of(spec.columns)):
         raise LakeError(
             f"{spec.name} was built by another version of reelhouse, with other columns: run `reelhouse build` first"
         )

@@ -39,7 +39,7 @@ class DatabaseFile(ABC):
     # whether foreign keys are enforced: then a table cannot be replaced without those that refer to it.
     types: ClassVar[Mapping[str, str]]
     names: ClassVar[str]
-    not_looked_at = ROWS_ALONE
+    not_compared = ROWS_ALONE
     enforces: ClassVar[bool]
 
     def __init__(self, path: Path) -> None:

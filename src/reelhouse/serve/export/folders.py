@@ -72,7 +72,7 @@ class ExportFolder:
     With *excel_safe* no text in a CSV is a formula to a spreadsheet.
     """
 
-    not_looked_at = ""
+    not_compared = ""
 
     def __init__(self, path: Path, suffix: str, *, excel_safe: bool = False) -> None:
         self.place = f"{suffix}:{path}"

@@ -54,11 +54,11 @@ ROWS_ALONE = "unchanged tables of a database were counted, their values were not
 class Target(Protocol):
     """Where tables go. *place* is how it is shown: without a password.
 
-    *not_looked_at* says what of an unchanged table is believed without a look, if anything.
+    *not_compared* says what of an unchanged table is believed without a look, if anything.
     """
 
     place: str
-    not_looked_at: str
+    not_compared: str
 
     def export(self, snapshot: LakeSnapshot, *, full: bool, step: Step) -> list[Exported]:
         """Make the target hold *snapshot*, all of it or nothing; *full* writes also what is there already.

@@ -109,15 +109,15 @@ def look(storage: Storage, names: tuple[str, ...] | None = None, registry: Regis
 
 def _imports(own: dict[str, Import]) -> dict[str, ExportTable]:
     return {
-        name: ExportTable(import_spec(name, one), one, _hash(one.made_from, one.schema, str(one.version)))
+        name: ExportTable(import_spec(name, one), one, _hash(one.fingerprint, one.schema_fingerprint, str(one.version)))
         for name, one in own.items()
     }
 
 
 def _built(storage: Storage, current: BuildManifest, registry: Registry) -> dict[str, ExportTable]:
-    registry = registry.only(current.read.streams)
-    reads = {name: current.read.stream(name).receipts for name in registry.entities}
-    wanted = wanted_fingerprints(registry, reads, current.read.exports, current.purges)
+    registry = registry.only(current.inputs.streams)
+    reads = {name: current.inputs.stream(name).receipts for name in registry.entities}
+    wanted = wanted_fingerprints(registry, reads, current.inputs.exports, current.purges)
     known = [spec for spec in (*registry.tables, *registry.marts) if spec.name in current.tables]
     return {spec.name: _of_build(storage, current, spec, wanted) for spec in known}
 
@@ -127,14 +127,14 @@ def _of_build(storage: Storage, current: BuildManifest, spec: Table, wanted: dic
     answer = _answer(spec)
     form = ""
     # A build of older code made its rows in a way that is not known here.
-    if answer and pin.made_from == wanted[spec.name]:
-        form = _hash(storage.url, rows_fingerprint(spec), pin.schema, *_codes(current))
-    return ExportTable(spec, pin, _hash(pin.made_from, pin.schema), form, answer)
+    if answer and pin.fingerprint == wanted[spec.name]:
+        form = _hash(storage.url, rows_fingerprint(spec), pin.schema_fingerprint, *_codes(current))
+    return ExportTable(spec, pin, _hash(pin.fingerprint, pin.schema_fingerprint), form, answer)
 
 
 def _codes(current: BuildManifest) -> Iterable[str]:
     """How the answers of each entity were parsed."""
-    return (one.code for _, one in sorted(current.read.streams.items()))
+    return (one.parsing_fingerprint for _, one in sorted(current.inputs.streams.items()))
 
 
 def _answer(spec: Table) -> tuple[str, ...]:

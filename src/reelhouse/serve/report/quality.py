@@ -26,7 +26,7 @@ Ask = Callable[[str], list[dict[str, Any]]]
 _CHARTS = 3
 _RUNS = 20
 _EXAMPLES = 30
-_OF_A_RUN = ("entity", "run", "asked", "landed", "filtered", "gone", "quarantined")
+_OF_A_RUN = ("entity", "run", "requested", "landed", "filtered", "gone", "quarantined")
 
 
 class QualityLimits(NamedTuple):
@@ -113,14 +113,14 @@ def _entities(ask: Ask) -> list[EntityState]:
 
 
 def _waterfalls(newest: Sequence[Reconciliation]) -> Iterator[Figure]:
-    for run in sorted(newest, key=lambda one: -one.asked)[:_CHARTS]:
+    for run in sorted(newest, key=lambda one: -one.requested)[:_CHARTS]:
         counts = run.counts
         steps = [
             ("listed", counts.listed, "total"),
             ("not in listing", counts.not_in_listing, "more"),
             *((f"excluded: {name}", count, "fewer") for name, count in sorted(counts.excluded.items())),
             ("up to date", counts.up_to_date, "fewer"),
-            ("requested", run.asked, "total"),
+            ("requested", run.requested, "total"),
             ("filtered", run.filtered, "fewer"),
             ("gone", run.gone, "fewer"),
             ("quarantined", run.quarantined, "fewer"),
@@ -145,7 +145,7 @@ def _history(runs: Sequence[Reconciliation]) -> Iterator[Figure]:
             (
                 r.entity,
                 r.run,
-                r.asked,
+                r.requested,
                 r.landed,
                 r.filtered,
                 r.gone,

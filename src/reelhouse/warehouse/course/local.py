@@ -74,12 +74,12 @@ class Written(msgspec.Struct, frozen=True):
 class LocalCopies(msgspec.Struct):
     """What became of each file under `Raw/Local/CSV/`, and the Parquet files that were *written*, both by their keys.
 
-    *left* names Parquet files whose source is gone and that somebody else has changed.
+    *not_removed* names Parquet files whose source is gone and that somebody else has changed.
     """
 
     files: dict[str, LocalCopy] = {}
     written: dict[str, Written] = {}
-    left: list[str] = []
+    not_removed: list[str] = []
     format: int = FORMAT
 
     @property
@@ -90,7 +90,7 @@ class LocalCopies(msgspec.Struct):
     @property
     def notes(self) -> list[str]:
         """What should be looked at, by name."""
-        return [*(f"{key}: {one.note}" for key, one in sorted(self.files.items()) if one.note), *self.left]
+        return [*(f"{key}: {one.note}" for key, one in sorted(self.files.items()) if one.note), *self.not_removed]
 
 
 def read_local_copies(storage: Storage) -> LocalCopies:
@@ -143,7 +143,9 @@ def _remove_orphans(storage: Storage, made: LocalCopies, targets: dict[str, str]
         if target in targets or storage.size(one.source) is not None:
             continue
         if not _removed(storage, target, made.written):
-            made.left.append(f"{target} was changed after reelhouse wrote it, and {one.source} is gone: it stays")
+            made.not_removed.append(
+                f"{target} was changed after reelhouse wrote it, and {one.source} is gone: it stays"
+            )
 
 
 def _removed(storage: Storage, target: str, written: dict[str, Written]) -> bool:

@@ -167,7 +167,7 @@ def _ours(listed: Callable[[str], Iterable[str]]) -> Iterator[tuple[str, re.Matc
 def _day_of(storage: Storage, current: BuildManifest) -> str | None:
     """`yyyy/mm/dd` of the newest run that a build reflects."""
     days = []
-    for name, one in current.read.streams.items():
+    for name, one in current.inputs.streams.items():
         run = max([one.receipts.through, *map(int, one.receipts.open)])
         plan = read_plan(storage, name, run) if run else None
         days += [] if plan is None else [plan.planned_at[:10]]

@@ -52,7 +52,7 @@ def load_by_copy(
 class PostgresTarget:
     """A *schema* of the database at *url*, made where it is not there."""
 
-    not_looked_at = ROWS_ALONE
+    not_compared = ROWS_ALONE
 
     def __init__(self, url: str, schema: str = SCHEMA, load: Load = load_by_copy) -> None:
         self.place = f"{shown(url)} (schema {schema})"
