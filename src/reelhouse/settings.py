@@ -58,9 +58,25 @@ _SHOWN = 200
 _API_KEY = re.compile(r"[0-9a-f]{32}")
 
 
+# What a value must be: whether it is, and how an error says so.
+_Rule = tuple[Callable[[Any], bool], str]
+_POSITIVE: _Rule = (lambda value: value > 0, "more than 0")
+_FROM_0: _Rule = (lambda value: value >= 0, "0 or more")
+_FROM_1: _Rule = (lambda value: value >= 1, "1 or more")
+
+
+def _between(least: int, most: int) -> _Rule:
+    return lambda value: least <= value <= most, f"{least} to {most}"
+
+
+def _one_of(*names: str) -> _Rule:
+    return names.__contains__, " or ".join(filter(None, names))
+
+
 def _setting(
     default: Any,
     about: str,
+    rule: _Rule | None = None,
     *,
     secret: bool = False,
     local: bool = False,
@@ -70,12 +86,15 @@ def _setting(
 ) -> Any:
     """A setting with its description for the file; *env* overrides the name made from `REELHOUSE_` and the key.
 
+    A value that is not None must obey its *rule*.
+
     A *local* setting decides where secrets are sent, which are used, or what runs on this machine. Others who may write
     to a lake must not decide that, so a lake's own file may not contain it. One *by_entity* may also be in the
     table of an entity, `[entity.NAME]`.
     """
     metadata = {
         "about": about,
+        "rule": rule,
         "env": env,
         "secret": secret,
         "local": local,
@@ -108,8 +127,8 @@ class Settings:
         "TMDB's daily id exports; ends in /p/exports. The token is never sent there.",
         local=True,
     )
-    rate: float = _setting(40.0, "Requests per second; TMDB allows about 40 per IP address. 0 means no limit.")
-    connections: int = _setting(20, "Connections at once, at most 20.")
+    rate: float = _setting(40.0, "Requests per second; TMDB allows about 40 per IP address. 0 means no limit.", _FROM_0)
+    connections: int = _setting(20, "Connections at once, at most 20.", _between(1, 20))
     language: str = _setting("en-US", "Language of titles and texts, as TMDB writes it.", by_entity=True)
     region: str = _setting("", "Region (ISO 3166-1) sent with requests; empty for none.", by_entity=True)
     append: list[str] | None = _setting(
@@ -118,7 +137,9 @@ class Settings:
         by_entity=True,
         example='["credits"]',
     )
-    top: int | None = _setting(None, "Select this many of the most popular titles.", by_entity=True, example="1000")
+    top: int | None = _setting(
+        None, "Select this many of the most popular titles.", _FROM_1, by_entity=True, example="1000"
+    )
     min_popularity: float | None = _setting(
         None, "Select titles that the listing says are at least this popular.", by_entity=True, example="5.0"
     )
@@ -126,10 +147,7 @@ class Settings:
     adult_export: bool = _setting(False, "List TMDB's separate exports of what is marked as adult too.", by_entity=True)
     include_video: bool = _setting(True, "Request titles that the listing flags as videos (not films).", by_entity=True)
     discover: dict[str, str] = _setting(
-        {},
-        "Select by TMDB's discover filters instead of the export.",
-        by_entity=True,
-        example='{ with_genres = "18" }',
+        {}, "Select by TMDB's discover filters instead of the export.", by_entity=True, example='{ with_genres = "18" }'
     )
     follow: str = _setting(
         "",
@@ -139,45 +157,64 @@ class Settings:
     record_filter: str = _setting(
         "", "A JMESPath predicate; records that do not pass are counted as filtered.", by_entity=True
     )
+    # TMDB's terms forbid to keep anything for longer than six months.
     stale_after_days: int | None = _setting(
         None,
         "Request again what is older than so many days; unset: 150. TMDB's terms limit caching to six months.",
+        _between(1, 180),
         example="30",
         by_entity=True,
     )
     min_export_share: float = _setting(
-        0.95, "Refuse an export smaller than this share of the last one.", by_entity=True
+        0.95, "Refuse an export smaller than this share of the last one.", _between(0, 1), by_entity=True
     )
-    attempts: int = _setting(5, "How often an id is requested before it is deferred.")
-    retry_wait: float = _setting(0.5, "Seconds before the first retry; doubles, with jitter.")
-    body_megabytes: float = _setting(64.0, "The largest answer that is unpacked; larger ones are quarantined.")
+    attempts: int = _setting(5, "How often an id is requested before it is deferred.", _FROM_1)
+    retry_wait: float = _setting(0.5, "Seconds before the first retry; doubles, with jitter.", _FROM_0)
+    body_megabytes: float = _setting(
+        64.0, "The largest answer that is unpacked; larger ones are quarantined.", _POSITIVE
+    )
     outage_minutes: float = _setting(15.0, "How long to wait during an outage of TMDB before leaving the run open.")
     chunk_answers: int = _setting(
         1000,
         "Close a chunk after this many responses, after chunk_megabytes or after chunk_seconds, whichever comes first.",
+        _FROM_1,
     )
-    chunk_megabytes: float = _setting(8.0, "Close a chunk at this compressed size.")
-    chunk_seconds: float = _setting(15.0, "Close a chunk at this age, which limits what a killed process can lose.")
-    layout: str = _setting("lake", "lake, or course to copy landed answers as plain JSON arrays to Raw/TMDB/JSON.")
+    chunk_megabytes: float = _setting(8.0, "Close a chunk at this compressed size.", _POSITIVE)
+    chunk_seconds: float = _setting(
+        15.0, "Close a chunk at this age, which limits what a killed process can lose.", _POSITIVE
+    )
+    layout: str = _setting(
+        "lake",
+        "lake, or course to copy landed answers as plain JSON arrays to Raw/TMDB/JSON.",
+        _one_of("lake", "course"),
+    )
     course_kinds: bool = _setting(False, "With the course layout: a folder for the kind above the date.")
     course_quotes: bool = _setting(
         True, "With the course layout: quotes in Raw/Local/CSV enclose values; false reads them as text."
     )
     s3_region: str = _setting("", "The bucket's region, if boto3 does not find it.")
     s3_profile: str = _setting("", "A profile of the AWS configuration, if not the default one.", local=True)
-    s3_encryption: str = _setting("", "Encrypt each object with sse-s3 or sse-kms; empty uses the bucket's default.")
+    s3_encryption: str = _setting(
+        "",
+        "Encrypt each object with sse-s3 or sse-kms; empty uses the bucket's default.",
+        _one_of("", "sse-s3", "sse-kms"),
+    )
     s3_kms_key: str = _setting("", "The key of sse-kms, if not the account's own; it implies sse-kms.")
     spool: str = _setting(
         "", "Where answers wait while the lake cannot be written; empty for the user's cache folder.", local=True
     )
-    spool_megabytes: float = _setting(512.0, "How much may wait there; 0 for nothing.")
+    spool_megabytes: float = _setting(512.0, "How much may wait there; 0 for nothing.", _FROM_0)
     run_every_hours: float = _setting(
         24.0,
         "How long after a run was planned the next one is due: in Lambda, and during another entity's run.",
+        _POSITIVE,
         by_entity=True,
     )
     run_kind: str = _setting(
-        "incremental", "In Lambda: incremental is what is new, changed or old; full is everything.", by_entity=True
+        "incremental",
+        "In Lambda: incremental is what is new, changed or old; full is everything.",
+        _one_of("incremental", "full"),
+        by_entity=True,
     )
     event_bus: str = _setting("", "In Lambda: the EventBridge bus that announces reconciled runs; empty for none.")
     engine: str = _setting(
@@ -193,11 +230,11 @@ class Settings:
     spark_conf: dict[str, str] = _setting(
         {}, "Apache Spark's own settings, by their names.", local=True, example='{ "spark.executor.memory" = "4g" }'
     )
-    report_quarantined: float = _setting(0.01, "In a report, red above this share of quarantined answers,")
-    report_rejected: float = _setting(0.01, "of rejected values an answer,")
-    report_orphans: float = _setting(0.0, "of rows whose key another table lacks,")
-    report_age_days: int = _setting(180, "if an answer is older than so many days,")
-    report_verify_days: int = _setting(30, "or if the last verify is older, or found problems.")
+    report_quarantined: float = _setting(0.01, "In a report, red above this share of quarantined answers,", _FROM_0)
+    report_rejected: float = _setting(0.01, "of rejected values an answer,", _FROM_0)
+    report_orphans: float = _setting(0.0, "of rows whose key another table lacks,", _FROM_0)
+    report_age_days: int = _setting(180, "if an answer is older than so many days,", _FROM_0)
+    report_verify_days: int = _setting(30, "or if the last verify is older, or found problems.", _FROM_0)
     unity_url: str = _setting(
         "", "Unity Catalog's address, for `reelhouse register`.", local=True, env="DATABRICKS_HOST"
     )
@@ -214,7 +251,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         for one in _general():
-            _check_type(one, getattr(self, one.name), f" in {_places(one.name)}")
+            value = _check_type(one, getattr(self, one.name), f" in {_places(one.name)}")
+            if one.metadata["rule"] is not None and value is not None:
+                fits, expected = one.metadata["rule"]
+                _require(fits(value), one.name, expected, value)
         self._check_values()
         for name in self.entity:
             self.of(name)
@@ -238,42 +278,14 @@ class Settings:
             near = difflib.get_close_matches(self.language.casefold(), _LANGUAGES, 1, cutoff=0.5)
             meant = f" ({_LANGUAGES[near[0]]}, perhaps)" if near else ""
             _require(False, "language", f"a code such as en-US, pt-BR or de{meant}", self.language)
-        _require(1 <= self.connections <= 20, "connections", "1 to 20", self.connections)
-        _require(self.rate >= 0, "rate", "0 or more", self.rate)
-        _require(self.top is None or self.top > 0, "top", "1 or more", self.top)
         listed = self.include_adult or not self.adult_export
         _require(listed, "adult_export", "include_adult = true beside it", "include_adult = false")
-        _require(self.attempts >= 1, "attempts", "1 or more", self.attempts)
-        _require(self.retry_wait >= 0, "retry_wait", "0 or more", self.retry_wait)
-        _require(self.body_megabytes > 0, "body_megabytes", "more than 0", self.body_megabytes)
-        _require(0 <= self.min_export_share <= 1, "min_export_share", "0 to 1", self.min_export_share)
-        _require(self.chunk_answers >= 1, "chunk_answers", "1 or more", self.chunk_answers)
-        _require(self.chunk_megabytes > 0, "chunk_megabytes", "more than 0", self.chunk_megabytes)
-        _require(self.chunk_seconds > 0, "chunk_seconds", "more than 0", self.chunk_seconds)
-        _require(self.layout in ("lake", "course"), "layout", "lake or course", self.layout)
-        _require(
-            self.s3_encryption in ("", "sse-s3", "sse-kms"), "s3_encryption", "sse-s3 or sse-kms", self.s3_encryption
-        )
         _require(
             not self.s3_kms_key or self.s3_encryption != "sse-s3",
             "s3_kms_key",
             "s3_encryption = 'sse-kms' or none",
             self.s3_kms_key,
         )
-        _require(self.spool_megabytes >= 0, "spool_megabytes", "0 or more", self.spool_megabytes)
-        for name in (
-            "report_quarantined",
-            "report_rejected",
-            "report_orphans",
-            "report_age_days",
-            "report_verify_days",
-        ):
-            _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        _require(self.run_every_hours > 0, "run_every_hours", "more than 0", self.run_every_hours)
-        _require(self.run_kind in ("incremental", "full"), "run_kind", "incremental or full", self.run_kind)
-        # TMDB's terms forbid to keep anything for longer than six months.
-        stale = self.stale_after_days
-        _require(stale is None or 1 <= stale <= 180, "stale_after_days", "1 to 180", stale)
 
     def checked_token(self) -> str:
         """The token, or `ConfigError` with what is wrong with it; the token itself is never shown."""

@@ -378,7 +378,7 @@ def test_another_answer_is_named_though_all_hashes_fit_it(
     _red(lake, text)
 
 
-@pytest.mark.parametrize("name", ["asked", "landed", "gone", "chunks", "bytes", "counts", "drift", "clean"])
+@pytest.mark.parametrize("name", ["requested", "landed", "gone", "chunks", "bytes", "counts", "drift", "clean"])
 def test_wrong_sums_of_a_reconciliation_are_named(lake: MemoryStorage, name: str) -> None:
     def forge(found: Any) -> None:
         if name == "counts":

@@ -63,10 +63,10 @@ class Meter(Progress):
         }
 
 
-def emit(lake: str, numbers: dict[str, float | None], at: float | None = None) -> None:
+def emit(lake: str, numbers: dict[str, float | None]) -> None:
     """Print one line of CloudWatch's Embedded Metric Format on stdout; None values are left out."""
     # Not through logging: CloudWatch needs the bare line, whatever the log's format and level.
-    print(emf(lake, numbers, time.time() if at is None else at), flush=True)
+    print(emf(lake, numbers, time.time()), flush=True)
 
 
 def emf(lake: str, numbers: dict[str, float | None], at: float) -> str:

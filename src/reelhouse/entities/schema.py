@@ -374,6 +374,11 @@ class Entity:
         object.__setattr__(self, "tables", tuple(replace(table, shape=self.shape) for table in self.tables))
 
     @property
+    def singular(self) -> str:
+        """What texts call one."""
+        return self.noun or self.name
+
+    @property
     def id_field(self) -> str:
         """The field of an answer that says which id it is about."""
         return "page" if isinstance(self.listing, Pages) else "id"
@@ -504,7 +509,7 @@ class Entity:
         }
         known = {one.name: one for one in (POSITION, DAY, RANK)} | own
         if self.has_ids:
-            about = f"The {self.noun or self.name}."
+            about = f"The {self.singular}."
             known = {self.id_column: ColumnSpec(self.id_column, "bigint", about, path="id"), **known}
         self._refuse(self._problems_of_table(table, known))
         rest = [column for name, column in own.items() if name not in table.key]

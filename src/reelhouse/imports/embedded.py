@@ -15,7 +15,8 @@ import pyarrow as pa
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import named
 from reelhouse.imports.typed_columns import SourcePart, TypedTable
-from reelhouse.imports.values import TextBatch, Values, marked, quoted
+from reelhouse.imports.values import TextBatch, Values, marked
+from reelhouse.sql_quoting import quoted
 
 _ROWS = 16_384
 

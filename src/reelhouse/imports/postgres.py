@@ -12,6 +12,7 @@ import pyarrow as pa
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import NEW_SCHEMA, named
 from reelhouse.imports.values import arrow_type
+from reelhouse.sql_quoting import quoted
 from reelhouse.storage.postgres_address import MISREAD, Secrets, misread, shown
 from reelhouse.warehouse.import_registry import ImportColumn
 
@@ -65,12 +66,12 @@ class PgColumn(NamedTuple):
 
     def selected(self, *, as_text: bool) -> str:
         """The column as an expression that needs no cast any more; decimals *as_text*, where a driver has none."""
-        name, kind = _identifier(self.source), self.column.type
+        name, kind = quoted(self.source), self.column.type
         if self.declared == "timestamp without time zone":
             name = f"{name} at time zone 'UTC'"
         if kind.startswith("decimal") and not as_text:
-            return f"({name})::{self.declared} as {_identifier(self.column.name)}"
-        return f"({_CASTS.get(kind, '{}::text').format(f'({name})')}) as {_identifier(self.column.name)}"
+            return f"({name})::{self.declared} as {quoted(self.column.name)}"
+        return f"({_CASTS.get(kind, '{}::text').format(f'({name})')}) as {quoted(self.column.name)}"
 
 
 class Postgres:
@@ -133,14 +134,13 @@ class Postgres:
 
     def bounds(self, column: PgColumn) -> tuple[int, int] | None:
         """The least and the greatest value of a column; None where there is none."""
-        name = _identifier(column.source)
+        name = quoted(column.source)
         ((least, greatest),) = self._run(f"select min({name})::int8, max({name})::int8 from {self.place}")
         return None if least is None else (least, greatest)
 
     def _find(self, table: str) -> tuple[int, str]:
         # As SQL would read it, else as it is written.
-        quoted = ".".join(map(_identifier, table.split(".")))
-        rows = self._run(_TABLE, table, quoted)
+        rows = self._run(_TABLE, table, ".".join(map(quoted, table.split("."))))
         if not rows:
             raise ConfigError(f"table: {shown(self._url)} has no table {table!r} for this user")
         oid, place = rows[0]
@@ -164,7 +164,7 @@ class Postgres:
         """PostgreSQL has dates and instants that never come; no table of a lake has."""
         for one in self.found:
             if one.column.type in ("date", "timestamp"):
-                name = _identifier(one.source)
+                name = quoted(one.source)
                 first = f"select 1 from {self.place} where not isfinite({name}) or extract(year from {name}) "
                 if self._run(f"{first} not between 1 and 9999 limit 1"):
                     raise ReelhouseError(f"{self.shown}: column {one.source} holds infinity, or a year of five digits")
@@ -195,10 +195,6 @@ def _kind(declared: str) -> str:
     if found and int(found[2]) <= int(found[1]) <= _LONGEST:
         return f"decimal({found[1]},{found[2]})"
     return _KINDS.get(declared, "string")
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _typed(array: Any, column: ImportColumn) -> Any:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from reelhouse.imports.columns import misfit
+from reelhouse.sql_quoting import quoted
 from reelhouse.warehouse.import_registry import ImportColumn
 
 TEXT = "string"
@@ -216,11 +217,6 @@ def arrow_type(kind: str) -> Any:
     """The Arrow type of a column's *kind*."""
     found = _DECIMAL.fullmatch(kind)
     return pa.decimal128(int(found[1]), int(found[2])) if found else _ARROW[kind]
-
-
-def quoted(name: str) -> str:
-    """A name as SQL has it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _type(bits: int) -> str:

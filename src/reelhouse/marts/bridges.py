@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pyspark.sql import DataFrame
 
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import ColumnSpec, Table, key_of
 from reelhouse.marts.movies import MOVIE_ID
 from reelhouse.marts.series import TV_ID
@@ -19,8 +20,8 @@ _COUNTRY = key_of(
 _LANGUAGE = key_of("dim_language", "iso_639_1", "string", "The spoken language", path="spoken_languages[].iso_639_1")
 _NETWORK = key_of("dim_network", "network_id", "bigint", "The network", path="networks[].id")
 
-# The noun of a kind of title, its id, and the list of keywords in its answer.
-_KINDS = {"movie": ("movie", MOVIE_ID, "keywords"), "tv": ("series", TV_ID, "results")}
+# The id of a kind of title, and the list of keywords in its answer.
+_KINDS = {"movie": (MOVIE_ID, "keywords"), "tv": (TV_ID, "results")}
 
 
 def bridge(rows: DataFrame, titles: DataFrame, *, id_column: str, key: str) -> DataFrame:
@@ -30,7 +31,7 @@ def bridge(rows: DataFrame, titles: DataFrame, *, id_column: str, key: str) -> D
 
 def bridges_of(kind: str) -> Iterator[Table]:
     """The bridges of a *kind* of title."""
-    noun, title, keywords = _KINDS[kind]
+    noun, (title, keywords) = ENTITIES[kind].singular, _KINDS[kind]
     keyword = key_of("dim_keyword", "keyword_id", "bigint", "The keyword", path=f"keywords.{keywords}[].id")
     weight = ColumnSpec("weight", "double", f"1/n for a {noun} with n of them; adds up to 1 over each {noun}.", "share")
     bridged = [

@@ -12,6 +12,7 @@ from functools import partial, reduce
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F
 
+from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import ColumnSpec, Table, key_of
 from reelhouse.marts.measures import date_key, kept
 
@@ -117,8 +118,8 @@ _SNAPSHOT = (
 
 def snapshots_of(kind: str, days: Table, adult_titles: bool) -> Table:
     """The mart of what each day said of titles, from the table of their *days*."""
+    noun = ENTITIES[kind].singular
     (id_column,) = (one for one in days.columns if one.name == f"{kind}_id")
-    noun = {"movie": "movie", "tv": "series"}[kind]
     return Table(
         f"fact_{kind}_snapshot",
         f"One row for each {noun} and day with an answer: popularity, votes and rank, and their change.",

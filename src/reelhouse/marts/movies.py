@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.measures import date_key, decade, in_calendar, kept
+from reelhouse.marts.titles import TITLE_COLUMNS
 
 FETCHED_AT = ColumnSpec("fetched_at", "timestamp", "When TMDB gave the newest answer this comes from.")
 MOVIE_ID = key_of("dim_movie", "movie_id", "bigint", "The movie", path="id")
@@ -24,13 +25,7 @@ DIM_MOVIE_COLUMNS = (
     ColumnSpec("release_year", "int", "Year of the first release.", path="release_date"),
     ColumnSpec("release_decade", "int", "First year of the decade of the first release.", path="release_date"),
     key_of("dim_collection", "collection_id", "bigint", "Collection", path="belongs_to_collection.id"),
-    ColumnSpec("overview", "string", "Plot in short.", path="overview"),
-    ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
-    ColumnSpec("homepage", "string", "Web site.", path="homepage"),
-    ColumnSpec("poster_path", "string", "Poster; see TMDB's image configuration.", path="poster_path"),
-    ColumnSpec("backdrop_path", "string", "Backdrop image.", path="backdrop_path"),
-    ColumnSpec("adult", "boolean", "Marked as pornographic.", path="adult"),
-    ColumnSpec("softcore", "boolean", "Marked as softcore.", path="softcore"),
+    *TITLE_COLUMNS,
     ColumnSpec("video", "boolean", "TMDB's flag for videos that are not films.", path="video"),
     FETCHED_AT,
 )

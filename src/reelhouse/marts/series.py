@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.measures import date_key, decade, in_calendar, kept
 from reelhouse.marts.movies import FETCHED_AT
-from reelhouse.marts.titles import of_titles, rated
+from reelhouse.marts.titles import TITLE_COLUMNS, of_titles, rated
 
 TV_ID = key_of("dim_tv", "tv_id", "bigint", "The series", path="id")
 _SEASON_NUMBER = ColumnSpec("season_number", "bigint", "Number of the season; 0 holds specials.")
@@ -31,13 +31,7 @@ DIM_TV_COLUMNS = (
     ColumnSpec("first_air_year", "int", "Year of the first broadcast.", path="first_air_date"),
     ColumnSpec("first_air_decade", "int", "First year of the decade of the first broadcast.", path="first_air_date"),
     ColumnSpec("last_air_date", "date", "Last broadcast so far.", path="last_air_date"),
-    ColumnSpec("overview", "string", "Plot in short.", path="overview"),
-    ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
-    ColumnSpec("homepage", "string", "Web site.", path="homepage"),
-    ColumnSpec("poster_path", "string", "Poster; see TMDB's image configuration.", path="poster_path"),
-    ColumnSpec("backdrop_path", "string", "Backdrop image.", path="backdrop_path"),
-    ColumnSpec("adult", "boolean", "Marked as pornographic.", path="adult"),
-    ColumnSpec("softcore", "boolean", "Marked as softcore.", path="softcore"),
+    *TITLE_COLUMNS,
     FETCHED_AT,
 )
 

@@ -8,6 +8,17 @@ from pyspark.sql import functions as F
 from reelhouse.entities.schema import FETCHED_AT, ColumnSpec
 from reelhouse.marts.measures import mean, weighted_rating
 
+# Of movies and series alike.
+TITLE_COLUMNS = (
+    ColumnSpec("overview", "string", "Plot in short.", path="overview"),
+    ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
+    ColumnSpec("homepage", "string", "Web site.", path="homepage"),
+    ColumnSpec("poster_path", "string", "Poster; see TMDB's image configuration.", path="poster_path"),
+    ColumnSpec("backdrop_path", "string", "Backdrop image.", path="backdrop_path"),
+    ColumnSpec("adult", "boolean", "Marked as pornographic.", path="adult"),
+    ColumnSpec("softcore", "boolean", "Marked as softcore.", path="softcore"),
+)
+
 POSTER_COLUMNS = (
     ColumnSpec("kind", "string", "The kind of title."),
     ColumnSpec("id", "bigint", "The title.", path="id"),

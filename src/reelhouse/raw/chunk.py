@@ -20,13 +20,9 @@ from reelhouse.storage.protocol import Storage
 _LEVEL = 6
 
 
-class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a reader gets of one line. Exactly one of *body* and *base64* is set."""
+class _LineFields(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What differs between the lines of a chunk, apart from the body."""
 
-    chunk: str
-    run: int
-    entity: str
-    params: str
     line: int
     key: str
     path: str
@@ -37,6 +33,15 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
     etag: str | None = None
     age: int | None = None
     reason: str | None = None
+
+
+class Envelope(_LineFields, frozen=True, omit_defaults=True, kw_only=True):
+    """What a reader gets of one line. Exactly one of *body* and *base64* is set."""
+
+    chunk: str
+    run: int
+    entity: str
+    params: str
     body: msgspec.Raw = msgspec.Raw()
     base64: str | None = None
 
@@ -49,19 +54,6 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _ENVELOPE = msgspec.json.Decoder(Envelope)
-
-
-class _StoredEnvelope(msgspec.Struct, omit_defaults=True):
-    line: int
-    key: str
-    path: str
-    status: int
-    fetched_at: str
-    sha256: str
-    id: int | None = None
-    etag: str | None = None
-    age: int | None = None
-    reason: str | None = None
 
 
 def fits_a_line(body: bytes) -> bool:
@@ -92,7 +84,7 @@ class ChunkWriter:
 
     def add(self, body: bytes, *, parses: bool, **fields: Any) -> int:
         """Append one answer and return its line. *parses* tells that the body is JSON; *fields* are `Envelope`'s."""
-        line = _StoredEnvelope(line=self.lines, sha256=hashlib.sha256(body).hexdigest(), **fields)
+        line = _LineFields(line=self.lines, sha256=hashlib.sha256(body).hexdigest(), **fields)
         head = self._encode(line)
         if parses and fits_a_line(body):
             whole = b"".join((self._head, head[1:-1], b',"body":', body, b"}\n"))

@@ -17,8 +17,9 @@ from reelhouse.errors import ConfigError
 from reelhouse.marts.example_queries import QUESTIONS
 from reelhouse.marts.report_questions import REPORT_QUESTIONS
 from reelhouse.serve.export.atomic_files import check_file, in_one_line, put_in_place, scratch_in
-from reelhouse.serve.export.database_file import listed, quoted
+from reelhouse.serve.export.database_file import listed
 from reelhouse.serve.export.result import NOTES, TERMS
+from reelhouse.sql_quoting import quoted
 
 # Columns by which a row is known, and which are searched.
 _LABELS = ("title", "english_name", "name")

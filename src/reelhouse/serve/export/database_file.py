@@ -27,6 +27,7 @@ from reelhouse.serve.export.result import NOTES, ROWS_ALONE, Exported, Noted, St
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, look
 from reelhouse.serve.references import ForeignKey, declarable, parents_first
+from reelhouse.sql_quoting import quoted
 
 
 class DatabaseFile(ABC):
@@ -218,11 +219,6 @@ class DatabaseFile(ABC):
 
 def _foreign_key(one: ForeignKey) -> str:
     return f"foreign key ({listed(one.columns)}) references {quoted(one.parent)} ({listed(one.parent_columns)})"
-
-
-def quoted(name: str) -> str:
-    """A name as SQL has it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def listed(names: Iterable[str]) -> str:

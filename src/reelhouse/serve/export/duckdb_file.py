@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from reelhouse.errors import ConfigError, ReelhouseError, pip_install
-from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
+from reelhouse.serve.export.database_file import DatabaseFile, listed
 from reelhouse.serve.export.result import NOTES, TERMS
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable
+from reelhouse.sql_quoting import literal, quoted
 
 _NOTES = f"""
 create table if not exists {NOTES} (
@@ -64,7 +65,7 @@ class DuckdbFile(DatabaseFile):
         try:
             with self.opened(made, read_only=True) as file:
                 (own,) = file.execute("select current_database()").fetchone()
-                file.execute(f"attach {_text(str(fresh))} as reelhouse_fresh (read_write)")
+                file.execute(f"attach {literal(str(fresh))} as reelhouse_fresh (read_write)")
                 file.execute(f"copy from database {quoted(own)} to reelhouse_fresh")
                 file.execute("detach reelhouse_fresh")
         except ReelhouseError as exc:
@@ -76,7 +77,7 @@ class DuckdbFile(DatabaseFile):
     def prepare(self, file: Any) -> None:
         file.execute("set timezone = 'UTC'")
         file.execute(_NOTES)
-        file.execute(f"comment on table {NOTES} is {_text(TERMS)}")
+        file.execute(f"comment on table {NOTES} is {literal(TERMS)}")
 
     def insert(self, file: Any, table: ExportTable, scan: TableScan) -> str:
         file.register("reelhouse_rows", scan.stream())
@@ -104,17 +105,13 @@ class DuckdbFile(DatabaseFile):
         import duckdb
 
         name = quoted(table.name)
-        file.execute(f"comment on table {name} is {_text(table.spec.about)}")
+        file.execute(f"comment on table {name} is {literal(table.spec.about)}")
         for column in table.spec.columns:
             if column.comment:
-                file.execute(f"comment on column {name}.{quoted(column.name)} is {_text(column.comment)}")
+                file.execute(f"comment on column {name}.{quoted(column.name)} is {literal(column.comment)}")
         try:
             if table.spec.key:
                 file.execute(f"alter table {name} add primary key ({listed(table.spec.key)})")
         except duckdb.ConstraintException:
             return f"no primary key: ({', '.join(table.spec.key)}) is not unique, or NULL somewhere"
         return ""
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.browse.metadata import check_metadata, write_metadata
-from reelhouse.serve.export.database_file import DatabaseFile, listed, quoted
+from reelhouse.serve.export.database_file import DatabaseFile, listed
 from reelhouse.serve.export.result import NOTES, Exported, Noted, Step
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, check_columns, look
+from reelhouse.sql_quoting import quoted
 
 # As SQLite is built unless somebody builds it otherwise.
 _MOST_COLUMNS = 2000

@@ -66,7 +66,6 @@ class Quality(NamedTuple):
     entities: list[EntityState]
     figures: list[Figure]
     checks: list[Check]
-    last_reconciled: list[Reconciliation]
 
 
 def quality(
@@ -92,7 +91,7 @@ def quality(
             _age(entities, limits, now),
         ]
     checks.append(_verify(read_verified(storage), limits, now))
-    return Quality(entities, [one for one in figures if one.rows], checks, newest)
+    return Quality(entities, [one for one in figures if one.rows], checks)
 
 
 def _runs(storage: Storage, entity: str) -> list[Reconciliation]:

@@ -71,9 +71,9 @@ class Link:
             cursor.execute(query, list(values) or None)
             return list(cursor.fetchall())
 
-    def value(self, query: str, values: Sequence[Any] = ()) -> Any:
+    def value(self, query: str) -> Any:
         """The one value that a query finds."""
-        return self.rows(query, values)[0][0]
+        return self.rows(query)[0][0]
 
     def arrow(self, query: str) -> pa.Table:
         """What a query finds, as an Arrow table."""
@@ -207,13 +207,3 @@ def _lines(exc: BaseException) -> list[str]:
     if lines:
         lines[0] = lines[0].removeprefix("IO: ").removeprefix("[libpq] ")
     return [line for line in lines if not line.startswith(("LINE ", "^", "CONTEXT:"))] or [type(exc).__name__]
-
-
-def quoted(name: str) -> str:
-    """An identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """A literal."""
-    return "'" + value.replace("'", "''") + "'"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from reelhouse.entities.schema import ColumnSpec
 from reelhouse.errors import ConfigError
-from reelhouse.serve.export.postgresql.connection import quoted, text
 from reelhouse.serve.export.tables import ExportTable, check_columns
+from reelhouse.sql_quoting import literal, quoted
 
 # Tables of an export that is under way, or was ended; nobody else's names begin like this.
 STAGED = "reelhouse_new__"
@@ -94,10 +94,10 @@ def indexes(schema: str, table: ExportTable, *, keyed: bool) -> Iterator[str]:
 
 
 def comments(schema: str, table: ExportTable) -> Iterator[str]:
-    yield f"comment on table {at(schema, table.name)} is {text(table.spec.about)}"
+    yield f"comment on table {at(schema, table.name)} is {literal(table.spec.about)}"
     for column in table.spec.columns:
         if column.comment:
-            yield f"comment on column {at(schema, table.name)}.{quoted(column.name)} is {text(column.comment)}"
+            yield f"comment on column {at(schema, table.name)}.{quoted(column.name)} is {literal(column.comment)}"
 
 
 def _short(name: str) -> str:

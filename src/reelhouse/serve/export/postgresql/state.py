@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from reelhouse.serve.export.postgresql.connection import quoted
 from reelhouse.serve.export.postgresql.ddl import at
 from reelhouse.serve.export.result import NOTES
+from reelhouse.sql_quoting import quoted
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 

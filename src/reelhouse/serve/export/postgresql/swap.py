@@ -9,9 +9,10 @@ from typing import NamedTuple
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.export.diff import ChangedAnswers
 from reelhouse.serve.export.postgresql import ddl as ddl
-from reelhouse.serve.export.postgresql.connection import Link, ViolationError, quoted
+from reelhouse.serve.export.postgresql.connection import Link, ViolationError
 from reelhouse.serve.export.result import Exported, How
 from reelhouse.serve.export.tables import ExportTable
+from reelhouse.sql_quoting import quoted
 
 
 class Loaded(NamedTuple):

@@ -17,12 +17,13 @@ import pyarrow as pa
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
 from reelhouse.serve.export.diff import COUNT, ChangedAnswers, answers_held, differing
 from reelhouse.serve.export.postgresql import ddl as ddl
-from reelhouse.serve.export.postgresql.connection import Link, LostError, linked, quoted, text
+from reelhouse.serve.export.postgresql.connection import Link, LostError, linked
 from reelhouse.serve.export.postgresql.state import NOTES_SCHEMA, create_notes
 from reelhouse.serve.export.postgresql.swap import Loaded, MiscountError, Swap, TableChange
 from reelhouse.serve.export.result import NOTES, ROWS_ALONE, TERMS, Exported, Noted, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
+from reelhouse.sql_quoting import literal, quoted
 from reelhouse.storage.postgres_address import shown
 
 SCHEMA = "tmdb"
@@ -70,7 +71,7 @@ class PostgresTarget:
 @contextmanager
 def _alone(link: Link, schema: str) -> Iterator[None]:
     """Keep other exports out of the schema; the server lets go when the connection ends."""
-    lock = f"pg_try_advisory_lock(hashtext('reelhouse export'), hashtext({text(schema)}))"
+    lock = f"pg_try_advisory_lock(hashtext('reelhouse export'), hashtext({literal(schema)}))"
     if not link.value(f"select {lock}"):
         raise ReelhouseError(f"another export into schema {schema} is under way: wait for it, then export again")
     yield
@@ -109,7 +110,7 @@ class _PostgresExport:
         there = dict(self._link.rows(query, [self._schema]))
         if NOTES not in there:
             self._link.run(create_notes(self._schema))
-            self._link.run(f"comment on table {ddl.at(self._schema, NOTES)} is {text(TERMS)}")
+            self._link.run(f"comment on table {ddl.at(self._schema, NOTES)} is {literal(TERMS)}")
         columns = ", ".join(quoted(name) for name in NOTES_SCHEMA.names)
         found = self._link.arrow(f"select {columns} from {ddl.at(self._schema, NOTES)}").to_pylist()
         known = {each.table_name: each for each in msgspec.convert(found, list[Noted])}
@@ -129,7 +130,7 @@ class _PostgresExport:
             "select f.conrelid::regclass::text, f.conname::text, c.relname::text "
             "from pg_constraint f join pg_class c on c.oid = f.confrelid join pg_namespace n on n.oid = c.relnamespace "
             "where f.contype = 'f' and f.confdeltype in ('c', 'n', 'd') and n.nspname = $1 "
-            f"and c.relname in ({', '.join(map(text, names))})",
+            f"and c.relname in ({', '.join(map(literal, names))})",
             [self._schema],
         )
         for other, key, name in found:
@@ -215,7 +216,7 @@ class _PostgresExport:
             self._link.run(f"analyze {ddl.at(self._schema, work.staged)}")
 
     def _note(self, done: dict[str, Exported], works: list[TableChange]) -> None:
-        names = ", ".join(text(name) for name in done)
+        names = ", ".join(literal(name) for name in done)
         self._link.run(f"delete from {ddl.at(self._schema, NOTES)} where table_name in ({names})")
         notes = [
             noted(self._snapshot, work.table, done[work.table.name].rows, done[work.table.name].oldest)
