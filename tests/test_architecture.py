@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,13 @@ def test_only_declarations_marts_and_the_emulator_name_a_kind_of_thing() -> None
         if kind.search(_THEIR_OPTIONS.sub("", line))
     ]
     assert found == []
+
+
+def test_no_two_classes_have_one_name() -> None:
+    modules = (path.read_text() for path in (ROOT / "src" / "reelhouse").rglob("*.py"))
+    names = Counter(name.strip("_") for text in modules for name in re.findall(r"^class (\w+)", text, re.MULTILINE))
+    assert names.total() > 400
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def _loaded_by(*modules: str) -> set[str]:

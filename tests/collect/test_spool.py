@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reelhouse.bootstrap.storage import spool_of
-from reelhouse.collect.landing import Replayed, open_unit, replay
-from reelhouse.collect.spool import Spool, SpoolEntry, Spooling
+from reelhouse.collect.landing import ReplayResult, open_unit, replay
+from reelhouse.collect.spool import RunSpool, Spool, SpoolEntry
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import ChunkWriter, read_chunk
 from reelhouse.raw.plan import Plan
@@ -74,19 +74,19 @@ def test_what_waits_is_brought_in_with_its_receipt_and_goes(lake: MemoryStorage,
     plan = _plan(lake)
     chunk = _spooled(spool, plan, ["1", "2", "3"])
     _spooled(spool, plan, ["14", "11"], unit=1)
-    assert replay(lake, spool) == Replayed(5, [])
+    assert replay(lake, spool) == ReplayResult(5, [])
     assert spool.waiting() == []
     (receipt,) = read_parts(lake, "movie", 1, 0)
     assert isinstance(receipt, Receipt)
     assert (receipt.chunk, receipt.requests) == (chunk, 3)
     assert [line.key for line in read_chunk(lake, chunk)] == ["1", "2"]
     assert _claimed(lake, 1) == ["14", "11"]
-    assert replay(lake, spool) == Replayed(0, [])
+    assert replay(lake, spool) == ReplayResult(0, [])
 
 
 def test_nothing_is_made_where_nothing_waits(lake: MemoryStorage, tmp_path: Path) -> None:
     spool = Spool(tmp_path / "deep" / "spool", ROOM)
-    assert replay(lake, spool) == Replayed(0, [])
+    assert replay(lake, spool) == ReplayResult(0, [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -96,7 +96,7 @@ def test_ids_that_somebody_landed_meanwhile_are_dropped(lake: MemoryStorage, spo
     lake.put("_reelhouse/runs/movie/000001/receipts/00000-1.json", b"damaged")
     settle(lake, plan, [a_outcome("5", State.GONE)], known={"2"})
     _spooled(spool, plan, ["1", "2", "5", "7"])
-    assert replay(lake, spool) == Replayed(2, [])
+    assert replay(lake, spool) == ReplayResult(2, [])
     assert _claimed(lake) == ["2", "5", "1", "7"]
 
 
@@ -104,7 +104,7 @@ def test_where_somebody_landed_all_of_it_not_even_the_chunk_is_put(lake: MemoryS
     plan = _plan(lake)
     settle(lake, plan, [a_outcome("1", State.GONE), a_outcome("2", State.GONE)])
     chunk = _spooled(spool, plan, ["1", "2"])
-    assert replay(lake, spool) == Replayed(0, [])
+    assert replay(lake, spool) == ReplayResult(0, [])
     assert spool.waiting() == []
     assert lake.size(chunk.key) is None
 
@@ -118,7 +118,7 @@ def test_a_run_that_was_reconciled_meanwhile_stays_as_it_is(lake: MemoryStorage,
     lake.delete("_reelhouse/runs/movie/000001/receipts/00000-0.json")
     _spooled(spool, plan, ["1", "2"])
     before = set(lake.keys(""))
-    assert replay(lake, spool) == Replayed(0, [])
+    assert replay(lake, spool) == ReplayResult(0, [])
     assert set(lake.keys("")) == before
     assert spool.waiting() == []
 
@@ -128,7 +128,7 @@ def test_what_was_purged_while_it_waited_does_not_come_back(lake: MemoryStorage,
     _spooled(spool, plan, ["1", "2", "3"])
     _spooled(spool, plan, ["14", "11"], unit=1)
     change_purged(lake, "movie", 1, lambda before: Purged("movie", 1, [Purge(MORNING, 1, abandoned=["2"])]))
-    assert replay(lake, spool) == Replayed(2, [])
+    assert replay(lake, spool) == ReplayResult(2, [])
     assert (_claimed(lake), _claimed(lake, 1)) == ([], ["14", "11"])
     assert len(list(lake.keys("raw/"))) == 1
     assert spool.waiting() == []
@@ -217,9 +217,9 @@ def test_it_stops_on_request_and_goes_on_later(lake: MemoryStorage, spool: Spool
     plan = _plan(lake)
     for unit in range(3):
         _spooled(spool, plan, [str(UNIT * unit + 1), str(UNIT * unit + 2)], unit=unit)
-    assert replay(lake, spool, lambda: bool(_claimed(lake))) == Replayed(2, [])
+    assert replay(lake, spool, lambda: bool(_claimed(lake))) == ReplayResult(2, [])
     assert len(spool.waiting()) == 2
-    assert replay(lake, spool) == Replayed(4, [])
+    assert replay(lake, spool) == ReplayResult(4, [])
 
 
 @pytest.mark.parametrize("kind", [StorageError, ConfigError])
@@ -257,8 +257,8 @@ def test_a_folder_of_somebody_else_is_not_believed(
 
 def _spooling(
     spool: Spool | None, plan: Plan, alarm: Callable[[str], None] = lambda reason: None
-) -> tuple[Spooling, Callable[[int, int], None]]:
-    spooling = Spooling(spool, "memory:", plan, alarm)
+) -> tuple[RunSpool, Callable[[int, int], None]]:
+    spooling = RunSpool(spool, "memory:", plan, alarm)
 
     def keep(count: int, size: int) -> None:
         outcomes = [a_outcome(str(number), State.GONE) for number in range(count)]

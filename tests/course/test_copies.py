@@ -19,7 +19,7 @@ from reelhouse.raw.plan import put_ids, put_plan, read_plan
 from reelhouse.raw.receipt import Receipt, State, put_receipt
 from reelhouse.raw.reconciliation import reconcile
 from reelhouse.retention.erasure import purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from tests.lakes import a_chunk, a_outcome, a_plan, settle
@@ -277,7 +277,7 @@ def test_a_purge_writes_the_copies_of_all_its_entities_again() -> None:
     copies.start(1, lambda: False)
     copies.leave()
     both = {"movie": MOVIE, "series": SERIES}
-    chosen = Chosen("1 id", entity="movie", keys=frozenset({"1"}))
+    chosen = PurgeSelection("1 id", entity="movie", keys=frozenset({"1"}))
     assert purge(lake, chosen, datetime(2100, 1, 1, tzinfo=UTC), entities=both).problems == []
     assert sorted(lake.keys(COPIES)) == [f"{DAY}movies_0001-p1.json", f"{DAY}series_0001-p1.json"]
     assert list(check_copies(lake, both.values())) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
-from reelhouse.raw.purges import Note, put_note
+from reelhouse.raw.purges import PurgeNote, put_note
 from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
@@ -161,7 +161,7 @@ def test_what_is_purged_meanwhile_is_not_exported(lake: Path, place: Place) -> N
 
     def step(text: str) -> None:
         if not steps:
-            put_note(storage, Note("2026-11-25T00:00:00Z", "all", runs={"movie": [1]}))
+            put_note(storage, PurgeNote("2026-11-25T00:00:00Z", "all", runs={"movie": [1]}))
         steps.append(text)
 
     with pytest.raises(LakeError, match="purged while they were exported"):

@@ -25,7 +25,7 @@ import pytest
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.retention.erasure import purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.serve.export import folders
 from reelhouse.serve.export.atomic_files import check_outside, put_in_place
 from reelhouse.serve.export.sqlite_file import SqliteFile
@@ -190,7 +190,9 @@ def test_no_byte_of_what_was_purged_stays_in_a_file(tmp_path: Path, name: str) -
     with closing(kind.connect(str(path))) as file:
         file.execute("create view mine as select title from movie")
     purge(
-        lake.storage, Chosen("all but one", keys=frozenset(map(str, range(2, 200)))), datetime(2026, 12, 20, tzinfo=UTC)
+        lake.storage,
+        PurgeSelection("all but one", keys=frozenset(map(str, range(2, 200)))),
+        datetime(2026, 12, 20, tzinfo=UTC),
     )
     erase_tables(lake.storage)
     lake.build()

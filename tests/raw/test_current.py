@@ -10,7 +10,7 @@ import pytest
 
 from reelhouse.engines.session import session_factory
 from reelhouse.maintenance.superseded import outcomes_needed
-from reelhouse.raw.current import Current, current, in_order, sequence_of
+from reelhouse.raw.current import CurrentPositions, current, in_order, sequence_of
 from reelhouse.raw.keys import receipt_key
 from reelhouse.raw.ledger import SHOWN, keep_run, open_ledger
 from reelhouse.raw.receipt import State
@@ -26,29 +26,29 @@ class Case(NamedTuple):
 
     states: tuple[State, ...]
     listed: bool | None
-    expected: Current
+    expected: CurrentPositions
 
 
 CASES = [
-    Case((L,), True, Current(0, 0, False)),
-    Case((L, L), True, Current(1, 1, False)),
-    Case((L, F), True, Current(1, 1, False)),
-    Case((F, L), False, Current(1, 1, False)),
-    Case((L, Q), True, Current(0, 1, False)),
-    Case((F, Q, Q), True, Current(0, 2, False)),
-    Case((Q, Q), True, Current(1, 1, False)),
-    Case((L, G), True, Current(0, 1, False)),
-    Case((L, G), False, Current(1, 1, True)),
-    Case((L, G), None, Current(1, 1, True)),
-    Case((G,), True, Current(0, 0, False)),
-    Case((G,), False, Current(0, 0, True)),
-    Case((G, Q), True, Current(0, 1, False)),
-    Case((G, Q), False, Current(0, 1, True)),
-    Case((L, G, Q), False, Current(1, 2, True)),
-    Case((L, G, Q), True, Current(0, 2, False)),
-    Case((G, L), False, Current(1, 1, False)),
-    Case((L, G, L), False, Current(2, 2, False)),
-    Case((Q, G), True, Current(1, 1, False)),
+    Case((L,), True, CurrentPositions(0, 0, False)),
+    Case((L, L), True, CurrentPositions(1, 1, False)),
+    Case((L, F), True, CurrentPositions(1, 1, False)),
+    Case((F, L), False, CurrentPositions(1, 1, False)),
+    Case((L, Q), True, CurrentPositions(0, 1, False)),
+    Case((F, Q, Q), True, CurrentPositions(0, 2, False)),
+    Case((Q, Q), True, CurrentPositions(1, 1, False)),
+    Case((L, G), True, CurrentPositions(0, 1, False)),
+    Case((L, G), False, CurrentPositions(1, 1, True)),
+    Case((L, G), None, CurrentPositions(1, 1, True)),
+    Case((G,), True, CurrentPositions(0, 0, False)),
+    Case((G,), False, CurrentPositions(0, 0, True)),
+    Case((G, Q), True, CurrentPositions(0, 1, False)),
+    Case((G, Q), False, CurrentPositions(0, 1, True)),
+    Case((L, G, Q), False, CurrentPositions(1, 2, True)),
+    Case((L, G, Q), True, CurrentPositions(0, 2, False)),
+    Case((G, L), False, CurrentPositions(1, 1, False)),
+    Case((L, G, L), False, CurrentPositions(2, 2, False)),
+    Case((Q, G), True, CurrentPositions(1, 1, False)),
 ]
 
 # Every history of up to three answers; what is right for them is what the rule says, which the cases above pin.

@@ -19,7 +19,7 @@ from reelhouse.raw import ledger as ledgers
 from reelhouse.raw.keys import LedgerKey, ledger_key, receipt_key
 from reelhouse.raw.ledger import Ledger, keep_ledger, keep_run, oldest_landed, open_ledger
 from reelhouse.raw.plan import Plan, read_plan
-from reelhouse.raw.purges import Note, change_purged, put_note
+from reelhouse.raw.purges import PurgeNote, change_purged, put_note
 from reelhouse.raw.receipt import Outcome, Purge, Purged, State, read_receipts, readable
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
@@ -372,7 +372,7 @@ def test_whatever_pieces_are_kept_the_ledger_is_that_of_the_receipts(data: st.Da
 
 def _purge(storage: MemoryStorage, run: int, through: int) -> None:
     """Every answer of one part of a run; what was kept stays, as where a collector puts it late."""
-    put_note(storage, Note("2026-11-30T00:00:00Z", "all", {"movie": [run]}))
+    put_note(storage, PurgeNote("2026-11-30T00:00:00Z", "all", {"movie": [run]}))
     change_purged(
         storage,
         "movie",

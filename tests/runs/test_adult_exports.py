@@ -12,7 +12,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, ListingError
 from reelhouse.raw.plan import last_run
 from reelhouse.retention.erasure import purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.lakes import assert_whole, collect, reasons, small
@@ -107,7 +107,7 @@ def test_one_that_is_missing_or_too_small_plans_nothing(tiny: Tiny, left: list[i
 def test_a_purge_of_what_is_old_takes_both_exports(tiny: Tiny) -> None:
     lake = MemoryStorage()
     collect(lake, small(tiny, adult_export=True))
-    done = purge(lake, Chosen("old", before="2026-03-10T00:00:00Z"), datetime(2026, 3, 20, tzinfo=UTC))
+    done = purge(lake, PurgeSelection("old", before="2026-03-10T00:00:00Z"), datetime(2026, 3, 20, tzinfo=UTC))
     assert (done.exports, done.problems) == (2, [])
     assert list(lake.keys("raw/exports/")) == []
     assert verify(lake).problems == []

@@ -22,7 +22,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError, StorageError
 from reelhouse.raw.receipt import Receipt, read_receipts
 from reelhouse.retention.erasure import foresee, purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.opening import open_storage
@@ -389,7 +389,7 @@ def test_a_bucket_is_filled_and_verified_as_a_folder_is(tiny: Tiny, monkeypatch:
     assert put["ContentType"] == "application/json"
 
 
-PURGED = Chosen("ids 12 and 13", keys=frozenset(("12", "13")))
+PURGED = PurgeSelection("ids 12 and 13", keys=frozenset(("12", "13")))
 
 
 def test_a_purged_answer_leaves_the_copies_and_the_others_stay(collected: MemoryStorage) -> None:
@@ -411,7 +411,7 @@ def test_copies_that_hold_purged_answers_are_counted_and_the_next_purge_erases_t
     lake.put(f"{DAY}movies_0001.json", collected.get(f"{DAY}movies_0001.json"))
     (problem,) = verify(lake).problems
     assert problem.startswith(f"1 files under {COPIES} are from before the last purge")
-    assert purge(lake, Chosen("nothing", keys=frozenset(("999",))), NOW).copies == 1
+    assert purge(lake, PurgeSelection("nothing", keys=frozenset(("999",))), NOW).copies == 1
     assert verify(lake).problems == []
     assert b"Title 12," not in b"".join(lake.get(key) for key in lake.keys(COPIES))
 
@@ -449,7 +449,7 @@ def test_a_purge_that_is_killed_leaves_no_purged_answer_unnamed_in_the_copies(
 def test_everything_purged_leaves_no_copy_and_no_mark(collected: MemoryStorage) -> None:
     lake = copied(collected)
     lake.put(f"{DAY}mine.json", b"[]")
-    assert purge(lake, Chosen("all"), NOW).problems == []
+    assert purge(lake, PurgeSelection("all"), NOW).problems == []
     assert list(lake.list_all_versions(COPIES)) == [f"{DAY}mine.json"]
     assert verify(lake).problems == []
 

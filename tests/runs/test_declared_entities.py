@@ -25,7 +25,7 @@ from reelhouse.errors import ConfigError, ListingError
 from reelhouse.raw.chunk import read_chunk, whole_record
 from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
 from reelhouse.retention.erasure import purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
@@ -258,7 +258,7 @@ def test_a_purge_takes_all_lines_of_a_record_and_leaves_those_of_others(
     tmp_path: Path, tmdb: Invented, purged: str
 ) -> None:
     lake, results = _collected(tmp_path, tmdb)
-    chosen = Chosen("1 id", keys=frozenset({purged}))
+    chosen = PurgeSelection("1 id", keys=frozenset({purged}))
     purge(lake.storage, chosen, datetime(2100, 1, 1, tzinfo=UTC), entities=INVENTED)
     left = {outcome.key: outcome.lines for _, outcome in _outcomes(lake, results["saga"])}
     assert left == {key: lines for key, lines in {"1": 1, "2": 3, "3": 2, "4": 2}.items() if key != purged}

@@ -23,7 +23,7 @@ from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_part, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import read_reconciliation
 from reelhouse.retention.erasure import foresee, purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
@@ -35,11 +35,11 @@ from tests.runs.tiny import Tiny, tiny_tmdb
 
 NOW = datetime(2026, 3, 20, 12, tzinfo=UTC)
 
-OLDER = Chosen("older than 18d", before="2026-03-02T12:00:00Z")
-MOVIES = Chosen("entity movie", entity="movie")
-ALL = Chosen("all")
+OLDER = PurgeSelection("older than 18d", before="2026-03-02T12:00:00Z")
+MOVIES = PurgeSelection("entity movie", entity="movie")
+ALL = PurgeSelection("all")
 # By TMDB's id, by the IMDb id that was asked, and by one that only an answer tells.
-IDS = Chosen("3 ids", keys=frozenset({"20", "tt0000012", "tt0000027"}))
+IDS = PurgeSelection("3 ids", keys=frozenset({"20", "tt0000012", "tt0000027"}))
 NAMED = {"20", "12", "tt0000012", "27"}
 
 CHOICES = [IDS, OLDER, MOVIES, ALL]
@@ -83,13 +83,13 @@ def _read(storage: Storage) -> set[tuple[int, str]]:
     return {place for place, body in _outcomes(storage).items() if body is not None}
 
 
-def _taken(chosen: Chosen, run: int, key: str) -> bool:
+def _taken(chosen: PurgeSelection, run: int, key: str) -> bool:
     if chosen is IDS:
         return key in NAMED
     return chosen is not OLDER or run == 1
 
 
-def _kept(storage: Storage, chosen: Chosen) -> dict[tuple[int, str], bytes | None]:
+def _kept(storage: Storage, chosen: PurgeSelection) -> dict[tuple[int, str], bytes | None]:
     """What is to stay as it is."""
     return {place: body for place, body in _outcomes(storage).items() if not _taken(chosen, *place)}
 
@@ -113,7 +113,7 @@ def _whole(storage: Storage) -> Verdict:
 
 
 @pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.words)
-def test_what_is_chosen_is_gone_and_everything_else_lies_as_it_was(lake: Storage, chosen: Chosen) -> None:
+def test_what_is_chosen_is_gone_and_everything_else_lies_as_it_was(lake: Storage, chosen: PurgeSelection) -> None:
     before, kept = _outcomes(lake), _kept(lake, chosen)
     foreseen = foresee(lake, chosen, NOW)
     assert _outcomes(lake) == before
@@ -129,7 +129,7 @@ def test_what_is_chosen_is_gone_and_everything_else_lies_as_it_was(lake: Storage
 
 
 @pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.words)
-def test_purging_twice_takes_nothing_more_and_writes_nothing(lake: Storage, chosen: Chosen) -> None:
+def test_purging_twice_takes_nothing_more_and_writes_nothing(lake: Storage, chosen: PurgeSelection) -> None:
     purge(lake, chosen, NOW)
     before = {key: lake.get(key) for key in lake.keys("")}
     again = purge(lake, chosen, NOW)
@@ -142,7 +142,7 @@ def test_one_purge_after_another_takes_more_of_the_same_chunks(lake: Storage) ->
     gone: set[str] = set()
     for key in ("11", "13", "14", "16", "18"):
         gone.add(key)
-        found = purge(lake, Chosen("1 id", keys=frozenset({key})), NOW)
+        found = purge(lake, PurgeSelection("1 id", keys=frozenset({key})), NOW)
         assert found.problems == []
         assert _outcomes(lake) == {place: body for place, body in before.items() if place[1] not in gone}
         _whole(lake)
@@ -161,7 +161,7 @@ def test_one_purge_after_another_takes_more_of_the_same_chunks(lake: Storage) ->
     ids=lambda given: getattr(given, "words", None),
 )
 def test_a_purge_that_is_killed_at_any_step_is_completed_by_the_next(
-    lived: MemoryStorage, chosen: Chosen, each: int
+    lived: MemoryStorage, chosen: PurgeSelection, each: int
 ) -> None:
     undisturbed = Stepping(copied(lived), counts)
     purge(undisturbed, chosen, NOW)
@@ -272,7 +272,7 @@ def test_a_run_that_is_open_does_not_ask_again_what_was_purged_of_it(tiny: Tiny)
         collect_small(Stepping(lake, dies_at(25)), chosen)
     seen = {key for _, key in _outcomes(lake)}
     assert 2 < len(seen) < 20
-    found = purge(lake, Chosen("older than 1h", before="2030-01-01T00:00:00Z"), NOW)
+    found = purge(lake, PurgeSelection("older than 1h", before="2030-01-01T00:00:00Z"), NOW)
     assert (found.answers, len(found.problems), found.abandoned) == (len(seen), 0, 0)
     assert status(lake, 0).open is not None
     tiny.forget()
@@ -295,7 +295,7 @@ def test_a_run_that_is_open_does_not_request_what_was_purged_before_it_got_there
     seen = {key for _, key in _outcomes(lake)}
     pending = {str(id_) for id_ in range(1, 31)} - seen
     named = frozenset({min(seen), min(pending), max(pending), "9999"})
-    wanted = {"ids": Chosen("4 ids", keys=named), "entity": MOVIES, "all": ALL}[what]
+    wanted = {"ids": PurgeSelection("4 ids", keys=named), "entity": MOVIES, "all": ALL}[what]
     abandoned = pending & named if what == "ids" else pending
     assert foresee(lake, wanted, NOW).abandoned == len(abandoned)
     assert purge(lake, wanted, NOW).abandoned == len(abandoned)
@@ -342,7 +342,7 @@ def test_an_export_stays_as_long_as_one_run_that_keeps_it_names_it(tiny: Tiny) -
     assert lake.size(first.export.key) is not None
     verdict = _whole(lake)
     assert [note[:11] for note in verdict.notes] == ["movie run 1", "movie run 2"]
-    one = Chosen("1 id", keys=frozenset({"1"}))
+    one = PurgeSelection("1 id", keys=frozenset({"1"}))
     assert (foresee(lake, one, NOW).exports, purge(lake, one, NOW).exports) == (0, 0)
     assert purge(lake, MOVIES, NOW).exports == 1
     _whole(lake)
@@ -430,7 +430,7 @@ def test_the_same_answer_that_another_worker_landed_too_goes_with_it(lived: Memo
     drop_ledgers(lake)
     _whole(lake)
     before = _outcomes(lake)
-    found = purge(lake, Chosen("1 id", keys=frozenset({"20"})), NOW)
+    found = purge(lake, PurgeSelection("1 id", keys=frozenset({"20"})), NOW)
     assert (found.problems, found.rewritten) == ([], 3)
     assert _lying(lake) == _read(lake)
     assert _outcomes(lake) == {place: body for place, body in before.items() if place[1] != "20"}
@@ -455,7 +455,7 @@ def test_what_is_to_stay_is_not_lost_over_what_is_to_go(lived: MemoryStorage) ->
     spoilt = bytearray(lake.get(claimed.chunk.key))
     spoilt[len(spoilt) // 2] ^= 1
     lake.put(claimed.chunk.key, bytes(spoilt))
-    found = purge(lake, Chosen("1 id", keys=frozenset({"20"})), NOW)
+    found = purge(lake, PurgeSelection("1 id", keys=frozenset({"20"})), NOW)
     assert any(claimed.chunk.key in problem for problem in found.problems)
     assert lake.get(claimed.chunk.key) == bytes(spoilt)
     # Said to be purged it would be believed to be gone.
@@ -484,7 +484,7 @@ def test_what_discover_said_of_popularity_goes_with_the_run(tiny: Tiny) -> None:
 
 def test_ids_that_no_answer_is_about_are_named(lived: MemoryStorage) -> None:
     lake = copied(lived)
-    found = purge(lake, Chosen("3 ids", keys=frozenset({"20", "999", "tt0000888"})), NOW)
+    found = purge(lake, PurgeSelection("3 ids", keys=frozenset({"20", "999", "tt0000888"})), NOW)
     assert found.unknown == ["999", "tt0000888"]
     assert found.answers == 2
 
@@ -494,7 +494,7 @@ def test_what_was_set_aside_under_an_imdb_id_goes_with_the_title() -> None:
     for run, state, found in ((1, State.QUARANTINED, None), (2, State.LANDED, 5)):
         plan = a_plan(lake, ["tt0000005", "6"], run=run)
         settle(lake, plan, [a_outcome("tt0000005", state, found=found), a_outcome("6")])
-    assert purge(lake, Chosen("1 id", keys=frozenset({"5"})), NOW).answers == 2
+    assert purge(lake, PurgeSelection("1 id", keys=frozenset({"5"})), NOW).answers == 2
     assert {key for _, key in _outcomes(lake)} == {"6"}
 
 
@@ -542,7 +542,7 @@ def test_files_of_the_course_are_purged_too(tiny: Tiny) -> None:
     lake.put(others, b"[]")
     before = _outcomes(lake)
     keys = {"1", "2", "20"}
-    assert purge(lake, Chosen("3 ids", keys=frozenset(keys)), NOW).problems == []
+    assert purge(lake, PurgeSelection("3 ids", keys=frozenset(keys)), NOW).problems == []
     assert _outcomes(lake) == {place: body for place, body in before.items() if place[1] not in keys}
     files = [key for key in lake.list_all_versions(COPIES) if key.endswith(".json") and key != others]
     assert files and all(file_number(key, 1) for key in files)

@@ -25,7 +25,7 @@ from reelhouse.raw.keys import LOGS
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import Receipt
 from reelhouse.retention.erasure import purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.settings import Settings
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options
@@ -116,7 +116,7 @@ class _Losing(FolderStorage):
 
 
 def test_a_purge_that_loses_its_lock_ends_and_the_next_one_continues(lake: FolderStorage) -> None:
-    settings, everything = Settings(lake=str(lake.root)), Chosen("all")
+    settings, everything = Settings(lake=str(lake.root)), PurgeSelection("all")
     with pytest.raises(LockedError, match=r"another process took the lock; .* the next purge continues"):
         purging.purge(_Losing(lake.root), settings, everything, NOW, lambda name: None)
     assert purging.purge(lake, settings, everything, NOW, lambda name: None).gone
@@ -338,7 +338,7 @@ def bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> B
 def test_old_versions_go_too(bucket: Bucket) -> None:
     lake = bucket.lake
     assert any(b'"key":"20"' in body for _, body in bucket.bodies())
-    found = purge(lake, Chosen("1 id", keys=frozenset({"20"})), NOW)
+    found = purge(lake, PurgeSelection("1 id", keys=frozenset({"20"})), NOW)
     assert (found.answers, found.problems) == (2, [])
     assert not any(b'"key":"20"' in body for _, body in bucket.bodies())
     assert verify(lake).problems == []
@@ -348,7 +348,7 @@ def test_old_versions_go_too(bucket: Bucket) -> None:
     lake.delete(gone)
     assert lake.size(gone) is None
     assert [gone in problem for problem in verify(lake).problems] == [True]
-    assert purge(lake, Chosen("all"), NOW).problems == []
+    assert purge(lake, PurgeSelection("all"), NOW).problems == []
     assert list(bucket.bodies()) == []
     assert list(lake.list_all_versions("raw/")) == []
     assert verify(lake).problems == []

@@ -31,7 +31,7 @@ from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import last_run
 from reelhouse.raw.reconciliation import open_run
 from reelhouse.retention.erasure import purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
@@ -336,7 +336,7 @@ def test_a_purge_of_one_entity_leaves_the_other_as_it_is(tiny: Tiny) -> None:
     lake = MemoryStorage()
     collect(lake, small(tiny, record_filter=""))
     movies = {key: lake.get(key) for key in lake.keys("raw/movie/")}
-    done = purge(lake, Chosen("entity series", entity="series"), NOW, entities=BOTH)
+    done = purge(lake, PurgeSelection("entity series", entity="series"), NOW, entities=BOTH)
     assert (done.runs, done.problems) == (1, [])
     assert not [key for key in lake.keys("raw/") if (place := chunk_place(key)) and place.entity == "series"]
     assert {key: lake.get(key) for key in lake.keys("raw/movie/")} == movies
@@ -348,7 +348,7 @@ def test_a_purge_of_one_entity_leaves_the_other_as_it_is(tiny: Tiny) -> None:
 def test_an_id_is_purged_of_the_entity_that_was_named(tiny: Tiny) -> None:
     lake = MemoryStorage()
     collect(lake, small(tiny, record_filter=""))
-    done = purge(lake, Chosen("1 id", entity="series", keys=frozenset({"3"})), NOW, entities=BOTH)
+    done = purge(lake, PurgeSelection("1 id", entity="series", keys=frozenset({"3"})), NOW, entities=BOTH)
     assert (done.answers, done.unknown, done.problems) == (1, [], [])
     assert verify(lake, entities=BOTH).complete
     assert {one.entity: one.landed for one in status(lake, 0.0, BOTH).entities} == {"movie": 27, "series": 26}

@@ -10,7 +10,7 @@ from reelhouse.errors import ConfigError, LakeError
 from reelhouse.marts import REGISTRY
 from reelhouse.serve import records
 from reelhouse.serve.lake import Lake
-from reelhouse.serve.records import Choice
+from reelhouse.serve.records import RecordChoice
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, gone
 
 MOVIE = REGISTRY.entities["movie"]
@@ -27,7 +27,7 @@ def test_a_record_is_found_by_id_and_by_name(three_movies: LakeInTheMaking, text
 
 def test_a_name_of_several_gives_a_choice_the_most_popular_first(three_movies: LakeInTheMaking) -> None:
     found = records.find(lake_of(three_movies), MOVIE, "movie")
-    assert found == [Choice(id_, (f"Movie {id_}",)) for id_ in (3, 2, 1)]
+    assert found == [RecordChoice(id_, (f"Movie {id_}",)) for id_ in (3, 2, 1)]
 
 
 @pytest.mark.parametrize("text", ["%", "it's", "\\", "'; select 1", "tt9999999"])

@@ -11,7 +11,7 @@ from reelhouse.entities.schema import Table
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.plan import Cause
 from reelhouse.raw.receipt import Outcome, State
-from reelhouse.spark.api_partitions import Settled
+from reelhouse.spark.api_partitions import SettledKey
 from reelhouse.spark.options import from_api
 from reelhouse.spark.rows import batches_of
 from reelhouse.tables.schemas import schema_of
@@ -19,18 +19,18 @@ from reelhouse.tables.schemas import schema_of
 AT = "2026-03-02T12:00:00Z"
 
 
-def _landed(key: str, id_: int, **fields: object) -> Settled:
+def _landed(key: str, id_: int, **fields: object) -> SettledKey:
     body = json.dumps({"id": id_, **fields}).encode()
-    return Settled(Outcome(key, State.LANDED, Cause.LISTED, AT, id=id_, line=0), body, "0" * 64)
+    return SettledKey(Outcome(key, State.LANDED, Cause.LISTED, AT, id=id_, line=0), body, "0" * 64)
 
 
 def _batches(
-    settled: list[list[Settled]], table: Table, elsewhere: frozenset[int] = frozenset()
+    settled: list[list[SettledKey]], table: Table, elsewhere: frozenset[int] = frozenset()
 ) -> Iterator[pa.RecordBatch]:
     return batches_of(settled, REGISTRY.entities["movie"], table, schema_of(table.columns), elsewhere)
 
 
-def _ids(*settled: Settled, table: str = "movie", elsewhere: frozenset[int] = frozenset()) -> list[int]:
+def _ids(*settled: SettledKey, table: str = "movie", elsewhere: frozenset[int] = frozenset()) -> list[int]:
     spec = from_api(REGISTRY, "movie")[table]
     column = "movie_id" if table == "movie" else "id"
     return [row[column] for batch in _batches([[one] for one in settled], spec, elsewhere) for row in batch.to_pylist()]
@@ -45,7 +45,7 @@ def test_an_id_requested_under_two_names_has_one_row() -> None:
 
 
 def test_unanswered_ids_are_in_quarantine_only() -> None:
-    lost = Settled(Outcome("tt0000001", State.QUARANTINED, Cause.LISTED, AT, reason="unavailable"))
+    lost = SettledKey(Outcome("tt0000001", State.QUARANTINED, Cause.LISTED, AT, reason="unavailable"))
     assert _ids(lost, lost, table="quarantine") == [None, None]
     assert _ids(lost, table="record") == _ids(lost) == _ids(lost, table="answers") == []
 

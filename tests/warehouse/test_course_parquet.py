@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from reelhouse.delta.delta_rs import write_delta
 from reelhouse.errors import LakeError, StorageError
 from reelhouse.raw.json_objects import encode
-from reelhouse.raw.purges import Note, put_note
+from reelhouse.raw.purges import PurgeNote, put_note
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.warehouse.course import local as course_local
 from reelhouse.warehouse.course import parquet as course_parquet
@@ -302,7 +302,7 @@ def test_verify_names_a_part_that_is_gone_or_cut(world: LakeInTheMaking) -> None
 def test_a_purge_leaves_no_copy_and_what_others_put_there_stays(world: LakeInTheMaking) -> None:
     others = world.root / "Refined/dim_movie/2026/11/01/part-00000-6f1c-c000.snappy.parquet"
     others.write_bytes(b"a student's own")
-    put_note(world.storage, Note("2026-11-20T00:00:00Z", "all", {"movie": [1]}, []))
+    put_note(world.storage, PurgeNote("2026-11-20T00:00:00Z", "all", {"movie": [1]}, []))
     old = leftovers(world.storage)
     assert f"Refined/dim_movie/{DAY}" in old
     assert f"Trusted/TMDB/Parquet/movie/{DAY}" in old
@@ -494,7 +494,7 @@ def test_the_copy_of_a_file_that_was_removed_goes_with_the_next_build(world: Lak
     put_csv(world, "others.csv", CSV.encode())
     copied(world)
     # A purge makes everything of TMDB's again, and forgets nothing of what is a person's own.
-    put_note(world.storage, Note("2026-11-20T00:00:00Z", "all", {"movie": [1]}, []))
+    put_note(world.storage, PurgeNote("2026-11-20T00:00:00Z", "all", {"movie": [1]}, []))
     erase_tables(world.storage)
     world.storage.delete(SOURCE)
     made = copy_local(world.storage, lambda name: None)

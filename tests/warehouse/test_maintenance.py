@@ -23,7 +23,7 @@ from reelhouse.maintenance.run import MaintenanceResult, Removal
 from reelhouse.raw.json_objects import decode
 from reelhouse.raw.keys import MANIFEST, staging_folder
 from reelhouse.retention.erasure import purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import open_storage
 from reelhouse.storage.protocol import Storage
@@ -360,7 +360,7 @@ def test_rows_that_do_not_add_up_are_not_committed(lake: LakeInTheMaking) -> Non
 @pytest.mark.long
 @pytest.mark.usefixtures("eager")
 def test_a_purge_finds_nothing_old_after_a_maintenance_and_erases_all_of_it(lake: LakeInTheMaking) -> None:
-    purge(lake.storage, Chosen("1 id", keys=frozenset({"1"})), datetime.now(UTC))
+    purge(lake.storage, PurgeSelection("1 id", keys=frozenset({"1"})), datetime.now(UTC))
     lake.storage.delete(MANIFEST)
     shutil.rmtree(lake.root / "tables")
     shutil.rmtree(lake.root / "marts")

@@ -18,7 +18,7 @@ from reelhouse.raw.keys import FORMAT, MANIFEST
 from reelhouse.raw.purges import purge_count
 from reelhouse.retention.audit import purge_remains
 from reelhouse.retention.erasure import purge
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.serve.dictionary import describe
 from reelhouse.serve.lake import Lake
 from reelhouse.settings import Settings
@@ -33,8 +33,8 @@ from tests.warehouse.few import FEW
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, filtered, gone, quarantined
 
 NOW = datetime(2026, 12, 20, tzinfo=UTC)
-TWO = Chosen("2 ids", keys=frozenset({"2", "7"}))
-FIRST = Chosen("older", before="2026-11-02T00:00:00Z")
+TWO = PurgeSelection("2 ids", keys=frozenset({"2", "7"}))
+FIRST = PurgeSelection("older", before="2026-11-02T00:00:00Z")
 
 # Distinct from everything else in any file.
 _TITLE = "Purgatorio"
@@ -139,7 +139,7 @@ def test_a_purged_export_leaves_the_history_of_popularity(lake: LakeInTheMaking)
     again = purging.purge(lake.storage, Settings(lake=str(lake.root)), FIRST, NOW, lambda name: None)
     assert (again.tables, again.rebuilt, again.done) == (0, False, True)
     # Nothing is built from what nobody has.
-    all_gone = purging.purge(lake.storage, Settings(lake=str(lake.root)), Chosen("all"), NOW, lambda name: None)
+    all_gone = purging.purge(lake.storage, Settings(lake=str(lake.root)), PurgeSelection("all"), NOW, lambda name: None)
     assert all_gone.done
     assert lake.values("movie", "movie_id") == lake.values("popularity_daily", "id") == []
     # Of the titles; comments of columns speak of movies too.

@@ -29,7 +29,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Export, Pages
 from reelhouse.raw.keys import EXPORTS, RAW
 from reelhouse.retention.erasure import foresee
-from reelhouse.retention.selection import Chosen
+from reelhouse.retention.selection import PurgeSelection
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.warehouse.purged_tables import leftovers
 from reelhouse.warehouse.verify import check_tables
@@ -190,6 +190,6 @@ def test_tables_marts_and_days_lose_a_record_and_keep_those_of_others(
 def test_an_imdb_id_means_the_record_that_its_answers_name(collected: Path, entity: str) -> None:
     bodies = (json.loads(body) for name, _, _, body in _answers(collected) if name == entity)
     key = next(found for one in bodies if (found := one.get("imdb_id") or one.get("external_ids", {}).get("imdb_id")))
-    chosen = Chosen("1 id", entity=entity, keys=frozenset({key}))
+    chosen = PurgeSelection("1 id", entity=entity, keys=frozenset({key}))
     found = foresee(FolderStorage(collected), chosen, datetime.now(UTC))
     assert (found.answers, found.unknown, list(found.entities)) == (2, [], [entity])

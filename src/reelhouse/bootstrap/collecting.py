@@ -15,7 +15,7 @@ from reelhouse.bootstrap.interruptible import run as run_loop
 from reelhouse.bootstrap.secrets import token_of
 from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.storage import spool_of
-from reelhouse.collect.diff import Compared, Difference, compare
+from reelhouse.collect.diff import Difference, EntityDiff, compare
 from reelhouse.collect.fetching import GRACE, TURN_OVER, StopConditions
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.landing import replay
@@ -243,7 +243,7 @@ def compare_each(
     names: Iterable[str],
     found: Callable[[Difference], None],
     progress: Progress,
-) -> list[Compared]:
+) -> list[EntityDiff]:
     """Compare what the lake has with the newest exports: of the entities *names*, or of all that have runs.
 
     *found* is called with each difference. Raises `ConfigError` for an entity that cannot be compared.
@@ -259,7 +259,7 @@ def compare_each(
     if not chosen:
         raise ConfigError("diff: nothing that TMDB exports was collected yet: reelhouse sync")
 
-    async def comparing() -> list[Compared]:
+    async def comparing() -> list[EntityDiff]:
         url = settings.exports_url
         async with open_session(1) as session:
             client = TmdbClient(session, url, "", Limiter(0))

@@ -18,7 +18,7 @@ import msgspec
 from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CallResult, CollectOptions
 from reelhouse.bootstrap.selection import selected
-from reelhouse.collect.diff import DIFFERENCES, Compared, Difference
+from reelhouse.collect.diff import DIFFERENCES, Difference, EntityDiff
 from reelhouse.collect.id_lists import KeyList
 from reelhouse.collect.reporting import Progress, RunResult, RunSummary, summary_of
 from reelhouse.collect.verify import Verdict
@@ -109,7 +109,7 @@ _IDS_SHOWN = 1000
 class DiffResult:
     """The entities as *compared*, and of each entity and kind of difference the first thousand *ids*."""
 
-    compared: list[Compared]
+    compared: list[EntityDiff]
     ids: dict[tuple[str, str], list[int]]
 
     @property

@@ -14,7 +14,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
 from reelhouse.retention import erasure
 from reelhouse.retention.erasure import PurgeCounts
-from reelhouse.retention.selection import Chosen, CutoffClock
+from reelhouse.retention.selection import CutoffClock, PurgeSelection
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import BUILD, Storage
 from reelhouse.warehouse.manifest import read_manifest
@@ -27,7 +27,7 @@ _AGE = re.compile(r"(\d{1,6})([dh])")
 
 def chosen_by(
     clock: CutoffClock, *, older_than: str | None, entity: str | None, keys: tuple[str, ...], everything: bool
-) -> Chosen:
+) -> PurgeSelection:
     """What the options of the command select; `ConfigError` unless exactly one of them is given."""
     if clock.as_of is not None and older_than is None:
         raise ConfigError("as_of: give --older-than too, whose age is counted from it")
@@ -38,11 +38,11 @@ def chosen_by(
     if older_than is not None:
         as_of = "" if clock.as_of is None else f" as of {clock.as_of:%Y-%m-%d}"
         before = _before(older_than, clock.as_of or clock.now)
-        return Chosen(f"older than {older_than}{as_of}", before=before, clock=clock)
+        return PurgeSelection(f"older than {older_than}{as_of}", before=before, clock=clock)
     if entity is not None:
         words = f"{len(keys)} ids of {entity}" if keys else f"entity {entity}"
-        return Chosen(words, entity=entity, keys=frozenset(keys) if keys else None)
-    return Chosen("all") if everything else Chosen(f"{len(keys)} ids", keys=frozenset(keys))
+        return PurgeSelection(words, entity=entity, keys=frozenset(keys) if keys else None)
+    return PurgeSelection("all") if everything else PurgeSelection(f"{len(keys)} ids", keys=frozenset(keys))
 
 
 def _before(age: str, now: datetime) -> str:
@@ -85,7 +85,7 @@ class PurgeResult(PurgeCounts, frozen=True):
         return dict(msgspec.to_builtins(self))
 
 
-def foresee(storage: Storage, chosen: Chosen, now: datetime) -> PurgeResult:
+def foresee(storage: Storage, chosen: PurgeSelection, now: datetime) -> PurgeResult:
     """What a purge would delete; nothing is changed."""
     found = erasure.foresee(storage, chosen, now)
     tables = _tables(storage) if found.answers or found.exports or leftovers(storage) else 0
@@ -103,7 +103,7 @@ def unless_lost(lost: list[str], step: Step, then: str) -> Step:
     return held_step
 
 
-def purge(storage: Storage, settings: Settings, chosen: Chosen, now: datetime, step: Step) -> PurgeResult:
+def purge(storage: Storage, settings: Settings, chosen: PurgeSelection, now: datetime, step: Step) -> PurgeResult:
     """Purge, erase the tables that may hold purged data, and build them again if an engine is installed."""
     lost: list[str] = []
     held_step = unless_lost(lost, step, "what is purged by now is recorded, and the next purge continues")

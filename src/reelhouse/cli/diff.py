@@ -11,7 +11,7 @@ from reelhouse.bootstrap import operations
 from reelhouse.bootstrap.operations import DiffResult
 from reelhouse.bootstrap.storage import lake_of
 from reelhouse.cli.terminal import display
-from reelhouse.collect.diff import Compared, Difference
+from reelhouse.collect.diff import Difference, EntityDiff
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 
@@ -32,7 +32,7 @@ def diff(settings: Settings, names: Iterable[str], output: Path | None, *, as_js
 
 
 def _show(found: DiffResult, output: Path | None) -> None:
-    display.table("The lake and TMDB's newest exports", Compared._fields, found.compared)
+    display.table("The lake and TMDB's newest exports", EntityDiff._fields, found.compared)
     for (entity, difference), ids in found.ids.items():
         count = getattr(next(one for one in found.compared if one.entity == entity), difference)
         more = f" and {count - _SHOWN:,} more (--output FILE has all)" if count > _SHOWN and not output else ""

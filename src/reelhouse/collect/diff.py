@@ -45,7 +45,7 @@ class Difference(NamedTuple):
     fetched_at: str | None
 
 
-class Compared(NamedTuple):
+class EntityDiff(NamedTuple):
     """One entity: how many ids are *excluded* by the selection, and how many differ.
 
     *day* is the export's; *rows* are those of all exports that are listed.
@@ -72,7 +72,7 @@ async def compare(
     wanted: RunSpec,
     found: Callable[[Difference], None],
     client: TmdbClient,
-) -> Compared:
+) -> EntityDiff:
     """Call *found* with each difference between what the lake has and the newest export at *url*, ordered.
 
     The lake should have what its newest run selects that was not about a list alone, and all it ever had. *client*
@@ -98,7 +98,7 @@ async def compare(
             found(Difference(entity.name, *row))
         (excluded,) = ledger.db.execute("select count(*) from listed where excluded is not null").fetchone()
     day, rows = exports[0].reference.day, sum(one.reference.rows for one in exports)
-    return Compared(entity.name, day, rows, excluded, *(counts[name] for name in DIFFERENCES))
+    return EntityDiff(entity.name, day, rows, excluded, *(counts[name] for name in DIFFERENCES))
 
 
 def _selecting(storage: Storage, entity: Entity, last: int) -> Plan:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from reelhouse.collect.landing import ChunkSink, OpenUnit, open_unit
-from reelhouse.collect.validation import Further, ResponseValidator, Validated, parses
+from reelhouse.collect.validation import FurtherAnswer, ResponseValidator, Validated, parses
 from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import DeniedError, TransientError
 from reelhouse.raw.checkpoint import Checkpoint, nothing_done
@@ -419,7 +419,7 @@ class Fetcher:
                 key = str(found)
             if first is None:
                 first = await self._asked(key, self._query, partial(self._judge.judge, key), refused_at)
-            further: list[Further] = []
+            further: list[FurtherAnswer] = []
             for start in range(0, len(first.missing), MOST_APPENDS):
                 appended = first.missing[start : start + MOST_APPENDS]
                 query = query_of(self._plan.request_profile.params, appended)
@@ -429,7 +429,7 @@ class Fetcher:
         except GoneAnswer as exc:
             return Validated(State.GONE, exc.answer, self._found.get(request.key, request.id))
 
-    async def _further(self, key: str, query: str, appended: tuple[str, ...], refused_at: float) -> Further:
+    async def _further(self, key: str, query: str, appended: tuple[str, ...], refused_at: float) -> FurtherAnswer:
         try:
             return await self._asked(key, query, partial(self._judge.judge_further, key, appended), refused_at)
         except UntrustedAnswer as exc:

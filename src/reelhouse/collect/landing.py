@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import NamedTuple
 
-from reelhouse.collect.spool import Spool, SpoolEntry, Spooling
+from reelhouse.collect.spool import RunSpool, Spool, SpoolEntry
 from reelhouse.collect.validation import Validated
 from reelhouse.errors import ConfigError, DeletedRunError, KeyTakenError, LakeError, ReelhouseError, StorageError
 from reelhouse.raw.chunk import ChunkWriter
@@ -94,7 +94,7 @@ class ChunkSink:
         limits: ChunkLimits,
         landed: Callable[[Receipt], None] = lambda receipt: None,
         requests: Callable[[], int] = lambda: 0,
-        spooling: Spooling | None = None,
+        spooling: RunSpool | None = None,
         copy: Callable[[Receipt], None] = lambda receipt: None,
     ) -> None:
         self._storage = storage
@@ -105,7 +105,7 @@ class ChunkSink:
         self._landed = landed
         self._requests = requests
         self._requests_before = requests()
-        self._spooling = spooling or Spooling(None, storage.url, plan, lambda reason: None)
+        self._spooling = spooling or RunSpool(None, storage.url, plan, lambda reason: None)
         self._slots = asyncio.Semaphore(MOST_CHUNKS)
         self._copy = copy
         self._open: dict[int, _OpenChunk] = {}
@@ -279,14 +279,14 @@ class ChunkSink:
             raise self._error
 
 
-class Replayed(NamedTuple):
+class ReplayResult(NamedTuple):
     """How many *answers* were brought in, and a line for each entry that was *left* in the spool."""
 
     answers: int
     left: list[str]
 
 
-def replay(storage: Storage, spool: Spool, stopped: Callable[[], bool] = lambda: False) -> Replayed:
+def replay(storage: Storage, spool: Spool, stopped: Callable[[], bool] = lambda: False) -> ReplayResult:
     """Bring in what waits for this lake, until *stopped*.
 
     An entry goes only after its receipt lies in the lake, so whatever ends this early, it may be done again. One that
@@ -297,7 +297,7 @@ def replay(storage: Storage, spool: Spool, stopped: Callable[[], bool] = lambda:
     try:
         names = spool.waiting()
     except StorageError as exc:
-        return Replayed(0, [f"what waits in {spool.folder} cannot be read: {exc}"])
+        return ReplayResult(0, [f"what waits in {spool.folder} cannot be read: {exc}"])
     for name in names:
         if stopped():
             break
@@ -307,7 +307,7 @@ def replay(storage: Storage, spool: Spool, stopped: Callable[[], bool] = lambda:
             spool.remove(name)
         except LakeError as exc:
             left.append(f"{spool.folder / name} stays there, nothing of it was brought in: {exc}")
-    return Replayed(answers, left)
+    return ReplayResult(answers, left)
 
 
 def _bring_in(storage: Storage, spool: Spool, entry: SpoolEntry, body: bytes) -> int:

@@ -13,7 +13,7 @@ from reelhouse.collect.fetching import Fetcher, RetryPolicy, StopConditions
 from reelhouse.collect.landing import ChunkLimits, ChunkSink
 from reelhouse.collect.planning import NOTABLE, PlannedRun, RunSpec, Tmdb, plan_run, selection_notes
 from reelhouse.collect.reporting import Progress, RunResult
-from reelhouse.collect.spool import Spool, Spooling
+from reelhouse.collect.spool import RunSpool, Spool
 from reelhouse.collect.validation import ResponseValidator, other_kind
 from reelhouse.course.copies import AnswerCopies
 from reelhouse.entities.registry import ENTITIES
@@ -185,7 +185,7 @@ async def _fetch(
     progress: Progress,
     copies: AnswerCopies | None,
 ) -> str | None:
-    spooling = Spooling(options.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
+    spooling = RunSpool(options.spool, storage.url, plan, partial(stop_conditions.stop, hurry=True))
     fetcher = Fetcher(
         storage,
         plan,

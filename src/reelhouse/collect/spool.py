@@ -97,7 +97,7 @@ def _hash(whole: bytes) -> str:
     return hashlib.sha256(whole).hexdigest()[:_HASHED]
 
 
-class Spooling:
+class RunSpool:
     """What becomes of the answers of one run once its lake has failed. Safe from threads.
 
     *alarm* is called at the failure, so that nothing more is requested.

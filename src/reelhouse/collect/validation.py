@@ -40,7 +40,7 @@ _decode_rows = msgspec.json.Decoder(list[_IdMember]).decode
 T = TypeVar("T")
 
 
-class Further(NamedTuple):
+class FurtherAnswer(NamedTuple):
     """A further answer to the same record, what was *appended* to it, and its *drift*."""
 
     appended: tuple[str, ...]
@@ -62,7 +62,7 @@ class Validated(NamedTuple):
     parses: bool = True
     drift: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    further: tuple[Further, ...] = ()
+    further: tuple[FurtherAnswer, ...] = ()
     path: str = ""
 
 
@@ -79,7 +79,7 @@ class _IncompleteAnswer(UntrustedAnswer):
 class _ShortAnswer(UntrustedAnswer):
     """An answer whose parts contradict each other; *outcome* is what it comes to where TMDB has it so."""
 
-    def __init__(self, reason: str, text: str, answer: Answer, outcome: Validated | Further) -> None:
+    def __init__(self, reason: str, text: str, answer: Answer, outcome: Validated | FurtherAnswer) -> None:
         super().__init__(reason, text, answer)
         self.outcome = outcome
 
@@ -144,20 +144,20 @@ class ResponseValidator:
         kinds = tuple(other_kind(name.removesuffix("_results")) for name, others in found.items() if others)
         return Validated(State.GONE, answer, None, kinds[0] if kinds else None, drift=kinds)
 
-    def judge_further(self, key: str, appended: tuple[str, ...], answer: Answer) -> Further:
+    def judge_further(self, key: str, appended: tuple[str, ...], answer: Answer) -> FurtherAnswer:
         """A further answer to the record of *key*; `UntrustedAnswer` where it cannot be believed or lacks a part."""
         fields = _fields(key, answer)
         id_ = _checked_id(key, fields, answer)
         if missing := tuple(name for name in appended if not _is_block(fields.get(name))):
             if not self._core <= fields.keys():
                 raise _IncompleteAnswer(key, answer, missing, None)
-            outcome = Further(appended, answer, tuple(f"missing:{name}" for name in missing))
+            outcome = FurtherAnswer(appended, answer, tuple(f"missing:{name}" for name in missing))
             names = ",".join(missing)
             raise _ShortAnswer(f"missing:{names}", f"{key}: the answer lacks {names}, which it lists", answer, outcome)
         if odd := self._odd_part(key, id_, fields, answer):
-            outcome = Further(appended, answer, (_drift(odd),))
+            outcome = FurtherAnswer(appended, answer, (_drift(odd),))
             raise _ShortAnswer(odd.reason, f"{key}: {odd.text}", answer, outcome)
-        return Further(appended, answer)
+        return FurtherAnswer(appended, answer)
 
     def _judge_list(self, key: str, answer: Answer) -> Validated:
         items = _decoded(key, answer, _decode_list)
@@ -200,9 +200,9 @@ class ResponseValidator:
         self._in_vain.update(exc.missing)
         return exc.validated
 
-    def further_yet(self, exc: UntrustedAnswer) -> Further | None:
+    def further_yet(self, exc: UntrustedAnswer) -> FurtherAnswer | None:
         """The same for a further answer to a record."""
-        if not isinstance(exc, _ShortAnswer) or not isinstance(exc.outcome, Further):
+        if not isinstance(exc, _ShortAnswer) or not isinstance(exc.outcome, FurtherAnswer):
             return None
         return exc.outcome if self._are_few_short() else None
 

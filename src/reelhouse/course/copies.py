@@ -39,7 +39,7 @@ _UNCOPIED = "so its answers cannot be copied"
 _STATES = f"{HOUSE}course/"
 
 
-class Day(msgspec.Struct):
+class CopiedDay(msgspec.Struct):
     """A folder: its files are numbered from *first*, the others in it are other people's.
 
     *runs* have answers of this day; *whole* tells that all of these runs have ended and nothing is missing.
@@ -63,7 +63,7 @@ class CopyState(msgspec.Struct):
     purges: int = 0
     through: int = 0
     open: dict[str, int] = {}
-    days: dict[str, Day] = {}
+    days: dict[str, CopiedDay] = {}
     format: int = FORMAT
 
 
@@ -201,12 +201,12 @@ class AnswerCopies:
         ]
         return next((folder for folder in both if folder in self._state.days), both[0])
 
-    def _touched(self, folder: str, run: int) -> Day:
+    def _touched(self, folder: str, run: int) -> CopiedDay:
         """The day, saved as changing before its first file is put: without that, a kill makes the file look foreign."""
         day = self._state.days.get(folder)
         if day is None:
             there = (number for _, number in self._numbered(folder))
-            day = self._state.days[folder] = Day(first=max(there, default=0) + 1)
+            day = self._state.days[folder] = CopiedDay(first=max(there, default=0) + 1)
         if day.complete or run not in day.runs:
             day.runs = sorted({*day.runs, run})
             day.complete = False
@@ -227,7 +227,7 @@ class AnswerCopies:
             self.lacking[text] = None
             return []
 
-    def _append(self, folder: str, day: Day, bodies: list[bytes]) -> None:
+    def _append(self, folder: str, day: CopiedDay, bodies: list[bytes]) -> None:
         if not bodies:
             return
         last = self._last[1] if self._last[0] == folder else []
@@ -246,7 +246,7 @@ class AnswerCopies:
         self._storage.put(file_key(folder, _name_of(self._entity), number, self._state.purges), body)
         return len(body)
 
-    def _make_whole(self, folder: str, day: Day) -> None:
+    def _make_whole(self, folder: str, day: CopiedDay) -> None:
         newest = self._newest(folder, day)
         held = _bytes_of(self._entity, folder, day, self._state.purges, dict(self._storage.sizes(folder)))
         if (len(newest), held) != (day.records, day.bytes):
@@ -258,7 +258,7 @@ class AnswerCopies:
         if all(other.complete for other in self._others(folder, self._state.purges)):
             self._storage.put(folder + SUCCESS, encode(day))
 
-    def _others(self, folder: str, purges: int) -> Iterator[Day]:
+    def _others(self, folder: str, purges: int) -> Iterator[CopiedDay]:
         """What is known of *folder* by other entities whose copies were written after so many *purges*."""
         for key in self._storage.keys(_STATES):
             if key != state_key(self._entity):
@@ -267,7 +267,7 @@ class AnswerCopies:
                 except LakeError:
                     # The other entity reports it. Until then nobody knows whether a day that both share is whole.
                     if not self._kinds:
-                        yield Day(first=1)
+                        yield CopiedDay(first=1)
                     continue
                 if state.purges == purges and folder in state.days:
                     yield state.days[folder]
@@ -278,7 +278,7 @@ class AnswerCopies:
         found = [(key, file_number(key, purges)) for key in self._storage.keys(folder)]
         return [(key, at) for key, at in found if at is not None and key == file_key(folder, name, at, purges)]
 
-    def _newest(self, folder: str, day: Day) -> dict[int | str, int]:
+    def _newest(self, folder: str, day: CopiedDay) -> dict[int | str, int]:
         """The id of each answer that the day is to hold, and which of the day's landed answers it is."""
         newest: dict[int | str, int] = {}
         landed = 0
@@ -291,7 +291,7 @@ class AnswerCopies:
                 landed += 1
         return newest
 
-    def _rewrite(self, folder: str, day: Day, newest: dict[int | str, int]) -> None:
+    def _rewrite(self, folder: str, day: CopiedDay, newest: dict[int | str, int]) -> None:
         self._last = ("", [])
         day.files = day.records = day.bytes = landed = 0
         for receipt in self._receipts(folder, day):
@@ -302,7 +302,7 @@ class AnswerCopies:
                 landed += 1
             self._append(folder, day, self._bodies(receipt, kept))
 
-    def _receipts(self, folder: str, day: Day) -> Iterator[Receipt]:
+    def _receipts(self, folder: str, day: CopiedDay) -> Iterator[Receipt]:
         for run in day.runs:
             plan = plan_of(self._storage, self._entity.name, run, _UNCOPIED)
             for receipt in readable(read_receipts(self._storage, plan)):
@@ -374,7 +374,7 @@ def check_copies(storage: Storage, entities: Iterable[Entity]) -> Iterator[str]:
                 yield f"{folder} is not complete, though run {max(day.runs)} has ended: the next run completes it"
 
 
-def _bytes_of(entity: Entity, folder: str, day: Day, purges: int, sizes: dict[str, int]) -> int:
+def _bytes_of(entity: Entity, folder: str, day: CopiedDay, purges: int, sizes: dict[str, int]) -> int:
     """What a day's own files hold, going by the *sizes* of a listing."""
     numbers = range(day.first, day.first + day.files)
     return sum(sizes.get(file_key(folder, _name_of(entity), number, purges), 0) for number in numbers)

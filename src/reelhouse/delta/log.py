@@ -88,7 +88,7 @@ class _Protocol(msgspec.Struct):
     minWriterVersion: int  # noqa: N815
 
 
-class _Info(msgspec.Struct):
+class _CommitInfo(msgspec.Struct):
     timestamp: int | None = None
     operation: str = "a commit"
     operationParameters: dict[str, Any] = {}  # noqa: N815
@@ -102,7 +102,7 @@ class _Action(msgspec.Struct):
     remove: _Remove | None = None
     metaData: _MetaData | None = None  # noqa: N815
     protocol: _Protocol | None = None
-    commitInfo: _Info | None = None  # noqa: N815
+    commitInfo: _CommitInfo | None = None  # noqa: N815
 
 
 _decode = msgspec.json.Decoder(_Action).decode
@@ -203,7 +203,7 @@ def read_commit(storage: Storage, folder: str, version: int) -> Commit:
 def _commit_of(folder: str, version: int, lines: list[bytes]) -> Commit:
     actions = [_decode(line) for line in lines]
     added = [action.add for action in actions if action.add is not None]
-    info = next((action.commitInfo for action in actions if action.commitInfo is not None), _Info())
+    info = next((action.commitInfo for action in actions if action.commitInfo is not None), _CommitInfo())
     mode, user = str(info.operationParameters.get("mode", "")).lower(), _user(info)
     others = [line for line, action in zip(lines, actions, strict=True) if action.commitInfo is None]
     return Commit(
@@ -227,7 +227,7 @@ def _digest(folder: str, version: int, mode: str, user: Mapping[str, Any], lines
     return hashlib.sha256(b"\n".join([_compact([folder, version, mode, noted]).encode(), *lines])).hexdigest()[:32]
 
 
-def _user(info: _Info) -> dict[str, Any]:
+def _user(info: _CommitInfo) -> dict[str, Any]:
     try:
         user = json.loads(info.userMetadata or "{}")
     except ValueError:

@@ -12,7 +12,7 @@ from reelhouse.delta.engine import Engine, in_one_line
 from reelhouse.delta.log import latest_version
 from reelhouse.errors import LakeError
 from reelhouse.imports.postgres import Postgres
-from reelhouse.imports.run import ImportOutcome, Seen, Step, columns_of, pinned, shown
+from reelhouse.imports.run import ColumnSummary, ImportOutcome, Step, columns_of, pinned, shown
 from reelhouse.tables.schemas import data_type
 from reelhouse.tables.schemas import schema_of as declared_schema
 from reelhouse.warehouse.import_registry import ZONE, ImportColumn, ImportSource, column_specs, imported
@@ -90,7 +90,7 @@ def _split(table: Postgres, split_by: str | None) -> dict[str, str]:
     }
 
 
-def _seen(frame: DataFrame, columns: Sequence[ImportColumn]) -> dict[str, Seen]:
+def _seen(frame: DataFrame, columns: Sequence[ImportColumn]) -> dict[str, ColumnSummary]:
     """NULLs and an example of each column, in one look at what was written."""
     names = [f"`{column.name}`" for column in columns]
     row: Any = frame.agg(
@@ -99,6 +99,6 @@ def _seen(frame: DataFrame, columns: Sequence[ImportColumn]) -> dict[str, Seen]:
         *(F.first(F.col(name), ignorenulls=True).alias(f"e{at}") for at, name in enumerate(names)),
     ).collect()[0]
     return {
-        column.name: Seen(row["rows"] - row[f"n{at}"], "" if row[f"e{at}"] is None else shown(row[f"e{at}"]))
+        column.name: ColumnSummary(row["rows"] - row[f"n{at}"], "" if row[f"e{at}"] is None else shown(row[f"e{at}"]))
         for at, column in enumerate(columns)
     }

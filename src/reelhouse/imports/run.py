@@ -41,7 +41,7 @@ class ImportReader(Protocol):
         """Its rows in batches of bounded size, typed as *columns* say."""
 
 
-class Seen(NamedTuple):
+class ColumnSummary(NamedTuple):
     """What of a column was written: how many NULLs, and the first value that is none."""
 
     nulls: int
@@ -53,7 +53,7 @@ class ImportOutcome(NamedTuple):
 
     imported: bool
     table: Import
-    seen: dict[str, Seen]
+    seen: dict[str, ColumnSummary]
     notes: list[str]
 
 
@@ -172,8 +172,8 @@ class _CountedBatches:
             self.error = exc
             raise
 
-    def seen(self) -> dict[str, Seen]:
-        return {name: Seen(nulls, self._examples.get(name, "")) for name, nulls in self._nulls.items()}
+    def seen(self) -> dict[str, ColumnSummary]:
+        return {name: ColumnSummary(nulls, self._examples.get(name, "")) for name, nulls in self._nulls.items()}
 
 
 def shown(value: object) -> str:

@@ -37,7 +37,7 @@ _COMMITS = 10
 _SUPERSEDED = 0.2
 
 
-class Rewriting(NamedTuple):
+class Compaction(NamedTuple):
     """A table of many small files, or with many unused rows; *files* and *bytes* of its version."""
 
     folder: str
@@ -58,7 +58,7 @@ class Removal(NamedTuple):
 class MaintenanceResult(NamedTuple):
     """What maintenance did, or would do. *problems* say what it left alone, and why."""
 
-    rewritten: list[Rewriting]
+    rewritten: list[Compaction]
     checkpoints: list[str]
     removed: Removal
     problems: list[str]
@@ -115,12 +115,12 @@ class _LakeBeforeMaintenance:
         )
         self.problems = [folder.problem for folder in self.folders if folder.problem]
 
-    def due(self, folder: TableFolder) -> Rewriting | None:
+    def due(self, folder: TableFolder) -> Compaction | None:
         """Why a table should be rewritten, if it should. One that is being written waits until it is published."""
         if folder.problem or folder.latest is None or folder.latest.version != folder.pinned:
             return None
         sizes = [folder.files[path].size for path in folder.live if path in folder.files]
-        found = Rewriting(folder.name, len(sizes), sum(sizes))
+        found = Compaction(folder.name, len(sizes), sum(sizes))
         if folder.name in self._staging:
             outcomes = self._outcomes(folder.name, folder.pinned)
             found = found._replace(superseded=outcomes.superseded)
@@ -128,9 +128,9 @@ class _LakeBeforeMaintenance:
                 return found
         return found if sum(size < _LARGE for size in sizes) > _MANY else None
 
-    def rewrite(self) -> list[Rewriting]:
+    def rewrite(self) -> list[Compaction]:
         """Rewrite what is due and publish it, including rewrites that a killed run did not publish."""
-        done: list[Rewriting] = []
+        done: list[Compaction] = []
         moved: dict[str, tuple[int, int]] = {}
         for folder in self.folders:
             latest, pinned = folder.latest, folder.pinned

@@ -39,7 +39,7 @@ class _Lined(Protocol):
 Answer = TypeVar("Answer", bound=_Lined)
 
 
-class Current(NamedTuple):
+class CurrentPositions(NamedTuple):
     """The positions, in order, of the answer that tables show and of the newest one."""
 
     shown: int
@@ -59,12 +59,12 @@ def sequence_of(run: int, unit: int, part: int, position: int) -> int:
     return run << 44 | unit << 27 | part << 15 | position
 
 
-def current(states: Sequence[State], *, listed: bool | None) -> Current:
+def current(states: Sequence[State], *, listed: bool | None) -> CurrentPositions:
     """Of an id's answers, newest last and at least one; *listed* in the newest export, None where there is none."""
     newest = len(states) - 1
     settled = max((at for at, state in enumerate(states) if state in SETTLED), default=-1)
     gone = max((at for at, state in enumerate(states) if state is State.GONE), default=-1)
     tombstoned = gone > settled and not listed
     if tombstoned or (gone >= 0 and settled < 0):
-        return Current(gone, newest, tombstoned)
-    return Current(settled if settled >= 0 else newest, newest, tombstoned)
+        return CurrentPositions(gone, newest, tombstoned)
+    return CurrentPositions(settled if settled >= 0 else newest, newest, tombstoned)

@@ -18,14 +18,14 @@ T = TypeVar("T")
 _ATTEMPTS = 20
 
 
-class _Head(msgspec.Struct):
+class _FormatOfObject(msgspec.Struct):
     format: int
 
 
 def decode(key: str, body: bytes, kind: type[T], oldest: int = FORMAT) -> T:
     """*body* as *kind*; `LakeError` where it does not parse, or its format is newer than ours or before *oldest*."""
     try:
-        refuse_other_format(key, msgspec.json.decode(body, type=_Head).format, oldest)
+        refuse_other_format(key, msgspec.json.decode(body, type=_FormatOfObject).format, oldest)
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise LakeError(f"{key} cannot be read: {exc}") from exc

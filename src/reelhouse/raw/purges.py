@@ -15,7 +15,7 @@ from reelhouse.storage.protocol import Storage
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+class PurgeNote(msgspec.Struct, frozen=True, omit_defaults=True):
     """One purge: when, of what, the runs of each entity that lost answers, and the *orphans*, which no run names."""
 
     at: str
@@ -27,7 +27,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
 class Purges(msgspec.Struct, frozen=True):
     """`_reelhouse/purges.json`: all purges of a lake. Ledgers and tables from before the last one count as none."""
 
-    notes: list[Note] = []
+    notes: list[PurgeNote] = []
     format: int = FORMAT
 
     @property
@@ -46,7 +46,7 @@ def purge_count(storage: Storage) -> int:
     return read_purges(storage).count
 
 
-def put_note(storage: Storage, note: Note) -> None:
+def put_note(storage: Storage, note: PurgeNote) -> None:
     """Append to the list of purges."""
     change_object(storage, PURGES, Purges(), lambda found: msgspec.structs.replace(found, notes=[*found.notes, note]))
 

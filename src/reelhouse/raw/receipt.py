@@ -90,7 +90,7 @@ class PurgedOutcome(NamedTuple):
     through: int
 
 
-class Reduced(Receipt, frozen=True):
+class ReducedReceipt(Receipt, frozen=True):
     """A receipt as readers see it once some of its answers were purged: *outcomes* and *chunk* are what is left."""
 
     purged: list[PurgedOutcome] = []
@@ -211,7 +211,7 @@ def reduced(receipt: Receipt, purged: Purged) -> Receipt:
     elif (rest := purged.remaining_chunks.get(place)) is not None:
         chunk, kept = rest, _renumbered(kept)
     fields = {name: getattr(receipt, name) for name in Receipt.__struct_fields__}
-    return Reduced(**{**fields, "outcomes": kept, "chunk": chunk, "purged": went})
+    return ReducedReceipt(**{**fields, "outcomes": kept, "chunk": chunk, "purged": went})
 
 
 def place_of(receipt: Receipt) -> str:
@@ -231,7 +231,7 @@ def _renumbered(outcomes: list[Outcome]) -> list[Outcome]:
 
 def purged_outcomes(receipt: Receipt) -> list[PurgedOutcome]:
     """The outcomes of a part that were purged."""
-    return receipt.purged if isinstance(receipt, Reduced) else []
+    return receipt.purged if isinstance(receipt, ReducedReceipt) else []
 
 
 def outcomes_and_purged(receipt: Receipt) -> list[Outcome]:

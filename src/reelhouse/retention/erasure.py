@@ -22,10 +22,10 @@ from reelhouse.raw.chunk import ChunkWriter, Envelope, read_answers
 from reelhouse.raw.keys import chunk_place, renewed_key
 from reelhouse.raw.ledger import drop_ledgers
 from reelhouse.raw.plan import last_run
-from reelhouse.raw.purges import Note, change_purged, purge_count, put_note
+from reelhouse.raw.purges import PurgeNote, change_purged, purge_count, put_note
 from reelhouse.raw.receipt import ChunkRef, Purge, Purged, Receipt, read_part, reduced
 from reelhouse.retention.audit import ToErase, remaining, to_erase
-from reelhouse.retention.selection import Chosen, PurgePlan, RunPurge, survey
+from reelhouse.retention.selection import PurgePlan, PurgeSelection, RunPurge, survey
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Storage
 
@@ -68,7 +68,9 @@ class PurgeCounts(msgspec.Struct, frozen=True):
     entities: dict[str, EntityPurge]
 
 
-def foresee(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity] = ENTITIES) -> PurgeCounts:
+def foresee(
+    storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity] = ENTITIES
+) -> PurgeCounts:
     """What `purge` would take; nothing is changed. Raises as `purge` does."""
     found = _survey(storage, chosen, now, entities)
     before = to_erase(storage, entities)
@@ -79,7 +81,7 @@ def foresee(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[s
 
 def purge(
     storage: Storage,
-    chosen: Chosen,
+    chosen: PurgeSelection,
     now: datetime,
     step: Step = lambda name: None,
     entities: Mapping[str, Entity] = ENTITIES,
@@ -107,14 +109,14 @@ def purge(
     return msgspec.structs.replace(result, problems=[*problems, *(_still_there(key, key in orphans) for key in left)])
 
 
-def _survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
+def _survey(storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
     found = survey(storage, chosen, now, entities)
     if chosen.clock is not None:
         found.check_clock(chosen.clock)
     return found
 
 
-def _say(storage: Storage, chosen: Chosen, found: PurgePlan, now: datetime, step: Step) -> Iterator[str]:
+def _say(storage: Storage, chosen: PurgeSelection, found: PurgePlan, now: datetime, step: Step) -> Iterator[str]:
     """Write down what goes; yields what cannot."""
     at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     runs: dict[str, list[int]] = {}
@@ -122,7 +124,7 @@ def _say(storage: Storage, chosen: Chosen, found: PurgePlan, now: datetime, step
         runs.setdefault(one.plan.entity, []).append(one.plan.run)
     through = {entity: last_run(storage, entity) for entity in runs}
     # First, since by this ledgers and tables that know more than what is left count as none.
-    put_note(storage, Note(at, chosen.words, runs, found.orphans))
+    put_note(storage, PurgeNote(at, chosen.words, runs, found.orphans))
     for one in found.runs:
         entity, run = one.plan.entity, one.plan.run
         step(f"{entity} run {run}")

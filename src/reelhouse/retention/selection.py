@@ -30,7 +30,7 @@ class CutoffClock(NamedTuple):
     as_of: datetime | None = None
 
 
-class Chosen(NamedTuple):
+class PurgeSelection(NamedTuple):
     """What to purge, described in *words*: what is older than *before*, of an *entity*, or about *keys* of it.
 
     None of them chooses everything. *before* is an instant as receipts write it; *clock* is to be held against the
@@ -137,13 +137,13 @@ class _PurgedPart(NamedTuple):
         return sum(len(outcome.span) for outcome in self.taken)
 
 
-def survey(storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
+def survey(storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
     """Look through everything; `LakeError` where a plan or what was purged before cannot be read."""
     return _PurgePlanner(storage, chosen, now, entities).survey()
 
 
 class _PurgePlanner:
-    def __init__(self, storage: Storage, chosen: Chosen, now: datetime, entities: Mapping[str, Entity]) -> None:
+    def __init__(self, storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity]) -> None:
         self._storage = storage
         self._entities = entities
         self._chosen = chosen

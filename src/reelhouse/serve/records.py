@@ -24,7 +24,7 @@ _CHOICES = 20
 _HISTORY = ("sequence", "run", "state", "cause", "reason", "fetched_at", "requested_key", "chunk", "line", "lines")
 
 
-class Choice(NamedTuple):
+class RecordChoice(NamedTuple):
     """A record that a text may mean: its names, as far as it has any."""
 
     id: int
@@ -52,13 +52,13 @@ def entity_of(name: str, registry: Registry) -> Entity:
     return registry.entities[name]
 
 
-def find(lake: Lake, entity: Entity, text: str) -> list[Choice]:
+def find(lake: Lake, entity: Entity, text: str) -> list[RecordChoice]:
     """The records that *text* may mean: a TMDB id, an IMDb id, or a name or a part of one, exact names first."""
     if not entity.has_ids:
         raise ConfigError(f"show: {entity.name} is one list without ids: leave out {text!r}")
     key = read_id(text)
     if key is not None and (id_ := number_of(key)) is not None:
-        return [Choice(id_, ())]
+        return [RecordChoice(id_, ())]
     head = _head(entity)
     tables = lake.tables()
     if head is None or head.name not in tables:
@@ -73,7 +73,7 @@ def _head(entity: Entity) -> Table | None:
     return next((table for table in entity.tables if table.key == (entity.id_column,)), None)
 
 
-def _by_imdb_id(lake: Lake, entity: Entity, head: Table, key: str, tables: dict[str, int]) -> list[Choice]:
+def _by_imdb_id(lake: Lake, entity: Entity, head: Table, key: str, tables: dict[str, int]) -> list[RecordChoice]:
     others = f"{entity.name}_external_id"
     if "imdb_id" in head.column_names:
         query = f"select {entity.id_column} as id from {head.name} where imdb_id = {_text(key)}"
@@ -81,10 +81,10 @@ def _by_imdb_id(lake: Lake, entity: Entity, head: Table, key: str, tables: dict[
         query = f"select {entity.id_column} as id from {others} where source = 'imdb_id' and external_id = {_text(key)}"
     else:
         raise ConfigError(f"show: {entity.name} has no IMDb ids")
-    return [Choice(row["id"], ()) for row in lake.arrow(query).to_pylist()]
+    return [RecordChoice(row["id"], ()) for row in lake.arrow(query).to_pylist()]
 
 
-def _by_name(lake: Lake, head: Table, text: str) -> list[Choice]:
+def _by_name(lake: Lake, head: Table, text: str) -> list[RecordChoice]:
     names = [name for name in _NAMES if name in head.column_names]
     wanted = _text(text.lower())
     exact = " or ".join(f"lower({name}) = {wanted}" for name in names)
@@ -95,7 +95,9 @@ def _by_name(lake: Lake, head: Table, text: str) -> list[Choice]:
         f"select {head.id_column} as id, {', '.join(names)} from {head.name} where {part} "
         f"order by case when {exact} then 0 else 1 end{popular}, id limit {_CHOICES}"
     ).to_pylist()
-    choices = [Choice(row["id"], tuple(filter(None, dict.fromkeys(row[name] for name in names)))) for row in found]
+    choices = [
+        RecordChoice(row["id"], tuple(filter(None, dict.fromkeys(row[name] for name in names)))) for row in found
+    ]
     same = [one for one in choices if text.lower() in (name.lower() for name in one.names)]
     return same if len(same) == 1 else choices
 

@@ -68,7 +68,7 @@ class AskedPartition(InputPartition):
     elsewhere: frozenset[int] = frozenset()
 
 
-class Settled(NamedTuple):
+class SettledKey(NamedTuple):
     """The outcome of one requested key: the entry of its receipt, and for a landed one the body with its sha256."""
 
     outcome: Outcome
@@ -145,7 +145,7 @@ def selected(settings: Settings, entity: Entity) -> list[str]:
         return asyncio.run(plan())
 
 
-def ask_partition(partition: AskedPartition, entity: Entity, *, keep_quarantined: bool) -> Iterator[list[Settled]]:
+def ask_partition(partition: AskedPartition, entity: Entity, *, keep_quarantined: bool) -> Iterator[list[SettledKey]]:
     """Request every id of a partition, which are those of an *entity*, in batches, at its share of the rate.
 
     Raises if an id stays without an answer, and, unless quarantined answers are kept or skipped, if an answer cannot be
@@ -184,22 +184,22 @@ async def _run(storage: MemoryStorage, tmdb: Tmdb, settings: Settings, entity: E
     return plan
 
 
-def _settled(storage: MemoryStorage, plan: Plan) -> Iterator[Settled]:
+def _settled(storage: MemoryStorage, plan: Plan) -> Iterator[SettledKey]:
     for receipt in readable(read_receipts(storage, plan)):
         yield from _of_receipt(storage, receipt)
 
 
-def _of_receipt(storage: MemoryStorage, receipt: Receipt) -> Iterator[Settled]:
+def _of_receipt(storage: MemoryStorage, receipt: Receipt) -> Iterator[SettledKey]:
     answers = {answer.line: answer for answer in read_answers(storage, receipt)}
     for outcome in receipt.outcomes:
         if outcome.state is State.LANDED and outcome.line is not None:
             body = whole_record([answers[line].bytes for line in outcome.span])
-            yield Settled(outcome, body, answers[outcome.line].sha256)
+            yield SettledKey(outcome, body, answers[outcome.line].sha256)
         else:
-            yield Settled(outcome)
+            yield SettledKey(outcome)
 
 
-def _refuse_quarantined(settled: list[Settled]) -> None:
+def _refuse_quarantined(settled: list[SettledKey]) -> None:
     found = [one.outcome for one in settled if one.outcome.state is State.QUARANTINED]
     if found:
         shown = ", ".join(f"{outcome.key} ({outcome.reason})" for outcome in found[:5])

@@ -14,7 +14,7 @@ from reelhouse.delta.engine import arrow_schema
 from reelhouse.entities.paths import staged_name
 from reelhouse.entities.schema import ANSWERS, Entity, Table
 from reelhouse.raw.receipt import State
-from reelhouse.spark.api_partitions import Settled
+from reelhouse.spark.api_partitions import SettledKey
 from reelhouse.spark.options import OF_OUTCOMES
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import Row, TypedAnswer, python_rows
@@ -27,7 +27,7 @@ _STATES = {"quarantine": State.QUARANTINED, "tombstone": State.GONE}
 
 
 def batches_of(
-    asked: Iterable[list[Settled]], entity: Entity, table: Table, schema: T.StructType, elsewhere: frozenset[int]
+    asked: Iterable[list[SettledKey]], entity: Entity, table: Table, schema: T.StructType, elsewhere: frozenset[int]
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a *table* with the columns of *schema*; an id requested under two names has one row."""
     arrow = arrow_schema(schema)
@@ -64,7 +64,7 @@ def _null_throughout(values: pa.Array) -> pa.Array:
     return values
 
 
-def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
+def _again(one: SettledKey, seen: set[int], elsewhere: frozenset[int]) -> bool:
     id_ = one.outcome.id
     if id_ is None:
         return False
@@ -74,7 +74,7 @@ def _again(one: Settled, seen: set[int], elsewhere: frozenset[int]) -> bool:
     return False
 
 
-def _rows(one: Settled, entity: Entity, table: Table) -> Iterator[Row]:
+def _rows(one: SettledKey, entity: Entity, table: Table) -> Iterator[Row]:
     outcome = one.outcome
     if table.name in OF_OUTCOMES:
         if outcome.state is _STATES.get(table.name, outcome.state) and (
@@ -94,7 +94,7 @@ def _read(body: bytes, entity: Entity) -> tuple[dict[str, Any], list[dict[str, s
     return {name: found.values.get(name) for name in entity.shape}, [each._asdict() for each in found.rejected]
 
 
-def _whole_answer(one: Settled, entity: Entity, values: dict[str, Any], rejected: list[dict[str, str]]) -> Row:
+def _whole_answer(one: SettledKey, entity: Entity, values: dict[str, Any], rejected: list[dict[str, str]]) -> Row:
     """A row of staging: the whole typed answer, from which every table can be made."""
     return {
         **_of_outcome(one, entity),
@@ -104,7 +104,7 @@ def _whole_answer(one: Settled, entity: Entity, values: dict[str, Any], rejected
     }
 
 
-def _of_outcome(one: Settled, entity: Entity) -> Row:
+def _of_outcome(one: SettledKey, entity: Entity) -> Row:
     """The columns of tables of outcomes, without those that locate an answer in a lake."""
     outcome = one.outcome
     return {

@@ -48,10 +48,10 @@ def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa:
 
 def examined(storage: Storage) -> Storage:
     """*storage* as `verify` reads it: what cannot be read is damage of the lake (`LakeError`) like any other."""
-    return cast(Storage, _Examined(storage))
+    return cast(Storage, _ExaminedStorage(storage))
 
 
-class _Examined:
+class _ExaminedStorage:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 

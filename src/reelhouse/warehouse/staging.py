@@ -79,7 +79,7 @@ class _ChunkLine(NamedTuple):
         return nothing_of(self.body, "cannot be read") if self.sha256 is None else lenient_parse(self.body, shape)
 
 
-class _Reread(NamedTuple):
+class _ParsedAgain(NamedTuple):
     """An outcome, what of its answer could be kept (None without an answer), and the answer's *weight* in bytes."""
 
     outcome: dict[str, Any]
@@ -228,12 +228,14 @@ class Stager:
             files += self._put(self._settled(row.asDict(), append_id + 1) for row in _unparsed(made).toLocalIterator())
         return files
 
-    def _put(self, reread: Iterable[_Reread]) -> Iterator[DataFile]:
+    def _put(self, reread: Iterable[_ParsedAgain]) -> Iterator[DataFile]:
         schema = arrow_schema(self.schema)
         batches = (pa.RecordBatch.from_pylist([one.row for one in some], schema) for some in _bounded(reread))
         return write_batches(self.engine.storage, self.folder, pa.RecordBatchReader.from_batches(schema, batches))
 
-    def _missing(self, outcomes: list[tuple[ReceiptPart, list[dict[str, Any]]]], there: set[int]) -> Iterator[_Reread]:
+    def _missing(
+        self, outcomes: list[tuple[ReceiptPart, list[dict[str, Any]]]], there: set[int]
+    ) -> Iterator[_ParsedAgain]:
         """The *outcomes* of parts that the engine made no row of; their lines are read in Python."""
         for part, all_rows in outcomes:
             rows = [row for row in all_rows if row["sequence"] not in there]
@@ -241,22 +243,22 @@ class Stager:
             lines = _lines(self.engine.storage, part.receipt) if part.receipt is not None and landed else {}
             for row in rows:
                 if row["state"] != State.LANDED:
-                    yield _Reread(row, None, 0)
+                    yield _ParsedAgain(row, None, 0)
                     continue
                 line = _whole(lines, row) if row["line"] is not None else None
                 if line is None:
-                    yield _Reread(row, Parsed({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
+                    yield _ParsedAgain(row, Parsed({}, [Rejection("$", row["chunk"], "has no such line")]), 0)
                 else:
-                    yield _Reread({**row, "sha256": line.sha256}, line.parsed(self.entity.shape), len(line.body))
+                    yield _ParsedAgain({**row, "sha256": line.sha256}, line.parsed(self.entity.shape), len(line.body))
 
-    def _settled(self, row: dict[str, Any], append_id: int) -> _Reread:
+    def _settled(self, row: dict[str, Any], append_id: int) -> _ParsedAgain:
         unparsed = row.pop("unparsed_line")
         outcome = {**row, "fetched_at": _instant(row["fetched_at"]), "append_id": append_id}
         try:
             line = _ChunkLine(read_line(unparsed).bytes, row["sha256"])
         except LakeError:
             line = _ChunkLine(unparsed.encode(), None)
-        return _Reread(outcome, line.parsed(self.entity.shape), len(line.body))
+        return _ParsedAgain(outcome, line.parsed(self.entity.shape), len(line.body))
 
 
 def _is_single(row: dict[str, Any]) -> bool:
@@ -349,8 +351,8 @@ def _instant(text: str | None) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _bounded(reread: Iterable[_Reread]) -> Iterator[list[_Reread]]:
-    some: list[_Reread] = []
+def _bounded(reread: Iterable[_ParsedAgain]) -> Iterator[list[_ParsedAgain]]:
+    some: list[_ParsedAgain] = []
     for one in reread:
         some.append(one)
         if len(some) >= _REREAD_AT_ONCE or sum(each.weight for each in some) >= _REREAD_BYTES:

@@ -23,7 +23,16 @@ from reelhouse.serve.export.atomic_files import (
     stamp,
     sync,
 )
-from reelhouse.serve.export.result import NOTES, ROWS_ALONE, Exported, Noted, Step, as_before, noted, unchanged
+from reelhouse.serve.export.result import (
+    NOTES,
+    ROWS_ALONE,
+    Exported,
+    ExportedVersion,
+    Step,
+    as_before,
+    noted,
+    unchanged,
+)
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, look
 from reelhouse.serve.references import ForeignKey, declarable, parents_first
@@ -92,7 +101,7 @@ class DatabaseFile(ABC):
         return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
 
     def _with_children(
-        self, snapshot: LakeSnapshot, wanted: list[ExportTable], known: Mapping[str, Noted]
+        self, snapshot: LakeSnapshot, wanted: list[ExportTable], known: Mapping[str, ExportedVersion]
     ) -> tuple[LakeSnapshot, list[ExportTable]]:
         """What must be loaded with *wanted*: tables in the file that refer to them, also if nobody named these."""
         there = {table.name for table in snapshot.tables} | known.keys()
@@ -188,7 +197,7 @@ class DatabaseFile(ABC):
         """By these a file is known that somebody writes to, as are the logs beside it."""
         return [stamp(self._path.with_name(f"{self._path.name}{log}")) for log in ("", ".wal", "-wal", "-journal")]
 
-    def _held(self, snapshot: LakeSnapshot, known: dict[str, Noted]) -> set[str]:
+    def _held(self, snapshot: LakeSnapshot, known: dict[str, ExportedVersion]) -> set[str]:
         """Names of tables that have what is pinned, and from which nobody took rows since."""
         same = [table for table in snapshot.tables if unchanged(table, known)]
         if not same:
@@ -197,14 +206,17 @@ class DatabaseFile(ABC):
             count = "select count(*) from {}".format
             return {one.name for one in same if file.execute(count(quoted(one.name))).fetchone()[0] == one.rows}
 
-    def _known(self, snapshot: LakeSnapshot) -> dict[str, Noted]:
+    def _known(self, snapshot: LakeSnapshot) -> dict[str, ExportedVersion]:
         """What is noted in the file; refuses tables that are somebody else's."""
         if not self._path.exists():
             return {}
         with self.opened(self._path, read_only=True) as file:
             there = {name for (name,) in file.execute(self.names).fetchall()}
             rows = file.execute(f"select * from {NOTES}").fetchall() if NOTES in there else []
-        notes = (msgspec.convert(dict(zip(Noted.__struct_fields__, row, strict=True)), Noted) for row in rows)
+        notes = (
+            msgspec.convert(dict(zip(ExportedVersion.__struct_fields__, row, strict=True)), ExportedVersion)
+            for row in rows
+        )
         known = {one.table_name: one for one in notes if one.table_name in there}
         # To these programs Title and title are one name, also in quotes.
         names = {name.casefold(): name for name in there}

@@ -27,7 +27,7 @@ from reelhouse.serve.export.atomic_files import (
     scratch_in,
     sync,
 )
-from reelhouse.serve.export.result import NOTES, TERMS, Exported, Noted, Step, as_before, noted, unchanged
+from reelhouse.serve.export.result import NOTES, TERMS, Exported, ExportedVersion, Step, as_before, noted, unchanged
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 from reelhouse.serve.files import without_formulas
@@ -54,7 +54,7 @@ class WrittenFile(msgspec.Struct, frozen=True):
     comment: str
     key: list[str]
     columns: list[FileColumn]
-    note: Noted
+    note: ExportedVersion
     sha256: str = ""
 
 
@@ -171,7 +171,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _described(table: ExportTable, name: str, note: Noted, sha256: str) -> WrittenFile:
+def _described(table: ExportTable, name: str, note: ExportedVersion, sha256: str) -> WrittenFile:
     columns = [FileColumn(each.name, str(each.type), each.comment) for each in table.spec.columns]
     return WrittenFile(name, table.spec.about, list(table.spec.key), columns, note, sha256)
 

@@ -34,7 +34,7 @@ class Exported(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class Noted(msgspec.Struct, frozen=True):
+class ExportedVersion(msgspec.Struct, frozen=True):
     """What a target remembers of a table: `ExportTable.mark` and `form` of its rows, and when it got them."""
 
     table_name: str
@@ -67,18 +67,18 @@ class Target(Protocol):
         """
 
 
-def noted(snapshot: LakeSnapshot, table: ExportTable, rows: int, oldest: datetime | None) -> Noted:
+def noted(snapshot: LakeSnapshot, table: ExportTable, rows: int, oldest: datetime | None) -> ExportedVersion:
     """What is to be remembered of *table* now."""
     now = datetime.now(UTC).replace(microsecond=0)
     by = f"reelhouse {reelhouse.__version__}"
-    return Noted(table.name, snapshot.build, table.pin.version, rows, table.mark, table.form, oldest, now, by)
+    return ExportedVersion(table.name, snapshot.build, table.pin.version, rows, table.mark, table.form, oldest, now, by)
 
 
-def unchanged(table: ExportTable, known: Mapping[str, Noted]) -> bool:
+def unchanged(table: ExportTable, known: Mapping[str, ExportedVersion]) -> bool:
     """Whether the target has these very rows."""
     return table.name in known and known[table.name].mark == table.mark
 
 
-def as_before(table: ExportTable, known: Mapping[str, Noted]) -> Exported:
+def as_before(table: ExportTable, known: Mapping[str, ExportedVersion]) -> Exported:
     """The outcome for a table that needed nothing."""
     return Exported(table.name, table.rows, 0, "unchanged", known[table.name].oldest_answer)

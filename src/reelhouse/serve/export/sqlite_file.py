@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.browse.metadata import check_metadata, write_metadata
 from reelhouse.serve.export.database_file import DatabaseFile, listed
-from reelhouse.serve.export.result import NOTES, Exported, Noted, Step
+from reelhouse.serve.export.result import NOTES, Exported, ExportedVersion, Step
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, check_columns, look
 from reelhouse.sql_quoting import quoted
@@ -66,7 +66,7 @@ class SqliteFile(DatabaseFile):
             file.execute(f"pragma {setting}")
         # What was purged must not stay in free pages.
         file.execute("pragma secure_delete = on")
-        first, *others = Noted.__struct_fields__
+        first, *others = ExportedVersion.__struct_fields__
         file.execute(f"create table if not exists {NOTES} ({first} primary key, {', '.join(others)})")
 
     def insert(self, file: sqlite3.Connection, table: ExportTable, scan: TableScan) -> str:

@@ -17,7 +17,7 @@ from reelhouse.raw.plan import last_run
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.report.figures import Figure, asked
 from reelhouse.serve.report.page import Poster, ReportPage
-from reelhouse.serve.report.quality import Check, QualityLimits, quality
+from reelhouse.serve.report.quality import QualityCheck, QualityLimits, quality
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.manifest import believed
@@ -29,7 +29,7 @@ class Report(NamedTuple):
     """The page, and the checks that it shows."""
 
     html: str
-    checks: list[Check]
+    checks: list[QualityCheck]
 
 
 def make(

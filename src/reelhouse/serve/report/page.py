@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from reelhouse.serve import ATTRIBUTION, JUSTWATCH
 from reelhouse.serve.report.figures import Figure
-from reelhouse.serve.report.quality import Check, EntityState
+from reelhouse.serve.report.quality import EntityState, QualityCheck
 
 _ATTRIBUTION = (
     ATTRIBUTION,
@@ -42,7 +42,7 @@ class ReportPage(NamedTuple):
     sections: Sequence[tuple[str, Sequence[Figure]]]
     unanswered: Sequence[str]
     figures: Sequence[Figure]
-    checks: Sequence[Check]
+    checks: Sequence[QualityCheck]
     posters: Sequence[Poster] = ()
 
     def render(self, runtime: str) -> str:
@@ -149,7 +149,7 @@ def _posters(posters: Sequence[Poster]) -> str:
     return f'<h3>Most popular</h3><ul class="posters">{shown}</ul>'
 
 
-def _checks(checks: Sequence[Check]) -> str:
+def _checks(checks: Sequence[QualityCheck]) -> str:
     rows = "".join(
         f'<tr><td>{escape(one.name)}</td><td><span class="verdict {"good" if one.passed else "bad"}">'
         f"{'passed' if one.passed else 'failed'}</span></td><td>{_with_code(one.found)}</td></tr>"

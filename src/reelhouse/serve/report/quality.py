@@ -39,7 +39,7 @@ class QualityLimits(NamedTuple):
     verify_days: int = 30
 
 
-class Check(NamedTuple):
+class QualityCheck(NamedTuple):
     """One thing that is held against a limit, and the sentence that says how it ended."""
 
     name: str
@@ -65,7 +65,7 @@ class Quality(NamedTuple):
 
     entities: list[EntityState]
     figures: list[Figure]
-    checks: list[Check]
+    checks: list[QualityCheck]
 
 
 def quality(
@@ -158,10 +158,10 @@ def _history(runs: Sequence[Reconciliation]) -> Iterator[Figure]:
     )
 
 
-def _complete(newest: Sequence[Reconciliation]) -> Check:
+def _complete(newest: Sequence[Reconciliation]) -> QualityCheck:
     open_ones = [one.entity for one in newest if not one.complete]
     text = f"the last run is not complete: {', '.join(open_ones)}" if open_ones else "every requested id has an outcome"
-    return Check("last runs", not open_ones, text if newest else "no run is reconciled yet")
+    return QualityCheck("last runs", not open_ones, text if newest else "no run is reconciled yet")
 
 
 def _ages(ask: Ask, now: datetime) -> Figure:
@@ -295,18 +295,18 @@ def _orphan_figure(found: Sequence[_Orphans]) -> Figure:
     return Figure("orphans", "Orphans between tables", about, ("table", "column", "looked up in", "rows"), rows, query)
 
 
-def _quarantined(entities: Sequence[EntityState], limits: QualityLimits) -> Check:
+def _quarantined(entities: Sequence[EntityState], limits: QualityLimits) -> QualityCheck:
     found = {one.entity: one.quarantined / max(1, one.known) for one in entities if one.quarantined}
     return _shares("quarantine", "of the answers in {} are quarantined", found, limits.quarantined)
 
 
-def _rejects(entities: Sequence[EntityState], counts: dict[str, int], limits: QualityLimits) -> Check:
+def _rejects(entities: Sequence[EntityState], counts: dict[str, int], limits: QualityLimits) -> QualityCheck:
     known = {one.entity: max(1, one.landed) for one in entities}
     found = {entity: count / known.get(entity, 1) for entity, count in counts.items()}
     return _shares("rejected values", "of the answers in {} have a rejected value, at most", found, limits.rejected)
 
 
-def _orphaned(found: Sequence[_Orphans], pins: dict[str, TableVersion], limits: QualityLimits) -> Check:
+def _orphaned(found: Sequence[_Orphans], pins: dict[str, TableVersion], limits: QualityLimits) -> QualityCheck:
     worst: Counter[str] = Counter()
     for one in found:
         worst[one.table] = max(worst[one.table], one.orphans)
@@ -314,29 +314,29 @@ def _orphaned(found: Sequence[_Orphans], pins: dict[str, TableVersion], limits: 
     return _shares("orphans", "of the rows in {} are orphans", shares, limits.orphans)
 
 
-def _shares(name: str, words: str, found: dict[str, float], limit: float) -> Check:
+def _shares(name: str, words: str, found: dict[str, float], limit: float) -> QualityCheck:
     worst = max(found, key=lambda each: found[each], default=None)
     if worst is None:
-        return Check(name, True, "none")
+        return QualityCheck(name, True, "none")
     share = found[worst]
-    return Check(name, share <= limit, f"{share:.2%} {words.format(worst)} (limit {limit:.2%})")
+    return QualityCheck(name, share <= limit, f"{share:.2%} {words.format(worst)} (limit {limit:.2%})")
 
 
-def _age(entities: Sequence[EntityState], limits: QualityLimits, now: datetime) -> Check:
+def _age(entities: Sequence[EntityState], limits: QualityLimits, now: datetime) -> QualityCheck:
     oldest = min((one.oldest for one in entities if one.oldest), default=None)
     if oldest is None:
-        return Check("oldest answer", True, "no answer has landed")
+        return QualityCheck("oldest answer", True, "no answer has landed")
     days = (now - oldest).days
-    return Check("oldest answer", days <= limits.age_days, f"{days} days old (limit {limits.age_days})")
+    return QualityCheck("oldest answer", days <= limits.age_days, f"{days} days old (limit {limits.age_days})")
 
 
-def _verify(found: Verified | None, limits: QualityLimits, now: datetime) -> Check:
+def _verify(found: Verified | None, limits: QualityLimits, now: datetime) -> QualityCheck:
     if found is None:
-        return Check("last verify", False, "never: run `reelhouse verify`")
+        return QualityCheck("last verify", False, "never: run `reelhouse verify`")
     days = (now - datetime.fromisoformat(found.at).astimezone(UTC)).days
     problems = f"{found.problems:,} problems" if found.problems else "no problem"
     runs = "1 run" if found.runs == 1 else f"{found.runs:,} runs"
-    return Check(
+    return QualityCheck(
         "last verify",
         not found.problems and days <= limits.verify_days,
         f"{found.at[:10]}: {problems} in {runs} (limit {limits.verify_days} days)",

@@ -64,7 +64,7 @@ class LocalCopy(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Written(msgspec.Struct, frozen=True):
+class WrittenParquet(msgspec.Struct, frozen=True):
     """A Parquet file that was put, and the *source* that it was made of."""
 
     source: str
@@ -78,7 +78,7 @@ class LocalCopies(msgspec.Struct):
     """
 
     files: dict[str, LocalCopy] = {}
-    written: dict[str, Written] = {}
+    written: dict[str, WrittenParquet] = {}
     not_removed: list[str] = []
     format: int = FORMAT
 
@@ -148,7 +148,7 @@ def _remove_orphans(storage: Storage, made: LocalCopies, targets: dict[str, str]
             )
 
 
-def _removed(storage: Storage, target: str, written: dict[str, Written]) -> bool:
+def _removed(storage: Storage, target: str, written: dict[str, WrittenParquet]) -> bool:
     """Remove the Parquet file at *target*; false where one is there that is not what was *written*."""
     there = _sha256_of(storage, target)
     if there and (target not in written or there != written[target].sha256):
@@ -177,7 +177,7 @@ def _size(storage: Storage, key: str) -> int | LocalCopy | None:
 
 
 def _copied(
-    storage: Storage, key: str, size: int, target: str, written: dict[str, Written], *, quotes: bool
+    storage: Storage, key: str, size: int, target: str, written: dict[str, WrittenParquet], *, quotes: bool
 ) -> LocalCopy:
     """The outcome for one file: its owner corrects it, and no build of TMDB's tables fails for it."""
     try:
@@ -196,7 +196,7 @@ def _copied(
         return LocalCopy(-1, problem=f"{target} was written or changed by somebody else: move or remove it")
     if there != sha256:
         storage.put(target, body)
-    written[target] = Written(key, sha256)
+    written[target] = WrittenParquet(key, sha256)
     return LocalCopy(size, target, rows, note=note)
 
 

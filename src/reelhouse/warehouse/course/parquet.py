@@ -61,7 +61,7 @@ class CopyFile(msgspec.Struct, frozen=True):
     bytes: int
 
 
-class Copy(msgspec.Struct, frozen=True):
+class CopiedTable(msgspec.Struct, frozen=True):
     """What the folder of a table's day holds: a version of that table, as of so many purges."""
 
     folder: str
@@ -77,7 +77,7 @@ class ParquetCopies(msgspec.Struct, frozen=True):
 
     build: int
     day: str
-    tables: dict[str, Copy]
+    tables: dict[str, CopiedTable]
     purges: int = 0
     format: int = FORMAT
 
@@ -176,10 +176,10 @@ def _day_of(storage: Storage, current: BuildManifest) -> str | None:
 
 def _copied(
     storage: Storage, current: BuildManifest, day: str, written: set[str], step: Callable[[str], None]
-) -> dict[str, Copy]:
+) -> dict[str, CopiedTable]:
     """Every table of *current* in its folder of the *day*; adds the names of those that were put to *written*."""
 
-    def one(table: tuple[str, TableVersion]) -> tuple[str, Copy]:
+    def one(table: tuple[str, TableVersion]) -> tuple[str, CopiedTable]:
         name, pin = table
         folder = f"{_ZONES[pin.zone]}{name}/{day}"
         there = None if name in written else _there(storage, folder)
@@ -192,16 +192,16 @@ def _copied(
     return dict(prefetch(one, sorted(current.tables.items()), _AT_ONCE))
 
 
-def _there(storage: Storage, folder: str) -> Copy | None:
+def _there(storage: Storage, folder: str) -> CopiedTable | None:
     key = f"{folder}/{_SUCCESS}"
     try:
-        return read_object(storage, key, Copy)
+        return read_object(storage, key, CopiedTable)
     except LakeError:
         # One that cannot be read is another program's, which writes there too.
         return None
 
 
-def _copy(storage: Storage, table: str, pin: TableVersion, folder: str, purges: int) -> Copy:
+def _copy(storage: Storage, table: str, pin: TableVersion, folder: str, purges: int) -> CopiedTable:
     """Put one version of *table* into *folder*, in the place of the files there."""
     storage.delete(f"{folder}/{_SUCCESS}")
     mark = f"-p{purges}" if purges else ""
@@ -216,7 +216,7 @@ def _copy(storage: Storage, table: str, pin: TableVersion, folder: str, purges: 
     for key in list(storage.keys(f"{folder}/")):
         if _OURS.fullmatch(key) and key.rpartition("/")[2] not in names:
             storage.delete(key)
-    copy = Copy(folder, pin.version, rows, parts, purges)
+    copy = CopiedTable(folder, pin.version, rows, parts, purges)
     storage.put(f"{folder}/{_SUCCESS}", encode(copy))
     return copy
 

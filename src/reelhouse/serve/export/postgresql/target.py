@@ -20,7 +20,17 @@ from reelhouse.serve.export.postgresql import ddl as ddl
 from reelhouse.serve.export.postgresql.connection import Link, LostError, linked
 from reelhouse.serve.export.postgresql.state import NOTES_SCHEMA, create_notes
 from reelhouse.serve.export.postgresql.swap import Loaded, MiscountError, Swap, TableChange
-from reelhouse.serve.export.result import NOTES, ROWS_ALONE, TERMS, Exported, Noted, Step, as_before, noted, unchanged
+from reelhouse.serve.export.result import (
+    NOTES,
+    ROWS_ALONE,
+    TERMS,
+    Exported,
+    ExportedVersion,
+    Step,
+    as_before,
+    noted,
+    unchanged,
+)
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 from reelhouse.sql_quoting import literal, quoted
@@ -99,7 +109,7 @@ class _PostgresExport:
             self._tidy()
         return [done.get(table.name) or as_before(table, known) for table in self._snapshot.tables]
 
-    def _prepare(self) -> tuple[dict[str, Noted], set[str]]:
+    def _prepare(self) -> tuple[dict[str, ExportedVersion], set[str]]:
         """What is known of earlier exports, and which tables are there; refuses tables that are somebody else's."""
         if not self._link.rows("select 1 from pg_namespace where nspname = $1", [self._schema]):
             self._link.run(f"create schema {quoted(self._schema)}")
@@ -113,7 +123,7 @@ class _PostgresExport:
             self._link.run(f"comment on table {ddl.at(self._schema, NOTES)} is {literal(TERMS)}")
         columns = ", ".join(quoted(name) for name in NOTES_SCHEMA.names)
         found = self._link.arrow(f"select {columns} from {ddl.at(self._schema, NOTES)}").to_pylist()
-        known = {each.table_name: each for each in msgspec.convert(found, list[Noted])}
+        known = {each.table_name: each for each in msgspec.convert(found, list[ExportedVersion])}
         for table in self._snapshot.tables:
             if table.name in there and (table.name not in known or there[table.name] not in ("r", "p")):
                 raise ConfigError(
@@ -139,14 +149,16 @@ class _PostgresExport:
                 "that change are deleted and inserted; make it `deferrable initially deferred` without `on delete`"
             )
 
-    def _holds(self, table: ExportTable, known: dict[str, Noted]) -> bool:
+    def _holds(self, table: ExportTable, known: dict[str, ExportedVersion]) -> bool:
         """Whether the table has what is pinned, and nobody took rows away since."""
         if not unchanged(table, known):
             return False
         rows = self._link.value(f"select count(*) from {ddl.at(self._schema, table.name)}")
         return int(rows) == table.rows
 
-    def _planned(self, table: ExportTable, known: dict[str, Noted], there: set[str], *, full: bool) -> TableChange:
+    def _planned(
+        self, table: ExportTable, known: dict[str, ExportedVersion], there: set[str], *, full: bool
+    ) -> TableChange:
         first = table.name not in there
         before = known.get(table.name)
         same_form = before is not None and before.form == table.form and table.form != ""
