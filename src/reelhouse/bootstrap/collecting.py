@@ -121,9 +121,6 @@ class CallResult(NamedTuple):
         )
 
 
-Work = Callable[[Tmdb, RunOptions, StopConditions], Awaitable[list[RunResult]]]
-
-
 def collect(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> list[RunResult]:
     """As `collect_each`, but raises the first failure once all have had their turns."""
     done = collect_each(storage, settings, request, progress)
@@ -137,9 +134,7 @@ def collect_each(storage: Storage, settings: Settings, request: CollectOptions, 
 
     What one entity fails with keeps no other waiting.
     """
-    failures = _Failures()
-    work = partial(_collect, storage, settings, request, progress, failures)
-    return _held(storage, settings, request, progress, work)._replace(failures=failures.found)
+    return _held(storage, settings, request, progress, _collect)
 
 
 def run_until_idle(
@@ -154,9 +149,7 @@ def run_until_idle(
     *due* is called while this process has the lock of the lake: for the most urgent run of the entities without an
     open run.
     """
-    failures = _Failures()
-    work = partial(_run_until_idle, storage, request, progress, due, failures)
-    return _held(storage, settings, request, progress, work)._replace(failures=failures.found)
+    return _held(storage, settings, request, progress, partial(_run_until_idle, due))
 
 
 class _Failures:
@@ -176,7 +169,13 @@ class _Failures:
             self.found[entity.name] = exc
 
 
-def _held(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress, work: Work) -> CallResult:
+def _held(
+    storage: Storage,
+    settings: Settings,
+    request: CollectOptions,
+    progress: Progress,
+    work: Callable[[_Call], Awaitable[list[RunResult]]],
+) -> CallResult:
     """Do *work* under the lock of the lake, after replaying what an earlier call could not land."""
     token_of(settings)
     storage.check()
@@ -184,10 +183,12 @@ def _held(storage: Storage, settings: Settings, request: CollectOptions, progres
 
     async def collecting(options: RunOptions) -> CallResult:
         async with collector.open_tmdb(settings) as tmdb:
-            client, limiter = tmdb.client, tmdb.client.limiter
+            client, limiter, failures = tmdb.client, tmdb.client.limiter, _Failures()
             with _beating(client, progress), stopping(stop_conditions):
-                results = await work(tmdb, options, stop_conditions)
-            return CallResult(results, client.requests, limiter.throttles, limiter.waited, client.retries, {})
+                call = _Call(storage, settings, request, progress, tmdb, options, stop_conditions, failures)
+                results = await work(call)
+            counts = (client.requests, limiter.throttles, limiter.waited, client.retries)
+            return CallResult(results, *counts, failures.found)
 
     # A collector that takes the lock now would request at the full rate.
     with storage.lock(seconds=request.seconds, lost=partial(stop_conditions.stop, hurry=True)):
@@ -252,7 +253,7 @@ def compare_each(
     chosen = [one for one in ENTITIES.values() if one.name in named] if named else list(ENTITIES.values())
     for entity in chosen if named else ():
         if not entity.export:
-            raise ConfigError(f"entity: TMDB has no export of {entity.plural or entity.name} to compare with")
+            raise ConfigError(f"entity: TMDB has no export of {entity.several} to compare with")
         if not last_run(storage, entity.name):
             raise ConfigError(f"entity: {entity.name} was never collected: reelhouse sync --entity {entity.name}")
     chosen = [one for one in chosen if one.export and last_run(storage, one.name)]
@@ -299,6 +300,22 @@ class _Call(NamedTuple):
         others = {one.name for one in _among(self.settings, self.request)} - {plan.entity}
         return await execute(*parts, self.request.entities, abandon=abandon, others=others)
 
+    async def start(self, wanted: RunSpec) -> Plan | None:
+        """The next run's plan, or None if a stop condition came first; unfinished planning leaves nothing behind."""
+        if self.stop_conditions.reason is not None:
+            return None
+        planning = asyncio.ensure_future(start_run(self.storage, self.tmdb, wanted, self.progress.begins))
+        hurried = asyncio.ensure_future(self.stop_conditions.hurried())
+        try:
+            await asyncio.wait(
+                (planning, hurried), timeout=self.stop_conditions.seconds_left, return_when=asyncio.FIRST_COMPLETED
+            )
+            return planning.result() if planning.done() else None
+        finally:
+            for task in (planning, hurried):
+                task.cancel()
+            await asyncio.gather(planning, hurried, return_exceptions=True)
+
 
 class _EntityRuns:
     """An entity in one call: its open run, then the next one if it was requested. Results go to *results*."""
@@ -325,7 +342,7 @@ class _EntityRuns:
         call = self._call
         if self.plan is None:
             wanted = await asyncio.to_thread(_with_ids, call.storage, call.request, self._wanted)
-            self.plan = await _start(call.storage, call.tmdb, wanted, call.stop_conditions, call.progress.begins)
+            self.plan = await call.start(wanted)
             if self.plan is None:
                 return True
         result = await call.execute(self.plan, abandon=call.request.abandon and self._continues)
@@ -352,17 +369,8 @@ class _EntityRuns:
         return result.complete and (named or (waits and not request.abandon))
 
 
-async def _collect(
-    storage: Storage,
-    settings: Settings,
-    request: CollectOptions,
-    progress: Progress,
-    failures: _Failures,
-    tmdb: Tmdb,
-    options: RunOptions,
-    stop_conditions: StopConditions,
-) -> list[RunResult]:
-    call = _Call(storage, settings, request, progress, tmdb, options, stop_conditions, failures)
+async def _collect(call: _Call) -> list[RunResult]:
+    settings, request, failures = call.settings, call.request, call.failures
     named = request.selected or request.full
     once = named or request.abandon
     entities = [request.only] if request.keys or settings.discover else request.chosen
@@ -372,7 +380,11 @@ async def _collect(
         """What became due while another entity's long run was worked on."""
         busy = {one.entity.name for one in waiting}
         idle = [] if once else [one for one in entities if one.name not in busy | failures.found.keys()]
-        return [stream(one) for one in idle if time.monotonic() - begun[one.name] >= _seconds_between(settings, one)]
+        return [
+            stream(one)
+            for one in idle
+            if time.monotonic() - begun[one.name] >= settings.of(one.name).run_every_hours * 3600
+        ]
 
     def stream(entity: Entity) -> _EntityRuns:
         begun[entity.name] = time.monotonic()
@@ -384,58 +396,41 @@ async def _collect(
         streams = [made for made in streams if made.plan is not None]
         if not streams and not failures.found:
             raise ConfigError(f"abandon: no run is open of {', '.join(entity.name for entity in entities)}")
-    left = await take_turns(streams, overdue, stop_conditions, request.turn_seconds)
+    left = await take_turns(streams, overdue, call.stop_conditions, request.turn_seconds)
     if any(stream.plan is None for stream in left):
         opened = next((stream for stream in left if stream.plan is not None), None)
         if not results and opened is not None:
             # Time is up, so this asks nothing: it says how the open run stands.
             await opened.turn()
-        return _unplanned(results, stop_conditions, failures)
+        return _unplanned(results, call)
     if left and results:
-        results[-1] = results[-1]._replace(reason=stop_conditions.reason)
+        results[-1] = results[-1]._replace(reason=call.stop_conditions.reason)
     return results
 
 
-def _seconds_between(settings: Settings, entity: Entity) -> float:
-    return settings.of(entity.name).run_every_hours * 3600
-
-
-async def _run_until_idle(
-    storage: Storage,
-    request: CollectOptions,
-    progress: Progress,
-    due: Callable[[list[Entity]], RunSpec | None],
-    failures: _Failures,
-    tmdb: Tmdb,
-    options: RunOptions,
-    stop_conditions: StopConditions,
-) -> list[RunResult]:
+async def _run_until_idle(due: Callable[[list[Entity]], RunSpec | None], call: _Call) -> list[RunResult]:
     results: list[RunResult] = []
     while True:
-        plan, wanted = _most_urgent(storage, request, due, failures)
-        entity = wanted.entity if wanted is not None else request.entities[plan.entity] if plan is not None else None
+        plan, wanted = _most_urgent(call, due)
+        entity = wanted.entity if wanted is not None else call.request.entities[plan.entity] if plan else None
         if entity is None:
             break
-        with failures.of(entity):
+        with call.failures.of(entity):
             if wanted is not None:
-                plan = await _start(storage, tmdb, wanted, stop_conditions, progress.begins)
+                plan = await call.start(wanted)
             if plan is None:
-                return _unplanned(results, stop_conditions, failures)
-            parts = (storage, tmdb, plan, options, stop_conditions, progress)
-            others = {one.name for one in request.chosen} - {plan.entity}
-            results.append(await execute(*parts, request.entities, others=others))
+                return _unplanned(results, call)
+            results.append(await call.execute(plan))
             if results[-1].reconciliation is None:
                 break
-        if stop_conditions.reason is not None:
+        if call.stop_conditions.reason is not None:
             break
     return results
 
 
-def _most_urgent(
-    storage: Storage, request: CollectOptions, due: Callable[[list[Entity]], RunSpec | None], failures: _Failures
-) -> tuple[Plan | None, RunSpec | None]:
+def _most_urgent(call: _Call, due: Callable[[list[Entity]], RunSpec | None]) -> tuple[Plan | None, RunSpec | None]:
     """The open run to continue, or the run to plan before it; entities that have failed are left out."""
-    plan = None
+    request, failures, plan = call.request, call.failures, None
     idle: list[Entity] = []
     for entity in request.chosen:
         if entity.name in failures.found:
@@ -444,7 +439,7 @@ def _most_urgent(
         if plan is not None and entity.priority >= request.entities[plan.entity].priority:
             continue
         with failures.of(entity):
-            its_run = open_run(storage, entity.name)
+            its_run = open_run(call.storage, entity.name)
             if its_run is None:
                 idle.append(entity)
             plan = plan or its_run
@@ -457,36 +452,13 @@ def _most_urgent(
     return plan, None
 
 
-async def _start(
-    storage: Storage,
-    tmdb: Tmdb,
-    wanted: RunSpec,
-    stop_conditions: StopConditions,
-    begins: Callable[[Plan], None],
-) -> Plan | None:
-    """The next run's plan, or None if a stop condition came first; unfinished planning leaves nothing behind."""
-    if stop_conditions.reason is not None:
-        return None
-    planning = asyncio.ensure_future(start_run(storage, tmdb, wanted, begins))
-    hurried = asyncio.ensure_future(stop_conditions.hurried())
-    try:
-        await asyncio.wait(
-            (planning, hurried), timeout=stop_conditions.seconds_left, return_when=asyncio.FIRST_COMPLETED
-        )
-        return planning.result() if planning.done() else None
-    finally:
-        for task in (planning, hurried):
-            task.cancel()
-        await asyncio.gather(planning, hurried, return_exceptions=True)
-
-
-def _unplanned(results: list[RunResult], stop_conditions: StopConditions, failures: _Failures) -> list[RunResult]:
+def _unplanned(results: list[RunResult], call: _Call) -> list[RunResult]:
     """The results so far, if the next run could not be planned; an error if there are none."""
-    reason = f"{stop_conditions.reason or 'the deadline is reached'}, so the next run is not planned"
+    reason = f"{call.stop_conditions.reason or 'the deadline is reached'}, so the next run is not planned"
     if not results:
-        if failures.found:
+        if call.failures.found:
             return []
-        if stop_conditions.reason == INTERRUPTED:
+        if call.stop_conditions.reason == INTERRUPTED:
             raise KeyboardInterrupt
         raise ReelhouseError(f"{reason}; nothing is open")
     return [*results[:-1], results[-1]._replace(reason=reason)]

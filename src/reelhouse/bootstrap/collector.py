@@ -60,7 +60,7 @@ def wanted(
     settings = settings.of(entity.name)
     compile_filter(settings.record_filter)
     if its_own.get("adult_export") and not entity.adult_export:
-        raise ConfigError(f"adult_export: TMDB has no export of adult {entity.plural or entity.name}")
+        raise ConfigError(f"adult_export: TMDB has no export of adult {entity.several}")
     return RunSpec(
         entity=entity,
         request_profile=RequestProfile(
@@ -95,7 +95,7 @@ def _filters(settings: Settings, entity: Entity, among: Iterable[Entity], *, sta
     if not own and not entity.discover.path and (others or not stated):
         return {}
     if filters and not entity.discover.path:
-        raise ConfigError(f"discover: TMDB cannot discover {entity.plural or entity.name}; leave it out")
+        raise ConfigError(f"discover: TMDB cannot discover {entity.several}; leave it out")
     for name in ("language", "region"):
         if filters and (value := getattr(settings, name)) and name in entity.discover.filters:
             filters.setdefault(name, value)

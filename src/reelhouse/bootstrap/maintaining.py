@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from reelhouse.bootstrap.purging import Step, chosen_by, unless_lost
+from reelhouse.bootstrap.purging import chosen_by, unless_lost
 from reelhouse.errors import ConfigError, pip_install
 from reelhouse.retention import erasure
 from reelhouse.retention.selection import CutoffClock
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import Step, Storage
 
 if TYPE_CHECKING:
     from reelhouse.maintenance.run import MaintenanceResult

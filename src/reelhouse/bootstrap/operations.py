@@ -26,14 +26,13 @@ from reelhouse.collect.verify import verify as verify_raw
 from reelhouse.errors import ConfigError, ReelhouseError, StorageError, pip_install
 from reelhouse.raw.verified import Verified, keep_verified
 from reelhouse.settings import Settings
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import Step, Storage
 
 if TYPE_CHECKING:
     from reelhouse.serve.export.result import Exported, Target
     from reelhouse.warehouse.run import BuildResult
 
 T = TypeVar("T")
-Step = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -253,7 +252,8 @@ def collect_and_follow(
     done = collect(request.narrowed(names)) if names else CallResult([], 0, 0, 0.0, 0, {})
     built = build()
     known: dict[str, list[int]] = {}
-    while not _is_over(done):
+    # Nothing is followed from a part of what names it: that of a run which was stopped.
+    while all(result.reason is None for result in done.results):
         found = {name: ids_in(columns) for name, columns in followed.items()}
         names = tuple(name for name, ids in found.items() if known.get(name) != ids and name not in done.failures)
         left = _rest_of(request, done, time.monotonic() - began)
@@ -263,11 +263,6 @@ def collect_and_follow(
         done = done.followed_by(collect(left.narrowed(names)))
         built = build()
     return done, built
-
-
-def _is_over(done: CallResult) -> bool:
-    """Whether a run was stopped: nothing is followed from a part of what names it."""
-    return any(result.reason is not None for result in done.results)
 
 
 def _rest_of(request: CollectOptions, done: CallResult, seconds: float) -> CollectOptions | None:
@@ -293,8 +288,8 @@ def verify(storage: Storage, *, since: Mapping[str, int] | None = None, deep: bo
 
     verdict = verify_raw(storage, since=since)
     problems = [*verdict.problems, *check_tables(storage, deep=deep)]
-    looked = "tables: every value was read" if deep else f"tables: {_CHEAPLY}"
-    verdict = verdict._replace(problems=problems, checked=[*verdict.checked, looked])
+    tables = "tables: every value was read" if deep else f"tables: {_CHEAPLY}"
+    verdict = verdict._replace(problems=problems, checked=[*verdict.checked, tables])
     return verdict._replace(notes=[*verdict.notes, *_keep_verdict(storage, verdict, deep)])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,11 +15,9 @@ from reelhouse.retention import erasure
 from reelhouse.retention.erasure import PurgeCounts
 from reelhouse.retention.selection import CutoffClock, PurgeSelection
 from reelhouse.settings import Settings
-from reelhouse.storage.protocol import BUILD, Storage
+from reelhouse.storage.protocol import BUILD, Step, Storage
 from reelhouse.warehouse.manifest import read_manifest
 from reelhouse.warehouse.purged_tables import erase_tables, leftovers
-
-Step = Callable[[str], None]
 
 _AGE = re.compile(r"(\d{1,6})([dh])")
 

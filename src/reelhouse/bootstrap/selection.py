@@ -40,7 +40,7 @@ def limits_of(
     found = {name: value for name in names if (value := getattr(settings.of(entity.name), name)) is not None}
     if source == "discover" or (source == entity.source and entity.has_popularity):
         return found, ()
-    several = entity.plural or entity.name
+    several = entity.several
     for name in found:
         own = name in settings.entity.get(entity.name, {})
         if own or (stated and not any(one.has_popularity for one in among if one.name != entity.name)):

@@ -18,9 +18,9 @@ from reelhouse.warehouse.import_registry import check_name, drop_import
 if TYPE_CHECKING:
     from reelhouse.imports.embedded import SqliteTable
     from reelhouse.imports.postgres import Postgres
-    from reelhouse.imports.run import ImportOutcome, ImportReader, Step
+    from reelhouse.imports.run import ImportOutcome, ImportReader
     from reelhouse.imports.typed_columns import TypedTable
-    from reelhouse.storage.protocol import Storage
+    from reelhouse.storage.protocol import Step, Storage
 
 
 class ImportSpec(NamedTuple):

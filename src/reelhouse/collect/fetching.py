@@ -367,7 +367,8 @@ class Fetcher:
                 if await self._is_well():
                     first = self._judge.lands_yet(exc)
                     if first is None:
-                        return _set_aside(request, exc)
+                        answer = exc.answer
+                        return Validated(State.QUARANTINED, answer, request.id, exc.reason, parses(answer.body))
                     continue
                 failure: Exception = exc
             except TransientError as exc:
@@ -468,10 +469,6 @@ def _is_object(answer: Answer) -> dict[str, msgspec.Raw]:
     if is_error(fields):
         raise UntrustedAnswer("error_body", "an answer is an error though its status is 200", answer)
     return fields
-
-
-def _set_aside(request: Request, exc: UntrustedAnswer) -> Validated:
-    return Validated(State.QUARANTINED, exc.answer, request.id, exc.reason, parses(exc.answer.body))
 
 
 def _raise_first(tasks: list[asyncio.Future[None]]) -> None:

@@ -52,7 +52,8 @@ class Spool:
         # The hash in its name tells later whether it is still what was put.
         name = f"{entry.receipt.run:06d}-{entry.receipt.unit:05d}-{_hash(whole)}.spooled"
         with self._guard:
-            if self._held() + len(whole) > self._most:
+            held = sum(self._objects.size(name) or 0 for name in self.waiting())
+            if held + len(whole) > self._most:
                 raise StorageError(f"spool_megabytes = {self._most / (1 << 20):g} does not hold more")
             self._objects.check()
             try:
@@ -88,9 +89,6 @@ class Spool:
     def remove(self, name: str) -> None:
         """It is in the lake."""
         self._objects.delete(name)
-
-    def _held(self) -> int:
-        return sum(self._objects.size(name) or 0 for name in self.waiting())
 
 
 def _hash(whole: bytes) -> str:

@@ -144,7 +144,7 @@ def _absent(storage: Storage, entity: str) -> Verdict | None:
     """The verdict on an entity without a run or an object; None if it has any. Most lakes hold few of the entities."""
     with suppress(LakeError):
         if not last_run(storage, entity) and next(_objects(storage, entity), None) is None:
-            return _nothing_counted(list(_named(_check_lost(storage, entity, 0, ()))))
+            return _nothing_counted(list(_named(_some(lost_runs(storage, entity, 0, ())))))
     return None
 
 
@@ -198,11 +198,12 @@ def _verify_entity(storage: Storage, entity: str, last: int, since: int) -> Verd
         problems += _check_ledger(storage, entity, ledger, last)
         problems += _named(_list_objects(storage, entity, ledger))
         problems += _check_objects(storage, ledger, since)
-        problems += _named(_check_lost(storage, entity, last, _listed_keys(ledger)))
+        keys = (key for (key,) in ledger.db.execute("select key from lying order by key"))
+        problems += _named(_some(lost_runs(storage, entity, last, keys)))
         unclaimed = _unclaimed(ledger)
-        looked = _looked(ledger, entity, since, last)
+        checked = _checked(ledger, entity, since, last)
     found = {state: count for state, count in states.items() if count}
-    return Verdict(last - since + 1, asked, found, pending, chunks, size, unclaimed, problems, notes, looked)
+    return Verdict(last - since + 1, asked, found, pending, chunks, size, unclaimed, problems, notes, checked)
 
 
 def _take_earlier(storage: Storage, plan: Plan, ledger: Ledger) -> Iterator[str]:
@@ -577,32 +578,24 @@ def _lost_objects(storage: Storage, lost: Iterable[tuple[str, int, int | None]])
             yield f"{key} has {size:,} bytes, its receipt in run {run} says {stated:,}"
 
 
-def _listed_keys(ledger: Ledger) -> Iterator[str]:
-    return (key for (key,) in ledger.db.execute("select key from lying order by key"))
-
-
-def _check_lost(storage: Storage, entity: str, last: int, keys: Iterable[str]) -> Iterator[str]:
-    yield from _some(lost_runs(storage, entity, last, keys))
-
-
 def _unclaimed(ledger: Ledger) -> int:
     """Chunks that no receipt names: what kills and races leave. They hold nothing that exists."""
     query = "select count(*) from lying where chunk and key not in (select key from object)"
     return int(ledger.db.execute(query).fetchone()[0])
 
 
-def _looked(ledger: Ledger, entity: str, since: int, last: int) -> list[str]:
-    looked = []
+def _checked(ledger: Ledger, entity: str, since: int, last: int) -> list[str]:
+    checked = []
     if last >= since:
-        looked.append(f"{_runs(entity, since, last)} checked in full: plans, receipts, and the hash of every response")
+        checked.append(f"{_runs(entity, since, last)} checked in full: plans, receipts, and the hash of every response")
     if since > 1:
         query = "select count(*) from object where run < ? and size is not null"
         (chunks,) = ledger.db.execute(query, (since,)).fetchone()
-        looked.append(
+        checked.append(
             f"{_runs(entity, 1, since - 1)} checked for objects: their receipts and {chunks:,} chunks are to be there, "
             "in full size. Their receipts were read; `reelhouse verify` also reads plans and answers"
         )
-    return looked
+    return checked
 
 
 def _runs(entity: str, first: int, last: int) -> str:

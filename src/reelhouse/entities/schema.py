@@ -379,6 +379,11 @@ class Entity:
         return self.noun or self.name
 
     @property
+    def several(self) -> str:
+        """What texts call more than one."""
+        return self.plural or self.name
+
+    @property
     def id_field(self) -> str:
         """The field of an answer that says which id it is about."""
         return "page" if isinstance(self.listing, Pages) else "id"

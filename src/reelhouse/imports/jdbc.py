@@ -12,7 +12,8 @@ from reelhouse.delta.engine import Engine, in_one_line
 from reelhouse.delta.log import latest_version
 from reelhouse.errors import LakeError
 from reelhouse.imports.postgres import Postgres
-from reelhouse.imports.run import ColumnSummary, ImportOutcome, Step, columns_of, pinned, shown
+from reelhouse.imports.run import ColumnSummary, ImportOutcome, columns_of, pinned, shown
+from reelhouse.storage.protocol import Step
 from reelhouse.tables.schemas import data_type
 from reelhouse.tables.schemas import schema_of as declared_schema
 from reelhouse.warehouse.import_registry import ZONE, ImportColumn, ImportSource, column_specs, imported

@@ -16,11 +16,9 @@ from reelhouse.delta.log import log_key
 from reelhouse.errors import KeyTakenError, LakeError, ReelhouseError
 from reelhouse.imports.columns import NEW_SCHEMA, check_same
 from reelhouse.imports.values import arrow_type
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import Step, Storage
 from reelhouse.warehouse.import_registry import ZONE, Import, ImportColumn, ImportSource, imported, pin_import
 from reelhouse.warehouse.vacuum import sweep_table
-
-Step = Callable[[str], None]
 
 _ATTEMPTS = 4
 _SHOWN = 40

@@ -6,7 +6,7 @@ next run continues. The caller keeps purges away, which create tables again unde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -21,11 +21,9 @@ from reelhouse.maintenance.folders import TableFolder, folders, look
 from reelhouse.maintenance.superseded import Outcomes, outcomes_of
 from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import Step, Storage
 from reelhouse.warehouse.import_registry import ZONE, imported
 from reelhouse.warehouse.manifest import BuildManifest, believed
-
-Step = Callable[[str], None]
 
 # A file this large is not merged with others.
 _LARGE = 32 << 20

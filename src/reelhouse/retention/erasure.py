@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -27,9 +27,7 @@ from reelhouse.raw.receipt import ChunkRef, Purge, Purged, Receipt, read_part, r
 from reelhouse.retention.audit import ToErase, remaining, to_erase
 from reelhouse.retention.selection import PurgePlan, PurgeSelection, RunPurge, survey
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.storage.protocol import Storage
-
-Step = Callable[[str], None]
+from reelhouse.storage.protocol import Step, Storage
 
 # The step that changes nothing.
 LOOKING = "looking"

@@ -171,10 +171,10 @@ def _check_entity(options: Options) -> None:
     if options.asks_tmdb and not entity.has_ids:
         raise ConfigError(f"option entity: {entity.name} has no ids to request: collect it and read it from the lake")
     if options.settings.get("adult_export") and not entity.adult_export:
-        raise ConfigError(f"option adult_export: TMDB has no export of adult {entity.plural or entity.name}")
+        raise ConfigError(f"option adult_export: TMDB has no export of adult {entity.several}")
     for key in options.keys or ():
         if not takes(entity, key):
-            raise ConfigError(f"option ids: {key!r} cannot be the id of one of TMDB's {entity.plural or entity.name}")
+            raise ConfigError(f"option ids: {key!r} cannot be the id of one of TMDB's {entity.several}")
 
 
 def _usual(registry: Registry) -> str:

@@ -26,6 +26,8 @@ class Versioned(NamedTuple):
 UNREADABLE = -1
 
 Lost = Callable[[str], None]
+# Takes what a long call does next, in a word or two.
+Step = Callable[[str], None]
 
 Work = Literal["collector", "build"]
 COLLECTOR: Work = "collector"

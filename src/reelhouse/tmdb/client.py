@@ -205,7 +205,8 @@ class TmdbClient:
                     self.limiter.answered(started)
                 body = await read_body(response, self._largest)
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
-            broken = _one_line(exc)
+            # Its messages have several lines.
+            broken = " ".join(str(exc).split()) or type(exc).__name__
         if broken is not None:
             # Not raised from aiohttp's error, which carries the request's headers and so the token.
             raise TransientError(f"{path}: {broken}")
@@ -288,11 +289,6 @@ def retry_after(stated: str | None, date: str | None = None) -> float | None:
     except (ValueError, OverflowError):
         return None
     return min(max(wait, 0.0), LONGEST_PAUSE)
-
-
-def _one_line(exc: BaseException) -> str:
-    # aiohttp's messages have several lines.
-    return " ".join(str(exc).split()) or type(exc).__name__
 
 
 def query_of(params: Mapping[str, Any], appends: Sequence[str] = ()) -> str:

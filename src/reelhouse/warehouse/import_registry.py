@@ -130,13 +130,10 @@ def drop_import(storage: Storage, name: str) -> int:
         pin_import(storage, name, None, pins[name])
     # The log goes last and backwards, so that whatever a kill leaves is still a table, and can be imported over.
     for logs in (False, True):
-        for key in sorted((key for key in keys if ("/_delta_log/" in key) is logs), key=_oldest_last, reverse=True):
+        found = (key for key in keys if ("/_delta_log/" in key) is logs)
+        for key in sorted(found, key=lambda key: (not key.endswith(".json"), key), reverse=True):
             storage.delete_all_versions(key)
     return pins[name].rows if name in pins else 0
-
-
-def _oldest_last(key: str) -> tuple[bool, str]:
-    return not key.endswith(".json"), key
 
 
 def import_spec(name: str, one: Import) -> Table:

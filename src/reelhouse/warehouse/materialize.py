@@ -6,7 +6,7 @@ versions sees changes only, and marts made of it alone are not made again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import reduce
 
@@ -32,6 +32,7 @@ from reelhouse.entities.schema import ANSWERS, CURRENT, DAILY, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
+from reelhouse.storage.protocol import Step
 from reelhouse.tables.current_record import CURRENT_COLUMNS, current_outcomes, daily_answers, landed_answers
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry, input_of
@@ -169,9 +170,7 @@ class BuildPass:
         return self.engine.commit(folder, files, schema, mode="overwrite", user=user, over=self.versions[folder])
 
 
-def make_tables(
-    making: BuildPass, step: Callable[[str], None], *, from_scratch: bool
-) -> tuple[dict[str, TableVersion], list[str]]:
+def make_tables(making: BuildPass, step: Step, *, from_scratch: bool) -> tuple[dict[str, TableVersion], list[str]]:
     """Every table and mart at its wanted state: pins for all, and the names of those that were written."""
     step(POPULARITY.name)
     _make_popularity(making, making.before.get(POPULARITY.name), from_scratch=from_scratch)
@@ -191,7 +190,7 @@ def make_tables(
     return making.pins, making.rebuilt
 
 
-def _make(making: BuildPass, zone: str, table: Table, step: Callable[[str], None], *, from_scratch: bool) -> None:
+def _make(making: BuildPass, zone: str, table: Table, step: Step, *, from_scratch: bool) -> None:
     step(table.name)
     folder = f"{zone}/{table.name}"
     pin = None if from_scratch else making.pinned(folder, table)

@@ -21,7 +21,7 @@ from reelhouse.raw.keys import MANIFEST, plan_key, staging_folder
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.purges import purge_count
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.storage.protocol import BUILD, Storage
+from reelhouse.storage.protocol import BUILD, Step, Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.fingerprints import parsing_fingerprint, wanted_fingerprints
 from reelhouse.warehouse.manifest import (
@@ -43,7 +43,6 @@ from reelhouse.warehouse.vacuum import sweep
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-Progress = Callable[[str], None]
 
 # Another builder that pins first makes this one look again; more than a few in a row is not a race any more.
 _ATTEMPTS = 5
@@ -120,7 +119,7 @@ def build(
     storage: Storage,
     spark_factory: Callable[[], SparkSession],
     full: bool = False,
-    progress: Progress | None = None,
+    progress: Step | None = None,
     course: bool = False,
     course_quotes: bool = True,
     registry: Registry = REGISTRY,
@@ -146,7 +145,7 @@ def build(
 
 
 def _bring_up_to_date(
-    storage: Storage, spark_factory: Callable[[], SparkSession], step: Progress, registry: Registry, *, full: bool
+    storage: Storage, spark_factory: Callable[[], SparkSession], step: Step, registry: Registry, *, full: bool
 ) -> BuildResult:
     parse = make = full
     for _ in range(_ATTEMPTS):
@@ -190,7 +189,7 @@ def _look(storage: Storage, registry: Registry, *, full: bool) -> _LakeBeforeBui
 
 
 @contextmanager
-def _alone(storage: Storage, step: Progress) -> Iterator[bool]:
+def _alone(storage: Storage, step: Step) -> Iterator[bool]:
     """Keep other builds out inside the context; whether one had to be waited for. `LockedError` if it takes long."""
     give_up = time.monotonic() + _WAIT_SECONDS
     until = datetime.now().astimezone() + timedelta(seconds=_WAIT_SECONDS)
@@ -295,7 +294,7 @@ def _build(
     storage: Storage,
     spark_factory: Callable[[], SparkSession],
     situation: _LakeBeforeBuild,
-    step: Progress,
+    step: Step,
     *,
     parse: bool,
     make: bool,

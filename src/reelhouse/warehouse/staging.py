@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -40,7 +40,7 @@ from reelhouse.raw.current import in_order, sequence_of
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import staging_folder
 from reelhouse.raw.receipt import Receipt, State
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import Step, Storage
 from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
 from reelhouse.tables.parsing import marks_misfits
 from reelhouse.tables.staging import OUTCOMES, staged, staging_schema
@@ -54,8 +54,6 @@ from reelhouse.warehouse.pending import (
     with_closed,
     with_parts,
 )
-
-Progress = Callable[[str], None]
 
 # What one append parses at most: bounds memory, and is large enough that planning the query costs nothing. That is some
 # 64 chunks, each the work of one task, so a cluster gets a multiple: two chunks for each of its tasks. The driver holds
@@ -181,7 +179,7 @@ class Stager:
         return marks_misfits(self.engine.spark)
 
     def bring_up_to_date(
-        self, found: Staged, pending_runs: PendingRuns, progress: Progress, *, from_scratch: bool
+        self, found: Staged, pending_runs: PendingRuns, progress: Step, *, from_scratch: bool
     ) -> Staged:
         """Append what *pending_runs* has and *found* lacks; with *from_scratch* the first append replaces everything.
 

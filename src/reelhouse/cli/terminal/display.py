@@ -392,14 +392,11 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
 
 
-def _waited(seconds: float) -> str:
-    return f"TMDB asked to slow down: {duration(seconds)} waited"
-
-
 def run_result(result: RunResult) -> None:
     """Show a run's two sums."""
     found = msgspec.to_builtins(reporting.summary_of(result))
     others = _listed(_counted(found["drift"], "other_kind:"))
+    slowed = f"TMDB asked to slow down: {duration(result.waited)} waited"
     rows = [
         ("listed", found["listed"], ""),
         ("not in listing", found["not_in_listing"], "known, but no longer listed"),
@@ -412,7 +409,7 @@ def run_result(result: RunResult) -> None:
         *([("abandoned", found["abandoned"], "given up, not requested")] if found["abandoned"] else []),
         *_missing(found["drift"]),
         ("requests in this call", found["requests"], ""),
-        *([("answered 429", found["throttled"], _waited(result.waited))] if found["throttled"] else []),
+        *([("answered 429", found["throttled"], slowed)] if found["throttled"] else []),
         *([("made again after a failure", found["retries"], "")] if found["retries"] else []),
         *([("replayed from the spool", found["replayed"], "")] if found["replayed"] else []),
     ]

@@ -69,6 +69,19 @@ class GeneratedTitles:
     def by_popularity(self) -> Iterator[int]:
         return map(self._titles.by_rank, range(self.size))
 
+    def traits(self, index: int) -> Traits:
+        facts, film = self._titles.at(index), self.kind.name == "movie"
+        return Traits(
+            title=facts.title, original_title=facts.original_title, popularity=facts.popularity, day=facts.day,
+            vote_average=facts.vote_average, vote_count=facts.vote_count, runtime=facts.runtime,
+            revenue=facts.revenue if film else 0, language=facts.language,
+            countries=(facts.country,) if facts.bits >> 44 & 31 else (), genres=self._genre_ids(facts),
+            adult=facts.adult, video=film and facts.video,
+        )  # fmt: skip
+
+    def _genre_ids(self, facts: Facts) -> tuple[int, ...]:
+        return tuple(reference.GENRES[at][0] for at in facts.genres)
+
     def _new_row(self, index: int) -> Row:
         raise NotImplementedError
 
@@ -163,21 +176,12 @@ class GeneratedCatalogue(GeneratedTitles):
             "vote_count": facts.vote_count,
         }
 
-    def traits(self, index: int) -> Traits:
-        facts = self._titles.at(index)
-        return Traits(
-            title=facts.title, original_title=facts.original_title, popularity=facts.popularity, day=facts.day,
-            vote_average=facts.vote_average, vote_count=facts.vote_count, runtime=facts.runtime, revenue=facts.revenue,
-            language=facts.language, countries=(facts.country,) if facts.bits >> 44 & 31 else (),
-            genres=tuple(reference.GENRES[at][0] for at in facts.genres), adult=facts.adult, video=facts.video,
-        )  # fmt: skip
-
     def _new_row(self, index: int) -> Row:
         facts = self._facts(index)
         return {
             "adult": facts.adult,
             "backdrop_path": picture_of(facts, 0xBD, 0.35),
-            "genre_ids": [reference.GENRES[at][0] for at in facts.genres],
+            "genre_ids": list(self._genre_ids(facts)),
             "id": facts.id,
             "title": facts.title,
             "original_language": facts.language,

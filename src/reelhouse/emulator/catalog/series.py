@@ -17,7 +17,6 @@ from reelhouse.emulator.catalog.generated import (
 )
 from reelhouse.emulator.catalog.kinds import EPISODE_BLOCKS, KINDS
 from reelhouse.emulator.catalog.people_companies import Row, Things
-from reelhouse.emulator.catalog.protocol import Traits
 from reelhouse.emulator.catalog.seasons import (
     EPISODE_IDS,
     SEASON_IDS,
@@ -277,14 +276,8 @@ class SeriesCatalogue(GeneratedTitles):
         block = _part_block(name, episode["id"], self._facts(index), self.things, "stills")
         return {"imdb_id": _episode_imdb_id(episode["id"]), **block} if name == "external_ids" else block
 
-    def traits(self, index: int) -> Traits:
-        facts = self._titles.at(index)
-        return Traits(
-            title=facts.title, original_title=facts.original_title, popularity=facts.popularity, day=facts.day,
-            vote_average=facts.vote_average, vote_count=facts.vote_count, runtime=facts.runtime, revenue=0,
-            language=facts.language, countries=(facts.country,) if facts.bits >> 44 & 31 else (),
-            genres=genre_ids(facts), adult=facts.adult, video=False,
-        )  # fmt: skip
+    def _genre_ids(self, facts: Facts) -> tuple[int, ...]:
+        return genre_ids(facts)
 
     def _new_row(self, index: int) -> Row:
         facts = self._facts(index)

@@ -12,7 +12,7 @@ from reelhouse.emulator.http.faults import Faults
 from reelhouse.emulator.http.rate_limit import RateLimit
 from reelhouse.emulator.http.stats import RequestCounts
 from reelhouse.emulator.options import EmulatorError
-from reelhouse.emulator.world import Worlds
+from reelhouse.emulator.world import World, Worlds
 
 
 class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -28,17 +28,20 @@ class ControlRequest(msgspec.Struct, forbid_unknown_fields=True):
     retry_after: float | None = None
 
 
+_Deed = Callable[[ControlRequest], dict[str, Any]]
+
+
 class Control:
     """Executes control requests."""
 
     def __init__(self, worlds: Worlds, stats: RequestCounts, faults: Faults, pace: RateLimit) -> None:
         self._worlds, self._stats, self._faults, self._pace = worlds, stats, faults, pace
-        self._deeds: dict[tuple[str, str], Callable[[ControlRequest], dict[str, Any]]] = {
-            ("POST", "edit"): self._edit,
-            ("POST", "delete"): self._delete,
-            ("POST", "restore"): self._restore,
-            ("POST", "add"): self._add,
-            ("POST", "next-day"): self._next_day,
+        self._deeds: dict[tuple[str, str], _Deed] = {
+            ("POST", "edit"): self._changing(lambda world, order: world.edit(order.ids, order.count)),
+            ("POST", "delete"): self._changing(lambda world, order: world.delete(order.ids, order.count)),
+            ("POST", "restore"): self._changing(lambda world, order: world.restore(order.ids or ())),
+            ("POST", "add"): self._changing(lambda world, order: world.add(order.count, announce=order.announce)),
+            ("POST", "next-day"): lambda order: {"day": worlds.next_day(order.days)},
             ("POST", "faults"): self._switch_faults,
             ("POST", "rate"): self._set_rate,
             ("POST", "reset-stats"): self._reset_stats,
@@ -58,23 +61,13 @@ class Control:
         except (EmulatorError, msgspec.MsgspecError) as error:
             return _json({"error": str(error)}, 400)
 
-    def _edit(self, order: ControlRequest) -> dict[str, Any]:
-        return self._changed_ids(self._worlds.of(order.kind).edit(order.ids, order.count))
+    def _changing(self, change: Callable[[World, ControlRequest], list[int]]) -> _Deed:
+        """What executes a *change* of one kind's world, and answers with the ids."""
 
-    def _delete(self, order: ControlRequest) -> dict[str, Any]:
-        return self._changed_ids(self._worlds.of(order.kind).delete(order.ids, order.count))
+        def deed(order: ControlRequest) -> dict[str, Any]:
+            return {"ids": change(self._worlds.of(order.kind), order), "day": self._worlds.clock.today()}
 
-    def _restore(self, order: ControlRequest) -> dict[str, Any]:
-        return self._changed_ids(self._worlds.of(order.kind).restore(order.ids or ()))
-
-    def _add(self, order: ControlRequest) -> dict[str, Any]:
-        return self._changed_ids(self._worlds.of(order.kind).add(order.count, announce=order.announce))
-
-    def _changed_ids(self, ids: list[int]) -> dict[str, Any]:
-        return {"ids": ids, "day": self._worlds.clock.today()}
-
-    def _next_day(self, order: ControlRequest) -> dict[str, Any]:
-        return {"day": self._worlds.next_day(order.days)}
+        return deed
 
     def _switch_faults(self, order: ControlRequest) -> dict[str, Any]:
         self._faults.switch(order.profile)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.catalog.entries import CatalogEntry
 from reelhouse.storage.prefetch import prefetch
+from reelhouse.storage.protocol import Step
 from reelhouse.warehouse.import_registry import ZONE
 
 # The folders of a lake that hold tables.
@@ -55,7 +55,7 @@ def refresh(
     entries: list[CatalogEntry],
     present: set[str],
     about: str,
-    step: Callable[[str], None] = lambda name: None,
+    step: Step = lambda name: None,
 ) -> RegistrationResult:
     """Update *catalogue* to *entries*, and drop entries of this *lake* for tables that are no longer *present*.
 

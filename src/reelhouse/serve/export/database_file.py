@@ -28,7 +28,6 @@ from reelhouse.serve.export.result import (
     ROWS_ALONE,
     Exported,
     ExportedVersion,
-    Step,
     as_before,
     noted,
     unchanged,
@@ -37,6 +36,7 @@ from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, look
 from reelhouse.serve.references import ForeignKey, declarable, parents_first
 from reelhouse.sql_quoting import quoted
+from reelhouse.storage.protocol import Step
 
 
 class DatabaseFile(ABC):

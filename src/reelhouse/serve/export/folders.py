@@ -27,10 +27,11 @@ from reelhouse.serve.export.atomic_files import (
     scratch_in,
     sync,
 )
-from reelhouse.serve.export.result import NOTES, TERMS, Exported, ExportedVersion, Step, as_before, noted, unchanged
+from reelhouse.serve.export.result import NOTES, TERMS, Exported, ExportedVersion, as_before, noted, unchanged
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 from reelhouse.serve.files import without_formulas
+from reelhouse.storage.protocol import Step
 
 MANIFEST = f"{NOTES}.json"
 _ANNOUNCED = f"{NOTES}.announced.json"

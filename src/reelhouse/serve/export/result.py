@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -11,8 +11,8 @@ import msgspec
 import reelhouse
 from reelhouse.serve import ATTRIBUTION, JUSTWATCH
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
+from reelhouse.storage.protocol import Step
 
-Step = Callable[[str], None]
 How = Literal["full", "incremental", "unchanged"]
 
 NOTES = "reelhouse_export"

@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from reelhouse.errors import ReelhouseError
 from reelhouse.serve.browse.metadata import check_metadata, write_metadata
 from reelhouse.serve.export.database_file import DatabaseFile, listed
-from reelhouse.serve.export.result import NOTES, Exported, ExportedVersion, Step
+from reelhouse.serve.export.result import NOTES, Exported, ExportedVersion
 from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot, check_columns, look
 from reelhouse.sql_quoting import quoted
+from reelhouse.storage.protocol import Step
 
 # As SQLite is built unless somebody builds it otherwise.
 _MOST_COLUMNS = 2000
@@ -80,7 +81,8 @@ class SqliteFile(DatabaseFile):
                 if any(batch.column(at).null_count for at in key) and self._has_key(file, table):
                     raise sqlite3.IntegrityError("NULL in a key")
                 file.executemany(into, zip(*map(_values, batch.columns), strict=True))
-                nan += sum(pc.sum(pc.is_nan(column)).as_py() or 0 for column in batch.columns if _floats(column))
+                floats = (column for column in batch.columns if pa.types.is_floating(column.type))
+                nan += sum(pc.sum(pc.is_nan(column)).as_py() or 0 for column in floats)
         finally:
             # Without a journal nothing can be rolled back: a table that is refused is dropped.
             file.execute("commit")
@@ -102,10 +104,6 @@ class SqliteFile(DatabaseFile):
             name = quoted(f"{table.name}_{column}_idx")
             file.execute(f"create index {name} on {quoted(table.name)} ({quoted(column)})")
         return ""
-
-
-def _floats(column: Any) -> bool:
-    return bool(pa.types.is_floating(column.type))
 
 
 def _values(column: Any) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reelhouse.entities.schema import Table
@@ -128,13 +127,9 @@ def _of_build(storage: Storage, current: BuildManifest, spec: Table, wanted: dic
     form = ""
     # A build of older code made its rows in a way that is not known here.
     if answer and pin.fingerprint == wanted[spec.name]:
-        form = _hash(storage.url, rows_fingerprint(spec), pin.schema_fingerprint, *_codes(current))
+        parsed = (one.parsing_fingerprint for _, one in sorted(current.inputs.streams.items()))
+        form = _hash(storage.url, rows_fingerprint(spec), pin.schema_fingerprint, *parsed)
     return ExportTable(spec, pin, _hash(pin.fingerprint, pin.schema_fingerprint), form, answer)
-
-
-def _codes(current: BuildManifest) -> Iterable[str]:
-    """How the answers of each entity were parsed."""
-    return (one.parsing_fingerprint for _, one in sorted(current.inputs.streams.items()))
 
 
 def _answer(spec: Table) -> tuple[str, ...]:

@@ -18,11 +18,9 @@ from reelhouse.serve.lake import Lake
 from reelhouse.serve.report.figures import Figure, asked
 from reelhouse.serve.report.page import Poster, ReportPage
 from reelhouse.serve.report.quality import QualityCheck, QualityLimits, quality
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import Step, Storage
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.manifest import believed
-
-Step = Callable[[str], None]
 
 
 class Report(NamedTuple):

@@ -232,13 +232,9 @@ def _drift(newest: Sequence[Reconciliation]) -> Iterator[Figure]:
 def _nulls(storage: Storage, tables: Sequence[Table], pins: dict[str, TableVersion]) -> Iterator[Figure]:
     """Shares of NULL in each column: as a chart for the main tables, as rows for all."""
     filled = [spec for spec in tables if pins[spec.name].rows]
-    counts = dict(
-        zip(
-            [spec.name for spec in filled],
-            prefetch(lambda spec: null_counts(storage, _folder(spec, pins), pins[spec.name].version), filled),
-            strict=True,
-        )
-    )
+    places = [(f"{pins[spec.name].zone}/{spec.name}", pins[spec.name].version) for spec in filled]
+    nulls = prefetch(lambda place: null_counts(storage, *place), places)
+    counts = dict(zip([spec.name for spec in filled], nulls, strict=True))
     shares = {
         spec.name: [(name, round(count / pins[spec.name].rows, 4)) for name, count in counts[spec.name].items()]
         for spec in filled
@@ -264,10 +260,6 @@ def _nulls(storage: Storage, tables: Sequence[Table], pins: dict[str, TableVersi
         tuple(rows),
         wide=True,
     )
-
-
-def _folder(spec: Table, pins: dict[str, TableVersion]) -> str:
-    return f"{pins[spec.name].zone}/{spec.name}"
 
 
 class _Orphans(NamedTuple):

@@ -16,7 +16,7 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import IO, TYPE_CHECKING, cast
 
@@ -26,7 +26,7 @@ from reelhouse.course.layout import LOCAL
 from reelhouse.errors import LakeError, MissingKeyError, UnreadableError
 from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import FORMAT
-from reelhouse.storage.protocol import HOUSE, Storage, is_key
+from reelhouse.storage.protocol import HOUSE, Step, Storage, is_key
 from reelhouse.strict_csv import BLOCK, CsvError, Dialect, Scanner, check
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def read_local_copies(storage: Storage) -> LocalCopies:
     return read_object(storage, LOCAL_COPIES, LocalCopies) or LocalCopies()
 
 
-def copy_local(storage: Storage, step: Callable[[str], None], *, quotes: bool = True) -> LocalCopies:
+def copy_local(storage: Storage, step: Step, *, quotes: bool = True) -> LocalCopies:
     """Every file under `Raw/Local/CSV/` as Parquet, without *quotes* with these as text.
 
     Those that are known with the same size and rules are not read again. What was made of a file that has gone is

@@ -24,7 +24,7 @@ from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import BUILDS, FORMAT
 from reelhouse.raw.plan import read_plan
 from reelhouse.storage.prefetch import prefetch
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import Step, Storage
 from reelhouse.warehouse.manifest import BuildManifest, TableVersion, built
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def read_copies(storage: Storage) -> ParquetCopies | None:
     return read_object(storage, COPIES, ParquetCopies)
 
 
-def copy_out(storage: Storage, step: Callable[[str], None] = lambda name: None) -> ParquetCopies | None:
+def copy_out(storage: Storage, step: Step = lambda name: None) -> ParquetCopies | None:
     """Copy the last whole build as it is pinned; None where it reflects no run yet. What is there already is not put.
 
     Raises `LakeError` where rows are not as many as were built.
@@ -175,7 +175,7 @@ def _day_of(storage: Storage, current: BuildManifest) -> str | None:
 
 
 def _copied(
-    storage: Storage, current: BuildManifest, day: str, written: set[str], step: Callable[[str], None]
+    storage: Storage, current: BuildManifest, day: str, written: set[str], step: Step
 ) -> dict[str, CopiedTable]:
     """Every table of *current* in its folder of the *day*; adds the names of those that were put to *written*."""
 

@@ -26,7 +26,6 @@ from reelhouse.serve.export.result import (
     TERMS,
     Exported,
     ExportedVersion,
-    Step,
     as_before,
     noted,
     unchanged,
@@ -35,6 +34,7 @@ from reelhouse.serve.export.rows import TableScan
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 from reelhouse.sql_quoting import literal, quoted
 from reelhouse.storage.postgres_address import shown
+from reelhouse.storage.protocol import Step
 
 SCHEMA = "tmdb"
 
