@@ -19,6 +19,13 @@ def _movie(movie_id: int, day: date, popularity: float | None = 1.0, **more: Any
     return {"movie_id": movie_id, "day": day, "popularity": popularity, "fetched_at": fetched_at, **more}
 
 
+_LEFT_OUT_AT = datetime(2026, 11, 25, 12)
+
+
+def _record(entity: str, id_: int, state: str) -> dict[str, Any]:
+    return {"entity": entity, "id": id_, "state": state, "fetched_at": _LEFT_OUT_AT}
+
+
 def _offer(movie_id: int, day: date, provider_id: int) -> dict[str, Any]:
     offer = {"iso_3166_1": "BR", "monetization_type": "flatrate", "provider_id": provider_id}
     return {"movie_id": movie_id, "day": day, **offer}
@@ -62,11 +69,8 @@ def test_an_offer_is_current_only_if_the_newest_answer_has_it_and_its_title_is_s
         *(_offer(1, day, 9) for day in (_ONE, _THREE)),
         _offer(2, _FOUR, 8),
     ]
-    removed = [
-        {"entity": "movie", "id": 2, "fetched_at": datetime(2026, 11, 25, 12)},
-        {"entity": "tv", "id": 1, "fetched_at": datetime(2026, 11, 25, 12)},
-    ]
-    lake = lake_of(movie_daily=days, movie_offer_daily=offers, tombstone=removed)
+    records = [_record("movie", 1, "landed"), _record("movie", 2, "gone"), _record("tv", 1, "gone")]
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records)
     names = ("title_id", "provider_id", "first_seen", "last_seen", "is_current")
     assert sorted(tuple(row[name] for name in names) for row in lake.rows("fact_watch_availability")) == [
         (1, 8, _ONE, _FOUR, True),
@@ -84,8 +88,8 @@ def test_a_title_has_an_interval_for_each_time_it_stayed_the_same(lake_of: LakeO
         _movie(1, _FOUR, title="A", status=None),
         _movie(1 + _SHARED, _ONE, title="A", status=None),
     ]
-    gone_at = datetime(2026, 11, 25, 12)
-    lake = lake_of(movie_daily=days, tombstone=[{"entity": "movie", "id": 1 + _SHARED, "fetched_at": gone_at}])
+    records = [_record("movie", 1, "landed"), _record("movie", 1 + _SHARED, "gone")]
+    lake = lake_of(movie_daily=days, record=records)
     names = ("movie_id", "status", "valid_from", "valid_to", "is_current", "is_deleted")
     noon = {day: datetime(day.year, day.month, day.day, 12) for day in (_ONE, _TWO, _THREE, _FOUR)}
     found = [tuple(row[name] for name in names) for row in lake.rows("dim_movie_history")]
@@ -93,5 +97,31 @@ def test_a_title_has_an_interval_for_each_time_it_stayed_the_same(lake_of: LakeO
         (1, None, noon[_ONE], noon[_THREE], False, False),
         (1, "new", noon[_THREE], noon[_FOUR], False, False),
         (1, None, noon[_FOUR], None, True, False),
-        (1 + _SHARED, None, noon[_ONE], gone_at, False, True),
+        (1 + _SHARED, None, noon[_ONE], _LEFT_OUT_AT, False, True),
+    ]
+
+
+def test_nothing_holds_now_of_a_title_that_became_adult_or_is_filtered(lake_of: LakeOf) -> None:
+    days = [
+        _movie(1, _ONE, title="A", adult=False),
+        _movie(1, _TWO, title="B", adult=True),
+        _movie(2, _ONE, title="A", adult=False),
+        _movie(3, _ONE, title="A", adult=True),
+        _movie(3, _TWO, title="A", adult=False),
+    ]
+    offers = [_offer(movie_id, day, 8) for movie_id, day in ((1, _ONE), (1, _TWO), (2, _ONE), (3, _ONE), (3, _TWO))]
+    records = [_record("movie", 1, "landed"), _record("movie", 2, "filtered"), _record("movie", 3, "landed")]
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers, record=records)
+    one, two = (datetime(day.year, day.month, day.day, 12) for day in (_ONE, _TWO))
+    names = ("movie_id", "valid_from", "valid_to", "is_current", "is_deleted")
+    assert sorted(tuple(row[name] for name in names) for row in lake.rows("dim_movie_history")) == [
+        (1, one, two, False, False),
+        (2, one, _LEFT_OUT_AT, False, False),
+        (3, two, None, True, False),
+    ]
+    names = ("title_id", "first_seen", "last_seen", "is_current")
+    assert sorted(tuple(row[name] for name in names) for row in lake.rows("fact_watch_availability")) == [
+        (1, _ONE, _ONE, False),
+        (2, _ONE, _ONE, False),
+        (3, _TWO, _TWO, True),
     ]

@@ -60,8 +60,8 @@ SERIES: dict[str, list[dict[str, Any]]] = {
         {"tv_id": 1, "season_number": 1, "episode_number": 2, "episode_id": 12, "vote_average": 0.0, "vote_count": 0},
         {"tv_id": 2, "season_number": 1, "episode_number": 1, "episode_id": 13},
     ],
-    "episode_guest_star": [{"episode_id": 11, "tv_id": 1, "position": place} for place in range(3)],
-    "episode_crew": [{"episode_id": 11, "tv_id": 1, "position": 0}],
+    "episode_guest_star": [{"episode_id": 11, "tv_id": 1, "season_number": 1, "position": place} for place in range(3)],
+    "episode_crew": [{"episode_id": 11, "tv_id": 1, "season_number": 1, "position": 0}],
     "tv_content_rating": [{"tv_id": 1, "position": 0, "iso_3166_1": "DE", "rating": "16"}],
     "tv_language": [{"tv_id": 1, "position": 0, "iso_639_1": "gl"}],
 }
@@ -107,6 +107,22 @@ def test_facts_of_series_and_episodes(lake_of: LakeOf) -> None:
     assert (episodes[12]["guest_star_count"], episodes[12]["crew_size"], episodes[12]["vote_average"]) == (0, 0, None)
     assert lake.by("dim_episode", "episode_id")[11]["episode_number"] == 185_472_180_051
     assert {row["season_id"] for row in lake.rows("dim_season")} == {70, 71}
+
+
+def test_an_episode_that_two_seasons_list_is_where_it_comes_first(lake_of: LakeOf) -> None:
+    places = [(2, 1), (1, 2), (1, 1), (3, 1)]
+    rows = [
+        {"tv_id": tv_id, "season_number": season, "episode_number": 1, "episode_id": 100} for tv_id, season in places
+    ]
+    guests = [
+        {"episode_id": 100, "tv_id": 1, "season_number": season, "position": place}
+        for season, count in ((1, 2), (2, 5))
+        for place in range(count)
+    ]
+    lake = lake_of(marts=OF_SERIES, **{**SERIES, "episode": rows, "episode_guest_star": guests})
+    [fact], [episode] = lake.rows("fact_episode"), lake.rows("dim_episode")
+    assert (fact["tv_id"], fact["season_number"], fact["guest_star_count"]) == (1, 1, 2)
+    assert (episode["tv_id"], episode["season_number"]) == (1, 1)
 
 
 def test_weights_add_up_to_one_over_each_series(lake_of: LakeOf) -> None:

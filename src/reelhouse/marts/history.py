@@ -22,7 +22,10 @@ _MEASURES = ("popularity", "vote_average", "vote_count")
 _INTERVAL = (
     ColumnSpec("valid_from", "timestamp", "The first answer that said so."),
     ColumnSpec(
-        "valid_to", "timestamp", "The first answer that said otherwise, or that it is gone; NULL while it holds."
+        "valid_to",
+        "timestamp",
+        "The first answer that said otherwise, or for which the title is left out (gone, filtered, adult); NULL while it "
+        "holds.",
     ),
     ColumnSpec("is_current", "boolean", "Whether it holds now."),
     ColumnSpec("is_deleted", "boolean", "Whether it is the last that was known of a title that TMDB has removed."),
@@ -39,36 +42,38 @@ def history_of(kind: str, days: Table, adult_titles: bool) -> Table:
         "Changes of votes and popularity do not start a version.",
         (own[f"{kind}_id"], _INTERVAL[0], *(own[name] for name in names), *_INTERVAL[1:]),
         intervals,
-        (days.name, "tombstone"),
+        (days.name, "record"),
         (f"{kind}_id", "valid_from"),
         {"kind": kind, "names": names, "adult_titles": adult_titles},
+        version=2,
     )
 
 
-def intervals(days: DataFrame, tombstone: DataFrame, *, kind: str, names: list[str], adult_titles: bool) -> DataFrame:
+def intervals(days: DataFrame, record: DataFrame, *, kind: str, names: list[str], adult_titles: bool) -> DataFrame:
     """One row for each interval in which the columns of these *names* stayed the same."""
     id_column = f"{kind}_id"
     in_order = _neighbours(id_column, "fetched_at")
     # One struct of all columns, since each function of a window costs as much. What the answer before says of another
     # title differs by its id.
-    said = days.filter(kept(adult_titles)).withColumn("said", F.struct(id_column, *names))
+    said = days.withColumn("said", F.struct(id_column, *names))
     before = said.withColumn("before", F.lag("said").over(in_order))
     changes = before.filter(~F.col("said").eqNullSafe(F.col("before")))
     following = F.lead(F.struct(id_column, "fetched_at")).over(in_order)
-    gone = _removed(tombstone, kind, id_column)
     rows = (
         changes.withColumn("following", following)
         .withColumn("next", _of_title(id_column, "following", "fetched_at"))
-        .join(gone, id_column, "left")
+        # Only now: what was said before a title became an adult one ends there.
+        .filter(kept(adult_titles))
+        .join(_left_out(record, kind, id_column), id_column, "left")
     )
     last = F.col("next").isNull()
     return rows.select(
         id_column,
         F.col("fetched_at").alias("valid_from"),
         *names,
-        F.coalesce("next", "gone_at").alias("valid_to"),
-        (last & F.col("gone_at").isNull()).alias("is_current"),
-        (last & F.col("gone_at").isNotNull()).alias("is_deleted"),
+        F.coalesce("next", "left_out_at").alias("valid_to"),
+        (last & F.col("left_out_at").isNull()).alias("is_current"),
+        (last & F.coalesce("is_gone", F.lit(False))).alias("is_deleted"),
     )
 
 
@@ -87,10 +92,11 @@ def _of_title(id_column: str, neighbour: str, member: str) -> Column:
     return F.when(F.col(neighbour)[id_column] == F.col(id_column), F.col(neighbour)[member])
 
 
-def _removed(tombstone: DataFrame, kind: str, id_column: str) -> DataFrame:
-    """The titles of a *kind* that TMDB has removed, and when it said so."""
-    return tombstone.filter(F.col("entity") == kind).select(
-        F.col("id").alias(id_column), F.col("fetched_at").alias("gone_at")
+def _left_out(record: DataFrame, kind: str, id_column: str) -> DataFrame:
+    """The titles of a *kind* that TMDB has removed, or that the record filter leaves out now, and when that was said."""
+    state = F.col("state")
+    return record.filter((F.col("entity") == kind) & state.isin("gone", "filtered")).select(
+        F.col("id").alias(id_column), F.col("fetched_at").alias("left_out_at"), (state == "gone").alias("is_gone")
     )
 
 
@@ -181,7 +187,11 @@ AVAILABILITY_COLUMNS = (
     ColumnSpec("provider_id", "bigint", "Who offered it; data by JustWatch."),
     ColumnSpec("first_seen", "date", "Day of the first answer with the offer."),
     ColumnSpec("last_seen", "date", "Day of the last answer with the offer, without one between that lacks it."),
-    ColumnSpec("is_current", "boolean", "Whether the newest answer has it, and TMDB has not removed the title."),
+    ColumnSpec(
+        "is_current",
+        "boolean",
+        "Whether the newest answer has it, and the title is not left out (gone, filtered, adult).",
+    ),
 )
 _OFFER = ("title_id", "iso_3166_1", "monetization_type", "provider_id")
 
@@ -189,28 +199,28 @@ _OFFER = ("title_id", "iso_3166_1", "monetization_type", "provider_id")
 def availability(*frames: DataFrame, kinds: Mapping[str, int], adult_titles: bool) -> DataFrame:
     """One row for each time that a provider offered a title.
 
-    *kinds* have two frames each: days, and offers by day. The last frame are the tombstones.
+    *kinds* have two frames each: days, and offers by day. The last frame are the records.
     """
-    *of_kinds, tombstone = frames
+    *of_kinds, record = frames
     parts = zip(kinds, of_kinds[::2], of_kinds[1::2], strict=True)
     return reduce(
         DataFrame.unionByName,
         (
-            _offered(kind, days.filter(kept(adult_titles)), offers, _removed(tombstone, kind, "title_id"))
+            _offered(kind, days.withColumn("kept", kept(adult_titles)), offers, _left_out(record, kind, "title_id"))
             for kind, days, offers in parts
         ),
     )
 
 
-def _offered(kind: str, days: DataFrame, offers: DataFrame, removed: DataFrame) -> DataFrame:
+def _offered(kind: str, days: DataFrame, offers: DataFrame, left_out: DataFrame) -> DataFrame:
     by_day = Window.partitionBy("title_id").orderBy("day")
     of_title = Window.partitionBy("title_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    answers = days.select(F.col(f"{kind}_id").alias("title_id"), "day").withColumn(
+    answers = days.select(F.col(f"{kind}_id").alias("title_id"), "day", "kept").withColumn(
         "answer", F.row_number().over(by_day)
     )
     answers = answers.withColumn("newest", F.max("answer").over(of_title))
     offered = offers.withColumnRenamed(f"{kind}_id", "title_id").select("day", *_OFFER).distinct()
-    numbered = offered.join(answers, ["title_id", "day"])
+    numbered = offered.join(answers.filter("kept"), ["title_id", "day"])
     # Answers in a row that have the offer differ from their own numbers by the same. Numbered by title, of which there
     # are fewer than offers.
     run = F.col("answer") - F.row_number().over(Window.partitionBy("title_id").orderBy(*_OFFER[1:], "answer"))
@@ -220,10 +230,10 @@ def _offered(kind: str, days: DataFrame, offers: DataFrame, removed: DataFrame) 
         F.max("day").alias("last_seen"),
         (F.max("answer") == F.max("newest")).alias("is_current"),
     )
-    return rows.join(removed, "title_id", "left").select(
+    return rows.join(left_out, "title_id", "left").select(
         F.lit(kind).alias("media_type"),
         *_OFFER,
         "first_seen",
         "last_seen",
-        (F.col("is_current") & F.col("gone_at").isNull()).alias("is_current"),
+        (F.col("is_current") & F.col("left_out_at").isNull()).alias("is_current"),
     )

@@ -83,7 +83,19 @@ def dim_season(season: DataFrame, dim_tv: DataFrame) -> DataFrame:
 
 def dim_episode(episode: DataFrame, dim_tv: DataFrame) -> DataFrame:
     """One row for each episode of a series of `dim_tv`."""
-    return _aired(of_titles(episode, dim_tv, "tv_id"), DIM_EPISODE_COLUMNS)
+    return _aired(_once(of_titles(episode, dim_tv, "tv_id")), DIM_EPISODE_COLUMNS)
+
+
+def _once(episode: DataFrame) -> DataFrame:
+    """Each episode once: of one that several seasons or series list, where the first of them has it."""
+    place = F.struct("tv_id", "season_number", "episode_number")
+    several = episode.groupBy("episode_id").agg(F.min(place).alias("first"), F.count("*").alias("places"))
+    first = F.broadcast(several.filter("places > 1").select("episode_id", "first"))
+    return (
+        episode.join(first, "episode_id", "left")
+        .filter(F.col("first").isNull() | place.eqNullSafe(F.col("first")))
+        .drop("first")
+    )
 
 
 def _aired(rows: DataFrame, columns: tuple[ColumnSpec, ...]) -> DataFrame:
@@ -122,8 +134,8 @@ def fact_tv(
     """One row per series with its measures."""
     return (
         rated(tv.filter(kept(adult_titles)), rating_votes)
-        .join(_counted(tv_cast, "tv_id", "cast_size"), "tv_id", "left")
-        .join(_counted(tv_crew, "tv_id", "crew_size"), "tv_id", "left")
+        .join(_counted(tv_cast, "cast_size", "tv_id"), "tv_id", "left")
+        .join(_counted(tv_crew, "crew_size", "tv_id"), "tv_id", "left")
         .select(
             "tv_id",
             date_key(F.col("first_air_date")).alias("first_air_date_key"),
@@ -157,14 +169,18 @@ FACT_EPISODE_COLUMNS = (
 )
 
 
+# TMDB may list an episode in several seasons, each with its own guests.
+_PLACE = ("episode_id", "tv_id", "season_number")
+
+
 def fact_episode(
     episode: DataFrame, episode_guest_star: DataFrame, episode_crew: DataFrame, dim_tv: DataFrame
 ) -> DataFrame:
     """One row per episode with its measures."""
     return (
-        of_titles(episode, dim_tv, "tv_id")
-        .join(_counted(episode_guest_star, "episode_id", "guest_star_count"), "episode_id", "left")
-        .join(_counted(episode_crew, "episode_id", "crew_size"), "episode_id", "left")
+        _once(of_titles(episode, dim_tv, "tv_id"))
+        .join(_counted(episode_guest_star, "guest_star_count", *_PLACE), [*_PLACE], "left")
+        .join(_counted(episode_crew, "crew_size", *_PLACE), [*_PLACE], "left")
         .select(
             "episode_id",
             "tv_id",
@@ -181,8 +197,8 @@ def fact_episode(
     )
 
 
-def _counted(rows: DataFrame, key: str, name: str) -> DataFrame:
-    return rows.groupBy(key).agg(F.count("*").alias(name))
+def _counted(rows: DataFrame, name: str, *key: str) -> DataFrame:
+    return rows.groupBy(*key).agg(F.count("*").alias(name))
 
 
 def _or_none(name: str) -> Column:

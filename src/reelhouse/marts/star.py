@@ -52,10 +52,10 @@ def _histories(kinds: list[str], measures: Measures) -> Iterator[Table]:
             "From when to when a provider offered a title. Data by JustWatch.",
             history.AVAILABILITY_COLUMNS,
             history.availability,
-            (*(f"{kind}{end}" for kind in kinds for end in ("_daily", "_offer_daily")), "tombstone"),
+            (*(f"{kind}{end}" for kind in kinds for end in ("_daily", "_offer_daily")), "record"),
             ("title_id", "media_type", "iso_3166_1", "monetization_type", "provider_id", "first_seen"),
             {"kinds": dict.fromkeys(kinds, 2), "adult_titles": measures.adult_titles},
-            version=2,
+            version=3,
         )
 
 
@@ -151,11 +151,12 @@ def _of_series(measures: Measures) -> Iterator[Table]:
     )
     yield Table(
         "dim_episode",
-        "Episodes of series.",
+        "Episodes of series. One that TMDB lists several times is where it comes first.",
         series.DIM_EPISODE_COLUMNS,
         series.dim_episode,
         ("episode", _DIM_TV),
         ("episode_id",),
+        version=2,
     )
     yield Table(
         "fact_tv",
@@ -169,11 +170,12 @@ def _of_series(measures: Measures) -> Iterator[Table]:
     )
     yield Table(
         "fact_episode",
-        "One row per episode: length, votes and size.",
+        "One row per episode: length, votes and size. One that TMDB lists several times is where it comes first.",
         series.FACT_EPISODE_COLUMNS,
         series.fact_episode,
         ("episode", "episode_guest_star", "episode_crew", _DIM_TV),
         ("episode_id",),
+        version=2,
     )
 
 
