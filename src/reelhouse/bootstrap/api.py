@@ -22,7 +22,7 @@ from reelhouse.bootstrap.operations import CollectResult, DiffResult, ExportResu
 from reelhouse.bootstrap.purging import PurgeResult
 from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.status import status as lake_status
-from reelhouse.bootstrap.storage import lake_of, load_settings, readable_storage
+from reelhouse.bootstrap.storage import lake_of, load_settings, writable_storage
 from reelhouse.collect.id_lists import KeyList, Reading, read_lists
 from reelhouse.collect.reporting import Progress
 from reelhouse.collect.status import Status
@@ -84,7 +84,7 @@ def collect(
     """
     slice_ = {"top": top, "min_popularity": min_popularity, "discover": discover}
     chosen, request = _request(lake, settings, entities, ids, slice_, max_requests, deadline)
-    done = _collect(readable_storage(chosen), chosen, request._replace(full=full, abandon=abandon))
+    done = _collect(writable_storage(chosen), chosen, request._replace(full=full, abandon=abandon))
     return _checked(operations.collected(done, request), check)
 
 
@@ -107,7 +107,7 @@ def sync(
     """
     slice_ = {"top": top, "min_popularity": min_popularity, "discover": discover}
     chosen, request = _request(lake, settings, entities, ids, slice_, max_requests, deadline)
-    storage = readable_storage(chosen)
+    storage = writable_storage(chosen)
 
     def work(request: CollectOptions) -> CallResult:
         done = _collect(storage, chosen, request)

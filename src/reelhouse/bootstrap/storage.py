@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelhouse.collect.spool import Spool
 from reelhouse.errors import ConfigError, MissingKeyError, StorageError
-from reelhouse.raw.keys import FIRST_PLAN_OF_FORMAT_1, FORMAT, PLACES, of_a_lake, plan_key
+from reelhouse.raw.keys import FIRST_PLAN_OF_FORMAT_1, FORMAT, PLACES, RUNS, of_a_lake, plan_key
 from reelhouse.settings import FILE, Settings, cache_folder, load
 from reelhouse.storage.credentials import Accessible
 from reelhouse.storage.folder import FolderStorage
@@ -59,11 +61,25 @@ def lake_of(settings: Settings) -> Storage:
 def readable_storage(settings: Settings) -> Storage:
     """The storage that the settings name, whether there is a lake yet or not."""
     storage = storage_of(settings)
-    check_format(storage)
+    _check_format(storage)
     return storage
 
 
-def check_format(storage: Storage) -> None:
+def writable_storage(settings: Settings) -> Storage:
+    """As `readable_storage`, for commands that may begin a lake: `ConfigError` within another lake.
+
+    A purge of the outer lake would erase the inner one.
+    """
+    storage = readable_storage(settings)
+    for outer in () if _has_plan(storage) else _places_above(storage):
+        # Who may not look there has rights to the inner place alone.
+        with suppress(StorageError):
+            if any(storage_of(settings.overridden(lake=outer)).keys(RUNS)):
+                raise ConfigError(f"lake: {storage.url} lies in the lake at {outer}: take a place outside")
+    return storage
+
+
+def _check_format(storage: Storage) -> None:
     """Raise `ConfigError` where a lake of format 1 is: its keys are elsewhere, so it would be taken for an empty one.
 
     Other formats are refused by whatever reads an object of them.
@@ -73,6 +89,17 @@ def check_format(storage: Storage) -> None:
             f"lake: {storage.url} is a lake of format 1, which this reelhouse does not read (its own is {FORMAT}): "
             "name another place and collect again"
         )
+
+
+def _places_above(storage: Storage) -> Iterator[str]:
+    """Folders or prefixes that contain the *storage* and may be lakes."""
+    if isinstance(storage, FolderStorage):
+        # Not `Path.is_dir`, which raises for a folder that this user may not enter.
+        yield from (str(above) for above in storage.root.resolve().parents if os.path.isdir(above / RUNS))  # noqa: PTH112
+    elif isinstance(storage, Accessible):
+        above = storage.url
+        while (above := above.rpartition("/")[0]) != "s3:/":
+            yield above
 
 
 def has_lake(storage: Storage) -> bool:

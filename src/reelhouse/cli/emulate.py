@@ -92,13 +92,13 @@ def _program() -> str:
 
 
 def _answer(settings: configuration.Settings) -> None:
-    from reelhouse.bootstrap.storage import readable_storage
+    from reelhouse.bootstrap.storage import writable_storage
     from reelhouse.cli.terminal import result_table
     from reelhouse.engines.session import session_of
     from reelhouse.marts.example_queries import QUESTIONS
     from reelhouse.serve.lake import Lake
 
-    storage = readable_storage(settings)
+    storage = writable_storage(settings)
     lake = Lake(storage, session_of(settings, storage))
     for question in QUESTIONS:
         result_table.show(question.title, lake.arrow(question.query))

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reelhouse.bootstrap.storage import lake_of, readable_storage
+from reelhouse.bootstrap.storage import lake_of, writable_storage
 from reelhouse.cli.terminal import display
 from reelhouse.errors import ConfigError, ReelhouseError, pip_install
 from reelhouse.settings import Settings
@@ -48,7 +48,7 @@ def import_table(settings: Settings, wanted: ImportSpec, *, as_json: bool) -> No
     from reelhouse.marts import REGISTRY
 
     check_name(wanted.name, REGISTRY.names)
-    storage = readable_storage(settings)
+    storage = writable_storage(settings)
     display.keep_log(storage)
     with display.spinner(f"importing {wanted.name}") as step:
         if wanted.source is None:

@@ -13,7 +13,7 @@ from reelhouse.bootstrap import collecting, operations
 from reelhouse.bootstrap.collecting import CallResult, CollectOptions
 from reelhouse.bootstrap.interruptible import INTERRUPTED, SIGNALS
 from reelhouse.bootstrap.operations import SyncResult
-from reelhouse.bootstrap.storage import lake_of, readable_storage
+from reelhouse.bootstrap.storage import lake_of, readable_storage, writable_storage
 from reelhouse.cli.status import open_run_line
 from reelhouse.cli.terminal import display
 from reelhouse.collect.id_lists import KeyList
@@ -137,7 +137,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
 
 
 def collect(settings: Settings, request: CollectOptions, as_json: bool, *, yes: bool = False) -> int:
-    done = _collect(readable_storage(settings), settings, request, yes=yes)
+    done = _collect(writable_storage(settings), settings, request, yes=yes)
     _show_runs(done, request, as_json)
     _end_if_stopped(done)
     return _exit_code(done)
@@ -259,7 +259,7 @@ def _show_build(built: BuildResult) -> None:
 
 
 def sync(settings: Settings, request: CollectOptions, as_json: bool, *, yes: bool = False) -> int:
-    storage = readable_storage(settings)
+    storage = writable_storage(settings)
 
     def collect(request: CollectOptions) -> CallResult:
         done = _collect(storage, settings, request, yes=yes)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reelhouse.bootstrap.selection import selected
-from reelhouse.bootstrap.storage import readable_storage
+from reelhouse.bootstrap.storage import writable_storage
 from reelhouse.cli.terminal import display
 from reelhouse.course.layout import LOCAL
 from reelhouse.entities.registry import ENTITIES
@@ -42,7 +42,7 @@ class Uploaded(NamedTuple):
 
 def upload(settings: Settings, paths: Sequence[Path], layout: str | None, kind: str | None, as_json: bool) -> None:
     """Put what `reelhouse upload` names, and show it; `ConfigError` if names and options do not fit together."""
-    uploaded = _uploaded(readable_storage(settings), paths, layout, kind, datetime.now(UTC).date())
+    uploaded = _uploaded(writable_storage(settings), paths, layout, kind, datetime.now(UTC).date())
     if as_json:
         display.as_json({"files": [one._asdict() for one in uploaded]})
         return

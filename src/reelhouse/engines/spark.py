@@ -324,10 +324,14 @@ class _Output:
 
 @contextmanager
 def _environment(access: S3Access | None) -> Iterator[None]:
-    """During a start, set the environment by which Java gets this process's credentials."""
+    """During a start, set the environment by which Java gets this process's credentials.
+
+    Python that Java starts imports nothing from the working directory, which may be somebody else's lake.
+    """
     before = dict(os.environ)
     if access:
         _replace(engine_environ(access, before, without=("AWS_",)))
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         yield
     finally:

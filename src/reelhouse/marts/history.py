@@ -24,8 +24,7 @@ _INTERVAL = (
     ColumnSpec(
         "valid_to",
         "timestamp",
-        "The first answer that said otherwise, or for which the title is left out (gone, filtered, adult); NULL while it "
-        "holds.",
+        "The first answer that said otherwise or left the title out (gone, filtered, adult); NULL while it holds.",
     ),
     ColumnSpec("is_current", "boolean", "Whether it holds now."),
     ColumnSpec("is_deleted", "boolean", "Whether it is the last that was known of a title that TMDB has removed."),
@@ -93,7 +92,7 @@ def _of_title(id_column: str, neighbour: str, member: str) -> Column:
 
 
 def _left_out(record: DataFrame, kind: str, id_column: str) -> DataFrame:
-    """The titles of a *kind* that TMDB has removed, or that the record filter leaves out now, and when that was said."""
+    """The titles of a *kind* that TMDB has removed or the record filter leaves out now, and since when."""
     state = F.col("state")
     return record.filter((F.col("entity") == kind) & state.isin("gone", "filtered")).select(
         F.col("id").alias(id_column), F.col("fetched_at").alias("left_out_at"), (state == "gone").alias("is_gone")

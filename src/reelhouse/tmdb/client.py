@@ -20,6 +20,7 @@ from yarl import URL
 from reelhouse.errors import DeniedError, MissingError, ReelhouseError, TransientError, UntrustedError
 from reelhouse.tmdb.clock import ClockSample, ServerClock, age_of, etag_of, is_here, parse_date
 from reelhouse.tmdb.endpoints import CANARY, check_path
+from reelhouse.tmdb.proxy import proxy_of
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
 from reelhouse.tmdb.unpacking import UnpackedBody, read_body
 
@@ -113,6 +114,7 @@ class TmdbClient:
         self._session = session
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
+        self._proxy = proxy_of(url)
         self._largest = largest
         self.limiter = limiter
         self.clock = clock or ServerClock(simulated=is_here(url))
@@ -199,7 +201,7 @@ class TmdbClient:
         try:
             # A redirect could carry the token to another host.
             async with self._session.get(
-                url, headers=self._headers, allow_redirects=False, auto_decompress=False
+                url, headers=self._headers, allow_redirects=False, auto_decompress=False, **self._proxy
             ) as response:
                 if response.status != 429:
                     self.limiter.answered(started)

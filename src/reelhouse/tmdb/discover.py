@@ -105,7 +105,7 @@ class _Reader:
             sorted_by = {**filters, "sort_by": f"{dimension}.{order}"}
             for number in range(1, LAST_PAGE + 1):
                 page = await self.page(sorted_by, number)
-                rows = [row for row in page.results if not row.release_date]
+                rows = [row for row in page.results if not row.dated]
                 self._keep(rows)
                 if not rows:
                     break

@@ -13,6 +13,7 @@ import stamina
 
 from reelhouse.errors import ListingError, TransientError
 from reelhouse.tmdb.clock import ClockSample, ServerClock, etag_of, is_here
+from reelhouse.tmdb.proxy import proxy_of
 
 if TYPE_CHECKING:
     from reelhouse.tmdb.client import TmdbClient
@@ -126,6 +127,7 @@ async def _fetch_once(
             allow_redirects=False,
             auto_decompress=False,
             timeout=_TIMEOUT,
+            **proxy_of(url),
         ) as response:
             sample = clock.read(response.headers)
             if response.status in (403, 404, 304):

@@ -33,6 +33,12 @@ class ListingRow(msgspec.Struct):
     adult: bool | None = None
     video: bool | None = None
     release_date: str | None = None
+    first_air_date: str | None = None
+
+    @property
+    def dated(self) -> bool:
+        """Whether the title has the date by which discover sorts its kind."""
+        return bool(self.release_date or self.first_air_date)
 
 
 class Page(msgspec.Struct):

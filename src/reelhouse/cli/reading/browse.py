@@ -41,6 +41,7 @@ def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, ima
             metadata = metadata_place(database)
         command = [
             sys.executable,
+            "-P",
             "-m",
             "datasette",
             "serve",

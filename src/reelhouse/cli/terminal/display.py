@@ -72,7 +72,9 @@ def text(found: str | bytes, output: Path | None) -> None:
     if output is None:
         if (context := click.get_current_context(silent=True)) is not None:
             context.find_root().ensure_object(dict)["printed"] = True
-        shown = printable(found, kept="\n\t") if isinstance(found, str) and at_terminal(sys.stdout) else found
+        shown = found
+        if at_terminal(sys.stdout):
+            shown = printable(found if isinstance(found, str) else found.decode(errors="replace"), kept="\n\t")
         click.echo(shown, nl=False)
         return
     from reelhouse.serve.export.atomic_files import put_in_place, scratch_in

@@ -192,7 +192,7 @@ class _Thread:
 
 class _Process:
     def __init__(self, options: EmulatorOptions) -> None:
-        self._command = [sys.executable, "-m", "reelhouse.emulator", *options.as_arguments()]
+        self._command = [sys.executable, "-P", "-m", "reelhouse.emulator", *options.as_arguments()]
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> str:

@@ -91,7 +91,7 @@ def _runtime() -> str:
 
     version = ".".join(altair.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     # In a process of its own, which gives back the 250 MB that this takes.
-    command = [sys.executable, "-X", "utf8", "-c", _BUNDLE, version]
+    command = [sys.executable, "-P", "-X", "utf8", "-c", _BUNDLE, version]
     done = subprocess.run(command, capture_output=True, check=False, encoding="utf-8")  # noqa: S603 (our own words)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
