@@ -119,8 +119,8 @@ def test_nothing_holds_now_of_a_title_that_became_adult_or_is_filtered(lake_of: 
         (2, one, _LEFT_OUT_AT, False, False),
         (3, two, None, True, False),
     ]
-    names = ("title_id", "first_seen", "last_seen", "is_current")
-    assert sorted(tuple(row[name] for name in names) for row in lake.rows("fact_watch_availability")) == [
+    shown = ("title_id", "first_seen", "last_seen", "is_current")
+    assert sorted(tuple(row[name] for name in shown) for row in lake.rows("fact_watch_availability")) == [
         (1, _ONE, _ONE, False),
         (2, _ONE, _ONE, False),
         (3, _TWO, _TWO, True),
