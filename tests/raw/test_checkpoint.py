@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reelhouse.raw.checkpoint import Checkpoint, keep_done, nothing_done, read_done
+from reelhouse.raw.checkpoint import Checkpoint, empty_checkpoint, read_checkpoint, save_checkpoint
 from reelhouse.raw.keys import checkpoint_key, receipt_key
 from reelhouse.raw.plan import Plan
 from reelhouse.raw.receipt import State
@@ -29,10 +29,10 @@ def test_a_count_goes_on_where_the_last_one_came_to() -> None:
     whole = tally(storage, plan)
     made, _ = reconcile(storage, plan)
     assert made is None
-    done = read_done(storage, plan)
+    done = read_checkpoint(storage, plan)
     assert done.units == 4
     storage.read.clear()
-    assert tally(storage, plan, done)._replace(done=whole.done) == whole
+    assert tally(storage, plan, done)._replace(checkpoint=whole.checkpoint) == whole
     assert not [key for key in storage.read if "receipts/0000" in key and int(key[-8]) < 4]
 
 
@@ -41,7 +41,7 @@ def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
     plan = _settled(storage, range(1, UNITS))
     settle(storage, plan, [a_outcome("1", State.GONE)], drift={"unknown:x": 1})
     whole = reconcile(storage, plan)[1]
-    done = read_done(storage, plan)
+    done = read_checkpoint(storage, plan)
     assert (done.units, done.open, done.first) == (UNITS, [0], 0)
     assert done.states == {"gone": (UNITS - 1) * SIZE}
     storage.read.clear()
@@ -56,7 +56,7 @@ def test_a_unit_that_stays_open_keeps_no_other_from_counting_as_done() -> None:
 def test_nothing_is_kept_while_no_unit_is_settled() -> None:
     storage = MemoryStorage()
     plan = _settled(storage, range(0))
-    assert reconcile(storage, plan)[1].done == nothing_done(plan)
+    assert reconcile(storage, plan)[1].checkpoint == empty_checkpoint(plan)
     assert storage.size(checkpoint_key("movie", 1)) is None
 
 
@@ -64,8 +64,8 @@ def test_the_end_is_counted_from_the_receipts_and_a_progress_that_lies_goes() ->
     storage = MemoryStorage()
     plan = _settled(storage, range(4))
     lie = Checkpoint("movie", 1, plan.ids.sha256, UNITS, states={"gone": UNITS * SIZE})
-    keep_done(storage, lie)
-    made, counted = reconcile(storage, plan, read_done(storage, plan))
+    save_checkpoint(storage, lie)
+    made, counted = reconcile(storage, plan, read_checkpoint(storage, plan))
     assert made is None
     assert counted.pending == 2 * SIZE
     assert storage.size(checkpoint_key("movie", 1)) is None
@@ -76,9 +76,9 @@ def test_a_unit_with_a_problem_is_looked_at_again_by_every_count() -> None:
     plan = _settled(storage, range(4))
     storage.put(receipt_key("movie", 1, 1, 1), b"?")
     _, counted = reconcile(storage, plan)
-    assert (counted.done.units, counted.done.open) == (4, [1])
+    assert (counted.checkpoint.units, counted.checkpoint.open) == (4, [1])
     _settled(storage, range(4, UNITS), plan)
-    made, _ = reconcile(storage, plan, read_done(storage, plan))
+    made, _ = reconcile(storage, plan, read_checkpoint(storage, plan))
     assert made is not None
     assert not made.complete
 
@@ -90,6 +90,6 @@ def test_a_progress_that_is_damaged_newer_or_of_another_plan_counts_as_none(body
     storage = MemoryStorage()
     plan = _settled(storage, range(2))
     storage.put(checkpoint_key("movie", 1), body)
-    assert read_done(storage, plan) == nothing_done(plan)
-    reconcile(storage, plan, read_done(storage, plan))
-    assert read_done(storage, plan).units == 2
+    assert read_checkpoint(storage, plan) == empty_checkpoint(plan)
+    reconcile(storage, plan, read_checkpoint(storage, plan))
+    assert read_checkpoint(storage, plan).units == 2

@@ -154,13 +154,13 @@ def test_a_turn_s_end_looks_no_further_than_units_are_begun() -> None:
     storage.looks = 0
     made, counted = reconcile(storage, plan)
     assert (made, counted.settled, counted.pending) == (None, 30, len(keys) - 30)
-    assert counted.done.units == 41
+    assert counted.checkpoint.units == 41
     assert storage.looks < 150
     # A check of the lake looks at all.
     settle(storage, plan, [a_outcome(keys[-1])], unit=500)
     assert tally(storage, plan).settled == 31
     for unit in sorted(set(range(500)) - {0, 1, 40}):
         settle(storage, plan, [a_outcome(key) for key in keys[unit * 10 : unit * 10 + 10]], unit=unit)
-    made, counted = reconcile(storage, plan, counted.done)
+    made, counted = reconcile(storage, plan, counted.checkpoint)
     assert made is not None
     assert (made.requested, made.landed, counted.pending) == (5001, 5001, 0)

@@ -21,7 +21,7 @@ from reelhouse.course.layout import COPIES, MOST_BYTES, SUCCESS
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError, StorageError
 from reelhouse.raw.receipt import Receipt, read_receipts
-from reelhouse.retention.erasure import foresee, purge
+from reelhouse.retention.erasure import preview, purge
 from reelhouse.retention.selection import PurgeSelection
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
@@ -395,7 +395,7 @@ PURGED = PurgeSelection("ids 12 and 13", keys=frozenset(("12", "13")))
 def test_a_purged_answer_leaves_the_copies_and_the_others_stay(collected: MemoryStorage) -> None:
     lake = copied(collected)
     before = answers(lake)
-    assert foresee(lake, PURGED, NOW).copies == 1
+    assert preview(lake, PURGED, NOW).copies == 1
     done = purge(lake, PURGED, NOW)
     assert (done.answers, done.copies, done.exports, done.problems) == (2, 1, 0, [])
     left = {key: known for key, known in before.items() if key not in ("12", "13")}

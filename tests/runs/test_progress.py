@@ -9,7 +9,7 @@ from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.run import execute, start_run
 from reelhouse.entities.movie import MOVIE
-from reelhouse.raw.checkpoint import Checkpoint, keep_done
+from reelhouse.raw.checkpoint import Checkpoint, save_checkpoint
 from reelhouse.raw.keys import checkpoint_key
 from reelhouse.raw.reconciliation import open_run
 from reelhouse.settings import Settings
@@ -64,7 +64,9 @@ def test_a_progress_that_says_too_much_costs_a_start_and_no_id(tiny: Tiny) -> No
     _collect(storage, small(tiny), most=5)
     plan = open_run(storage, "movie")
     assert plan is not None
-    keep_done(storage, Checkpoint("movie", plan.run, plan.ids.sha256, plan.units, states={"landed": plan.ids.count}))
+    save_checkpoint(
+        storage, Checkpoint("movie", plan.run, plan.ids.sha256, plan.units, states={"landed": plan.ids.count})
+    )
     assert _collect(storage, small(tiny)).pending == 25
     assert _collect(storage, small(tiny)).complete
     assert_whole(storage)

@@ -22,7 +22,7 @@ from reelhouse.raw.ledger import drop_ledgers, open_ledger
 from reelhouse.raw.plan import read_plan
 from reelhouse.raw.receipt import ChunkRef, Receipt, State, read_part, read_purged, read_receipts, readable
 from reelhouse.raw.reconciliation import read_reconciliation
-from reelhouse.retention.erasure import foresee, purge
+from reelhouse.retention.erasure import preview, purge
 from reelhouse.retention.selection import PurgeSelection
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
@@ -115,7 +115,7 @@ def _whole(storage: Storage) -> Verdict:
 @pytest.mark.parametrize("chosen", CHOICES, ids=lambda chosen: chosen.words)
 def test_what_is_chosen_is_gone_and_everything_else_lies_as_it_was(lake: Storage, chosen: PurgeSelection) -> None:
     before, kept = _outcomes(lake), _kept(lake, chosen)
-    foreseen = foresee(lake, chosen, NOW)
+    foreseen = preview(lake, chosen, NOW)
     assert _outcomes(lake) == before
     found = purge(lake, chosen, NOW)
     assert found == foreseen
@@ -297,7 +297,7 @@ def test_a_run_that_is_open_does_not_request_what_was_purged_before_it_got_there
     named = frozenset({min(seen), min(pending), max(pending), "9999"})
     wanted = {"ids": PurgeSelection("4 ids", keys=named), "entity": MOVIES, "all": ALL}[what]
     abandoned = pending & named if what == "ids" else pending
-    assert foresee(lake, wanted, NOW).abandoned == len(abandoned)
+    assert preview(lake, wanted, NOW).abandoned == len(abandoned)
     assert purge(lake, wanted, NOW).abandoned == len(abandoned)
     assert purge(lake, wanted, NOW).abandoned == 0
     opened = verify(lake)
@@ -343,7 +343,7 @@ def test_an_export_stays_as_long_as_one_run_that_keeps_it_names_it(tiny: Tiny) -
     verdict = _whole(lake)
     assert [note[:11] for note in verdict.notes] == ["movie run 1", "movie run 2"]
     one = PurgeSelection("1 id", keys=frozenset({"1"}))
-    assert (foresee(lake, one, NOW).exports, purge(lake, one, NOW).exports) == (0, 0)
+    assert (preview(lake, one, NOW).exports, purge(lake, one, NOW).exports) == (0, 0)
     assert purge(lake, MOVIES, NOW).exports == 1
     _whole(lake)
 

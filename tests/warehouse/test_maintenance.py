@@ -135,7 +135,7 @@ def test_a_young_lake_needs_nothing_but_to_lose_what_newer_answers_replaced(
 def test_what_is_foreseen_is_done_and_nothing_is_changed_by_looking(lake: LakeInTheMaking) -> None:
     later = datetime.now(UTC) + 2 * WEEK
     before = _files(lake.root)
-    foreseen = run.foresee(lake.storage, later, WEEK)
+    foreseen = run.preview(lake.storage, later, WEEK)
     assert _files(lake.root) == before
     assert {one.folder for one in foreseen.rewritten} == {POPULARITY, STAGING}
     assert run.maintain(lake.storage, later, WEEK) == foreseen

@@ -28,7 +28,7 @@ from reelhouse.emulator.world import World
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Export, Pages
 from reelhouse.raw.keys import EXPORTS, RAW
-from reelhouse.retention.erasure import foresee
+from reelhouse.retention.erasure import preview
 from reelhouse.retention.selection import PurgeSelection
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.warehouse.purged_tables import leftovers
@@ -191,5 +191,5 @@ def test_an_imdb_id_means_the_record_that_its_answers_name(collected: Path, enti
     bodies = (json.loads(body) for name, _, _, body in _answers(collected) if name == entity)
     key = next(found for one in bodies if (found := one.get("imdb_id") or one.get("external_ids", {}).get("imdb_id")))
     chosen = PurgeSelection("1 id", entity=entity, keys=frozenset({key}))
-    found = foresee(FolderStorage(collected), chosen, datetime.now(UTC))
+    found = preview(FolderStorage(collected), chosen, datetime.now(UTC))
     assert (found.answers, found.unknown, list(found.entities)) == (2, [], [entity])

@@ -219,7 +219,7 @@ def purge(
     wanted = purging.chosen_by(clock, older_than=older_than, entity=entity, keys=keys, everything=everything)
     storage, now = lake_of(chosen), counted_from or clock.now
     if dry_run:
-        return purging.foresee(storage, wanted, now)
+        return purging.preview(storage, wanted, now)
     return _checked(purging.purge(storage, chosen, wanted, now, _silent), check)
 
 

@@ -66,11 +66,11 @@ def maintain(storage: Storage, step: Step, *, keep_days: int, dry_run: bool) -> 
     from reelhouse.maintenance import run
 
     now, keep = datetime.now(UTC).replace(microsecond=0), timedelta(days=keep_days)
-    done = run.foresee(storage, now, keep) if dry_run else _maintain(storage, now, keep, step)
+    done = run.preview(storage, now, keep) if dry_run else _maintain(storage, now, keep, step)
     # Only a purge may delete what is too old, because every run must add up afterwards. Nothing is deleted here; the
     # purge itself checks the clock against the lake.
     chosen = chosen_by(CutoffClock(now), older_than=ALLOWED, entity=None, keys=(), everything=False)
-    old = erasure.foresee(storage, chosen._replace(clock=None), now)
+    old = erasure.preview(storage, chosen._replace(clock=None), now)
     return MaintainResult(dry_run, keep_days, done, old.answers, old.exports)
 
 

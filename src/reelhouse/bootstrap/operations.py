@@ -358,7 +358,7 @@ def export(
     with reading(storage):
         snapshot = look(storage, tables)
         done = target.export(snapshot, full=full, step=step)
-    oldest = min((one.oldest for one in done if one.oldest), default=None)
+    oldest = min((one.oldest_answer for one in done if one.oldest_answer), default=None)
     not_compared = target.not_compared if any(one.how == "unchanged" for one in done) else ""
     return ExportResult(target.place, snapshot.build, oldest, done, not_compared, TERMS)
 

@@ -82,9 +82,9 @@ class PurgeResult(PurgeCounts, frozen=True):
         return dict(msgspec.to_builtins(self))
 
 
-def foresee(storage: Storage, chosen: PurgeSelection, now: datetime) -> PurgeResult:
+def preview(storage: Storage, chosen: PurgeSelection, now: datetime) -> PurgeResult:
     """What a purge would delete; nothing is changed."""
-    found = erasure.foresee(storage, chosen, now)
+    found = erasure.preview(storage, chosen, now)
     tables = _tables(storage) if found.answers or found.exports or leftovers(storage) else 0
     return _summary(found, dry_run=True, tables=tables, built=_Built(done=False))
 

@@ -35,7 +35,7 @@ def purge(
         display.check_terminal("--yes")
     if dry_run or not yes:
         with display.spinner("looking"):
-            found = purging.foresee(storage, wanted, now)
+            found = purging.preview(storage, wanted, now)
     if not dry_run:
         if not yes:
             _show_purge(found)

@@ -18,7 +18,7 @@ from reelhouse.collect.landing import ChunkSink, OpenUnit, open_unit
 from reelhouse.collect.validation import FurtherAnswer, ResponseValidator, Validated, parses
 from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import DeniedError, TransientError
-from reelhouse.raw.checkpoint import Checkpoint, nothing_done
+from reelhouse.raw.checkpoint import Checkpoint, empty_checkpoint
 from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import Purged, State, read_purged
 from reelhouse.storage.protocol import Storage
@@ -194,7 +194,7 @@ class Fetcher:
         self._retry_policy = retry_policy
         self._skipped = skipped
         self._answered = answered
-        self._done = done or nothing_done(plan)
+        self._done = done or empty_checkpoint(plan)
         self._ready: deque[_Pending] = deque()
         self._late: deque[_Pending] = deque()
         # Answered 429: they go behind all that is ready and the unit after it, so that nobody waits for them.

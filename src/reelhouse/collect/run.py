@@ -20,7 +20,7 @@ from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError
 from reelhouse.raw import inbox
-from reelhouse.raw.checkpoint import Checkpoint, drop_done, read_done
+from reelhouse.raw.checkpoint import Checkpoint, drop_checkpoint, read_checkpoint
 from reelhouse.raw.ledger import keep_run, oldest_landed
 from reelhouse.raw.lost_runs import check_free
 from reelhouse.raw.plan import Plan, last_run, plan_of, put_plan
@@ -97,7 +97,7 @@ async def execute(
     client, limiter = tmdb.client, tmdb.client.limiter
     before, throttled, waited, retries = client.requests, limiter.throttles, limiter.waited, client.retries
     progress.planned(plan)
-    done = read_done(storage, plan)
+    done = read_checkpoint(storage, plan)
     copies = None
     if options.course:
         # While somebody hurries, the hold on the lake may be lost, and another collector may be writing copies.
@@ -169,7 +169,7 @@ def finalize(storage: Storage, plan: Plan) -> str | None:
     """
     keep_run(storage, plan)
     oldest = oldest_landed(storage, plan.entity, plan.run)
-    drop_done(storage, plan.entity, plan.run)
+    drop_checkpoint(storage, plan.entity, plan.run)
     inbox.clear(storage, plan)
     return oldest
 

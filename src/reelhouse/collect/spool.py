@@ -87,7 +87,7 @@ class Spool:
         return found
 
     def remove(self, name: str) -> None:
-        """It is in the lake."""
+        """Delete an object that is in the lake by now."""
         self._objects.delete(name)
 
 

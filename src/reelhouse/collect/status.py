@@ -10,7 +10,7 @@ from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Pages
 from reelhouse.errors import LakeError
-from reelhouse.raw.checkpoint import read_done
+from reelhouse.raw.checkpoint import read_checkpoint
 from reelhouse.raw.ledger import SHOWN, open_ledger
 from reelhouse.raw.lost_runs import check_free
 from reelhouse.raw.plan import last_run, listed_at, read_plan
@@ -136,7 +136,7 @@ def _after(one: EntityStatus, left: Mapping[str, int], rate: float, entities: Ma
 def open_runs(storage: Storage, rate: float, entities: Mapping[str, Entity]) -> list[OpenRun]:
     """The open runs of *entities*, in their order."""
     plans = [plan for plan in prefetch(lambda one: open_run(storage, one), entities) if plan is not None]
-    pending = {plan.entity: tally(storage, plan, read_done(storage, plan)).pending for plan in plans}
+    pending = {plan.entity: tally(storage, plan, read_checkpoint(storage, plan)).pending for plan in plans}
     eta = {name: until(name, pending, entities) / rate if rate else None for name in pending}
     return [OpenRun(plan.run, plan.entity, plan.ids.count, pending[plan.entity], eta[plan.entity]) for plan in plans]
 

@@ -67,7 +67,7 @@ class MaintenanceResult(NamedTuple):
         return {**self._asdict(), "rewritten": rewritten, "removed": self.removed._asdict()}
 
 
-def foresee(
+def preview(
     storage: Storage, now: datetime, keep: timedelta, entities: Mapping[str, Entity] = ENTITIES
 ) -> MaintenanceResult:
     """What `maintain` would do; nothing is changed."""

@@ -42,26 +42,28 @@ class Checkpoint(msgspec.Struct, frozen=True):
         return unit < self.units and unit not in self.open
 
 
-def nothing_done(plan: Plan) -> Checkpoint:
-    """The beginning."""
+def empty_checkpoint(plan: Plan) -> Checkpoint:
+    """The checkpoint of a run of which no unit is settled."""
     return Checkpoint(plan.entity, plan.run, plan.ids.sha256)
 
 
-def read_done(storage: Storage, plan: Plan) -> Checkpoint:
+def read_checkpoint(storage: Storage, plan: Plan) -> Checkpoint:
     """What was kept; the beginning where nothing was, where it does not parse or is about another plan."""
     key = checkpoint_key(plan.entity, plan.run)
     try:
         found = read_object(storage, key, Checkpoint)
     except LakeError:
         found = None
-    return found if found is not None and (found.run, found.ids) == (plan.run, plan.ids.sha256) else nothing_done(plan)
+    if found is None or (found.run, found.ids) != (plan.run, plan.ids.sha256):
+        return empty_checkpoint(plan)
+    return found
 
 
-def keep_done(storage: Storage, done: Checkpoint) -> None:
+def save_checkpoint(storage: Storage, done: Checkpoint) -> None:
     """Put it where the next start finds it."""
     storage.put(checkpoint_key(done.entity, done.run), encode(done))
 
 
-def drop_done(storage: Storage, entity: str, run: int) -> None:
+def drop_checkpoint(storage: Storage, entity: str, run: int) -> None:
     """Remove it: the run is at its end, or the receipts say otherwise."""
     storage.delete(checkpoint_key(entity, run))

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError
-from reelhouse.raw.checkpoint import Checkpoint, drop_done, keep_done, nothing_done
+from reelhouse.raw.checkpoint import Checkpoint, drop_checkpoint, empty_checkpoint, save_checkpoint
 from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import FORMAT, reconciliation_key
 from reelhouse.raw.plan import Counts, Plan, Unit, last_run, plan_of, read_units
@@ -71,7 +71,7 @@ class RunTally(NamedTuple):
     """What the receipts of a run say, with the keys and objects that do not add up. *pending* names at most a few.
 
     *states* are those that the receipts tell, *purged* how many of them belong to answers that were purged since.
-    *done* is what the next count may start from: the units that are settled without a problem.
+    *checkpoint* is what the next count may start from: the units that are settled without a problem.
     """
 
     states: Counter[str]
@@ -82,7 +82,7 @@ class RunTally(NamedTuple):
     pending: int
     pending_keys: list[str]
     problems: list[str]
-    done: Checkpoint
+    checkpoint: Checkpoint
 
     @property
     def settled(self) -> int:
@@ -128,7 +128,7 @@ def tally(storage: Storage, plan: Plan, before: Checkpoint | None = None) -> Run
     Units are worked on in order. With *before* the rest counts as pending after `_UNBEGUN` units without a receipt.
     """
     last_look = math.inf if before is None else _UNBEGUN
-    before = before or nothing_done(plan)
+    before = before or empty_checkpoint(plan)
     counted, settled = _Count(before), _Count(before)
     purged: Counter[str] = Counter()
     problems: list[str] = []
@@ -141,7 +141,7 @@ def tally(storage: Storage, plan: Plan, before: Checkpoint | None = None) -> Run
     unsettled = (unit for unit in read_units(storage, plan, before.first) if not before.settled(unit.number))
     for log in prefetch(read, unsettled):
         wanted = {request.key for request in log.unit.requests}
-        here = _Count(nothing_done(plan))
+        here = _Count(empty_checkpoint(plan))
         wrong = list(_count_parts(log, wanted, here, purged))
         problems += wrong
         if abandoned := purged_of_run.abandoned(wanted):
@@ -232,17 +232,17 @@ def reconcile(
     run is open. A run with problems is reconciled too, as not whole:
     else no next run could be planned. *ending* is called before it is written, and again after a kill.
     """
-    before = before or nothing_done(plan)
+    before = before or empty_checkpoint(plan)
     counted = tally(storage, plan, before)
     if (abandon or not counted.pending) and before.units:
         # Success is claimed only from the receipts themselves.
         counted = tally(storage, plan)
         if counted.pending and not abandon:
-            drop_done(storage, plan.entity, plan.run)
+            drop_checkpoint(storage, plan.entity, plan.run)
             return None, counted
     if counted.pending and not abandon:
-        if counted.done != before:
-            keep_done(storage, counted.done)
+        if counted.checkpoint != before:
+            save_checkpoint(storage, counted.checkpoint)
         return None, counted
     made = Reconciliation(
         run=plan.run,

@@ -17,7 +17,7 @@ from reelhouse.course.layout import is_file
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import KeyTakenError, LakeError
-from reelhouse.raw.checkpoint import drop_done
+from reelhouse.raw.checkpoint import drop_checkpoint
 from reelhouse.raw.chunk import ChunkWriter, Envelope, read_answers
 from reelhouse.raw.keys import chunk_place, renewed_key
 from reelhouse.raw.ledger import drop_ledgers
@@ -25,7 +25,7 @@ from reelhouse.raw.plan import last_run
 from reelhouse.raw.purges import PurgeNote, change_purged, purge_count, put_note
 from reelhouse.raw.receipt import ChunkRef, Purge, Purged, Receipt, read_part, reduced
 from reelhouse.retention.audit import ToErase, remaining, to_erase
-from reelhouse.retention.selection import PurgePlan, PurgeSelection, RunPurge, survey
+from reelhouse.retention.selection import PurgePlan, PurgeSelection, RunPurge, plan_purge
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Step, Storage
 
@@ -66,11 +66,11 @@ class PurgeCounts(msgspec.Struct, frozen=True):
     entities: dict[str, EntityPurge]
 
 
-def foresee(
+def preview(
     storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity] = ENTITIES
 ) -> PurgeCounts:
     """What `purge` would take; nothing is changed. Raises as `purge` does."""
-    found = _survey(storage, chosen, now, entities)
+    found = _checked_plan(storage, chosen, now, entities)
     before = to_erase(storage, entities)
     copies = copies_before(storage, purge_count(storage) + 1) if found.runs else before.copies
     going = _erasable(storage, ToErase(before.dead | found.going, before.orphans | set(found.orphans), copies), now)
@@ -90,7 +90,7 @@ def purge(
     changed.
     """
     step(LOOKING)
-    found = _survey(storage, chosen, now, entities)
+    found = _checked_plan(storage, chosen, now, entities)
     problems = list(found.problems)
     if found.runs or found.orphans:
         problems += _say(storage, chosen, found, now, step)
@@ -107,8 +107,8 @@ def purge(
     return msgspec.structs.replace(result, problems=[*problems, *(_still_there(key, key in orphans) for key in left)])
 
 
-def _survey(storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
-    found = survey(storage, chosen, now, entities)
+def _checked_plan(storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
+    found = plan_purge(storage, chosen, now, entities)
     if chosen.clock is not None:
         found.check_clock(chosen.clock)
     return found
@@ -129,7 +129,7 @@ def _say(storage: Storage, chosen: PurgeSelection, found: PurgePlan, now: dateti
         saying = _PurgedFile(storage, one, at, through[entity])
         change_purged(storage, entity, run, saying.with_this)
         yield from saying.problems
-        drop_done(storage, entity, run)
+        drop_checkpoint(storage, entity, run)
     if found.runs:
         drop_ledgers(storage)
 

@@ -137,9 +137,9 @@ class _PurgedPart(NamedTuple):
         return sum(len(outcome.span) for outcome in self.taken)
 
 
-def survey(storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
+def plan_purge(storage: Storage, chosen: PurgeSelection, now: datetime, entities: Mapping[str, Entity]) -> PurgePlan:
     """Look through everything; `LakeError` where a plan or what was purged before cannot be read."""
-    return _PurgePlanner(storage, chosen, now, entities).survey()
+    return _PurgePlanner(storage, chosen, now, entities).plan()
 
 
 class _PurgePlanner:
@@ -162,7 +162,7 @@ class _PurgePlanner:
         self._rewritten = 0
         self._newest = max((plan.planned_at for plan in self._plans), default="")
 
-    def survey(self) -> PurgePlan:
+    def plan(self) -> PurgePlan:
         """One pass over all receipts, then one over the stored objects."""
         looked = [self._look(plan) for plan in self._plans]
         runs = [one for one in looked if one.parts or one.listed or one.abandoned]

@@ -30,7 +30,7 @@ class Exported(NamedTuple):
     rows: int
     written: int
     how: How
-    oldest: datetime | None = None
+    oldest_answer: datetime | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -231,7 +231,7 @@ class _PostgresExport:
         names = ", ".join(literal(name) for name in done)
         self._link.run(f"delete from {ddl.at(self._schema, NOTES)} where table_name in ({names})")
         notes = [
-            noted(self._snapshot, work.table, done[work.table.name].rows, done[work.table.name].oldest)
+            noted(self._snapshot, work.table, done[work.table.name].rows, done[work.table.name].oldest_answer)
             for work in works
         ]
         batch = pa.RecordBatch.from_pylist(msgspec.to_builtins(notes, builtin_types=(datetime,)), schema=NOTES_SCHEMA)
