@@ -10,7 +10,6 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.reporting import Progress
 from reelhouse.collect.verify import verify
@@ -22,7 +21,7 @@ from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import tmdb_data
-from tests.runs.lakes import settings
+from tests.runs.lakes import collected, settings
 from tests.serving import html, json, serving
 from tests.warehouse.landing import LakeInTheMaking
 
@@ -40,7 +39,7 @@ def _lake_of(folder: Path, bodies: Mapping[str, bytes], entities: Mapping[str, E
     with serving(answer) as server:
         for name in entities:
             options = CollectOptions(names=(name,), entities=entities)
-            (run,) = collecting.collect(lake.storage, settings(server.url, attempts=2), options, Progress())
+            (run,) = collected(lake.storage, settings(server.url, attempts=2), options, Progress())
             assert (run.complete, run.states) == (True, {"landed": 1})
     assert verify(lake.storage, entities=entities).problems == []
     lake.build(registry=Registry.of(entities))
@@ -104,5 +103,5 @@ def test_an_answer_without_its_list_is_not_believed(tmp_path: Path) -> None:
     lake = LakeInTheMaking(tmp_path)
     with serving(lambda request: json({"images": {}} if "genre" in request.path else {})) as server:
         options = CollectOptions(names=("genre_tv",), entities=BOTH)
-        (run,) = collecting.collect(lake.storage, settings(server.url, attempts=2), options, Progress())
+        (run,) = collected(lake.storage, settings(server.url, attempts=2), options, Progress())
     assert run.states == {"quarantined": 1}

@@ -12,7 +12,6 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.reporting import Progress
 from reelhouse.collect.verify import verify
@@ -25,7 +24,7 @@ from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import tmdb_data
-from tests.runs.lakes import settings
+from tests.runs.lakes import collected, settings
 from tests.serving import html, json, serving, verdict
 from tests.warehouse.landing import Answer as Landed
 from tests.warehouse.landing import LakeInTheMaking
@@ -133,7 +132,7 @@ def test_seasons_come_with_their_series_and_more_requests_only_past_twenty_appen
     lake = LakeInTheMaking(tmp_path)
     with serving(answer) as server:
         options = CollectOptions(names=("tv",), entities=FEW)
-        run = collecting.collect(lake.storage, settings(server.url, attempts=2), options, Progress())[-1]
+        run = collected(lake.storage, settings(server.url, attempts=2), options, Progress())[-1]
     assert (run.complete, run.states) == (True, {"landed": 4})
     assert asked == {"/3/tv/1": 1, "/3/tv/2": 1, "/3/tv/3": 2, "/3/tv/4": 2}
     assert verify(lake.storage, entities=FEW).problems == []

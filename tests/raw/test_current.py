@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import pytest
 
 from reelhouse.engines.session import session_factory
 from reelhouse.maintenance.superseded import outcomes_needed
-from reelhouse.raw.current import CurrentPositions, current, in_order, sequence_of
+from reelhouse.raw.current import SETTLED, in_order, sequence_of
 from reelhouse.raw.keys import receipt_key
 from reelhouse.raw.ledger import SHOWN, keep_run, open_ledger
 from reelhouse.raw.receipt import State
@@ -19,6 +20,25 @@ from reelhouse.tables.current_record import current_outcomes
 from tests.lakes import a_outcome, a_plan, settle
 
 L, F, G, Q = State.LANDED, State.FILTERED, State.GONE, State.QUARANTINED
+
+
+class CurrentPositions(NamedTuple):
+    """The positions, in order, of the answer that tables show and of the newest one."""
+
+    shown: int
+    newest: int
+    tombstoned: bool
+
+
+def current(states: Sequence[State], *, listed: bool | None) -> CurrentPositions:
+    """Of an id's answers, newest last and at least one; *listed* in the newest export, None where there is none."""
+    newest = len(states) - 1
+    settled = max((at for at, state in enumerate(states) if state in SETTLED), default=-1)
+    gone = max((at for at, state in enumerate(states) if state is State.GONE), default=-1)
+    tombstoned = gone > settled and not listed
+    if tombstoned or (gone >= 0 and settled < 0):
+        return CurrentPositions(gone, newest, tombstoned)
+    return CurrentPositions(settled if settled >= 0 else newest, newest, tombstoned)
 
 
 class Case(NamedTuple):

@@ -34,6 +34,14 @@ CONNECTIONS = 2
 FILTER = "runtime >= `60`"
 
 
+def collected(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> list[RunResult]:
+    """As `collect_each`, but the first failure is raised."""
+    done = collecting.collect_each(storage, settings, request, progress)
+    for failure in done.failures.values():
+        raise failure
+    return done.results
+
+
 def settings(url: str, **more: Any) -> Settings:
     """Settings that are quick: no rate, short waits."""
     quick = {"lake": "memory:", "token": TOKEN, "rate": 0.0, "retry_wait": 0.005, "attempts": 3}
@@ -60,7 +68,7 @@ def small(tiny: Tiny, **more: Any) -> Settings:
 
 def collect(storage: Storage, chosen: Settings, **request: Any) -> RunResult:
     """What `reelhouse collect` does; the last run's result."""
-    return collecting.collect(storage, chosen, CollectOptions(names=("movie",), **request), Progress())[-1]
+    return collected(storage, chosen, CollectOptions(names=("movie",), **request), Progress())[-1]
 
 
 def collect_small(storage: Storage, chosen: Settings, spool: Spool | None = None) -> RunResult:

@@ -31,7 +31,7 @@ from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.listed_ids import ids_of_columns
 from reelhouse.warehouse.verify import check_tables
-from tests.runs.lakes import settings
+from tests.runs.lakes import collected, settings
 from tests.serving import html, json, serving, verdict
 from tests.warehouse.landing import LakeInTheMaking
 
@@ -173,7 +173,7 @@ def tmdb() -> Iterator[Invented]:
 
 def _collect(lake: LakeInTheMaking, url: str, entity: str) -> RunResult:
     request = CollectOptions(names=(entity,), entities=INVENTED)
-    return collecting.collect(lake.storage, settings(url, attempts=2), request, Progress())[-1]
+    return collected(lake.storage, settings(url, attempts=2), request, Progress())[-1]
 
 
 def _outcomes(lake: LakeInTheMaking, result: RunResult) -> Iterator[tuple[Receipt, Outcome]]:
@@ -387,7 +387,7 @@ def test_fewer_ids_than_are_plausible_are_not_believed(tmp_path: Path, tmdb: Inv
     lake = LakeInTheMaking(tmp_path)
     request = CollectOptions(names=("player",), entities={"player": PLAYER}, ids_of=lambda *_: [70])
     with pytest.raises(ListingError, match="1 ids are listed, but at least 2 are expected"):
-        collecting.collect(lake.storage, settings(tmdb.url), request, Progress())
+        collected(lake.storage, settings(tmdb.url), request, Progress())
 
 
 def test_an_entity_is_followed_only_where_the_settings_say_so(tmdb: Invented) -> None:

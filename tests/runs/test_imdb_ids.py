@@ -24,7 +24,7 @@ from reelhouse.raw.keys import reconciliation_key
 from reelhouse.raw.receipt import Outcome, Receipt, read_receipts
 from reelhouse.storage.memory import MemoryStorage
 from tests.runs.dying import KilledError, Stepping
-from tests.runs.lakes import of
+from tests.runs.lakes import collected, of
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def _named(tmdb: Emulator, kind: str) -> dict[str, int]:
 
 def _collect(lake: MemoryStorage, tmdb: Emulator, entity: str, keys: tuple[str, ...] = (), **more: Any) -> RunResult:
     chosen = of(tmdb, append=[], chunk_answers=4, **more)
-    return collecting.collect(lake, chosen, CollectOptions(names=(entity,), keys=keys, selected=True), Progress())[-1]
+    return collected(lake, chosen, CollectOptions(names=(entity,), keys=keys, selected=True), Progress())[-1]
 
 
 def _outcomes(lake: MemoryStorage, result: RunResult) -> dict[str, tuple[Outcome, list[str]]]:
@@ -142,7 +142,7 @@ def test_a_list_of_imdb_ids_of_unknown_kinds_lands_as_all_that_they_are(tmdb: Em
     settings = of(tmdb, append=[], entities=list(named))
     lists = read_lists("\n".join(unknown).encode(), Reading(), list(named))
     for request in request_of(settings, [], lists, selects=False).by_list:
-        (result,) = collecting.collect(lake, settings, request, Progress())
+        (result,) = collected(lake, settings, request, Progress())
         assert result.complete
         landed = {key: one.id for key, (one, _) in _outcomes(lake, result).items() if one.state == "landed"}
         entity = result.plan.entity
@@ -161,12 +161,12 @@ def test_an_imdb_id_of_another_selected_entity_waits_for_its_next_run(tmdb: Emul
     options = CollectOptions(names=("tv",), keys=(one, two, "tt9999999"), selected=True)
     for _ in range(2):
         # The same list once more leaves nothing twice.
-        (result,) = collecting.collect(lake, chosen, options, Progress())
+        (result,) = collected(lake, chosen, options, Progress())
         assert result.states == {"gone": 3}
         assert "2 IMDb ids in the list of tv are of movie: its next run requests them" in result.notes
         assert [message.keys for _, message in waiting(lake, "movie")] == [[one, two]]
     assert list(waiting(lake, "tv")) == []
-    (result,) = collecting.collect(lake, chosen, CollectOptions(names=("movie",)), Progress())
+    (result,) = collected(lake, chosen, CollectOptions(names=("movie",)), Progress())
     assert {one, two} <= _outcomes(lake, result).keys()
     assert list(waiting(lake, "movie")) == []
     assert verify(lake).clean
@@ -187,7 +187,7 @@ def test_a_run_that_is_reconciled_has_handed_over_the_imdb_ids_of_others(tmdb: E
 
     with pytest.raises(KilledError):
         options = CollectOptions(names=("tv",), keys=(key,), selected=True)
-        collecting.collect(Stepping(lake, ended), chosen, options, Progress())
+        collected(Stepping(lake, ended), chosen, options, Progress())
     assert [message.keys for _, message in waiting(lake, "movie")] == [[key]]
 
 

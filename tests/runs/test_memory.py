@@ -16,12 +16,12 @@ from tests.runs.lakes import TOKEN
 _PEAK = """
 import json, os, resource, sys
 from reelhouse.collect.reporting import Progress
-from reelhouse.bootstrap.collecting import CollectOptions, collect
+from reelhouse.bootstrap.collecting import CollectOptions, collect_each
 from reelhouse.settings import load
 from reelhouse.storage.opening import open_storage
 settings = load()
-result = collect(open_storage(settings.lake), settings, CollectOptions(names=("movie",)), Progress())[-1]
-print(json.dumps({"clean": result.clean, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
+done = collect_each(open_storage(settings.lake), settings, CollectOptions(names=("movie",)), Progress())
+print(json.dumps({"clean": done.results[-1].clean, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}))
 """
 
 

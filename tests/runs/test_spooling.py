@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.bootstrap.storage import spool_of
 from reelhouse.collect.landing import replay
@@ -35,7 +34,17 @@ from reelhouse.storage.protocol import COLLECTOR, Lost, Storage, Work, unheard
 from tests.runs.commands import Reelhouse
 from tests.runs.conftest import Start
 from tests.runs.dying import KilledError, Stepping, counts, dies_at
-from tests.runs.lakes import CHUNK, TOKEN, answers, assert_whole, collect, collect_in_units, collect_small, small
+from tests.runs.lakes import (
+    CHUNK,
+    TOKEN,
+    answers,
+    assert_whole,
+    collect,
+    collect_in_units,
+    collect_small,
+    collected,
+    small,
+)
 from tests.runs.scenes import copied
 from tests.runs.tiny import Tiny
 from tests.serving import verdict
@@ -230,7 +239,7 @@ class _Noted(Progress):
 
 def _collected(lake: Storage, chosen: Settings) -> tuple[list[RunResult], _Noted]:
     noted = _Noted()
-    return collecting.collect(lake, chosen, CollectOptions(names=("movie",)), noted), noted
+    return collected(lake, chosen, CollectOptions(names=("movie",)), noted), noted
 
 
 def test_the_next_start_tells_what_it_brought_in_and_whence(sound: Tiny, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
 from tests.runs.dying import KilledError, Stepping, dies_at
-from tests.runs.lakes import small
+from tests.runs.lakes import collected, small
 from tests.runs.tiny import Tiny
 
 SERIES = replace(
@@ -61,7 +61,7 @@ NOW = datetime(2026, 3, 1, 13, tzinfo=UTC)
 
 
 def collect(lake: Storage, settings: Settings, **request: Any) -> list[RunResult]:
-    return collecting.collect(lake, settings, CollectOptions(entities=BOTH, **request), Progress())
+    return collected(lake, settings, CollectOptions(entities=BOTH, **request), Progress())
 
 
 def test_each_entity_may_have_a_run_open_and_counts_its_own(tiny: Tiny) -> None:
@@ -126,7 +126,7 @@ def test_what_became_due_goes_before_the_rest_of_a_long_run(tiny: Tiny) -> None:
 
     request = CollectOptions(entities=BOTH, turn_seconds=0.1)
     settings = small(tiny, record_filter="", run_every_hours=1e-6)
-    results = collecting.collect(lake, settings, request, Noting())
+    results = collected(lake, settings, request, Noting())
     begun = order.index("series run 1")
     assert "movie run 2" in order[begun + 1 : len(order) - order[::-1].index("series run 1") - 1], order
     assert all(one.complete for one in results)
@@ -262,7 +262,7 @@ def test_what_is_only_ever_requested_by_a_list_is_not_due_at_each_look(tiny: Tin
     lake = MemoryStorage()
     given = {"series": replace(SERIES, listing=GivenIds(), changes="")}
     request = CollectOptions(names=("series",), entities=given)
-    (result,) = collecting.collect(lake, small(tiny, record_filter=""), request, Progress())
+    (result,) = collected(lake, small(tiny, record_filter=""), request, Progress())
     assert (result.plan.ids.count, result.clean) == (0, True)
     planned = datetime.fromisoformat(result.plan.planned_at)
     assert not is_due(result.plan, 24.0, planned + timedelta(hours=1))

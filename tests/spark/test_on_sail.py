@@ -11,7 +11,6 @@ import pytest
 from pyspark.errors import PySparkException
 
 import reelhouse
-from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.reporting import Progress
 from reelhouse.emulator import Emulator
@@ -27,7 +26,7 @@ from reelhouse.tables.schemas import schema_of
 from reelhouse.tables.staging import staging_schema
 from reelhouse.warehouse.run import build
 from tests.end_to_end.equal_tables import table_paths
-from tests.runs.lakes import TOKEN, collect, of
+from tests.runs.lakes import TOKEN, collect, collected, of
 from tests.runs.tiny import tiny_tmdb
 from tests.serving import verdict
 from tests.spark.reading import asking, counted, read
@@ -146,7 +145,7 @@ def test_a_read_of_another_entity_requests_its_records_alone(
     assert (sorted(asked[entity]), asked.get("movie", {})) == (top, {})
     storage = FolderStorage(tmp_path / "lake")
     one = settings.overridden(entities=[entity])
-    assert collecting.collect(storage, one, CollectOptions(keys=tuple(ids.split(",")), names=(entity,)), Progress())
+    assert collected(storage, one, CollectOptions(keys=tuple(ids.split(",")), names=(entity,)), Progress())
     build(storage, SAIL)
     for name, found in tables.items():
         assert counted(found) == rows_of_lake(tmp_path / "lake", name), name

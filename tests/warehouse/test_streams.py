@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.bootstrap import collecting
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.reporting import Progress
 from reelhouse.delta.delta_rs import read_delta
@@ -20,7 +19,7 @@ from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.manifest import built
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.verify import check_tables
-from tests.runs.lakes import small
+from tests.runs.lakes import collected, small
 from tests.runs.test_streams import BOTH, NOW
 from tests.runs.tiny import tiny_tmdb
 from tests.warehouse.landing import SAIL
@@ -40,7 +39,7 @@ def test_each_entity_is_built_from_its_own_answers(tmp_path: Path) -> None:
         settings = small(tiny, record_filter="")
 
         def collect(entity: str) -> None:
-            collecting.collect(storage, settings, CollectOptions(names=(entity,), entities=BOTH), Progress())
+            collected(storage, settings, CollectOptions(names=(entity,), entities=BOTH), Progress())
 
         collect("movie")
         # Of what was never collected there are no empty tables.
@@ -74,7 +73,7 @@ def test_each_entity_is_built_from_its_own_answers(tmp_path: Path) -> None:
 def test_staging_that_is_lost_is_named(tmp_path: Path, folder: str) -> None:
     storage = FolderStorage(tmp_path / "lake")
     with tiny_tmdb() as tiny:
-        collecting.collect(storage, small(tiny, record_filter=""), CollectOptions(entities=BOTH), Progress())
+        collected(storage, small(tiny, record_filter=""), CollectOptions(entities=BOTH), Progress())
     build(storage, SAIL, registry=TWO)
     for key in list(storage.keys(f"{folder}/")):
         storage.delete(key)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from reelhouse.bootstrap import collector
 from reelhouse.bootstrap.interruptible import INTERRUPTED, stopping
@@ -35,8 +35,6 @@ from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient, open_session
 from reelhouse.tmdb.rate import Limiter
-
-T = TypeVar("T")
 
 
 class CollectOptions(NamedTuple):
@@ -119,14 +117,6 @@ class CallResult(NamedTuple):
             self.retries + later.retries,
             {**self.failures, **later.failures},
         )
-
-
-def collect(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> list[RunResult]:
-    """As `collect_each`, but raises the first failure once all have had their turns."""
-    done = collect_each(storage, settings, request, progress)
-    for failure in done.failures.values():
-        raise failure
-    return done.results
 
 
 def collect_each(storage: Storage, settings: Settings, request: CollectOptions, progress: Progress) -> CallResult:

@@ -1,4 +1,4 @@
-"""Which answer speaks for an id. This is the rule; what applies it elsewhere is tested against it.
+"""Which answer speaks for an id: the rule. `tests/raw/test_current.py` has it as a function, and holds all to it.
 
 **Order.** Answers are ordered by (run, unit, part, line). In a part, those without a line come first, in the receipt's
 order. An answer that comes later is newer. An id may be answered twice in a run: under its own number and an IMDb id.
@@ -22,8 +22,8 @@ They take every answer, and need no rule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 from reelhouse.errors import LakeError
 from reelhouse.raw.receipt import State
@@ -39,14 +39,6 @@ class _Lined(Protocol):
 Answer = TypeVar("Answer", bound=_Lined)
 
 
-class CurrentPositions(NamedTuple):
-    """The positions, in order, of the answer that tables show and of the newest one."""
-
-    shown: int
-    newest: int
-    tombstoned: bool
-
-
 def in_order(answers: Iterable[Answer]) -> list[Answer]:
     """The answers of one part, newest last."""
     return sorted(answers, key=lambda answer: -1 if answer.line is None else answer.line)
@@ -57,14 +49,3 @@ def sequence_of(run: int, unit: int, part: int, position: int) -> int:
     if run >= 1 << 19 or unit >= 1 << 17 or part >= 1 << 12 or position >= 1 << 15:
         raise LakeError(f"receipt {run}/{unit}/{part} lies beyond what staging can order")
     return run << 44 | unit << 27 | part << 15 | position
-
-
-def current(states: Sequence[State], *, listed: bool | None) -> CurrentPositions:
-    """Of an id's answers, newest last and at least one; *listed* in the newest export, None where there is none."""
-    newest = len(states) - 1
-    settled = max((at for at, state in enumerate(states) if state in SETTLED), default=-1)
-    gone = max((at for at, state in enumerate(states) if state is State.GONE), default=-1)
-    tombstoned = gone > settled and not listed
-    if tombstoned or (gone >= 0 and settled < 0):
-        return CurrentPositions(gone, newest, tombstoned)
-    return CurrentPositions(settled if settled >= 0 else newest, newest, tombstoned)

@@ -144,7 +144,6 @@ def inbox_key(event: str) -> str:
 
 
 INBOX = f"{HOUSE}inbox/"
-SETTINGS = "reelhouse.toml"
 EXPORTS = "raw/exports/"
 
 

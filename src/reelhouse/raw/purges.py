@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 import msgspec
 
@@ -11,8 +10,6 @@ from reelhouse.raw.json_objects import change_object, read_object
 from reelhouse.raw.keys import FORMAT, PURGES, purged_key
 from reelhouse.raw.receipt import Purged
 from reelhouse.storage.protocol import Storage
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 class PurgeNote(msgspec.Struct, frozen=True, omit_defaults=True):
