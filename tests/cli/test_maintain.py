@@ -47,7 +47,7 @@ def test_a_dry_run_shows_what_is_then_done(lake: LakeInTheMaking) -> None:
     assert [(one["folder"], one["files"]) for one in done["rewritten"]] == [("imports/own", 3)]
     assert (done["keep_days"], done["removed"], done["done"]) == (
         7,
-        {"files": 0, "bytes": 0, "logs": 0, "past": 0},
+        {"files": 0, "bytes": 0, "logs": 0, "old_versions": 0},
         True,
     )
     assert imported(lake.storage)["own"].version == 3

@@ -501,7 +501,7 @@ def test_in_a_bucket_old_versions_go_too(bucket: Storage, rows: dict[str, list[R
     assert "tables/movie/swept.parquet" in list(bucket.list_all_versions("tables/"))
     done = _maintain(bucket)
     assert {one.folder for one in done.rewritten} == {STAGING, POPULARITY}
-    assert done.removed.past == 1
+    assert done.removed.old_versions == 1
     _maintain(bucket, after=2 * WEEK)
     _maintain(bucket, after=2 * WEEK)
     zones = ("_reelhouse/staging/", "tables/")

@@ -40,5 +40,5 @@ _WORDS = {
     "files": "files removed that no reader needs",
     "bytes": "bytes of them",
     "logs": "log entries removed",
-    "past": "objects whose old versions were removed",
+    "old_versions": "objects whose old versions were removed",
 }

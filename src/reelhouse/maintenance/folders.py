@@ -29,7 +29,7 @@ _ENTRY = re.compile(r"_delta_log/(\d{20})\.[^/]+")
 class TableFolder(NamedTuple):
     """One table's folder.
 
-    *commits* are those of all kept versions, oldest first; *past* are paths of which a bucket has only old versions.
+    *commits* are those of all kept versions, oldest first; *deleted* are paths of which a bucket has only old versions.
     With a *problem* nothing in the folder may be changed.
     """
 
@@ -37,7 +37,7 @@ class TableFolder(NamedTuple):
     pinned: int | None
     files: dict[str, FileInfo]
     commits: list[Commit]
-    past: list[str]
+    deleted: list[str]
     problem: str | None = None
 
     @property
@@ -106,20 +106,20 @@ def folders(storage: Storage, pins: dict[str, int]) -> dict[str, list[str]]:
 def look(storage: Storage, name: str, pinned: int | None, ever: Iterable[str], before: datetime) -> TableFolder:
     """Read one folder. *ever* was listed before, so a missing object was removed, and is not new."""
     files = files_below(storage, name)
-    past = [path for path in ever if path not in files]
+    deleted = [path for path in ever if path not in files]
     put = {version: files[f"_delta_log/{version:020d}.json"].put for version in _versions(_COMMIT, files)}
     if pinned is not None and pinned not in put:
-        return TableFolder(name, pinned, files, [], past, f"{name} has lost version {pinned}, which readers see")
+        return TableFolder(name, pinned, files, [], deleted, f"{name} has lost version {pinned}, which readers see")
     if not put:
-        return TableFolder(name, pinned, files, [], past)
+        return TableFolder(name, pinned, files, [], deleted)
     try:
         commits = _needed(storage, name, put, pinned, before)
     except MissingKeyError:
         lost = f"{name} is left alone, because the beginning of its log is missing: run `reelhouse build --full`"
-        return TableFolder(name, pinned, files, [], past, lost)
+        return TableFolder(name, pinned, files, [], deleted, lost)
     except LakeError as exc:
-        return TableFolder(name, pinned, files, [], past, f"{name} is left alone: {exc}")
-    return TableFolder(name, pinned, files, commits, past)
+        return TableFolder(name, pinned, files, [], deleted, f"{name} is left alone: {exc}")
+    return TableFolder(name, pinned, files, commits, deleted)
 
 
 def _needed(

@@ -45,12 +45,12 @@ class Compaction(NamedTuple):
 
 
 class Removal(NamedTuple):
-    """Objects to remove: data *files*, entries of *logs*, and *past* objects that a bucket keeps after deletion."""
+    """Objects to remove: data *files*, entries of *logs*, and *old_versions* of objects that a bucket keeps."""
 
     files: int = 0
     bytes: int = 0
     logs: int = 0
-    past: int = 0
+    old_versions: int = 0
 
 
 class MaintenanceResult(NamedTuple):
@@ -171,21 +171,21 @@ class _LakeBeforeMaintenance:
         files = [(one, path) for one in self.folders for path in one.unneeded(self._before)]
         size = sum(one.files[path].size for one, path in files)
         logs = sum(len(one.outdated(self._before)) for one in self.folders)
-        return Removal(len(files), size, logs, sum(len(one.past) for one in self.folders))
+        return Removal(len(files), size, logs, sum(len(one.deleted) for one in self.folders))
 
     def remove(self) -> None:
         """Remove it, old versions in a bucket included."""
         keys = [f"{one.name}/{path}" for one in self.folders for path in one.unneeded(self._before)]
         for _ in prefetch(self._storage.delete_all_versions, keys):
             pass
-        for _ in prefetch(self._clean, [one for one in self.folders if one.past or one.outdated(self._before)]):
+        for _ in prefetch(self._clean, [one for one in self.folders if one.deleted or one.outdated(self._before)]):
             pass
 
     def _clean(self, folder: TableFolder) -> None:
         """Remove objects whose table may have been created again meanwhile: an import dropped and imported again."""
         # Check again: only a table that was created again has young entries under these names.
         there = files_below(self._storage, folder.name)
-        for path in folder.past:
+        for path in folder.deleted:
             if path not in there:
                 self._storage.delete_all_versions(f"{folder.name}/{path}")
         for path in folder.outdated(self._before):
