@@ -654,7 +654,7 @@ def test_every_title_and_name_is_shown_whatever_the_output_s_encoding(
         return done.returncode, (done.stdout + done.stderr).decode(encoding)
 
     code, text = said("verify", "--layout", "course")
-    assert (code, text.startswith(f"{name}: not right" if name else "\\udc")) == (1, True), text
+    assert (code, text.startswith(f"{name}: not valid" if name else "\\udc")) == (1, True), text
     code, text = said("status")
     assert (code, f"there is no lake at {name}" in text) == (2, True), text
 

@@ -200,12 +200,12 @@ def test_a_folder_that_others_filled_is_checked_with_a_list(here: Here, tmp_path
     _file(tmp_path, "movies.csv")
     done = here("verify", "--layout", "course", "theirs", "--ids", "movies.csv", "--json")
     found = json.loads(done.stdout)
-    assert (done.exit_code, found["right"], found["records"], found["missing"]) == (0, True, 1, [])
+    assert (done.exit_code, found["valid"], found["records"], found["missing"]) == (0, True, 1, [])
     _file(tmp_path, "movies.csv", CSV + b"tt0000009|Outro\n")
     done = here("verify", "--layout", "course", "theirs", "--ids", "movies.csv")
     assert done.exit_code == 1
     assert "id tt0000009 of the list is missing" in done.stderr
-    assert "not right" in done.stdout
+    assert "not valid" in done.stdout
     _file(folder, "b.json", json.dumps(RECORDS * 60).encode())
     done = here("verify", "--layout", "course", "theirs")
     assert done.exit_code == 1

@@ -30,14 +30,14 @@ def _check(files: dict[str, Any], keys: list[str] | None = None) -> Checked:
 
 def _problems(files: dict[str, Any]) -> list[str]:
     found = _check(files)
-    assert found.right is not bool(found.problems)
+    assert found.valid is not bool(found.problems)
     return found.problems
 
 
 def test_arrays_of_movies_are_right() -> None:
     found = _check({f"{DAY}/a.json": [_movie(1), _movie(2, credits={})], f"{DAY}/b.json": [_movie(3)]})
-    assert found.right
-    assert (found.files, found.records, found.structures, found.others) == (2, 3, {"movie": 3}, 0)
+    assert found.valid
+    assert (found.files, found.records, found.structures, found.other_files) == (2, 3, {"movie": 3}, 0)
     assert found.bytes > 100
 
 
@@ -95,22 +95,22 @@ def test_an_id_in_two_files_of_a_day_is_twice_and_on_another_day_it_is_newer() -
     files = {f"{DAY}/a.json": [_movie(1)], f"{DAY}/b.json": [_movie(1)], "Raw/TMDB/JSON/2026/11/24/a.json": [_movie(1)]}
     found = _check(files)
     assert found.problems == [f"id 1 (movie) is in {DAY}/a.json and again in {DAY}/b.json"]
-    assert (found.twice, found.later) == (["1"], 1)
+    assert (found.duplicates, found.repeats) == (["1"], 1)
 
 
 @pytest.mark.parametrize("folders", [("ano=2026/mes=11/dia=23", "ano=2026/mes=11/dia=24"), ("2026/1/2", "2026/1/3")])
 def test_days_are_recognized_by_folders_as_people_write_them(folders: tuple[str, str]) -> None:
-    assert _check({f"{folder}/a.json": [_movie(1)] for folder in folders}).later == 1
+    assert _check({f"{folder}/a.json": [_movie(1)] for folder in folders}).repeats == 1
 
 
 @pytest.mark.parametrize("folders", [("batch_1", "batch_2"), ("drama", "comedy")])
 def test_other_folders_tell_no_days(folders: tuple[str, str]) -> None:
-    assert _check({f"{folder}/a.json": [_movie(1)] for folder in folders}).twice == ["1"]
+    assert _check({f"{folder}/a.json": [_movie(1)] for folder in folders}).duplicates == ["1"]
 
 
 def test_a_movie_and_a_series_of_one_id_are_two_things() -> None:
     series = {"id": 1, "name": "One", "number_of_seasons": 1}
-    assert _check({f"{DAY}/a.json": [_movie(1)], f"{DAY}/b.json": [series]}).right
+    assert _check({f"{DAY}/a.json": [_movie(1)], f"{DAY}/b.json": [series]}).valid
 
 
 def test_ids_of_a_list_are_found_by_tmdb_and_imdb_id() -> None:
@@ -119,8 +119,8 @@ def test_ids_of_a_list_are_found_by_tmdb_and_imdb_id() -> None:
     files = {f"{DAY}/a.json": [_movie(1), _movie(2), series], f"{DAY}/b.json": [_movie(2), person]}
     found = _check(files, ["1", "tt0000002", "tt0000042", "8", "tt0000009", "10"])
     assert found.missing == ["8", "tt0000009", "10"]
-    assert found.twice == ["tt0000002"]
-    assert not found.right
+    assert found.duplicates == ["tt0000002"]
+    assert not found.valid
     assert _check(files, ["7"]).unlisted == 3
 
 
@@ -133,7 +133,7 @@ def test_a_lake_is_looked_at_only_where_the_course_has_its_files() -> None:
     found = _check(files)
     assert (found.files, found.problems) == (1, [])
     found = _check({"a.JSON": [_movie(1)], "b.csv": b"id"})
-    assert (found.files, found.others, found.problems) == (1, 1, [])
+    assert (found.files, found.other_files, found.problems) == (1, 1, [])
 
 
 def test_nothing_there_is_not_right() -> None:

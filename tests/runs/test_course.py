@@ -190,7 +190,7 @@ def test_another_day_has_a_folder_of_its_own_and_the_older_records_stay(tiny: Ti
     assert _files(lake, DAY) == first
     assert _ids(lake, f"{COPIES}2026/03/02/")[1] == 1
     _assert_right(lake)
-    assert check_course(lake).later > 0
+    assert check_course(lake).repeats > 0
 
 
 @pytest.mark.long

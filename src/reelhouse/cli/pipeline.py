@@ -319,7 +319,7 @@ def verify_course(settings: Settings, listed: KeyList | None, as_json: bool) -> 
     with display.spinner("checking files"):
         found = check_course(readable_storage(settings), listed.keys if listed else None)
     if as_json:
-        display.as_json({"place": settings.lake, **found._asdict(), "right": found.right, **of_list(listed)})
+        display.as_json({"place": settings.lake, **found._asdict(), "valid": found.valid, **of_list(listed)})
     else:
         display.checked(settings.lake, found)
-    return 0 if found.right else 1
+    return 0 if found.valid else 1

@@ -30,24 +30,24 @@ Fields = dict[str, msgspec.Raw]
 class Checked(NamedTuple):
     """What was found below a place.
 
-    *others* are files that are not `.json`, *later* records whose id had come on an earlier day, which a second run
-    brings; *missing* and *twice* are ids of the list, *unlisted* records that it does not name. *twice* holds all ids
-    that came twice on one day where there is no list.
+    *other_files* are not `.json`. *repeats* are records whose id had come on an earlier day, which a second run brings.
+    *missing* and *duplicates* are ids of the list, *unlisted* records that it does not name. Without a list
+    *duplicates* are all ids that came twice on one day.
     """
 
     files: int
-    others: int
+    other_files: int
     bytes: int
     records: int
     structures: dict[str, int]
-    later: int
+    repeats: int
     missing: list[str]
-    twice: list[str]
+    duplicates: list[str]
     unlisted: int
     problems: list[str]
 
     @property
-    def right(self) -> bool:
+    def valid(self) -> bool:
         return not self.problems and not self.missing
 
 
@@ -59,13 +59,13 @@ def check_course(storage: Storage, asks: Iterable[str] | None = None) -> Checked
         if key.lower().endswith(".json"):
             check.take(storage, key)
         else:
-            check.others += 1
+            check.other_files += 1
     return check.result()
 
 
 class _FolderCheck:
     def __init__(self, asks: dict[str, None] | None) -> None:
-        self.others = 0
+        self.other_files = 0
         self._asks = asks
         self._files: list[str] = []
         self._bytes = 0
@@ -186,13 +186,13 @@ class _FolderCheck:
             self._problems.append("there is no .json file")
         return Checked(
             files=len(self._files),
-            others=self.others,
+            other_files=self.other_files,
             bytes=self._bytes,
             records=self._structures.total(),
             structures=dict(self._structures.most_common()),
-            later=self._later,
+            repeats=self._later,
             missing=[ask for ask in self._asks or () if ask not in self._found],
-            twice=list(self._twice),
+            duplicates=list(self._twice),
             unlisted=self._unlisted,
             problems=self._problems,
         )

@@ -215,17 +215,17 @@ def checked(place: str, found: Checked) -> None:
     """The result of checking files of the course layout, as tables."""
     rows = [
         ("files", found.files),
-        ("files that are not .json", found.others),
+        ("files that are not .json", found.other_files),
         ("bytes", found.bytes),
         ("records", found.records),
         *((f"records: {name}", count) for name, count in found.structures.items()),
-        ("again on a later day", found.later),
+        ("again on a later day", found.repeats),
         ("of the list: missing", len(found.missing)),
-        ("twice on one day", len(found.twice)),
+        ("twice on one day", len(found.duplicates)),
         ("records that the list does not name", found.unlisted),
         ("problems", len(found.problems)),
     ]
-    table(f"{place}: {'right' if found.right else 'not right'}", ("", "count"), rows)
+    table(f"{place}: {'valid' if found.valid else 'not valid'}", ("", "count"), rows)
     lines = [*found.problems, *(f"id {key} of the list is missing" for key in found.missing)]
     for line in lines[:_SHOWN]:
         note(line)
