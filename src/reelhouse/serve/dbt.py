@@ -36,15 +36,12 @@ def _table(table: Table, found: Iterable[ForeignKey], *, keyed: bool = True) -> 
     parents = {one.columns[0]: one for one in found if one.table == table.name and one.whole and len(one.columns) == 1}
     for column in table.columns:
         yield f"          - name: {column.name}"
-        yield f"            description: {json.dumps(_described(column), ensure_ascii=False)}"
+        about = f"{column.about} ({column.unit})" if column.unit else column.about
+        yield f"            description: {json.dumps(about, ensure_ascii=False)}"
         tests = list(_tests(column, table.key if keyed else (), parents.get(column.name)))
         if tests:
             yield "            data_tests:"
             yield from (f"              - {test}" for test in tests)
-
-
-def _described(column: ColumnSpec) -> str:
-    return f"{column.about} ({column.unit})" if column.unit else column.about
 
 
 def _tests(column: ColumnSpec, key: tuple[str, ...], parent: ForeignKey | None) -> Iterator[str]:

@@ -104,7 +104,8 @@ class Options:
 def read_options(given: Mapping[str, str], registry: Registry = REGISTRY) -> Options:
     """Parse Spark's options. Raises `ConfigError` for an option that would be ignored, or must not be one."""
     _refuse_secrets(given)
-    entity = given.get("entity", _usual(registry))
+    usual = DEFAULT if DEFAULT in registry.entities else next(iter(registry.entities))
+    entity = given.get("entity", usual)
     if entity not in registry.entities:
         raise ConfigError(f"option entity: {', '.join(registry.entities)} is expected, not {entity!r}")
     read: dict[str, Any] = {"entity": entity}
@@ -175,11 +176,6 @@ def _check_entity(options: Options) -> None:
     for key in options.keys or ():
         if not takes(entity, key):
             raise ConfigError(f"option ids: {key!r} cannot be the id of one of TMDB's {entity.several}")
-
-
-def _usual(registry: Registry) -> str:
-    """The entity that is meant where no option names one."""
-    return DEFAULT if DEFAULT in registry.entities else next(iter(registry.entities))
 
 
 def _refuse_secrets(given: Mapping[str, str]) -> None:

@@ -207,11 +207,12 @@ class Stager:
 
     def _written(self, parts: list[ReceiptPart]) -> list[DataFile]:
         """Files with a row for each outcome of *parts*; suspect ones have another, of a later append."""
-        append_id = _new_append_id()
+        append_id = (time.time_ns() // 1_000_000 << 16) | random.getrandbits(16)
         outcomes = [(part, list(_outcome_rows(part, append_id))) for part in parts]
         # Only landed answers are worth their body; what was set aside stays in raw. What took several requests is put
         # together in Python.
-        single = [row for _, rows in outcomes for row in rows if _is_single(row)]
+        landed = [row for _, rows in outcomes for row in rows if row["state"] == State.LANDED and row["chunk"]]
+        single = [row for row in landed if row["lines"] == 1]
         files: list[DataFile] = []
         if single:
             lines = self.engine.lines(sorted({row["chunk"] for row in single}))
@@ -257,11 +258,6 @@ class Stager:
         except LakeError:
             line = _ChunkLine(unparsed.encode(), None)
         return _ParsedAgain(outcome, line.parsed(self.entity.shape), len(line.body))
-
-
-def _is_single(row: dict[str, Any]) -> bool:
-    """Whether an outcome has an answer of one line."""
-    return bool(row["state"] == State.LANDED and row["chunk"] and row["lines"] == 1)
 
 
 def batches(parts: Iterator[ReceiptPart], tasks: int) -> Iterator[list[ReceiptPart]]:
@@ -312,10 +308,6 @@ def _whole(lines: dict[int, _ChunkLine], row: dict[str, Any]) -> _ChunkLine | No
 def _parts_of(commit: Commit) -> list[NamedPart]:
     """The parts of receipts that a commit holds."""
     return [(int(run), int(unit), int(part), str(mark)) for run, unit, part, mark in commit.user.get("parts", [])]
-
-
-def _new_append_id() -> int:
-    return (time.time_ns() // 1_000_000 << 16) | random.getrandbits(16)
 
 
 def _outcome_rows(part: ReceiptPart, batch: int) -> Iterator[dict[str, Any]]:

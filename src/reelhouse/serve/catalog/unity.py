@@ -229,7 +229,8 @@ class _Http:
                     raise self._refused(refusal) from exc
             except (urllib.error.URLError, http.client.HTTPException, OSError) as exc:
                 if last:
-                    raise ReelhouseError(f"Unity Catalog at {self._root} cannot be reached: {_reason(exc)}") from exc
+                    reason = getattr(exc, "reason", None) or type(exc).__name__
+                    raise ReelhouseError(f"Unity Catalog at {self._root} cannot be reached: {reason}") from exc
             time.sleep(0.2 * 2**tried)
         raise AssertionError("unreachable")
 
@@ -278,7 +279,3 @@ def _refusal(status: int, body: bytes) -> _ErrorResponse:
     return _ErrorResponse(
         status, f"{named} {status}" if status in (404, 409) else named, " ".join((text or named).split())[:300]
     )
-
-
-def _reason(exc: Exception) -> str:
-    return str(getattr(exc, "reason", None) or type(exc).__name__)
