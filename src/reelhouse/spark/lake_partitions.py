@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FilePartition(InputPartition):
-    """One file of a table of the lake at *lake*. Each machine's own environment has the credentials."""
+    """One file of a version of a table of the lake at *lake*. Each machine's own environment has the credentials."""
 
     lake: str
-    folder: str
+    table: str
+    pin: TableVersion
     path: str
 
 
@@ -44,12 +45,20 @@ def lake_partitions(lake: str | None, table: str) -> list[FilePartition]:
     storage = _open(lake)
     folder, pin = _pinned(storage, table)
     paths = delta_files(storage, folder, pin.version, pin.rows)
-    return [FilePartition(storage.url, folder, path) for path in paths]
+    return [FilePartition(storage.url, table, pin, path) for path in paths]
 
 
 def lake_batches(partition: FilePartition, schema: T.StructType) -> Iterator[pa.RecordBatch]:
-    """The rows of one file, with the columns of *schema* only."""
-    return read_files(_open(partition.lake), partition.folder, [partition.path], arrow_schema(schema))
+    """The rows of one file, with the columns of *schema* only. `LakeError` also if a later build replaced the file."""
+    storage = _open(partition.lake)
+    try:
+        yield from read_files(storage, _folder(partition.table, partition.pin), [partition.path], arrow_schema(schema))
+    except LakeError as exc:
+        if built(storage).tables.get(partition.table) == partition.pin:
+            raise
+        raise LakeError(
+            f"{partition.table}: the lake was built again since this DataFrame was used first: load it again"
+        ) from exc
 
 
 def _open(lake: str | None) -> Storage:
@@ -60,4 +69,8 @@ def _pinned(storage: Storage, table: str) -> tuple[str, TableVersion]:
     pins: dict[str, TableVersion] = built(storage).tables
     if table not in pins:
         raise LakeError(f"option table: the lake has no table {table!r}{where_to_find(table, pins)}")
-    return f"{pins[table].zone}/{table}", pins[table]
+    return _folder(table, pins[table]), pins[table]
+
+
+def _folder(table: str, pin: TableVersion) -> str:
+    return f"{pin.zone}/{table}"
