@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import email.utils
 import math
 import re
 import time
@@ -286,11 +285,8 @@ def retry_after(stated: str | None, date: str | None = None) -> float | None:
         return None
     if re.fullmatch(r"\d+(\.\d+)?", stated.strip()):
         return min(float(stated), LONGEST_PAUSE)
-    try:
-        wait = email.utils.parsedate_to_datetime(stated).timestamp() - (parse_date(date) or time.time())
-    except (ValueError, OverflowError):
-        return None
-    return min(max(wait, 0.0), LONGEST_PAUSE)
+    until = parse_date(stated)
+    return None if until is None else min(max(until - (parse_date(date) or time.time()), 0.0), LONGEST_PAUSE)
 
 
 def query_of(params: Mapping[str, Any], appends: Sequence[str] = ()) -> str:
