@@ -1,4 +1,4 @@
-"""What a requested key is: a number of TMDB's, a name of IMDb's, or the path of what has no ids.
+"""What a requested key is: an id of TMDB's, one of another service, or the path of what has no ids.
 
 Keys are read here, and nowhere else.
 """
@@ -6,13 +6,20 @@ Keys are read here, and nowhere else.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, TypeGuard
 
 # The official spec declares int32, and TMDB's largest ids have eight digits: room enough, and far from 64 bits.
 _TMDB = re.compile(r"0*([1-9][0-9]{0,9})")
 LARGEST_ID = 9_999_999_999
-# IMDb's titles are `tt` and digits, its people `nm` and digits.
-_IMDB = re.compile(r"(tt|nm)0*([1-9][0-9]{0,9})", re.IGNORECASE | re.ASCII)
+# How ids of other services begin, each with its source as TMDB's `/find` and `external_ids` name it. IMDb's titles are
+# `tt` and digits, its people `nm` and digits. TVDB's ids are digits alone, so as keys they have its name before them.
+TVDB = "tvdb:"
+_SOURCES = {"tt": "imdb_id", "nm": "imdb_id", TVDB: "tvdb_id"}
+# Plex writes `tvdb://81189`.
+_EXTERNAL = re.compile(r"(tt|nm|tvdb:)(?:(?<=:)//)?0*([1-9][0-9]{0,9})", re.IGNORECASE | re.ASCII)
+
+NOT_AN_ID = "neither a TMDB id (550), an IMDb id (tt0137523) nor a TVDB id (tvdb:81189)"
 
 # All of TMDB's paths are made of such parts. A dot or a `%` could lead out of where an id belongs.
 _PATH = re.compile(r"(/[A-Za-z0-9_-]+)+")
@@ -24,14 +31,42 @@ _MOST_SHOWN = 60
 
 
 def read_id(text: str) -> str | None:
-    """*text* as it is asked (`603`, `tt0133093`, `nm0000206`), None where it is neither a TMDB id nor an IMDb id.
+    """*text* as it is asked (`603`, `tt0133093`, `nm0000206`, `tvdb:81189`), None where it is not one of these.
 
     Blanks, signs, digits of other scripts and anything that could mean something in a path or a line are not ids.
     """
     if found := _TMDB.fullmatch(text):
         return found[1]
-    found = _IMDB.fullmatch(text)
-    return f"{found[1].lower()}{int(found[2]):07d}" if found else None
+    found = _EXTERNAL.fullmatch(text)
+    if found is None:
+        return None
+    begins = found[1].lower()
+    return begins + found[2].zfill(0 if begins == TVDB else 7)
+
+
+class External(NamedTuple):
+    """An id of another service: how it *begins* as a key; its *source* and *id* as TMDB has them."""
+
+    begins: str
+    source: str
+    id: str
+
+
+def external(key: str) -> External | None:
+    """The id of another service that *key* is, None for all other keys."""
+    begins = next((begins for begins in _SOURCES if key.startswith(begins)), None)
+    return None if begins is None else External(begins, _SOURCES[begins], key.removeprefix(TVDB))
+
+
+def external_keys(record: Mapping[str, object]) -> Iterator[str]:
+    """The keys for ids of other services that an answer states itself or in its `external_ids`."""
+    nested = record.get("external_ids")
+    for ids in (record, nested if isinstance(nested, Mapping) else {}):
+        for begins, source in _SOURCES.items():
+            text = str(ids.get(source))
+            key = read_id(f"{begins}{text}" if begins == TVDB else text)
+            if key is not None and key.startswith(begins):
+                yield key
 
 
 def is_path(text: str) -> bool:
@@ -42,7 +77,7 @@ def is_path(text: str) -> bool:
 class Key(NamedTuple):
     """A requested key: its *text* as plans, receipts and requests have it, and TMDB's *id* for it.
 
-    The *id* is None for an IMDb id, and `SINGLE` for a path, since what is there has no other.
+    The *id* is None for one of another service, and `SINGLE` for a path, since what is there has no other.
     """
 
     text: str
@@ -85,7 +120,7 @@ def is_number(id_: int | None) -> TypeGuard[int]:
 
 
 def key_id(key: str) -> int | None:
-    """The id of a key that holds it: a TMDB id or a path; None for an IMDb id, or what is not a key at all."""
+    """The id of a key that holds it: a TMDB id or a path; None for one of another service, or what is not a key."""
     return SINGLE if key.startswith("/") else number_of(key)
 
 

@@ -127,6 +127,11 @@ def test_a_list_in_an_event_is_read_as_it_says_and_names_its_own_ways() -> None:
     assert (listed.keys, listed.others) == (("tt0137523",), {"show": 1})
     given = {"ids": text, "column": "imdb_id", "quotes": False, "all_kinds": True}
     assert _read(read_event(given, "one")).keys == ("tt0137523", "tt0137524")
+    series = _read(read_event({"ids": "tvdb_id,tmdb_id\n81189,\n,1396\n", "entity": "tv"}, "one"))
+    assert (series.entity, series.keys) == ("tv", ("tvdb:81189", "1396"))
+    asked = read_event({"ids": ["tvdb:81189", 1396], "entity": "tv"}, "one")
+    assert isinstance(asked, CollectEvent)
+    assert asked.requests == (CollectRequest("call-one", ("tvdb:81189", "1396"), entity="tv"),)
 
 
 @pytest.mark.parametrize("id_", ["", "a/../b", ".hidden", "ä", "x" * 500, "\ud800", "a b"])

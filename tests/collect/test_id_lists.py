@@ -409,8 +409,8 @@ def test_cells_that_are_no_ids_are_counted_with_their_lines_and_requested_never(
     assert found.keys == ("603", "550")
     assert found.odd == 7
     assert found.odd_shown[0] == "line 3: '0'"
-    assert "cells that are not ids and were not requested: 7 (line 3: '0', line 4: '-1'" in found.notes[1]
-    with pytest.raises(ConfigError, match=r"line 2: 'x' is neither a TMDB id \(550\) .* and the list contains no ids"):
+    assert "cells that are not ids of movies and were not requested: 7 (line 3: '0', line 4: '-1'" in found.notes[1]
+    with pytest.raises(ConfigError, match=r"line 2: 'x' is neither a TMDB id \(550\), .* and the list contains no ids"):
         read_keys("id,title\nx,y\n")
 
 
@@ -480,3 +480,65 @@ def test_an_imdb_id_of_another_kind_is_counted_and_not_asked(
 def test_a_list_of_nothing_but_other_imdb_ids_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"ids: the list holds no movie, only 2 person$"):
         read_keys("nm0000093\nnm0000206\n")
+
+
+_TV = Reading(entity="tv")
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("tvdb:81189\nTVDB:0121361\ntvdb://78874\n1396\n", ("tvdb:81189", "tvdb:121361", "tvdb:78874", "1396")),
+        ("81189\n121361\n", ("81189", "121361")),
+        ("tvdb_id\n81189\n121361.0\ntvdb:5\n", ("tvdb:81189", "tvdb:121361", "tvdb:5")),
+        ("title,TVDB\na,81189\n", ("tvdb:81189",)),
+        ("thetvdb_id\n81189\n", ("tvdb:81189",)),
+        ("id,title\ntvdb:81189,a\n1396,b\n", ("tvdb:81189", "1396")),
+        # Of one row TMDB's id is taken before IMDb's, and TVDB's last.
+        (
+            "tvdb_id,imdb_id,tmdb_id\n81189,tt0903747,1396\n121361,tt0944947,\n78874,,\n,,\n",
+            ("1396", "tt0944947", "tvdb:78874"),
+        ),
+        ('["tvdb:81189", 1396]', ("tvdb:81189", "1396")),
+        # As Sonarr has them.
+        (
+            '[{"title": "a", "tvdbId": 81189, "tmdbId": 0}, {"tvdbId": 2, "imdbId": "tt0944947"}]',
+            ("tvdb:81189", "tt0944947"),
+        ),
+    ],
+)
+def test_ids_of_tvdb_are_read_and_never_taken_for_ids_of_tmdb(text: str, keys: tuple[str, ...]) -> None:
+    assert read_keys(text, _TV).keys == keys
+
+
+def test_the_column_of_tvdb_ids_is_named_and_chosen_like_others() -> None:
+    text = "id,series_tvdb_id\n1,81189\n2,\n"
+    assert read_keys(text, _TV._replace(column="series_tvdb_id")) == KeyList(("tvdb:81189",), 1)
+    with pytest.raises(ConfigError, match="id and tvdb_id may all hold the ids that are meant"):
+        read_keys("id,tvdb_id\n1,81189\n", _TV)
+    with pytest.raises(ConfigError, match="TVDB and thetvdb_id may all hold"):
+        read_keys("TVDB,thetvdb_id\n1,81189\n", _TV)
+    (note, *_) = read_keys("tvdb_id,tmdb_id\n81189,\n", _TV).notes
+    assert note == "ids read from column tmdb_id and, where that is blank, tvdb_id"
+
+
+def test_tvdb_ids_in_the_json_of_trakt_are_those_of_series_only() -> None:
+    shows = [
+        {"type": "show", "show": {"ids": {"tmdb": None, "imdb": None, "tvdb": 81189}}},
+        {"type": "movie", "movie": {"ids": {"tmdb": 550}}},
+        {"type": "movie", "movie": {"ids": {"tvdb": 99}}},
+    ]
+    movies, series = read_lists(json.dumps(shows).encode(), Reading(), ["movie", "tv"])
+    assert (series.keys, series.others, series.odd) == (("tvdb:81189",), {}, 0)
+    # TVDB has movies too; TMDB does not know their ids.
+    assert (movies.keys, movies.others, movies.odd_shown) == (("550",), {}, ("line 4: '99'",))
+
+
+def test_tvdb_ids_say_by_themselves_that_they_are_of_series() -> None:
+    text = b"tvdb_id,imdb_id\n81189,\n,tt0137523\n"
+    series, movies = read_lists(text, Reading(), ["movie", "tv"])
+    assert (series.entity, series.keys, series.others) == ("tv", ("tvdb:81189", "tt0137523"), {})
+    assert (movies.entity, movies.keys, movies.others) == ("movie", ("tt0137523",), {})
+    alone = read_keys(text)
+    assert (alone.keys, alone.others) == (("tt0137523",), {"tv": 1})
+    assert "not requested, because they are not movies: 1 tv" in alone.notes

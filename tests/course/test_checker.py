@@ -113,12 +113,12 @@ def test_a_movie_and_a_series_of_one_id_are_two_things() -> None:
     assert _check({f"{DAY}/a.json": [_movie(1)], f"{DAY}/b.json": [series]}).valid
 
 
-def test_ids_of_a_list_are_found_by_tmdb_and_imdb_id() -> None:
-    series = {"id": 7, "name": "S", "first_air_date": "", "external_ids": {"imdb_id": "tt0000042"}}
+def test_ids_of_a_list_are_found_by_the_ids_of_every_service() -> None:
+    series = {"id": 7, "name": "S", "first_air_date": "", "external_ids": {"imdb_id": "tt0000042", "tvdb_id": 43}}
     person = {"id": 8, "name": "P", "birthday": None}
     files = {f"{DAY}/a.json": [_movie(1), _movie(2), series], f"{DAY}/b.json": [_movie(2), person]}
-    found = _check(files, ["1", "tt0000002", "tt0000042", "8", "tt0000009", "10"])
-    assert found.missing == ["8", "tt0000009", "10"]
+    found = _check(files, ["1", "tt0000002", "tt0000042", "tvdb:43", "8", "tt0000009", "10", "tvdb:7"])
+    assert found.missing == ["8", "tt0000009", "10", "tvdb:7"]
     assert found.duplicates == ["tt0000002"]
     assert not found.valid
     assert _check(files, ["7"]).unlisted == 3

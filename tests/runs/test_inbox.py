@@ -163,8 +163,8 @@ def test_what_is_set_aside_is_in_the_summary_and_in_the_json(
     shown = capfd.readouterr()
     assert "complete, not clean" in shown.out
     assert (
-        "_reelhouse/inbox/c.json names what is neither a TMDB id (550) nor an IMDb id (tt0137523): '../account' (1 in"
-        " all)" in shown.err
+        "_reelhouse/inbox/c.json names what is neither a TMDB id (550), an IMDb id (tt0137523) nor a TVDB id "
+        "(tvdb:81189): '../account' (1 in all)" in shown.err
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from reelhouse.marts import REGISTRY
 from reelhouse.serve import records
 from reelhouse.serve.lake import Lake
 from reelhouse.serve.records import RecordChoice
+from reelhouse.storage.folder import FolderStorage
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, gone
 
 MOVIE = REGISTRY.entities["movie"]
@@ -52,6 +54,20 @@ def test_what_is_unknown_is_refused_with_what_there_is(three_movies: LakeInTheMa
         records.entity_of("moovie", REGISTRY)
     with pytest.raises(ConfigError, match="one list without ids"):
         records.find(lake_of(three_movies), REGISTRY.entities["language"], "en")
+
+
+@pytest.mark.long
+def test_a_series_is_found_by_its_ids_at_other_services(everything: Path) -> None:
+    lake, entity = Lake(FolderStorage(everything), SAIL), REGISTRY.entities["tv"]
+    rows = lake.arrow("select tv_id, source, external_id from tv_external_id").to_pylist()
+    named = {(row["source"], row["external_id"]): row["tv_id"] for row in rows}
+    tvdb, id_ = next((key[1], id_) for key, id_ in named.items() if key[0] == "tvdb_id")
+    imdb = next(key[1] for key, other in named.items() if key[0] == "imdb_id" and other == id_)
+    for text in (f"tvdb:{tvdb}", imdb):
+        assert [one.id for one in records.find(lake, entity, text)] == [id_]
+    assert records.find(lake, entity, "tvdb:999999999") == []
+    with pytest.raises(ConfigError, match="show: movie has no tvdb_id"):
+        records.find(lake, MOVIE, f"tvdb:{tvdb}")
 
 
 @pytest.mark.long

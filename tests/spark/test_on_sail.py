@@ -151,11 +151,13 @@ def test_a_read_of_another_entity_requests_its_records_alone(
         assert counted(found) == rows_of_lake(tmp_path / "lake", name), name
 
 
-def test_an_imdb_id_of_another_entity_is_found_and_pages_of_a_list_are_read(spark: Any) -> None:
+def test_ids_of_other_services_are_found_and_pages_of_a_list_are_read(spark: Any) -> None:
     known = read(spark, entity="tv", top=5, table="tv_external_id").to_pylist()
-    named = {row["external_id"]: row["tv_id"] for row in known if row["source"] == "imdb_id"}
+    begins = {"imdb_id": "", "tvdb_id": "tvdb:"}
+    named = {f"{begins[row['source']]}{row['external_id']}": row["tv_id"] for row in known if row["source"] in begins}
     found = read(spark, entity="tv", ids=",".join(named), table="tv").to_pylist()
-    assert sorted(row["tv_id"] for row in found) == sorted(named.values()) != []
+    assert {row["source"] for row in known} >= begins.keys()
+    assert sorted(row["tv_id"] for row in found) == sorted(set(named.values())) != []
     pages = read(spark, entity="movie_popular", ids="1,2").to_pylist()
     assert {(row["list"], row["media_type"]) for row in pages} == {("popular", "movie")}
     assert max(row["rank"] for row in pages) > 20

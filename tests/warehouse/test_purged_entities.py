@@ -186,10 +186,16 @@ def test_tables_marts_and_days_lose_a_record_and_keep_those_of_others(
     assert before["list_daily"]
 
 
-@pytest.mark.parametrize("entity", [name for name in WITH_IDS if ENTITIES[name].imdb])
-def test_an_imdb_id_means_the_record_that_its_answers_name(collected: Path, entity: str) -> None:
+@pytest.mark.parametrize(
+    ("entity", "begins"), [(name, begins) for name in WITH_IDS for begins in ENTITIES[name].external]
+)
+def test_an_id_of_another_service_means_the_record_that_its_answers_name(
+    collected: Path, entity: str, begins: str
+) -> None:
     bodies = (json.loads(body) for name, _, _, body in _answers(collected) if name == entity)
-    key = next(found for one in bodies if (found := one.get("imdb_id") or one.get("external_ids", {}).get("imdb_id")))
+    source = "tvdb_id" if begins == "tvdb:" else "imdb_id"
+    stated = next(found for one in bodies if (found := one.get(source) or one.get("external_ids", {}).get(source)))
+    key = f"{begins}{stated}".removeprefix("" if begins == "tvdb:" else begins)
     chosen = PurgeSelection("1 id", entity=entity, keys=frozenset({key}))
     found = preview(FolderStorage(collected), chosen, datetime.now(UTC))
     assert (found.answers, found.unknown, list(found.entities)) == (2, [], [entity])

@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from reelhouse.collect.id_lists import KeyList, Reading, read_keys
 from reelhouse.errors import ReelhouseError
-from reelhouse.ids import id_of
+from reelhouse.ids import NOT_AN_ID, id_of
 from reelhouse.raw.inbox import RUN_KINDS
 from reelhouse.strict_csv import escape_of
 
@@ -166,7 +166,7 @@ def _keys_of(ids: object) -> tuple[str, ...]:
     for at, one in enumerate(ids):
         key = id_of(one)
         if key is None:
-            raise ReelhouseError(f"ids[{at}] is neither a TMDB id (550) nor an IMDb id ('tt0137523')")
+            raise ReelhouseError(f"ids[{at}] is {NOT_AN_ID}")
         keys[key] = None
     if not keys:
         raise ReelhouseError("ids: the list has no ids")

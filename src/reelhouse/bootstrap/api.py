@@ -79,7 +79,7 @@ def collect(
 ) -> CollectResult:
     """Continue the open run, or plan and execute the next one.
 
-    *ids* are TMDB or IMDb ids, or the path of a CSV. *deadline* is in seconds; a run that it stops stays open. A
+    *ids* are of TMDB, IMDb or TVDB, or the path of a CSV. *deadline* is in seconds; a run that it stops stays open. A
     selection beside an open run of another one is a `ConfigError`, unless *abandon* gives up what that one lacks.
     """
     slice_ = {"top": top, "min_popularity": min_popularity, "discover": discover}

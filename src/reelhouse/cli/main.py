@@ -184,7 +184,7 @@ def purge(ctx: click.Context, /, as_of: datetime | None, dry_run: bool, yes: boo
     it has not reached yet of --ids, --entity or --all is left out, counted as abandoned. For the next plan purged ids
     are unknown, so they are requested (as new) if they are still listed. Exports hold titles, so
     --older-than, --entity and --all purge them too, with popularity_daily. --ids purges answers only, and reads all of
-    them if IMDb ids are named: exports, ranked lists and answers about other records may still name what was purged.
+    them for ids of IMDb and TVDB: exports, ranked lists and answers about other records may still name what was purged.
     Tables are erased and built again; until then they cannot be read. Nothing is purged while answers wait in this
     machine's spool. Make sure that none wait on another machine, or they come back.
 
@@ -321,7 +321,7 @@ def tables(ctx: click.Context, name: str | None, dbt: bool, as_json: bool) -> No
 def show(ctx: click.Context, /, entity: str, key: str | None, **how: bool) -> None:
     """Show one record: its rows, the source path of each value, and its history by run.
 
-    ENTITY is an entity such as person; ID is a TMDB or IMDb id. If several records match a name, you choose.
+    ENTITY is an entity such as person; ID is an id of TMDB, IMDb or TVDB. If several records match a name, you choose.
     """
     from reelhouse.cli.reading import show
 

@@ -123,7 +123,7 @@ def _plan(storage: Storage, settings: Settings, request: CollectOptions, as_json
         *((f"excluded: {name}", count, "") for name, count in sorted(made.counts.excluded.items())),
         ("up to date", made.counts.up_to_date, ""),
         *((f"requested: {name}", count, "") for name, count in sorted(made.counts.requested.items())),
-        *([("requests to find IMDb ids", drafted.find_requests, "")] if drafted.find_requests else []),
+        *([("requests to find ids of IMDb and TVDB", drafted.find_requests, "")] if drafted.find_requests else []),
         ("requests", drafted.requests, f"{duration(seconds)} at {settings.rate:g} a second" if seconds else ""),
         ("objects", objects, ""),
         ("bytes", drafted.bytes, "about, packed"),

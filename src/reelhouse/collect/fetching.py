@@ -23,7 +23,7 @@ from reelhouse.raw.plan import Plan, Request, Unit, read_units
 from reelhouse.raw.receipt import Purged, State, read_purged
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import Answer, BudgetError, GoneAnswer, TmdbClient, UntrustedAnswer, query_of
-from reelhouse.tmdb.endpoints import CANARY, FIND, details_path, first_appends, is_found, request_of, takes
+from reelhouse.tmdb.endpoints import CANARY, details_path, find_request, first_appends, is_found, request_of, takes
 from reelhouse.tmdb.retry import ask, is_error, whole_json
 
 T = TypeVar("T")
@@ -187,7 +187,7 @@ class Fetcher:
         self._stop_conditions = stop_conditions
         self._entity = entity
         self._path = entity.path
-        # What `/find` said of IMDb ids that are being requested.
+        # What `/find` said of ids of other services that are being requested.
         self._found: dict[str, int] = {}
         self._query = query_of(plan.request_profile.params, first_appends(entity, plan.request_profile.append))
         self._connections = connections
@@ -419,7 +419,8 @@ class Fetcher:
                     return found
                 key = str(found)
             if first is None:
-                first = await self._asked(key, self._query, partial(self._judge.judge, key), refused_at)
+                request_of_key = request_of(self._path, key, self._query)
+                first = await self._asked(*request_of_key, partial(self._judge.judge, key), refused_at)
             further: list[FurtherAnswer] = []
             for start in range(0, len(first.missing), MOST_APPENDS):
                 appended = first.missing[start : start + MOST_APPENDS]
@@ -432,15 +433,16 @@ class Fetcher:
 
     async def _further(self, key: str, query: str, appended: tuple[str, ...], refused_at: float) -> FurtherAnswer:
         try:
-            return await self._asked(key, query, partial(self._judge.judge_further, key, appended), refused_at)
+            check = partial(self._judge.judge_further, key, appended)
+            return await self._asked(*request_of(self._path, key, query), check, refused_at)
         except UntrustedAnswer as exc:
             if (found := self._judge.further_yet(exc)) is None:
                 raise
             return found
 
     async def _find(self, key: str, refused_at: float) -> int | Validated:
-        """The id that an IMDb id stands for, or what becomes of one that stands for no record of the entity."""
-        found = await self._asked(key, "", partial(self._judge.judge_found, key), refused_at, FIND)
+        """What `/find` says of another service's id: TMDB's, or what becomes of one that names no such record."""
+        found = await self._asked(*find_request(key), partial(self._judge.judge_found, key), refused_at)
         if isinstance(found, int):
             self._found[key] = found
         return found
@@ -449,14 +451,13 @@ class Fetcher:
         """What was requested for a *key* that `/find` resolves; empty for all others."""
         if not is_found(self._entity, key):
             return ""
-        return details_path(self._path, str(self._found[key])) if key in self._found else details_path(FIND, key)
+        return details_path(self._path, str(self._found[key])) if key in self._found else "?".join(find_request(key))
 
-    async def _asked(
-        self, key: str, query: str, check: Callable[[Answer], T], refused_at: float, path: str | None = None
-    ) -> T:
+    async def _asked(self, path: str, query: str, check: Callable[[Answer], T], refused_at: float) -> T:
         return await ask(
             self._client,
-            *request_of(path or self._path, key, query),
+            path,
+            query,
             check,
             attempts=self._retry_policy.attempts,
             wait=self._retry_policy.wait,

@@ -1,4 +1,4 @@
-"""Lists of ids that a person brings: one a line, or a CSV with a column of TMDB or IMDb ids."""
+"""Lists of ids that a person brings: one a line, or a CSV with columns of ids of TMDB, IMDb or TVDB."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any, NamedTuple
 
-from reelhouse.entities.registry import DEFAULT, ENTITIES, NAMES_OF_FILES, OTHER_WORDS
+from reelhouse.entities.registry import DEFAULT, ENTITIES, EXTERNAL_KINDS, NAMES_OF_FILES, OTHER_WORDS
 from reelhouse.errors import ConfigError
-from reelhouse.ids import read_id
+from reelhouse.ids import NOT_AN_ID, TVDB, external, read_id
 from reelhouse.strict_csv import BLOCK, DELIMITERS, LONGEST, CsvError, CsvRow, Dialect, LineCounts, read_rows
 
-# Names without what is not a letter or digit. MovieLens' own `movieId` is none of these.
-_TMDB_COLUMNS = frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid"))
-_IMDB_COLUMNS = frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const", "nconst"))
+# Whose ids a column holds, by its name without what is not a letter or digit; of one row the first is taken that is
+# there. MovieLens' own `movieId` is none of these.
+_COLUMNS = {
+    "tmdb": frozenset(("tmdb", "tmdbid", "tmdbmovieid", "themoviedb", "themoviedbid")),
+    "imdb": frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const", "nconst")),
+    "tvdb": frozenset(("tvdb", "tvdbid", "thetvdb", "thetvdbid")),
+}
 # These may hold anybody's ids.
 _VAGUE_COLUMNS = frozenset(("id", *(name for one in ENTITIES.values() for name in (one.id_column, f"{one.name} id"))))
 _KIND_COLUMNS = ("mediatype", "titletype", "itemtype", "kind", "type")
@@ -31,8 +36,6 @@ _KIND_OF = {
     for kind, words in (*((one.name, one.words) for one in ENTITIES.values()), *OTHER_WORDS.items())
     for word in words.split()
 }
-# What IMDb's ids say of a row by themselves.
-_OF_IMDB = {"tt": "title", "nm": "person"}
 _NO_KIND = "without a kind"
 _LONGEST_KIND = 40
 _MOST_NAMED = 5
@@ -92,8 +95,8 @@ class KeyList:
         if self.blank:
             found.append(f"rows of the list without an id: {self.blank:,}")
         if self.odd:
-            shown = ", ".join(self.odd_shown)
-            found.append(f"cells that are not ids and were not requested: {self.odd:,} ({shown})")
+            what = f"cells that are not ids of {_plural(self.entity)} and were not requested"
+            found.append(f"{what}: {self.odd:,} ({', '.join(self.odd_shown)})")
         if self.others:
             found.append(f"not requested, because they are not {_plural(self.entity)}: {_named(self.others)}")
         if self.spanning:
@@ -116,8 +119,8 @@ class KeyList:
 def read_lists(body: bytes, how: Reading, entities: Collection[str]) -> list[KeyList]:
     """The list of each of *entities* that *body* has ids of, in the order in which they are to be requested.
 
-    A column of kinds says whose they are, or the file's name, or all ids themselves: addresses, and IMDb ids. The IMDb
-    id of a title is requested of every entity that has titles. Raises `ConfigError` where nothing says so.
+    A column of kinds says whose they are, or the file's name, or all ids themselves: addresses, ids of IMDb and TVDB.
+    The IMDb id of a title is requested of every entity that has titles. Raises `ConfigError` where nothing says so.
     """
     if len(entities) == 1:
         return [read_keys(body, how._replace(entity=one)) for one in entities]
@@ -134,7 +137,7 @@ def read_lists(body: bytes, how: Reading, entities: Collection[str]) -> list[Key
         raise ConfigError(f"ids: the list holds no {', '.join(entities)}{others}")
     asked = {one.entity for one in lists}
     if not found[0].has_kinds:
-        asked |= {_OF_IMDB[ENTITIES[name].imdb] for name in asked if name in ENTITIES and ENTITIES[name].imdb}
+        asked |= {EXTERNAL_KINDS[begins] for name in asked for begins in _external(name)}
         # What `/find` says first is sent on to where it belongs.
         lists.sort(key=lambda one: not (one.entity in ENTITIES and ENTITIES[one.entity].find))
     return [
@@ -144,7 +147,7 @@ def read_lists(body: bytes, how: Reading, entities: Collection[str]) -> list[Key
 
 
 def read_keys(text: str | bytes, reading: Reading | str | None = None) -> KeyList:
-    """Parse a list. A CSV's TMDB column is used, and where that is blank its IMDb column (MovieLens' `links.csv`).
+    """Parse a list. A CSV's TMDB column is used, where that is blank its IMDb column, then TVDB's.
 
     Raises `ConfigError` with the line of what is not an id, or of a quote out of place, and if several columns may hold
     the ids.
@@ -175,9 +178,9 @@ class _Found(NamedTuple):
 
 
 class _Columns(NamedTuple):
-    """Where a table's ids and kinds are; each of *ids* with whether they are IMDb's."""
+    """Where a table's ids and kinds are; each of *ids* with whose they are."""
 
-    ids: list[tuple[int, bool]]
+    ids: list[tuple[int, str]]
     kind: int | None
     names: tuple[str, ...]
 
@@ -229,23 +232,28 @@ def _json_as_text(body: bytes) -> bytes:
 
 
 def _table_of(items: list[dict[str, Any]]) -> bytes:
-    """A CSV of the ids and kinds of objects that have them as Trakt's: `{"type": "x", "x": {"ids": {"tmdb": 1}}}`."""
+    """A CSV of the ids and kinds of objects.
+
+    They have them as Trakt's, `{"type": "x", "x": {"ids": {"tmdb": 1}}}`, or as Sonarr's, `{"tvdbId": 1}`.
+    """
     rows = []
     for item in items:
         kind = item.get("type") or next(
             (name for name, one in item.items() if isinstance(one, dict) and "ids" in one), ""
         )
         about = item[kind] if isinstance(kind, str) and isinstance(item.get(kind), dict) else item
-        ids = about.get("ids")
-        found = [ids.get("tmdb"), ids.get("imdb")] if isinstance(ids, dict) else [None, None]
-        rows.append(["" if cell is None else re.sub(r'[",;|\s]+', " ", str(cell)) for cell in (*found, kind)])
-    if not any(tmdb or imdb for tmdb, imdb, _ in rows):
+        ids = about["ids"] if isinstance(about.get("ids"), dict) else about
+        found = {_service(name): value for name, value in ids.items() if value}
+        cells = (*map(found.get, _COLUMNS), kind)
+        rows.append(["" if cell is None else re.sub(r'[",;|\s]+', " ", str(cell)) for cell in cells])
+    used = [any(column) for column in zip(*rows, strict=True)]
+    if not any(used[:-1]):
         raise ConfigError(
-            "ids: no object of the JSON list has an id where Trakt's exports have them (ids.tmdb, ids.imdb); "
+            "ids: no object of the JSON list has an id where Trakt's exports have them (ids.tmdb, ids.imdb, ids.tvdb); "
             "a list of ids, such as [603, 550], is read too"
         )
-    width = 3 if any(kind for *_, kind in rows) else 2
-    return "\n".join(",".join(row[:width]) for row in [["tmdb_id", "imdb_id", "type"], *rows]).encode()
+    header = [*(f"{service}_id" for service in _COLUMNS), "type"]
+    return "\n".join(",".join(compress(row, used)) for row in [header, *rows]).encode()
 
 
 def _sorted_out(found: Iterator[_Found | _Columns], tally: LineCounts, how: Reading) -> KeyList:
@@ -270,9 +278,7 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: LineCounts, how: Read
         else:
             blank += 1
     if odd and not keys:
-        raise ConfigError(
-            f"ids: {odd[0]} is neither a TMDB id (550) nor an IMDb id (tt0137523), and the list contains no ids"
-        )
+        raise ConfigError(f"ids: {odd[0]} is {NOT_AN_ID} of a {how.entity}, and the list contains no ids")
     again = rows - blank - len(odd) - others.total() - len(keys)
     if rows + bool(columns) != tally.records:
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
@@ -305,11 +311,9 @@ def _kinds_in(name: str) -> set[str]:
 def _plain(rows: Iterator[CsvRow], entity: str) -> Iterator[_Found]:
     for row in rows:
         cell = _NOTHING.join(row.cells).strip()
-        found = _found(cell, row.line, imdb=False, entity=entity)
+        found = _found(cell, row.line, "tmdb", entity)
         if found.odd:
-            raise ConfigError(
-                f"ids: line {row.line}: {cell[:40]!r} is neither a TMDB id (550) nor an IMDb id (tt0137523)"
-            )
+            raise ConfigError(f"ids: {found.odd} is {NOT_AN_ID}")
         yield found
 
 
@@ -327,9 +331,11 @@ def _table(rows: Iterator[CsvRow], how: Reading, first: str) -> Iterator[_Found 
         if kind:
             yield _Found("", kind)
             continue
-        cells = [(_cell(row, at), imdb) for at, imdb in columns.ids]
-        cell, imdb = next(((cell, imdb) for cell, imdb in cells if cell), ("", False))
-        yield _found(cell, row.line, imdb=imdb, entity=how.entity)
+        cells = ((_cell(row, at), service) for at, service in columns.ids)
+        cell, service = next((one for one in cells if one[0]), ("", "tmdb"))
+        found = _found(cell, row.line, service, how.entity)
+        # The row is about the entity, and its id is not: no other entity has the row.
+        yield _Found("", odd=_odd(row.line, cell)) if found.kind and columns.kind is not None else found
 
 
 def _cell(row: CsvRow, at: int) -> str:
@@ -354,13 +360,8 @@ def _check_inside(row: CsvRow, columns: _Columns, width: int, first: str, how: R
     for line in row.inside:
         text = line.decode(errors="replace").rstrip("\r\n")
         cells = text.split(delimiter)
-        if len(cells) == width > 1 and any(_is_id(cells[at], imdb=imdb) for at, imdb in columns.ids):
+        if len(cells) == width > 1 and any(_key(cells[at].strip(' "'), service) for at, service in columns.ids):
             raise CsvError(f"line {row.line} opens a quote and takes in a line that looks like a row, {text[:40]!r}")
-
-
-def _is_id(cell: str, *, imdb: bool) -> bool:
-    cell = cell.strip().strip('"').removesuffix(".0")
-    return read_id(f"tt{cell}" if imdb and cell.isdigit() else cell) is not None
 
 
 def _other_kind(row: CsvRow, at: int | None, entity: str) -> str:
@@ -399,27 +400,29 @@ def _columns(names: Sequence[str], how: Reading, first: str) -> _Columns:
     kind = _kind_column(names) if how.kinds else None
     if how.column is not None:
         at = _named_column(names, how.column)
-        return _Columns(
-            [(at, "imdb" in names[at].casefold() or _letters(names[at]) in _IMDB_COLUMNS)], kind, (names[at],)
-        )
-    tmdb = [at for at, name in enumerate(names) if _letters(name) in _TMDB_COLUMNS]
-    imdb = [at for at, name in enumerate(names) if _letters(name) in _IMDB_COLUMNS]
-    vague = [at for at, name in enumerate(names) if name and name.casefold() in _VAGUE_COLUMNS]
-    if not tmdb + imdb + vague:
+        named = next((service for service in _COLUMNS if service in names[at].casefold()), "tmdb")
+        return _Columns([(at, _service(names[at]) or named)], kind, (names[at],))
+    found = [(at, service) for service in _COLUMNS for at, name in enumerate(names) if _service(name) == service]
+    vague = [(at, "tmdb") for at, name in enumerate(names) if name and name.casefold() in _VAGUE_COLUMNS]
+    if not found + vague:
         raise ConfigError(
             f"ids: line 1, {first[:60]!r}, is neither an id nor a header with a column of ids; "
             f"{how.say_column.format('NAME')} names one"
         )
-    if len(tmdb) > 1 or len(imdb) > 1 or len(vague) > 1 or (vague and tmdb + imdb):
-        candidates = list(dict.fromkeys(names[at] for at in sorted(tmdb + imdb + vague)))
+    if len(vague) > bool(not found) or len({service for _, service in found}) < len(found):
+        candidates = list(dict.fromkeys(names[at] for at, _ in sorted(found + vague)))
         if len(candidates) == 1:
             raise ConfigError(f"ids: several columns are called {candidates[0]!r}: rename all but one of them")
         raise ConfigError(
             f"ids: {' and '.join(candidates)} may all hold the ids that are meant; say which: "
             + " or ".join(how.say_column.format(_quoted(name)) for name in candidates)
         )
-    found = [*((at, False) for at in tmdb + vague), *((at, True) for at in imdb)]
-    return _Columns(found, kind, tuple(names[at] for at, _ in found))
+    return _Columns(found or vague, kind, tuple(names[at] for at, _ in found or vague))
+
+
+def _service(name: str) -> str:
+    """Whose ids a column of this *name* holds; empty where the name does not say so."""
+    return next((service for service, names in _COLUMNS.items() if _letters(name) in names), "")
 
 
 def _quoted(name: str) -> str:
@@ -443,7 +446,7 @@ def _kind_column(names: Sequence[str]) -> int | None:
 
 def _is_key(text: str) -> bool:
     text = text.strip('"')
-    known = re.fullmatch(r"[0-9]+(\.0)?|(tt|nm)[0-9]+", text, re.IGNORECASE) or _URL.match(text)
+    known = re.fullmatch(r"[0-9]+(\.0)?|(tt|nm|tvdb:(//)?)[0-9]+", text, re.IGNORECASE) or _URL.match(text)
     return not text or known is not None
 
 
@@ -455,7 +458,7 @@ _URL = re.compile(
 )
 
 
-def _found(cell: str, number: int, *, imdb: bool, entity: str) -> _Found:
+def _found(cell: str, number: int, service: str, entity: str) -> _Found:
     if not cell:
         return _Found("")
     url = _URL.match(cell)
@@ -464,13 +467,30 @@ def _found(cell: str, number: int, *, imdb: bool, entity: str) -> _Found:
         if kind and _kind(kind) != entity:
             return _Found("", kind)
         cell = url["tmdb"] or url["imdb"]
+    key = _key(cell, service, entity)
+    if key is None:
+        return _Found("", odd=_odd(number, cell))
+    other = external(key)
+    if other is not None and other.begins not in _external(entity):
+        return _Found("", EXTERNAL_KINDS[other.begins])
+    # A number in a column of IMDb's does not say whether it is of a title or of a person.
+    return _Found(key, bare=cell[0].isdigit() and service != "tvdb" and not url)
+
+
+def _odd(number: int, cell: str) -> str:
+    return f"line {number}: {cell[:40]!r}"
+
+
+def _key(cell: str, service: str, entity: str = "") -> str | None:
+    """The key that a *cell* of ids of a *service* names; None for none."""
     # Spreadsheets write whole numbers as 862.0 where a column has blanks.
     text = cell.removesuffix(".0")
+    if not text.isdigit() or service == "tmdb":
+        return read_id(text)
     # MovieLens writes IMDb's ids without their letters.
-    own = ENTITIES[entity].imdb if entity in ENTITIES else ""
-    key = read_id(f"{own or 'tt'}{text}" if imdb and text.isdigit() else text)
-    if key is None:
-        return _Found("", odd=f"line {number}: {cell[:40]!r}")
-    if key[:2] in _OF_IMDB.keys() - {own}:
-        return _Found("", _OF_IMDB[key[:2]])
-    return _Found(key, bare=text.isdigit() and not url)
+    return read_id(f"{TVDB if service == 'tvdb' else next(iter(_external(entity)), 'tt')}{text}")
+
+
+def _external(entity: str) -> tuple[str, ...]:
+    """How ids of other services begin that may be of an *entity*: IMDb's first."""
+    return ENTITIES[entity].external if entity in ENTITIES else ()

@@ -128,7 +128,7 @@ class Listing:
             )
 
     def add_set_aside(self) -> None:
-        """IMDb ids that were set aside before anybody said which TMDB id they are: no other table knows them."""
+        """Ids of other services, set aside before anybody said which of TMDB's they are: no other table has them."""
         found = self.db.execute(
             "select ask from alias where entity = ? and id is null and state = 'quarantined' order by ask",
             (self._entity,),

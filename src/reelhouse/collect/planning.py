@@ -131,8 +131,9 @@ class Tmdb(NamedTuple):
 class PlannedRun(NamedTuple):
     """A plan that nobody has put yet, with what `reelhouse plan` shows of it; *notes* are sentences for a person.
 
-    *requests* are at least what it makes: one for each key, and *find_requests* more for IMDb ids, which `/find` has to
-    resolve first. *stored* are the bytes of the entity's chunks in the lake, *bytes* about what the run adds.
+    *requests* are at least what it makes: one for each key, and *find_requests* more for ids of other services, which
+    `/find` has to resolve first. *stored* are the bytes of the entity's chunks in the lake, *bytes* about what the run
+    adds.
     """
 
     plan: Plan

@@ -28,7 +28,7 @@ from reelhouse.raw.receipt import State, read_receipts, readable
 from reelhouse.raw.reconciliation import VANISHED, RunTally, reconcile, unreconciled
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import query_of
-from reelhouse.tmdb.endpoints import first_appends
+from reelhouse.tmdb.endpoints import first_appends, takes
 
 
 class RunOptions(NamedTuple):
@@ -92,7 +92,7 @@ async def execute(
 ) -> RunResult:
     """Ask what is pending of *plan*, land it, and reconcile if nothing is left; with *abandon* ask nothing more.
 
-    IMDb ids that turn out to be of one of the *others*, entities by name, are left for its next run.
+    Ids of other services that turn out to be of one of the *others*, entities by name, are left for its next run.
     """
     client, limiter = tmdb.client, tmdb.client.limiter
     before, throttled, waited, retries = client.requests, limiter.throttles, limiter.waited, client.retries
@@ -112,12 +112,13 @@ async def execute(
     sent: list[str] = []
 
     def send_on(counted: RunTally) -> None:
-        sent.extend(_send_on(storage, plan, [name for name in others if counted.drift[other_kind(name)]]))
+        named = [entities[name] for name in others if counted.drift[other_kind(name)]]
+        sent.extend(_send_on(storage, plan, named))
 
     made, counted = reconcile(storage, plan, done, abandon=abandon, ending=send_on)
     refused, notes = client.clock.take_notes()
     if made is not None:
-        notes += [*selection_notes(plan), *_filter_notes(plan, counted.states), *sent]
+        notes += [*selection_notes(plan), *_filter_notes(plan, counted.states), *_unresolved(plan, counted), *sent]
     result = RunResult(
         plan,
         made,
@@ -140,15 +141,24 @@ async def execute(
     return result
 
 
-def _send_on(storage: Storage, plan: Plan, names: Iterable[str]) -> Iterator[str]:
-    """Leave the IMDb ids of a run that `/find` has as records of *names* to these entities; yields what was left."""
-    for name in names:
+def _send_on(storage: Storage, plan: Plan, others: Iterable[Entity]) -> Iterator[str]:
+    """Leave ids of other services that `/find` has as records of *others* to these entities; yields what was left."""
+    for entity in others:
         outcomes = (outcome for receipt in readable(read_receipts(storage, plan)) for outcome in receipt.outcomes)
-        keys = tuple(outcome.key for outcome in outcomes if outcome.reason == other_kind(name))
+        of_kind = (outcome.key for outcome in outcomes if outcome.reason == other_kind(entity.name))
+        keys = tuple(key for key in of_kind if takes(entity, key))
         if not keys:
             continue
-        leave_keys(storage, name, keys)
-        yield f"{len(keys):,} IMDb ids in the list of {plan.entity} are of {name}: its next run requests them"
+        leave_keys(storage, entity.name, keys)
+        yield f"{len(keys):,} ids in the list of {plan.entity} are of {entity.name}: its next run requests them"
+
+
+def _unresolved(plan: Plan, counted: RunTally) -> Iterator[str]:
+    if counted.unresolved:
+        shown = ", ".join(sorted(counted.unresolved_shown))
+        rest = counted.unresolved - len(counted.unresolved_shown)
+        more = f" and {rest:,} more" if rest else ""
+        yield f"{counted.unresolved:,} ids of other services stand for no {plan.entity} at TMDB: {shown}{more}"
 
 
 def _filter_notes(plan: Plan, states: Mapping[str, int]) -> Iterator[str]:

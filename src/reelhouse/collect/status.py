@@ -172,7 +172,7 @@ def _known(storage: Storage, entity: str, last: int, pending: int, stale_before:
                 (stale_before,),
             )
         }
-        # An IMDb id that was set aside before anybody said which TMDB id it is.
+        # An id of another service that was set aside before anybody said which TMDB id it is.
         (unnamed,) = ledger.db.execute(
             "select count(*) from alias where id is null and state = 'quarantined'"
         ).fetchone()

@@ -132,7 +132,7 @@ class ResponseValidator:
         return validated
 
     def judge_found(self, key: str, answer: Answer) -> int | Validated:
-        """The id that `/find` gives for an IMDb id, or what becomes of a *key* that does not name one record."""
+        """The id that `/find` gives for another service's, or what becomes of a *key* that does not name one record."""
         found = {name: _ids_of(key, raw, answer) for name, raw in _fields(key, answer).items()}
         if self._entity.find not in found:
             raise UntrustedAnswer("wrong_body", f"{key}: the answer lacks {self._entity.find}", answer)
@@ -233,7 +233,7 @@ def _drift(odd: OddPart) -> str:
 
 
 def other_kind(name: str) -> str:
-    """The reason of an IMDb id that `/find` has as a record of the kind *name*."""
+    """The reason of an id of another service that `/find` has as a record of the kind *name*."""
     return f"other_kind:{name}"
 
 

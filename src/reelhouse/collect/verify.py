@@ -421,7 +421,7 @@ def _check_outcome(outcome: Outcome, held: Mapping[int, _StoredLine], receipt: R
     said = f"id {outcome.key}: {receipt.entity} run {receipt.run} says that"
     if outcome.state in _STATUS and outcome.line is None:
         yield f"{said} it {outcome.state}, but names no line that holds the answer"
-    if outcome.by_imdb_id is False and outcome.id not in (None, key_id(outcome.key)):
+    if outcome.by_external_id is False and outcome.id not in (None, key_id(outcome.key)):
         yield f"{said} its id is {outcome.id}"
     for line in outcome.span:
         chunk = receipt.chunk.key if receipt.chunk else "no chunk"
@@ -446,8 +446,8 @@ def _check_when(outcome: Outcome, first: _StoredLine | None, said: str) -> Itera
 
 
 def _found_nothing(outcome: Outcome) -> tuple[int, ...]:
-    """The status with which `/find` says that it knows no such record by an IMDb id."""
-    return (200,) if outcome.state is State.GONE and outcome.by_imdb_id and outcome.id is None else ()
+    """The status with which `/find` says that it knows no such record by an id of another service."""
+    return (200,) if outcome.state is State.GONE and outcome.by_external_id and outcome.id is None else ()
 
 
 class _AnswerIdentity(msgspec.Struct):

@@ -15,13 +15,14 @@ import msgspec
 from reelhouse.course.layout import COPIES, MOST_BYTES, MOST_RECORDS
 from reelhouse.course.structure import ERROR, TITLE, Structures
 from reelhouse.errors import MissingKeyError, StorageError
+from reelhouse.ids import external_keys
 from reelhouse.storage.protocol import Storage, check_key
 
 # Nobody who keeps to ten megabytes comes near it, and it must fit into memory.
 _TOO_LARGE = 100_000_000
 _BOM = b"\xef\xbb\xbf"
 _DAY_PART = re.compile(r"(?:\w+=)?(\d{1,4})")
-_IMDB = re.compile(r'"tt0*(\d{1,10})"')
+_STATED = ("imdb_id", "tvdb_id", "external_ids")
 _ID = re.compile(rb'"?(\d{1,18})"?')
 
 Fields = dict[str, msgspec.Raw]
@@ -151,8 +152,7 @@ class _FolderCheck:
 
     def _take_id(self, name: str, fields: Fields, *, of_title: bool) -> None:
         own = _ID.fullmatch(bytes(fields.get("id", b"")))
-        imdb = _imdb_of(fields)
-        names = [text for text in (str(int(own[1])) if own else None, imdb) if text is not None]
+        names = [*([str(int(own[1]))] if own else []), *_external_keys(fields)]
         if not names:
             return
         if self._asks is not None and of_title:
@@ -212,16 +212,13 @@ def _json_lines(body: bytes) -> list[Fields]:
         return []
 
 
-def _imdb_of(fields: Fields) -> str | None:
-    """`tt0137523` as `--ids` writes it, from the record or from its `external_ids`."""
-    stated = bytes(fields.get("imdb_id", b""))
-    if "external_ids" in fields and not stated.startswith(b'"tt'):
-        try:
-            stated = bytes(msgspec.json.decode(fields["external_ids"], type=Fields).get("imdb_id", b""))
-        except msgspec.DecodeError:
-            return None
-    found = _IMDB.fullmatch(stated.decode())
-    return f"tt{int(found[1]):07d}" if found else None
+def _external_keys(fields: Fields) -> dict[str, None]:
+    """Ids of other services as `--ids` writes them, from the record and from its `external_ids`."""
+    try:
+        stated = {name: msgspec.json.decode(fields[name]) for name in _STATED if name in fields}
+    except msgspec.DecodeError:
+        return {}
+    return dict.fromkeys(external_keys(stated))
 
 
 def _day(key: str) -> tuple[int, ...]:

@@ -163,7 +163,7 @@ MOVIE = Entity(
     ),
     path="/movie/{id}",
     bytes_at_rest=2700,
-    imdb="tt",
+    external=("tt",),
     id_column="movie_id",
     listing=Export("movie_ids", least_rows=150_000, adult="adult_movie_ids"),
     changes="/movie/changes",

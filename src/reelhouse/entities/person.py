@@ -33,7 +33,7 @@ PERSON = Entity(
     words="person people actor actress director cast crew pessoa persona name",
     path="/person/{id}",
     bytes_at_rest=900,
-    imdb="nm",
+    external=("nm",),
     find="person_results",
     id_column="person_id",
     # TMDB has nearly five million.

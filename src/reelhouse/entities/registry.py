@@ -17,6 +17,9 @@ ENTITIES: dict[str, Entity] = {
 # The entity that is meant where nobody names one.
 DEFAULT = MOVIE.name
 
+# What an id of another service is about, by how it begins.
+EXTERNAL_KINDS = {"tt": "title", "nm": PERSON.name, "tvdb:": TV.name}
+
 # Words by which files of ids are named after what they hold.
 NAMES_OF_FILES = (MOVIE.name, "series")
 

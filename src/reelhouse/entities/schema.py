@@ -333,8 +333,8 @@ class Entity:
 
     *group* is a name by which users select it together with others, such as all reference lists.
 
-    *imdb* is what IMDb's ids of it begin with (`tt`, `nm`); empty where IMDb has none of it. Its path takes them,
-    unless *find* names the list of TMDB's `/find` that has it.
+    *external* is how ids of other services begin that may be its own (`tt`, `tvdb:`; `ids.py` lists them). Its path
+    takes them, unless *find* names the list of TMDB's `/find` that has it.
 
     *plural* is the name of several, *noun* that of one where it is not *name*. *words* are what lists call one, in
     letters only. *course_name* names the files of the course layout and the level above their date; without it the
@@ -360,7 +360,7 @@ class Entity:
     bytes_at_rest: int = 400
     follow: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     group: str = ""
-    imdb: str = ""
+    external: tuple[str, ...] = ()
     find: str = ""
     plural: str = ""
     noun: str = ""
@@ -486,8 +486,8 @@ class Entity:
             yield f"it has ids, so its path {self.path!r} must hold {{id}} once, and id_column must name their column"
         if not self.has_ids and ("{id}" in self.path or self.id_column or self.changes or self.discover.path):
             yield "a single answer has no ids: no {id} in its path, no id_column, no changes, no discover"
-        if self.find and not self.imdb:
-            yield "find needs imdb, what IMDb's ids of it begin with"
+        if self.find and not self.external:
+            yield "find needs external, how ids of other services begin that may be its own"
         if isinstance(self.listing, Discovered) and not self.discover.path:
             yield "it is listed by discover, and declares none"
         if isinstance(self.listing, FromColumn) and not re.fullmatch(r"\w+\.\w+", self.listing.column):

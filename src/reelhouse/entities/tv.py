@@ -225,7 +225,7 @@ TV = Entity(
     path="/tv/{id}",
     # With all seasons.
     bytes_at_rest=10_000,
-    imdb="tt",
+    external=("tt", "tvdb:"),
     find="tv_results",
     id_column="tv_id",
     listing=Export("tv_series_ids", least_rows=150_000, adult="adult_tv_series_ids"),

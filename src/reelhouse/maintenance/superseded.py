@@ -2,8 +2,8 @@
 
 By the rule of `raw/current.py` only the newest of an id's outcomes, the newest that settled it and the newest that says
 it is gone can speak for it; no later outcome can bring back a former one of these. `tables/metadata_tables.py` asks
-whether an IMDb id was ever answered, so the newest answer to each requested key stays too, and everything quarantined
-without an id.
+whether another service's id was ever answered, so the newest answer to each requested key stays too, and everything
+quarantined without an id.
 """
 
 from __future__ import annotations

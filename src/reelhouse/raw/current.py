@@ -1,7 +1,8 @@
 """Which answer speaks for an id: the rule. `tests/raw/test_current.py` has it as a function, and holds all to it.
 
 **Order.** Answers are ordered by (run, unit, part, line). In a part, those without a line come first, in the receipt's
-order. An answer that comes later is newer. An id may be answered twice in a run: under its own number and an IMDb id.
+order. An answer that comes later is newer. An id may be answered twice in a run: under its own number and
+another service's.
 
 **Known**: what the ledger holds of an id is its newest answer, whatever its state. It decides what is requested next.
 

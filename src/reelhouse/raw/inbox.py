@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from reelhouse.errors import KeyTakenError, LakeError, MissingKeyError
-from reelhouse.ids import id_of, shown_id
+from reelhouse.ids import NOT_AN_ID, id_of, shown_id
 from reelhouse.raw.json_objects import decode, encode
 from reelhouse.raw.keys import FORMAT, INBOX, inbox_key
 from reelhouse.raw.plan import Plan, SetAside
@@ -81,7 +81,7 @@ def read_inbox(
             keys, odd = _read_keys(message.keys, takes)
             messages.append((key, msgspec.structs.replace(message, keys=keys)))
             if odd:
-                reason = f"{key} names what is neither a TMDB id (550) nor an IMDb id (tt0137523)"
+                reason = f"{key} names what is {NOT_AN_ID}"
                 set_aside.append(SetAside(key, reason, len(odd), [shown_id(one) for one in odd[:_MOST_SHOWN]]))
     return Inbox(messages, set_aside)
 

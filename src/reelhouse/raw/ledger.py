@@ -25,8 +25,8 @@ from reelhouse.raw.receipt import Receipt, purged_outcomes, read_receipts, reada
 from reelhouse.storage.protocol import Storage
 
 # Objects are receipts, of which no size is known, and the chunks that they name.
-# Each entity's ids are its own; `ask` keeps which IMDb id stood for which TMDB id. What was purged is known no more; it
-# is kept only for checking plans that were made before, up to run `through`.
+# Each entity's ids are its own; `ask` keeps which id of another service stood for which of TMDB's. What was
+# purged is known no more; it is kept only for checking plans that were made before, up to run `through`.
 # `landed_at` is the time of the landed answer that the row's own, quarantined or gone, did not replace; '' if that one
 # was filtered. It is null in nearly all rows, where it costs a byte.
 _SCHEMA = """
@@ -122,7 +122,7 @@ class Ledger:
                 (
                     (plan.entity, outcome.key, outcome.id, outcome.state.value)
                     for outcome in outcomes
-                    if outcome.by_imdb_id
+                    if outcome.by_external_id
                 ),
             )
             self.db.executemany(

@@ -31,14 +31,14 @@ class Cause(StrEnum):
 
 
 class Request(NamedTuple):
-    """One line of a plan: *key* is a TMDB id, an IMDb id such as `tt0137523` or the path of what has no ids."""
+    """One line of a plan: *key* is a TMDB id, one of another service or the path of what has no ids."""
 
     key: str
     cause: Cause
 
     @property
     def id(self) -> int | None:
-        """The id that the key holds; None for an IMDb id."""
+        """The id that the key holds; None for one of another service."""
         return key_id(self.key)
 
 

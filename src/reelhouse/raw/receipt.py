@@ -39,9 +39,10 @@ class ChunkRef(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a receipt says of one requested key.
 
-    *id* is TMDB's (None for an IMDb id that nobody answered to), *line* counts from 0 in the chunk (None where no line
-    was kept: filtered). A record that took several requests has as many *lines*, one after the other. *fetched_at* is
-    TMDB's clock at the first, *reason* says why it was quarantined, or of which kind an IMDb id is that is gone.
+    *id* is TMDB's (None for another service's that nobody answered to), *line* counts from 0 in the chunk (None where
+    no line was kept: filtered). A record that took several requests has as many *lines*, one after the other.
+    *fetched_at* is TMDB's clock at the first, *reason* says why it was quarantined, or of which kind an id of another
+    service is that is gone.
     """
 
     key: str
@@ -55,8 +56,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str | None = None
 
     @property
-    def by_imdb_id(self) -> bool:
-        """Whether the record was requested by an IMDb id."""
+    def by_external_id(self) -> bool:
+        """Whether the record was requested by an id of another service."""
         return key_id(self.key) is None
 
     @property

@@ -17,6 +17,7 @@ from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import FORMAT, reconciliation_key
 from reelhouse.raw.plan import Counts, Plan, Unit, last_run, plan_of, read_units
 from reelhouse.raw.receipt import (
+    Outcome,
     Purged,
     Receipt,
     State,
@@ -71,6 +72,7 @@ class RunTally(NamedTuple):
     """What the receipts of a run say, with the keys and objects that do not add up. *pending* names at most a few.
 
     *states* are those that the receipts tell, *purged* how many of them belong to answers that were purged since.
+    *unresolved* counts ids of other services that stand for no record of the entity; *unresolved_shown* are a few.
     *checkpoint* is what the next count may start from: the units that are settled without a problem.
     """
 
@@ -83,6 +85,8 @@ class RunTally(NamedTuple):
     pending_keys: list[str]
     problems: list[str]
     checkpoint: Checkpoint
+    unresolved: int
+    unresolved_shown: list[str]
 
     @property
     def settled(self) -> int:
@@ -114,12 +118,24 @@ class _Count:
         self.drift = Counter(done.drift)
         self.chunks = done.chunks
         self.bytes = done.bytes
+        self.unresolved = 0
+        self.unresolved_shown: list[str] = []
+
+    def take(self, outcome: Outcome) -> None:
+        self.states[outcome.state.value] += 1
+        if outcome.state is State.GONE and outcome.id is None:
+            self.unresolved += 1
+            if len(self.unresolved_shown) < _NAMED:
+                kind = f" ({outcome.reason.partition(':')[2]})" if outcome.reason else ""
+                self.unresolved_shown.append(f"{outcome.key}{kind}")
 
     def add(self, other: _Count) -> None:
         self.states.update(other.states)
         self.drift.update(other.drift)
         self.chunks += other.chunks
         self.bytes += other.bytes
+        self.unresolved += other.unresolved
+        self.unresolved_shown += other.unresolved_shown[: _NAMED - len(self.unresolved_shown)]
 
 
 def tally(storage: Storage, plan: Plan, before: Checkpoint | None = None) -> RunTally:
@@ -171,7 +187,17 @@ def tally(storage: Storage, plan: Plan, before: Checkpoint | None = None) -> Run
         settled.bytes,
     )
     return RunTally(
-        counted.states, purged, counted.drift, counted.chunks, counted.bytes, pending, pending_keys, problems, done
+        counted.states,
+        purged,
+        counted.drift,
+        counted.chunks,
+        counted.bytes,
+        pending,
+        pending_keys,
+        problems,
+        done,
+        counted.unresolved,
+        counted.unresolved_shown,
     )
 
 
@@ -181,7 +207,7 @@ def _count_parts(log: _UnitLog, wanted: set[str], count: _Count, purged: Counter
         if not isinstance(receipt, Receipt):
             yield f"{receipt.key} names nothing: {receipt.reason}"
             continue
-        yield from _take_outcomes(receipt, wanted, count.states)
+        yield from _take_outcomes(receipt, wanted, count)
         purged.update(one.outcome.state.value for one in purged_outcomes(receipt))
         count.drift.update(receipt.drift)
         if receipt.chunk is not None:
@@ -205,12 +231,12 @@ def _read_log(storage: Storage, purged: Purged, unit: Unit) -> _UnitLog:
     return _UnitLog(unit, parts, sizes)
 
 
-def _take_outcomes(receipt: Receipt, wanted: set[str], states: Counter[str]) -> Iterator[str]:
+def _take_outcomes(receipt: Receipt, wanted: set[str], count: _Count) -> Iterator[str]:
     """Count the outcomes of one part, whose keys leave *wanted*."""
     for outcome in outcomes_and_purged(receipt):
         if outcome.key in wanted:
             wanted.remove(outcome.key)
-            states[outcome.state.value] += 1
+            count.take(outcome)
         else:
             yield (
                 f"id {outcome.key} is claimed by part {receipt.part} of unit {receipt.unit} of run {receipt.run}, "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reelhouse.delta.delta_rs import read_delta
 from reelhouse.entities.schema import Entity, Table
 from reelhouse.errors import ConfigError, LakeError, MissingKeyError, did_you_mean
-from reelhouse.ids import SINGLE, number_of, read_id
+from reelhouse.ids import SINGLE, External, external, number_of, read_id
 from reelhouse.raw.chunk import raw_lines, read_line, whole_record
 from reelhouse.raw.keys import staging_folder
 from reelhouse.serve.lake import Lake
@@ -53,7 +53,7 @@ def entity_of(name: str, registry: Registry) -> Entity:
 
 
 def find(lake: Lake, entity: Entity, text: str) -> list[RecordChoice]:
-    """The records that *text* may mean: a TMDB id, an IMDb id, or a name or a part of one, exact names first."""
+    """The records that *text* may mean: an id of TMDB, IMDb or TVDB, or a name or a part of one, exact names first."""
     if not entity.has_ids:
         raise ConfigError(f"show: {entity.name} is one list without ids: leave out {text!r}")
     key = read_id(text)
@@ -63,8 +63,8 @@ def find(lake: Lake, entity: Entity, text: str) -> list[RecordChoice]:
     tables = lake.tables()
     if head is None or head.name not in tables:
         raise LakeError(f"show: {entity.name} is not collected in this lake, or not built: run `reelhouse status`")
-    if key is not None:
-        return _by_imdb_id(lake, entity, head, key, tables)
+    if key is not None and (other := external(key)) is not None:
+        return _by_external_id(lake, entity, head, other, tables)
     return _by_name(lake, head, text)
 
 
@@ -73,15 +73,16 @@ def _head(entity: Entity) -> Table | None:
     return next((table for table in entity.tables if table.key == (entity.id_column,)), None)
 
 
-def _by_imdb_id(lake: Lake, entity: Entity, head: Table, key: str, tables: dict[str, int]) -> list[RecordChoice]:
-    others = f"{entity.name}_external_id"
-    if "imdb_id" in head.column_names:
-        query = f"select {entity.id_column} as id from {head.name} where imdb_id = {_text(key)}"
-    elif others in tables:
-        query = f"select {entity.id_column} as id from {others} where source = 'imdb_id' and external_id = {_text(key)}"
-    else:
-        raise ConfigError(f"show: {entity.name} has no IMDb ids")
-    return [RecordChoice(row["id"], ()) for row in lake.arrow(query).to_pylist()]
+def _by_external_id(
+    lake: Lake, entity: Entity, head: Table, other: External, tables: dict[str, int]
+) -> list[RecordChoice]:
+    table, where = f"{entity.name}_external_id", f"source = '{other.source}' and external_id"
+    if other.source in head.column_names:
+        table, where = head.name, other.source
+    if table not in tables or other.begins not in entity.external:
+        raise ConfigError(f"show: {entity.name} has no {other.source}")
+    rows = lake.arrow(f"select {entity.id_column} as id from {table} where {where} = {_text(other.id)}").to_pylist()
+    return [RecordChoice(row["id"], ()) for row in rows]
 
 
 def _by_name(lake: Lake, head: Table, text: str) -> list[RecordChoice]:

@@ -59,7 +59,7 @@ _TRAVELLING = (
 class AskedPartition(InputPartition):
     """The ids that one task requests; *settings* hold its share of rate and connections, and no token.
 
-    *elsewhere* are ids of other partitions, because an IMDb id may turn out to be one of them.
+    *elsewhere* are ids of other partitions, because an id of another service may turn out to be one of them.
     """
 
     keys: tuple[str, ...]
@@ -93,7 +93,7 @@ def partitions_of(keys: Sequence[str], options: Options, settings: Settings) -> 
     share = travelling(settings.of(options.entity)).overridden(
         rate=settings.rate / at_once, connections=max(1, settings.connections // at_once)
     )
-    # Only answers say which TMDB ids IMDb ids are. In one partition, duplicates can be recognized.
+    # Only answers say which TMDB ids those of other services are. In one partition, duplicates can be recognized.
     ordered = sorted(keys, key=lambda key: key_id(key) is not None)
     plain = frozenset(id_ for key in keys if (id_ := key_id(key)) is not None)
     bounds = [len(ordered) * number // count for number in range(count + 1)]

@@ -14,7 +14,7 @@ from reelhouse.collect.id_lists import Reading, read_keys
 from reelhouse.entities.registry import DEFAULT
 from reelhouse.entities.schema import ANSWERS, Entity, Table
 from reelhouse.errors import ConfigError, did_you_mean
-from reelhouse.ids import read_id
+from reelhouse.ids import NOT_AN_ID, read_id
 from reelhouse.marts import REGISTRY
 from reelhouse.strict_csv import escape_of
 from reelhouse.tables.metadata_tables import metadata_tables
@@ -200,7 +200,7 @@ def _keys(text: str) -> tuple[str, ...]:
     for one in text.replace(",", " ").split():
         key = read_id(one.removesuffix(".0"))
         if key is None:
-            raise ConfigError(f"option ids: {one[:40]!r} is neither a TMDB id (550) nor an IMDb id (tt0137523)")
+            raise ConfigError(f"option ids: {one[:40]!r} is {NOT_AN_ID}")
         keys[key] = None
     return tuple(keys)
 

@@ -68,7 +68,7 @@ def _again(one: SettledKey, seen: set[int], elsewhere: frozenset[int]) -> bool:
     id_ = one.outcome.id
     if id_ is None:
         return False
-    if id_ in seen or (id_ in elsewhere and one.outcome.by_imdb_id):
+    if id_ in seen or (id_ in elsewhere and one.outcome.by_external_id):
         return True
     seen.add(id_)
     return False

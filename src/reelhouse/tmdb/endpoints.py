@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from reelhouse.entities.schema import MOST_APPENDS, Entity
 from reelhouse.errors import ConfigError, ReelhouseError, did_you_mean
-from reelhouse.ids import is_path, key_id, read_key
+from reelhouse.ids import NOT_AN_ID, external, is_path, key_id, read_key
 
 EXPORTS_URL = "https://files.tmdb.org/p/exports"
 
 # Requested to check TMDB's health or clock.
 CANARY = "/configuration"
-
-# Says what IMDb's ids stand for.
-FIND = "/find/{id}?external_source=imdb_id"
 
 LAST_PAGE = 500
 CHANGES_ROWS = 100
@@ -25,8 +22,9 @@ def is_key_of(path: str, key: str) -> bool:
 
 
 def takes(entity: Entity, key: str) -> bool:
-    """Whether *key* may name a record of *entity*: a TMDB id does, an IMDb id only one of its kind."""
-    return is_key_of(entity.path, key) and (key_id(key) is not None or key[:2] == entity.imdb)
+    """Whether *key* may name a record of *entity*: a TMDB id does, another service's if it may be of its kind."""
+    other = external(key)
+    return is_key_of(entity.path, key) and (other is None or other.begins in entity.external)
 
 
 def is_found(entity: Entity, key: str) -> bool:
@@ -34,10 +32,18 @@ def is_found(entity: Entity, key: str) -> bool:
     return bool(entity.find) and key_id(key) is None
 
 
+def find_request(key: str) -> tuple[str, str]:
+    """Path and query with which TMDB says what an id of another service stands for; `ReelhouseError` for other keys."""
+    other = external(key)
+    if other is None or read_key(key) is None:
+        raise ReelhouseError(f"{key[:40]!r} is not an id of another service, so `/find` is not asked for it")
+    return f"/find/{other.id}", f"external_source={other.source}"
+
+
 def details_path(path: str, key: str) -> str:
     """An entity's *path* for *key*; `ReelhouseError` if that is not a key of it."""
     if not is_key_of(path, key):
-        raise ReelhouseError(f"{key[:40]!r} is neither a TMDB id nor an IMDb id, so it is not requested")
+        raise ReelhouseError(f"{key[:40]!r} is {NOT_AN_ID}, so it is not requested")
     return path.replace("{id}", key)
 
 

@@ -186,7 +186,7 @@ def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int
             if outcome.id is None:
                 silent[outcome.key] = outcome.state
                 continue
-            if outcome.by_imdb_id:
+            if outcome.by_external_id:
                 answered.add(outcome.key)
             known[outcome.id] = _after(known.get(outcome.id), outcome.state)
     # One that TMDB does not know (gone) is not an answer that is set aside.

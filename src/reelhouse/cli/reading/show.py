@@ -30,7 +30,7 @@ def show(settings: Settings, name: str, text: str | None, *, raw: bool, as_json:
     storage = lake_of(settings)
     lake = Lake(storage, session_of(settings, storage))
     if text is None and entity.has_ids:
-        raise ConfigError(f"show: which {name}? Give an id of TMDB or IMDb, or a name")
+        raise ConfigError(f"show: which {name}? Give an id of TMDB, IMDb or TVDB, or a name")
     with reading(storage):
         id_ = SINGLE if text is None else _chosen(records.find(lake, entity, text), name, text)
         found = records.read(storage, lake, entity, id_)

@@ -406,7 +406,7 @@ def run_result(result: RunResult) -> None:
         ("up to date", found["up_to_date"], ""),
         ("requested", found["requested"], _listed(found["causes"])),
         *((name, found[name], "") for name in ("landed", "filtered")),
-        ("gone", found["gone"], f"by IMDb's ids of other kinds: {others}" if others else ""),
+        ("gone", found["gone"], f"by ids of other kinds at IMDb or TVDB: {others}" if others else ""),
         *((name, found[name], "") for name in ("quarantined", "pending")),
         *([("abandoned", found["abandoned"], "given up, not requested")] if found["abandoned"] else []),
         *_missing(found["drift"]),

@@ -180,7 +180,7 @@ ESCAPE = "Escape character for quotes inside values of {}: '\\\\' for a backslas
 
 # They name a list of ids.
 list_of_ids = _options(
-    click.option("--ids", type=click.File("rb"), metavar="FILE|-", help="TMDB or IMDb ids, or a CSV."),
+    click.option("--ids", type=click.File("rb"), metavar="FILE|-", help="Ids of TMDB, IMDb or TVDB, or a CSV."),
     click.option(
         "--ids-column",
         "--column",
