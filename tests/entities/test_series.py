@@ -105,12 +105,13 @@ def check_repeated(lake: LakeInTheMaking) -> None:
     ]
     known = sorted(lake.values("season", "tv_id", "season_number", "name"), key=str)
     assert known == [(1, 1, "a"), (1, 2, None), (4, 0, None), (4, None, "unknown too"), (4, None, "unknown")]
-    assert sorted(lake.values("tv_cast", "tv_id", "credit_id", "person_id", "character"), key=str) == [
+    cast = (row for row in lake.values("tv_cast", "tv_id", "credit_id", "person_id", "character") if row[0] in REPEATED)
+    assert sorted(cast, key=str) == [
         (2, "c1", 7, "A"),
         (2, "c2", 7, "B"),
         *[(4, None, 7, "A")] * 3,
     ]
-    assert lake.values("tv_crew", "tv_id", "credit_id") == [(2, "c1")]
+    assert [row for row in lake.values("tv_crew", "tv_id", "credit_id") if row[0] in REPEATED] == [(2, "c1")]
     episodes = sorted(lake.values("episode", "tv_id", "season_number", "episode_id", "name"), key=str)
     assert episodes == [(3, 1, 10, "a"), (3, 2, 10, "c"), *[(4, 1, 11, None)] * 2, *[(4, 1, None, None)] * 2]
     assert lake.values("episode_guest_star", "episode_id", "person_id") == [(10, 7)]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.end_to_end.conftest import REPOSITORY
 from tests.end_to_end.equal_tables import differences
 from tests.entities.test_series import REPEATED, check_repeated
 from tests.parity.test_parity import CONF, python_of
-from tests.warehouse.few import FEW
+from tests.warehouse.few import FEW, SERIES
 from tests.warehouse.landing import Answer, LakeInTheMaking, a_movie, gone
 from tests.warehouse.refused import REFUSED, refused_answers
 
@@ -23,12 +24,11 @@ _BUILDS_SERIES = """
 import sys
 from pathlib import Path
 from reelhouse.engines.session import session_factory
-from reelhouse.entities.tv import TV
 from reelhouse.storage.folder import FolderStorage
-from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.run import build
+from tests.warehouse.few import SERIES
 session = session_factory("local[2]", stated=dict(each.split("=", 1) for each in sys.argv[2:]))
-build(FolderStorage(Path(sys.argv[1])), session, registry=Registry.of({"tv": TV}))
+build(FolderStorage(Path(sys.argv[1])), session, registry=SERIES)
 """
 _BUILDS_TWICE = """
 import sys
@@ -41,6 +41,26 @@ session = session_factory("local[2]", stated=dict(each.split("=", 1) for each in
 for _ in range(2):
     print(build(FolderStorage(Path(sys.argv[1])), session, registry=FEW).done)
 """
+
+
+_LISTS: dict[int, dict[str, Any]] = {
+    5: {
+        "name": "Five",
+        "first_air_date": "2001-03-01",
+        "genres": [{"id": 2, "name": "War"}, {"id": 1, "name": None}, {"id": 3, "name": "Drama 😀"}],
+        "languages": ["pt", "gl"],
+        "origin_country": ["PT"],
+        "created_by": [{"id": 1, "name": "Rui"}, {"id": 2, "name": "Ana"}],
+        "networks": [{"id": 2, "name": "RTP"}],
+        "external_ids": {"imdb_id": "tt0000001", "tvdb_id": 81189},
+        "keywords": {"results": [{"id": 9, "name": "sea"}, {"id": 8, "name": "a, b"}]},
+        "aggregate_credits": {
+            "cast": [{"id": 7, "order": 4, "roles": [{"credit_id": "r", "character": "A", "episode_count": 2}]}],
+            "crew": [{"id": 8, "department": "Sound", "jobs": [{"credit_id": "j", "job": "B", "episode_count": 1}]}],
+        },
+    },
+    6: {"name": "Bare"},
+}
 
 
 def _by_spark(script: str, lake: Path, *conf: str) -> subprocess.CompletedProcess[str]:
@@ -59,14 +79,39 @@ def _by_spark(script: str, lake: Path, *conf: str) -> subprocess.CompletedProces
     )
 
 
+def _event_log(folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """Where Apache Spark writes what it did, and the settings for that."""
+    events = folder / "events"
+    events.mkdir()
+    return events, (
+        "spark.eventLog.enabled=true",
+        f"spark.eventLog.dir=file://{events}",
+        "spark.eventLog.compress=false",
+    )
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_apache_spark_leaves_out_what_repeats_a_key_too(tmp_path: Path) -> None:
-    lake = LakeInTheMaking(tmp_path, entity="tv")
-    lake.land(*(Answer(id_, {"id": id_, **body}) for id_, body in REPEATED.items()))
-    done = _by_spark(_BUILDS_SERIES, lake.root)
+def test_apache_spark_makes_the_rows_of_series_that_sail_makes_and_leaves_out_what_repeats_a_key_too(
+    tmp_path: Path,
+) -> None:
+    lake = LakeInTheMaking(tmp_path / "sail", entity="tv", registry=SERIES)
+    lake.land(*(Answer(id_, {"id": id_, **body}) for id_, body in {**REPEATED, **_LISTS}.items()))
+    beside = LakeInTheMaking(Path(shutil.copytree(lake.root, tmp_path / "spark")), entity="tv")
+    lake.build()
+    events, log = _event_log(tmp_path)
+    done = _by_spark(_BUILDS_SERIES, beside.root, *log)
     assert done.returncode == 0, done.stderr[-3000:]
-    check_repeated(lake)
+    check_repeated(beside)
+    assert differences(lake.root, beside.root) == []
+    found = sorted(beside.values("tv_flat", "id", "genres", "languages", "tvdb_id"))
+    assert found[-2:] == [(5, "War, Drama 😀", "pt, gl", "81189"), (6, None, None, None)]
+    known = beside.values("fact_tv_credit", "tv_id", "credit_type", "first_air_date_key", "billing", "episode_count")
+    assert sorted(one for one in known if one[0] == 5) == [(5, "cast", 20010301, 4, 2), (5, "crew", 20010301, None, 1)]
+    jobs = jobs_of(events)
+    # One to write; of each of nine lists and of the ids at other services at most one to group and one to broadcast.
+    assert jobs["marts/tv_flat"] <= 21
+    assert jobs["marts/fact_tv_credit"] == 2
 
 
 @pytest.mark.timeout(900)
@@ -84,9 +129,7 @@ def test_apache_spark_builds_the_few_tables_that_sail_builds(tmp_path: Path) -> 
     )
     beside = Path(shutil.copytree(lake.root, tmp_path / "spark"))
     lake.build()
-    events = tmp_path / "events"
-    events.mkdir()
-    log = ("spark.eventLog.enabled=true", f"spark.eventLog.dir=file://{events}", "spark.eventLog.compress=false")
+    events, log = _event_log(tmp_path)
     done = _by_spark(_BUILDS_TWICE, beside, *log)
     assert (done.returncode, done.stdout.split()) == (0, ["True", "False"]), done.stderr[-3000:]
     assert differences(lake.root, beside) == []

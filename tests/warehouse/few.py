@@ -16,3 +16,11 @@ FEW = Registry(
     tuple(table for table in _MOVIES.tables if table.name in _NAMES),
     tuple(mart for mart in _MOVIES.marts if mart.name in _NAMES),
 )
+
+# All tables of series, and the marts that are made of their lists.
+_SERIES = REGISTRY.only({"tv"})
+SERIES = Registry(
+    _SERIES.entities,
+    _SERIES.tables,
+    tuple(mart for mart in _SERIES.marts if mart.name in ("dim_tv", "fact_tv_credit", "tv_flat")),
+)

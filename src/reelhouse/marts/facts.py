@@ -8,37 +8,16 @@ from pyspark.sql import functions as F
 from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.measures import date_key, kept, profit, roi
 from reelhouse.marts.movies import FETCHED_AT, MOVIE_ID, RELEASE_DATE_KEY
-from reelhouse.marts.titles import of_titles, rated
+from reelhouse.marts.titles import credit_columns, credits_of, of_titles, rated
 
 _LIMITED, _THEATRICAL, _DIGITAL = 2, 3, 4
 
-FACT_CREDIT_COLUMNS = (
-    ColumnSpec("credit_id", "string", "TMDB's id of the credit.", path="credits.*[].credit_id"),
-    MOVIE_ID,
-    key_of("dim_person", "person_id", "bigint", "", "NULL where TMDB names nobody", path="credits.*[].id"),
-    RELEASE_DATE_KEY,
-    ColumnSpec("credit_type", "string", "cast or crew."),
-    ColumnSpec("department", "string", "Department; NULL for the cast.", path="credits.crew[].department"),
-    ColumnSpec("job", "string", "Job; NULL for the cast.", path="credits.crew[].job"),
-    ColumnSpec("character", "string", "Character played; NULL for the crew.", path="credits.cast[].character"),
-    ColumnSpec("billing", "bigint", "Billing order, from 0; NULL for the crew.", path="credits.cast[].order"),
-)
+FACT_CREDIT_COLUMNS = credit_columns(MOVIE_ID, RELEASE_DATE_KEY, "credits")
 
 
 def fact_credit(movie_cast: DataFrame, movie_crew: DataFrame, dim_movie: DataFrame) -> DataFrame:
     """One row per credit, cast and crew."""
-    unknown = F.lit(None)
-    cast = movie_cast.select(
-        "credit_id", "movie_id", "person_id", F.lit("cast").alias("credit_type"),
-        unknown.cast("string").alias("department"), unknown.cast("string").alias("job"),
-        "character", F.col("order").alias("billing"),
-    )  # fmt: skip
-    crew = movie_crew.select(
-        "credit_id", "movie_id", "person_id", F.lit("crew").alias("credit_type"),
-        "department", "job", unknown.cast("string").alias("character"), unknown.cast("bigint").alias("billing"),
-    )  # fmt: skip
-    titles = F.broadcast(dim_movie.select("movie_id", "release_date_key"))
-    return cast.unionByName(crew).join(titles, "movie_id").select(*(column.name for column in FACT_CREDIT_COLUMNS))
+    return credits_of(movie_cast, movie_crew, dim_movie, FACT_CREDIT_COLUMNS)
 
 
 FACT_RELEASE_COLUMNS = (

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.measures import date_key, decade, in_calendar, kept
-from reelhouse.marts.titles import TITLE_COLUMNS
+from reelhouse.marts.titles import TITLE_COLUMNS, flat, list_column
 
 FETCHED_AT = ColumnSpec("fetched_at", "timestamp", "When TMDB gave the newest answer this comes from.")
 MOVIE_ID = key_of("dim_movie", "movie_id", "bigint", "The movie", path="id")
@@ -43,10 +43,6 @@ def dim_movie(movie: DataFrame, *, adult_titles: bool = False) -> DataFrame:
     return movie.filter(kept(adult_titles)).select(*columns)
 
 
-def _list(name: str, about: str, path: str) -> ColumnSpec:
-    return ColumnSpec(name, "string", f"{about}, joined by ', ' in TMDB's order; NULL where there is none.", path=path)
-
-
 MOVIE_FLAT_COLUMNS = (
     ColumnSpec("id", "bigint", "TMDB's id of the movie.", path="id"),
     ColumnSpec("title", "string", "Title in the requested language.", path="title"),
@@ -67,11 +63,11 @@ MOVIE_FLAT_COLUMNS = (
     ColumnSpec("popularity", "double", "TMDB's popularity that day.", path="popularity"),
     ColumnSpec("poster_path", "string", "Poster.", path="poster_path"),
     ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
-    _list("genres", "Genres", "genres[].name"),
-    _list("production_companies", "Production companies", "production_companies[].name"),
-    _list("production_countries", "Production countries by their English names", "production_countries[].name"),
-    _list("spoken_languages", "Spoken languages by their English names", "spoken_languages[].english_name"),
-    _list("keywords", "Keywords", "keywords.keywords[].name"),
+    list_column("genres", "Genres", "genres[].name"),
+    list_column("production_companies", "Production companies", "production_companies[].name"),
+    list_column("production_countries", "Production countries by their English names", "production_countries[].name"),
+    list_column("spoken_languages", "Spoken languages by their English names", "spoken_languages[].english_name"),
+    list_column("keywords", "Keywords", "keywords.keywords[].name"),
 )
 
 
@@ -86,27 +82,11 @@ def movie_flat(
     adult_titles: bool = False,
 ) -> DataFrame:
     """One row per movie, lists as texts; the same columns as the widely shared CSV."""
-    return (
-        movie.filter(kept(adult_titles))
-        .join(_joined(movie_genre, "name", "genres"), "movie_id", "left")
-        .join(_joined(movie_production_company, "name", "production_companies"), "movie_id", "left")
-        .join(_joined(movie_production_country, "name", "production_countries"), "movie_id", "left")
-        .join(_joined(movie_spoken_language, "english_name", "spoken_languages"), "movie_id", "left")
-        .join(_joined(movie_keyword, "name", "keywords"), "movie_id", "left")
-        .select(
-            F.col("movie_id").alias("id"), "title", "vote_average", "vote_count", "status", "release_date", "revenue",
-            "runtime", "adult", "backdrop_path", "budget", "homepage", "imdb_id", "original_language",
-            "original_title", "overview", "popularity", "poster_path", "tagline", "genres", "production_companies",
-            "production_countries", "spoken_languages", "keywords",
-        )
-    )  # fmt: skip
-
-
-def _joined(rows: DataFrame, name: str, alias: str) -> DataFrame:
-    named = rows.filter(F.col(name).isNotNull()).select("movie_id", F.struct("position", name).alias("item"))
-    in_order = F.transform(F.array_sort("items"), lambda item: item[name])
-    return (
-        named.groupBy("movie_id")
-        .agg(F.collect_list("item").alias("items"))
-        .select("movie_id", F.array_join(in_order, ", ").alias(alias))
-    )
+    lists = {
+        "genres": (movie_genre, "name"),
+        "production_companies": (movie_production_company, "name"),
+        "production_countries": (movie_production_country, "name"),
+        "spoken_languages": (movie_spoken_language, "english_name"),
+        "keywords": (movie_keyword, "name"),
+    }
+    return flat(movie.filter(kept(adult_titles)), "movie_id", lists, MOVIE_FLAT_COLUMNS)

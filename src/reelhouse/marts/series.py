@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from reelhouse.entities.schema import ColumnSpec, key_of
 from reelhouse.marts.measures import date_key, decade, in_calendar, kept
 from reelhouse.marts.movies import FETCHED_AT
-from reelhouse.marts.titles import TITLE_COLUMNS, of_titles, rated
+from reelhouse.marts.titles import TITLE_COLUMNS, credit_columns, credits_of, flat, list_column, of_titles, rated
 
 TV_ID = key_of("dim_tv", "tv_id", "bigint", "The series", path="id")
 _SEASON_NUMBER = ColumnSpec("season_number", "bigint", "Number of the season; 0 holds specials.")
@@ -154,6 +154,23 @@ def fact_tv(
     )
 
 
+FACT_TV_CREDIT_COLUMNS = (
+    *credit_columns(TV_ID, _FIRST_AIR_DATE_KEY, "aggregate_credits", ".roles[]", ".jobs[]"),
+    ColumnSpec(
+        "episode_count",
+        "bigint",
+        "Episodes with this role or job.",
+        "episodes",
+        "aggregate_credits.*[].*[].episode_count",
+    ),
+)
+
+
+def fact_tv_credit(tv_cast: DataFrame, tv_crew: DataFrame, dim_tv: DataFrame) -> DataFrame:
+    """One row per credit: a person's role, or job, in a series."""
+    return credits_of(tv_cast, tv_crew, dim_tv, FACT_TV_CREDIT_COLUMNS)
+
+
 FACT_EPISODE_COLUMNS = (
     key_of("dim_episode", "episode_id", "bigint", "The episode"),
     TV_ID,
@@ -203,3 +220,62 @@ def _counted(rows: DataFrame, name: str, *key: str) -> DataFrame:
 
 def _or_none(name: str) -> Column:
     return F.coalesce(F.col(name), F.lit(0).cast("bigint")).alias(name)
+
+
+# The first 29 are those of the CSV of series that is widely shared, in its order.
+TV_FLAT_COLUMNS = (
+    ColumnSpec("id", "bigint", "TMDB's id of the series.", path="id"),
+    ColumnSpec("name", "string", "Name in the requested language.", path="name"),
+    ColumnSpec("number_of_seasons", "bigint", "Seasons; season 0 is not counted.", "seasons", "number_of_seasons"),
+    ColumnSpec("number_of_episodes", "bigint", "Episodes; season 0 is not counted.", "episodes", "number_of_episodes"),
+    ColumnSpec("original_language", "string", "Original language, as TMDB codes it.", path="original_language"),
+    ColumnSpec("vote_count", "bigint", "Number of votes.", path="vote_count"),
+    ColumnSpec("vote_average", "double", "Mean of the votes, 0 to 10.", path="vote_average"),
+    ColumnSpec("overview", "string", "Plot in short.", path="overview"),
+    ColumnSpec("adult", "boolean", "Marked as pornographic.", path="adult"),
+    ColumnSpec("backdrop_path", "string", "Backdrop image.", path="backdrop_path"),
+    ColumnSpec("first_air_date", "date", "First broadcast.", path="first_air_date"),
+    ColumnSpec("last_air_date", "date", "Last broadcast so far.", path="last_air_date"),
+    ColumnSpec("homepage", "string", "Web site.", path="homepage"),
+    ColumnSpec("in_production", "boolean", "Whether it is still made.", path="in_production"),
+    ColumnSpec("original_name", "string", "Name in the original language.", path="original_name"),
+    ColumnSpec("popularity", "double", "TMDB's popularity that day.", path="popularity"),
+    ColumnSpec("poster_path", "string", "Poster.", path="poster_path"),
+    ColumnSpec("type", "string", "Scripted, Documentary, Reality and so on.", path="type"),
+    ColumnSpec("status", "string", "Returning Series, Ended, Canceled and so on.", path="status"),
+    ColumnSpec("tagline", "string", "Advertising line.", path="tagline"),
+    list_column("genres", "Genres", "genres[].name"),
+    list_column("created_by", "Who created it", "created_by[].name"),
+    list_column("languages", "Languages by their codes (ISO 639-1)", "languages[]"),
+    list_column("networks", "Networks that show it", "networks[].name"),
+    list_column("origin_country", "Countries of origin by their codes (ISO 3166-1)", "origin_country[]"),
+    list_column("spoken_languages", "Spoken languages by their English names", "spoken_languages[].english_name"),
+    list_column("production_companies", "Production companies", "production_companies[].name"),
+    list_column("production_countries", "Production countries by their English names", "production_countries[].name"),
+    ColumnSpec("episode_run_time", "string", "Usual lengths, joined by ', '.", "minutes", "episode_run_time[]"),
+    list_column("keywords", "Keywords", "keywords.results[].name"),
+    ColumnSpec("imdb_id", "string", "IMDb's id.", path="external_ids.imdb_id"),
+    ColumnSpec("tvdb_id", "string", "TVDB's id.", path="external_ids.tvdb_id"),
+)
+
+# The lists of `tv_flat`, each with its table and the column of it that is shown.
+TV_FLAT_LISTS = {
+    "genres": ("tv_genre", "name"),
+    "created_by": ("tv_created_by", "name"),
+    "languages": ("tv_language", "iso_639_1"),
+    "networks": ("tv_network", "name"),
+    "origin_country": ("tv_origin_country", "iso_3166_1"),
+    "spoken_languages": ("tv_spoken_language", "english_name"),
+    "production_companies": ("tv_production_company", "name"),
+    "production_countries": ("tv_production_country", "name"),
+    "keywords": ("tv_keyword", "name"),
+}
+
+
+def tv_flat(tv: DataFrame, tv_external_id: DataFrame, *tables: DataFrame, adult_titles: bool = False) -> DataFrame:
+    """One row per series, lists as texts; *tables* are those of `TV_FLAT_LISTS`."""
+    lists = {name: (rows, value) for (name, (_, value)), rows in zip(TV_FLAT_LISTS.items(), tables, strict=True)}
+    ids = tv_external_id.groupBy("tv_id").agg(
+        *(F.max(F.when(F.col("source") == name, F.col("external_id"))).alias(name) for name in ("imdb_id", "tvdb_id"))
+    )
+    return flat(tv.filter(kept(adult_titles)).join(ids, "tv_id", "left"), "tv_id", lists, TV_FLAT_COLUMNS)

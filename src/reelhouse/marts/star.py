@@ -177,6 +177,23 @@ def _of_series(measures: Measures) -> Iterator[Table]:
         ("episode_id",),
         version=2,
     )
+    yield Table(
+        "fact_tv_credit",
+        "One row per credit of a series, cast and crew, with the number of episodes.",
+        series.FACT_TV_CREDIT_COLUMNS,
+        series.fact_tv_credit,
+        ("tv_cast", "tv_crew", _DIM_TV),
+        ("tv_id", "credit_type", "credit_id"),
+    )
+    yield Table(
+        "tv_flat",
+        "One row per series with lists as texts, for spreadsheets and notebooks.",
+        series.TV_FLAT_COLUMNS,
+        series.tv_flat,
+        ("tv", "tv_external_id", *(table for table, _ in series.TV_FLAT_LISTS.values())),
+        ("id",),
+        adult,
+    )
 
 
 # Of each kind of title the tables that a shared dimension is made of.

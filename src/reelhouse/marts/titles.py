@@ -1,11 +1,13 @@
-"""Shared by marts: keep the titles of `dim_movie` or `dim_tv`, take the newest names, divide a title by weights."""
+"""Shared by marts of movies and of series: which titles count, credits, flat tables, newest names, weights."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from reelhouse.entities.schema import FETCHED_AT, ColumnSpec
+from reelhouse.entities.schema import FETCHED_AT, ColumnSpec, key_of
 from reelhouse.marts.measures import mean, weighted_rating
 
 # Of movies and series alike.
@@ -62,6 +64,69 @@ def of_titles(rows: DataFrame, titles: DataFrame, id_column: str = "movie_id") -
     """The rows that belong to a title of `dim_movie` or `dim_tv`, which alone decides which titles count."""
     # One number per title is broadcast to every task; lists of credits and the like are not shuffled.
     return rows.join(F.broadcast(titles.select(id_column)), id_column, "left_semi")
+
+
+# Columns of credits that only one of cast and crew has.
+_OF_CAST, _OF_CREW = {"character": "string", "billing": "bigint"}, {"department": "string", "job": "string"}
+
+
+def credit_columns(
+    title: ColumnSpec, day: ColumnSpec, path: str, role: str = "", job: str = ""
+) -> tuple[ColumnSpec, ...]:
+    """The columns of a fact of credits: the *title*, its *day*, and where below *path* TMDB has *role* and *job*."""
+    cast, crew = f"{path}.cast[]", f"{path}.crew[]"
+    return (
+        ColumnSpec(
+            "credit_id", "string", "TMDB's id of the credit.", path=f"{path}.*[]{'.*[]' if role else ''}.credit_id"
+        ),
+        title,
+        key_of("dim_person", "person_id", "bigint", "", "NULL where TMDB names nobody", path=f"{path}.*[].id"),
+        day,
+        ColumnSpec("credit_type", "string", "cast or crew."),
+        ColumnSpec("department", "string", "Department; NULL for the cast.", path=f"{crew}.department"),
+        ColumnSpec("job", "string", "Job; NULL for the cast.", path=f"{crew}{job}.job"),
+        ColumnSpec("character", "string", "Character played; NULL for the crew.", path=f"{cast}{role}.character"),
+        ColumnSpec("billing", "bigint", "Billing order, from 0; NULL for the crew.", path=f"{cast}.order"),
+    )
+
+
+def credits_of(cast: DataFrame, crew: DataFrame, titles: DataFrame, columns: tuple[ColumnSpec, ...]) -> DataFrame:
+    """One row per credit of *titles*, cast and crew, in *columns* that begin as `credit_columns` does."""
+    _, title, _, day, *_ = columns
+
+    def rows(of: DataFrame, credit_type: str, lacking: dict[str, str]) -> DataFrame:
+        own = {"credit_type": F.lit(credit_type), "billing": F.col("order")}
+        own |= {name: F.lit(None).cast(type_) for name, type_ in lacking.items()}
+        return of.select(*(own.get(one.name, F.col(one.name)).alias(one.name) for one in columns if one is not day))
+
+    known = F.broadcast(titles.select(title.name, day.name))
+    both = rows(cast, "cast", _OF_CREW).unionByName(rows(crew, "crew", _OF_CAST))
+    return both.join(known, title.name).select(*(column.name for column in columns))
+
+
+def list_column(name: str, about: str, path: str) -> ColumnSpec:
+    """A column of a flat table that holds the items of a list as text."""
+    return ColumnSpec(name, "string", f"{about}, joined by ', ' in TMDB's order; NULL where there is none.", path=path)
+
+
+def flat(
+    titles: DataFrame, id_column: str, lists: Mapping[str, tuple[DataFrame, str]], columns: tuple[ColumnSpec, ...]
+) -> DataFrame:
+    """One row per title in *columns*, the first of which is its id; *lists* are columns with their rows and values."""
+    for column, (rows, value) in lists.items():
+        titles = titles.join(_joined(rows, id_column, value, column), id_column, "left")
+    first, *others = columns
+    return titles.select(F.col(id_column).alias(first.name), *(column.name for column in others))
+
+
+def _joined(rows: DataFrame, id_column: str, value: str, alias: str) -> DataFrame:
+    named = rows.filter(F.col(value).isNotNull()).select(id_column, F.struct("position", value).alias("item"))
+    in_order = F.transform(F.array_sort("items"), lambda item: item[value])
+    return (
+        named.groupBy(id_column)
+        .agg(F.collect_list("item").alias("items"))
+        .select(id_column, F.array_join(in_order, ", ").alias(alias))
+    )
 
 
 def rated(titles: DataFrame, rating_votes: int) -> DataFrame:
