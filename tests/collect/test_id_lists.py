@@ -288,9 +288,9 @@ def test_every_row_of_a_list_is_accounted_for() -> None:
     assert found.summary() == {
         "columns": ["tmdb_id"],
         "ids": 2,
-        "again": 1,
+        "duplicates": 1,
         "blank": 2,
-        "odd": 0,
+        "invalid": 0,
         "other_kinds": {"show": 1},
         "spanning": 0,
     }
@@ -407,8 +407,8 @@ def test_cells_that_are_no_ids_are_counted_with_their_lines_and_requested_never(
     rows = ("603,a", "0,b", "-1,c", "nan,d", "\\N,e", "1997-08-20,f", "٣,g", '550,"two', 'lines"', "x,y")
     found = read_keys("tmdbId,title\n" + "\n".join(rows) + "\n")
     assert found.keys == ("603", "550")
-    assert found.odd == 7
-    assert found.odd_shown[0] == "line 3: '0'"
+    assert found.invalid == 7
+    assert found.invalid_shown[0] == "line 3: '0'"
     assert "cells that are not ids of movies and were not requested: 7 (line 3: '0', line 4: '-1'" in found.notes[1]
     with pytest.raises(ConfigError, match=r"line 2: 'x' is neither a TMDB id \(550\), .* and the list contains no ids"):
         read_keys("id,title\nx,y\n")
@@ -529,9 +529,9 @@ def test_tvdb_ids_in_the_json_of_trakt_are_those_of_series_only() -> None:
         {"type": "movie", "movie": {"ids": {"tvdb": 99}}},
     ]
     movies, series = read_lists(json.dumps(shows).encode(), Reading(), ["movie", "tv"])
-    assert (series.keys, series.others, series.odd) == (("tvdb:81189",), {}, 0)
+    assert (series.keys, series.others, series.invalid) == (("tvdb:81189",), {}, 0)
     # TVDB has movies too; TMDB does not know their ids.
-    assert (movies.keys, movies.others, movies.odd_shown) == (("550",), {}, ("line 4: '99'",))
+    assert (movies.keys, movies.others, movies.invalid_shown) == (("550",), {}, ("line 4: '99'",))
 
 
 def test_tvdb_ids_say_by_themselves_that_they_are_of_series() -> None:
@@ -542,3 +542,26 @@ def test_tvdb_ids_say_by_themselves_that_they_are_of_series() -> None:
     alone = read_keys(text)
     assert (alone.keys, alone.others) == (("tt0137523",), {"tv": 1})
     assert "not requested, because they are not movies: 1 tv" in alone.notes
+
+
+@pytest.mark.parametrize(
+    ("entity", "text", "keys"),
+    [
+        ("person", "movie_id,person_id\n1,2\n1,3\n", ("2", "3")),
+        ("movie", "movie_id,person_id\n1,2\n4,3\n", ("1", "4")),
+        ("tv", "tv id\n5\n", ("5",)),
+    ],
+)
+def test_a_column_named_after_an_entity_has_its_ids(entity: str, text: str, keys: tuple[str, ...]) -> None:
+    assert read_keys(text, Reading(entity=entity)).keys == keys
+
+
+def test_a_column_named_after_another_entity_is_not_requested_unless_it_is_named() -> None:
+    text = "person_id\n2\n3\n"
+    with pytest.raises(ConfigError, match="person_id does not hold ids of movie: select --entity person, or name"):
+        read_keys(text)
+    assert read_keys(text, Reading("person_id")).keys == ("2", "3")
+    [people] = read_lists(text.encode(), Reading(), ["movie", "person"])
+    assert (people.entity, people.keys) == ("person", ("2", "3"))
+    with pytest.raises(ConfigError, match="tv_id or person_id does not hold"):
+        read_keys("tv_id,person_id\n1,2\n")

@@ -322,9 +322,9 @@ def test_how_a_list_was_read_is_said_and_only_its_movies_are_asked(
     assert said["list"] == {
         "columns": ["tmdb_id", "imdb_id"],
         "ids": 1,
-        "again": 0,
+        "duplicates": 0,
         "blank": 0,
-        "odd": 0,
+        "invalid": 0,
         "other_kinds": {"show": 1, "episode": 1},
         "spanning": 0,
     }

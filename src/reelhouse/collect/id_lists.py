@@ -26,8 +26,9 @@ _COLUMNS = {
     "imdb": frozenset(("imdb", "imdbid", "imdbtitleid", "tconst", "const", "nconst")),
     "tvdb": frozenset(("tvdb", "tvdbid", "thetvdb", "thetvdbid")),
 }
-# These may hold anybody's ids.
-_VAGUE_COLUMNS = frozenset(("id", *(name for one in ENTITIES.values() for name in (one.id_column, f"{one.name} id"))))
+# A column of this name may hold anybody's ids, and those that are named after an entity its own.
+_ANY = "id"
+_ENTITY_OF = {name: one.name for one in ENTITIES.values() for name in (one.id_column, f"{one.name} id") if name}
 _KIND_COLUMNS = ("mediatype", "titletype", "itemtype", "kind", "type")
 
 # What lists call a kind of thing, with the kind.
@@ -68,23 +69,23 @@ class Reading(NamedTuple):
 class KeyList:
     """The distinct keys of a list in order, and what became of its other rows.
 
-    `rows = keys + again + blank + odd + the sum of others`: *again* named an id a second time, *blank* none, *others*
-    are not about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values span lines.
-    With *has_kinds* a column says what each row is about; *bare* ids are numbers, which do not say it themselves. *odd*
-    cells name no id, such as 0 or a date; *odd_shown* are the first of them with their lines.
+    `rows = keys + duplicates + blank + invalid + the sum of others`: *duplicates* named an id again, *blank* none,
+    *others* are not about the *entity*, by their kind as it is written there. *columns* were read, *spanning* values
+    span lines. With *has_kinds* a column says what each row is about; *bare* ids are numbers, which do not say it
+    themselves. *invalid* cells name no id, such as 0 or a date; *invalid_shown* are the first of them with their lines.
     """
 
     keys: tuple[str, ...]
     blank: int
-    again: int = field(default=0, compare=False)
+    duplicates: int = field(default=0, compare=False)
     others: dict[str, int] = field(default_factory=dict, compare=False)
     columns: tuple[str, ...] = field(default=(), compare=False)
     spanning: int = field(default=0, compare=False)
     entity: str = field(default=DEFAULT, compare=False)
     has_kinds: bool = field(default=False, compare=False)
     bare: int = field(default=0, compare=False)
-    odd: int = field(default=0, compare=False)
-    odd_shown: tuple[str, ...] = field(default=(), compare=False)
+    invalid: int = field(default=0, compare=False)
+    invalid_shown: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def notes(self) -> list[str]:
@@ -94,9 +95,9 @@ class KeyList:
             found.append(f"ids read from column {' and, where that is blank, '.join(self.columns)}")
         if self.blank:
             found.append(f"rows of the list without an id: {self.blank:,}")
-        if self.odd:
+        if self.invalid:
             what = f"cells that are not ids of {_plural(self.entity)} and were not requested"
-            found.append(f"{what}: {self.odd:,} ({', '.join(self.odd_shown)})")
+            found.append(f"{what}: {self.invalid:,} ({', '.join(self.invalid_shown)})")
         if self.others:
             found.append(f"not requested, because they are not {_plural(self.entity)}: {_named(self.others)}")
         if self.spanning:
@@ -108,9 +109,9 @@ class KeyList:
         return {
             "columns": list(self.columns),
             "ids": len(self.keys),
-            "again": self.again,
+            "duplicates": self.duplicates,
             "blank": self.blank,
-            "odd": self.odd,
+            "invalid": self.invalid,
             "other_kinds": self.others,
             "spanning": self.spanning,
         }
@@ -173,16 +174,20 @@ class _Found(NamedTuple):
 
     key: str
     kind: str = ""
-    odd: str = ""
+    invalid: str = ""
     bare: bool = False
 
 
 class _Columns(NamedTuple):
-    """Where a table's ids and kinds are; each of *ids* with whose they are."""
+    """Where a table's ids and kinds are; each of *ids* with whose they are.
+
+    *about* is the entity that the column of ids is named after, if it is.
+    """
 
     ids: list[tuple[int, str]]
     kind: int | None
     names: tuple[str, ...]
+    about: str = ""
 
 
 def _first_line(body: bytes) -> str:
@@ -262,24 +267,24 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: LineCounts, how: Read
     columns: tuple[str, ...] = ()
     kinds = False
     rows = blank = bare = 0
-    odd: list[str] = []
+    invalid: list[str] = []
     for one in found:
         if isinstance(one, _Columns):
-            columns, kinds = one.names, one.kind is not None
+            columns, kinds = one.names, one.kind is not None or bool(one.about)
             continue
         rows += 1
         bare += one.bare
         if one.kind:
             others[one.kind] += 1
-        elif one.odd:
-            odd.append(one.odd)
+        elif one.invalid:
+            invalid.append(one.invalid)
         elif one.key:
             keys[one.key] = None
         else:
             blank += 1
-    if odd and not keys:
-        raise ConfigError(f"ids: {odd[0]} is {NOT_AN_ID} of a {how.entity}, and the list contains no ids")
-    again = rows - blank - len(odd) - others.total() - len(keys)
+    if invalid and not keys:
+        raise ConfigError(f"ids: {invalid[0]} is {NOT_AN_ID} of a {how.entity}, and the list contains no ids")
+    duplicates = rows - blank - len(invalid) - others.total() - len(keys)
     if rows + bool(columns) != tally.records:
         raise ConfigError(f"ids: of {tally.records} records {rows} rows are accounted for")
     if others and not keys and not how.others_only:
@@ -288,8 +293,8 @@ def _sorted_out(found: Iterator[_Found | _Columns], tally: LineCounts, how: Read
     if how.kinds and not kinds and not how.others_only:
         _check_name(how)
     read = (columns, tally.spanning, how.entity, kinds, bare)
-    shown = tuple(odd[:_MOST_NAMED])
-    return KeyList(tuple(keys), blank + tally.blank, again, dict(others), *read, len(odd), shown)
+    shown = tuple(invalid[:_MOST_NAMED])
+    return KeyList(tuple(keys), blank + tally.blank, duplicates, dict(others), *read, len(invalid), shown)
 
 
 def _check_name(how: Reading) -> None:
@@ -312,8 +317,8 @@ def _plain(rows: Iterator[CsvRow], entity: str) -> Iterator[_Found]:
     for row in rows:
         cell = _NOTHING.join(row.cells).strip()
         found = _found(cell, row.line, "tmdb", entity)
-        if found.odd:
-            raise ConfigError(f"ids: {found.odd} is {NOT_AN_ID}")
+        if found.invalid:
+            raise ConfigError(f"ids: {found.invalid} is {NOT_AN_ID}")
         yield found
 
 
@@ -327,7 +332,7 @@ def _table(rows: Iterator[CsvRow], how: Reading, first: str) -> Iterator[_Found 
     yield from [_Found("")] * blank
     for row in rows:
         _check_inside(row, columns, len(names), first, how)
-        kind = _other_kind(row, columns.kind, how.entity)
+        kind = columns.about if columns.about not in ("", how.entity) else _other_kind(row, columns.kind, how.entity)
         if kind:
             yield _Found("", kind)
             continue
@@ -335,7 +340,7 @@ def _table(rows: Iterator[CsvRow], how: Reading, first: str) -> Iterator[_Found 
         cell, service = next((one for one in cells if one[0]), ("", "tmdb"))
         found = _found(cell, row.line, service, how.entity)
         # The row is about the entity, and its id is not: no other entity has the row.
-        yield _Found("", odd=_odd(row.line, cell)) if found.kind and columns.kind is not None else found
+        yield _Found("", invalid=_invalid(row.line, cell)) if found.kind and columns.kind is not None else found
 
 
 def _cell(row: CsvRow, at: int) -> str:
@@ -403,7 +408,12 @@ def _columns(names: Sequence[str], how: Reading, first: str) -> _Columns:
         named = next((service for service in _COLUMNS if service in names[at].casefold()), "tmdb")
         return _Columns([(at, _service(names[at]) or named)], kind, (names[at],))
     found = [(at, service) for service in _COLUMNS for at, name in enumerate(names) if _service(name) == service]
-    vague = [(at, "tmdb") for at, name in enumerate(names) if name and name.casefold() in _VAGUE_COLUMNS]
+    plain = [name.casefold() for name in names]
+    vague = [(at, "tmdb") for at, name in enumerate(plain) if name == _ANY or _ENTITY_OF.get(name) == how.entity]
+    if not found + vague and (
+        others := [(at, _ENTITY_OF[name]) for at, name in enumerate(plain) if name in _ENTITY_OF]
+    ):
+        return _of_others(names, others, how)
     if not found + vague:
         raise ConfigError(
             f"ids: line 1, {first[:60]!r}, is neither an id nor a header with a column of ids; "
@@ -417,7 +427,21 @@ def _columns(names: Sequence[str], how: Reading, first: str) -> _Columns:
             f"ids: {' and '.join(candidates)} may all hold the ids that are meant; say which: "
             + " or ".join(how.say_column.format(_quoted(name)) for name in candidates)
         )
-    return _Columns(found or vague, kind, tuple(names[at] for at, _ in found or vague))
+    about = "" if found else _ENTITY_OF.get(plain[vague[0][0]], "")
+    return _Columns(found or vague, kind, tuple(names[at] for at, _ in found or vague), about)
+
+
+def _of_others(names: Sequence[str], others: list[tuple[int, str]], how: Reading) -> _Columns:
+    """The columns of a list whose ids are those of other entities, by the names of *others*."""
+    at, entity = others[0]
+    if how.others_only and len(others) == 1:
+        return _Columns([], None, (names[at],), entity)
+    shown = " or ".join(names[at] for at, _ in others)
+    select = " or ".join(f"--entity {entity}" for _, entity in others)
+    raise ConfigError(
+        f"ids: by its name {shown} does not hold ids of {how.entity}: select {select}, or name the column with "
+        f"{how.say_column.format(_quoted(names[at]))}"
+    )
 
 
 def _service(name: str) -> str:
@@ -469,7 +493,7 @@ def _found(cell: str, number: int, service: str, entity: str) -> _Found:
         cell = url["tmdb"] or url["imdb"]
     key = _key(cell, service, entity)
     if key is None:
-        return _Found("", odd=_odd(number, cell))
+        return _Found("", invalid=_invalid(number, cell))
     other = external(key)
     if other is not None and other.begins not in _external(entity):
         return _Found("", EXTERNAL_KINDS[other.begins])
@@ -477,7 +501,7 @@ def _found(cell: str, number: int, service: str, entity: str) -> _Found:
     return _Found(key, bare=cell[0].isdigit() and service != "tvdb" and not url)
 
 
-def _odd(number: int, cell: str) -> str:
+def _invalid(number: int, cell: str) -> str:
     return f"line {number}: {cell[:40]!r}"
 
 
