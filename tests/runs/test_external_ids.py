@@ -19,7 +19,7 @@ from reelhouse.collect.planning import RunSpec
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
-from reelhouse.emulator import Emulator
+from reelhouse.emulator import Emulator, api
 from reelhouse.entities.schema import Entity
 from reelhouse.raw.chunk import read_answers
 from reelhouse.raw.inbox import put_message, waiting
@@ -254,6 +254,17 @@ def test_an_imdb_id_of_another_selected_entity_waits_for_its_next_run(tmdb: Emul
     assert verify(lake).clean
     # What is not selected is not collected.
     _collect(lake, tmdb, "tv", (next(key for key in movies if key not in (one, two, *series)),))
+    assert list(waiting(lake, "movie")) == []
+
+
+def test_an_id_that_the_other_entity_cannot_be_asked_by_is_not_left_to_it(
+    tmdb: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_find_by_tvdb", lambda world, results, number: results["movie_results"].append({"id": 1}))
+    lake, chosen = MemoryStorage(), of(tmdb, append=[], entities=["movie", "tv"])
+    options = CollectOptions(names=("tv",), keys=("tvdb:5",), selected=True)
+    (result,) = collected(lake, chosen, options, Progress())
+    assert result.notes == ("1 ids of other services stand for no tv at TMDB: tvdb:5 (movie)",)
     assert list(waiting(lake, "movie")) == []
 
 
