@@ -272,6 +272,13 @@ class Settings:
             self.exports_url,
         )
         _require(carries_secrets(self.tmdb_url), "tmdb_url", _PRIVATE, self.tmdb_url)
+        for name in ("tmdb_url", "exports_url"):
+            _require(
+                _has_host(getattr(self, name)),
+                name,
+                "an address with a host, such as https://host:443",
+                getattr(self, name),
+            )
         for name in _ADDRESSES:
             _require(not _USER_IN_ADDRESS.search(getattr(self, name)), name, _NO_USER, getattr(self, name))
         if not re.fullmatch(r"[a-z]{2}(-[A-Z]{2})?", self.language):
@@ -549,6 +556,15 @@ def _require(fits: bool, name: str, expected: str, value: object) -> None:
         # A password in an address goes no further than the setting.
         shown = _USER_IN_ADDRESS.sub("://…@", repr(value))[:_SHOWN]
         raise ConfigError(f"{name}: {expected} is expected, not {shown}; correct it in {_places(name)}")
+
+
+def _has_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and " " not in parts.netloc and parts.port != 0
+    except ValueError:
+        # A port beyond 65535, or an IPv6 address that is none.
+        return False
 
 
 def carries_secrets(address: str) -> bool:

@@ -124,6 +124,12 @@ def test_a_sqlite_file_whose_log_somebody_holds_is_left_alone(lake: Path, tmp_pa
         assert file.execute("select count(*) from mine").fetchall() == [(0,)]
 
 
+_ADDITIONS = {
+    ".sqlite": "select name, sql from sqlite_master where name in ('mine', 'watching') order by name",
+    ".duckdb": "select index_name, sql from duckdb_indexes()",
+}
+
+
 def opened(path: Path) -> Any:
     return closing(duckdb.connect(str(path)) if path.suffix == ".duckdb" else sqlite3.connect(path))
 
@@ -435,6 +441,32 @@ def test_a_file_that_was_cut_or_edited_since_is_written_again(lake: Path, tmp_pa
             "dim_genre": "full",
         }
         assert path.read_bytes() == body
+
+
+@pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])
+def test_indexes_and_triggers_of_others_stay_or_the_export_is_refused(lake: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    bring(lake, own_rows("a"))
+    export(lake, str(path), OWN)
+    with opened(path) as file:
+        file.execute(f"create index mine on {OWN} (remark)")
+        if name.endswith("sqlite"):
+            file.execute(f"create trigger watching after delete on {OWN} begin select 1; end")
+            file.commit()
+        before = file.execute(_ADDITIONS[path.suffix]).fetchall()
+    bring(lake, own_rows("a", "b"))
+    assert export(lake, str(path), OWN)[OWN].how == "full"
+    with opened(path) as file:
+        assert file.execute(_ADDITIONS[path.suffix]).fetchall() == before
+        file.execute("drop index mine")
+        file.execute(f"create index mine on {OWN} (rating)")
+        file.execute(f"create unique index other on {OWN} (remark)")
+        file.commit()
+    body = path.read_bytes()
+    bring(lake, own_rows("a", "a"))
+    with pytest.raises(ReelhouseError, match=r"your index other cannot be made again .*: drop it, then export"):
+        export(lake, str(path), OWN)
+    assert path.read_bytes() == body
 
 
 def test_values_that_sqlite_does_not_hold_are_counted(lake: Path, tmp_path: Path) -> None:

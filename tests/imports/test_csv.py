@@ -6,9 +6,11 @@ import csv
 import gzip
 import io
 import json
+import math
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reelhouse
 from reelhouse.imports.csv_files import CsvFiles
 from reelhouse.imports.files import source
 from reelhouse.imports.run import mark_of
@@ -509,4 +512,21 @@ def test_types_that_an_export_wrote_next_to_its_file_hold_for_it(lake: Importer)
     path = lake.file("movie.csv", 'n,t,d\n1,"12",3\n')
     assert lake.types("t", path) == {"n": "bigint", "t": "string", "d": "double"}
     assert lake.types("other", lake.file("other.csv", 'n,t,d\n1,"12",3\n'))["t"] == "bigint"
-    assert lake.types("edited", lake.file("movie.csv", 'n,t,d\nx,"12",3\n'))["n"] == "string"
+    edited = lake.bring("edited", lake.file("movie.csv", 'n,t,d\nx,"12",3\n'))
+    assert edited["columns"][0]["type"] == "string"
+    assert "types are not those that reelhouse_export.json names, because a value does not fit" in edited["notes"][0]
+
+
+def test_an_export_comes_back_as_it_was(lake: Importer, tmp_path: Path) -> None:
+    digits = [Decimal("12345678901234567890.123456789012345678"), Decimal("12345678901234567890.123456789012345679")]
+    rows = {
+        "m": pa.array(digits, pa.decimal128(38, 18)),
+        "d": pa.array([math.nan, -0.0]),
+        "e": pa.array([math.inf, -math.inf]),
+        "code": pa.array(["1", "2"]),
+    }
+    lake.bring("t", lake.parquet("t.parquet", **rows))
+    reelhouse.export(lake.root, to=f"csv:{tmp_path}/out", tables=["t"])
+    assert lake.bring("u", f"{tmp_path}/out/t.csv")["notes"] == ["types are those that reelhouse_export.json names"]
+    assert lake.types("v", f"{tmp_path}/out/t.csv") == lake.types("w", str(lake.folder / "t.parquet"))
+    assert repr(lake.rows("u")) == repr(lake.rows("t"))

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+import reelhouse
 from reelhouse.imports.json_files import JsonFiles
 from tests.imports.conftest import Importer
 
@@ -257,6 +258,15 @@ def test_nested_values_keep_their_nanoseconds_maps_and_nan(lake: Importer) -> No
         "twice": [["k", 1], ["k", 2]],
         "f": ["NaN", "Infinity", 1.5],
     }
+
+
+def test_nan_in_a_column_is_found_by_queries(lake: Importer) -> None:
+    """Parquet's bounds leave NaN out, and Sail took a column for constant if its bounds were equal."""
+    lake.bring("t", lake.parquet("t.parquet", id=[1, 2], r=[float("nan"), 1.5], s=[1.5, float("nan")]))
+    with reelhouse.open(lake.root) as opened:
+        found = opened.sql("select * from t order by id").toArrow().to_pylist()
+        assert str([tuple(row.values()) for row in found]) == "[(1, nan, 1.5), (2, 1.5, nan)]"
+        assert opened.sql("select id from t where r > 5").toArrow().to_pylist() == [{"id": 1}]
 
 
 def test_nanoseconds_that_are_cut_are_counted(lake: Importer) -> None:

@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 from aiohttp import web
 
-from reelhouse.errors import ConfigError, TransientError
+from reelhouse.errors import ConfigError, DeniedError, TransientError
 from reelhouse.tmdb.client import Answer
 from reelhouse.tmdb.proxy import proxy_of
 from tests.serving import Server, json, serving
@@ -47,13 +47,20 @@ def test_a_proxy_gets_its_password_and_never_the_token(monkeypatch: pytest.Monke
 
     with serving(refuse) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", _with_password(proxy))
-        with pytest.raises(TransientError, match="407") as raised:
+        with pytest.raises(DeniedError, match=r"the proxy refuses \(407\): set HTTPS_PROXY") as raised:
             _asked("https://tmdb.invalid")
     [(method, headers)] = seen
     assert method == "CONNECT"
     assert headers["Proxy-Authorization"] == f"Basic {b64encode(b'me:a secret').decode()}"
     assert TOKEN not in str(headers)
     assert "secret" not in str(raised.value)
+
+
+def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda request: web.Response(status=403)) as proxy:
+        monkeypatch.setenv("https_proxy", proxy.url)
+        with pytest.raises(TransientError, match=r"the proxy that HTTPS_PROXY names refuses \(403\)"):
+            _asked("https://tmdb.invalid")
 
 
 def test_this_machine_and_what_no_proxy_names_are_reached_directly(monkeypatch: pytest.MonkeyPatch) -> None:

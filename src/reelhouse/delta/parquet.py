@@ -79,7 +79,11 @@ class _OpenFile:
     def __init__(self, schema: pa.Schema) -> None:
         self._schema = schema
         self._sink = io.BytesIO()
-        self._writer = pq.ParquetWriter(self._sink, schema, compression="snappy")
+        # Without bounds of floating numbers, since bounds leave NaN out: Sail takes a column for constant whose bounds
+        # are equal.
+        floating = {field.name for field in schema if pa.types.is_floating(field.type)}
+        bounded = [name for name in schema.names if name not in floating] if floating else True
+        self._writer = pq.ParquetWriter(self._sink, schema, compression="snappy", write_statistics=bounded)
         self.rows = 0
 
     @property

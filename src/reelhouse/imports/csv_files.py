@@ -30,7 +30,7 @@ from reelhouse.warehouse.import_registry import ImportColumn
 
 _EXPORTED = "reelhouse_export.json"
 _KINDS = {"int": "bigint"}
-_TYPE = re.compile(r"bigint|double|boolean|date|timestamp|string|decimal\((3[0-8]|[12]\d|[1-9]),\d\)")
+_TYPE = re.compile(r"bigint|double|boolean|date|timestamp|string|decimal\((3[0-8]|[12]\d|[1-9]),\d\d?\)")
 _ESCAPE = "--escape '\\'"
 _PREAMBLE = ": if the first lines are not the header, leave them out: --skip-lines N"
 _SAMPLE = 256 * 1024
@@ -102,8 +102,13 @@ class CsvFiles(Values):
         """As for all values; files of an export of ours have the types that it wrote down, where all values fit."""
         exported = None if pinned is not None else self._exported()
         if exported:
-            with suppress(ReelhouseError):
+            try:
+                self._exported_types = True
                 found = super().columns(exported)
+            except ReelhouseError as exc:
+                self._exported_types = False
+                self.notes.append(f"types are not those that {_EXPORTED} names, because a value does not fit: {exc}")
+            else:
                 self.notes.append(f"types are those that {_EXPORTED} names")
                 return found
         return super().columns(pinned)

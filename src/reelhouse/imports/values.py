@@ -57,6 +57,9 @@ _FITS = {
     "timestamptz '0001-01-01 00:00:00+00' and timestamptz '9999-12-31 23:59:59.999999+00'",
 }
 
+# How our own exports write doubles that no number in a file of others stands for.
+_EXPORTED_DOUBLE = "$ in ('nan', 'inf', '-inf', '-0')"
+
 # What a value is, a bit each; those of a column together say what all its values are. A column gets the first type that
 # allows all of them.
 _EXACTLY, _WIDE, _REAL, _TRUTH, _DAY, _ZONED, _UNZONED, _OTHER = (1 << at for at in range(8))
@@ -94,6 +97,8 @@ class Values(ABC):
     def __init__(self, columns: Sequence[ImportColumn] = ()) -> None:
         self._columns = list(columns)
         self.notes: list[str] = []
+        # Whether the types of columns are those with which we have written the values.
+        self._exported_types = False
         self._bits: dict[str, int] = {}
         # Columns that all values are known to fit.
         self._proven: list[ImportColumn] = []
@@ -184,7 +189,10 @@ class Values(ABC):
             fits = rf"regexp_full_match($, '-?\d*(\.\d{{0,{decimal[2]}}}0*)?')"
             return f"case when {fits} then try_cast($ as {column.type}) end".replace("$", text)
         cast = f"try_cast($ as {_SQL[column.type]})"
-        cast = cast if column in self._proven else f"case when {_FITS[column.type]} then {cast} end"
+        fits = _FITS[column.type]
+        if column.type == "double" and self._exported_types:
+            fits = f"({fits}) or {_EXPORTED_DOUBLE}"
+        cast = cast if column in self._proven else f"case when {fits} then {cast} end"
         return cast.replace("$", text if column.type in _DAYS else quoted(column.name))
 
     def _text(self, name: str) -> str:

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -196,7 +197,7 @@ class TmdbClient:
             raise BudgetError("no further request is allowed")
         self.waits()
         url = URL(f"{self._url}{path}?{query}" if query else f"{self._url}{path}", encoded=True)
-        broken = None
+        broken, by_proxy = None, 0
         try:
             # A redirect could carry the token to another host.
             async with self._session.get(
@@ -208,6 +209,11 @@ class TmdbClient:
         except (TimeoutError, aiohttp.ClientError, OSError) as exc:
             # Its messages have several lines.
             broken = " ".join(str(exc).split()) or type(exc).__name__
+            by_proxy = exc.status if isinstance(exc, aiohttp.ClientHttpProxyError) else 0
+        if by_proxy == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            raise DeniedError("the proxy refuses (407): set HTTPS_PROXY to http://NAME:PASSWORD@HOST:PORT")
+        if by_proxy:
+            raise TransientError(f"{path}: the proxy that HTTPS_PROXY names refuses ({by_proxy})")
         if broken is not None:
             # Not raised from aiohttp's error, which carries the request's headers and so the token.
             raise TransientError(f"{path}: {broken}")

@@ -45,10 +45,12 @@ class DatabaseFile(ABC):
     Subclasses say what differs between programs that keep tables in one file. All of it may raise `ReelhouseError`.
     """
 
-    # What a column's type is called there if not as in the lake, a statement that names all tables and views, and
-    # whether foreign keys are enforced: then a table cannot be replaced without those that refer to it.
+    # What a column's type is called there if not as in the lake, a statement that names all tables and views, one that
+    # names indexes and triggers of a table with their statements, and whether foreign keys are enforced: then a table
+    # cannot be replaced without those that refer to it.
     types: ClassVar[Mapping[str, str]]
     names: ClassVar[str]
+    additions: ClassVar[str]
     not_compared = ROWS_ALONE
     enforces: ClassVar[bool]
 
@@ -147,13 +149,28 @@ class DatabaseFile(ABC):
         declared = declarable(specs, enforced=self.enforces)
         tables = {table.name: table for table in wanted}
         order = parents_first(tables, declared)
+        additions = {name: file.execute(self.additions, [name]).fetchall() for name in order}
         for name in reversed(order):
             file.execute(f"drop table if exists {quoted(name)}")
         done = []
         for name in order:
             step(f"{name}: loading")
             done.append(self._load(file, snapshot, tables[name], declared.get(name, [])))
+        for name in order:
+            self._add_again(file, name, additions[name])
         return done
+
+    def _add_again(self, file: Any, table: str, additions: list[tuple[str, str]]) -> None:
+        """Make indexes and triggers again that went with the table before; ours are there already."""
+        there = {what for what, _ in file.execute(self.additions, [table]).fetchall()}
+        for what, statement in additions:
+            try:
+                if what not in there:
+                    file.execute(statement)
+            except Exception as exc:
+                raise ReelhouseError(
+                    f"{self.place}: your {what} cannot be made again ({str(exc).splitlines()[0]}): drop it, then export"
+                ) from exc
 
     def _load(self, file: Any, snapshot: LakeSnapshot, table: ExportTable, keys: list[ForeignKey]) -> Exported:
         scan, notes = self._filled(file, snapshot, table, keys)

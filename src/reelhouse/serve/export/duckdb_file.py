@@ -31,6 +31,10 @@ class DuckdbFile(DatabaseFile):
         "select table_name from duckdb_tables() where schema_name = 'main' "
         "union all select view_name from duckdb_views() where not internal"
     )
+    additions = (
+        "select 'index ' || index_name, sql from duckdb_indexes() "
+        "where schema_name = 'main' and table_name = ? and sql is not null"
+    )
 
     enforces = True
 

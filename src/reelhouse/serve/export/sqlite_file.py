@@ -32,6 +32,10 @@ class SqliteFile(DatabaseFile):
 
     types: ClassVar = {"bigint": "integer", "int": "integer", "double": "real", "decimal": "text", "string": "text"}
     names = "select name from sqlite_master where type in ('table', 'view')"
+    additions = (
+        "select type || ' ' || name, sql from sqlite_master "
+        "where tbl_name = ? and type in ('index', 'trigger') and sql is not null"
+    )
 
     enforces = False
 
