@@ -386,6 +386,17 @@ def test_no_lake_begins_in_another_one(here: Here, tmp_path: Path, place: str, i
     assert f"lies in the lake at {outer}: take a place outside" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "there", ["tables/mine.csv", "marts/models/a.sql", "tables/in/_reelhouse/runs/movie/000001/plan.json"]
+)
+def test_no_lake_begins_around_what_a_purge_of_it_would_erase(here: Here, tmp_path: Path, there: str) -> None:
+    (tmp_path / "lake" / there).parent.mkdir(parents=True)
+    (tmp_path / "lake" / there).write_text("{}")
+    done = here("--lake", "lake", "collect", TMDB_TOKEN="eyJhbGciOiJIUzI1NiJ9.c2VjcmV0.s1gnature")
+    assert done.exit_code == 2
+    assert f"has {there}, which is not of a lake: take an empty place" in done.stderr
+
+
 def test_a_lake_close_by_is_named(here: Here, tmp_path: Path) -> None:
     for name in ("filme", "lake-2025"):
         (tmp_path / name / "_reelhouse/runs/movie/000001").mkdir(parents=True)

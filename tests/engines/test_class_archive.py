@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.engines.class_archive import archive_option
+from reelhouse.engines.class_archive import archive_option, remove_archive
 from tests.end_to_end.conftest import REPOSITORY
 from tests.parity.test_parity import python_of
 
@@ -80,6 +80,24 @@ def test_an_archive_that_nobody_used_for_two_months_is_removed(home: Home) -> No
     assert not archive.exists()
 
 
+@pytest.mark.parametrize("damaged", [b"\xf0", b"\xf0" + bytes(16), b"\xf0" * 16])
+def test_a_damaged_archive_is_removed_and_made_anew(home: Home, damaged: bytes) -> None:
+    archive = home.made()
+    archive.write_bytes(b"\xf0" + bytes(15))
+    assert home.option()
+    archive.write_bytes(damaged)
+    assert home.made() == archive
+
+
+def test_an_archive_with_which_java_does_not_start_is_removed(home: Home) -> None:
+    archive = home.made()
+    archive.write_bytes(b"\xf0")
+    assert remove_archive(home.option())
+    assert not archive.exists()
+    assert not remove_archive("")
+    assert not remove_archive("-XX:ArchiveClassesAtExit=/x -Xlog:cds*=off")
+
+
 def test_what_others_may_write_is_not_run(home: Home) -> None:
     archive = home.made()
     archive.write_bytes(b"\xf0")
@@ -100,6 +118,14 @@ def test_java_takes_sparks_classes_from_the_archive_at_the_third_start(tmp_path:
     found = [_classes_from_archive(python, tmp_path, start) for start in range(3)]
     assert found[:2] == [0, 0]
     assert found[2] > 5000
+    [archive] = tmp_path.rglob("*.jsa")
+    body = archive.read_bytes()
+    archive.chmod(0o600)
+    archive.write_bytes(body[: len(body) // 2])
+    archive.with_suffix(".crc32").unlink()
+    # Java dies of it, and starts again without it.
+    assert _classes_from_archive(python, tmp_path, 3) == 0
+    assert not archive.exists()
 
 
 def _classes_from_archive(python: Path, home: Path, start: int) -> int:

@@ -210,19 +210,66 @@ def test_no_byte_of_what_was_purged_stays_in_a_file(tmp_path: Path, name: str) -
 
 
 @pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])
-def test_what_others_write_into_a_file_meanwhile_is_not_lost(lake: Path, tmp_path: Path, name: str) -> None:
-    export(lake, str(tmp_path / name), *SOME)
+def test_nobody_writes_into_a_file_while_it_is_replaced(lake: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    export(lake, str(path), *SOME)
+    module = "duckdb" if name.endswith("duckdb") else "sqlite3"
+    program = (
+        f"import {module} as module; file = module.connect({str(path)!r}); "
+        "file.execute('create table mine as select 7 as seven'); file.commit()"
+    )
+    ended: list[int] = []
 
     def step(text: str) -> None:
-        with opened(tmp_path / name) as file:
-            file.execute("create table if not exists mine as select 7 as seven")
-            file.commit()
+        if not ended:
+            done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+            assert "lock" in done.stderr
+            ended.append(done.returncode)
+
+    target_of(str(path)).export(look(FolderStorage(lake), SOME), full=True, step=step)
+    assert ended == [1]
+    with opened(path) as file:
+        assert file.execute("select count(*) from movie_genre").fetchone() > (0,)
+
+
+def test_an_open_transaction_of_another_program_keeps_the_file(lake: Path, tmp_path: Path) -> None:
+    path = tmp_path / "films.sqlite"
+    export(lake, str(path), *SOME)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("create table mine (one)")
+        file.commit()
+        file.execute("insert into mine values (1)")
+        with pytest.raises(ReelhouseError, match=r"films\.sqlite: database is locked"):
+            export(lake, str(path), *SOME, full=True)
+        file.commit()
+    export(lake, str(path), *SOME, full=True)
+    with closing(sqlite3.connect(path)) as file:
+        assert file.execute("select one from mine").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])
+def test_what_a_program_without_locks_wrote_meanwhile_is_not_lost(lake: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    export(lake, str(path), *SOME)
+
+    def step(text: str) -> None:
+        os.utime(path, (0, 0))
 
     with pytest.raises(ReelhouseError, match=f"{name} was changed by another program meanwhile"):
-        target_of(str(tmp_path / name)).export(look(FolderStorage(lake), SOME), full=True, step=step)
-    export(lake, str(tmp_path / name), *SOME, full=True)
-    with opened(tmp_path / name) as file:
-        assert file.execute("select seven from mine").fetchall() == [(7,)]
+        target_of(str(path)).export(look(FolderStorage(lake), SOME), full=True, step=step)
+
+
+@pytest.mark.parametrize("to", ["films.duckdb", "films.sqlite", "csv:out", "parquet:out"])
+def test_a_file_that_others_may_not_read_stays_so(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    export(lake, to, "dim_genre")
+    kind, _, folder = to.partition(":")
+    path = Path(folder, f"dim_genre.{kind}") if folder else Path(to)
+    path.chmod(0o600)
+    export(lake, to, "dim_genre", full=True)
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", ["films.duckdb", "films.sqlite"])

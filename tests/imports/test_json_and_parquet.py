@@ -260,6 +260,12 @@ def test_nested_values_keep_their_nanoseconds_maps_and_nan(lake: Importer) -> No
     }
 
 
+@pytest.mark.parametrize("unit", ["ms", "us"])
+def test_an_instant_beyond_all_years_is_refused_and_does_not_wrap_around(lake: Importer, unit: str) -> None:
+    never = pa.array([2**63 - 1, 18448444073709551], pa.int64()).cast(pa.timestamp(unit))
+    assert "column at" in lake.refused("t", lake.parquet("t.parquet", at=never))
+
+
 def test_nan_in_a_column_is_found_by_queries(lake: Importer) -> None:
     """Parquet's bounds leave NaN out, and Sail took a column for constant if its bounds were equal."""
     lake.bring("t", lake.parquet("t.parquet", id=[1, 2], r=[float("nan"), 1.5], s=[1.5, float("nan")]))

@@ -18,7 +18,7 @@ from reelhouse.settings import FILE, Settings, cache_folder, load
 from reelhouse.storage.credentials import Accessible
 from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.opening import S3Options, open_storage
-from reelhouse.storage.protocol import Storage
+from reelhouse.storage.protocol import HOUSE, Storage
 
 if TYPE_CHECKING:
     from reelhouse.entities.schema import Entity
@@ -66,12 +66,18 @@ def readable_storage(settings: Settings) -> Storage:
 
 
 def writable_storage(settings: Settings) -> Storage:
-    """As `readable_storage`, for commands that may begin a lake: `ConfigError` within another lake.
+    """As `readable_storage`, for commands that begin lakes: `ConfigError` where a purge would erase something else.
 
-    A purge of the outer lake would erase the inner one.
+    That is within another lake, or around files in the folders of tables and marts.
     """
     storage = readable_storage(settings)
-    for outer in () if _has_plan(storage) else _places_above(storage):
+    if _has_plan(storage):
+        return storage
+    if not any(storage.keys(HOUSE)):
+        for folder in ("tables/", "marts/"):
+            if (key := next(iter(storage.keys(folder)), None)) is not None:
+                raise ConfigError(f"lake: {storage.url} has {key}, which is not of a lake: take an empty place")
+    for outer in _places_above(storage):
         # Who may not look there has rights to the inner place alone.
         with suppress(StorageError):
             if any(storage_of(settings.overridden(lake=outer)).keys(RUNS)):

@@ -1,6 +1,6 @@
 """The archive of Java's classes (AppCDS) with which Apache Spark starts cheaper here: made once, then kept.
 
-Java checks an archive itself: one that does not fit this Java or these jars is ignored.
+Java ignores an archive that does not fit it or these jars, and dies of a damaged one.
 """
 
 from __future__ import annotations
@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
 # An archive costs as much as it saves in three builds, so it is made at the second start: many machines see only one.
 _MAKE = "-XX:ArchiveClassesAtExit={} -Xlog:cds*=off"
 _USE = "-XX:SharedArchiveFile={} -Xlog:cds*=off"
+_BLOCK = 1 << 20
 
 # Java that makes an archive and was killed is given up after an hour.
 _GIVEN_UP = 3600
@@ -33,12 +35,26 @@ def archive_option(folder: Path, java: Path, jars: Path) -> str:
         return ""
 
 
+def remove_archive(option: str) -> bool:
+    """Remove the archive that the *option* uses, with which Java did not start; False if it uses none."""
+    name, _, rest = option.partition("=")
+    if name != _USE.partition("=")[0]:
+        return False
+    _remove(Path(rest.partition(" ")[0]))
+    return True
+
+
+def _remove(archive: Path) -> None:
+    for suffix in (".crc32", ".making", ".jsa"):
+        archive.with_suffix(suffix).unlink(missing_ok=True)
+
+
 def _option(folder: Path, archive: Path) -> str:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Java runs what an archive holds. And Spark divides options at spaces.
     if not _private(folder) or any(one.isspace() or one in "\"'\\" for one in str(archive)):
         return ""
-    if _whole(archive):
+    if _finished(archive) and _undamaged(archive):
         os.utime(archive)
         return _USE.format(archive)
     started, making = archive.with_suffix(".started"), archive.with_suffix(".making")
@@ -69,10 +85,25 @@ def _private(folder: Path) -> bool:
     return found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
-def _whole(archive: Path) -> bool:
+def _finished(archive: Path) -> bool:
     """Whether Java has finished *archive*: it writes the first bytes last."""
     with suppress(FileNotFoundError), archive.open("rb") as file:
         return any(file.read(4))
+    return False
+
+
+def _undamaged(archive: Path) -> bool:
+    """Whether *archive* is as it was when it was used first; one that is not is removed."""
+    found = 0
+    with archive.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found = zlib.crc32(block, found)
+    known = archive.with_suffix(".crc32")
+    if not known.exists():
+        known.write_text(str(found))
+    if known.read_text() == str(found):
+        return True
+    _remove(archive)
     return False
 
 

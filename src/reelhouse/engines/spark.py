@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from reelhouse.engines.class_archive import archive_option
+from reelhouse.engines.class_archive import archive_option, remove_archive
 from reelhouse.engines.credential_server import engine_environ
 from reelhouse.engines.spark_connect import UNTRACED, check_listens, connected
 from reelhouse.errors import ConfigError, ReelhouseError
@@ -21,6 +21,8 @@ from reelhouse.settings import cache_folder
 from reelhouse.storage.credentials import S3Access
 
 if TYPE_CHECKING:
+    from py4j.java_gateway import JavaGateway
+    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
 
@@ -261,10 +263,8 @@ def _driver_memory() -> str:
 
 
 def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> None:
-    """Start Apache Spark in this process and its children; its output is shown only if it does not start."""
+    """Start Apache Spark in this process and its children."""
     from pyspark import SparkConf, SparkContext
-    from pyspark.errors import PySparkException
-    from pyspark.java_gateway import launch_gateway
     from pyspark.version import __version__ as version
 
     java = _java()
@@ -277,18 +277,35 @@ def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> N
     conf = SparkConf(loadDefaults=False)
     for name, value in started_conf(master, version, there, stated, access).items():
         conf.set(name, value)
-    if (options := conf.get(_JAVA_OPTIONS)) in (_FOR_FEW[_JAVA_OPTIONS], _FOR_MANY[_JAVA_OPTIONS]):
-        conf.set(_JAVA_OPTIONS, f"{options} {archive_option(_kept('java'), java, jars)}".rstrip())
-    output = _Output()
+    options = conf.get(_JAVA_OPTIONS)
+    ours = options in (_FOR_FEW[_JAVA_OPTIONS], _FOR_MANY[_JAVA_OPTIONS])
+    archive = archive_option(_kept("java"), java, jars) if ours else ""
     with _environment(access):
         try:
-            gateway = launch_gateway(conf, {"stdout": output.pipe, "stderr": output.pipe})  # type: ignore[no-untyped-call]
-        except PySparkException as exc:
-            raise _not_started(output.ended()) from exc
-    output.goes_on()
+            gateway = _launched(conf, f"{options} {archive}" if archive else options)
+        except ReelhouseError:
+            if not remove_archive(archive):
+                raise
+            gateway = _launched(conf, options)
     # Without `conf`: Java has it already, with Maven's jars added, and executors get the jars from Java.
     context = SparkContext(gateway=gateway)
     context.setLogLevel("ERROR")
+
+
+def _launched(conf: SparkConf, options: str | None) -> JavaGateway:
+    """The way to a Java that was started with these *options*; its output is shown only if it does not start."""
+    from pyspark.errors import PySparkException
+    from pyspark.java_gateway import launch_gateway
+
+    if options is not None:
+        conf.set(_JAVA_OPTIONS, options)
+    output = _Output()
+    try:
+        gateway = launch_gateway(conf, {"stdout": output.pipe, "stderr": output.pipe})  # type: ignore[no-untyped-call]
+    except PySparkException as exc:
+        raise _not_started(output.ended()) from exc
+    output.goes_on()
+    return gateway
 
 
 class _Output:

@@ -175,7 +175,7 @@ def _converted(array: Any, kind: str) -> Any:
         )
     if pt.is_timestamp(array.type):
         # What is finer than a microsecond no engine of a lake would show.
-        array = array.cast(pa.timestamp("us", array.type.tz), safe=False)
+        array = array.cast(pa.timestamp("us", array.type.tz), safe=array.type.unit != "ns")
     return array.cast(arrow_type(kind))
 
 

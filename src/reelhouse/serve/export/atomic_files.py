@@ -7,7 +7,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -112,8 +112,10 @@ def check_output(path: Path, storage: Storage) -> None:
 
 
 def put_in_place(made: Path, place: Path) -> None:
-    """Replace *place* by *made*, which is on the same disk, durably."""
+    """Replace *place* by *made*, which is on the same disk, durably. Who may read *place* may read it afterwards."""
     check_file(place)
+    with suppress(FileNotFoundError):
+        shutil.copymode(place, made)
     sync(made)
     made.replace(place)
     sync(place.parent)

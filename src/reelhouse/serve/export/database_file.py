@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -62,6 +62,10 @@ class DatabaseFile(ABC):
     @abstractmethod
     def opened(self, path: Path, *, read_only: bool = False) -> AbstractContextManager[Any]:
         """The file, open, each statement committed."""
+
+    @abstractmethod
+    def locked(self) -> AbstractContextManager[Any]:
+        """Keep other programs from writing to the file; raise where one is about to."""
 
     @abstractmethod
     def copy(self, made: Path) -> None:
@@ -122,11 +126,15 @@ class DatabaseFile(ABC):
         return snapshot, [table for table in snapshot.tables if table.name in names]
 
     def _put(self, snapshot: LakeSnapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
-        with scratch_in(self._path.parent) as folder:
+        with scratch_in(self._path.parent) as folder, ExitStack() as lock:
             clear_leftovers(self._path.parent)
             made, before = folder / self._path.name, self._stamps()
             if self._path.exists():
                 self.copy(made)
+                # What another program commits to the old file from now on would go with it. Not before: a process that
+                # closes a copied file loses its locks. And Windows replaces no file that is open.
+                if os.name != "nt":
+                    lock.enter_context(self.locked())
             with self.opened(made) as file:
                 self.prepare(file)
                 done = self._load_all(file, snapshot, wanted, step)
@@ -134,7 +142,7 @@ class DatabaseFile(ABC):
                 self.clear_free_space(made)
             snapshot.check()
             sync(made)
-            # What others wrote since it was copied would go with the old file.
+            # What others wrote before the lock would go with the old file.
             if self._stamps() != before:
                 raise ReelhouseError(
                     f"{self.place} was changed by another program meanwhile, and stays as that left it: export again"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,6 +57,10 @@ class DuckdbFile(DatabaseFile):
             line = str(exc).splitlines()[0]
             opened = " is open in another program: close it there, then export again"
             raise ReelhouseError(path.name + (opened if "lock" in line.lower() else f": {line}")) from exc
+
+    def locked(self) -> AbstractContextManager[Any]:
+        # DuckDB lets nobody write to a file that another process reads.
+        return self.opened(self._path, read_only=True)
 
     def copy(self, made: Path) -> None:
         # Open for reading meanwhile, which keeps writers out.

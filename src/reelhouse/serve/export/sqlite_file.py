@@ -58,6 +58,16 @@ class SqliteFile(DatabaseFile):
         write_metadata(self._path, [table.spec for table in look(snapshot.storage).tables if table.name in there])
         return done
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with self.opened(self._path) as file:
+            # With a log of writes, which tells by itself whether somebody has the file open, this one would keep it.
+            if file.execute("pragma journal_mode").fetchone() != ("wal",):
+                file.execute("begin immediate")
+                yield
+                return
+        yield
+
     def copy(self, made: Path) -> None:
         with self.opened(self._path) as file:
             file.execute("vacuum into ?", [str(made)])
