@@ -81,7 +81,7 @@ def test_an_archive_that_nobody_used_for_two_months_is_removed(home: Home) -> No
 
 
 @pytest.mark.parametrize("damaged", [b"\xf0", b"\xf0" + bytes(16), b"\xf0" * 16])
-def test_a_damaged_archive_is_removed_and_made_anew(home: Home, damaged: bytes) -> None:
+def test_a_damaged_archive_is_removed_and_made_again(home: Home, damaged: bytes) -> None:
     archive = home.made()
     archive.write_bytes(b"\xf0" + bytes(15))
     assert home.option()
