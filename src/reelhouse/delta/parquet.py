@@ -81,8 +81,9 @@ class _OpenFile:
         self._sink = io.BytesIO()
         # Without bounds of floating numbers, since bounds leave NaN out: Sail takes a column for constant whose bounds
         # are equal.
-        floating = {field.name for field in schema if pa.types.is_floating(field.type)}
+        floating = [field.name for field in schema if pa.types.is_floating(field.type)]
         bounded = [name for name in schema.names if name not in floating] if floating else True
+        self._nulls = Counter(dict.fromkeys(floating, 0))
         self._writer = pq.ParquetWriter(self._sink, schema, compression="snappy", write_statistics=bounded)
         self.rows = 0
 
@@ -94,13 +95,15 @@ class _OpenFile:
         group = pa.Table.from_batches(batches, self._schema)
         if len(group):
             self._writer.write_table(group, row_group_size=len(group))
+            self._nulls.update({name: group[name].null_count for name in self._nulls})
             self.rows += len(group)
 
     def put(self, storage: Storage, folder: str, path: str) -> DataFile:
         self._writer.close()
         body = self._sink.getvalue()
         storage.put(f"{folder}/{path}", body)
-        return DataFile(path, len(body), statistics(pq.read_metadata(io.BytesIO(body))))
+        stated = statistics(pq.read_metadata(io.BytesIO(body)))
+        return DataFile(path, len(body), {**stated, "nullCount": {**stated["nullCount"], **self._nulls}})
 
 
 def statistics(footer: pq.FileMetaData) -> dict[str, Any]:
