@@ -194,6 +194,13 @@ def test_control_characters_of_values_are_shown_and_not_obeyed(tmp_path: Path, l
         assert json.loads(screen.text.replace("\n", ""))[0]["title"] == _EVIL
 
 
+def test_control_characters_of_a_raw_answer_are_shown_and_not_obeyed() -> None:
+    with drawing(120) as screen:
+        display.text(f"{_EVIL}\n".encode() + b"\xff", None)
+    assert "\\u009b31m" in screen.text
+    assert [each for each in ("\x9b", "\u202e", "\x07", "\x7f", "\x1b[31m", "\x1b]") if each in screen.raw] == []
+
+
 def test_control_characters_of_tmdb_s_messages_are_shown_and_not_obeyed(tmp_path: Path) -> None:
     def denying(request: web.BaseRequest) -> web.StreamResponse:
         return serving.verdict(401, 7, f"Invalid {_EVIL} key")
