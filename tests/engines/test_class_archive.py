@@ -132,7 +132,7 @@ def _classes_from_archive(python: Path, home: Path, start: int) -> int:
     log = home / f"classes{start}.txt"
     environ = {**os.environ, "HOME": str(home), "PYTHONPATH": str(REPOSITORY / "src")}
     environ["JAVA_TOOL_OPTIONS"] = f"-Xlog:class+load:file={log}"
-    # What lies in the working directory is not imported, by Spark's own Python neither.
+    # Neither this Python nor Spark's own imports modules from the working directory.
     (home / "json.py").write_text("raise SystemExit('imported')")
     ended = subprocess.run(
         [python, "-P", "-c", START], env=environ, cwd=home, capture_output=True, text=True, check=False

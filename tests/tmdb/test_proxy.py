@@ -7,11 +7,12 @@ from base64 import b64encode
 import pytest
 from aiohttp import web
 
-from reelhouse.errors import ConfigError, DeniedError, TransientError
+from reelhouse.errors import ConfigError, DeniedError, ListingError, TransientError
 from reelhouse.tmdb.client import Answer
+from reelhouse.tmdb.exports import fetch_export
 from reelhouse.tmdb.proxy import proxy_of
 from tests.serving import Server, json, serving
-from tests.tmdb.asking import TOKEN, with_client
+from tests.tmdb.asking import TOKEN, with_client, with_session
 
 _NAMES = ("http_proxy", "https_proxy", "no_proxy")
 
@@ -36,6 +37,14 @@ def test_tmdb_is_requested_through_the_proxy(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("http_proxy", proxy.url)
         assert _asked("http://tmdb.invalid").body == b'{"id":1}'
     assert [str(request.url) for request in proxy.seen] == ["http://tmdb.invalid/3/movie/1"]
+
+
+def test_exports_are_requested_through_the_proxy_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(lambda request: web.Response(status=404)) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        with pytest.raises(ListingError):
+            with_session(lambda session: fetch_export(session, "http://exports.invalid/p/exports", "movie"))
+    assert {request.url.host for request in proxy.seen} == {"exports.invalid"}
 
 
 def test_a_proxy_gets_its_password_and_never_the_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reelhouse.collect.spool import Spool
-from reelhouse.errors import ConfigError, MissingKeyError, StorageError
+from reelhouse.errors import ConfigError, MissingKeyError, RefusedError, StorageError
 from reelhouse.raw.keys import FIRST_PLAN_OF_FORMAT_1, FORMAT, PLACES, RUNS, of_a_lake, plan_key
 from reelhouse.settings import FILE, Settings, cache_folder, load
 from reelhouse.storage.credentials import Accessible
@@ -79,7 +79,7 @@ def writable_storage(settings: Settings) -> Storage:
                 raise ConfigError(f"lake: {storage.url} has {key}, which is not of a lake: take an empty place")
     for outer in _places_above(storage):
         # Who may not look there has rights to the inner place alone.
-        with suppress(StorageError):
+        with suppress(RefusedError):
             if any(storage_of(settings.overridden(lake=outer)).keys(RUNS)):
                 raise ConfigError(f"lake: {storage.url} lies in the lake at {outer}: take a place outside")
     return storage

@@ -283,8 +283,9 @@ def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> N
     with _environment(access):
         try:
             gateway = _launched(conf, f"{options} {archive}" if archive else options)
-        except ReelhouseError:
-            if not remove_archive(archive):
+        except ReelhouseError as exc:
+            # A mistake of the user's is not the archive's.
+            if isinstance(exc, ConfigError) or not remove_archive(archive):
                 raise
             gateway = _launched(conf, options)
     # Without `conf`: Java has it already, with Maven's jars added, and executors get the jars from Java.
