@@ -60,9 +60,16 @@ def lake_of(settings: Settings) -> Storage:
 
 def readable_storage(settings: Settings) -> Storage:
     """The storage that the settings name, whether there is a lake yet or not."""
+    return _opened(settings)[0]
+
+
+def _opened(settings: Settings) -> tuple[Storage, bool]:
+    """The storage that the settings name, and whether it has a run; a bucket is asked once."""
     storage = storage_of(settings)
-    _check_format(storage)
-    return storage
+    has_plan = _has_plan(storage)
+    if not has_plan:
+        _check_format(storage)
+    return storage, has_plan
 
 
 def writable_storage(settings: Settings) -> Storage:
@@ -70,8 +77,8 @@ def writable_storage(settings: Settings) -> Storage:
 
     That is within another lake, or around files in the folders of tables and marts.
     """
-    storage = readable_storage(settings)
-    if _has_plan(storage):
+    storage, has_plan = _opened(settings)
+    if has_plan:
         return storage
     if not any(storage.keys(HOUSE)):
         for folder in ("tables/", "marts/"):
@@ -90,7 +97,7 @@ def _check_format(storage: Storage) -> None:
 
     Other formats are refused by whatever reads an object of them.
     """
-    if not _has_plan(storage) and storage.size(FIRST_PLAN_OF_FORMAT_1) is not None:
+    if storage.size(FIRST_PLAN_OF_FORMAT_1) is not None:
         raise ConfigError(
             f"lake: {storage.url} is a lake of format 1, which this reelhouse does not read (its own is {FORMAT}): "
             "name another place and collect again"
