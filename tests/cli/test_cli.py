@@ -187,6 +187,25 @@ def test_ctrl_c_where_python_ignores_exceptions_ends_the_command_all_the_same() 
     assert time.monotonic() - began < 25
 
 
+def test_ctrl_c_that_an_import_drops_ends_the_command_all_the_same(tmp_path: Path) -> None:
+    # As modules in C do while they begin.
+    (tmp_path / "dropping.py").write_text(
+        "import signal\ntry: signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt: pass"
+    )
+    program = (
+        "import sys, threading\n"
+        f"sys.path.append({str(tmp_path)!r})\n"
+        "from reelhouse.cli import main as cli\n"
+        "def end():\n    import dropping\n    threading.Event().wait(30)\n"
+        "cli.main.add_command(cli.click.Command('end', callback=end))\n"
+        "cli.main(['end'])"
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=_environ(), check=False)
+    assert (done.returncode, done.stderr) == (130, "reelhouse: interrupted\n")
+    assert time.monotonic() - began < 25
+
+
 _HEAVY = {
     *("aiohttp", "asyncio", "boto3", "botocore", "jmespath", "rich", "msgspec", "http.client", "reelhouse.settings"),
     *("pyarrow", "pandas", "numpy", "pyspark", "pysail", "deltalake", "duckdb", "sqlglot", "reelhouse.emulator"),

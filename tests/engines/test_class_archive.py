@@ -131,6 +131,8 @@ def test_java_takes_sparks_classes_from_the_archive_at_the_third_start(tmp_path:
 def _classes_from_archive(python: Path, home: Path, start: int) -> int:
     log = home / f"classes{start}.txt"
     environ = {**os.environ, "HOME": str(home), "PYTHONPATH": str(REPOSITORY / "src")}
+    # As a process leaves it that has used Spark Connect, or an address of the user's for other programs.
+    environ |= {"SPARK_CONNECT_MODE_ENABLED": "1", "SPARK_REMOTE": "sc://127.0.0.1:1"}
     environ["JAVA_TOOL_OPTIONS"] = f"-Xlog:class+load:file={log}"
     # Neither this Python nor Spark's own imports modules from the working directory.
     (home / "json.py").write_text("raise SystemExit('imported')")

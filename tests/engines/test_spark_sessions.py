@@ -220,6 +220,12 @@ def test_a_job_is_not_begun_in_a_session_through_spark_connect() -> None:
         spark.adopted(session.session_factory("sail")())
 
 
+def test_apache_spark_is_not_started_where_spark_connect_is_in_use() -> None:
+    session.session_factory("sail")()
+    with pytest.raises(ConfigError, match="this process has used Spark Connect already"):
+        spark._leave_connect()
+
+
 def test_arguments_come_in_the_style_of_each_service() -> None:
     expected = job.Job({"lake": "s3://b/p"}, full=True)
     assert job.read_arguments(["--lake", "s3://b/p", "--full"]) == expected

@@ -260,7 +260,7 @@ def compare_each(
                     for one in chosen
                 ]
 
-    return asyncio.run(comparing())
+    return run_loop(comparing())
 
 
 def _replay(storage: Storage, spool: Spool, stop_conditions: StopConditions, progress: Progress) -> int:

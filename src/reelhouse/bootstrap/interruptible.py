@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
+from reelhouse import ctrl_c
 from reelhouse.collect.fetching import StopConditions
 
 T = TypeVar("T")
@@ -74,7 +75,8 @@ def run(work: Coroutine[Any, Any, T], stop: Callable[[], None] = lambda: None) -
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        with ctrl_c.as_asyncio_expects():
+            return asyncio.run(work)
     begun: list[Callable[[], object]] = []
 
     async def cancellable() -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ import click
 
 from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.bootstrap.interruptible import run as run_loop
 from reelhouse.bootstrap.secrets import ENV_FILE, FILE_PLACE, KEYRING_PLACE, keep_in_file, keep_in_keyring
 from reelhouse.bootstrap.selection import selected
 from reelhouse.bootstrap.storage import readable_storage
@@ -136,7 +136,7 @@ def _token() -> str:
         if not token:
             return ""
         try:
-            asyncio.run(_check(load({"token": token}, folder=Path(os.devnull))))
+            run_loop(_check(load({"token": token}, folder=Path(os.devnull))))
         except (ConfigError, DeniedError) as exc:
             display.note(str(exc))
             continue

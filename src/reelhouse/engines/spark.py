@@ -267,6 +267,7 @@ def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> N
     from pyspark import SparkConf, SparkContext
     from pyspark.version import __version__ as version
 
+    _leave_connect()
     java = _java()
     if master.startswith("spark://"):
         check_listens(master.partition(",")[0])
@@ -291,6 +292,17 @@ def _start(master: str, stated: Mapping[str, str], access: S3Access | None) -> N
     # Without `conf`: Java has it already, with Maven's jars added, and executors get the jars from Java.
     context = SparkContext(gateway=gateway)
     context.setLogLevel("ERROR")
+
+
+def _leave_connect() -> None:
+    """Drop what a process that used Spark Connect passes on to those that it starts.
+
+    Raises `ConfigError` where this process uses Spark Connect itself: pyspark has one of the two in a process.
+    """
+    if "pyspark.sql.connect.session" in sys.modules:
+        raise ConfigError("engine: this process has used Spark Connect already: start Apache Spark in another process")
+    for name in ("SPARK_CONNECT_MODE_ENABLED", "SPARK_REMOTE"):
+        os.environ.pop(name, None)
 
 
 def _launched(conf: SparkConf, options: str | None) -> JavaGateway:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
+from reelhouse import ctrl_c
 from reelhouse.errors import ConfigError, ReelhouseError, pip_install, printable, wrapped
 
 # Packages of the extra that tables need.
@@ -45,6 +46,7 @@ class Group(click.Group):
         self._words = sys.argv[1:] if args is None else args
         if sys.unraisablehook is sys.__unraisablehook__:
             sys.unraisablehook = _unraisable
+        ctrl_c.raise_in_commands()
         _open_standard_streams()
         _write_any_character()
         try:
@@ -175,31 +177,12 @@ def for_stderr(text: str) -> str:
 def _unraisable(found: sys.UnraisableHookArgs) -> None:
     """Give a dropped Ctrl-C again. One may also leave an object half made, whose end fails: for the log (-vv) only."""
     if isinstance(found.exc_value, KeyboardInterrupt):
-        import threading
-
-        # It came while an object was removed, where Python drops it; the user means the command. Not from here, where
-        # it would be dropped again.
-        again = threading.Timer(0.1, _interrupt)
-        again.daemon = True
-        again.start()
+        # It came while an object was removed, where Python drops it, as it would here; the user means the command.
+        ctrl_c.give_again()
         return
     from reelhouse.logs import log
 
     log.debug("ignored at the end of %r: %r", found.object, found.exc_value)
-
-
-def _interrupt() -> None:
-    """Give Ctrl-C to the main thread, even while it waits."""
-    import signal
-    import threading
-
-    main_thread = threading.main_thread().ident
-    if sys.platform == "win32" or main_thread is None:
-        import _thread
-
-        _thread.interrupt_main()
-    elif signal.getsignal(signal.SIGINT) is not signal.SIG_DFL:
-        signal.pthread_kill(main_thread, signal.SIGINT)
 
 
 def _end(said: str) -> NoReturn:
