@@ -54,6 +54,17 @@ select
   coalesce(director_count, 0) as director_count, days_theatre_to_digital, fetched_at
 from title left join credit using (movie_id) left join release using (movie_id), mean;
 
+-- edge_costar
+with billed as (
+  select distinct movie_id, person_id, release_date_key from fact_credit
+  where credit_type = 'cast' and billing < 10 and person_id is not null
+)
+select
+  one.person_id, other.person_id as costar_id, count(*) as movie_count,
+  min(one.release_date_key) as first_release_date_key, max(one.release_date_key) as last_release_date_key
+from billed one join billed other on one.movie_id = other.movie_id and one.person_id < other.person_id
+group by one.person_id, other.person_id having count(*) > 1;
+
 -- dim_person
 with known as (
   select person_id, name, original_name, gender, known_for_department, popularity, profile_path, fetched_at,
@@ -66,6 +77,16 @@ with known as (
 ), last as (select person_id, max(named_at) as named_at from known group by person_id)
 select person_id, min(name) as name, min(original_name) as original_name, min(gender) as gender, min(known_for_department) as known_for_department, min(popularity) as popularity, min(profile_path) as profile_path, max(fetched_at) as fetched_at
 from known semi join last using (person_id, named_at) group by person_id;
+
+-- dim_job
+select department, job, max(fetched_at) as fetched_at
+from movie_crew semi join dim_movie using (movie_id)
+where department is not null and job is not null group by department, job;
+
+-- dim_certification
+select 'movie' as media_type, iso_3166_1, certification, max(fetched_at) as fetched_at
+from fact_release join (select movie_id, fetched_at from dim_movie) using (movie_id)
+where iso_3166_1 is not null and certification is not null group by iso_3166_1, certification;
 
 -- dim_genre
 with known as (
