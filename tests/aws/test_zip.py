@@ -104,14 +104,17 @@ def test_starting_loads_bytecode_and_neither_a_terminal_nor_an_engine() -> None:
 
 @pytest.mark.long
 def test_starting_costs_little_more_than_the_two_libraries_that_it_needs() -> None:
-    """Measured: 1.15 times of what aiohttp and botocore cost alone; 360 ms in all, 590 without bytecode."""
-    alone = min(_cpu("import aiohttp, boto3") for _ in range(3))
-    whole = min(_cpu(f"import boto3, {HANDLER}, reelhouse.storage.s3") for _ in range(3))
-    assert whole < 1.7 * alone, f"{whole:.2f} s of CPU, {alone:.2f} s for aiohttp and boto3"
+    """Measured: 1.3 to 1.45 times of what aiohttp and botocore cost alone; 1.6 to 2 without bytecode of ours."""
+    # Both in one process, since what else the machine does slows one process more than the next.
+    assert min(_ratio_of_starting() for _ in range(3)) < 1.55
 
 
-def _cpu(program: str) -> float:
-    result = _run(f"{program}\nimport time; print(time.process_time())")
+def _ratio_of_starting() -> float:
+    """CPU seconds of an interpreter with all imports, by those with the libraries alone."""
+    clock = "time.process_time()"
+    result = _run(
+        f"import time, aiohttp, boto3; alone = {clock}; import {HANDLER}, reelhouse.storage.s3; print({clock} / alone)"
+    )
     assert result.returncode == 0, result.stderr
     return float(result.stdout)
 
