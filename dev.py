@@ -231,6 +231,7 @@ def lock() -> None:
         ("lambda", ("--group", "lambda", *bounds)),
         ("spark", ("pyproject.toml", "--extra", "spark", "--extra", "sql", "--group", "build", *bounds)),
         ("spark40", ("pyproject.toml", "--group", "spark40", "--group", "build", *bounds)),
+        ("lowest", (*lake, "--resolution", "lowest-direct")),
     ):
         _run(UV_VENV / _BIN / "uv", "pip", "compile", "-q", *what, *_LOCK, "-o", f"locks/{name}.txt")
 

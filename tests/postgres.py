@@ -76,12 +76,37 @@ class Postgres:
         self._made = 0
         self._admin = Database("postgres", port)
 
-    def database(self) -> Database:
-        """A database of its own for the caller."""
+    def database(self, how: str = "") -> Database:
+        """A database of its own for the caller; *how* is what `create database` takes."""
         self._made += 1
         name = f"test_{self._made}"
-        self._admin.run(f"create database {name}")
+        self._admin.run(f"create database {name} {how}")
         return Database(name, self.port)
+
+
+# Functions and operators that fit what is called better than PostgreSQL's own.
+HIJACKS = (
+    "function public.array_to_string(text[], text) returns text",
+    "function public.unnest(smallint[]) returns setof smallint",
+    "function public.format(text, name, name) returns text",
+    "function public.hijacked(oid, regclass) returns boolean",
+    "function public.hijacked(oid, integer) returns boolean",
+    "function public.hijacked(name, text) returns boolean",
+    "function public.hijacked(numeric, integer) returns boolean",
+)
+
+
+def hijack(database: Database) -> None:
+    """Let the schema `public` have functions of somebody else's that fail when they are called."""
+    for one in HIJACKS:
+        database.run(f"create {one} language plpgsql as $$ begin raise exception 'hijacked'; end $$")
+    for types in ("oid, regclass", "oid, integer", "name, text", "numeric, integer"):
+        left, right = types.split(", ")
+        # ADBC itself calls the operator <> of an oid and an integer when it connects.
+        for operator in ("=", "<", ">", ">=", "<=") if types == "oid, integer" else ("=", "<", ">", ">=", "<=", "<>"):
+            database.run(
+                f"create operator public.{operator} (leftarg = {left}, rightarg = {right}, function = public.hijacked)"
+            )
 
 
 @pytest.fixture(scope="session")

@@ -82,7 +82,7 @@ def test_each_state_of_an_id_is_in_the_answer(function: Function, tiny: Tiny) ->
 
 
 def test_a_run_is_due_by_its_settings(function: Function, tiny: Tiny) -> None:
-    tiny.now = ago(hours=23, minutes=59)
+    tiny.now = ago(hours=23, minutes=58)
     function.tick()
     assert function.tick()["state"] == "idle"
     function.set(REELHOUSE_RUN_EVERY_HOURS="23.9")

@@ -55,6 +55,25 @@ def test_every_list_is_there_and_is_requested_once_a_day(tmp_path: Path) -> None
         assert made.drift == {}
 
 
+def test_the_day_after_a_run_that_was_cut_is_whole(tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path)
+    name = "movie_trending_day"
+    with Emulator(movies=300, now=NOON) as tmdb:
+        options = CollectOptions(entities=LISTS, names=(name,), max_requests=1)
+        (cut,) = collecting.collect_each(lake.storage, of(tmdb), options, Progress()).results
+        assert not cut.complete
+        before = tmdb.stats().day
+        tmdb.next_day()
+        rest, again = _collect(lake, tmdb, (name,))
+        assert (rest.plan.run, again.plan.run) == (cut.plan.run, cut.plan.run + 1)
+        day = tmdb.stats().day
+        expected = {(day, rank, id_) for rank, id_ in _ranked(tmdb, LISTS[name].path)}
+    lake.build(registry=Registry.of({name: LISTS[name]}))
+    found = set(lake.values("list_daily", "day", "rank", "id"))
+    assert {row for row in found if row[0] == day} == expected
+    assert {day for day, _, _ in found} == {before, day}
+
+
 def test_a_new_day_is_added_and_the_days_before_stay_as_they_were_ranked(tmp_path: Path) -> None:
     lake = LakeInTheMaking(tmp_path)
     registry = Registry.of(FEW)

@@ -516,6 +516,26 @@ def test_indexes_and_triggers_of_others_stay_or_the_export_is_refused(lake: Path
     assert path.read_bytes() == body
 
 
+@pytest.mark.parametrize("name", ["lake.duckdb", "lake.sqlite"])
+def test_a_table_with_a_column_of_somebody_elses_is_not_replaced(lake: Path, tmp_path: Path, name: str) -> None:
+    to = tmp_path / name
+    connect = duckdb.connect if name.endswith("duckdb") else sqlite3.connect
+    export(lake, str(to), "movie")
+    with closing(connect(str(to))) as file:
+        file.execute("alter table movie add column my_note varchar default 'seen'")
+        file.commit()
+    with pytest.raises(ReelhouseError, match="movie has a column my_note that reelhouse did not make, and its"):
+        export(lake, str(to), "movie", full=True)
+    with closing(connect(str(to))) as file:
+        assert file.execute("select distinct my_note from movie").fetchall() == [("seen",)]
+        # As a version of reelhouse left it that did not note columns down.
+        file.execute("alter table reelhouse_export drop column columns")
+        file.commit()
+    export(lake, str(to), "movie", full=True)
+    with closing(connect(str(to))) as file:
+        assert file.execute("select columns like '[\"movie_id\"%' from reelhouse_export").fetchall() == [(True,)]
+
+
 def test_values_that_sqlite_does_not_hold_are_counted(lake: Path, tmp_path: Path) -> None:
     rows = own_rows("a", "b").to_pylist()
     rows[0]["rating"] = float("nan")

@@ -27,7 +27,7 @@ from reelhouse.warehouse.import_registry import ImportColumn, imported, pin_impo
 from tests.broken_lines import line_to
 from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
 from tests.export.targets import export
-from tests.postgres import PASSWORD, Database, Postgres
+from tests.postgres import PASSWORD, Database, Postgres, hijack
 
 SOME = ("movie", "movie_genre", "dim_genre")
 
@@ -456,3 +456,70 @@ def test_what_is_shown_of_an_address_has_no_password() -> None:
     )
     assert shown(f"postgresql://host/db?sslpassword={PASSWORD}") == "postgresql://host/db"
     assert PASSWORD not in target_of(f"postgresql://me:{PASSWORD}@host/db").place
+
+
+def test_texts_are_the_same_whatever_the_encoding_of_the_database_or_of_the_client(
+    lake: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    bring(lake, own_rows("Amélie"))
+    for encoding in ("UTF8", "LATIN1"):
+        database = postgres.database(f"encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'")
+        export(lake, database.url, OWN)
+        found = database.rows(f"select convert_to(remark, 'UTF8') from tmdb.{OWN} where remark is not null")
+        assert found == [("Amélie".encode(),)]
+    bring(lake, own_rows("七人の侍"))
+    with pytest.raises(ReelhouseError, match=r"no equivalent in encoding .LATIN1.: export into a database of `"):
+        export(lake, database.url, OWN)
+
+
+def test_columns_of_others_stay_or_the_export_is_refused(lake: Path, database: Database) -> None:
+    export(lake, database.url, "movie")
+    database.run(
+        "alter table tmdb.movie add column search tsvector generated always as (to_tsvector('simple', title)) stored",
+        "create index words on tmdb.movie using gin (search)",
+    )
+    export(lake, database.url, "movie", full=True)
+    check_equal(lake, database, "movie")
+    assert database.rows("select count(*) from tmdb.movie where search @@ to_tsquery('simple', 'the')")[0][0] > 0
+    assert database.rows("select count(*) from pg_indexes where indexname = 'words'") == [(1,)]
+    database.run("alter table tmdb.movie add column my_note text", "update tmdb.movie set my_note = 'seen'")
+    with pytest.raises(ReelhouseError, match="tmdb: movie has a column my_note that reelhouse did not make, and"):
+        export(lake, database.url, "movie", full=True)
+    assert database.rows("select distinct my_note from tmdb.movie") == [("seen",)]
+
+
+def test_an_export_of_an_older_version_is_gone_on_with(lake: Path, database: Database) -> None:
+    export(lake, database.url, "movie")
+    database.run(
+        "alter table tmdb.reelhouse_export drop column columns", "alter table tmdb.movie add column of_old_code text"
+    )
+    export(lake, database.url, "movie", full=True)
+    check_equal(lake, database, "movie")
+    assert database.rows("select count(*) from tmdb.reelhouse_export where columns like '[\"movie_id\"%'") == [(1,)]
+
+
+def test_rows_of_a_table_that_inherits_are_not_deleted(lake: Path, database: Database) -> None:
+    export(lake, database.url, "movie")
+    database.run(
+        "create table public.my_movies () inherits (tmdb.movie)",
+        "insert into public.my_movies (movie_id) values (-1)",
+    )
+    with pytest.raises(ReelhouseError, match=r"my_movies would lose its rows: it inherits from tmdb.movie, .*; end"):
+        export(lake, database.url, "movie")
+    assert database.rows("select movie_id from public.my_movies") == [(-1,)]
+    database.run("alter table public.my_movies no inherit tmdb.movie")
+    export(lake, database.url, "movie")
+    check_equal(lake, database, "movie")
+
+
+def test_functions_that_somebody_else_put_into_the_search_path_are_not_called(
+    lake: Path, states: tuple[Path, Path], database: Database
+) -> None:
+    hijack(database)
+    for state in (states[0], states[1]):
+        moved(lake, state)
+        bring(lake, own_rows(str(state)))
+        export(lake, database.url, *SOME, OWN)
+    export(lake, database.url, *SOME, OWN, full=True)
+    check_equal(lake, database, *SOME, OWN)

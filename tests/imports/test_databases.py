@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from reelhouse.imports.postgres import Postgres as Source
@@ -18,7 +20,7 @@ from reelhouse.imports.postgres import opened
 from reelhouse.warehouse.import_registry import ImportColumn
 from tests.broken_lines import line_to
 from tests.imports.conftest import Importer
-from tests.postgres import PASSWORD, Database, Postgres
+from tests.postgres import PASSWORD, Database, Postgres, hijack
 
 TABLE = """
 create table movies.box_office (
@@ -82,6 +84,32 @@ def test_a_table_of_postgresql_comes_with_types_that_lose_nothing(lake: Importer
         "Studio_Name": "Pixar",
     }
     assert (second["title"], {*second.values()}) == ('É o "Fim"', {2, 'É o "Fim"', None})
+
+
+@pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
+def test_texts_come_as_they_are_whatever_the_encoding_of_the_database_or_of_the_client(
+    lake: Importer, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    database = postgres.database(f"encoding '{encoding}' template template0 lc_collate 'C' lc_ctype 'C'")
+    monkeypatch.setenv("PGCLIENTENCODING", "UTF8")
+    database.run("create table t (title text)", "insert into t values ('a'), ('Amélie'), ('z')")
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    lake.bring("t", "--from", database.url, "--table", "t")
+    assert {row["title"] for row in lake.rows("t")} == {"a", "Amélie", "z"}
+
+
+def test_a_text_that_is_not_utf_8_is_refused(lake: Importer, tmp_path: Path) -> None:
+    texts = pa.array([b"a", b"Am\xe9lie", b"z"]).view(pa.string())
+    pq.write_table(pa.table({"title": texts}), tmp_path / "t.parquet")
+    assert "title has a text that is not UTF-8" in lake.refused("t", str(tmp_path / "t.parquet"))
+
+
+def test_functions_that_somebody_else_put_into_the_search_path_are_not_called(
+    lake: Importer, database: Database
+) -> None:
+    hijack(database)
+    lake.bring("box", "--from", database.url, "--table", "movies.box_office")
+    assert len(lake.rows("box")) == 2
 
 
 def test_the_pin_names_the_database_without_its_password(lake: Importer, database: Database) -> None:

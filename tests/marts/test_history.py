@@ -16,7 +16,8 @@ _ONE, _TWO, _THREE, _FOUR = (date(2026, 11, day) for day in (20, 21, 23, 24))
 
 def _movie(movie_id: int, day: date, popularity: float | None = 1.0, **more: Any) -> dict[str, Any]:
     fetched_at = datetime(day.year, day.month, day.day, 12)
-    return {"movie_id": movie_id, "day": day, "popularity": popularity, "fetched_at": fetched_at, **more}
+    more = {"popularity": popularity, "includes_offers": True, **more}
+    return {"movie_id": movie_id, "day": day, "fetched_at": fetched_at, **more}
 
 
 _LEFT_OUT_AT = datetime(2026, 11, 25, 12)
@@ -77,6 +78,25 @@ def test_an_offer_is_current_only_if_the_newest_answer_has_it_and_its_title_is_s
         (1, 9, _ONE, _ONE, False),
         (1, 9, _THREE, _THREE, False),
         (2, 8, _FOUR, _FOUR, False),
+    ]
+
+
+def test_an_answer_that_was_requested_without_offers_ends_none(lake_of: LakeOf) -> None:
+    days = [
+        _movie(1, _ONE),
+        _movie(1, _TWO, includes_offers=False),
+        _movie(1, _THREE),
+        _movie(1, _FOUR, includes_offers=False),
+        _movie(2, _ONE),
+        _movie(2, _TWO, includes_offers=False, adult=True),
+    ]
+    offers = [_offer(1, _ONE, 8), _offer(1, _ONE, 9), _offer(1, _THREE, 8), _offer(2, _ONE, 8)]
+    lake = lake_of(movie_daily=days, movie_offer_daily=offers)
+    names = ("title_id", "provider_id", "first_seen", "last_seen", "is_current")
+    assert sorted(tuple(row[name] for name in names) for row in lake.rows("fact_watch_availability")) == [
+        (1, 8, _ONE, _THREE, True),
+        (1, 9, _ONE, _ONE, False),
+        (2, 8, _ONE, _ONE, False),
     ]
 
 

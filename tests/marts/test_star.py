@@ -60,7 +60,12 @@ def world(movie_id: int, **movie: Any) -> dict[str, list[Row]]:
                 "provider_name": "W",
             }
         ],
-        "movie_daily": [{"movie_id": movie_id, "day": date(2026, 11, 23), "title": "T", "adult": movie.get("adult")}],
+        "movie_daily": [
+            {
+                "movie_id": movie_id, "day": date(2026, 11, 23), "title": "T", "adult": movie.get("adult"),
+                "includes_offers": True,
+            }
+        ],
         "movie_offer_daily": [
             {
                 **of_movie, "day": date(2026, 11, 23), "iso_3166_1": code, "monetization_type": "rent",

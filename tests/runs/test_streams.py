@@ -22,13 +22,14 @@ from reelhouse.collect.schedule import is_due, take_turns
 from reelhouse.collect.status import status
 from reelhouse.collect.verify import verify
 from reelhouse.entities.movie import MOVIE
+from reelhouse.entities.ranked import RANKED_LISTS
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Export, GivenIds, Table, col
 from reelhouse.errors import ConfigError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.keys import RunPlace, chunk_key, chunk_place, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import open_ledger
-from reelhouse.raw.plan import last_run
+from reelhouse.raw.plan import Plan, last_run
 from reelhouse.raw.reconciliation import open_run
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import PurgeSelection
@@ -36,6 +37,7 @@ from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
+from tests.lakes import a_plan
 from tests.runs.dying import KilledError, Stepping, dies_at
 from tests.runs.lakes import collected, small
 from tests.runs.tiny import Tiny
@@ -265,8 +267,23 @@ def test_what_is_only_ever_requested_by_a_list_is_not_due_at_each_look(tiny: Tin
     (result,) = collected(lake, small(tiny, record_filter=""), request, Progress())
     assert (result.plan.ids.count, result.clean) == (0, True)
     planned = datetime.fromisoformat(result.plan.planned_at)
-    assert not is_due(result.plan, 24.0, planned + timedelta(hours=1))
-    assert is_due(result.plan, 24.0, planned + timedelta(hours=25))
+    assert not is_due(given["series"], result.plan, 24.0, planned + timedelta(hours=1))
+    assert is_due(given["series"], result.plan, 24.0, planned + timedelta(hours=25))
+
+
+@pytest.mark.parametrize("minutes", [5, 60])
+@pytest.mark.parametrize("entity", [MOVIE, RANKED_LISTS[0]])
+def test_each_day_has_a_run_when_ticks_ask_what_is_due(entity: Entity, minutes: int) -> None:
+    now = first = datetime(2026, 1, 1, 23, 30, tzinfo=UTC)
+    plan: Plan | None = None
+    days: set[date] = set()
+    while now < first + timedelta(days=100):
+        if is_due(entity, plan, 24.0, now):
+            planned = now + timedelta(seconds=4)
+            days.add(planned.date())
+            plan = a_plan(MemoryStorage(), [], planned_at=f"{planned:%Y-%m-%dT%H:%M:%SZ}")
+        now += timedelta(minutes=minutes)
+    assert len(days) >= 100
 
 
 def test_equals_take_turns_and_the_urgent_one_goes_first() -> None:

@@ -25,6 +25,14 @@ def _history(lake: LakeInTheMaking) -> dict[str, list[Any]]:
     return {name: lake.rows(name) for name in names}
 
 
+def test_a_day_says_whether_its_answer_includes_offers(tmp_path: Path) -> None:
+    lake = LakeInTheMaking(tmp_path)
+    lake.land(a_movie(1, **_offers(8)), a_movie(2, **_offers()), a_movie(3), a_movie(4, **{"watch/providers": {}}))
+    lake.build()
+    found = lake.values("movie_daily", "movie_id", "includes_offers")
+    assert sorted(found) == [(1, True), (2, True), (3, False), (4, False)]
+
+
 @pytest.mark.long
 def test_what_changed_is_kept_and_is_the_same_after_maintenance_and_from_raw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -58,7 +58,7 @@ def next_run(
             log.warning("set aside: %s", one.reason)
     kinds = {message.run for key, message in inbox.messages if key not in taken}
     own = settings.of(entity.name)
-    if ticks and is_due(plan, own.run_every_hours, now):
+    if ticks and is_due(entity, plan, own.run_every_hours, now):
         kinds.add(own.run_kind)
     if not kinds:
         return None

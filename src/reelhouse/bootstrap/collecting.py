@@ -25,7 +25,7 @@ from reelhouse.collect.run import RunOptions, execute, leave_keys, start_run
 from reelhouse.collect.schedule import TURN_SECONDS, by_priority, take_turns
 from reelhouse.collect.spool import Spool
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import Entity, Pages
 from reelhouse.errors import ConfigError, DeletedRunError, DeniedError, LockedError, ReelhouseError, TransientError
 from reelhouse.raw.inbox import waiting
 from reelhouse.raw.lost_runs import check_free
@@ -342,11 +342,14 @@ class _EntityRuns:
         self._results.append(result)
         if result.reason == TURN_OVER:
             return True
+        # The pages that came before midnight rank another day than those after it.
+        new_day = self.plan.planned_at[:10] < call.tmdb.client.clock.now()[:10]
+        new_day = new_day and isinstance(self.entity.listing, Pages)
         self.plan = None
-        return self._continues and self._follows(result)
+        return (self._continues or new_day) and self._follows(result, new_day=new_day)
 
-    def _follows(self, result: RunResult) -> bool:
-        """Whether the next run is planned after the one that was open."""
+    def _follows(self, result: RunResult, *, new_day: bool) -> bool:
+        """Whether the next run is planned after one that was open, or that began on an earlier day."""
         self._continues = False
         request = self._call.request
         named = request.selected or request.full
@@ -356,7 +359,7 @@ class _EntityRuns:
             self._wanted = collector.wanted(
                 self._call.settings, self.entity, listed=True, among=_among(self._call.settings, request)
             )
-        return result.complete and (named or (waits and not request.abandon))
+        return result.complete and (named or ((waits or new_day) and not request.abandon))
 
 
 async def _collect(call: _Call) -> list[RunResult]:

@@ -333,7 +333,7 @@ def check_can_verify(*, deep: bool) -> None:
     try:
         import deltalake  # noqa: F401 (whether it is there)
         import pyarrow  # noqa: F401 (as above)
-    except ImportError:
+    except ModuleNotFoundError:
         raise ConfigError(f"verify: --deep reads tables by delta-rs; install it with: {pip_install('lake')}") from None
 
 

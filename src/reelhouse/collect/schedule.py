@@ -11,11 +11,15 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from reelhouse.collect.fetching import StopConditions
-from reelhouse.entities.schema import Entity
+from reelhouse.entities.schema import Entity, Pages
 from reelhouse.raw.plan import Plan, listed_at
 
 # Long enough that the chunks that a turn's end closes early do not matter.
 TURN_SECONDS = 600.0
+
+# Seconds. A run is planned shortly after the tick at which it is due: the tick a day later would be too early by that,
+# and each day's run a tick later than the day before.
+_EARLY = 60.0
 
 # Seconds that TMDB's clock may be ahead of this machine's.
 _MOST_AHEAD = 86400.0
@@ -61,11 +65,16 @@ async def take_turns(
     return waiting
 
 
-def is_due(plan: Plan | None, every_hours: float, now: datetime) -> bool:
-    """Whether the run after the reconciled *plan* is due."""
+def is_due(entity: Entity, plan: Plan | None, every_hours: float, now: datetime) -> bool:
+    """Whether the run of *entity* after the reconciled *plan* is due; of ranked lists, one on each day in UTC."""
     lag = lag_seconds(plan, now)
     # A plan from the future was made by a clock that was wrong: it would hold everything up until then.
-    return lag is None or lag >= every_hours * 3600 or lag < -_MOST_AHEAD
+    if lag is None or lag < -_MOST_AHEAD:
+        return True
+    if isinstance(entity.listing, Pages) and listed_at(plan)[:10] < f"{now:%Y-%m-%d}":
+        return True
+    every = every_hours * 3600
+    return lag >= every - min(_EARLY, every / 100)
 
 
 def lag_seconds(plan: Plan | None, now: datetime) -> float | None:

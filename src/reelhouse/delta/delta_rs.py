@@ -218,9 +218,12 @@ def read_files(storage: Storage, folder: str, paths: Sequence[str], schema: pa.S
         try:
             fragment = form.make_fragment(unquote(path), filesystem=files)
             _check_types(f"{folder}/{path}", fragment.physical_schema, schema)
-            yield from fragment.to_batches(
+            for batch in fragment.to_batches(
                 schema=schema, columns=schema.names, batch_size=BATCH_ROWS, batch_readahead=1, use_threads=False
-            )
+            ):
+                # Texts that are not UTF-8 are read as they are.
+                batch.validate(full=True)
+                yield batch
         except (DeltaError, OSError, pa.ArrowException) as exc:
             raise LakeError(f"{folder}/{path} cannot be read: {delta_message(exc)}") from exc
 

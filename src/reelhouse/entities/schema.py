@@ -39,8 +39,9 @@ class ColumnSpec:
     """One column. *unit* is what a number counts, *path* where TMDB sends the value.
 
     Of a declared column *at* is its path from the item of its row (`paths.py`); *zero_is_null* where TMDB writes 0 for
-    unknown, as it writes "" in texts, which is NULL everywhere. *fixed* is the text that all rows of one entity have.
-    *references* is the table whose key it holds: there is a row for every value.
+    unknown, as it writes "" in texts, which is NULL everywhere. With *presence* it says whether there is a value, which
+    another column must declare. *fixed* is the text that all rows of one entity have. *references* is the table whose
+    key it holds: there is a row for every value.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ColumnSpec:
     path: str = ""
     at: str = ""
     zero_is_null: bool = False
+    presence: bool = False
     fixed: str = ""
     references: str = ""
 
@@ -64,6 +66,11 @@ class ColumnSpec:
 def col(name: str, type: str, at: str, about: str, unit: str = "", *, zero_is_null: bool = False) -> ColumnSpec:  # noqa: A002
     """A column of a declared table."""
     return ColumnSpec(name, type, about, unit, at=at, zero_is_null=zero_is_null)
+
+
+def presence(name: str, at: str, about: str) -> ColumnSpec:
+    """A column that says whether an answer has a value at all, as it has not where nobody requested it."""
+    return ColumnSpec(name, "boolean", about, at=at, presence=True)
 
 
 def fixed(name: str, value: str, about: str) -> ColumnSpec:
@@ -161,6 +168,12 @@ class Table:
     def placed(self) -> dict[str, ValuePath]:
         """Where each value is, for the columns that have a path of their own; the others come with the row."""
         return {column.name: place_of(column.at) for column in self.columns if column.at}
+
+    def grow(self, tree: Tree) -> None:
+        """Add to *tree* what answers look like, as far as the columns tell."""
+        for column in self.columns:
+            if column.at and not column.presence:
+                tree.grow(self.levels, self.placed[column.name], str(column.type))
 
 
 @dataclass(frozen=True)
@@ -398,8 +411,8 @@ class Entity:
         """The fields of an answer that no table of days reads: nobody needs them once a newer answer is there."""
         of_days = Tree()
         for table in self.tables:
-            for name, place in table.placed.items() if table.is_daily else ():
-                of_days.grow(table.levels, place, str(next(one.type for one in table.columns if one.name == name)))
+            if table.is_daily:
+                table.grow(of_days)
         return frozenset(self.shape.keys() - of_days.members.keys())
 
     @property
@@ -444,9 +457,7 @@ class Entity:
         """What an answer looks like, as far as columns tell."""
         tree = Tree()
         for table in self.tables:
-            for column in table.columns:
-                if column.name in table.placed:
-                    tree.grow(table.levels, table.placed[column.name], str(column.type))
+            table.grow(tree)
             if table.keyed:
                 tree.tell_apart(table.keyed)
         shape = tree.shape()

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reelhouse.entities.schema import DAILY, ColumnSpec, Filter, Reference, Table, col
+from reelhouse.entities.schema import DAILY, ColumnSpec, Filter, Reference, Table, col, presence
 
 NOUNS = {"movie": "movies", "tv": "series"}
+# The column of each day by which marts know answers that say nothing of offers.
+INCLUDES_OFFERS = "includes_offers"
 
 DATE, YEAR, NUMBER, WHOLE, FLAG = (Filter(kind) for kind in ("date", "year", "number", "whole", "flag"))
 IDS = Filter("id", many=True)
@@ -332,7 +334,12 @@ def watch_provider_offers(kind: str, name: str) -> Table:
 def days_of(table: Table, names: str) -> Table:
     """What *table* of titles said on each day with an answer: the columns of these *names*."""
     kept = names.split()
-    columns = tuple(one for one in table.columns if one.name in kept)
+    offers = presence(
+        INCLUDES_OFFERS,
+        "watch/providers.results",
+        "Whether the answer includes offers, which are not requested where `append` leaves `watch/providers` out.",
+    )
+    columns = (*(one for one in table.columns if one.name in kept), offers)
     about = f"What TMDB said of {NOUNS[table.name]} on each day with an answer."
     return Table(f"{table.name}_daily", about, columns, inputs=(DAILY,), key=(f"{table.name}_id", "day"))
 

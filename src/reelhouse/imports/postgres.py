@@ -34,18 +34,20 @@ _KINDS = {
 
 _CASTS = {"bigint": "{}::int8", "double": "{}::float8", "boolean": "{}", "date": "{}", "timestamp": "{}::timestamptz"}
 
+# Types are those of PostgreSQL's own functions and operators, to the letter: where one differs, a function of that name
+# that somebody else put into a schema of the search path would be called with this user's rights.
 _COLUMNS = """
-select a.attname, format_type(coalesce(nullif(t.typbasetype, 0), t.oid),
-                              case when t.typbasetype = 0 then a.atttypmod else t.typtypmod end)
+select a.attname, format_type(coalesce(nullif(t.typbasetype, 0::oid), t.oid),
+                              case when t.typbasetype = 0::oid then a.atttypmod else t.typtypmod end)
 from pg_attribute a join pg_type t on t.oid = a.atttypid
 where a.attrelid = $1::oid and a.attnum > 0 and not a.attisdropped
 order by a.attnum
 """
 
 _TABLE = """
-select c.oid::int8, format('%I.%I', n.nspname, c.relname)
+select c.oid::int8, n.nspname::text, c.relname::text
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.oid = coalesce(to_regclass($1), to_regclass($2)) and c.relkind in ('r', 'p', 'v', 'm', 'f')
+where c.oid = coalesce(to_regclass($1), to_regclass($2))::oid and c.relkind in ('r', 'p', 'v', 'm', 'f')
 """
 
 # A key of one column of whole numbers, by which readers can share the rows.
@@ -53,7 +55,7 @@ _KEY = """
 select a.attname
 from pg_index i join pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[0]
 where i.indrelid = $1::oid and i.indisprimary and i.indnatts = 1
-  and a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+  and a.atttypid in ('int2'::regtype::oid, 'int4'::regtype::oid, 'int8'::regtype::oid)
 """
 
 
@@ -83,6 +85,8 @@ class Postgres:
         self._connection = connection
         self.notes: list[str] = []
         self._run("set transaction isolation level repeatable read, read only")
+        # Else that of the database or of PGCLIENTENCODING, and Arrow takes all texts for UTF-8.
+        self._run("set client_encoding = 'UTF8'")
         self.oid, self.place = self._find(table)
         self.found = self._look()
 
@@ -143,8 +147,8 @@ class Postgres:
         rows = self._run(_TABLE, table, ".".join(map(quoted, table.split("."))))
         if not rows:
             raise ConfigError(f"table: {shown(self._url)} has no table {table!r} for this user")
-        oid, place = rows[0]
-        return oid, place
+        oid, schema, name = rows[0]
+        return oid, f"{quoted(schema)}.{quoted(name)}"
 
     def _look(self) -> list[PgColumn]:
         rows = self._run(_COLUMNS, self.oid)
@@ -165,8 +169,9 @@ class Postgres:
         for one in self.found:
             if one.column.type in ("date", "timestamp"):
                 name = quoted(one.source)
-                first = f"select 1 from {self.place} where not isfinite({name}) or extract(year from {name}) "
-                if self._run(f"{first} not between 1 and 9999 limit 1"):
+                year = f"extract(year from {name})::float8"
+                first = f"select 1 from {self.place} where not isfinite({name}) or {year} "
+                if self._run(f"{first} not between 1::float8 and 9999::float8 limit 1"):
                     raise ReelhouseError(f"{self.shown}: column {one.source} holds infinity, or a year of five digits")
 
     def _run(self, statement: str, *values: Any) -> list[Any]:

@@ -160,6 +160,7 @@ class _CountedBatches:
     def count(self, batches: Iterator[Any]) -> Iterator[Any]:
         try:
             for batch in batches:
+                _check_texts(batch)
                 self.rows += len(batch)
                 for name, column in zip(self._schema.names, batch.columns, strict=True):
                     self._nulls[name] += column.null_count
@@ -172,6 +173,15 @@ class _CountedBatches:
 
     def seen(self) -> dict[str, ColumnSummary]:
         return {name: ColumnSummary(nulls, self._examples.get(name, "")) for name, nulls in self._nulls.items()}
+
+
+def _check_texts(batch: pa.RecordBatch) -> None:
+    """Raise `ReelhouseError` for a text that is not UTF-8, of which no reader would make rows."""
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as exc:
+            raise ReelhouseError(f"column {name} has a text that is not UTF-8: write the source as UTF-8") from exc
 
 
 def shown(value: object) -> str:

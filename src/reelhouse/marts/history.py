@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import ColumnSpec, Table, key_of
+from reelhouse.entities.titles import INCLUDES_OFFERS
 from reelhouse.marts.measures import date_key, kept
 
 # What changes with every answer is not a change of the title.
@@ -33,7 +34,8 @@ _INTERVAL = (
 
 def history_of(kind: str, days: Table, adult_titles: bool) -> Table:
     """The mart of the intervals of titles, from the table of their *days*."""
-    names = [one.name for one in days.columns if one.name not in (*_MEASURES, *days.key, "fetched_at")]
+    left_out = (*_MEASURES, INCLUDES_OFFERS, *days.key, "fetched_at")
+    names = [one.name for one in days.columns if one.name not in left_out]
     own = {one.name: one for one in days.columns}
     return Table(
         f"dim_{kind}_history",
@@ -185,11 +187,16 @@ AVAILABILITY_COLUMNS = (
     ColumnSpec("monetization_type", "string", "flatrate, rent, buy, ads, free and what may come."),
     ColumnSpec("provider_id", "bigint", "Who offered it; data by JustWatch."),
     ColumnSpec("first_seen", "date", "Day of the first answer with the offer."),
-    ColumnSpec("last_seen", "date", "Day of the last answer with the offer, without one between that lacks it."),
+    ColumnSpec(
+        "last_seen",
+        "date",
+        "Day of the last answer with the offer, without one between that lacks it; "
+        "answers without `watch/providers` do not count.",
+    ),
     ColumnSpec(
         "is_current",
         "boolean",
-        "Whether the newest answer has it, and the title is not left out (gone, filtered, adult).",
+        "Whether the newest answer with offers has it, and the title is not left out (gone, filtered, adult).",
     ),
 )
 _OFFER = ("title_id", "iso_3166_1", "monetization_type", "provider_id")
@@ -214,7 +221,9 @@ def availability(*frames: DataFrame, kinds: Mapping[str, int], adult_titles: boo
 def _offered(kind: str, days: DataFrame, offers: DataFrame, left_out: DataFrame) -> DataFrame:
     by_day = Window.partitionBy("title_id").orderBy("day")
     of_title = Window.partitionBy("title_id").rowsBetween(Window.unboundedPreceding, Window.unboundedFollowing)
-    answers = days.select(F.col(f"{kind}_id").alias("title_id"), "day", "kept").withColumn(
+    # An answer that was requested without offers neither has nor lacks any, but a title that is left out has none.
+    telling = days.filter(F.col(INCLUDES_OFFERS) | ~F.col("kept"))
+    answers = telling.select(F.col(f"{kind}_id").alias("title_id"), "day", "kept").withColumn(
         "answer", F.row_number().over(by_day)
     )
     answers = answers.withColumn("newest", F.max("answer").over(of_title))

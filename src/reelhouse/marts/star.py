@@ -55,7 +55,7 @@ def _histories(kinds: list[str], measures: Measures) -> Iterator[Table]:
             (*(f"{kind}{end}" for kind in kinds for end in ("_daily", "_offer_daily")), "record"),
             ("title_id", "media_type", "iso_3166_1", "monetization_type", "provider_id", "first_seen"),
             {"kinds": dict.fromkeys(kinds, 2), "adult_titles": measures.adult_titles},
-            version=3,
+            version=4,
         )
 
 

@@ -81,7 +81,12 @@ _BY_CLASS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
     ((exceptions.NoCredentialsError,), _NO_CREDENTIALS),
     ((exceptions.NoAuthTokenError,), _NO_CREDENTIALS),
     (
-        (exceptions.SSOError, exceptions.TokenRetrievalError, exceptions.LoginError),
+        # Lambda and EMR have a botocore of their own, which may be older than the last of these (1.41).
+        (
+            exceptions.SSOError,
+            exceptions.TokenRetrievalError,
+            getattr(exceptions, "LoginError", exceptions.TokenRetrievalError),
+        ),
         "the AWS sign-in has ended or is missing: run `aws sso login` (with --profile for a named profile)",
     ),
     (

@@ -83,6 +83,8 @@ def _value(table: Table, column: ColumnSpec, known: Row, item: Any) -> Any:
         key = known[column.name]
         return _number(key) if column.type == "bigint" and isinstance(key, str) else key
     value = known[column.name] if place.around else _member(item, place.members)
+    if column.presence:
+        return value is not None
     if column.type == "string":
         return _text(value)
     if column.type == "date":

@@ -84,6 +84,8 @@ def _column(table: Table, column: ColumnSpec, known: dict[str, Column], item: Co
         key = any(level.column == column.name for level in table.levels) and column.type != "string"
         return known[column.name].try_cast(data_type(column.type)) if key else known[column.name]
     value = known[column.name] if place.around else _member(item, place.members)
+    if column.presence:
+        return value.isNotNull()
     if place.joined:
         value = F.array_join(value, ", ")
     if column.type == "string":

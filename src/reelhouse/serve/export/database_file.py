@@ -29,6 +29,7 @@ from reelhouse.serve.export.result import (
     Exported,
     ExportedVersion,
     as_before,
+    check_columns_kept,
     noted,
     unchanged,
 )
@@ -46,11 +47,12 @@ class DatabaseFile(ABC):
     """
 
     # What a column's type is called there if not as in the lake, a statement that names all tables and views, one that
-    # names indexes and triggers of a table with their statements, and whether foreign keys are enforced: then a table
-    # cannot be replaced without those that refer to it.
+    # names indexes and triggers of a table with their statements, one that names its columns, and whether foreign keys
+    # are enforced: then a table cannot be replaced without those that refer to it.
     types: ClassVar[Mapping[str, str]]
     names: ClassVar[str]
     additions: ClassVar[str]
+    columns: ClassVar[str]
     not_compared = ROWS_ALONE
     enforces: ClassVar[bool]
 
@@ -103,6 +105,10 @@ class DatabaseFile(ABC):
         wanted = [table for table in snapshot.tables if full or table.name not in held]
         if self.enforces and wanted:
             snapshot, wanted = self._with_children(snapshot, wanted, known)
+        if known:
+            with self.opened(self._path, read_only=True) as file:
+                for table in wanted:
+                    check_columns_kept(self.place, table, self._columns(file, table.name), known.get(table.name))
         done = {one.name: one for one in self._put(snapshot, wanted, step)} if wanted else {}
         return [done.get(table.name) or as_before(table, known) for table in snapshot.tables]
 
@@ -137,6 +143,9 @@ class DatabaseFile(ABC):
                     lock.enter_context(self.locked())
             with self.opened(made) as file:
                 self.prepare(file)
+                if "columns" not in self._columns(file, NOTES):
+                    # A version of reelhouse without it has made the table.
+                    file.execute(f"alter table {NOTES} add column columns varchar default ''")
                 done = self._load_all(file, snapshot, wanted, step)
             if snapshot.purges and self._path.exists():
                 self.clear_free_space(made)
@@ -149,6 +158,9 @@ class DatabaseFile(ABC):
                 )
             put_in_place(made, self._path)
         return done
+
+    def _columns(self, file: Any, table: str) -> list[str]:
+        return [name for (name,) in file.execute(self.columns, [table]).fetchall()]
 
     def _load_all(self, file: Any, snapshot: LakeSnapshot, wanted: list[ExportTable], step: Step) -> list[Exported]:
         there = {name for (name,) in file.execute(self.names).fetchall()} | {table.name for table in wanted}
@@ -239,7 +251,8 @@ class DatabaseFile(ABC):
             there = {name for (name,) in file.execute(self.names).fetchall()}
             rows = file.execute(f"select * from {NOTES}").fetchall() if NOTES in there else []
         notes = (
-            msgspec.convert(dict(zip(ExportedVersion.__struct_fields__, row, strict=True)), ExportedVersion)
+            # Of an older version of reelhouse the last are missing.
+            msgspec.convert(dict(zip(ExportedVersion.__struct_fields__, row, strict=False)), ExportedVersion)
             for row in rows
         )
         known = {one.table_name: one for one in notes if one.table_name in there}

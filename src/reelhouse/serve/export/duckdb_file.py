@@ -18,7 +18,8 @@ from reelhouse.sql_quoting import literal, quoted
 _NOTES = f"""
 create table if not exists {NOTES} (
     table_name varchar primary key, build bigint, version bigint, rows bigint, mark varchar, form varchar,
-    oldest_answer timestamp with time zone, exported_at timestamp with time zone, exported_by varchar
+    oldest_answer timestamp with time zone, exported_at timestamp with time zone, exported_by varchar,
+    columns varchar
 )
 """
 
@@ -35,6 +36,7 @@ class DuckdbFile(DatabaseFile):
         "select 'index ' || index_name, sql from duckdb_indexes() "
         "where schema_name = 'main' and table_name = ? and sql is not null"
     )
+    columns = "select column_name from duckdb_columns() where schema_name = 'main' and table_name = ?"
 
     enforces = True
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
 import reelhouse
+from reelhouse.errors import ReelhouseError
 from reelhouse.serve import ATTRIBUTION, JUSTWATCH
 from reelhouse.serve.export.tables import ExportTable, LakeSnapshot
 from reelhouse.storage.protocol import Step
@@ -35,7 +37,10 @@ class Exported(NamedTuple):
 
 
 class ExportedVersion(msgspec.Struct, frozen=True):
-    """What a target remembers of a table: `ExportTable.mark` and `form` of its rows, and when it got them."""
+    """What a target remembers of a table: `ExportTable.mark` and `form` of its rows, and when it got them.
+
+    *columns* is a JSON list of names; it is empty where an older version wrote this.
+    """
 
     table_name: str
     build: int
@@ -46,6 +51,7 @@ class ExportedVersion(msgspec.Struct, frozen=True):
     oldest_answer: datetime | None
     exported_at: datetime
     exported_by: str
+    columns: str = ""
 
 
 ROWS_ALONE = "unchanged tables of a database were counted, their values were not compared: --full writes them again"
@@ -71,7 +77,21 @@ def noted(snapshot: LakeSnapshot, table: ExportTable, rows: int, oldest: datetim
     """What is to be remembered of *table* now."""
     now = datetime.now(UTC).replace(microsecond=0)
     by = f"reelhouse {reelhouse.__version__}"
-    return ExportedVersion(table.name, snapshot.build, table.pin.version, rows, table.mark, table.form, oldest, now, by)
+    columns = json.dumps(table.spec.column_names, ensure_ascii=False)
+    return ExportedVersion(
+        table.name, snapshot.build, table.pin.version, rows, table.mark, table.form, oldest, now, by, columns
+    )
+
+
+def check_columns_kept(place: str, table: ExportTable, there: Iterable[str], known: ExportedVersion | None) -> None:
+    """Raise `ReelhouseError` if a table has a column that no export made: values in it would go with the rows."""
+    if known is None or not known.columns:
+        return
+    for name in set(there) - {*json.loads(known.columns), *table.spec.column_names}:
+        raise ReelhouseError(
+            f"{place}: {table.name} has a column {name} that reelhouse did not make, and its values would be lost: "
+            f"keep them in a table of your own with the key of {table.name}, then drop the column there"
+        )
 
 
 def unchanged(table: ExportTable, known: Mapping[str, ExportedVersion]) -> bool:

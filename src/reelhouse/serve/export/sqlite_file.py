@@ -36,6 +36,7 @@ class SqliteFile(DatabaseFile):
         "select type || ' ' || name, sql from sqlite_master "
         "where tbl_name = ? and type in ('index', 'trigger') and sql is not null"
     )
+    columns = "select name from pragma_table_xinfo(?)"
 
     enforces = False
 

@@ -35,6 +35,7 @@ _DENIED = "42501"
 _DEPENDENT = "2BP01"
 _LOCKED = "55P03"
 _TOO_LARGE = "54000"
+_UNENCODABLE = "22P05"
 _VIOLATIONS = ("23505", "23502")
 
 
@@ -148,6 +149,8 @@ def linked(url: str) -> Iterator[Link]:
         raise ConfigError(f"{place} cannot be reached: {MISREAD if misread(url) else why}") from None
     try:
         link = Link(connection, place)
+        # Else that of the database or of PGCLIENTENCODING: texts are sent in UTF-8, and would be taken for others.
+        link.run("set client_encoding = 'UTF8'")
         link.run("set standard_conforming_strings = on")
         link.run("set client_min_messages = warning")
         # A session that holds a lock on a table is not waited for without an end.
@@ -195,6 +198,8 @@ def _error_of(exc: Any, place: str) -> ReelhouseError:
             f"{place}: a table is too wide for PostgreSQL ({lines[0]}): name other tables with --tables, or export "
             "it to parquet:FOLDER"
         )
+    if state == _UNENCODABLE:
+        return ReelhouseError(f"{place}: {lines[0]}: export into a database of `create database ... encoding 'UTF8'`")
     return ViolationError(f"{place}: {lines[0]}") if state in _VIOLATIONS else ReelhouseError(f"{place}: {lines[0]}")
 
 

@@ -10,7 +10,7 @@ from reelhouse.sql_quoting import quoted
 
 _INSTANT = pa.timestamp("us", tz="UTC")
 
-# As `outcome.Noted`.
+# As `ExportedVersion`.
 NOTES_SCHEMA = pa.schema(
     [
         ("table_name", pa.string()),
@@ -22,6 +22,7 @@ NOTES_SCHEMA = pa.schema(
         ("oldest_answer", _INSTANT),
         ("exported_at", _INSTANT),
         ("exported_by", pa.string()),
+        ("columns", pa.string()),
     ]
 )
 _TYPES = {pa.string(): "text", pa.int64(): "bigint", _INSTANT: "timestamptz"}
@@ -30,3 +31,8 @@ _TYPES = {pa.string(): "text", pa.int64(): "bigint", _INSTANT: "timestamptz"}
 def create_notes(schema: str) -> str:
     columns = ", ".join(f"{quoted(field.name)} {_TYPES[field.type]}" for field in NOTES_SCHEMA)
     return f"create table {at(schema, NOTES)} ({columns}, primary key (table_name))"
+
+
+def complete_notes(schema: str) -> str:
+    """Add what a version of reelhouse without it did not write."""
+    return f"alter table {at(schema, NOTES)} add column columns text default '' not null"

@@ -139,10 +139,11 @@ class Swap:
     def _align(self, work: TableChange) -> None:
         """Give a table that is there the columns that are declared now."""
         table, place = work.table, ddl.at(self._schema, work.table.name)
+        # What PostgreSQL computes of others is their owner's.
         found = dict(
             self._link.rows(
                 "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "
-                "where attrelid = $1::regclass and attnum > 0 and not attisdropped",
+                "where attrelid = $1::regclass::oid and attnum > 0 and not attisdropped and attgenerated = ''",
                 [place],
             )
         )
@@ -160,14 +161,17 @@ class Swap:
         if not table.spec.key:
             # An import declares none: the one that is there is its owner's.
             return False
-        found = self._link.rows(
-            "select c.conname::text, array_to_string(array(select a.attname::text from unnest(c.conkey) "
-            "with ordinality k(num, at) join pg_attribute a on a.attrelid = c.conrelid and a.attnum = k.num "
-            "order by k.at), ',') from pg_constraint c where c.conrelid = $1::regclass and c.contype = 'p'",
-            [ddl.at(self._schema, table.name)],
+        place = [ddl.at(self._schema, table.name)]
+        names = dict(
+            self._link.rows("select attnum, attname::text from pg_attribute where attrelid = $1::regclass::oid", place)
         )
-        for name, columns in found:
-            if columns == ",".join(table.spec.key):
+        found = self._link.rows(
+            "select conname::text, conkey::text from pg_constraint where conrelid = $1::regclass::oid "
+            "and contype = 'p'",
+            place,
+        )
+        for name, numbers in found:
+            if [names[int(number)] for number in numbers.strip("{}").split(",")] == list(table.spec.key):
                 return True
             self._link.run(f"alter table {ddl.at(self._schema, table.name)} drop constraint {quoted(name)}")
         return False

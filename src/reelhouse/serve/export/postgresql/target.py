@@ -18,7 +18,7 @@ from reelhouse.errors import ConfigError, LakeError, ReelhouseError
 from reelhouse.serve.export.diff import COUNT, ChangedAnswers, answers_held, differing
 from reelhouse.serve.export.postgresql import ddl as ddl
 from reelhouse.serve.export.postgresql.connection import Link, LostError, linked
-from reelhouse.serve.export.postgresql.state import NOTES_SCHEMA, create_notes
+from reelhouse.serve.export.postgresql.state import NOTES_SCHEMA, complete_notes, create_notes
 from reelhouse.serve.export.postgresql.swap import Loaded, MiscountError, Swap, TableChange
 from reelhouse.serve.export.result import (
     NOTES,
@@ -27,6 +27,7 @@ from reelhouse.serve.export.result import (
     Exported,
     ExportedVersion,
     as_before,
+    check_columns_kept,
     noted,
     unchanged,
 )
@@ -101,7 +102,7 @@ class _PostgresExport:
         wanted = [
             table for table in self._snapshot.tables if full or table.name not in there or not self._holds(table, known)
         ]
-        self._check_references([table.name for table in wanted])
+        self._check_kept(wanted, known)
         try:
             works = [self._planned(table, known, there, full=full) for table in wanted]
             done = self._execute(works) if works else {}
@@ -121,6 +122,8 @@ class _PostgresExport:
         if NOTES not in there:
             self._link.run(create_notes(self._schema))
             self._link.run(f"comment on table {ddl.at(self._schema, NOTES)} is {literal(TERMS)}")
+        elif "columns" not in self._columns([NOTES])[NOTES]:
+            self._link.run(complete_notes(self._schema))
         columns = ", ".join(quoted(name) for name in NOTES_SCHEMA.names)
         found = self._link.arrow(f"select {columns} from {ddl.at(self._schema, NOTES)}").to_pylist()
         known = {each.table_name: each for each in msgspec.convert(found, list[ExportedVersion])}
@@ -132,10 +135,38 @@ class _PostgresExport:
                 )
         return known, set(there)
 
-    def _check_references(self, names: list[str]) -> None:
-        """Refuse foreign keys by which rows of somebody else's would go, or change, with rows that are exchanged."""
-        if not names:
+    def _columns(self, names: list[str]) -> dict[str, list[str]]:
+        """The columns of tables that are there, without those that PostgreSQL computes of others."""
+        found: dict[str, list[str]] = {}
+        query = (
+            "select c.relname::text, a.attname::text from pg_attribute a join pg_class c on c.oid = a.attrelid "
+            "join pg_namespace n on n.oid = c.relnamespace where a.attnum > 0 and not a.attisdropped "
+            f"and a.attgenerated = '' and n.nspname = $1 and c.relname in ({', '.join(map(literal, names))})"
+        )
+        for table, column in self._link.rows(query, [self._schema]):
+            found.setdefault(table, []).append(column)
+        return found
+
+    def _check_kept(self, wanted: list[ExportTable], known: dict[str, ExportedVersion]) -> None:
+        """Refuse what would lose somebody else's values or rows with the rows that are exchanged."""
+        if not wanted:
             return
+        names = [table.name for table in wanted]
+        there = self._columns(names)
+        for table in wanted:
+            check_columns_kept(self._schema, table, there.get(table.name, ()), known.get(table.name))
+        # Of a partition the rows are the table's own.
+        heirs = self._link.rows(
+            "select i.inhrelid::regclass::text, c.relname::text from pg_inherits i join pg_class c on "
+            "c.oid = i.inhparent join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'r' "
+            f"and n.nspname = $1 and c.relname in ({', '.join(map(literal, names))})",
+            [self._schema],
+        )
+        for other, name in heirs:
+            raise ReelhouseError(
+                f"{other} would lose its rows: it inherits from {self._schema}.{name}, which has them too; end that "
+                f"with `alter table {other} no inherit {self._schema}.{name}`"
+            )
         found = self._link.rows(
             "select f.conrelid::regclass::text, f.conname::text, c.relname::text "
             "from pg_constraint f join pg_class c on c.oid = f.confrelid join pg_namespace n on n.oid = c.relnamespace "
