@@ -58,5 +58,5 @@ def test_a_lake_in_s3_and_the_function_begin(python: Path, tmp_path: Path) -> No
         env = {**environment(tmdb, tmp_path, REELHOUSE_LAKE=lake), **server.environ}
         _run(python, tmp_path, "sync", env=env)
         assert "complete" in _run(python, tmp_path, "status", env=env)
-    function = [python, "-c", "import reelhouse.aws.handler"]
+    function = [str(python), "-c", "import reelhouse.aws.handler"]
     assert subprocess.run(function, env={**env, "PYTHONPATH": str(REPOSITORY / "src")}, check=False).returncode == 0

@@ -536,6 +536,15 @@ def test_a_table_with_a_column_of_somebody_elses_is_not_replaced(lake: Path, tmp
         assert file.execute("select columns like '[\"movie_id\"%' from reelhouse_export").fetchall() == [(True,)]
 
 
+def test_a_foreign_key_of_somebody_elses_on_a_table_is_named(lake: Path, tmp_path: Path) -> None:
+    to = tmp_path / "lake.duckdb"
+    export(lake, str(to), "movie")
+    with closing(duckdb.connect(str(to))) as file:
+        file.execute("create table mine (movie_id bigint references movie (movie_id))")
+    with pytest.raises(ReelhouseError, match=r"a table of yours refers to movie by a foreign key .*mine.*: make it"):
+        export(lake, str(to), "movie", full=True)
+
+
 def test_values_that_sqlite_does_not_hold_are_counted(lake: Path, tmp_path: Path) -> None:
     rows = own_rows("a", "b").to_pylist()
     rows[0]["rating"] = float("nan")

@@ -239,6 +239,9 @@ def test_what_postgresql_would_cut_or_refuse_is_refused_with_what_to_do(lake: Pa
     spec = replace(table.spec, columns=(replace(table.spec.columns[0], name="ü" * 32),))
     with pytest.raises(ConfigError, match=r"names of up to 63 bytes, and 'ü+' of my_ratings is longer: shorten it in"):
         check_fits(replace(table, spec=spec))
+    spec = replace(table.spec, columns=(replace(table.spec.columns[0], name="xmin"),))
+    with pytest.raises(ConfigError, match="has a column xmin, a name that PostgreSQL keeps for itself: rename it"):
+        check_fits(replace(table, spec=spec))
     spec = replace(table.spec, columns=tuple(replace(table.spec.columns[0], name=f"c{at}") for at in range(1601)))
     with pytest.raises(ConfigError, match="up to 1,600 columns, and my_ratings has 1,601: name other tables with"):
         check_fits(replace(table, spec=spec))
@@ -497,6 +500,22 @@ def test_an_export_of_an_older_version_is_gone_on_with(lake: Path, database: Dat
     export(lake, database.url, "movie", full=True)
     check_equal(lake, database, "movie")
     assert database.rows("select count(*) from tmdb.reelhouse_export where columns like '[\"movie_id\"%'") == [(1,)]
+
+
+def test_a_table_that_was_renamed_keeps_the_name_of_its_key(lake: Path, database: Database) -> None:
+    export(lake, database.url, "movie")
+    database.run("alter table tmdb.movie rename to movie_of_monday")
+    export(lake, database.url, "movie")
+    check_equal(lake, database, "movie")
+    query = "select count(*) from pg_constraint where conrelid = 'tmdb.movie'::regclass and contype = 'p'"
+    assert database.rows(query) == [(1,)]
+
+
+def test_a_row_that_no_export_noted_is_named(lake: Path, database: Database) -> None:
+    export(lake, database.url, "movie")
+    database.run("insert into tmdb.reelhouse_export (table_name) values ('mine')")
+    with pytest.raises(ReelhouseError, match=r"tmdb\.reelhouse_export has a row that no export wrote"):
+        export(lake, database.url, "movie")
 
 
 def test_rows_of_a_table_that_inherits_are_not_deleted(lake: Path, database: Database) -> None:

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from reelhouse.errors import StorageError
-from reelhouse.raw.inbox import clear, put_message, read_inbox, waiting
+from reelhouse.raw.inbox import clear, count_waiting, put_message, read_inbox, waiting
+from reelhouse.raw.keys import inbox_key
 from reelhouse.storage.memory import MemoryStorage
 from tests.lakes import a_plan
 
@@ -35,6 +36,14 @@ def test_messages_of_another_entity_wait_for_their_own_plan() -> None:
     put_message(storage, "event-1", "person", ("287",))
     assert list(waiting(storage, "movie")) == []
     assert len(list(waiting(storage, "person"))) == 1
+
+
+def test_messages_are_counted_by_entity_with_those_that_nobody_can_read_left_out() -> None:
+    lake = MemoryStorage()
+    for at, entity in enumerate(("tv", "tv", "movie")):
+        put_message(lake, f"e{at}", entity, ["1"])
+    lake.put_new(inbox_key("odd"), b"{")
+    assert count_waiting(lake) == {"tv": 2, "movie": 1}
 
 
 def test_only_messages_that_the_plan_took_are_cleared_and_clearing_twice_is_no_error() -> None:

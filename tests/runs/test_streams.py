@@ -7,6 +7,7 @@ import gzip
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from aiohttp import web
 
 from reelhouse.bootstrap import collecting, collector
 from reelhouse.bootstrap.collecting import CollectOptions
+from reelhouse.bootstrap.status import status as lake_status
 from reelhouse.collect import planning
 from reelhouse.collect.fetching import StopConditions
 from reelhouse.collect.reporting import Progress, RunResult
@@ -26,7 +28,7 @@ from reelhouse.entities.ranked import RANKED_LISTS
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Export, GivenIds, Table, col
 from reelhouse.errors import ConfigError
-from reelhouse.raw.inbox import waiting
+from reelhouse.raw.inbox import put_message, waiting
 from reelhouse.raw.keys import RunPlace, chunk_key, chunk_place, ledgers, plan_key, run_place, runs_folder
 from reelhouse.raw.ledger import open_ledger
 from reelhouse.raw.plan import Plan, last_run
@@ -34,6 +36,7 @@ from reelhouse.raw.reconciliation import open_run
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import PurgeSelection
 from reelhouse.settings import Settings
+from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
 from reelhouse.tables.registry import Registry
@@ -383,6 +386,15 @@ def test_status_says_when_each_open_run_would_be_done_and_names_lost_runs(tiny: 
     lake.put(chunk_key("series", date(2026, 3, 1), 2, 0, "12345678"), b"")
     (problem,) = status(lake, 2.0, BOTH).problems
     assert problem.startswith("the plan of series run 2 is gone")
+
+
+def test_status_names_messages_that_no_run_takes_while_the_settings_are_what_they_are(tmp_path: Path) -> None:
+    lake = FolderStorage(tmp_path)
+    lake.put("raw/x", b"")
+    put_message(lake, "e1", "tv", ["1"])
+    note = "tv is not selected, and messages for it wait in the inbox (1): sync --entity tv"
+    for entities, notes in ((["movie"], (note,)), (["movie", "tv"], ())):
+        assert lake_status(Settings(lake=str(tmp_path), entities=entities)).notes == notes
 
 
 def test_status_says_what_is_left_of_each_entity_and_when_it_would_be_done(tiny: Tiny) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from reelhouse.bootstrap.selection import limits_of, selected
 from reelhouse.bootstrap.storage import lake_of, spool_of
 from reelhouse.collect import status as raw
 from reelhouse.collect.status import Status
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import LakeError
+from reelhouse.raw.inbox import count_waiting
 from reelhouse.settings import Settings
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.manifest import believed
@@ -22,11 +25,19 @@ def status(settings: Settings) -> Status:
     names = selected(settings.entities) if settings.entities else ()
     found = raw.status(storage, settings.rate, spool=spool_of(settings, storage), ages=ages, selected=names)
     listed = [ENTITIES[name] for name in names if not settings.of(name).follow]
-    found = found._replace(notes=tuple(note for one in listed for note in limits_of(settings, one, one.source)[1]))
+    limits = (note for one in listed for note in limits_of(settings, one, one.source)[1])
+    found = found._replace(notes=(*limits, *_forgotten(storage, settings)))
     try:
         return found._replace(unbuilt=_unbuilt(storage, found))
     except LakeError as exc:
         return found._replace(problems=[*found.problems, str(exc)])
+
+
+def _forgotten(storage: Storage, settings: Settings) -> Iterator[str]:
+    """Requests that were accepted, and that no run takes while the settings are what they are."""
+    for name, count in sorted(count_waiting(storage).items()):
+        if name in ENTITIES and name not in selected(settings.entities):
+            yield f"{name} is not selected, and messages for it wait in the inbox ({count:,}): sync --entity {name}"
 
 
 def _unbuilt(storage: Storage, found: Status) -> int:

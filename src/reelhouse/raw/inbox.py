@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -53,6 +55,16 @@ def put_message(storage: Storage, event: str, entity: str, keys: Iterable[str] =
 def waiting(storage: Storage, entity: str) -> Iterator[tuple[str, InboxMessage]]:
     """Letters that no plan has taken yet, oldest event name first, with the ids of their keys."""
     return iter(read_inbox(storage, entity).messages)
+
+
+def count_waiting(storage: Storage) -> Counter[str]:
+    """How many messages wait for the next run of each entity."""
+    found: Counter[str] = Counter()
+    for key, body in prefetch(partial(_opened, storage), storage.keys(INBOX)):
+        # What cannot be read is named by the run that would take it.
+        with suppress(LakeError):
+            found[_understood(key, body or b"", None).entity] += 1
+    return found
 
 
 def read_inbox(

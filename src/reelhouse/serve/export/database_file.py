@@ -171,7 +171,7 @@ class DatabaseFile(ABC):
         order = parents_first(tables, declared)
         additions = {name: file.execute(self.additions, [name]).fetchall() for name in order}
         for name in reversed(order):
-            file.execute(f"drop table if exists {quoted(name)}")
+            self._drop(file, name)
         done = []
         for name in order:
             step(f"{name}: loading")
@@ -179,6 +179,18 @@ class DatabaseFile(ABC):
         for name in order:
             self._add_again(file, name, additions[name])
         return done
+
+    def _drop(self, file: Any, name: str) -> None:
+        try:
+            file.execute(f"drop table if exists {quoted(name)}")
+        except Exception as exc:
+            line = str(exc).splitlines()[0]
+            if "main key table" not in line:
+                raise
+            raise ReelhouseError(
+                f"{self.place}: a table of yours refers to {name} by a foreign key ({line}): make it again without "
+                "that key, or export into another file"
+            ) from exc
 
     def _add_again(self, file: Any, table: str, additions: list[tuple[str, str]]) -> None:
         """Make indexes and triggers again that went with the table before; ours are there already."""

@@ -16,6 +16,8 @@ TOUCHED = "reelhouse_touched__"
 
 LONGEST = 63
 _MOST_COLUMNS = 1600
+# Each table of PostgreSQL has these already.
+_OWN_COLUMNS = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
 
 _TYPES = {
     "bigint": "bigint",
@@ -45,6 +47,11 @@ def check_fits(table: ExportTable) -> None:
             "shorter name, or name other tables with --tables"
         )
     for name in table.spec.column_names:
+        if name in _OWN_COLUMNS:
+            raise ConfigError(
+                f"tables: {table.name} has a column {name}, a name that PostgreSQL keeps for itself: rename it in the "
+                "file and import that again with --new-schema, or name other tables with --tables"
+            )
         if len(name.encode()) > LONGEST:
             raise ConfigError(
                 f"tables: PostgreSQL has names of up to {LONGEST} bytes, and {name!r} of {table.name} is longer: "
@@ -72,15 +79,9 @@ def names(columns: tuple[ColumnSpec, ...] | tuple[str, ...], of: str = "") -> st
     return ", ".join(f"{of}.{quoted(each)}" if of else quoted(each) for each in plain)
 
 
-def key_name(table: ExportTable) -> str:
-    return _short(f"{table.name}_pkey")
-
-
 def add_key(schema: str, table: ExportTable) -> str:
-    return (
-        f"alter table {at(schema, table.name)} add constraint {quoted(key_name(table))} "
-        f"primary key ({names(table.spec.key)})"
-    )
+    # PostgreSQL names it: another relation may have any name that is chosen here.
+    return f"alter table {at(schema, table.name)} add primary key ({names(table.spec.key)})"
 
 
 def indexes(schema: str, table: ExportTable, *, keyed: bool) -> Iterator[str]:

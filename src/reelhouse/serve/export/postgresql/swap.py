@@ -161,6 +161,14 @@ class Swap:
         if not table.spec.key:
             # An import declares none: the one that is there is its owner's.
             return False
+        for name, columns in self._keys(table):
+            if columns == list(table.spec.key):
+                return True
+            self._link.run(f"alter table {ddl.at(self._schema, table.name)} drop constraint {quoted(name)}")
+        return False
+
+    def _keys(self, table: ExportTable) -> list[tuple[str, list[str]]]:
+        """The name and the columns of the primary key, if there is one."""
         place = [ddl.at(self._schema, table.name)]
         names = dict(
             self._link.rows("select attnum, attname::text from pg_attribute where attrelid = $1::regclass::oid", place)
@@ -170,11 +178,7 @@ class Swap:
             "and contype = 'p'",
             place,
         )
-        for name, numbers in found:
-            if [names[int(number)] for number in numbers.strip("{}").split(",")] == list(table.spec.key):
-                return True
-            self._link.run(f"alter table {ddl.at(self._schema, table.name)} drop constraint {quoted(name)}")
-        return False
+        return [(name, [names[int(one)] for one in numbers.strip("{}").split(",")]) for name, numbers in found]
 
     def _add_key(self, work: TableChange) -> bool:
         """Declare the primary key, if the rows of the table have it."""
@@ -190,8 +194,9 @@ class Swap:
 
     def _drop_key(self, work: TableChange) -> None:
         place = ddl.at(self._schema, work.table.name)
+        for name, _ in self._keys(work.table):
+            self._link.run(f"alter table {place} drop constraint {quoted(name)}")
         for column in work.table.spec.key:
-            self._link.run(f"alter table {place} drop constraint if exists {quoted(ddl.key_name(work.table))}")
             self._link.run(f"alter table {place} alter column {quoted(column)} drop not null")
 
     def _no_key(self, work: TableChange) -> None:

@@ -126,7 +126,12 @@ class _PostgresExport:
             self._link.run(complete_notes(self._schema))
         columns = ", ".join(quoted(name) for name in NOTES_SCHEMA.names)
         found = self._link.arrow(f"select {columns} from {ddl.at(self._schema, NOTES)}").to_pylist()
-        known = {each.table_name: each for each in msgspec.convert(found, list[ExportedVersion])}
+        try:
+            known = {each.table_name: each for each in msgspec.convert(found, list[ExportedVersion])}
+        except msgspec.ValidationError as exc:
+            raise ReelhouseError(
+                f"{self._schema}.{NOTES} has a row that no export wrote ({exc}): delete that row, then export again"
+            ) from None
         for table in self._snapshot.tables:
             if table.name in there and (table.name not in known or there[table.name] not in ("r", "p")):
                 raise ConfigError(
