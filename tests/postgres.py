@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from reelhouse.storage.postgres_address import guarded
+
 # Looked for in everything that the tests left or printed (tests/conftest.py).
 PASSWORD = "a-password-that-must-not-be-written"
 
@@ -42,16 +44,16 @@ class Database:
         return {**found, "PGPASSWORD": PASSWORD}
 
     @contextmanager
-    def connected(self) -> Iterator[Any]:
-        """An ADBC connection that commits each statement."""
+    def connected(self, *, guard: bool = False) -> Iterator[Any]:
+        """An ADBC connection that commits each statement; with *guard* without the schemas of others."""
         from adbc_driver_postgresql import dbapi
 
-        with dbapi.connect(self.url, autocommit=True) as connection:
+        with dbapi.connect(guarded(self.url) if guard else self.url, autocommit=True) as connection:
             yield connection
 
-    def run(self, *statements: str) -> None:
+    def run(self, *statements: str, guard: bool = False) -> None:
         """Statements without rows."""
-        with self.connected() as connection, connection.cursor() as cursor:
+        with self.connected(guard=guard) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
@@ -85,28 +87,37 @@ class Postgres:
 
 
 # Functions and operators that fit what is called better than PostgreSQL's own.
-HIJACKS = (
-    "function public.array_to_string(text[], text) returns text",
-    "function public.unnest(smallint[]) returns setof smallint",
-    "function public.format(text, name, name) returns text",
-    "function public.hijacked(oid, regclass) returns boolean",
-    "function public.hijacked(oid, integer) returns boolean",
-    "function public.hijacked(name, text) returns boolean",
-    "function public.hijacked(numeric, integer) returns boolean",
+_HIJACKS = (
+    "array_to_string(text[], text) returns text",
+    "unnest(smallint[]) returns setof smallint",
+    "unnest(text[]) returns setof text",
+    "format(text, name, name) returns text",
+    *(f"hijacked({types}) returns boolean" for types in ("oid, regclass", "oid, integer", "name, text")),
+    "hijacked(numeric, integer) returns boolean",
 )
 
 
-def hijack(database: Database) -> None:
-    """Let the schema `public` have functions of somebody else's that fail when they are called."""
-    for one in HIJACKS:
-        database.run(f"create {one} language plpgsql as $$ begin raise exception 'hijacked'; end $$")
-    for types in ("oid, regclass", "oid, integer", "name, text", "numeric, integer"):
-        left, right = types.split(", ")
-        # ADBC itself calls the operator <> of an oid and an integer when it connects.
-        for operator in ("=", "<", ">", ">=", "<=") if types == "oid, integer" else ("=", "<", ">", ">=", "<=", "<>"):
-            database.run(
-                f"create operator public.{operator} (leftarg = {left}, rightarg = {right}, function = public.hijacked)"
-            )
+@contextmanager
+def hijacked(database: Database) -> Iterator[None]:
+    """Meanwhile the schema `public` has functions and operators of somebody else's that fail when they are called."""
+    statements = [
+        f"create function public.{one} language plpgsql as $$ begin raise exception 'hijacked'; end $$"
+        for one in _HIJACKS
+    ]
+    operators = [
+        f"operator public.{name} ({types})"
+        for types in ("oid, regclass", "oid, integer", "name, text", "numeric, integer")
+        for name in ("=", "<", ">", ">=", "<=", "<>")
+    ]
+    for one in operators:
+        name, left, right = one.removesuffix(")").replace(" (", ", ").split(", ")
+        statements.append(f"create {name} (leftarg = {left}, rightarg = {right}, function = public.hijacked)")
+    database.run(*statements)
+    try:
+        yield
+    finally:
+        # ADBC calls one of them when it connects.
+        database.run(*(f"drop {one}" for one in operators), guard=True)
 
 
 @pytest.fixture(scope="session")

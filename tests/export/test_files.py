@@ -531,6 +531,11 @@ def test_a_table_with_a_column_of_somebody_elses_is_not_replaced(lake: Path, tmp
         # As a version of reelhouse left it that did not note columns down.
         file.execute("alter table reelhouse_export drop column columns")
         file.commit()
+    with pytest.raises(ReelhouseError, match="movie has a column my_note that reelhouse did not make"):
+        export(lake, str(to), "movie", full=True)
+    with closing(connect(str(to))) as file:
+        file.execute("alter table movie drop column my_note")
+        file.commit()
     export(lake, str(to), "movie", full=True)
     with closing(connect(str(to))) as file:
         assert file.execute("select columns like '[\"movie_id\"%' from reelhouse_export").fetchall() == [(True,)]

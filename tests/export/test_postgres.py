@@ -27,7 +27,7 @@ from reelhouse.warehouse.import_registry import ImportColumn, imported, pin_impo
 from tests.broken_lines import line_to
 from tests.export.lakes import OWN, bring, counted, moved, own_rows, rows_of
 from tests.export.targets import export
-from tests.postgres import PASSWORD, Database, Postgres, hijack
+from tests.postgres import PASSWORD, Database, Postgres, hijacked
 
 SOME = ("movie", "movie_genre", "dim_genre")
 
@@ -494,9 +494,10 @@ def test_columns_of_others_stay_or_the_export_is_refused(lake: Path, database: D
 
 def test_an_export_of_an_older_version_is_gone_on_with(lake: Path, database: Database) -> None:
     export(lake, database.url, "movie")
-    database.run(
-        "alter table tmdb.reelhouse_export drop column columns", "alter table tmdb.movie add column of_old_code text"
-    )
+    database.run("alter table tmdb.reelhouse_export drop column columns", "alter table tmdb.movie add column mine text")
+    with pytest.raises(ReelhouseError, match="movie has a column mine that reelhouse did not make"):
+        export(lake, database.url, "movie", full=True)
+    database.run("alter table tmdb.movie drop column mine")
     export(lake, database.url, "movie", full=True)
     check_equal(lake, database, "movie")
     assert database.rows("select count(*) from tmdb.reelhouse_export where columns like '[\"movie_id\"%'") == [(1,)]
@@ -535,10 +536,27 @@ def test_rows_of_a_table_that_inherits_are_not_deleted(lake: Path, database: Dat
 def test_functions_that_somebody_else_put_into_the_search_path_are_not_called(
     lake: Path, states: tuple[Path, Path], database: Database
 ) -> None:
-    hijack(database)
-    for state in (states[0], states[1]):
-        moved(lake, state)
-        bring(lake, own_rows(str(state)))
-        export(lake, database.url, *SOME, OWN)
-    export(lake, database.url, *SOME, OWN, full=True)
+    with hijacked(database):
+        for state in (states[0], states[1]):
+            moved(lake, state)
+            bring(lake, own_rows(str(state)))
+            export(lake, database.url, *SOME, OWN)
+        export(lake, database.url, *SOME, OWN, full=True)
     check_equal(lake, database, *SOME, OWN)
+
+
+def test_triggers_find_what_they_use_as_for_every_program_of_the_user(
+    lake: Path, states: tuple[Path, Path], database: Database
+) -> None:
+    export(lake, database.url, "movie")
+    database.run(
+        "create schema mine",
+        "create table mine.seen (movie_id bigint)",
+        "create function mine.note() returns trigger language plpgsql as "
+        "$$ begin insert into seen values (new.movie_id); return new; end $$",
+        "create trigger note after insert on tmdb.movie for each row execute function mine.note()",
+        f'alter role postgres in database {database.name} set search_path = mine, "$user"',
+    )
+    moved(lake, states[1])
+    export(lake, database.url, "movie")
+    assert database.rows("select count(*) > 0 from mine.seen") == [(True,)]

@@ -20,7 +20,7 @@ from reelhouse.imports.postgres import opened
 from reelhouse.warehouse.import_registry import ImportColumn
 from tests.broken_lines import line_to
 from tests.imports.conftest import Importer
-from tests.postgres import PASSWORD, Database, Postgres, hijack
+from tests.postgres import PASSWORD, Database, Postgres, hijacked
 
 TABLE = """
 create table movies.box_office (
@@ -107,8 +107,8 @@ def test_a_text_that_is_not_utf_8_is_refused(lake: Importer, tmp_path: Path) -> 
 def test_functions_that_somebody_else_put_into_the_search_path_are_not_called(
     lake: Importer, database: Database
 ) -> None:
-    hijack(database)
-    lake.bring("box", "--from", database.url, "--table", "movies.box_office")
+    with hijacked(database):
+        lake.bring("box", "--from", database.url, "--table", "movies.box_office")
     assert len(lake.rows("box")) == 2
 
 

@@ -137,6 +137,8 @@ _ALONE: dict[int, tuple[dict[str, Any], tuple[str, str]]] = {
         {"videos": {"results": [{"published_at": "9999-12-31T23:30:00-01:00"}]}},
         ("videos.results[0].published_at", "9999-12-31T23:30:00-01:00"),
     ),
+    225: ({"title": {}}, ("title", "{}")),
+    226: ({"credits": {"cast": [{**_CREDIT, "name": {}}], "crew": []}}, ("credits.cast[0].name", "{}")),
 }
 
 

@@ -13,7 +13,7 @@ from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import NEW_SCHEMA, named
 from reelhouse.imports.values import arrow_type
 from reelhouse.sql_quoting import quoted
-from reelhouse.storage.postgres_address import MISREAD, Secrets, misread, shown
+from reelhouse.storage.postgres_address import MISREAD, USUAL_SEARCH_PATH, Secrets, guarded, misread, shown
 from reelhouse.warehouse.import_registry import ImportColumn
 
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
@@ -34,8 +34,7 @@ _KINDS = {
 
 _CASTS = {"bigint": "{}::int8", "double": "{}::float8", "boolean": "{}", "date": "{}", "timestamp": "{}::timestamptz"}
 
-# Types are those of PostgreSQL's own functions and operators, to the letter: where one differs, a function of that name
-# that somebody else put into a schema of the search path would be called with this user's rights.
+# Types are those of PostgreSQL's own functions and operators, to the letter (USUAL_SEARCH_PATH).
 _COLUMNS = """
 select a.attname, format_type(coalesce(nullif(t.typbasetype, 0::oid), t.oid),
                               case when t.typbasetype = 0::oid then a.atttypmod else t.typtypmod end)
@@ -87,6 +86,7 @@ class Postgres:
         self._run("set transaction isolation level repeatable read, read only")
         # Else that of the database or of PGCLIENTENCODING, and Arrow takes all texts for UTF-8.
         self._run("set client_encoding = 'UTF8'")
+        self._run(USUAL_SEARCH_PATH)
         self.oid, self.place = self._find(table)
         self.found = self._look()
 
@@ -186,7 +186,7 @@ def opened(url: str, table: str) -> Iterator[Postgres]:
     from adbc_driver_postgresql import dbapi
 
     with _as_errors(url, connecting=True):
-        connection = dbapi.connect(url)
+        connection = dbapi.connect(guarded(url))
     try:
         yield Postgres(url, table, connection)
     finally:

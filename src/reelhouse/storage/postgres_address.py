@@ -25,6 +25,35 @@ def shown(url: str) -> str:
     return urlunsplit((parts.scheme, f"{user.partition(':')[0]}{at}{host}", parts.path, query, ""))
 
 
+# Functions that others have put into the schemas of a search path may be called in place of PostgreSQL's own: by the
+# driver too, which asks for types when it connects.
+_SEARCH_PATH = "-csearch_path=pg_catalog"
+
+# Sets the search path of the user, by which views and triggers find what they use: after this, only functions and
+# operators may be called that PostgreSQL has for the very types.
+USUAL_SEARCH_PATH = """
+select set_config('search_path', coalesce((
+    select substring(one from 13) from pg_db_role_setting s, unnest(s.setconfig) one
+    where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+      and s.setrole in (0, (select oid from pg_roles where rolname = session_user)) and one like 'search_path=%'
+    order by (s.setrole <> 0) desc, (s.setdatabase <> 0) desc limit 1
+), '"$user", public'), false)
+"""
+
+
+def guarded(url: str) -> str:
+    """*url* with a search path on which only PostgreSQL's own functions are; unchanged if it is not an address."""
+    try:
+        query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    except ValueError:
+        return url
+    options = [value for name, value in query if name == "options"]
+    others = [pair for pair in query if pair[0] != "options"]
+    # libpq does not read + as a blank.
+    whole = urlencode([*others, ("options", " ".join([*options, _SEARCH_PATH]))], quote_via=quote)
+    return f"{url.partition('?')[0]}?{whole}"
+
+
 class Secrets:
     """The parts of an address that must not appear in an error."""
 

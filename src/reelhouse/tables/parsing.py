@@ -26,7 +26,7 @@ MARKING = {"columnNameOfCorruptRecord": MISFIT}
 
 def _holds_json(text: Column) -> Column:
     # A nested object or list arrives as its JSON. A title such as "[REC]" is merely read twice.
-    return text.startswith('{"') | text.startswith("[")
+    return text.startswith("{") | text.startswith("[")
 
 
 def _too_large(number: Column) -> Column:

@@ -25,7 +25,7 @@ from reelhouse.tables.parsing import (
 from reelhouse.tables.schemas import data_type, schema_of
 
 # Goes up when an answer may be parsed into other values, so that all are parsed again from raw.
-VERSION = 5
+VERSION = 6
 
 OUTCOME_COLUMNS = (
     ColumnSpec("sequence", "bigint", "Where the outcome stands among all: a greater one is newer."),

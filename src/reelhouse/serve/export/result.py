@@ -85,9 +85,9 @@ def noted(snapshot: LakeSnapshot, table: ExportTable, rows: int, oldest: datetim
 
 def check_columns_kept(place: str, table: ExportTable, there: Iterable[str], known: ExportedVersion | None) -> None:
     """Raise `ReelhouseError` if a table has a column that no export made: values in it would go with the rows."""
-    if known is None or not known.columns:
+    if known is None:
         return
-    for name in set(there) - {*json.loads(known.columns), *table.spec.column_names}:
+    for name in set(there) - set(json.loads(known.columns) if known.columns else table.spec.column_names):
         raise ReelhouseError(
             f"{place}: {table.name} has a column {name} that reelhouse did not make, and its values would be lost: "
             f"keep them in a table of your own with the key of {table.name}, then drop the column there"

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pyarrow as pa
 
 from reelhouse.errors import ConfigError, ReelhouseError, pip_install
-from reelhouse.storage.postgres_address import MISREAD, Secrets, misread, shown
+from reelhouse.storage.postgres_address import MISREAD, USUAL_SEARCH_PATH, Secrets, guarded, misread, shown
 
 SCHEMES = ("postgresql://", "postgres://")
 
@@ -143,7 +143,7 @@ def linked(url: str) -> Iterator[Link]:
 
     place = shown(url)
     try:
-        connection = dbapi.connect(patient(url), autocommit=True)
+        connection = dbapi.connect(guarded(patient(url)), autocommit=True)
     except (Error, ValueError) as exc:
         why = Secrets(url).hide(_lines(exc)[0]) if isinstance(exc, Error) else "it is not an address"
         raise ConfigError(f"{place} cannot be reached: {MISREAD if misread(url) else why}") from None
@@ -151,6 +151,7 @@ def linked(url: str) -> Iterator[Link]:
         link = Link(connection, place)
         # Else that of the database or of PGCLIENTENCODING: texts are sent in UTF-8, and would be taken for others.
         link.run("set client_encoding = 'UTF8'")
+        link.run(USUAL_SEARCH_PATH)
         link.run("set standard_conforming_strings = on")
         link.run("set client_min_messages = warning")
         # A session that holds a lock on a table is not waited for without an end.

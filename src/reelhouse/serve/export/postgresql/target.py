@@ -170,7 +170,7 @@ class _PostgresExport:
         for other, name in heirs:
             raise ReelhouseError(
                 f"{other} would lose its rows: it inherits from {self._schema}.{name}, which has them too; end that "
-                f"with `alter table {other} no inherit {self._schema}.{name}`"
+                f"with `alter table {other} no inherit {ddl.at(self._schema, name)}`"
             )
         found = self._link.rows(
             "select f.conrelid::regclass::text, f.conname::text, c.relname::text "
