@@ -226,4 +226,10 @@ def is_here(url: str) -> bool:
 
 
 def _written(instant: float) -> str:
-    return f"{datetime.fromtimestamp(int(instant), UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return _second(int(instant))
+
+
+@functools.lru_cache(16)
+def _second(instant: int) -> str:
+    # Many answers come in each.
+    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%dT%H:%M:%SZ}"

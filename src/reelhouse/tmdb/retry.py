@@ -41,6 +41,20 @@ async def ask(
     After *attempts* the last error is raised. A caller with other requests to make passes *refused_at*, the time of the
     last 429 or `math.inf`: then a 429 is raised at once.
     """
+
+    async def once() -> T:
+        answer = await client.get(path, query, refused_at=math.inf if refused_at is None else refused_at)
+        found = check(answer)
+        # Only now: a proxy's page is an answer too, but not TMDB's.
+        client.believed()
+        return found
+
+    # Nearly all requests need no second attempt, and what counts attempts costs a tenth of a request.
+    failed: Exception | None
+    try:
+        return await once()
+    except Exception as exc:
+        failed = exc
     async for attempt in stamina.retry_context(
         on=_again if refused_at is None else _again_unless_throttled,
         attempts=attempts,
@@ -50,11 +64,10 @@ async def ask(
         wait_jitter=wait,
     ):
         with attempt:
-            answer = await client.get(path, query, refused_at=math.inf if refused_at is None else refused_at)
-            found = check(answer)
-            # Only now: a proxy's page is an answer too, but not TMDB's.
-            client.believed()
-            return found
+            if failed is not None:
+                first, failed = failed, None
+                raise first
+            return await once()
     raise AssertionError("unreachable")
 
 
