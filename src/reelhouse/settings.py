@@ -435,7 +435,8 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _from_toml(body: bytes, place: str) -> dict[str, Any]:
     try:
-        found = tomllib.loads(body.decode())
+        # Editors on Windows begin a file with a mark.
+        found = tomllib.loads(body.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{place} is not TOML: {exc}") from exc
     except (RecursionError, ValueError):

@@ -43,8 +43,9 @@ def own_rows(*texts: str | None) -> pa.Table:
             at / 3,
             Decimal(at) / 4,
             at % 2 == 0,
-            date(1888, 10, 14),
-            datetime(2026, 11, 23, 20, 0, 0, 123456, tzinfo=UTC),
+            # Days that Java's calendar does not have.
+            date(1582, 10, 5 + at % 10),
+            datetime(1582 if at % 2 else 2026, 10, 5, 20, 0, 0, 123456, tzinfo=UTC),
             value,
         )
         for at, value in enumerate(texts)

@@ -354,7 +354,7 @@ def test_null_and_an_empty_text_differ_in_csv(lake: Path, tmp_path: Path) -> Non
     export(lake, f"csv:{tmp_path}/out", "my_ratings")
     lines = (tmp_path / "out" / "my_ratings.csv").read_text().splitlines()
     assert lines[0] == '"movie_id","rating","fee","seen","seen_on","noted_at","remark"'
-    assert lines[1] == '0,0,0.00,true,1888-10-14,2026-11-23 20:00:00.123456Z,"plain"'
+    assert lines[1] == '0,0,0.00,true,1582-10-05,2026-10-05 20:00:00.123456Z,"plain"'
     assert lines[2].endswith(',""')
     assert lines[-1] == ",,,,,,"
 

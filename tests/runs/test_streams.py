@@ -287,6 +287,8 @@ def test_each_day_has_a_run_when_ticks_ask_what_is_due(entity: Entity, minutes: 
             plan = a_plan(MemoryStorage(), [], planned_at=f"{planned:%Y-%m-%dT%H:%M:%SZ}")
         now += timedelta(minutes=minutes)
     assert len(days) >= 100
+    weekly = a_plan(MemoryStorage(), [], planned_at="2026-01-01T23:58:00Z")
+    assert not is_due(entity, weekly, 168.0, datetime(2026, 1, 3, tzinfo=UTC))
 
 
 def test_equals_take_turns_and_the_urgent_one_goes_first() -> None:

@@ -165,6 +165,32 @@ def test_without_an_engine_tables_are_erased_and_a_build_makes_them_again(lake: 
         built(lake.storage)
 
 
+@pytest.mark.parametrize("cut", ["erasing", "building"])
+def test_a_purge_that_was_killed_before_it_built_tables_again_is_named_and_the_next_one_builds(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    _live(lake)
+    lake.build()
+    settings = Settings(lake=str(lake.root))
+
+    def killed(*_: object) -> None:
+        if cut == "erasing":
+            lake.storage.delete(MANIFEST)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, "erase_tables" if cut == "erasing" else "_rebuild", killed)
+        with pytest.raises(KeyboardInterrupt):
+            purging.purge(lake.storage, settings, TWO, NOW, lambda name: None)
+    assert check_tables(lake.storage) != []
+    again = purging.purge(lake.storage, settings, TWO, NOW, lambda name: None)
+    assert (again.rebuilt, again.done) == (True, True)
+    assert check_tables(lake.storage) == []
+    assert sorted(lake.values("movie", "movie_id"))
+    last = purging.purge(lake.storage, settings, TWO, NOW, lambda name: None)
+    assert (last.rebuilt, last.done) == (False, True)
+
+
 def test_a_purge_does_not_begin_while_a_build_runs(lake: LakeInTheMaking) -> None:
     _live(lake)
     with lake.storage.lock(of=BUILD), pytest.raises(LockedError, match="locked by another build"):

@@ -11,6 +11,7 @@ import msgspec
 from reelhouse.bootstrap.storage import spool_of
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
+from reelhouse.raw.purges import note_unbuilt, read_purges
 from reelhouse.retention import erasure
 from reelhouse.retention.erasure import PurgeCounts
 from reelhouse.retention.selection import CutoffClock, PurgeSelection
@@ -109,15 +110,22 @@ def purge(storage: Storage, settings: Settings, chosen: PurgeSelection, now: dat
     with storage.lock(lost=lost.append), storage.lock(lost=lost.append, of=BUILD):
         _check_spool(settings, storage)
         tables = _tables(storage)
+        # A purge was killed after it had erased them and before it had built them again.
+        unbuilt = not tables and read_purges(storage).unbuilt
         found = erasure.purge(storage, chosen, now, held_step)
         storage.delete_unfinished()
         erased = 0
         if leftovers(storage):
             held_step("erasing tables")
+            if tables:
+                unbuilt = True
+                note_unbuilt(storage, unbuilt=True)
             erased = erase_tables(storage)
         left = [f"{name} is from before this purge and still exists: purge again" for name in leftovers(storage)]
     found = msgspec.structs.replace(found, problems=[*found.problems, *left])
-    built = _rebuild(storage, settings, step) if erased and tables else _Built(done=False)
+    built = _rebuild(storage, settings, step) if unbuilt else _Built(done=False)
+    if built.done:
+        note_unbuilt(storage, unbuilt=False)
     return _summary(found, dry_run=False, tables=erased, built=built)
 
 

@@ -66,12 +66,12 @@ async def take_turns(
 
 
 def is_due(entity: Entity, plan: Plan | None, every_hours: float, now: datetime) -> bool:
-    """Whether the run of *entity* after the reconciled *plan* is due; of ranked lists, one on each day in UTC."""
+    """Whether the run of *entity* after the reconciled *plan* is due; of ranked lists a daily one on each day (UTC)."""
     lag = lag_seconds(plan, now)
     # A plan from the future was made by a clock that was wrong: it would hold everything up until then.
     if lag is None or lag < -_MOST_AHEAD:
         return True
-    if isinstance(entity.listing, Pages) and listed_at(plan)[:10] < f"{now:%Y-%m-%d}":
+    if isinstance(entity.listing, Pages) and every_hours <= 24 and listed_at(plan)[:10] < str(now.date()):
         return True
     every = every_hours * 3600
     return lag >= every - min(_EARLY, every / 100)

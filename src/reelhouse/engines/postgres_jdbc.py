@@ -87,6 +87,8 @@ def jdbc_of(url: str, environ: Mapping[str, str]) -> Jdbc:
         "tcpKeepAlive": "true",
         # Many rows a statement instead of one.
         "reWriteBatchedInserts": "true",
+        # Texts take the type of their column.
+        "stringtype": "unspecified",
     }
     # IPv6 addresses need brackets, which libpq's `host` and urlsplit leave out.
     named = f"[{host}]" if ":" in host else host

@@ -64,7 +64,7 @@ def _frame(
     reader = engine.spark.read.format("jdbc").options(
         **jdbc,
         driver="org.postgresql.Driver",
-        dbtable=f"({table.query(columns, as_text=False)}) as imported",
+        dbtable=f"({table.query(columns, java=True)}) as imported",
         fetchsize=_FETCHED,
         # Each connection sees what the one sees that looked at the columns and counted the rows.
         sessionInitStatement="set transaction isolation level repeatable read, read only; "
@@ -72,6 +72,7 @@ def _frame(
         **_split(table, split_by),
     )
     types = {spec.name: data_type(spec.type) for spec in column_specs(list(columns))}
+    # Texts of instants are in UTC, as our sessions are.
     return reader.load().select(*(F.col(f"`{name}`").cast(kind).alias(name) for name, kind in types.items()))
 
 

@@ -32,6 +32,7 @@ _KINDS = {
     "timestamp without time zone": "timestamp",
 }
 
+_STYLES = {"datestyle": "ISO", "intervalstyle": "postgres", "bytea_output": "hex", "extra_float_digits": "1"}
 _CASTS = {"bigint": "{}::int8", "double": "{}::float8", "boolean": "{}", "date": "{}", "timestamp": "{}::timestamptz"}
 
 # Types are those of PostgreSQL's own functions and operators, to the letter (USUAL_SEARCH_PATH).
@@ -65,14 +66,21 @@ class PgColumn(NamedTuple):
     declared: str
     column: ImportColumn
 
-    def selected(self, *, as_text: bool) -> str:
-        """The column as an expression that needs no cast any more; decimals *as_text*, where a driver has none."""
+    def selected(self, *, java: bool) -> str:
+        """The column as an expression that a driver reads as it is: ADBC knows no decimals, and Java not all dates."""
         name, kind = quoted(self.source), self.column.type
         if self.declared == "timestamp without time zone":
             name = f"{name} at time zone 'UTC'"
-        if kind.startswith("decimal") and not as_text:
-            return f"({name})::{self.declared} as {quoted(self.column.name)}"
-        return f"({_CASTS.get(kind, '{}::text').format(f'({name})')}) as {quoted(self.column.name)}"
+        if java and kind == "timestamp":
+            name = f"({name})::timestamptz at time zone 'UTC'"
+        cast = self._java_cast(kind) if java else _CASTS.get(kind, "{}::text")
+        return f"({cast.format(f'({name})')}) as {quoted(self.column.name)}"
+
+    def _java_cast(self, kind: str) -> str:
+        if kind.startswith("decimal"):
+            return f"{{}}::{self.declared}"
+        # Java's dates have no days from 5 to 14 October 1582.
+        return "{}::text" if kind in ("date", "timestamp") else _CASTS.get(kind, "{}::text")
 
 
 class Postgres:
@@ -86,6 +94,9 @@ class Postgres:
         self._run("set transaction isolation level repeatable read, read only")
         # Else that of the database or of PGCLIENTENCODING, and Arrow takes all texts for UTF-8.
         self._run("set client_encoding = 'UTF8'")
+        # Else a role's own styles would be those of texts.
+        for name, style in _STYLES.items():
+            self._run(f"set {name} = '{style}'")
         self._run(USUAL_SEARCH_PATH)
         self.oid, self.place = self._find(table)
         self.found = self._look()
@@ -106,16 +117,16 @@ class Postgres:
                 )
         return [found[column.name] for column in pinned] if pinned is not None else list(found.values())
 
-    def query(self, columns: Sequence[ImportColumn], *, as_text: bool) -> str:
-        """The rows in SQL, typed as *columns* say."""
+    def query(self, columns: Sequence[ImportColumn], *, java: bool) -> str:
+        """The rows in SQL, typed as *columns* say, but for what ADBC or *java* reads as text."""
         found = {one.column.name: one for one in self.found}
-        wanted = ", ".join(found[column.name].selected(as_text=as_text) for column in columns)
+        wanted = ", ".join(found[column.name].selected(java=java) for column in columns)
         return f"select {wanted} from {self.place}"
 
     def batches(self, columns: Sequence[ImportColumn]) -> Iterator[Any]:
         """The rows, typed as *columns* say."""
         with _as_errors(self._url), self._connection.cursor() as cursor:
-            cursor.execute(self.query(columns, as_text=True))
+            cursor.execute(self.query(columns, java=False))
             for batch in cursor.fetch_record_batch():
                 arrays = [_typed(batch.column(at), column) for at, column in enumerate(columns)]
                 yield pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])

@@ -22,9 +22,13 @@ class PurgeNote(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Purges(msgspec.Struct, frozen=True):
-    """`_reelhouse/purges.json`: all purges of a lake. Ledgers and tables from before the last one count as none."""
+    """`_reelhouse/purges.json`: all purges of a lake. Ledgers and tables from before the last one count as none.
+
+    *unbuilt* is True from when a purge begins to erase tables until it has built them again.
+    """
 
     notes: list[PurgeNote] = []
+    unbuilt: bool = False
     format: int = FORMAT
 
     @property
@@ -46,6 +50,11 @@ def purge_count(storage: Storage) -> int:
 def put_note(storage: Storage, note: PurgeNote) -> None:
     """Append to the list of purges."""
     change_object(storage, PURGES, Purges(), lambda found: msgspec.structs.replace(found, notes=[*found.notes, note]))
+
+
+def note_unbuilt(storage: Storage, *, unbuilt: bool) -> None:
+    """Note down that tables are erased and not built again, or that they are."""
+    change_object(storage, PURGES, Purges(), lambda found: msgspec.structs.replace(found, unbuilt=unbuilt))
 
 
 def change_purged(storage: Storage, entity: str, run: int, change: Callable[[Purged], Purged]) -> None:

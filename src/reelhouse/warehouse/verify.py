@@ -13,6 +13,7 @@ from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import STAGING
 from reelhouse.raw.plan import Plan, plan_of, unpack_lines
+from reelhouse.raw.purges import read_purges
 from reelhouse.raw.receipt import Receipt, State, read_parts, read_purged, read_receipts
 from reelhouse.storage.opening import examined
 from reelhouse.storage.prefetch import AT_ONCE, prefetch
@@ -70,6 +71,9 @@ def _check_imports(storage: Storage, deep: bool) -> list[str]:
         return [str(exc)]
 
 
+_UNBUILT = "a purge has erased the tables and ended before they were built again: `reelhouse build` makes them"
+
+
 def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -> list[str]:
     try:
         old = leftovers(storage)
@@ -77,7 +81,8 @@ def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -
             return [f"{name} is from before the last purge: the next purge erases it" for name in old]
         current, problems = _check_manifest(storage)
         if current is None:
-            return problems
+            unbuilt = read_purges(storage).unbuilt
+            return [*problems, *([_UNBUILT] if unbuilt else [])]
         # With *deep*, one after another: each is read in batches, and memory holds those of one.
         check = _PinCheck(storage, list_sizes(storage, "tables/", "marts/", STAGING), _BUILD, deep)
         found = prefetch(lambda table: list(check(*table)), _pins(current), 1 if deep else AT_ONCE)

@@ -87,7 +87,13 @@ def check_columns_kept(place: str, table: ExportTable, there: Iterable[str], kno
     """Raise `ReelhouseError` if a table has a column that no export made: values in it would go with the rows."""
     if known is None:
         return
-    for name in set(there) - set(json.loads(known.columns) if known.columns else table.spec.column_names):
+    try:
+        ours = set(json.loads(known.columns) if known.columns else table.spec.column_names)
+    except (ValueError, TypeError):
+        raise ReelhouseError(
+            f"{place}: {NOTES} has a row of {table.name} that no export wrote: delete that row, then export again"
+        ) from None
+    for name in set(there) - ours:
         raise ReelhouseError(
             f"{place}: {table.name} has a column {name} that reelhouse did not make, and its values would be lost: "
             f"keep them in a table of your own with the key of {table.name}, then drop the column there"

@@ -88,6 +88,14 @@ class LoadByJdbc:
         parts = min(_CONNECTIONS, -(-rows // _ROWS_EACH))
         # Small tables need no shuffle.
         shared = frame.repartition(parts) if parts > 1 else frame.coalesce(1)
+        # Java's dates have no days from 5 to 14 October 1582, so PostgreSQL reads texts.
+        shared = shared.withColumns(
+            {
+                name: F.concat(F.col(f"`{name}`").cast("string"), F.lit("Z" if kind == "timestamp" else ""))
+                for name, kind in shared.dtypes
+                if kind in ("date", "timestamp")
+            }
+        )
         options = {
             **self._jdbc.properties,
             "url": self._jdbc.url,
