@@ -220,6 +220,7 @@ _HEAVY = {
         (["--lake", "lake", "status"], {"rich", "msgspec", "reelhouse.settings"}),
         # Marts are declared beside the functions that make them, so the dictionary takes the client of Spark.
         (["tables"], {"rich", "msgspec", "reelhouse.settings", "pyspark"}),
+        (["verify"], {"rich", "msgspec", "reelhouse.settings", "asyncio", "jmespath", "http.client"}),
     ],
 )
 def test_a_command_that_only_looks_loads_what_it_needs(tmp_path: Path, words: list[str], loaded: set[str]) -> None:

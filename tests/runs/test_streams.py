@@ -394,7 +394,7 @@ def test_status_names_messages_that_no_run_takes_while_the_settings_are_what_the
     lake = FolderStorage(tmp_path)
     lake.put("raw/x", b"")
     put_message(lake, "e1", "tv", ["1"])
-    note = "tv is not selected, and messages for it wait in the inbox (1): sync --entity tv"
+    note = "tv is not selected; `reelhouse sync --entity tv` takes its messages in the inbox (1)"
     for entities, notes in ((["movie"], (note,)), (["movie", "tv"], ())):
         assert lake_status(Settings(lake=str(tmp_path), entities=entities)).notes == notes
 

@@ -7,7 +7,6 @@ import gzip
 import tracemalloc
 import zlib
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -128,7 +127,7 @@ def test_a_bomb_takes_no_more_memory_than_it_may() -> None:
 def test_a_body_that_never_ends_ends_by_its_size_or_by_the_time_it_takes(
     pause: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "_TIMEOUT", aiohttp.ClientTimeout(total=1.0))
+    monkeypatch.setattr(clients, "_LONGEST", 1.0)
 
     async def endless(request: web.BaseRequest) -> web.StreamResponse:
         response = web.StreamResponse()

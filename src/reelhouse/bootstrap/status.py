@@ -37,7 +37,8 @@ def _forgotten(storage: Storage, settings: Settings) -> Iterator[str]:
     """Requests that were accepted, and that no run takes while the settings are what they are."""
     for name, count in sorted(count_waiting(storage).items()):
         if name in ENTITIES and name not in selected(settings.entities):
-            yield f"{name} is not selected, and messages for it wait in the inbox ({count:,}): sync --entity {name}"
+            take = f"`reelhouse sync --entity {name}` takes its messages in the inbox"
+            yield f"{name} is not selected; {take} ({count:,})"
 
 
 def _unbuilt(storage: Storage, found: Status) -> int:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
-
-import aiohttp
+from typing import TYPE_CHECKING, NamedTuple
 
 from reelhouse.collect.listing import Listing
 from reelhouse.collect.planning import RunSpec, list_exports, newest_plans, shifted
@@ -16,6 +14,9 @@ from reelhouse.raw.plan import Plan, Selection, last_run, read_lines, read_plan
 from reelhouse.raw.receipt import read_purged
 from reelhouse.storage.protocol import Storage
 from reelhouse.tmdb.client import TmdbClient
+
+if TYPE_CHECKING:
+    import aiohttp
 
 # What an id can differ in, in the order in which they are shown.
 DIFFERENCES = ("missing", "extra", "stale", "tombstoned")

@@ -9,9 +9,8 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import aiohttp
 import msgspec
 
 from reelhouse.collect.listing import Listing
@@ -45,6 +44,9 @@ from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, is_found, request_of, 
 from reelhouse.tmdb.exports import fetch_export
 from reelhouse.tmdb.pagination import read_changes
 from reelhouse.tmdb.retry import ask, whole_json
+
+if TYPE_CHECKING:
+    import aiohttp
 
 UNIT_SIZE = 1000
 

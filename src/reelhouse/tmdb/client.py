@@ -9,9 +9,8 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import aiohttp
 import msgspec
 import stamina
 from multidict import CIMultiDictProxy
@@ -24,10 +23,14 @@ from reelhouse.tmdb.proxy import proxy_of
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
 from reelhouse.tmdb.unpacking import UnpackedBody, read_body
 
+if TYPE_CHECKING:
+    import aiohttp
+
+# Seconds that a request may take.
+_LONGEST = 90.0
 _USER_AGENT = "reelhouse (+https://github.com/reelhouse/reelhouse)"
 _GONE_CODES = frozenset((6, 34))
 _LARGEST = 64 << 20
-_TIMEOUT = aiohttp.ClientTimeout(total=90, sock_connect=15, sock_read=20)
 
 _REMEDY = (
     " Set TMDB_TOKEN to the API Read Access Token (the long one, not the API Key) of your TMDB account's settings."
@@ -86,11 +89,14 @@ async def open_session(connections: int) -> AsyncIterator[aiohttp.ClientSession]
     """A session of at most *connections* connections. It carries no token: that goes with each request to the API."""
     # Retries are counted in receipts; a line on stderr for each would hide the progress bar.
     stamina.instrumentation.set_on_retry_hooks([])
+    # Here and below: a build, a query and an export need no HTTP client, which is dear to load.
+    import aiohttp
+
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections),
         headers={"User-Agent": _USER_AGENT, "Accept": "application/json"},
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=_TIMEOUT,
+        timeout=aiohttp.ClientTimeout(total=_LONGEST, sock_connect=15, sock_read=20),
     ) as session:
         yield session
 
@@ -192,6 +198,8 @@ class TmdbClient:
 
     async def _once(self, path: str, query: str, refused_at: float = math.inf) -> _Reply:
         """Wait for a turn and make one request; the answer has no time yet."""
+        import aiohttp
+
         started = await self.limiter.wait_turn()
         if self._halted:
             raise BudgetError("no further request is allowed")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-import aiohttp
 import msgspec
 import stamina
 
@@ -16,6 +15,8 @@ from reelhouse.tmdb.clock import ClockSample, ServerClock, etag_of, is_here
 from reelhouse.tmdb.proxy import proxy_of
 
 if TYPE_CHECKING:
+    import aiohttp
+
     from reelhouse.tmdb.client import TmdbClient
 
 # An export appears between 07:00 and 08:00 UTC and may be late; a week without one is a fault.
@@ -29,7 +30,6 @@ _PIECE = 1 << 14
 _MOST_PACKED = 512 << 20
 _MOST_UNPACKED = 8 << 30
 _LONGEST_LINE = 1 << 20
-_TIMEOUT = aiohttp.ClientTimeout(total=900, connect=15, sock_read=60)
 
 
 class _TooLargeError(ListingError):
@@ -119,6 +119,8 @@ async def _fetch(
 async def _fetch_once(
     session: aiohttp.ClientSession, url: str, headers: dict[str, str], clock: ServerClock, reached: Callable[[], None]
 ) -> _Fetched:
+    import aiohttp
+
     try:
         # The file must arrive unchanged, so that its bytes and its checksum can be kept.
         async with session.get(
@@ -126,7 +128,7 @@ async def _fetch_once(
             headers={"Accept-Encoding": "identity", **headers},
             allow_redirects=False,
             auto_decompress=False,
-            timeout=_TIMEOUT,
+            timeout=aiohttp.ClientTimeout(total=900, connect=15, sock_read=60),
             **proxy_of(url),
         ) as response:
             sample = clock.read(response.headers)

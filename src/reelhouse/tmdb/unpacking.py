@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import aiohttp
 from zlib_ng import zlib_ng
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _GZIP = b"\x1f\x8b"
 
@@ -45,6 +47,8 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> UnpackedBody
 
 def unpacked(body: bytes, encoding: str, most: int) -> UnpackedBody:
     """*body* unpacked by its `Content-Encoding`, and also if it is gzip without one, which TMDB's CDN has sent."""
+    import aiohttp
+
     codings = [name.strip() for name in encoding.lower().split(",") if name.strip() not in ("", "identity")]
     try:
         for name in reversed(codings):
@@ -73,6 +77,8 @@ def _bits(name: str, body: bytes) -> int | None:
 
 
 def _inflated(body: bytes, bits: int, most: int) -> bytes:
+    import aiohttp
+
     parts: list[bytes] = []
     size = 0
     for _ in range(_MOST_MEMBERS):
