@@ -39,7 +39,7 @@ def _run(python: Path, cwd: Path, *arguments: str, code: int = 0, env: Mapping[s
 def test_commands_work(python: Path, tmp_path: Path) -> None:
     assert "Usage:" in _run(python, tmp_path, "--help")
     assert "No such option" in _run(python, tmp_path, "sync", "--fll", code=2)
-    _run(python, tmp_path, "demo", "--movies", "60")
+    _run(python, tmp_path, "demo", "--movies", "100")
     lake = ("--lake", "demo-lake")
     for to in ("out.sqlite", "out.duckdb", "csv:out", "parquet:out-parquet"):
         _run(python, tmp_path, *lake, "export", "--to", to)

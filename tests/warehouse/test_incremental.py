@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -430,3 +431,26 @@ def test_a_session_says_how_many_tasks_run_at_once(tmp_path: Path) -> None:
     assert engine.tasks_at_once == 1
     session.conf.set(TASKS_AT_ONCE, "128")
     assert engine.tasks_at_once == 128
+
+
+@pytest.mark.parametrize(("unread", "written"), [(2, True), (3, False)])
+def test_what_an_engine_has_written_without_an_answer_that_can_be_read_is_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: int, written: bool
+) -> None:
+    session = session_factory("sail")()
+    engine = open_engine(LakeInTheMaking(tmp_path / "lake").storage, session)
+    frame = session.range(3)
+    writer = type(frame.write)
+    write, failures = writer.parquet, iter(range(unread))
+
+    def parquet(self: Any, path: str) -> None:
+        write(self, path)
+        if next(failures, None) is not None:
+            raise PySparkException("internal error: task context not found for operation")
+
+    monkeypatch.setattr(writer, "parquet", parquet)
+    if written:
+        assert sum(file.rows for file in engine.write(frame, "tables/t")) == 3
+    else:
+        with pytest.raises(LakeError, match="tables/t could not be written: internal error: task context not found"):
+            engine.write(frame, "tables/t")

@@ -20,6 +20,16 @@ _XML = re.compile(r"<\?xml.*?<Code>(\w+)</Code>.*")
 _CALLING = re.compile(r"An error occurred while calling .*")
 
 
+# gRPC in Python fails now and then to read a message that came whole. pyspark then asks the engine to go on with its
+# answer, and Sail has finished it.
+_UNREAD = re.compile("Exception deserializing|task context not found for operation")
+
+
+def is_unread(exc: BaseException) -> bool:
+    """Whether the engine's answer could not be read here, though it may have done its work."""
+    return _UNREAD.search(str(exc)) is not None
+
+
 def first_line(exc: BaseException) -> str:
     """An engine's message, without its stack; of S3's XML only the code of the error."""
     if "StatusCode.UNAVAILABLE" in str(exc):
