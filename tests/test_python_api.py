@@ -192,6 +192,11 @@ def test_a_notebook_that_runs_a_loop_can_collect(tmp_path: Path, settings: dict[
 
     assert asyncio.run(cell()).ok
 
+    async def compared() -> reelhouse.DiffResult:
+        return reelhouse.diff(tmp_path, settings=settings)
+
+    assert asyncio.run(compared()).compared
+
 
 def test_ctrl_c_in_a_notebook_lands_what_came_and_leaves_the_run_open(tmp_path: Path, settings: dict[str, Any]) -> None:
     program = (

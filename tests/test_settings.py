@@ -281,6 +281,11 @@ def test_the_file_beside_you_goes_before_the_lake_s_own(tmp_path: Path) -> None:
     assert load({"lake": "s3://bucket/lake"}, environ={}, folder=here).language == "en-US"
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('language = "de-DE"\n', encoding="utf-8-sig")
+    assert load(environ={}, folder=tmp_path).language == "de-DE"
+
+
 @pytest.mark.parametrize(
     ("line", "says"),
     [

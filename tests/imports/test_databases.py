@@ -86,6 +86,24 @@ def test_a_table_of_postgresql_comes_with_types_that_lose_nothing(lake: Importer
     assert (second["title"], {*second.values()}) == ('É o "Fim"', {2, 'É o "Fim"', None})
 
 
+def test_texts_do_not_depend_on_the_styles_of_a_role(lake: Importer, database: Database) -> None:
+    database.run(
+        "create table t (a date[], b interval, c bytea, d float8[])",
+        "insert into t values ('{2026-11-30}', '1 day 2 hours', '\\x00ff', '{0.1234567890123456}')",
+        *(
+            f"alter role postgres in database {database.name} set {style}"
+            for style in (
+                "datestyle = 'German'",
+                "intervalstyle = 'iso_8601'",
+                "bytea_output = 'escape'",
+                "extra_float_digits = -10",
+            )
+        ),
+    )
+    lake.bring("t", "--from", database.url, "--table", "t")
+    assert lake.rows("t") == [{"a": "{2026-11-30}", "b": "1 day 02:00:00", "c": "\\x00ff", "d": "{0.1234567890123456}"}]
+
+
 @pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
 def test_texts_come_as_they_are_whatever_the_encoding_of_the_database_or_of_the_client(
     lake: Importer, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, encoding: str

@@ -214,6 +214,15 @@ def test_the_log_states_rows_nulls_and_bounds_of_what_is_not_nested(tmp_path: Pa
     assert list(misread(storage, OWN, 0)) == []
 
 
+def test_a_text_that_is_not_utf_8_is_found_where_every_value_is_read(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    # Neither the least nor the greatest, which the log states.
+    put(storage, pa.table({"title": pa.array([b"a", b"m\xe9lie", b"z"]).view(pa.string())}))
+    (problem,) = misread(storage, OWN, 0)
+    assert "cannot be read: " in problem
+    assert "UTF8" in problem
+
+
 def test_an_engine_file_without_rows_is_none_and_leaves_nothing(tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path))
     for name, rows in (("full", SOME), ("empty", SOME.slice(0, 0))):

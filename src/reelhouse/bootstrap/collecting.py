@@ -343,8 +343,8 @@ class _EntityRuns:
         if result.reason == TURN_OVER:
             return True
         # The pages that came before midnight rank another day than those after it.
-        new_day = self.plan.planned_at[:10] < call.tmdb.client.clock.now()[:10]
-        new_day = new_day and isinstance(self.entity.listing, Pages)
+        daily = isinstance(self.entity.listing, Pages)
+        new_day = daily and self.plan.planned_at[:10] < call.tmdb.client.clock.now()[:10]
         self.plan = None
         return (self._continues or new_day) and self._follows(result, new_day=new_day)
 

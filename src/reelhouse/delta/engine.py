@@ -40,10 +40,11 @@ TASKS_AT_ONCE = "reelhouse.tasksAtOnce"
 # Readers of the newest version read this many commits at most one by one.
 _CHECKPOINT_EVERY = 50
 
-# Spark gives files their final names as tasks end, and adds none that is not data. Sail would also state the NULLs and
-# bounds of each page, which no table needs.
 # How often an engine writes at most what it may have written already.
 _WRITES = 3
+
+# Spark gives files their final names as tasks end, and adds none that is not data. Sail would also state the NULLs and
+# bounds of each page, which no table needs.
 _WRITING = {
     "compression": "snappy",
     "mapreduce.fileoutputcommitter.algorithm.version": "2",

@@ -21,7 +21,7 @@ from reelhouse.tmdb.clock import ClockSample, ServerClock, age_of, etag_of, is_h
 from reelhouse.tmdb.endpoints import CANARY, check_path
 from reelhouse.tmdb.proxy import proxy_of
 from reelhouse.tmdb.rate import LONGEST_PAUSE, Limiter
-from reelhouse.tmdb.unpacking import UnpackedBody, read_body
+from reelhouse.tmdb.unpacking import DamagedBodyError, UnpackedBody, read_body
 
 if TYPE_CHECKING:
     import aiohttp
@@ -214,7 +214,7 @@ class TmdbClient:
                 if response.status != 429:
                     self.limiter.answered(started)
                 body = await read_body(response, self._largest)
-        except (TimeoutError, aiohttp.ClientError, OSError) as exc:
+        except (TimeoutError, aiohttp.ClientError, DamagedBodyError, OSError) as exc:
             # Its messages have several lines.
             broken = " ".join(str(exc).split()) or type(exc).__name__
             by_proxy = exc.status if isinstance(exc, aiohttp.ClientHttpProxyError) else 0

@@ -26,6 +26,10 @@ class UnpackedBody(NamedTuple):
     text: str = ""
 
 
+class DamagedBodyError(Exception):
+    """A packed body is truncated or damaged."""
+
+
 class _BodyTooLargeError(Exception):
     def __init__(self, start: bytes) -> None:
         super().__init__()
@@ -35,7 +39,7 @@ class _BodyTooLargeError(Exception):
 async def read_body(response: aiohttp.ClientResponse, most: int) -> UnpackedBody:
     """The response's body, which aiohttp was asked not to unpack; at most *most* bytes are held, packed or unpacked.
 
-    Raises `aiohttp.ClientPayloadError` if it is truncated or damaged.
+    Raises `DamagedBodyError` if what is packed is truncated or damaged.
     """
     packed = bytearray()
     async for piece in response.content.iter_any():
@@ -47,8 +51,6 @@ async def read_body(response: aiohttp.ClientResponse, most: int) -> UnpackedBody
 
 def unpacked(body: bytes, encoding: str, most: int) -> UnpackedBody:
     """*body* unpacked by its `Content-Encoding`, and also if it is gzip without one, which TMDB's CDN has sent."""
-    import aiohttp
-
     codings = [name.strip() for name in encoding.lower().split(",") if name.strip() not in ("", "identity")]
     try:
         for name in reversed(codings):
@@ -64,7 +66,7 @@ def unpacked(body: bytes, encoding: str, most: int) -> UnpackedBody:
     except _BodyTooLargeError as exc:
         return _too_large(exc.start, most)
     except zlib_ng.error as exc:  # type: ignore[misc]  # (its stub says less than it is)
-        raise aiohttp.ClientPayloadError(f"the packed body is damaged: {exc}") from exc
+        raise DamagedBodyError(f"the packed body is damaged: {exc}") from exc
     return UnpackedBody(body)
 
 
@@ -77,8 +79,6 @@ def _bits(name: str, body: bytes) -> int | None:
 
 
 def _inflated(body: bytes, bits: int, most: int) -> bytes:
-    import aiohttp
-
     parts: list[bytes] = []
     size = 0
     for _ in range(_MOST_MEMBERS):
@@ -88,11 +88,11 @@ def _inflated(body: bytes, bits: int, most: int) -> bytes:
         if size > most:
             raise _BodyTooLargeError(parts[0][:_KEPT])
         if not unpacker.eof:
-            raise aiohttp.ClientPayloadError("the packed body is truncated")
+            raise DamagedBodyError("the packed body is truncated")
         body = unpacker.unused_data
         if not body.strip(b"\0"):
             return b"".join(parts)
-    raise aiohttp.ClientPayloadError("the packed body has too many members")
+    raise DamagedBodyError("the packed body has too many members")
 
 
 def _too_large(start: bytes, most: int) -> UnpackedBody:

@@ -105,7 +105,7 @@ class DatabaseFile(ABC):
         wanted = [table for table in snapshot.tables if full or table.name not in held]
         if self.enforces and wanted:
             snapshot, wanted = self._with_children(snapshot, wanted, known)
-        if known:
+        if known and wanted:
             with self.opened(self._path, read_only=True) as file:
                 for table in wanted:
                     check_columns_kept(self.place, table, self._columns(file, table.name), known.get(table.name))

@@ -93,7 +93,7 @@ def check_columns_kept(place: str, table: ExportTable, there: Iterable[str], kno
         raise ReelhouseError(
             f"{place}: {NOTES} has a row of {table.name} that no export wrote: delete that row, then export again"
         ) from None
-    for name in set(there) - ours:
+    for name in sorted(set(there) - ours):
         raise ReelhouseError(
             f"{place}: {table.name} has a column {name} that reelhouse did not make, and its values would be lost: "
             f"keep them in a table of your own with the key of {table.name}, then drop the column there"

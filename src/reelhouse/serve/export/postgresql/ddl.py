@@ -17,7 +17,7 @@ TOUCHED = "reelhouse_touched__"
 LONGEST = 63
 _MOST_COLUMNS = 1600
 # Each table of PostgreSQL has these already.
-_OWN_COLUMNS = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
+_SYSTEM_COLUMNS = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
 
 _TYPES = {
     "bigint": "bigint",
@@ -47,7 +47,7 @@ def check_fits(table: ExportTable) -> None:
             "shorter name, or name other tables with --tables"
         )
     for name in table.spec.column_names:
-        if name in _OWN_COLUMNS:
+        if name in _SYSTEM_COLUMNS:
             raise ConfigError(
                 f"tables: {table.name} has a column {name}, a name that PostgreSQL keeps for itself: rename it in the "
                 "file and import that again with --new-schema, or name other tables with --tables"
