@@ -9,9 +9,13 @@ from socket import create_connection, socket
 
 
 class Line:
-    """Passes bytes between a client and *port*; *cut* breaks every connection, and refuses what comes after."""
+    """Passes bytes between a client and *port*; *cut* breaks every connection, and refuses what comes after.
 
-    def __init__(self, port: int, after: int | None = None) -> None:
+    Of what clients send, the first of *replaced* becomes the other, which is as long.
+    """
+
+    def __init__(self, port: int, after: int | None = None, replaced: tuple[bytes, bytes] = (b"", b"")) -> None:
+        self._replaced = replaced
         self._upstream = port
         self._after = after
         self._sent = 0
@@ -55,6 +59,8 @@ class Line:
                     if self._after is not None and self._sent > self._after:
                         self.cut()
                         return
+                    if self._replaced[0]:
+                        body = body.replace(*self._replaced)
                 sink.sendall(body)
         except OSError:
             pass
@@ -71,9 +77,9 @@ def _close(end: socket) -> None:
 
 
 @contextmanager
-def line_to(port: int, *, after: int | None = None) -> Iterator[Line]:
+def line_to(port: int, *, after: int | None = None, replaced: tuple[bytes, bytes] = (b"", b"")) -> Iterator[Line]:
     """A `Line` to *port* that, once, breaks everything when clients have sent *after* bytes."""
-    line = Line(port, after)
+    line = Line(port, after, replaced)
     try:
         yield line
     finally:

@@ -340,7 +340,10 @@ def load(
     given = {name: value for name, value in (options or {}).items() if value is not None}
     _checked(given, {one.name: one for one in _general()}, "the call")
     stated = _from_environ(environ)
-    here = (folder or Path.cwd()) / FILE
+    try:
+        here = (folder or Path.cwd()) / FILE
+    except FileNotFoundError:
+        raise ConfigError("the working folder was removed: change to another one (cd)") from None
     filed = _from_file(here) if here.is_file() else {}
     for values, place in ((given, "the call"), (filed, str(here))):
         if values.get("lake") == "":

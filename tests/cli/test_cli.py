@@ -407,6 +407,16 @@ def test_no_lake_begins_in_another_one(here: Here, tmp_path: Path, place: str, i
     assert f"lies in the lake at {outer}: take a place outside" in done.stderr
 
 
+def test_no_log_is_appended_to_a_lakes_own_objects(here: Here, tmp_path: Path) -> None:
+    manifest = tmp_path / "lake" / "_reelhouse" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}")
+    done = here("--lake", "lake", "status", "--log-file", "lake/_reelhouse/manifest.json")
+    assert done.exit_code == 2
+    assert "--log-file: lake/_reelhouse/manifest.json lies in a lake" in done.stderr
+    assert manifest.read_text() == "{}"
+
+
 @pytest.mark.parametrize(
     "there", ["tables/mine.csv", "marts/models/a.sql", "tables/in/_reelhouse/runs/movie/000001/plan.json"]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import types
 from collections import Counter
@@ -15,6 +16,7 @@ from reelhouse.bootstrap.secrets import KEYRING_PLACE, keep_in_file, keep_in_key
 from reelhouse.bootstrap.storage import load_settings
 from reelhouse.emulator import Emulator
 from reelhouse.errors import ConfigError
+from reelhouse.logs import log
 from reelhouse.settings import FILE, Settings, load, shared, template
 from tests.cli.terminal import Terminal, shown
 
@@ -164,6 +166,23 @@ def test_a_token_in_a_file_leaves_its_other_lines(text: str, tmp_path: Path, mon
     assert token_of(load_settings({"token": f"file:{tmp_path / '.env'}"})) == "new-\\1-one"
     left = {line for line in text.splitlines() if "TOKEN" not in line}
     assert left <= set((tmp_path / ".env").read_text().splitlines())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no modes of files")
+def test_a_file_of_a_token_is_read_as_shells_do_and_is_for_its_owner(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "propagate", True)
+    path = tmp_path / "secrets"
+    path.write_text("TMDB_TOKEN=old\nTMDB_TOKEN='new' # of last week\n")
+    path.chmod(0o640)
+    assert token_of(load_settings({"token": f"file:{path}"})) == "new"
+    assert f"others on this machine may read {path}, which holds TMDB's token: chmod 600 {path}" in caplog.text
+    caplog.clear()
+    other = path.rename(tmp_path / "other")
+    other.chmod(0o600)
+    assert token_of(load_settings({"token": f"file:{other}"})) == "new"
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

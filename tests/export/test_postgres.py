@@ -68,6 +68,28 @@ def test_keys_indexes_and_comments_are_those_that_are_declared(lake: Path, datab
     assert "six months" in terms
 
 
+def test_an_index_whose_name_is_taken_is_named(lake: Path, database: Database) -> None:
+    database.run("create schema tmdb")
+    database.run("create table tmdb.movie_imdb_id_idx (mine text)")
+    done = export(lake, database.url, "movie")["movie"]
+    assert done.notes == ("no index movie_imdb_id_idx: something else has this name",)
+
+
+def test_a_pooler_that_drops_the_search_path_is_refused(lake: Path, database: Database) -> None:
+    with line_to(database.port, replaced=(b"-csearch_path=pg_catalog", b"-capplication_name=apool")) as line:
+        address = database.as_user("postgres", port=line.port)
+        with pytest.raises(ConfigError, match="a pooler drops the search path"):
+            export(lake, address, "movie")
+        database.run(f"alter role postgres in database {database.name} set search_path = pg_catalog")
+        export(lake, address, "movie")
+
+
+def test_a_role_whose_queries_end_too_soon_is_named(lake: Path, database: Database) -> None:
+    database.run(f"alter role postgres in database {database.name} set statement_timeout = '1ms'")
+    with pytest.raises(ConfigError, match="statement_timeout"):
+        export(lake, database.url, "movie")
+
+
 def test_every_declared_type_has_one_there(lake: Path) -> None:
     for table in look(FolderStorage(lake)).tables:
         assert all(type_of(column) for column in table.spec.columns)

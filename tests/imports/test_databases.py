@@ -104,6 +104,14 @@ def test_texts_do_not_depend_on_the_styles_of_a_role(lake: Importer, database: D
     assert lake.rows("t") == [{"a": "{2026-11-30}", "b": "1 day 02:00:00", "c": "\\x00ff", "d": "{0.1234567890123456}"}]
 
 
+def test_a_pooler_that_drops_the_search_path_is_refused(lake: Importer, database: Database) -> None:
+    database.run("create table t (a int)")
+    with line_to(database.port, replaced=(b"-csearch_path=pg_catalog", b"-capplication_name=apool")) as line:
+        done = lake.run("t", "--from", database.as_user("postgres", port=line.port), "--table", "t")
+    assert done.exit_code == 2
+    assert "a pooler drops the search path" in done.stderr
+
+
 @pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
 def test_texts_come_as_they_are_whatever_the_encoding_of_the_database_or_of_the_client(
     lake: Importer, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, encoding: str

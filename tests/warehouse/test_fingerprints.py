@@ -32,7 +32,7 @@ _SHARED: dict[str, tuple[int, list[Callable[..., Any]]]] = {
     "declared tables (tables/select.py)": (select.VERSION, [select.rows_of]),
     "the current record (tables/current_record.py)": (
         current_record.VERSION,
-        [current_record.current_outcomes, current_record.landed_answers],
+        [current_record.current_outcomes, current_record.landed_answers, current_record.daily_answers],
     ),
 }
 

@@ -33,6 +33,20 @@ def test_a_day_says_whether_its_answer_includes_offers(tmp_path: Path) -> None:
     assert sorted(found) == [(1, True), (2, True), (3, False), (4, False)]
 
 
+def test_an_answer_without_offers_leaves_the_offers_of_its_day(tmp_path: Path) -> None:
+    """They were not requested again: `append` leaves them out."""
+    lake = LakeInTheMaking(tmp_path)
+    morning, evening = "2026-11-20T08:00:00Z", "2026-11-20T20:00:00Z"
+    lake.land(a_movie(1, title="A", **_offers(8, 9)), a_movie(2, **_offers(8)), a_movie(3, **_offers(8)), at=morning)
+    lake.land(a_movie(1, title="B"), a_movie(2, **_offers(9)), a_movie(4), at=evening)
+    lake.build()
+    assert sorted(lake.values("movie_offer_daily", "movie_id", "provider_id")) == [(1, 8), (1, 9), (2, 9), (3, 8)]
+    days = lake.values("movie_daily", "movie_id", "title", "includes_offers")
+    assert sorted(days) == [(1, "B", True), (2, "Movie 2", True), (3, "Movie 3", True), (4, "Movie 4", False)]
+    offers = lake.values("fact_watch_availability", "title_id", "provider_id", "is_current")
+    assert sorted(offers) == [(1, 8, True), (1, 9, True), (2, 9, True), (3, 8, True)]
+
+
 @pytest.mark.long
 def test_what_changed_is_kept_and_is_the_same_after_maintenance_and_from_raw(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

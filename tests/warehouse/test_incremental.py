@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from reelhouse.delta.engine import TASKS_AT_ONCE, open_engine, same_rows
+from reelhouse.delta.engine_errors import first_line
 from reelhouse.delta.log import DataFile, Mode, log_key, put_commit, rows_held
 from reelhouse.engines.session import session_factory
 from reelhouse.entities.schema import Table
@@ -454,3 +455,22 @@ def test_what_an_engine_has_written_without_an_answer_that_can_be_read_is_writte
     else:
         with pytest.raises(LakeError, match="tables/t could not be written: internal error: task context not found"):
             engine.write(frame, "tables/t")
+
+
+def test_a_short_answer_of_the_engine_that_cannot_be_read_is_requested_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    import grpc
+
+    session = session_factory("sail")()
+    read, failures = grpc._common.deserialize, iter(range(2))
+
+    def deserialize(message: bytes, how: Any) -> Any:
+        found = read(message, how)
+        unread = type(found).__name__ == "AnalyzePlanResponse" and next(failures, None) is not None
+        return None if unread else found
+
+    monkeypatch.setattr(grpc._common, "deserialize", deserialize)
+    assert session.range(3).columns == ["id"]
+    failures = iter(range(3))
+    with pytest.raises(PySparkException) as found:
+        print(session.range(4).columns)
+    assert first_line(found.value) == "Exception deserializing response!"

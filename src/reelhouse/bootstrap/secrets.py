@@ -9,6 +9,7 @@ A token that was read is kept until the process ends, and appears in no text tha
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +17,14 @@ from typing import Any
 
 from reelhouse.bootstrap import aws_clients
 from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.logs import log
 from reelhouse.settings import Settings
 
 SSM, SECRET, FILE_PLACE = "ssm:", "secret:", "file:"
 KEYRING_PLACE = "keyring:reelhouse"
 _LOCAL = (FILE_PLACE, "keyring:")
 ENV_FILE = ".env"
-_LINE = re.compile(r"^(?:export\s+)?TMDB_TOKEN\s*=\s*(.*?)\s*$", re.MULTILINE)
+_LINE = re.compile(r"^(?:export\s+)?TMDB_TOKEN\s*=\s*(.*?)(?:\s+#.*)?\s*$", re.MULTILINE)
 
 _ARN = re.compile(r"arn:[a-z-]+:(?:ssm|secretsmanager):([a-z0-9-]+):")
 
@@ -115,14 +117,17 @@ def _here(place: str) -> str:
         raise ConfigError(f"token: {KEYRING_PLACE} is the only place in a keyring")
     path = Path(place.removeprefix(FILE_PLACE)).expanduser()
     try:
-        found = _LINE.search(path.read_text(encoding="utf-8"))
+        found = _LINE.findall(path.read_text(encoding="utf-8"))
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            log.warning("others on this machine may read %s, which holds TMDB's token: chmod 600 %s", path, path)
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(
             f"token: {path} cannot be read: {getattr(exc, 'strerror', None) or 'it is not UTF-8'}"
         ) from exc
-    if found is None:
+    if not found:
         raise ConfigError(f"token: {path} has no line TMDB_TOKEN=…")
-    return found[1].strip("\"'")
+    # Of several, shells take the last one too.
+    return str(found[-1]).strip("\"'")
 
 
 def _read(place: str, settings: Settings) -> str:

@@ -131,7 +131,7 @@ class Engine:
             try:
                 frame.write.mode("append").options(**options).parquet(self.address(f"{folder}/{own}"))
             except ENGINE_ERRORS as exc:
-                if left and is_unread(exc):
+                if left and is_unread(str(exc)):
                     log.info("%s is written again: the engine's answer could not be read", folder)
                     continue
                 raise LakeError(f"{folder} could not be written: {first_line(exc)}") from exc

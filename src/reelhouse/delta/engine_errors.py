@@ -23,11 +23,12 @@ _CALLING = re.compile(r"An error occurred while calling .*")
 # gRPC in Python fails now and then to read a message that came whole. pyspark then asks the engine to go on with its
 # answer, and Sail has finished it.
 _UNREAD = re.compile("Exception deserializing|task context not found for operation")
+_DETAILS = re.compile(r'^\s*details = "(.*)"$', re.MULTILINE)
 
 
-def is_unread(exc: BaseException) -> bool:
-    """Whether the engine's answer could not be read here, though it may have done its work."""
-    return _UNREAD.search(str(exc)) is not None
+def is_unread(message: str) -> bool:
+    """Whether the engine's answer could not be read here, by an error's *message*, though it may have done its work."""
+    return _UNREAD.search(message) is not None
 
 
 def first_line(exc: BaseException) -> str:
@@ -37,6 +38,9 @@ def first_line(exc: BaseException) -> str:
     if "NoSuchBucket" in str(exc):
         # Which of several requests at once fails first is chance; the cause is one.
         return "there is no bucket of the lake's name any more"
+    if found := _DETAILS.search(str(exc)):
+        # gRPC's own error is a page.
+        return found[1]
     lines = _lines(exc)
     return _XML.sub(r"\1", lines[0]) if lines else type(exc).__name__
 

@@ -30,6 +30,9 @@ _LONGEST_FOLDER = 90
 # Sail answers neither call while a query holds all its threads: then the query ends with the engine.
 _SECONDS = {"Interrupt": 2.0, "ReleaseExecute": 10.0}
 
+# How often a call is made whose answer cannot be read here.
+_CALLS = 3
+
 # Engines of this process: one for each access to S3, one for folders.
 _engines: dict[Any, _EngineProcess] = {}
 _starting = threading.Lock()
@@ -209,6 +212,8 @@ def _channels(engine: _EngineProcess) -> Any:
     import grpc
     from pyspark.sql.connect.client import ChannelBuilder
 
+    from reelhouse.delta.engine_errors import is_unread
+
     class Following(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
         def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
             engine.follow()
@@ -217,7 +222,13 @@ def _channels(engine: _EngineProcess) -> Any:
         def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
             name = details.method.rpartition("/")[2]
             if name not in _SECONDS:
-                return self.intercept_unary_stream(continuation, details, request)
+                engine.follow()
+                for _ in range(_CALLS):
+                    call = continuation(details, request)
+                    if call.code() is not grpc.StatusCode.INTERNAL or not is_unread(call.details()):
+                        break
+                # None of these calls changes what another one finds.
+                return call
             call = continuation(details._replace(timeout=_SECONDS[name]), request)
             if name != "Interrupt" or call.code() is grpc.StatusCode.OK:
                 return call

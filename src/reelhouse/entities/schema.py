@@ -404,16 +404,25 @@ class Entity:
     @property
     def keeps_days(self) -> bool:
         """Whether a table needs the answers of earlier days too."""
-        return any(table.is_daily for table in self.tables)
+        return bool(self._fields_of_days)
 
     @cached_property
-    def fields_of_today(self) -> frozenset[str]:
-        """The fields of an answer that no table of days reads: nobody needs them once a newer answer is there."""
+    def _fields_of_days(self) -> frozenset[str]:
         of_days = Tree()
         for table in self.tables:
             if table.is_daily:
                 table.grow(of_days)
-        return frozenset(self.shape.keys() - of_days.members.keys())
+        return frozenset(of_days.members)
+
+    @property
+    def fields_of_today(self) -> frozenset[str]:
+        """The fields of an answer that no table of days reads: nobody needs them once a newer answer is there."""
+        return frozenset(self.shape.keys() - self._fields_of_days)
+
+    @property
+    def appends_of_days(self) -> list[str]:
+        """The appends that tables of days read. An answer lacks them if they were not requested."""
+        return [one for one in self.appends if one in self._fields_of_days]
 
     @property
     def has_ids(self) -> bool:

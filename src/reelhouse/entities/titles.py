@@ -337,7 +337,7 @@ def days_of(table: Table, names: str) -> Table:
     offers = presence(
         INCLUDES_OFFERS,
         "watch/providers.results",
-        "Whether the answer includes offers, which are not requested where `append` leaves `watch/providers` out.",
+        "Whether an answer of that day includes offers, which are not requested where `append` leaves them out.",
     )
     columns = (*(one for one in table.columns if one.name in kept), offers)
     about = f"What TMDB said of {NOUNS[table.name]} on each day with an answer."

@@ -13,7 +13,16 @@ from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.imports.columns import NEW_SCHEMA, named
 from reelhouse.imports.values import arrow_type
 from reelhouse.sql_quoting import quoted
-from reelhouse.storage.postgres_address import MISREAD, USUAL_SEARCH_PATH, Secrets, guarded, misread, shown
+from reelhouse.storage.postgres_address import (
+    FIRST_SEARCH_PATH,
+    MISREAD,
+    POOLED,
+    USUAL_SEARCH_PATH,
+    Secrets,
+    guarded,
+    misread,
+    shown,
+)
 from reelhouse.warehouse.import_registry import ImportColumn
 
 _NUMERIC = re.compile(r"numeric\((\d+),(\d+)\)")
@@ -91,7 +100,10 @@ class Postgres:
         self._url = url
         self._connection = connection
         self.notes: list[str] = []
+        # First, since a transaction's kind is set before anything is asked in it.
         self._run("set transaction isolation level repeatable read, read only")
+        if self._run(FIRST_SEARCH_PATH) != [("pg_catalog",)]:
+            raise ConfigError(f"{shown(url)}: {POOLED}")
         # Else that of the database or of PGCLIENTENCODING, and Arrow takes all texts for UTF-8.
         self._run("set client_encoding = 'UTF8'")
         # Else a role's own styles would be those of texts.
@@ -231,5 +243,7 @@ def _as_errors(url: str, *, connecting: bool = False) -> Iterator[None]:
         lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
         said = _PREFIX.sub("", lines[0]) if lines else type(exc).__name__
         kind = ConfigError if connecting else ReelhouseError
+        if "unsupported startup parameter" in said:
+            said = POOLED
         said = MISREAD if connecting and misread(url) else Secrets(url).hide(said.replace(url, "***"))
         raise kind(f"{shown(url)}: {said}") from None

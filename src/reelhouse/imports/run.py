@@ -181,7 +181,10 @@ def _check_texts(batch: pa.RecordBatch) -> None:
         try:
             column.validate(full=True)
         except pa.ArrowInvalid as exc:
-            raise ReelhouseError(f"column {name} has a text that is not UTF-8: write the source as UTF-8") from exc
+            why = (
+                "has a text that is not UTF-8: write the source as UTF-8" if "UTF8" in str(exc) else f"is broken: {exc}"
+            )
+            raise ReelhouseError(f"column {name} {why}") from exc
 
 
 def shown(value: object) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -9,7 +11,7 @@ from reelhouse.entities.schema import ColumnSpec
 from reelhouse.raw.current import SETTLED
 
 # Goes up when another outcome may be chosen.
-VERSION = 1
+VERSION = 2
 
 CURRENT_COLUMNS = (
     ColumnSpec("entity", "string", "The kind of thing."),
@@ -84,12 +86,30 @@ def landed_answers(staging: DataFrame, current: DataFrame, *, superseded: bool) 
     return staging.join(F.broadcast(shown), ["sequence", "append_id"])
 
 
-def daily_answers(staging: DataFrame) -> DataFrame:
-    """Of each id and day (UTC) the newest landed answer, whatever speaks for the id now."""
+def daily_answers(staging: DataFrame, appends: Sequence[str]) -> DataFrame:
+    """Of each id and day (UTC) the newest landed answer, whatever speaks for the id now.
+
+    The columns *appends* are those of the newest answer of the day for which they were requested.
+    """
     day = F.col("fetched_at").cast("date")
-    landed = staging.filter(F.col("state") == "landed").select("sequence", "append_id", "id", day.alias("day"))
-    newest = landed.groupBy("id", "day").agg(F.max("sequence").alias("sequence"))
-    appends = (
-        landed.join(newest, ["id", "day", "sequence"]).groupBy("sequence").agg(F.max("append_id").alias("append_id"))
+    there = [F.when(F.col(name).isNotNull(), F.col("sequence")).alias(name) for name in appends]
+    landed = staging.filter(F.col("state") == "landed").withColumn("day", day)
+    outcomes = landed.select("sequence", "append_id", "id", "day", *there)
+    newest = outcomes.groupBy("id", "day").agg(
+        F.max("sequence").alias("newest"), *(F.max(name).alias(name) for name in appends)
     )
-    return staging.join(F.broadcast(appends), ["sequence", "append_id"])
+
+    def answers(sequence: str) -> DataFrame:
+        """The answers that *newest* names in its column *sequence*, if it is another one than the newest."""
+        wanted = newest if sequence == "newest" else newest.filter(F.col(sequence) < F.col("newest"))
+        numbers = wanted.select("id", "day", F.col(sequence).alias("sequence"))
+        found = outcomes.select("sequence", "append_id", "id", "day").join(numbers, ["id", "day", "sequence"])
+        last = found.groupBy("sequence").agg(F.max("append_id").alias("append_id"))
+        return landed.join(F.broadcast(last), ["sequence", "append_id"])
+
+    rows = answers("newest")
+    for name in appends:
+        earlier = answers(name).select("id", "day", F.col(name).alias("earlier"))
+        rows = rows.join(F.broadcast(earlier), ["id", "day"], "left")
+        rows = rows.withColumn(name, F.coalesce(name, "earlier")).drop("earlier")
+    return rows.drop("day")

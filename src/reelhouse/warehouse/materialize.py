@@ -28,6 +28,7 @@ from reelhouse.delta.log import (
     sound,
 )
 from reelhouse.delta.parquet import bounds
+from reelhouse.entities.paths import staged_name
 from reelhouse.entities.schema import ANSWERS, CURRENT, DAILY, STAGING, Table
 from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import staging_folder
@@ -73,8 +74,7 @@ class BuildPass:
             assert one.version is not None
             # The rows of `CURRENT` point into one version of staging, and to no other that reflects the same receipts.
             self.wanted[input_of(name, CURRENT)] += f" {self._token(staging_folder(name), one.version)}"
-            self.frames[input_of(name, STAGING)] = staged = engine.held(staging_folder(name), one.version)
-            self.frames[input_of(name, DAILY)] = daily_answers(staged)
+            self.frames[input_of(name, STAGING)] = engine.held(staging_folder(name), one.version)
 
     def _versions(self) -> dict[str, int | None]:
         """The newest version of each folder, None where there is none yet."""
@@ -255,9 +255,12 @@ def _make_current(making: BuildPass, kind: str, *, from_scratch: bool) -> None:
     making.frames[name] = current
     version = making.staging[kind].version
     assert version is not None
-    # As many ids as outcomes: each speaks for its id.
-    outcomes = outcomes_held(making.engine.storage, staging_folder(kind), version)
-    making.frames[input_of(kind, ANSWERS)] = landed_answers(staged, current, superseded=outcomes != commit.rows)
+    # As many ids as outcomes: each speaks for its id and its day.
+    superseded = outcomes_held(making.engine.storage, staging_folder(kind), version) != commit.rows
+    answers = landed_answers(staged, current, superseded=superseded)
+    making.frames[input_of(kind, ANSWERS)] = answers
+    appends = [staged_name(one) for one in making.registry.entities[kind].appends_of_days]
+    making.frames[input_of(kind, DAILY)] = daily_answers(staged, appends) if superseded else answers
 
 
 def _listed(popularity: DataFrame, exports: list[ExportRead]) -> DataFrame:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,6 +40,14 @@ def _store(ctx: click.Context, option: click.Parameter, value: Any) -> None:
         shared[option.name] = value
 
 
+def _store_log_file(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
+    from reelhouse.storage.protocol import HOUSE
+
+    if value and any((folder / HOUSE).is_dir() for folder in Path(value).absolute().parents):
+        raise ConfigError(f"--log-file: {value} lies in a lake, which keeps logs of its own: take a place outside")
+    _store(ctx, option, value)
+
+
 def _shared(default: str = "REELHOUSE_LAKE; default ./lake") -> list[click.Option]:
     """The options of every command."""
     place = f"The lake: a folder or s3://bucket/prefix ({default})."
@@ -50,7 +59,12 @@ def _shared(default: str = "REELHOUSE_LAKE; default ./lake") -> list[click.Optio
         click.Option(
             ["-q", "--quiet"], is_flag=True, help="No progress and no notes: only results and errors.", **given
         ),
-        click.Option(["--log-file"], metavar="FILE", help="Append the log to a file.", **given),
+        click.Option(
+            ["--log-file"],
+            metavar="FILE",
+            help="Append the log to a file.",
+            **{**given, "callback": _store_log_file},
+        ),
         click.Option(["--log-format"], type=formats, help="Log format: text (default) or JSON lines.", **given),
     ]
 

@@ -11,7 +11,16 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pyarrow as pa
 
 from reelhouse.errors import ConfigError, ReelhouseError, pip_install
-from reelhouse.storage.postgres_address import MISREAD, USUAL_SEARCH_PATH, Secrets, guarded, misread, shown
+from reelhouse.storage.postgres_address import (
+    FIRST_SEARCH_PATH,
+    MISREAD,
+    POOLED,
+    USUAL_SEARCH_PATH,
+    Secrets,
+    guarded,
+    misread,
+    shown,
+)
 
 SCHEMES = ("postgresql://", "postgres://")
 
@@ -146,9 +155,15 @@ def linked(url: str) -> Iterator[Link]:
         connection = dbapi.connect(guarded(patient(url)), autocommit=True)
     except (Error, ValueError) as exc:
         why = Secrets(url).hide(_lines(exc)[0]) if isinstance(exc, Error) else "it is not an address"
+        if "statement timeout" in why:
+            why = "the role's statement_timeout ends what the driver asks first; `alter role` can raise it"
+        if "unsupported startup parameter" in why:
+            why = POOLED
         raise ConfigError(f"{place} cannot be reached: {MISREAD if misread(url) else why}") from None
     try:
         link = Link(connection, place)
+        if link.value(FIRST_SEARCH_PATH) != "pg_catalog":
+            raise ConfigError(f"{place}: {POOLED}")
         # Else that of the database or of PGCLIENTENCODING: texts are sent in UTF-8, and would be taken for others.
         link.run("set client_encoding = 'UTF8'")
         link.run(USUAL_SEARCH_PATH)

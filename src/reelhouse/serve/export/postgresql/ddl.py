@@ -84,14 +84,14 @@ def add_key(schema: str, table: ExportTable) -> str:
     return f"alter table {at(schema, table.name)} add primary key ({names(table.spec.key)})"
 
 
-def indexes(schema: str, table: ExportTable, *, keyed: bool) -> Iterator[str]:
-    """Indexes on ids of other things; on the key itself where it is not *keyed* by a constraint."""
+def indexes(schema: str, table: ExportTable, *, keyed: bool) -> Iterator[tuple[str, str]]:
+    """Names of indexes, and what makes them: on ids of other things; on the key where no constraint has *keyed* it."""
     wanted: list[tuple[str, ...]] = [(name,) for name in table.indexed]
     if table.spec.key and not keyed:
         wanted.append(table.spec.key)
     for columns in wanted:
         name = _short(f"{table.name}_{'_'.join(columns)}_idx")
-        yield f"create index if not exists {quoted(name)} on {at(schema, table.name)} ({names(columns)})"
+        yield name, f"create index if not exists {quoted(name)} on {at(schema, table.name)} ({names(columns)})"
 
 
 def comments(schema: str, table: ExportTable) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -205,11 +204,15 @@ class Swap:
             work.notes.append(note)
 
     def _finish(self, work: TableChange, *, keyed: bool) -> None:
-        statements: Iterable[str] = (
-            *ddl.indexes(self._schema, work.table, keyed=keyed),
-            *ddl.comments(self._schema, work.table),
-        )
-        for statement in statements:
+        own = ddl.at(self._schema, work.table.name)
+        for name, statement in ddl.indexes(self._schema, work.table, keyed=keyed):
+            self._link.run(statement)
+            places = [ddl.at(self._schema, name), own]
+            if not self._link.rows(
+                "select 1 from pg_index where indexrelid = $1::regclass::oid and indrelid = $2::regclass::oid", places
+            ):
+                work.notes.append(f"no index {name}: something else has this name")
+        for statement in ddl.comments(self._schema, work.table):
             self._link.run(statement)
 
     def _count(self, table: ExportTable) -> int:
