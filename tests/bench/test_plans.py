@@ -44,8 +44,6 @@ _SHUFFLES = {
     "marts/dim_job": 1,
     "marts/dim_certification": 1,
     "marts/fact_watch_availability": 4,
-    "tables/movie_daily": 2,
-    "tables/movie_offer_daily": 2,
 }
 
 # Apache Spark joins by two keys, and groups by one of them again, with a shuffle for either.
@@ -101,13 +99,11 @@ def test_who_is_current_is_found_without_a_body(sail: dict[str, str]) -> None:
         assert columns <= {"id", "sequence", "append_id", "state"}
 
 
-def test_only_who_is_current_quarantine_and_days_read_staging_twice(sail: dict[str, str]) -> None:
+def test_only_who_is_current_and_quarantine_read_staging_twice(sail: dict[str, str]) -> None:
     scans = {folder: len(_columns(plan, "_reelhouse/staging/movie")) for folder, plan in sail.items()}
     assert {folder for folder, found in scans.items() if found > 1} <= {
         "_reelhouse/staging/movie_current",
         "tables/quarantine",
-        "tables/movie_daily",
-        "tables/movie_offer_daily",
     }
 
 
