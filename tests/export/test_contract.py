@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError
-from reelhouse.raw.purges import PurgeNote, put_note
+from reelhouse.raw.keys import MANIFEST
+from reelhouse.raw.purges import PurgeNote, note_unbuilt, put_note
 from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of
 from reelhouse.storage.folder import FolderStorage
@@ -168,6 +169,19 @@ def test_what_is_purged_meanwhile_is_not_exported(lake: Path, place: Place) -> N
         target_of(place.to).export(snapshot, full=False, step=step)
     with pytest.raises(Exception, match=_ABSENT):
         place.read(snapshot.tables[0], rows_of(lake, OWN).schema)
+
+
+@pytest.mark.parametrize("erased", [False, True])
+def test_while_a_purge_erases_tables_imports_alone_are_exported(lake: Path, erased: bool) -> None:
+    storage = FolderStorage(lake)
+    put_note(storage, PurgeNote("2026-11-25T00:00:00Z", "all", runs={"movie": [1]}))
+    if erased:
+        note_unbuilt(storage, unbuilt=True)
+        storage.delete(MANIFEST)
+    for names in (None, (OWN, "movie")):
+        with pytest.raises(LakeError, match="a purge erases the tables" if erased else "answers were purged since"):
+            look(storage, names)
+    assert [table.spec.name for table in look(storage, (OWN,)).tables] == [OWN]
 
 
 def test_a_table_of_somebody_elses_is_left_alone(lake: Path, place: Place) -> None:

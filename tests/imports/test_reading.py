@@ -128,7 +128,7 @@ def test_an_open_lake_sees_what_is_imported_replaced_and_dropped(lake: Importer)
         found.sql("select * from t")
     lake.bring("t", lake.file("c.csv", "c\n7\n"))
     assert found.arrow("select * from t").to_pylist() == [{"c": 7}]
-    with pytest.raises(ReelhouseError, match="except for imports nothing is built in this lake: run `reelhouse build`"):
+    with pytest.raises(ReelhouseError, match="nothing is built in this lake yet: run `reelhouse build`"):
         found.sql("select * from movie")
     with pytest.raises(LakeError, match=r"there is no table 'tt' \(did you mean 't'\?\)"):
         found.table("tt")

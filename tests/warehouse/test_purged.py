@@ -161,7 +161,7 @@ def test_without_an_engine_tables_are_erased_and_a_build_makes_them_again(lake: 
     assert "`reelhouse build`" in str(result.note)
     assert _holding(lake.root, _TITLE) == []
     assert read_manifest(lake.storage) is None
-    with pytest.raises(LakeError, match="a purge has erased the tables, and builds them again before it ends"):
+    with pytest.raises(LakeError, match="a purge erases the tables and builds them again before it ends"):
         built(lake.storage)
 
 

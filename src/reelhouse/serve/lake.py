@@ -15,7 +15,7 @@ from reelhouse.storage.opening import place_of
 from reelhouse.storage.protocol import Storage
 from reelhouse.warehouse.import_registry import ZONE as IMPORTED
 from reelhouse.warehouse.import_registry import import_spec, imported, readable
-from reelhouse.warehouse.manifest import TableVersion, reading
+from reelhouse.warehouse.manifest import TableVersion, reading, why_unbuilt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,8 +116,7 @@ class Lake:
             checked = checked_query(query, {name: pin.zone for name, pin in pins.items()})
         except UnknownTableError as exc:
             built = any(pin.zone != IMPORTED for pin in pins.values())
-            unbuilt = "" if built else "; except for imports nothing is built in this lake: run `reelhouse build`"
-            raise UnknownTableError(f"{exc}{unbuilt}") from None
+            raise UnknownTableError(f"{exc}{'' if built else f'; {why_unbuilt(self._storage)}'}") from None
         session = self._session()
         from pyspark.errors import PySparkException
 

@@ -15,7 +15,7 @@ import msgspec
 from reelhouse.errors import ConfigError, KeyTakenError, LakeError, MissingKeyError, ReelhouseError
 from reelhouse.raw.json_objects import encode, read_object
 from reelhouse.raw.keys import BUILDS, FORMAT, MANIFEST, PURGES, staging_folder
-from reelhouse.raw.purges import purge_count
+from reelhouse.raw.purges import purge_count, read_purges
 from reelhouse.storage.protocol import Storage
 
 _ADULT = "adult_"
@@ -136,15 +136,23 @@ def believed(storage: Storage) -> BuildManifest | None:
 def built(storage: Storage) -> BuildManifest:
     """The last whole build, or `LakeError` with what to do about it."""
     current = believed(storage)
-    if current is None and read_manifest(storage) is not None:
-        raise LakeError("answers were purged since the last build: run `reelhouse build`")
-    if current is None and purge_count(storage):
-        raise LakeError(
-            "a purge has erased the tables, and builds them again before it ends; if none is running: `reelhouse build`"
-        )
     if current is None:
-        raise LakeError("nothing is built in this lake yet: run `reelhouse build` (and `reelhouse collect` before it)")
+        raise LakeError(why_unbuilt(storage))
     return current
+
+
+def why_unbuilt(storage: Storage) -> str:
+    """Why there is no build that readers may see, and what to do about it."""
+    if read_manifest(storage) is not None:
+        return "answers were purged since the last build: run `reelhouse build`"
+    if purge_count(storage):
+        return "a purge erases the tables and builds them again before it ends; if none is running: `reelhouse build`"
+    return "nothing is built in this lake yet: run `reelhouse build` (and `reelhouse collect` before it)"
+
+
+def is_erased(storage: Storage) -> bool:
+    """Whether the tables of a build are gone or stale by a purge, and not yet those of another build."""
+    return believed(storage) is None and (read_manifest(storage) is not None or read_purges(storage).unbuilt)
 
 
 @contextmanager

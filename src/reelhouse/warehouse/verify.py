@@ -71,7 +71,7 @@ def _check_imports(storage: Storage, deep: bool) -> list[str]:
         return [str(exc)]
 
 
-_UNBUILT = "a purge has erased the tables and ended before they were built again: `reelhouse build` makes them"
+_UNBUILT = "a purge has erased the tables and not built them again: if none is running, `reelhouse build` makes them"
 
 
 def _check_built(storage: Storage, entities: Mapping[str, Entity], deep: bool) -> list[str]:

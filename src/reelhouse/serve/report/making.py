@@ -20,7 +20,7 @@ from reelhouse.serve.report.page import Poster, ReportPage
 from reelhouse.serve.report.quality import QualityCheck, QualityLimits, quality
 from reelhouse.storage.protocol import Step, Storage
 from reelhouse.tables.registry import Registry
-from reelhouse.warehouse.manifest import believed
+from reelhouse.warehouse.manifest import believed, why_unbuilt
 
 
 class Report(NamedTuple):
@@ -68,6 +68,7 @@ def make(
             judged.figures,
             judged.checks,
             _posters(lake) if images and pins else (),
+            "" if pins else why_unbuilt(storage),
         )
         return Report(page.render(program.result()), judged.checks)
 

@@ -20,6 +20,7 @@ _ATTRIBUTION = (
     "TMDB's terms forbid redistribution: this page is for you. Its data may not be kept for longer than six months.",
 )
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval';"
+_COMMAND, _AS_CODE = re.compile("`(.+?)`"), r"<code>\1</code>"
 _IMAGES = "https://image.tmdb.org"
 # Whole numbers that count nothing are shown without separators.
 _NO_COUNT = re.compile(r"(?:^|_)(?:year|decade|id|run|minutes|months)$")
@@ -31,7 +32,10 @@ class Poster(NamedTuple):
 
 
 class ReportPage(NamedTuple):
-    """What a page shows. *holds* are the tables with their rows, *sections* the answers under their headings."""
+    """What a page shows. *holds* are the tables with their rows, *sections* the answers under their headings.
+
+    Without tables, *unbuilt* says why there are none.
+    """
 
     lake: str
     made: datetime
@@ -44,6 +48,7 @@ class ReportPage(NamedTuple):
     figures: Sequence[Figure]
     checks: Sequence[QualityCheck]
     posters: Sequence[Poster] = ()
+    unbuilt: str = ""
 
     def render(self, runtime: str) -> str:
         """The page as HTML; *runtime* is the program that draws charts."""
@@ -89,7 +94,7 @@ class ReportPage(NamedTuple):
     def _contents(self) -> Iterator[str]:
         yield '<section aria-labelledby="holds"><h2 id="holds">What is in it</h2>'
         if not self.holds:
-            yield "<p>No tables are built in this lake yet: run <code>reelhouse build</code>.</p>"
+            yield f"<p>{_COMMAND.sub(_AS_CODE, escape(self.unbuilt))}.</p>"
         else:
             yield self._tiles()
             yield _entities(self.entities)
