@@ -170,6 +170,20 @@ def test_a_token_as_an_option_is_in_no_error_and_no_plan(served: Served) -> None
     assert TOKEN not in str(refused.value)
 
 
+def test_errors_begin_with_the_message(served: Served, tmp_path: Path) -> None:
+    with pytest.raises(PySparkException, match="instance: reelhouse.errors.ConfigError: option table: 'movis' is not"):
+        read(served.spark, ids="603", table="movis")
+    lake = LakeInTheMaking(tmp_path / "lake")
+    lake.land(a_movie(1))
+    lake.build()
+    rows = served.spark.read.format("tmdb").option("table", "movie").load(str(lake.root))
+    for file in (lake.root / "tables" / "movie").rglob("*.parquet"):
+        file.unlink()
+    with pytest.raises(PySparkException, match="reelhouse.errors.LakeError: ") as failed:
+        rows.count()
+    assert "Traceback" not in str(failed.value)
+
+
 def _stream(served: Served, folder: Path, **options: str) -> list[dict[str, Any]]:
     """Start a stream, or go on with the one of *folder*, until it has nothing left; the rows that it has brought."""
     before = set((folder / "rows").glob("*.parquet"))

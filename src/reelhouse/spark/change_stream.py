@@ -18,7 +18,7 @@ from reelhouse.errors import ConfigError, ListingError, TransientError, Untruste
 from reelhouse.settings import Settings
 from reelhouse.spark.api_partitions import asking, partitions_of
 from reelhouse.spark.options import Options
-from reelhouse.spark.reading import check_columns, known_columns, read_partition
+from reelhouse.spark.reading import check_columns, known_columns, message_first, read_partition
 from reelhouse.tmdb.client import TmdbClient
 from reelhouse.tmdb.endpoints import CANARY
 from reelhouse.tmdb.pagination import read_changes
@@ -52,6 +52,7 @@ class FeedReader(DataSourceStreamReader):
         # An offset never goes back before this day.
         self._day = ""
 
+    @message_first()
     def initialOffset(self) -> Offset:  # noqa: N802
         now = self._clock.now()
         since = self._options.since
@@ -62,12 +63,14 @@ class FeedReader(DataSourceStreamReader):
         self._day = f"{first - timedelta(days=1)}"
         return {"day": self._day}
 
+    @message_first()
     def latestOffset(self, start: Offset | None = None, limit: Any = None) -> Offset:  # noqa: N802
         # Spark passes its current offset since 4.2 only.
         self._day = max(self._day, start["day"] if start else "")
         found = offset_at(self._clock.now(), early=self._options.early)
         return {**found, "day": max(self._day, found["day"])}
 
+    @message_first()
     def partitions(self, start: Offset, end: Offset) -> Sequence[InputPartition]:
         self._day = max(self._day, end["day"])
         days = days_between(start, end)

@@ -23,7 +23,7 @@ from reelhouse.spark.api_partitions import partitions_of, selected
 from reelhouse.spark.change_stream import FeedReader
 from reelhouse.spark.lake_partitions import lake_partitions
 from reelhouse.spark.options import Options, from_api, read_options
-from reelhouse.spark.reading import check_columns, known_columns, read_partition
+from reelhouse.spark.reading import check_columns, known_columns, message_first, read_partition
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.select import rows_of
 from reelhouse.tables.staging import staging_columns
@@ -38,6 +38,7 @@ class TmdbSource(DataSource):
 
     registry: ClassVar[Registry] = REGISTRY
 
+    @message_first()
     def __init__(self, options: MutableMapping[str, str]) -> None:
         super().__init__(options)
         # Check options before Spark shows them anywhere.
@@ -47,14 +48,17 @@ class TmdbSource(DataSource):
     def name(cls) -> str:
         return "tmdb"
 
+    @message_first()
     def schema(self) -> Any:
         known = known_columns(self._read)
         # Sail 0.7.2 accepts neither a `StructType` with a timestamp nor, in SQL, a timestamp for one.
         return arrow_schema(known) if sail_server.runs_here() else known
 
+    @message_first()
     def reader(self, schema: T.StructType) -> DataSourceReader:
         return TmdbReader(self._read, _spark_schema(schema))
 
+    @message_first()
     def streamReader(self, schema: T.StructType) -> DataSourceStreamReader:  # noqa: N802
         return FeedReader(self._read, _spark_schema(schema))
 
@@ -92,6 +96,7 @@ class TmdbReader(DataSourceReader):
         self._options = options
         self._schema = schema
 
+    @message_first()
     def partitions(self) -> Sequence[InputPartition]:
         options = self._options
         options.check_batch()

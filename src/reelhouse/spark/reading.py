@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pyspark.sql import types as T
 from pyspark.sql.datasource import InputPartition
 
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.spark.api_partitions import AskedPartition, ask_partition
 from reelhouse.spark.lake_partitions import FilePartition, lake_batches, lake_schema
 from reelhouse.spark.options import OF_OUTCOMES, Options
@@ -17,6 +20,19 @@ from reelhouse.tables.schemas import schema_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@contextmanager
+def message_first() -> Iterator[None]:
+    """Let a worker of Spark report an error of ours by its message, which else stands behind a traceback."""
+    try:
+        yield
+    except ReelhouseError:
+        main = sys.modules["__main__"].__spec__
+        if main is not None and main.name.startswith("pyspark."):
+            # The worker ends with this error. It would otherwise hide those of others.
+            os.environ.setdefault("SPARK_HIDE_TRACEBACK", "1")
+        raise
 
 
 def known_columns(options: Options) -> T.StructType:
@@ -38,9 +54,10 @@ def check_columns(wanted: T.StructType, known: T.StructType) -> None:
 
 def read_partition(partition: InputPartition, options: Options, schema: T.StructType) -> Iterator[pa.RecordBatch]:
     """The rows of one partition."""
-    if isinstance(partition, FilePartition):
-        yield from lake_batches(partition, schema)
-    elif isinstance(partition, AskedPartition):
-        asked = ask_partition(partition, options.declared, keep_quarantined=options.table in OF_OUTCOMES)
-        yield from batches_of(asked, options.declared, options.spec, schema, partition.elsewhere)
-    # Spark makes one partition if there are none.
+    with message_first():
+        if isinstance(partition, FilePartition):
+            yield from lake_batches(partition, schema)
+        elif isinstance(partition, AskedPartition):
+            asked = ask_partition(partition, options.declared, keep_quarantined=options.table in OF_OUTCOMES)
+            yield from batches_of(asked, options.declared, options.spec, schema, partition.elsewhere)
+        # Spark makes one partition if there are none.
