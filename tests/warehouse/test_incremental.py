@@ -20,13 +20,15 @@ from reelhouse.engines.session import session_factory
 from reelhouse.entities.schema import Table
 from reelhouse.errors import LakeError, ReelhouseError
 from reelhouse.marts import REGISTRY, movies
+from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.receipt import ChunkRef, Receipt
 from reelhouse.storage.memory import MemoryStorage
+from reelhouse.storage.protocol import Storage
 from reelhouse.tables import registry as registry_module
 from reelhouse.tables.popularity import POPULARITY, popularity
 from reelhouse.tables.registry import Registry
 from reelhouse.tables.select import rows_of
-from reelhouse.warehouse import fingerprints, materialize, popularity_daily
+from reelhouse.warehouse import fingerprints, materialize, pending, popularity_daily
 from reelhouse.warehouse.pending import ReceiptPart
 from reelhouse.warehouse.run import build
 from reelhouse.warehouse.staging import BATCH_BYTES, batches
@@ -474,3 +476,30 @@ def test_a_short_answer_of_the_engine_that_cannot_be_read_is_requested_again(mon
     with pytest.raises(PySparkException) as found:
         print(session.range(4).columns)
     assert first_line(found.value) == "Exception deserializing response!"
+
+
+def test_an_engine_of_many_tasks_hashes_the_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def noting(storage: Storage, key: str, *named: str) -> bytes:
+        read.append(key)
+        return get_named(storage, key, *named)
+
+    def many() -> Any:
+        session = SAIL()
+        session.conf.set(TASKS_AT_ONCE, "16")
+        return session
+
+    lake = LakeInTheMaking(tmp_path / "lake")
+    lake.land(a_movie(1), a_movie(2), parts=2)
+    monkeypatch.setattr(pending, "get_named", noting)
+    build(lake.storage, many)
+    assert (sorted(lake.values("movie", "movie_id")), read) == ([1, 2], [])
+    lake.land(a_movie(3))
+    chunk = max((lake.root / "raw" / "movie").rglob("*.gz"))
+    chunk.write_bytes(chunk.read_bytes() + b"\0")
+    with pytest.raises(LakeError, match=f"{chunk.name} is not what a receipt names: the sha256 differs"):
+        build(lake.storage, many)
+    chunk.unlink()
+    with pytest.raises(LakeError, match=f"{chunk.name} is gone"):
+        build(lake.storage, many)

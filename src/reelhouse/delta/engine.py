@@ -36,6 +36,8 @@ from reelhouse.storage.protocol import Storage
 
 # The setting of a session that says how many tasks its cluster runs at the same time.
 TASKS_AT_ONCE = "reelhouse.tasksAtOnce"
+# So many tasks read objects sooner than this process.
+_MANY_TASKS = 16
 
 # Readers of the newest version read this many commits at most one by one.
 _CHECKPOINT_EVERY = 50
@@ -82,6 +84,22 @@ class Engine:
     def lines(self, keys: list[str]) -> DataFrame:
         """The lines (`value`) of text objects, gzip or not."""
         return self.spark.read.text([self.address(key) for key in keys])
+
+    def hashes(self, keys: list[str]) -> dict[str, str]:
+        """The sha256 of objects, by their keys, where the engine has many tasks for it; else there are none.
+
+        Nor are there if one cannot be read: whoever needs it says then which.
+        """
+        if not keys or self.tasks_at_once < _MANY_TASKS:
+            return {}
+        try:
+            files = self.spark.read.format("binaryFile").load([self.address(key) for key in keys])
+            rows = files.select("path", F.sha2("content", 256).alias("sha256")).toArrow().to_pylist()
+        except ENGINE_ERRORS:
+            return {}
+        # Engines write addresses in ways of their own, but for the key.
+        found = {row["path"]: row["sha256"] for row in rows}
+        return {key: found[path] for key in keys for path in found if path.endswith(f"/{key}")}
 
     def rows(self, rows: list[dict[str, Any]], schema: T.StructType) -> DataFrame:
         """Rows from this process."""

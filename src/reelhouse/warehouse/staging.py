@@ -199,7 +199,8 @@ class Stager:
 
     def _append(self, over: int | None, parts: list[ReceiptPart], names: list[NamedPart], *, begin: bool) -> int:
         """Commit *parts* (*names*) after version *over*, in place of all rows to *begin*; returns the version."""
-        check_chunks(self.engine.storage, [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk])
+        chunks = [part.receipt.chunk for part in parts if part.receipt and part.receipt.chunk]
+        check_chunks(self.engine.storage, chunks, self.engine.hashes([chunk.key for chunk in chunks]))
         user = {"parts": names, "parsing_fingerprint": self.code, "outcomes": sum(map(_answers, parts))}
         mode: Mode = "overwrite" if begin else "append"
         files = self._written(parts)
