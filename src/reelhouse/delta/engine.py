@@ -88,7 +88,7 @@ class Engine:
     def hashes(self, keys: list[str]) -> dict[str, str]:
         """The sha256 of objects, by their keys, where the engine has many tasks for it; else there are none.
 
-        Nor are there if one cannot be read: whoever needs it says then which.
+        Nor are there if one cannot be read: the caller, who reads it then, names it.
         """
         if not keys or self.tasks_at_once < _MANY_TASKS:
             return {}
