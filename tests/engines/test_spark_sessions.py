@@ -16,6 +16,7 @@ from reelhouse.errors import ConfigError
 from reelhouse.spark import job
 from reelhouse.storage.credentials import Credentials, S3Access
 from reelhouse.storage.opening import S3Options
+from tests.end_to_end.conftest import REPOSITORY
 
 ELSEWHERE = S3Access(
     "https://minio.example:9000", "eu-west-1", S3Options(), lambda: Credentials("AKIAX", "secret", "token"), "movies"
@@ -91,7 +92,7 @@ def test_spark_on_one_machine_listens_to_this_machine_alone_and_to_those_who_kno
     assert made["spark.authenticate"] == "true"
 
 
-@pytest.mark.parametrize(("version", "hadoop"), [("4.0.2", "3.4.2"), ("4.2.0", "3.5.0")])
+@pytest.mark.parametrize(("version", "hadoop"), [("4.0.2", "3.4.1"), ("4.2.0", "3.5.0")])
 def test_each_version_of_spark_has_its_jars_for_s3_and_needs_none_for_a_folder(version: str, hadoop: str) -> None:
     assert "spark.jars.packages" not in conf(version=version)
     made = conf(version=version, access=ELSEWHERE)
@@ -100,6 +101,17 @@ def test_each_version_of_spark_has_its_jars_for_s3_and_needs_none_for_a_folder(v
     assert all(each.startswith("software.amazon.awssdk:") for each in packages[1:])
     # 700 MB, of which S3A needs a fiftieth.
     assert "software.amazon.awssdk:bundle" in made["spark.jars.excludes"]
+
+
+@pytest.mark.parametrize("venv", [".venv-spark", ".venv-spark40"])
+def test_the_jars_for_s3_are_of_the_hadoop_that_spark_has(venv: str) -> None:
+    there = {path.name for path in (REPOSITORY / venv).glob("lib/*/site-packages/pyspark/jars/*.jar")}
+    if not there:
+        pytest.skip(f"{venv} is not set up")
+    versions = dict(each.removesuffix(".jar").rsplit("-", 1) for each in there)
+    made = conf(version=versions["spark-core_2.13"], there=there, access=ELSEWHERE)
+    first = made["spark.jars.packages"].partition(",")[0]
+    assert first == f"org.apache.hadoop:hadoop-aws:{versions['hadoop-client-api']}"
 
 
 def test_jars_that_are_there_or_stated_are_not_fetched() -> None:

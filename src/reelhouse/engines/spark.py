@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Jars(NamedTuple):
-    """The jars that a version of Apache Spark needs for S3: S3A of its Hadoop, and S3A's version of the AWS SDK."""
+    """The jars that a version of Apache Spark needs for S3: S3A of its Hadoop, and an AWS SDK that S3A works with."""
 
     hadoop: str
     sdk: str
@@ -35,7 +35,7 @@ class Jars(NamedTuple):
 
 # By the version of Spark; these were tested together.
 JARS = {
-    "4.0": Jars("3.4.2", "2.29.52"),
+    "4.0": Jars("3.4.1", "2.29.52"),
     "4.2": Jars("3.5.0", "2.35.4"),
 }
 

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 _TIMEOUT = 10.0
 _PORT = 15002
 
+# The client of Spark 4.2 asks for these before it sends rows, and fails where the server does not know them, as that of
+# Spark 4.0 does not. Nor does it know tables that are sent in parts: all rows must fit into one message, of 128 MB.
+_LIMITS = {
+    "spark.sql.session.localRelationSizeLimit": "3221225472",
+    "spark.sql.session.localRelationChunkSizeRows": "10000",
+    "spark.sql.session.localRelationChunkSizeBytes": "16777216",
+    "spark.sql.session.localRelationBatchOfChunksSizeBytes": "1073741824",
+}
+_IN_ONE_MESSAGE = {"spark.sql.session.localRelationCacheThreshold": "134217728"}
+
 
 def connected(address: str) -> SparkSession:
     """A new session on the server at *address*."""
@@ -25,6 +35,11 @@ def connected(address: str) -> SparkSession:
 
     with main_with_a_file():
         session: SparkSession = SparkSession.builder.remote(address).create()
+    unknown = {name: value for name, value in _LIMITS.items() if session.conf.get(name, None) is None}
+    if unknown:
+        unknown |= _IN_ONE_MESSAGE
+    for name, value in unknown.items():
+        session.conf.set(name, value)
     return session
 
 
