@@ -459,15 +459,15 @@ def test_what_an_engine_has_written_without_an_answer_that_can_be_read_is_writte
             engine.write(frame, "tables/t")
 
 
-def test_a_short_answer_of_the_engine_that_cannot_be_read_is_requested_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_of_the_engine_that_cannot_be_read_are_requested_again(monkeypatch: pytest.MonkeyPatch) -> None:
     import grpc
 
     session = session_factory("sail")()
-    read, failures = grpc._common.deserialize, iter(range(2))
+    read, kind, failures = grpc._common.deserialize, "AnalyzePlanResponse", iter(range(2))
 
     def deserialize(message: bytes, how: Any) -> Any:
         found = read(message, how)
-        unread = type(found).__name__ == "AnalyzePlanResponse" and next(failures, None) is not None
+        unread = type(found).__name__ == kind and next(failures, None) is not None
         return None if unread else found
 
     monkeypatch.setattr(grpc._common, "deserialize", deserialize)
@@ -476,6 +476,11 @@ def test_a_short_answer_of_the_engine_that_cannot_be_read_is_requested_again(mon
     with pytest.raises(PySparkException) as found:
         print(session.range(4).columns)
     assert first_line(found.value) == "Exception deserializing response!"
+    kind, failures = "ExecutePlanResponse", iter(range(2))
+    assert session.range(5).toArrow().num_rows == 5
+    kind, failures = "ExecutePlanResponse", iter(range(3))
+    with pytest.raises(PySparkException, match=r"Exception deserializing|task context not found"):
+        session.range(6).toArrow()
 
 
 def test_an_engine_of_many_tasks_hashes_the_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import threading
 import warnings
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from reelhouse.engines.credential_server import engine_environ
 from reelhouse.engines.machine_users import other_people
@@ -27,14 +27,8 @@ if TYPE_CHECKING:
 # The longest path of a Unix socket is 107 bytes.
 _LONGEST_FOLDER = 90
 
-# Sail answers neither call while a query holds all its threads: then the query ends with the engine.
-_SECONDS = {"Interrupt": 2.0, "ReleaseExecute": 10.0}
-
-# How often a call is made whose answer cannot be read here.
-_CALLS = 3
-
 # Engines of this process: one for each access to S3, one for folders.
-_engines: dict[Any, _EngineProcess] = {}
+_engines: dict[Any, EngineProcess] = {}
 _starting = threading.Lock()
 
 
@@ -49,9 +43,13 @@ def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> Sp
             if key not in _engines:
                 _engines[key] = _started(access, shared_machine_ok)
         engine = _engines[key]
-        session = connected_by(_channels(engine))
-        engine.clients.append(session.client)
+        # Late: both load all of gRPC, while the engine starts.
         from pyspark.sql.connect.client.retries import DefaultPolicy
+
+        from reelhouse.engines.sail_calls import Channels
+
+        session = connected_by(Channels(engine))
+        engine.clients.append(session.client)
 
     # The error that follows says it for a person.
     warnings.filterwarnings("ignore", r"\[RETRIES_EXCEEDED\]")
@@ -96,17 +94,17 @@ def _not_private(people: list[str], reason: str) -> ConfigError:
     )
 
 
-def _started(access: S3Access | None, shared_machine_ok: bool) -> _EngineProcess:
-    engine = _EngineProcess(access, private=True)
+def _started(access: S3Access | None, shared_machine_ok: bool) -> EngineProcess:
+    engine = EngineProcess(access, private=True)
     if not engine.closed:
         return engine
     people = other_people()
     if people and not shared_machine_ok:
         raise _not_private(people, engine.closed)
-    return _EngineProcess(access, private=False)
+    return EngineProcess(access, private=False)
 
 
-class _EngineProcess:
+class EngineProcess:
     """Sail in its own process; *closed* says why it did not start, if it had to be private and cannot be."""
 
     def __init__(self, access: S3Access | None, *, private: bool) -> None:
@@ -194,56 +192,3 @@ def _cwd() -> str:
         return str(Path.cwd())
     except FileNotFoundError:
         return os.curdir
-
-
-class _Interrupted(NamedTuple):
-    """The answer to an interrupt that ended the engine, as gRPC wants it."""
-
-    session_id: str
-
-    def result(self) -> Any:
-        from pyspark.sql.connect.proto import InterruptResponse
-
-        return InterruptResponse(session_id=self.session_id)
-
-
-def _channels(engine: _EngineProcess) -> Any:
-    """A builder of connections to *engine* for a client of Spark Connect."""
-    import grpc
-    from pyspark.sql.connect.client import ChannelBuilder
-
-    from reelhouse.delta.engine_errors import is_unread
-
-    class Following(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
-        def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-            engine.follow()
-            return continuation(details, request)
-
-        def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-            name = details.method.rpartition("/")[2]
-            if name not in _SECONDS:
-                engine.follow()
-                for _ in range(_CALLS):
-                    call = continuation(details, request)
-                    if call.code() is not grpc.StatusCode.INTERNAL or not is_unread(call.details()):
-                        break
-                # None of these calls changes what another one finds.
-                return call
-            call = continuation(details._replace(timeout=_SECONDS[name]), request)
-            if name != "Interrupt" or call.code() is grpc.StatusCode.OK:
-                return call
-            engine.stop()
-            return _Interrupted(request.session_id)
-
-    class Channels(ChannelBuilder):
-        @property
-        def host(self) -> str:
-            return engine.address
-
-        def toChannel(self) -> grpc.Channel:  # noqa: N802
-            return self._insecure_channel(engine.address)
-
-    # Sail refuses the path of a socket for a host.
-    channels = Channels([("grpc.default_authority", "localhost"), ("grpc.enable_http_proxy", 0)])
-    channels.add_interceptor(Following())
-    return channels
