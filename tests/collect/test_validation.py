@@ -6,6 +6,7 @@ import gzip
 import re
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -463,6 +464,42 @@ def test_a_listed_season_that_does_not_come_is_named_and_its_series_lands() -> N
     further = judge.further_yet(found.value)
     assert further is not None
     assert further.drift == ("missing:season/1",)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["1e400", "-1e400", "1" * 5000, "[]", "[[1]]", "{}", '{"a":[1e400]}', '""', "true", "null", "-0.0", '"\\u0000"'],
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        '"number_of_episodes":2',
+        '"season_number":1',
+        '"season_number":0',
+        '"episode_count":2',
+        '"show_id":7',
+        '"episodes":[{"id":1,"show_id":7},{"id":2,"show_id":7}]',
+    ],
+)
+def test_odd_values_among_seasons_are_judged(place: str, odd: str) -> None:
+    episodes = [{"id": 1, "show_id": 7}, {"id": 2, "show_id": 7}]
+    fields: dict[str, Any] = dict.fromkeys(ENTITIES["tv"].core) | {
+        "id": 7,
+        "number_of_episodes": 2,
+        "seasons": [{"season_number": 0, "episode_count": 0}, {"season_number": 1, "episode_count": 2}],
+        "season/0": {"episodes": []},
+        "season/1": {"season_number": 1, "episodes": episodes},
+    }
+    whole = msgspec.json.encode(fields).decode()
+    assert place in whole
+    body = whole.replace(place, f"{place.partition(':')[0]}:{odd}").encode()
+    judge = ResponseValidator(ENTITIES["tv"], ())
+    for judged in (
+        lambda: judge.judge("7", _answer(body)),
+        lambda: judge.judge_further("7", ("season/1",), _answer(body)),
+    ):
+        with suppress(UntrustedAnswer):
+            judged()
 
 
 def test_every_recorded_season_is_believed() -> None:

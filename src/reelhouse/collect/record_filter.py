@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,10 +10,10 @@ from typing import Any
 
 import jmespath
 import jmespath.exceptions
-import msgspec
 from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
+from reelhouse.entities.numbered_parts import decoded
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import ConfigError, did_you_mean
 
@@ -45,7 +44,7 @@ def compile_filter(expression: str) -> Predicate | None:
 
     def wanted(body: bytes) -> bool:
         try:
-            found: Any = compiled.search(_decoded(body))
+            found: Any = compiled.search(decoded(body))
         except (jmespath.exceptions.JMESPathError, ValueError, TypeError, RecursionError) as exc:
             # JMESPath lets Python's own errors through.
             first = str(exc).splitlines()[0]
@@ -56,19 +55,6 @@ def compile_filter(expression: str) -> Predicate | None:
         return not (found is None or found is False or found in ("", [], {}))
 
     return wanted
-
-
-def _decoded(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except msgspec.ValidationError:
-        # A number beyond a double, which need not be where the filter looks.
-        return json.loads(body, parse_int=_int)
-
-
-def _int(digits: str) -> float:
-    # Python refuses numbers of thousands of digits.
-    return int(digits) if len(digits) < 100 else float(digits)
 
 
 def _check_functions(expression: str, node: Mapping[str, Any]) -> None:
@@ -133,7 +119,7 @@ def check_fields(expression: str, bodies: Sequence[bytes], entity: Entity, appen
     looked = f"in the {len(bodies)} answers that were looked at"
     prober = _Prober()
     parsed = jmespath.compile(expression).parsed
-    failures = [failed for body in bodies if (failed := prober.look(parsed, _decoded(body)))]
+    failures = [failed for body in bodies if (failed := prober.look(parsed, decoded(body)))]
     declared = entity.fields | set(append)
     for name, keys in prober.missing(parsed, declared):
         if name in entity.appends and name not in append:

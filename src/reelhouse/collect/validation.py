@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from reelhouse.collect.record_filter import compile_filter
-from reelhouse.entities.numbered_parts import OddPart, odd_part
+from reelhouse.entities.numbered_parts import OddPart, decoded, odd_part
 from reelhouse.entities.schema import PAGE_ROWS, Entity, Pages, Single
 from reelhouse.errors import ConfigError
 from reelhouse.ids import SINGLE, is_number, key_id, number_of, shown_id
@@ -171,7 +171,7 @@ class ResponseValidator:
         if numbered is None:
             return ()
         of = numbered.listed_in
-        named = numbered.promised({of: msgspec.json.decode(fields.get(of, msgspec.Raw(b"null")))})
+        named = numbered.promised({of: decoded(fields.get(of, b"null"))})
         return tuple(name for name in map(numbered.name, named) if not _is_block(fields.get(name)))
 
     def _odd_part(self, key: str, id_: int, fields: Mapping[str, msgspec.Raw], answer: Answer) -> OddPart | None:

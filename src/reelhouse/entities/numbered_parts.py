@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ def odd_part(numbered: Numbered, id_: int, fields: Mapping[str, msgspec.Raw]) ->
     In the tables, a part without rows looks like one that has none. Parts that did not come are requested next.
     """
     names = {numbered.listed_in, numbered.total}
-    answer = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name in names}
+    answer = {name: decoded(raw) for name, raw in fields.items() if name in names}
     promised = numbered.promised(answer)
     if not promised and _is_positive(answer.get(numbered.total)):
         text = f"it has no {numbered.of}, though {numbered.total} is {answer[numbered.total]}"
@@ -37,7 +38,7 @@ def odd_part(numbered: Numbered, id_: int, fields: Mapping[str, msgspec.Raw]) ->
     for name, raw in fields.items():
         number = numbered.number_in(name)
         if number is not None and bytes(raw)[:1] == b"{":
-            part = msgspec.json.decode(raw)
+            part = decoded(raw)
             for found in _faults(numbered, id_, number, part, promised.get(number)):
                 odd = found._replace(text=f"{name} {found.text}", where=name)
                 if not odd.slight:
@@ -57,11 +58,24 @@ def _faults(numbered: Numbered, id_: int, number: int, part: dict[str, Any], pro
         return
     if not rows and _is_positive(promised):
         yield OddPart("too_short", f"has no {numbered.rows}, though it should have {promised}", slight=True)
-    of = {row.get(numbered.record, id_) for row in rows if isinstance(row, dict)}
+    of = [row.get(numbered.record, id_) for row in rows if isinstance(row, dict)]
     others = [one for one in of if isinstance(one, int) and one != id_]
     if others:
         # A row that moved from another record may still name that one.
         yield OddPart("wrong_part", f"has {numbered.rows} of {others[0]}", slight=id_ in of)
+
+
+def decoded(body: bytes | msgspec.Raw) -> Any:
+    """JSON as Python has it; a number beyond a double is infinite."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        return json.loads(bytes(body), parse_int=_int)
+
+
+def _int(digits: str) -> float:
+    # Python refuses numbers of thousands of digits.
+    return int(digits) if len(digits) < 100 else float(digits)
 
 
 def _is_positive(count: object) -> bool:
