@@ -407,6 +407,18 @@ def test_no_lake_begins_in_another_one(here: Here, tmp_path: Path, place: str, i
     assert f"lies in the lake at {outer}: take a place outside" in done.stderr
 
 
+def test_a_lake_in_the_file_may_be_in_the_home_folder(
+    here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    (tmp_path / "reelhouse.toml").write_text('lake = "~/films"\n')
+    (tmp_path / "mine.csv").write_text("a\n1\n")
+    assert here("import", "mine", "mine.csv").exit_code == 0
+    assert (tmp_path / "home" / "films" / "_reelhouse").is_dir()
+    assert not (tmp_path / "~").exists()
+
+
 def test_no_log_is_appended_to_a_lakes_own_objects(here: Here, tmp_path: Path) -> None:
     manifest = tmp_path / "lake" / "_reelhouse" / "manifest.json"
     manifest.parent.mkdir(parents=True)
