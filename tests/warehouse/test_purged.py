@@ -15,7 +15,7 @@ from reelhouse.errors import LakeError, LockedError
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.keys import FORMAT, MANIFEST
-from reelhouse.raw.purges import purge_count
+from reelhouse.raw.purges import purge_count, read_purges
 from reelhouse.retention.audit import purge_remains
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import PurgeSelection
@@ -163,6 +163,9 @@ def test_without_an_engine_tables_are_erased_and_a_build_makes_them_again(lake: 
     assert read_manifest(lake.storage) is None
     with pytest.raises(LakeError, match="a purge erases the tables and builds them again before it ends"):
         built(lake.storage)
+    assert read_purges(lake.storage).unbuilt
+    lake.build()
+    assert not read_purges(lake.storage).unbuilt
 
 
 @pytest.mark.parametrize("cut", ["erasing", "building"])

@@ -124,8 +124,6 @@ def purge(storage: Storage, settings: Settings, chosen: PurgeSelection, now: dat
         left = [f"{name} is from before this purge and still exists: purge again" for name in leftovers(storage)]
     found = msgspec.structs.replace(found, problems=[*found.problems, *left])
     built = _rebuild(storage, settings, step) if unbuilt else _Built(done=False)
-    if built.done:
-        note_unbuilt(storage, unbuilt=False)
     return _summary(found, dry_run=False, tables=erased, built=built)
 
 

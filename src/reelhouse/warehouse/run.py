@@ -19,7 +19,7 @@ from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import refuse_other_format
 from reelhouse.raw.keys import MANIFEST, plan_key, staging_folder
 from reelhouse.raw.plan import Plan
-from reelhouse.raw.purges import purge_count
+from reelhouse.raw.purges import note_unbuilt, purge_count, read_purges
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import BUILD, Step, Storage
 from reelhouse.tables.registry import Registry
@@ -333,6 +333,8 @@ def _build(
     step("pinning")
     if not pin(storage, current, situation.body):
         return None
+    if read_purges(storage).unbuilt:
+        note_unbuilt(storage, unbuilt=False)
     if situation.current is not None:
         sweep(storage, situation.current)
     return _result(current, done=True, rebuilt=rebuilt)
