@@ -32,8 +32,9 @@ _SEARCH_PATH = "-csearch_path=pg_catalog"
 # A pooler may drop what a connection begins with. Until it is known that it did not, nothing else may be asked.
 FIRST_SEARCH_PATH = "select setting from pg_catalog.pg_settings where name operator(pg_catalog.=) 'search_path'"
 POOLED = (
-    "a pooler drops the search path that connections begin with (`options`), so functions of others might be called: "
-    "take the address of PostgreSQL itself, or a role with `alter role ... set search_path = pg_catalog`"
+    "a pooler refuses or drops the search path that connections begin with (`options`); if it drops it, the driver may "
+    "have called functions of others already: take the address of PostgreSQL itself, or a role with "
+    "`alter role ... set search_path = pg_catalog`"
 )
 
 # Sets the search path of the user, by which views and triggers find what they use: after this, only functions and
