@@ -84,6 +84,10 @@ _EXPLAINED = {
 }
 
 
+# Spark would cut the columns that a scan reads after a hundred characters.
+_WHOLE = {"spark.sql.maxMetadataStringLength": "100000"}
+
+
 def plans_of(lake: Path, engine: str) -> dict[str, str]:
     """What *engine* would do for each folder that a full build of *lake* writes; the lake must be built."""
     found: dict[str, str] = {}
@@ -101,7 +105,7 @@ def plans_of(lake: Path, engine: str) -> dict[str, str]:
         return _newest(self.storage, folder)
 
     with mock.patch.multiple(Engine, write=write, commit=commit):
-        build(FolderStorage(lake), session_factory(engine), full=True)
+        build(FolderStorage(lake), session_factory(engine, stated=_WHOLE), full=True)
     return found
 
 

@@ -268,12 +268,12 @@ def _ready(server: S3Server) -> S3Server:
     """*server* once it makes buckets and takes objects."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    retry_policy = time.monotonic() + 60
+    deadline = time.monotonic() + 60
     while True:
         try:
             client(server).put_object(Bucket=fresh_bucket(server), Key="ready", Body=b"")
         except (BotoCoreError, ClientError) as exc:
-            if time.monotonic() > retry_policy:
+            if time.monotonic() > deadline:
                 raise RuntimeError(f"{server.name} did not start") from exc
             time.sleep(0.1)
         else:

@@ -200,8 +200,8 @@ def test_of_two_at_the_same_time_the_second_returns_at_once(running: Running, ti
     first: list[str] = []
     working = threading.Thread(target=lambda: first.append(function.invoke(tick).answer["state"]))
     working.start()
-    retry_policy = time.monotonic() + 30
-    while not tiny.asked and time.monotonic() < retry_policy:
+    deadline = time.monotonic() + 30
+    while not tiny.asked and time.monotonic() < deadline:
         time.sleep(0.01)
     tiny.held = True
     listings = tiny.listings.total()

@@ -153,9 +153,9 @@ def _end(guard: subprocess.Popen[bytes]) -> None:
 
 def wait_until(holds: Callable[[], bool], otherwise: str, seconds: float = 120) -> None:
     """Return once it *holds*; AssertionError after so many *seconds*."""
-    retry_policy = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < retry_policy, otherwise
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.1)
 
 

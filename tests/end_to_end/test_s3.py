@@ -405,9 +405,9 @@ def test_the_engine_goes_with_the_process_that_started_it_even_killed() -> None:
         assert started.stdout is not None
         (child,) = started.stdout.readline().split()
         started.send_signal(signal.SIGKILL)
-    retry_policy = time.monotonic() + 20
+    deadline = time.monotonic() + 20
     while _runs(int(child)):
-        assert time.monotonic() < retry_policy, "the engine outlived its user"
+        assert time.monotonic() < deadline, "the engine outlived its user"
         time.sleep(0.05)
 
 

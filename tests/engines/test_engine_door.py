@@ -156,9 +156,9 @@ def test_nothing_is_left_of_an_engine_whose_owner_was_killed() -> None:
     with an_owner() as owner:
         door = Path(owner.socket())
         os.kill(owner.pid, signal.SIGKILL)
-        retry_policy = time.monotonic() + 20
+        deadline = time.monotonic() + 20
         while door.parent.exists() or Path(f"/proc/{owner.engine}/fd/0").exists():
-            assert time.monotonic() < retry_policy, "the engine outlived its owner"
+            assert time.monotonic() < deadline, "the engine outlived its owner"
             time.sleep(0.05)
 
 

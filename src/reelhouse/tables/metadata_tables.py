@@ -48,7 +48,8 @@ def quarantine(staging: DataFrame, current: DataFrame, *, entity: str) -> DataFr
     aside = current.filter(F.col("newest_state") == "quarantined").select(
         F.col("newest_sequence").alias("sequence"), F.col("newest_append_id").alias("append_id")
     )
-    known = outcomes.join(aside, ["sequence", "append_id"])
+    # Two numbers for each id that is set aside go to every task.
+    known = outcomes.join(F.broadcast(aside), ["sequence", "append_id"])
     return known.unionByName(_unknown(outcomes)).select(
         F.lit(entity).alias("entity"), *(column.name for column in QUARANTINE_COLUMNS[1:])
     )
@@ -58,9 +59,9 @@ def _unknown(outcomes: DataFrame) -> DataFrame:
     """IMDb ids that never got an answer with an id."""
     newest = outcomes.groupBy("requested_key").agg(F.max("sequence").alias("sequence"), F.count("id").alias("answered"))
     mute = newest.filter(F.col("answered") == 0).select("sequence")
-    rows = outcomes.filter(F.col("state") == "quarantined").join(mute, "sequence")
-    batches = rows.groupBy("sequence").agg(F.max("append_id").alias("append_id"))
-    return rows.join(batches, ["sequence", "append_id"])
+    rows = outcomes.filter(F.col("state") == "quarantined").join(F.broadcast(mute), "sequence")
+    newest_append = F.max_by(F.struct(*rows.columns), "append_id").alias("row")
+    return rows.groupBy("sequence").agg(newest_append).select("row.*")
 
 
 REJECTED_COLUMNS = (
