@@ -112,7 +112,8 @@ def _at(port: int, ui: int) -> list[str]:
 def _answers(cluster: Cluster) -> bool:
     try:
         return bool(cluster.state()["status"] == "ALIVE")
-    except OSError:
+    except (OSError, ValueError):
+        # While it starts, it answers by another page than JSON's.
         return False
 
 
