@@ -6,48 +6,60 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
-from collections.abc import Iterator
+from pathlib import Path
 
-from pyspark import BarrierTaskContext, cloudpickle
+from pyspark import RDD, Accumulator, SparkContext, cloudpickle
 from pyspark.sql import SparkSession
 
 from examples import rdd
 from reelhouse.storage.opening import open_storage
 
 
-def _meet(given: Iterator[int]) -> Iterator[int]:
-    BarrierTaskContext.get().barrier()
-    return given
-
-
 def main(master: str, lake: str) -> None:
-    """Count, wait for a line, count again; *read* is how many lines were read from files in all."""
+    """Count, wait for a line and the loss of an executor, count again; *read* is how many lines were read in all."""
     # Executors have no examples.
     cloudpickle.register_pickle_by_value(rdd)  # type: ignore[no-untyped-call]
     context = SparkSession.builder.master(master).config("spark.ui.enabled", "false").getOrCreate().sparkContext
     context.setLogLevel("OFF")
-    # A barrier passes once both executors are at work; asked for too early, it is tried again after a quarter minute.
-    while context._jsc.sc().getExecutorMemoryStatus().size() < 3:
+    while len(_places(context)) < 3:
         time.sleep(0.1)
-    context.parallelize(range(2), 2).barrier().mapPartitions(_meet).collect()
     read = context.accumulator(0)
+    at_work = Path(lake).with_name("at_work")
+    at_work.mkdir()
 
     def noted(answer: rdd.Answer) -> rdd.Answer:
         read.add(1)
-        # Else one executor could do all before the other begins.
-        time.sleep(0.02)
+        # Else one executor could do all before the other begins. Tasks of one are children of one process.
+        (at_work / str(os.getppid())).touch()
+        while len(list(at_work.iterdir())) < 2:
+            time.sleep(0.05)
         return answer
 
     found = rdd.answers(context, rdd.paths(open_storage(lake)))
     counted = rdd.languages(rdd.newest(found.map(noted)))
     lineage = (counted.toDebugString() or b"").decode()
     print(json.dumps({"partitions": found.getNumPartitions(), "lineage": lineage}), flush=True)
-    for _ in range(2):
-        counts = dict(counted.collect())
-        print(json.dumps({"counts": counts, "read": read.value}), flush=True)
-        sys.stdin.readline()
+    _tell(counted, read)
+    before = _places(context)
+    sys.stdin.readline()
+    # Until the driver has noticed the loss, the other executor reads what the lost one left on the disk they share.
+    while before <= _places(context):
+        time.sleep(0.1)
+    _tell(counted, read)
+    sys.stdin.readline()
+
+
+def _places(context: SparkContext) -> set[str]:
+    """Addresses of the driver and of the executors that it knows."""
+    return set(context._jsc.sc().getExecutorMemoryStatus().keys().mkString(" ").split())
+
+
+def _tell(counted: RDD[tuple[str, int]], read: Accumulator[int]) -> None:
+    counts = dict(counted.collect())
+    print(json.dumps({"counts": counts, "read": read.value}), flush=True)
 
 
 if __name__ == "__main__":
