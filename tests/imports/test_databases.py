@@ -394,3 +394,16 @@ def test_what_an_sqlite_file_cannot_give_is_said(lake: Importer) -> None:
 )
 def test_what_does_not_go_together_is_said(lake: Importer, arguments: list[str], said: str) -> None:
     assert lake.refused("t", *arguments, code=2).startswith(said)
+
+
+def test_a_connection_that_is_lost_says_so_and_keeps_what_was_there(lake: Importer, database: Database) -> None:
+    database.run(
+        "create table t (a int, b text)", "insert into t select i, repeat('x', 99) from generate_series(1, 20000) i"
+    )
+    lake.bring("t", "--from", database.url, "--table", "t")
+    for after in (400, 2_000, 4_000):
+        with line_to(database.port, after=after) as line:
+            done = lake.run("t", "--from", database.as_user("postgres", port=line.port), "--table", "t")
+            assert line.cuts, after
+        assert (done.exit_code, "the connection was lost: import again" in done.stderr) == (1, True), done.stderr
+    assert len(lake.rows("t")) == 20_000

@@ -20,6 +20,7 @@ from reelhouse.storage.postgres_address import (
     USUAL_SEARCH_PATH,
     Secrets,
     guarded,
+    is_lost,
     misread,
     shown,
 )
@@ -245,5 +246,7 @@ def _as_errors(url: str, *, connecting: bool = False) -> Iterator[None]:
         kind = ConfigError if connecting else ReelhouseError
         if "unsupported startup parameter" in said:
             said = POOLED
+        elif is_lost(str(exc), getattr(exc, "sqlstate", None)):
+            kind, said = ReelhouseError, "the connection was lost: import again, which takes all rows or none"
         said = MISREAD if connecting and misread(url) else Secrets(url).hide(said.replace(url, "***"))
         raise kind(f"{shown(url)}: {said}") from None

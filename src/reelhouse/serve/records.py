@@ -63,9 +63,11 @@ def find(lake: Lake, entity: Entity, text: str) -> list[RecordChoice]:
     tables = lake.tables()
     if head is None or head.name not in tables:
         raise LakeError(f"show: {entity.name} is not collected in this lake, or not built: run `reelhouse status`")
+    found = []
     if key is not None and (other := external(key)) is not None:
-        return _by_external_id(lake, entity, head, other, tables)
-    return _by_name(lake, head, text)
+        found = _by_external_id(lake, entity, head, other, tables)
+    # A title may look like an id.
+    return found or _by_name(lake, head, text)
 
 
 def _head(entity: Entity) -> Table | None:

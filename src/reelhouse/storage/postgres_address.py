@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 MISREAD = "it contains reserved characters: in a user or password write %40 for @, %2F for /, %3F for ?, %23 for #"
@@ -47,6 +48,23 @@ select set_config('search_path', coalesce((
     order by (s.setrole <> 0) desc, (s.setdatabase <> 0) desc limit 1
 ), '"$user", public'), false)
 """
+
+
+_LOST = re.compile(
+    "server closed the connection|connection to client lost|terminating connection|no connection to the server|"
+    "could not (send data to|receive data from) server|connection (reset|not open)|broken pipe|ssl syscall error|"
+    "timed out",
+    re.IGNORECASE,
+)
+_LOST_STATES = ("57P01", "57P02", "57P03", "08000", "08003", "08006")
+
+
+def is_lost(message: str, state: str | None) -> bool:
+    """Whether the connection has ended, by an error's *message* and the SQLSTATE *state* that it may have."""
+    # Or the driver failed without a word of the server's.
+    alone = "Failed to prepare query" in message or "Failed to execute query" in message
+    unanswered = not state and alone and not re.search("ERROR|FATAL|PANIC", message)
+    return state in _LOST_STATES or unanswered or _LOST.search(message) is not None
 
 
 def guarded(url: str) -> str:

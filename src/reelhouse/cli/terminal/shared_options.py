@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
@@ -43,7 +44,8 @@ def _store(ctx: click.Context, option: click.Parameter, value: Any) -> None:
 def _store_log_file(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
     from reelhouse.storage.protocol import HOUSE
 
-    if value and any((folder / HOUSE).is_dir() for folder in Path(value).absolute().parents):
+    # Wherever links lead.
+    if value and any((folder / HOUSE).is_dir() for folder in Path(os.path.realpath(value)).parents):
         raise ConfigError(f"--log-file: {value} lies in a lake, which keeps logs of its own: take a place outside")
     _store(ctx, option, value)
 

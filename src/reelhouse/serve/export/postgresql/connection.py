@@ -18,6 +18,7 @@ from reelhouse.storage.postgres_address import (
     USUAL_SEARCH_PATH,
     Secrets,
     guarded,
+    is_lost,
     misread,
     shown,
 )
@@ -31,14 +32,6 @@ _TIMEOUTS = {
     "tcp_user_timeout": "120000",
     "application_name": "reelhouse",
 }
-
-_LOST = re.compile(
-    "server closed the connection|connection to client lost|terminating connection|no connection to the server|"
-    "could not (send data to|receive data from) server|connection (reset|not open)|broken pipe|ssl syscall error|"
-    "timed out",
-    re.IGNORECASE,
-)
-_LOST_STATES = ("57P01", "57P02", "57P03", "08000", "08003", "08006")
 
 _DENIED = "42501"
 _DEPENDENT = "2BP01"
@@ -197,8 +190,11 @@ def _close(connection: Any) -> None:
 def _error_of(exc: Any, place: str) -> ReelhouseError:
     lines = _lines(exc)
     state = getattr(exc, "sqlstate", None)
-    if state in _LOST_STATES or _LOST.search(str(exc)):
-        return LostError(f"the connection to {place} was lost, and its tables are as they were: export again")
+    if is_lost(str(exc), state):
+        return LostError(
+            f"the connection to {place} was lost, and its tables are as they were: export again, which also drops the "
+            "unfinished tables reelhouse_new__..."
+        )
     if state == _DENIED:
         return ConfigError(f"{place}: {lines[0]}; grant it, or export as another user or into another --schema")
     if state == _DEPENDENT:
