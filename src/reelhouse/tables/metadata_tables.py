@@ -60,8 +60,9 @@ def _unknown(outcomes: DataFrame) -> DataFrame:
     newest = outcomes.groupBy("requested_key").agg(F.max("sequence").alias("sequence"), F.count("id").alias("answered"))
     mute = newest.filter(F.col("answered") == 0).select("sequence")
     rows = outcomes.filter(F.col("state") == "quarantined").join(F.broadcast(mute), "sequence")
-    newest_append = F.max_by(F.struct(*rows.columns), "append_id").alias("row")
-    return rows.groupBy("sequence").agg(newest_append).select("row.*")
+    # Not grouped, which would make a file for each partition of a shuffle.
+    batches = rows.groupBy("sequence").agg(F.max("append_id").alias("append_id"))
+    return rows.join(F.broadcast(batches), ["sequence", "append_id"])
 
 
 REJECTED_COLUMNS = (
