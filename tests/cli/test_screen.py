@@ -378,7 +378,9 @@ def test_ctrl_c_stops_a_long_command_that_says_what_is_kept_and_how_to_go_on(
     assert "Traceback" not in screen
     assert f"reelhouse: interrupted; {kept}, and `reelhouse {words[0]}` ".replace(" ", "") in screen
     assert psutil.wait_procs(started, 10)[1] == []
-    assert shown(["build"], columns=80, cwd=tmp_path)[0] == 0
+    # Of a purge, some tables may be left to be erased, which the next purge does.
+    completed = words if words[0] == "purge" else ["build"]
+    assert shown(completed, columns=80, cwd=tmp_path)[0] == 0
     assert check_tables(FolderStorage(tmp_path / "lake"), deep=True) == []
 
 
