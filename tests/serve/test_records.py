@@ -37,6 +37,14 @@ def test_a_name_of_none_finds_none(three_movies: LakeInTheMaking, text: str) -> 
     assert records.find(lake_of(three_movies), MOVIE, text) == []
 
 
+def test_a_title_that_looks_like_an_id_is_found(tmp_path: Path) -> None:
+    made = LakeInTheMaking(tmp_path)
+    made.land(a_movie(1, title="tt0133093"), a_movie(2, imdb_id="tt0000002"))
+    made.build()
+    assert [one.id for one in records.find(lake_of(made), MOVIE, "tt0133093")] == [1]
+    assert [one.id for one in records.find(lake_of(made), MOVIE, "tt0000002")] == [2]
+
+
 def test_a_record_has_its_rows_and_the_answer_that_they_come_from(three_movies: LakeInTheMaking) -> None:
     found = records.read(three_movies.storage, lake_of(three_movies), MOVIE, 3)
     assert next(iter(found.rows)) == "movie"

@@ -74,7 +74,7 @@ def _answer(continuation: Any, details: Any, request: Any) -> Any:
     """The answer to a call that changes nothing."""
     for _ in range(_CALLS):
         call = continuation(details, request)
-        if call.code() is not grpc.StatusCode.INTERNAL or not is_unread(call.details()):
+        if call.code() is not grpc.StatusCode.INTERNAL or not is_unread(str(call.details())):
             break
     return call
 
@@ -88,7 +88,7 @@ def _answers(continuation: Any, details: Any, request: Any) -> Iterator[Any]:
                 begun = True
                 yield answer
         except grpc.RpcError as exc:
-            if begun or not left or not is_unread(exc.details()):
+            if begun or not left or not is_unread(str(exc.details())):
                 raise
             request.operation_id = str(uuid.uuid4())
         else:

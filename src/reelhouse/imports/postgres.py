@@ -15,14 +15,13 @@ from reelhouse.imports.values import arrow_type
 from reelhouse.sql_quoting import quoted
 from reelhouse.storage.postgres_address import (
     FIRST_SEARCH_PATH,
-    MISREAD,
     POOLED,
     USUAL_SEARCH_PATH,
     Secrets,
     guarded,
     is_lost,
-    misread,
     shown,
+    why_refused,
 )
 from reelhouse.warehouse.import_registry import ImportColumn
 
@@ -243,10 +242,8 @@ def _as_errors(url: str, *, connecting: bool = False) -> Iterator[None]:
     except (dbapi.Error, OSError, pa.ArrowException) as exc:
         lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
         said = _PREFIX.sub("", lines[0]) if lines else type(exc).__name__
-        kind = ConfigError if connecting else ReelhouseError
-        if "unsupported startup parameter" in said:
-            said = POOLED
-        elif is_lost(str(exc), getattr(exc, "sqlstate", None)):
-            kind, said = ReelhouseError, "the connection was lost: import again, which takes all rows or none"
-        said = MISREAD if connecting and misread(url) else Secrets(url).hide(said.replace(url, "***"))
-        raise kind(f"{shown(url)}: {said}") from None
+        if is_lost(str(exc), getattr(exc, "sqlstate", None)):
+            said = "the connection was lost: import again, which takes all rows or none"
+        elif connecting:
+            raise ConfigError(f"{shown(url)}: {why_refused(url, said)}") from None
+        raise ReelhouseError(f"{shown(url)}: {Secrets(url).hide(said.replace(url, '***'))}") from None

@@ -43,8 +43,7 @@ def open_storage(address: str, s3: S3Options = S3Options()) -> Storage:  # noqa:
         return S3Storage(address, s3)
     if "://" in address:
         raise ConfigError(f"lake = {address!r}: a folder or s3://bucket/prefix is expected")
-    # A shell expands ~; a file of settings does not.
-    return FolderStorage(Path(address).expanduser())
+    return FolderStorage(Path(address))
 
 
 def examined(storage: Storage) -> Storage:

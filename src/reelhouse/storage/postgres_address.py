@@ -50,6 +50,17 @@ select set_config('search_path', coalesce((
 """
 
 
+def why_refused(url: str, said: str) -> str:
+    """Why there is no connection to *url*, by what the driver *said*; never with a password."""
+    if misread(url):
+        return MISREAD
+    if "unsupported startup parameter" in said:
+        return POOLED
+    if "statement timeout" in said:
+        return "the role's statement_timeout ends what the driver asks first; `alter role` can raise it"
+    return Secrets(url).hide(said.replace(url, "***"))
+
+
 _LOST = re.compile(
     "server closed the connection|connection to client lost|terminating connection|no connection to the server|"
     "could not (send data to|receive data from) server|connection (reset|not open)|broken pipe|ssl syscall error|"

@@ -151,8 +151,8 @@ def why_unbuilt(storage: Storage) -> str:
 
 
 def is_erased(storage: Storage) -> bool:
-    """Whether the tables of a build are gone or stale by a purge, and not yet those of another build."""
-    return believed(storage) is None and (read_manifest(storage) is not None or read_purges(storage).unbuilt)
+    """Whether a build that readers may not see any more (`believed`) was made, and not yet another one."""
+    return read_manifest(storage) is not None or read_purges(storage).unbuilt
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.fingerprints import rows_fingerprint, wanted_fingerprints
 from reelhouse.warehouse.import_registry import ZONE as IMPORTS
 from reelhouse.warehouse.import_registry import Import, import_spec, imported
-from reelhouse.warehouse.manifest import BuildManifest, TableVersion, believed, built, is_erased
+from reelhouse.warehouse.manifest import BuildManifest, TableVersion, believed, is_erased, why_unbuilt
 
 # Another number makes every target load everything again: for when rows are written in another form.
 _FORM = 1
@@ -95,9 +95,11 @@ def look(storage: Storage, names: tuple[str, ...] | None = None, registry: Regis
     """The tables of these *names*, or all of *registry* and imports; `ConfigError` for a name that there is none of."""
     purges = purge_count(storage)
     own = imported(storage)
+    current = believed(storage)
+    more = names is None or not own.keys() >= set(names)
     # While a purge erases and builds tables, imports stay, but a target must not keep the other tables as they were.
-    alone = own.keys() >= set(names) if names else not is_erased(storage)
-    current = believed(storage) if own and alone else built(storage)
+    if current is None and (not own or (more and is_erased(storage))):
+        raise LakeError(why_unbuilt(storage))
     found = {**_imports(own), **(_built(storage, current, registry) if current else {})}
     for name in names or ():
         if name not in found:

@@ -13,14 +13,12 @@ import pyarrow as pa
 from reelhouse.errors import ConfigError, ReelhouseError, pip_install
 from reelhouse.storage.postgres_address import (
     FIRST_SEARCH_PATH,
-    MISREAD,
     POOLED,
     USUAL_SEARCH_PATH,
-    Secrets,
     guarded,
     is_lost,
-    misread,
     shown,
+    why_refused,
 )
 
 SCHEMES = ("postgresql://", "postgres://")
@@ -147,12 +145,8 @@ def linked(url: str) -> Iterator[Link]:
     try:
         connection = dbapi.connect(guarded(patient(url)), autocommit=True)
     except (Error, ValueError) as exc:
-        why = Secrets(url).hide(_lines(exc)[0]) if isinstance(exc, Error) else "it is not an address"
-        if "statement timeout" in why:
-            why = "the role's statement_timeout ends what the driver asks first; `alter role` can raise it"
-        if "unsupported startup parameter" in why:
-            why = POOLED
-        raise ConfigError(f"{place} cannot be reached: {MISREAD if misread(url) else why}") from None
+        said = _lines(exc)[0] if isinstance(exc, Error) else "it is not an address"
+        raise ConfigError(f"{place} cannot be reached: {why_refused(url, said)}") from None
     try:
         link = Link(connection, place)
         if link.value(FIRST_SEARCH_PATH) != "pg_catalog":
