@@ -26,6 +26,7 @@ from reelhouse.emulator import Emulator
 from reelhouse.engines.session import release
 from reelhouse.serve.lake import Lake
 from tests.runs.lakes import TOKEN
+from tests.warehouse.few import FEW
 from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
 
 ROOT = Path(__file__).parent.parent
@@ -300,6 +301,40 @@ def test_a_closed_lake_says_so_and_its_neighbour_goes_on(built: LakeInTheMaking)
         with pytest.raises(reelhouse.ReelhouseError, match="closed"):
             lake.sql(query)
         assert other.arrow(query).to_pylist() == [{"n": 2}]
+
+
+def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
+    made = LakeInTheMaking(tmp_path / "lake <b>", registry=FEW)
+    made.land(a_movie(1), a_movie(2), export=[1, 2])
+    made.build()
+    with reelhouse.open(made.root) as lake:
+        movies, titles = lake.table("movie"), lake.sql("select title from movie")
+        genres = lake.sql("select count(*) n from movie_genre")
+        counted = titles.groupBy("title").count()
+        titles.createOrReplaceTempView("mine")
+        for votes in (1, 2):
+            # Files of the last two builds are kept.
+            assert len(movies.toPandas()) == counted.count() == titles.count() == 2
+            made.land(a_movie(1, vote_count=votes))
+            made.build()
+        written = tmp_path / "written"
+        for use in (
+            movies.count,
+            movies.toArrow,
+            movies.show,
+            titles.toPandas,
+            counted.collect,
+            movies.join(lake.table("movie"), "movie_id").collect,
+            lambda: list(movies.toLocalIterator()),
+            movies.sparkSession.table("mine").count,
+            lambda: movies.write.parquet(str(written)),
+        ):
+            with pytest.raises(reelhouse.LakeError, match="1 of the files that it reads are gone"):
+                use()
+        # Nothing changed in this table, and a name within another one is not its own.
+        assert genres.toArrow().to_pylist() == [{"n": 0}]
+        assert lake.sql("select 1 movie_id").count() == 1
+        assert lake.table("movie").count() == lake.arrow("select * from movie").num_rows == titles.count() == 2
 
 
 def test_closing_leaves_an_engine_alone_that_others_of_the_process_use() -> None:

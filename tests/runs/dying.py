@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 
 from reelhouse.storage.protocol import COLLECTOR, Lost, Storage, Versioned, Work, unheard
 
@@ -77,6 +78,9 @@ class Stepping:
 
     def check(self) -> None:
         self._inner.check()
+
+    def now(self) -> datetime:
+        return self._inner.now()
 
     def lock(
         self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR

@@ -10,6 +10,8 @@ from urllib.request import urlopen
 import pytest
 
 from docs.pictures import browsing
+from reelhouse import LakeError
+from reelhouse import open as open_lake
 from tests import s3servers
 from tests.cluster.lakes import Bucket
 from tests.end_to_end.conftest import unset
@@ -43,6 +45,29 @@ def test_a_record_of_a_bucket_is_shown_with_its_raw_answer(bucket: Bucket, tmp_p
     assert "Movie 2" in shown.stdout
     raw = reelhouse("--lake", bucket.lake, "show", "movie", "2", "--raw", env=env, cwd=tmp_path)
     assert json.loads(raw.stdout)["title"] == "Movie 2"
+
+
+def test_a_dataframe_of_a_bucket_whose_files_are_gone_is_an_error(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**unset(), **bucket.server.environ}.items():
+        monkeypatch.setenv(name, value)
+    with open_lake(bucket.lake) as lake:
+        genres, titles = lake.table("movie_genre"), lake.sql("select title from movie")
+        assert titles.count() == 3
+        rows = genres.count()
+        storage = lake._storage
+        kept = {key: storage.get(key) for key in storage.keys("tables/movie/") if key.endswith(".parquet")}
+        for key in kept:
+            storage.delete(key)
+        try:
+            with pytest.raises(LakeError, match=f"{len(kept)} of the files that it reads are gone"):
+                titles.count()
+            assert genres.count() == rows
+        finally:
+            for key, body in kept.items():
+                storage.put(key, body)
+        assert titles.count() == 3
 
 
 def test_a_bucket_is_browsed(bucket: Bucket) -> None:

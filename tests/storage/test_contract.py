@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
@@ -312,6 +313,16 @@ def test_a_caller_with_limited_time_locks_too(storage: Storage) -> None:
         pass
     with storage.lock(seconds=30):
         pass
+
+
+def test_the_clock_of_a_storage_leaves_no_key_and_is_not_that_of_this_process(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.check()
+    before = datetime.now(UTC)
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    assert abs(storage.now() - before) < timedelta(seconds=30)
+    assert list(storage.keys("")) == []
 
 
 def test_locking_and_checking_leave_no_key(storage: Storage) -> None:

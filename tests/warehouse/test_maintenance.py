@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from reelhouse.bootstrap import maintaining
 from reelhouse.delta.delta_rs import put_checkpoint, read_delta, write_delta
 from reelhouse.delta.log import latest_version, log_key, put_commit, read_commit
 from reelhouse.errors import LakeError
@@ -111,6 +112,24 @@ def _files(root: Path) -> list[str]:
     """Data files and logs of all tables."""
     zones = (root / zone for zone in ("_reelhouse/staging", "tables", "marts", "imports"))
     return sorted(path.relative_to(root).as_posix() for zone in zones for path in zone.rglob("*") if path.is_file())
+
+
+def test_files_of_a_running_build_stay_where_the_clock_is_ahead(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(days=30)
+
+    written = f"tables/movie/{'0' * 16}-00000000/part-0.parquet"
+    lake.storage.put(written, b"a build has not committed it yet")
+    before = _files(lake.root)
+    monkeypatch.setattr(maintaining, "datetime", Ahead)
+    done = maintaining.maintain(lake.storage, lambda name: None, keep_days=7, dry_run=False)
+    assert done.maintenance.removed == Removal()
+    assert written in _files(lake.root)
+    assert set(before) <= set(_files(lake.root))
 
 
 @pytest.mark.long

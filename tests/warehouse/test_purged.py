@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from reelhouse.bootstrap import purging
 from reelhouse.delta import engine
@@ -88,6 +89,7 @@ def _everything(lake: LakeInTheMaking) -> dict[str, Any]:
 def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeInTheMaking, tmp_path: Path) -> None:
     _live(lake)
     lake.build()
+    id_before = DeltaTable(f"{lake.root}/tables/movie").metadata().id
     assert _holding(lake.root / "tables", _TITLE)
     with pytest.raises(LakeError, match="purged since the last build"):
         purge(lake.storage, TWO, NOW)
@@ -108,6 +110,9 @@ def test_tables_after_a_purge_are_those_of_a_lake_that_never_had_it(lake: LakeIn
     ] == []
     assert check_tables(lake.storage) == []
     lake.build()
+    # Versions begin at 0 again, which a program that follows them can tell by the id only.
+    again = DeltaTable(f"{lake.root}/tables/movie")
+    assert (again.version(), again.metadata().id == id_before) == (0, False)
     assert _holding(lake.root, _TITLE) == []
     assert check_tables(lake.storage) == list(purge_remains(lake.storage, ["movie"])) == []
     fresh = LakeInTheMaking(tmp_path / "fresh", registry=FEW)

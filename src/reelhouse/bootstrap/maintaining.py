@@ -66,7 +66,7 @@ def maintain(storage: Storage, step: Step, *, keep_days: int, dry_run: bool) -> 
     from reelhouse.maintenance import run
 
     now, keep = datetime.now(UTC).replace(microsecond=0), timedelta(days=keep_days)
-    done = run.preview(storage, now, keep) if dry_run else _maintain(storage, now, keep, step)
+    done = run.preview(storage, now, keep) if dry_run else _maintain(storage, keep, step)
     # Only a purge may delete what is too old, because every run must add up afterwards. Nothing is deleted here; the
     # purge itself checks the clock against the lake.
     chosen = chosen_by(CutoffClock(now), older_than=ALLOWED, entity=None, keys=(), everything=False)
@@ -74,11 +74,14 @@ def maintain(storage: Storage, step: Step, *, keep_days: int, dry_run: bool) -> 
     return MaintainResult(dry_run, keep_days, done, old.answers, old.exports)
 
 
-def _maintain(storage: Storage, now: datetime, keep: timedelta, step: Step) -> MaintenanceResult:
+def _maintain(storage: Storage, keep: timedelta, step: Step) -> MaintenanceResult:
     from reelhouse.maintenance import run
 
     lost: list[str] = []
     storage.check()
     # A purge erases tables and creates them again, under names that maintenance is about to remove.
     with storage.lock(lost=lost.append):
-        return run.maintain(storage, now, keep, unless_lost(lost, step, "the next `reelhouse maintain` continues"))
+        # By a clock that is ahead, files of a build that runs would be old.
+        return run.maintain(
+            storage, storage.now(), keep, unless_lost(lost, step, "the next `reelhouse maintain` continues")
+        )

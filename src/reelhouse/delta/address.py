@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -36,6 +37,19 @@ def engine_root(storage: Storage) -> str:
         return url
     path = unquote(urlsplit(url).path)
     return f"file://{path}" if _PLAIN.fullmatch(path) else f"file://{_linked(storage, path)}"
+
+
+def gone_files(storage: Storage, addresses: Iterable[str]) -> list[str]:
+    """Those of an engine's addresses of files whose file is gone, sorted; patterns and other lakes' are passed over."""
+    if storage.url.startswith("file://"):
+        paths = (address.removeprefix("file://") for address in addresses if address.startswith("file://"))
+        return sorted(path for path in paths if _PLAIN.fullmatch(path) and not Path(path).exists())
+    root = f"{engine_root(storage)}/"
+    keys = {address.removeprefix(root) for address in addresses if address.startswith(root)}
+    # A table's files are in folders of their own below it: one listing tells of all.
+    there = {key for folder in {key.rsplit("/", 2)[0] for key in keys} for key, _ in storage.sizes(f"{folder}/")}
+    # A listing may lag.
+    return sorted(key for key in keys - there if storage.size(key) is None)
 
 
 def _linked(storage: Storage, path: str) -> str:

@@ -408,7 +408,7 @@ def put_commit(
         # The oldest protocol, which every reader and writer understands.
         actions.append({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}})
     if over is None or mode == "overwrite":
-        actions.append(_metadata(now, folder, schema))
+        actions.append(_metadata(now, _table_id(folder, user), schema))
     if over is not None and mode == "overwrite":
         actions += (_removed(now, path) for path in live_files(storage, folder, over))
     actions += (_added(now, file) for file in files)
@@ -429,9 +429,15 @@ def _commit_info(now: int, mode: Mode, user: Mapping[str, Any]) -> dict[str, Any
     return {"commitInfo": {**info, "userMetadata": _compact(user)}}
 
 
-def _metadata(now: int, folder: str, schema: str) -> dict[str, Any]:
+def _table_id(folder: str, user: Mapping[str, Any]) -> str:
+    """Another one after each purge: the table begins at version 0 again, and who read the old one must notice."""
+    purges = user.get("purges")
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{folder} {purges}" if purges else folder))
+
+
+def _metadata(now: int, table_id: str, schema: str) -> dict[str, Any]:
     metadata = {
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, folder)),
+        "id": table_id,
         "format": {"provider": "parquet", "options": {}},
         "schemaString": schema,
         "partitionColumns": [],

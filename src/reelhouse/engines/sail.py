@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import warnings
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,10 @@ _engines: dict[Any, EngineProcess] = {}
 _starting = threading.Lock()
 
 
-def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> SparkSession:
-    """A new session on Sail, which is started if it does not run yet.
+def sail_session(
+    access: S3Access | None, shared_machine_ok: bool = False, gone: Callable[[set[str]], list[str]] | None = None
+) -> SparkSession:
+    """A new session on Sail, which is started if it does not run yet; *gone* as for `Channels`.
 
     Raises `ConfigError` as `check_private` does.
     """
@@ -48,7 +51,7 @@ def sail_session(access: S3Access | None, shared_machine_ok: bool = False) -> Sp
 
         from reelhouse.engines.sail_calls import Channels
 
-        session = connected_by(Channels(engine))
+        session = connected_by(Channels(engine, gone))
         engine.clients.append(session.client)
 
     # The error that follows says it for a person.

@@ -1,9 +1,12 @@
-"""Calls of Spark Connect to Sail: bounded where Sail may not answer, and repeated if an answer cannot be read here."""
+"""Calls of Spark Connect to Sail: bounded where Sail may not answer, and repeated if an answer cannot be read here.
+
+Sail takes a file that is gone for one without rows, so after a query the files that it read are looked for.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc
@@ -11,9 +14,13 @@ from pyspark.sql.connect.client import ChannelBuilder
 from pyspark.sql.connect.proto import InterruptResponse
 
 from reelhouse.delta.engine_errors import is_unread
+from reelhouse.engines.plan_files import PlanFiles
+from reelhouse.errors import LakeError
 
 if TYPE_CHECKING:
     from reelhouse.engines.sail import EngineProcess
+
+Gone = Callable[[set[str]], list[str]]
 
 # Sail answers neither call while a query holds all its threads: then the query ends with the engine.
 _SECONDS = {"Interrupt": 2.0, "ReleaseExecute": 10.0}
@@ -22,13 +29,16 @@ _CALLS = 3
 
 
 class Channels(ChannelBuilder):
-    """A builder of connections to *engine* for a client of Spark Connect."""
+    """A builder of connections to *engine* for a client of Spark Connect.
 
-    def __init__(self, engine: EngineProcess) -> None:
+    *gone* tells which of some addresses have no file any more: a query or a command over such files is a `LakeError`.
+    """
+
+    def __init__(self, engine: EngineProcess, gone: Gone | None) -> None:
         # Sail refuses the path of a socket for a host.
         super().__init__([("grpc.default_authority", "localhost"), ("grpc.enable_http_proxy", 0)])
         self._address = engine.address
-        self.add_interceptor(_Calls(engine))
+        self.add_interceptor(_Calls(engine, gone))
 
     @property
     def host(self) -> str:
@@ -39,15 +49,35 @@ class Channels(ChannelBuilder):
 
 
 class _Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):  # type: ignore[misc]
-    def __init__(self, engine: EngineProcess) -> None:
+    def __init__(self, engine: EngineProcess, gone: Gone | None) -> None:
         self._engine = engine
+        self._gone = gone
+        self._files = PlanFiles()
 
     def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         self._engine.follow()
-        if details.method.endswith("/ExecutePlan") and request.plan.HasField("root"):
-            return _answers(continuation, details, request)
-        # A command may have done its work.
-        return continuation(details, request)
+        if not details.method.endswith("/ExecutePlan"):
+            return continuation(details, request)
+        query = request.plan.HasField("root")
+        # A command may have done its work, so it is not repeated.
+        answers = _answers(continuation, details, request) if query else continuation(details, request)
+        files = self._files.of(request.plan) if self._gone else set()
+        return self._checked(answers, files) if files else answers
+
+    def _checked(self, answers: Iterator[Any], files: set[str]) -> Iterator[Any]:
+        """*answers*, of which the last comes only if all *files* are there still. Their names are never used again."""
+        for answer in answers:
+            if answer.HasField("result_complete"):
+                self._check(files)
+            yield answer
+
+    def _check(self, files: set[str]) -> None:
+        assert self._gone is not None
+        if gone := self._gone(files):
+            raise LakeError(
+                "the lake was built again, or answers were purged, since this DataFrame was made, and "
+                f"{len(gone)} of the files that it reads are gone ({gone[0]}): make it again, or open the lake again"
+            )
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
         name = details.method.rpartition("/")[2]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, cast
 
-from reelhouse.delta.address import check_root
+from reelhouse.delta.address import check_root, gone_files
 from reelhouse.errors import ConfigError, pip_install
 from reelhouse.settings import Settings
 from reelhouse.storage.credentials import Accessible, S3Access
@@ -40,12 +40,15 @@ _SHOWN = {
 def session_of(settings: Settings, storage: Storage, answers: Callable[[], int] | None = None) -> SessionFactory:
     """The session for the tables of the lake in *storage*, made when it is first called.
 
-    *answers* tells then how many a build is about: Apache Spark is started for a short or a long one.
+    *answers* tells then how many a build is about: Apache Spark is started for a short or a long one. Without it the
+    session is a reader's: a query is a `LakeError` if another build has removed its files.
     Raises `ConfigError` if no session is possible, before and not after nine hours of collecting.
     """
     check_root(storage)
     access = storage.access() if isinstance(storage, Accessible) else None
-    return session_factory(settings.engine, access, settings.spark_conf, settings.shared_machine_ok, answers)
+    # A build holds the lock, and nobody else removes files.
+    gone = None if answers else partial(gone_files, storage)
+    return session_factory(settings.engine, access, settings.spark_conf, settings.shared_machine_ok, answers, gone)
 
 
 def _check_memory() -> None:
@@ -68,14 +71,16 @@ def session_factory(
     stated: Mapping[str, str] | None = None,
     shared_machine_ok: bool = False,
     answers: Callable[[], int] | None = None,
+    gone: Callable[[set[str]], list[str]] | None = None,
 ) -> SessionFactory:
     """A factory that makes a session of *engine* on its first call and then returns the same one.
 
     `sail` runs in its own process; `local[N]`, `spark://host:port` and `yarn` are Apache Spark (Java 17) with
     its driver in this process, `sc://host:port` a Spark Connect server. *access* is that of a lake in S3, *stated* are
     the user's own Spark settings, which override ours. Two factories give two sessions on one engine, so views of two
-    lakes do not collide. Raises `ConfigError` if the engine's packages are missing or clash, and, unless
-    *shared_machine_ok*, if other people's processes could reach Sail.
+    lakes do not collide. *gone* tells which of some files are not there any more, which Sail takes for empty.
+    Raises `ConfigError` if the engine's packages are missing or clash, and, unless *shared_machine_ok*, if other
+    people's processes could reach Sail.
     """
     stated = dict(stated or {})
     check_engine(engine)
@@ -87,7 +92,7 @@ def session_factory(
         _check_memory()
         if not shared_machine_ok:
             check_private()
-        return _kept(lambda: _configured(sail_session(access, shared_machine_ok), stated))
+        return _kept(lambda: _configured(sail_session(access, shared_machine_ok, gone), stated))
     return cache(lambda: _configured(_spark_session(engine, access, stated, answers), stated))
 
 

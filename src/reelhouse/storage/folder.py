@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -172,6 +173,18 @@ class FolderStorage:
         except OSError as exc:
             raise _failed("write", self._root, exc) from exc
 
+    def now(self) -> datetime:
+        scratch = self.inside(_SCRATCH) / secrets.token_hex(8)
+        try:
+            _make_folder(scratch.parent)
+            scratch.touch()
+            try:
+                return datetime.fromtimestamp(scratch.stat().st_mtime, UTC)
+            finally:
+                scratch.unlink(missing_ok=True)
+        except OSError as exc:
+            raise _failed("write", self._root, exc) from exc
+
     @contextmanager
     def lock(self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR) -> Iterator[None]:
         # The kernel releases the lock when the process ends, and only then.
@@ -244,8 +257,9 @@ class FolderStorage:
     def _sweep(self, older_than: float) -> None:
         """Remove incomplete files of killed writers of so many seconds ago; nothing refers to them."""
         scratch = self.inside(_SCRATCH)
-        old = time.time() - older_than
-        for left in scratch.iterdir() if scratch.is_dir() else ():
+        there = list(scratch.iterdir()) if scratch.is_dir() else []
+        old = self.now().timestamp() - older_than if there else 0.0
+        for left in there:
             try:
                 if left.stat().st_mtime <= old:
                     left.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import get_args
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError
@@ -79,6 +80,9 @@ class MemoryStorage:
 
     def check(self) -> None:
         pass
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     @contextmanager
     def lock(self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR) -> Iterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 from reelhouse.errors import StorageError
@@ -87,6 +88,9 @@ class Storage(Protocol):
         Raises `ConfigError` if the user must correct something (credentials, a name, a right), `StorageError` if the
         storage fails. Called before the first request to TMDB.
         """
+
+    def now(self) -> datetime:
+        """The time (UTC) by the clock that dates objects; that of this machine may be wrong. It takes a write."""
 
     def lock(
         self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR

@@ -9,7 +9,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -140,6 +140,10 @@ class S3Storage:
             raise self._failed(PROBE, exc) from exc
         _PROMISED.add(known)
 
+    def now(self) -> datetime:
+        self._asked(PROBE, lambda: self._put(PROBE, BODY))
+        return self._dated(self._got(PROBE)[1])
+
     def lock(
         self, *, seconds: float | None = None, lost: Lost = unheard, of: Work = COLLECTOR
     ) -> AbstractContextManager[None]:
@@ -153,14 +157,17 @@ class S3Storage:
     def look(self, key: str) -> LeaseObject:
         """The object with its seconds of age by S3's own clock."""
         body, answer = self._got(key)
+        return LeaseObject(body, answer["ETag"], (self._dated(answer) - answer["LastModified"]).total_seconds())
+
+    def _dated(self, answer: Any) -> datetime:
+        """When S3 sent an answer."""
         date = answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
         try:
-            now = parsedate_to_datetime(date)
+            sent = parsedate_to_datetime(date)
         except (ValueError, OverflowError) as exc:
-            raise StorageError(f"{self.url}/{key}: S3 sends no valid time: {date[:60]!r}") from exc
+            raise StorageError(f"{self.url}: S3 sends no valid time: {date[:60]!r}") from exc
         # `-0000` means UTC too, but parses without a zone.
-        now = now if now.tzinfo else now.replace(tzinfo=UTC)
-        return LeaseObject(body, answer["ETag"], (now - answer["LastModified"]).total_seconds())
+        return sent if sent.tzinfo else sent.replace(tzinfo=UTC)
 
     def create(self, key: str, body: bytes) -> str:
         """As `put_new`; returns the version."""
