@@ -98,6 +98,8 @@ def test_what_is_built_is_verified_exported_and_seen(built: LakeInTheMaking, tmp
     exported = reelhouse.export(built.root, to=f"csv:{tmp_path / 'csv'}", tables=["movie"])
     assert [(one.name, one.rows) for one in exported.tables] == [("movie", 2)]
     assert exported.to_dict()["tables"][0]["name"] == "movie"
+    assert (exported.ok, list(exported.issues)) == (True, [])
+    assert reelhouse.export(built.root, to=tmp_path / "films.duckdb", tables=["movie"]).ok
     seen = reelhouse.purge(built.root, everything=True, dry_run=True)
     assert (seen.dry_run, seen.answers, seen.gone) == (True, 2, False)
     assert reelhouse.purge(built.root, older_than="1d", as_of=date(2020, 1, 1), dry_run=True).answers == 0
@@ -115,7 +117,7 @@ def test_a_lake_is_compared_and_maintained(tmp_path: Path, settings: dict[str, A
     assert len(found.ids["movie", "missing"]) == min(movies.missing, 1000)
     done = reelhouse.maintain(tmp_path, dry_run=True)
     assert (done.ok, done.to_dict()["too_old"]) == (True, {"answers": 0, "exports": 0})
-    with pytest.raises(reelhouse.ConfigError, match="keep_days: 1 or more is expected, not 0"):
+    with pytest.raises(reelhouse.ConfigError, match="keep_days: a whole number, 1 or more, is expected, not 0"):
         reelhouse.maintain(tmp_path, keep_days=0)
 
 
@@ -165,6 +167,8 @@ def test_a_result_that_is_not_complete_raises_with_it(tmp_path: Path, settings: 
         (lambda lake: reelhouse.collect(lake, ids=lake / "none.csv"), "cannot be read"),
         (lambda lake: reelhouse.collect(lake, top=0), "top: 1 or more"),
         (lambda lake: reelhouse.purge(lake), "give one of"),
+        (lambda lake: reelhouse.purge(lake, older_than=180), "180 is not an age: .*180d"),  # type: ignore[arg-type]
+        (lambda lake: reelhouse.maintain(lake, keep_days=1.5), "a whole number"),  # type: ignore[arg-type]
         (lambda lake: reelhouse.export(lake, to="csv:x", tables="movie"), "a list of names is expected"),
     ],
 )

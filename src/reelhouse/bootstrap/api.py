@@ -164,8 +164,8 @@ def maintain(
     settings: Mapping[str, Any] | None = None,
 ) -> MaintainResult:
     """Compact, checkpoint and vacuum tables; what readers that began within *keep_days* need stays."""
-    if keep_days < 1:
-        raise ConfigError(f"keep_days: 1 or more is expected, not {keep_days}")
+    if not isinstance(keep_days, int) or keep_days < 1:
+        raise ConfigError(f"keep_days: a whole number, 1 or more, is expected, not {keep_days!r}")
     storage = lake_of(_settings(lake, settings))
     return _checked(maintaining.maintain(storage, _silent, keep_days=keep_days, dry_run=dry_run), check)
 
@@ -173,7 +173,7 @@ def maintain(
 def export(
     lake: Place = None,
     *,
-    to: str,
+    to: str | os.PathLike[str],
     tables: Sequence[str] | None = None,
     schema: str | None = None,
     full: bool = False,
@@ -189,7 +189,7 @@ def export(
     operations.check_can_export()
     names = tuple(_names(tables, "tables")) if tables is not None else None
     return operations.export(
-        lake_of(chosen), chosen, to, names, schema, _silent, _silent, full=full, excel_safe=excel_safe
+        lake_of(chosen), chosen, os.fspath(to), names, schema, _silent, _silent, full=full, excel_safe=excel_safe
     )
 
 

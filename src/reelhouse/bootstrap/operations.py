@@ -149,6 +149,16 @@ class ExportResult:
     not_compared: str
     terms: str
 
+    @property
+    def ok(self) -> bool:
+        """True: an export that does not succeed raises an error."""
+        return not self.issues
+
+    @property
+    def issues(self) -> Sequence[str]:
+        """Nothing."""
+        return ()
+
     def to_dict(self) -> dict[str, Any]:
         """What `--json` prints."""
         return {**vars(self), "tables": [one._asdict() for one in self.tables]}

@@ -44,7 +44,7 @@ def chosen_by(
 
 
 def _before(age: str, now: datetime) -> str:
-    found = _AGE.fullmatch(age)
+    found = _AGE.fullmatch(str(age))
     if found is None or not int(found[1]):
         raise ConfigError(f"older_than: {age!r} is not an age: a number of days (180d) or hours (12h) is expected")
     try:
