@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import reelhouse
@@ -27,7 +28,7 @@ from reelhouse.engines.session import release
 from reelhouse.serve.lake import Lake
 from tests.runs.lakes import TOKEN
 from tests.warehouse.few import FEW
-from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie
+from tests.warehouse.landing import SAIL, LakeInTheMaking, a_movie, gone
 
 ROOT = Path(__file__).parent.parent
 
@@ -339,6 +340,29 @@ def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
         assert genres.toArrow().to_pylist() == [{"n": 0}]
         assert lake.sql("select 1 movie_id").count() == 1
         assert lake.table("movie").count() == lake.arrow("select * from movie").num_rows == titles.count() == 2
+
+
+def test_the_page_on_readers_follows_what_changed(tmp_path: Path) -> None:
+    (program,) = re.findall(
+        r"## Only what changed\n.*?```python\n(.*?)```", (ROOT / "docs" / "readers.md").read_text(), re.S
+    )
+    made = LakeInTheMaking(tmp_path / "lake", registry=FEW)
+
+    def roles(**titles: str) -> list[tuple[int, str]]:
+        ids = {int(one[1:]): name for one, name in titles.items()}
+        made.land(*(a_movie(id_, **_one_role(name)) for id_, name in ids.items()), export=ids)
+        made.build()
+        subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+        with duckdb.connect(str(tmp_path / "mine.duckdb")) as mine:
+            return mine.sql("select movie_id, name from roles order by 1, 2").fetchall()
+
+    assert roles(m1="Ann", m2="Bo") == [(1, "Ann"), (2, "Bo")]
+    made.land(gone(1))
+    assert roles(m2="Cy", m3="Di") == [(2, "Cy"), (3, "Di")]
+
+
+def _one_role(name: str) -> dict[str, Any]:
+    return {"credits": {"cast": [{"id": 7, "name": name, "credit_id": "c", "order": 0}], "crew": []}}
 
 
 def test_closing_leaves_an_engine_alone_that_others_of_the_process_use() -> None:

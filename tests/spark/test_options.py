@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from reelhouse.errors import ConfigError
+from reelhouse.errors import ConfigError, LakeError
 from reelhouse.settings import Settings
 from reelhouse.spark.api_partitions import partitions_of, travelling
 from reelhouse.spark.options import Options, read_options
+from reelhouse.spark.reading import known_columns
 from tests.runs.lakes import TOKEN
 
 
@@ -193,6 +194,16 @@ def test_options_of_streams_and_of_batches_do_not_mix() -> None:
     with pytest.raises(ConfigError, match="not made directly from the API"):
         read_options({"table": "dim_movie", "since": "today"}).check_stream()
     read_options({"since": "2026-03-02", "early": "true"}).check_stream()
+
+
+def test_a_table_that_is_neither_built_nor_made_from_the_api_is_named_with_what_is_like_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REELHOUSE_LAKE", str(tmp_path))
+    with pytest.raises(LakeError, match=r"nothing is built.*nor is 'movi' made .* \(did you mean 'movie'\?\)"):
+        known_columns(read_options({"table": "movi"}))
+    with pytest.raises(LakeError, match=r"before it\)$"):
+        known_columns(read_options({"table": "movie", "lake": str(tmp_path)}))
 
 
 def test_the_path_of_load_is_the_lake() -> None:

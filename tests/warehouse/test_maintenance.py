@@ -531,6 +531,21 @@ def test_in_a_bucket_old_versions_go_too(bucket: Storage, rows: dict[str, list[R
     assert found.num_rows == len(rows["popularity_daily"]) == pin["rows"]
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("eager")
+def test_a_folder_with_a_name_that_delta_rs_refuses_is_left_alone_and_the_name_is_said(bucket: Storage) -> None:
+    place, _, prefix = bucket.url.removeprefix("s3://").partition("/")
+    odd = f"{prefix}/tables/movie/_delta_log/copy//old.json"
+    s3servers.client(s3servers.started("moto")).put_object(Bucket=place, Key=odd, Body=b"{}")
+    done = _maintain(bucket)
+    assert [POPULARITY in one.folder for one in done.rewritten].count(True) == 1
+    (problem,) = done.problems
+    assert problem == (
+        "tables/movie is left alone: tables/movie cannot be listed: Encountered object with invalid path: Path "
+        f'"{odd.removesuffix("old.json")}" contained empty path segment: remove the objects of that name'
+    )
+
+
 def test_a_log_is_cut_before_a_checkpoint_and_has_no_gap(tmp_path: Path) -> None:
     storage, append = _own(tmp_path)
     for day in range(12):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Rows that are in memory at a time while a table is read.
 BATCH_ROWS = 16_384
 
+_COLOURS = re.compile("\x1b\\[\\d*m|↳")
 _ESCAPED = re.compile("%[0-9A-Fa-f]{2}")
 _ENCRYPTIONS = {"": "", "sse-s3": "AES256", "sse-kms": "aws:kms"}
 
@@ -200,6 +201,9 @@ def put_checkpoint(storage: Storage, folder: str) -> None:
 def delta_message(exc: BaseException) -> str:
     """delta-rs's message, in one line and without the body of an S3 response."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith("invalid path"):
+        # Nothing of ours has such a name, and delta-rs lists no folder that has one.
+        return f"{lines[0]}: {_COLOURS.sub('', lines[1]).strip()}: remove the objects of that name"
     return lines[0].partition("<?xml")[0].strip()[:300] if lines else type(exc).__name__
 
 

@@ -105,7 +105,10 @@ def folders(storage: Storage, pins: dict[str, int]) -> dict[str, list[str]]:
 
 def look(storage: Storage, name: str, pinned: int | None, ever: Iterable[str], before: datetime) -> TableFolder:
     """Read one folder. *ever* was listed before, so a missing object was removed, and is not new."""
-    files = files_below(storage, name)
+    try:
+        files = files_below(storage, name)
+    except LakeError as exc:
+        return TableFolder(name, pinned, {}, [], [], f"{name} is left alone: {exc}")
     deleted = [path for path in ever if path not in files]
     put = {version: files[f"_delta_log/{version:020d}.json"].put for version in _versions(_COMMIT, files)}
     if pinned is not None and pinned not in put:

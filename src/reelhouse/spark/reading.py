@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import types as T
 from pyspark.sql.datasource import InputPartition
 
-from reelhouse.errors import ConfigError, ReelhouseError
+from reelhouse.errors import ConfigError, LakeError, ReelhouseError, did_you_mean
 from reelhouse.spark.api_partitions import AskedPartition, ask_partition
 from reelhouse.spark.lake_partitions import FilePartition, lake_batches, lake_schema
 from reelhouse.spark.options import OF_OUTCOMES, Options
@@ -37,10 +37,16 @@ def message_first() -> Iterator[None]:
 
 def known_columns(options: Options) -> T.StructType:
     """The columns of the table; a lake is read only if it was named, or if nothing else knows the table."""
-    named = options.lake is not None or options.table not in options.from_api
-    return (
-        lake_schema(options.lake, options.table) if named and not options.asks_tmdb else schema_of(options.spec.columns)
-    )
+    from_api = options.table in options.from_api
+    if options.asks_tmdb or (options.lake is None and from_api):
+        return schema_of(options.spec.columns)
+    try:
+        return lake_schema(options.lake, options.table)
+    except LakeError as exc:
+        if from_api:
+            raise
+        hint = did_you_mean(options.table, options.from_api)
+        raise LakeError(f"{exc}; nor is {options.table!r} made directly from the API{hint}") from exc
 
 
 def check_columns(wanted: T.StructType, known: T.StructType) -> None:
