@@ -13,6 +13,7 @@ NAMES = (
     "planning",
     "many_ids",
     "everything",
+    "months",
     "starting",
     "storing",
     "counting",

@@ -103,10 +103,12 @@ def land(
     ids: Sequence[int],
     bodies: Iterator[Body],
     entity: Entity = ENTITIES["movie"],
+    export: ExportRef | None = None,
 ) -> Plan:
-    """One whole run, as a collector would have left it."""
+    """One whole run, as a collector would have left it; of *export* if it is stored already."""
     reason = Cause.NEW if run == 1 else Cause.CHANGED
-    plan = _planned(storage, run, listed, ids, reason, entity)
+    export = export or _put_export(storage, entity.export, _day(run), listed)
+    plan = _planned(storage, run, listed, ids, reason, entity, export)
     for unit in range(plan.units):
         _land_unit(storage, plan, unit, reason, islice(bodies, _UNIT))
     made, _ = reconcile(storage, plan)
@@ -115,9 +117,14 @@ def land(
 
 
 def _planned(
-    storage: FolderStorage, run: int, listed: Sequence[int], ids: Sequence[int], reason: Cause, entity: Entity
+    storage: FolderStorage,
+    run: int,
+    listed: Sequence[int],
+    ids: Sequence[int],
+    reason: Cause,
+    entity: Entity,
+    export: ExportRef,
 ) -> Plan:
-    export = _put_export(storage, entity.export, _day(run), listed)
     fresh = len(listed) - len(ids)
     counts = Counts(
         listed=len(listed), not_in_listing=0, excluded={}, up_to_date=fresh, requested={reason.value: len(ids)}

@@ -44,6 +44,7 @@ _TITLES = {
     "planning": "Planning",
     "many_ids": "Millions of ids",
     "everything": "All of TMDB",
+    "months": "Months of exports",
     "starting": "Starting",
     "storing": "Storing",
     "counting": "Requests to a bucket",

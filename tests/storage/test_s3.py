@@ -392,6 +392,33 @@ def test_what_is_erased_is_gone_with_its_old_versions(
     }
 
 
+@pytest.mark.parametrize("name", ON_EACH[:3])
+def test_parts_of_files_that_a_killed_engine_left_go_and_those_of_others_stay(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = started(name)
+    aim(monkeypatch, server)
+    bucket, s3 = fresh_bucket(server), client(server)
+    for key in ("lake/tables/movie/a.parquet", "lake/tables/movie/a.parquet", "lake/marts/b//c", "lake2/tables/d"):
+        upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=b"rows")
+    lake = S3Storage(f"s3://{bucket}/lake", S3Options())
+    lake.put("raw/a", b"1")
+    lake.delete_unfinished()
+    lake.delete_unfinished()
+    assert [one["Key"] for one in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == ["lake2/tables/d"]
+    assert lake.get("raw/a") == b"1"
+
+
+def test_a_server_that_lists_no_uploads_has_none_and_a_missing_right_is_an_error(lake: S3Storage, proxy: Proxy) -> None:
+    proxy.always(says(501, "NotImplemented"), kind="LIST")
+    lake.delete_unfinished()
+    proxy.forget()
+    proxy.always(says(403, "AccessDenied"), kind="LIST")
+    with pytest.raises(StorageError, match="s3:ListBucketMultipartUploads is not allowed"):
+        lake.delete_unfinished()
+
+
 def test_a_server_without_versions_deletes(lake: S3Storage, proxy: Proxy) -> None:
     lake.put("a", b"1")
     proxy.always(says(501, "NotImplemented"), kind="LIST", key="^$")

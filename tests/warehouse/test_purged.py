@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from reelhouse.bootstrap import purging
 from reelhouse.delta import engine
 from reelhouse.delta.log import put_commit
-from reelhouse.errors import LakeError, LockedError
+from reelhouse.errors import LakeError, LockedError, StorageError
 from reelhouse.marts import REGISTRY
 from reelhouse.raw.json_objects import encode
 from reelhouse.raw.keys import FORMAT, MANIFEST
@@ -23,6 +23,7 @@ from reelhouse.retention.selection import PurgeSelection
 from reelhouse.serve.dictionary import describe
 from reelhouse.serve.lake import Lake
 from reelhouse.settings import Settings
+from reelhouse.storage.folder import FolderStorage
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import BUILD, Storage
 from reelhouse.warehouse import materialize
@@ -197,6 +198,21 @@ def test_a_purge_that_was_killed_before_it_built_tables_again_is_named_and_the_n
     assert sorted(lake.values("movie", "movie_id"))
     last = purging.purge(lake.storage, settings, TWO, NOW, lambda name: None)
     assert (last.rebuilt, last.done) == (False, True)
+
+
+def test_a_purge_that_cannot_look_for_unfinished_uploads_does_not_say_gone(
+    lake: LakeInTheMaking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(self: FolderStorage) -> None:
+        raise StorageError("s3:ListBucketMultipartUploads is not allowed")
+
+    _live(lake)
+    monkeypatch.setattr(FolderStorage, "delete_unfinished", denied)
+    result = purging.purge(lake.storage, Settings(lake=str(lake.root)), TWO, NOW, lambda name: None)
+    assert (result.gone, result.done) == (False, False)
+    assert result.problems == [
+        "parts of files that a killed writer left may remain: s3:ListBucketMultipartUploads is not allowed"
+    ]
 
 
 def test_a_purge_does_not_begin_while_a_build_runs(lake: LakeInTheMaking) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from reelhouse.bootstrap.storage import spool_of
 from reelhouse.entities.registry import ENTITIES
-from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, did_you_mean
+from reelhouse.errors import ConfigError, LakeError, LockedError, ReelhouseError, StorageError, did_you_mean
 from reelhouse.raw.purges import note_unbuilt, read_purges
 from reelhouse.retention import erasure
 from reelhouse.retention.erasure import PurgeCounts
@@ -113,7 +113,6 @@ def purge(storage: Storage, settings: Settings, chosen: PurgeSelection, now: dat
         # A purge was killed after it had erased them and before it had built them again.
         unbuilt = not tables and read_purges(storage).unbuilt
         found = erasure.purge(storage, chosen, now, held_step)
-        storage.delete_unfinished()
         erased = 0
         if leftovers(storage):
             held_step("erasing tables")
@@ -122,6 +121,10 @@ def purge(storage: Storage, settings: Settings, chosen: PurgeSelection, now: dat
                 note_unbuilt(storage, unbuilt=True)
             erased = erase_tables(storage)
         left = [f"{name} is from before this purge and still exists: purge again" for name in leftovers(storage)]
+        try:
+            storage.delete_unfinished()
+        except StorageError as exc:
+            left.append(f"parts of files that a killed writer left may remain: {exc}")
     found = msgspec.structs.replace(found, problems=[*found.problems, *left])
     built = _rebuild(storage, settings, step) if unbuilt else _Built(done=False)
     return _summary(found, dry_run=False, tables=erased, built=built)

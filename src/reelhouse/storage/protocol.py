@@ -80,7 +80,7 @@ class Storage(Protocol):
         """As `keys`, including keys that have only old versions, and names that others left and that are not keys."""
 
     def delete_unfinished(self) -> None:
-        """Remove what killed writers left of puts that never ended; the caller holds the lock."""
+        """Remove what killed writers and engines left of puts that never ended; the caller holds both locks."""
 
     def check(self) -> None:
         """Check that objects can be read and put as promised, or say in one line why not.

@@ -14,6 +14,8 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, TypeVar
 
+from botocore.exceptions import ClientError
+
 from reelhouse.errors import ConfigError, KeyTakenError, MissingKeyError, RefusedError, StorageError
 from reelhouse.storage.credentials import S3Access
 from reelhouse.storage.lease import LEASES, LeaseObject, held
@@ -52,6 +54,7 @@ _CONTENT_TYPES = {
 _ALWAYS = {
     "list_objects_v2": "IsTruncated",
     "list_object_versions": "IsTruncated",
+    "list_multipart_uploads": "IsTruncated",
     "head_object": "ContentLength",
     "get_object": "ETag",
     "put_object": "ETag",
@@ -60,6 +63,7 @@ _ALWAYS = {
 _NEXT_PAGE = {
     "list_objects_v2": {"ContinuationToken": "NextContinuationToken"},
     "list_object_versions": {"KeyMarker": "NextKeyMarker", "VersionIdMarker": "NextVersionIdMarker"},
+    "list_multipart_uploads": {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"},
 }
 
 
@@ -128,7 +132,21 @@ class S3Storage:
         return iter(sorted({*self._ours(entries)}))
 
     def delete_unfinished(self) -> None:
-        """A put is one request: nothing unfinished is ever kept."""
+        # A put of ours is one request. Engines write large files in parts, which a killed one leaves.
+        for upload in self._uploads():
+            key = self._key(upload)
+            self._asked(key, partial(self._request, "abort_multipart_upload", key, UploadId=upload["UploadId"]))
+        if left := self._uploads():
+            raise StorageError(f"{self.url}/{self._key(left[0])}: the unfinished upload could not be removed")
+
+    def _uploads(self) -> list[Any]:
+        try:
+            return [each for page in self._pages("list_multipart_uploads", "") for each in page.get("Uploads", ())]
+        except StorageError as exc:
+            # A server that does not list them.
+            if isinstance(exc.__cause__, ClientError) and status(exc.__cause__) == 501:
+                return []
+            raise
 
     def check(self) -> None:
         known = (self._client.endpoint, self.url, self._options)

@@ -50,6 +50,8 @@ _ACTIONS = {
     "DeleteObject": "s3:DeleteObject (for old versions s3:DeleteObjectVersion)",
     "ListObjectsV2": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
 }
 
 _EXPIRED = "the AWS credentials have expired: sign in again (`aws sso login`) or renew them"
