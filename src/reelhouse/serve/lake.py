@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from html import escape
 from importlib.util import find_spec
+from itertools import count
 from typing import TYPE_CHECKING, Any, Self
 
 from reelhouse.errors import ConfigError, LakeError, ReelhouseError, UnknownTableError, did_you_mean
@@ -62,6 +64,9 @@ class Lake:
         self._closed = False
         self._viewed: dict[str, TableVersion] = {}
         self._viewed_in: SparkSession | None = None
+        # Threads share the views.
+        self._showing = threading.Lock()
+        self._queries = count(1)
 
     def __enter__(self) -> Self:
         return self
@@ -123,14 +128,19 @@ class Lake:
         try:
             if checked.described:
                 return self._described(checked.described, pins[checked.described])
-            self._show(checked.tables, pins)
-            found = session.sql(checked.text)
-            # Connect resolves even names lazily: reading the columns raises mistakes here.
-            _ = found.columns
+            with self._showing:
+                self._show(checked.tables, pins)
+                found = session.sql(checked.text)
+                # Connect resolves even names lazily: reading the columns raises mistakes here.
+                names = found.columns
+                # A view keeps what its query's names meant when it was made; after a build, ours mean newer versions.
+                # Its columns must differ.
+                view = f"reelhouse_query_{next(self._queries)}"
+                found.toDF(*(f"c{number}" for number in range(len(names)))).createOrReplaceTempView(view)
+                return session.table(view).toDF(*names)
         except PySparkException as exc:
             unknown = self._wrong_column(str(exc), checked, pins)
             raise ReelhouseError(unknown or _failed(str(exc).strip().splitlines()[0])) from exc
-        return found
 
     def path(self, name: str) -> str:
         """The folder or address of a table's files (Delta Lake), for other programs. `LakeError` if unknown.
