@@ -8,12 +8,13 @@ from typing import Any
 
 from google.protobuf.message import Message
 from pyspark.sql.connect.proto import Plan, Read
+from pyspark.sql.connect.proto.catalog_pb2 import DropTempView
 from pyspark.sql.connect.proto.commands_pb2 import CreateDataFrameViewCommand
 from pyspark.sql.connect.proto.relations_pb2 import SQL
 
 
 class PlanFiles:
-    """What the plans of one session read. It has to see the session's commands, some of which make views."""
+    """What the plans of one session read. It has to see all of them, since some make views or drop them."""
 
     def __init__(self) -> None:
         self._views: dict[str, set[str]] = {}
@@ -28,6 +29,8 @@ class PlanFiles:
             if isinstance(node, CreateDataFrameViewCommand):
                 self._views[node.name.lower()] = self._of_relation(node.input)
                 return set()
+            if isinstance(node, DropTempView):
+                self._views.pop(node.view_name.lower(), None)
             found |= self._of_node(node)
         return found
 

@@ -263,11 +263,11 @@ class Lake:
         """Make views of the *tables* that a query names; views of all fifty would cost more than most queries."""
         if self._viewed_in is not (session := self._session()):
             self._viewed_in, self._viewed = session, {}
-        for name in self._viewed.keys() - pins.keys():
+        for name in [name for name, pin in self._viewed.items() if pins.get(name) != pin]:
             session.catalog.dropTempView(name)
             del self._viewed[name]
         for name in tables:
-            if self._viewed.get(name) != pins[name]:
+            if name not in self._viewed:
                 self._read(name, pins[name]).createOrReplaceTempView(name)
                 self._viewed[name] = pins[name]
 
