@@ -317,12 +317,16 @@ def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
         genres = lake.sql("select count(*) n from movie_genre")
         counted = titles.groupBy("title").count()
         titles.createOrReplaceTempView("mine")
+        spark = movies.sparkSession
+        spark.sql("create or replace temp view mine_too as select m.title from mine m")
         for votes in (1, 2):
             # Files of the last two builds are kept.
             assert len(movies.toPandas()) == counted.count() == titles.count() == 2
             made.land(a_movie(1, vote_count=votes))
             made.build()
         written = tmp_path / "written"
+        lake.table("movie").write.parquet(str(written))
+        copy = set(written.iterdir())
         for use in (
             movies.count,
             movies.toArrow,
@@ -331,11 +335,14 @@ def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
             counted.collect,
             movies.join(lake.table("movie"), "movie_id").collect,
             lambda: list(movies.toLocalIterator()),
-            movies.sparkSession.table("mine").count,
-            lambda: movies.write.parquet(str(written)),
+            spark.table("mine").count,
+            spark.table("mine_too").count,
+            lambda: spark.sql("select count(*) from mine_too").collect(),
+            lambda: movies.write.mode("overwrite").parquet(str(written)),
         ):
             with pytest.raises(reelhouse.LakeError, match="1 of the files that it reads are gone"):
                 use()
+        assert set(written.iterdir()) == copy
         # Nothing changed in this table, and a name within another one is not its own.
         assert genres.toArrow().to_pylist() == [{"n": 0}]
         assert lake.sql("select 'movie' movie from record where entity = 'movie'").count() == 2

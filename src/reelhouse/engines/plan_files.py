@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.message import Message
 from pyspark.sql.connect.proto import Plan, Read
 from pyspark.sql.connect.proto.catalog_pb2 import DropTempView
-from pyspark.sql.connect.proto.commands_pb2 import CreateDataFrameViewCommand
+from pyspark.sql.connect.proto.commands_pb2 import CreateDataFrameViewCommand, SqlCommand
 from pyspark.sql.connect.proto.relations_pb2 import SQL
+
+_CREATES_VIEW = re.compile(
+    r"\s*create\s+(?:or\s+replace\s+)?(?:(?:global\s+)?temp(?:orary)?\s+)?view\s+(?:if\s+not\s+exists\s+)?(`[^`]+`|\w+)",
+    re.IGNORECASE,
+)
+# These run when their rows are fetched, by another plan.
+_ASKS = re.compile(r"[\s(]*(?:select|with|values|from|explain|desc|describe|show)\b", re.IGNORECASE)
+_NAMES = re.compile(r"`([^`]+)`|(\w+)")
 
 
 class PlanFiles:
@@ -18,33 +27,40 @@ class PlanFiles:
 
     def __init__(self) -> None:
         self._views: dict[str, set[str]] = {}
+        # Threads share a session.
+        self._lock = threading.Lock()
 
     def of(self, plan: Plan) -> set[str]:
         """The addresses of files that *plan* reads; of a query in SQL those of all views whose names are in its text.
 
-        A command that makes a view reads nothing yet.
+        A command that makes a view, or is a query in SQL, reads nothing yet.
         """
-        found: set[str] = set()
-        for node in _nodes(plan):
-            if isinstance(node, CreateDataFrameViewCommand):
-                self._views[node.name.lower()] = self._of_relation(node.input)
-                return set()
-            if isinstance(node, DropTempView):
-                self._views.pop(node.view_name.lower(), None)
-            found |= self._of_node(node)
-        return found
-
-    def _of_relation(self, relation: Message) -> set[str]:
-        return set().union(*(self._of_node(node) for node in _nodes(relation)))
+        with self._lock:
+            found: set[str] = set()
+            for node in _nodes(plan):
+                if isinstance(node, CreateDataFrameViewCommand):
+                    self._views[node.name.lower()] = set().union(*map(self._of_node, _nodes(node.input)))
+                    return set()
+                if isinstance(node, SQL) and (made := _CREATES_VIEW.match(node.query)):
+                    self._views[made[1].strip("`").lower()] = self._of_text(node.query)
+                    return set()
+                if isinstance(node, SqlCommand) and _ASKS.match(node.input.sql.query):
+                    return set()
+                if isinstance(node, DropTempView):
+                    self._views.pop(node.view_name.lower(), None)
+                found |= self._of_node(node)
+            return found
 
     def _of_node(self, node: Message) -> set[str]:
         if isinstance(node, Read.DataSource):
             return set(node.paths)
-        if not isinstance(node, SQL | Read.NamedTable):
-            return set()
-        text = (node.query if isinstance(node, SQL) else node.unparsed_identifier).lower()
-        named = (files for name, files in self._views.items() if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text))
-        return set().union(*named)
+        if isinstance(node, SQL):
+            return self._of_text(node.query)
+        return self._of_text(node.unparsed_identifier) if isinstance(node, Read.NamedTable) else set()
+
+    def _of_text(self, text: str) -> set[str]:
+        names = {(quoted or plain).lower() for quoted, plain in _NAMES.findall(text)}
+        return set().union(*(self._views.get(name, ()) for name in names))
 
 
 def _nodes(message: Message) -> Iterator[Message]:

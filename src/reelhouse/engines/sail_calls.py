@@ -58,10 +58,13 @@ class _Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
         self._engine.follow()
         if not details.method.endswith("/ExecutePlan"):
             return continuation(details, request)
-        query = request.plan.HasField("root")
-        # A command may have done its work, so it is not repeated.
-        answers = _answers(continuation, details, request) if query else continuation(details, request)
         files = self._files.of(request.plan) if self._gone else set()
+        if request.plan.HasField("root"):
+            answers = _answers(continuation, details, request)
+        else:
+            # A command may have done its work, so it is not repeated; a write empties its place first.
+            self._check(files)
+            answers = continuation(details, request)
         return self._checked(answers, files) if files else answers
 
     def _checked(self, answers: Iterator[Any], files: set[str]) -> Iterator[Any]:
@@ -72,8 +75,7 @@ class _Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor
             yield answer
 
     def _check(self, files: set[str]) -> None:
-        assert self._gone is not None
-        if gone := self._gone(files):
+        if files and self._gone and (gone := self._gone(files)):
             raise LakeError(
                 "the lake was built again, or answers were purged, since this DataFrame was made, and "
                 f"{len(gone)} of the files that it reads are gone ({gone[0]}): make it again, or open the lake again"
