@@ -43,7 +43,9 @@ def gone_files(storage: Storage, addresses: Iterable[str]) -> list[str]:
     """Those of an engine's addresses of files whose file is gone, sorted; patterns and other lakes' are passed over."""
     if storage.url.startswith("file://"):
         paths = (address.removeprefix("file://") for address in addresses if address.startswith("file://"))
-        return sorted(path for path in paths if _PLAIN.fullmatch(path) and not Path(path).exists())
+        missing = (Path(path) for path in paths if _PLAIN.fullmatch(path) and not Path(path).exists())
+        # Not by way of the link that stands for the lake where its name is odd.
+        return sorted(str(path.resolve()) for path in missing)
     root = f"{engine_root(storage)}/"
     keys = {address.removeprefix(root) for address in addresses if address.startswith(root)}
     # A table's files are in folders of their own below it: one listing tells of all.
