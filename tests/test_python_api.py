@@ -340,7 +340,7 @@ def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
             lambda: spark.sql("select count(*) from mine_too").collect(),
             lambda: movies.write.mode("overwrite").parquet(str(written)),
         ):
-            with pytest.raises(reelhouse.LakeError, match=rf"1 of the files that it reads are gone \({made.root}/tables/movie/"):
+            with pytest.raises(reelhouse.LakeError, match=rf"1 of the files .* gone \({made.root}/tables/movie/"):
                 use()
         assert set(written.iterdir()) == copy
         # Nothing changed in this table, and a name within another one is not its own.
