@@ -204,7 +204,9 @@ _FEW_CHANGES = (
   rows marked as deleted, are small. Deletion vectors need Delta's protocol 3/7, which older readers refuse;
   a view over the newest row of each id would leave the tables of the lake unlike a copy.
 * **Or copying.** Rows of unchanged titles could be copied from the table's last version, and those of the changed ones
-  made of staging. That saves `explode` and the conversion of types, and still writes every table.
+  made of staging. That saves `explode` and the conversion of types, and still writes every table. Reading and writing
+  all tables of 200,000 movies, with nothing changed, costs 20 CPU s on Sail, where a full build costs 140 and one after
+  1 of 100 changed 59: so 0.15 of a full build is the least that copying can reach.
 * **A fingerprint by title** instead of one by table, to know whose rows are to be made again.
 * **Marts over many titles in two steps.** The newest name of a person or company is a maximum, so partial results by
   title would have to be kept. The mean in `fact_movie` changes with each vote, and with it every weighted rating.""",

@@ -318,7 +318,8 @@ def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
         counted = titles.groupBy("title").count()
         titles.createOrReplaceTempView("mine")
         spark = movies.sparkSession
-        spark.sql("create or replace temp view mine_too as select m.title from mine m")
+        spark.sql("-- of mine\ncreate or replace /* temporary */ temp view mine_too as select m.title from mine m")
+        spark.sql("create or replace view default.mine_three as select title from mine_too")
         for votes in (1, 2):
             # Files of the last two builds are kept.
             assert len(movies.toPandas()) == counted.count() == titles.count() == 2
@@ -337,6 +338,8 @@ def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
             lambda: list(movies.toLocalIterator()),
             spark.table("mine").count,
             spark.table("mine_too").count,
+            spark.table("mine_three").count,
+            spark.table("default.mine_three").count,
             lambda: spark.sql("select count(*) from mine_too").collect(),
             lambda: movies.write.mode("overwrite").parquet(str(written)),
         ):

@@ -13,10 +13,6 @@ from pyspark.sql.connect.proto.catalog_pb2 import DropTempView
 from pyspark.sql.connect.proto.commands_pb2 import CreateDataFrameViewCommand, SqlCommand
 from pyspark.sql.connect.proto.relations_pb2 import SQL
 
-_CREATES_VIEW = re.compile(
-    r"\s*create\s+(?:or\s+replace\s+)?(?:(?:global\s+)?temp(?:orary)?\s+)?view\s+(?:if\s+not\s+exists\s+)?(`[^`]+`|\w+)",
-    re.IGNORECASE,
-)
 # These run when their rows are fetched, by another plan.
 _ASKS = re.compile(r"[\s(]*(?:select|with|values|from|explain|desc|describe|show)\b", re.IGNORECASE)
 _NAMES = re.compile(r"`([^`]+)`|(\w+)")
@@ -41,11 +37,12 @@ class PlanFiles:
                 if isinstance(node, CreateDataFrameViewCommand):
                     self._views[node.name.lower()] = set().union(*map(self._of_node, _nodes(node.input)))
                     return set()
-                if isinstance(node, SQL) and (made := _CREATES_VIEW.match(node.query)):
-                    self._views[made[1].strip("`").lower()] = self._of_text(node.query)
-                    return set()
-                if isinstance(node, SqlCommand) and _ASKS.match(node.input.sql.query):
-                    return set()
+                if isinstance(node, SqlCommand):
+                    text = node.input.sql.query
+                    if made := _view_made(text):
+                        self._views[made] = self._of_text(text)
+                    if made or _ASKS.match(text):
+                        return set()
                 if isinstance(node, DropTempView):
                     self._views.pop(node.view_name.lower(), None)
                 found |= self._of_node(node)
@@ -61,6 +58,24 @@ class PlanFiles:
     def _of_text(self, text: str) -> set[str]:
         names = {(quoted or plain).lower() for quoted, plain in _NAMES.findall(text)}
         return set().union(*(self._views.get(name, ()) for name in names))
+
+
+def _view_made(text: str) -> str:
+    """The name of the view that a statement in SQL makes, without its qualifiers; empty for other statements."""
+    if "view" not in text.lower():
+        return ""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        statement = sqlglot.parse_one(text, dialect="spark")
+    except SqlglotError:
+        return ""
+    if not isinstance(statement, exp.Create) or statement.kind != "VIEW":
+        return ""
+    named = statement.this.find(exp.Table)
+    return named.name.lower() if named is not None else ""
 
 
 def _nodes(message: Message) -> Iterator[Message]:
