@@ -44,16 +44,23 @@ class FeedReader(DataSourceStreamReader):
     """
 
     def __init__(self, options: Options, schema: T.StructType) -> None:
-        options.check_stream()
-        check_columns(schema, known_columns(options))
+        # Spark 4.2 would hide an error of this method behind one of its own.
+        self._checked = False
         self._options = options
         self._schema = schema
         self._clock = _TmdbClock(options)
         # An offset never goes back before this day.
         self._day = ""
 
+    def _check(self) -> None:
+        if not self._checked:
+            self._options.check_stream()
+            check_columns(self._schema, known_columns(self._options))
+            self._checked = True
+
     @message_first()
     def initialOffset(self) -> Offset:  # noqa: N802
+        self._check()
         now = self._clock.now()
         since = self._options.since
         first = since if isinstance(since, date) else now.date()
@@ -65,6 +72,7 @@ class FeedReader(DataSourceStreamReader):
 
     @message_first()
     def latestOffset(self, start: Offset | None = None, limit: Any = None) -> Offset:  # noqa: N802
+        self._check()
         # Spark passes its current offset since 4.2 only.
         self._day = max(self._day, start["day"] if start else "")
         found = offset_at(self._clock.now(), early=self._options.early)
@@ -72,6 +80,7 @@ class FeedReader(DataSourceStreamReader):
 
     @message_first()
     def partitions(self, start: Offset, end: Offset) -> Sequence[InputPartition]:
+        self._check()
         self._day = max(self._day, end["day"])
         days = days_between(start, end)
         if not days:
