@@ -13,6 +13,12 @@ from pyspark.sql.connect.proto.catalog_pb2 import DropTempView
 from pyspark.sql.connect.proto.commands_pb2 import CreateDataFrameViewCommand, SqlCommand
 from pyspark.sql.connect.proto.relations_pb2 import SQL
 
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+# The name's last part: a quoted one with a backtick in it is as good as two.
+_CREATES_VIEW = re.compile(
+    r"\s*create\b[\w\s]*\bview\s+(?:if\s+not\s+exists\s+)?(?:(?:`[^`]*`|\w)+\s*\.\s*)*((?:`[^`]*`|\w)+)",
+    re.IGNORECASE,
+)
 # These run when their rows are fetched, by another plan.
 _ASKS = re.compile(r"[\s(]*(?:select|with|values|from|explain|desc|describe|show)\b", re.IGNORECASE)
 _NAMES = re.compile(r"`([^`]+)`|(\w+)")
@@ -38,9 +44,9 @@ class PlanFiles:
                     self._views[node.name.lower()] = set().union(*map(self._of_node, _nodes(node.input)))
                     return set()
                 if isinstance(node, SqlCommand):
-                    text = node.input.sql.query
-                    if made := _view_made(text):
-                        self._views[made] = self._of_text(text)
+                    text = _COMMENT.sub(" ", node.input.sql.query)
+                    if made := _CREATES_VIEW.match(text):
+                        self._views |= dict.fromkeys(_names(made[1]), self._of_text(text))
                     if made or _ASKS.match(text):
                         return set()
                 if isinstance(node, DropTempView):
@@ -56,26 +62,11 @@ class PlanFiles:
         return self._of_text(node.unparsed_identifier) if isinstance(node, Read.NamedTable) else set()
 
     def _of_text(self, text: str) -> set[str]:
-        names = {(quoted or plain).lower() for quoted, plain in _NAMES.findall(text)}
-        return set().union(*(self._views.get(name, ()) for name in names))
+        return set().union(*(self._views.get(name, ()) for name in _names(text)))
 
 
-def _view_made(text: str) -> str:
-    """The name of the view that a statement in SQL makes, without its qualifiers; empty for other statements."""
-    if "view" not in text.lower():
-        return ""
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.errors import SqlglotError
-
-    try:
-        statement = sqlglot.parse_one(text, dialect="spark")
-    except SqlglotError:
-        return ""
-    if not isinstance(statement, exp.Create) or statement.kind != "VIEW":
-        return ""
-    named = statement.this.find(exp.Table)
-    return named.name.lower() if named is not None else ""
+def _names(text: str) -> set[str]:
+    return {(quoted or plain).lower() for quoted, plain in _NAMES.findall(text)}
 
 
 def _nodes(message: Message) -> Iterator[Message]:
