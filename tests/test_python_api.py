@@ -320,7 +320,8 @@ def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
         spark = movies.sparkSession
         spark.sql("-- of mine\ncreate or replace /* temporary */ temp view mine_too as select m.title from mine m")
         spark.sql("create or replace view default.mine_three as select title from mine_too")
-        spark.sql("create temp view mine_four as table mine_three")
+        spark.sql("create temp view mine_four as select '--' dashes, title from mine_three")
+        spark.sql("create temp view mine_six as table mine_three")
         spark.sql("create temp view `mine``five` (movie) as select title from mine_four")
         for votes in (1, 2):
             # Files of the last two builds are kept.
@@ -343,6 +344,7 @@ def test_a_dataframe_whose_files_are_gone_is_an_error(tmp_path: Path) -> None:
             spark.table("mine_three").count,
             spark.table("default.mine_three").count,
             spark.table("mine_four").count,
+            spark.table("mine_six").count,
             spark.table("`mine``five`").count,
             lambda: spark.sql("select count(*) from mine_too").collect(),
             lambda: movies.write.mode("overwrite").parquet(str(written)),

@@ -170,5 +170,12 @@ def test_a_token_that_an_answer_repeats_is_not_shown(monkeypatch: pytest.MonkeyP
 
 def test_a_stream_takes_columns_of_its_table_alone() -> None:
     cast = schema_of(REGISTRY.of_answers["movie_cast"].columns)
-    with pytest.raises(ConfigError, match="not in this table"):
-        FeedReader(Options(table="movie", since="today"), cast).initialOffset()
+    # Not yet: Spark 4.2 hides what its making raises.
+    reader = FeedReader(Options(table="movie", since="today"), cast)
+    for ask in (
+        reader.initialOffset,
+        reader.latestOffset,
+        lambda: reader.partitions({"day": "2026-02-27"}, {"day": "2026-02-28"}),
+    ):
+        with pytest.raises(ConfigError, match="not in this table"):
+            ask()

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelhouse.errors import KeyTakenError, LockedError, MissingKeyError, StorageError
+from reelhouse.storage import folder, s3
 from reelhouse.storage.protocol import BUILD, Storage
 
 ODD_KEYS = (
@@ -315,12 +317,19 @@ def test_a_caller_with_limited_time_locks_too(storage: Storage) -> None:
         pass
 
 
+class _WrongClock(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return datetime(1999, 1, 1, tzinfo=tz)
+
+
 def test_the_clock_of_a_storage_leaves_no_key_and_is_not_that_of_this_process(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage.check()
     before = datetime.now(UTC)
-    monkeypatch.setattr("time.time", lambda: 0.0)
+    for module in (folder, s3):
+        monkeypatch.setattr(module, "datetime", _WrongClock)
     assert abs(storage.now() - before) < timedelta(seconds=30)
     assert list(storage.keys("")) == []
 

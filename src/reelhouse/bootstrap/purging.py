@@ -161,8 +161,14 @@ def _rebuild(storage: Storage, settings: Settings, step: Step) -> _Built:
     """Build everything again. What was purged stays gone if this fails."""
     from reelhouse.engines.session import session_of
 
+    def answers() -> int:
+        # Late: declarations of marts load an engine, which may be missing.
+        from reelhouse.warehouse.run import answers_ahead
+
+        return answers_ahead(storage, full=True)
+
     try:
-        session = session_of(settings, storage)
+        session = session_of(settings, storage, answers)
     except ConfigError as exc:
         return _Built(done=False, note=f"The tables are erased; `reelhouse build` makes them again when it can: {exc}")
     from reelhouse.warehouse.run import build

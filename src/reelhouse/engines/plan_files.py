@@ -46,7 +46,8 @@ class PlanFiles:
                 if isinstance(node, SqlCommand):
                     text = _COMMENT.sub(" ", node.input.sql.query)
                     if made := _CREATES_VIEW.match(text):
-                        self._views |= dict.fromkeys(_names(made[1]), self._of_text(text))
+                        # By the whole text: `--` may stand within quotes.
+                        self._views |= dict.fromkeys(_names(made[1]), self._of_text(node.input.sql.query))
                     if made or _ASKS.match(text):
                         return set()
                 if isinstance(node, DropTempView):

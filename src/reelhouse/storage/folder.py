@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import re
 import secrets
@@ -162,24 +163,22 @@ class FolderStorage:
         self._sweep(older_than=0)
 
     def check(self) -> None:
-        scratch = self.inside(_SCRATCH) / secrets.token_hex(8)
-        try:
-            _make_folder(scratch.parent)
-            scratch.touch()
-            try:
-                _check_links(scratch)
-            finally:
-                scratch.unlink()
-        except OSError as exc:
-            raise _failed("write", self._root, exc) from exc
+        with self._scratch_file() as scratch:
+            _check_links(scratch)
 
     def now(self) -> datetime:
+        with self._scratch_file() as scratch:
+            return datetime.fromtimestamp(scratch.stat().st_mtime, UTC)
+
+    @contextmanager
+    def _scratch_file(self) -> Iterator[Path]:
+        """A new empty file, which is removed afterwards; what fails with it is a `StorageError`."""
         scratch = self.inside(_SCRATCH) / secrets.token_hex(8)
         try:
             _make_folder(scratch.parent)
             scratch.touch()
             try:
-                return datetime.fromtimestamp(scratch.stat().st_mtime, UTC)
+                yield scratch
             finally:
                 scratch.unlink(missing_ok=True)
         except OSError as exc:
@@ -258,7 +257,8 @@ class FolderStorage:
         """Remove incomplete files of killed writers of so many seconds ago; nothing refers to them."""
         scratch = self.inside(_SCRATCH)
         there = list(scratch.iterdir()) if scratch.is_dir() else []
-        old = self.now().timestamp() - older_than if there else 0.0
+        # All of them if any age will do: the clock of a file system advances in steps of milliseconds.
+        old = self.now().timestamp() - older_than if there and older_than else math.inf
         for left in there:
             try:
                 if left.stat().st_mtime <= old:
