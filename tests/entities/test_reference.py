@@ -12,14 +12,18 @@ from aiohttp import web
 
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.reporting import Progress
+from reelhouse.collect.validation import ResponseValidator
 from reelhouse.collect.verify import verify
+from reelhouse.emulator import Emulator
 from reelhouse.entities.reference import REFERENCE_LISTS
 from reelhouse.entities.schema import Entity
 from reelhouse.spark.options import from_api
 from reelhouse.tables.lenient_parse import lenient_parse
 from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
+from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.warehouse.verify import check_tables
+from tests.emulator.asking import get
 from tests.lakes import tmdb_data
 from tests.runs.lakes import collected, settings
 from tests.serving import html, json, serving
@@ -97,6 +101,31 @@ def test_a_slice_of_a_shared_table_is_of_one_kind() -> None:
         table = from_api(Registry.of(BY_NAME), f"genre_{kind}")["genre"]
         rows = list(python_rows(table, TypedAnswer(0, None, {"genres": [{"id": 1, "name": "Drama"}]}, [])))
         assert [_row(row) for row in rows] == [(kind, 1, "Drama")]
+
+
+def _believed(name: str, body: bytes) -> bool:
+    try:
+        return ResponseValidator(BY_NAME[name], ()).judge("all", Answer(200, body, "", None, None)).parses
+    except UntrustedAnswer:
+        return False
+
+
+def test_a_list_that_is_empty_or_another_is_not_believed() -> None:
+    with Emulator(movies=5) as tmdb:
+        bodies = {one.name: get(tmdb, one.path.removeprefix("/")).body for one in REFERENCE_LISTS}
+    # Those of movies and of series have the same form.
+    alike = [{f"{name}_{kind}" for kind in ("movie", "tv")} for name in ("genre", "certification", "watch_provider")]
+    for name in BY_NAME:
+        believed = {other for other, body in bodies.items() if _believed(name, body)}
+        assert believed == next((names for names in alike if name in names), {name})
+        for member, empty in [(b"genres", b"[]"), (b"results", b"[]"), (b"certifications", b"{}")]:
+            assert not _believed(name, b'{"%s":%s}' % (member, empty))
+        assert not _believed(name, b"[]")
+
+
+def test_a_list_of_which_few_rows_lack_a_value_is_believed() -> None:
+    assert _believed("genre_tv", b'{"genres":[{"id":1,"name":"Drama"},{"id":2,"name":"War"},{"id":3,"name":null}]}')
+    assert not _believed("genre_tv", b'{"genres":[{"id":1,"name":"Drama"},{"id":2,"name":null},{"name":"War"}]}')
 
 
 def test_an_answer_without_its_list_is_not_believed(tmp_path: Path) -> None:

@@ -134,6 +134,14 @@ def test_nothing_between_two_commas_is_null(lake: Importer) -> None:
     ]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r"])
+def test_nothing_behind_the_last_comma_is_null_however_the_file_ends(lake: Importer, end: str) -> None:
+    lake.bring("t", lake.file("t.csv", f'id,title,note\n1,"A",x\n2,"B, or C",{end}'))
+    lake.bring("u", lake.file("u.csv", f'id,note\n1,x\n2,""{end}'))
+    assert [row["note"] for row in lake.rows("t")] == ["x", None]
+    assert [row["note"] for row in lake.rows("u")] == ["x", ""]
+
+
 def test_a_column_without_any_value_is_text(lake: Importer) -> None:
     assert lake.types("t", lake.file("t.csv", "a,b\n1,\n2,\n"))["b"] == "string"
 

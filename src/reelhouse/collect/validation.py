@@ -10,10 +10,12 @@ import msgspec
 
 from reelhouse.collect.record_filter import compile_filter
 from reelhouse.entities.numbered_parts import OddPart, decoded, odd_part
-from reelhouse.entities.schema import PAGE_ROWS, Entity, Pages, Single
+from reelhouse.entities.schema import PAGE_ROWS, Entity, Pages, Single, Table
 from reelhouse.errors import ConfigError
 from reelhouse.ids import SINGLE, is_number, key_id, number_of, shown_id
 from reelhouse.raw.receipt import State
+from reelhouse.tables.lenient_parse import lenient_parse
+from reelhouse.tables.python_rows import Row, TypedAnswer, python_rows
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.pagination import is_owed_rows
 from reelhouse.tmdb.retry import is_error
@@ -108,11 +110,14 @@ class ResponseValidator:
     def judge(self, key: str, answer: Answer) -> Validated:
         """The outcome of a 200; `UntrustedAnswer` where it cannot be believed."""
         if self._entity.is_list:
-            return self._judge_list(key, answer)
+            _decoded(key, answer, _decode_list)
+            self._check_rows(key, answer)
+            return self._validated(answer, SINGLE, {}, ())
         fields = _fields(key, answer)
         id_ = _checked_id(key, fields, answer, self._entity.id_field) if self._entity.has_ids else SINGLE
         if not self._entity.has_ids and not self._core <= fields.keys():
             raise UntrustedAnswer("wrong_body", f"{key}: the answer lacks fields that it always has", answer)
+        self._check_rows(key, answer)
         if isinstance(self._entity.listing, Pages):
             _check_page(id_, answer)
         missing = tuple(name for name in self._append if not _is_block(fields.get(name)))
@@ -159,12 +164,22 @@ class ResponseValidator:
             raise _ShortAnswer(odd.reason, f"{key}: {odd.text}", answer, outcome)
         return FurtherAnswer(appended, answer)
 
-    def _judge_list(self, key: str, answer: Answer) -> Validated:
-        items = _decoded(key, answer, _decode_list)
-        least = self._entity.listing.least_rows if isinstance(self._entity.listing, Single) else 0
-        if len(items) < least:
-            raise UntrustedAnswer("too_short", f"{key}: the list has {len(items)} of at least {least} items", answer)
-        return self._validated(answer, SINGLE, {}, ())
+    def _check_rows(self, key: str, answer: Answer) -> None:
+        """`UntrustedAnswer` where a list without ids is too short for one of its tables, or is another list."""
+        if not isinstance(self._entity.listing, Single):
+            return
+        least = self._entity.listing.least_rows
+        values = lenient_parse(answer.body, self._entity.shape).values
+        for table in (one for one in self._entity.tables if one.of_answers and not one.make):
+            rows = list(python_rows(table, TypedAnswer(SINGLE, None, values, [])))
+            if len(rows) < least:
+                raise UntrustedAnswer(
+                    "too_short", f"{key}: the answer has {len(rows)} of at least {least} rows of {table.name}", answer
+                )
+            # TMDB may leave out a value somewhere. The rows of another list lack their key, or all but their key.
+            if 2 * sum(_is_of_its_table(table, row) for row in rows) < len(rows):
+                names = ", ".join(table.placed)
+                raise UntrustedAnswer("wrong_body", f"{key}: most rows of {table.name} lack {names}", answer)
 
     def _missing_parts(self, fields: Mapping[str, msgspec.Raw]) -> tuple[str, ...]:
         numbered = self._entity.numbered
@@ -226,6 +241,13 @@ class ResponseValidator:
         unknown = () if fields.keys() <= self._known else (name for name in fields if not self._is_known(name))
         drift = (*(f"missing:{name}" for name in missing), *(f"unknown:{name}" for name in unknown))
         return Validated(State.LANDED, answer, id_, drift=drift, missing=self._missing_parts(fields))
+
+
+def _is_of_its_table(table: Table, row: Row) -> bool:
+    """Whether a row has its key, and any of the other values that an answer gives it."""
+    key = [row[name] for name in table.placed if name in table.key]
+    others = [row[name] for name in table.placed if name not in table.key]
+    return None not in key and (not others or any(value is not None for value in others))
 
 
 def _drift(odd: OddPart) -> str:

@@ -214,7 +214,7 @@ class FromColumn:
 class Single:
     """No ids: one request to the entity's path gives all there is, as a reference list does.
 
-    A list of fewer than *least_rows* items is a fault.
+    An answer of fewer than *least_rows* rows of one of its tables is a fault.
     """
 
     least_rows: int = 1

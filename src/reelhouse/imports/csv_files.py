@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -140,6 +140,27 @@ class CsvFiles(Values):
             self._agreed.add(file.path)
 
 
+class _Ended:
+    """A text with a line end behind it: Arrow takes an empty value that ends the text for one in quotes."""
+
+    def __init__(self, body: IO[bytes]) -> None:
+        self._body = body
+        self._end = b"\n"
+
+    @property
+    def closed(self) -> bool:
+        return self._body.closed
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int) -> bytes:
+        piece = self._body.read(size)
+        if not piece:
+            piece, self._end = self._end, b""
+        return piece
+
+
 def _parsed(file: CsvFile, nulls: list[str]) -> Iterator[Any]:
     # By position: the header's names may be there twice, or span lines. Blank lines before it count as rows here.
     read = pc_csv.ReadOptions(
@@ -159,7 +180,7 @@ def _parsed(file: CsvFile, nulls: list[str]) -> Iterator[Any]:
     )
     try:
         with opened(file.path, file.form) as body:
-            reader = pc_csv.open_csv(pa.PythonFile(body, mode="r"), read, parse, convert)
+            reader = pc_csv.open_csv(pa.PythonFile(_Ended(body), mode="r"), read, parse, convert)
             yield from (_with_nulls(batch, nulls) for batch in reader if len(batch))
     except pa.ArrowInvalid as exc:
         raise ReelhouseError(f"{file.path}: {_fault(file, str(exc))}") from exc

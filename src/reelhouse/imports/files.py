@@ -6,12 +6,13 @@ import glob
 import gzip
 import hashlib
 import io
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, NamedTuple
 
 from reelhouse.errors import ConfigError, ReelhouseError
 from reelhouse.warehouse.import_registry import ImportSource
@@ -29,6 +30,7 @@ KINDS = {
 CHANGED = "the files were changed while they were read; nothing is changed, import them again"
 
 _BLOCK = 1024 * 1024
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 
 
 def found(paths: Iterable[Path]) -> list[Path]:
@@ -106,28 +108,33 @@ PLAIN = TextForm()
 OWN_ENCODING = ", or name its own: --encoding latin-1"
 
 
-class _Lines:
+class _Skipped(io.RawIOBase):
     """A text after its first lines, in the place of which are blank ones: so numbers of lines stay right."""
 
     def __init__(self, body: IO[bytes], skip: int) -> None:
-        for _ in range(skip):
-            body.readline()
         self._body = body
-        self._blank = b"\n" * skip
-
-    @property
-    def closed(self) -> bool:
-        return self._body.closed
-
-    def read(self, size: int = -1) -> bytes:
-        blank, self._blank = self._blank, b""
-        return blank + self._body.read(size)
+        self._head = b"\n" * skip + _read_past(body, skip)
 
     def readable(self) -> bool:
         return True
 
-    def __iter__(self) -> Iterator[bytes]:
-        return chain([b"\n"] * len(self._blank), self._body)
+    def readinto(self, into: Any) -> int:
+        piece = self._head[: len(into)] or self._body.read(len(into))
+        self._head = self._head[len(piece) :]
+        into[: len(piece)] = piece
+        return len(piece)
+
+
+def _read_past(body: IO[bytes], lines: int) -> bytes:
+    """Read beyond the first *lines* of a text; returns what was read of the others."""
+    rest = b""
+    while lines and (block := body.read(_BLOCK)):
+        # One line end, of two characters, could lie in two blocks.
+        block += body.read(1) if block.endswith(b"\r") else b""
+        ends = [found.end() for found in islice(_LINE_END.finditer(block), lines)]
+        lines -= len(ends)
+        rest = b"" if lines else block[ends[-1] :]
+    return rest
 
 
 class _Utf8(io.RawIOBase):
@@ -152,7 +159,7 @@ def _as_utf8(body: IO[bytes], form: TextForm) -> IO[bytes]:
     body.seek(0)
     encoding = form.encoding or ("utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "")
     text: Any = io.BufferedReader(_Utf8(io.TextIOWrapper(body, encoding, newline=""))) if encoding else body
-    return cast("IO[bytes]", _Lines(text, form.skip)) if form.skip else text
+    return io.BufferedReader(_Skipped(text, form.skip)) if form.skip else text
 
 
 def checked_encoding(name: str) -> str:
