@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from reelhouse.entities.lenient_parse import lenient_parse
 from reelhouse.entities.movie import MOVIE
+from reelhouse.entities.python_rows import TypedAnswer, python_rows
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Table, col
 from reelhouse.marts import REGISTRY as EVERYTHING
 from reelhouse.serve import dictionary
-from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
 from tests.warehouse.landing import Answer as Landed

@@ -15,11 +15,11 @@ from reelhouse.collect.reporting import Progress
 from reelhouse.collect.validation import ResponseValidator
 from reelhouse.collect.verify import verify
 from reelhouse.emulator import Emulator
+from reelhouse.entities.lenient_parse import lenient_parse
+from reelhouse.entities.python_rows import TypedAnswer, python_rows
 from reelhouse.entities.reference import REFERENCE_LISTS
 from reelhouse.entities.schema import Entity
 from reelhouse.spark.options import from_api
-from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.warehouse.verify import check_tables

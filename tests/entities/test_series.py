@@ -15,12 +15,12 @@ from aiohttp import web
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.reporting import Progress
 from reelhouse.collect.verify import verify
+from reelhouse.entities.lenient_parse import lenient_parse
 from reelhouse.entities.person import PERSON
+from reelhouse.entities.python_rows import TypedAnswer, python_rows
 from reelhouse.entities.referenced import REFERENCED
 from reelhouse.entities.schema import Entity, Export
 from reelhouse.entities.tv import TV
-from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.verify import check_tables
 from tests.lakes import tmdb_data

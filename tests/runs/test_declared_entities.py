@@ -20,14 +20,14 @@ from reelhouse.bootstrap import collecting, operations
 from reelhouse.bootstrap.collecting import CollectOptions
 from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.verify import verify
+from reelhouse.entities.lenient_parse import lenient_parse
+from reelhouse.entities.python_rows import TypedAnswer, python_rows
 from reelhouse.entities.schema import Entity, Export, FromColumn, Numbered, Single, Table, col
 from reelhouse.errors import ConfigError, ListingError
 from reelhouse.raw.chunk import read_chunk, whole_record
 from reelhouse.raw.receipt import Outcome, Receipt, State, read_receipts, readable
 from reelhouse.retention.erasure import purge
 from reelhouse.retention.selection import PurgeSelection
-from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tables.registry import Registry
 from reelhouse.warehouse.listed_ids import ids_of_columns
 from reelhouse.warehouse.verify import check_tables

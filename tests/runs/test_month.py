@@ -20,6 +20,8 @@ from reelhouse.collect.reporting import Progress, RunResult
 from reelhouse.collect.verify import verify
 from reelhouse.emulator import Emulator
 from reelhouse.emulator.http.faults import PROFILES
+from reelhouse.entities.lenient_parse import lenient_parse
+from reelhouse.entities.python_rows import TypedAnswer, python_rows
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Entity, Table
 from reelhouse.raw.chunk import read_answers, whole_record
@@ -29,8 +31,6 @@ from reelhouse.raw.receipt import Receipt, read_receipts
 from reelhouse.settings import Settings
 from reelhouse.storage.memory import MemoryStorage
 from reelhouse.storage.protocol import Storage
-from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import TypedAnswer, python_rows
 from reelhouse.tmdb.endpoints import request_of
 from reelhouse.warehouse.verify import check_tables
 from tests.runs.lakes import TOKEN, of

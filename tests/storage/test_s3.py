@@ -241,6 +241,13 @@ def test_reads_retry_transient_errors(lake: S3Storage, proxy: Proxy, fault: Faul
     assert lake.get("a") == body
 
 
+def test_a_missing_object_whose_answer_is_cut_is_missing_all_the_same(lake: S3Storage, proxy: Proxy) -> None:
+    proxy.when(half, kind="GET")
+    with pytest.raises(MissingKeyError):
+        lake.get("a")
+    assert proxy.counts == {"GET": 2}
+
+
 def test_a_body_that_is_always_cut_is_an_error_and_never_half_a_body(lake: S3Storage, proxy: Proxy) -> None:
     lake.put("a", b"x" * 100_000)
     proxy.always(half, kind="GET")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reelhouse.entities.lenient_parse import Rejection, lenient_parse
 from reelhouse.entities.movie import MOVIE
 from reelhouse.entities.paths import MapOf, Shape
-from reelhouse.tables.lenient_parse import Rejection, lenient_parse
 
 
 def _read(leaf: str, value: Any) -> tuple[Any, list[Rejection]]:

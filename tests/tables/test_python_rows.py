@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from reelhouse.entities import python_rows
+from reelhouse.entities.lenient_parse import lenient_parse
 from reelhouse.entities.movie import MOVIE
 from reelhouse.entities.paths import MapOf, Shape
 from reelhouse.marts import REGISTRY
-from reelhouse.tables import python_rows
-from reelhouse.tables.lenient_parse import lenient_parse
 from tests.warehouse.landing import Answer, LakeInTheMaking
 
 _TEXTS = ("", "x", "0", "null", "[REC]", "a\u2028b \U0001f3ac", " blank ", '{"a":1}', "true", "Amélie\n", "1.5", "\t")

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from reelhouse.entities.lenient_parse import lenient_parse
+from reelhouse.entities.python_rows import TypedAnswer as Parsed
+from reelhouse.entities.python_rows import python_rows
 from reelhouse.entities.tv import TV
-from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import TypedAnswer as Parsed
-from reelhouse.tables.python_rows import python_rows
 from reelhouse.tables.registry import Registry
 from tests.lakes import tmdb_data
 from tests.warehouse.landing import Answer, LakeInTheMaking, Row

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from reelhouse.entities import lenient_parse
 from reelhouse.entities.schema import ColumnSpec
 from reelhouse.marts import REGISTRY
-from reelhouse.tables import current_record, lenient_parse, select, staging
+from reelhouse.tables import current_record, select, staging
 
 RECORDED = Path(__file__).parent / "function_versions.json"
 COMMAND = "python -m tests.warehouse.test_fingerprints"

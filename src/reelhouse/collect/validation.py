@@ -9,13 +9,13 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from reelhouse.collect.record_filter import compile_filter
+from reelhouse.entities.lenient_parse import lenient_parse
 from reelhouse.entities.numbered_parts import OddPart, decoded, odd_part
+from reelhouse.entities.python_rows import Row, TypedAnswer, python_rows
 from reelhouse.entities.schema import PAGE_ROWS, Entity, Pages, Single, Table
 from reelhouse.errors import ConfigError
 from reelhouse.ids import SINGLE, is_number, key_id, number_of, shown_id
 from reelhouse.raw.receipt import State
-from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Row, TypedAnswer, python_rows
 from reelhouse.tmdb.client import Answer, UntrustedAnswer
 from reelhouse.tmdb.pagination import is_owed_rows
 from reelhouse.tmdb.retry import is_error

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 from pyspark.sql import types as T
 
 from reelhouse.delta.engine import arrow_schema
+from reelhouse.entities.lenient_parse import lenient_parse
 from reelhouse.entities.paths import staged_name
+from reelhouse.entities.python_rows import Row, TypedAnswer, python_rows
 from reelhouse.entities.schema import ANSWERS, Entity, Table
 from reelhouse.raw.receipt import State
 from reelhouse.spark.api_partitions import SettledKey
 from reelhouse.spark.options import OF_OUTCOMES
-from reelhouse.tables.lenient_parse import lenient_parse
-from reelhouse.tables.python_rows import Row, TypedAnswer, python_rows
 
 # Rows of a batch: an answer may have a thousand of them in one table.
 _BATCH_ROWS = 5000

@@ -123,7 +123,9 @@ def worth_another_try(exc: Exception) -> bool:
     if isinstance(exc, exceptions.ClientError):
         # 501: it never will; 507: it is full.
         passing = status(exc) >= 500 and status(exc) not in (501, 507)
-        return passing or status(exc) == 429 or code(exc) in _AGAIN
+        # S3 says what there is not, but to HEAD: of a body that was cut off, botocore makes the status a code.
+        cut = code(exc) == "404" and not exc.operation_name.startswith("Head")
+        return passing or cut or status(exc) == 429 or code(exc) in _AGAIN
     return isinstance(exc, _ON_THE_WAY) and not isinstance(exc, exceptions.SSLError)
 
 

@@ -4,7 +4,7 @@
 `1.0`. Apache Spark marks such rows (`MISFIT`), so it reads exact types. Where an engine does not, every scalar is read
 as text first and cast afterwards. Dates and instants are read as text by all, because TMDB writes "" for none, and so
 is what stands under keys that differ in shape. A row where a value got lost on that way, or could have been, is
-*suspect*: `tables/lenient_parse.py` reads it again, value by value. Such rows are rare.
+*suspect*: `entities/lenient_parse.py` reads it again, value by value. Such rows are rare.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from reelhouse.delta.log import (
     sound,
 )
 from reelhouse.delta.parquet import all_null, write_batches
+from reelhouse.entities.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
 from reelhouse.entities.paths import Shape, staged_name
 from reelhouse.entities.schema import Entity
 from reelhouse.errors import LakeError, MissingKeyError
@@ -41,7 +42,6 @@ from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import staging_folder
 from reelhouse.raw.receipt import Receipt, State
 from reelhouse.storage.protocol import Step, Storage
-from reelhouse.tables.lenient_parse import Parsed, Rejection, lenient_parse, nothing_of
 from reelhouse.tables.parsing import marks_misfits
 from reelhouse.tables.staging import OUTCOMES, staged, staging_schema
 from reelhouse.warehouse.manifest import Watermark

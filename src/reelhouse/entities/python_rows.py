@@ -1,6 +1,6 @@
 """The rows of declared tables in plain Python, from one answer, where there is no engine.
 
-The declarations are those that `select.py` follows; a test holds the rows equal for every table.
+The declarations are those that `tables/select.py` follows; a test holds the rows equal for every table.
 """
 
 from __future__ import annotations
