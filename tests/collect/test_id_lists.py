@@ -425,6 +425,8 @@ def test_cells_that_are_no_ids_are_counted_with_their_lines_and_requested_never(
         (b"tmdbId,title\n603,x,\n550\n", ("603", "550")),
         ("tmdbId,title\n603,é\n".encode("latin-1"), ("603",)),
         ("tmdbId,title\n603,é\n".encode("utf-16"), ("603",)),
+        (b"\xef\xbb\xbf[603, 550]", ("603", "550")),
+        (b'\xef\xbb\xbf [{"tmdbId": 603}]', ("603",)),
         (b"\n \n\nid,title\n603,x\n", ("603",)),
         (b'TT0114709\n"603"\n', ("tt0114709", "603")),
         (

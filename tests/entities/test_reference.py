@@ -123,9 +123,11 @@ def test_a_list_that_is_empty_or_another_is_not_believed() -> None:
         assert not _believed(name, b"[]")
 
 
-def test_a_list_of_which_few_rows_lack_a_value_is_believed() -> None:
-    assert _believed("genre_tv", b'{"genres":[{"id":1,"name":"Drama"},{"id":2,"name":"War"},{"id":3,"name":null}]}')
-    assert not _believed("genre_tv", b'{"genres":[{"id":1,"name":"Drama"},{"id":2,"name":null},{"name":"War"}]}')
+def test_a_list_whose_values_are_null_is_believed() -> None:
+    # In a language that TMDB was not translated into, genres have no name.
+    assert _believed("genre_tv", b'{"genres":[{"id":1,"name":null},{"id":2,"name":null},{"id":null,"name":"War"}]}')
+    assert not _believed("genre_tv", b'{"genres":[{"id":1,"name":"Drama"},{"name":"Crime"},{"name":"War"}]}')
+    assert not _believed("genre_tv", b'{"genres":[{"id":1,"keyword":"Drama"}]}')
 
 
 def test_an_answer_without_its_list_is_not_believed(tmp_path: Path) -> None:

@@ -567,6 +567,26 @@ def test_functions_that_somebody_else_put_into_the_search_path_are_not_called(
     check_equal(lake, database, *SOME, OWN)
 
 
+@pytest.mark.parametrize(
+    "guard",
+    [
+        ("create rule kept as on delete to tmdb.movie do instead nothing",),
+        (
+            "create function kept() returns trigger language plpgsql as $$ begin return null; end $$",
+            "create trigger kept before delete on tmdb.movie for each row execute function kept()",
+        ),
+    ],
+)
+def test_rows_that_the_database_does_not_let_go_are_an_error(
+    lake: Path, states: tuple[Path, Path], database: Database, guard: tuple[str, ...]
+) -> None:
+    export(lake, database.url, "movie")
+    database.run(*guard)
+    moved(lake, states[1])
+    with pytest.raises(ReelhouseError, match="rows of movie in tmdb that are out of date were not deleted"):
+        export(lake, database.url, "movie")
+
+
 def test_triggers_find_what_they_use_as_for_every_program_of_the_user(
     lake: Path, states: tuple[Path, Path], database: Database
 ) -> None:

@@ -69,6 +69,27 @@ def test_a_negative_id_of_discover_is_excluded_and_the_lake_stays_whole(plain: T
     assert_whole(lake)
 
 
+def test_what_discover_no_longer_finds_is_requested_once_more(plain: Tiny) -> None:
+    def discovered(*ids: int) -> None:
+        rows = [{"id": id_, "popularity": 9.0} for id_ in ids]
+        found = json({"results": rows, "page": 1, "total_pages": 1, "total_results": len(rows)}).body
+        plain.instead = lambda request: web.Response(body=found) if "/discover/" in request.path else None
+
+    lake = MemoryStorage()
+    wanted = small(plain, discover={"vote_count.gte": "0"})
+    discovered(1, 2, 3)
+    collect(lake, wanted)
+    # Neither a list in between nor what other filters find is compared with.
+    collect(lake, small(plain), keys=("7",), selected=True)
+    collect(lake, small(plain, discover={"vote_count.gte": "5"}))
+    plain.gone = {2}
+    discovered(1)
+    assert collect(lake, wanted).plan.counts.requested == {"vanished": 2}
+    assert reasons(lake, 4) == {"2": "vanished", "3": "vanished"}
+    assert collect(lake, wanted).plan.counts.requested == {}
+    assert_whole(lake)
+
+
 def test_a_list_is_asked_whatever_filter_would_say(plain: Tiny) -> None:
     lake = MemoryStorage()
     result = collect(lake, small(plain, min_popularity=999.0), keys=("20", "500", "tt0000025"), selected=True)

@@ -87,7 +87,7 @@ async def compare(
         if not by_export:
             _choose(storage, plan, ledger)
         listing = Listing(ledger.db, entity.name)
-        before = newest_plans(storage, last, entity.name, exports=True).exports
+        before = newest_plans(storage, last, entity.name, Selection()).exports
         exports = await list_exports(storage, session, url, wanted, listing, before, client)
         if not by_export:
             _keep_chosen(plan, ledger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -218,7 +219,8 @@ def _plain_text(body: bytes) -> bytes:
     except UnicodeDecodeError:
         # Ids are ASCII in every other encoding too; only names of columns may come out wrong.
         body = body.decode("latin-1").encode()
-    return _json_as_text(body) if body.lstrip()[:1] == b"[" else body
+    listed = body.removeprefix(codecs.BOM_UTF8).lstrip()
+    return _json_as_text(listed) if listed[:1] == b"[" else body
 
 
 def _json_as_text(body: bytes) -> bytes:

@@ -107,8 +107,8 @@ class Listing:
         )
         self.db.execute("commit")
 
-    def mark_vanished(self, previous: bytes | None) -> None:
-        """Known ids that the *previous* export held and this listing lacks; without it, all that this one lacks."""
+    def mark_vanished(self, previous: Iterable[int] | None) -> None:
+        """Known ids that the *previous* listing held and this one lacks; without it, all that this one lacks."""
         missing = {
             id_
             for (id_,) in self.db.execute(
@@ -117,15 +117,8 @@ class Listing:
                 (self._entity,),
             )
         }
-        if not missing:
-            return
-        if previous is None:
-            self.db.executemany("insert or ignore into vanished values (?)", ((id_,) for id_ in missing))
-            return
-        for batch in read_rows(previous):
-            self.db.executemany(
-                "insert or ignore into vanished values (?)", [(row.id,) for row in batch if row.id in missing]
-            )
+        gone = missing if previous is None or not missing else missing.intersection(previous)
+        self.db.executemany("insert or ignore into vanished values (?)", ((id_,) for id_ in gone))
 
     def add_set_aside(self) -> None:
         """Ids of other services, set aside before anybody said which of TMDB's they are: no other table has them."""

@@ -18,6 +18,7 @@ from reelhouse.collect.record_filter import check_fields, needs_answers
 from reelhouse.entities.registry import ENTITIES
 from reelhouse.entities.schema import Discovered, Entity, Export, FromColumn, Pages
 from reelhouse.errors import KeyTakenError, LakeError, ListingError, MissingError, TransientError, UntrustedError
+from reelhouse.ids import key_id
 from reelhouse.raw.inbox import read_inbox
 from reelhouse.raw.json_objects import get_named
 from reelhouse.raw.keys import export_key, is_export_of
@@ -33,6 +34,7 @@ from reelhouse.raw.plan import (
     listed_at,
     pack_ids,
     put_ids,
+    read_lines,
     read_plan,
 )
 from reelhouse.raw.reconciliation import read_reconciliation
@@ -41,7 +43,7 @@ from reelhouse.tmdb.client import Answer, TmdbClient, query_of
 from reelhouse.tmdb.clock import AGREES
 from reelhouse.tmdb.discover import discover
 from reelhouse.tmdb.endpoints import CANARY, EXPORTS_URL, is_found, request_of, takes
-from reelhouse.tmdb.exports import fetch_export
+from reelhouse.tmdb.exports import fetch_export, read_rows
 from reelhouse.tmdb.pagination import read_changes
 from reelhouse.tmdb.retry import ask, whole_json
 
@@ -168,8 +170,7 @@ class _Planner:
         self._run = run
         self._put = put
         self._listing = Listing(ledger.db, wanted.entity.name)
-        exports = wanted.selection.source == "export"
-        self._before = newest_plans(storage, run - 1, wanted.entity.name, exports=exports)
+        self._before = newest_plans(storage, run - 1, wanted.entity.name, wanted.selection)
 
     async def draft(self) -> PlannedRun:
         wanted = self._wanted
@@ -278,6 +279,8 @@ class _Planner:
         self._check_floor(len(lines))
         lines += named
         self._listing.add_lines(lines, selection)
+        if self._before.listing is not None:
+            self._listing.mark_vanished(_listed_ids(self._storage, self._before.listing, selection))
         self._listing.add_set_aside()
         return exports, lines
 
@@ -305,7 +308,8 @@ class _Planner:
             # What a user no longer lists has not vanished at TMDB.
             still = any(is_export_of(name, listed.key) for name in names)
             if still and listed.key not in {one.key for one in references}:
-                self._listing.mark_vanished(_landed(self._storage, listed))
+                body = _landed(self._storage, listed)
+                self._listing.mark_vanished(None if body is None else _ids_of(body))
         return references
 
     async def _read_feed(self, planned_at: str) -> str:
@@ -382,12 +386,14 @@ class _Planner:
 class EarlierRuns(NamedTuple):
     """What earlier runs of the same entity leave for this one; *plan* is the newest of them.
 
-    *exports*, newest first, are those that known ids were listed in.
+    *exports*, newest first, are those that known ids were listed in; *listing* is what the same selection listed last,
+    where it is not of exports.
     """
 
     plan: Plan | None
     exports: list[ExportRef]
     changes_read_to: str | None
+    listing: IdsObject | None
 
 
 def _record(answer: Answer) -> Answer:
@@ -408,13 +414,14 @@ def selection_notes(plan: Plan) -> Iterator[str]:
             yield f"{name} = {limit:g} excludes none of the {counts.listed:,} listed ids"
 
 
-def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> EarlierRuns:
-    """Without *exports* the search ends sooner: in a lake that was never listed from one it would read every plan."""
+def newest_plans(storage: Storage, last: int, entity: str, selection: Selection) -> EarlierRuns:
+    """What runs up to *last* leave for one of *selection*. No more plans are read than it takes to know that."""
     newest: Plan | None = None
     cursor: str | None = None
     listed: list[ExportRef] = []
+    listing: IdsObject | None = None
     # An abandoned run has not requested all that it found changed or vanished: the run before it counts too.
-    has_cursor = has_export = False
+    has_cursor = has_listing = False
     for run in range(last, 0, -1):
         plan = read_plan(storage, entity, run)
         if plan is None:
@@ -425,10 +432,37 @@ def newest_plans(storage: Storage, last: int, entity: str, *, exports: bool) -> 
             cursor, has_cursor = plan.changes_read_to, counts
         if plan.export is not None:
             listed += plan.exports
-            has_export = counts
-        if has_export or (has_cursor and not exports):
+            has_listing = has_listing or (counts and selection.source == "export")
+        if _lists_alike(plan.selection, selection):
+            listing, has_listing = plan.listing, counts
+        if has_listing or (has_cursor and selection.source not in ("export", *_DRIFTING)):
             break
-    return EarlierRuns(newest, listed, cursor)
+    return EarlierRuns(newest, listed, cursor, listing)
+
+
+# Sources of ids whose listings lose ids from run to run, and are kept with the plan.
+_DRIFTING = ("discover", "column")
+
+
+def _lists_alike(one: Selection, other: Selection) -> bool:
+    """Whether an id that the first of two listings has and the second has not may be gone at TMDB."""
+    # Of other filters it is another listing.
+    return one.source == other.source in _DRIFTING and one.discover == other.discover
+
+
+def _ids_of(export: bytes) -> Iterator[int]:
+    return (row.id for batch in read_rows(export) for row in batch)
+
+
+def _listed_ids(storage: Storage, listing: IdsObject, selection: Selection) -> list[int] | None:
+    """The ids of a plan's listing; None where it is gone or damaged."""
+    try:
+        lines = [line.partition(" ") for line in read_lines(storage, listing)]
+    except LakeError:
+        return None
+    # What discover found has a popularity; ids without one were named besides.
+    found = (key_id(key) for key, _, popularity in lines if popularity or selection.source != "discover")
+    return [id_ for id_ in found if id_ is not None]
 
 
 def _is_abandoned(storage: Storage, plan: Plan) -> bool:

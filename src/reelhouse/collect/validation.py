@@ -176,8 +176,7 @@ class ResponseValidator:
                 raise UntrustedAnswer(
                     "too_short", f"{key}: the answer has {len(rows)} of at least {least} rows of {table.name}", answer
                 )
-            # TMDB may leave out a value somewhere. The rows of another list lack their key, or all but their key.
-            if 2 * sum(_is_of_its_table(table, row) for row in rows) < len(rows):
+            if _is_of_another(table, rows, answer.body):
                 names = ", ".join(table.placed)
                 raise UntrustedAnswer("wrong_body", f"{key}: most rows of {table.name} lack {names}", answer)
 
@@ -243,11 +242,15 @@ class ResponseValidator:
         return Validated(State.LANDED, answer, id_, drift=drift, missing=self._missing_parts(fields))
 
 
-def _is_of_its_table(table: Table, row: Row) -> bool:
-    """Whether a row has its key, and any of the other values that an answer gives it."""
-    key = [row[name] for name in table.placed if name in table.key]
-    others = [row[name] for name in table.placed if name not in table.key]
-    return None not in key and (not others or any(value is not None for value in others))
+def _is_of_another(table: Table, rows: list[Row], body: bytes) -> bool:
+    """Whether most *rows* lack their key, or *body* has none of the names of the other values.
+
+    TMDB has NULL for some keys, and for names that nobody translated.
+    """
+    keys = [name for name in table.key if name in table.placed]
+    keyed = sum(all(row[name] is not None for name in keys) for row in rows)
+    others = [place.members[-1] for name, place in table.placed.items() if name not in keys and place.members]
+    return 2 * keyed < len(rows) or (others != [] and not any(f'"{name}"'.encode() in body for name in others))
 
 
 def _drift(odd: OddPart) -> str:

@@ -7,8 +7,9 @@ another service's.
 **Known**: what the ledger holds of an id is its newest answer, whatever its state. It decides what is requested next.
 
 **Current**: what tables show is the newest answer that settled the id (landed, filtered). A quarantined one never
-replaces it. A later `gone` does, if the newest export lacks the id too or there is no export; while the export lists
-the id, it only speaks where nothing settled the id. Where nothing but quarantined answers is there, the newest speaks.
+replaces it. A later `gone` does, unless the newest export lists the id: then it only speaks where nothing settled the
+id. An export from more than a day before the `gone` says nothing of it: a lake may be listed by `discover` since. Where
+nothing but quarantined answers is there, the newest speaks.
 
 | where | how | what of it |
 |---|---|---|

@@ -11,7 +11,7 @@ from reelhouse.entities.schema import ColumnSpec
 from reelhouse.raw.current import SETTLED
 
 # Goes up when another outcome may be chosen.
-VERSION = 2
+VERSION = 3
 
 CURRENT_COLUMNS = (
     ColumnSpec("entity", "string", "The kind of thing."),
@@ -19,18 +19,22 @@ CURRENT_COLUMNS = (
     ColumnSpec("state", "string", "landed, filtered, gone or quarantined."),
     ColumnSpec("sequence", "bigint", "The claim that speaks for the id."),
     ColumnSpec("append_id", "bigint", "The append of staging that holds it."),
-    ColumnSpec("tombstoned", "boolean", "TMDB says gone and the newest export lacks the id."),
+    ColumnSpec("tombstoned", "boolean", "TMDB says gone, and no export of that time lists the id."),
     ColumnSpec("newest_state", "string", "State of the newest outcome, whatever it is worth."),
     ColumnSpec("newest_sequence", "bigint", "The newest outcome."),
     ColumnSpec("newest_append_id", "bigint", "The append of staging that holds the newest outcome."),
 )
 
 
-def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, export_known: bool) -> DataFrame:
-    """One row per id. *export* are the ids of the newest landed export; *export_known* is False where there is none."""
+def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, export_day: str | None) -> DataFrame:
+    """One row per id. *export* are the ids of the newest landed export, of *export_day*; None where there is none."""
     listed = export.select("id").distinct().withColumn("listed", F.lit(True))
     seen = _ranked(staging).join(listed, "id", "left")
-    absent = F.col("listed").isNull() if export_known else F.lit(True)
+    absent = F.lit(True)
+    if export_day is not None:
+        # The export of a day appears in its morning; until then the one before is the newest.
+        outdated = F.col("gone_on") > F.date_add(F.lit(export_day).cast("date"), 1)
+        absent = F.col("listed").isNull() | F.coalesce(outdated, F.lit(False))
     newer_gone = F.col("gone").isNotNull() & (F.coalesce("settled", F.lit(-1)) < F.col("gone"))
     chosen = (
         F.when(newer_gone & (absent | F.col("settled").isNull()), F.col("gone"))
@@ -47,13 +51,14 @@ def _ranked(staging: DataFrame) -> DataFrame:
     An outcome appended twice is there twice. A join and not a window, which costs Sail fifteen times the aggregation.
     """
     state = F.col("state")
-    rows = staging.filter(F.col("id").isNotNull()).select("id", "sequence", "append_id", "state")
+    rows = staging.filter(F.col("id").isNotNull()).select("id", "sequence", "append_id", "state", "fetched_at")
     newest = rows.groupBy("id").agg(
         F.max("sequence").alias("newest"),
         F.max(F.when(state.isin(*SETTLED), F.col("sequence"))).alias("settled"),
         F.max(F.when(state == "gone", F.col("sequence"))).alias("gone"),
+        F.max(F.when(state == "gone", F.col("fetched_at").cast("date"))).alias("gone_on"),
     )
-    return rows.join(newest, "id")
+    return rows.drop("fetched_at").join(newest, "id")
 
 
 def _one_each(rows: DataFrame, entity: str) -> DataFrame:

@@ -95,7 +95,7 @@ TOMBSTONE_COLUMNS = (_ENTITY, _ID, *_LINEAGE[:-1])
 
 
 def tombstones(staging: DataFrame, current: DataFrame) -> DataFrame:
-    """One row for each id that TMDB says is gone and the newest export lacks. It can come back."""
+    """One row for each id that TMDB says is gone and that no export of that time lists. It can come back."""
     chosen = current.filter("tombstoned").select("entity", "sequence", "append_id")
     return (
         _outcomes(staging)

@@ -248,7 +248,7 @@ def _make_current(making: BuildPass, kind: str, *, from_scratch: bool) -> None:
             staged,
             _listed(making.frames[POPULARITY.name], listed),
             entity=kind,
-            export_known=bool(listed),
+            export_day=max((one.day for one in listed), default=None),
         )
         commit = making.overwrite(folder, name, frame, _CURRENT)
     current = making.engine.held(folder, commit.version)

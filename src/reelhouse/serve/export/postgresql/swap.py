@@ -123,10 +123,26 @@ class Swap:
         place, staged = ddl.at(self._schema, table.name), ddl.at(self._schema, work.staged)
         same = " and ".join(f"s.{quoted(name)} = t.{quoted(name)}" for name in table.spec.key)
         alike = f"row({ddl.names(columns, 's')}) is not distinct from row({ddl.names(columns, 't')})"
-        self._link.run(f"delete from {place} t where not exists (select from {staged} s where {same} and {alike})")
+        outdated = f"from {place} t where not exists (select from {staged} s where {same} and {alike})"
+        self._link.run(f"delete {outdated}")
+        if self._is_guarded(place) and self._link.value(f"select exists (select {outdated})"):
+            raise ReelhouseError(
+                f"rows of {table.name} in {self._schema} that are out of date were not deleted: nothing is changed; a "
+                "rule, trigger or policy there may be the reason"
+            )
         written = table.rows - self._count(table)
         self._insert(work, f"where not exists (select from {place} t where {same})")
         return written
+
+    def _is_guarded(self, place: str) -> bool:
+        """Whether a table has rules, policies or triggers of others, which may do something else than delete."""
+        (guarded,) = self._link.rows(
+            "select relhasrules or relrowsecurity or exists "
+            "(select from pg_trigger where tgrelid = c.oid and not tgisinternal) "
+            "from pg_class c where c.oid = $1::regclass::oid",
+            [place],
+        )
+        return bool(guarded[0])
 
     def _insert(self, work: TableChange, where: str = "") -> None:
         columns = work.table.spec.columns
