@@ -567,6 +567,17 @@ def test_functions_that_somebody_else_put_into_the_search_path_are_not_called(
     check_equal(lake, database, *SOME, OWN)
 
 
+@pytest.mark.parametrize("change", ["alter column vote_average type integer", "drop column tagline"])
+def test_columns_that_somebody_changed_are_made_again(
+    lake: Path, states: tuple[Path, Path], database: Database, change: str
+) -> None:
+    export(lake, database.url, "movie")
+    database.run(f"alter table tmdb.movie {change}")
+    moved(lake, states[1])
+    assert export(lake, database.url, "movie")["movie"].how == "full"
+    check_equal(lake, database, "movie")
+
+
 @pytest.mark.parametrize(
     "guard",
     [

@@ -49,6 +49,10 @@ class MiscountError(ReelhouseError):
         self.work = work
 
 
+def _declared(table: ExportTable) -> dict[str, str]:
+    return {column.name: ddl.type_of(column) for column in table.spec.columns}
+
+
 class Swap:
     """Statements of one open transaction."""
 
@@ -89,6 +93,9 @@ class Swap:
         assert work.changes is not None and work.loaded is not None
         if not work.changes.answers.num_rows:
             return 0
+        if self._columns(place) != _declared(table):
+            # Somebody has changed them; what came would be fitted to their types.
+            raise MiscountError(work)
         same = " and ".join(f"t.{quoted(name)} = k.{quoted(name)}" for name in table.answer)
         self._link.run(f"delete from {place} t using {ddl.at(self._schema, work.touched)} k where {same}")
         try:
@@ -154,15 +161,7 @@ class Swap:
     def _align(self, work: TableChange) -> None:
         """Give a table that is there the columns that are declared now."""
         table, place = work.table, ddl.at(self._schema, work.table.name)
-        # What PostgreSQL computes of others is their owner's.
-        found = dict(
-            self._link.rows(
-                "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "
-                "where attrelid = $1::regclass::oid and attnum > 0 and not attisdropped and attgenerated = ''",
-                [place],
-            )
-        )
-        declared = {column.name: ddl.type_of(column) for column in table.spec.columns}
+        found, declared = self._columns(place), _declared(table)
         for name in found.keys() - declared.keys():
             self._link.run(f"alter table {place} drop column {quoted(name)}")
         for name, kind in declared.items():
@@ -170,6 +169,16 @@ class Swap:
                 self._link.run(f"alter table {place} drop column {quoted(name)}")
             if found.get(name) != kind:
                 self._link.run(f"alter table {place} add column {quoted(name)} {kind}")
+
+    def _columns(self, place: str) -> dict[str, str]:
+        """Types by the names of a table's columns; what PostgreSQL computes of others is their owner's."""
+        return dict(
+            self._link.rows(
+                "select attname::text, format_type(atttypid, atttypmod) from pg_attribute "
+                "where attrelid = $1::regclass::oid and attnum > 0 and not attisdropped and attgenerated = ''",
+                [place],
+            )
+        )
 
     def _has_key(self, table: ExportTable) -> bool:
         """Whether the table has the declared key; another one that an older version declared is dropped."""
