@@ -81,9 +81,9 @@ def test_what_discover_no_longer_finds_is_requested_once_more(plain: Tiny) -> No
     collect(lake, wanted)
     # Neither a list in between nor what other filters find is compared with.
     collect(lake, small(plain), keys=("7",), selected=True)
-    collect(lake, small(plain, discover={"vote_count.gte": "5"}))
-    plain.gone = {2}
     discovered(1)
+    assert collect(lake, small(plain, discover={"vote_count.gte": "5"})).plan.counts.requested == {}
+    plain.gone = {2}
     assert collect(lake, wanted).plan.counts.requested == {"vanished": 2}
     assert reasons(lake, 4) == {"2": "vanished", "3": "vanished"}
     assert collect(lake, wanted).plan.counts.requested == {}
