@@ -391,6 +391,19 @@ def test_a_run_that_is_listed_from_no_export_does_not_look_for_one_in_all_plans(
     assert storage.plans <= 3
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_an_id_that_no_table_mentions_any_more_is_requested_once_more(server: Server, damaged: bool) -> None:
+    storage = MemoryStorage()
+    want = wanted(selection=Selection(source="column"))
+    plan = planned(storage, server, want._replace(keys=("1", "2")))
+    settle(storage, plan, [a_outcome("1"), a_outcome("2")])
+    finalize(storage, plan)
+    if damaged:
+        assert plan.listing is not None
+        storage.put(plan.listing.key, b"damaged")
+    assert "2 vanished" in lines(storage, planned(storage, server, want._replace(keys=("1",))))
+
+
 FUTURE = "2036-03-01T00:00:00Z"
 
 
