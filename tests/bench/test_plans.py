@@ -96,7 +96,7 @@ def test_a_table_reads_of_staging_what_it_shows(sail: dict[str, str], name: str)
 
 def test_who_is_current_is_found_without_a_body(sail: dict[str, str]) -> None:
     for columns in _columns(sail["_reelhouse/staging/movie_current"], "_reelhouse/staging/movie"):
-        assert columns <= {"id", "sequence", "append_id", "state"}
+        assert columns <= {"id", "sequence", "append_id", "state", "fetched_at"}
 
 
 def test_only_who_is_current_and_quarantine_read_staging_twice(sail: dict[str, str]) -> None:
