@@ -124,6 +124,24 @@ def test_a_later_export_decides_about_what_is_gone(lake: LakeInTheMaking) -> Non
     assert check_tables(lake.storage) == []
 
 
+def test_an_old_export_keeps_nothing_that_tmdb_has_deleted(lake: LakeInTheMaking) -> None:
+    lake.land(a_movie(1), a_movie(2), export=[1, 2], day="2026-11-20", at="2026-11-20T09:00:00Z")
+    lake.land(gone(1), at="2026-11-21T09:00:00Z")
+    lake.build()
+    assert lake.values("tombstone", "id") == []
+    # Runs of `discover` land no export.
+    lake.land(a_movie(2), at="2026-11-23T09:00:00Z")
+    lake.build()
+    assert lake.values("tombstone", "id") == []
+    lake.land(a_movie(2), at="2026-11-24T09:00:00Z")
+    lake.build()
+    assert (list(_movies(lake)), lake.values("tombstone", "id")) == ([2], [1])
+    lake.land(a_movie(2), export=[1, 2], day="2026-11-25", at="2026-11-25T09:00:00Z")
+    lake.build()
+    assert sorted(_movies(lake)) == [1, 2]
+    assert check_tables(lake.storage) == []
+
+
 @pytest.mark.long
 def test_one_id_asked_twice_in_a_chunk_has_one_row_and_the_later_line(lake: LakeInTheMaking) -> None:
     first = Answer(550, {"id": 550, "title": "first"}, key="550")

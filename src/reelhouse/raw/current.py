@@ -8,8 +8,8 @@ another service's.
 
 **Current**: what tables show is the newest answer that settled the id (landed, filtered). A quarantined one never
 replaces it. A later `gone` does, unless the newest export lists the id: then it only speaks where nothing settled the
-id. An export from more than a day before the `gone` says nothing of it: a lake may be listed by `discover` since. Where
-nothing but quarantined answers is there, the newest speaks.
+id. An export from more than three days before the newest answer says nothing: a lake may be listed by `discover` since.
+Where nothing but quarantined answers is there, the newest speaks.
 
 | where | how | what of it |
 |---|---|---|

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -26,15 +27,11 @@ CURRENT_COLUMNS = (
 )
 
 
-def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, export_day: str | None) -> DataFrame:
-    """One row per id. *export* are the ids of the newest landed export, of *export_day*; None where there is none."""
+def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, export_known: bool) -> DataFrame:
+    """One row per id. *export* are the ids of the newest landed export; *export_known* is False where none counts."""
     listed = export.select("id").distinct().withColumn("listed", F.lit(True))
     seen = _ranked(staging).join(listed, "id", "left")
-    absent = F.lit(True)
-    if export_day is not None:
-        # The export of a day appears in its morning; until then the one before is the newest.
-        outdated = F.col("gone_on") > F.date_add(F.lit(export_day).cast("date"), 1)
-        absent = F.col("listed").isNull() | F.coalesce(outdated, F.lit(False))
+    absent = F.col("listed").isNull() if export_known else F.lit(True)
     newer_gone = F.col("gone").isNotNull() & (F.coalesce("settled", F.lit(-1)) < F.col("gone"))
     chosen = (
         F.when(newer_gone & (absent | F.col("settled").isNull()), F.col("gone"))
@@ -45,20 +42,25 @@ def current_outcomes(staging: DataFrame, export: DataFrame, *, entity: str, expo
     return _one_each(rows, entity)
 
 
+def newest_day(staging: DataFrame) -> date | None:
+    """The day (UTC) of the newest answer; None without any."""
+    found = staging.agg(F.max(F.col("fetched_at").cast("date")).alias("day")).first()
+    return found["day"] if found is not None else None
+
+
 def _ranked(staging: DataFrame) -> DataFrame:
     """Every outcome beside the newest, the newest settled and the newest gone one of its id.
 
     An outcome appended twice is there twice. A join and not a window, which costs Sail fifteen times the aggregation.
     """
     state = F.col("state")
-    rows = staging.filter(F.col("id").isNotNull()).select("id", "sequence", "append_id", "state", "fetched_at")
+    rows = staging.filter(F.col("id").isNotNull()).select("id", "sequence", "append_id", "state")
     newest = rows.groupBy("id").agg(
         F.max("sequence").alias("newest"),
         F.max(F.when(state.isin(*SETTLED), F.col("sequence"))).alias("settled"),
         F.max(F.when(state == "gone", F.col("sequence"))).alias("gone"),
-        F.max(F.when(state == "gone", F.col("fetched_at").cast("date"))).alias("gone_on"),
     )
-    return rows.drop("fetched_at").join(newest, "id")
+    return rows.join(newest, "id")
 
 
 def _one_each(rows: DataFrame, entity: str) -> DataFrame:

@@ -20,6 +20,7 @@ from reelhouse.storage.protocol import Storage
 
 _ADULT = "adult_"
 # Exports of so many days are looked through for the newest, so two of one run are at most so far apart.
+_LATE = timedelta(days=3)
 _WEEK = timedelta(days=8)
 _COPY = re.compile(rf"{BUILDS}(\d{{6,}})\.json")
 
@@ -61,6 +62,11 @@ def newest_exports(exports: Iterable[ExportRead], entity: str) -> list[ExportRea
     found = {one.kind: one for one in sorted(exports) if one.kind in (entity, adult_kind(entity))}
     newest = max(found.values(), default=None)
     return [one for one in found.values() if newest is not None and _day(newest) - _day(one) < _WEEK]
+
+
+def is_outdated(exports: Iterable[ExportRead], newest: date | None) -> bool:
+    """Whether all of *exports* are older than TMDB is late with its own, where the *newest* answer is of that day."""
+    return newest is not None and all(newest - _day(one) > _LATE for one in exports)
 
 
 def _day(export: ExportRead) -> date:

@@ -34,13 +34,13 @@ from reelhouse.errors import LakeError, MissingKeyError
 from reelhouse.raw.keys import staging_folder
 from reelhouse.storage.prefetch import prefetch
 from reelhouse.storage.protocol import Step
-from reelhouse.tables.current_record import CURRENT_COLUMNS, current_outcomes, daily_answers, landed_answers
+from reelhouse.tables.current_record import CURRENT_COLUMNS, current_outcomes, daily_answers, landed_answers, newest_day
 from reelhouse.tables.popularity import POPULARITY
 from reelhouse.tables.registry import Registry, input_of
 from reelhouse.tables.schemas import data_type, schema_of
 from reelhouse.tables.select import rows_of
 from reelhouse.warehouse.fingerprints import made_of, rows_fingerprint
-from reelhouse.warehouse.manifest import ExportRead, TableVersion, newest_exports
+from reelhouse.warehouse.manifest import ExportRead, TableVersion, is_outdated, newest_exports
 from reelhouse.warehouse.popularity_daily import FOLDER, write_popularity
 from reelhouse.warehouse.staging import Staged, outcomes_held
 
@@ -244,11 +244,14 @@ def _make_current(making: BuildPass, kind: str, *, from_scratch: bool) -> None:
     commit = None if from_scratch else making.made_already(folder, name)
     if commit is None:
         listed = newest_exports(making.exports, kind)
+        # Those of a lake that is listed by `discover` since say nothing of what TMDB has deleted meanwhile.
+        if listed and is_outdated(listed, newest_day(staged)):
+            listed = []
         frame = current_outcomes(
             staged,
             _listed(making.frames[POPULARITY.name], listed),
             entity=kind,
-            export_day=max((one.day for one in listed), default=None),
+            export_known=bool(listed),
         )
         commit = making.overwrite(folder, name, frame, _CURRENT)
     current = making.engine.held(folder, commit.version)
