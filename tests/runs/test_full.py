@@ -39,6 +39,16 @@ def test_the_open_run_comes_first_and_then_the_full_one(tiny: Tiny) -> None:
     assert_whole(lake)
 
 
+def test_a_full_run_of_a_list_requests_its_ids_alone(tiny: Tiny) -> None:
+    lake = MemoryStorage()
+    collect(lake, small(tiny))
+    tiny.now = "2026-03-01T12:01:00+00:00"
+    result = collect(lake, small(tiny), keys=("3", "4"), selected=True, full=True)
+    asked = {key for key, reason in reasons(lake, result.plan.run).items() if reason == "stale"}
+    assert asked == {"3", "4"}
+    assert_whole(lake)
+
+
 def test_a_letter_waits_for_a_run_of_its_kind(tiny: Tiny) -> None:
     """What a person collects in between is neither more nor less than was asked for."""
     lake = MemoryStorage()

@@ -136,6 +136,17 @@ def test_past_five_hundred_pages_the_dates_are_split_and_every_title_is_found_on
     assert len(server.seen) < 21_000 / 20 * 1.1
 
 
+def test_titles_with_an_impossible_date_are_found_or_counted() -> None:
+    titles = _titles(10_300)
+    ends = [titles[0]._replace(released="0000-00-00"), titles[1]._replace(released="2025-13-45")]
+    found, notes = {}, []
+    with serving(Catalogue([*ends, *titles[2:]]).answer) as server:
+        found = with_client(server.url, lambda client: discover(client, MOVIE, {}, notes.append))
+    lost = set(_whole(titles)) - set(found)
+    assert lost <= {titles[1].id}
+    assert notes == [f"discover promises 10,300 titles, {len(lost)} of them could not be reached"][: len(lost)]
+
+
 @pytest.mark.long
 def test_a_single_day_over_the_cap_is_split_by_votes_and_then_by_runtime() -> None:
     one_day = [title._replace(released="2020-01-01") for title in _titles(10_500, seed=2)]

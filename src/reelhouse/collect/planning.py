@@ -88,7 +88,7 @@ from listed l left join known k on k.entity = :entity and k.id = l.id
   left join run r on r.run = k.run left join changed c on c.id = l.id left join vanished v on v.id = l.id
 union all
 select k.id, null, 0, null,
-  case when k.state = 'quarantined' then 'retry' when k.state = 'gone' then null {kept_up} end
+  case when k.state = 'quarantined' then 'retry' when k.state = 'gone' then null {others_kept_up} end
 from known k
   left join run r on r.run = k.run left join changed c on c.id = k.id left join vanished v on v.id = k.id
 where k.entity = :entity and k.id not in (select id from listed)
@@ -97,8 +97,8 @@ where k.entity = :entity and k.id not in (select id from listed)
 _KEPT_UP = """
     when v.id is not null then 'vanished'
     when r.request_profile <> :request_profile then 'settings'
-    when c.id is not null and (k.fetched_at <= c.fresh_after or k.fetched_at > :latest) then 'changed'
-    when k.fetched_at < :stale_before or k.fetched_at > :latest then 'stale'
+    when c.id is not null and (k.fetched_at <= c.fresh_after or k.fetched_at > {latest}) then 'changed'
+    when k.fetched_at < {stale_before} or k.fetched_at > {latest} then 'stale'
 """
 
 
@@ -169,6 +169,7 @@ class _Planner:
         self._ledger = ledger
         self._run = run
         self._put = put
+        self._notes: list[str] = []
         self._listing = Listing(ledger.db, wanted.entity.name)
         self._before = newest_plans(storage, run - 1, wanted.entity.name, wanted.selection)
 
@@ -209,7 +210,7 @@ class _Planner:
         if self._put:
             await self._check_filter()
         find_requests, stored, size = self._cost(plan)
-        notes = (*wanted.notes, *selection_notes(plan))
+        notes = (*wanted.notes, *self._notes, *selection_notes(plan))
         return PlannedRun(plan, plan.ids.count + find_requests, notes, find_requests, stored, size)
 
     def _cost(self, plan: Plan) -> tuple[int, int, int]:
@@ -269,7 +270,7 @@ class _Planner:
         if selection.source == "export":
             exports = await self._list_exports()
         elif selection.source == "discover":
-            found = await discover(self._tmdb.client, entity, dict(selection.discover))
+            found = await discover(self._tmdb.client, entity, dict(selection.discover), self._notes.append)
             lines = [f"{id_} {popularity!r}" for id_, popularity in sorted(found.items())]
         elif selection.source == "single":
             lines = [entity.path]
@@ -277,10 +278,12 @@ class _Planner:
             lines = [str(page) for page in range(1, entity.listing.last + 1)]
         lines += self._wanted.keys
         self._check_floor(len(lines))
+        # Tables that a purge has emptied mention nothing.
+        before = self._before.listing if lines else None
         lines += named
         self._listing.add_lines(lines, selection)
-        if self._before.listing is not None:
-            self._listing.mark_vanished(_listed_ids(self._storage, self._before.listing, selection))
+        if before is not None:
+            self._listing.mark_vanished(_listed_ids(self._storage, before, selection))
         self._listing.add_set_aside()
         return exports, lines
 
@@ -337,6 +340,11 @@ class _Planner:
             self._listing.add_changed(ids, f"{day + timedelta(days=1)}{SURE_HOUR}")
         return stale_before
 
+    @property
+    def _is_full_list(self) -> bool:
+        wanted = self._wanted
+        return wanted.selection.source == "list" and wanted.keys != () and not wanted.stale_after_days
+
     def _knows_any(self) -> bool:
         found = self._ledger.db.execute(
             "select 1 from known where entity = ? and state <> 'gone' limit 1", (self._wanted.entity.name,)
@@ -347,12 +355,18 @@ class _Planner:
         db = self._ledger.db
         db.execute("drop table if exists temp.asked")
         db.execute(
-            _ASKED.format(kept_up=_KEPT_UP),
+            _ASKED.format(
+                kept_up=_KEPT_UP.format(stale_before=":stale_before", latest=":latest"),
+                others_kept_up=_KEPT_UP.format(stale_before=":others_stale_before", latest=":others_latest"),
+            ),
             {
                 "entity": self._wanted.entity.name,
                 "request_profile": self._wanted.request_profile.fingerprint,
                 "stale_before": stale_before,
                 "latest": latest,
+                # A full run of a list is about its ids.
+                "others_stale_before": "" if self._is_full_list else stale_before,
+                "others_latest": _NEVER if self._is_full_list else latest,
             },
         )
         asked = dict(db.execute("select reason, count(*) from asked where reason is not null group by reason"))
@@ -454,12 +468,12 @@ def _ids_of(export: bytes) -> Iterator[int]:
     return (row.id for batch in read_rows(export) for row in batch)
 
 
-def _listed_ids(storage: Storage, listing: IdsObject, selection: Selection) -> list[int] | None:
-    """The ids of a plan's listing; None where it is gone or damaged."""
+def _listed_ids(storage: Storage, listing: IdsObject, selection: Selection) -> list[int]:
+    """The ids of a plan's listing; none where it was purged or damaged, because it may have listed but a few."""
     try:
         lines = [line.partition(" ") for line in read_lines(storage, listing)]
     except LakeError:
-        return None
+        return []
     # What discover found has a popularity; ids without one were named besides.
     found = (key_id(key) for key, _, popularity in lines if popularity or selection.source != "discover")
     return [id_ for id_ in found if id_ is not None]

@@ -43,8 +43,10 @@ def _dimensions(entity: Entity) -> tuple[_Dimension, ...]:
     )
 
 
-async def discover(client: TmdbClient, entity: Entity, filters: dict[str, str]) -> dict[int, float]:
-    """Every id that the filters select, with its popularity.
+async def discover(
+    client: TmdbClient, entity: Entity, filters: dict[str, str], note: Callable[[str], None] = lambda text: None
+) -> dict[int, float]:
+    """Every id that the filters select, with its popularity; *note* gets what a person should know of it.
 
     Raises `ConfigError` for a filter or a value that TMDB would ignore, and `ListingError` if some rows cannot be
     reached.
@@ -66,6 +68,8 @@ async def discover(client: TmdbClient, entity: Entity, filters: dict[str, str]) 
             f"discover promises {first.total_results} titles, {len(reader.found)} could be reached: {missing} have no "
             f"date to split by. Give {entity.discover.date}.gte and .lte, or select from the export"
         )
+    if missing > 0:
+        note(f"discover promises {first.total_results:,} titles, {missing:,} of them could not be reached")
     return reader.found
 
 

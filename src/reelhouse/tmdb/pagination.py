@@ -37,8 +37,12 @@ class ListingRow(msgspec.Struct):
 
     @property
     def dated(self) -> bool:
-        """Whether the title has the date by which discover sorts its kind."""
-        return bool(self.release_date or self.first_air_date)
+        """Whether the title has the date by which discover sorts its kind: one that is in the calendar."""
+        try:
+            date.fromisoformat(self.release_date or self.first_air_date or "")
+        except ValueError:
+            return False
+        return True
 
 
 class Page(msgspec.Struct):
