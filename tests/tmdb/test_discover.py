@@ -139,7 +139,7 @@ def test_past_five_hundred_pages_the_dates_are_split_and_every_title_is_found_on
 def test_titles_with_an_impossible_date_are_found_or_counted() -> None:
     titles = _titles(10_300)
     ends = [titles[0]._replace(released="0000-00-00"), titles[1]._replace(released="2025-13-45")]
-    found, notes = {}, []
+    notes: list[str] = []
     with serving(Catalogue([*ends, *titles[2:]]).answer) as server:
         found = with_client(server.url, lambda client: discover(client, MOVIE, {}, notes.append))
     lost = set(_whole(titles)) - set(found)
