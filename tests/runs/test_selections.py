@@ -90,6 +90,27 @@ def test_what_discover_no_longer_finds_is_requested_once_more(plain: Tiny) -> No
     assert_whole(lake)
 
 
+def test_what_an_abandoned_run_of_discover_landed_is_compared_too(plain: Tiny) -> None:
+    def discovered(*ids: int) -> None:
+        rows = [{"id": id_, "popularity": 9.0} for id_ in ids]
+        found = json({"results": rows, "page": 1, "total_pages": 1, "total_results": len(rows)}).body
+        plain.instead = lambda request: web.Response(body=found) if "/discover/" in request.path else None
+
+    lake = MemoryStorage()
+    wanted = small(plain, discover={"vote_count.gte": "0"})
+    discovered(1, 2)
+    collect(lake, wanted)
+    discovered(1, 3, 4, 6)
+    plain.forget()
+    collect(lake, wanted, max_requests=2)
+    landed = {int(key) for key in plain.asked} & {3, 4, 6}
+    assert landed
+    collect(lake, wanted, abandon=True)
+    discovered(1)
+    asked = reasons(lake, collect(lake, wanted).plan.run)
+    assert {int(key) for key, reason in asked.items() if reason == "vanished"} >= landed
+
+
 def test_a_list_is_asked_whatever_filter_would_say(plain: Tiny) -> None:
     lake = MemoryStorage()
     result = collect(lake, small(plain, min_popularity=999.0), keys=("20", "500", "tt0000025"), selected=True)

@@ -279,11 +279,11 @@ class _Planner:
         lines += self._wanted.keys
         self._check_floor(len(lines))
         # Tables that a purge has emptied mention nothing.
-        before = self._before.listing if lines else None
+        before = self._before.listings if lines else []
         lines += named
         self._listing.add_lines(lines, selection)
-        if before is not None:
-            self._listing.mark_vanished(_listed_ids(self._storage, before, selection))
+        for listing in before:
+            self._listing.mark_vanished(_listed_ids(self._storage, listing, selection))
         self._listing.add_set_aside()
         return exports, lines
 
@@ -400,14 +400,14 @@ class _Planner:
 class EarlierRuns(NamedTuple):
     """What earlier runs of the same entity leave for this one; *plan* is the newest of them.
 
-    *exports*, newest first, are those that known ids were listed in; *listing* is what the same selection listed last,
-    where it is not of exports.
+    *exports*, newest first, are those that known ids were listed in; *listings* are what the same selection listed
+    last, where it is not of exports.
     """
 
     plan: Plan | None
     exports: list[ExportRef]
     changes_read_to: str | None
-    listing: IdsObject | None
+    listings: list[IdsObject]
 
 
 def _record(answer: Answer) -> Answer:
@@ -433,9 +433,10 @@ def newest_plans(storage: Storage, last: int, entity: str, selection: Selection)
     newest: Plan | None = None
     cursor: str | None = None
     listed: list[ExportRef] = []
-    listing: IdsObject | None = None
+    listings: list[IdsObject] = []
     # An abandoned run has not requested all that it found changed or vanished: the run before it counts too.
     has_cursor = has_listing = False
+    most = last if selection.source == "export" else _RUNS_BACK.get(selection.source, 0)
     for run in range(last, 0, -1):
         plan = read_plan(storage, entity, run)
         if plan is None:
@@ -447,21 +448,23 @@ def newest_plans(storage: Storage, last: int, entity: str, selection: Selection)
         if plan.export is not None:
             listed += plan.exports
             has_listing = has_listing or (counts and selection.source == "export")
-        if _lists_alike(plan.selection, selection):
-            listing, has_listing = plan.listing, counts
-        if has_listing or (has_cursor and selection.source not in ("export", *_DRIFTING)):
+        if _lists_alike(plan.selection, selection) and plan.listing is not None:
+            listings.append(plan.listing)
+            has_listing = counts
+        if has_listing or (has_cursor and last - run >= most):
             break
-    return EarlierRuns(newest, listed, cursor, listing)
+    return EarlierRuns(newest, listed, cursor, listings)
 
 
-# Sources of ids whose listings lose ids from run to run, and are kept with the plan.
-_DRIFTING = ("discover", "column")
+# Sources of ids whose listings lose ids from run to run, and are kept with the plan; how many runs back they are looked
+# for. A filter may hold today's date, so that no run before has listed the same.
+_RUNS_BACK = {"discover": 30, "column": 30}
 
 
 def _lists_alike(one: Selection, other: Selection) -> bool:
     """Whether an id that the first of two listings has and the second has not may be gone at TMDB."""
     # Of other filters it is another listing.
-    return one.source == other.source in _DRIFTING and one.discover == other.discover
+    return one.source == other.source in _RUNS_BACK and one.discover == other.discover
 
 
 def _ids_of(export: bytes) -> Iterator[int]:
