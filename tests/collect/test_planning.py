@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reelhouse.collect import planning
 from reelhouse.collect.planning import _land_export
 from reelhouse.collect.run import finalize
 from reelhouse.entities.schema import Discovered
@@ -371,8 +372,14 @@ def test_an_earlier_export_that_was_damaged_stops_no_planning(server: Server) ->
     assert sorted(lines(storage, planned(storage, server))) == ["2 vanished", "3 new"]
 
 
-@pytest.mark.parametrize("source", ["list", "discover"])
-def test_a_run_that_is_listed_from_no_export_does_not_look_for_one_in_all_plans(server: Server, source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "alike", "most"), [("list", True, 3), ("discover", True, 3), ("discover", False, 9)]
+)
+def test_a_run_that_is_listed_from_no_export_does_not_look_through_all_plans(
+    server: Server, source: str, alike: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_RUNS_BACK", {"discover": 5})
+
     class Counting(MemoryStorage):
         plans = 0
 
@@ -387,8 +394,10 @@ def test_a_run_that_is_listed_from_no_export_does_not_look_for_one_in_all_plans(
         settle(storage, plan, [a_outcome(str(number + 1))])
         finalize(storage, plan)
     storage.plans = 0
+    if not alike:
+        want = want._replace(selection=Selection(source=source, discover={"year": "2000"}))
     assert planned(storage, server, want).changes_read_to
-    assert storage.plans <= 3
+    assert storage.plans <= most
 
 
 @pytest.mark.parametrize("damaged", [False, True])

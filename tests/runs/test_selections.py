@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from reelhouse.collect import listing
 from reelhouse.emulator import Emulator
 from reelhouse.errors import ReelhouseError
 from reelhouse.raw.plan import last_run, read_plan
@@ -58,10 +59,15 @@ def test_what_discover_selects_is_what_is_asked() -> None:
     assert_whole(lake)
 
 
+def _discovers(tmdb: Tiny, *ids: int) -> None:
+    """Let *tmdb* give these ids for whatever filters."""
+    rows = [{"id": id_, "popularity": 9.0} for id_ in ids]
+    found = json({"results": rows, "page": 1, "total_pages": 1, "total_results": len(rows)}).body
+    tmdb.instead = lambda request: web.Response(body=found) if "/discover/" in request.path else None
+
+
 def test_a_negative_id_of_discover_is_excluded_and_the_lake_stays_whole(plain: Tiny) -> None:
-    rows = [{"id": id_, "popularity": 9.0} for id_ in (1, 2, -3, 4)]
-    found = json({"results": rows, "page": 1, "total_pages": 1, "total_results": 4}).body
-    plain.instead = lambda request: web.Response(body=found) if "/discover/" in request.path else None
+    _discovers(plain, 1, 2, -3, 4)
     lake = MemoryStorage()
     for _ in range(2):
         result = collect(lake, small(plain, discover={"vote_count.gte": "0"}))
@@ -69,19 +75,18 @@ def test_a_negative_id_of_discover_is_excluded_and_the_lake_stays_whole(plain: T
     assert_whole(lake)
 
 
-def test_what_discover_no_longer_finds_is_requested_once_more(plain: Tiny) -> None:
-    def discovered(*ids: int) -> None:
-        rows = [{"id": id_, "popularity": 9.0} for id_ in ids]
-        found = json({"results": rows, "page": 1, "total_pages": 1, "total_results": len(rows)}).body
-        plain.instead = lambda request: web.Response(body=found) if "/discover/" in request.path else None
-
+@pytest.mark.parametrize("few", [100_000, 0])
+def test_what_discover_no_longer_finds_is_requested_once_more(
+    plain: Tiny, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_FEW", few)
     lake = MemoryStorage()
     wanted = small(plain, discover={"vote_count.gte": "0"})
-    discovered(1, 2, 3)
+    _discovers(plain, 1, 2, 3)
     collect(lake, wanted)
     # Neither a list in between nor what other filters find is compared with.
     collect(lake, small(plain), keys=("7",), selected=True)
-    discovered(1)
+    _discovers(plain, 1)
     assert collect(lake, small(plain, discover={"vote_count.gte": "5"})).plan.counts.requested == {}
     plain.gone = {2}
     assert collect(lake, wanted).plan.counts.requested == {"vanished": 2}
@@ -91,22 +96,17 @@ def test_what_discover_no_longer_finds_is_requested_once_more(plain: Tiny) -> No
 
 
 def test_what_an_abandoned_run_of_discover_landed_is_compared_too(plain: Tiny) -> None:
-    def discovered(*ids: int) -> None:
-        rows = [{"id": id_, "popularity": 9.0} for id_ in ids]
-        found = json({"results": rows, "page": 1, "total_pages": 1, "total_results": len(rows)}).body
-        plain.instead = lambda request: web.Response(body=found) if "/discover/" in request.path else None
-
     lake = MemoryStorage()
     wanted = small(plain, discover={"vote_count.gte": "0"})
-    discovered(1, 2)
+    _discovers(plain, 1, 2)
     collect(lake, wanted)
-    discovered(1, 3, 4, 6)
+    _discovers(plain, 1, 3, 4, 6)
     plain.forget()
     collect(lake, wanted, max_requests=2)
     landed = {int(key) for key in plain.asked} & {3, 4, 6}
     assert landed
     collect(lake, wanted, abandon=True)
-    discovered(1)
+    _discovers(plain, 1)
     asked = reasons(lake, collect(lake, wanted).plan.run)
     assert {int(key) for key, reason in asked.items() if reason == "vanished"} >= landed
 

@@ -19,6 +19,9 @@ create temp table vanished (id integer primary key);
 # Why a row of an export or of discover is not asked: its id is negative or far beyond what a request could name.
 _NO_ID = "not_an_id"
 
+# So many ids are looked up in memory. A listing of a few may meet a lake of a million.
+_FEW = 100_000
+
 _ADD = "insert or ignore into listed values (?, ?, ?, ?)"
 
 
@@ -109,16 +112,22 @@ class Listing:
 
     def mark_vanished(self, previous: Iterable[int] | None) -> None:
         """Known ids that the *previous* listing held and this one lacks; without it, all that this one lacks."""
-        missing = {
-            id_
-            for (id_,) in self.db.execute(
-                "select id from known where entity = ? and state in ('landed', 'filtered') "
-                "and id not in (select id from listed)",
-                (self._entity,),
-            )
-        }
-        gone = missing if previous is None or not missing else missing.intersection(previous)
-        self.db.executemany("insert or ignore into vanished values (?)", ((id_,) for id_ in gone))
+        missing = (
+            "select id from known where entity = ? and state in ('landed', 'filtered') "
+            "and id not in (select id from listed)"
+        )
+        add = "insert or ignore into vanished "
+        self.db.execute("begin")
+        if previous is None:
+            self.db.execute(f"{add}{missing}", (self._entity,))
+        else:
+            found = {id_ for (id_,) in self.db.execute(f"{missing} limit ?", (self._entity, _FEW + 1))}
+            if len(found) <= _FEW:
+                gone = found.intersection(previous) if found else ()
+                self.db.executemany(f"{add}values (?)", ((id_,) for id_ in gone))
+            else:
+                self.db.executemany(f"{add}{missing} and id = ?", ((self._entity, id_) for id_ in previous))
+        self.db.execute("commit")
 
     def add_set_aside(self) -> None:
         """Ids of other services, set aside before anybody said which of TMDB's they are: no other table has them."""

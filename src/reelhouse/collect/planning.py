@@ -447,7 +447,7 @@ def newest_plans(storage: Storage, last: int, entity: str, selection: Selection)
             cursor, has_cursor = plan.changes_read_to, counts
         if plan.export is not None:
             listed += plan.exports
-            has_listing = has_listing or (counts and selection.source == "export")
+            has_listing = counts and selection.source == "export"
         if _lists_alike(plan.selection, selection) and plan.listing is not None:
             listings.append(plan.listing)
             has_listing = counts
@@ -471,15 +471,15 @@ def _ids_of(export: bytes) -> Iterator[int]:
     return (row.id for batch in read_rows(export) for row in batch)
 
 
-def _listed_ids(storage: Storage, listing: IdsObject, selection: Selection) -> list[int]:
+def _listed_ids(storage: Storage, listing: IdsObject, selection: Selection) -> Iterator[int]:
     """The ids of a plan's listing; none where it was purged or damaged, because it may have listed but a few."""
-    try:
-        lines = [line.partition(" ") for line in read_lines(storage, listing)]
-    except LakeError:
-        return []
-    # What discover found has a popularity; ids without one were named besides.
-    found = (key_id(key) for key, _, popularity in lines if popularity or selection.source != "discover")
-    return [id_ for id_ in found if id_ is not None]
+    with suppress(LakeError):
+        for line in read_lines(storage, listing):
+            key, _, popularity = line.partition(" ")
+            id_ = key_id(key)
+            # What discover found has a popularity; ids without one were named besides.
+            if id_ is not None and (popularity or selection.source != "discover"):
+                yield id_
 
 
 def _is_abandoned(storage: Storage, plan: Plan) -> bool:

@@ -19,8 +19,9 @@ from reelhouse.raw.purges import purge_count, read_purges
 from reelhouse.storage.protocol import Storage
 
 _ADULT = "adult_"
-# Exports of so many days are looked through for the newest, so two of one run are at most so far apart.
+# TMDB's exports come late by days at times.
 _LATE = timedelta(days=3)
+# Exports of so many days are looked through for the newest, so two of one run are at most so far apart.
 _WEEK = timedelta(days=8)
 _COPY = re.compile(rf"{BUILDS}(\d{{6,}})\.json")
 

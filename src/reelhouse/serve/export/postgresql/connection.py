@@ -72,9 +72,9 @@ class Link:
             cursor.execute(query, list(values) or None)
             return list(cursor.fetchall())
 
-    def value(self, query: str) -> Any:
-        """The one value that a query finds."""
-        return self.rows(query)[0][0]
+    def value(self, query: str, values: Sequence[Any] = ()) -> Any:
+        """The one value that a query finds; *values* as for `rows`."""
+        return self.rows(query, values)[0][0]
 
     def arrow(self, query: str) -> pa.Table:
         """What a query finds, as an Arrow table."""

@@ -143,13 +143,13 @@ class Swap:
 
     def _is_guarded(self, place: str) -> bool:
         """Whether a table has rules, policies or triggers of others, which may do something else than delete."""
-        (guarded,) = self._link.rows(
+        guarded = self._link.value(
             "select relhasrules or relrowsecurity or exists "
             "(select from pg_trigger where tgrelid = c.oid and not tgisinternal) "
             "from pg_class c where c.oid = $1::regclass::oid",
             [place],
         )
-        return bool(guarded[0])
+        return bool(guarded)
 
     def _insert(self, work: TableChange, where: str = "") -> None:
         columns = work.table.spec.columns
