@@ -400,6 +400,22 @@ def test_a_run_that_is_listed_from_no_export_does_not_look_through_all_plans(
     assert storage.plans <= most
 
 
+@pytest.mark.parametrize(("most", "noticed"), [(1000, True), (20, False)])
+def test_runs_of_lists_between_two_listings_do_not_hide_what_left_them(
+    server: Server, most: int, noticed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_PLANS_READ", most)
+    storage = MemoryStorage()
+    want = wanted(selection=Selection(source="column"))
+    plan = planned(storage, server, want._replace(keys=("1", "2")))
+    settle(storage, plan, [a_outcome("1"), a_outcome("2")])
+    finalize(storage, plan)
+    for _ in range(32):
+        finalize(storage, planned(storage, server, wanted(selection=Selection(source="list"), keys=("1",))))
+    found = lines(storage, planned(storage, server, want._replace(keys=("1",))))
+    assert ("2 vanished" in found) is noticed
+
+
 @pytest.mark.parametrize("damaged", [False, True])
 def test_an_id_that_no_table_mentions_any_more_is_requested_once_more(server: Server, damaged: bool) -> None:
     storage = MemoryStorage()
@@ -414,6 +430,29 @@ def test_an_id_that_no_table_mentions_any_more_is_requested_once_more(server: Se
     assert ("2 vanished" in found) is not damaged
     # Nothing is mentioned where a purge has emptied the tables.
     assert lines(storage, planned(storage, server, want)) == []
+
+
+@pytest.mark.parametrize(
+    ("gone", "requested"),
+    [
+        (["2027-03-10T09:00:00Z"], False),
+        (["2027-03-09T23:59:59Z"], True),
+        (["2027-03-09T08:00:00Z", "2027-03-09T09:00:00Z"], True),
+        (["2027-03-08T08:00:00Z", "2027-03-09T09:00:00Z"], False),
+    ],
+)
+@pytest.mark.parametrize("landed", [True, False])
+def test_an_unlisted_id_of_the_tables_is_requested_again_on_another_day_after_one_404(
+    server: Server, gone: list[str], requested: bool, landed: bool
+) -> None:
+    storage = MemoryStorage()
+    earlier = [a_outcome("1", State.LANDED if landed else State.GONE, fetched_at="2027-03-07T08:00:00Z")]
+    for run, outcome in enumerate(earlier + [a_outcome("1", State.GONE, fetched_at=at) for at in gone], 1):
+        plan = a_plan(storage, ["1"], run=run)
+        settle(storage, plan, [outcome])
+        finalize(storage, plan)
+    found = lines(storage, planned(storage, server, wanted(selection=Selection(source="list"), keys=("2",))))
+    assert found == [*(["1 retry"] if requested and landed else []), "2 listed"]
 
 
 FUTURE = "2036-03-01T00:00:00Z"

@@ -263,7 +263,7 @@ def test_a_forged_ledger_is_named_whatever_it_changes(lake: MemoryStorage, table
 
 
 def test_of_many_problems_alike_the_first_are_named_and_all_are_counted(lake: MemoryStorage) -> None:
-    forged = "select 'movie', id, 'landed', '2026-03-05T11:00:00Z', 1, null from many"
+    forged = "select 'movie', id, 'landed', '2026-03-05T11:00:00Z', 1, null, null from many"
     with open_ledger(lake, "movie", 2) as ledger:
         ledger.db.execute(
             "with recursive many(id) as (select 5001 union all select id + 1 from many where id < 6500) "
@@ -281,7 +281,7 @@ def test_of_many_problems_alike_the_first_are_named_and_all_are_counted(lake: Me
     ("change", "unasked"),
     [
         ("update known set fetched_at = '2026-03-05T11:00:00Z'", "1"),
-        ("insert into known values ('movie', 34, 'landed', '2026-03-05T11:00:00Z', 1, null)", "34"),
+        ("insert into known values ('movie', 34, 'landed', '2026-03-05T11:00:00Z', 1, null, null)", "34"),
     ],
 )
 def test_a_check_of_a_run_sees_that_it_was_planned_from_a_forged_ledger(tiny: Tiny, change: str, unasked: str) -> None:

@@ -88,7 +88,11 @@ from listed l left join known k on k.entity = :entity and k.id = l.id
   left join run r on r.run = k.run left join changed c on c.id = l.id left join vanished v on v.id = l.id
 union all
 select k.id, null, 0, null,
-  case when k.state = 'quarantined' then 'retry' when k.state = 'gone' then null {others_kept_up} end
+  case
+    when k.state = 'quarantined' then 'retry'
+    when k.state = 'gone' then case when {said_once} then 'retry' end
+    {others_kept_up}
+  end
 from known k
   left join run r on r.run = k.run left join changed c on c.id = k.id left join vanished v on v.id = k.id
 where k.entity = :entity and k.id not in (select id from listed)
@@ -100,6 +104,11 @@ _KEPT_UP = """
     when c.id is not null and (k.fetched_at <= c.fresh_after or k.fetched_at > {latest}) then 'changed'
     when k.fetched_at < {stale_before} or k.fetched_at > {latest} then 'stale'
 """
+
+# One answer of TMDB's that an id is gone may be an outage of a server, and no listing would bring the id back: it is
+# requested once more on another day, if tables had it.
+_SAID_ONCE = """k.landed_at is not null and substr(k.gone_since, 1, 10) = substr(k.fetched_at, 1, 10)
+    and k.fetched_at < :today"""
 
 
 class RunSpec(NamedTuple):
@@ -186,9 +195,9 @@ class _Planner:
         # What depends on a time that nothing confirms is left to a later run; a full run asks everything anyway.
         timeless = self._tmdb.client.clock.disputed is not None
         if timeless:
-            counts = self._decide("" if wanted.stale_after_days else _NEVER, _NEVER)
+            counts = self._decide("" if wanted.stale_after_days else _NEVER, _NEVER, "")
         else:
-            counts = self._decide(await self._read_feed(planned_at), shifted(planned_at, AGREES))
+            counts = self._decide(await self._read_feed(planned_at), shifted(planned_at, AGREES), planned_at[:10])
         plan = Plan(
             run=self._run,
             entity=wanted.entity.name,
@@ -351,12 +360,13 @@ class _Planner:
         ).fetchone()
         return found is not None
 
-    def _decide(self, stale_before: str, latest: str) -> Counts:
+    def _decide(self, stale_before: str, latest: str, today: str) -> Counts:
         db = self._ledger.db
         db.execute("drop table if exists temp.asked")
         db.execute(
             _ASKED.format(
                 kept_up=_KEPT_UP.format(stale_before=":stale_before", latest=":latest"),
+                said_once=_SAID_ONCE,
                 others_kept_up=_KEPT_UP.format(stale_before=":others_stale_before", latest=":others_latest"),
             ),
             {
@@ -367,6 +377,7 @@ class _Planner:
                 # A full run of a list is about its ids.
                 "others_stale_before": "" if self._is_full_list else stale_before,
                 "others_latest": _NEVER if self._is_full_list else latest,
+                "today": "" if self._is_full_list else today,
             },
         )
         asked = dict(db.execute("select reason, count(*) from asked where reason is not null group by reason"))
@@ -436,13 +447,14 @@ def newest_plans(storage: Storage, last: int, entity: str, selection: Selection)
     listings: list[IdsObject] = []
     # An abandoned run has not requested all that it found changed or vanished: the run before it counts too.
     has_cursor = has_listing = False
-    most = last if selection.source == "export" else _RUNS_BACK.get(selection.source, 0)
+    same_source, most = 0, _RUNS_BACK.get(selection.source, 0)
     for run in range(last, 0, -1):
         plan = read_plan(storage, entity, run)
         if plan is None:
             continue
         newest = newest or plan
         counts = not _is_abandoned(storage, plan)
+        same_source += plan.selection.source == selection.source
         if plan.changes_read_to and not has_cursor:
             cursor, has_cursor = plan.changes_read_to, counts
         if plan.export is not None:
@@ -451,14 +463,17 @@ def newest_plans(storage: Storage, last: int, entity: str, selection: Selection)
         if _lists_alike(plan.selection, selection) and plan.listing is not None:
             listings.append(plan.listing)
             has_listing = counts
-        if has_listing or (has_cursor and last - run >= most):
+        looked_through = same_source >= most or last - run >= _PLANS_READ
+        if has_listing or (has_cursor and looked_through and selection.source != "export"):
             break
     return EarlierRuns(newest, listed, cursor, listings)
 
 
-# Sources of ids whose listings lose ids from run to run, and are kept with the plan; how many runs back they are looked
-# for. A filter may hold today's date, so that no run before has listed the same.
+# Sources of ids whose listings lose ids from run to run, and are kept with the plan; in how many runs of that source
+# an equal selection is looked for. A filter may hold today's date, so that no run before has listed the same.
 _RUNS_BACK = {"discover": 30, "column": 30}
+# Runs of other sources, such as lists in S3, may be many between two of the same.
+_PLANS_READ = 1000
 
 
 def _lists_alike(one: Selection, other: Selection) -> bool:

@@ -28,11 +28,12 @@ from reelhouse.storage.protocol import Storage
 # Each entity's ids are its own; `ask` keeps which id of another service stood for which of TMDB's. What was
 # purged is known no more; it is kept only for checking plans that were made before, up to run `through`.
 # `landed_at` is the time of the landed answer that the row's own, quarantined or gone, did not replace; '' if that one
-# was filtered. It is null in nearly all rows, where it costs a byte.
+# was filtered. `gone_since` is the time of the first answer after it that said gone. Nearly all rows have neither,
+# which costs a byte each.
 _SCHEMA = """
 create table known (
   entity text not null, id integer not null, state text not null, fetched_at text not null, run integer not null,
-  landed_at text, primary key (entity, id)) without rowid;
+  landed_at text, gone_since text, primary key (entity, id)) without rowid;
 create table alias (
   entity text not null, ask text not null, id integer, state text not null, primary key (entity, ask)) without rowid;
 create table purged (
@@ -59,7 +60,9 @@ select entity, ask, id, state from main.purged p where ask glob '*[^0-9]*' and t
 _REPLACE = """
 on conflict (entity, id) do update set state = excluded.state, fetched_at = excluded.fetched_at, run = excluded.run,
   landed_at = case when excluded.state not in ('landed', 'filtered') then coalesce(excluded.landed_at,
-    case known.state when 'landed' then known.fetched_at when 'filtered' then '' else known.landed_at end) end
+    case known.state when 'landed' then known.fetched_at when 'filtered' then '' else known.landed_at end) end,
+  gone_since = case when excluded.state not in ('landed', 'filtered')
+    then coalesce(case when excluded.landed_at is null then known.gone_since end, excluded.gone_since) end
 """
 
 # When the landed answer that tables show of an id was fetched. A ledger knows no export, so what is gone counts as
@@ -110,7 +113,7 @@ class Ledger:
             self._note_objects(receipt)
             outcomes = in_order(receipt.outcomes)
             self.db.executemany(
-                f"insert into known values (?, ?, ?, ?, ?, null) {_REPLACE}",
+                f"insert into known values (?1, ?2, ?3, ?4, ?5, null, iif(?3 = 'gone', ?4, null)) {_REPLACE}",
                 (
                     (plan.entity, outcome.id, outcome.state.value, outcome.fetched_at, plan.run)
                     for outcome in outcomes
