@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_a_server_that_was_killed_is_no_success() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("ended_by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_the_command_serves_this_machine_only_and_leaves_nothing(
     three_movies: LakeInTheMaking, tmp_path: Path, ended_by: signal.Signals
 ) -> None:
@@ -126,5 +127,12 @@ def test_the_command_serves_this_machine_only_and_leaves_nothing(
         finally:
             # Only a terminal's Ctrl-C reaches the server as well.
             (os.killpg if ended_by is signal.SIGINT else os.kill)(served.pid, ended_by)
-        assert served.wait(30) == 0
+        killed = ended_by is signal.SIGKILL
+        assert served.wait(30) == (-ended_by if killed else 0)
+    # The server sees later than this process that the command was killed.
+    waited = time.monotonic() + 30
+    while killed and time.monotonic() < waited and any(tmp_path.iterdir()):
+        time.sleep(0.1)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="refused|reset"):
+        urllib.request.urlopen(address[0])

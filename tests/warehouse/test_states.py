@@ -136,6 +136,7 @@ def test_an_old_export_keeps_nothing_that_tmdb_has_deleted(lake: LakeInTheMaking
     lake.land(a_movie(2), at="2026-11-24T09:00:00Z")
     lake.build()
     assert (list(_movies(lake)), lake.values("tombstone", "id")) == ([2], [1])
+    assert check_tables(lake.storage) == []
     lake.land(a_movie(2), export=[1, 2], day="2026-11-25", at="2026-11-25T09:00:00Z")
     lake.build()
     assert sorted(_movies(lake)) == [1, 2]

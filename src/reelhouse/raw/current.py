@@ -16,6 +16,7 @@ Where nothing but quarantined answers is there, the newest speaks.
 | `raw/ledger.py` | SQL | order within a run and between runs, known; when the current answer was fetched if it landed |
 | `warehouse/staging.py` | a number, `sequence_of` | order |
 | `tables/current_record.py` | Spark | current, known (`newest`) |
+| `warehouse/verify.py` | plain Python | current, known: how many rows tables have |
 | `maintenance/superseded.py` | numpy | which answers can never be current or known again |
 
 Reconciliation and purges ask another question: whether each request has an answer, and which answers there are at all.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import NamedTuple
 
 import msgspec
@@ -28,6 +29,7 @@ from reelhouse.warehouse.manifest import (
     TableVersion,
     Watermark,
     check_manifest,
+    is_outdated,
     newest_build,
     newest_exports,
     read_manifest,
@@ -168,9 +170,10 @@ def expected_rows(storage: Storage, read: BuildInputs, entities: Mapping[str, En
     """Rows that follow from receipts alone, for the tables where they do."""
     found = dict.fromkeys(("record", "tombstone", "quarantine"), 0)
     for entity, declared in entities.items():
-        known, mute = _outcomes(storage, read.stream(entity).receipts, entity)
+        known, mute, newest = _outcomes(storage, read.stream(entity).receipts, entity)
         gone = {id_ for id_, one in known.items() if one.gone}
-        buried = gone - _listed(storage, newest_exports(read.exports, entity), gone)
+        exports = newest_exports(read.exports, entity)
+        buried = gone - _listed(storage, [] if is_outdated(exports, newest) else exports, gone)
         shown = sum(one.settled is State.LANDED and id_ not in buried for id_, one in known.items())
         found |= dict.fromkeys(
             (one.name for one in declared.tables if not (one.rows or one.is_daily or one.required)), shown
@@ -181,13 +184,18 @@ def expected_rows(storage: Storage, read: BuildInputs, entities: Mapping[str, En
     return found
 
 
-def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int, _Known], int]:
-    """Every id the receipts name, and how many asks are set aside that never got an answer with an id."""
+def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int, _Known], int, date | None]:
+    """Every id the receipts name, how many asks are set aside that never got an answer with an id, and the newest day.
+
+    That is the day (UTC) of the answer that was fetched last, None without any.
+    """
     known: dict[int, _Known] = {}
+    days: set[str] = set()
     answered: set[str] = set()
     silent: dict[str, State] = {}
     for receipt in _receipts(storage, reads, entity):
         for outcome in sorted(receipt.outcomes, key=lambda one: -1 if one.line is None else one.line):
+            days.add(outcome.fetched_at[:10])
             if outcome.id is None:
                 silent[outcome.key] = outcome.state
                 continue
@@ -196,7 +204,16 @@ def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int
             known[outcome.id] = _after(known.get(outcome.id), outcome.state)
     # One that TMDB does not know (gone) is not an answer that is set aside.
     mute = (state for key, state in silent.items() if key not in answered)
-    return known, sum(state is State.QUARANTINED for state in mute)
+    newest = max(filter(None, map(_day, days)), default=None)
+    return known, sum(state is State.QUARANTINED for state in mute), newest
+
+
+def _day(text: str) -> date | None:
+    """None for what is no day, as staging reads it."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _after(before: _Known | None, state: State) -> _Known:

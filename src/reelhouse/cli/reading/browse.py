@@ -43,7 +43,8 @@ def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, ima
             sys.executable,
             "-P",
             "-m",
-            "datasette",
+            "reelhouse.serve.browse.server",
+            folder,
             "serve",
             "--immutable",
             str(database),
@@ -70,7 +71,8 @@ def _plugins(folder: Path, *names: str) -> Path:
 
 
 def _serve(command: list[str]) -> int:
-    with subprocess.Popen(command) as server:  # noqa: S603 (our own words)
+    # Its input ends with this process.
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as server:  # noqa: S603 (our own words)
         # A copy of the lake must not be served on after this command has ended.
         asked: list[int] = []
 

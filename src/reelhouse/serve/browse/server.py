@@ -1,0 +1,30 @@
+"""datasette, which ends with the command that started it, and takes its copy of the lake along."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+
+
+def main(folder: str, *arguments: str) -> None:
+    """Run datasette with *arguments*; once the input ends, remove *folder* and end.
+
+    The input ends with the process that holds its other end, also if that was killed.
+    """
+    threading.Thread(target=_follow, args=(folder,), name="lifetime", daemon=True).start()
+    from datasette.cli import cli
+
+    cli(arguments, prog_name="datasette")
+
+
+def _follow(folder: str) -> None:
+    while os.read(0, 1):
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
