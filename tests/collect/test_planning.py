@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reelhouse.collect import planning
-from reelhouse.collect.planning import _land_export
+from reelhouse.collect.planning import RunSpec, _land_export
 from reelhouse.collect.run import finalize
 from reelhouse.entities.schema import Discovered
 from reelhouse.errors import ListingError
@@ -373,7 +373,7 @@ def test_an_earlier_export_that_was_damaged_stops_no_planning(server: Server) ->
 
 
 @pytest.mark.parametrize(
-    ("source", "alike", "most"), [("list", True, 3), ("discover", True, 3), ("discover", False, 9)]
+    ("source", "alike", "most"), [("list", True, 3), ("discover", True, 5), ("discover", False, 11)]
 )
 def test_a_run_that_is_listed_from_no_export_does_not_look_through_all_plans(
     server: Server, source: str, alike: bool, most: int, monkeypatch: pytest.MonkeyPatch
@@ -390,6 +390,7 @@ def test_a_run_that_is_listed_from_no_export_does_not_look_through_all_plans(
     storage = Counting()
     want = wanted(selection=Selection(source=source, discover={} if source == "list" else {"year": "1999"}))
     for number in range(12):
+        monkeypatch.setattr(WORLD, "now", f"2027-02-{number + 10}T20:00:00Z")
         plan = planned(storage, server, want._replace(keys=(str(number + 1),)))
         settle(storage, plan, [a_outcome(str(number + 1))])
         finalize(storage, plan)
@@ -453,6 +454,32 @@ def test_an_unlisted_id_of_the_tables_is_requested_again_on_another_day_after_on
         finalize(storage, plan)
     found = lines(storage, planned(storage, server, wanted(selection=Selection(source="list"), keys=("2",))))
     assert found == [*(["1 retry"] if requested and landed else []), "2 listed"]
+
+
+def test_an_id_that_left_a_listing_is_requested_once_more_after_the_next_morning() -> None:
+    storage, world = MemoryStorage(), World()
+    listed = wanted(selection=Selection(source="column"), keys=("1",))
+    with a_world(world) as tmdb:
+
+        def requested(now: str, want: RunSpec = listed) -> list[str]:
+            """What a run at that time requests; TMDB answers everything."""
+            world.now = now
+            plan = planned(storage, tmdb, want)
+            found = lines(storage, plan)
+            settle(storage, plan, [a_outcome(line.partition(" ")[0], fetched_at=now) for line in found])
+            finalize(storage, plan)
+            return found
+
+        assert requested("2027-03-01T06:00:00Z", listed._replace(keys=("1", "2"))) == ["1 new", "2 new"]
+        assert requested("2027-03-02T06:00:00Z") == ["2 vanished"]
+        # It may be the answer of a server that has not heard yet.
+        assert requested("2027-03-02T09:00:00Z") == []
+        assert requested("2027-03-03T08:00:00Z") == []
+        a_list = wanted(selection=Selection(source="list"), keys=("1",))
+        assert requested("2027-03-03T09:00:00Z", a_list) == []
+        assert requested("2027-03-03T10:00:00Z") == ["2 changed"]
+        assert requested("2027-03-03T11:00:00Z") == []
+        assert requested("2027-03-05T10:00:00Z") == []
 
 
 FUTURE = "2036-03-01T00:00:00Z"

@@ -134,5 +134,5 @@ def test_the_command_serves_this_machine_only_and_leaves_nothing(
     while killed and time.monotonic() < waited and any(tmp_path.iterdir()):
         time.sleep(0.1)
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OSError, match="refused|reset"):
+    with pytest.raises(OSError, match=r"refused|reset"):
         urllib.request.urlopen(address[0])

@@ -197,6 +197,7 @@ class _Planner:
         if timeless:
             counts = self._decide("" if wanted.stale_after_days else _NEVER, _NEVER, "")
         else:
+            self._mark_left_lately(planned_at)
             counts = self._decide(await self._read_feed(planned_at), shifted(planned_at, AGREES), planned_at[:10])
         plan = Plan(
             run=self._run,
@@ -346,8 +347,14 @@ class _Planner:
         for offset in range((today - first).days + 1):
             day = first + timedelta(days=offset)
             ids = await read_changes(self._tmdb.client, self._wanted.entity, day)
-            self._listing.add_changed(ids, f"{day + timedelta(days=1)}{SURE_HOUR}")
+            self._listing.add_changed(ids, _sure_after(day))
         return stale_before
+
+    def _mark_left_lately(self, now: str) -> None:
+        """Mark ids that left a listing and were requested before an answer surely says what became of them."""
+        if self._wanted.selection.source in _LOSING_IDS:
+            for ids, fresh_after in left_lately(self._storage, self._run - 1, self._wanted.entity.name, now):
+                self._listing.add_changed(ids, fresh_after)
 
     @property
     def _is_full_list(self) -> bool:
@@ -469,7 +476,10 @@ def newest_plans(storage: Storage, last: int, entity: str, selection: Selection)
     return EarlierRuns(newest, listed, cursor, listings)
 
 
-# Sources of ids whose listings lose ids from run to run, and are kept with the plan; in how many runs of that source
+# Sources of ids whose listings lose ids from run to run because of what TMDB has deleted.
+_LOSING_IDS = ("export", "discover", "column")
+
+# Those of them whose listings are kept with the plan; in how many runs of that source
 # an equal selection is looked for. A filter may hold today's date, so that no run before has listed the same.
 _RUNS_BACK = {"discover": 30, "column": 30}
 # Runs of other sources, such as lists in S3, may be many between two of the same.
@@ -480,6 +490,39 @@ def _lists_alike(one: Selection, other: Selection) -> bool:
     """Whether an id that the first of two listings has and the second has not may be gone at TMDB."""
     # Of other filters it is another listing.
     return one.source == other.source in _RUNS_BACK and one.discover == other.discover
+
+
+def left_lately(storage: Storage, last: int, entity: str, now: str) -> Iterator[tuple[Iterator[int], str]]:
+    """Ids that runs up to *last* requested because they had left a listing, if no later run has asked again since.
+
+    Each with the instant, before *now*, after which an answer surely shows that a thing is gone.
+    """
+    asked_again = ""
+    for run in range(last, max(0, last - _PLANS_READ), -1):
+        plan = read_plan(storage, entity, run)
+        if plan is None or plan.selection.source not in _LOSING_IDS:
+            continue
+        sure = _sure_after(date.fromisoformat(plan.planned_at[:10]))
+        if sure < asked_again:
+            break
+        if sure < now and plan.counts.requested.get(Cause.VANISHED):
+            yield _vanished_ids(storage, plan), sure
+        if not asked_again and not _is_abandoned(storage, plan):
+            asked_again = plan.planned_at
+
+
+def _vanished_ids(storage: Storage, plan: Plan) -> Iterator[int]:
+    """The ids that *plan* requests because they left a listing; none where its ids are damaged or purged."""
+    with suppress(LakeError):
+        for line in read_lines(storage, plan.ids):
+            key, _, cause = line.partition(" ")
+            if cause == Cause.VANISHED and (id_ := key_id(key)) is not None:
+                yield id_
+
+
+def _sure_after(day: date) -> str:
+    """When an answer surely holds what became of a thing on that *day*, whatever a CDN had kept."""
+    return f"{day + timedelta(days=1)}{SURE_HOUR}"
 
 
 def _ids_of(export: bytes) -> Iterator[int]:

@@ -209,7 +209,7 @@ def _outcomes(storage: Storage, reads: Watermark, entity: str) -> tuple[dict[int
 
 
 def _day(text: str) -> date | None:
-    """None for what is no day, as staging reads it."""
+    """The day that *text* names; None where staging cannot read it either."""
     try:
         return date.fromisoformat(text)
     except ValueError:
