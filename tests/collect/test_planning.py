@@ -442,9 +442,9 @@ def test_an_id_that_no_table_mentions_any_more_is_requested_once_more(server: Se
         (["2027-03-08T08:00:00Z", "2027-03-09T09:00:00Z"], False),
     ],
 )
-@pytest.mark.parametrize("landed", [True, False])
-def test_an_unlisted_id_of_the_tables_is_requested_again_on_another_day_after_one_404(
-    server: Server, gone: list[str], requested: bool, landed: bool
+@pytest.mark.parametrize(("landed", "excluded"), [(True, False), (False, False), (True, True)])
+def test_an_id_of_the_tables_that_no_listing_adds_is_requested_again_on_another_day_after_one_404(
+    server: Server, gone: list[str], requested: bool, landed: bool, excluded: bool
 ) -> None:
     storage = MemoryStorage()
     earlier = [a_outcome("1", State.LANDED if landed else State.GONE, fetched_at="2027-03-07T08:00:00Z")]
@@ -452,8 +452,11 @@ def test_an_unlisted_id_of_the_tables_is_requested_again_on_another_day_after_on
         plan = a_plan(storage, ["1"], run=run)
         settle(storage, plan, [outcome])
         finalize(storage, plan)
-    found = lines(storage, planned(storage, server, wanted(selection=Selection(source="list"), keys=("2",))))
-    assert found == [*(["1 retry"] if requested and landed else []), "2 listed"]
+    # The export has 1 too, and a filter leaves it out.
+    WORLD.export = [_row(1, popularity=0.5), _row(2, popularity=7.0)]
+    selection = Selection(min_popularity=1.0) if excluded else Selection(source="list")
+    found = lines(storage, planned(storage, server, wanted(selection=selection, keys=("2",))))
+    assert sorted(found) == [*(["1 retry"] if requested and landed else []), "2 listed"]
 
 
 def test_an_id_that_left_a_listing_is_requested_once_more_after_the_next_morning() -> None:

@@ -97,9 +97,35 @@ def test_a_request_for_another_host_is_refused(database: Path) -> None:
     assert found.status_code == 403
 
 
-def test_a_server_that_was_killed_is_no_success() -> None:
-    assert _serve([sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"]) == 137
-    assert _serve([sys.executable, "-c", "raise SystemExit(3)"]) == 3
+@pytest.mark.parametrize(
+    ("code", "expected"), [("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 137), ("raise SystemExit(3)", 3)]
+)
+def test_a_server_that_was_killed_is_no_success(code: str, expected: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as server:
+        assert _serve(server) == expected
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    code = "import os, signal, time; os.kill(os.getppid(), signal.SIGHUP); time.sleep(0.2)"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as server:
+            assert _serve(server) == 0
+        assert server.returncode == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_copy_goes_when_the_command_is_killed_before_it_is_made(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "lake.sqlite").touch()
+    command = [sys.executable, "-P", "-m", "reelhouse.serve.browse.server", str(copy), "serve"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as server:
+        assert server.stdin is not None
+        server.stdin.close()
+        assert server.wait(30) == 1
+    assert not copy.exists()
 
 
 @pytest.mark.long

@@ -81,7 +81,7 @@ select l.id as id, l.popularity as popularity, l.id is not null as listed, l.exc
   case
     when k.id is null then case when l.excluded is null then l.reason end
     when k.state = 'quarantined' then 'retry'
-    when k.state = 'gone' then case when l.excluded is null then 'retry' end
+    when k.state = 'gone' then case when l.excluded is null or {said_once} then 'retry' end
     {kept_up}
   end as reason
 from listed l left join known k on k.entity = :entity and k.id = l.id
@@ -105,7 +105,7 @@ _KEPT_UP = """
     when k.fetched_at < {stale_before} or k.fetched_at > {latest} then 'stale'
 """
 
-# One answer of TMDB's that an id is gone may be an outage of a server, and no listing would bring the id back: it is
+# One answer of TMDB's that an id is gone may be an outage of a server. Where no listing would bring the id back, it is
 # requested once more on another day, if tables had it.
 _SAID_ONCE = """k.landed_at is not null and substr(k.gone_since, 1, 10) = substr(k.fetched_at, 1, 10)
     and k.fetched_at < :today"""

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,37 +29,29 @@ def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, ima
     # Its copy of TMDB's data is gone with it, so that no purge has to reach it.
     with tempfile.TemporaryDirectory(prefix="reelhouse-browse-") as folder:
         database = Path(folder) / "lake.sqlite"
-        with display.spinner("preparing") as step:
-            from reelhouse.serve.browse.metadata import add_search, metadata_place
-            from reelhouse.serve.export.sqlite_file import SqliteFile
-            from reelhouse.serve.export.tables import look
+        from reelhouse.serve.browse.metadata import add_search, metadata_place
 
-            snapshot = look(storage, tables)
-            SqliteFile(database).export(snapshot, full=True, step=step)
-            specs = [table.spec for table in snapshot.tables]
-            step("search")
-            add_search(database, specs)
-            metadata = metadata_place(database)
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "reelhouse.serve.browse.server",
-            folder,
-            "serve",
-            "--immutable",
-            str(database),
-            "--metadata",
-            str(metadata),
-        ]
+        command = [sys.executable, "-P", "-m", "reelhouse.serve.browse.server", folder, "serve"]
+        command += ["--immutable", str(database), "--metadata", str(metadata_place(database))]
         command += ["--host", "127.0.0.1", "--port", str(port), "--setting", "sql_time_limit_ms", "10000"]
         # Pages that a phone can scroll through.
         command += ["--setting", "default_page_size", "50"]
         command += ["--plugins-dir", str(_plugins(Path(folder), "loopback", *(("images",) if images else ())))]
         if show:
             command.append("--open")
-        display.note("The lake is shown on this machine only. Stop it with Ctrl-C.")
-        return _serve(command)
+        # Before the copy is made: it takes the copy along when this process is killed.
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as server:  # noqa: S603 (our own words)
+            with display.spinner("preparing") as step:
+                from reelhouse.serve.export.sqlite_file import SqliteFile
+                from reelhouse.serve.export.tables import look
+
+                snapshot = look(storage, tables)
+                SqliteFile(database).export(snapshot, full=True, step=step)
+                specs = [table.spec for table in snapshot.tables]
+                step("search")
+                add_search(database, specs)
+            display.note("The lake is shown on this machine only. Stop it with Ctrl-C.")
+            return _serve(server)
 
 
 def _plugins(folder: Path, *names: str) -> Path:
@@ -70,26 +63,32 @@ def _plugins(folder: Path, *names: str) -> Path:
     return place
 
 
-def _serve(command: list[str]) -> int:
-    # Its input ends with this process.
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as server:  # noqa: S603 (our own words)
-        # A copy of the lake must not be served on after this command has ended.
-        asked: list[int] = []
+def _serve(server: subprocess.Popen[bytes]) -> int:
+    """Let *server* begin, and wait for its end; returns its exit code."""
+    # A copy of the lake must not be served on after this command has ended.
+    asked: list[int] = []
 
-        def end(number: int, _: object) -> None:
-            asked.append(number)
-            server.terminate()
+    def end(number: int, _: object) -> None:
+        asked.append(number)
+        server.terminate()
 
-        before = {number: signal.signal(number, end) for number in _ENDING}
-        try:
-            code = server.wait()
-            if asked:
-                return 0
-            # A shell's code for a server that a signal has ended.
-            return code if code >= 0 else 128 - code
-        except KeyboardInterrupt:
-            # It got the signal too, and has ended.
+    # What `nohup` has set to be ignored stays ignored.
+    caught = {number: before for number in _ENDING if (before := signal.getsignal(number)) is not signal.SIG_IGN}
+    for number in caught:
+        signal.signal(number, end)
+    try:
+        assert server.stdin is not None
+        with suppress(BrokenPipeError):
+            server.stdin.write(b"\n")
+            server.stdin.flush()
+        code = server.wait()
+        if asked:
             return 0
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        # A shell's code for a server that a signal has ended.
+        return code if code >= 0 else 128 - code
+    except KeyboardInterrupt:
+        # It got the signal too, and has ended.
+        return 0
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import threading
 
 
 def main(folder: str, *arguments: str) -> None:
-    """Run datasette with *arguments*; once the input ends, remove *folder* and end.
+    """Run datasette with *arguments* once the input has a byte; when it ends, remove *folder* and end.
 
     The input ends with the process that holds its other end, also if that was killed.
     """
+    # Until then a Ctrl-C is the command's to answer.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not os.read(0, 1):
+        _leave(folder)
     threading.Thread(target=_follow, args=(folder,), name="lifetime", daemon=True).start()
+    signal.signal(signal.SIGINT, before)
     from datasette.cli import cli
 
     cli(arguments, prog_name="datasette")
@@ -22,6 +28,10 @@ def main(folder: str, *arguments: str) -> None:
 def _follow(folder: str) -> None:
     while os.read(0, 1):
         pass
+    _leave(folder)
+
+
+def _leave(folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
