@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from reelhouse.cli.reading.browse import _serve
+from reelhouse.cli.reading.browse import _ended_by_signals, _serve
 from reelhouse.serve.browse.metadata import add_search, metadata_place
 from reelhouse.serve.export.tables import look
 from reelhouse.serve.export.targets import target_of
@@ -109,7 +109,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
     code = "import os, signal, time; os.kill(os.getppid(), signal.SIGHUP); time.sleep(0.2)"
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as server:
+        with _ended_by_signals(), subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as server:
             assert _serve(server) == 0
         assert server.returncode == 0
     finally:

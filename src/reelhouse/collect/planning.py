@@ -479,8 +479,8 @@ def newest_plans(storage: Storage, last: int, entity: str, selection: Selection)
 # Sources of ids whose listings lose ids from run to run because of what TMDB has deleted.
 _LOSING_IDS = ("export", "discover", "column")
 
-# Those of them whose listings are kept with the plan; in how many runs of that source
-# an equal selection is looked for. A filter may hold today's date, so that no run before has listed the same.
+# Those of them whose listings are kept with the plan; in how many runs of that source an equal selection is looked for.
+# A filter may hold today's date, so that no run before has listed the same.
 _RUNS_BACK = {"discover": 30, "column": 30}
 # Runs of other sources, such as lists in S3, may be many between two of the same.
 _PLANS_READ = 1000

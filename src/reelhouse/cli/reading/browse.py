@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +28,7 @@ def browse(settings: Settings, tables: tuple[str, ...] | None, *, port: int, ima
         raise ConfigError(f"browse: datasette is not installed; install it with: {pip_install('lake', 'browse')}")
     storage = lake_of(settings)
     # Its copy of TMDB's data is gone with it, so that no purge has to reach it.
-    with tempfile.TemporaryDirectory(prefix="reelhouse-browse-") as folder:
+    with _ended_by_signals(), tempfile.TemporaryDirectory(prefix="reelhouse-browse-") as folder:
         database = Path(folder) / "lake.sqlite"
         from reelhouse.serve.browse.metadata import add_search, metadata_place
 
@@ -63,32 +64,34 @@ def _plugins(folder: Path, *names: str) -> Path:
     return place
 
 
-def _serve(server: subprocess.Popen[bytes]) -> int:
-    """Let *server* begin, and wait for its end; returns its exit code."""
-    # A copy of the lake must not be served on after this command has ended.
-    asked: list[int] = []
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Raise `SystemExit` for a signal that ends a program, so that nothing is left behind."""
 
     def end(number: int, _: object) -> None:
-        asked.append(number)
-        server.terminate()
+        raise SystemExit(128 + number)
 
     # What `nohup` has set to be ignored stays ignored.
     caught = {number: before for number in _ENDING if (before := signal.getsignal(number)) is not signal.SIG_IGN}
     for number in caught:
         signal.signal(number, end)
     try:
-        assert server.stdin is not None
+        yield
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)
+
+
+def _serve(server: subprocess.Popen[bytes]) -> int:
+    """Let *server* begin, and wait for its end; returns its exit code, 0 if a signal asked for the end."""
+    assert server.stdin is not None
+    try:
         with suppress(BrokenPipeError):
             server.stdin.write(b"\n")
             server.stdin.flush()
         code = server.wait()
-        if asked:
-            return 0
         # A shell's code for a server that a signal has ended.
         return code if code >= 0 else 128 - code
-    except KeyboardInterrupt:
-        # It got the signal too, and has ended.
+    except (KeyboardInterrupt, SystemExit):
+        # A copy of the lake must not be served on after this command has ended: the server follows its input.
         return 0
-    finally:
-        for number, handler in caught.items():
-            signal.signal(number, handler)

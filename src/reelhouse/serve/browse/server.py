@@ -14,8 +14,10 @@ def main(folder: str, *arguments: str) -> None:
 
     The input ends with the process that holds its other end, also if that was killed.
     """
-    # Until then a Ctrl-C is the command's to answer.
+    # The command answers these: it ends, and so does the input.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if not os.read(0, 1):
         _leave(folder)
     threading.Thread(target=_follow, args=(folder,), name="lifetime", daemon=True).start()
